@@ -111,6 +111,9 @@ def test_holes(hole: int) -> None:
     with pytest.raises(dstok.errors.UnknownIdError) as caught:
         HOLED.decode([97, 259, hole, hole])
     assert (caught.value.id, caught.value.index) == (hole, 2)
+    for ids in ([97] * 30 + [hole] * 30, np.array([97] * 30 + [hole] * 30)):
+        with pytest.raises(dstok.errors.UnknownIdError, match="index 30 "):
+            HOLED.decode(ids)
     for lookup in (lambda id: HOLED.decode_bytes([id]), HOLED.id_to_token):
         with pytest.raises(dstok.errors.UnknownIdError):
             lookup(hole)
@@ -278,3 +281,24 @@ def test_errors_of_a_batch_come_in_its_order() -> None:
             TOK.decode_batch(batch, errors="strict")
         with pytest.raises(dstok.errors.UnknownIdError, match="index 0 of list 2"):
             TOK.decode_batch(batch)
+
+
+LENGTHS = [f"<{'x' * length}>" for length in range(38)]
+OF_LENGTHS = dstok.Tokenizer.from_str(model_json(
+    [(b"a", b"b")], [added_token(text, special=len(text) % 5 == 0) for text in LENGTHS]))
+
+
+@pytest.mark.parametrize("form", [list, np.array])
+@pytest.mark.parametrize("longest", [5, 40])
+def test_tokens_of_every_length(form: Any, longest: int) -> None:
+    """Tokens on both sides of the size of a cell, and lists on both sides of a block and of the guessed room."""
+    rng, tok = random.Random(longest), OF_LENGTHS
+    tokens = {tok.special_tokens[text]: text for text in LENGTHS if len(text) <= longest} | {97: "a"}
+    for count in (*range(20), 255, 256, 257, 268, 269, 511, 513, 3000):
+        ids = rng.choices([*tokens], k=count)
+        for skip in (False, True):
+            expected = "".join(tokens[id] for id in ids if not (skip and id != 97 and len(tokens[id]) % 5 == 0))
+            assert tok.decode(form(ids), skip_special_tokens=skip) == expected
+        for at in {0, count // 2, max(count - 1, 0)} if count else ():
+            with pytest.raises(dstok.errors.UnknownIdError, match=f"at index {at} "):
+                tok.decode(form([*ids[:at], tok.vocab_size, *ids[at + 1 :]]))

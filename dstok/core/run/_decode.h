@@ -4,9 +4,13 @@
  * well-formed UTF-8, code points.
  * Invariant: each number is read once. So the result is right even if another thread writes to the caller's memory.
  *
- * The tokens' bytes lie in one blob, in the order of ids, with `DECODE_COPY` bytes after the last one. So two numbers of
- * `starts` tell a token's length. Most tokens have at most `DECODE_COPY` bytes: such a token is copied in one go, and the
- * next one is written over the surplus. */
+ * A token of up to 15 bytes has a cell of 16: its bytes, and then its kind and length in one byte. So one load finds it
+ * all, one store writes it, and the next token is written over the surplus. The cell of an id without a token, of a longer
+ * token, and of a token that may be skipped has the length 0.
+ * Example: the cell of " all" is 20 61 6C 6C, eleven zeros, and 14: HAS_TOKEN, 4 bytes.
+ *
+ * All tokens' bytes also lie in one blob, in the order of ids, with `DECODE_COPY` bytes after the last one. Two numbers of
+ * `starts` tell a token's length there. */
 #ifndef DSTOK_DECODE_H
 #define DSTOK_DECODE_H
 
@@ -17,6 +21,8 @@
 
 enum {
     DECODE_COPY = 16,
+    DECODE_BLOCK = 256, /* ids taken with one look at the room */
+    DECODE_ROOM = (DECODE_BLOCK + 1) * DECODE_COPY, /* bytes that a block of cells may write */
     DECODE_AHEAD = 12, /* distance, in ids, to the int that is fetched */
 #ifdef Py_GIL_DISABLED
     DECODE_LISTS_CHANGE = 1 /* another thread may change a list while this one reads it */
@@ -31,7 +37,8 @@ typedef struct {
     uint32_t *starts; /* of each token in the blob, and the end of the last one */
     uint8_t *kinds;   /* of each token; 0: there is none */
     uint8_t *blob;
-    uint64_t size; /* the number of ids */
+    uint8_t *cells; /* DECODE_COPY bytes for each id */
+    uint64_t size;  /* the number of ids */
 } DecodeTable;
 
 /* Where the next token is written, the end of the memory there, and all kinds of tokens so far. */
@@ -61,31 +68,53 @@ static inline int decode_take(const DecodeTable *table, DecodeTaken *taken, uint
     return 1;
 }
 
+/* Writes the token of a number's cell; 0 if the cell has none. `DECODE_COPY` bytes of room must be left. */
+__attribute__((always_inline))
+static inline int decode_cell(const DecodeTable *table, DecodeTaken *taken, uint64_t value) {
+    if (__builtin_expect(value >= table->size, 0))
+        return 0;
+    const uint8_t *cell = table->cells + DECODE_COPY * value;
+    uint32_t last = cell[DECODE_COPY - 1];
+    memcpy(taken->out, cell, DECODE_COPY);
+    taken->out += last & (DECODE_COPY - 1);
+    taken->kinds |= last >> 4;
+    return last != 0;
+}
+
+/* The end of the numbers from `at` on that cells may be taken for without another look at the room. */
+static inline ptrdiff_t decode_block(const DecodeTaken *taken, ptrdiff_t at, ptrdiff_t count) {
+    if (taken->end - taken->out < DECODE_ROOM)
+        return at;
+    return count - at < DECODE_BLOCK ? count : at + DECODE_BLOCK;
+}
+
 /* Takes `count` numbers that lie `step` bytes apart; returns how many it took before the first that it cannot take. */
 typedef ptrdiff_t (*DecodeTake)(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step,
                                 ptrdiff_t count, uint32_t skip);
 
+/* The tables are copied: writing a token might change them. */
 #define DECODE_TAKE(type) \
-    __attribute__((always_inline)) \
-    static inline ptrdiff_t decode_each_##type(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step, \
-                                               ptrdiff_t count, uint32_t skip) { \
+    static ptrdiff_t decode_take_##type(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step, \
+                                        ptrdiff_t count, uint32_t skip) { \
         DecodeTable of = *table; \
         DecodeTaken own = *taken; \
-        ptrdiff_t i; \
-        for (i = 0; i < count; i++) { \
+        ptrdiff_t i = 0; \
+        while (i < count) { \
             type value; \
+            for (ptrdiff_t stop = decode_block(&own, i, count); i < stop; i++) { \
+                memcpy(&value, at + i * step, sizeof(value)); \
+                if (!decode_cell(&of, &own, (uint64_t)value)) \
+                    break; \
+            } \
+            if (i == count) \
+                break; \
             memcpy(&value, at + i * step, sizeof(value)); \
             if (!decode_take(&of, &own, (uint64_t)value, skip)) \
                 break; \
+            i++; \
         } \
         *taken = own; \
         return i; \
-    } \
-    static ptrdiff_t decode_take_##type(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step, \
-                                        ptrdiff_t count, uint32_t skip) { \
-        if (!skip) /* the compiler leaves out what skipping needs */ \
-            return decode_each_##type(table, taken, at, step, count, 0); \
-        return decode_each_##type(table, taken, at, step, count, skip); \
     }
 
 DECODE_TAKE(int8_t)
@@ -121,28 +150,26 @@ static inline int64_t decode_small_int(PyObject *item) {
 #endif
 }
 
-__attribute__((always_inline))
-static inline ptrdiff_t decode_each_int(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
-                                        uint32_t skip) {
-    PyObject **items = ((PyListObject *)list)->ob_item;
-    ptrdiff_t count = Py_SIZE(list);
-    DecodeTable of = *table;
-    DecodeTaken own = *taken;
-    for (; at < count; at++) {
-        if (at + DECODE_AHEAD < count)
-            __builtin_prefetch(items[at + DECODE_AHEAD]);
-        if (!PyLong_CheckExact(items[at]) || !decode_take(&of, &own, (uint64_t)decode_small_int(items[at]), skip))
-            break;
-    }
-    *taken = own;
-    return at;
-}
-
 /* Takes the ints of a list from `at` on, up to the first object that it cannot take, or that is no small int; returns its
  * place. */
 static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
                                   uint32_t skip) {
-    return skip ? decode_each_int(table, taken, list, at, skip) : decode_each_int(table, taken, list, at, 0);
+    PyObject **items = ((PyListObject *)list)->ob_item;
+    ptrdiff_t count = Py_SIZE(list), near = count - DECODE_AHEAD;
+    DecodeTable of = *table;
+    DecodeTaken own = *taken;
+    while (at < count) {
+        for (ptrdiff_t stop = decode_block(&own, at, near); at < stop; at++) {
+            __builtin_prefetch(items[at + DECODE_AHEAD]);
+            if (!PyLong_CheckExact(items[at]) || !decode_cell(&of, &own, (uint64_t)decode_small_int(items[at])))
+                break;
+        }
+        if (!PyLong_CheckExact(items[at]) || !decode_take(&of, &own, (uint64_t)decode_small_int(items[at]), skip))
+            break;
+        at++;
+    }
+    *taken = own;
+    return at;
 }
 
 /* The number of code points in well-formed UTF-8; `most` becomes its largest byte, which tells their width. */

@@ -17,7 +17,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_Clear
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import sys
 from array import array
@@ -37,9 +37,13 @@ cdef extern from "Python.h":
     int PyUnicode_KIND(object text) noexcept
     int get_buffer "PyObject_GetBuffer"(object given, Py_buffer *view, int flags) noexcept
 
+cdef extern from "simd/_platform.h":
+    void *huge_alloc(size_t size) noexcept nogil
+
 cdef extern from "run/_decode.h":
     enum:
         DECODE_COPY
+        DECODE_ROOM
         DECODE_LISTS_CHANGE
         HAS_TOKEN
         MAY_SKIP
@@ -49,6 +53,7 @@ cdef extern from "run/_decode.h":
         uint32_t *starts
         uint8_t *kinds
         uint8_t *blob
+        uint8_t *cells
         uint64_t size
     ctypedef struct DecodeTaken:
         uint8_t *out
@@ -90,8 +95,10 @@ cdef class Decoder:
         self.table.starts = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
         self.table.kinds = <uint8_t *>calloc(size + 1, 1)
         self.table.blob = <uint8_t *>malloc(length + DECODE_COPY)
-        if not (self.table.starts and self.table.kinds and self.table.blob):
+        self.table.cells = <uint8_t *>huge_alloc(DECODE_COPY * size + 1)
+        if not (self.table.starts and self.table.kinds and self.table.blob and self.table.cells):
             raise MemoryError
+        memset(self.table.cells, 0, DECODE_COPY * size)
         for i in range(size):
             self.table.starts[i + 1] = self.table.starts[i]
             if i in others:
@@ -109,12 +116,17 @@ cdef class Decoder:
         decode_code_points(text, length, &most)
         if most >= 0x80:
             kind |= NOT_ASCII | (NOT_WHOLE if find_invalid(text, length, self.level) >= 0 else 0)
-        self.table.kinds[id] = kind | HAS_TOKEN
+        kind |= HAS_TOKEN
+        self.table.kinds[id] = kind
+        if length < DECODE_COPY and not kind & MAY_SKIP:
+            memcpy(self.table.cells + DECODE_COPY * id, text, length)
+            self.table.cells[DECODE_COPY * id + DECODE_COPY - 1] = <uint8_t>(kind << 4 | length)
 
     def __dealloc__(self):
         free(self.table.starts)
         free(self.table.kinds)
         free(self.table.blob)
+        free(self.table.cells)
 
     def __copy__(self):
         return self  # it never changes
@@ -242,7 +254,7 @@ cdef class Decoder:
     cdef int _begin(self, Workspace w, Py_ssize_t count, DecodeTaken *taken) except -1:
         """Makes room for the bytes that so many ids are likely to have."""
         w.begin(False, False)
-        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_COPY):
+        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_ROOM):
             raise MemoryError
         taken.out, taken.end, taken.kinds = w.buffer, w.buffer + w.buffer_size, 0
         return 0
