@@ -3,8 +3,8 @@
     python unicode_tables/generate_normalization.py [--check]
 
 In: the pinned inputs in `unicode_tables/normalization` (see README.md), checked against their `SHA256SUMS`. Out:
-`dstok/unicode/_ucd_9_0_normalization.py` and `_ucd_17_0_lowercase.py`, which are checked in.
-`dstok/unicode/normalization.py` decodes them on first use.
+`dstok/unicode/_ucd_9_0_normalization.py`, what 17.0 adds to it in `_ucd_17_0_normalization.py`, and
+`_ucd_17_0_lowercase.py`, which are checked in. `dstok/unicode/normalization.py` decodes them on first use.
 
 Invariant: the modules are a pure function of the inputs, so that `--check` can tell a stale or edited file.
 Depends on the standard library alone, as generate.py does.
@@ -42,6 +42,21 @@ COMBINING_CLASSES = (
 )
 MARKS = (
 {marks}
+)
+DECOMPOSITIONS = (
+{decompositions}
+)
+'''
+
+ADDITIONS = '''\
+# GENERATED, do not edit. Written by: {command}
+# Data: Unicode Character Database 17.0, (c) Unicode, Inc., under the Unicode License V3.
+# sha256 of the inputs in unicode_tables/normalization/17.0:
+{sums}
+"""Unicode 17.0: what it adds to `_ucd_9_0_normalization.py`, in the same form."""
+
+COMBINING_CLASSES = (
+{combining_classes}
 )
 DECOMPOSITIONS = (
 {decompositions}
@@ -98,7 +113,13 @@ def render(folder: Path) -> dict[str, str]:
     sums = read_sums(folder / "SHA256SUMS")
     normalization = ("combining_classes.txt", "decompositions.txt", "marks.txt")
     rows = {name: read_rows(folder / name, sums.get(name)) for name in (*normalization, "lowercase.txt")}
+    added_sums = read_sums(folder / "17.0" / "SHA256SUMS")
+    added = {name: read_rows(folder / "17.0" / name, added_sums.get(name)) for name in normalization[:2]}
     return {
+        "_ucd_17_0_normalization.py": ADDITIONS.format(
+            command=COMMAND, sums=listed(added_sums, normalization[:2]),
+            combining_classes=literals(runs(added["combining_classes.txt"])),
+            decompositions=literals(decomposition(*row) for row in added["decompositions.txt"])),
         "_ucd_9_0_normalization.py": NORMALIZATION.format(
             command=COMMAND, sums=listed(sums, normalization),
             combining_classes=literals(runs(rows["combining_classes.txt"])),

@@ -1,7 +1,8 @@
 """The data of the normalization forms and of lower case, decoded from the generated tables.
 
-In: `_ucd_9_0_normalization.py` (upstream's composition data comes from Unicode 9.0) and `_ucd_17_0_lowercase.py` (its
-lower case is Rust's, of 17.0). Out: `FormTables`, which core/text/_normalize.pyx runs on; sets and mappings.
+In: `_ucd_9_0_normalization.py` (upstream's composition data comes from Unicode 9.0), `_ucd_17_0_normalization.py` (what
+17.0 adds; no later version changes a code point that 9.0 has) and `_ucd_17_0_lowercase.py` (upstream's lower case is
+Rust's, of 17.0). Out: `FormTables`, which core/text/_normalize.pyx runs on; sets and mappings.
 Invariant: a code point in no table is itself in every form. It is `clean`: a text of clean code points alone is
 normalized, wherever it is cut.
 Source: Unicode Standard Annex #15; section 3.12 of the standard for Hangul, which is arithmetic in the core.
@@ -13,9 +14,14 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 
-__all__ = ["FORMS", "FormTables", "check_tables", "form_tables", "lowercase", "marks"]
+from dstok.errors import UnsupportedError
 
+__all__ = ["FORMS", "OLDEST", "VERSIONS", "FormTables", "check_tables", "form_tables", "lowercase", "marks"]
+
+OLDEST = "9.0"
+VERSIONS = (OLDEST, "17.0")  # of Unicode, whose normal forms dstok knows
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 # The flags of a code point in a form. BOUNDARY: nothing before it changes with it or changes it. TROUBLED: it
 # decomposes, or may compose with the code point before it. HANGUL: a syllable.
@@ -44,9 +50,9 @@ class FormTables:
 
 
 @cache
-def form_tables(form: str) -> FormTables:
-    """The tables of one of `FORMS`."""
-    classes, mappings, excluded, pairs = combining_classes(), *_decompositions(form.startswith("NFK"))
+def form_tables(form: str, version: str = OLDEST) -> FormTables:
+    """The tables of one of `FORMS`, in one of `VERSIONS`."""
+    classes, mappings, excluded, pairs = combining_classes(version), *_decompositions(form.startswith("NFK"), version)
     composed = form.endswith("C")
     seconds = {second for _, second in pairs} | {*_VOWELS, *_FINALS}
     full = {code: _full(code, mappings) for code in mappings}
@@ -68,9 +74,9 @@ def check_tables(changing: Iterable[int]) -> FormTables:
     return _packed(dict.fromkeys(changing, (0, TROUBLED, ())), array("I"))
 
 
-def unclean(form: str) -> list[int]:
+def unclean(form: str, version: str = OLDEST) -> list[int]:
     """The code points that are not clean in a form."""
-    tables = form_tables(form)
+    tables = form_tables(form, version)
     numbers, pages = memoryview(tables.page_numbers).cast("H"), memoryview(tables.pages).cast("H")
     return [page << 8 | low for page in range(0x1100) if numbers[page]
             for low in range(256) if pages[numbers[page] << 8 | low]]
@@ -94,25 +100,21 @@ def lowercase() -> dict[int, str]:
 
 
 @cache
-def combining_classes() -> dict[int, int]:
+def combining_classes(version: str = OLDEST) -> dict[int, int]:
     """The canonical combining classes that are not 0."""
-    from dstok.unicode._ucd_9_0_normalization import COMBINING_CLASSES
-
-    rows = (word.split(":") for word in COMBINING_CLASSES.split())
+    rows = (word.split(":") for table in _tables(version) for word in table.COMBINING_CLASSES.split())
     return {code: int(value) for codes, value in rows for code in _range(codes)}
 
 
 @cache
 def _decompositions(
-    compatible: bool
+    compatible: bool, version: str
 ) -> tuple[dict[int, tuple[int, ...]], frozenset[int], dict[tuple[int, int], int]]:
     """One step of each decomposition; those that composition never makes; (first, second) -> their composition."""
-    from dstok.unicode._ucd_9_0_normalization import DECOMPOSITIONS
-
     mappings: dict[int, tuple[int, ...]] = {}
     excluded: set[int] = set()
     pairs: dict[tuple[int, int], int] = {}
-    for word in DECOMPOSITIONS.split():
+    for word in (word for table in _tables(version) for word in table.DECOMPOSITIONS.split()):
         sign = "=" if "=" in word else "!" if "!" in word else "<"
         code, *rest = (int(c, 16) for c in word.replace(sign, ",").split(","))
         if sign == "<" and not compatible:
@@ -123,6 +125,20 @@ def _decompositions(
         else:
             excluded.add(code)
     return mappings, frozenset(excluded), pairs
+
+
+def _tables(version: str) -> Iterator[ModuleType]:
+    """The generated modules that hold a version's data together. Raises `UnsupportedError`."""
+    from dstok.unicode import _ucd_9_0_normalization
+
+    if version not in VERSIONS:
+        raise UnsupportedError(f"expected a Unicode version of normal forms out of {', '.join(VERSIONS)}, "
+                               f"found {version!r}")
+    yield _ucd_9_0_normalization
+    if version != OLDEST:
+        from dstok.unicode import _ucd_17_0_normalization
+
+        yield _ucd_17_0_normalization
 
 
 def _full(code: int, mappings: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
