@@ -21,13 +21,16 @@ from dstok.tokenizer import Tokenizer, tokenizer_of
 __all__ = ["fetched", "is_path", "load"]
 
 
-def load(name: StrPath, *, revision: str | None = None, download: bool = False) -> Tokenizer:
+def load(
+    name: StrPath, *, upstream: str | None = None, revision: str | None = None, download: bool = False,
+) -> Tokenizer:
     """A model by its name or path.
 
     A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
     and those of installed packages. A path leads to a tokenizer.json, a folder with one, a GGUF file, an image that
     `Tokenizer.to_image` wrote, or one of the rank files that tiktoken publishes. For a file with a model's name write
-    `./deepseek-v3`, or a `Path`.
+    `./deepseek-v3`, or a `Path`. `upstream`, such as "tokenizers-1.0.0rc3", is the version of upstream whose Unicode
+    tables decide; without it, the version of the model or image, and the newest stable one for a file.
 
     Any other `org/name` is a model of the Hugging Face hub, and a name of tiktoken's, such as o200k_base, an encoding:
     their files are read from the local caches of huggingface_hub and tiktoken. `revision` is a branch, tag or commit of
@@ -35,7 +38,8 @@ def load(name: StrPath, *, revision: str | None = None, download: bool = False) 
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
     `ModelPackageError` if the package with the name is broken or two have it, `OSError` for a path without a file,
-    `ArgumentError`, and the errors of `Tokenizer.from_json`, `from_gguf`, `from_tiktoken` and `from_image`.
+    `ArgumentError` (also for `upstream` with a rank file, which is tiktoken's), and the errors of
+    `Tokenizer.from_json`, `from_gguf`, `from_tiktoken`, `from_image` and `replace`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -48,11 +52,11 @@ def load(name: StrPath, *, revision: str | None = None, download: bool = False) 
         known = find(name)
         if known is not None:
             _refuse(revision, f"the built-in {known}")
-            return tokenizer_of(*built_in(known))
+            return _moved(tokenizer_of(*built_in(known)), upstream)
         if not is_path(name):
-            return _named(name, revision, download)
+            return _named(name, upstream, revision, download)
     _refuse(revision, "a path")
-    return _open(_in_folder(name) if os.path.isdir(name) else name)
+    return _open(_in_folder(name) if os.path.isdir(name) else name, upstream)
 
 
 def is_path(name: StrPath) -> bool:
@@ -79,15 +83,19 @@ def _refuse(revision: str | None, what: str) -> None:
         raise ArgumentError(f"expected a revision of a model of the hub, found one of {what}", "revision")
 
 
-def _named(name: str, revision: str | None, download: bool) -> Tokenizer:
+def _moved(tokenizer: Tokenizer, upstream: str | None) -> Tokenizer:
+    return tokenizer if upstream is None else tokenizer.replace(upstream=upstream)
+
+
+def _named(name: str, upstream: str | None, revision: str | None, download: bool) -> Tokenizer:
     from dstok.models.package_reader import installed  # not needed for built-in models
 
     tokenizer = installed(name, tokenizer_of)
     if tokenizer is None:
         path, encoding = fetched(name, revision, download)
-        return Tokenizer.from_json(path) if encoding is None else Tokenizer.from_tiktoken(path, encoding)
+        return _open(path, upstream, encoding)
     _refuse(revision, f"the installed {name}")
-    return tokenizer
+    return _moved(tokenizer, upstream)
 
 
 def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str | None]:
@@ -120,15 +128,17 @@ def _in_folder(folder: StrPath) -> str:
     return path
 
 
-def _open(path: StrPath) -> Tokenizer:
+def _open(path: StrPath, upstream: str | None, encoding: str | None = None) -> Tokenizer:
     from dstok.formats.kinds import GGUF, IMAGE, RANKS  # not needed for built-in models
 
     kind = _kind(path)
-    if kind == IMAGE:
-        return Tokenizer.from_image(path)
-    if kind == GGUF:
-        return Tokenizer.from_gguf(path)
-    return Tokenizer.from_tiktoken(path) if kind == RANKS else Tokenizer.from_json(path)
+    if kind == RANKS:
+        if upstream is not None:
+            raise ArgumentError("a rank file, whose ids are tiktoken's: no version of tokenizers reads it", "upstream")
+        return Tokenizer.from_tiktoken(path, encoding)
+    if kind not in (IMAGE, GGUF):
+        return Tokenizer.from_json(path) if upstream is None else Tokenizer.from_json(path, upstream=upstream)
+    return _moved(Tokenizer.from_image(path) if kind == IMAGE else Tokenizer.from_gguf(path), upstream)
 
 
 def _kind(path: StrPath) -> str | None:

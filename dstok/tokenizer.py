@@ -201,13 +201,22 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     def replace(
         self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, name: str = UNCHANGED,
+        upstream: str = UNCHANGED,
     ) -> Tokenizer:
-        """A copy of the tokenizer with another BOS, EOS, or name. The tokenizer itself does not change.
+        r"""A copy of the tokenizer with another BOS, EOS, name or upstream. The tokenizer itself does not change.
+
+        `upstream` names the version of upstream whose Unicode tables decide. Its tables are compiled anew. Raises
+        `UnsupportedError` for an unknown version, or one that reads a step of the model as dstok cannot.
 
         >>> import dstok
-        >>> dstok.load("deepseek-v3").replace(eos_id=5).encode("Hello", add_eos=True)
+        >>> tok = dstok.load("deepseek-v3")
+        >>> tok.replace(eos_id=5).encode("Hello", add_eos=True)
         [19923, 5]
+        >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
+        ([223, 23368, 226], [1327, 228, 226])
         """
+        if upstream is not UNCHANGED:
+            return self._of_upstream(upstream).replace(bos_id=bos_id, eos_id=eos_id, name=name)
         other = self.__copy__()
         ends = Ends(self.bos_id if bos_id is UNCHANGED else bos_id, self.eos_id if eos_id is UNCHANGED else eos_id)
         LineEncoder.__init__(other, self._encoder, self._added, ends)
@@ -215,6 +224,14 @@ class Tokenizer(LineEncoder, metaclass=_Class):
             other.__dict__.pop(with_ends, None)
         if name is not UNCHANGED:
             other.__dict__["_name"] = name
+        return other
+
+    def _of_upstream(self, upstream: str) -> Tokenizer:
+        from dstok.formats.of_upstream import of_upstream
+
+        model = self._describe()
+        other = self._of_description(of_upstream(model, upstream))
+        other.__dict__["_name"] = self.name
         return other
 
     # Files

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.arguments import add_command, add_json_and_output, add_model, add_output
+from dstok.cli.arguments import add_command, add_json_and_output, add_model, add_output, add_upstream
 from dstok.cli.errors import complain, visible
 from dstok.cli.models import listed_models, load_model
 from dstok.errors import ModelPackageError
@@ -32,12 +32,14 @@ def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "explain", run_explain, "show the automaton of a tokenizer's patterns",
                          "dstok explain --text \"don't 12345\"")
     add_model(parser)
+    add_upstream(parser)
     parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
     parser.add_argument("--svg", metavar="FILE", help="draw the automaton and the text's path; needs Graphviz")
     parser.add_argument("--html", metavar="FILE", help="also write words and pictures to FILE as one page")
     add_output(parser)
     parser = add_command(commands, "info", run_info, "describe a model", "dstok info --model deepseek-v4")
     add_model(parser)
+    add_upstream(parser)
     add_json_and_output(parser)
     parser = add_command(commands, "fetch", run_fetch, "download a model of the hub, or an encoding of tiktoken's",
                          "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")
@@ -54,7 +56,7 @@ def run_fetch(arguments: Namespace) -> None:
 def run_explain(arguments: Namespace) -> None:
     from dstok.inspection.explain import explain
 
-    tokenizer = load_model(arguments.model)
+    tokenizer = load_model(arguments.model, arguments.upstream)
     if arguments.svg:
         from dstok.inspection.picture import picture
 
@@ -69,7 +71,7 @@ def run_explain(arguments: Namespace) -> None:
 
 
 def run_info(arguments: Namespace) -> None:
-    info = _info(arguments.model, load_model(arguments.model))
+    info = _info(arguments.model, load_model(arguments.model, arguments.upstream))
     write_text(arguments.output, _json(info) if arguments.json else _lines(list(_rows(info))))
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # argparse has no public name for it
 
 __all__ = ["Parser", "add_actions", "add_command", "add_files", "add_given_text", "add_input", "add_json",
-           "add_json_and_output", "add_jsonl", "add_model", "add_output", "add_text", "at_least_0", "field_of",
-           "refuse_unless", "take_given_text"]
+           "add_json_and_output", "add_jsonl", "add_model", "add_output", "add_text", "add_upstream", "at_least_0",
+           "field_of", "refuse_unless", "take_given_text"]
 
 DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
 EXAMPLE = "example:\n  "
@@ -101,6 +101,11 @@ def add_model(parser: Parser) -> None:
                              f"(default {DEFAULT_MODEL})")
 
 
+def add_upstream(parser: Parser) -> None:
+    parser.add_argument("--upstream", metavar="VERSION",
+                        help="the version of upstream whose Unicode tables decide, such as tokenizers-1.0.0rc3")
+
+
 def add_files(parser: Parser) -> None:
     parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
                         help="files to read, also .gz and .zst; - or no file is standard input")
@@ -158,6 +163,7 @@ def add_input(parser: Parser) -> None:
     add_files(parser)
     add_given_text(parser)
     add_model(parser)
+    add_upstream(parser)
     add_jsonl(parser, "each line is a JSON object with one text")
     parser.add_argument("--special", default="all", metavar="HOW",
                         help="how to read texts of added tokens: all as tokens (default), none as tokens, "

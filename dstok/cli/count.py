@@ -47,7 +47,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    tokenizer = load_model(arguments.model)
+    tokenizer = load_model(arguments.model, arguments.upstream)
     counter = _Counter(arguments, tokenizer)
     with Output(arguments.output, arguments.files) as output, watching(arguments.files) as progress:
         for path in arguments.files:

@@ -91,7 +91,7 @@ def _add_format(parser: Parser) -> None:
 
 
 def run_dump(arguments: Namespace) -> None:
-    tokenizer = load_model(arguments.model)
+    tokenizer = load_model(arguments.model, arguments.upstream)
     begin, end = edge_ids(arguments, tokenizer)
 
     def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:
@@ -107,6 +107,7 @@ def run_dump(arguments: Namespace) -> None:
 
 def run_pieces(arguments: Namespace) -> None:
     refuse_unless(arguments.model is None or arguments.splitter is None, "--model", "pieces without --splitter")
+    refuse_unless(arguments.upstream is None or arguments.splitter is None, "--upstream", "pieces without --splitter")
     arguments.model = arguments.model or DEFAULT_MODEL
     if arguments.count:
         from dstok.cli.piece_counts import count_pieces
@@ -116,7 +117,7 @@ def run_pieces(arguments: Namespace) -> None:
     refuse_unless(arguments.splitter is None, "--splitter", "frequencies (--count)")
     refuse_unless(arguments.memory is None, "--memory", "frequencies (--count)")
     arguments.special = arguments.special or "all"
-    tokenizer = load_model(arguments.model)
+    tokenizer = load_model(arguments.model, arguments.upstream)
     special = text_keywords(arguments, tokenizer)["special"]
 
     def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:

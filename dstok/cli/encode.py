@@ -41,7 +41,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    tokenizer = load_model(arguments.model)
+    tokenizer = load_model(arguments.model, arguments.upstream)
     encoder = _Encoder(arguments, tokenizer)
     files = arguments.files
     with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:

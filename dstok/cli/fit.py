@@ -64,7 +64,7 @@ def _add_input(parser: Parser) -> None:
 
 
 def run_truncate(arguments: Namespace) -> None:
-    tokenizer = load_model(arguments.model)
+    tokenizer = load_model(arguments.model, arguments.upstream)
     rows = arguments.json or arguments.jsonl
     refuse_unless(rows or len(arguments.files) == 1, "text output", "one file (--json takes several)")
 
@@ -76,7 +76,7 @@ def run_truncate(arguments: Namespace) -> None:
 
 
 def run_chunk(arguments: Namespace) -> None:
-    tokenizer = load_model(arguments.model)
+    tokenizer = load_model(arguments.model, arguments.upstream)
 
     def cut(text: str, keywords: dict[str, Any]) -> Spans:
         return chunk_spans(tokenizer, text, arguments.max_tokens, overlap=arguments.overlap, **keywords)

@@ -24,10 +24,10 @@ SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PA
             "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
 
 
-def load_model(name: str) -> Tokenizer:
-    """The tokenizer that --model names, as from `dstok.load`."""
+def load_model(name: str, upstream: str | None = None) -> Tokenizer:
+    """The tokenizer that --model names, as from `dstok.load`, by the tables of --upstream."""
     try:
-        return dstok.load(name)
+        return dstok.load(name, upstream=upstream)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
 

@@ -52,7 +52,7 @@ def _splitter(arguments: Namespace) -> Splitter:
 
     if arguments.splitter is not None:
         return load_splitter(arguments.splitter)
-    return Splitter.from_tokenizer(load_model(arguments.model))
+    return Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
 
 
 def _json(piece: str, count: int) -> str:

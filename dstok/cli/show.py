@@ -50,7 +50,7 @@ def add_commands(commands: Commands) -> None:
 def run_show(arguments: Namespace) -> None:
     from dstok.view.terminal import Lines
 
-    tokenizer, files = load_model(arguments.model), arguments.files
+    tokenizer, files = load_model(arguments.model, arguments.upstream), arguments.files
     arguments.field = field_of(arguments)
     keywords, edges = text_keywords(arguments, tokenizer), _edges(arguments, tokenizer)
     with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:

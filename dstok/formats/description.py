@@ -30,7 +30,7 @@ class NormalizerStep:
     The last one may be `PREFIX_SPACE`: ByteLevel does this with add_prefix_space.
     pattern: for Replace: a regular expression if `is_regex`, else a literal text. content: the text that Replace puts
     there, or that Prepend puts before the text. left, right: the ends that Strip strips. where: the step's place, for
-    errors, as its reader names it.
+    errors, as its reader names it. unicode_version: of a normal form; None: 9.0, as upstream before 1.0.
     """
 
     type: str
@@ -40,6 +40,11 @@ class NormalizerStep:
     left: bool = False
     right: bool = False
     where: str = ""
+    unicode_version: str | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """The fields as an image has them: images of models without a `unicode_version` have no such key."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

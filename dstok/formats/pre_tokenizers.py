@@ -9,7 +9,8 @@ Source: upstream, swept over all code points (formats/upstream.py); tests/patter
 - Digits: Rust's `char::is_numeric`, the general category N; Contiguous if digits are not to be cut one by one.
 - WhitespaceSplit: Rust's `char::is_whitespace`: White_Space, the same in all versions.
 - Whitespace: `\w+|[^\w\s]+` in the crate regex, whose `\w` has Join_Control (U+200C, U+200D), too.
-- Punctuation: a table of its own, about Unicode 8.0, the same in all versions.
+- Punctuation: a table of its own, about Unicode 8.0, the same in all versions before 1.0; from then on P and ASCII's
+  punctuation.
 
 ByteLevel's add_prefix_space after a step that cuts is refused: upstream puts the space before each piece that begins
 with none. The core merges pieces where they lie in the text, without such a space. With the spaces in the text before
@@ -29,13 +30,14 @@ from dstok.formats.upstream import Upstream
 from dstok.pattern.split import BEHAVIORS, Split
 
 __all__ = [
-    "DIGITS_PATTERN", "GPT2_PATTERN", "WORDS_PATTERN", "prefix_step", "raw_tokens", "read_pre_tokenizers",
-    "read_splits",
+    "DIGITS_PATTERN", "GPT2_PATTERN", "PUNCTUATION_PATTERN", "WORDS_PATTERN", "old_punctuation", "prefix_step",
+    "raw_tokens", "read_pre_tokenizers", "read_splits",
 ]
 
 # ByteLevel splits by this if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 DIGITS_PATTERN = r"\p{N}"
+PUNCTUATION_PATTERN = r"[\p{P}$+<=>\^`|~]"
 WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
 
 
@@ -86,7 +88,9 @@ def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
         return Split(DIGITS_PATTERN, behavior, False, step.path, upstream.digits)
     if kind == "Punctuation":
         behavior = _read_behavior(step.need("behavior")) if "behavior" in step.object() else "Isolated"
-        return Split(_punctuation(), behavior, False, step.path)
+        if upstream.punctuation:
+            return Split(PUNCTUATION_PATTERN, behavior, False, step.path, upstream.punctuation)
+        return Split(old_punctuation(), behavior, False, step.path)
     if kind == "CharDelimiterSplit":
         delimiter = step.need("delimiter")
         if len(delimiter.text()) != 1:
@@ -129,8 +133,8 @@ def _literal(text: str) -> str:
     return re.sub(r"[][\\.^$(){}*+?|]", r"\\\g<0>", text)
 
 
-def _punctuation() -> str:
-    """The class of upstream's Punctuation."""
+def old_punctuation() -> str:
+    """The class of upstream's Punctuation before 1.0."""
     from dstok.unicode._punctuation import PUNCTUATION  # few files need it
 
     spans = (span.split("-") for span in PUNCTUATION.split())

@@ -36,6 +36,7 @@ from dstok.pattern.split import Split
 __all__ = ["describe_tiktoken", "ranks_of", "read_ranks", "unsaid", "write_ranks"]
 
 WHERE = "pattern"
+UNICODE = ModelDescription.unicode_version  # of tiktoken's classes
 
 
 def describe_tiktoken(
@@ -162,6 +163,9 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     """
     if model.normalizer:
         raise UnsupportedError("a normalizer, which tiktoken has none of", "normalizer")
+    if model.unicode_version != UNICODE:
+        raise UnsupportedError(f"patterns of Unicode {model.unicode_version}, where tiktoken has {UNICODE}",
+                               "unicode_version")
     model.refuse_hidden("a rank file")
     ranks = _tokens_with_ids(model)
     _check_ranks(ranks)

@@ -38,7 +38,8 @@ from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling
-from dstok.formats.upstream import NEWEST, upstream_version
+from dstok.formats.upstream import NEWEST, Upstream, upstream_version
+from dstok.unicode.normalization import FORMS, OLDEST
 
 __all__ = ["GPT2_PATTERN", "read_tokenizer_json", "steps_of"]
 
@@ -83,7 +84,7 @@ def read_tokenizer_json(
     ids = {**vocab, **{token.content: token.id for token in added}}
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
     prefix = prefix_step(cutting)
-    normalizer = (*_read_normalizer(file.member("normalizer")), *([prefix] if prefix else []))
+    normalizer = (*_read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
     processor = file.member("post_processor")
     finishing = steps_of(processor, "processors")
     trim_offsets, framing = read_trimming(finishing), read_framing(finishing)
@@ -151,22 +152,25 @@ def _refuse_type(step: Value, what: str) -> NoReturn:
 # The normalizer
 
 
-def _read_normalizer(normalizer: Value) -> Iterator[NormalizerStep]:
+def _read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[NormalizerStep]:
     for kind, step in steps_of(normalizer, "normalizers"):
         if kind == "Replace":
-            yield _read_replace(step)
+            yield _read_replace(step, upstream)
         elif kind == "Prepend":
             yield _read_prepend(step)
         elif kind == "Strip":
             left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
             yield NormalizerStep(kind, left=left, right=right, where=step.path)
+        elif kind in FORMS:
+            version = None if upstream.forms == OLDEST else upstream.forms
+            yield NormalizerStep(kind, where=step.path, unicode_version=version)
         elif kind in NORMALIZERS:
             yield NormalizerStep(kind, where=step.path)
         else:
             _refuse_type(step, "normalizer")
 
 
-def _read_replace(step: Value) -> NormalizerStep:
+def _read_replace(step: Value, upstream: Upstream) -> NormalizerStep:
     pattern = step.need("pattern")
     if list(pattern.object()) not in (["Regex"], ["String"]):
         pattern.wrong("an object with one key, Regex or String")
@@ -174,6 +178,8 @@ def _read_replace(step: Value) -> NormalizerStep:
     text = pattern.need(key).text()
     if not text:
         pattern.need(key).unsupported("an empty pattern, on which upstream panics")
+    if key == "Regex" and not upstream.replaces:
+        pattern.unsupported(f"a pattern in Replace as {upstream.name} reads it")
     return NormalizerStep("Replace", text, key == "Regex", step.need("content").text(), where=step.path)
 
 

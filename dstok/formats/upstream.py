@@ -4,7 +4,9 @@ In: a name such as "tokenizers-0.21.1". Out: `Upstream`.
 Invariant: the list has a version only if every code point was tested with its wheel, for each of the tables. Other
 changes between versions, such as new fields of a tokenizer.json, are not followed: a file is read as the newest version
 reads it.
-Source: the wheels. tests/formats/test_upstream_versions.py repeats this with the wheels that are there.
+Faults of 1.0.0rc3 are not followed either: tests/upstream_1_0/test_faults.py lists them.
+Source: the wheels. tests/formats/test_upstream_versions.py and tests/upstream_1_0 repeat this with the wheels that are
+there.
 """
 
 from __future__ import annotations
@@ -18,16 +20,21 @@ __all__ = ["NEWEST", "Upstream", "upstream_version", "upstream_versions"]
 
 
 class Upstream(NamedTuple):
-    """A version of upstream, with three Unicode versions.
+    """A version of upstream, with the Unicode versions of its tables.
 
-    `patterns` is for Split and ByteLevel (Oniguruma's), `digits` for Digits (the Rust compiler's), `words` for
-    Whitespace (the crate regex's).
+    `patterns` is for Split and ByteLevel (Oniguruma's; 1.0 has scanners of its own), `digits` for Digits (the Rust
+    compiler's), `words` for Whitespace (the crate regex's), `forms` for NFC, NFD, NFKC and NFKD,
+    `punctuation` for Punctuation; "": a table of its own, about Unicode 8.0. `replaces`: does dstok know the dialect
+    of a pattern in Replace? 1.0 reads it as fancy-regex does.
     """
 
     name: str
     patterns: str
     digits: str
     words: str
+    forms: str = "9.0"
+    punctuation: str = ""
+    replaces: bool = True
 
 
 _TABLES = {  # (patterns, digits, words): wheels
@@ -39,13 +46,14 @@ _TABLES = {  # (patterns, digits, words): wheels
 }
 _KNOWN = {f"tokenizers-{number}": Upstream(f"tokenizers-{number}", *tables)
           for tables, numbers in _TABLES.items() for number in numbers.split()}
+_KNOWN["tokenizers-1.0.0rc3"] = Upstream("tokenizers-1.0.0rc3", "17.0", "17.0", "17.0", "17.0", "17.0", False)
 
 
 def upstream_versions() -> tuple[str, ...]:
     """The names of the known versions, oldest first.
 
     >>> upstream_versions()[0], upstream_versions()[-1]
-    ('tokenizers-0.13.3', 'tokenizers-0.23.3')
+    ('tokenizers-0.13.3', 'tokenizers-1.0.0rc3')
     """
     return tuple(_KNOWN)
 

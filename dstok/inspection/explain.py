@@ -73,7 +73,7 @@ def _described(step: NormalizerStep) -> str:
         return f"Prepend: {step.content!r}"
     if step.type == "Strip":
         return f"Strip: {', '.join(side for side in ('left', 'right') if getattr(step, side)) or 'nothing'}"
-    return step.type
+    return f"{step.type}, Unicode {step.unicode_version}" if step.unicode_version else step.type
 
 
 def _steps(program: Cascade) -> Iterator[str]:

@@ -52,7 +52,7 @@ def build_tables(model: ModelDescription) -> Tables:
         "first": model.merges[2] if model.merges else 0,
     }
     if model.normalizer:  # images of models without one have no such key
-        description["normalizer"] = [vars(step) for step in model.normalizer]
+        description["normalizer"] = [step.stored() for step in model.normalizer]
     if model.trim_offsets:
         description["trim_offsets"] = model.trim_offsets
     pairs, seeds = _pair_table(model)

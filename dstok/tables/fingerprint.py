@@ -32,7 +32,7 @@ def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | Non
             [_told(token) for token in added])
     whole.update(repr(rest).encode())
     for step in tables.normalizer:
-        whole.update(repr([value for name, value in vars(step).items() if name != "where"]).encode())
+        whole.update(repr([value for name, value in step.stored().items() if name != "where"]).encode())
     return whole.hexdigest()
 
 

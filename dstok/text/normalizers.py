@@ -9,7 +9,8 @@ four steps that each make a thousand "a" of one would make a terabyte. So a stre
 more than `GROWTH` times its length, and `ROOM` characters more. (Upstream takes memory until there is none, and
 panics.) A normal form makes at most 18 characters of one.
 Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case is
-Rust's of Unicode 17.0, character by character; combining marks are those of 9.0.
+Rust's of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's
+version.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dstok.core.text._forms import Form
 from dstok.core.text._normalize import Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE
-from dstok.unicode.normalization import FORMS, check_tables, form_tables, lowercase, marks, unclean
+from dstok.unicode.normalization import FORMS, OLDEST, check_tables, form_tables, lowercase, marks, unclean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> 
     if not steps:
         return None
     if len(steps) == 1 and steps[0].type in FORMS:
-        return _form(steps[0].type)
+        return _form(steps[0])
     chain = _Chain([(step.where, _STEPS[step.type](step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))
@@ -58,9 +59,13 @@ def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> 
                       always=any(step.type in ("Prepend", PREFIX_SPACE) or step.is_regex for step in steps))
 
 
+def _form(step: NormalizerStep) -> Normalizer:
+    return _form_of(step.type, step.unicode_version or OLDEST)
+
+
 @cache
-def _form(name: str) -> Normalizer:
-    return Normalizer(Form(form_tables(name), name.endswith("C")), None, True)
+def _form_of(name: str, version: str) -> Normalizer:
+    return Normalizer(Form(form_tables(name, version), name.endswith("C")), None, True)
 
 
 class _Chain:
@@ -88,7 +93,7 @@ def _check_length(length: int, most: int, where: str) -> None:
 def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
     """The code points that the step needs: a text without them stays as it is."""
     if step.type in FORMS:
-        return unclean(step.type)
+        return unclean(step.type, step.unicode_version or OLDEST)
     if step.type == "Lowercase":
         return lowercase()
     if step.type == "StripAccents":
@@ -102,7 +107,7 @@ def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
 
 
 def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
-    normalizer = _form(step.type)
+    normalizer = _form(step)
 
     def run(text: str, sources: Sources, most: int) -> Aligned:
         if sources is None:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from judges import WHEELS, judge
 from reference import DEEP
 
 import dstok
-from dstok.errors import UnsupportedError
+from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.upstream import NEWEST, upstream_version, upstream_versions
 from dstok.unicode import CodePointSet, general_category, white_space, word
 
@@ -89,9 +90,10 @@ def test_the_tables_of_a_wheel(version: str) -> None:
     assert tables["words"] == set(word(known.words, in_class=True) | joiners).intersection(SHOWN)
 
 
-def test_the_installed_wheel_is_the_newest_known() -> None:
+def test_the_installed_wheel_is_the_newest_stable_one() -> None:
     assert asked(None)["version"] == NEWEST.removeprefix("tokenizers-")
-    assert upstream_versions()[-1] == NEWEST
+    stable = [name for name in upstream_versions() if "rc" not in name]
+    assert stable[-1] == NEWEST
 
 
 FILE: dict[str, Any] = {
@@ -123,6 +125,36 @@ def test_pieces_by_version(name: str, letters: bool, digits: bool) -> None:
     assert len(tok.inspect().pretokenize("!\U00010d40!")) == (3 if digits else 1)
 
 
+@pytest.mark.parametrize("name", ["tokenizers-0.15.2", "tokenizers-0.21.1", "tokenizers-1.0.0rc3"])
+def test_a_tokenizer_of_another_version_is_as_if_read_by_it(tmp_path: Path, name: str) -> None:
+    """By `replace`, and by `load` from a file, an image and GGUF: a file's form does not matter."""
+    read = dstok.Tokenizer.from_str(small_file(), upstream=name)
+    tok = dstok.Tokenizer.from_str(small_file())
+    (tmp_path / "tokenizer.json").write_text(small_file(), encoding="utf-8")
+    tok.to_image(tmp_path / "image")
+    loaded = [dstok.load(tmp_path / file, upstream=name) for file in ("tokenizer.json", "image")]
+    assert {each.fingerprint for each in (tok.replace(upstream=name), *loaded)} == {read.fingerprint}
+    assert read.replace(upstream=NEWEST).fingerprint == tok.fingerprint != read.fingerprint
+
+
+def test_a_built_in_model_of_another_version() -> None:
+    tok = dstok.load("deepseek-v3", upstream="tokenizers-1.0.0rc3")
+    assert (tok.name, tok.inspect().unicode_version) == ("deepseek-v3", "17.0")
+    assert (tok.encode(" \u20c1"), dstok.load("deepseek-v3").encode(" \u20c1")) == ([1327, 228, 226], [223, 23368, 226])
+    with pytest.raises(UnsupportedError, match="unicode_version that a tokenizer.json cannot say"):
+        tok.to_json("never written")
+
+
+def test_rank_files_have_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "cl100k_base.tiktoken"
+    path.write_bytes(b"".join(b"%s %d\n" % (b64encode(bytes([byte])), byte) for byte in range(256)))
+    with pytest.raises(ArgumentError, match="a rank file, whose ids are tiktoken's"):
+        dstok.load(path, upstream=NEWEST)
+    tok = dstok.Tokenizer.from_tiktoken({bytes([byte]): byte for byte in range(256)}, r"\p{L}+")
+    with pytest.raises(UnsupportedError, match="patterns of Unicode 17.0, where tiktoken has 16.0"):
+        tok.replace(upstream="tokenizers-1.0.0rc3").to_tiktoken(tmp_path / "never written")
+
+
 def test_the_version_is_kept(tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_str(small_file(), upstream="tokenizers-0.21.1")
     tok.to_image(tmp_path / "image")
@@ -134,7 +166,7 @@ def test_the_version_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tokenizers-0.1", "0.23.3", ""])
 def test_an_unknown_version_is_refused(name: str) -> None:
-    with pytest.raises(UnsupportedError, match=r"out of tokenizers-0\.13\.3, .*, tokenizers-0\.23\.3, found"):
+    with pytest.raises(UnsupportedError, match=r"out of tokenizers-0\.13\.3, .*, tokenizers-1\.0\.0rc3, found"):
         dstok.Tokenizer.from_str(small_file(), upstream=name)
 
 

@@ -38,6 +38,7 @@ from dstok.tables.flat import TABLES_FORMAT, Image, tables_from_image
 from dstok.tables.image.file import AGAIN
 from dstok.tables.kernels import KINDS, NONE
 from dstok.tables.objects import bare_bpe
+from dstok.unicode.normalization import VERSIONS
 
 __all__ = ["check_image", "tokenizer_parts"]
 
@@ -119,9 +120,13 @@ def _check_kernel(kernel: dict[str, Any], classes: int) -> None:
 
 def _check_step(step: dict[str, Any]) -> None:
     """A step of the normalizer, in the form of `NormalizerStep`, that a tokenizer.json may hold."""
-    _ask("normalizer", step.keys() == {f.name for f in fields(NormalizerStep)}, "a step", sorted(step))
+    needed = {f.name: f.type for f in fields(NormalizerStep)}
+    _ask("normalizer", step.keys() | {"unicode_version"} == needed.keys(), "a step", sorted(step))
     for name, kind in get_type_hints(NormalizerStep).items():
-        _typed(f"normalizer {name}", step[name], kind)
+        if name != "unicode_version":
+            _typed(f"normalizer {name}", step[name], kind)
+    version = step.get("unicode_version", VERSIONS[-1])
+    _ask("normalizer unicode_version", version in VERSIONS, f"one of {list(VERSIONS)}", version)
     texts = step["pattern"] + step["content"] + step["where"]
     _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
     known = (*NORMALIZERS, PREFIX_SPACE)
