@@ -92,6 +92,7 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
 
 def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
     names = {token_id: token for token, token_id in tokenizer.special_tokens.items()}
+    live = tokenizer.inspect().live_merges
     info: dict[str, Any] = {
         "name": tokenizer.name or name,
         "fingerprint": tokenizer.fingerprint,
@@ -101,6 +102,8 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "bos_id": tokenizer.bos_id,
         "eos": names.get(tokenizer.eos_id) if tokenizer.eos_id is not None else None,
         "eos_id": tokenizer.eos_id,
+        "merges": len(live),
+        "live_merges": int(live.sum()),
         "unicode_version": tokenizer.inspect().unicode_version,
         "splits": [split.pattern for split in tokenizer.inspect().automaton.splits],
         "states": tokenizer.inspect().automaton.boundaries.states,

@@ -146,8 +146,23 @@ class Inspection:
         """uint32[n, 3], by rank: the ids of the left token, the right token, and the merged one."""
         import numpy as np
 
-        pairs, merged = (np.frombuffer(section, np.uint32) for section in (self._tables.merges, self._tables.merged))
-        return np.column_stack([pairs.reshape(-1, 2), merged])
+        return np.array(self._tables.merges, np.uint32).reshape(-1, 3)
+
+    @property
+    def live_merges(self) -> npt.NDArray[np.bool_]:
+        """bool[n], by rank: does some text need the merge? A token has one live merge at most: its own bytes' last one.
+
+        >>> import dstok
+        >>> model = dstok.load("deepseek-v3").inspect()
+        >>> model.merges.shape, int(model.live_merges.sum())
+        ((127741, 3), 127741)
+        """
+        import numpy as np
+
+        dead = np.array(self._tables.dead, np.uint32).reshape(-1, 4)
+        live = np.ones(self._tables.description["merges"] + len(dead), np.bool_)
+        live[dead[:, 0]] = False
+        return live
 
     def merge(self, piece: bytes) -> list[int]:
         """The ids that merging makes of a whole `piece`.

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from itertools import pairwise
 
-from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, build_pairs
+from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, build_pairs, live_merges
 from dstok.core.merge._pieces import BORDER_BYTES, joined_pairs
 from dstok.core.split._scan import pack_edges
 from dstok.errors import UnsupportedError
@@ -36,6 +36,8 @@ def build_tables(model: ModelDescription) -> Tables:
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
     byte_ids = _byte_ids(model)
+    live, dead = live_merges(model.merges, starts, blob, byte_ids)
+    rules = list(zip(live[::3], live[1::3], live[2::3]))
     edges = pack_edges(program.boundaries.edges, pages[:128])
     kernel = find_kernel(program)
     description = {
@@ -45,24 +47,23 @@ def build_tables(model: ModelDescription) -> Tables:
         "symbols": program.boundaries.symbols,
         "kernel": {**kernel._asdict(), "edges": sha256(edges).hexdigest()},
         "byte_ids": byte_ids,
-        "monotone": _monotone(model),
+        "monotone": _monotone(rules),
         "ignore_merges": model.ignore_merges,
         "raw_ids": sorted(model.raw_ids),
-        "merges": len(model.merges) // 3,
-        "first": model.merges[2] if model.merges else 0,
+        "merges": len(rules),
+        "first": rules[0][2] if rules else 0,
     }
     if model.normalizer:  # images of models without one have no such key
         description["normalizer"] = [step.stored() for step in model.normalizer]
     if model.trim_offsets:
         description["trim_offsets"] = model.trim_offsets
-    pairs, seeds = _pair_table(model)
+    pairs, seeds = _pair_table(live)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
         "starts": starts, "blob": blob,
-        "merged": _merged(model.merges[2::3]), "pairs": pairs, "seeds": seeds,
+        "merged": _merged(live[2::3]), "pairs": pairs, "seeds": seeds,
     }
     bpe = make_bpe(Tables(description, sections))
-    rules = list(model.merge_rules())
     settled = settled_tokens(rules, model.tokens)
     sections["atoms"] = whole_characters(model.tokens, bpe, settled)
     sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
@@ -77,6 +78,8 @@ def build_tables(model: ModelDescription) -> Tables:
     sections["joined"] = b"" if spoilers and not bordered else joined_pairs(made, borders if bordered else None)
     sections["borders"] = bytes(borders) if bordered and any(borders) else b""
     sections["windows"] = b"" if kernel.rules else program.windows
+    if dead:  # images of models without dead merges have no such section
+        sections["dead"] = dead.tobytes()
     return Tables(description, sections)
 
 
@@ -100,17 +103,16 @@ def describe_tables(
 ) -> ModelDescription:
     """The description that `build_tables` made `tables` from, with the parts that belong to one tokenizer."""
     d, raw_ids = tables.description, frozenset(tables.description["raw_ids"])
-    starts, pairs, merged = array("I", bytes(tables.sections["starts"])), tables.merges, tables.merged
+    starts = array("I", bytes(tables.sections["starts"]))
     blob = bytes(tables.sections["blob"])
     tokens = [blob[start:end] if start < end or i in raw_ids else None
               for i, (start, end) in enumerate(pairwise(starts))]
-    merges = array("I", [x for rule in zip(pairs[::2], pairs[1::2], merged) for x in rule])
-    return ModelDescription(tables.splits, tuple(tokens), raw_ids, merges, added, d["ignore_merges"],
+    return ModelDescription(tables.splits, tuple(tokens), raw_ids, tables.merges, added, d["ignore_merges"],
                             d["unicode_version"], tables.normalizer, config, d.get("trim_offsets", ""))
 
 
-def _pair_table(model: ModelDescription) -> tuple[bytes, bytes]:
-    table = build_pairs(model.merges)
+def _pair_table(merges: array[int]) -> tuple[bytes, bytes]:
+    table = build_pairs(merges)
     if table is None:
         raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
                                "chance", "merges")
@@ -149,10 +151,7 @@ def _reachable(model: ModelDescription) -> list[int]:
     return [i for i, token in enumerate(model.tokens) if token and i not in model.raw_ids]
 
 
-def _monotone(model: ModelDescription) -> bool:
+def _monotone(rules: list[tuple[int, int, int]]) -> bool:
     """Is each merge's rank above the ranks of the merges that make its sides? core/merge/_bpe.pyx relies on it."""
-    made: dict[int, int] = {}
-    for rank, (_, _, merged) in enumerate(model.merge_rules()):
-        made[merged] = rank  # several merges may make it: the last one is the safe choice
-    return all(made.get(left, -1) < rank and made.get(right, -1) < rank
-               for rank, (left, right, _) in enumerate(model.merge_rules()))
+    made = {merged: rank for rank, (_, _, merged) in enumerate(rules)}
+    return all(made.get(left, -1) < rank and made.get(right, -1) < rank for rank, (left, right, _) in enumerate(rules))

@@ -22,9 +22,11 @@ __all__ = ["fingerprint", "settings_hash"]
 
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:
     """The hash."""
-    part = tables.description
+    part, merges = tables.description, tables.merges
+    pairs = merges[: len(merges) // 3 * 2]
+    pairs[::2], pairs[1::2] = merges[::3], merges[1::3]
     whole = sha256()
-    for data in (tables.sections["starts"], tables.sections["blob"], tables.merges, tables.merged):
+    for data in (tables.sections["starts"], tables.sections["blob"], pairs, merges[2::3]):
         whole.update(data)
     splits = [(s.pattern, s.behavior, s.invert, *([s.unicode_version] if s.unicode_version else []))
               for s in tables.splits]

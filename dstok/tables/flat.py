@@ -44,13 +44,14 @@ class Tables(NamedTuple):
 
     pages, page_numbers, edges: the scanner's tables.
     starts, blob: the bytes of each token.
-    merged: id by rank; empty if it is the rank plus the description's `first`.
-    pairs, seeds: the merges' hash table.
+    merged: id by rank among the live merges; empty if it is the rank plus the description's `first`.
+    pairs, seeds: the hash table of the live merges (core/merge/_live.h).
     atoms, byte_pairs, pair_ids: the symbols that merging may start from.
     direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
     borders: the characters at which no cut may be, empty if there are none.
     windows: the tables of pattern/windows.py; empty if there are rules.
+    dead: the other merges, which no text needs: rank, left, right and merged id of each. Not there if there are none.
     """
 
     description: dict[str, Any]
@@ -76,22 +77,26 @@ class Tables(NamedTuple):
 
     @property
     def merges(self) -> array[int]:
-        """The left and the right id (uint32 each) by rank, read out of the pair table. Encoding does not need them.
+        """All merges of the model: left, right and merged id (uint32 each) by rank. Encoding does not need them.
 
-        Raises `ImageError` if the tables are mapped and damaged.
+        The live ones are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
         """
-        from dstok.core.merge._pairs import merges_of
+        from dstok.core.merge._pairs import all_merges, merges_of
 
+        count, first = self.description["merges"], self.description["first"]
         try:
-            return merges_of(self.sections["pairs"])
+            pairs = merges_of(self.sections["pairs"])
+            live = array("I", bytes(12 * count))
+            live[::3], live[1::3] = pairs[::2], pairs[1::2]
+            live[2::3] = array("I", bytes(self.sections["merged"]) or range(first, first + count))
+            return all_merges(live, self.dead)
         except ValueError as error:
             raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
 
     @property
-    def merged(self) -> array[int]:
-        """The id (uint32) by rank."""
-        count, first = self.description["merges"], self.description["first"]
-        return array("I", bytes(self.sections["merged"]) or range(first, first + count))
+    def dead(self) -> array[int]:
+        """The merges that no text needs: rank, left, right and merged id (uint32 each), by rank."""
+        return array("I", bytes(self.sections.get("dead", b"")))
 
 
 def tables_from_image(image: Image) -> Tables:

@@ -19,7 +19,7 @@ import dstok
 from dstok.inspection.explain import explain
 from dstok.tables.image.file import open_image, write_image
 
-MERGES = [(b"a", b"b"), (b" ", b"a"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:]), (b"1", b"2")]
+MERGES = [(b"1", b"2"), (b" ", b"a"), (b"a", b"b"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:])]
 ADDED = [added_token("<s>", special=True), added_token("<w>", single_word=True, normalized=True),
          added_token("<l>", lstrip=True), added_token("<r>", rstrip=True, normalized=True), added_token("ab")]
 TEXTS = ["", "ab ab é12 中文かな <s><w> <l>  <r> \n ab", "<w>a <w> a<w>", "a" * 5000, "\x00\U0001f999 " * 40, "1234567 x!?\r\n\n"]

@@ -1,8 +1,23 @@
 from array import array
+from collections.abc import Sequence
 
 MAX_IDS: int
 MAX_MERGES: int
 MAX_SLOTS: int
+
+def live_merges(
+    merges: array[int], starts: object, blob: object, byte_ids: Sequence[int],
+) -> tuple[array[int], array[int]]:
+    """The live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
+
+    Token i is blob[starts[i]:starts[i + 1]]. Raises `ValueError` if a pair is there twice.
+    """
+
+def all_merges(live: array[int], dead: array[int]) -> array[int]:
+    """The flat list of all merges, by rank, from the two lists of `live_merges`.
+
+    Raises `ValueError` if the ranks of the dead ones do not rise, or are too high.
+    """
 
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None:
     """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds.

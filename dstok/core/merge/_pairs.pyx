@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
 # cython: freethreading_compatible=True
-"""The pair table, built, and read back: a perfect hash of the merges.
+"""The pair table, built, and read back: a perfect hash of the live merges (_live.h).
 
 In: the merges. Out: slots and seeds, as _merge.h reads them, or nothing, if pairs collide under all salts. In the other
-direction: slots in, and the merges out, so that no file stores them a second time.
+direction: slots in, and the merges out, so that no file stores them a second time. Dead merges are kept beside them.
 Invariant: each pair stands in the slot to which its bucket's seed sends it, and nowhere else. Work and memory are
 bounded, whatever the merges are.
 
@@ -18,11 +18,24 @@ Merges that are chosen against all salts are refused.
 
 from array import array
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from dstok.core.merge._bpe cimport (
     ID_BITS, NO_RANK, RANK_BITS, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of,
 )
+
+cdef extern from "merge/_live.h":
+    ctypedef struct MergeRows:
+        const uint32_t *merges
+        Py_ssize_t count
+        uint32_t *rows
+        uint32_t *rights
+        uint32_t *ranks
+    Py_ssize_t merge_rows(MergeRows *m, Py_ssize_t ids, uint32_t *places, uint32_t *by_right) noexcept nogil
+    Py_ssize_t find_live(
+        const MergeRows *m, const uint32_t *byte_ids, const uint32_t *starts, const uint8_t *blob, uint32_t *live
+    ) noexcept nogil
 
 cdef uint64_t EMPTY = 0xFFFFFFFFFFFFFFFF
 cdef uint32_t NO_ID = 0xFFFFFFFF
@@ -37,6 +50,65 @@ cdef enum:
 MAX_IDS = 1 << ID_BITS
 MAX_MERGES = NO_RANK - 1
 MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
+
+
+def live_merges(merges, starts, blob, byte_ids):
+    """The live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
+
+    Token i is blob[starts[i]:starts[i + 1]]. Raises `ValueError` if a pair is there twice.
+    """
+    cdef const uint32_t[::1] m = merges
+    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+    cdef const uint32_t[::1] bytes_to_ids = array("I", byte_ids)
+    cdef Py_ssize_t ids = s.shape[0] - 1, count = m.shape[0] // 3, alive, rank, again, to = 0
+    if count == 0:
+        return array("I"), array("I")
+    cdef uint32_t[::1] places = array("I", bytes(4 * (ids + 1))), rows = array("I", bytes(4 * (ids + 1)))
+    cdef uint32_t[::1] by_right = array("I", bytes(4 * count)), rights = array("I", bytes(4 * count))
+    cdef uint32_t[::1] ranks = array("I", bytes(4 * count))
+    cdef MergeRows r = MergeRows(&m[0], count, &rows[0], &rights[0], &ranks[0])
+    again = merge_rows(&r, ids, &places[0], &by_right[0])
+    if again:
+        raise ValueError(f"expected each pair once, found merge {ranks[again - 1]} again as merge {ranks[again]}")
+    memset(&places[0], 0xFF, 4 * ids)
+    with nogil:
+        alive = find_live(&r, &bytes_to_ids[0], &s[0], &b[0], &places[0])
+    if alive < 0:
+        raise MemoryError
+    live, dead = array("I", bytes(12 * (alive + 1))), array("I", bytes(16 * (count - alive + 1)))
+    cdef uint32_t[::1] kept = live, left_out = dead
+    alive = 0
+    for rank in range(count):
+        if places[m[3 * rank + 2]] == <uint32_t>rank:
+            memcpy(&kept[alive], &m[3 * rank], 12)
+            alive += 3
+        else:
+            left_out[to] = <uint32_t>rank
+            memcpy(&left_out[to + 1], &m[3 * rank], 12)
+            to += 4
+    return live[:alive], dead[:to]
+
+
+def all_merges(live, dead):
+    """The flat list of all merges, by rank, from the two lists of `live_merges`.
+
+    Raises `ValueError` if the ranks of the dead ones do not rise, or are too high.
+    """
+    cdef const uint32_t[::1] m = live, d = dead
+    cdef Py_ssize_t alive = 0, gone = 0, count = m.shape[0] // 3 + d.shape[0] // 4, rank
+    found = array("I", bytes(12 * count))
+    cdef uint32_t[::1] f = found
+    for rank in range(count):
+        if gone < d.shape[0] and d[gone] == <uint32_t>rank:
+            memcpy(&f[3 * rank], &d[gone + 1], 12)
+            gone += 4
+        elif alive < m.shape[0]:
+            memcpy(&f[3 * rank], &m[alive], 12)
+            alive += 3
+        else:
+            raise ValueError(f"expected dead merges with ranks that rise to at most {count - 1}, found {d[gone]}")
+    return found
 
 
 def build_pairs(merges):

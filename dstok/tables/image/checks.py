@@ -9,6 +9,7 @@ keeps accidents out, not people.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable
 from dataclasses import fields
 from hashlib import sha256
@@ -25,7 +26,7 @@ from dstok.core.check._check import (
     check_tokens,
     check_windows,
 )
-from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
+from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.core.merge._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.added_token import AddedToken
@@ -44,6 +45,7 @@ __all__ = ["check_image", "tokenizer_parts"]
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
             "pair_ids", "direct", "joined", "borders", "windows")
+DEAD = "dead"  # the section that follows them if there are dead merges
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/_scan.pyx
 MAX_SEEDS = 1 << 22  # see core/merge/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see tables/byte_pairs.py
@@ -176,13 +178,13 @@ def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
 
 
 def _check_sizes(image: Image) -> None:
-    _ask("sections", tuple(image.places) == SECTIONS, " ".join(SECTIONS), " ".join(image.places))
+    _ask("sections", tuple(image.places) in (SECTIONS, (*SECTIONS, DEAD)), " ".join(SECTIONS), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, image.description["merges"]
     least_ids = 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
-        ("pair_ids", 4, 0, MAX_BYTE_PAIRS),
+        ("pair_ids", 4, 0, MAX_BYTE_PAIRS), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
     ):
         length = size[name]
         _ask(f"section {name}", length % unit == 0 and least <= length // unit <= most,
@@ -245,6 +247,9 @@ def _check_words(image: Image) -> None:
     check_atoms(bpe, s["atoms"])
     check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     check_direct(bpe, s["direct"])
+    if DEAD in s:
+        found = max(all_merges(array("I", bytes(12 * count)), tables.dead))
+        _ask("section dead", found < bpe.size, f"ids below {bpe.size}", found)
 
 
 def _ask(what: str, holds: bool, expected: Any, found: Any) -> None:
