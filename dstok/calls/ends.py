@@ -83,9 +83,9 @@ class Ends:
             return len(text)
         return count * len(sample) * 5 // (4 * max(ids, 1)) + _LEAST
 
-    def all(self, text: str) -> npt.NDArray[np.int64] | None:
-        """The end of each id of `text`, in code points, int64[n]; None if the core cannot count them."""
-        return self._encoder.char_ends(text, self._policy)
+    def all(self, text: str, start: int, end: int) -> npt.NDArray[np.int64] | None:
+        """The end of each id of `text[start:end]`, in code points, int64[n]; None if the core cannot count them."""
+        return self._encoder.char_ends(text, start, end, self._policy)
 
     def _starts(self, text: str, origin: int = 0) -> Places:
         """The starts of all ids of `text` from a sure start on."""

@@ -111,6 +111,7 @@ class _Ahead:
         self._ends, self._size, self._most = ends, 8 * room, max(_BLOCK, 8 * room)
         self._start = 0
         self._block = memoryview(b"").cast("q")  # the ends of the ids from `_start` on, in code points from there
+        self._known: dict[int, int] = {}  # for places found last: the number of ids that end there or before
 
     def after(self, start: int, count: int) -> int:
         """The end of the `count`th id from `start` on; 0 if it is not known."""
@@ -118,25 +119,36 @@ class _Ahead:
         if index >= len(self._block):
             self._read(start)
             index = count
-        return self._start + self._block[index - 1] if index < len(self._block) else 0
+        return self._place(index) if index < len(self._block) else 0
 
     def before(self, end: int, count: int) -> int:
         """The start of the last `count` ids before `end`; 0 if it is not known."""
         index = self._index(end) - count
-        return self._start + self._block[index - 1] if index > 0 else 0
+        return self._place(index) if index > 0 else 0
+
+    def _place(self, index: int) -> int:
+        """The end of the first `index` ids."""
+        end = self._block[index - 1]
+        if end > (self._block[index - 2] if index > 1 else 0):  # else another id ends there, too
+            self._known[self._start + end] = index
+        return self._start + end
 
     def _index(self, place: int) -> int:
         """The number of ids that end at a place or before it."""
-        place -= self._start
-        index = bisect_left(self._block, place)
-        return index + (place > 0 and index < len(self._block) and self._block[index] == place)
+        index = self._known.get(place)
+        if index is None:
+            place -= self._start
+            index = bisect_left(self._block, place)
+            index += place > 0 and index < len(self._block) and self._block[index] == place
+        self._known.clear()
+        return index
 
     def _read(self, start: int) -> None:
         """Encodes the block that begins at `start`, if it is valid text that the normalizer does not change."""
         self._start, ends = start, None
         if self._size:
             with suppress(TextError, SpecialTokenError):  # the part that reaches the fault raises the error
-                ends = self._ends.all(self.text[start : start + self._size])
+                ends = self._ends.all(self.text, start, min(start + self._size, len(self.text)))
         self._size = 0 if ends is None else min(4 * self._size, self._most)
         self._block = memoryview(b"").cast("q") if ends is None else ends.data
 

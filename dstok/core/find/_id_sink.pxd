@@ -24,13 +24,14 @@ cdef class IdSink(Sink):
     cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
 
 
-cdef struct Spans:
-    # Where the next spans are written, and the number of characters before them.
-    int64_t *spans
-    int64_t *char_spans
-    int64_t characters
-
-
 @cython.final
 cdef class IdSpanSink(IdSink):
-    cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil
+    cdef uint32_t *characters     # of each token: twice the number that begin in it, and 1 if it begins inside one
+
+    cdef void write(
+        self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
+    cdef int64_t write_spans(
+        self, const uint32_t *ids, Py_ssize_t count, int64_t place, int64_t characters, int64_t *spans,
+        int64_t *char_spans) noexcept nogil
+    cdef int64_t write_ends(
+        self, const uint32_t *ids, Py_ssize_t count, int64_t characters, int64_t *ends) noexcept nogil

@@ -21,6 +21,7 @@ Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from dstok.core.merge._bpe cimport LANES, NO_RANK, lanes_clear, lanes_put, lanes_take, start_symbols
@@ -29,7 +30,7 @@ from dstok.core.merge._pieces cimport (
     CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_from_ring, piece_in_ring, piece_ring, piece_second,
     piece_value,
 )
-from dstok.core.text._utf8 cimport characters_in, characters_within
+from dstok.core.text._utf8 cimport characters_within
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 
 cdef extern from "find/_repeats.h":
@@ -242,11 +243,30 @@ cdef class IdSink(Sink):
 
 @cython.final
 cdef class IdSpanSink(IdSink):
-    """Writes ids and their spans in the text, in bytes and in characters. Not for a workspace that counts.
+    """Writes ids and their spans in the text, in bytes and in characters; or only the ends of the ids, in characters.
 
-    Merging keeps the bytes of a piece, so each id begins at the end of the id before. A character belongs to all ids
-    that have a part of it.
+    Not for a workspace that counts. Merging keeps the bytes of a piece, so each id begins at the end of the id before,
+    and the tokens tell how many bytes and characters an id has. A character belongs to all ids that have a part of it.
+    Example: "\xe4\xb8" and "\xad" are the two ids of a character of three bytes. The character begins in the first. So
+    both begin at 0 and end at 1, in characters.
     """
+
+    def __cinit__(self, BPE bpe not None):
+        cdef Py_ssize_t id, at
+        cdef uint32_t begun
+        self.characters = <uint32_t *>malloc(bpe.size * sizeof(uint32_t))
+        if self.characters == NULL:
+            raise MemoryError
+        for id in range(bpe.size):
+            begun = 0
+            for at in range(bpe.starts[id], bpe.starts[id + 1]):
+                begun += bpe.blob[at] & 0xC0 != 0x80
+            self.characters[id] = 2 * begun
+            if bpe.width(<uint32_t>id) and bpe.blob[bpe.starts[id]] & 0xC0 == 0x80:
+                self.characters[id] += 1
+
+    def __dealloc__(self):
+        free(self.characters)
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         cdef Py_ssize_t first = w.count
@@ -254,38 +274,58 @@ cdef class IdSpanSink(IdSink):
             return
         if w.reserve(w.pieces * MIDDLE + w.side_used + 4):
             self.emit(w)
-            if w.reserve_spans(w.count - first):
-                count_characters(w, text, w.origin)
-                self.emit_spans(w, text + w.origin, w.out + first)
+            self.write(w, text, w.origin, w.origin + w.starts[w.pieces], first)
         w.next_chunk()
 
-    cdef void emit_spans(self, Workspace w, const uint8_t *chunk, const uint32_t *ids) noexcept nogil:
-        """Writes the spans of the chunk's ids; there is room for them."""
-        cdef Spans out = spans_from(w)
+    cdef void write(
+        self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first
+    ) noexcept nogil:
+        """Writes the spans, or the ends, of the ids from number `first` on, which are those of `text[start:end]`."""
+        if not w.reserve_spans(w.count - first):
+            return
+        count_characters(w, text, start)
+        if w.ends_only:
+            w.characters = self.write_ends(w.out + first, w.count - first, w.characters, w.char_spans + w.spanned)
+        else:
+            w.characters = self.write_spans(
+                w.out + first, w.count - first, w.base + start, w.characters, w.spans + 2 * w.spanned,
+                w.char_spans + 2 * w.spanned)
+        w.spanned += w.count - first
+        w.counted = w.base + end
+
+    cdef int64_t write_spans(
+        self, const uint32_t *ids, Py_ssize_t count, int64_t place, int64_t characters, int64_t *spans,
+        int64_t *char_spans
+    ) noexcept nogil:
+        """Writes the spans of ids; the first begins at `place`, after so many characters. Returns those at the end."""
         cdef const uint32_t *starts = self.bpe.starts
-        cdef int64_t base = w.base + w.origin
-        cdef uint32_t count, start, end
-        cdef int i
-        for i in range(w.pieces):
-            count, start, end = w.values[i] & 3, w.starts[i], w.starts[i + 1]
-            if count == 1:
-                add_span(&out, base + start, chunk + start, end - start, True)
-            else:
-                if count == 0:
-                    self.located(w, w.values[i], &count)
-                add_spans(&out, starts, base + start, chunk + start, ids, count, True)
-            ids += count
-        spans_upto(w, &out, base + w.starts[w.pieces])
+        cdef const uint32_t *begun = self.characters
+        cdef Py_ssize_t i
+        for i in range(count):
+            spans[2 * i] = place
+            place += starts[ids[i] + 1] - starts[ids[i]]
+            spans[2 * i + 1] = place
+            char_spans[2 * i] = characters - (begun[ids[i]] & 1)
+            characters += begun[ids[i]] >> 1
+            char_spans[2 * i + 1] = characters
+        return characters
+
+    cdef int64_t write_ends(
+        self, const uint32_t *ids, Py_ssize_t count, int64_t characters, int64_t *ends
+    ) noexcept nogil:
+        """Writes the ends of ids, in characters; the first begins after so many. Returns those at the end."""
+        cdef const uint32_t *begun = self.characters
+        cdef Py_ssize_t i
+        for i in range(count):
+            characters += begun[ids[i]] >> 1
+            ends[i] = characters
+        return characters
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Py_ssize_t first = w.count
-        cdef Spans out
         IdSink.take_giant(self, w, text, start, end)
-        if w.status == FINE and w.reserve_spans(w.count - first):
-            count_characters(w, text, start)
-            out = spans_from(w)
-            add_spans(&out, self.bpe.starts, w.base + start, text + start, w.out + first, w.count - first, False)
-            spans_upto(w, &out, w.base + end)
+        if w.status == FINE:
+            self.write(w, text, start, end, first)
 
     cdef bint take_added(
         self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end
@@ -296,47 +336,9 @@ cdef class IdSpanSink(IdSink):
         count_characters(w, text, start)
         w.spans[at], w.spans[at + 1], w.char_spans[at] = w.base + start, w.base + end, w.characters
         count_characters(w, text, end)
-        w.char_spans[at + 1] = w.characters
+        w.char_spans[w.spanned if w.ends_only else at + 1] = w.characters
         w.spanned += 1
         return True
-
-
-cdef inline Spans spans_from(Workspace w) noexcept nogil:
-    # The place of the next spans. It lies apart from the workspace: writing a span might change the workspace.
-    cdef Spans out
-    out.spans, out.char_spans, out.characters = w.spans + 2 * w.spanned, w.char_spans + 2 * w.spanned, w.characters
-    return out
-
-
-cdef inline void add_span(
-    Spans *out, int64_t place, const uint8_t *text, uint32_t length, bint padded
-) noexcept nogil:
-    # `padded`: whether bytes after the text may be read, as after a chunk.
-    out.spans[0], out.spans[1], out.char_spans[0] = place, place + length, out.characters
-    out.characters += characters_in(text, length) if padded else characters_within(text, length)
-    out.char_spans[1] = out.characters
-    out.spans += 2
-    out.char_spans += 2
-
-
-cdef inline void add_spans(
-    Spans *out, const uint32_t *starts, int64_t place, const uint8_t *piece, const uint32_t *ids, Py_ssize_t count,
-    bint padded
-) noexcept nogil:
-    # Writes the spans of the ids of a piece, which begins at `place` of the text. `starts` gives the ids' lengths.
-    cdef uint32_t length
-    cdef Py_ssize_t i
-    for i in range(count):
-        length = starts[ids[i] + 1] - starts[ids[i]]
-        add_span(out, place, piece, length, padded)
-        out.char_spans[-2] -= piece[0] & 0xC0 == 0x80  # it begins inside a character
-        place += length
-        piece += length
-
-
-cdef inline void spans_upto(Workspace w, const Spans *out, Py_ssize_t counted) noexcept nogil:
-    # Makes the written spans part of the workspace; they end at `counted`.
-    w.spanned, w.characters, w.counted = (out.spans - w.spans) // 2, out.characters, counted
 
 
 cdef void count_characters(Workspace w, const uint8_t *text, Py_ssize_t at) noexcept nogil:

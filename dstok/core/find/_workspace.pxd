@@ -41,7 +41,8 @@ cdef class Workspace:
     cdef bint counting                # ids are counted, not kept
     cdef int64_t *spans               # of the ids in `out`, in bytes of the text, if the sink wants them: pairs
     cdef int64_t *char_spans          # the same in characters, if `counts_characters` is still true
-    cdef Py_ssize_t spanned           # the number of spans
+    cdef bint ends_only               # `char_spans` gets one number an id, its end, and `spans` nothing
+    cdef Py_ssize_t spanned           # the number of spans, or ends
     cdef Py_ssize_t span_room
     cdef Py_ssize_t counted           # the place in the text, in bytes, up to which characters are counted
     cdef int64_t characters           # their number
@@ -64,7 +65,7 @@ cdef class Workspace:
     cdef object _keep
 
     cdef void begin(self, bint counting, bint noting) noexcept nogil
-    cdef void begin_spans(self) noexcept nogil
+    cdef void begin_spans(self, bint ends_only) noexcept nogil
     cdef void begin_chunk(self, Py_ssize_t at) noexcept nogil
     cdef void next_chunk(self) noexcept nogil
     cdef bint reserve(self, Py_ssize_t more) noexcept nogil

@@ -54,8 +54,9 @@ cdef class Workspace:
         self.fresh = True
         self.status = FINE
 
-    cdef void begin_spans(self) noexcept nogil:
-        """Makes it ready for a run that writes spans."""
+    cdef void begin_spans(self, bint ends_only) noexcept nogil:
+        """Makes it ready for a run that writes spans, or only ends in characters."""
+        self.ends_only = ends_only
         self.spanned = self.counted = self.characters = 0
         self.counts_characters = True
 

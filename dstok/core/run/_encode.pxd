@@ -4,6 +4,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from dstok.core.find._finder cimport PieceFinder
+from dstok.core.merge._bpe cimport BPE
 from dstok.core.text._normalize cimport Normalizer
 from dstok.core.run._pass cimport Pass
 from dstok.core.text._policy cimport Policy
@@ -17,7 +18,8 @@ from dstok.core.find._workspace cimport Workspace
 cdef class Encoder:
     cdef readonly PieceFinder finder
     cdef Pass run                 # makes ids
-    cdef Pass with_spans          # makes ids and their spans
+    cdef PyObject *span_pass      # a Pass that makes ids and their spans, or NULL
+    cdef BPE bpe
     cdef Normalizer normalizer
     cdef Pool pool
     cdef ShortPass short_pass
@@ -25,12 +27,16 @@ cdef class Encoder:
     cdef readonly Py_ssize_t size
 
     cdef fail(self, Workspace w, Policy policy, text)
+    cdef Pass _with_spans(self)
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count)
     cdef int text(
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil
     cdef int _run(
         self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
+    ) except -1
+    cdef int _part(
+        self, Pass run, Workspace w, str text, Py_ssize_t start, Py_ssize_t end, Policy policy, Py_ssize_t limit
     ) except -1
     cpdef list encode(self, text, Policy policy, bint replace)
     cdef encode_array(self, text, Policy policy, bint replace, Py_ssize_t before, Py_ssize_t after)

@@ -46,8 +46,8 @@ class Encoder:
         """
     def short(self, text: str, policy: Policy) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
-    def char_ends(self, text: str, policy: Policy) -> npt.NDArray[np.int64] | None:
-        """The end of each id, in characters, int64[n]; None where `encode_spans` has no characters."""
+    def char_ends(self, text: str, start: int, end: int, policy: Policy) -> npt.NDArray[np.int64] | None:
+        """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none."""
     def piece_pass(self) -> Pass:
         """A pass for `piece_spans`."""
     def piece_spans(self, run: Pass, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:

@@ -9,9 +9,10 @@ Invariant: the tables never change. Each call leases a workspace, and works in i
 cimport cython
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_XDECREF
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 from dstok.core.merge._bpe cimport BPE
 from dstok.core.find._finder cimport PieceFinder
@@ -20,7 +21,7 @@ from dstok.core.find._id_sink cimport IdSink, IdSpanSink
 from dstok.core.text._normalize cimport Normalizer
 from dstok.core.run._pass cimport CONTEXT as context, Pass
 from dstok.core.text._policy cimport Policy
-from dstok.core.find._pool cimport LARGE, Pool
+from dstok.core.find._pool cimport LARGE, Pool, late_object, late_put
 from dstok.core.run._short cimport GENERAL, SHORT_IDS, ShortPass, short_ids
 from dstok.core.find._sink cimport NoteSink, SpanSink
 from dstok.core.run._stretches cimport encode_by_stretch, encode_rewritten
@@ -62,7 +63,7 @@ cdef class Encoder:
         self, PieceFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
     ):
         self.finder = finder
-        self.run, self.with_spans = Pass(finder, IdSink(bpe)), Pass(finder, IdSpanSink(bpe))
+        self.bpe, self.run = bpe, Pass(finder, IdSink(bpe))
         self.normalizer = normalizer
         self.pool = Pool(bpe, direct)
         self.short_pass = ShortPass(finder, self.pool, normalizer)
@@ -77,6 +78,7 @@ cdef class Encoder:
             for i in range(self.size):
                 Py_XDECREF(self.ints[i])
             free(self.ints)
+        Py_XDECREF(self.span_pass)
 
     def __copy__(self):
         return self  # the ids do not depend on the parts that change
@@ -208,24 +210,39 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def count_part(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit):
-        """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
+    cdef int _part(
+        self, Pass run, Workspace w, str text, Py_ssize_t start, Py_ssize_t end, Policy policy, Py_ssize_t limit
+    ) except -1:
+        """Encodes `text[start:end]` as a text of its own, without copying it, in a workspace that is ready for it."""
         cdef Source source = source_of(text)
-        cdef Workspace w
         if not 0 <= start <= end <= source.length:
             raise ValueError(f"expected a part of {source.length} characters, found {start}:{end}")
         source.data = <const char *>source.data + start * max(source.kind, 1)
         source.length = end - start
-        w = self.pool.lease()
+        with nogil:
+            self.text(run, policy, w, &source, False, limit)
+        if w.status != FINE:
+            self.fail(w, policy, text[start:end])
+        return 0
+
+    def count_part(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit):
+        """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
+        cdef Workspace w = self.pool.lease()
         w.begin(True, False)
         try:
-            with nogil:
-                self.text(self.run, policy, w, &source, False, limit)
-            if w.status != FINE:
-                self.fail(w, policy, text[start:end])
+            self._part(self.run, w, text, start, end, policy, limit)
             return w.total
         finally:
             self.pool.release(w)
+
+    cdef Pass _with_spans(self):
+        """The pass that makes ids and their spans. Few programs need it, so it is made late: its table takes time."""
+        cdef PyObject *there = late_object(&self.span_pass)
+        if there == NULL:
+            made = Pass(self.finder, IdSpanSink(self.bpe))
+            Py_INCREF(made)
+            there = late_put(&self.span_pass, <PyObject *>made)
+        return <Pass>there
 
     def encode_spans(self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX):
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
@@ -236,34 +253,34 @@ cdef class Encoder:
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
-        w.begin_spans()
+        w.begin_spans(False)
         try:
             # Unused room costs nothing; growing costs new pages. Few texts have as many ids as characters.
             if not w.reserve_spans(min(limit, len(text))):
                 raise MemoryError
-            self._run(self.with_spans, w, text, policy, replace, False, True, limit)
+            self._run(self._with_spans(), w, text, policy, replace, False, True, limit)
             notes = [(w.notes[i].index, w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
             spans, characters = spans_of_ids(w)
             return array_of(w, self.pool, 0, 0), spans, characters, notes, w.where
         finally:
             self.pool.release(w)
 
-    def char_ends(self, str text not None, Policy policy not None):
-        """The end of each id, in characters, int64[n]; None where `encode_spans` has no characters.
+    def char_ends(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None):
+        """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none.
 
-        The spans stay in the workspace, whose memory serves the next part of a text.
+        The ends stay in the workspace, whose memory serves the next part of a text.
         """
         cdef Workspace w = self.pool.lease()
-        cdef Py_ssize_t i
         cdef int64_t[::1] out
-        w.begin_spans()
+        w.begin(False, True)
+        w.begin_spans(True)
         try:
-            self._run(self.with_spans, w, text, policy, False, False, True, PY_SSIZE_T_MAX)
+            self._part(self._with_spans(), w, text, start, end, policy, PY_SSIZE_T_MAX)
             if not w.counts_characters:
                 return None
             out = ends = numpy_().empty(w.spanned, numpy_().int64)
-            for i in range(w.spanned):
-                out[i] = w.char_spans[2 * i + 1]
+            if w.spanned:
+                memcpy(&out[0], w.char_spans, w.spanned * sizeof(int64_t))
             return ends
         finally:
             self.pool.release(w)
