@@ -69,17 +69,17 @@ class GrowingText(Separate):
 
     def __init__(self, parts: PlainParts | NormalizedParts, replace: bool, begin: list[int]) -> None:
         self._parts, self._replace, self._alone = parts, replace, Alone()
-        self._sure = begin  # ids that no later text can change
-        self._tail: list[int] = []  # the ids after them
+        self._ids = [*begin]
+        self._sure = len(begin)  # the number of ids that no later text can change
 
     @property
     def ids(self) -> list[int]:
         """The ids of the whole text, as a new list."""
-        return self._sure + self._tail
+        return self._ids.copy()
 
     def __len__(self) -> int:
         """The number of ids."""
-        return len(self._sure) + len(self._tail)
+        return len(self._ids)
 
     def append(self, text: Text) -> tuple[int, list[int]]:
         """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, `new` replaces all ids after them.
@@ -94,13 +94,12 @@ class GrowingText(Separate):
         """
         data = utf8(text, self._replace)
         with self._alone:
-            sure, tail = self._parts.grow(data, list)
-            new = sure + tail
-            same = common_start(self._tail, new)
-            kept = len(self._sure) + same
-            del new[:same]
+            new, sure = self._parts.grow(data)
+            same = common_start(self._ids[self._sure :], new)
+            kept = self._sure + same
+            self._ids[self._sure :] = new
             self._sure += sure
-            self._tail = tail
+        del new[:same]
         return kept, new
 
     def preview(self, text: Text) -> tuple[int, list[int]]:
@@ -116,5 +115,4 @@ class GrowingText(Separate):
         """
         data = utf8(text, self._replace)
         with self._alone:
-            sure, tail = self._parts.grow(data, list, keep=False)
-            return len(self._sure), sure + tail
+            return self._sure, self._parts.grow(data, keep=False)[0]

@@ -83,28 +83,31 @@ class PlainParts(Separate):
         if self._size < self._wait and not final:
             return formed(array("I"), form)
         text = b"".join([self._held, *self._more])
-        ids, end, state = self._encode(text, self._at, self._state, final, form)
+        try:
+            ids, end, state = self._encoder.encode_part(text, self._at, self._policy, self._state, final, form)
+        except SpecialTokenError as error:
+            raise self._placed(error) from None
         self._wait = 0 if end > self._at else 2 * (len(text) - end)
         self._settle(text, end, state)
         return ids
 
-    def grow(self, text: bytes, form: Any, keep: bool = True) -> tuple[Any, Any]:
-        """The ids that `text` makes sure, and the ids after them. Raises `SpecialTokenError`.
+    def grow(self, text: bytes, keep: bool = True) -> tuple[list[int], int]:
+        """The ids after those that were sure, and the number of those that `text` makes sure.
 
-        Without `keep` the object does not change.
+        Raises `SpecialTokenError`. Without `keep` the object does not change.
         """
         text = self._held + text
-        sure, end, state = self._encode(text, self._at, self._state, False, form)
-        tail, _, _ = self._encode(text, end, state, True, form)
+        try:
+            ids, sure, end, state = self._encoder.encode_grown(text, self._at, self._policy, self._state)
+        except SpecialTokenError as error:
+            raise self._placed(error) from None
         if keep:
             self._settle(text, end, state)
-        return sure, tail
+        return ids, sure
 
-    def _encode(self, text: bytes, at: int, state: Any, final: bool, form: Any) -> tuple[Any, int, Any]:
-        try:
-            return self._encoder.encode_part(text, at, self._policy, state, final, form)
-        except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, self._dropped + error.offset) from None
+    def _placed(self, error: SpecialTokenError) -> SpecialTokenError:
+        """An error with its place in the whole text."""
+        return SpecialTokenError(error.token, self._dropped + error.offset)
 
     def _settle(self, text: bytes, end: int, state: Any) -> None:
         """Keeps the open end of the text, which begins at `end`."""
@@ -133,14 +136,14 @@ class NormalizedParts(Separate):
         """Does what `PlainParts.feed` does."""
         return formed(self._advance(text, final, True), form)
 
-    def grow(self, text: bytes, form: Any, keep: bool = True) -> tuple[Any, Any]:
+    def grow(self, text: bytes, keep: bool = True) -> tuple[list[int], int]:
         """Does what `PlainParts.grow` does."""
         grown = self.copy()  # a refused token leaves this object as it is
         sure = grown._advance(text, False, False)
         tail = grown.copy()._advance(b"", True, False)
         if keep:
             vars(self).update(vars(grown))
-        return formed(sure, form), formed(tail, form)
+        return (sure + tail).tolist(), len(sure)
 
     def _advance(self, text: bytes, final: bool, patient: bool) -> array[int]:
         """The ids that are sure after `text`. `patient`: unsettled text is encoded again only when it has doubled."""

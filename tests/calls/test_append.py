@@ -161,9 +161,9 @@ class _Meter:
     def __init__(self, tok: dstok.Tokenizer) -> None:
         self.encoder, self.bytes = tok._encoder, 0
 
-    def encode_part(self, text: bytearray, at: int, *rest: Any) -> Any:
-        self.bytes += len(text)
-        return self.encoder.encode_part(text, at, *rest)
+    def encode_grown(self, text: bytes, *rest: Any) -> Any:
+        self.bytes += 2 * len(text)
+        return self.encoder.encode_grown(text, *rest)
 
 
 @pytest.mark.parametrize("level", levels())

@@ -46,6 +46,13 @@ class Encoder:
         """
     def short(self, text: str, policy: Policy) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
+    def encode_grown(
+        self, text: bytes, at: int, policy: Policy, state: tuple[bool, int, int],
+    ) -> tuple[list[int], int, int, tuple[bool, int, int]]:
+        """(ids, sure, end, state): all ids of valid UTF-8 `text[at:]`, as if no text followed; the first `sure` stay.
+
+        `end` and `state` are those of `encode_part` after them.
+        """
     def char_ends(self, text: str, start: int, end: int, policy: Policy) -> npt.NDArray[np.int64] | None:
         """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none."""
     def piece_pass(self) -> Pass:

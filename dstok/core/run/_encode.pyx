@@ -354,3 +354,27 @@ cdef class Encoder:
             return ids, end, (w.fresh, w.skip[0], w.skip[1])
         finally:
             self.pool.release(w)
+
+    def encode_grown(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state):
+        """(ids, sure, end, state): all ids of valid UTF-8 `text[at:]`, as if no text followed; the first `sure` stay.
+
+        `end` and `state` are those of `encode_part` after them.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef Py_ssize_t length = text.shape[0], end = at, sure
+        cdef const uint8_t *start = &text[0] if length else NULL
+        w.begin(False, False)
+        try:
+            w.fresh, w.skip[0], w.skip[1] = state
+            if length > at:
+                with nogil:
+                    end = self.run.part(policy, w, start, at, length, False)
+            sure, state = w.count, (w.fresh, w.skip[0], w.skip[1])
+            if w.status == FINE:
+                with nogil:
+                    self.run.part(policy, w, start, end, length, True)
+            if w.status != FINE:
+                self.fail(w, policy, None)
+            return self.list_of(w.out, w.count), sure, end, state
+        finally:
+            self.pool.release(w)
