@@ -87,15 +87,16 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     @classmethod
     def _of_tables(
         cls, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
-        config: TokenizerConfig | None = None,
+        config: TokenizerConfig | Mapping[str, Any] | None = None,
     ) -> Tokenizer:
-        """The tokenizer of tables, which are not checked."""
+        """The tokenizer of tables, which are not checked. A mapping holds the fields of a `TokenizerConfig`."""
         made = cls.__new__(cls)
         made._make(tables, added, Ends(bos_id, eos_id), name, config)
         return made
 
     def _make(
-        self, tables: Tables, added: tuple[AddedToken, ...], ends: Ends, name: str, config: TokenizerConfig | None,
+        self, tables: Tables, added: tuple[AddedToken, ...], ends: Ends, name: str,
+        config: TokenizerConfig | Mapping[str, Any] | None,
     ) -> None:
         self._tables, self._name, self._config = tables, name, config
         self._bpe = make_bpe(tables)
@@ -295,7 +296,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @property
     def config(self) -> TokenizerConfig:
-        """The settings of the model's files: BOS, EOS, padding, chats. A built-in model has only BOS and EOS."""
+        """The settings of the model's files: BOS, EOS, padding, chats."""
         return self._settings
 
     @property
@@ -384,7 +385,8 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
         from dstok.formats.description import TokenizerConfig
 
-        return replace(self._config or TokenizerConfig(), bos_id=self.bos_id, eos_id=self.eos_id)
+        config = self._config if isinstance(self._config, TokenizerConfig) else TokenizerConfig(**self._config or {})
+        return replace(config, bos_id=self.bos_id, eos_id=self.eos_id)
 
     @lazy
     def _decoder(self) -> Decoder:
@@ -425,7 +427,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
 def tokenizer_of(
     tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
-    config: TokenizerConfig | None = None, *, cls: type[Tokenizer] = Tokenizer,
+    config: TokenizerConfig | Mapping[str, Any] | None = None, *, cls: type[Tokenizer] = Tokenizer,
 ) -> Tokenizer:
     """The tokenizer of tables, for the rooms that make them. The tables are not checked."""
     return cls._of_tables(tables, added, bos_id, eos_id, name, config)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.chat.encoding import ChatSpecial, EncodedConversation, encode
 from dstok.chat.messages import shown
 from dstok.chat.rendering import render
-from dstok.chat.versions import VersionName, own_version
+from dstok.chat.versions import VersionName, own_version, versions
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def apply(
 
 
 def _own(tokenizer: TokenizerProtocol, trusted: bool) -> VersionName | Template:
-    """The template of a loaded model, or the version of a built-in one."""
+    """The template of a loaded model, or the version of a built-in one, which gives the text of its template faster."""
     text = tokenizer.config.chat_template
-    if text is None:
+    if text is None or any(tokenizer.name in version.models for version in versions()):
         return own_version(tokenizer.name).name
     from dstok import chat
 

@@ -7,6 +7,7 @@ Invariant: the file is complete or absent; a model that it cannot hold is refuse
 
 from __future__ import annotations
 
+import json
 import os
 from argparse import Namespace
 from typing import TYPE_CHECKING
@@ -153,11 +154,11 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
 def _write_json(out: str, tokenizer: Tokenizer, settings: TokenizerConfig) -> tuple[str, ...]:
     lost = tokenizer.to_json(out)
     config = os.path.join(os.path.dirname(out), "tokenizer_config.json")
-    says_nothing = settings == TokenizerConfig(framing=settings.framing)  # the framing stands in the tokenizer.json
-    if says_nothing or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
-        return lost
     named = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
     text = write_tokenizer_config(settings, {i: tokenizer.id_to_token(i) for i in named if i is not None})
+    written = ", ".join(json.loads(text))
+    if not written or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
+        return lost
     with open(config, "x", encoding="utf-8") as file:
         file.write(text)
-    return (f"BOS, EOS and the chat template are in {config}",)
+    return (f"wrote {config} with {written}",)

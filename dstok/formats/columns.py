@@ -9,7 +9,7 @@ from typing import Any
 
 from dstok.formats.added_token import AddedToken
 
-__all__ = ["MAX_FLAGS", "pack_added", "unpack_added"]
+__all__ = ["MAX_FLAGS", "joined", "pack_added", "unpack_added"]
 
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
 _BITS = [[bool(flags >> bit & 1) for bit in range(len(_FLAGS))] for flags in range(1 << len(_FLAGS))]
@@ -33,3 +33,13 @@ def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
     """The tokens of such columns. The columns are not checked."""
     return tuple(AddedToken(id, content, *_BITS[flags])
                  for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))
+
+
+def joined(shared: dict[str, list[Any]], own: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The columns of both, by id; where both have an id, the token is that of `own`.
+
+    >>> joined({"id": [5, 7], "content": ["a", "b"], "flags": [0, 0]}, {"id": [7], "content": ["c"], "flags": [1]})
+    {'id': [5, 7], 'content': ['a', 'c'], 'flags': [0, 1]}
+    """
+    rows = {row[0]: row for columns in (shared, own) for row in zip(*columns.values())}
+    return dict(zip(own, map(list, zip(*(rows[id] for id in sorted(rows))))))

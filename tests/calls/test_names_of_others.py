@@ -30,7 +30,7 @@ SMALL = model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>", spec
 def test_ids_of_special_tokens() -> None:
     tok = dstok.Tokenizer.from_str(SMALL, CONFIG)
     assert [tok.bos_id, tok.eos_id, tok.config.pad_id] == [tok.token_to_id(t) for t in ("<s>", "</s>", "<pad>")]
-    assert (V3.bos_id, V3.eos_id, V3.config.pad_id) == (0, 1, None)
+    assert (V3.bos_id, V3.eos_id, V3.config.pad_id) == (0, 1, 1)
     assert V3.replace(eos_id=None).eos_id is None
     for name in ("bos_id", "eos_id", "config"):
         with pytest.raises(AttributeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -30,6 +31,13 @@ def test_as_transformers(version: chat.VersionName) -> None:
         assert tok.apply_chat_template(TALK, None, None, None, opens) == ids
         both = tok.apply_chat_template([TALK, TALK[:2]], add_generation_prompt=opens)
         assert both == [ids, tok.apply_chat_template(TALK[:2], add_generation_prompt=opens)]
+
+
+def test_built_in_models_need_no_jinja(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    tok = dstok.load("deepseek-v3.1")
+    assert tok.config.chat_template == template_text("v3.1")
+    assert tok.apply_chat_template(TALK, tokenize=False) == chat.render(TALK, "v3.1", add_generation_prompt=False).text
 
 
 def test_options_and_dictionaries() -> None:

@@ -110,7 +110,8 @@ def test_all_the_way_round(folder: Path) -> None:
     told = convert("in/tokenizer.json", "x.gguf")
     assert "Unicode 15.1" in told and "add_bos_token" not in told
     (folder / "out").mkdir()
-    assert "out/tokenizer_config.json" in convert("x.gguf", "out/tokenizer.json")
+    told, named = convert("x.gguf", "out/tokenizer.json"), "bos_token, eos_token, pad_token, add_bos_token, add_eos_token"
+    assert f": note: wrote out/tokenizer_config.json with {named}, chat_template\n" in told
     assert convert("out/tokenizer.json", "y.gguf").count("\n") == 1  # CONTROL tokens have become special
     before, after = (json.loads(Path(name).read_text()) for name in ("in/tokenizer_config.json", "out/tokenizer_config.json"))
     assert after["chat_template"] == before["chat_template"] and after["add_bos_token"] == before["add_bos_token"]
@@ -127,6 +128,9 @@ def test_all_the_way_round(folder: Path) -> None:
 
 def test_other_ways(folder: Path) -> None:
     assert convert("deepseek-v3", "v3.image") == convert("in/tokenizer.json", "x.image") == ""
+    (folder / "ocr").mkdir()
+    told = convert("deepseek-ocr", "ocr/tokenizer.json")
+    assert told.endswith("tokenizer_config.json with bos_token, eos_token, pad_token, add_bos_token, add_eos_token\n")
     assert "holds no pattern" in convert("x.image", "x.tiktoken")
     told = convert("x.image", "x.json")
     assert "BOS" in told and not (folder / "tokenizer_config.json").exists()

@@ -96,9 +96,9 @@ def test_our_reader_is_the_packages(tmp_path: Path) -> None:
 
 def test_built_in_models_need_no_config(tmp_path: Path) -> None:
     told = dstok.load("deepseek-v4").to_gguf(tmp_path / "x.gguf")
-    assert any("add_bos_token" in sentence for sentence in told) and any("CONTROL" in sentence for sentence in told)
+    assert not any("add_bos_token" in sentence for sentence in told) and any("CONTROL" in sentence for sentence in told)
     model = describe_gguf(tmp_path / "x.gguf")
-    assert model.config == TokenizerConfig(bos_id=0, eos_id=1, add_bos=False)
+    assert model.config == TokenizerConfig(bos_id=0, eos_id=1, pad_id=1, add_bos=False, add_eos=False)
     assert len(model.tokens) == dstok.load("deepseek-v4").vocab_size
 
 

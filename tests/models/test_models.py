@@ -8,12 +8,14 @@ import json
 import pickle
 import re
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_process import fails, ok
 from compiled import compiled
+from gguf_models import config_of
 from judges import rank_file
 from real_models import BUILT_IN, FOLDERS, real_json
 from shares import seeds
@@ -23,6 +25,7 @@ from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 import dstok
 from dstok.errors import ModelNotFoundError, TokenizerFileError, UnsupportedError
 from dstok.formats.tiktoken_encodings import ENCODINGS, encoding_of_file
+from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.loading import is_path
 from dstok.models.names import ALIASES, find, is_name
 
@@ -186,6 +189,14 @@ def test_the_command_takes_the_same_names(tmp_path: Path) -> None:
         assert ok("count", "--model", name, str(tmp_path / "text")).split()[0] == b"2"
     assert "has moved from model to model" in fails("count", "--model", "deepseek-chat", str(tmp_path / "text"))
     assert "is not built in" in fails("count", "--model", "deepseek-ai/DeepSeek-V2", str(tmp_path / "text"))
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_settings_are_those_of_the_published_file(name: str) -> None:
+    tok = dstok.load(name)
+    published = read_tokenizer_config(config_of(FOLDERS.get(name, name)), tok.get_vocab())
+    assert tok.config == replace(published, framing=tok.config.framing)  # the framing stands in tokenizer.json
+    assert pickle.loads(pickle.dumps(tok)).config == tok.config and len(pickle.dumps(tok)) < 500
 
 
 OF_EACH_IMAGE = ["deepseek-ocr", "deepseek-r1-distill-qwen"]
