@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_json, add_output
+from dstok.cli.arguments import add_command, add_json, add_output, add_upstream
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.cli.models import load_model
 from dstok.cli.progress import Bar
@@ -51,6 +51,7 @@ def add_commands(commands: Commands) -> None:
                         help="further texts, from a data set of datasets.load_dataset (default: test:text)")
     parser.add_argument("-m", "--model", default="deepseek-v3", metavar="NAME|PATH",
                         help="the model of both; it guides the checks (default deepseek-v3)")
+    add_upstream(parser)
     parser.add_argument("--reference", metavar="REF", help="the tokenizer to compare with (default: dstok's)")
     parser.add_argument("--seconds", type=_seconds, default=60.0, metavar="N",
                         help="seconds for all checks together, without loading (default 60)")
@@ -89,7 +90,7 @@ def run(arguments: Namespace) -> int:
         report = verify(arguments.candidate, arguments.reference, model=arguments.model, files=arguments.files,
                         seconds=arguments.seconds, tokenizer_json=file, limits=limits, max_k=arguments.max_k,
                         corpus=chain(*[rows(spec) for spec in arguments.dataset]),
-                        progress=_shown_on(bar, arguments.seconds))
+                        progress=_shown_on(bar, arguments.seconds), upstream=arguments.upstream)
     _write(arguments, report)
     return _exit_code(report, arguments.allow_incomplete)
 
@@ -114,7 +115,7 @@ def _write(arguments: Namespace, report: Report) -> None:
 
         try:
             with open(arguments.html, "w", encoding="utf-8") as file:
-                file.write(page(report, load_model(arguments.model)))
+                file.write(page(report, load_model(arguments.model, arguments.upstream)))
         except OSError as error:
             raise CommandError(f"{arguments.html}: {reason(error)}") from error
     text = str(report)

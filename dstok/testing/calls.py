@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from dstok.testing import texts as texts_of
-from dstok.testing.causes import Cause
+from dstok.testing.causes import FAULTS, Cause
 from dstok.testing.clock import OutOfTimeError
 from dstok.testing.differ import Pair, decoded, shrink
 from dstok.testing.guide import Guide
@@ -226,8 +226,10 @@ def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
 
 
 def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """Texts that contain added tokens as plain text: no prompt forges a token."""
+    """Texts that contain added tokens as plain text: no prompt forges a token. `encode` has to succeed on them."""
     pool = [*texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)]
+    failed = pair.candidate.encode(pool).faults
+    pool = [text for at, text in enumerate(pool) if at not in failed]
     expected = _as_text(pair, guide)
 
     def ask(texts: list[str]) -> list[Row | None]:
@@ -237,7 +239,10 @@ def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     if differing := _smallest(pool, ask, tally, 500):
         text, row, count = differing
         ids = row if isinstance(row, Fault) else decoded(row)
-        yield Cause(PLAIN, "added tokens as plain text: other ids", text, ids, tuple(expected(text)), count=count)
+        cause, title = PLAIN, "added tokens as plain text: other ids"
+        if isinstance(row, Fault) and row.kind in FAULTS:
+            cause, title = FAULTS[row.kind], row.message
+        yield Cause(cause, title, text, ids, tuple(expected(text)), count=count)
 
 
 def _as_text(pair: Pair, guide: Guide) -> Callable[[str], list[int]]:

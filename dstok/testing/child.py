@@ -208,13 +208,16 @@ def offsets(engine: Engine, begin: Begin, texts: list[str]) -> tuple[list[list[t
     return rows, faults
 
 
-def timed(engine: Engine, begin: Begin, text: str, repeats: int) -> float:
-    """Seconds of processor time for one `encode`, the least of some."""
+def timed(engine: Engine, begin: Begin, text: str, repeats: int) -> float | tuple[str, str]:
+    """Seconds of processor time for one `encode`, the least of some; or the fault."""
     begin(0)
     best = float("inf")
     for _ in range(repeats):
         before = time.process_time()
-        sum(1 for _ in engine.encode(text))
+        try:
+            sum(1 for _ in engine.encode(text))
+        except BaseException as error:
+            return _fault(error)
         best = min(best, time.process_time() - before)
     return best
 

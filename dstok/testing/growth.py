@@ -17,7 +17,7 @@ from dstok.testing import texts as texts_of
 from dstok.testing.guide import Guide
 from dstok.testing.runner import Fault, Runner
 
-__all__ = ["CRASH_SIZE", "SIZES", "Growth", "measure"]
+__all__ = ["CRASH_SIZE", "SIZES", "Growth", "measure", "timed"]
 
 SIZES = (2048, 8192, 32768)  # code points
 CRASH_SIZE = 100_000
@@ -56,16 +56,22 @@ def measure(candidate: Runner, guide: Guide) -> Iterator[Growth]:
         yield _grow(candidate, guide, kind, longest[kind])
 
 
+def timed(candidate: Runner, text: str, repeats: int) -> float | Fault:
+    """Seconds of processor time for one `encode`, the least of some, or the fault."""
+    found: float | Fault | tuple[str, str] = candidate.call("timed", text, repeats)
+    return Fault(*found) if isinstance(found, tuple) else found
+
+
 def _grow(candidate: Runner, guide: Guide, kind: str, longest: str) -> Growth:
     rows: list[tuple[int, float]] = []
     for size in SIZES:
         text = _of_size(longest, size)
-        seconds = candidate.call("timed", text, 2 if size < SIZES[-1] else 1)
+        seconds = timed(candidate, text, 2 if size < SIZES[-1] else 1)
         if isinstance(seconds, Fault):
             return _ended(candidate, kind, text, rows, seconds)
         rows.append((size, seconds))
     if rows[-1][1] < 1.0:  # else a crash at greater length would take too long to reach
-        seconds = candidate.call("timed", longest, 1)
+        seconds = timed(candidate, longest, 1)
         if isinstance(seconds, Fault) and seconds.kind != "hang":
             return Growth(kind, longest, tuple(rows), seconds)
     return Growth(kind, _of_size(longest, SIZES[-1]), tuple(rows))
@@ -75,7 +81,7 @@ def _ended(candidate: Runner, kind: str, text: str, rows: list[tuple[int, float]
     """A fault. A missing answer is not a fault but slow, if the times of shorter texts grew towards it."""
     if fault.kind == "hang":
         sizes = (len(text) // 16, len(text) // 4)
-        shorter = [(size, candidate.call("timed", _of_size(text, size), 1)) for size in sizes]
+        shorter = [(size, timed(candidate, _of_size(text, size), 1)) for size in sizes]
         times = [(size, seconds) for size, seconds in shorter if not isinstance(seconds, Fault)]
         slow = Growth(kind, text, (*times, (len(text), candidate.limits.patience)))  # it took longer than that
         if slow.super_linear:

@@ -21,6 +21,9 @@ from dstok.pattern.cascade import compile_splits
 from dstok.testing.cascade import Cascade, Mistake, alternatives_of, blind_at_end, lazy, with_bounds, without_looks
 from dstok.testing.guide import Guide
 from dstok.testing.unicode_changes import VERSIONS, moved, stand_in
+from dstok.text.normalizers import make_normalizer
+from dstok.unicode.normalization import FORMS, OLDEST
+from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
 
 __all__ = ["Hypothesis", "Pipeline", "catalog", "class_override", "unicode_override"]
 
@@ -316,6 +319,22 @@ CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
+def _form_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
+    """The normal forms of another Unicode version.
+
+    A text in the newer form is in the older one, too: what the older version does not know, it leaves as it is.
+    """
+    for step in pipeline.guide.model.normalizer:
+        own = step.unicode_version or OLDEST
+        for version in FORM_VERSIONS if step.type in FORMS else ():
+            if version != own:
+                other = make_normalizer((replace(step, unicode_version=version),), "")
+                assert other is not None
+                yield Hypothesis(NORMALIZE, f"{step.type} of Unicode {version} in place of {own}",
+                                 lambda text, normalize=other.normalize: pipeline.reference(  # type: ignore[misc]
+                                     normalize(text.encode()).decode()))
+
+
 def _text_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     for title, change in CHANGES:
         yield Hypothesis(NORMALIZE, title, lambda text, change=change: pipeline.reference(change(text)))  # type: ignore[misc]
@@ -357,7 +376,8 @@ def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
     """All named mistakes, the more specific ones of a kind first."""
     pipeline = Pipeline(guide)
     own = guide.program.unicode_version
-    hypotheses = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_text_hypotheses(pipeline)]
+    hypotheses = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_form_hypotheses(pipeline),
+                  *_text_hypotheses(pipeline)]
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
         hypotheses += [unicode_override(pipeline, version, own) for version in nearest if version != own]

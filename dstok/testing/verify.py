@@ -27,7 +27,7 @@ from dstok.testing.clock import Clock, OutOfTimeError
 from dstok.testing.corpora import check_files, documents
 from dstok.testing.differ import Pair, shrink_run
 from dstok.testing.findings import finding_of
-from dstok.testing.growth import measure
+from dstok.testing.growth import measure, timed
 from dstok.testing.guide import Guide, built_in, guide_of
 from dstok.testing.plan import CHECKS, CallCheck, GrowthCheck, Planned, TextCheck, planned
 from dstok.testing.report import Report
@@ -52,13 +52,14 @@ def verify(
     candidate: Any, reference: Any = None, *, model: str | Tokenizer = "deepseek-v3", files: Iterable[str] = (),
     seconds: float = 60.0, checks: Iterable[str] | None = None, tokenizer_json: str | None = None,
     limits: Limits | None = None, max_k: int = 4, corpus: Iterable[str] = (), progress: Progress | None = None,
+    upstream: str | None = None,
 ) -> Report:
     """Compares `candidate` with `reference`, and reports their differences and the causes.
 
     candidate, reference: a spec (see `dstok.testing.adapters`), or an object with `encode`, or a function of a text.
         Default of the reference: dstok itself.
     model: the model that both should implement: a built-in name, a path, or a `Tokenizer`. Its automaton and merges
-        guide the checks.
+        guide the checks. upstream: the version of upstream whose tables it has, as for `dstok.load`.
     files: more texts to compare. corpus: more texts, such as `load_dataset("wikitext", ...)["text"]`; see
         `dstok.testing.corpora`. seconds: for all checks together, once both are loaded. checks: names out of `CHECKS`;
         None: all.
@@ -75,6 +76,8 @@ def verify(
     [('normalization', 'white space at the ends dropped', ' ')]
     """
     tokenizer = model if isinstance(model, Tokenizer) else _tokenizer(model)
+    if upstream is not None:
+        tokenizer = tokenizer.replace(upstream=upstream)
     wanted = CHECKS if checks is None else tuple(checks)
     for name in wanted:
         if name not in CHECKS:
@@ -211,7 +214,7 @@ class _Run:
     def _long_fault(self, text: str, kind: str, fault: Fault) -> Cause:
         """A long text that makes the candidate fail: the shortest beginning of it that still does."""
         def fails(texts: Any) -> list[bool]:
-            return [isinstance(self.pair.candidate.call("timed", one, 1), Fault) for one in texts]
+            return [isinstance(timed(self.pair.candidate, one, 1), Fault) for one in texts]
 
         if fault.kind != "hang":
             text = shrink_run(text, fails)
@@ -237,7 +240,8 @@ class _Run:
         with tally.while_there_is_time():
             for cause in check.function(self.pair, self.guide, tally):
                 causes.append(cause)
-        self.explainer.causes += causes
+        for cause in causes:
+            self.add(cause)
         seconds = time.monotonic() - began
         if not (causes or tally.texts or tally.complete):
             return _missed(check.name, seconds)

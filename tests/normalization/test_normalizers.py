@@ -244,3 +244,14 @@ def test_tables_of_a_form_are_checked_by_type() -> None:
     with pytest.raises(TypeError):
         Normalizer(None, None, True)  # type: ignore[arg-type]
     assert Normalizer(Form(form_tables("NFC"), True), None, True).normalize(b"") == b""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_text_in_a_newer_form_is_in_the_older_one(form: str) -> None:
+    """`dstok verify` names the newer form by it (testing/hypotheses.py)."""
+    newer = make_normalizer((NormalizerStep(form, unicode_version="17.0"),), "16.0")
+    rng, marks_of_both = random.Random(form), [*combining_classes("17.0"), *unclean("NFKD", "17.0"), 0x61, 0x915]
+    assert newer is not None
+    for _ in range(40_000 if DEEP else 2_000):
+        text = newer.normalize("".join(map(chr, rng.choices(marks_of_both, k=rng.randrange(1, 12)))).encode())
+        assert normalizer(form).is_normalized(text), ascii(text.decode())
