@@ -36,7 +36,8 @@ if EMULATED not in ("", "avx512"):
 
 CORE = Path("dstok", "core")
 HEADERS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / CORE).glob("*/*.h"))
-OPTIONS = [] if os.name == "nt" else ["-O1" if EMULATED else "-O3", "-g0"]  # emulated code is slow either way
+# Emulated code is slow either way. Tables to unwind the stack would be 1 % of the wheel: nothing here throws.
+OPTIONS = [] if os.name == "nt" else ["-O1" if EMULATED else "-O3", "-g0", "-fno-asynchronous-unwind-tables"]
 
 
 def extension(source: str) -> Extension:
