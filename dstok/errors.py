@@ -37,7 +37,13 @@ HUGE = 1 << 128  # messages do not write out larger numbers: Python makes no dig
 
 
 class DstokError(Exception):
-    """The base of all errors that dstok raises on purpose."""
+    """The base of all errors that dstok raises on purpose. What a class's constructor takes are its attributes."""
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...], dict[str, object]]:
+        """The constructor's arguments, and the attributes: a pickled error keeps its message and its notes."""
+        made = getattr(type(self).__init__, "__code__", None)
+        names = made.co_varnames[1 : made.co_argcount] if made else ()
+        return type(self), tuple(getattr(self, name) for name in names) or self.args, vars(self)
 
 
 class ArgumentError(DstokError, ValueError, TypeError):
@@ -50,9 +56,6 @@ class ArgumentError(DstokError, ValueError, TypeError):
         super().__init__(message)
         self.message, self.argument = message, argument
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.message, self.argument)
-
 
 class PatternError(DstokError, ValueError):
     """A pattern is not a valid regular expression.
@@ -63,9 +66,6 @@ class PatternError(DstokError, ValueError):
     def __init__(self, message: str, pattern: str, position: int) -> None:
         super().__init__(f"{message} at position {position} of pattern {_shorten(pattern)}")
         self.message, self.pattern, self.position = message, pattern, position
-
-    def __reduce__(self) -> tuple[type, tuple[str, str, int]]:
-        return type(self), (self.message, self.pattern, self.position)
 
 
 class UnsupportedError(DstokError):
@@ -78,9 +78,6 @@ class UnsupportedError(DstokError):
         super().__init__(f"{message} - at {where}" if where else message)
         self.message, self.where = message, where
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.message, self.where)
-
 
 class TokenizerFileError(DstokError, ValueError):
     """A tokenizer file is broken: not JSON, a wrong type, a reference to nothing, a duplicate.
@@ -91,9 +88,6 @@ class TokenizerFileError(DstokError, ValueError):
     def __init__(self, message: str, where: str = "") -> None:
         super().__init__(f"{message} - at {where}" if where else message)
         self.message, self.where = message, where
-
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.message, self.where)
 
 
 class FileError(DstokError):
@@ -106,9 +100,6 @@ class FileError(DstokError):
     def __init__(self, message: str, parameter: str = "") -> None:
         super().__init__(message)
         self.message, self.parameter = message, parameter
-
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.message, self.parameter)
 
 
 class ImageError(TokenizerFileError):
@@ -146,9 +137,6 @@ class TextError(DstokError, ValueError):
         super().__init__(f"{message} of {which}" if which else message)
         self.message, self.offset, self.batch_index, self.pair_index = message, offset, batch_index, pair_index
 
-    def __reduce__(self) -> tuple[type, tuple[str, int, int | None, int | None]]:
-        return type(self), (self.message, self.offset, self.batch_index, self.pair_index)
-
 
 class SpecialTokenError(DstokError, ValueError):
     """`special="raise"`: the text holds the text of an added token.
@@ -165,9 +153,6 @@ class SpecialTokenError(DstokError, ValueError):
                          "pass special=\"all\" to encode it as that token, or special=\"none\" as plain text")
         self.token, self.offset, self.batch_index, self.pair_index = token, offset, batch_index, pair_index
 
-    def __reduce__(self) -> tuple[type, tuple[str, int, int | None, int | None]]:
-        return type(self), (self.token, self.offset, self.batch_index, self.pair_index)
-
 
 class UnknownIdError(DstokError, LookupError):
     """An id that no token has.
@@ -180,9 +165,6 @@ class UnknownIdError(DstokError, LookupError):
         shown = id if abs(id) < HUGE else "of 128 bits or more"
         super().__init__(f"id {shown} at index {index}{where} has no token: ids run from 0 to {vocab_size - 1}")
         self.id, self.index, self.vocab_size, self.batch_index = id, index, vocab_size, batch_index
-
-    def __reduce__(self) -> tuple[type, tuple[int, int, int, int | None]]:
-        return type(self), (self.id, self.index, self.vocab_size, self.batch_index)
 
 
 class UnknownTokenError(DstokError, LookupError):
@@ -205,9 +187,6 @@ class ChatError(DstokError, ValueError):
         raised = f" (the reference raises {reference})" if reference else ""
         super().__init__(f"{where}: {message}{raised}" if where else f"{message}{raised}")
         self.message, self.index, self.field, self.reference = message, index, field, reference
-
-    def __reduce__(self) -> tuple[type, tuple[str, int | None, str, str]]:
-        return type(self), (self.message, self.index, self.field, self.reference)
 
 
 class StreamError(DstokError, ValueError):

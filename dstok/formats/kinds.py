@@ -46,7 +46,7 @@ def about_file(path: StrPath) -> Iterator[None]:
     try:
         yield
     except (PatternError, TokenizerFileError, UnsupportedError) as error:
-        kind, (message, *rest) = error.__reduce__()
+        kind, (message, *rest), _ = error.__reduce__()
         raise kind(f"{os.fspath(path)}: {message}", *rest) from None
 
 
