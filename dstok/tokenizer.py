@@ -404,9 +404,9 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     @lazy
     def _program(self) -> Program:
         """The one automaton that the splits compile to."""
-        from dstok.pattern.program import compile_program
+        from dstok.pattern.cascade import compile_splits
 
-        program = compile_program(self._tables.splits, self._unicode_version)
+        program = compile_splits(self._tables.splits, self._unicode_version)
         check_program(self._tables, program)
         return program
 

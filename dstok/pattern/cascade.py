@@ -33,7 +33,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dstok.base.lazy import lazy
-from dstok.errors import UnsupportedError
+from dstok.errors import PatternError, UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Around, Node, character_sets, nodes
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG
@@ -140,8 +140,15 @@ def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphab
 
 @stage("compiling patterns")
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
-    """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason."""
-    alphabet, stages, tags = _stages(splits, unicode_version)
+    """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason.
+
+    A pattern's error also names its place in its file.
+    """
+    try:
+        alphabet, stages, tags = _stages(splits, unicode_version)
+    except PatternError as error:
+        where = next((f"{split.where}: " for split in splits if split.where and split.pattern == error.pattern), "")
+        raise PatternError(f"{where}{error.message}", error.pattern, error.position) from None
     return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, _boundaries(stages, splits, tags))
 
 

@@ -18,7 +18,7 @@ from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.tokens import NOT_IN_UTF_8
-from dstok.pattern.program import compile_program
+from dstok.pattern.cascade import compile_splits
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
 from dstok.tables.characters import torn_borders, whole_characters
 from dstok.tables.flat import TABLES_FORMAT, Buffer, Tables
@@ -32,7 +32,7 @@ def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
-    program = compile_program(model.splits, model.unicode_version)
+    program = compile_splits(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
     byte_ids = _byte_ids(model)

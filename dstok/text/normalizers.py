@@ -219,11 +219,11 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
     """
     from dstok.core.split._scan import Scanner, pack_edges
     from dstok.pattern.ast import is_nullable
-    from dstok.pattern.program import compile_program
+    from dstok.pattern.cascade import compile_splits
     from dstok.pattern.split import Split
     from dstok.pattern.syntax import parse
 
-    program = compile_program((Split(step.pattern, "Isolated", False, step.where),), unicode_version)
+    program = compile_splits((Split(step.pattern, "Isolated", False, step.where),), unicode_version)
     if is_nullable(parse(step.pattern, unicode_version)):
         raise UnsupportedError(f"{step.where}: a pattern that can match the empty text is not supported in Replace: "
                                f"found {step.pattern!r}")
