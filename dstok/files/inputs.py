@@ -12,8 +12,8 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
-from typing import BinaryIO, NamedTuple, Protocol
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
@@ -167,9 +167,7 @@ def _size(raw: BinaryIO) -> int | None:
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
     """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError."""
     if raw.isatty():
-        from dstok.files.terminal import open_terminal
-
-        return open_terminal(raw), (OSError,)
+        return BufferedReader(_UpToTheEnd(raw)), (OSError,)
     if name.endswith(".gz"):
         import gzip
         import zlib
@@ -178,6 +176,23 @@ def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception]
     if name.endswith(SUFFIXES):
         return open_packed(name, raw)
     return raw, (OSError,)
+
+
+class _UpToTheEnd(RawIOBase):
+    """What is typed in a terminal, up to the first Ctrl-D: a terminal would give more to a second read, a file not."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw, self.ended = raw, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.ended:
+            return 0
+        size = self.raw.readinto1(buffer)  # type: ignore[attr-defined]  # it is a BufferedReader
+        self.ended = not size
+        return int(size)
 
 
 class Record(NamedTuple):
