@@ -20,6 +20,8 @@ from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["fetched", "is_path", "load"]
 
+IN_FOLDER = ("tokenizer.json", "tekken.json")  # the first that is in a folder is the model's
+
 
 def load(
     name: StrPath, *, upstream: str | None = None, revision: str | None = None, download: bool = False,
@@ -27,9 +29,9 @@ def load(
     """A model by its name or path.
 
     A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
-    and those of installed packages. A path leads to a tokenizer.json, a folder with one, a GGUF file, an image that
-    `Tokenizer.to_image` wrote, or one of the rank files that tiktoken publishes. For a file with a model's name write
-    `./deepseek-v3`, or a `Path`. `upstream`, such as "tokenizers-1.0.0rc3", is the version of upstream whose Unicode
+    and those of installed packages. A path leads to a tokenizer.json or tekken.json, a folder with one, a GGUF file,
+    an image that `Tokenizer.to_image` wrote, or one of the rank files that tiktoken publishes. For a file with a
+    model's name write `./deepseek-v3`, or a `Path`. `upstream`, such as "tokenizers-1.0.0rc3", is the version of upstream whose Unicode
     tables decide; without it, the version of the model or image, and the newest stable one for a file.
 
     Any other `org/name` is a model of the Hugging Face hub, and a name of tiktoken's, such as o200k_base, an encoding:
@@ -122,10 +124,12 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
 
 
 def _in_folder(folder: StrPath) -> str:
-    path = os.path.join(folder, "tokenizer.json")
-    if not os.path.exists(path):
-        raise FileNotFoundError(ENOENT, "no tokenizer.json is in this folder", os.fspath(folder))
-    return path
+    for name in IN_FOLDER:
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    raise FileNotFoundError(ENOENT, f"no {IN_FOLDER[0]} is in this folder, and no {' or '.join(IN_FOLDER[1:])}",
+                            os.fspath(folder))
 
 
 def _open(path: StrPath, upstream: str | None, encoding: str | None = None) -> Tokenizer:

@@ -19,12 +19,14 @@ from dstok.formats.kinds import JSON, LOOK, RANKS, contents, refuse_other
 
 __all__ = ["describe_json_file", "describe_ranks"]
 
+BESIDE = ("tokenizer.json", "tekken.json")  # the files of a model's folder that get settings from the files beside them
+
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:
-    """The model of a tokenizer.json.
+    """The model of a tokenizer.json or tekken.json.
 
-    `config` gives BOS, EOS, padding and the chat template. Without it, a tokenizer_config.json beside a file called
-    tokenizer.json gives them. Then a chat_template.jinja replaces the template in that file, and a
+    `config` gives BOS, EOS, padding and the chat template. Without it, a tokenizer_config.json beside a file with one
+    of these names gives them. Then a chat_template.jinja replaces the template in that file, and a
     generation_config.json is read. Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
     """
     from dstok.formats.tokenizer_config import read_generation_config
@@ -44,9 +46,9 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
 
 
 def _beside(path: StrPath, name: str) -> bytes | None:
-    """The contents of a file beside a tokenizer.json; None if there is none."""
+    """The contents of a file beside one of `BESIDE`; None if there is none."""
     other = os.path.join(os.path.dirname(path), name)
-    return contents(other) if os.path.basename(path) == "tokenizer.json" and os.path.exists(other) else None
+    return contents(other) if os.path.basename(path) in BESIDE and os.path.exists(other) else None
 
 
 def describe_ranks(

@@ -36,6 +36,7 @@ from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.merges import refuse_repeated
 from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
+from dstok.formats.tekken import describe_tekken, is_tekken
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling
 from dstok.formats.upstream import NEWEST, Upstream, upstream_version
@@ -55,7 +56,7 @@ def read_tokenizer_json(
 ) -> ModelDescription:
     """The model of a tokenizer.json. A tokenizer_config.json, `config`, adds BOS, EOS and the settings of chats.
 
-    `upstream` names the version of upstream whose Unicode tables count.
+    A tekken.json is read, too (tekken.py). `upstream` names the version of upstream whose Unicode tables count.
 
     Raises `TokenizerFileError` for a broken file and `UnsupportedError` for one that dstok cannot follow
     exactly. Patterns are not checked here: compiling `splits` does that.
@@ -71,6 +72,10 @@ def read_tokenizer_json(
     """
     versions = upstream_version(upstream)
     file = load_json(data)
+    if is_tekken(file):
+        model = describe_tekken(file)
+        ids = {token.content: token.id for token in model.added_tokens}
+        return model if config is None else replace(model, config=_read_config(config, ids))
     model = file.need("model")
     _check_model_options(model)
     _check_top_level(file)

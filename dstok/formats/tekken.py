@@ -1,0 +1,97 @@
+r"""tekken.json -> `ModelDescription`: the tokenizer file of Mistral's models.
+
+In: the root of a tekken.json. Out: a description, by way of tiktoken's ranks (tiktoken.py).
+Invariant: with `special="none"` the ids are those of mistral-common's own tokenizer, which finds no special token
+in a text. A file that mistral-common does not load is refused, with its JSON path.
+Source: mistral-common 1.13.1; tests/formats/test_tekken.py compares with it.
+
+Rules that the file does not state:
+- The special tokens have the first ids. The id of any other token is its rank plus their number.
+- `default_vocab_size` counts both kinds, so only the first entries of `vocab` are tokens.
+- A version up to v7 may list no special tokens: the twenty in `_SPECIAL_TOKENS` are meant. Where fewer are listed than
+  `default_num_special_tokens` says, `<SPECIAL_20>` and so on follow, named by their ids.
+- `<s>` and `</s>` begin and end a text, `<pad>` fills a batch up.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from dataclasses import replace
+
+from dstok.core.merge._pairs import MAX_IDS
+from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.json_value import Value
+from dstok.formats.tiktoken import describe_tiktoken
+
+__all__ = ["describe_tekken", "is_tekken"]
+
+VERSIONS = ("v1", "v2", "v3", "v7", "v11", "v13", "v15")
+LISTING = VERSIONS[4:]  # those that must list their special tokens
+_SPECIAL_TOKENS = (
+    "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
+    "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]",
+    "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]")
+
+
+def is_tekken(file: Value) -> bool:
+    """Whether a JSON file is a tekken.json: it has a vocabulary and its configuration, and no model."""
+    return {"config", "vocab"} <= file.object().keys() and "model" not in file.object()
+
+
+def describe_tekken(file: Value) -> ModelDescription:
+    """The model of a tekken.json. Raises `TokenizerFileError` and `UnsupportedError`."""
+    config = file.need("config")
+    special = _special_tokens(file, config)
+    size = config.need("default_vocab_size").integer(MAX_IDS)
+    vocab = file.need("vocab")
+    entries = vocab.array()
+    if not len(special) + 256 <= size <= len(special) + len(entries):
+        config.need("default_vocab_size").wrong(f"{len(special) + 256} to {len(special) + len(entries)}, the number of "
+                                                "special tokens and of all others")
+    ranks: dict[bytes, int] = {}
+    for rank, entry in enumerate(entries[: size - len(special)]):
+        token = _token(entry, rank)
+        if token in ranks:
+            entry.need("token_bytes").wrong("a new token")
+        ranks[token] = len(special) + rank
+    model = describe_tiktoken(ranks, config.need("pattern").text(), special)
+    (split,) = model.splits
+    places = {"vocab": vocab.path, "merges": vocab.path, "added_tokens": "$.special_tokens"}
+    ends = TokenizerConfig(special.get("<s>"), special.get("</s>"), special.get("<pad>"))
+    return replace(model, splits=(replace(split, where="$.config.pattern"),), config=ends, places=places)
+
+
+def _token(entry: Value, rank: int) -> bytes:
+    """The bytes of the entry of `vocab` with this rank."""
+    if entry.need("rank").value != rank:
+        entry.need("rank").wrong(f"the rank {rank}")
+    try:
+        token = b64decode(entry.need("token_bytes").text(), validate=True)
+    except (ValueError, binascii.Error):
+        entry.need("token_bytes").wrong("base64")
+    if rank < 256 and token != bytes([rank]):
+        entry.need("token_bytes").wrong(f"the byte 0x{rank:02X} in base64")
+    return token
+
+
+def _special_tokens(file: Value, config: Value) -> dict[str, int]:
+    """All special tokens with their ids."""
+    version, listed = config.need("version"), file.get("special_tokens")
+    if version.text() not in VERSIONS:
+        version.unsupported(f"expected one of the versions {', '.join(VERSIONS)}, found {version.text()[:40]!r}")
+    if listed is None and version.text() in LISTING:
+        version.wrong("a version up to v7, where the file has no special_tokens")
+    found = {name: number for number, name in enumerate(_SPECIAL_TOKENS)} if listed is None else {}
+    for number, token in enumerate(listed.array() if listed is not None else ()):
+        if token.need("rank").value != number:
+            token.need("rank").wrong(f"the rank {number}")
+        if found.setdefault(token.need("token_str").text(), number) != number:
+            token.need("token_str").wrong("a token of its own")
+    count = config.need("default_num_special_tokens").integer(MAX_IDS)
+    if count < len(found):
+        config.need("default_num_special_tokens").wrong(f"at least {len(found)}, the number of special tokens")
+    for number in range(len(found), count):
+        if found.setdefault(f"<SPECIAL_{number}>", number) != number:
+            file.member("special_tokens").wrong(f"no token <SPECIAL_{number}>, which stands for the id {number}")
+    return found
