@@ -20,7 +20,7 @@ from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["fetched", "is_path", "load"]
 
-IN_FOLDER = ("tokenizer.json", "tekken.json")  # the first that is in a folder is the model's
+IN_FOLDER = ("tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken")  # a folder's first one counts
 
 
 def load(
@@ -29,7 +29,7 @@ def load(
     """A model by its name or path.
 
     A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
-    and those of installed packages. A path leads to a tokenizer.json or tekken.json, a folder with one, a GGUF file,
+    and those of installed packages. A path leads to a tokenizer.json or tekken.json, a model's folder, a GGUF file,
     an image that `Tokenizer.to_image` wrote, or one of the rank files that tiktoken publishes. For a file with a
     model's name write `./deepseek-v3`, or a `Path`. `upstream`, such as "tokenizers-1.0.0rc3", is the version of upstream whose Unicode
     tables decide; without it, the version of the model or image, and the newest stable one for a file.

@@ -19,7 +19,7 @@ from dstok.formats.kinds import JSON, LOOK, RANKS, contents, refuse_other
 
 __all__ = ["describe_json_file", "describe_ranks"]
 
-BESIDE = ("tokenizer.json", "tekken.json")  # the files of a model's folder that get settings from the files beside them
+BESIDE = ("tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken")  # settings are beside files so called
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:
@@ -29,13 +29,18 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
     of these names gives them. Then a chat_template.jinja replaces the template in that file, and a
     generation_config.json is read. Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
     """
-    from dstok.formats.tokenizer_config import read_generation_config
     from dstok.formats.tokenizer_json import read_tokenizer_json
 
     data = contents(path)
     refuse_other(data[:LOOK], JSON, "a tokenizer.json")
     beside = _beside(path, "tokenizer_config.json") if config is None else contents(config)
-    model = read_tokenizer_json(data, beside, upstream)
+    return _with_side_files(path, read_tokenizer_json(data, beside, upstream))
+
+
+def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription:
+    """The model with the chat template and the generation settings beside its file."""
+    from dstok.formats.tokenizer_config import read_generation_config
+
     settings = model.config
     template, generation = _beside(path, "chat_template.jinja"), _beside(path, "generation_config.json")
     if template is not None:
@@ -56,16 +61,21 @@ def describe_ranks(
 ) -> ModelDescription:
     """The model of ranks, or of a rank file. The pattern is the one of tiktoken.py's `describe_tiktoken`.
 
-    Without a pattern, only the files that tiktoken publishes are known, by their SHA-256. Raises as
-    `describe_tiktoken`, and `OSError`.
+    Without a pattern, only the files that tiktoken publishes are known, by their SHA-256, and the folders of
+    rank_folders.py. Raises as `describe_tiktoken`, and `OSError`.
     """
+    from dstok.formats.rank_folders import describe_folder
     from dstok.formats.tiktoken import describe_tiktoken, read_ranks
     from dstok.formats.tiktoken_encodings import encoding_of_file
 
     if not isinstance(ranks, Mapping):
         data = contents(ranks)
         refuse_other(data[:LOOK], RANKS, "a rank file")
-        ranks, pattern = read_ranks(data), encoding_of_file(data) if pattern is None else pattern
+        path, ranks = ranks, read_ranks(data)
+        pattern = encoding_of_file(data) if pattern is None else pattern
+        model = describe_folder(path, ranks) if pattern is None else None
+        if model is not None:
+            return _with_side_files(path, model)
     if pattern is None:
         raise UnsupportedError("ranks without a pattern, and no file that tiktoken publishes: Tokenizer.from_tiktoken "
                                "takes both")

@@ -73,9 +73,7 @@ def read_tokenizer_json(
     versions = upstream_version(upstream)
     file = load_json(data)
     if is_tekken(file):
-        model = describe_tekken(file)
-        ids = {token.content: token.id for token in model.added_tokens}
-        return model if config is None else replace(model, config=_read_config(config, ids))
+        return _read_tekken(file, config)
     model = file.need("model")
     _check_model_options(model)
     _check_top_level(file)
@@ -96,6 +94,12 @@ def read_tokenizer_json(
     settings = replace(_read_config(config, ids), framing=framing)
     return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
                             versions.patterns, normalizer, settings, trim_offsets, PLACES)
+
+
+def _read_tekken(file: Value, config: str | bytes | None) -> ModelDescription:
+    model = describe_tekken(file)
+    ids = {token.content: token.id for token in model.added_tokens}
+    return model if config is None else replace(model, config=read_tokenizer_config(config, ids))
 
 
 def _check_top_level(file: Value) -> None:

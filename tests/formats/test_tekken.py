@@ -60,7 +60,7 @@ def compare(tok: dstok.Tokenizer, theirs: Any, text: str) -> None:
     assert tok.decode(ids) == theirs.decode(ids)
 
 
-TODAY = FILES[seeds(2, 1)[0]]
+TODAY = FILES[next(iter(seeds(2, 1)))]
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -163,7 +163,7 @@ def test_refused(change: Callable[[dict[str, Any]], Any], error: type[DstokError
     text = json.dumps(changed(change))
     with pytest.raises(error) as caught:
         dstok.Tokenizer.from_str(text)
-    assert caught.value.where == where
+    assert str(caught.value).endswith(f" - at {where}")
     (tmp_path / "tekken.json").write_text(text, encoding="utf-8")
     with pytest.raises((AssertionError, ValueError, KeyError, TypeError)):
         tekkenizer().from_file(tmp_path / "tekken.json")
