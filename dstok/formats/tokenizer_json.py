@@ -28,7 +28,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from dstok.core.merge._pairs import MAX_IDS
-from dstok.errors import TokenizerFileError
+from dstok.errors import ArgumentError, TokenizerFileError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import read_framing
@@ -73,6 +73,8 @@ def read_tokenizer_json(
     versions = upstream_version(upstream)
     file = load_json(data)
     if is_tekken(file):
+        if upstream != NEWEST:
+            raise ArgumentError("a tekken.json, whose ids are tiktoken's: no version of upstream reads it", "upstream")
         return _read_tekken(file, config)
     model = file.need("model")
     _check_model_options(model)

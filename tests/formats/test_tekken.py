@@ -19,7 +19,7 @@ from shares import seeds
 from text_strategies import texts as odd_texts
 
 import dstok
-from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
+from dstok.errors import ArgumentError, DstokError, TokenizerFileError, UnsupportedError
 
 PATTERN = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 TOKENS = [*(bytes([byte]) for byte in range(256)), b"ab", b" ab", "é".encode(), b"abab", b"left out"]
@@ -167,6 +167,11 @@ def test_refused(change: Callable[[dict[str, Any]], Any], error: type[DstokError
     (tmp_path / "tekken.json").write_text(text, encoding="utf-8")
     with pytest.raises((AssertionError, ValueError, KeyError, TypeError)):
         tekkenizer().from_file(tmp_path / "tekken.json")
+
+
+def test_versions_of_upstream() -> None:
+    with pytest.raises(ArgumentError, match="no version of upstream"):
+        dstok.Tokenizer.from_str(json.dumps(small()), upstream="tokenizers-0.21.1")
 
 
 def test_settings_beside_the_file(tmp_path: Path) -> None:
