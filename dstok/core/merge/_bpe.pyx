@@ -126,7 +126,7 @@ cdef class BPE:
         self._keep += (a, p, i)
         self.start.atoms = &a[0]
         self.start.pairs = <const BytePair *>&p[0]
-        self.start.pair_ids = &i[0] if i.shape[0] else NULL
+        self.start.pair_ids = &i[0] if i.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
         return 0
 
     def __dealloc__(self):

@@ -112,6 +112,24 @@ static inline int64_t start_atom(const StartTable *t, const uint8_t *text, int64
     return (int64_t)id - 1;
 }
 
+/* Writes the symbols of a text without characters of three bytes; returns their number. There is no branch on whether a
+ * pair is taken. Of two pairs that share a byte at most one is: the rank of each would have to be below the other's. */
+static inline int64_t start_pairs(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) {
+    const BytePair edge = {NO_PAIR, NO_PAIR, NO_PAIR, 0}, *pair = length > 1 ? byte_pair(t, text) : &edge;
+    uint32_t before = NO_PAIR, covered = 0; /* covered: whether the byte is the second of a pair; all ones if so */
+    int64_t count = 0;
+    for (int64_t at = 0; at < length; at++) {
+        const BytePair *after = at + 2 < length ? byte_pair(t, text + at + 1) : &edge;
+        uint32_t rank = pair->rank, taken = -(uint32_t)((rank < before) & (rank < after->after));
+        ids[count] = (t->pair_ids[rank & taken] & taken) | (t->bytes[text[at]] & ~taken);
+        count += 1 - (covered & 1);
+        covered = taken;
+        before = pair->before;
+        pair = after;
+    }
+    return count;
+}
+
 /* Writes the symbols that merging starts from; returns their number. */
 static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) {
     int64_t at = 0, count = 0, atom;
@@ -120,6 +138,11 @@ static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, in
             ids[at] = t->bytes[text[at]];
         return length;
     }
+    while (at < length && text[at] < 0xE0)
+        at++;
+    if (at == length)
+        return start_pairs(t, text, length, ids);
+    at = 0;
     while (at + 1 < length) {
         if (text[at] >= 0xE0 && at + 2 < length && text[at] < 0xF0 && (atom = start_atom(t, text, at, length)) >= 0) {
             ids[count++] = (uint32_t)atom;
