@@ -20,9 +20,9 @@ import dstok
 from dstok.core.merge._bpe import BPE
 from dstok.core.merge._pairs import build_pairs, merges_of
 
-LANES, LANE_SYMBOLS, FEW_SYMBOLS, SHORT = 16, 32, 48, 128  # the limits in core/merge/_lanes.h and core/merge/_merge.h
+STRIPS, STRIP_SYMBOLS, FEW_SYMBOLS, SHORT = 64, 15, 48, 128  # the limits in core/merge/_strips.h and core/merge/_merge.h
 SECTIONS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of sections in core/merge/_bpe
-LANED = levels()[-1].startswith("avx")  # whether it merges texts side by side
+STRIPPED = levels()[-1].startswith("avx")  # whether it merges short texts together
 LETTERS = "abcdeé一丁𝔞"
 
 
@@ -57,7 +57,7 @@ def learnt_merges(rng: random.Random, letters: Sequence[str], count: int, shuffl
 
 @pytest.mark.parametrize("seed", seeds(120, 5))
 def test_all_lengths(seed: int) -> None:
-    """Every length from 1 to 200, ranks monotone and not, by the loop for the length, by the heap, and in lanes."""
+    """Every length from 1 to 200, ranks monotone and not, by the loop for the length, by the heap, and in strips."""
     rng = random.Random(seed)
     letters = rng.sample(LETTERS, rng.randint(1, len(LETTERS)))
     merges = learnt_merges(rng, letters, rng.choice([1, 5, 30, 90]), shuffled=bool(seed % 2))
@@ -70,28 +70,27 @@ def test_all_lengths(seed: int) -> None:
         with level(name):
             bpe, _ = bpe_of(merges)
         assert [bpe.merge(text) for text in texts] == expected, name
-    for start in range(0, LANE_SYMBOLS, LANES):
-        assert bpe.merge_in_lanes(texts[start:start + LANES]) == (expected[start:start + LANES] if LANED else None)
+    assert bpe.merge_in_strips(texts[:STRIP_SYMBOLS]) == (expected[:STRIP_SYMBOLS] if STRIPPED else None)
 
 
-@pytest.mark.skipif(not LANED, reason="no level here merges texts side by side")
+@pytest.mark.skipif(not STRIPPED, reason="no level here merges short texts together")
 @examples(60, deep=6000)
-@given(st.integers(0, 2**32), st.lists(st.integers(0, LANE_SYMBOLS), max_size=LANES), st.booleans())
-def test_lanes_of_unequal_texts(seed: int, lengths: list[int], shuffled: bool) -> None:
-    """A lane does what it would alone, whatever the others hold, empty ones among them."""
+@given(st.integers(0, 2**32), st.lists(st.integers(0, STRIP_SYMBOLS), max_size=STRIPS), st.booleans())
+def test_strips_of_unequal_texts(seed: int, lengths: list[int], shuffled: bool) -> None:
+    """A strip does what it would alone, whatever the others hold, empty ones among them."""
     rng = random.Random(seed)
     merges = learnt_merges(rng, "abc", rng.randint(0, 40), shuffled)
     with level(levels()[-1]):
         bpe, ids = bpe_of(merges)
     texts = [random_text(rng, "abc", length) for length in lengths]
-    assert bpe.merge_in_lanes(texts) == [[ids[part] for part in naive_bpe(text, merges)] for text in texts]
+    assert bpe.merge_in_strips(texts) == [[ids[part] for part in naive_bpe(text, merges)] for text in texts]
 
 
-def test_lanes_refuse_what_they_have_no_room_for() -> None:
+def test_strips_refuse_what_they_have_no_room_for() -> None:
     bpe, _ = bpe_of([])
-    for texts in ([b"a"] * (LANES + 1), [b"a" * (LANE_SYMBOLS + 1)]):
+    for texts in ([b"a"] * (STRIPS + 1), [b"a" * (STRIP_SYMBOLS + 1)]):
         with pytest.raises(ValueError, match="too many texts"):
-            bpe.merge_in_lanes(texts)
+            bpe.merge_in_strips(texts)
 
 
 @pytest.mark.parametrize("seed", seeds(60, 3))

@@ -21,7 +21,7 @@ ROUNDS = 300
 
 # Result and arguments: x, y, z: vectors of 128, 256, 512 bits; k8 to k64: masks; i: any int, n: an int from 0 to 70; d,
 # q: words of 32, 64 bits; p: memory; w4, w8, w16, q4: indices of so many lanes; yd, ys: a y of doubles, of floats; x#, y#,
-# z#: with words from 0 to 70, numbers of bits to shift by; y1: one bit; y!: a z whose upper half is undefined.
+# z#: with words from 0 to 70, numbers of bits to shift by; y!: a z whose upper half is undefined.
 # In braces constants. Functions of constants alone are left out: _mm256_setr_epi32 and its kin are compared below.
 SIGNATURES = """
 _mm_load_si128 x p | _mm_loadu_si128 x p | _mm256_load_si256 y p | _mm256_loadu_si256 y p | _mm512_loadu_si512 z p
@@ -66,8 +66,8 @@ _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcast
 _mm256_shuffle_epi8 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
 _mm256_unpackhi_epi64 y y y
 _mm256_min_epu32 y y y | _mm256_cmpgt_epi32 y y y
-_mm256_blendv_epi8 y y y y | _mm256_testz_si256 d y1 y
-_mm_shuffle_epi8 x x x
+_mm256_blendv_epi8 y y y y
+_mm_min_epu32 x x x | _mm_shuffle_epi8 x x x | _mm_shuffle_epi32 x x {0x4E,0xB1,0x1B}
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
 _mm512_permutex2var_epi8 z z z z | _mm512_permutexvar_epi8 z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
 _pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n | _tzcnt_u64 q q
@@ -107,7 +107,6 @@ VECTOR(__m256, any_ys)
 COUNTS(__m128i, counts_x)
 COUNTS(__m256i, counts_y)
 COUNTS(__m512i, counts_z)
-static __m256i one_bit(void) { __m256i v = {0}; ((uint8_t *)&v)[few64(32)] = 1 << few64(8); return v; }
 #define INDICES(V, T, name) static V name(void) { T w[sizeof(V) / sizeof(T)]; V v; for (int i = 0; i < (int)(sizeof v / sizeof w[0]); i++) w[i] = (T)few64(2048) - 1024; memcpy(&v, w, sizeof v); return v; }
 INDICES(__m128i, int32_t, any_w4)
 INDICES(__m256i, int32_t, any_w8)
@@ -115,9 +114,9 @@ INDICES(__m512i, int32_t, any_w16)
 INDICES(__m256i, int64_t, any_q4)
 """
 TYPES = {"x": "__m128i", "y": "__m256i", "z": "__m512i", "yd": "__m256d", "ys": "__m256", "x#": "__m128i", "y#": "__m256i", "z#": "__m512i",
-         "y1": "__m256i", "y!": "__m512i", "k8": "uint8_t", "k16": "uint16_t", "k32": "uint32_t", "k64": "uint64_t", "d": "uint32_t", "q": "uint64_t",
+         "y!": "__m512i", "k8": "uint8_t", "k16": "uint16_t", "k32": "uint32_t", "k64": "uint64_t", "d": "uint32_t", "q": "uint64_t",
          "i": "int", "n": "unsigned", "p": "void *", "w4": "__m128i", "w8": "__m256i", "w16": "__m512i", "q4": "__m256i"}
-VALUES = {"x": "any_x()", "y": "any_y()", "z": "any_z()", "yd": "any_yd()", "ys": "any_ys()", "y1": "one_bit()",
+VALUES = {"x": "any_x()", "y": "any_y()", "z": "any_z()", "yd": "any_yd()", "ys": "any_ys()",
           "x#": "counts_x()", "y#": "counts_y()", "z#": "counts_z()",
           "w4": "any_w4()", "w8": "any_w8()", "w16": "any_w16()", "q4": "any_q4()", "p": "middle", "n": "few64(128) % 71"}
 

@@ -17,7 +17,8 @@ cdef class IdSink(Sink):
     cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
     cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
     cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil
-    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil
+    cdef void keep(
+        self, Workspace w, const uint8_t *chunk, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
     cdef void emit(self, Workspace w) noexcept nogil
     cdef Py_ssize_t tally(self, Workspace w) noexcept nogil

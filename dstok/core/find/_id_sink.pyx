@@ -12,7 +12,7 @@ for many look-ups in memory at once, not for one after the other:
 
 1. All pieces are looked up in the piece table, each at its first place (merge/_probe_batches.h).
 2. The missing ones are looked up at their second place (merge/_pieces.pyx).
-3. Those still missing are merged, several at once (merge/_bpe.pyx, merge/_lanes.h), and put into the table.
+3. Those still missing are merged, several at once (merge/_bpe.pyx, merge/_strips.h), and put into the table.
 4. The ids are written, piece by piece.
 
 Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7. If step 1 does not find " all",
@@ -22,10 +22,10 @@ Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
-from dstok.core.merge._bpe cimport LANES, NO_RANK, lanes_clear, lanes_put, lanes_take, start_symbols
-from dstok.core.simd._level cimport Lanes, chosen
+from dstok.core.merge._bpe cimport NO_RANK, STRIPS, start_symbols, strips_clear, strips_ids, strips_next, strips_take
+from dstok.core.simd._level cimport Strips, chosen
 from dstok.core.merge._pieces cimport (
     CHUNK_ROOM, MIDDLE, MOST_IDS, insert, look_up_long, piece_from_ring, piece_in_ring, piece_ring, piece_second,
     piece_value,
@@ -41,7 +41,7 @@ cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
-    LEAST_LANES = 3          # missed pieces: merging fewer one by one is faster
+    LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
 
 
 cdef class IdSink(Sink):
@@ -119,9 +119,9 @@ cdef class IdSink(Sink):
         find_repeats(chunk, w.starts, w.missed, misses, first)
         size = by_length(w, misses, first, order)
         while i < size:
-            if not self.merge_batch(w, chunk, order + i, min(<int>LANES, size - i)):
+            if not self.merge_batch(w, chunk, order + i, min(<int>STRIPS, size - i)):
                 return False
-            i += LANES
+            i += STRIPS
         for i in range(misses):
             if first[i] != i:
                 w.values[w.missed[i]] = w.values[w.missed[first[i]]]
@@ -136,34 +136,34 @@ cdef class IdSink(Sink):
         w.side[w.side_used + 1] = self.bpe.whole(chunk + w.starts[index], w.starts[index + 1] - w.starts[index])
         if w.side[w.side_used + 1] == NO_RANK:
             return False
-        self.keep(w, chunk, index, 1)
+        self.keep(w, chunk, index, w.side + w.side_used + 1, 1)
         return True
 
     cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil:
-        """Does what `miss` does, for up to `LANES` pieces of at most `MIDDLE` bytes."""
-        cdef Lanes lanes
+        """Does what `miss` does, for up to `STRIPS` pieces of at most `MIDDLE` bytes."""
+        cdef Strips strips
+        cdef uint32_t pieces[STRIPS]
         cdef uint32_t start
-        cdef uint32_t *ids
-        cdef int i, count
-        if size < LEAST_LANES or self.level.merge_lanes == NULL:
+        cdef int i
+        if size < LEAST_STRIPS or self.level.merge_strips == NULL:
             for i in range(size):
                 if not self.miss(w, chunk, batch[i]):
                     return False
             return True
-        if not w.reserve_side(LANES * (1 + MIDDLE) + MOST_IDS):
-            return False
-        lanes_clear(&lanes)
+        strips_clear(&strips)
         for i in range(size):
             if self.bpe.ignore_merges and self.keep_whole(w, chunk, batch[i]):
                 continue
-            start, ids = w.starts[batch[i]], w.side + w.side_used + 1
-            count = <int>start_symbols(&self.bpe.start, chunk + start, w.starts[batch[i] + 1] - start, ids)
-            lanes_put(&lanes, i, ids, count)
-        self.level.merge_lanes(&self.bpe.pairs, &lanes, size)
-        for i in range(size):
-            count = lanes_take(&lanes, i, w.side + w.side_used + 1)
-            if count:
-                self.keep(w, chunk, batch[i], count)
+            start, pieces[strips.size] = w.starts[batch[i]], batch[i]
+            if not strips_take(&strips, start_symbols(
+                    &self.bpe.start, chunk + start, w.starts[batch[i] + 1] - start, strips_next(&strips))):
+                if not self.miss(w, chunk, batch[i]):
+                    return False
+        if not w.reserve_side(STRIPS * (1 + MIDDLE)):
+            return False
+        self.level.merge_strips(&self.bpe.pairs, &strips)
+        for i in range(strips.size):
+            self.keep(w, chunk, pieces[i], strips_ids(&strips, i), strips.counts[i])
         return True
 
     cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil:
@@ -181,19 +181,22 @@ cdef class IdSink(Sink):
             if found < 0:
                 w.status = OUT_OF_MEMORY
                 return False
-            self.keep(w, chunk, index, found)
+            self.keep(w, chunk, index, ids, found)
             return True
         w.side[w.side_used] = <uint32_t>found
         w.values[index] = <uint64_t>w.side_used << 16
         w.side_used += 1 + found
         return True
 
-    cdef void keep(self, Workspace w, const uint8_t *chunk, uint32_t index, Py_ssize_t found) noexcept nogil:
-        """Remembers the `found` ids of a piece, which stand after the side buffer's next word."""
+    cdef void keep(
+        self, Workspace w, const uint8_t *chunk, uint32_t index, const uint32_t *ids, Py_ssize_t found
+    ) noexcept nogil:
+        """Remembers the `found` ids of a piece. The side buffer has room for them; they may stand there already."""
         cdef Py_ssize_t length = w.starts[index + 1] - w.starts[index]
-        cdef uint64_t value = insert(&w.table, chunk + w.starts[index], length, w.side + w.side_used + 1, found)
+        cdef uint64_t value = insert(&w.table, chunk + w.starts[index], length, ids, found)
         if not value:
             value = <uint64_t>w.side_used << 16
+            memmove(w.side + w.side_used + 1, ids, found * sizeof(uint32_t))
             w.side[w.side_used] = <uint32_t>found
             w.side_used += 1 + found
         w.values[index] = value

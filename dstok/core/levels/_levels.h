@@ -6,7 +6,7 @@
 #ifndef DSTOK_LEVELS_H
 #define DSTOK_LEVELS_H
 
-#include "merge/_lanes_avx2.h"
+#include "merge/_strips_avx2.h"
 #include "merge/_probe_avx512.h"
 #include "merge/_probe_few.h"
 #include "simd/_implementation.h"
@@ -68,7 +68,7 @@ GRID_LEVEL(avx512, SIMD_AVX512, 1, grid_write_avx512)
     .first_of = first_of_16, .first_in = first_in_16, .pair_ranks = pair_ranks_portable
 /* The stages that AVX-512 would not make faster. */
 #define AVX2_STAGES .few = few_avx2, .emit = emit_avx2, .first_of = first_of_avx2, .first_in = first_in_avx2, \
-    .pair_ranks = pair_ranks_avx2, .merge_lanes = merge_lanes_avx2
+    .pair_ranks = pair_ranks_avx2, .merge_strips = merge_strips_avx2
 
 static const GridRunFunction GRID_NONE[RULES_COUNT];
 static const GridOnlyFunction GRID_ONLY_NONE[RULES_COUNT];

@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from dstok.core.simd._level cimport Lanes, PairTable
+from dstok.core.simd._level cimport PairTable, Strips
 
 cdef extern from "merge/_merge.h":
     enum:
@@ -47,13 +47,14 @@ cdef extern from "merge/_heap.h":
     int64_t merge_heap(
         const PairTable *t, const uint32_t *starts, int64_t length, int64_t count, Scratch *s) noexcept nogil
 
-cdef extern from "merge/_lanes.h":
+cdef extern from "merge/_strips.h":
     enum:
-        LANES
-        LANE_SYMBOLS
-    void lanes_clear(Lanes *lanes) noexcept nogil
-    void lanes_put(Lanes *lanes, int lane, const uint32_t *ids, int count) noexcept nogil
-    int lanes_take(const Lanes *lanes, int lane, uint32_t *ids) noexcept nogil
+        STRIPS
+        STRIP_SYMBOLS
+    void strips_clear(Strips *s) noexcept nogil
+    uint32_t *strips_next(Strips *s) noexcept nogil
+    bint strips_take(Strips *s, int64_t count) noexcept nogil
+    const uint32_t *strips_ids(const Strips *s, int i) noexcept nogil
 
 
 @cython.final

@@ -7,7 +7,7 @@ Invariant: the ids are upstream's. Of all pairs of neighbours the one with the l
 equals first, until no pair has a rank. With `ignore_merges` a piece that is a token is that token.
 
 Loops by length. `merge_short` scans a small array of ranks for the least (Sennrich's algorithm as it stands).
-`merge_lanes` does so for sixteen texts side by side (_lanes.h). `merge_sweeps` joins all pairs of the least rank in one
+`merge_strips` does so for 64 texts step by step (_strips.h). `merge_sweeps` joins all pairs of the least rank in one
 go, as long as there are many (_merge.h). `merge_heap` keeps the candidates in a binary heap: its time is
 O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges each with one of these loops, and joins
 the answers, so that memory stays small and the cost linear. Sections are as small as their tokens allow. A section with
@@ -56,7 +56,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.text._hash cimport hash_bytes
-from dstok.core.simd._level cimport Lanes, chosen
+from dstok.core.simd._level cimport Strips, chosen
 
 from os import urandom
 
@@ -314,21 +314,20 @@ cdef class BPE:
         """The ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
         return self._merge(text, 1)[0]
 
-    def merge_in_lanes(self, list texts not None):
-        """For tests: the ids of up to 16 texts of up to 32 bytes, merged side by side, or None at a level without."""
-        cdef Lanes lanes
-        cdef uint32_t ids[LANE_SYMBOLS]
+    def merge_in_strips(self, list texts not None):
+        """For tests: the ids of up to 64 texts of up to 15 bytes, merged together, or None at a level without."""
+        cdef Strips strips
         cdef bytes text
-        cdef Py_ssize_t i, p
-        if len(texts) > LANES or max(map(len, texts), default=0) > LANE_SYMBOLS:
+        cdef int i, p
+        if len(texts) > STRIPS or max(map(len, texts), default=0) > STRIP_SYMBOLS:
             raise ValueError("too many texts, or too long ones")
-        if self.pairs.level.merge_lanes == NULL:
+        if self.pairs.level.merge_strips == NULL:
             return None
-        lanes_clear(&lanes)
-        for i, text in enumerate(texts):
-            lanes_put(&lanes, <int>i, ids, <int>start_symbols(&self.start, text, len(text), ids))
-        self.pairs.level.merge_lanes(&self.pairs, &lanes, <int>len(texts))
-        return [[ids[p] for p in range(lanes_take(&lanes, <int>i, ids))] for i in range(len(texts))]
+        strips_clear(&strips)
+        for text in texts:
+            strips_take(&strips, start_symbols(&self.start, text, len(text), strips_next(&strips)))
+        self.pairs.level.merge_strips(&self.pairs, &strips)
+        return [[strips_ids(&strips, i)[p] for p in range(strips.counts[i])] for i in range(strips.size)]
 
     def _merge(self, bytes text, int by_heap):
         cdef Scratch scratch, junction

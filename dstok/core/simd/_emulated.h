@@ -79,6 +79,7 @@ EMULATED __m256i _mm256_set_epi32(int h, int g, int f, int e, int d, int c, int 
 LANES(_mm_and_si128, __m128i, u64, uint64_t, A & B)
 LANES(_mm_or_si128, __m128i, u64, uint64_t, A | B)
 LANES(_mm_sub_epi32, __m128i, u32, uint32_t, A - B)
+LANES(_mm_min_epu32, __m128i, u32, uint32_t, A < B ? A : B)
 LANES(_mm_cmpeq_epi64, __m128i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm256_and_si256, __m256i, u64, uint64_t, A & B)
 LANES(_mm256_or_si256, __m256i, u64, uint64_t, A | B)
@@ -114,11 +115,6 @@ MOVEMASK(_mm256_movemask_pd, __m256d, u64)
 EMULATED __m256i _mm256_blendv_epi8(__m256i a, __m256i b, __m256i k) {
     EACH(32) if (k.u8[i] >> 7) a.u8[i] = b.u8[i];
     return a;
-}
-EMULATED int _mm256_testz_si256(__m256i a, __m256i b) {
-    uint64_t common = 0;
-    EACH(4) common |= a.u64[i] & b.u64[i];
-    return !common;
 }
 
 /* Lanes from memory, by signed indices; a lane whose highest bit in `k` is not set comes from `s`. */
@@ -164,6 +160,7 @@ EMULATED long long _mm_cvtsi128_si64(__m128i a) { return (long long)a.u64[0]; }
     }
 PICK(_mm_shuffle_epi8, __m128i, u8, b.u8[i] & 128 ? 0 : a.u8[b.u8[i] & 15])
 PICK(_mm256_shuffle_epi8, __m256i, u8, b.u8[i] & 128 ? 0 : a.u8[(i & 16) + (b.u8[i] & 15)])
+EMULATED __m128i _mm_shuffle_epi32(__m128i a, int from) { __m128i r; EACH(4) r.u32[i] = a.u32[from >> 2 * i & 3]; return r; }
 PICK(_mm_unpackhi_epi64, __m128i, u64, (i & 1 ? b : a).u64[1])
 PICK(_mm256_unpacklo_epi64, __m256i, u64, (i & 1 ? b : a).u64[i & 2])
 PICK(_mm256_unpackhi_epi64, __m256i, u64, (i & 1 ? b : a).u64[(i & 2) + 1])

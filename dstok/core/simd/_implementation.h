@@ -13,9 +13,9 @@ typedef struct Implementation Implementation;
 typedef struct FirstBytes FirstBytes;
 typedef struct GridRun GridRun;
 typedef struct KernelTables KernelTables;
-typedef struct Lanes Lanes;
 typedef struct PairTable PairTable;
 typedef struct PieceTable PieceTable;
+typedef struct Strips Strips;
 
 enum { FIRST_MOST = 4, FIRST_PAD = 32, FIRST_DEEP = 3, FIRST_GROUPS = 8 };
 
@@ -73,8 +73,8 @@ struct Implementation {
     /* The ranks of all neighbours, `count` - 1 of them, for more than PAIRS ids. */
     void (*pair_ranks)(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count);
 
-    /* Merges the texts in the first `size` lanes; the other lanes are empty. NULL if merging one by one is as fast. */
-    void (*merge_lanes)(const PairTable *t, Lanes *lanes, int size);
+    /* Merges short texts, all at once. NULL if merging one by one is as fast. */
+    void (*merge_strips)(const PairTable *t, Strips *strips);
 };
 
 #endif

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 # The header only names most structs. A module that uses their fields includes split/_grid.h, merge/_pair.h,
-# merge/_lanes.h or merge/_piece_table.h.
+# merge/_strips.h or merge/_piece_table.h.
 cdef extern from "simd/_implementation.h":
     enum:
         FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, GRID_RANGES
@@ -40,8 +40,9 @@ cdef extern from "simd/_implementation.h":
         uint32_t left_mix, right_mix, first, mix
         const uint32_t *merged
         const Implementation *level
-    ctypedef struct Lanes:
-        pass
+    ctypedef struct Strips:
+        int counts[]
+        int size
     ctypedef struct FirstBytes:
         uint8_t bytes[FIRST_MOST][FIRST_PAD]
         uint8_t groups[FIRST_DEEP][256]
@@ -67,7 +68,7 @@ cdef extern from "simd/_implementation.h":
         Py_ssize_t (*valid)(const uint8_t *text, Py_ssize_t length) noexcept nogil
         int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
         bint (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size) noexcept nogil
-        void (*merge_lanes)(const PairTable *t, Lanes *lanes, int size) noexcept nogil
+        void (*merge_strips)(const PairTable *t, Strips *strips) noexcept nogil
 
 
 cdef const Implementation *chosen() except NULL
