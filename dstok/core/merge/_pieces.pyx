@@ -49,7 +49,7 @@ from functools import cache
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memmove
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from dstok.core.merge._bpe cimport BPE
 from dstok.core.text._hash cimport hash_bytes, key_of
@@ -132,6 +132,7 @@ cdef void _prefill(PieceTable *t, BPE bpe, const uint8_t *direct) noexcept nogil
     cdef Py_ssize_t i
     cdef uint32_t token, length
     cdef uint64_t key[3]
+    cdef uint64_t last[3]
     for i in range(bpe.size - 1, -1, -1):
         if i >= AHEAD:
             _prefetch_line(t, bpe, <uint32_t>(i - AHEAD))
@@ -140,7 +141,9 @@ cdef void _prefill(PieceTable *t, BPE bpe, const uint8_t *direct) noexcept nogil
             if not token >> VALUE_ID_BITS and _key_of_token(bpe, token, key):
                 _insert_key(t, key, length, _pack(&token, 1) | length << 2)
             else:
-                insert(t, bpe.blob + bpe.starts[token], length, &token, 1)
+                memset(last, 0, sizeof(last))
+                memcpy(last, bpe.blob + bpe.starts[token], min(length, <uint32_t>MIDDLE))
+                insert(t, bpe.blob + bpe.starts[token] if length > MIDDLE else <const uint8_t *>last, length, &token, 1)
 
 
 cdef inline uint32_t _length(BPE bpe, uint32_t token) noexcept nogil:
@@ -197,7 +200,10 @@ cdef Py_ssize_t look_up_long(
 cdef uint64_t insert(
     PieceTable *t, const uint8_t *text, Py_ssize_t length, const uint32_t *ids, Py_ssize_t count
 ) noexcept nogil:
-    """Remembers a piece, if it fits, and forgets the piece that drops out. Returns its value, or 0 if it has none."""
+    """Remembers a piece, if it fits, and forgets the piece that drops out. Returns its value, or 0 if it has none.
+
+    Reads `MIDDLE` bytes of a piece that has a key.
+    """
     cdef uint64_t key[3]
     cdef uint64_t value = 0
     if length <= MIDDLE:
@@ -209,8 +215,7 @@ cdef uint64_t insert(
     if not t.writable:
         return value
     if value:
-        key[0] = key[1] = key[2] = 0
-        memcpy(key, text, length)
+        key_of(text, <uint32_t>length, key)
         _insert_key(t, key, length, value)
     elif MIDDLE < length <= LONGEST and count <= MOST_IDS:
         _insert_long(t, text, length, ids, count)
@@ -219,15 +224,12 @@ cdef uint64_t insert(
 
 cdef inline uint64_t _pack(const uint32_t *ids, Py_ssize_t count) noexcept nogil:
     """Up to three ids in a word, without the length, or 0 if they do not fit."""
-    cdef uint64_t value = <uint64_t>count
-    cdef Py_ssize_t i
-    if count > 3:
+    cdef uint64_t one = ids[0], two = ids[1 if count > 1 else 0], three = ids[2 if count > 2 else 0]
+    if count > 3 or (one | two | three) >> VALUE_ID_BITS:
         return 0
-    for i in range(count):
-        if ids[i] >> VALUE_ID_BITS:
-            return 0
-        value |= <uint64_t>ids[i] << (8 + VALUE_ID_BITS * i)
-    return value
+    two = two if count > 1 else 0
+    three = three if count > 2 else 0
+    return <uint64_t>count | one << 8 | two << (8 + VALUE_ID_BITS) | three << (8 + 2 * VALUE_ID_BITS)
 
 
 cdef inline uint64_t _to_ring(PieceTable *t, const uint32_t *ids, Py_ssize_t count) noexcept nogil:
@@ -253,10 +255,11 @@ cdef void _insert_a(const PieceTable *t, uint64_t *key, uint64_t value) noexcept
     cdef uint64_t last_key, last_value
     cdef int _, i
     for _ in range(STEPS):
-        for i in range(4):
-            if line[i] == key[0] and line[4 + i]:  # the same key with another length (zero bytes), or too old
-                line[4 + i] = value
-                return
+        if (line[0] == key[0]) | (line[1] == key[0]) | (line[2] == key[0]) | (line[3] == key[0]):
+            for i in range(4):
+                if line[i] == key[0] and line[4 + i]:  # the same key with another length (zero bytes), or too old
+                    line[4 + i] = value
+                    return
         last_key, last_value = line[3], line[7]
         for i in range(3, 0, -1):
             line[i] = line[i - 1]
