@@ -52,15 +52,15 @@ _mm512_mask_cmpgt_epu64_mask k8 k8 z z | _mm512_mask_test_epi8_mask k64 k64 z z
 _mm512_mask_testn_epi32_mask k16 k16 z z
 _mm512_testn_epi8_mask k64 z z | _mm512_mask_testn_epi8_mask k64 k64 z z
 _mm512_movepi8_mask k64 z | _mm_movemask_epi8 d x | _mm256_movemask_epi8 d y | _mm256_movemask_pd d yd
-_mm_mask_blend_epi8 x k16 x x | _mm512_mask_blend_epi8 z k64 z z | _mm512_mask_blend_epi16 z k32 z z
+_mm512_mask_blend_epi8 z k64 z z | _mm512_mask_blend_epi16 z k32 z z
 _mm512_mask_or_epi32 z z k16 z z
 _mm256_maskz_compress_epi32 y k8 y
 _mm512_maskz_compress_epi8 z k64 z | _mm512_maskz_compress_epi32 z k16 z
 _mm512_mask_i32gather_epi32 z z k16 w16 p {1,2,4,8}
-_mm512_cvtepu8_epi16 z y | _mm512_cvtepu8_epi32 z x | _mm512_cvtepu16_epi32 z y | _mm512_cvtepu32_epi64 z y | _mm512_cvtepi32_epi8 x z
+_mm512_cvtepu8_epi16 z y | _mm512_cvtepu8_epi32 z x | _mm512_cvtepu16_epi32 z y | _mm512_cvtepu32_epi64 z y
 _mm256_cvtepu32_epi64 y x | _mm512_cvtepi64_epi32 y z
 _mm512_castsi512_si128 x z | _mm256_castsi256_si128 x y
-_mm512_extracti32x4_epi32 x z {0,1,2,3} | _mm512_inserti32x4 z z x {0,1,2,3}
+_mm512_extracti32x4_epi32 x z {0,1,2,3}
 _mm512_broadcast_i32x4 z x | _mm512_broadcast_i64x4 z y
 _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcastsi128_si256 y x
 _mm256_shuffle_epi8 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y

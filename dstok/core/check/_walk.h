@@ -38,7 +38,7 @@ static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
 /* The masks of any other character, of `width` bytes. */
 static void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) {
 #define IS(flag) (flags & (flag) ? 1 : 0)
-    GridFirst first = {.letter = IS(F_LETTER), .punct = IS(F_PUNCT), .cjk = IS(F_CJK), .blank = IS(F_BLANK),
+    GridBits first = {.letter = IS(F_LETTER), .punct = IS(F_PUNCT), .cjk = IS(F_CJK), .blank = IS(F_BLANK),
                        .rare = IS(F_RARE), .number = IS(F_NUMBER)};
 #undef IS
     memset(m, 0, sizeof(*m));

@@ -107,7 +107,6 @@ EMULATED __mmask64 _mm512_movepi8_mask(__m512i a) { return _mm512_test_epi8_mask
         EACH(COUNT(s, u)) if (BIT(k)) s.u[i] = a.u[i]; \
         return s; \
     }
-MASK_BLEND(_mm_mask_blend_epi8, __m128i, __mmask16, u8)
 MASK_BLEND(_mm512_mask_blend_epi8, __m512i, __mmask64, u8)
 MASK_BLEND(_mm512_mask_blend_epi16, __m512i, __mmask32, u16)
 MASK_BLEND(emulated_blend_epi32, __m512i, __mmask16, u32)
@@ -142,13 +141,11 @@ CONVERT(_mm512_cvtepu8_epi16, __m512i, u16, __m256i, u8)
 CONVERT(_mm512_cvtepu8_epi32, __m512i, u32, __m128i, u8)
 CONVERT(_mm512_cvtepu16_epi32, __m512i, u32, __m256i, u16)
 CONVERT(_mm512_cvtepu32_epi64, __m512i, u64, __m256i, u32)
-CONVERT(_mm512_cvtepi32_epi8, __m128i, u8, __m512i, u32)
 CONVERT(_mm512_cvtepi64_epi32, __m256i, u32, __m512i, u64)
 
 /* Parts of vectors. */
 CONVERT(_mm512_castsi512_si128, __m128i, u64, __m512i, u64)
 EMULATED __m128i _mm512_extracti32x4_epi32(__m512i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 3)); }
-EMULATED __m512i _mm512_inserti32x4(__m512i a, __m128i b, int at) { memcpy(a.u8 + 16 * (at & 3), &b, 16); return a; }
 EMULATED __m512i _mm512_broadcast_i32x4(__m128i a) { __m512i r; EACH(4) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 
 EMULATED __m512i _mm512_broadcast_i64x4(__m256i a) { __m512i r; EACH(2) memcpy(r.u8 + 32 * i, &a, 32); return r; }

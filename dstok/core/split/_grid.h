@@ -45,11 +45,6 @@ GRID_INLINE void grid_write(uint64_t bits, uint32_t base, uint32_t *out) {
 }
 
 #ifdef DSTOK_X86
-static const uint8_t GRID_IOTA[64] = {
-    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-    22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
-    44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
-
 SIMD_AVX2 GRID_INLINE uint64_t grid_first_avx2(uint64_t bits) {
     return _tzcnt_u64(bits);
 }
@@ -59,7 +54,7 @@ SIMD_AVX2 GRID_INLINE void grid_write_avx2(uint64_t bits, uint32_t base, uint32_
 }
 
 SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uint32_t *out) {
-    __m512i offsets = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(GRID_IOTA)), bases = _mm512_set1_epi32((int)base);
+    __m512i offsets = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(GRID_PLACES + 3)), bases = _mm512_set1_epi32((int)base);
 #define OFFSETS(q) _mm512_add_epi32(bases, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(offsets, q)))
     _mm512_storeu_si512(out, OFFSETS(0));
     _mm512_storeu_si512(out + 16, OFFSETS(1));

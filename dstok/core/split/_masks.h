@@ -3,8 +3,8 @@
    In: text, with GRID_LOOK readable bytes, or, for the last block, PAD (merge/_pieces.pxd) bytes after the text. Out:
    `GridMasks`.
    Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors
-   with vectors of 32 or 16 bytes. For a character beyond ASCII each level finds only the bit of its first byte
-   (`GridFirst`). Here these bits are spread over all bytes of their characters. All that follows (_rules.h, _words.h,
+   with vectors of 32 or 16 bytes. For a character beyond ASCII each level finds the flags at its first byte,
+   and spreads most of them over all bytes of the character (`GridBits`). All that follows (_rules.h, _words.h,
    _runs.h) is arithmetic on words, the same for each level. `rules` is a constant where these functions are called, so
    the compiler makes a copy for each set of rules.
 
@@ -12,7 +12,8 @@
 
        bytes        C3 A9 21 20 61
        leads         1  0  0  0  0     the first byte of a character that is not ASCII
-       first.letter  1  0  0  0  0     before it is spread
+       first bytes   1  0  0  0  0     letters beyond ASCII, before they are spread
+       all.letter    1  1  0  0  0     and after
        letter        1  1  0  0  1
        punct         0  0  1  0  0
        blank         0  0  0  1  0
@@ -47,39 +48,30 @@ typedef struct {
     uint64_t wide;                           /* bytes that are not ASCII */
 } GridMasks;
 
-/* For characters beyond ASCII, the bits of their first bytes. cjk, cut_before: the flags F_CJK and F_CUT_BEFORE. */
+/* For characters beyond ASCII, the bits of their first bytes, or of all their bytes. cjk, cut_before: the flags F_CJK
+ * and F_CUT_BEFORE. */
 typedef struct {
     uint64_t letter, punct;
     union {
         uint64_t cjk, cut_before; /* one flag: V3 and runs, words */
     };
     uint64_t blank, cuttable, rare, number, cut;
-} GridFirst;
+} GridBits;
 
 /* The code point of a character of three bytes. */
 GRID_INLINE uint32_t grid_three(const uint8_t *p) {
     return (p[0] & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
 }
 
-/* Sets the flags of the characters of four bytes, one by one. */
-static inline void grid_four(const KernelTables *t, const uint8_t *p, uint64_t four, GridFirst *first) {
-    for (; four; four &= four - 1) {
-        int i = __builtin_ctzll(four);
-        uint64_t bit = 1ull << i;
-        uint32_t c = (p[i] & 0x07u) << 18 | (p[i + 1] & 0x3Fu) << 12 | (p[i + 2] & 0x3Fu) << 6 | (p[i + 3] & 0x3Fu);
-        uint8_t flags = t->kinds[t->pages[(uint32_t)t->page_numbers[c >> 8] << 8 | (c & 0xFF)]];
-        first->letter |= flags & F_LETTER ? bit : 0;
-        first->punct |= flags & F_PUNCT ? bit : 0;
-        first->cjk |= flags & F_CJK ? bit : 0;
-        first->blank |= flags & F_BLANK ? bit : 0;
-        first->rare |= flags & F_RARE ? bit : 0;
-        first->number |= flags & F_NUMBER ? bit : 0;
-    }
+/* The flags of a character of four bytes. */
+static inline uint8_t grid_four(const KernelTables *t, const uint8_t *p) {
+    uint32_t c = (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
+    return t->kinds[t->pages[(uint32_t)t->page_numbers[c >> 8] << 8 | (c & 0xFF)]];
 }
 
 /* The places between two neighbours that may be cut apart if no token joins them, as bits of the second. Both have
  * three bytes: for the two ideographs \u6211\u5728 at the start of a text it is bit 3. */
-GRID_INLINE uint64_t grid_pairs(int rules, const GridFirst *first, uint32_t before) {
+GRID_INLINE uint64_t grid_pairs(int rules, const GridBits *first, uint32_t before) {
     return (rules_of_words(rules) ? first->cut_before : first->cuttable) & (first->cuttable << 3 | (before != 0));
 }
 
@@ -91,28 +83,26 @@ GRID_INLINE void grid_narrow(uint64_t text, uint64_t wide, GridMasks *m) {
     m->wide = wide;
 }
 
-/* Spreads the characters beyond ASCII from their first bytes into the masks. `whole`: all 64 bytes are text. */
-GRID_INLINE void grid_spread(int rules, const uint8_t *p, GridFirst *first, uint64_t wide, int whole, GridMasks *m) {
-    uint64_t three = m->three, four = m->four;
-#define BYTES(bits) ((bits) | (bits) << 1 | ((bits) & three) << 2 | ((bits) & four) << 3)
+/* Adds the characters beyond ASCII to the masks: `first` has the bits of their first bytes, `all` those of all bytes.
+ * `whole`: all 64 bytes are text. */
+GRID_INLINE void grid_add(int rules, const uint8_t *p, const GridBits *first, GridBits all, uint64_t wide, int whole,
+                          GridMasks *m) {
     if (rules == RULES_CASED) {
         /* F_CAPITAL, F_CASELESS and F_COMBINING are combinations of flags. */
-        uint64_t upper = first->letter & first->punct & ~first->blank, caseless = first->letter & first->blank;
-        m->upper |= BYTES(upper);
-        m->lower |= BYTES(first->letter & ~first->punct & ~first->blank);
-        m->caseless = BYTES(caseless);
-        m->combining = BYTES(caseless & first->punct);
-        first->punct &= ~first->letter;
-        first->blank &= ~first->letter;
+        m->caseless = all.letter & all.blank;
+        m->combining = m->caseless & all.punct;
+        m->upper |= all.letter & all.punct & ~all.blank;
+        m->lower |= all.letter & ~all.punct & ~all.blank;
+        all.punct &= ~all.letter;
+        all.blank &= ~all.letter;
     }
     if (rules != RULES_V3)
-        m->number |= BYTES(first->number);
-    m->letter |= BYTES(first->letter);
-    m->punct |= BYTES(first->punct);
+        m->number |= all.number;
+    m->letter |= all.letter;
+    m->punct |= all.punct;
     if (!rules_of_words(rules))
-        m->cjk = BYTES(first->cjk);
-    m->wide_blank = BYTES(first->blank);
-#undef BYTES
+        m->cjk = all.cjk;
+    m->wide_blank = all.blank;
     m->rare |= first->rare;
     m->cuts = first->cut;
     m->blank |= m->wide_blank;
@@ -124,6 +114,16 @@ GRID_INLINE void grid_spread(int rules, const uint8_t *p, GridFirst *first, uint
     uint64_t end = m->size >= 3 ? 1ull << (m->size - 3) : 0;
     if (end & first->cuttable)
         m->last = grid_three(p + m->size - 3);
+}
+
+/* Spreads the characters beyond ASCII from their first bytes into the masks. */
+GRID_INLINE void grid_spread(int rules, const uint8_t *p, const GridBits *first, uint64_t wide, int whole, GridMasks *m) {
+    uint64_t three = m->three, four = m->four;
+#define BYTES(bits) ((bits) | (bits) << 1 | ((bits) & three) << 2 | ((bits) & four) << 3)
+    GridBits all = {.letter = BYTES(first->letter), .punct = BYTES(first->punct), .cjk = BYTES(first->cjk),
+                    .blank = BYTES(first->blank), .number = BYTES(first->number)};
+#undef BYTES
+    grid_add(rules, p, first, all, wide, whole, m);
 }
 
 #endif

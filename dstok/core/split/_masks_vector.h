@@ -54,6 +54,20 @@ FUNCTION uint64_t NAME(cuts)(const KernelTables *t, uint8_t *high, uint8_t *low,
     return cut;
 }
 
+/* Sets the flags of the characters of four bytes, one by one. */
+FUNCTION void NAME(fours)(const KernelTables *t, const uint8_t *p, uint64_t four, GridBits *first) {
+    for (; four; four &= four - 1) {
+        uint64_t bit = four & -four;
+        uint8_t flags = grid_four(t, p + __builtin_ctzll(four));
+        first->letter |= flags & F_LETTER ? bit : 0;
+        first->punct |= flags & F_PUNCT ? bit : 0;
+        first->cjk |= flags & F_CJK ? bit : 0;
+        first->blank |= flags & F_BLANK ? bit : 0;
+        first->rare |= flags & F_RARE ? bit : 0;
+        first->number |= flags & F_NUMBER ? bit : 0;
+    }
+}
+
 /* Sets the masks of the characters beyond ASCII. */
 FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
                          GridMasks *m) {
@@ -106,7 +120,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uin
         flag[i] = t->flags[(uint32_t)highs[i] << 8 | lows[i]];
     }
 
-    GridFirst first;
+    GridBits first;
 #define FIRST(n) (WORD(flags[i] << (7 - n)) & leads)
     first.letter = FIRST(0);
     first.punct = FIRST(1);
@@ -119,7 +133,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uin
     uint64_t pairs = grid_pairs(rules, &first, before);
     first.cut = pairs ? NAME(cuts)(t, highs, lows, pairs, before) : 0;
     if (four)
-        grid_four(t, p, four, &first);
+        NAME(fours)(t, p, four, &first);
     grid_spread(rules, p, &first, m->wide, !~text, m);
 }
 
