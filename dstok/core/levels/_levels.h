@@ -14,7 +14,7 @@
 #include "text/_first_of.h"
 #include "text/_utf8.h"
 
-#define GRID_RUN(name, level, target, ahead, write, set) \
+#define GRID_RUN(name, level, target, alone, ahead, write, set) \
     target __attribute__((noinline)) \
     static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
         return grid_last_by(t, set, narrow_##level, wide_##level, p, size, s, found); \
@@ -22,20 +22,26 @@
     target static int grid_only_##name##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
         return grid_only_by(t, set, narrow_##level, wide_##level, write, p, size, starts); \
     } \
+    target __attribute__((noinline)) \
+    static int grid_plain_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                           GridState *s, GridEnd *end) { \
+        return grid_plain_by(t, set, narrow_##level, write, p, stop, final, full, s, end); \
+    } \
     target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                                  GridRun *run) { \
-        grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, grid_last_##name##_##level, p, stop, final, \
-                    full, run); \
+        grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, alone ? grid_plain_##name##_##level : NULL, \
+                    grid_last_##name##_##level, p, stop, final, full, run); \
     }
-/* A copy for each set of rules, by its number; cl100k uses the copy of threes. */
-#define GRID_LEVEL(level, target, ahead, write) \
-    GRID_RUN(v3, level, target, ahead, write, RULES_V3) \
-    GRID_RUN(ones, level, target, ahead, write, RULES_ONES) \
-    GRID_RUN(threes, level, target, ahead, write, RULES_THREES) \
-    GRID_RUN(cased, level, target, ahead, write, RULES_CASED) \
-    GRID_RUN(gpt2, level, target, ahead, write, RULES_GPT2) \
-    GRID_RUN(llm, level, target, ahead, write, RULES_LLM) \
-    GRID_RUN(coder, level, target, ahead, write, RULES_CODER) \
+/* A copy for each set of rules, by its number; cl100k uses the copy of threes. `alone`: blocks of ASCII have a loop of
+ * their own. `ahead`: of the other blocks, too, the masks are made before the rules of the block before. */
+#define GRID_LEVEL(level, target, alone, ahead, write) \
+    GRID_RUN(v3, level, target, alone, ahead, write, RULES_V3) \
+    GRID_RUN(ones, level, target, alone, ahead, write, RULES_ONES) \
+    GRID_RUN(threes, level, target, alone, ahead, write, RULES_THREES) \
+    GRID_RUN(cased, level, target, alone, ahead, write, RULES_CASED) \
+    GRID_RUN(gpt2, level, target, alone, ahead, write, RULES_GPT2) \
+    GRID_RUN(llm, level, target, alone, ahead, write, RULES_LLM) \
+    GRID_RUN(coder, level, target, alone, ahead, write, RULES_CODER) \
     static const GridRunFunction GRID_##level[] = { \
         [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
         [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
@@ -48,10 +54,10 @@
         [RULES_CODER] = grid_only_coder_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
-GRID_LEVEL(16, , 0, grid_write)
+GRID_LEVEL(16, , 0, 0, grid_write)
 #ifdef DSTOK_X86
-GRID_LEVEL(avx2, SIMD_AVX2, 0, grid_write_avx2)
-GRID_LEVEL(avx512, SIMD_AVX512, 1, grid_write_avx512)
+GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2)
+GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512)
 #endif
 #undef GRID_RUN
 #undef GRID_LEVEL

@@ -116,69 +116,118 @@ GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow
     return pieces;
 }
 
+/* The starts found so far, and how far the text is decided. `fresh` has no bit for a start that is there already. */
+typedef struct {
+    uint32_t *starts, here;
+    int count, anchor;
+    uint64_t fresh;
+} GridEnd;
+
+/* Appends the starts of a block that has decided `size` bytes. */
+GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int size, GridEnd *end) {
+    found.starts &= end->fresh;
+    end->fresh = ~0ull;
+    write(found.starts, end->here, end->starts + end->count + 1);
+    if (rules == RULES_CASED) {
+        found.anchors &= found.starts;
+        if (found.anchors)
+            end->anchor = end->count + __builtin_popcountll(found.starts & (~0ull >> __builtin_clzll(found.anchors)));
+    }
+    end->count += __builtin_popcountll(found.starts);
+    end->here += (uint32_t)size;
+}
+
+/* Decides blocks of ASCII from `end->here` on, until one is not or is not decided whole; returns 0 where the rules give up.
+ * It is not inlined: with one loop for all blocks, the compiler would have too few registers for either kind. */
+typedef int (*GridPlain)(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, GridState *s,
+                         GridEnd *end);
+
+/* The masks of the next block are made before the rules of this one: both are long chains of dependent instructions, and
+ * the processor sees only so many at a time. This copy of the rules has the masks of other characters as constants. */
+GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, GridNarrow narrow, GridWrite write, const uint8_t *p,
+                              uint32_t stop, int final, int full, GridState *s, GridEnd *plain) {
+    GridEnd end = *plain;
+    uint32_t look = final ? 64 : GRID_LOOK;
+    int size, more;
+    GridMasks m, next;
+    narrow(t, rules, p + end.here, ~0ull, &m);
+    do {
+        GridText x = {p + end.here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K};
+        GridStarts found;
+        more = end.here + GRID_ASCII + look <= stop;
+        if (more)
+            narrow(t, rules, x.p + GRID_ASCII, ~0ull, &next);
+        grid_narrow(~0ull, 0, &m);
+        s->cjk = 0;
+        size = grid_block(rules, x, &m, s, &found);
+        if (__builtin_expect(!size, 0))
+            break;
+        grid_append(rules, write, found, size, &end);
+        m = next;
+    } while (more && !m.wide && size == GRID_ASCII && end.count < full);
+    *plain = end;
+    return size;
+}
+
 /* Appends starts to `run`, as offsets from `p`, until there are `full` pieces or the text from `run->at` on is too
  * short. If `final`, the text and the last piece end at `stop`: only then may fewer than GRID_LOOK bytes follow, and
- * bytes after `stop` are read.
- * `ahead`: after a block of ASCII, the masks of the next one are made before the rules of this one. Both are long chains
- * of dependent instructions, and the processor sees only so many at a time. Such a block also has its own copy of the
- * rules, in which the masks of other characters are constants. */
+ * bytes after `stop` are read. `plain` (NULL: none) is called at the second block of ASCII in a row. `ahead`: the masks
+ * of the next block are made before the rules of this one, as in `grid_plain_by`. */
 GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNarrow narrow, GridWide wide,
-                             GridWrite write, GridLast last, const uint8_t *p, uint32_t stop, int final, int full,
-                             GridRun *run) {
-    uint32_t here = run->at, look = final ? 64 : GRID_LOOK, *starts = run->starts;
-    int count = run->pieces, anchor = run->anchor, made = 0; /* made: whether `next` has the masks of the block */
-    uint64_t fresh = ~0ull << (here == starts[count]); /* without a start that is in `starts` already */
+                             GridWrite write, GridPlain plain, GridLast last, const uint8_t *p, uint32_t stop, int final,
+                             int full, GridRun *run) {
+    GridEnd end = {run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces])};
+    uint32_t look = final ? 64 : GRID_LOOK;
+    int made = 0, calm = plain != NULL; /* whether `next` has the masks of the block; whether the block before was ASCII */
     GridState *s = &run->state;
     GridMasks m, next;
-    while (count < full && here < stop) {
+    while (end.count < full && end.here < stop) {
         GridStarts found;
         int size;
-        if (here + look <= stop) {
-            const uint8_t *block = p + here;
-            GridText x = {block, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K};
-            if (made)
+        if (end.here + look <= stop) {
+            GridText x = {p + end.here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K};
+            if (ahead && made) {
                 m = next;
-            else
-                narrow(t, rules, block, ~0ull, &m);
-            made = ahead && !m.wide && !s->cjk;
-            if (made) {
-                made = here + GRID_ASCII + look <= stop;
-                if (made)
-                    narrow(t, rules, block + GRID_ASCII, ~0ull, &next);
-                grid_narrow(~0ull, 0, &m);
-                s->cjk = 0;
-                size = grid_block(rules, x, &m, s, &found);
-                made &= size == GRID_ASCII;
             } else {
+                narrow(t, rules, x.p, ~0ull, &m);
                 if (m.wide)
-                    wide(t, rules, block, ~0ull, s->before, &m);
-                size = grid_block(rules, x, &m, s, &found);
+                    wide(t, rules, x.p, ~0ull, s->before, &m);
             }
+            if (calm && !m.wide && !s->cjk) {
+                GridEnd copy = end; /* so `end` itself can stay in registers */
+                size = plain(t, p, stop, final, full, s, &copy);
+                end = copy;
+                made = calm = 0;
+                if (__builtin_expect(!size, 0))
+                    break;
+                continue;
+            }
+            calm = plain && !m.wide;
+            int whole = m.size;
+            made = ahead && end.here + (uint32_t)whole + look <= stop;
+            if (made) {
+                narrow(t, rules, x.p + whole, ~0ull, &next);
+                if (next.wide)
+                    wide(t, rules, x.p + whole, ~0ull, m.last, &next);
+            }
+            size = grid_block(rules, x, &m, s, &found);
+            made &= size == whole;
         } else if (final) {
-            size = last(t, p + here, (int)(stop - here), s, &found);
+            size = last(t, p + end.here, (int)(stop - end.here), s, &found);
         } else {
             break;
         }
         if (__builtin_expect(!size, 0))
             break;
-        found.starts &= fresh;
-        fresh = ~0ull;
-        write(found.starts, here, starts + count + 1);
-        if (rules == RULES_CASED) {
-            found.anchors &= found.starts;
-            if (found.anchors)
-                anchor = count + __builtin_popcountll(found.starts & (~0ull >> __builtin_clzll(found.anchors)));
-        }
-        count += __builtin_popcountll(found.starts);
-        here += (uint32_t)size;
+        grid_append(rules, write, found, size, &end);
     }
-    if (final && here == stop && starts[count] < stop) {
-        starts[++count] = stop;
-        anchor = count;
+    if (final && end.here == stop && end.starts[end.count] < stop) {
+        end.starts[++end.count] = stop;
+        end.anchor = end.count;
     }
-    run->at = here;
-    run->pieces = count;
-    run->anchor = rules == RULES_CASED ? anchor : count;
+    run->at = end.here;
+    run->pieces = end.count;
+    run->anchor = rules == RULES_CASED ? end.anchor : end.count;
 }
 
 #endif
