@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from real_models import TODAY, real
+from real_models import TODAY, at_level, levels, real
 from real_models import V3 as TOK
 from reference import examples
 from shares import share
@@ -281,6 +281,21 @@ def test_errors_of_a_batch_come_in_its_order() -> None:
             TOK.decode_batch(batch, errors="strict")
         with pytest.raises(dstok.errors.UnknownIdError, match="index 0 of list 2"):
             TOK.decode_batch(batch)
+
+
+@pytest.mark.parametrize("name", levels())
+@given(st.integers(0, 2**32))
+@examples(60)
+def test_characters_of_mixed_widths(name: str, seed: int) -> None:
+    """Stretches of characters of one to three bytes, of any length, at any place in a step of the vectors."""
+    rng, tok = random.Random(seed), at_level("deepseek-v3", name)
+    kinds = [(0, 0x7F), (0x80, 0x7FF), (0x800, 0xD7FF), (0xE000, 0xFFFF)]
+    text = ""
+    for length in rng.choices(range(1, 130), k=rng.randrange(1, 20)):
+        first, last = rng.choice(kinds)
+        text += "".join(chr(rng.randint(first, last)) for _ in range(length))
+    for shown in (text, text + "\U00010000", text[: rng.randrange(len(text) + 1)]):
+        assert tok.decode(tok.encode_array(shown)) == shown
 
 
 LENGTHS = [f"<{'x' * length}>" for length in range(38)]

@@ -87,7 +87,8 @@ static const Implementation IMPLEMENTATIONS[] = {
     {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .grid_only = GRID_ONLY_avx2, .probe = probe_avx2,
      .transcode = utf8_transcode_avx2, .valid = utf8_valid_avx2, AVX2_STAGES},
     {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .grid_only = GRID_ONLY_avx512,
-     .probe = probe_avx512, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, AVX2_STAGES},
+     .probe = probe_avx512, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, .widen = utf8_widen_avx512,
+     AVX2_STAGES},
 #endif
 };
 enum { IMPLEMENTATION_COUNT = sizeof(IMPLEMENTATIONS) / sizeof(*IMPLEMENTATIONS) };

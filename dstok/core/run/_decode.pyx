@@ -15,7 +15,7 @@ latter need no validation.
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_Clear
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -361,7 +361,7 @@ cdef class Decoder:
         if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, length, self.level) >= 0:
             return written(w, taken)
         if taken.kinds & NOT_ASCII:
-            return text_of(w.buffer, length)
+            return text_of(w.buffer, length, self.level)
         text = PyUnicode_New(length, 0x7F)
         memcpy(PyUnicode_DATA(text), w.buffer, length)
         return text
@@ -401,10 +401,14 @@ cdef object number_at(const Py_buffer *view, const char *at):
     return int.from_bytes(at[:view.itemsize], sys.byteorder, signed=signed)
 
 
-cdef str text_of(const uint8_t *text, Py_ssize_t length):
+cdef str text_of(const uint8_t *text, Py_ssize_t length, const Implementation *level):
     """Well-formed UTF-8 as a `str`."""
     cdef uint8_t most
-    cdef Py_ssize_t count = decode_code_points(text, length, &most)
+    cdef uint8_t *units
+    cdef Py_ssize_t done = 0, count = decode_code_points(text, length, &most)
     made = PyUnicode_New(count, 0x7F if most < 0x80 else 0xFF if most < 0xC4 else 0xFFFF if most < 0xF0 else 0x10FFFF)
-    decode_widen(text, length, PyUnicode_KIND(made), PyUnicode_DATA(made))
+    units = <uint8_t *>PyUnicode_DATA(made)
+    if PyUnicode_KIND(made) == 2 and level.widen != NULL:
+        done = level.widen(text, length, <uint16_t **>&units)
+    decode_widen(text + done, length - done, PyUnicode_KIND(made), units)
     return made

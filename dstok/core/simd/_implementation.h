@@ -64,6 +64,10 @@ struct Implementation {
      * goes on from there. May be NULL. */
     ptrdiff_t (*valid)(const uint8_t *text, ptrdiff_t length);
 
+    /* Writes characters of well-formed UTF-8 below U+10000 as units of two bytes, from *out on, which it moves on; returns
+     * how many bytes of whole characters it read: the general code goes on from there. May be NULL. */
+    ptrdiff_t (*widen)(const uint8_t *text, ptrdiff_t length, uint16_t **out);
+
     /* The first place in text[at:stop] where one of the texts may begin, or `stop`. */
     int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop);
 

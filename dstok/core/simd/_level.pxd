@@ -66,6 +66,7 @@ cdef extern from "simd/_implementation.h":
             const uint8_t *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
         ) noexcept nogil
         Py_ssize_t (*valid)(const uint8_t *text, Py_ssize_t length) noexcept nogil
+        Py_ssize_t (*widen)(const uint8_t *text, Py_ssize_t length, uint16_t **out) noexcept nogil
         int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
         bint (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size) noexcept nogil
         void (*merge_strips)(const PairTable *t, Strips *strips) noexcept nogil

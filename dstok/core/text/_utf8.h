@@ -270,6 +270,41 @@ static ptrdiff_t utf8_valid_avx512(const uint8_t *text, ptrdiff_t length) {
     return utf8_back(text, at);
 }
 
+/* Writes characters of up to three bytes as units of two bytes, 64 bytes a step; returns how many bytes it read, whole
+ * characters. It leaves the last 256 bytes: they have at least the 64 characters that a step may write. */
+SIMD_AVX512
+static ptrdiff_t utf8_widen_avx512(const uint8_t *text, ptrdiff_t length, uint16_t **out) {
+    const __m512i six = _mm512_set1_epi16(0x3F), five = _mm512_set1_epi16(0x1F);
+    uint16_t *o = *out;
+    ptrdiff_t at = 0;
+    for (; length - at >= 256; at += 64) {
+        __m512i x = _mm512_loadu_si512(text + at);
+        uint64_t high = _mm512_movepi8_mask(x), begun = ~high | _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
+        int count = __builtin_popcountll(begun);
+        /* One lane for each character that begins here: its first byte, and the two bytes after that. */
+        __m512i first = _mm512_maskz_compress_epi8(begun, x);
+        uint64_t two = _mm512_movepi8_mask(first), three = _mm512_cmpge_epu8_mask(first, _mm512_set1_epi8((char)0xE0));
+        uint8_t bytes[3][64];
+        _mm512_storeu_si512(bytes[0], first);
+        _mm512_storeu_si512(bytes[1], _mm512_maskz_compress_epi8(begun, _mm512_loadu_si512(text + at + 1)));
+        _mm512_storeu_si512(bytes[2], _mm512_maskz_compress_epi8(begun, _mm512_loadu_si512(text + at + 2)));
+        for (int i = 0; i < count; i += 32, two >>= 32, three >>= 32) {
+            __m512i lead = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(bytes[0] + i)));
+            __m512i next = _mm512_and_si512(_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(bytes[1] + i))), six);
+            __m512i last = _mm512_and_si512(_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(bytes[2] + i))), six);
+            __m512i of_two = _mm512_or_si512(_mm512_slli_epi16(_mm512_and_si512(lead, five), 6), next);
+            __m512i of_three = _mm512_or_si512(_mm512_slli_epi16(lead, 12), _mm512_or_si512(_mm512_slli_epi16(next, 6), last));
+            lead = _mm512_mask_blend_epi16((__mmask32)two, lead, of_two);
+            _mm512_storeu_si512(o + i, _mm512_mask_blend_epi16((__mmask32)three, lead, of_three));
+        }
+        o += count;
+    }
+    while (at && at < length && (text[at] & 0xC0) == 0x80) /* the rest of the last character */
+        at++;
+    *out = o;
+    return at;
+}
+
 #endif
 
 #endif
