@@ -17,7 +17,7 @@ from kept import kept
 from llguidance import LLMatcher, LLTokenizer
 from outlines_core import Index, Vocabulary
 from real_models import V3, real, real_json
-from shares import chance_of_today
+from shares import chance_of_today, seeds
 
 import dstok
 from dstok.integrations.llguidance import ll_tokenizer
@@ -42,7 +42,10 @@ def llguidance_pair(model: str) -> tuple[LLTokenizer, LLTokenizer]:
     return ll_tokenizer(tok), LLTokenizer(real_json(model), eos_token=tok.eos_id)
 
 
-@pytest.mark.parametrize(("model", "grammar"), [(MODELS[0], "schema"), (MODELS[0], "regex"), (MODELS[0], "lark"), (MODELS[1], "regex")])
+MASKED = [(MODELS[0], "schema"), (MODELS[0], "regex"), (MODELS[0], "lark"), (MODELS[1], "regex")]
+
+
+@pytest.mark.parametrize(("model", "grammar"), [MASKED[number] for number in seeds(len(MASKED), 2)])
 def test_masks_of_llguidance(model: str, grammar: str) -> None:
     """Along a random text that the grammar allows, token by token."""
     pair = [LLMatcher(tokenizer, GRAMMARS[grammar]) for tokenizer in llguidance_pair(model)]

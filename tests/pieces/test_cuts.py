@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
@@ -42,7 +43,7 @@ def borders(tok: dstok.Tokenizer) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("ignore_merges", [False, True])
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(60, 20))
 def test_random_models(seed: int, ignore_merges: bool) -> None:
     chance = random.Random(seed)
     spoilers = [some_text(chance, 2).encode() for _ in range(chance.randint(0, 4))]
