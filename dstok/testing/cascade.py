@@ -10,7 +10,7 @@ the edges between the steps can be changed one by one. Failed reads are remember
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dstok.errors import UnsupportedError
@@ -125,36 +125,33 @@ def _longest(dfa: DFA, symbols: list[int], start: int, end: int, after: int, fut
     return best
 
 
+def _rewritten(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The pattern with each node as `change` makes it, the inner ones first."""
+    if isinstance(node, Repeat):
+        node = replace(node, item=_rewritten(node.item, change))
+    elif isinstance(node, (Alternate, Concat)):
+        node = replace(node, items=tuple(_rewritten(item, change) for item in node.items))
+    return change(node)
+
+
 def without_looks(node: Node) -> Node:
     """The pattern without its look-aheads."""
-    if isinstance(node, Look):
-        return Concat(())
-    if isinstance(node, Repeat):
-        return replace(node, item=without_looks(node.item))
-    if isinstance(node, (Alternate, Concat)):
-        return replace(node, items=tuple(without_looks(item) for item in node.items))
-    return node
+    return _rewritten(node, lambda each: Concat(()) if isinstance(each, Look) else each)
 
 
 def blind_at_end(node: Node) -> Node:
     """The pattern with look-aheads that the end of the text never satisfies."""
-    if isinstance(node, Look):
-        return replace(node, at_end=False)
-    if isinstance(node, Repeat):
-        return replace(node, item=blind_at_end(node.item))
-    if isinstance(node, (Alternate, Concat)):
-        return replace(node, items=tuple(blind_at_end(item) for item in node.items))
-    return node
+    return _rewritten(node, lambda each: replace(each, at_end=False) if isinstance(each, Look) else each)
 
 
 def with_bounds(node: Node, high: int | None) -> Node:
     """The pattern with another upper bound for its bounded repeats of more than one."""
-    if isinstance(node, Repeat):
-        bounded = node.high is not None and node.high > 1
-        return replace(node, item=with_bounds(node.item, high), high=high if bounded else node.high)
-    if isinstance(node, (Alternate, Concat)):
-        return replace(node, items=tuple(with_bounds(item, high) for item in node.items))
-    return node
+    def change(each: Node) -> Node:
+        if isinstance(each, Repeat) and each.high is not None and each.high > 1:
+            return replace(each, high=high)
+        return each
+
+    return _rewritten(node, change)
 
 
 def lazy(node: Node) -> Node:

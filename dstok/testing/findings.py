@@ -13,6 +13,7 @@ from dstok.testing.causes import Cause
 from dstok.testing.guide import Guide
 from dstok.testing.results import Character, Finding
 from dstok.testing.runner import Fault
+from dstok.testing.tokens import spelled
 from dstok.testing.unicode_changes import categories
 
 __all__ = ["finding_of"]
@@ -51,13 +52,7 @@ def _tokens(guide: Guide, ids: Any) -> list[tuple[int, str]]:
 
 
 def _spelled(guide: Guide, id: int) -> str:
-    if not guide.model.has(id):
-        return "(no such id)"
-    data = guide.tokenizer.decode_bytes([id])
-    try:
-        return repr(data.decode())
-    except UnicodeDecodeError:
-        return repr(data)
+    return spelled(guide.tokenizer.decode_bytes([id])) if guide.model.has(id) else "(no such id)"
 
 
 def _characters(guide: Guide, cause: Cause) -> list[Character]:

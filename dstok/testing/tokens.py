@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from dstok.testing.guide import Guide
 
-__all__ = ["bytes_of", "ends", "tokens_of", "violated", "width"]
+__all__ = ["bytes_of", "ends", "spelled", "tokens_of", "violated", "width"]
 
 
 def width(text: str) -> int:
@@ -54,12 +54,13 @@ def violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
         rank, merged, at = min(options)
         border = sum(map(len, parts[: at + 1]))
         if border in cuts:
-            return f"{_shown(parts[at])} + {_shown(parts[at + 1])} (rank {rank})"
+            return f"{spelled(parts[at])} + {spelled(parts[at + 1])} (rank {rank})"
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
         ids[at : at + 2] = [merged]
 
 
-def _shown(data: bytes) -> str:
+def spelled(data: bytes) -> str:
+    """The bytes of a token: as a text if they are one."""
     try:
         return repr(data.decode())
     except UnicodeDecodeError:
