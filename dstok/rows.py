@@ -12,7 +12,7 @@ Invariant: each row is upstream's with the same truncation, padding and post-pro
 from __future__ import annotations
 
 from dstok.calls.budget import chunk_spans
-from dstok.calls.padded import encode_batch_padded, encode_with_overflow
+from dstok.calls.padded import encode_batch_padded, encode_with_overflow, file_settings
 from dstok.calls.pairs import (
     PaddedPairs,
     PairIds,
@@ -30,4 +30,5 @@ __all__ = [
     "encode_pair_with_overflow",
     "encode_pairs_padded",
     "encode_with_overflow",
+    "file_settings",
 ]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Lengths = npt.NDArray[np.int64]
 
-__all__ = ["MAX_ID", "Shape", "cut_texts", "encode_batch_padded", "encode_with_overflow", "filled", "overflow_spans",
-           "room_of", "row_width", "shape_of"]
+__all__ = ["MAX_ID", "Shape", "cut_texts", "encode_batch_padded", "encode_with_overflow", "file_settings", "filled",
+           "overflow_spans", "room_of", "row_width", "shape_of"]
 
 MAX_ID = (1 << 32) - 1  # the largest `pad_id` and type id, as in upstream
 
@@ -69,6 +69,28 @@ def encode_batch_padded(
     shape = shape_of(tok, length, pad_to_multiple_of, max_length, pad_id, threads, extra)
     flat, lengths = _rows(tok, texts, shape, truncation_side, special, add_bos, add_eos, errors)
     return filled(flat, lengths, row_width(lengths, shape), padding_side, shape.pad_id)
+
+
+def file_settings(tok: Parts) -> dict[str, Any]:
+    """The objects `truncation` and `padding` of the model's tokenizer.json, as arguments of `encode_batch_padded`.
+
+    With them a row has the ids that upstream's `encode_batch` gives without a post-processor. No call of dstok takes
+    them by itself: `tok.config.truncation` and `tok.config.padding` hold the objects, None where the file has none.
+
+    >>> import dstok
+    >>> dstok.rows.file_settings(dstok.load("deepseek-v3"))
+    {}
+    """
+    settings: dict[str, Any] = {}
+    truncation, padding = tok.config.truncation, tok.config.padding
+    if truncation is not None:
+        settings |= {"max_length": truncation["max_length"], "truncation_side": truncation["direction"].lower()}
+    if padding is not None:
+        settings |= {"padding_side": padding["direction"].lower(), "pad_id": padding["pad_id"],
+                     "pad_to_multiple_of": padding["pad_to_multiple_of"] or None}
+        if padding["strategy"] != "BatchLongest":
+            settings["length"] = padding["strategy"]["Fixed"]
+    return settings
 
 
 def encode_with_overflow(

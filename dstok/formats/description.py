@@ -55,6 +55,8 @@ class TokenizerConfig:
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
     framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see framing.py.
+    truncation, padding: these objects of tokenizer.json, which only `dstok.rows.file_settings` uses; see
+        row_settings.py.
     """
 
     bos_id: int | None = None
@@ -66,6 +68,8 @@ class TokenizerConfig:
     chat_templates: Mapping[str, str] = field(default_factory=dict)
     generation: Mapping[str, Any] | None = None
     framing: str | None = None
+    truncation: Mapping[str, Any] | None = None
+    padding: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from dstok.formats.json_value import Value, join_path, load_json, shown
 from dstok.formats.merges import refuse_repeated
 from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
+from dstok.formats.row_settings import read_padding, read_truncation
 from dstok.formats.tekken import describe_tekken, is_tekken
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling
@@ -93,7 +94,8 @@ def read_tokenizer_json(
     processor = file.member("post_processor")
     finishing = steps_of(processor, "processors")
     trim_offsets, framing = read_trimming(finishing), read_framing(finishing)
-    settings = replace(_read_config(config, ids), framing=framing)
+    truncation, padding = read_truncation(file.get("truncation")), read_padding(file.get("padding"))
+    settings = replace(_read_config(config, ids), framing=framing, truncation=truncation, padding=padding)
     return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
                             versions.patterns, normalizer, settings, trim_offsets, PLACES)
 
@@ -110,23 +112,7 @@ def _check_top_level(file: Value) -> None:
             Value(key, join_path("$", key)).wrong(f"one of the keys {', '.join(sorted(TOP_LEVEL))}")
     if "version" in file.object():
         _require(file.need("version"), "version", "1.0")
-    truncation, padding = file.get("truncation"), file.get("padding")
-    if truncation is not None and truncation.object() is not None:
-        truncation.unsupported("truncation, which dstok does not do on its own")
-    if padding is not None:
-        _check_padding(padding)
     _check_decoder(file.member("decoder"))
-
-
-def _check_padding(padding: Value) -> None:
-    """Padding to the longest text of a batch changes nothing for one text, unless it fills up to a multiple."""
-    for key in ("strategy", "direction", "pad_id", "pad_type_id", "pad_token"):
-        padding.need(key)
-    if padding.need("strategy").value != "BatchLongest":
-        padding.need("strategy").unsupported("padding to a fixed length")
-    multiple = padding.get("pad_to_multiple_of")
-    if multiple is not None and multiple.integer(MAX_U32) > 1:
-        multiple.unsupported("padding to a multiple")
 
 
 def _boolean(owner: Value, key: str, default: bool, nullable: bool = False) -> bool:

@@ -40,7 +40,7 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     """
     vocab = _vocabulary(model)
     text = json.dumps({
-        "version": "1.0", "truncation": None, "padding": None,
+        "version": "1.0", "truncation": model.config.truncation, "padding": model.config.padding,
         "added_tokens": [_added_token(i, token) for i, token in enumerate(model.added_tokens)],
         "normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model),
         "post_processor": _post_processor(model), "decoder": _BYTE_LEVEL,

@@ -132,10 +132,7 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     (("a b", 1), BROKEN, '$["a b"]'),
     (("version", "2.0"), UNSUPPORTED, "$.version"),
     (("version", None), BROKEN, "$.version"),
-    (("truncation", {"max_length": 5, "strategy": "LongestFirst", "stride": 0}), UNSUPPORTED, "$.truncation"),
     (("truncation", 5), BROKEN, "$.truncation"),
-    (("padding", {"strategy": {"Fixed": 20}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
-                  "pad_type_id": 0, "pad_token": "<pad>"}), UNSUPPORTED, "$.padding.strategy"),
     (("padding", False), BROKEN, "$.padding"),
     *((("decoder", {"type": "Sequence", "decoders": decoders}), UNSUPPORTED, where) for decoders, where in (
         ([{"type": "Fuse"}, dict(BYTE_LEVEL)], "$.decoder.decoders[0].type"),

@@ -34,6 +34,7 @@ from dstok.formats.columns import MAX_FLAGS, unpack_added
 from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import check_framing
 from dstok.formats.post_processors import TRIMMINGS
+from dstok.formats.row_settings import check_row_settings
 from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.tables.flat import TABLES_FORMAT, Image, tables_from_image
 from dstok.tables.image.file import AGAIN
@@ -51,7 +52,7 @@ MAX_SEEDS = 1 << 22  # see core/merge/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see tables/byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
 CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
-          "generation": dict, "framing": str}
+          "generation": dict, "framing": str, "truncation": dict, "padding": dict}
 Parts = tuple[tuple[AddedToken, ...], "int | None", "int | None", str, TokenizerConfig]
 
 
@@ -171,6 +172,7 @@ def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
         _typed("config chat_templates", template, str)
     if "framing" in found:
         check_framing(found["framing"])
+    check_row_settings(found.get("truncation"), found.get("padding"))
     return TokenizerConfig(**found)
 
 
