@@ -26,6 +26,10 @@ from dstok.base.extras import of_extra
 
 with of_extra("transformers", __name__):
     import tokenizers
+
+    from dstok.integrations.transformers_needs import check_tokenizers
+
+    check_tokenizers()  # before the import of transformers, whose error does not tell what to do
     import transformers
     from transformers import BatchEncoding
 
