@@ -309,7 +309,7 @@ def test_tokens_of_every_length(form: Any, longest: int) -> None:
     """Tokens on both sides of the size of a cell, and lists on both sides of a block and of the guessed room."""
     rng, tok = random.Random(longest), OF_LENGTHS
     tokens = {tok.special_tokens[text]: text for text in LENGTHS if len(text) <= longest} | {97: "a"}
-    for count in (*range(20), 255, 256, 257, 268, 269, 511, 513, 3000):
+    for count in (*range(40), 255, 256, 257, 287, 288, 289, 511, 513, 3000):
         ids = rng.choices([*tokens], k=count)
         for skip in (False, True):
             expected = "".join(tokens[id] for id in ids if not (skip and id != 97 and len(tokens[id]) % 5 == 0))

@@ -23,7 +23,7 @@ enum {
     DECODE_COPY = 16,
     DECODE_BLOCK = 256, /* ids taken with one look at the room */
     DECODE_ROOM = (DECODE_BLOCK + 1) * DECODE_COPY, /* bytes that a block of cells may write */
-    DECODE_AHEAD = 12, /* distance, in ids, to the int that is fetched */
+    DECODE_AHEAD = 32, /* distance, in ids, to the int that is fetched */
 #ifdef Py_GIL_DISABLED
     DECODE_LISTS_CHANGE = 1 /* another thread may change a list while this one reads it */
 #else
