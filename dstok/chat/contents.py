@@ -8,24 +8,39 @@ Source: the request layer of deepseek-recipe 0.2.0 (MIT), by experiment: tests/c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from dstok.chat.messages import MISSING, Message, shown
+from dstok.chat.messages import MISSING, Message, as_message, message_list, shown
 from dstok.errors import ChatError
 
-__all__ = ["content_text", "text_or_nothing", "with_content_text"]
+__all__ = ["content_text", "text_messages", "text_or_nothing"]
 
 
-def with_content_text(messages: Iterable[Message], first: int = 0) -> list[Message]:
-    """The messages with text in place of lists of parts; `first` is the first one's index. Raises `ChatError`.
+def text_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
+    """The messages as dictionaries, with text in place of lists of parts; `first` is the first one's index.
 
-    >>> with_content_text([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
+    Raises `ChatError` for anything but messages, and for other contents.
+
+    >>> text_messages([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
     [{'role': 'user', 'content': 'Hi'}]
     """
-    return [message if isinstance(message.get("content"), str | None)
-            else {**message, "content": content_text(message["content"], index)}
-            for index, message in enumerate(messages, first)]
+    found = message_list(messages, field)
+    for place, message in enumerate(found):
+        if type(message) is dict:
+            for value in message.values():
+                if type(value) is not str:
+                    break
+            else:
+                continue  # most messages hold nothing but text
+        found[place] = _text_message(message, first + place)
+    return found
+
+
+def _text_message(message: Any, index: int) -> Message:
+    plain = as_message(message, index)
+    if isinstance(plain.get("content"), str | None):
+        return plain
+    return {**plain, "content": content_text(plain["content"], index)}
 
 
 def content_text(content: Any, index: int) -> str | None:
@@ -52,6 +67,8 @@ def _part_text(part: Any, index: int, place: int) -> str:
 def text_or_nothing(message: Message, key: str, index: int) -> str:
     """The text of `message[key]`; "" if the key is missing or its value None. Raises `ChatError` for anything else."""
     value = message.get(key)
+    if type(value) is str:
+        return value
     if value is None or isinstance(value, str):
         return value or ""
     raise ChatError(f"expected text, found {shown(value)}", index, key, "TypeError")

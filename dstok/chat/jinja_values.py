@@ -25,7 +25,8 @@ def joined(value: Any, index: int, field: str) -> str:
 
 def content(message: Message, index: int) -> str:
     """`'text' + message['content']`."""
-    return joined(message.get("content", MISSING), index, "content")
+    value = message.get("content", MISSING)
+    return value if type(value) is str else joined(value, index, "content")
 
 
 def calls(message: Message, index: int) -> list[Any]:

@@ -14,10 +14,10 @@ from typing import Any
 
 from dstok.errors import ChatError
 
-__all__ = ["MISSING", "Message", "as_messages", "as_tools", "calls_of", "message_list", "shown", "too_deep"]
+__all__ = ["MISSING", "Message", "as_message", "as_messages", "as_tools", "calls_of", "message_list", "shown",
+           "too_deep"]
 
 Message = dict[str, Any]
-SIMPLE = frozenset([str, int, float, bool, type(None)])
 MAX_DEPTH = 64  # of objects within objects; a message has four levels
 
 
@@ -31,24 +31,27 @@ MISSING: Any = _Missing()  # formats read this where a message lacks a key
 
 def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
     """The messages as dictionaries. Raises `ChatError` for anything but messages; `first`: the first's index."""
-    copies = [_plain(message, index, 0) for index, message in enumerate(message_list(messages, field), first)]
-    for index, message in enumerate(copies, first):
-        if not isinstance(message, dict):
-            raise ChatError(f"expected a message with a role and content, found {shown(message)}", index)
-    return copies
+    return [as_message(message, index) for index, message in enumerate(message_list(messages, field), first)]
+
+
+def as_message(message: Any, index: int) -> Message:
+    """A message as a dictionary. Raises `ChatError` for anything else."""
+    copy = _plain(message, index, 0)
+    if not isinstance(copy, dict):
+        raise ChatError(f"expected a message with a role and content, found {shown(copy)}", index)
+    return copy
 
 
 def message_list(messages: Any, field: str = "messages") -> list[Any]:
     """A list of messages, or another iterable of them, as a list. Raises `ChatError`."""
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+    if type(messages) is not list and (
+            isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable)):
         raise ChatError(f"expected a list of messages, found {shown(messages)}", field=field)
     return list(messages)
 
 
 def _plain(value: Any, index: int, depth: int) -> Any:
     """Objects as dictionaries, at any depth."""
-    if type(value) is dict and not any(type(item) not in SIMPLE for item in value.values()):
-        return value  # most messages are dictionaries
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if depth > MAX_DEPTH:

@@ -1,7 +1,7 @@
 """Conversations as deepseek-recipe takes them: the common part of V4 0731 and V4.1.
 
-In: messages and options as users give them. Out: a `RecipeConversation` with checked messages of one form each, or a
-`ChatError`.
+In: messages and options as users give them. Out: checked messages of one form each, and a `RecipeConversation` of the
+options; or a `ChatError`.
 Invariant: a conversation equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines
 join a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are written as the version writes
 them.
@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.contents import content_text
-from dstok.chat.messages import MISSING, Message, calls_of, shown
+from dstok.chat.messages import MISSING, Message, as_message, calls_of, message_list, shown
+from dstok.core.text._utf8 import is_text
 from dstok.errors import ChatError
 
-__all__ = ["EFFORTS", "ROLES", "Call", "RecipeConversation", "RecipeMessage", "content_of", "conversation_of",
-           "messages_of", "parameters_of", "tool_lines"]
+__all__ = ["EFFORTS", "ROLES", "Call", "RecipeConversation", "content_of", "conversation_of",
+           "parameters_of", "recipe_messages", "tool_lines"]
 
 ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
 EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -35,24 +36,9 @@ Number = Callable[[float], str]
 
 
 @dataclass
-class RecipeMessage:
-    """A message. tools: the schemas that a system message of V4.1 changes to."""
-
-    index: int
-    role: str
-    content: str
-    reasoning: str | None = None
-    calls: list[Call] | None = None
-    call_id: str | None = None
-    prefix: bool = False
-    tools: list[str] | None = None
-
-
-@dataclass
 class RecipeConversation:
-    """A conversation. tools: JSON lines, empty if there are none or none may be called. schema: the answer's."""
+    """A conversation's options. tools: JSON lines, empty if none may be called. schema: the answer's."""
 
-    messages: list[RecipeMessage]
     thinking: bool
     tools: list[str]
     has_tools: bool
@@ -66,7 +52,7 @@ def conversation_of(
     tools: list[Any], number: Number, *, thinking: bool, tool_choice: Any, reasoning_effort: Any, response_format: Any,
     response_schema: Any, response_regex: Any,
 ) -> RecipeConversation:
-    """A conversation without messages. Raises `ChatError` for values that the reference refuses."""
+    """The options of a conversation. Raises `ChatError` for values that the reference refuses."""
     choice = "required" if isinstance(tool_choice, dict) else "auto" if tool_choice is None else tool_choice
     if choice not in CHOICES:
         raise ChatError(f"expected one of {', '.join(CHOICES)}, found {shown(choice)}", field="tool_choice")
@@ -75,30 +61,45 @@ def conversation_of(
     named = bool(tools) and choice != "none"
     json_object, schema = _format(response_format, response_schema, response_regex, number)
     lines = tool_lines(tools, number, None)
-    return RecipeConversation([], thinking, lines if named else [], named, named and choice == "required",
-                EFFORTS[reasoning_effort], json_object, schema)
+    return RecipeConversation(thinking, lines if named else [], named, named and choice == "required",
+                              EFFORTS[reasoning_effort], json_object, schema)
 
 
-def messages_of(messages: list[Message], first: int, number: Number) -> list[RecipeMessage]:
-    """The messages; the first has the index `first`. Raises `ChatError`."""
-    return [_message(message, index, number) for index, message in enumerate(messages, first)]
+def recipe_messages(messages: Any, first: int, number: Number) -> list[Message]:
+    """The messages as dictionaries; the first has the index `first`. Raises `ChatError`.
+
+    Each has text as its `content`, and as `reasoning_content` and `tool_call_id` if they are there. `tool_calls` is a
+    list of `Call`, and `tools` of JSON lines.
+    """
+    found = message_list(messages)
+    for place, message in enumerate(found):
+        if type(message) is dict and is_text(message.get("content")):
+            role = message.get("role")
+            if role == "user":
+                continue
+            if role == "assistant" and "tool_calls" not in message:
+                reasoning = message.get("reasoning_content")
+                if reasoning is None or is_text(reasoning):
+                    continue
+        found[place] = _checked(as_message(message, first + place), first + place, number)
+    return found
 
 
-def _message(message: Message, index: int, number: Number) -> RecipeMessage:
+def _checked(message: Message, index: int, number: Number) -> Message:
     role = message.get("role", MISSING)
     if role not in ROLES:
         raise ChatError(f"expected a role, one of {', '.join(ROLES)}, found {shown(role)}", index, "role", "TypeError")
-    checked = RecipeMessage(index, role, content_of(message, index, role))
+    checked: Message = {"role": role, "content": content_of(message, index, role)}
     if role == "assistant":
-        checked.reasoning = _optional(message, "reasoning_content", index)
-        checked.prefix = bool(message.get("prefix"))
+        checked["reasoning_content"] = _optional(message, "reasoning_content", index)
+        checked["prefix"] = message.get("prefix")
         calls = calls_of(message, index)
         if calls is not None:
-            checked.calls = [_call(call, index, place, number) for place, call in enumerate(calls)]
+            checked["tool_calls"] = [_call(call, index, place, number) for place, call in enumerate(calls)]
     elif role == "tool":
-        checked.call_id = _optional(message, "tool_call_id", index)
+        checked["tool_call_id"] = _optional(message, "tool_call_id", index)
     elif role == "system" and message.get("tools") is not None:
-        checked.tools = tool_lines(message["tools"], number, index)
+        checked["tools"] = tool_lines(message["tools"], number, index)
     return checked
 
 
@@ -107,7 +108,7 @@ def content_of(message: Message, index: int, role: str) -> str:
     content = message.get("content", MISSING)
     if role == "assistant" and (content is None or content is MISSING):
         return ""
-    return _text(content_text(content, index) if isinstance(content, list) else content, index, "content")
+    return _text(content if content is MISSING else content_text(content, index), index, "content")
 
 
 def _optional(message: Message, key: str, index: int) -> str | None:
@@ -118,12 +119,9 @@ def _optional(message: Message, key: str, index: int) -> str | None:
 def _text(value: Any, index: int | None, field: str) -> str:
     if not isinstance(value, str):
         raise ChatError(f"expected text, found {shown(value)}", index, field, "TypeError")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise ChatError(f"expected text, found a lone surrogate at {error.start}", index, field,
-                            "UnicodeEncodeError") from None
+    if not is_text(value):
+        place = next(place for place, char in enumerate(value) if "\ud800" <= char <= "\udfff")
+        raise ChatError(f"expected text, found a lone surrogate at {place}", index, field, "UnicodeEncodeError")
     return value
 
 

@@ -6,24 +6,24 @@ An option that the version does not have is an error too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dstok.chat.contents import with_content_text
-from dstok.chat.messages import Message, as_messages, as_tools, shown
+from dstok.chat.contents import text_messages
+from dstok.chat.messages import Message, as_tools, shown
+from dstok.chat.recipe import RecipeConversation, conversation_of, recipe_messages
 from dstok.chat.v2 import render_v2
 from dstok.chat.v3 import BODIES, render_v3
 from dstok.chat.v3_0324 import render_v3_0324
 from dstok.chat.v3_1 import render_v3_1
 from dstok.chat.v3_2 import render_v3_2
+from dstok.chat.v4 import number_v4, render_v4
+from dstok.chat.v4_1 import render_v4_1
 from dstok.chat.v4_preview import render_v4_preview
 from dstok.chat.versions import Version, VersionName, find_version
 from dstok.chat.writer import NOTHING, Rendered, Writer
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
-    from dstok.chat.recipe import RecipeConversation
     from dstok.chat.templates import Template
 
 __all__ = ["Format", "render"]
@@ -55,7 +55,7 @@ def render(
                               continue_final_message=continue_final_message, **options)
     format = Format(str(version), tools, add_generation_prompt, continue_final_message, options)
     writer = Writer()
-    format.write(as_messages(messages), writer)
+    format.write(format.read(messages), writer)
     return writer.rendered()
 
 
@@ -82,9 +82,14 @@ class Format:
         self.opens = self.version.opens if add_generation_prompt is None else add_generation_prompt
         self.conversation = _conversation(self.version.name, self.tools, self.settings)
 
+    def read(self, messages: Any, first: int = 0) -> list[Message]:
+        """Checked messages for `write`; `first` is the index of the first one. Raises `ChatError`."""
+        if self.conversation is None:
+            return text_messages(messages, first=first)
+        return recipe_messages(messages, first, number_v4 if self.version.name == "v4-0731" else repr)
+
     def write(self, messages: list[Message], writer: Writer) -> None:
-        """Writes `messages`, the messages from the writer's start on. Raises `ChatError`."""
-        messages = with_content_text(messages, writer.first)
+        """Writes `messages` of `read`, those from the writer's start on. Raises `ChatError`."""
         last = writer.first + len(messages) - 1
         if self.goes_on and (not messages or messages[-1].get("role") != "assistant"):
             raise ChatError("expected an assistant's message to continue, found another one or none",
@@ -114,6 +119,8 @@ class Format:
 
 def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
     """The version's options with the values given. `thinking_mode` and `enable_thinking` are `thinking`."""
+    if not options:
+        return dict(version.options)
     given = dict(options)
     names = [name for name in ("thinking", "enable_thinking", "thinking_mode") if given.get(name) is not None]
     values = [_mode(name, given[name]) for name in names]
@@ -149,7 +156,7 @@ def _write_script(
     first, holder, unless = writer.first, -1, NOTHING
     context: list[Message] = []
     if writer.start is None:
-        context = with_content_text(as_messages(settings["context"], "context")) if settings["context"] else []
+        context = text_messages(settings["context"], "context") if settings["context"] else []
         messages, first, holder = _with_tools(messages, tools, context)
     if first < 0 or (writer.start is not None and "system" in writer.start.unless):
         unless = HOLDERS
@@ -194,28 +201,15 @@ def _conversation(name: str, tools: list[Any], settings: dict[str, Any]) -> Reci
     """The values besides the messages that deepseek-recipe's versions read."""
     if "tool_choice" not in settings:
         return None
-    from dstok.chat.recipe import conversation_of
-
-    return conversation_of(tools, _number(name), **settings)
-
-
-def _number(name: str) -> Callable[[float], str]:
-    from dstok.chat.v4 import number_v4
-
-    return number_v4 if name == "v4-0731" else repr
+    return conversation_of(tools, number_v4 if name == "v4-0731" else repr, **settings)
 
 
 def _write_recipe(
     name: str, messages: list[Message], conversation: RecipeConversation, goes_on: bool, writer: Writer,
 ) -> None:
-    from dstok.chat.recipe import messages_of
-    from dstok.chat.v4 import render_v4
-    from dstok.chat.v4_1 import render_v4_1
-
     if goes_on:
         messages = [*messages[:-1], {**messages[-1], "prefix": True}]
-    conversation = replace(conversation, messages=messages_of(messages, writer.first, _number(name)))
     if name == "v4-0731":
-        render_v4(conversation, writer)
+        render_v4(messages, conversation, writer)
     else:
-        render_v4_1(conversation, writer)
+        render_v4_1(messages, conversation, writer)

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dstok.chat.messages import Message, as_messages
+from dstok.chat.messages import Message
 from dstok.chat.rendering import Format, render
-from dstok.chat.writer import Checkpoint, Rendered, Writer, Written, rendered_of
+from dstok.chat.writer import Checkpoint, Part, Rendered, Writer, rendered_of
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
@@ -100,18 +100,19 @@ class Continued:
     def __init__(self, format: Format) -> None:
         self.format = format
         self.messages: list[Message] = []
-        self.parts: list[Written] = []
+        self.parts: list[Part] = []
         self.checkpoints: list[Checkpoint] = []
 
     def tail(self, messages: list[Any], held: int = -1) -> Tail:
-        new = as_messages(messages, first=len(self.messages))
+        new = self.format.read(messages, len(self.messages))
         number = self._holding(new)
         start = self.checkpoints[number] if number >= 0 else None
-        writer = Writer(start)
+        writer = Writer(start, growing=True)
         begin, at = self._beginning(start, held)
         if start is not None:
             writer.parts = self.parts[begin : start.parts]
         self.format.write([*self.messages[writer.first :], *new], writer)
+        writer.unframe()
         return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
 
     def _holding(self, new: list[Message]) -> int:
@@ -122,9 +123,9 @@ class Continued:
     def _beginning(self, start: Checkpoint | None, held: int) -> tuple[int, int]:
         """How many parts, and code points, stand before the tail if rendering continues at `start`."""
         begin, at = (0, 0) if start is None else (start.parts, start.at)
-        while begin and not self.parts[begin - 1].special and at != held:
+        while begin and not self.parts[begin - 1][1].body.special and at != held:
             begin -= 1
-            at -= len(self.parts[begin].text)
+            at -= len(self.parts[begin][0])
         return begin, at
 
     def take(self, tail: Tail) -> None:
@@ -141,11 +142,11 @@ class Continued:
         _, _, begin, _ = tail.taken
         while begin and back > 0:
             begin -= 1
-            back -= len(self.parts[begin].text)
-        return next((part.owner[0] for part in self.parts[begin:] if part.text and part.owner[0] >= 0), None)
+            back -= len(self.parts[begin][0])
+        return next((message for text, _, message in self.parts[begin:] if text and message >= 0), None)
 
     def rendered(self) -> Rendered:
-        return rendered_of(self.parts)
+        return rendered_of(list(self.parts))
 
     def copy(self) -> Continued:
         other = Continued(self.format)

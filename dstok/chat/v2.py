@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dstok.chat.jinja_values import content
 from dstok.chat.messages import Message
-from dstok.chat.writer import BOS, EOS, Writer
+from dstok.chat.writer import BOS, END, EOS, Mark, Writer, frame
 
 __all__ = ["render_v2"]
+
+TITLE = Mark("role", False, False)
+USER_TURN = frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
+ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))], [(EOS, END)])
 
 
 def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bool) -> None:
@@ -19,15 +23,13 @@ def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bo
     if writer.start is None:
         writer.token(BOS, -1, "begin")
     for index, message in enumerate(messages, writer.first):
-        writer.checkpoint(index)
+        if writer.growing:
+            writer.checkpoint(index)
         role = message.get("role")
         if role == "user":
-            writer.text("User: ", index, "role")
-            writer.text(f"{content(message, index)}\n\n", index, "content")
+            writer.turn(USER_TURN, content(message, index), index)
         elif role == "assistant":
-            writer.text("Assistant:", index, "role")
-            writer.text(f" {content(message, index)}", index, "content", True)
-            writer.token(EOS, index, "end", True)
+            writer.turn(ANSWER, content(message, index), index)
         elif role == "system":
             writer.text(f"{content(message, index)}\n\n", index, "content")
     if add_generation_prompt:

@@ -16,7 +16,7 @@ from dstok.chat.contents import text_or_nothing
 from dstok.chat.jinja_values import calls, content, joined
 from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, TOOL_TOKENS, end_calls, write_call, write_output
-from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, USER, Writer
+from dstok.chat.writer import ANSWER, ASSISTANT, BOS, CLOSE, OPEN, USER_TURN, Writer
 
 __all__ = ["BODIES", "HOISTED", "Body", "after_thinking", "render_v3", "write_systems"]
 
@@ -84,8 +84,7 @@ class _Turns:
             role = message.get("role")
             if role == "user":
                 self.in_tools = False
-                self.writer.token(USER, index, "role")
-                self.writer.text(content(message, index), index, "content")
+                self.writer.turn(USER_TURN, content(message, index), index)
             elif role == "assistant":
                 self._assistant(message, index)
             elif role == "tool":
@@ -117,8 +116,7 @@ class _Turns:
             text, opener = content(message, index), ASSISTANT
         self.in_tools = False
         self.writer.token(opener, index, "role")
-        self.writer.text(text, index, "content", True)
-        self.writer.token(EOS, index, "end", True)
+        self.writer.turn(ANSWER, text, index)
 
     def _calls(self, message: Message, index: int) -> None:
         self.in_tools = False

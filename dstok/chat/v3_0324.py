@@ -12,7 +12,7 @@ from dstok.chat.jinja_values import calls, content
 from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUTS_END, end_calls, write_call, write_output
 from dstok.chat.v3 import HOISTED, after_thinking, write_systems
-from dstok.chat.writer import ASSISTANT, EOS, USER, Writer
+from dstok.chat.writer import ANSWER, ASSISTANT, USER_TURN, Writer
 
 __all__ = ["render_v3_0324"]
 
@@ -48,8 +48,7 @@ class _Turns:
 
     def _user(self, message: Message, index: int, place: int) -> None:
         self.in_tools, self.after_user = False, True
-        self.writer.token(USER, index, "role")
-        self.writer.text(content(message, index), index, "content")
+        self.writer.turn(USER_TURN, content(message, index), index)
         follows = place + 1 < len(self.messages) and self.messages[place + 1].get("role") == "assistant"
         self.writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
 
@@ -67,8 +66,7 @@ class _Turns:
         if self.in_tools:
             self.writer.token(OUTPUTS_END, index, "role")
         self.in_tools = self.after_user = False
-        self.writer.text(text, index, "content", True)
-        self.writer.token(EOS, index, "end", True)
+        self.writer.turn(ANSWER, text, index)
 
     def _calls(self, message: Message, index: int) -> None:
         if self.in_tools:

@@ -13,7 +13,7 @@ from dstok.chat.jinja_values import calls, content
 from dstok.chat.messages import MISSING, Message
 from dstok.chat.tool_tokens import CALLS_BEGIN, OUTPUT_BEGIN, OUTPUT_END, end_calls, write_named_call
 from dstok.chat.v3 import HOISTED, after_thinking, write_systems
-from dstok.chat.writer import ASSISTANT, CLOSE, EOS, OPEN, USER, Writer
+from dstok.chat.writer import ANSWER, ASSISTANT, CLOSE, OPEN, USER_TURN, Writer
 
 __all__ = ["render_v3_1"]
 
@@ -41,8 +41,7 @@ class _Turns:
             role = message.get("role")
             if role == "user":
                 self.in_tools, self.after_user = False, True
-                self.writer.token(USER, index, "role")
-                self.writer.text(content(message, index), index, "content")
+                self.writer.turn(USER_TURN, content(message, index), index)
             elif role == "assistant":
                 self._assistant(message, index)
             elif role == "tool":
@@ -71,8 +70,7 @@ class _Turns:
         self.after_user = False
         text = content(message, index) if self.in_tools else _answer_of(message, index)
         self.in_tools = False
-        self.writer.text(text, index, "content", True)
-        self.writer.token(EOS, index, "end", True)
+        self.writer.turn(ANSWER, text, index)
 
     def _calls(self, message: Message, index: int) -> None:
         if self.after_user or (self.experimental and self.only_system):

@@ -10,6 +10,7 @@ Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the sa
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -17,14 +18,14 @@ from dstok.chat.contents import text_or_nothing
 from dstok.chat.dsml import V3_2, write_calls, write_tools
 from dstok.chat.json_text import dump, load
 from dstok.chat.messages import Message, shown
-from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, USER, Writer
+from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, NOTHING, OPEN, REASONING, USER, USER_TURN, Writer, opener
 from dstok.errors import ChatError
 
 __all__ = ["RESPONSE_FORMAT", "functions_of", "last_user", "render_v3_2", "schema_lines"]
 
 RESPONSE_FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
 USERS = frozenset(["user", "developer"])
-KEPT_ROLES = ("user", "system", "tool")  # these stay before the last user message when reasoning is dropped
+KEPT_ROLES = ("user", "system", "tool", "assistant")  # these stay before the last user message if reasoning is dropped
 
 
 def render_v3_2(
@@ -50,18 +51,16 @@ def render_v3_2(
 
 def last_user(messages: list[Message]) -> int:
     """The place of the last message by a user or developer; -1 if there is none."""
-    return max((place for place, m in enumerate(messages) if m.get("role") in ("user", "developer")), default=-1)
+    for place in range(len(messages) - 1, -1, -1):
+        if messages[place].get("role") in ("user", "developer"):
+            return place
+    return -1
 
 
 def _without_reasoning(numbered: list[tuple[int, Message]]) -> list[tuple[int, Message]]:
+    """The messages without those that the script leaves out. Nothing reads the reasoning before the last user's."""
     last = last_user([message for _, message in numbered])
-    kept = []
-    for place, (index, message) in enumerate(numbered):
-        if place >= last or message.get("role") in KEPT_ROLES:
-            kept.append((index, message))
-        elif message.get("role") == "assistant":
-            kept.append((index, {key: value for key, value in message.items() if key != "reasoning_content"}))
-    return kept
+    return [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
 
 
 def key_of(value: Any, key: str, index: int, field: str) -> Any:
@@ -83,6 +82,8 @@ def list_of(message: Message, key: str, index: int) -> list[Any]:
 
 def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[str, Any]]]:
     """The schemas of a message's tools, and its calls' names and arguments. The scripts read them for any role."""
+    if not message.get("tools") and not message.get("tool_calls"):
+        return [], []
     schemas = [key_of(tool, "function", index, f"tools[{number}]")
                for number, tool in enumerate(list_of(message, "tools", index))]
     calls = []
@@ -109,14 +110,18 @@ class _Turns:
         self.indices = [index for index, _ in numbered]
         self.writer, self.thinking, self.unless = writer, thinking, unless
         self.last_user = last_user(self.messages)
+
+    @cached_property
+    def speakers(self) -> list[int]:
+        """For each message the place of the last one up to it that is no tool result."""
         speakers = (place if message.get("role") != "tool" else -1 for place, message in enumerate(self.messages))
-        self.speakers = list(accumulate(speakers, max))  # the place of the last message that is not a tool result
+        return list(accumulate(speakers, max))
 
     def write(self, place: int) -> None:
         message, index = self.messages[place], self.indices[place]
         role = message.get("role")
         schemas, calls = functions_of(message, index)
-        if role != "tool":
+        if self.writer.growing and role != "tool":
             is_open = self.thinking and place > self.last_user  # a later user's message changes the text before it
             self.writer.checkpoint(index, None, self.unless | USERS if is_open else self.unless)
         if role == "assistant":
@@ -124,8 +129,7 @@ class _Turns:
         elif role == "tool":
             self._result(place, message, index)
         elif role == "user":
-            self.writer.token(USER, index, "role")
-            self.writer.text(text_or_nothing(message, "content", index), index, "content")
+            self.writer.turn(USER_TURN, text_or_nothing(message, "content", index), index)
             self._open(place)
         elif role == "developer":
             self._developer(place, message, index, schemas)
@@ -156,8 +160,7 @@ class _Turns:
     def _open(self, place: int) -> None:
         """Opens the answer to a user's message."""
         index, kind = self._next(place)
-        self.writer.token(ASSISTANT, index, kind)
-        self.writer.token(OPEN if self.thinking and place == self.last_user else CLOSE, index, kind)
+        self.writer.turn(opener(OPEN if self.thinking and place == self.last_user else CLOSE, kind), "", index)
 
     def _next(self, place: int) -> tuple[int, str]:
         follows = place + 1 < len(self.messages) and self.messages[place + 1].get("role") == "assistant"
@@ -197,11 +200,13 @@ class _Turns:
                 raise ChatError("expected reasoning_content or tool_calls after the last user message, found neither",
                                 index, "reasoning_content", "AssertionError")
             text = text_or_nothing(message, "reasoning_content", index)
-            self.writer.text(text, index, "reasoning", True)
-            self.writer.token(CLOSE, index, "think", True)
-        self.writer.text(text_or_nothing(message, "content", index), index, "content", True)
-        if calls:
-            write_calls(self.writer, V3_2, calls, index)
+            self.writer.turn(REASONING, text, index)
+        text = text_or_nothing(message, "content", index)
+        if not calls:
+            self.writer.turn(ANSWER, text, index)
+            return
+        self.writer.text(text, index, "content", True)
+        write_calls(self.writer, V3_2, calls, index)
         self.writer.token(EOS, index, "end", True)
 
 

@@ -1,6 +1,6 @@
 """V4 of 0731, as deepseek-recipe writes it.
 
-In: a `RecipeConversation`. Out: the text in a `Writer`.
+In: checked messages, a `RecipeConversation`. Out: the text in a `Writer`.
 Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd:
 
 - Without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode.
@@ -11,15 +11,32 @@ Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 
 from __future__ import annotations
 
 from itertools import accumulate
+from typing import NamedTuple
 
 from dstok.chat.dsml import V4, write_calls, write_tools
-from dstok.chat.recipe import Call, RecipeConversation, RecipeMessage, parameters_of
+from dstok.chat.messages import Message
+from dstok.chat.recipe import Call, RecipeConversation, parameters_of
 from dstok.chat.v3 import HOISTED
 from dstok.chat.v3_2 import RESPONSE_FORMAT
 from dstok.chat.v4_preview import EFFORT_MAX
-from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, OPEN, REMINDER, USER, Writer, form
+from dstok.chat.writer import (
+    ASSISTANT,
+    BOS,
+    CLOSE,
+    END,
+    EOS,
+    OPEN,
+    REMINDER,
+    ROLE,
+    USER,
+    USER_TURN,
+    Writer,
+    form,
+    frame,
+    opener,
+)
 
-__all__ = ["number_v4", "render_v4"]
+__all__ = ["PLAIN_ANSWER", "REMINDED", "Row", "is_begun", "number_v4", "render_v4"]
 
 EFFORT_BEYOND = """\
 Reasoning Effort: Beyond maximum — exhaustive, relentless, and uncompromising.
@@ -33,6 +50,11 @@ assumption remains unchecked and no error remains undiscovered.
 EFFORTS = {"low": "", None: EFFORT_MAX, "high": EFFORT_MAX, "xhigh": EFFORT_MAX, "max": EFFORT_BEYOND}
 JSON_OBJECT = ("You are a helpful assistant designed to output JSON.\n## Response Format:\n\n"
                "Reply with JSON object ONLY.")
+PLAIN_ANSWER = frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
+REMINDED = frame("content", before=[(REMINDER, ROLE)])
+NOWHERE: frozenset[int] = frozenset()
+
+Row = tuple[int, Message]  # a message and its index
 
 
 def number_v4(value: float) -> str:
@@ -51,37 +73,29 @@ def number_v4(value: float) -> str:
     return f"{sign}0.0000{digits.replace('.', '')}"
 
 
-def render_v4(conversation: RecipeConversation, writer: Writer) -> None:
-    """Writes the conversation."""
+def render_v4(messages: list[Message], conversation: RecipeConversation, writer: Writer) -> None:
+    """Writes the conversation. `messages`: as `recipe_messages` gives them."""
+    rows = list(enumerate(messages, writer.first))
+    systems = [row for row in rows if row[1]["role"] == "system"]
+    if systems:
+        rows = [row for row in rows if row[1]["role"] != "system"]
     if writer.start is None:
         writer.token(BOS, -1, "begin")
         if conversation.thinking:
             writer.text(EFFORTS[conversation.effort], -1, "effort")
-        _write_system(conversation, writer)
-    units = _units([one for one in conversation.messages if one.role != "system"])
-    free = _free(units)
-    _sort(units)
-    last = units[-1][-1] if units else None
-    place = 0
-    for run in _runs(units):
-        one = run[0][0]
-        if free[place]:
-            writer.checkpoint(one.index, None, HOISTED)
-        place += len(run)
-        if one.role in ("user", "tool"):
-            _write_turn(run, writer)
-        elif one.role == "latest_reminder":
-            writer.token(REMINDER, one.index, "role")
-            writer.text(one.content, one.index, "content")
-        else:
-            _write_answer(one, conversation, one is last, writer)
-    _write_end(conversation, last is not None and last.prefix, writer)
+        _write_system(systems, conversation, writer)
+    order = _in_order(rows)
+    _write_rows(order, conversation, writer)
+    if not (rows and is_begun(order.rows[-1][1])):
+        writer.turn(opener(OPEN if conversation.thinking else CLOSE, "prompt"), "", -1)
+    if conversation.required:
+        writer.form(form("\n\n<｜DSML｜tool_calls>\n"), -1, "prompt")
 
 
-def _write_system(conversation: RecipeConversation, writer: Writer) -> None:
-    systems = [one for one in conversation.messages if one.role == "system" and one.content]
-    for number, one in enumerate(systems):
-        writer.text(f"\n\n{one.content}" if number else one.content, one.index, "content")
+def _write_system(systems: list[Row], conversation: RecipeConversation, writer: Writer) -> None:
+    said = ((index, message["content"]) for index, message in systems if message["content"])
+    for number, (index, content) in enumerate(said):
+        writer.text(f"\n\n{content}" if number else content, index, "content")
     if conversation.has_tools:
         writer.text("\n\n", -1, "tools")
         write_tools(writer, V4, conversation.tools, -1)
@@ -91,80 +105,126 @@ def _write_system(conversation: RecipeConversation, writer: Writer) -> None:
         writer.text(f"\n\n{RESPONSE_FORMAT}{conversation.schema}", -1, "format")
 
 
-def _units(messages: list[RecipeMessage]) -> list[list[RecipeMessage]]:
-    """The messages one by one; users' messages in a row count as one."""
-    units: list[list[RecipeMessage]] = []
-    for one in messages:
-        if one.role == "user" and units and units[-1][-1].role == "user":
-            units[-1].append(one)
-        else:
-            units.append([one])
-    return units
+class Order(NamedTuple):
+    """The messages in the order in which they are written.
 
-
-def _free(units: list[list[RecipeMessage]]) -> list[bool]:
-    """For each unit: whether it is so far after all calls before it that none of them decides its place."""
-    reaches = accumulate((place + len(unit[0].calls or ()) for place, unit in enumerate(units)), max, initial=-1)
-    return [reach < place for place, reach in enumerate(reaches)]
-
-
-def _sort(units: list[list[RecipeMessage]]) -> None:
-    """Sorts the units after an assistant's calls, as many as there are calls, by the results' ids as text.
-
-    Units that are not results go last. The calls themselves are sorted in the same way.
+    apart: the places of users' messages that do not join the user's before. held: those of messages whose place a call
+    decides.
     """
+
+    rows: list[Row]
+    apart: frozenset[int] = NOWHERE
+    held: frozenset[int] = NOWHERE
+
+
+def _in_order(rows: list[Row]) -> Order:
+    """Sorts the results after an assistant's calls; users' messages in a row count as one, and move together.
+
+    The units after an assistant's calls, as many as there are calls, are sorted by the results' ids as text. Units that
+    are not results go last.
+    """
+    if not [1 for _, message in rows if "tool_calls" in message]:
+        return Order(rows)
+    units = _units(rows)
+    reaches = accumulate((place + _calls(unit) for place, unit in enumerate(units)), max, initial=-1)
+    held_units = {place for place, reach in zip(range(len(units)), reaches) if reach >= place}
     for place, unit in enumerate(list(units)):
-        count = len(unit[0].calls or ())
+        count = _calls(unit)
         if count and place + count < len(units):
             results = slice(place + 1, place + 1 + count)
             units[results] = sorted(units[results], key=_rank)
+    starts = list(accumulate(map(len, units), initial=0))
+    apart = (starts[place] for place in range(1, len(units))
+             if _role(units[place]) == _role(units[place - 1]) == "user")
+    return Order([row for unit in units for row in unit], frozenset(apart),
+                 frozenset(starts[place] for place in held_units))
 
 
-def _rank(unit: list[RecipeMessage]) -> tuple[bool, bool, str]:
-    return unit[0].role != "tool", unit[0].call_id is not None, unit[0].call_id or ""
-
-
-def _runs(units: list[list[RecipeMessage]]) -> list[list[list[RecipeMessage]]]:
-    """The turns. Tool results and the users' messages after them are one; a result after a user starts another."""
-    runs: list[list[list[RecipeMessage]]] = []
-    for unit in units:
-        role, before = unit[0].role, runs[-1][-1][0].role if runs else ""
-        if (role == "user" and before in ("user", "tool")) or role == before == "tool":
-            runs[-1].append(unit)
+def _units(rows: list[Row]) -> list[list[Row]]:
+    """The messages one by one; users' messages in a row are one unit."""
+    units: list[list[Row]] = []
+    for row in rows:
+        if units and row[1]["role"] == _role(units[-1]) == "user":
+            units[-1].append(row)
         else:
-            runs.append([unit])
-    return runs
+            units.append([row])
+    return units
 
 
-def _write_turn(run: list[list[RecipeMessage]], writer: Writer) -> None:
-    """Writes results and users' messages, divided by blank lines. Of users' messages in a row, empty ones go."""
-    writer.token(USER, run[0][0].index, "role")
-    for number, unit in enumerate(run):
-        index, is_result = unit[0].index, unit[0].role == "tool"
-        if number:
-            writer.text("\n\n", index, "tool_result" if is_result else "content")
-        if is_result:
-            writer.text(f"<tool_result>{unit[0].content}</tool_result>", index, "tool_result")
-            continue
-        for place, one in enumerate([one for one in unit if one.content]):
-            writer.text(f"\n\n{one.content}" if place else one.content, one.index, "content")
+def _role(unit: list[Row]) -> str:
+    return str(unit[0][1]["role"])
 
 
-def _write_answer(one: RecipeMessage, conversation: RecipeConversation, last: bool, writer: Writer) -> None:
-    index = one.index
+def _calls(unit: list[Row]) -> int:
+    return len(unit[0][1].get("tool_calls") or ())
+
+
+def _rank(unit: list[Row]) -> tuple[bool, bool, str]:
+    call_id = unit[0][1].get("tool_call_id")
+    return _role(unit) != "tool", call_id is not None, call_id or ""
+
+
+def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) -> None:
+    """Writes the turns. Results and the users' messages after them are one; a result after a user starts another."""
+    before, said = "", False  # the role of the message before; whether its unit has a text yet
+    last = len(order.rows) - 1
+    for place, (index, message) in enumerate(order.rows):
+        role, content = message["role"], message["content"]
+        goes_on = before == "tool" or (before == role == "user")
+        if writer.growing and place not in order.held and not (goes_on and role in ("user", "tool")):
+            writer.checkpoint(index, None, HOISTED)
+        if role == "assistant":
+            _write_answer(index, message, conversation, place == last, writer)
+        elif role == "user" and not goes_on:
+            writer.turn(USER_TURN, content, index)
+            said = bool(content)
+        elif role == "user":
+            if before == "tool" or place in order.apart:
+                writer.text("\n\n", index, "content")
+                said = False
+            if content:
+                writer.text(f"\n\n{content}" if said else content, index, "content")
+                said = True
+        elif role == "tool":
+            _write_result(index, content, before == "tool", writer)
+        else:
+            writer.turn(REMINDED, content, index)
+        before = role
+
+
+def _write_result(index: int, content: str, goes_on: bool, writer: Writer) -> None:
+    if goes_on:
+        writer.text("\n\n", index, "tool_result")
+    else:
+        writer.token(USER, index, "role")
+    writer.text(f"<tool_result>{content}</tool_result>", index, "tool_result")
+
+
+def is_begun(message: Message) -> bool:
+    """Whether it is an answer that the model continues."""
+    return message["role"] == "assistant" and bool(message.get("prefix"))
+
+
+def _write_answer(index: int, message: Message, conversation: RecipeConversation, last: bool, writer: Writer) -> None:
+    content, calls, prefix = message["content"], message.get("tool_calls"), message.get("prefix")
+    if not (prefix or conversation.has_tools) and calls is None:
+        writer.turn(PLAIN_ANSWER, content, index)  # most answers
+        return
+    reasoning = message.get("reasoning_content")
+    reasons = reasoning is not None and (conversation.has_tools or prefix)
     writer.token(ASSISTANT, index, "role")
-    goes_on = one.prefix and conversation.thinking and not one.content
-    if (conversation.has_tools or one.prefix) and one.reasoning is not None:
+    goes_on = prefix and conversation.thinking and not content
+    if reasons:
         writer.token(OPEN, index, "role")
-        writer.text(one.reasoning, index, "reasoning", True)
+        writer.text(reasoning or "", index, "reasoning", True)
         if not goes_on:
             writer.token(CLOSE, index, "think", True)
     elif not goes_on:
         writer.token(CLOSE, index, "role")
-    writer.text(one.content, index, "content", True)
-    if one.calls is not None:
-        _write_calls(one.calls, index, writer)
-    if not (last and one.prefix):
+    writer.text(content, index, "content", True)
+    if calls is not None:
+        _write_calls(calls, index, writer)
+    if not (last and prefix):
         writer.token(EOS, index, "end", True)
 
 
@@ -172,11 +232,3 @@ def _write_calls(calls: list[Call], index: int, writer: Writer) -> None:
     ordered = sorted(calls, key=lambda call: call[0])
     write_calls(writer, V4, ((name, parameters_of(arguments, number_v4)) for _, name, arguments in ordered), index,
                 empty_line=False)
-
-
-def _write_end(conversation: RecipeConversation, goes_on: bool, writer: Writer) -> None:
-    if not goes_on:
-        writer.token(ASSISTANT, -1, "prompt")
-        writer.token(OPEN if conversation.thinking else CLOSE, -1, "prompt")
-    if conversation.required:
-        writer.form(form("\n\n<｜DSML｜tool_calls>\n"), -1, "prompt")

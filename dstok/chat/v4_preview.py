@@ -21,7 +21,20 @@ from dstok.chat.dsml import V4, write_calls, write_tools
 from dstok.chat.json_text import dump
 from dstok.chat.messages import Message, shown
 from dstok.chat.v3_2 import RESPONSE_FORMAT, functions_of, schema_lines
-from dstok.chat.writer import ASSISTANT, BOS, CLOSE, EOS, NOTHING, OPEN, REMINDER, USER, Writer
+from dstok.chat.writer import (
+    ANSWER,
+    BOS,
+    CLOSE,
+    EOS,
+    NOTHING,
+    OPEN,
+    REASONING,
+    REMINDER,
+    USER,
+    USER_TURN,
+    Writer,
+    opener,
+)
 from dstok.errors import ChatError
 
 __all__ = ["EFFORT_MAX", "render_v4_preview"]
@@ -35,7 +48,7 @@ and rejected hypothesis to ensure absolutely no assumption is left unchecked.
 
 """
 TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
-KEPT_ROLES = ("user", "system", "tool", "latest_reminder", "direct_search_results")
+KEPT_ROLES = ("user", "system", "tool", "assistant", "latest_reminder", "direct_search_results")
 USERS = frozenset(["user", "developer", "tool"])  # a tool's result is in a user's turn
 TOOLS = frozenset(["tools"])
 
@@ -80,8 +93,9 @@ def render_v4_preview(
     before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
     turns = _merged(messages, first)
     _sort_results([*before, *turns], order)
-    before = _merged(context, first - len(context))
-    _sort_results(before, {})
+    if context:
+        before = _merged(context, first - len(context))
+        _sort_results(before, {})
     whole = [*before, *turns]
     drops = not keeps and not any(turn.message.get("tools") for turn in whole)
     count = len(turns)
@@ -170,19 +184,13 @@ def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
 
 
 def _last_user(turns: list[_Turn]) -> int:
-    return max((place for place, turn in enumerate(turns) if turn.role in ("user", "developer")), default=-1)
+    return next((place for place in range(len(turns) - 1, -1, -1) if turns[place].role in ("user", "developer")), -1)
 
 
 def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
+    """The turns without those that the script leaves out. Nothing reads the reasoning before the last user's."""
     last = _last_user(turns)
-    kept = []
-    for place, turn in enumerate(turns):
-        if place >= last or turn.role in KEPT_ROLES:
-            kept.append(turn)
-        elif turn.role == "assistant":
-            rest = {key: value for key, value in turn.message.items() if key != "reasoning_content"}
-            kept.append(_Turn(turn.index, turn.role, rest))
-    return kept
+    return [turn for place, turn in enumerate(turns) if place >= last or turn.role in KEPT_ROLES]
 
 
 class _Turns:
@@ -197,7 +205,8 @@ class _Turns:
     def write(self, place: int) -> None:
         turn = self.turns[place]
         schemas, calls = functions_of(turn.message, turn.index)
-        self._checkpoint(place, turn)
+        if self.writer.growing:
+            self._checkpoint(place, turn)
         if place == 0 and self.writer.start is None and self.thinking and self.effort == "max":
             self.writer.text(EFFORT_MAX, -1, "effort")
         if turn.role == "system":
@@ -206,7 +215,6 @@ class _Turns:
         elif turn.role == "developer":
             self._developer(turn, schemas)
         elif turn.role == "user":
-            self.writer.token(USER, turn.blocks[0].index, "role")
             self._blocks(turn)
         elif turn.role == "latest_reminder":
             self.writer.token(REMINDER, turn.index, "role")
@@ -249,6 +257,11 @@ class _Turns:
         self._about(turn, schemas)
 
     def _blocks(self, turn: _Turn) -> None:
+        first = turn.blocks[0]
+        if len(turn.blocks) == 1 and not first.is_result:
+            self.writer.turn(USER_TURN, first.content, first.index)
+            return
+        self.writer.token(USER, first.index, "role")
         for number, block in enumerate(turn.blocks):
             kind = "tool_result" if block.is_result else "content"
             text = f"<tool_result>{block.content}</tool_result>" if block.is_result else block.content
@@ -259,13 +272,15 @@ class _Turns:
         written = [(name, _parameters(arguments, index, number)) for number, (name, arguments) in enumerate(calls)]
         for_task = place > 0 and self.turns[place - 1].task is not None
         if self.thinking and not for_task and (not self.drops or place > self.last_user):
-            text = text_or_nothing(message, "reasoning_content", index)
-            self.writer.text(text, index, "reasoning", True)
-            self.writer.token(CLOSE, index, "think", True)
-        self.writer.text(text_or_nothing(message, "content", index), index, "content", True)
+            self.writer.turn(REASONING, text_or_nothing(message, "reasoning_content", index), index)
+        text, ends = text_or_nothing(message, "content", index), not message.get("wo_eos", False)
+        if ends and not written:
+            self.writer.turn(ANSWER, text, index)
+            return
+        self.writer.text(text, index, "content", True)
         if written:
             write_calls(self.writer, V4, written, index)
-        if not message.get("wo_eos", False):
+        if ends:
             self.writer.token(EOS, index, "end", True)
 
     def _open(self, place: int, turn: _Turn) -> None:
@@ -279,16 +294,14 @@ class _Turns:
             self._task(turn, index, kind)
         elif turn.role in ("user", "developer"):
             thinks = self.thinking and (not self.drops or place >= self.last_user)
-            self.writer.token(ASSISTANT, index, kind)
-            self.writer.token(OPEN if thinks else CLOSE, index, kind)
+            self.writer.turn(opener(OPEN if thinks else CLOSE, kind), "", index)
 
     def _task(self, turn: _Turn, index: int, kind: str) -> None:
         if not isinstance(turn.task, str) or turn.task not in TASKS:
             raise ChatError(f"expected a task, one of {', '.join(TASKS)}, found {shown(turn.task)}", turn.index, "task",
                             "AssertionError")
         if turn.task == "action":
-            self.writer.token(ASSISTANT, index, kind)
-            self.writer.token(OPEN if self.thinking else CLOSE, index, kind)
+            self.writer.turn(opener(OPEN if self.thinking else CLOSE, kind), "", index)
         self.writer.token(TASKS[turn.task], turn.index, "task")
 
 

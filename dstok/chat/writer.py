@@ -1,37 +1,48 @@
 """The rendered conversation, and the writer that formats use.
 
-In: from a format, part after part: text, or a token that the format itself writes. Out: `Rendered`, and checkpoints:
-the places where a growing conversation can continue.
+In: from a format, part after part: text, a token that the format itself writes, or a text between tokens (a `Frame`).
+Out: `Rendered`, and checkpoints: the places where a growing conversation can continue.
 Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one
 token that the format wrote, never text of a message. The text after a checkpoint depends
-only on the checkpoint's state and the later messages.
+only on the checkpoint's state and the later messages. The text itself costs little: ranges and spans are computed when
+they are first asked for.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 __all__ = [
+    "ANSWER",
     "ASSISTANT",
     "BOS",
     "CLOSE",
     "DSML",
+    "END",
     "EOS",
     "NOTHING",
     "OPEN",
+    "REASONING",
     "REMINDER",
+    "ROLE",
     "SYSTEM",
     "USER",
+    "USER_TURN",
     "Checkpoint",
     "Form",
+    "Frame",
+    "Mark",
+    "Part",
     "Rendered",
     "Span",
     "Writer",
-    "Written",
     "form",
+    "frame",
+    "opener",
     "rendered_of",
 ]
 
@@ -76,6 +87,15 @@ class Rendered:
     special_ranges: list[tuple[int, int]]
     spans: list[Span]
 
+    def __getattr__(self, name: str) -> Any:
+        """A field of `rendered_of` that nobody has asked for yet."""
+        parts = vars(self).get("_parts")
+        if parts is None or name not in ("special_ranges", "spans"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        found = _ranges(parts) if name == "special_ranges" else _spans(parts)
+        vars(self)[name] = found
+        return found
+
 
 Form = tuple[tuple[str, bool], ...]
 
@@ -90,12 +110,61 @@ def form(text: str) -> Form:
     return tuple((part, part in _INLINE) for part in re.split(f"({'|'.join(_INLINE)})", text) if part)
 
 
-class Written(NamedTuple):
-    """A part of a rendered text: whether it is a token that the format wrote, and its origin as in `Span`."""
+class Mark(NamedTuple):
+    """The origin of a text as in `Span`, and whether it is a token that the format wrote."""
 
-    text: str
+    kind: str
+    sampled: bool
     special: bool
-    owner: tuple[int, str, bool]
+
+
+class Frame(NamedTuple):
+    """A text of a message with texts of the format around it: `head`, the text, `tail`.
+
+    before, after: the length and mark of each of these texts. A frame without them marks a single part.
+    """
+
+    body: Mark
+    head: str = ""
+    tail: str = ""
+    before: tuple[tuple[int, Mark], ...] = ()
+    after: tuple[tuple[int, Mark], ...] = ()
+
+
+Part = tuple[str, Frame, int]  # a text with its head and tail, and the index of its message
+
+
+ROLE, END = Mark("role", False, True), Mark("end", True, True)  # of tokens
+
+
+def frame(
+    kind: str, sampled: bool = False, before: Iterable[tuple[str, Mark]] = (), after: Iterable[tuple[str, Mark]] = (),
+) -> Frame:
+    """A frame of texts, each with its mark, before and after a text of `kind`.
+
+    >>> frame("content", before=[("<｜User｜>", ROLE)]).head
+    '<｜User｜>'
+    """
+    before, after = tuple(before), tuple(after)
+    return Frame(Mark(kind, sampled, False), "".join(text for text, _ in before), "".join(text for text, _ in after),
+                 tuple((len(text), mark) for text, mark in before), tuple((len(text), mark) for text, mark in after))
+
+
+USER_TURN = frame("content", before=[(USER, ROLE)])
+REASONING = frame("reasoning", True, after=[(CLOSE, Mark("think", True, True))])
+ANSWER = frame("content", True, after=[(EOS, END)])
+
+
+@cache
+def opener(tag: str, kind: str) -> Frame:
+    """The opener of an answer, around no text: `<｜Assistant｜>` and a tag."""
+    mark = Mark(kind, False, True)
+    return frame(kind, before=[(ASSISTANT, mark), (tag, mark)])
+
+
+@cache
+def _single(kind: str, sampled: bool, special: bool) -> Frame:
+    return Frame(Mark(kind, sampled, special))
 
 
 class Checkpoint(NamedTuple):
@@ -116,66 +185,117 @@ class Checkpoint(NamedTuple):
 class Writer:
     """Collects a rendered text: each part with its message, its kind, and whether the model would write it.
 
-    `start`: the checkpoint to continue from; None for the beginning. `first`: the index of the first message written.
-    `plain`: tokens of the format that the version's tokenizers lack, so that they are text.
+    `start`: the checkpoint to continue from; None for the beginning. `growing`: whether checkpoints are kept. `first`:
+    the index of the first message written. `plain`: tokens of the format that the version's tokenizers lack, so that
+    they are text.
     """
 
-    def __init__(self, start: Checkpoint | None = None) -> None:
+    def __init__(self, start: Checkpoint | None = None, growing: bool = False) -> None:
         self.start = start
         self.first = 0 if start is None else start.message
-        self.plain: frozenset[str] = frozenset()
-        self.parts: list[Written] = []
+        self.plain = NOTHING
+        self.parts: list[Part] = []
+        self.growing = growing
         self.checkpoints: list[Checkpoint] = []
 
     def text(self, text: str, message: int, kind: str, sampled: bool = False) -> None:
         """Writes text of a message or of the format, never a token."""
-        self.parts.append(Written(text, False, (message, kind, sampled)))
+        self.parts.append((text, _single(kind, sampled, False), message))
 
     def token(self, token: str, message: int, kind: str, sampled: bool = False) -> None:
         """Writes a token of the format."""
-        self.parts.append(Written(token, token not in self.plain, (message, kind, sampled)))
+        self.parts.append((token, _single(kind, sampled, token not in self.plain), message))
+
+    def turn(self, frame: Frame, text: str, message: int) -> None:
+        """Writes text of a message in its frame."""
+        self.parts.append((f"{frame.head}{text}{frame.tail}", frame, message))
 
     def form(self, form: Form, message: int, kind: str, sampled: bool = False) -> None:
         """Writes a text of the format, with its tokens."""
-        owner = message, kind, sampled
-        self.parts += [Written(text, special, owner) for text, special in form]
+        self.parts += [(text, _single(kind, sampled, special), message) for text, special in form]
 
     def checkpoint(self, index: int, state: Any = None, unless: frozenset[str] = NOTHING) -> None:
         """Marks a place where the text can continue, as `Checkpoint` says; the message `index` is next."""
+        if not self.growing:
+            return
         last = self.checkpoints[-1] if self.checkpoints else Checkpoint(0, 0, 0, None, unless)
-        at = last.at + sum([len(part.text) for part in self.parts[last.parts :]])
+        at = last.at + sum([len(part[0]) for part in self.parts[last.parts :]])
         self.checkpoints.append(Checkpoint(index, len(self.parts), at, state, unless))
 
     def drop_prompt(self) -> None:
         """Takes back the opener at the end."""
-        while self.parts and self.parts[-1].owner[1] == "prompt":
+        while self.parts and self.parts[-1][1].body.kind == "prompt":
             self.parts.pop()
 
     def drop_end(self) -> bool:
         """Takes back the end token of the last message; False if the text does not end with one."""
-        if not self.parts or self.parts[-1].owner[1] != "end":
+        self.parts[-1:] = _unframed(self.parts[-1:])
+        if not self.parts or self.parts[-1][1].body.kind != "end":
             return False
         self.parts.pop()
         return True
+
+    def unframe(self) -> None:
+        """Makes each text and each token a part of its own."""
+        counts, parts = [0], []
+        for part in self.parts:
+            parts += _unframed([part])
+            counts.append(len(parts))
+        self.parts = parts
+        self.checkpoints = [one._replace(parts=counts[one.parts]) for one in self.checkpoints]
 
     def rendered(self) -> Rendered:
         """The text written so far."""
         return rendered_of(self.parts)
 
 
-def rendered_of(parts: list[Written]) -> Rendered:
-    """The text of the parts, with its ranges and spans; neighbours with one owner are one span."""
-    ranges, spans = [], []
-    start, at, owner = 0, 0, (-1, "", False)
-    for text, special, own in parts:
+def rendered_of(parts: list[Part]) -> Rendered:
+    """The text of the parts, which must not change afterwards."""
+    rendered = object.__new__(Rendered)
+    rendered.__dict__["text"] = "".join([part[0] for part in parts])
+    rendered.__dict__["_parts"] = parts
+    return rendered
+
+
+def _pieces(parts: list[Part]) -> Iterator[tuple[int, Mark, int]]:
+    """The length, mark and message of each text and token."""
+    for text, frame, message in parts:
+        body, head, tail, before, after = frame
+        for size, mark in before:
+            yield size, mark, message
+        yield len(text) - len(head) - len(tail), body, message
+        for size, mark in after:
+            yield size, mark, message
+
+
+def _unframed(parts: list[Part]) -> list[Part]:
+    text, at, found = "".join([part[0] for part in parts]), 0, []
+    for size, mark, message in _pieces(parts):
+        found.append((text[at : at + size], _single(*mark), message))
+        at += size
+    return found
+
+
+def _ranges(parts: list[Part]) -> list[tuple[int, int]]:
+    ranges, at = [], 0
+    for size, mark, _ in _pieces(parts):
+        if mark.special:
+            ranges.append((at, at + size))
+        at += size
+    return ranges
+
+
+def _spans(parts: list[Part]) -> list[Span]:
+    """Neighbours of one origin are one span."""
+    spans, start, at = [], 0, 0
+    owner = -1, "", False
+    for size, mark, message in _pieces(parts):
+        own = message, mark.kind, mark.sampled
         if own != owner:
             if at > start:
                 spans.append(Span(start, at, *owner))
             start, owner = at, own
-        end = at + len(text)
-        if special:
-            ranges.append((at, end))
-        at = end
+        at += size
     if at > start:
         spans.append(Span(start, at, *owner))
-    return Rendered("".join([part.text for part in parts]), ranges, spans)
+    return spans

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from chat_references import reference
 
 from dstok import chat
+from dstok.core.text._utf8 import is_text
 
 VERSIONS = [version.name for version in chat.versions()]
 USER = {"role": "user", "content": "Hi"}
@@ -279,3 +281,24 @@ def test_r1_0528_looks_into_a_content_that_it_does_not_use() -> None:
     """`'</think>' in content` raises for None."""
     unused: list[Any] = [{"role": "assistant", "content": None, "tool_calls": []}]
     assert refused("found None", unused, "r1-0528").reference == "TypeError"
+
+
+@pytest.mark.parametrize("plain", ["", "a", "é", "杭州", "\ud7ff\ue000", "🦙"])
+def test_lone_surrogates(plain: str) -> None:
+    """In storage of every width, at every place of a long text."""
+    assert is_text(plain) and is_text(plain * 300) and not is_text(plain.encode()) and not is_text(None)
+    for char in "\ud800\udbff\udc00\udfff":
+        for before in (0, 1, 63, 300):
+            assert not is_text(plain * before + char) and not is_text(char + plain * before)
+    for version in ("v4-0731", "v4.1"):
+        with pytest.raises(chat.ChatError, match=f"message 0, field content: .* lone surrogate at {len(plain)} .*Unicode"):
+            chat.render([{"role": "user", "content": f"{plain}\ud800"}], version)
+
+
+def test_ranges_and_spans_are_computed_when_they_are_asked_for() -> None:
+    one, two = (chat.render([USER], "v3") for _ in range(2))
+    assert "spans" not in vars(one) and one == two and "spans" in vars(one) and repr(one) == repr(two)
+    again = pickle.loads(pickle.dumps(chat.render([USER], "v3")))
+    assert again == one and again.spans is again.spans and copy.copy(again) == one
+    with pytest.raises(AttributeError, match="'Rendered' object has no attribute 'ids'"):
+        _ = one.ids

@@ -135,3 +135,22 @@ cdef Py_ssize_t transcode(
 def first_invalid(const uint8_t[::1] text not None):
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
     return find_invalid(&text[0], text.shape[0], chosen()) if text.shape[0] else -1
+
+
+def is_text(object value):
+    """Whether it is a `str` without a lone surrogate."""
+    if not isinstance(value, str):
+        return False
+    cdef Source source = source_of(value)
+    if source.kind == 2:
+        return not _surrogates(<const uint16_t *>source.data, source.length)
+    return source.kind < 2 or not _surrogates(<const uint32_t *>source.data, source.length)
+
+
+cdef bint _surrogates(const Unit *text, Py_ssize_t length) noexcept nogil:
+    """Whether one of the code points is D800 to DFFF."""
+    cdef Py_ssize_t at
+    cdef uint32_t found = 0
+    for at in range(length):
+        found |= (text[at] >> 11) == 0x1B
+    return found != 0
