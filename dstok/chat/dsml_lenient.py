@@ -44,6 +44,7 @@ class _State(NamedTuple):
 
 
 class _States(NamedTuple):
+    alone: dict[str, Delimiters]  # of each delimiter that drops newlines before it
     text: _State  # reasoning, or content
     before_json: _State
     json: _State
@@ -146,7 +147,7 @@ class LenientParser:
         if delimiter == self.close and not self.reasoning:
             self._newlines()
             self.at_start = False
-        elif self.newlines and delimiters(delimiter).search(self.before_newlines):
+        elif self.newlines and self.states.alone[delimiter].search(self.before_newlines):
             self._newlines(1)  # as in the reference: a newline that breaks off the delimiter itself is text
         if delimiter == self.begin:
             self.state = self.states.block
@@ -233,6 +234,7 @@ class LenientParser:
         close, dsml, over = marks
         edges, calls, end = partial(delimiters, over), (f"<{dsml}",) if tools else (), f"</{dsml}"
         return _States(
+            {text: delimiters(text) for text in (close, *calls)},
             _State(edges(close, *calls), cls._read_text, cls._after_text, True),
             _State(edges(close, *calls, *FENCES, *BRACKETS), cls._blank, cls._after_blank),
             _State(edges(FENCE_END), cls._say, cls._after_json, True),

@@ -102,7 +102,7 @@ class StrictParser:
         """Passes text on up to the first delimiter; notes any text that is forbidden there."""
         before, delimiter = self.reader.passing(delimiters)
         seen = self.tail + before
-        if not self.forbidden:
+        if not self.forbidden and ("｜" in seen or "think>" in seen):
             self.forbidden = next((token for token in FORBIDDEN if token in seen), "")
         self.tail = "" if delimiter else seen[-MAX_TOKEN:]
         say(before)

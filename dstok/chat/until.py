@@ -9,9 +9,12 @@ less than a delimiter. tests/chat/test_linear_time.py counts the characters that
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 
 __all__ = ["Delimiters", "Found", "TextBuffer", "delimiters"]
+
+NEAR, WINDOW = 256, 1024  # code points: more than any delimiter has
 
 Found = tuple[str, str]  # the text before a delimiter, and the delimiter
 
@@ -26,7 +29,22 @@ class Delimiters:
 
     def __init__(self, *texts: str) -> None:
         self.texts = frozenset(texts)
+        self.longest = max(map(len, texts))
+        self.near = NEAR if len({text[0] for text in texts}) > 1 else sys.maxsize // 2
         self.search = re.compile(_pattern(texts)).search
+
+    def skip(self, text: str, at: int) -> int:
+        """A place from `at` on before which no delimiter begins.
+
+        This is faster than `search` where that is far away, and the delimiters begin with several characters.
+        """
+        while len(text) - at > NEAR:
+            stop = min(at + WINDOW, len(text))
+            found = [place for one in self.texts if (place := text.find(one, at, stop)) >= 0]
+            if found:
+                return min(found)
+            at = stop - self.longest + 1
+        return at
 
 
 def _pattern(texts: tuple[str, ...]) -> str:
@@ -62,7 +80,10 @@ class TextBuffer:
     def passing(self, delimiters: Delimiters) -> Found:
         """The text up to the first delimiter and the delimiter, or all that cannot be part of one, and ""."""
         text, at = self._text, self._at
-        match = delimiters.search(text, at)
+        near = delimiters.near
+        match = delimiters.search(text, at, at + near)
+        if len(text) - at > near and (match is None or match[0] not in delimiters.texts):
+            match = delimiters.search(text, delimiters.skip(text, at + near - delimiters.longest), len(text))
         if match is None:
             self._text, self._at = "", 0
             return text[at:], ""

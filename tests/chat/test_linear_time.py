@@ -49,7 +49,7 @@ def test_completions_of_ids_that_grow(mode: str) -> None:
     for _ in range(SHAPES):
         shape = growing(rng, "v4-0731")
         for cut in (lambda ids: [ids], list):
-            cuts = [cut(tok.encode(shape.text(shape.times(100) * factor))) for factor in (1, 2, 4)]
+            cuts = [cut(tok.encode(shape.text(shape.times(2000) * factor))) for factor in (1, 2, 4)]
             assert_linear(cuts, shape, "v4-0731", mode=mode, tokenizer=tok)
 
 
@@ -111,6 +111,38 @@ def test_a_search_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
             text = "".join(rng.choices(pieces, k=rng.randint(0, 6)))
             found = until.delimiters(*texts).search(text)
             assert (found.span() if found else None) == first_or_part(text, texts), (text, texts)
+
+
+def test_delimiters_that_are_far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long text is read like one that comes in parts."""
+    rng = Random(12)
+    for texts in every_delimiters(monkeypatch):
+        found = until.delimiters(*texts)
+        for _ in range(40):
+            text = "".join(rng.choice(texts)[: rng.randrange(1, 30)] + "x" * rng.choice((0, 3, 240, 250, 1000, 2000))
+                           for _ in range(rng.randint(1, 6)))
+            whole, parts, read, cut = until.TextBuffer(), until.TextBuffer(), list[str](), list[str]()
+            whole.add(text)
+            while (one := whole.passing(found))[1]:
+                read += one
+            read += [one[0], whole.rest()]
+            for at in range(0, len(text), 100):
+                parts.add(text[at : at + 100])
+                while (one := parts.passing(found))[1]:
+                    cut += one
+                cut.append(one[0])
+            assert merged([*cut, parts.rest()], texts) == merged(read, texts), (texts, text)
+
+
+def merged(parts: list[str], texts: tuple[str, ...]) -> list[str]:
+    """The parts with neighbours joined that are no delimiters."""
+    found: list[str] = []
+    for part in filter(None, parts):
+        if found and part not in texts and found[-1] not in texts:
+            found[-1] += part
+        else:
+            found.append(part)
+    return found
 
 
 def first_or_part(text: str, texts: tuple[str, ...]) -> tuple[int, int] | None:

@@ -79,6 +79,12 @@ def _result(text: Counted, found: Any, arguments: tuple[Any, ...]) -> int:
     return len(found)
 
 
+def _window(text: Counted, found: Any, arguments: tuple[Any, ...]) -> int:
+    """What lies between the places in the arguments."""
+    start, stop, _ = slice(*(arguments[1:] if len(arguments) == 3 else (0, None))).indices(len(text))
+    return stop - start
+
+
 def _argument(text: Counted, found: Any, arguments: tuple[Any, ...]) -> int:
     """As much as stands in the arguments."""
     texts = arguments[0] if isinstance(arguments[0], tuple) else arguments[:1]
@@ -88,9 +94,10 @@ def _argument(text: Counted, found: Any, arguments: tuple[Any, ...]) -> int:
 Cost = Callable[[Counted, Any, tuple[Any, ...]], int]
 COSTS: dict[str, Cost] = {
     **dict.fromkeys(["__getitem__", "__add__", "__mul__", "__rmul__", "__format__", "__repr__", "__str__"], _result),
-    **dict.fromkeys(["__contains__", "__hash__", "__iter__", "count", "encode", "find", "index", "isascii", "isspace",
+    **dict.fromkeys(["__contains__", "__hash__", "__iter__", "count", "encode", "index", "isascii", "isspace",
                      "join", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex",
                      "rpartition", "rstrip", "split", "splitlines", "strip"], _whole),
+    "find": _window,
     **dict.fromkeys(["__eq__", "__ne__", "startswith", "endswith"], _argument),
 }
 FREE = {"__class__", "__new__", "__init__", "__len__", "__getattribute__", "__doc__", "__dir__", "__sizeof__",

@@ -30,12 +30,13 @@ class CountingDelimiters(Delimiters):
     def __init__(self, delimiters: Delimiters, steps: Steps) -> None:
         self.texts = delimiters.texts
 
-        def search(text: str, at: int = 0) -> re.Match[str] | None:
+        def search(text: str, at: int, stop: int) -> re.Match[str] | None:
             steps.check(text)
-            found = delimiters.search(text, at)
-            steps.characters += (len(text) if found is None else found.end()) - at
+            found = delimiters.search(text, at, stop)
+            steps.characters += (min(stop, len(text)) if found is None else found.end()) - at
             return found
 
+        self.longest, self.near = delimiters.longest, delimiters.near
         self.search = search  # type: ignore[assignment]
 
 
@@ -100,7 +101,7 @@ def _checking(call: Callable[[str], None], steps: Steps) -> Callable[[str], None
 
 
 WAYS: dict[str, tuple[int, Callable[[str], list[str]]]] = {
-    "whole": (800, lambda text: [text]),
+    "whole": (6000, lambda text: [text]),  # in a short text, a search far ahead costs more for each character
     "by character": (100, list),
     "in parts": (500, lambda text: [text[at : at + 13] for at in range(0, len(text), 13)]),
 }
