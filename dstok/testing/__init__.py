@@ -4,6 +4,7 @@
     strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
     patterns                    more strategies: patterns of the whole grammar, Split steps, texts for them
     verify, Report              candidate against reference: causes with smallest counterexamples
+    upgrade                     what changes for a model from one version of upstream to another
     conformance                 pytest: the checks as tests of your own project
     adapters, runner, child     tokenizers of all kinds, each in a process of its own
     texts, calls, growth        the checks
@@ -28,7 +29,8 @@ from dstok.testing.guide import Guide
 from dstok.testing.pytest_helper import conformance
 from dstok.testing.report import Report
 from dstok.testing.runner import Limits
+from dstok.testing.upgrade import Change, Upgrade, upgrade
 from dstok.testing.verify import CHECKS, verify
 
-__all__ = ["CHECKS", "CandidateError", "Engine", "Guide", "Limits", "Report", "class_cover", "conformance",
-           "cover_size", "open_engine", "verify"]
+__all__ = ["CHECKS", "CandidateError", "Change", "Engine", "Guide", "Limits", "Report", "Upgrade", "class_cover",
+           "conformance", "cover_size", "open_engine", "upgrade", "verify"]

