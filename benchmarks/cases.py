@@ -25,12 +25,13 @@ import numpy as np
 
 from benchmarks import wikitext
 
-__all__ = ["CORPORA", "KINDS", "MODES", "Case", "all_cases", "items", "load_text", "select"]
+__all__ = ["CORPORA", "KINDS", "MODES", "Case", "all_cases", "items", "load_text", "select", "slices"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = {"wiki": "wiki.test.raw", "english": "english.txt.xz", "code": "code.txt.xz", "chinese": "chinese.txt.xz",
            "multilingual": "multilingual.txt.xz"}
-MODES = ("whole", "docs", "lines", "list")
+MODES = ("whole", "docs", "lines", "list", "slices")
+SLICES = 6  # of a text in the mode "slices": one for the cold figure, the others for the warm one
 DOCUMENT = 4096  # code points of a document in the modes "docs" and "batch"
 WORST_SIZE = 1_000_000
 GROWTH_SIZES = {"10kB": 10_000, "100kB": 100_000, "10MB": 10_000_000}  # 1 MB is the worst case itself
@@ -106,9 +107,18 @@ def items(text: str, mode: str) -> list[str]:
     """The texts of the calls of one pass."""
     if mode == "lines":
         return text.split("\n")
-    if mode == "docs" or mode.startswith("batch"):
+    if mode in ("docs", "slices") or mode.startswith("batch"):
         return [text[at : at + DOCUMENT] for at in range(0, len(text), DOCUMENT)]
     return [text]
+
+
+def slices(texts: list[str]) -> list[list[str]]:
+    """Disjoint parts of one kind: of the documents each sixth, from the first, the second and so on.
+
+    A warm pass over one that no earlier pass had shows what an engine does with new text. A cache of whole texts, or of
+    words that no other document has, does not help there.
+    """
+    return [texts[first::SLICES] for first in range(SLICES)]
 
 
 def _corpus(name: str) -> str:

@@ -24,7 +24,7 @@ from benchmarks.table import level_name, number
 __all__ = ["chart", "main"]
 
 COLOURS = {"dstok": "#2f81f7", "gigatoken": "#d9822b", "fastokens": "#3a9d5d", "tokenizers": "#8b6fc9",
-           "tokie": "#c2527a", "tiktoken": "#6b8e9e"}
+           "tokenizers-1.0": "#b35900", "tokie": "#c2527a", "tiktoken": "#6b8e9e"}
 WIDTH, LEFT, RIGHT, TOP = 720, 110, 100, 52
 BAR, GAP = 13, 12  # of one bar with its space; between two texts
 STYLE = """text { font: 12px system-ui, sans-serif; fill: #6e7781 }

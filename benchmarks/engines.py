@@ -40,7 +40,8 @@ class Engine:
     """An engine.
 
     `exact`: it should give upstream's ids. `slow`: one round, no more passes than needed. `level` gives the instruction
-    set in force, one of `LEVELS`, if the engine tells it.
+    set in force, one of `LEVELS`, if the engine tells it. `package`: the module's name, if it is not the engine's.
+    `wheel`: what pip installs into an environment of the engine's own, if another version of the package is a peer.
     """
 
     name: str
@@ -48,6 +49,13 @@ class Engine:
     exact: bool = True
     slow: bool = False
     level: Callable[[], str] | None = None
+    package: str = ""
+    wheel: str = ""
+
+    @property
+    def module(self) -> str:
+        """The name of the module that is imported."""
+        return self.package or self.name
 
 
 def _array(ids: Iterable[int]) -> Ids:
@@ -96,6 +104,17 @@ def _tokenizers(module: Any, path: Path, mode: str, threads: int) -> Call:
     if mode == "list":
         return Call(lambda text: encode([text], add_special_tokens=False)[0].ids, _array)
     return Call(lambda text: encode([text], add_special_tokens=False), lambda got: _array(got[0].ids))
+
+
+def _tokenizers_1(module: Any, path: Path, mode: str, threads: int) -> Call:
+    """1.0.0rc3: `encode` has no offsets; it is as fast as a batch of one text."""
+    tok = module.Tokenizer.from_file(str(path))
+    if mode.startswith("batch"):
+        return Call(lambda texts: tok.encode_batch(texts, add_special_tokens=False),
+                    lambda got: np.concatenate([one.ids_array for one in got]))
+    if mode == "list":
+        return Call(lambda text: tok.encode(text, add_special_tokens=False).ids, _array)
+    return Call(lambda text: tok.encode(text, add_special_tokens=False), lambda got: got.ids_array)
 
 
 def _tokie(module: Any, path: Path, mode: str, threads: int) -> Call:
@@ -153,6 +172,7 @@ ENGINES: dict[str, Engine] = {engine.name: engine for engine in [
     Engine("gigatoken", _gigatoken),
     Engine("fastokens", _fastokens),
     Engine("tokenizers", _tokenizers, slow=True),
+    Engine("tokenizers-1.0", _tokenizers_1, package="tokenizers", wheel="tokenizers==1.0.0rc3"),
     Engine("tokie", _tokie, exact=False),
     Engine("tiktoken", _tiktoken, exact=False, slow=True),
 ]}

@@ -6,6 +6,8 @@ In: names of an engine and a case. Out: a record as one line of JSON on stdout, 
 be imported, or {"failed": why} if it raised.
 Invariant: numpy, the text and the list of items exist before the first clock starts; ids are read after the last clock
 stops. First comes the start, then "cold" (the first pass after one trivial call), then "warm" (the best of five more).
+In the mode "slices" no text is seen twice: the first pass has one slice, and each of the five later ones another slice;
+"warm" is their median.
 In an `unseen` case each warm pass has a text that is one character shorter: some engines keep the ids of a whole text
 that is one piece, so that only one look-up would be timed. The measure is CPU time, except wall time in the batch
 modes, whose threads' times would add up. Memory is the growth of the process: after load, and at the peak of load and
@@ -25,11 +27,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from statistics import median
 from typing import Any, TypedDict
 
 import numpy as np
 
-from benchmarks.cases import ROOT, Case, all_cases, items, load_text
+from benchmarks.cases import ROOT, Case, all_cases, items, load_text, slices
 from benchmarks.engines import ENGINES, Call, Engine
 
 __all__ = ["Record", "main", "measure", "memory"]
@@ -87,14 +90,18 @@ def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: flo
     texts = items(text, case.mode)
     batch = case.mode.startswith("batch")
     arguments: list[Any] = [texts] if batch else texts
-    size = len(text.encode())
+    first, *later = slices(texts) if case.mode == "slices" else [arguments]
+    size = _size(first) if later else len(text.encode())
     _forget_peak()
     before = memory("VmRSS")
     call, record = _start(engine, case, tokenizer, ["hi"] if batch else "hi")
     record["loaded_mb"] = _grown(before, memory("VmRSS"))
     clock = time.perf_counter if batch else time.process_time
-    cold = _one_pass(call, arguments, clock) / size
-    warm, record["warm_passes"] = _warm(call, _later_passes(case, text, arguments), clock, seconds)
+    cold = _one_pass(call, first, clock) / size
+    if later:
+        warm, record["warm_passes"] = median(_one_pass(call, part, clock) / _size(part) for part in later), len(later)
+    else:
+        warm, record["warm_passes"] = _warm(call, _later_passes(case, text, arguments), clock, seconds)
     record["grown_mb"] = _grown(before, memory("VmHWM"))
     record |= {"bytes": size, "cold_mb_s": 1 / cold / MB, "warm_mb_s": 1 / warm / MB}
     record["tokens"], record["ids_sha256"] = _digest(call, arguments)
@@ -104,7 +111,7 @@ def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: flo
 def _start(engine: Engine, case: Case, tokenizer: Path, trivial: Any) -> tuple[Call, Record]:
     """Imports, loads and calls once."""
     marks = [time.process_time()]
-    module = importlib.import_module(engine.name)
+    module = importlib.import_module(engine.module)
     marks.append(time.process_time())
     call = engine.open(module, tokenizer, case.mode, case.threads)
     marks.append(time.process_time())
@@ -112,11 +119,15 @@ def _start(engine: Engine, case: Case, tokenizer: Path, trivial: Any) -> tuple[C
     marks.append(time.process_time())
     ms = [(mark - marks[0]) * 1e3 for mark in marks]
     file = Path(module.__file__ or "").resolve()
-    record = Record(version=_version(engine.name, module), in_tree=file.parent.parent == ROOT,
+    record = Record(version=_version(engine.module, module), in_tree=file.parent.parent == ROOT,
                     import_ms=ms[1], load_ms=ms[2] - ms[1], start_ms=ms[3])
     if engine.level:
         record["level"] = engine.level()
     return call, record
+
+
+def _size(texts: Iterable[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def _one_pass(call: Call, arguments: Iterable[Any], clock: Callable[[], float]) -> float:

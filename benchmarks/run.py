@@ -31,7 +31,7 @@ from benchmarks.table import tables
 
 __all__ = ["main"]
 
-SHORT_ENGINES = ["dstok", "gigatoken", "fastokens", "tokenizers"]
+SHORT_ENGINES = ["dstok", "gigatoken", "fastokens", "tokenizers", "tokenizers-1.0"]
 SHORT_MINUTES, QUICK_MINUTES = 4.5, 1.0  # of measuring; the last case and the tables take extra time
 QUICK_CASES = ["*/whole", "worst/letters", "worst/ideographs"]  # those of "worst" need no corpus
 

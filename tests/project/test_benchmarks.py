@@ -19,7 +19,20 @@ from benchmark_records import ROOT, WHOLE, WORST, record, results
 from real_models import levels
 
 from benchmarks import process, qemu, run, splitter, splitter_results, wikitext
-from benchmarks.cases import CORPORA, DISTINCT_SIZE, KINDS, MODES, WORST_SIZE, Case, all_cases, items, load_text, select
+from benchmarks.cases import (
+    CORPORA,
+    DISTINCT_SIZE,
+    KINDS,
+    MODES,
+    SLICES,
+    WORST_SIZE,
+    Case,
+    all_cases,
+    items,
+    load_text,
+    select,
+    slices,
+)
 from benchmarks.engines import ENGINES, LEVELS, Call, Engine
 from benchmarks.measure import Record, measure
 from benchmarks.summary import FIGURES, Results, best_peer, summarise
@@ -58,6 +71,23 @@ def test_items_hold_the_whole_text(mode: str) -> None:
     found = items(text, mode)
     assert ("\n" if mode == "lines" else "").join(found) == text
     assert mode not in ("docs", "batch2") or {len(item) for item in found[:-1]} == {4096}
+
+
+def test_slices_are_disjoint_and_have_all_documents() -> None:
+    documents = [str(number) for number in range(100)]
+    found = slices(documents)
+    assert len(found) == SLICES and sorted((text for part in found for text in part), key=int) == documents
+    assert found[0][:2] == ["0", "6"] and found[1][:2] == ["1", "7"]
+
+
+def test_no_document_of_slices_is_encoded_twice_before_the_figures(tmp_path: Path) -> None:
+    """Its ids are taken after the last timed pass."""
+    seen: list[str] = []
+    documents = items("".join(f"{number:9}" for number in range(10_000)), "slices")
+    engine = Engine("dstok", lambda *_: Call(seen.append, lambda _: np.zeros(1, np.uint32)))
+    found = measure(engine, Case("wiki/slices", "corpus", "wiki", "slices"), "".join(documents), tmp_path)
+    assert found["warm_passes"] == SLICES - 1
+    assert sorted(seen[1 : 1 + len(documents)]) == sorted(documents) and seen[1 + len(documents) :] == documents
 
 
 def test_names_are_unique_and_selected_by_pattern() -> None:
