@@ -2,7 +2,7 @@
 
 Two versions of one package cannot be imported together. tests/fetch_judges leaves the wheel in a folder, which the child
 has first on its path.
-In: the text of a tokenizer.json. Out: `Newer`, whose `encode` gives the ids of texts, or the message of an error.
+In: the text of a tokenizer.json. Out: `newer_of` gives a `Newer`, whose `encode` gives the ids of texts.
 """
 
 from __future__ import annotations
@@ -60,15 +60,20 @@ def newer_path() -> Path:
     return judge(f"tokenizers/{NEWER}")
 
 
-class Newer:
-    """1.0.0rc3's tokenizer of a file, as a context."""
+def newer_of(file: str) -> Newer:
+    """1.0.0rc3's tokenizer of a tokenizer.json; a function, so that needs.py sees that it needs the judges."""
+    return Newer(file, newer_path())
 
-    def __init__(self, file: str) -> None:
+
+class Newer:
+    """The tokenizer, as a context."""
+
+    def __init__(self, file: str, wheel: Path) -> None:
         self._folder = TemporaryDirectory(prefix="dstok-newer-")
         path = Path(self._folder.name) / "tokenizer.json"
         path.write_text(file, encoding="utf-8")
         # one thread: no faster with two beside the tests of the other core
-        environment = os.environ | {"PYTHONPATH": str(newer_path()), "TOKENIZERS_PARALLELISM": "false"}
+        environment = os.environ | {"PYTHONPATH": str(wheel), "TOKENIZERS_PARALLELISM": "false"}
         self._child = subprocess.Popen([sys.executable, "-c", CHILD, str(path), NEWER], env=environment, text=True,
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="ascii")
 

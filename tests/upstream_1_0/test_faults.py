@@ -7,7 +7,7 @@ right, and dstok agrees with it. A test fails when its fault is gone: then the f
 from __future__ import annotations
 
 import pytest
-from newer_upstream import NAME, Newer, small_file
+from newer_upstream import NAME, newer_of, small_file
 from real_models import real, real_json
 from smaller_models import smaller_json
 from tokenizers import Tokenizer
@@ -27,7 +27,7 @@ SINGLE_WORD = {"id": 511, "content": "<t>", "single_word": True, "lstrip": False
 def test_other_ids() -> None:
     """Merges of GLM, and U+017F after a quote."""
     file, fault = real_json("glm-4.7-flash"), MERGES | LONG_S
-    with Newer(file) as newer:
+    with newer_of(file) as newer:
         assert newer.encode([*fault]) == [*fault.values()], "a fault of 1.0.0rc3 is gone"
     ours, judge = dstok.Tokenizer.from_str(file, upstream=NAME), real("glm-4.7-flash")
     for text, ids in fault.items():
@@ -37,7 +37,7 @@ def test_other_ids() -> None:
 @pytest.mark.parametrize("model", ["qwen-3.5", "deepseek-coder-33b-base", "deepseek-llm-7b-base"])
 def test_patterns_that_raise(model: str) -> None:
     file = smaller_json(model)
-    with Newer(file) as newer:
+    with newer_of(file) as newer:
         assert newer.answer(["a"]) == NO_REGEX, "a fault of 1.0.0rc3 is gone"
     right = Tokenizer.from_str(file).encode("a b1", add_special_tokens=False).ids
     assert dstok.Tokenizer.from_str(file, upstream=NAME).encode("a b1") == right
@@ -46,7 +46,7 @@ def test_patterns_that_raise(model: str) -> None:
 def test_single_word_beside_a_mark_that_is_newer_than_unicode_9() -> None:
     r"""U+07FD is \w, so that a token with single_word is not matched after it; 463 marks are alike."""
     file, text = small_file(added=[SINGLE_WORD]), "\u07fd<t>"
-    with Newer(file) as newer:
+    with newer_of(file) as newer:
         assert newer.encode([text])[0][-1] == 511, "a fault of 1.0.0rc3 is gone"
     right = Tokenizer.from_str(file).encode(text, add_special_tokens=False).ids
     assert dstok.Tokenizer.from_str(file, upstream=NAME).encode(text) == right and 511 not in right

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-from newer_upstream import NAME, Newer
+from newer_upstream import NAME, newer_of
 from real_models import real_json
 from reference import DEEP
 from shared_data import CORPORA, corpus, wiki
@@ -56,7 +56,7 @@ def texts_for(guide: Guide) -> Iterator[str]:
 def test_ids(model: str) -> None:
     ours = dstok.Tokenizer.from_str(real_json(model), upstream=NAME)
     source, count = (text for text in texts_for(Guide(ours)) if LONG_S not in text), 0
-    with Newer(real_json(model)) as newer:
+    with newer_of(real_json(model)) as newer:
         while block := list(islice(source, 1000)):
             for text, expected, ids in zip(block, newer.encode(block), ours.encode_batch(block)):
                 assert ids == expected, ascii(text)

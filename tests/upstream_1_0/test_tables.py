@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import unicodedata2
-from newer_upstream import NAME, Newer, small_file
+from newer_upstream import NAME, newer_of, small_file
 from reference import DEEP
 from shares import chance_of_today, share
 
@@ -35,7 +35,7 @@ NORMALIZERS["Strip"] = {"type": "Strip", "strip_left": True, "strip_right": True
 
 def compare(file: str, texts: Iterator[str]) -> None:
     ours = dstok.Tokenizer.from_str(file, upstream=NAME)
-    with Newer(file) as newer:
+    with newer_of(file) as newer:
         while block := [text for text, _ in zip(texts, range(1000))]:
             for text, expected, ids in zip(block, newer.encode(block), ours.encode_batch(block)):
                 assert ids == expected, ascii(text)
