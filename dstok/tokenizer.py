@@ -139,8 +139,9 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         r"""The tokenizer of `tiktoken.Encoding(..., pat_str=pattern, mergeable_ranks=ranks, special_tokens=...)`.
 
         `ranks` is a mapping from bytes to ids, or the path of a rank file. `pattern` is in tiktoken's dialect, or the
-        name of one of its encodings: gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base. With a name,
-        `special_tokens` defaults to the encoding's own. A rank file that tiktoken publishes needs no `pattern`.
+        name of one of its encodings: gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base, o200k_harmony.
+        With a name, `special_tokens` defaults to the encoding's own. A rank file that tiktoken publishes needs no
+        `pattern`; nor does one in a folder of Kimi or the first Qwen, whose other files lie beside it.
         `encode` is tiktoken's with `allowed_special="all"`, and `special="none"` its `encode_ordinary`. Raises
         `UnsupportedError`, `PatternError`, `TokenizerFileError` (with line and file offset), and `OSError`.
 

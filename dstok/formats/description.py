@@ -148,6 +148,14 @@ class ModelDescription:
                                        f"{token.decode('utf-8', 'replace')!r}, which {format} cannot say",
                                        f"added_tokens[{number}]")
 
+    def refuse_shared(self, format: str) -> None:
+        """Refuses two added tokens with one id, which a file of a `format` cannot say. Raises `UnsupportedError`."""
+        owners: dict[int, str] = {}
+        for number, added in enumerate(self.added_tokens):
+            if owners.setdefault(added.id, added.content) != added.content:
+                raise UnsupportedError(f"the added token {added.content!r} with the id of {owners[added.id]!r}, which "
+                                       f"{format} cannot say", f"added_tokens[{number}]")
+
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""
         return list(zip(self.merges[::3], self.merges[1::3], self.merges[2::3]))

@@ -185,6 +185,7 @@ def write_gguf(
         raise UnsupportedError(f"ignore_merges {value}, which is not so for tokenizer.ggml.pre {pre!r}",
                                "ignore_merges")
     model.refuse_hidden("GGUF")
+    model.refuse_shared("GGUF")
     texts, types = _spelled(model)
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
     try:

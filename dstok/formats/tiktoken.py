@@ -52,7 +52,7 @@ def describe_tiktoken(
     >>> model.merge_rules(), model.splits[0].pattern, model.added_tokens[0].id
     ([(97, 98, 256)], '\\S+|\\s+', 257)
     """
-    known = ENCODINGS.get(pattern)
+    known, shared = ENCODINGS.get(pattern), special_tokens is None  # two of an encoding's own may share an id
     if special_tokens is None:
         special_tokens = known.special_tokens if known else {}
     _check_ranks(ranks)
@@ -64,7 +64,7 @@ def describe_tiktoken(
         tokens[rank] = token
     split = Split(translate(known.pattern if known else pattern), "Removed", True, WHERE)
     whole = len(merges) // 3 < sum(len(token) > 1 for token in ranks)  # is there a token that merging does not make?
-    added = tuple(_special_tokens(special_tokens, ranks))
+    added = tuple(_special_tokens(special_tokens, ranks, shared))
     end = special_tokens.get("<|endoftext|>")
     places = {f"added_tokens[{i}]": f"special token {token.content[:40]!r}" for i, token in enumerate(added)}
     return ModelDescription((split,), tuple(tokens), frozenset(), merges, added, whole,
@@ -88,7 +88,9 @@ def _check_ranks(ranks: Mapping[bytes, int]) -> None:
             raise UnsupportedError(f"ranks without the byte 0x{byte:02X}, on which tiktoken fails", "ranks")
 
 
-def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int]) -> Iterator[AddedToken]:
+def _special_tokens(
+    special_tokens: Mapping[str, int], ranks: Mapping[bytes, int], shared: bool,
+) -> Iterator[AddedToken]:
     taken = set(ranks.values())
     for content, token_id in special_tokens.items():
         if not isinstance(content, str) or type(token_id) is not int:
@@ -100,7 +102,8 @@ def _special_tokens(special_tokens: Mapping[str, int], ranks: Mapping[bytes, int
             raise UnsupportedError(f"the id {token_id}, where 0 to {MAX_IDS - 1} are taken", where)
         if token_id in taken:
             raise TokenizerFileError(f"expected an id of its own, found {token_id}, which another token has", where)
-        taken.add(token_id)
+        if not shared:
+            taken.add(token_id)
         yield AddedToken(token_id, content, special=True, literal=decoded_bytes(content) != content.encode())
     for content, following in pairwise(sorted(special_tokens)):
         if following.startswith(content):

@@ -1,8 +1,9 @@
 r"""tiktoken's encodings: their patterns and special tokens, which a rank file does not hold.
 
 In: a name. Out: `ENCODINGS[name]`. Invariant: the same as in `tiktoken_ext.openai_public`
-(tests/formats/test_tiktoken.py compares with the installed tiktoken). o200k_harmony is not in here: two of its special
-tokens have one id, 200018, and the order of a hash decides to which of them tiktoken decodes it.
+(tests/formats/test_tiktoken.py compares with the installed tiktoken).
+Two special tokens of o200k_harmony have the id 200018. The order of a hash decides to which of them tiktoken decodes
+it; dstok decodes it to the first one, <|endofprompt|>, as o200k_base does.
 Source: tiktoken 0.14.0 (MIT).
 """
 
@@ -37,6 +38,11 @@ _O200K = "|".join([
     rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}",
     r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
 
+_RESERVED = {f"<|reserved_{number}|>": number for number in (*range(200000, 200012), *range(200013, 201088))}
+_NAMED = {200002: "return", 200003: "constrain", 200005: "channel", 200006: "start", 200007: "end", 200008: "message"}
+_HARMONY = {f"<|{_NAMED[number]}|>" if number in _NAMED else token: number for token, number in _RESERVED.items()}
+_HARMONY["<|call|>"] = 200012
+
 ENCODINGS = {
     "gpt2": TiktokenEncoding(_GPT2, {_END: 50256}),
     "r50k_base": TiktokenEncoding(
@@ -50,6 +56,8 @@ ENCODINGS = {
     "o200k_base": TiktokenEncoding(
         _O200K, {_END: 199999, _PROMPT_END: 200018},
         "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
+    "o200k_harmony": TiktokenEncoding(
+        _O200K, {_END: 199999, _PROMPT_END: 200018, "<|startoftext|>": 199998, **_HARMONY}),
 }
 
 

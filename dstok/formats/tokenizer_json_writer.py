@@ -38,6 +38,7 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     >>> json.loads(text)["pre_tokenizer"]["pretokenizers"][-1]["type"]
     'ByteLevel'
     """
+    model.refuse_shared("a tokenizer.json")
     vocab = _vocabulary(model)
     text = json.dumps({
         "version": "1.0", "truncation": model.config.truncation, "padding": model.config.padding,

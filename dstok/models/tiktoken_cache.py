@@ -19,7 +19,7 @@ from dstok.formats.tiktoken_encodings import ENCODINGS
 __all__ = ["ranks_file"]
 
 ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
-OWNERS = {"p50k_edit": "p50k_base"}  # encodings with another one's rank file
+OWNERS = {"p50k_edit": "p50k_base", "o200k_harmony": "o200k_base"}  # encodings with another one's rank file
 
 
 def ranks_file(name: str, download: bool) -> str:

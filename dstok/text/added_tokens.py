@@ -50,6 +50,11 @@ class AddedTokens:
         """The tokens by their text."""
         return {token.content: token for token in self.tokens}
 
+    @lazy
+    def by_id(self) -> dict[int, AddedToken]:
+        """The tokens by their id; of two with one id the first."""
+        return {token.id: token for token in reversed(self.tokens)}
+
     def seen(self, token: AddedToken) -> bytes:
         """The text by which a token is matched."""
         content = token.content.encode()
@@ -70,7 +75,7 @@ class AddedTokens:
 
         special = {token.content for token in self.tokens if token.special}
         rows = []
-        for token in self.tokens:
+        for token in self.by_id.values():
             seen = self.seen(token)
             text = seen.decode()
             spells = is_spelling(text) and not token.literal

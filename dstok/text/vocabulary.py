@@ -49,12 +49,13 @@ class Vocabulary:
     @lazy
     def _by_bytes(self) -> dict[bytes, int]:
         plain = self._raw_ids | self._added_texts.keys()
-        return {self._decoder.token(i): i for i in sorted(self._known(), key=plain.__contains__, reverse=True)}
+        known = {self._decoder.token(i): i for i in sorted(self._known(), key=plain.__contains__, reverse=True)}
+        return {**{self._added.seen(t): t.id for t in self._added.tokens if t is not self._added.by_id[t.id]}, **known}
 
     @lazy
     def _added_texts(self) -> dict[int, str]:
         """The texts that match added tokens."""
-        return {token.id: self._added.seen(token).decode() for token in self._added.tokens}
+        return {token.id: self._added.seen(token).decode() for token in self._added.by_id.values()}
 
     def _known(self) -> list[int]:
         return [i for i in range(self._decoder.size) if self._decoder.has(i)]

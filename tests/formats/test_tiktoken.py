@@ -69,12 +69,29 @@ def test_the_table_of_encodings() -> None:
             patch.object(openai_public, "data_gym_to_mergeable_bpe_ranks", lambda *_, **__: {}):
         for name, make in openai_public.ENCODING_CONSTRUCTORS.items():
             made = make()
-            if name == "o200k_harmony":
-                ids = list(made["special_tokens"].values())
-                assert name not in ENCODINGS and len(set(ids)) < len(ids)
-            else:
-                assert ENCODINGS[name].pattern == made["pat_str"]
-                assert ENCODINGS[name].special_tokens == made["special_tokens"]
+            assert ENCODINGS[name].pattern == made["pat_str"]
+            assert ENCODINGS[name].special_tokens == made["special_tokens"]
+
+
+def test_two_tokens_with_one_id(tmp_path: Path) -> None:
+    """o200k_harmony's id 200018: both texts have it; it is decoded to one of them, as tiktoken decodes it to one or the other."""
+    ranks, special = {**BYTES, b"ab": 256}, dict(ENCODINGS["o200k_harmony"].special_tokens)
+    tok, judge = dstok.Tokenizer.from_tiktoken(ranks, "o200k_harmony"), encoding(ranks, ENCODINGS["o200k_harmony"].pattern, special)
+    text = "ab<|endofprompt|><|start|>ab<|reserved_200018|><|call|><|reserved_200012|>"
+    assert tok.encode(text) == judge.encode(text, allowed_special="all")
+    assert tok.decode([200018]) == "<|endofprompt|>" and judge.decode([200018]) in ("<|endofprompt|>", "<|reserved_200018|>")
+    assert tok.id_to_token(200018) == "<|endofprompt|>" and tok.special_tokens == special
+    for name in ("<|endofprompt|>", "<|reserved_200018|>"):
+        assert tok.token_to_id(name) == tok.token_to_id(name.encode()) == 200018
+    assert tok.encode("<|reserved_200018|>", special={"<|reserved_200018|>"}) == [200018] != tok.encode("<|reserved_200018|>", special=set())
+    tok.to_image(tmp_path / "image")
+    again = dstok.load(tmp_path / "image")
+    assert again == tok and again.special_tokens == special and again.decode([200018]) == "<|endofprompt|>"
+    for write in (tok.to_json, tok.to_gguf):
+        with pytest.raises(UnsupportedError, match="200018|endofprompt"):
+            write(tmp_path / "file")
+    with pytest.raises(TokenizerFileError, match="200018"):
+        dstok.Tokenizer.from_tiktoken(ranks, "o200k_harmony", special)
 
 
 def test_unicode_version() -> None:

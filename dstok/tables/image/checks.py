@@ -145,8 +145,7 @@ def _tokenizer_parts(image: Image) -> Parts:
                             for name, kind in (("id", int), ("content", str), ("flags", int)))
     lengths = [len(ids), len(contents), len(flags)]
     _ask("added", len(set(lengths)) == 1, "columns of one length", lengths)
-    for name, values in (("id", ids), ("content", contents)):
-        _ask(name, len(set(values)) == len(values), "each added token once", "one twice")
+    _ask("content", len(set(contents)) == len(contents), "each added token once", "one twice")
     _ask("content", _SURROGATE.search("".join(contents)) is None, "text", "a lone surrogate")
     _ask("content", all(contents), "added tokens of at least one character", "an empty one")
     most_id = MAX_IDS + len(ids)  # they follow the vocabulary
