@@ -7,8 +7,10 @@ writing, stand as their numbers; blanks, tabs and line feeds are marked. A chara
 once, in a box with its tokens.
 
 Classes of tokens: `c` continues the piece of the token before, `a` is an added token, `d` is missing in the other
-reading, `m` is a box of several tokens, `g` is text that no token holds and a model drops. Classes of parts of a token:
-`n` line feed, `t` tab, `u` a character written as its number, or ∅ for no text; a blank has no class.
+reading, `w` has more than `MOST_WHOLE` characters or twice as many columns, so that a line may end inside it, `v` has
+more than `MOST_WHOLE` columns, `m` is a box of several tokens, `g` is text that no token holds and a model drops.
+Classes of parts of a token: `n` line feed, `t` tab, `u` a character written as its number, or ∅ for no text; a blank
+has no class.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.columns import width
 from dstok.view.reading import Reading
 from dstok.view.signs import circle_before, sign_of, split_bytes
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["byte_parts", "shown", "tokens_html"]
+
+MOST_WHOLE = 20  # characters of a token that stays in one piece on any screen
 
 # Blanks stand as themselves, so that copied text has them; the style adds their signs (signs.py).
 BLANKS = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
@@ -55,7 +60,8 @@ def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_
             yield f"<li class=g>{shown(text[done:start])}"
         done = max(done, end)
         if not shared[at + 1]:
-            yield opened[at] + (shown(text[start:end]) if end > start else _of_no_text(reading, first + at))
+            part = text[start:end]
+            yield OPEN[opened[at] + _long(part)] + (shown(part) or _of_no_text(reading, first + at))
             at += 1
             continue
         begin = at
@@ -63,19 +69,19 @@ def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_
             at += 1
         at += 1
         done = spans[at - 1][1]
-        parts = "".join(f"{opened[each]}{byte_parts(reading.bytes_of(first + each))}" for each in range(begin, at))
+        parts = "".join(OPEN[opened[each]] + byte_parts(reading.bytes_of(first + each)) for each in range(begin, at))
         yield f"<li class=m><b>{shown(text[start:done])}</b><ol>{parts}</ol>"
     if last == len(reading) and done < len(text):
         yield f"<li class=g>{shown(text[done:])}"
 
 
-def _opened(reading: Reading, first: int, last: int, differ: Any) -> list[str]:
-    """The opening tag of each item."""
+def _opened(reading: Reading, first: int, last: int, differ: Any) -> list[int]:
+    """For each item, the place of its opening tag in `OPEN`, if the token is short."""
     pieces, special = reading.encoding.pieces, reading.encoding.special[first:last].tolist()
     numbers = pieces[first:last].tolist()
     before = [int(pieces[first - 1]) if first else -2, *numbers[:-1]] if numbers else []
     flags = [False] * (last - first) if differ is None else differ[first:last].tolist()
-    return [OPEN[(number == earlier >= 0) + 2 * added + 4 * other]
+    return [(number == earlier >= 0) + 2 * added + 4 * other
             for number, earlier, added, other in zip(numbers, before, special, flags)]
 
 
@@ -85,7 +91,22 @@ def _opening(classes: str) -> str:
     return f'<li class="{" ".join(classes)}">'
 
 
-OPEN = [_opening("".join(name for bit, name in ((1, "c"), (2, "a"), (4, "d")) if flags & bit)) for flags in range(8)]
+OPEN = [_opening("".join(name for bit, name in ((1, "c"), (2, "a"), (4, "d"), (8, "v"), (16, "w")) if flags & bit))
+        for flags in range(24)]
+
+
+@lru_cache(1 << 12)
+def _columns(text: str) -> int:
+    """The columns of a text without its line feeds, as the terminal has them."""
+    return sum(width(sign_of(char) or char) for char in text if char != "\n")
+
+
+def _long(text: str) -> int:
+    """The bits of `OPEN` for a token's text: 16, 8 or 0."""
+    if len(text) <= MOST_WHOLE and (text.isascii() or len(text) < 3):  # no sign has more than the 8 of U+10FFFF
+        return 0
+    columns = _columns(text)
+    return 16 * (len(text) > MOST_WHOLE or columns > 2 * MOST_WHOLE) or 8 * (columns > MOST_WHOLE)
 
 
 def _of_no_text(reading: Reading, token: int) -> str:

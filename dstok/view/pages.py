@@ -67,11 +67,11 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def view_body(editor: bool, rows: str = "", counts: str = "") -> str:
-    """The body of a view, with an editor if a server answers it."""
+def view_body(editor: bool, rows: str = "", status: str = "") -> str:
+    """The body of a view, with an editor if a server answers it. `rows`: HTML; `status`: text."""
     editing = asset("editor.html") if editor else ""
     signs = escape(json.dumps(SIGNS))
-    return Template(asset("view.html")).substitute(editor=editing, rows=rows, counts=counts, signs=signs)
+    return Template(asset("view.html")).substitute(editor=editing, rows=rows, status=escape(status), signs=signs)
 
 
 def page_of(sheet: Sheet, title: str = "dstok view") -> str:
@@ -91,7 +91,7 @@ def page_of(sheet: Sheet, title: str = "dstok view") -> str:
     html = [[sheet.html(side, *each) for side, each in enumerate(row)] for row in rows]
     shown = "".join(map(_row, sheet.starts[:, 0].tolist(), html)) if inline else ""
     counts = "; ".join(f"{reading.name}: {len(reading):,} tokens" for reading in sheet.readings)
-    return page(title, view_body(False, shown, f"<p>{escape(counts)}</p>"), styles=[asset("view.css")],
+    return page(title, view_body(False, shown, counts), styles=[asset("view.css")],
                 scripts=[asset(name) for name in SCRIPTS], data=data if inline else data | {"html": html},
                 classes="static")
 

@@ -2,7 +2,8 @@
 
 In: readings. Out: the number of the first token of each section, for each reading.
 Invariant: the sections follow one another and hold all tokens. Those of two readings begin at the same bytes. No
-character lies in two sections. A section ends after a line feed, if one is near.
+character lies in two sections. A message of a conversation begins a section if it begins a token. A section ends after
+a line feed, if one is near.
 """
 
 from __future__ import annotations
@@ -37,14 +38,19 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
     starts = first.encoding.byte_spans[borders, 0]
     lines = borders[(starts > 0) & (data[np.maximum(starts, 1) - 1] == 10)] if len(data) else borders[:0]
     chosen = [0]
-    while chosen[-1] + MOST < len(first):
-        chosen.append(_next(chosen[-1], lines, borders, len(first)))
-        if chosen[-1] == len(first):
-            chosen.pop()
-            break
-    rows = np.array(chosen, np.int64)
+    for stop in [*_message_starts(first, borders), len(first)]:
+        while chosen[-1] + MOST < stop:
+            chosen.append(min(_next(chosen[-1], lines, borders, stop), stop))
+        if chosen[-1] < stop:
+            chosen.append(stop)
+    rows = np.array(chosen[:-1] or chosen, np.int64)
     columns = [rows, *(_same_place(first, other, rows) for other in readings[1:])]
     return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
+
+
+def _message_starts(reading: Reading, borders: Numbers) -> list[int]:
+    """The tokens at `borders` that belong to another message than the token before."""
+    return np.intersect1d(np.flatnonzero(np.diff(reading.messages)) + 1, borders).tolist()
 
 
 def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:

@@ -58,8 +58,8 @@ class Sheet:
     def header(self) -> dict[str, Any]:
         """The page's first data.
 
-        sections: for each, the first token of each reading, its characters, its lines, and the number of its tokens
-        that the other reading lacks.
+        sections: for each, the first token of each reading, its characters, its lines, the number of its tokens that
+        the other reading lacks, and in a conversation its message, -1 for none.
         """
         alignment = self.alignment
         return {"format": FORMAT, "models": [_model(reading) for reading in self.readings],
@@ -77,6 +77,8 @@ class Sheet:
         lines = np.concatenate([[0], np.cumsum(np.frombuffer(first.data, np.uint8) == 10)])
         ends = np.append(first.encoding.byte_spans[starts[:, 0], 0], len(first.data))
         columns = [starts, np.diff(chars)[:, None], np.diff(lines[ends])[:, None], self._differing()[:, None]]
+        if len(first.messages):
+            columns.append(first.messages[starts[:, 0]][:, None])
         return np.hstack(columns).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
     def _differing(self) -> npt.NDArray[np.int64]:

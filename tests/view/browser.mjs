@@ -49,6 +49,7 @@ async function settled(page) {
 // The tokens that stand in the page, as a reader finds them: id and text.
 async function tokens(page, side = 0) {
   await page.check("#ids");
+  await page.evaluate(() => Promise.all(state.rows.sections.map((_, number) => state.rows.loaded(number)))); // the far ones, too
   await page.waitForFunction(() => [...document.querySelectorAll("#rows li:not(.m, .g)")].every(item => item.dataset.id));
   const found = await page.$$eval("#rows .row", (rows, side) => rows.flatMap(row => {
     const list = row.querySelectorAll(":scope > ol")[side];
@@ -62,7 +63,7 @@ const details = page => page.innerText("#details");
 
 // The details of the token that was just chosen, merges and all.
 async function chosen(page) {
-  await page.waitForFunction(() => /Merges|none|not known|step|gap/.test(document.getElementById("details").innerText));
+  await page.waitForFunction(() => /piece/.test(document.getElementById("details").innerText));
   return details(page);
 }
 
@@ -112,7 +113,7 @@ const scenarios = {
       document.getElementById("text").dispatchEvent(new Event("input"));
     });
     await settled(page);
-    assert.match(await page.innerText("#counts"), /1 lone surrogate became U\+FFFD/);
+    assert.match(await page.innerText("#status"), /1 lone surrogate became U\+FFFD/);
     return { says: found, faults: page.faults };
   },
 
@@ -183,7 +184,7 @@ const scenarios = {
 
   async pageWithoutScript() {
     const page = await open(given.page, { javaScriptEnabled: false });
-    return { text: await page.innerText("#rows"), count: await page.innerText("#counts") };
+    return { text: await page.innerText("#rows"), count: await page.innerText("#status") };
   },
 
   async goneAndEnded() {
@@ -302,7 +303,7 @@ const scenarios = {
     await settled(page);
     assert.match(await page.innerText("#status"), /^deepseek-v3\.2: \d+ tokens$/);
     assert.equal(await page.inputValue("#special"), "none");
-    return { messages: await page.$$eval("#counts tbody tr", rows => rows.map(row => row.lastChild.textContent)), tokens: await tokens(page), axe: await violations(page) };
+    return { messages: await page.$$eval("#messages tbody tr", rows => rows.map(row => row.lastChild.textContent)), tokens: await tokens(page), axe: await violations(page) };
   },
 
   async looks() {

@@ -29,7 +29,7 @@ TEXT = "Hello 🦙⃁ naïve tokenization, 12345!\n\n\t中文字符 <｜User｜>
 HOSTILE = ["</script><script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 1'>", "\u202e\u2066abc\u2069\u200f" * 20,
            "a" + "\u0301" * 10_000, "x" * 20_000, "\x00\x07\x1b[31m\x7f\u2028\u0085", "&lt;b&gt;", "\ufeff\ufffd\U0010ffff", " " * 3000]
 TALK = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "<｜User｜> Hi"}]
-CHOSEN = [0, 3, 5, 13, 14, 30]
+CHOSEN = [0, 3, 5, 13, 14, 19, 30]
 SPLIT = "a ⃁ b"  # a character in several tokens
 LIMITS = ["1", "2", "3", "1.5", "-1", "99"]
 
@@ -119,11 +119,11 @@ def test_what_is_said_of_a_token(results: dict[str, Any]) -> None:
         assert f"token {number + 1} of {len(reading)} id {id} bytes {data.hex(' ')}" in said
         assert f"UTF-8 {reading.state(number) or 'whole characters'} byte span {start} to {end}" in said
         why = "no step" if piece["step"] is None else f"step {piece['step']} (Isolated), alternative {piece['alternative']}"
-        assert f"matched by {why}" in said
+        assert ("matched by" not in said) if reading.encoding.special[number] else f"matched by {why}" in said
         big = data.hex(" ") if reading.state(number) else visible_line(data.decode())  # the page's signs are the terminal's
-        assert said.startswith(f"Token {big} token ")
+        assert said.startswith(f"Close Token {big} token ")
         ranks = [int(rank.replace(",", "")) for rank in re.findall(r"rank ([\d,]+)", said)]
-        assert sorted(ranks) == sorted(step.rank for step in piece["merges"])
+        assert sorted(ranks) == sorted(step.rank for step in piece["merges"] or [])
 
 
 def test_a_page_from_a_file(results: dict[str, Any]) -> None:

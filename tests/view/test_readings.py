@@ -197,6 +197,17 @@ def test_which_bytes_of_a_character() -> None:
     assert counts == {"tokens": 4, "characters": 3, "bytes": 6, "words": 1, "lines": 1, "ids": 4, "added": 0, "split": 1}
 
 
+@pytest.mark.parametrize(("text", "classes"), [
+    ("-" * 64, "w"), (" " * 20, ""), (" " * 30, "w"), ("Replacement", ""), ("\n" * 16, ""), ("\u200b" * 3, ""), ("\u200b" * 4, "v"), ("\u200b" * 7, "w"),
+])
+def test_a_token_that_a_line_may_end_in(text: str, classes: str) -> None:
+    """More than 20 characters; `v`: more than 20 columns, signs counted, which half a phone does not have."""
+    tok = dstok.Tokenizer.from_str(model_json([], extra=[text.encode()], ignore_merges=True, pattern=None))
+    reading = read(tok, text)
+    opening = tokens_html(reading, 0, 1).partition(">")[2].partition(">")[0]
+    assert len(reading) == 1 and opening == (f"<li class={classes}" if classes else "<li")
+
+
 def test_bos_eos_and_lone_surrogates() -> None:
     reading = read(V3, "a\ud800\ufffd", add_bos=True, add_eos=True)
     assert reading.text == "a\ufffd\ufffd" and reading.notes == ("1 lone surrogate became U+FFFD",)
@@ -327,6 +338,10 @@ def test_conversations(version: chat.VersionName, special: Any) -> None:
         assert reading.data[slice(*piece["bytes"])] == data and reading.text[slice(*piece["chars"])] == data.decode()
         assert b"".join(map(reading.bytes_of, range(*piece["tokens"]))) == data
     assert Shown(tokens_html(reading, 0, len(reading))).text == encoded.rendered.text
+    sheet = Sheet([reading])
+    sections = sheet.header()["sections"]
+    rows = [section[4] for section, start, end in zip(sections, sheet.starts[:-1, 0], sheet.starts[1:, 0]) for _ in range(start, end)]
+    assert rows == encoded.message_index.tolist()  # a section has tokens of one message
 
 
 # Pages

@@ -1,5 +1,5 @@
 "use strict";
-// The panel of one token, and the tables of counts. Everything of a text goes into a page as text, never as markup.
+// The panel of one token, and the counts. Everything of a text goes into a page as text, never as markup.
 
 const FLAGS = { special: "special", normalized: "normalized", single_word: "single word", lstrip: "takes blanks before it", rstrip: "takes blanks after it" };
 
@@ -28,7 +28,8 @@ function tokenDetails(model, token, total) {
 
 // What the panel says of the token's piece.
 function pieceDetails(model, piece, token) {
-  const rows = [["piece", `${grouped(piece.number)}: ${shortened(visible(piece.hex))}`], ["matched by", reason(model, piece)]];
+  const rows = [["piece", `${grouped(piece.number)}: ${shortened(visible(piece.hex))}`]];
+  if (!token.added) rows.push(["matched by", reason(model, piece)]);
   const step = piece.step === null ? null : model.steps[piece.step];
   const text = step && step.alternatives[piece.alternative];
   if (step) rows.push([text ? "alternative" : "pattern", text || step.pattern]);
@@ -74,8 +75,8 @@ function mergeTree(piece, token) {
   return own.length === tops.length ? tree : make("div", [make("p", `${own.length} of the ${tops.length} tokens of the piece:`, { class: "soft" }), tree]);
 }
 
-// The counts: a list a model.
-function countTables(models, differences) {
+// The counts: a list a model; and where two of them differ.
+function countLists(models, differences) {
   const ratio = (one, other) => (other ? (one / other).toFixed(2) : "–");
   const counts = c => [
     ["tokens", grouped(c.tokens)], ["characters", grouped(c.characters)], ["bytes", grouped(c.bytes)],
@@ -86,23 +87,29 @@ function countTables(models, differences) {
   const found = models.map(model => make("div", [
     make("h2", model.name), make("dl", counts(model.counts).map(([name, value]) => make("div", [make("dt", name), make("dd", value)]))),
   ], { class: "counts" }));
-  if (differences) {
-    found.push(make("p", differences.places === 0
-      ? `Both cut the text alike${differences.ids ? ", with the same ids" : ""}.`
-      : `They differ at ${grouped(differences.places)} place${differences.places > 1 ? "s" : ""}: ${differences.tokens.map(grouped).join(" and ")} tokens, underlined by a wave.`
-        + (differences.ids ? " Ids are compared, too." : " Only where tokens begin and end is compared: the vocabularies are not the same."), { id: "differences" }));
-  }
-  if (models[0].messages.length) {
-    const rows = models[0].messages.map((message, number) => [message.role ? String(number) : "", message.role || "the format's own",
-      ...models.map(model => (model.messages[number] ? grouped(model.messages[number].tokens) : "–"))]);
-    found.push(counted("Messages", ["", "role", ...models.map(model => model.name)], rows, 2));
-  }
-  for (const model of models) for (const note of model.notes) found.push(make("p", `${model.name}: ${note}`, { class: "bad" }));
-  return found;
+  if (!differences) return found;
+  const words = differences.places === 0 ? `Both cut the text alike${differences.ids ? ", with the same ids" : ""}.`
+    : `They differ at ${grouped(differences.places)} place${differences.places > 1 ? "s" : ""}: ${differences.tokens.map(grouped).join(" and ")} tokens, underlined by a wave.`
+      + (differences.ids ? " Ids are compared, too." : " Only where tokens begin and end is compared: the vocabularies are not the same.");
+  return [...found, make("p", words, { id: "differences" })];
 }
 
-function counted(title, heads, rows, labels = 1) {
-  const cell = (value, i) => (i === 0 && labels === 1 ? make("th", value, { scope: "row" }) : make("td", value, i < labels ? {} : { class: "n" }));
-  const head = make("tr", heads.map((name, i) => (name ? make("th", name, { scope: "col", ...(i < labels ? {} : { class: "n" }) }) : make("td"))));
-  return make("table", [make("caption", title), make("thead", [head]), make("tbody", rows.map(row => make("tr", row.map(cell))))]);
+// The messages of a conversation, each with a link to its tokens.
+function messageTable(models) {
+  const rows = models[0].messages.map((message, number) => [
+    message.role ? String(number) : "", message.role ? make("a", message.role, { href: `#message-${number}` }) : "the format's own",
+    ...models.map(model => (model.messages[number] ? grouped(model.messages[number].tokens) : "–"))]);
+  return counted(["", "role", ...models.map(model => model.name)], rows);
+}
+
+function counted(heads, rows) {
+  const cell = (value, i) => make("td", value instanceof Node ? [value] : value, i < 2 ? {} : { class: "n" });
+  const head = make("tr", heads.map((name, i) => (name ? make("th", name, { scope: "col", ...(i < 2 ? {} : { class: "n" }) }) : make("td"))));
+  return make("table", [make("thead", [head]), make("tbody", rows.map(row => make("tr", row.map(cell))))]);
+}
+
+// What the pointer at a token shows.
+function tip(token) {
+  const bytes = token.hex ? `bytes ${shortened(spaced(token.hex))}` : "no bytes";
+  return `id ${token.id}, ${bytes}, offset ${grouped(token.bytes[0])} to ${grouped(token.bytes[1])}`;
 }

@@ -2,6 +2,8 @@
 // The tokens, in rows: one a section of the sheet, filled when it comes near to the window and emptied when it is far.
 // A row has a list of tokens for each reading. The chosen token has the focus; what moves it, does so by its number.
 
+const ROLES = ["system", "developer", "user", "assistant", "tool"]; // those that have a colour
+
 class Rows {
   // `chosen(side, token)` is called with a token that has been chosen, `failed(error)` if a row cannot be had.
   constructor(source, box, chosen, failed, whole) {
@@ -21,6 +23,7 @@ class Rows {
     if (!whole) box.replaceChildren(...this.sections.map((section, number) => this.empty(section, number)));
     [...box.children].forEach((row, number) => {
       row.number = number;
+      if (this.source.header.models[0].messages.length) this.frame(row, number);
       this.watcher.observe(row);
     });
   }
@@ -35,6 +38,22 @@ class Rows {
     row.style.minHeight = `${Math.max(2, section[this.sides + 1], section[this.sides] * this.sides / 90) * 1.9}rem`;
     row.number = number;
     return row;
+  }
+
+  // The number of the message that a row's tokens belong to, -1 for the format's own.
+  message(number) {
+    return this.sections[number]?.[this.sides + 3];
+  }
+
+  // A message's rows get one frame, and its first row a heading.
+  frame(row, number) {
+    const message = this.message(number), { role } = this.source.header.models[0].messages.at(message);
+    row.classList.add("message", ...(ROLES.includes(role) ? [role] : []));
+    row.classList.toggle("ends", this.message(number + 1) !== message);
+    if (this.message(number - 1) === message) return;
+    row.classList.add("begins");
+    if (message >= 0) row.id = `message-${message}`;
+    row.prepend(make("h2", message < 0 ? "the format's own" : [make("b", role), ` message ${message}`], { class: "role" }));
   }
 
   see(seen) {
@@ -150,7 +169,7 @@ class Rows {
   }
 
   show(item) {
-    const place = item.getBoundingClientRect(), narrow = window.matchMedia("(max-width: 60rem)").matches;
+    const place = item.getBoundingClientRect(), narrow = !wide.matches;
     const top = narrow ? 0 : document.querySelector(".tools").offsetHeight; // what covers the rows: tools, or the panel
     const bottom = window.innerHeight * (narrow ? 0.58 : 1);
     if (place.top < top + 8 || place.bottom > bottom - 8) item.scrollIntoView({ block: "center" });

@@ -2,8 +2,10 @@
 // The page: what is typed, what is chosen, and what the address says of it. Needs data.js, details.js, rows.js.
 
 const element = id => document.getElementById(id);
-const state = { rows: null, source: null, sent: 0, timer: 0, model: null, whole: false };
+const state = { rows: null, source: null, at: null, sent: 0, timer: 0, model: null, whole: false }; // at: [side, token] last chosen
 const contained = element("data");
+const hint = element("hint");
+const wide = window.matchMedia("(min-width: 60.01rem)"); // as in view.css
 const framed = location.protocol === "about:"; // in a notebook: there is no address of its own
 
 function say(words, bad = false) {
@@ -13,17 +15,37 @@ function say(words, bad = false) {
 
 // Shows what a text was made of.
 function show(source, whole = false) {
-  if (state.rows) state.rows.close();
-  const models = source.header.models, at = state.rows && state.rows.at;
+  const { models, differences } = source.header, { at } = state;
+  clear(whole);
   state.source = source;
-  element("counts").replaceChildren(...countTables(models, source.header.differences));
-  element("heads").replaceChildren(make("span"), ...models.map(model => make("span", model.name)));
+  fill("counts", countLists(models, differences));
+  if (models[0].messages.length) fill("messages", [messageTable(models)]);
+  element("heads").replaceChildren(make("span", "Token"), ...models.map(model => make("span", model.name)));
   document.querySelector(".columns").classList.toggle("pair", models.length > 1);
-  element("jumps").hidden = !(source.header.differences && source.header.differences.places);
+  element("jumps").hidden = !(differences && differences.places);
   state.rows = new Rows(source, element("rows"), chosen, failed, whole);
   state.rows.ids = element("ids").checked;
   limit();
+  const notes = models.flatMap(model => model.notes.map(note => `${model.name}: ${note}`));
+  say([models.map(model => `${model.name}: ${grouped(model.counts.tokens)} tokens`).join("; "), ...notes].join(". "));
   if (at) state.rows.choose(...at, { focus: false, scroll: false }).catch(failed); // someone may be typing
+}
+
+// No text, no tokens: what stood there belongs to another text, or to another model.
+function clear(whole = false) {
+  if (state.rows) state.rows.close();
+  state.rows = state.source = null;
+  if (!whole) element("rows").replaceChildren();
+  element("heads").replaceChildren();
+  for (const id of ["counts", "messages", "jumps", "tip"]) element(id).hidden = true;
+  element("limit-says").textContent = "";
+  element("details").replaceChildren(hint);
+  element("details").hidden = false;
+}
+
+function fill(id, content) {
+  element(id).hidden = false;
+  element(id).lastElementChild.replaceChildren(...content);
 }
 
 // What the server no longer has is asked for again; anything else is said.
@@ -34,7 +56,10 @@ function failed(error) {
 let panel = 0;
 async function chosen(side, token) {
   const model = state.source.header.models[side], mine = ++panel, source = state.source;
-  element("details").replaceChildren(...tokenDetails(model, token, source.header.ends[side]));
+  state.at = [side, token.number];
+  const close = make("button", "Close", { type: "button", id: "close" });
+  element("details").replaceChildren(close, ...tokenDetails(model, token, source.header.ends[side]));
+  element("details").hidden = false;
   remember();
   if (token.piece < 0) return;
   try {
@@ -47,8 +72,27 @@ async function chosen(side, token) {
   }
 }
 
+// The panel goes; the token stays chosen.
+function closeDetails() {
+  element("details").hidden = true;
+  element("rows").querySelector("li[aria-current]")?.focus({ preventScroll: true });
+}
+
+// The tip of the token below the pointer.
+async function point(event) {
+  const item = event.pointerType === "mouse" && event.target.closest("#rows li:not(.m, .g)"), box = element("tip");
+  const rows = state.rows, place = item && await rows.numberOf(item);
+  box.hidden = !place;
+  if (!place) return;
+  box.textContent = tip((await rows.item(...place)).token);
+  const at = item.getClientRects()[0], size = box.getBoundingClientRect();
+  box.style.left = `${Math.max(4, Math.min(at.left, document.documentElement.clientWidth - size.width - 4))}px`;
+  box.style.top = `${at.top > size.height + 6 ? at.top - size.height - 4 : at.bottom + 4}px`;
+}
+
 // Where token number N falls.
 async function limit() {
+  if (!state.rows) return;
   const wanted = element("limit").value, total = state.source.header.ends[0], says = element("limit-says");
   const number = Number(wanted), rows = state.rows, valid = wanted !== "" && Number.isInteger(number) && number >= 0;
   rows.limit = valid && number < total ? [0, number] : null;
@@ -71,7 +115,7 @@ function remember() {
   for (const id of ["model", "other", "special", "kind", "limit"]) if (element(id) && element(id).value) found.set(id, element(id).value);
   for (const id of ["bos", "eos", "ids"]) if (element(id) && element(id).checked) found.set(id, "1");
   if (!element("blanks").checked) found.set("blanks", "0");
-  if (state.rows && state.rows.at) found.set("token", state.rows.at.join("."));
+  if (state.at) found.set("token", state.at.join("."));
   history.replaceState(null, "", `#${found}`);
 }
 
@@ -96,10 +140,15 @@ function looks() {
   }
 }
 
+function refuse(words) {
+  clear();
+  say(words, true);
+}
+
 // Sends the text; of several answers the last one counts.
 async function send() {
   if (element("text").value.length > state.most) {
-    say(`Expected at most ${grouped(state.most)} characters: dstok show and dstok dump take texts of any length.`, true);
+    refuse(`Expected at most ${grouped(state.most)} characters: dstok show and dstok dump take texts of any length.`);
     busy(false);
     return;
   }
@@ -114,10 +163,8 @@ async function send() {
     });
     if (mine !== state.sent) return;
     show(new Served(made));
-    const models = made.header.models;
-    say(models.map(model => `${model.name}: ${grouped(model.counts.tokens)} tokens`).join("; "));
   } catch (error) {
-    if (mine === state.sent) say(error.message, true);
+    if (mine === state.sent) refuse(error.message);
   }
   if (mine === state.sent && state.timer === 0) busy(false);
 }
@@ -131,6 +178,7 @@ function soon() {
 }
 
 function save() {
+  if (!state.source) return;
   const link = make("a", "", { download: "tokens.json" });
   if (state.source.exported) link.href = state.source.exported;
   else link.href = URL.createObjectURL(new Blob([contained.textContent], { type: "application/json" }));
@@ -155,6 +203,26 @@ function listen() {
     const place = token && await state.rows.numberOf(token);
     if (place) await state.rows.choose(...place);
   });
+  element("rows").addEventListener("pointerover", point);
+  element("rows").addEventListener("pointerleave", () => { element("tip").hidden = true; });
+  window.addEventListener("scroll", () => { element("tip").hidden = true; }, { passive: true });
+  element("details").addEventListener("click", event => { if (event.target.id === "close") closeDetails(); });
+  document.addEventListener("keydown", event => {
+    if (event.key !== "Escape") return;
+    element("tip").hidden = true;
+    if (state.rows && state.rows.at) closeDetails();
+  });
+  element("messages").addEventListener("click", async event => {
+    const link = event.target.closest("a");
+    if (!link) return;
+    event.preventDefault(); // the address holds the settings
+    const row = element(link.hash.slice(1));
+    await state.rows.choose(0, state.rows.first(0, row.number), { scroll: false });
+    row.scrollIntoView({ block: "start" });
+  });
+  const fold = () => document.querySelectorAll(".fold").forEach(each => { each.open = wide.matches; });
+  wide.addEventListener("change", fold);
+  fold();
   element("rows").addEventListener("focusin", async event => {
     const place = !state.rows.at && event.target.matches("li") && await state.rows.numberOf(event.target);
     if (place) await state.rows.choose(...place, { focus: false });
@@ -165,7 +233,7 @@ function listen() {
   element("limit").addEventListener("input", async () => {
     await limit();
     remember();
-    const place = state.rows.limit;
+    const place = state.rows?.limit;
     if (place) state.rows.show((await state.rows.item(...place)).item);
   });
   element("after").addEventListener("click", () => jump(1));
@@ -189,7 +257,7 @@ function listen() {
 }
 
 async function jump(way) {
-  if (!await state.rows.difference(way)) say("There is no further difference that way.");
+  if (state.rows && !await state.rows.difference(way)) say("There is no further difference that way.");
 }
 
 function options(id, values) {
