@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 
 import dstok
 
-project, author, copyright = "dstok", "the authors of dstok", "the authors of dstok"
+project, author, copyright = "dstok", "dstok developers", "dstok developers"
 version = release = dstok.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "command_reference", "docstrings"]
@@ -40,14 +40,15 @@ maximum_signature_line_length = 90
 
 html_theme = "furo"  # fonts of the system, light and dark
 html_title = f"dstok {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["dstok.css"]
 html_show_sourcelink = False
 
 
 def list_further_pages(app: Sphinx, page: str, source: list[str]) -> None:
     """Pages of this folder that the index names nowhere are listed at its end."""
     names = {path.stem for path in Path(app.srcdir).glob("*.md")} - {"index", *re.findall(r"(?m)^(\w+)$", source[0])}
-    listed = "\n".join(["```{toctree}", ":caption: Further pages", ":maxdepth: 1", "", *sorted(names), "```"])
+    listed = "\n".join(["```{toctree}", ":caption: Further pages", ":maxdepth: 1", ":hidden:", "", *sorted(names), "```"])
     source[0] = source[0].replace("<!-- further pages -->", listed if names else "")
 
 

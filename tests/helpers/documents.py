@@ -4,8 +4,8 @@ In: a page. Out: an AssertionError that names the page and the line of what is n
 Python or of the shell is run, or the line before it says why not: `<!-- not run: why -->`, or
 `<!-- run by tests/some/test_file.py -->`.
 
-- `python`: statement by statement, in one namespace for the page. Where a value stands after an expression as a comment,
-  `tok.count("Hi")  # 1`, the expression has that value. Words after two more blanks are for the reader.
+- `python`: statement by statement, in one namespace for the page. Where a value stands as a comment behind or below an
+  expression, `tok.count("Hi")  # 1`, the expression has that value. Words after two more blanks are for the reader.
 - `pycon`: a session with `>>>`, as a doctest.
 - `sh`: by bash, which stops at the first command that fails; a `text` block right after it is what was printed, `...` standing
   for anything.
@@ -79,11 +79,12 @@ def run_python(block: Block, space: dict[str, Any]) -> int:
 
 
 def claimed(source: str) -> Iterator[tuple[int, Any]]:
-    """(line, value) of each comment that is a value."""
+    """(line of the code, value) of each comment that is a value."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
+            below = token.line.lstrip().startswith("#")
             with suppress(SyntaxError, ValueError):
-                yield token.start[0], ast.literal_eval(re.split(r"\s{2,}", token.string[1:].strip())[0])
+                yield token.start[0] - below, ast.literal_eval(re.split(r"\s{2,}", token.string[1:].strip())[0])
 
 
 def run_session(block: Block, space: dict[str, Any]) -> int:

@@ -1,7 +1,7 @@
-"""What the code blocks of the documentation find in the place where they run: variables by page, and files.
+"""The files that the code blocks of a page find in the folder where they run.
 
-In: a page. Out: its variables and files. A page that needs nothing from here is the better one: its reader has nothing
-either.
+In: a page. Out: its files. A tutorial's reader has none, the README's reader those of the clone. The other pages show
+commands for files of the reader's own, such as notes.txt.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from real_models import real_json
 
-__all__ = ["files", "variables"]
+__all__ = ["files"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 USER, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo", "reasoning_content": "Hm"}
@@ -23,26 +22,13 @@ _IDS = 2000
 PROSE = "A tokenizer cuts a text into pieces, and pieces into tokens.\nnaïve café, 東京 🦙, 12345\n"
 
 
-def _of_chat() -> dict[str, Any]:
-    return {"version": "v3.2", "options": {}, "tools": None, "body": {"model": "x", "messages": [USER]}, "cache": [],
-            "completion": "Hm</think>Yo<｜end▁of▁sentence｜>", "stream": ["H", "m</thi", "nk>Yo"], "send": lambda delta: None,
-            "text": "{% for m in messages %}<｜User｜>{{ m.content }}{% endfor %}"}
-
-
-def _of_splitter() -> dict[str, Any]:
-    return {"texts": ["b b", "b c", "c"]}
-
-
-VARIABLES: dict[str, Callable[[], dict[str, Any]]] = {"docs/chat.md": _of_chat, "docs/splitter.md": _of_splitter}
-
-
-def variables(page: str) -> dict[str, Any]:
-    """What the names in a page's blocks mean that it does not set itself."""
-    return {"__name__": "documentation", **VARIABLES.get(page, dict)()}
-
-
-def files(folder: Path) -> None:
-    """Puts there what commands and examples read: texts of each kind, a tokenizer.json, the project's examples."""
+def files(page: str, folder: Path) -> None:
+    """Puts the page's files there: the project's examples, texts of each kind, a tokenizer.json."""
+    if page.startswith("docs/tutorials/"):
+        return
+    shutil.copytree(CHECKOUT / "examples", folder / "examples")
+    if page == "README.md":
+        return
     talk = [USER, ANSWER, {"role": "user", "content": "So?"}]
     for name in ("notes.txt", "notes.md", "prompt.txt", "README.md"):
         (folder / name).write_text(PROSE, encoding="utf-8")
@@ -54,7 +40,6 @@ def files(folder: Path) -> None:
     (folder / "answer.txt").write_text("Hm</think>Yo<｜end▁of▁sentence｜>", encoding="utf-8")
     (folder / "ids.txt").write_text("19923 2058\n")
     (folder / "tokenizer.json").write_text(json.dumps(_small()), encoding="utf-8")
-    shutil.copytree(CHECKOUT / "examples", folder / "examples")
     _data(folder / "data")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from documents import RUN, Block, blocks, claimed, run_python, run_session, run_shell
 from shares import seeds
-from surroundings import files, variables
+from surroundings import files
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", *sorted(str(page.relative_to(CHECKOUT)) for page in (CHECKOUT / "docs").rglob("*.md"))]
@@ -28,10 +28,11 @@ def blocks_to_run(page: str) -> list[Block]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_to_run(page)])
 def test_code_blocks(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files(tmp_path)
+    """In order, as a reader types them: no name comes from elsewhere."""
+    files(page, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    space = variables(page)
+    space = dict[str, Any](__name__="documentation")
     for block in blocks_to_run(page):
         run(block, space, tmp_path)
 
@@ -96,7 +97,7 @@ def test_the_families_of_the_upstream_page() -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("```python\nx = 1\nx + 1  # 3\n```", "expected 3, found 2"), ("```python\n[1].pop()  # 2  the last\n```", "page.md:2"),
+    ("```python\nx = 1\nx + 1  # 3\n```", "expected 3, found 2"), ("```python\n1 + 1\n# 3  below\n```", "page.md:2: expected 3, found 2"), ("```python\n[1].pop()  # 2  the last\n```", "page.md:2"),
     ("```sh\nfalse\n```", "exit code 1"), ("```sh\necho a\n```\n\n```text\nb\n```", "found\na"),
     ("```pycon\n>>> 1 + 1\n3\n```", "Expected"),
 ])
