@@ -63,7 +63,7 @@ def _array(ids: Iterable[int]) -> Ids:
 
 
 def _dstok(module: Any, path: Path, mode: str, threads: int) -> Call:
-    built_in = path.stem in {info.name for info in module.models()}
+    built_in = path.stem in module.models()
     tok = module.load(path.stem if built_in else path)
     if mode.startswith("batch"):
         return Call(lambda texts: tok.encode_batch_arrays(texts, threads=threads), lambda got: _array(got[0]))

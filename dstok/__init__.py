@@ -20,7 +20,7 @@ try:
         UnsupportedError,
     )
     from dstok.loading import load
-    from dstok.models import models
+    from dstok.models import model_info, models
     from dstok.tokenizer import Tokenizer
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("dstok.core."):
@@ -59,6 +59,7 @@ __all__ = [
     "__version__",
     "errors",
     "load",
+    "model_info",
     "models",
     "rows",
 ]

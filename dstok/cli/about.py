@@ -14,10 +14,9 @@ import dstok
 from dstok.cli.arguments import add_command, add_json_and_output, add_model, add_output, add_upstream
 from dstok.cli.errors import complain, visible
 from dstok.cli.models import listed_models, load_model
-from dstok.errors import ModelPackageError
+from dstok.errors import ModelNotFoundError, ModelPackageError
 from dstok.files.outputs import write_text
 from dstok.loading import fetched
-from dstok.models import info_of
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -111,9 +110,11 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "scan": tokenizer.inspect().way,
     }
     try:
-        known = info_of(tokenizer.name)
-        if known is not None and tokenizer.fingerprint == dstok.load(known.name).fingerprint:
+        known = dstok.model_info(tokenizer.name)
+        if tokenizer.fingerprint == dstok.load(known.name).fingerprint:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
+    except ModelNotFoundError:
+        pass
     except ModelPackageError as error:  # the model is from a file whose name a broken package also uses
         complain(str(error))
     return info

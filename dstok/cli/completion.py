@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> None:
     from dstok.cli.app import ACTIONS, commands_below, whole_parser
 
     parser = whole_parser()
-    models = _words_or_files("models", [model.name for model in dstok.models()])
+    models = _words_or_files("models", list(dstok.models()))
     for name, command in commands_below("dstok", parser):
         words = [action.split()[1] for action in ACTIONS if name == f"dstok {action.split()[0]}"]
         files = _words_or_files(name.split()[-1], words) if words else shtab.FILE

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dstok.formats.columns import joined, unpack_added
-from dstok.models.names import ALIASES
+from dstok.models.names import ALIASES, find
 from dstok.tables.flat import Tables, tables_from_image
 from dstok.tables.image.file import open_image
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dstok.models.info import ModelInfo
     from dstok.models.package_reader import Model
 
-__all__ = ["built_in", "info_of", "is_built_in", "models", "models_and_faults"]
+__all__ = ["built_in", "is_built_in", "model_info", "models", "models_and_faults"]
 
 _HERE = os.path.dirname(__file__)
 
@@ -49,44 +49,50 @@ def _own(name: str) -> dict[str, Any]:
     return own
 
 
-def models() -> tuple[ModelInfo, ...]:
-    """The built-in models, then those of installed packages (`dstok-models-...`).
+def models() -> tuple[str, ...]:
+    """The names of the built-in models, then of those in installed packages (`dstok-models-...`).
 
     A broken package affects only its own models. A name that two packages have is not listed. Each of these gives a
     warning that names the package. A listed model may still have a damaged file: `load` checks the files.
 
-    >>> [info.name for info in models() if info.package == "dstok"]
-    ['deepseek-v3', 'deepseek-r1', 'deepseek-v3.1', 'deepseek-v3.2', 'deepseek-v4', 'deepseek-ocr', 'deepseek-vl2', \
-'deepseek-r1-distill-qwen']
+    >>> models()[:3]
+    ('deepseek-v3', 'deepseek-r1', 'deepseek-v3.1')
     """
     import warnings
 
     known, faults = models_and_faults()
     for fault in faults:
         warnings.warn(str(fault), stacklevel=2)
-    return known
+    return tuple(model.name for model in known)
+
+
+def model_info(name: str) -> ModelInfo:
+    """The data of the model with this name or alias: its vocabulary's size, source, licence, other names.
+
+    Raises `ModelNotFoundError`, also for models that only lie in the caches of other libraries, and
+    `ModelPackageError`.
+
+    >>> model_info("deepseek-ai/DeepSeek-R1-0528").name, model_info("deepseek-r1").vocab_size
+    ('deepseek-r1', 128815)
+    """
+    known = find(name)
+    if known is not None:
+        return _known(known)
+    from dstok.models.package_reader import missing, model_of
+
+    model = model_of(name)
+    if model is None:
+        raise missing(name)
+    loadable = {info.name: info for info in models_and_faults()[0]}  # without aliases that another package has, too
+    return loadable.get(model.name) or _of_package(model)
 
 
 def models_and_faults() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
-    """The result of `models`, and the errors that it warns of."""
+    """The data of the models that `models` names, and the errors that it warns of."""
     from dstok.models.package_reader import listing  # asking for the installed packages takes longer than loading
 
     others, faults = listing()
     return (*map(_known, _index()), *map(_of_package, others)), tuple(faults)
-
-
-def info_of(name: str) -> ModelInfo | None:
-    """The data of the model with this name; None for an alias or an unknown name. Raises `ModelPackageError`.
-
-    >>> info_of("deepseek-r1").vocab_size, info_of("deepseek-r1-0528")
-    (128815, None)
-    """
-    if name in _index():
-        return _known(name)
-    from dstok.models.package_reader import model_of
-
-    model = model_of(name)
-    return None if model is None or model.name != name else _of_package(model)
 
 
 def _known(name: str) -> ModelInfo:

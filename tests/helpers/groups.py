@@ -39,7 +39,7 @@ def _models() -> tuple[set[str], re.Pattern[str]]:
     import dstok  # tests/conftest.py says which one, when this module is there already
 
     real = real_models()
-    names = sorted({*real, *(model.name for model in dstok.models())}, key=len, reverse=True)
+    names = sorted({*real, *dstok.models()}, key=len, reverse=True)
     return real, re.compile(rf"(?<=[-\[])(?:{'|'.join(map(re.escape, names))})(?=[-\]])")
 
 

@@ -22,7 +22,7 @@ from dstok.core.simd import _level
 from dstok.testing.guide import built_in
 
 V3 = built_in("deepseek-v3")  # one for most tests: each has workspaces of its own, 20 MB for each thread, and a guide
-BUILT_IN = tuple(info.name for info in dstok.models())
+BUILT_IN = dstok.models()
 TODAY = ("deepseek-v3", *([*BUILT_IN[1:]][number] for number in seeds(len(BUILT_IN) - 1, 2)))  # each other one loads 100 MB
 FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ
 

@@ -19,7 +19,6 @@ from model_packages import found_at, install, metadata, name_models, with_path
 
 import dstok
 from dstok.errors import DstokError, ModelNotFoundError, ModelPackageError
-from dstok.models import info_of
 from dstok.testing import verify
 
 BUILT_IN = ["deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4", "deepseek-ocr", "deepseek-vl2",
@@ -48,7 +47,7 @@ def listed() -> tuple[list[str], list[str]]:
     importlib.invalidate_caches()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        names = [info.name for info in dstok.models()]
+        names = list(dstok.models())
     assert names[: len(BUILT_IN)] == BUILT_IN
     assert all(Path(warning.filename) == Path(__file__) for warning in told)  # they lead to who called
     return names[len(BUILT_IN) :], [str(warning.message) for warning in told]
@@ -58,7 +57,7 @@ def aliases() -> list[tuple[str, ...]]:
     """Those of the models that are not built in."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [info.aliases for info in dstok.models()[len(BUILT_IN) :]]
+        return [dstok.model_info(name).aliases for name in dstok.models()[len(BUILT_IN) :]]
 
 
 # Broken in every way
@@ -199,8 +198,8 @@ def test_a_model_whose_own_name_dstok_has(site: Path) -> None:
     assert found == ["good"] and len(told) == 1 and "found 'deepseek-v3', which stays what it is" in told[0]
     with pytest.raises(ModelPackageError, match=re.escape(WHO) + ".* found 'deepseek-v3', which stays what it is"):
         dstok.load("bad-2")
-    known = info_of("deepseek-v3")
-    assert known is not None and known.package == "dstok" and dstok.load("deepseek-v3").vocab_size == known.vocab_size
+    known = dstok.model_info("deepseek-v3")
+    assert known.package == "dstok" and dstok.load("deepseek-v3").vocab_size == known.vocab_size
 
 
 def test_two_with_one_name(site: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from dstok.view.explanation import explanation_page
 
 TOK = dstok.load("deepseek-v3")
 PROGRAM = TOK.inspect().automaton
-MODELS = [model.name for model in dstok.models() if model.name in ("deepseek-v3", "deepseek-r1-distill-qwen")]
+MODELS = [name for name in dstok.models() if name in ("deepseek-v3", "deepseek-r1-distill-qwen")]
 HOSTILE = "</svg><script>alert(1)</script> &amp; \"q\" \x00\x1b[31m \u202e\u0301 \\n"
 SVG = "{http://www.w3.org/2000/svg}"
 
