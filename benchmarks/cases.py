@@ -4,9 +4,9 @@ In: a name such as "english/docs". Out: a `Case`, its text, and the items that a
 text depends only on its source and size. Corpora are files; all other texts are made from constants and from the noise
 of SHAKE-256. So every machine and Python version times the same bytes, and a smaller text is the start of a larger one
 of its kind. Generated texts hold as many whole units as fit in the size.
-Source: wiki.test.raw as found by `wikitext.py`, and four corpora of the project's shared folder (`DSTOK_SHARED`, else
-`../shared` beside the checkout). The worst cases are runs that a BPE tokenizer cannot cut into short pieces, or that
-look like the start of a special token.
+Source: wiki.test.raw as found by `wikitext.py`, the texts of `texts.py`, and four corpora of the project's shared
+folder (`DSTOK_SHARED`, else `../shared` beside the checkout). The worst cases are runs that a BPE tokenizer cannot cut
+into short pieces, or that look like the start of a special token.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import wikitext
+from benchmarks import texts, wikitext
 
-__all__ = ["CORPORA", "KINDS", "MODES", "Case", "all_cases", "items", "load_text", "select", "slices"]
+__all__ = ["CORPORA", "KINDS", "MODES", "PUBLIC", "Case", "all_cases", "items", "load_text", "select", "slices"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = {"wiki": "wiki.test.raw", "english": "english.txt.xz", "code": "code.txt.xz", "chinese": "chinese.txt.xz",
            "multilingual": "multilingual.txt.xz"}
+PUBLIC = ("wiki", *texts.FETCHED)  # texts that anyone can fetch
 MODES = ("whole", "docs", "lines", "list", "slices")
 SLICES = 6  # of a text in the mode "slices": one for the cold figure, the others for the warm one
 DOCUMENT = 4096  # code points of a document in the modes "docs" and "batch"
@@ -56,8 +57,8 @@ class Case:
 
     @property
     def small(self) -> bool:
-        """Whether the text is about a megabyte, which even a slow engine encodes in a second."""
-        return self.source == "wiki" or 0 < self.size <= WORST_SIZE
+        """Whether even a slow engine encodes the text in some seconds."""
+        return self.source in PUBLIC or 0 < self.size <= WORST_SIZE
 
     @property
     def unseen(self) -> bool:
@@ -73,12 +74,14 @@ class Case:
 def all_cases() -> list[Case]:
     """All cases, in the order of the tables."""
     corpora = [Case(f"{source}/{mode}", "corpus", source, mode) for source in CORPORA for mode in MODES]
+    fetched = [Case(f"{source}/{mode}", "corpus", source, mode, full=True)
+               for source in texts.FETCHED for mode in MODES]
     threads = [Case(f"english/batch{n}", "threads", "english", f"batch{n}") for n in (1, 2)]
     memory = [Case("distinct/docs", "memory", "distinct", "docs", DISTINCT_SIZE)]
     worst = [Case(f"worst/{kind}", "worst", kind, "whole", WORST_SIZE) for kind in KINDS]
     growth = [Case(f"growth/{kind}/{label}", "growth", kind, "whole", size, full=True)
               for kind in KINDS for label, size in GROWTH_SIZES.items()]
-    return corpora + threads + memory + worst + growth
+    return corpora + fetched + threads + memory + worst + growth
 
 
 def select(patterns: list[str], full: bool) -> list[Case]:
@@ -99,6 +102,8 @@ def load_text(case: Case) -> str:
     """The text of a case. Raises `FileNotFoundError` if a corpus is missing; its `strerror` tells the remedy."""
     if case.source in CORPORA:
         return _corpus(CORPORA[case.source])
+    if case.source in texts.FETCHED:
+        return texts.load(case.source)
     make = _distinct_words if case.source == "distinct" else KINDS[case.source]
     return make(case.size)
 

@@ -1,7 +1,7 @@
 """Result files as Markdown, with copies in docs/speed.md (all tables) and in the README (the short one).
 
     python -m benchmarks.table FILE... [--write [docs/speed.md] | --check [docs/speed.md]]
-    python -m benchmarks.table FILE... --short [--write [README.md] | --check [README.md]]
+    python -m benchmarks.table FILE... --short [--write [README.md] | --check [README.md]]     of runs with --quick
 
 In: result files, one for each instruction set. Out: Markdown on stdout, or between the marker comments of a document.
 Invariant: the text between the markers equals the output of `sections` or `short` for the files, to the byte; otherwise
@@ -13,19 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmarks.cases import ROOT
+from benchmarks.cases import PUBLIC, ROOT
 from benchmarks.engines import ENGINES, LEVELS
 from benchmarks.goals import growth_cases, ratio, typical
-from benchmarks.summary import CaseSummary, EngineSummary, Results, Spread, figure
+from benchmarks.summary import OURS, CaseSummary, EngineSummary, Results, Spread, figure
 
-__all__ = ["BEGIN", "END", "level_name", "main", "number", "replaced", "sections", "short", "tables"]
+__all__ = ["BEGIN", "END", "SHORT_TABLE", "level_name", "main", "number", "replaced", "sections", "short", "tables"]
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
 DEFAULT = Path()  # the document that has these tables
 _RATIO = "dstok over the best exact peer"
+SHORT_TABLE = {"whole": "", "list": "`encode(text)`", "lines": "`encode(line)`"}  # modes, and their columns' names
 MODE_NAMES = {"whole": "one call, array", "docs": "4 KB documents, arrays", "lines": "a call a line, lists",
               "list": "one call, list", "slices": "4 KB documents, each once"}
 
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="result files as Markdown")
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE", help="one for each instruction set")
     parser.add_argument("--spread", action="store_true", help="with the least and the most of all rounds")
-    parser.add_argument("--short", action="store_true", help="one table: each corpus in one call, at each level")
+    parser.add_argument("--short", action="store_true", help="one table: each public text, at each level")
     action = parser.add_mutually_exclusive_group()
     for name, what in (("write", "replace the table in a document"), ("check", "exit with 1 if it is not current")):
         action.add_argument(f"--{name}", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help=what)
@@ -81,14 +82,27 @@ def sections(found: Iterable[Results], spread: bool = False) -> str:
 
 
 def short(found: Iterable[Results]) -> str:
-    """One table: each corpus in one call, by instruction set, with the one of most processors first."""
+    """One table: each public text, by instruction set, with the one of most processors first.
+
+    The engines' columns are of `encode_array`; the last ones are dstok's for lists, with its ratios.
+    """
     every = _widest_first(found)[::-1]
     timed = {name for results in every for case in results["cases"] for name in case["engines"]}
     engines = [name for name in ENGINES if name in timed]
-    rows = [[level_name(results), case["source"], *_cells(case, engines, False), _ratios(case)] for results in every
-            for case in results["cases"] if case["group"] == "corpus" and case["mode"] == "whole"]
+    rows = [row for results in every for source in PUBLIC for row in _short_row(results, source, engines)]
     settings = [f"{level_name(results)}: {_setting(results, engines)}" for results in every]
-    return "\n\n".join([_markdown(["instructions", "text", *engines, _RATIO], rows, 2), *settings])
+    notes = [note for results in every if (note := _notes(results))]
+    heads = ["instructions", "text", *engines, _RATIO, *filter(None, SHORT_TABLE.values())]
+    return "\n\n".join([_markdown(heads, rows, 2), *settings, *notes])
+
+
+def _short_row(results: Results, source: str, engines: list[str]) -> Iterator[list[str]]:
+    """The row of a text, if it was measured in one call."""
+    whole, *others = (next((case for case in results["cases"] if case["name"] == f"{source}/{mode}"), None)
+                      for mode in SHORT_TABLE)
+    if whole is not None:
+        lists = [f"{_cells(case, [OURS], False)[0]} ({_ratios(case)})" if case else "–" for case in others]
+        yield [level_name(results), source, *_cells(whole, engines, False), _ratios(whole), *lists]
 
 
 def _widest_first(found: Iterable[Results]) -> list[Results]:

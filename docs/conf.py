@@ -48,7 +48,7 @@ html_show_sourcelink = False
 def list_further_pages(app: Sphinx, page: str, source: list[str]) -> None:
     """Pages of this folder that the index names nowhere are listed at its end."""
     names = {path.stem for path in Path(app.srcdir).glob("*.md")} - {"index", *re.findall(r"(?m)^(\w+)$", source[0])}
-    listed = "\n".join(["```{toctree}", ":caption: Further pages", ":maxdepth: 1", ":hidden:", "", *sorted(names), "```"])
+    listed = "\n".join(["```{toctree}", ":caption: Further pages", ":hidden:", "", *sorted(names), "```"])
     source[0] = source[0].replace("<!-- further pages -->", listed if names else "")
 
 

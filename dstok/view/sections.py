@@ -50,7 +50,8 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
 
 def _message_starts(reading: Reading, borders: Numbers) -> list[int]:
     """The tokens at `borders` that belong to another message than the token before."""
-    return np.intersect1d(np.flatnonzero(np.diff(reading.messages)) + 1, borders).tolist()
+    starts: list[int] = np.intersect1d(np.flatnonzero(np.diff(reading.messages)) + 1, borders).tolist()
+    return starts
 
 
 def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:

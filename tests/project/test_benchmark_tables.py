@@ -73,15 +73,19 @@ def test_an_older_result_has_no_level() -> None:
 
 
 def test_the_speed_in_the_documents() -> None:
-    """The tables of docs/speed.md, the README's, and the charts are those of the newest short runs, a file for each
-    instruction set."""
+    """The tables of docs/speed.md and its charts are those of the newest short runs, a file for each instruction set;
+    the README's and the front page's of the newest quick runs."""
     folder = ROOT / "benchmarks" / "results"
     newest = max(path.name[:10] for path in folder.glob("*-short*.json"))
     files = sorted(folder.glob(f"{newest}-short*.json"))
-    assert main([*map(str, files), "--check"]) == 0 == main([*map(str, files), "--short", "--check"])
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert any(f"{file.with_suffix('.svg').name})" in readme for file in files)
-    for file in files:
+    assert main([*map(str, files), "--check"]) == 0
+    newest = max(path.name[:10] for path in folder.glob("*-quick*.json"))
+    quick = sorted(folder.glob(f"{newest}-quick*.json"))
+    assert main([*map(str, quick), "--short", "--check"]) == 0
+    for page in ("README.md", "docs/index.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert any(f"{file.with_suffix('.svg').name})" in text for file in quick)
+    for file in [*files, *quick]:
         made = chart(json.loads(file.read_text(encoding="utf-8")))
         assert file.with_suffix(".svg").read_text(encoding="utf-8") == made
 

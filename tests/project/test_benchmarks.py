@@ -7,23 +7,26 @@ reported, do not count, and make the run fail. What is made of the records: test
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from benchmark_records import ROOT, WHOLE, WORST, record, results
 from real_models import levels
 
-from benchmarks import process, qemu, run, splitter, splitter_results, wikitext
+from benchmarks import process, qemu, run, splitter, splitter_results, texts, wikitext
 from benchmarks.cases import (
-    CORPORA,
     DISTINCT_SIZE,
     KINDS,
     MODES,
+    PUBLIC,
     SLICES,
     WORST_SIZE,
     Case,
@@ -223,6 +226,25 @@ def test_a_failure_of_dstok_fails_the_run(faked: dict[str, Record], capsys: pyte
     assert "dstok failed: boom" in capsys.readouterr().err
 
 
+def test_a_text_is_the_one_that_was_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another one under its name is refused, with the remedy; so is what a package gives that has changed."""
+    monkeypatch.setenv("DSTOK_TEXTS", str(tmp_path / "texts"))
+    archive = tmp_path / "a.whl"
+    with ZipFile(archive, "w") as made:
+        made.writestr("django/b.py", "b = 1\n")
+        made.writestr("django/a.py", "a = 中\n")
+        made.writestr("django/de.po", 'msgid "Yes"\nmsgstr ""\n"Ja "\n"\\"doch\\"\\n"\n')
+    download = lambda command, **_: (shutil.copy(archive, command[-2]), subprocess.CompletedProcess(command, 0, "", ""))[1]  # noqa: E731
+    monkeypatch.setattr(subprocess, "run", download)
+    for name, expected in (("python", "a = 中\nb = 1\n"), ("languages", 'Ja "doch"\n\n')):
+        with pytest.raises(ValueError, match=sha256(expected.encode()).hexdigest()):
+            texts.fetch(name)
+        monkeypatch.setitem(texts.FETCHED, name, replace(texts.FETCHED[name], sha256=sha256(expected.encode()).hexdigest()))
+        with pytest.raises(FileNotFoundError, match="python -m benchmarks.texts"):
+            texts.load(name)
+        assert texts.fetch(name) == texts.load(name) == load_text(Case(f"{name}/whole", "corpus", name, "whole")) == expected
+
+
 def test_cases_without_their_corpus_are_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -236,12 +258,11 @@ def test_cases_without_their_corpus_are_left_out(
 
 
 def test_a_quick_run(faked: dict[str, Record], capsys: pytest.CaptureFixture[str]) -> None:
-    """One round of each corpus in one call, and of what needs no corpus."""
+    """One round of the README's table: each text that anyone can fetch, as an array, a list, and a list a line."""
     faked |= {name: record(name) for name in ENGINES}
     assert run.main(["--quick"]) == 0
     measured = [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()]
-    whole = [f"{source}/whole" for source in CORPORA]
-    expected = [*whole, "worst/ideographs", "worst/letters"]
+    expected = [f"{source}/{mode}" for source in PUBLIC for mode in MODES if mode != "docs"]
     assert list(dict.fromkeys(line.split()[0] for line in measured)) == expected
     assert [line for line in measured if line.endswith(" dstok")] == [f"{name} dstok" for name in expected]
     with pytest.raises(SystemExit):
