@@ -85,6 +85,19 @@ const scenarios = {
     return { tokens: await tokens(page), faults: page.faults };
   },
 
+  // The text box is there before the server has said what to begin with.
+  async typingEarly() {
+    const page = await open(given.empty);
+    let release;
+    const released = new Promise(resolve => { release = resolve; });
+    await page.route("**/start", async route => { await released; await route.continue(); });
+    await page.reload();
+    await page.fill("#text", "Hello");
+    release();
+    await page.waitForFunction(() => state.rows && state.source.header.ends[0] > 0);
+    return { text: await page.inputValue("#text"), tokens: await tokens(page), faults: page.faults };
+  },
+
   async pasting() {
     const page = await open(given.empty, { permissions: ["clipboard-read", "clipboard-write"] });
     await page.evaluate(text => navigator.clipboard.writeText(text), given.large);
@@ -314,6 +327,7 @@ const scenarios = {
       await page.emulateMedia({ ...media, ...asked });
       await page.setViewportSize(viewport);
       await page.reload();
+      await page.waitForFunction(() => state.rows);
       await paste(page, given.text);
       await page.waitForSelector("#rows li[tabindex]");
       await page.click("#rows li:not(.m)");

@@ -68,6 +68,11 @@ def test_typing(results: dict[str, Any]) -> None:
     assert [id for id, _ in found["tokens"]] == shown("Hello wörld 🦙!") and found["faults"] == []
 
 
+def test_a_text_that_is_typed_early_stays(results: dict[str, Any]) -> None:
+    found = value(results, "typingEarly")
+    assert found["text"] == "Hello" and [id for id, _ in found["tokens"]] == shown("Hello") and found["faults"] == []
+
+
 def test_pasting_a_megabyte(results: dict[str, Any]) -> None:
     found, large = value(results, "pasting"), results["what"]["large"]
     print("1 MB pasted, and a letter more:", found["ms"], "ms")

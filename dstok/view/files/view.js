@@ -284,7 +284,7 @@ async function begin() {
   element("eos").checked = start.eos;
   state.most = start.most;
   state.whole = start.text === null; // too large for a text box: the server has it
-  element("text").value = start.text ?? "";
+  element("text").value ||= start.text ?? ""; // someone may have typed already
   if (state.whole) element("text").placeholder = `The text of ${start.about}, ${grouped(start.size)} characters, does not stand here. What is typed replaces it.`;
   element("about").textContent = start.about;
   const place = recall();
