@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dstok.arrow.encoding import encode
+from dstok.arrow.encoding import encode, encode_and_count
 from dstok.base.ids import Dtype
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special
@@ -92,10 +91,10 @@ class ColumnEncoder:
         return frame.with_columns([series(name, column) for name, column in self._columns(texts)])
 
     def _columns(self, texts: Any) -> Iterator[tuple[str, Any]]:
-        lists = self._encoded(texts)
+        lists, counts = encode_and_count(self._tok, texts, **self._options)
         yield self._ids, lists
         if self._length is not None:
-            yield self._length, pc.list_value_length(lists).cast(pa.int64())
+            yield self._length, counts
 
     def _place(self, names: list[str]) -> int:
         if names.count(self._column) != 1:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dstok.arrow.columns import Chunk, Column, column_of
-from dstok.base.ids import Dtype, checked_dtype
+from dstok.base.ids import Dtype, checked_dtype, in_dtype
 from dstok.base.texts import Errors, Special
 from dstok.calls.batches import count_rows, encode_rows
 from dstok.errors import SpecialTokenError, TextError
@@ -23,7 +23,7 @@ from dstok.errors import SpecialTokenError, TextError
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["LIMIT", "count", "encode", "joined", "rows_named", "total"]
+__all__ = ["LIMIT", "count", "encode", "encode_and_count", "joined", "rows_named", "total"]
 
 LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
@@ -48,20 +48,26 @@ def encode(
     >>> arrow.encode(tok, pyarrow.array(["Hello", None, ""]), add_bos=True).to_pylist()
     [[0, 19923], None, [0]]
     """
+    return encode_and_count(tok, array, dtype, threads=threads, special=special, add_bos=add_bos, add_eos=add_eos,
+                            errors=errors)[0]
+
+
+def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> tuple[Any, Any]:
+    """The results of `encode` and of `count`."""
     content = pa.type_for_alias(checked_dtype(dtype))
     column = column_of(array)
     with rows_named(column):
-        ids, lengths = encode_rows(tok, column.rows(), column.present(), threads=threads, special=special,
-                                   add_bos=add_bos, add_eos=add_eos, errors=errors)
-    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        ids, lengths = encode_rows(tok, column.rows(), column.present(), **options)
+    bounds = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=bounds[1:])
     kind = (pa.large_list if column.large or _exceed(column, lengths) else pa.list_)(content)
-    arrays, at = [], 0
+    ids, arrays, at = in_dtype(ids, dtype), [], 0
     for chunk in column.chunks:
         end = at + len(chunk.owners)
-        lists = _lists(ids, bounds[at : end + 1], ~chunk.present, kind)
+        lists = _lists(ids, bounds[at : end + 1], chunk.present, kind)
         arrays.append(lists if chunk.places is None else lists.take(chunk.places))
         at = end
-    return joined(column, arrays, kind)
+    return joined(column, arrays, kind), _counts(column, lengths)
 
 
 def count(
@@ -79,9 +85,13 @@ def count(
     with rows_named(column):
         lengths = count_rows(tok, column.rows(), column.present(), threads=threads, special=special, add_bos=add_bos,
                              add_eos=add_eos, errors=errors)
+    return _counts(column, lengths)
+
+
+def _counts(column: Column, lengths: npt.NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:
     arrays, at = [], 0
     for chunk in column.chunks:
-        counts = pa.array(lengths[at : at + len(chunk.owners)], mask=~chunk.present)
+        counts = pa.array(lengths[at : at + len(chunk.owners)], mask=_mask(chunk.present))
         arrays.append(counts if chunk.places is None else counts.take(chunk.places))
         at += len(chunk.owners)
     return joined(column, arrays, pa.int64())
@@ -93,14 +103,20 @@ def joined(column: Column, arrays: list[pa.Array], kind: pa.DataType) -> pa.Arra
 
 
 def _lists(
-    ids: npt.NDArray[np.uint32], bounds: npt.NDArray[np.int64], null: npt.NDArray[np.bool_], kind: pa.DataType,
+    ids: npt.NDArray[Any], bounds: npt.NDArray[np.int64], present: npt.NDArray[np.bool_], kind: pa.DataType,
 ) -> pa.Array:
     """An array of lists: list i has `ids[bounds[i]:bounds[i + 1]]`."""
     large = pa.types.is_large_list(kind)
-    values = pa.array(ids[bounds[0] : bounds[-1]]).cast(kind.value_type)
+    values = pa.array(ids[bounds[0] : bounds[-1]], kind.value_type)
     offsets = pa.array((bounds - bounds[0]).astype(np.int64 if large else np.int32))
     made = pa.LargeListArray if large else pa.ListArray
-    return made.from_arrays(offsets, values, type=kind, mask=pa.array(null) if null.any() else None)
+    null = _mask(present)
+    return made.from_arrays(offsets, values, type=kind, mask=None if null is None else pa.array(null))
+
+
+def _mask(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
+    """The null rows, None if there are none."""
+    return None if present.all() else ~present
 
 
 def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:
