@@ -17,6 +17,7 @@ import numpy as np
 import dstok
 from dstok.base.faults import reason, visible
 from dstok.corpus.documents import reader_of
+from dstok.corpus.encoding import BatchEncoder
 from dstok.corpus.finding import InputFile
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
 from dstok.corpus.names import CORPUS, PLAN
@@ -25,7 +26,6 @@ from dstok.corpus.plan import FileRange, Shard, least_shards, plan_shards
 from dstok.corpus.reading import token_files
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shapes import SUMS
-from dstok.corpus.work import Job, encoded
 from dstok.errors import DstokError, FileError
 from dstok.files.inputs import BLOCK
 
@@ -112,7 +112,7 @@ class _Inputs:
             raise FileError(f"{os.path.join(folder, PLAN)}: expected inputs of {len(manifests)} shards, found more")
         self.shards = {shard.name: shard for shard in plan_shards(files, self.settings)}
         self.manifests = manifests
-        self.job = Job("", "", self.settings, _tokenizer(plan["tokenizer"], model))
+        self.encoder = BatchEncoder(_tokenizer(plan["tokenizer"], model), settings)
 
     def problems(self, sample: int) -> Iterator[str]:
         step = max(1, len(self.manifests) // max(1, sample))
@@ -141,7 +141,7 @@ class _Inputs:
         reader = reader_of(part, self.settings, Faults((lambda line: None) if self.settings.skip else None))
         for number, batch in enumerate(reader.batches()):
             if first is not None and number < 2:
-                ids, lengths = encoded(self.job, reader, batch)
+                ids, lengths = self.encoder.one(reader, batch)
                 first += np.split(ids, np.cumsum(lengths)[:-1]) if len(lengths) else []
         return reader.record()
 

@@ -8,11 +8,12 @@ bounds memory. After the last batch `DocumentReader.record` tells what was read,
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok.corpus.json_lines import BadLineError, text_reader
+import numpy as np
+
+from dstok.corpus.json_lines import BadLineError, text_reader, texts_reader
 from dstok.corpus.line_range import LineRange, count_lines
 from dstok.corpus.lines import lines_of
 from dstok.corpus.places import Faults, Place, with_skip
@@ -21,18 +22,22 @@ from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.tables import rows_of
 from dstok.errors import FileError
 
+if TYPE_CHECKING:
+    from dstok.corpus.writers import Array
+
 __all__ = ["DocumentBatch", "DocumentReader", "reader_of"]
 
 SIZE = 1 << 20  # bytes of a batch, about
 
 
 class DocumentBatch(NamedTuple):
-    """Texts that are encoded together: `str`, or bytes, which need not be UTF-8. Text i has number `numbers[i]`.
+    """Texts that are encoded together. Text i has number `numbers[i]`.
 
-    `size`: bytes of the input read for them, unpacked.
+    texts: `str`, or bytes, which need not be UTF-8; or an Arrow array of binaries without nulls. size: bytes of the
+    input read for them, unpacked.
     """
 
-    texts: list[str | bytes]
+    texts: Any
     numbers: Sequence[int]
     size: int
 
@@ -96,10 +101,10 @@ class _Lines(_Bytes):
         number = 1
         for lines in lines_of(self.line_range.blocks(), self.settings.largest):
             texts, numbers = self.texts(lines, number)
-            yield DocumentBatch(texts, numbers, sum(one if isinstance(one, int) else len(one) + 1 for one in lines))
+            yield DocumentBatch(texts, numbers, len(lines) + sum(map(_length, lines)))
             number += len(lines)
 
-    def texts(self, lines: list[bytes | int], first: int) -> tuple[list[str | bytes], list[int]]:
+    def texts(self, lines: list[bytes | int], first: int) -> tuple[list[str | bytes], Sequence[int]]:
         """The texts of `lines`, and their numbers."""
         texts, numbers = list[str | bytes](), list[int]()
         for number, line in enumerate(lines, first):
@@ -127,7 +132,11 @@ class _JsonLines(_Lines):
 
     def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
-        self.loads = text_reader(settings.field)
+        self.loads, self.all_texts = text_reader(settings.field), texts_reader(settings.field)
+
+    def texts(self, lines: list[bytes | int], first: int) -> tuple[list[str | bytes], Sequence[int]]:
+        texts = self.all_texts(lines)
+        return super().texts(lines, first) if texts is None else (texts, range(first, first + len(lines)))
 
     def text(self, line: bytes, number: int) -> str | None:
         if number == 1 and not self.line_range.start:
@@ -162,37 +171,46 @@ class _Whole(_Bytes):
 
 
 class _Table(DocumentReader):
-    """A column of a table. The checksum covers its values, each after its length in eight bytes (null: length -1)."""
+    """A column of a table. The checksum covers the lengths of its values, int64, -1 for null, and then their bytes."""
 
     unit = "row"
 
     def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
-        self.hash = hashlib.sha256()
+        self.lengths, self.bytes = hashlib.sha256(), hashlib.sha256()
 
     def read(self) -> Iterator[DocumentBatch]:
         part = self.part
         for first, values in rows_of(part.file, part.start, part.stop, self.settings.field):
-            batch = DocumentBatch([], list[int](), 0)
-            for number, value in enumerate(values.to_pylist(), first):
-                self._add(batch, number, value)
-            yield batch._replace(size=sum(map(len, batch.texts)))
+            lengths = self._lengths(values)
+            numbers: Sequence[int] = range(first, first + len(values))
+            good = (lengths >= 0) & (lengths <= self.settings.largest)
+            for row in np.flatnonzero(~good).tolist():
+                self._bad(numbers[row], int(lengths[row]))
+            if not good.all():
+                values, numbers, lengths = values.filter(good), (first + np.flatnonzero(good)).tolist(), lengths[good]
+            yield DocumentBatch(values, numbers, int(lengths.sum()))
 
-    def _add(self, batch: DocumentBatch, number: int, value: bytes | None) -> None:
-        self.hash.update(struct.pack("<q", -1 if value is None else len(value)))
-        if value is None:
+    def _lengths(self, values: Any) -> Array:
+        """The bytes of each value, -1 for null. The buffers of the values go into the checksum."""
+        filled = values.fill_null(b"") if values.null_count else values
+        _, offsets, data = filled.buffers()
+        ends = np.frombuffer(offsets, np.int64, len(filled) + 1, 8 * filled.offset) if len(filled) else np.zeros(1, int)
+        lengths = np.where(values.is_valid(), np.diff(ends), -1)
+        self.lengths.update(lengths.astype("<i8").data)
+        self.bytes.update(memoryview(data or b"")[ends[0] : ends[-1]])
+        return lengths
+
+    def _bad(self, number: int, length: int) -> None:
+        if length < 0:
             self.bad(number, f"expected text in the column {self.settings.field!r}, found null")
-            return
-        self.hash.update(value)
-        if len(value) > self.settings.largest:
-            self.too_long(number, len(value))
-            return
-        batch.texts.append(value)
-        batch.numbers.append(number)  # type: ignore[attr-defined]
+        else:
+            self.too_long(number, length)
 
     def record(self) -> dict[str, Any]:
-        part = self.part
-        return {"file": part.file.name, "start": part.start, "stop": part.stop, "sha256": self.hash.hexdigest()}
+        part, both = self.part, self.lengths.digest() + self.bytes.digest()
+        return {"file": part.file.name, "start": part.start, "stop": part.stop,
+                "sha256": hashlib.sha256(both).hexdigest()}
 
 
 _READERS: dict[str, type[DocumentReader]] = {
@@ -207,3 +225,7 @@ def reader_of(part: FileRange, settings: CorpusSettings, faults: Faults) -> Docu
 
 def _without_path(error: FileError, path: str) -> str:
     return error.message.removeprefix(f"{path}: ")
+
+
+def _length(line: bytes | int) -> int:
+    return line if isinstance(line, int) else len(line)

@@ -12,7 +12,7 @@ from typing import Any
 from dstok.corpus.extras import needed
 from dstok.files.inputs import json_kind
 
-__all__ = ["BadLineError", "text_reader"]
+__all__ = ["BadLineError", "text_reader", "texts_reader"]
 
 
 class BadLineError(ValueError):
@@ -46,6 +46,24 @@ def text_reader(field: str) -> Callable[[bytes], str]:
         return found
 
     return text
+
+
+def texts_reader(field: str) -> Callable[[list[bytes | int]], list[Any] | None]:
+    """Returns the function that gets the texts under `field` of lines; None if one of these has none.
+
+    >>> texts_reader("text")([b'{"text": "a"}', b'{"text": "b"}']), texts_reader("text")([b'{"text": "a"}', b""])
+    (['a', 'b'], None)
+    """
+    loads = needed("orjson").loads
+
+    def texts(lines: list[bytes | int]) -> list[Any] | None:
+        try:
+            found = [loads(line)[field] for line in lines]
+        except (ValueError, TypeError, KeyError, IndexError):
+            return None
+        return found if {*map(type, found)} <= {str} else None
+
+    return texts
 
 
 def _fault(line: bytes, field: str, loads: Callable[[bytes], Any]) -> BadLineError:

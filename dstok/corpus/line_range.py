@@ -17,9 +17,11 @@ from typing import Any, BinaryIO
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
-from dstok.files.inputs import BLOCK, PACKED, Source
+from dstok.files.inputs import PACKED, Source
 
 __all__ = ["LineRange", "count_lines"]
+
+BLOCK = 1 << 19  # bytes; a thread encodes some blocks while the next ones are read, in shards of 4 MB, too
 
 
 class LineRange:

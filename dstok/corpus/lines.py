@@ -24,7 +24,8 @@ def lines_of(blocks: Iterable[bytes], largest: int) -> Iterator[list[bytes | int
         line.add(first)
         if lines:
             ended, last = line.end(), lines.pop()
-            yield [ended, *(one if len(one) <= largest else len(one) for one in lines)]
+            fit = max(map(len, lines), default=0) <= largest
+            yield [ended, *(lines if fit else (one if len(one) <= largest else len(one) for one in lines))]
             line.add(last)
     if line.size:
         yield [line.end()]

@@ -48,6 +48,7 @@ Progress = Callable[[ShardReport], None]
 def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
     """Do `shards` in `workers` processes (one a processor), and yield each manifest. Raises the errors of workers."""
     size = min(workers or available_cpus(), len(shards))
+    job = job._replace(ahead=size < available_cpus())
     if size <= 1:
         for shard in shards:
             yield tokenize_shard(job, shard, _Counter(shard.name, progress).add)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dstok.corpus.documents import reader_of
+from dstok.corpus.encoding import BatchEncoder
 from dstok.corpus.places import Faults
 from dstok.corpus.run import Run
-from dstok.corpus.work import Job, encoded
 
 __all__ = ["Estimate", "estimate"]
 
@@ -37,13 +37,13 @@ class Estimate(NamedTuple):
 def estimate(run: Run) -> Estimate:
     """The figures of a run. Raises `FileError` for bad documents in the sample, unless they are skipped."""
     step = max(1, len(run.shards) // SHARDS)
-    job = Job("", "", run.settings, run.tokenizer)
+    encoder = BatchEncoder(run.tokenizer, run.settings)
     faults = Faults((lambda line: None) if run.settings.skip else None)
     read = documents = tokens = 0
     for shard in run.shards[::step]:
         reader = reader_of(shard.parts[0], run.settings, faults)
         for _, batch in zip(range(BATCHES), reader.batches()):
-            ids, lengths = encoded(job, reader, batch)
+            ids, lengths = encoder.one(reader, batch)
             read, documents, tokens = read + batch.size, documents + len(lengths), tokens + len(ids)
     total = sum(shard.size for shard in run.shards)
     packed = sum(file.size for file in run.files if file.packed or file.kind in ("parquet", "arrow"))

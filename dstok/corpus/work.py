@@ -7,14 +7,12 @@ disk; there is no manifest until all have their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from dstok.base.faults import reason
-from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
+from dstok.corpus.documents import reader_of
+from dstok.corpus.encoding import BatchEncoder
 from dstok.corpus.flat_writers import DatatroveWriter, MegatronWriter, RawWriter
 from dstok.corpus.names import SKIPPED, manifest_name
 from dstok.corpus.output import write_json
@@ -25,14 +23,13 @@ from dstok.corpus.rolling import Rolling
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.table_writers import ArrowWriter, JsonLinesWriter, ParquetWriter
 from dstok.corpus.writers import Files, Writer
-from dstok.errors import FileError, SpecialTokenError, TextError
+from dstok.errors import FileError
 
 if TYPE_CHECKING:
     from dstok.corpus.output import OutputFile
-    from dstok.corpus.writers import Array
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["WRITERS", "Job", "Watch", "encoded", "tokenize_shard", "writer_maker"]
+__all__ = ["WRITERS", "Job", "Watch", "tokenize_shard", "writer_maker"]
 
 WRITERS: dict[str, type[Writer]] = {
     "raw": RawWriter, "megatron": MegatronWriter, "datatrove": DatatroveWriter, "parquet": ParquetWriter,
@@ -42,12 +39,13 @@ Watch = Callable[[int, int, int], None]  # gets bytes read, documents and ids wr
 
 
 class Job(NamedTuple):
-    """The common data of all shards of a corpus. It pickles."""
+    """The common data of all shards of a corpus. `ahead`: whether a shard may use a second core. It pickles."""
 
     out: str
     scratch: str
     settings: CorpusSettings
     tokenizer: Tokenizer
+    ahead: bool = False
 
 
 def tokenize_shard(job: Job, shard: Shard, watch: Watch) -> dict[str, Any]:
@@ -68,19 +66,16 @@ def _written(job: Job, shard: Shard, files: Files, watch: Watch) -> dict[str, An
     rolling = Rolling(writer_maker(files, shard.name, job.settings, tokenizer), job.settings.tokens_per_file)
     chain = _Chain(job, shard.name, rolling)
     listed = _Listed(files, f"{SKIPPED}{shard.name}.jsonl")
-    faults = Faults(listed.add if job.settings.skip else None)
-    inputs, documents = list[dict[str, Any]](), 0
-    for part in shard.parts:
-        reader = reader_of(part, job.settings, faults)
-        for batch in reader.batches():
-            ids, lengths = encoded(job, reader, batch)
-            if len(lengths):
-                chain.sink.add(ids, lengths)
-            documents += len(lengths)
-            watch(batch.size, len(lengths), len(ids))
-        inputs.append(reader.record())
+    faults, documents = Faults(listed.add if job.settings.skip else None), 0
+    readers = [reader_of(part, job.settings, faults) for part in shard.parts]
+    ahead = job.ahead and not job.settings.skip  # the list of bad documents has the same order on any machine
+    for batch, ids, lengths in BatchEncoder(job.tokenizer, job.settings).all(readers, ahead):
+        if len(lengths):
+            chain.sink.add(ids, lengths)
+        documents += len(lengths)
+        watch(batch.size, len(lengths), len(ids))
     chain.sink.close()
-    outputs = [written._asdict() for written in files.commit()]
+    inputs, outputs = [reader.record() for reader in readers], [written._asdict() for written in files.commit()]
     padding = chain.packer.padding if chain.packer else 0
     return {"shard": shard.name, "documents": documents, "tokens": rolling.tokens - padding, "rows": rolling.documents,
             "padding": padding, "skipped": faults.count, "inputs": inputs, "outputs": outputs}
@@ -113,36 +108,3 @@ class _Listed:
         if self.file is None:
             self.file = self.files.new(self.name)
         self.file.write(line)
-
-
-def encoded(job: Job, reader: DocumentReader, batch: DocumentBatch) -> tuple[Array, Array]:
-    """The ids of a batch's documents, uint32[n], and each one's number, int64[d]. `reader` reports bad documents."""
-    settings, tokenizer = job.settings, job.tokenizer
-    special = settings.special if isinstance(settings.special, str) else list(settings.special)
-    encode = partial(tokenizer.encode_batch_arrays, special=special, add_bos=settings.add_bos,  # type: ignore[arg-type]
-                     add_eos=settings.add_eos)
-    try:
-        ids, offsets = encode(batch.texts)
-    except (TextError, SpecialTokenError) as error:
-        if not reader.faults.skips:
-            reader.bad(batch.numbers[error.batch_index or 0], _what(error))
-        parts = [part for part in _one_by_one(encode, reader, batch) if part is not None]
-        lengths = np.array([len(part) for part in parts], np.int64)
-        return np.concatenate([np.zeros(0, np.uint32), *parts]), lengths
-    return ids, np.diff(offsets)
-
-
-def _one_by_one(encode: Callable[..., Any], reader: DocumentReader, batch: DocumentBatch) -> Iterator[Array | None]:
-    for number, text in zip(batch.numbers, batch.texts):
-        try:
-            yield encode([text])[0]
-        except (TextError, SpecialTokenError) as error:
-            reader.bad(number, _what(error))
-            yield None
-
-
-def _what(error: TextError | SpecialTokenError) -> str:
-    if isinstance(error, TextError):
-        return error.message
-    return (f"the text holds the added token {error.token!r} at byte offset {error.offset} (special all makes it that "
-            "token, none plain text)")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import json
 import lzma
 import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -143,6 +145,39 @@ def test_broken_tables() -> None:
     ]:
         with pytest.raises(FileError, match=message):
             dstok.corpus.tokenize(path, f"out-{path}{len(options)}{options.get('field')}", workers=1, **options)
+
+
+@pytest.mark.parametrize("type", [
+    pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int32(), pa.binary())], ids=str)
+def test_bad_rows_of_tables_are_skipped(type: Any) -> None:
+    """Null, too long, or, of bytes, no UTF-8; the checksum is that of all values, however they come in batches."""
+    binary = type in (pa.binary(), pa.dictionary(pa.int32(), pa.binary()))
+    rows = [text.encode() for text in GOOD]
+    rows[7:7], rows[300:300] = [None, b"x" * 5001, b"a\xff" if binary else b"fine"], [None]  # type: ignore[list-item]
+    array = pa.array(rows, pa.binary()).cast(type if binary else pa.string()).cast(type)
+    with pa.ipc.new_file("a.arrow", pa.schema([("text", type)])) as file:
+        file.write_table(pa.table({"text": array}), max_chunksize=70)
+    done = tokenize("a.arrow", skip=True)
+    texts = [row.decode() for row in rows if row and len(row) < 5000 and b"\xff" not in row]
+    assert [ids.tolist() for ids in dstok.corpus.open("out")] == ids_of(texts)
+    listed = [json.loads(line) for path in Path("out/__dstok__/skipped").iterdir() for line in path.open()]
+    assert sorted(line["row"] for line in listed) == [7, 8, *[9] * binary, 300] and done.skipped == len(listed)
+    lengths = np.array([-1 if row is None else len(row) for row in rows], "<i8")
+    both = hashlib.sha256(lengths.tobytes()).digest() + hashlib.sha256(b"".join(row or b"" for row in rows)).digest()
+    assert json.loads(Path("out/__dstok__/manifests/a.arrow-00000.json").read_text())["inputs"][0]["sha256"] == hashlib.sha256(
+        both).hexdigest()
+
+
+def test_the_first_bad_document_is_named() -> None:
+    """Reading is some batches ahead of encoding; it is the first batch's error all the same, and the lists are equal."""
+    line = json.dumps({"text": "a text of some words " * 40}).encode() + b"\n"
+    forged = json.dumps({"text": "<｜User｜>"}).encode() + b"\n"
+    Path("a.jsonl").write_bytes((line * 900 + forged + line * 900 + b"{\n") * 3 + line)
+    with pytest.raises(FileError, match="a.jsonl: line 901: the text holds the added token"):
+        tokenize("a.jsonl", special="raise")
+    for out in ("one", "two"):
+        assert dstok.corpus.tokenize("a.jsonl", out, workers=1, special="raise", skip=True).skipped == 6
+    assert checksums(Path("one")) == checksums(Path("two"))
 
 
 def test_arrow_files_with_wrong_numbers() -> None:
