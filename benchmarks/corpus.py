@@ -5,7 +5,8 @@
 In: JSON lines with a key `text`, without repeated text (a cache would flatter); `.zst` and Parquet only for dstok. Out:
 seconds, MB/s (10^6 bytes of the input a second) including the start, the most memory of one process, and tokens: a line
 for each case, and a JSON file. Invariant: a case is a process of its own with two workers (`batch`: two threads that
-only encode texts in memory). The numbers of tokens are shown, and equal dstok's in all cases that are exact.
+only encode texts in memory; `worker` and `thread`: one worker and one thread, without the start). The numbers of tokens
+are shown, and equal dstok's in all cases that are exact.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,22 @@ def _dstok(path: str, model: str, out: str) -> int:
     return dstok.corpus.tokenize(path, out, workers=WORKERS, special="all").tokens
 
 
+def _worker(path: str, model: str, out: str) -> int:
+    """One worker, which may use a second core."""
+    import dstok.corpus
+
+    tok = dstok.load("deepseek-v3")
+    return _timed(lambda: dstok.corpus.tokenize(path, out, model=tok, workers=1, special="all").tokens)
+
+
+def _timed(work: Callable[[], int]) -> int:
+    """The result of `work`; prints its seconds, by the clock and of the processor."""
+    began, used = perf_counter(), process_time()
+    tokens = work()
+    print(json.dumps({"seconds": perf_counter() - began, "cpu_seconds": process_time() - used}))
+    return tokens
+
+
 def _start(path: str, model: str, out: str) -> int:
     """A corpus of one document, by two workers without work: the cost of the start."""
     import dstok.corpus
@@ -54,15 +72,16 @@ def _start(path: str, model: str, out: str) -> int:
     return dstok.corpus.tokenize([f"{out}/a.jsonl", f"{out}/b.jsonl"], f"{out}/ids", workers=WORKERS).tokens
 
 
-def _batch(path: str, model: str, out: str) -> int:
+def _batch(path: str, model: str, out: str, threads: int = WORKERS) -> int:
     import dstok
 
     tok = dstok.load("deepseek-v3")
     texts = [*_texts(path, 0, 1)]
-    began = perf_counter()
-    ids, _ = tok.encode_batch_arrays(texts, threads=WORKERS)
-    print(json.dumps({"seconds": perf_counter() - began}))
-    return len(ids)
+    return _timed(lambda: len(tok.encode_batch_arrays(texts, threads=threads)[0]))
+
+
+def _thread(path: str, model: str, out: str) -> int:
+    return _batch(path, model, out, threads=1)
 
 
 def _texts(path: str, part: int, parts: int) -> Iterator[str]:
@@ -134,8 +153,8 @@ def _datasets(path: str, model: str, out: str) -> int:
     return sum(len(row) for batch in done.with_format("numpy").iter(1000) for row in batch["input_ids"])
 
 
-CASES = {"dstok": _dstok, "start": _start, "batch": _batch, "gigatoken": _gigatoken, "datatrove": _datatrove,
-         "datasets.map": _datasets}
+CASES = {"dstok": _dstok, "worker": _worker, "start": _start, "batch": _batch, "thread": _thread,
+         "gigatoken": _gigatoken, "datatrove": _datatrove, "datasets.map": _datasets}
 
 
 def _measured(case: str, path: str, model: str) -> dict[str, Any]:
@@ -177,8 +196,9 @@ def _add(output: Path, result: dict[str, Any]) -> None:
     """Shows a result, and adds it to those of the file."""
     print(f"{result['case']:<14} {result['input']:<20} {result['seconds']:8.2f} s {result['mb_per_second']:8.1f} MB/s "
           f"{result['memory_mb']:6} MB {result['tokens']:>12,} tokens")
+    versions = {name: version(name) for name in PACKAGES if find_spec(name)}
     head = {"date": date.today().isoformat(), "machine": machine(), "python": python(), "commit": commit(),
-            "dirty": dirty(), "level": chosen_level(), "versions": {name: version(name) for name in PACKAGES}}
+            "dirty": dirty(), "level": chosen_level(), "versions": versions}
     found = json.loads(output.read_text()) if output.exists() else {**head, "results": []}
     found["results"].append(result)
     output.write_text(json.dumps(found, indent=1) + "\n")
