@@ -45,11 +45,15 @@ def write_frame(pipe: IO[bytes], value: Any) -> None:
 
 
 def read_frame(pipe: IO[bytes]) -> Any:
-    """Reads a value. Raises `EOFError` at the end of the pipe."""
+    """Reads a value. Raises `EOFError` at the end of the pipe, also inside a value."""
     header = pipe.read(HEADER.size)
     if len(header) < HEADER.size:
         raise EOFError
-    return pickle.loads(pipe.read(HEADER.unpack(header)[0]))
+    size = HEADER.unpack(header)[0]
+    data = pipe.read(size)
+    if len(data) < size:
+        raise EOFError
+    return pickle.loads(data)
 
 
 def serve(

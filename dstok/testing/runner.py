@@ -37,6 +37,7 @@ MAX_DEATHS = 30  # in one call; after that the rest have no answer
 CHILD = ("import os, sys; sys.path[:1] = []; sys.path.append(os.getcwd()); "
          "from dstok.testing.child import main; sys.exit(main(*sys.argv[1:]))")
 TICK = 0.25  # seconds between two looks at the counter
+TOLD = 5.0  # seconds for the news that a killed worker is dead; else the process is started anew
 GOING = 60.0  # seconds for a process to be gone: a large one takes some on a busy machine
 AT_ONCE = 1000  # so many texts in one call have twice the patience of one
 
@@ -244,7 +245,11 @@ class Runner:
         return _DiedError(Fault("crash", f"{name} {words}".strip()), number)
 
     def _kill_worker(self) -> None:
-        """Kills a worker that hangs, and waits for its successor."""
+        """Kills a worker that hangs, and waits for its successor.
+
+        A worker that was writing an answer leaves a part of it in the pipe. What follows cannot be told from the rest
+        of that answer, so the process is started anew.
+        """
         worker = self._worker()
         if not worker:
             self._restart()
@@ -252,7 +257,7 @@ class Runner:
         kill(worker)
         kind = "done"
         while kind == "done":  # it may have been done just before
-            kind, _ = self._get(self.limits.load)
+            kind, _ = self._get(TOLD)
         if kind != "died":
             self._restart()
 
@@ -348,10 +353,10 @@ def _saved(thing: Any) -> Any:
 
 
 def _pump(answers: IO[bytes], frames: queue.Queue[tuple[str, Any]]) -> None:
-    """Moves frames from the pipe into the queue, until the pipe ends."""
+    """Moves frames from the pipe into the queue, until the pipe ends or holds what is no frame."""
     try:
         with answers:
             while True:
                 frames.put(read_frame(answers))
-    except (EOFError, OSError, ValueError):
+    except Exception:  # half an answer and then another: unpickling may raise anything
         frames.put(("gone", None))

@@ -10,14 +10,17 @@ import sys
 import time
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from cli_process import DSTOK, fails, ok, run, tiny_model
 from real_models import V3 as TOK
 
-from dstok.testing import Engine, verify
+from dstok.testing import Engine, Limits, child, verify
+from dstok.testing import runner as runner_module
+from dstok.testing.child import HEADER, write_frame
 from dstok.testing.html import page
+from dstok.testing.runner import Fault, Runner
 
 
 def short(folder: Path) -> tuple[str, ...]:
@@ -74,6 +77,23 @@ def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
     """Without that it would do the 64 texts of a request first."""
     [check] = verify(slowly(0.1), seconds=1, checks=["odd texts"]).checks
     assert 0 < check.texts < 64 and not check.complete
+
+
+def test_a_worker_killed_inside_its_answer_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The half of an answer that it leaves in the pipe does not spoil the answers of the next worker."""
+    def half(pipe: IO[bytes], value: Any) -> None:
+        if value[0] == "done" and value[1][0] == b"\1\0\0\0":
+            pipe.write(HEADER.pack(1 << 20) + b"half of it")
+            pipe.flush()
+            time.sleep(600)
+        write_frame(pipe, value)
+
+    monkeypatch.setattr(child, "write_frame", half)
+    monkeypatch.setattr(runner_module, "TOLD", 0.2)
+    with Runner(lambda text: [len(text)], limits=Limits(patience=0.5, load=1e6)) as runner:
+        [fault] = runner.encode(["a"]).rows()
+        assert isinstance(fault, Fault) and fault.kind == "hang"
+        assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"]
 
 
 def test_no_check_takes_the_time_of_all() -> None:
