@@ -191,21 +191,16 @@ def _lazy(result: Any) -> Any:
 def _members(base: Any) -> dict[str, Any]:
     """The members of the class that run without `StandIn`, or that the base lacks."""
     modes = hasattr(base, "_switch_to_input_mode") or hasattr(base, "_switch_to_target_mode")
-    makers = {"decode": _quick_decode, **({} if modes else {"__call__": _quick_call, "encode": _quick_encode})}
-    quick = {name: make(base) for name, make in makers.items() if getattr(base, name) is getattr(Fast, name)}
+    answers = {"decode": _decoded, **({} if modes else {"__call__": _called, "encode": _encoded})}
+    quick = {name: _quick(getattr(base, name), answer) for name, answer in answers.items()
+             if getattr(base, name) is getattr(Fast, name)}
     return {"_tokenizer": property(_get_backend, _set_backend), "dstok": property(_account),
             "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick}
 
 
-def _may_skip(self: Any, names: tuple[str, ...]) -> bool:
-    """Whether the steps that a quick call skips are only the library's own methods of these names."""
-    kind: Any = type(self)
-    return _are_the_librarys(kind, names)
-
-
 @functools.lru_cache(maxsize=256)
-def _are_the_librarys(kind: Any, names: tuple[str, ...]) -> bool:
-    """Whether a class, accelerated or derived from such a one, has these methods from transformers and not its own."""
+def _may_skip(kind: Any, names: tuple[str, ...]) -> bool:
+    """Whether a quick call may skip these methods: a class, accelerated or below such a one, has the library's."""
     made = next(each for each in kind.__mro__ if "_dstok_base" in vars(each))
     base = vars(made)["_dstok_base"]
     return all(getattr(kind, name, None) is getattr(made, name, None) and
@@ -231,57 +226,25 @@ def _account(self: Any) -> Account:
     return Account(backing_of(self))
 
 
-def _quick_call(base: Any) -> Callable[..., Any]:
-    original = base.__call__
+def _quick(original: Callable[..., Any], answer: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[..., Any]:
+    """The method, whose simple calls `answer` does, of one argument and few keywords. For others it gives None."""
 
     @functools.wraps(original)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and (not kwargs or _are_flags(kwargs)) and _may_skip(self, ENCODING):
-            answer = _quick(self, args[0], kwargs)
-            if answer is not None:
-                return answer
-        return original(self, *args, **kwargs)
+        answered = answer(self, args[0], kwargs) if len(args) == 1 else None
+        return original(self, *args, **kwargs) if answered is None else answered
 
     return call
 
 
-def _are_flags(kwargs: dict[str, Any]) -> bool:
-    return kwargs.keys() <= QUICK and all(type(value) in FLAGS for value in kwargs.values())
-
-
-def _quick_encode(base: Any) -> Callable[..., Any]:
-    original = base.encode
-
-    @functools.wraps(original)
-    def encode(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and type(args[0]) is str and kwargs.keys() <= ONE and _may_skip(self, ENCODING):
-            rows = _rows(self, args, kwargs.get("add_special_tokens", True))
-            if rows is not None:
-                return rows[0].ids
-        return original(self, *args, **kwargs)
-
-    return encode
-
-
-def _quick_decode(base: Any) -> Callable[..., Any]:
-    original = base.decode
-
-    @functools.wraps(original)
-    def decode(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and type(args[0]) is list and args[0] and type(args[0][0]) is int and kwargs.keys() <= SKIP:
-            skip = kwargs.get("skip_special_tokens", False)
-            if type(skip) is bool and not self.clean_up_tokenization_spaces and _may_skip(self, ("_decode",)):
-                text = _decoded(self, args[0], skip)
-                return StandIn(backing_of(self), self).decode(args[0], skip) if text is None else text
-        return original(self, *args, **kwargs)
-
-    return decode
-
-
-def _quick(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
-    """The result of a call with these few arguments; None if it is not that simple."""
+def _called(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
+    """The result of a call for a text or a list of texts."""
     single = type(text) is str
     if not single and not (type(text) is list and text and all(type(each) is str for each in text)):
+        return None
+    if kwargs and not (kwargs.keys() <= QUICK and all(type(value) in FLAGS for value in kwargs.values())):
+        return None
+    if not _may_skip(self.__class__, ENCODING):
         return None
     rows = _rows(self, [text] if single else text, kwargs.get("add_special_tokens", True))
     if rows is None:
@@ -318,16 +281,29 @@ def _rows(self: Any, texts: Any, add_special: Any) -> list[Row] | None:
     return rows  # type: ignore[no-any-return]
 
 
-def _decoded(self: Any, ids: list[int], skip: bool) -> str | None:
-    """The text of ids; None if it is not that simple."""
+def _encoded(self: Any, text: Any, kwargs: dict[str, Any]) -> list[int] | None:
+    """The ids of one text."""
+    if type(text) is not str or not kwargs.keys() <= ONE or not _may_skip(self.__class__, ENCODING):
+        return None
+    rows = _rows(self, [text], kwargs.get("add_special_tokens", True))
+    return None if rows is None else rows[0].ids
+
+
+def _decoded(self: Any, ids: Any, kwargs: dict[str, Any]) -> str | None:
+    """The text of a list of ids."""
+    skip = kwargs.get("skip_special_tokens", False)
+    if type(ids) is not list or not ids or type(ids[0]) is not int or type(skip) is not bool:
+        return None
+    if not kwargs.keys() <= SKIP or self.clean_up_tokenization_spaces or not _may_skip(self.__class__, ("_decode",)):
+        return None
     backing = backing_of(self)
     engine = backing.ready(self)
-    if engine is None:
-        return None
     try:
-        text = engine.tok.decode(ids, skip_special_tokens=skip)
+        text = None if engine is None else engine.tok.decode(ids, skip_special_tokens=skip)
     except (DstokError, TypeError, ValueError, OverflowError):
-        return None
+        text = None
+    if text is None:
+        return StandIn(backing, self).decode(ids, skip)
     backing.tell("decode")
     return text
 
