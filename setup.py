@@ -36,6 +36,8 @@ if EMULATED not in ("", "avx512"):
 
 CORE = Path("dstok", "core")
 HEADERS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / CORE).glob("*/*.h"))
+DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True, "autotestdict": False,
+              "freethreading_compatible": True}  # of Cython, for all of the core
 # Emulated code is slow either way. Tables to unwind the stack would be 1 % of the wheel: nothing here throws.
 OPTIONS = [] if os.name == "nt" else ["-O1" if EMULATED else "-O3", "-g0", "-fno-asynchronous-unwind-tables"]
 
@@ -83,7 +85,7 @@ def make_c(extensions: list[Extension], processes: int, force: bool) -> list[lis
     if force or not current(paths):
         force = force or not newer_than([ROOT / "setup.py"], paths)
         cythonize([extension for extension in extensions if extension is not SHARED], nthreads=processes, force=force,
-                  shared_utility_qualified_name=SHARED.name)
+                  compiler_directives=DIRECTIVES, shared_utility_qualified_name=SHARED.name)
         make_shared(force)
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import runpy
 import signal
 import subprocess
 import sys
@@ -148,8 +149,9 @@ def test_no_compiled_function_swallows_an_exception(tmp_path: Path) -> None:
     every = sorted(map(str, core.rglob("*.pyx")))
     assert len(every) > 10
     sources = [every[number] for number in seeds(len(every), 1)]  # Cython takes two seconds for it
-    subprocess.run([sys.executable, "-m", "cython", "-3", "-o", str(tmp_path), *sources], check=True,
-                   cwd=core.parent.parent)
+    directives = runpy.run_path(str(core.parents[1] / "setup.py"))["DIRECTIVES"].items()
+    options = [word for name, value in directives for word in ("-X", f"{name}={value}")]
+    subprocess.run([sys.executable, "-m", "cython", *options, "-o", str(tmp_path), *sources], check=True, cwd=core.parents[1])
     made = sorted(tmp_path.glob("*.c"))
     assert len(made) == len(sources)
     for file in made:

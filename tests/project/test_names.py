@@ -41,7 +41,7 @@ OTHERS_NAMES = set("""
     parse_message_from_completion_text _compile_jinja_template encode_messages DeepseekV4Encoding DeepseekV41Encoding
     render_conversation get_vocab_base get_vocab_base_pre serde_json is_numeric is_whitespace SplitDelimiterBehavior
     find_iter pre_tokenize_str tiktoken_ext openai_public mergeable_ranks pat_str o200k_harmony top_p max_examples
-    EX_SOFTWARE cat wc MAPPED_FILE language_level freethreading_compatible annotation_typing Script_Extensions WSpace Space
+    EX_SOFTWARE cat wc MAPPED_FILE annotation_typing Script_Extensions WSpace Space
     my_tokenizer test_conformance call_0 num_proc Int64Array StringArray LargeStringArray
     VLLM_PLUGINS SGLANG_PLUGINS encoding_for_model CoreBPE deepseek_v3 LLTokenizer LLMatcher LLInterpreter parse_special from_huggingface TokenizerInfo
     GrammarCompiler outlines_core token_counter split_text_on_tokens langchain TokenChunker TextSplitter

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The checks of tables that come from a file. After them the core runs on the tables without checks of its own.
 
 In: sections of an image. Out: nothing, or `ValueError` with the expected and the found value.

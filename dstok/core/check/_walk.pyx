@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The product walk: a set of rules compared with the automaton of marked texts (pattern/marked.py).
 
 In: a set of rules, symbols (one for each kind of character), the rows of a `Marked`. Out: a text that the rules mark in

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The finder: text to pieces, without the GIL.
 
 In: a stretch of text without added tokens, and a sink. Out: the pieces, which the sink gets in chunks (_sink.pyx), and

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The sink of ids: a chunk, some hundred pieces, from bytes to ids.
 
 In: a workspace with a text and the starts of pieces that lie end to end in it. Out: the pieces' ids, appended to those

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The pool: the workspaces of one encoder or splitter, and the large buffers that outlast a run.
 
 In: calls that need a workspace. Out: a workspace that no other thread has, and that comes back after the call.

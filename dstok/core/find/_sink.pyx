@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Sinks: a finder hands them the pieces of a text, and each kind makes something else of these.
 
 In: a chunk, some hundred pieces that lie end to end in a text. Their starts stand in the workspace.

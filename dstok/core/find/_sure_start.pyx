@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Sure starts: places where a piece begins, whatever text stands before.
 
 In: valid UTF-8 from the middle of a text, without added tokens; a place in it. Out: the first sure start that is found

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The sink of frequencies: the number of occurrences of each piece of a corpus, counted as the pieces are found.
 
 In: texts. Out: each distinct piece with its number of occurrences.

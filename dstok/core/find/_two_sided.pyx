@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Marked texts read from both sides: the pieces of any automaton of marked texts, in two passes.
 
 In: valid UTF-8 and the tables of pattern/bimachine.py. Out: the pieces, handed to a sink, or as a list with their tags.

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The workspace: the memory that one encoding run writes to.
 
 In: a run. Out: memory for its ids, notes and scratch, and a piece table of its own.

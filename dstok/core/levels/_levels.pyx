@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The implementations of all levels, compiled in this one module.
 
 In: the processor. Out: the implementations: simd/_level.pyx chooses one. `dstok.core` imports this module first.

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Byte-level BPE: the merge loops.
 
 In: the bytes of one piece. Out: its ids.

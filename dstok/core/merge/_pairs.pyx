@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The pair table, built, and read back: a perfect hash of the live merges (_live.h).
 
 In: the merges. Out: slots and seeds, as _merge.h reads them, or nothing, if pairs collide under all salts. In the other

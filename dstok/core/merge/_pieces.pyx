@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The piece table, and safe cuts.
 
 In: the bytes of a piece. Out: its ids, if the table holds them.

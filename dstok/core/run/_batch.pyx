@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Batches: many texts in one call, by several threads.
 
 In: texts (`str`, UTF-8 bytes, or rows of buffers), a policy, a number of threads. Out: lists, or all ids in one array,

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Ids -> bytes or text.
 
 In: one list of ids or many. A list is a Python list, or numbers in a buffer, which are read where they lie. Out: the

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The encoder: Python's side of a pass.
 
 In: a text (`str` or UTF-8 bytes) and a policy. Out: ids, as a list or an array, with or without spans; or their number.

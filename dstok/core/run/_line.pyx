@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 # cython: annotation_typing=False
 """The calls of a tokenizer for one short text after another, without a Python function around them.
 

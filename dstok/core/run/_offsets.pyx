@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Offsets in a text: bytes -> code points, spans of tokens -> numbers of pieces.
 
 In: valid UTF-8, offsets or spans that rise. Out: the same places in code points, or the numbers of their pieces.

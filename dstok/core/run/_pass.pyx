@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The pass: over a text once, from added tokens through pieces to a sink, without the GIL.
 
 In: the storage of a text, a policy, a workspace. Out: the results of the sink in the workspace (ids, as a rule), or a

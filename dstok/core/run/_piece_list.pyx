@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Pieces as objects, one for each that the scanner finds.
 
 In: valid UTF-8; for each tag of the scanner the step and the alternative that it stands for, or None for dropped text;

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The pass over a short ASCII text: the work of `Pass` in a third of the steps.
 
 In: a `str` of up to `SHORT_TEXT` ASCII characters, and a policy. Out: its ids in the caller's memory, or `GENERAL`:

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The pass of spans: Python's side of a finder without a vocabulary.
 
 In: valid UTF-8. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes; or these pieces; or their number.

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """A text that is not normalized: each stretch between added tokens with normalized=false is normalized, then encoded.
 
 In: the storage of a text, a normalizer, a policy, a workspace. Out: ids there, or a status that says why there are

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The results of a run, given to Python: ids or spans in the workspace's own memory, or copied to an array.
 
 In: a workspace after a run. Out: an object with the buffer protocol, or uint32[n].

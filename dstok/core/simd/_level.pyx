@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The level: which of the processor's instructions all stages use.
 
 In: the processor, and DSTOK_SIMD in the environment. Out: the implementation that each object of the core keeps from

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The scanner: the collapsed automaton over UTF-8.
 
 In: valid UTF-8. Out: the pieces, left to right, one for each `scan_piece` (which is in the .pxd, so that the encoder

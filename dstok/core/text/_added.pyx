@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Added tokens: leftmost-longest, non-overlapping matching of literal texts.
 
 In: UTF-8, and the tokens with their flags. Out: the next match, or the place before which there surely is none.

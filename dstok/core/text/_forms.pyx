@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 r"""Normalization forms: which stretches of a text change, and into which code points.
 
 In: the storage of a `str`, or valid UTF-8. Out: stretches between boundaries, as code points.

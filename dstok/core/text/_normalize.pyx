@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The normalizer of a model: whether a text is normalized; if not, the normalized text and its characters' sources.
 
 In: valid UTF-8, or the storage of a `str`. Out: UTF-8, and the index of the source of each code point.

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """The policy of a call: which added tokens it matches.
 
 In: matchers of the tokens with normalized=false and of the others, and their ids. Out: all that the encoder's pass

@@ -1,5 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
-# cython: freethreading_compatible=True
 """Texts that lie in buffers, one row beside the other, as Arrow keeps them.
 
 In: buffers of UTF-8, and for each row the number of its buffer, its first byte there, its length. Out: sources, which
