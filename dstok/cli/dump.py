@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import (
@@ -137,8 +137,8 @@ def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str)
         for path in files:
             with open_source(path, progress) as source:
                 for line, text in texts_of(arguments, tokenizer, source, keywords):
-                    output.write(rows.begin(source.name if len(files) > 1 else None, line, header).encode())
-                    _write(output, lines(rows, text))
+                    head = rows.begin(source.name if len(files) > 1 else None, line, header)
+                    _write(output, chain([head], lines(rows, text)))
 
 
 def texts_of(

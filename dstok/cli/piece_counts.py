@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from dstok.base.texts import not_utf8
+from dstok.base.texts import not_utf8, utf8
 from dstok.cli.arguments import field_of, refuse_unless
 from dstok.cli.errors import about_input
 from dstok.cli.models import load_model, load_splitter
@@ -75,8 +75,6 @@ def _texts(arguments: Namespace, splitter: Splitter, progress: Progress) -> Iter
 
 def _text(name: str, text: str) -> str:
     """The text of a record, without the lone surrogates that JSON's escapes can spell."""
-    from dstok.base.texts import utf8
-
     with about_input(name):
         utf8(text, False)
     return text

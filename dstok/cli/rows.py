@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from dstok.calls.spans import Piece
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["FORMATS", "JsonRows", "Rows", "TableRows", "edge_lines", "label_of", "piece_lines", "token_lines"]
+__all__ = ["FORMATS", "JsonRows", "Rows", "TableRows", "edge_lines", "heading", "label_of", "piece_lines",
+           "token_lines"]
 
 # id, start and end in bytes, in code points, piece number (None: of no piece), whether it is an added token
 TokenRow = tuple[int, int, int, int, int, "int | None", bool]
@@ -44,6 +45,12 @@ class Rows:
 def label_of(file: str | None, line: int | None) -> dict[str, str | int]:
     """The keys `file` and `line` of a row, each unless it is None."""
     return {key: value for key, value in (("file", file), ("line", line)) if value is not None}
+
+
+def heading(file: str | None, line: int | None) -> str:
+    """The line above a text that tells it from others; "" without a file and a line."""
+    names = [name for name in (file, None if line is None else f"line {line}") if name]
+    return f"==> {', '.join(names)} <==\n" if names else ""
 
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -86,8 +93,7 @@ class TableRows(Rows):
     """Each row is a line of a table, under a header."""
 
     def begin(self, file: str | None, line: int | None, header: str) -> str:
-        names = [name for name in (file, f"line {line}" if line is not None else None) if name]
-        return (f"==> {', '.join(names)} <==\n" if names else "") + HEADERS[header]
+        return heading(file, line) + HEADERS[header]
 
     def tokens(self, rows: Iterable[TokenRow]) -> Iterator[str]:
         for id, start, end, char_start, char_end, piece, special in rows:

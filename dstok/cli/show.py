@@ -16,6 +16,7 @@ from dstok.cli.colours import colours_wanted
 from dstok.cli.dump import texts_of
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.progress import watching
+from dstok.cli.rows import heading
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
 from dstok.files.passages import Passage
@@ -59,9 +60,7 @@ def run_show(arguments: Namespace) -> None:
         for path in files:
             with open_source(path, progress) as source:
                 for line, text in texts_of(arguments, tokenizer, source, keywords):
-                    names = [source.name] if len(files) > 1 else []
-                    names += [f"line {line}"] if line is not None else []
-                    head = f"==> {', '.join(names)} <==\n" if names else ""
+                    head = heading(source.name if len(files) > 1 else None, line)
                     output.write(head.encode("utf-8", "surrogateescape"))
                     for shown in _lines(Lines(columns, colours, arguments.ids), tokenizer, text, edges):
                         output.write(shown.encode())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
-from cli_process import json_lines, ok
+from cli_process import file, json_lines, ok
 from compiled import compiled
 from real_models import real_json
 from wcwidth import wcswidth
@@ -70,3 +72,13 @@ def test_tables_of_tokens_and_pieces(command: str) -> None:
     head, *lines = ok(command, "--format", "table", stdin=WIDE.encode()).decode().splitlines()
     last = head.split()[-1]
     assert {min(line.find(mark) for mark in ("'", "b'") if mark in line) for line in lines} == {head.index(last)}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such names")
+@pytest.mark.parametrize("command", [("dump", "--format", "table"), ("pieces", "--format", "table"), ("show",)], ids=lambda words: words[0])
+def test_a_name_that_is_not_utf_8_stands_above_its_text(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = file(os.fsdecode(b"\xff"), b"a")
+    assert ok(*command, name, name).count(b"==> \xff <==\n") == 2
