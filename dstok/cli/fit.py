@@ -126,7 +126,8 @@ class _Parts:
             last, part = start, text[start:end]
             row = {"text": part, "char_start": start, "char_end": end, "byte_start": byte_start,
                    "byte_end": byte_start + len(part.encode()), "tokens": self.tokenizer.count(part, **self.keywords)}
-            yield json.dumps(label | row, ensure_ascii=False).encode() + b"\n"
+            line = json.dumps(label | row, ensure_ascii=False)
+            yield line.encode("utf-8", "backslashreplace") + b"\n"  # JSON's escape, for a name that is not UTF-8
 
 
 def _plain(text: str, places: Spans) -> Iterator[bytes]:

@@ -74,7 +74,10 @@ def test_tables_of_tokens_and_pieces(command: str) -> None:
     assert {min(line.find(mark) for mark in ("'", "b'") if mark in line) for line in lines} == {head.index(last)}
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such names")
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such names")
+
+
+@LINUX
 @pytest.mark.parametrize("command", [("dump", "--format", "table"), ("pieces", "--format", "table"), ("show",)], ids=lambda words: words[0])
 def test_a_name_that_is_not_utf_8_stands_above_its_text(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -82,3 +85,12 @@ def test_a_name_that_is_not_utf_8_stands_above_its_text(
     monkeypatch.chdir(tmp_path)
     name = file(os.fsdecode(b"\xff"), b"a")
     assert ok(*command, name, name).count(b"==> \xff <==\n") == 2
+
+
+@LINUX
+@pytest.mark.parametrize("command", [("dump",), ("pieces",), ("count", "--json"), ("truncate", "--json", "--max-tokens", "9"),
+                                     ("chunk", "--max-tokens", "9")], ids=lambda words: words[0])
+def test_a_name_that_is_not_utf_8_stands_in_json(command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = file(os.fsdecode(b"\xff"), b"a")
+    assert {line.get("file") or line["name"] for line in json_lines(ok(*command, name, name))} - {"total"} == {name}
