@@ -19,8 +19,8 @@ class BPE:
         """The ids of `text` as one piece, and how many bytes sections and their borders were made of."""
     def merge_by_heap(self, text: bytes) -> list[int]:
         """The ids of `text` as one piece, by `merge_heap` from bytes."""
-    def merge_in_lanes(self, texts: list[bytes]) -> list[list[int]] | None:
-        """For tests: the ids of up to 16 texts of up to 32 bytes, merged side by side, or None at a level without."""
+    def merge_in_strips(self, texts: list[bytes]) -> list[list[int]] | None:
+        """For tests: the ids of up to 64 texts of up to 15 bytes, merged together, or None at a level without."""
     def encodes_to_itself(self, token: int) -> bool:
         """Whether merging the bytes of `token` gives `token`."""
     def token(self, token: int) -> bytes:
