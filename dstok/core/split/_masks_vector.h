@@ -106,8 +106,8 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uin
             V lead = x[i] & 0x0F, upper = (V)(x[i] >= 0xD0), two = (V)TO(x[i], 0xC0, 0xDF);
             V found = (LOOK_UP(t->lead_flags, lead) & ~upper) | (LOOK_UP(t->lead_flags + 16, lead) & upper);
             V sign = (V)((x[i] == ALL(0xC3)) & ((next[i] & ALL(0xDF)) == ALL(0x97))); /* U+00D7, U+00F7 */
-            flags[i] |= found & two & ~sign;
-            found |= sign;
+            flags[i] |= found & two;
+            found |= sign; /* looked up below, which sets its flags anew */
             mixed |= (uint64_t)BITS(found) << (VECTOR * i % 64);
         }
         asked &= three | mixed;
