@@ -6,9 +6,8 @@ text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many
 Only new text costs work. `dstok.chat.tails` renders only the tail of the text, and only its new stretches are
 encoded, so a conversation takes time linear in its length. Example: V2 writes no token after a user's message. So the
 messages of several users are one stretch, which grows; a growing text holds its ids.
-There are two exceptions. A message that the format writes at the front has the whole text encoded again. Formats that
-have no checkpoint between the results of one message's calls (V3.2, V4) write that message and its results again for
-each result.
+There are two exceptions. A message that the format writes at the front has the whole text encoded again. V4 sorts the
+results of a message's calls; a result that the format puts before others has these written again.
 """
 
 from __future__ import annotations

@@ -117,8 +117,9 @@ class Continued:
 
     def _holding(self, new: list[Message]) -> int:
         """The number of the last checkpoint that the new messages leave unchanged; -1 if there is none."""
+        rows = list(enumerate(new, len(self.messages)))
         return next((number for number in range(len(self.checkpoints) - 1, -1, -1)
-                     if not any(_ends(self.checkpoints[number], message) for message in new)), -1)
+                     if not any(_ends(self.checkpoints[number], *row) for row in rows)), -1)
 
     def _beginning(self, start: Checkpoint | None, held: int) -> tuple[int, int]:
         """How many parts, and code points, stand before the tail if rendering continues at `start`."""
@@ -154,8 +155,10 @@ class Continued:
         return other
 
 
-def _ends(checkpoint: Checkpoint, message: Message) -> bool:
+def _ends(checkpoint: Checkpoint, index: int, message: Message) -> bool:
     """Whether the message changes the text before the checkpoint."""
+    if checkpoint.holds is not None and not checkpoint.holds(index, message):
+        return True
     role = message.get("role")
     if isinstance(role, str) and role in checkpoint.unless:
         return True

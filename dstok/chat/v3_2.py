@@ -41,6 +41,8 @@ def render_v3_2(
         numbered = _without_reasoning(numbered)
     if add_bos and not context and writer.start is None:
         writer.token(BOS, -1, "begin")
+    if writer.start is None and numbered and numbered[0][1].get("role") == "tool":
+        writer.growing = False  # for a result at the start, the script counts the calls of the last message
     turns = _Turns(numbered, writer, thinking, unless)
     for place in range(len(context), len(context) + len(messages)):
         if place >= len(numbered):
@@ -121,9 +123,8 @@ class _Turns:
         message, index = self.messages[place], self.indices[place]
         role = message.get("role")
         schemas, calls = functions_of(message, index)
-        if self.writer.growing and role != "tool":
-            is_open = self.thinking and place > self.last_user  # a later user's message changes the text before it
-            self.writer.checkpoint(index, None, self.unless | USERS if is_open else self.unless)
+        if role != "tool":
+            self._checkpoint(place, index, None)
         if role == "assistant":
             self._assistant(place, message, index, calls)
         elif role == "tool":
@@ -138,6 +139,12 @@ class _Turns:
             self._about(message, index, schemas)
         else:
             raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
+
+    def _checkpoint(self, place: int, index: int, state: tuple[int, int] | None) -> None:
+        """`state`: of a result, the number of calls, and of results before it."""
+        if self.writer.growing:
+            is_open = self.thinking and place > self.last_user  # a later user's message changes the text before it
+            self.writer.checkpoint(index, state, self.unless | USERS if is_open else self.unless)
 
     def _about(self, message: Message, index: int, schemas: list[Any]) -> None:
         """Writes the tools and the format of the answer."""
@@ -168,6 +175,7 @@ class _Turns:
 
     def _result(self, place: int, message: Message, index: int) -> None:
         calls, order = self._calls_before(place, index)
+        self._checkpoint(place, index, (calls, order - 1))
         if order == 1:
             self.writer.text("\n\n<function_results>", index, "tool_result")
         text = text_or_nothing(message, "content", index)
@@ -181,15 +189,20 @@ class _Turns:
     def _calls_before(self, place: int, index: int) -> tuple[int, int]:
         """The number of calls of the assistant's message before, and the number of this result."""
         before = self.speakers[place]
+        if before < 0 and self.writer.start is not None and self.writer.start.state is not None:
+            calls, done = self.writer.start.state
+            return self._checked(calls, done + place + 1, index)
         assistant = self.messages[before]  # for a result at the start that is the last message: the script's -1
         if place and (before < 0 or assistant.get("role") != "assistant"):
             raise ChatError("expected a tool result after the call of an assistant, found it after "
                             f"{shown(assistant.get('role'))}", index, "role", "AssertionError")
-        calls = list_of(assistant, "tool_calls", index)
-        if not calls or len(calls) < place - before:
+        return self._checked(len(list_of(assistant, "tool_calls", index)), place - before, index)
+
+    def _checked(self, calls: int, order: int, index: int) -> tuple[int, int]:
+        if calls < order:
             raise ChatError("expected a tool call for each tool result, found none for this one", index, "role",
                             "AssertionError")
-        return len(calls), place - before
+        return calls, order
 
     def _assistant(self, place: int, message: Message, index: int, functions: list[tuple[str, Any]]) -> None:
         calls = [(name, _parameters(arguments, index, f"tool_calls[{number}].function.arguments"))

@@ -10,6 +10,8 @@ Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -75,16 +77,19 @@ def number_v4(value: float) -> str:
 
 def render_v4(messages: list[Message], conversation: RecipeConversation, writer: Writer) -> None:
     """Writes the conversation. `messages`: as `recipe_messages` gives them."""
-    rows = list(enumerate(messages, writer.first))
-    systems = [row for row in rows if row[1]["role"] == "system"]
-    if systems:
+    rows, systems, first = list(enumerate(messages, writer.first)), [], START
+    is_simple = not [1 for message in messages if "tool_calls" in message or message["role"] == "system"]
+    if not is_simple:
+        systems = [row for row in rows if row[1]["role"] == "system"]
         rows = [row for row in rows if row[1]["role"] != "system"]
     if writer.start is None:
         writer.token(BOS, -1, "begin")
         if conversation.thinking:
             writer.text(EFFORTS[conversation.effort], -1, "effort")
         _write_system(systems, conversation, writer)
-    order = _in_order(rows)
+    else:
+        first = writer.start.state
+    order = Order(rows, first) if is_simple else _in_order(rows, first)
     _write_rows(order, conversation, writer)
     if not (rows and is_begun(order.rows[-1][1])):
         writer.turn(opener(OPEN if conversation.thinking else CLOSE, "prompt"), "", -1)
@@ -105,39 +110,59 @@ def _write_system(systems: list[Row], conversation: RecipeConversation, writer: 
         writer.text(f"\n\n{RESPONSE_FORMAT}{conversation.schema}", -1, "format")
 
 
+class State(NamedTuple):
+    """What the text before a message decides.
+
+    before: the role of the message before. said: whether it and the users before it have a text. limit: the index of
+    the first message after which a call may sort the messages again.
+    """
+
+    before: str
+    said: bool
+    limit: int
+
+
+START = State("", False, sys.maxsize)
+
+
 class Order(NamedTuple):
     """The messages in the order in which they are written.
 
-    apart: the places of users' messages that do not join the user's before. held: those of messages whose place a call
-    decides.
+    apart: the places of users' messages that do not join the user's before. held: those of messages that were sorted.
+    limits: for each message, `State.limit` before it; empty if all are `first.limit`.
     """
 
     rows: list[Row]
+    first: State
     apart: frozenset[int] = NOWHERE
     held: frozenset[int] = NOWHERE
+    limits: list[int] = []
 
 
-def _in_order(rows: list[Row]) -> Order:
+def _in_order(rows: list[Row], first: State) -> Order:
     """Sorts the results after an assistant's calls; users' messages in a row count as one, and move together.
 
     The units after an assistant's calls, as many as there are calls, are sorted by the results' ids as text. Units that
     are not results go last.
     """
-    if not [1 for _, message in rows if "tool_calls" in message]:
-        return Order(rows)
     units = _units(rows)
-    reaches = accumulate((place + _calls(unit) for place, unit in enumerate(units)), max, initial=-1)
-    held_units = {place for place, reach in zip(range(len(units)), reaches) if reach >= place}
+    reach, limit, held, limits = -1, first.limit, set(), []
     for place, unit in enumerate(list(units)):
+        limits += [limit] * len(unit)
+        if place <= reach:
+            held.add(place)
         count = _calls(unit)
         if count and place + count < len(units):
             results = slice(place + 1, place + 1 + count)
             units[results] = sorted(units[results], key=_rank)
+            reach = max(reach, place + count)
+        elif count:
+            limit = min(limit, unit[0][0] + count)
     starts = list(accumulate(map(len, units), initial=0))
     apart = (starts[place] for place in range(1, len(units))
              if _role(units[place]) == _role(units[place - 1]) == "user")
-    return Order([row for unit in units for row in unit], frozenset(apart),
-                 frozenset(starts[place] for place in held_units))
+    return Order([row for unit in units for row in unit], first, frozenset(apart),
+                 frozenset(place for unit in held for place in range(starts[unit], starts[unit + 1])), limits)
 
 
 def _units(rows: list[Row]) -> list[list[Row]]:
@@ -166,13 +191,14 @@ def _rank(unit: list[Row]) -> tuple[bool, bool, str]:
 
 def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) -> None:
     """Writes the turns. Results and the users' messages after them are one; a result after a user starts another."""
-    before, said = "", False  # the role of the message before; whether its unit has a text yet
+    before, said, limit = order.first
     last = len(order.rows) - 1
     for place, (index, message) in enumerate(order.rows):
         role, content = message["role"], message["content"]
         goes_on = before == "tool" or (before == role == "user")
-        if writer.growing and place not in order.held and not (goes_on and role in ("user", "tool")):
-            writer.checkpoint(index, None, HOISTED)
+        if writer.growing and place not in order.held and place not in order.apart:
+            limit = order.limits[place] if order.limits else limit
+            writer.checkpoint(index, State(before, said, limit), HOISTED, partial(_is_before, limit))
         if role == "assistant":
             _write_answer(index, message, conversation, place == last, writer)
         elif role == "user" and not goes_on:
@@ -190,6 +216,10 @@ def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) 
         else:
             writer.turn(REMINDED, content, index)
         before = role
+
+
+def _is_before(limit: int, index: int, message: Message) -> bool:
+    return index < limit
 
 
 def _write_result(index: int, content: str, goes_on: bool, writer: Writer) -> None:

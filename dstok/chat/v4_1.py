@@ -41,7 +41,11 @@ def render_v4_1(messages: list[Message], conversation: RecipeConversation, write
 class _Turns:
     def __init__(self, rows: list[Row], conversation: RecipeConversation, writer: Writer) -> None:
         self.rows, self.conversation, self.writer = rows, conversation, writer
-        self.order: dict[str, int] = writer.start.state if writer.start else {}
+        # The places of the last calls by their ids; in a turn, the last place of a result before.
+        self.order: dict[str, int] = {}
+        self.reached: int | None = None
+        if writer.start is not None:
+            self.order, self.reached = writer.start.state
 
     def write(self) -> None:
         rows, writer, place = self.rows, self.writer, 0
@@ -52,12 +56,13 @@ class _Turns:
             if is_first:
                 self._begin(index, role)
             elif writer.growing:
-                writer.checkpoint(index, self.order)
+                self._checkpoint(index)
             end = place + 1
             if role in ("user", "tool"):
                 while end < len(rows) and rows[end][1]["role"] in ("user", "tool"):
                     end += 1
                 self._turn(rows[place:end])
+                self.reached = None
             elif role == "latest_reminder":
                 while end < len(rows) and rows[end][1]["role"] == "latest_reminder":
                     end += 1
@@ -93,6 +98,11 @@ class _Turns:
         if schema is not None:
             self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", -1, "format")
 
+    def _checkpoint(self, index: int) -> None:
+        order, reached = self.order, self.reached
+        holds = None if reached is None else lambda _, message: _place((0, message), order, reached) >= reached
+        self.writer.checkpoint(index, (order, reached), holds=holds)
+
     def _turn(self, run: list[Row]) -> None:
         """Writes a run of users' messages and tool results.
 
@@ -100,17 +110,26 @@ class _Turns:
         counts as the first call's.
         """
         index, message = run[0]
-        if len(run) == 1 and message["role"] == "user":
+        goes_on, reached = self.reached is not None, -1 if self.reached is None else self.reached
+        if len(run) == 1 and message["role"] == "user" and not goes_on:
             self.writer.turn(USER_TURN, message["content"], index)
             return
         results = [row for row in run if _id(row) is not None]
         ordered = iter(sorted(results, key=lambda row: self.order.get(_id(row) or "", 0)))
-        self.writer.token(USER, index, "role")
+        if not goes_on:
+            self.writer.token(USER, index, "role")
+        in_order = True  # do the results so far stand in the order in which they came?
         for number, row in enumerate(run):
+            if number and in_order and self.writer.growing:
+                self.reached = reached
+                self._checkpoint(row[0])
             index, message = row if _id(row) is None else next(ordered)
+            in_order = in_order and index == row[0]
+            reached = _place((index, message), self.order, reached)
             is_result = message["role"] == "tool"
             text = f"<tool_result>{message['content']}</tool_result>" if is_result else message["content"]
-            self.writer.text(f"\n\n{text}" if number else text, index, "tool_result" if is_result else "content")
+            kind = "tool_result" if is_result else "content"
+            self.writer.text(f"\n\n{text}" if number or goes_on else text, index, kind)
 
     def _answer(self, index: int, message: Message, is_first: bool) -> None:
         conversation, writer = self.conversation, self.writer
@@ -138,6 +157,12 @@ class _Turns:
             self.order.setdefault(call_id, number)
         written = ((name, parameters_of(arguments, repr)) for _, name, arguments in calls)
         write_calls(self.writer, V4_1, written, index)
+
+
+def _place(row: Row, order: dict[str, int], otherwise: int) -> int:
+    """The place of a tool result's call, or `otherwise` for any other message."""
+    call_id = _id(row)
+    return otherwise if call_id is None else order.get(call_id, 0)
 
 
 def _id(row: Row) -> str | None:

@@ -67,7 +67,8 @@ class _Block:
 class _Turn:
     """A message, or the users' messages and tool results that the format joins to one turn.
 
-    order: the places of the earlier calls by their ids.
+    order: the places of the earlier calls by their ids. reached: if the turn goes on from a checkpoint, the place of
+    the last result before, or -1.
     """
 
     index: int
@@ -75,6 +76,7 @@ class _Turn:
     message: Message
     blocks: list[_Block] = field(default_factory=list)
     order: dict[Any, int] = field(default_factory=dict)
+    reached: int | None = None
 
     @property
     def task(self) -> Any:
@@ -89,9 +91,9 @@ def render_v4_preview(
 
     Raises `ChatError` where the script raises.
     """
-    order, keeps = writer.start.state if writer.start else ({}, not drop_thinking)
+    order, keeps, reached = writer.start.state if writer.start else ({}, not drop_thinking, None)
     before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
-    turns = _merged(messages, first)
+    turns = _merged(messages, first, reached)
     _sort_results([*before, *turns], order)
     if context:
         before = _merged(context, first - len(context))
@@ -109,12 +111,15 @@ def render_v4_preview(
         writing.write(place)
 
 
-def _merged(messages: list[Message], first: int) -> list[_Turn]:
-    """Turns: tool results and users' messages in a row are one, unless a user's has a task."""
-    turns: list[_Turn] = []
+def _merged(messages: list[Message], first: int, reached: int | None = None) -> list[_Turn]:
+    """Turns: tool results and users' messages in a row are one, unless a user's has a task.
+
+    With `reached` the first message goes on with a turn.
+    """
+    turns = [] if reached is None else [_Turn(first, "user", {}, reached=reached)]
     for index, message in enumerate(messages, first):
         role = message.get("role")
-        open_turn = turns[-1] if turns and turns[-1].blocks else None
+        open_turn = turns[-1] if turns and (turns[-1].blocks or turns[-1].reached is not None) else None
         if role == "tool":
             block = _Block(index, text_or_nothing(message, "content", index), True, message.get("tool_call_id", ""))
             if open_turn is None:
@@ -183,6 +188,17 @@ def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
     return (f"{int(call_id):x}" if call_id.is_integer() else call_id.hex(),)
 
 
+def _rank(call_id: Any, order: dict[Any, int]) -> int | None:
+    """The place of a result among those of its turn; None for an id that is refused beside others."""
+    if not order:
+        return 0
+    return order.get(_key(call_id), 0) if isinstance(call_id, str | int | float | None) else None
+
+
+def _index(block: _Block) -> int:
+    return block.index
+
+
 def _last_user(turns: list[_Turn]) -> int:
     return next((place for place in range(len(turns) - 1, -1, -1) if turns[place].role in ("user", "developer")), -1)
 
@@ -205,7 +221,7 @@ class _Turns:
     def write(self, place: int) -> None:
         turn = self.turns[place]
         schemas, calls = functions_of(turn.message, turn.index)
-        if self.writer.growing:
+        if self.writer.growing and turn.reached is None:
             self._checkpoint(place, turn)
         if place == 0 and self.writer.start is None and self.thinking and self.effort == "max":
             self.writer.text(EFFORT_MAX, -1, "effort")
@@ -215,7 +231,7 @@ class _Turns:
         elif turn.role == "developer":
             self._developer(turn, schemas)
         elif turn.role == "user":
-            self._blocks(turn)
+            self._blocks(place, turn)
         elif turn.role == "latest_reminder":
             self.writer.token(REMINDER, turn.index, "role")
             self.writer.text(text_or_nothing(turn.message, "content", turn.index), turn.index, "content")
@@ -231,11 +247,24 @@ class _Turns:
         is_first = place == 0 and self.writer.start is None
         if is_first or (place and self.turns[place - 1].task is not None):
             return
-        unless = self.unless
-        if self.thinking and self.drops:  # tools keep all reasoning; a later user's turn drops earlier reasoning
-            stays = place < self.last_user or (place == self.last_user and turn.role == "user")
-            unless |= TOOLS if stays else TOOLS | USERS
-        self.writer.checkpoint(turn.index, (turn.order, not self.drops), unless)
+        self.writer.checkpoint(turn.index, (turn.order, not self.drops, None), self._unless(place, turn))
+
+    def _checkpoint_within(self, place: int, turn: _Turn, index: int, reached: int) -> None:
+        """Before a block of a turn: valid until a result comes whose call is before the one of a result before."""
+        order = turn.order
+
+        def holds(_: int, message: Message) -> bool:
+            rank = _rank(message.get("tool_call_id", ""), order) if message.get("role") == "tool" else reached
+            return rank is not None and rank >= reached
+
+        self.writer.checkpoint(index, (order, not self.drops, reached), self._unless(place, turn), holds)
+
+    def _unless(self, place: int, turn: _Turn) -> frozenset[str]:
+        if not (self.thinking and self.drops):
+            return self.unless
+        # Tools keep all reasoning; a later user's turn drops earlier reasoning.
+        stays = place < self.last_user or (place == self.last_user and turn.role == "user")
+        return self.unless | (TOOLS if stays else TOOLS | USERS)
 
     def _about(self, turn: _Turn, schemas: list[Any]) -> None:
         """Writes the tools and the format of the answer."""
@@ -256,16 +285,24 @@ class _Turns:
         self.writer.text(said, turn.index, "content")
         self._about(turn, schemas)
 
-    def _blocks(self, turn: _Turn) -> None:
-        first = turn.blocks[0]
-        if len(turn.blocks) == 1 and not first.is_result:
+    def _blocks(self, place: int, turn: _Turn) -> None:
+        first, goes_on = turn.blocks[0], turn.reached is not None
+        if len(turn.blocks) == 1 and not first.is_result and not goes_on:
             self.writer.turn(USER_TURN, first.content, first.index)
             return
-        self.writer.token(USER, first.index, "role")
+        if not goes_on:
+            self.writer.token(USER, first.index, "role")
+        arrived, reached = sorted(turn.blocks, key=_index), -1 if turn.reached is None else turn.reached
+        in_order = self.writer.growing and turn.task is None  # do the blocks so far stand as they came?
         for number, block in enumerate(turn.blocks):
+            if in_order and (number or goes_on):
+                self._checkpoint_within(place, turn, arrived[number].index, reached)
+            rank = _rank(block.call_id, turn.order) if block.is_result else reached
+            in_order = in_order and block is arrived[number] and rank is not None
+            reached = reached if rank is None else rank
             kind = "tool_result" if block.is_result else "content"
             text = f"<tool_result>{block.content}</tool_result>" if block.is_result else block.content
-            self.writer.text(f"\n\n{text}" if number else text, block.index, kind)
+            self.writer.text(f"\n\n{text}" if number or goes_on else text, block.index, kind)
 
     def _assistant(self, place: int, turn: _Turn, calls: list[tuple[str, Any]]) -> None:
         index, message = turn.index, turn.message

@@ -11,7 +11,7 @@ they are first asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -167,12 +167,15 @@ def _single(kind: str, sampled: bool, special: bool) -> Frame:
     return Frame(Mark(kind, sampled, special))
 
 
+Holds = Callable[[int, dict[str, Any]], bool]
+
+
 class Checkpoint(NamedTuple):
     """A place in a text where rendering can continue.
 
     message: the index of the next message. parts: how many parts stand before. at: how many code points. state: the
     format's knowledge of the text before. unless: later messages of these roles make the checkpoint invalid; "tools"
-    stands for a message that has tools.
+    stands for a message that has tools. holds: whether it is valid after a later message, of which it gets the index.
     """
 
     message: int
@@ -180,6 +183,7 @@ class Checkpoint(NamedTuple):
     at: int
     state: Any
     unless: frozenset[str]
+    holds: Holds | None = None
 
 
 class Writer:
@@ -214,13 +218,15 @@ class Writer:
         """Writes a text of the format, with its tokens."""
         self.parts += [(text, _single(kind, sampled, special), message) for text, special in form]
 
-    def checkpoint(self, index: int, state: Any = None, unless: frozenset[str] = NOTHING) -> None:
+    def checkpoint(
+        self, index: int, state: Any = None, unless: frozenset[str] = NOTHING, holds: Holds | None = None,
+    ) -> None:
         """Marks a place where the text can continue, as `Checkpoint` says; the message `index` is next."""
         if not self.growing:
             return
         last = self.checkpoints[-1] if self.checkpoints else Checkpoint(0, 0, 0, None, unless)
         at = last.at + sum([len(part[0]) for part in self.parts[last.parts :]])
-        self.checkpoints.append(Checkpoint(index, len(self.parts), at, state, unless))
+        self.checkpoints.append(Checkpoint(index, len(self.parts), at, state, unless, holds))
 
     def drop_prompt(self) -> None:
         """Takes back the opener at the end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from chat_models import ours
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import part_of_examples
+from shares import seeds
 
 import dstok
 from dstok import chat
 from dstok.chat.encoding import parts_of
 from dstok.chat.rendering import Format
+from dstok.chat.tails import Continued
 from dstok.testing.conversations import Drawn, conversations
 
 Place = tuple["int | None", str, str]
@@ -179,3 +182,43 @@ def test_the_work_is_that_of_what_is_new(version: chat.VersionName, monkeypatch:
 def test_what_is_no_list_of_messages(messages: Any) -> None:
     with pytest.raises(chat.ChatError, match="field messages: expected a list of messages, found"):
         chat.Conversation(ours("v3"), "v3", messages)
+
+
+def turn(rng: Random) -> dict[str, Any]:
+    """A message: a call, a result of this or another call, a user's, or another one."""
+    ids = ("c1", "c2", "c3", "c10", "other")
+    role = rng.choices(("tool", "user", "assistant", "system", "latest_reminder", "developer"), (9, 8, 6, 1, 1, 1))[0]
+    message: dict[str, Any] = {"role": role, "content": rng.choice(("", "x"))}
+    if role == "tool" and rng.random() < 0.9:
+        message["tool_call_id"] = rng.choice(ids)
+    elif role == "user" and rng.random() < 0.05:
+        message["task"] = "title"
+    elif role == "assistant":
+        message |= {"reasoning_content": rng.choice(("", "r")), "prefix": rng.random() < 0.1}
+        if rng.random() < 0.7:
+            function = {"name": "f", "arguments": "{}"}
+            message["tool_calls"] = [{"id": rng.choice(ids), "type": "function", "function": function}
+                                     for _ in range(rng.randrange(5))]
+    return message
+
+
+@pytest.mark.parametrize("version", ["v3.2", "v4-preview", "v4-0731", "v4.1"])
+def test_calls_and_results_in_any_order(version: chat.VersionName) -> None:
+    """The text goes on between the results of one message's calls, wherever the format leaves those before as they are."""
+    for seed in seeds(5000, 150):
+        rng, talk = Random(f"{version} {seed}"), list[dict[str, Any]]()
+        options: dict[str, Any] = {"thinking": rng.random() < 0.7}
+        if version in ("v3.2", "v4-preview"):
+            options["drop_thinking"] = rng.random() < 0.7
+        text = Continued(Format(version, None, None, False, options))
+        for _ in range(12):
+            new = [turn(rng) for _ in range(rng.choice((1, 1, 1, 2)))]
+            try:
+                whole = chat.render([*talk, *new], version, **options)
+            except chat.ChatError:
+                with pytest.raises(chat.ChatError):
+                    text.tail(new)
+                continue
+            text.take(text.tail(new))
+            talk += new
+            assert text.rendered() == whole, talk

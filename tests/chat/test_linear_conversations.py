@@ -99,22 +99,48 @@ class Characters:
         return "".join(map(chr, ids)).encode()
 
 
+    def growing(self, special: str) -> GrowingCharacters:
+        return GrowingCharacters(self.steps)
+
+
+class GrowingCharacters:
+    """A text that grows, of a tokenizer whose ids are code points."""
+
+    def __init__(self, steps: Steps, held: int = 0) -> None:
+        self.steps, self.held = steps, held
+
+    def append(self, text: str) -> None:
+        self.held += len(text)
+        self.steps.characters += len(text)
+
+    def preview(self, text: str) -> tuple[int, list[int]]:
+        self.steps.characters += len(text)
+        return self.held, [ord(one) for one in text]
+
+
+def appended(version: chat.VersionName, messages: Messages, monkeypatch: pytest.MonkeyPatch) -> Steps:
+    """The lines that run as messages are added one by one, and the characters that are encoded anew."""
+    tok: Any = Characters()
+    monkeypatch.setattr(conversation, "parts_of", tok.parts_of)
+    talk = chat.Conversation(tok, version)
+    with tok.steps.counting_lines():
+        for message in messages:
+            talk.append(message)
+    assert tok.decode_bytes(talk.ids).decode() == chat.render(talk.messages, version).text
+    return tok.steps
+
+
 @pytest.mark.parametrize("turns", TURNS)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_append_one_by_one(version: chat.VersionName, turns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lines that run, and the characters of the stretches that are encoded anew."""
-    def appended(size: int) -> Steps:
-        tok: Any = Characters()
-        monkeypatch.setattr(conversation, "parts_of", tok.parts_of)
-        talk = chat.Conversation(tok, version)
-        with tok.steps.counting_lines():
-            for message in TURNS[turns](size):
-                talk.append(message)
-        assert tok.decode_bytes(talk.ids).decode() == chat.render(talk.messages, version).text
-        return tok.steps
+    appended(version, TURNS[turns](3), monkeypatch)
+    assert_linear(lambda size: appended(version, TURNS[turns](size), monkeypatch))
 
-    appended(3)
-    assert_linear(appended)
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_append_the_results_of_many_calls(version: chat.VersionName, monkeypatch: pytest.MonkeyPatch) -> None:
+    appended(version, RUNS["many calls"](3), monkeypatch)
+    assert_linear(lambda size: appended(version, RUNS["many calls"](size), monkeypatch), 100)
 
 
 def test_schemas_that_are_nested() -> None:
