@@ -68,8 +68,9 @@ def conversation_of(
 def recipe_messages(messages: Any, first: int, number: Number) -> list[Message]:
     """The messages as dictionaries; the first has the index `first`. Raises `ChatError`.
 
-    Each has text as its `content`, and as `reasoning_content` and `tool_call_id` if they are there. `tool_calls` is a
-    list of `Call`, and `tools` of JSON lines.
+    Each has text as its `content`. Of an assistant's, `reasoning_content` is text or None, and `tool_calls` a list of
+    `Call` if there are some; of a tool's, `tool_call_id` is text or None; of a system's, `tools` are JSON lines. Fields
+    that a role does not have are not checked.
     """
     found = message_list(messages)
     for place, message in enumerate(found):

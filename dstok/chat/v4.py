@@ -181,11 +181,11 @@ def _role(unit: list[Row]) -> str:
 
 
 def _calls(unit: list[Row]) -> int:
-    return len(unit[0][1].get("tool_calls") or ())
+    return len(unit[0][1].get("tool_calls") or ()) if _role(unit) == "assistant" else 0
 
 
 def _rank(unit: list[Row]) -> tuple[bool, bool, str]:
-    call_id = unit[0][1].get("tool_call_id")
+    call_id = unit[0][1].get("tool_call_id") if _role(unit) == "tool" else None
     return _role(unit) != "tool", call_id is not None, call_id or ""
 
 

@@ -189,6 +189,9 @@ def turn(rng: Random) -> dict[str, Any]:
     ids = ("c1", "c2", "c3", "c10", "other")
     role = rng.choices(("tool", "user", "assistant", "system", "latest_reminder", "developer"), (9, 8, 6, 1, 1, 1))[0]
     message: dict[str, Any] = {"role": role, "content": rng.choice(("", "x"))}
+    if rng.random() < 0.1:  # fields of other roles, which are not read
+        function = {"name": "f", "arguments": "{}"}
+        message |= {"tool_call_id": "c1", "tool_calls": [{"id": "c1", "type": "function", "function": function}] * 2}
     if role == "tool" and rng.random() < 0.9:
         message["tool_call_id"] = rng.choice(ids)
     elif role == "user" and rng.random() < 0.05:
