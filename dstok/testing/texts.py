@@ -7,7 +7,7 @@ ends has given everything that its docstring promises.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, product
 
 from dstok.testing.class_cover import cover_words
@@ -86,17 +86,25 @@ def _spans(guide: Guide, text: str) -> list[tuple[int, int, int]]:
 def merge_conflicts(guide: Guide) -> Iterator[str]:
     """For each merge (x, y) of the rank r: x y z, where (y, z) is the merge next above or below r, and w x y alike.
 
-    If two merges are swapped that lie between them in rank, one of these texts changes.
+    If two merges are swapped that lie between them in rank, one of these texts changes. Merges whose product is no text
+    come first: they join bytes of two characters, which an engine that begins with whole characters takes otherwise.
     """
-    ranked = guide.model.merges[:, :2].tolist()
+    texts = guide.token_texts
+    for torn in (True, False):
+        yield from _conflicts(guide, lambda made, torn=torn: (made not in texts) == torn)  # type: ignore[misc]
+
+
+def _conflicts(guide: Guide, wanted: Callable[[int], bool]) -> Iterator[str]:
+    """The conflicts of the merges whose product is `wanted`."""
+    ranked = guide.model.merges.tolist()
     latest_left: dict[int, int] = {}  # token -> the other half of the last merge so far that begins with it
     latest_right: dict[int, int] = {}
     for _ in range(2):  # once upward, for lower ranks; once downward
         latest_left.clear()
         latest_right.clear()
-        for left, right in ranked:
+        for left, right, made in ranked:
             for triple in ((left, right, latest_left.get(right)), (latest_right.get(left), left, right)):
-                if None not in triple:
+                if None not in triple and wanted(made):
                     text = b"".join(guide.model.token(part) for part in triple if part is not None)
                     try:
                         yield text.decode()

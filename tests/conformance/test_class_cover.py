@@ -59,6 +59,13 @@ def test_all_states_are_reached() -> None:
     assert GUIDE.access.keys() == set(range(START, len(GUIDE.edges)))
 
 
+def test_merges_over_the_border_of_characters_come_first() -> None:
+    """In 임a the merge of 임's last byte with "a" competes with that of 임, which has the rank after it."""
+    merges = [(b"a", b"b"), (b"b", b"c"), (b"\xec", b"\x9e"), (b"\x84", b"a"), (b"\xec\x9e", b"\x84")]
+    found = [*texts.merge_conflicts(Guide(dstok.Tokenizer.from_str(model_json(merges, []))))]
+    assert found.index("임a") < found.index("abc")
+
+
 def test_texts_are_of_their_classes() -> None:
     for spell in (GUIDE.spell, GUIDE.spell_backward, GUIDE.spell_plainly):
         for word in product(GUIDE.classes, repeat=3):
