@@ -166,6 +166,15 @@ def test_the_version_is_kept(tmp_path: Path) -> None:
     assert tok.fingerprint == opened.fingerprint != dstok.Tokenizer.from_str(small_file()).fingerprint
 
 
+def test_the_version_of_a_normal_form_is_kept(tmp_path: Path) -> None:
+    file = json.dumps(json.loads(small_file()) | {"normalizer": {"type": "NFC"}})
+    tok = dstok.Tokenizer.from_str(file, upstream="tokenizers-1.0.0rc3")
+    tok.to_image(tmp_path / "image")
+    opened, text = dstok.Tokenizer.from_image(tmp_path / "image"), "\u0c15\u0c4d\u0c3c"
+    assert opened.encode(text) == tok.encode(text) != dstok.Tokenizer.from_str(file).encode(text)
+    assert opened.fingerprint == tok.fingerprint and opened.inspect().normalizer == tok.inspect().normalizer
+
+
 @pytest.mark.parametrize("name", ["tokenizers-0.1", "0.23.3", ""])
 def test_an_unknown_version_is_refused(name: str) -> None:
     with pytest.raises(UnsupportedError, match=r"out of tokenizers-0\.13\.3, .*, tokenizers-1\.0\.0rc3, found"):

@@ -11,6 +11,7 @@ from typing import Any
 
 from images import Parts
 
+from dstok.formats.description import NormalizerStep
 from dstok.tables.flat import TABLES_FORMAT
 from dstok.tables.kernels import KINDS, NONE, NUMBER, RARE, V3
 
@@ -118,6 +119,9 @@ REFUSED: list[tuple[Change, str]] = [
     (put("raw_ids", {}), "raw_ids: expected list"),
     (put("unicode_version", 16.0), "unicode_version: expected str"),
     (put("splits", [{}]), "splits: expected a split"),
+    (put("normalizer", [{"type": "NFC"}]), "normalizer: expected a step, found \\['type'\\]"),
+    (put("normalizer", [NormalizerStep("NFC", unicode_version="16.0").stored()]),
+     "normalizer unicode_version: expected one of .*, found 16.0"),
     (put("splits", None), "splits: expected list"),
     (split("pattern", 3), "pattern: expected str"),
     (put("kernel", []), "kernel: expected dict"),
