@@ -75,7 +75,9 @@ class AddedTokens:
 
         special = {token.content for token in self.tokens if token.special}
         rows = []
-        for token in self.by_id.values():
+        for token in self.tokens:
+            if self.by_id[token.id] is not token:
+                continue
             seen = self.seen(token)
             text = seen.decode()
             spells = is_spelling(text) and not token.literal
