@@ -1,0 +1,43 @@
+"""gpt-oss and Mistral Nemo, whose files list several merges a token: ids of upstream and of mistral-common's file."""
+
+from __future__ import annotations
+
+import pytest
+import tokenizers
+from family_texts import fixture_texts
+from judges import judge
+from kept import kept
+from shared_data import CORPORA, corpus
+from shares import share
+
+import dstok
+
+LIVE = {"gptoss": (446_189, 199_742), "mistral_nemo": (269_443, 129_816)}  # all merges, and the live ones
+
+
+@kept(most=1)
+def both(name: str) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
+    folder = judge(f"npm/{name}")
+    return dstok.load(folder), tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_ids(name: str) -> None:
+    tok, upstream = both(name)
+    live = tok.inspect().live_merges
+    assert (len(live), int(live.sum())) == LIVE[name] and tok._bpe.monotone
+    texts = [*share(fixture_texts(), 400), *(corpus(each)[start : start + 30_000] for each in CORPORA
+                                             for start in range(0, 300_000, 30_000))]
+    for text, expected in zip(texts, upstream.encode_batch(texts, add_special_tokens=False)):
+        assert tok.encode(text) == expected.ids, text[:100]
+        assert tok.decode(expected.ids) == text
+
+
+def test_nemos_two_files() -> None:
+    """Its tekken.json has the same tokens; special tokens have other names from 18 on."""
+    tok, _ = both("mistral_nemo")
+    tekken = dstok.load(judge("mistral/mistral_common/data/tekken_240718.json"))
+    assert [tok._bpe.token(id) for id in range(1000, 131_072)] == [tekken._bpe.token(id) for id in range(1000, 131_072)]
+    for name in CORPORA:
+        text = corpus(name)[:300_000]
+        assert tok.encode(text) == tekken.encode(text)
