@@ -23,7 +23,7 @@ enum {
     DECODE_COPY = 16,
     DECODE_BLOCK = 256, /* ids taken with one look at the room */
     DECODE_ROOM = (DECODE_BLOCK + 1) * DECODE_COPY, /* bytes that a block of cells may write */
-    DECODE_AHEAD = 32, /* distance, in ids, to the int that is fetched */
+    DECODE_AHEAD = 32, /* distance, in ids, to the int, or the cell, that is fetched */
 #ifdef Py_GIL_DISABLED
     DECODE_LISTS_CHANGE = 1 /* another thread may change a list while this one reads it */
 #else
@@ -81,6 +81,12 @@ static inline int decode_cell(const DecodeTable *table, DecodeTaken *taken, uint
     return last != 0;
 }
 
+/* Fetches a number's cell; no number is too large for that. */
+__attribute__((always_inline))
+static inline void decode_fetch(const DecodeTable *table, uint64_t value) {
+    __builtin_prefetch((const void *)((uintptr_t)table->cells + DECODE_COPY * (uintptr_t)value));
+}
+
 /* The end of the numbers from `at` on that cells may be taken for without another look at the room. */
 static inline ptrdiff_t decode_block(const DecodeTaken *taken, ptrdiff_t at, ptrdiff_t count) {
     if (taken->end - taken->out < DECODE_ROOM)
@@ -98,10 +104,12 @@ typedef ptrdiff_t (*DecodeTake)(const DecodeTable *table, DecodeTaken *taken, co
                                         ptrdiff_t count, uint32_t skip) { \
         DecodeTable of = *table; \
         DecodeTaken own = *taken; \
-        ptrdiff_t i = 0; \
+        ptrdiff_t i = 0, near = count - DECODE_AHEAD; \
         while (i < count) { \
             type value; \
             for (ptrdiff_t stop = decode_block(&own, i, count); i < stop; i++) { \
+                memcpy(&value, at + (i < near ? i + DECODE_AHEAD : i) * step, sizeof(value)); \
+                decode_fetch(&of, (uint64_t)value); \
                 memcpy(&value, at + i * step, sizeof(value)); \
                 if (!decode_cell(&of, &own, (uint64_t)value)) \
                     break; \
@@ -159,12 +167,12 @@ static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, 
     DecodeTable of = *table;
     DecodeTaken own = *taken;
     while (at < count) {
-        for (ptrdiff_t stop = decode_block(&own, at, near); at < stop; at++) {
-            __builtin_prefetch(items[at + DECODE_AHEAD]);
+        for (ptrdiff_t stop = decode_block(&own, at, count); at < stop; at++) {
+            __builtin_prefetch(items[at < near ? at + DECODE_AHEAD : at]);
             if (!PyLong_CheckExact(items[at]) || !decode_cell(&of, &own, (uint64_t)decode_small_int(items[at])))
                 break;
         }
-        if (!PyLong_CheckExact(items[at]) || !decode_take(&of, &own, (uint64_t)decode_small_int(items[at]), skip))
+        if (at == count || !PyLong_CheckExact(items[at]) || !decode_take(&of, &own, (uint64_t)decode_small_int(items[at]), skip))
             break;
         at++;
     }
