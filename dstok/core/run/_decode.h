@@ -158,25 +158,31 @@ static inline int64_t decode_small_int(PyObject *item) {
 #endif
 }
 
+/* Reads up to DECODE_BLOCK ints of a list from `at` on, and fetches their cells; returns how many there are before another
+ * object. A number that is not small becomes one that no token has. */
+static inline ptrdiff_t decode_read_ints(const DecodeTable *table, PyObject *list, ptrdiff_t at, uint32_t *values) {
+    PyObject **items = ((PyListObject *)list)->ob_item;
+    ptrdiff_t count = Py_SIZE(list), near = count - DECODE_AHEAD, read = 0;
+    for (; read < DECODE_BLOCK && at < count && PyLong_CheckExact(items[at]); read++, at++) {
+        int64_t value = decode_small_int(items[at]);
+        __builtin_prefetch(items[at < near ? at + DECODE_AHEAD : at]);
+        values[read] = value < 0 || value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+        decode_fetch(table, values[read]);
+    }
+    return read;
+}
+
 /* Takes the ints of a list from `at` on, up to the first object that it cannot take, or that is no small int; returns its
  * place. */
 static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
                                   uint32_t skip) {
-    PyObject **items = ((PyListObject *)list)->ob_item;
-    ptrdiff_t count = Py_SIZE(list), near = count - DECODE_AHEAD;
-    DecodeTable of = *table;
-    DecodeTaken own = *taken;
-    while (at < count) {
-        for (ptrdiff_t stop = decode_block(&own, at, count); at < stop; at++) {
-            __builtin_prefetch(items[at < near ? at + DECODE_AHEAD : at]);
-            if (!PyLong_CheckExact(items[at]) || !decode_cell(&of, &own, (uint64_t)decode_small_int(items[at])))
-                break;
-        }
-        if (at == count || !PyLong_CheckExact(items[at]) || !decode_take(&of, &own, (uint64_t)decode_small_int(items[at]), skip))
-            break;
-        at++;
-    }
-    *taken = own;
+    uint32_t values[DECODE_BLOCK];
+    ptrdiff_t read, done;
+    do {
+        read = decode_read_ints(table, list, at, values);
+        done = decode_take_uint32_t(table, taken, (const char *)values, sizeof(*values), read, skip);
+        at += done;
+    } while (done == DECODE_BLOCK);
     return at;
 }
 
