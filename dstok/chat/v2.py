@@ -22,14 +22,15 @@ def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bo
     """Writes the conversation. Raises `ChatError` where the template raises."""
     if writer.start is None:
         writer.token(BOS, -1, "begin")
+    growing, turn = writer.growing, writer.turn
     for index, message in enumerate(messages, writer.first):
-        if writer.growing:
+        if growing:
             writer.checkpoint(index)
-        role = message.get("role")
+        role, text = message.get("role"), message.get("content")
         if role == "user":
-            writer.turn(USER_TURN, content(message, index), index)
+            turn(USER_TURN, text if type(text) is str else content(message, index), index)
         elif role == "assistant":
-            writer.turn(ANSWER, content(message, index), index)
+            turn(ANSWER, text if type(text) is str else content(message, index), index)
         elif role == "system":
             writer.text(f"{content(message, index)}\n\n", index, "content")
     if add_generation_prompt:
