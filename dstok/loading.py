@@ -20,9 +20,6 @@ from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["fetched", "is_path", "load"]
 
-IN_FOLDER = ("tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken")  # a folder's first one counts
-
-
 def load(
     name: StrPath, *, upstream: str | None = None, revision: str | None = None, download: bool = False,
 ) -> Tokenizer:
@@ -125,11 +122,13 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
 
 
 def _in_folder(folder: StrPath) -> str:
-    for name in IN_FOLDER:
+    from dstok.formats.reading import MODEL_FILES  # not needed for built-in models
+
+    for name in MODEL_FILES:
         path = os.path.join(folder, name)
         if os.path.exists(path):
             return path
-    raise FileNotFoundError(ENOENT, f"no {IN_FOLDER[0]} is in this folder, and no {' or '.join(IN_FOLDER[1:])}",
+    raise FileNotFoundError(ENOENT, f"no {MODEL_FILES[0]} is in this folder, and no {' or '.join(MODEL_FILES[1:])}",
                             os.fspath(folder))
 
 

@@ -17,9 +17,9 @@ from dstok.formats.description import ModelDescription
 from dstok.formats.json_value import read_text
 from dstok.formats.kinds import JSON, LOOK, RANKS, contents, refuse_other
 
-__all__ = ["describe_json_file", "describe_ranks"]
+__all__ = ["MODEL_FILES", "describe_json_file", "describe_ranks"]
 
-BESIDE = ("tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken")  # settings are beside files so called
+MODEL_FILES = ("tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken")  # of a folder the first counts
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:
@@ -51,9 +51,9 @@ def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription
 
 
 def _beside(path: StrPath, name: str) -> bytes | None:
-    """The contents of a file beside one of `BESIDE`; None if there is none."""
+    """The contents of a file beside one of `MODEL_FILES`; None if there is none."""
     other = os.path.join(os.path.dirname(path), name)
-    return contents(other) if os.path.basename(path) in BESIDE and os.path.exists(other) else None
+    return contents(other) if os.path.basename(path) in MODEL_FILES and os.path.exists(other) else None
 
 
 def describe_ranks(

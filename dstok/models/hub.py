@@ -1,7 +1,7 @@
 """Models of the Hugging Face hub -> their files in the local cache.
 
-In: a name such as `Qwen/Qwen3-8B`, and a revision. Out: the path of the tokenizer.json in the cache. The files that are
-read with it lie beside it.
+In: a name such as `Qwen/Qwen3-8B`, and a revision. Out: the path of its tokenizer.json in the cache, or of its file of
+another kind. The files that are read with it lie beside it.
 Invariant: nothing is downloaded without `download`. A name or revision that is no hub's leads nowhere. If something is
 missing, the error says what was looked for, and where.
 Source: huggingface_hub 2.4, which lays the cache out, and knows where it is: `constants.HF_HUB_CACHE`.
@@ -14,11 +14,14 @@ import re
 from importlib.util import find_spec
 
 from dstok.errors import ArgumentError, ModelNotFoundError
+from dstok.formats.rank_folders import WRAPPERS
+from dstok.formats.reading import MODEL_FILES
 
 __all__ = ["hub_file", "is_hub_name"]
 
-FILE = "tokenizer.json"
-FILES = (FILE, "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
+MAIN, *OTHERS = MODEL_FILES
+FILES = (*MODEL_FILES, "tokenizer_config.json", "chat_template.jinja", "generation_config.json",
+         *(wrapper.code for wrapper in WRAPPERS.values()))
 _WORD = r"[A-Za-z0-9_](?:(?!--|\.\.)[A-Za-z0-9_.-]){0,95}"
 _NAME = re.compile(f"{_WORD}/{_WORD}")
 _REVISION = re.compile(rf"{_WORD}(?:/{_WORD}){{0,7}}")
@@ -34,7 +37,10 @@ def is_hub_name(name: str) -> bool:
 
 
 def hub_file(name: str, revision: str | None, download: bool) -> str:
-    """The path of a model's tokenizer.json. Raises `ModelNotFoundError`, and `ArgumentError` for a bad revision."""
+    """The path of the first of `MODEL_FILES` that a model has.
+
+    Raises `ModelNotFoundError`, and `ArgumentError` for a bad revision.
+    """
     if revision is not None and not (isinstance(revision, str) and _REVISION.fullmatch(revision)):
         raise ArgumentError(f"expected a branch, tag or commit, found {revision!r}", "revision")
     if find_spec("huggingface_hub") is None:
@@ -51,8 +57,8 @@ def hub_file(name: str, revision: str | None, download: bool) -> str:
 def _cached(name: str, revision: str | None) -> str | None:
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(name, FILE, revision=revision)
-    return path if isinstance(path, str) else None
+    paths = (try_to_load_from_cache(name, file, revision=revision) for file in MODEL_FILES)
+    return next((path for path in paths if isinstance(path, str)), None)
 
 
 def _download(name: str, revision: str | None) -> None:
@@ -80,9 +86,10 @@ def _reason(name: str, revision: str) -> str:
     path = os.path.join(folder, "snapshots", snapshot)
     if not os.path.isdir(path):
         return f"the revision {revision} is not in the hub's cache: expected {ref} or the folder {path}, found neither"
-    if os.path.isfile(os.path.join(folder, ".no_exist", snapshot, FILE)):
-        return f"this model has no {FILE}, as {folder} says"
-    return f"the hub's cache has only a part of this model: expected {FILE} in {path}, found none"
+    others = " or ".join(OTHERS)
+    if os.path.isfile(os.path.join(folder, ".no_exist", snapshot, MAIN)):
+        return f"this model has no {MAIN}, as {folder} says, and its cache no {others}"
+    return f"the hub's cache has only a part of this model: expected {MAIN}, {others} in {path}, found none"
 
 
 def _complete(path: str) -> str:

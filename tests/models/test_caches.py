@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,14 +66,22 @@ def test_where_something_is_missing(cache: Path) -> None:
                                                  r"none; load\(\.\.\., download=True\) or `dstok fetch org/name`"):
         dstok.load("org/name")
     snapshot = put(cache, {"tokenizer_config.json": "{}"})
-    with pytest.raises(ModelNotFoundError, match=rf"only a part of this model: expected tokenizer.json in {snapshot}, found"):
+    with pytest.raises(ModelNotFoundError, match=rf"only a part of this model: expected tokenizer.json, tekken.* in {snapshot}, found"):
         dstok.load("org/name")
     with pytest.raises(ModelNotFoundError, match="the revision v9 is not in the hub's cache: expected .*/refs/v9 or the fol"):
         dstok.load("org/name", revision="v9")
     marks = cache / "models--org--name" / ".no_exist" / COMMIT
     marks.mkdir(parents=True)
     (marks / "tokenizer.json").touch()
-    with pytest.raises(ModelNotFoundError, match="this model has no tokenizer.json, as .*models--org--name says"):
+    with pytest.raises(ModelNotFoundError, match="this model has no tokenizer.json, as .*models--org--name says, and its cache no tekken"):
+        dstok.load("org/name")
+
+
+def test_a_file_of_another_kind(cache: Path) -> None:
+    """The files that `load` reads in a folder: here one whose Python file is missing."""
+    snapshot = put(cache, {"tiktoken.model": "".join(f"{b64encode(bytes([byte])).decode()} {byte}\n" for byte in range(256))})
+    assert hub.hub_file("org/name", None, False) == str(snapshot / "tiktoken.model")
+    with pytest.raises(dstok.errors.UnsupportedError, match=r"without the tokenization_kimi\.py of its model"):
         dstok.load("org/name")
 
 
