@@ -20,10 +20,10 @@ import binascii
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NoReturn
 
-from dstok.core.merge._pairs import MAX_IDS
+from dstok.core.merge._pairs import MAX_IDS, live_merges
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
@@ -173,11 +173,12 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     ranks = _tokens_with_ids(model)
     _check_ranks(ranks)
     derived = ranked_merges(ranks)
-    own = [(model.tokens[left], model.tokens[right]) for left, right, _ in model.merge_rules()]
-    for rank, (expected, found) in enumerate(zip(derived, own)):
+    live = _live_merges(model, ranks)
+    own = [(model.tokens[left], model.tokens[right]) for left, right, _ in live]
+    for rule, expected, found in zip(live, derived, own):
         if expected != found:
             raise UnsupportedError(f"merges in another order than that of their ids: expected {expected} by the ids, "
-                                   f"found {found}", f"merges[{rank}]")
+                                   f"found {found}", f"merges[{model.merge_rules().index(rule)}]")
     if len(derived) != len(own):
         raise UnsupportedError(f"expected the {len(derived)} merges that the ids give, found {len(own)}",
                                "merges")
@@ -185,6 +186,14 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
         raise UnsupportedError("a token that merging does not make, which tiktoken takes for a piece as a whole",
                                "vocab")
     return dict(sorted(ranks.items(), key=lambda item: item[1]))
+
+
+def _live_merges(model: ModelDescription, ranks: Mapping[bytes, int]) -> list[tuple[int, int, int]]:
+    """The merges that some text needs: files may list others, which never happen (core/merge/_live.h)."""
+    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
+    blob = b"".join(token or b"" for token in model.tokens)
+    live, _ = live_merges(model.merges, starts, blob, [ranks[bytes([byte])] for byte in range(256)])
+    return list(zip(live[::3], live[1::3], live[2::3]))
 
 
 def unsaid(model: ModelDescription) -> tuple[str, ...]:

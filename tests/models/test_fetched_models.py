@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tokenizers
 from family_texts import fixture_texts
-from judges import judge
+from judges import judge, rank_file
 from kept import kept
 from shared_data import CORPORA, corpus
 from shares import share
@@ -31,6 +33,13 @@ def test_ids(name: str) -> None:
     for text, expected in zip(texts, upstream.encode_batch(texts, add_special_tokens=False)):
         assert tok.encode(text) == expected.ids, text[:100]
         assert tok.decode(expected.ids) == text
+
+
+def test_gpt_oss_as_a_rank_file(tmp_path: Path) -> None:
+    """Its live merges are those of o200k's ranks, so the file is tiktoken's."""
+    tok, _ = both("gptoss")
+    tok.to_tiktoken(tmp_path / "ranks")
+    assert (tmp_path / "ranks").read_bytes() == rank_file("o200k_base")
 
 
 def test_nemos_two_files() -> None:
