@@ -3,7 +3,8 @@
 In: a completion in parts, or one that grows. Out: its steps, or an AssertionError. Invariant: a text that a parser reads
 is a `Counted`, and each search of `dstok.chat.until` counts up to the end of what it finds. A text that costs a
 step more for each character costs twice as many steps more from the second length to the third as from the first to the
-second; where time is quadratic, four times as many.
+second; where time is quadratic, four times as many. Up to three times are allowed, since text that holds no beginning of
+a delimiter costs less, and where parts are cut decides how much of it there is.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ class CountingDelimiters(Delimiters):
     def __init__(self, delimiters: Delimiters, steps: Steps) -> None:
         self.texts = delimiters.texts
 
-        def search(text: str, at: int, stop: int) -> re.Match[str] | None:
+        def search(text: str, at: int = 0, stop: int | None = None) -> re.Match[str] | None:
             steps.check(text)
+            stop = len(text) if stop is None else stop
             found = delimiters.search(text, at, stop)
             steps.characters += (min(stop, len(text)) if found is None else found.end()) - at
             return found
@@ -94,23 +96,24 @@ def _counted(text_of: Callable[[Iterable[int]], str], steps: Steps) -> Callable[
 
 def _checking(call: Callable[[str], None], steps: Steps) -> Callable[[str], None]:
     def checked(text: str) -> None:
-        steps.check(text)
+        if text.strip("\n"):  # newlines are held back as a number
+            steps.check(text)
         call(text)
 
     return checked
 
 
 WAYS: dict[str, tuple[int, Callable[[str], list[str]]]] = {
-    "whole": (6000, lambda text: [text]),  # in a short text, a search far ahead costs more for each character
-    "by character": (100, list),
-    "in parts": (500, lambda text: [text[at : at + 13] for at in range(0, len(text), 13)]),
+    "whole": (6000, lambda text: [text]),  # a short text costs less for each character, or more
+    "by character": (300, list),
+    "in parts": (3000, lambda text: [text[at : at + 13] for at in range(0, len(text), 13)]),
 }
 
 
 def assert_linear(cuts: Iterable[list[Any]], shown: object, version: chat.VersionName, **arguments: Any) -> None:
     """Parses completions of one, two and four lengths, each in parts; fails where the steps grow faster than the length."""
     small, middle, large = (steps_of(parts, version, **arguments) for parts in cuts)
-    assert large - middle <= 2.5 * (middle - small) + 500, (shown, version, arguments, small, middle, large)
+    assert large - middle <= 3 * (middle - small) + 500, (shown, version, arguments, small, middle, large)
 
 
 def assert_linear_in_text(shape: Growing, version: chat.VersionName, way: str, **arguments: Any) -> None:
