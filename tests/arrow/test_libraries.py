@@ -44,7 +44,7 @@ def documented(heading: str, encoder: arrow.ColumnEncoder = ENCODER) -> dict[str
 
 
 def test_the_first_example_of_the_documentation() -> None:
-    assert documented("Arrow")["texts"].to_pylist() == ["Hello world", None, ""]
+    assert documented("Ids in tables")["texts"].to_pylist() == ["Hello world", None, ""]
     assert documented("A column of a table")["encoded"]["length"].to_pylist() == [2, None]
 
 

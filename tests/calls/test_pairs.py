@@ -248,7 +248,7 @@ def test_what_else_is_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"a template with '<s>', which its special_tokens do not have - at \$.post_processor\.\.pair$"):
         dstok.rows.encode_pair_with_overflow(ours, "a", "b", 9)
     with pytest.raises(DstokError, match="expected a pad_id, found none"):
-        dstok.rows.encode_pairs_padded(V3, ["a"], ["b"])
+        dstok.rows.encode_pairs_padded(both(None)[0], ["a"], ["b"])
 
 
 def test_policies_bytes_and_threads_change_nothing_else() -> None:

@@ -97,7 +97,7 @@ def test_a_file_that_may_not_be_read(
 def test_a_fault_of_dstok_is_not_taken_for_a_full_budget(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(dstok, "load", lambda name: {}[name])
+    monkeypatch.setattr(dstok, "load", lambda name, **options: {}[name])
     assert app.main(["count", file("a", TEXT)]) == 70
     assert "internal error: KeyError" in capsys.readouterr().err
     monkeypatch.setenv("DSTOK_TRACEBACK", "1")
