@@ -266,7 +266,7 @@ def added_content(number: int, content: str) -> Callable[[Path], None]:
     (written("mine.json", "{}"), "mine.json: expected 'added', found none"),
     (changed("mine.json", "bos_id", 5000), "mine.json: bos_id: expected an id below"),
     (added_content(3, " x"), "begins with white space"),
-    (changed("mine.json", "added", {"id": [263, 263], "content": ["x", "y"], "flags": [0, 0]}), "mine.json: id: expected each added"),
+    (changed("mine.json", "added", {"id": [262, 263], "content": ["x", "x"], "flags": [0, 0]}), "mine.json: content: expected each added"),
     (lambda module: (module / "index.json").unlink(), "No such file or directory: .*index.json"),
     (written("index.json", "null"), "index.json: expected a JSON object, found other data"),
     (written("index.json", "{}"), "index.json: expected the model '[^']*', which entry_points.txt names, found none"),
