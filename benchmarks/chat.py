@@ -301,7 +301,7 @@ def _parse(conversations: list[Talk]) -> list[Timed]:
 
 
 def _completion(tok: dstok.Tokenizer, text: str, version: chat.VersionName) -> str:
-    """What the model would have written of an answer with 4,500 tokens each of reasoning and content."""
+    """The text that the model would have written for an answer with 4,500 tokens each of reasoning and content."""
     ids = tok.encode(text)
     thought, said, argued = (tok.decode(ids[start:end]) for start, end in ((0, 4500), (4500, 9000), (9000, 9950)))
     call = {**CALL, "function": {"name": "search", "arguments": json.dumps({"query": argued, "limit": 10})}}

@@ -37,7 +37,7 @@ HUGE = 1 << 128  # messages do not write out larger numbers: Python makes no dig
 
 
 class DstokError(Exception):
-    """The base of all errors that dstok raises on purpose. What a class's constructor takes are its attributes."""
+    """The base of dstok's own errors. The arguments of a class's constructor are its attributes."""
 
     def __reduce__(self) -> tuple[type, tuple[object, ...], dict[str, object]]:
         """The constructor's arguments, and the attributes: a pickled error keeps its message and its notes."""

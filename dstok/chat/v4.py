@@ -111,7 +111,7 @@ def _write_system(systems: list[Row], conversation: RecipeConversation, writer: 
 
 
 class State(NamedTuple):
-    """What the text before a message decides.
+    """The state that the text before a message leaves.
 
     before: the role of the message before. said: whether it and the users before it have a text. limit: the index of
     the first message after which a call may sort the messages again.

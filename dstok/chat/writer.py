@@ -175,7 +175,8 @@ class Checkpoint(NamedTuple):
 
     message: the index of the next message. parts: how many parts stand before. at: how many code points. state: the
     format's knowledge of the text before. unless: later messages of these roles make the checkpoint invalid; "tools"
-    stands for a message that has tools. holds: whether it is valid after a later message, of which it gets the index.
+    stands for a message that has tools. holds: tells, for the index of a later message, whether the
+    checkpoint is valid after it.
     """
 
     message: int

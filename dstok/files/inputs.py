@@ -179,7 +179,7 @@ def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception]
 
 
 class _UpToTheEnd(RawIOBase):
-    """What is typed in a terminal, up to the first Ctrl-D: a terminal would give more to a second read, a file not."""
+    """The input that is typed in a terminal, up to the first Ctrl-D. A terminal would give more to a second read."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self.raw, self.ended = raw, False

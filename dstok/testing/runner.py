@@ -247,8 +247,8 @@ class Runner:
     def _kill_worker(self) -> None:
         """Kills a worker that hangs, and waits for its successor.
 
-        A worker that was writing an answer leaves a part of it in the pipe. What follows cannot be told from the rest
-        of that answer, so the process is started anew.
+        A worker that was writing an answer leaves a part of it in the pipe. Nobody can tell the rest of that answer
+        from the next one, so the process is started anew.
         """
         worker = self._worker()
         if not worker:

@@ -1,4 +1,4 @@
-"""What moving from one version of upstream to another changes for a model, from tables alone: neither is installed.
+"""The changes of a model's ids between two versions of upstream, from tables alone: neither is installed.
 
 In: a model, the names of two versions, texts. Out: `Upgrade`: the code points that patterns, normal forms or added
 tokens take otherwise, the shortest texts found with other ids, and how many of the given texts change.

@@ -1,4 +1,4 @@
-"""What moving between versions of upstream changes: the code points are all, by both tokenizers; the command."""
+"""The changes between versions of upstream: the code points are all, by both tokenizers; the command."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _result(text: Counted, found: Any, arguments: tuple[Any, ...]) -> int:
 
 
 def _window(text: Counted, found: Any, arguments: tuple[Any, ...]) -> int:
-    """What lies between the places in the arguments."""
+    """The text between the places in the arguments."""
     start, stop, _ = slice(*(arguments[1:] if len(arguments) == 3 else (0, None))).indices(len(text))
     return stop - start
 

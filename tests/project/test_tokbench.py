@@ -29,7 +29,7 @@ def run(name, version, lang, load, encode, args):
 
 
 def run(folder: Path, file: str) -> dict[str, object]:
-    """What the adapter prints where tokbench would have it."""
+    """The output of the adapter where tokbench would have it."""
     for path in ("engines/dstok", "python", "model"):
         (folder / path).mkdir(parents=True)
     shutil.copy(ADAPTER, folder / "engines" / "dstok")

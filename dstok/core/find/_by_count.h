@@ -34,7 +34,7 @@ static inline Counted counted(const uint8_t *piece, int64_t length, int64_t coun
     return made;
 }
 
-/* What decides the place: large counts give small numbers. */
+/* The number that decides the place: large counts give small numbers. */
 static inline uint64_t counted_key(const Counted *piece, int by_count) {
     return by_count ? ~(uint64_t)piece->count : piece->first;
 }

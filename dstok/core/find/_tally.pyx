@@ -307,7 +307,7 @@ cdef class Tally(Sink):
 
 
 def dict_of(bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None):
-    """What `Tally.counted` gives, as a dict."""
+    """The result of `Tally.counted` as a dict."""
     cdef const char *text = PyBytes_AS_STRING(pieces)
     cdef dict found = {}
     cdef Py_ssize_t i

@@ -234,7 +234,7 @@ cdef class Encoder:
             self.pool.release(w)
 
     cdef Pass _with_spans(self):
-        """The pass that makes ids and their spans. Few programs need it, so it is made late: its table takes time."""
+        """The pass that makes ids and their spans. It is made at its first use, since its table takes time."""
         cdef PyObject *there = late_object(&self.span_pass)
         if there == NULL:
             made = Pass(self.finder, IdSpanSink(self.bpe))
