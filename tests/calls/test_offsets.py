@@ -43,6 +43,18 @@ def test_char_spans_are_upstreams(text: str) -> None:
         assert rows(found.char_spans) == judged.offsets == rows(encode_char_spans(TOK, given_text))
 
 
+def test_char_spans_of_most_tokens() -> None:
+    """The characters of each token come from a table: a text of nearly all tokens, and of every code point."""
+    tokens = "\n".join(text for text in map(TOK.decode, ([id] for id in range(128000))) if "\ufffd" not in text)
+    text = tokens + "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    found = TOK.encode_with_offsets(text, special="none")
+    begins = np.append(np.frombuffer(text.encode(), np.uint8) & 0xC0 != 0x80, True)
+    before = np.append(0, np.cumsum(begins))  # characters that begin before a place
+    starts, ends = found.byte_spans.T
+    assert len(np.unique(found.ids)) > 125000
+    assert np.array_equal(found.char_spans, np.stack([before[starts] - (~begins[starts]), before[ends]], 1))
+
+
 @kept(most=1)
 def dropping() -> dstok.Tokenizer:
     """A model that drops white space, and has a normalizer."""
