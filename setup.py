@@ -50,6 +50,8 @@ def extension(source: str) -> Extension:
 
 
 SHARED = extension("_shared.c")  # Cython writes it, too
+if OPTIONS:
+    SHARED.extra_compile_args = [*OPTIONS, "-O2"]  # no loop over a text is in it, and the wheel has little room
 SOURCES = sorted(path.relative_to(ROOT / CORE).as_posix() for path in (ROOT / CORE).glob("*/*.pyx"))
 EXTENSIONS = [*map(extension, SOURCES), SHARED]
 
