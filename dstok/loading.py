@@ -140,9 +140,10 @@ def _open(path: StrPath, upstream: str | None, encoding: str | None = None) -> T
         if upstream is not None:
             raise ArgumentError("a rank file, whose ids are tiktoken's: no version of tokenizers reads it", "upstream")
         return Tokenizer.from_tiktoken(path, encoding)
-    if kind not in (IMAGE, GGUF):
-        return Tokenizer.from_json(path) if upstream is None else Tokenizer.from_json(path, upstream=upstream)
-    return _moved(Tokenizer.from_image(path) if kind == IMAGE else Tokenizer.from_gguf(path), upstream)
+    if kind == IMAGE:
+        return Tokenizer.from_image(path, upstream=upstream)
+    read = Tokenizer.from_gguf if kind == GGUF else Tokenizer.from_json
+    return read(path) if upstream is None else read(path, upstream=upstream)
 
 
 def _kind(path: StrPath) -> str | None:

@@ -158,10 +158,10 @@ class Tokenizer(LineEncoder, metaclass=_Class):
             return cls._of_description(describe_ranks(ranks, pattern, special_tokens))
 
     @classmethod
-    def from_gguf(cls, path: StrPath) -> Tokenizer:
+    def from_gguf(cls, path: StrPath, *, upstream: str = NEWEST) -> Tokenizer:
         """The tokenizer of a GGUF file: only the vocabulary is read, not the tensors.
 
-        Its ids are upstream's for the models that the file's `tokenizer.ggml.pre` stands for. Raises
+        Its ids are those of `upstream` for the models that the file's `tokenizer.ggml.pre` stands for. Raises
         `UnsupportedError`, also for an unknown `pre`, with the list of those that dstok knows;
         `TokenizerFileError` with the key or the file offset, and `OSError`.
         """
@@ -169,7 +169,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         from dstok.formats.kinds import about_file
 
         with about_file(path):
-            return cls._of_description(describe_gguf(path))
+            return cls._of_description(describe_gguf(path, upstream))
 
     @classmethod
     def _of_description(cls, model: ModelDescription) -> Tokenizer:
@@ -181,14 +181,17 @@ class Tokenizer(LineEncoder, metaclass=_Class):
             return cls._of_tables(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
 
     @classmethod
-    def from_image(cls, path: StrPath, *, verify: bool = True) -> Tokenizer:
+    def from_image(cls, path: StrPath, *, verify: bool = True, upstream: str | None = None) -> Tokenizer:
         """The tokenizer that `to_image` wrote to `path`: the file is mapped, not read, and shared between processes.
 
         `verify` compares the file's checksum. The contents of the tables are checked in any case, so that no file can
         make a call crash. Do not write into a file that is in use: replace it by another file, as `to_image` does.
-        Raises `ImageError` for a file that is no image, is damaged, or has another version, and `OSError`.
+        `upstream` is as in `replace`; without it the image's own decides. Tables of another upstream are not shared.
+        Raises `ImageError` for a file that is no image, is damaged, or has another version, `OSError`, and the errors
+        of `replace`.
         """
-        return cls._of_image(open_image(path, verify))
+        made = cls._of_image(open_image(path, verify))
+        return made if upstream is None else made.replace(upstream=upstream)
 
     @classmethod
     def _of_image(cls, image: Image) -> Tokenizer:

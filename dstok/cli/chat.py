@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok import chat
 from dstok.base.texts import lone_surrogate
-from dstok.cli.arguments import Parser, add_actions, add_command, add_files, add_output, at_least_0, refuse_unless
+from dstok.cli.arguments import (
+    Parser,
+    add_actions,
+    add_command,
+    add_files,
+    add_output,
+    add_upstream,
+    at_least_0,
+    refuse_unless,
+)
 from dstok.cli.errors import CommandError, about_input, complain
 from dstok.cli.models import load_model, model_of
 from dstok.files.inputs import open_source
@@ -93,6 +102,7 @@ def _add_common(parser: Parser, lines: str) -> None:
 def _add_model(parser: Parser) -> None:
     parser.add_argument("-m", "--model", metavar="NAME|PATH",
                         help="the tokenizer (default: the version's built-in model, if there is one)")
+    add_upstream(parser)
     parser.add_argument("--special", choices=("template", "all", "raise"), default="template",
                         help="texts that become tokens: the format's own (default), all, or refuse others (raise)")
 
@@ -201,7 +211,7 @@ def _utf8(text: str) -> bytes:
 
 
 def _tokenizer(arguments: Namespace) -> Tokenizer:
-    return load_model(model_of(arguments.version) if arguments.model is None else arguments.model)
+    return load_model(model_of(arguments.version) if arguments.model is None else arguments.model, arguments.upstream)
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import dstok
 from dstok.calls.writing import read_config
-from dstok.cli.arguments import Parser, add_command, refuse_unless
+from dstok.cli.arguments import Parser, add_command, add_upstream, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain, reason
 from dstok.cli.models import load_model
 from dstok.formats.kinds import contents, is_tiktoken
@@ -44,6 +44,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("out", metavar="OUT", help="the file to write")
     parser.add_argument("--to", choices=tuple(FORMATS.values()), help="OUT's format, if its ending does not give it")
     parser.add_argument("--config", metavar="FILE", help="the tokenizer_config.json, if it is not beside IN")
+    add_upstream(parser)
     _add_tiktoken(parser)
     parser.add_argument("--architecture", metavar="NAME",
                         help="general.architecture of a GGUF file (default: the family's)")
@@ -92,12 +93,14 @@ def _read(arguments: Namespace) -> tuple[Tokenizer, TokenizerConfig]:
     name = arguments.model
     start = _start(name)
     if is_tiktoken(start):
-        refuse_unless(arguments.config is None, "--config", f"other models than rank files, and {name} is one")
+        for option in ("config", "upstream"):
+            refuse_unless(getattr(arguments, option) is None, f"--{option}",
+                          f"other models than rank files, and {name} is one")
         return _read_tiktoken(arguments), TokenizerConfig()
     for option in ("pattern", "special_token"):
         refuse_unless(getattr(arguments, option) is None, f"--{option.replace('_', '-')}",
                       f"rank files, and {name} is none")
-    tokenizer = load_model(name)
+    tokenizer = load_model(name, arguments.upstream)
     return tokenizer, _settings(arguments.config, tokenizer)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dstok.cli.arguments import Parser, add_command, add_json, add_model, at_least_0, refuse_unless
+from dstok.cli.arguments import Parser, add_command, add_json, add_model, add_upstream, at_least_0, refuse_unless
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain
 from dstok.cli.models import load_model
@@ -47,6 +47,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; a started one is continued")
     add_model(parser)
+    add_upstream(parser)
     _add_inputs(parser)
     _add_outputs(parser)
     _add_work(parser)
@@ -132,9 +133,9 @@ def _run(arguments: Namespace) -> Run:
              "shuffle": arguments.shuffle, "tokens_per_file": arguments.tokens_per_shard,
              "shard_bytes": arguments.shard_bytes}
     given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
-    load_model(arguments.model)  # its own error comes before those of the settings
+    load_model(arguments.model, arguments.upstream)  # its own error comes before those of the settings
     try:
-        return Run(arguments.files, arguments.model, CorpusSettings(**given), dataset)
+        return Run(arguments.files, arguments.model, CorpusSettings(**given), dataset, arguments.upstream)
     except DstokError:
         raise
     except ValueError as error:

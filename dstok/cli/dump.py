@@ -107,7 +107,6 @@ def run_dump(arguments: Namespace) -> None:
 
 def run_pieces(arguments: Namespace) -> None:
     refuse_unless(arguments.model is None or arguments.splitter is None, "--model", "pieces without --splitter")
-    refuse_unless(arguments.upstream is None or arguments.splitter is None, "--upstream", "pieces without --splitter")
     arguments.model = arguments.model or DEFAULT_MODEL
     if arguments.count:
         from dstok.cli.piece_counts import count_pieces

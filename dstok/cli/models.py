@@ -10,6 +10,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import dstok
+from dstok.cli.arguments import refuse_unless
 from dstok.cli.errors import CommandError, complain, reason, visible
 from dstok.models import models_and_faults
 
@@ -40,28 +41,30 @@ def listed_models() -> tuple[ModelInfo, ...]:
     return models
 
 
-def load_splitter(name: str) -> Splitter:
-    """The splitter that `name` names, in one of the forms of `SPLITTER`."""
+def load_splitter(name: str, upstream: str | None = None) -> Splitter:
+    """The splitter that `name` names, in one of the forms of `SPLITTER`, by the tables of --upstream."""
     from dstok.formats.tiktoken_encodings import ENCODINGS
     from dstok.splitting.presets import preset_names
     from dstok.splitting.splitter import Splitter
 
+    given: dict[str, Any] = {} if upstream is None else {"upstream": upstream}
     if name.startswith("regex:"):
-        return Splitter(name.removeprefix("regex:"))
+        return Splitter(name.removeprefix("regex:"), **given)
     if name.startswith("fancy-regex:"):
-        return Splitter(name.removeprefix("fancy-regex:"), dialect="fancy-regex")
+        return Splitter(name.removeprefix("fancy-regex:"), dialect="fancy-regex", **given)
     if name in preset_names():
-        return Splitter.preset(name)
+        return Splitter.preset(name, **given)
     if name in ENCODINGS:
+        refuse_unless(upstream is None, "--upstream", f"other splitters than tiktoken's, and {name} is one")
         return Splitter.from_tiktoken(name)
     try:
-        return _splitter_of_file(name) or Splitter.from_tokenizer(load_model(name))
+        return _splitter_of_file(name, upstream) or Splitter.from_tokenizer(load_model(name, upstream))
     except dstok.errors.ModelNotFoundError as error:
         raise CommandError(f"{error}; nor a preset: {', '.join(preset_names())}; nor an encoding: "
                            f"{', '.join(ENCODINGS)}; a pattern is given as regex:{visible(name)}") from error
 
 
-def _splitter_of_file(path: str) -> Splitter | None:
+def _splitter_of_file(path: str, upstream: str | None) -> Splitter | None:
     """The splitter of a JSON file, which needs no vocabulary; None if `path` is not such a file."""
     from dstok.splitting.splitter import Splitter
 
@@ -72,7 +75,7 @@ def _splitter_of_file(path: str) -> Splitter | None:
         return None
     if not start.startswith(b"{"):
         return None
-    return Splitter.from_json(path)
+    return Splitter.from_json(path, upstream=upstream)
 
 
 def model_of(version: str) -> str:

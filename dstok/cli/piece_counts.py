@@ -51,7 +51,7 @@ def _splitter(arguments: Namespace) -> Splitter:
     from dstok.splitting.splitter import Splitter
 
     if arguments.splitter is not None:
-        return load_splitter(arguments.splitter)
+        return load_splitter(arguments.splitter, arguments.upstream)
     return Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
 
 

@@ -11,7 +11,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_actions, add_command, add_json_and_output
+from dstok.cli.arguments import Parser, add_actions, add_command, add_json_and_output, add_upstream
 from dstok.cli.errors import visible
 from dstok.cli.models import SPLITTER, load_splitter
 from dstok.files.outputs import write_text
@@ -46,12 +46,13 @@ def add_commands(commands: Commands) -> None:
 
 def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
     parser = add_command(actions, name, run, summary, example, NAMES)
+    add_upstream(parser)
     add_json_and_output(parser)
     return parser
 
 
 def run_show(arguments: Namespace) -> None:
-    splitter = load_splitter(arguments.splitter)
+    splitter = load_splitter(arguments.splitter, arguments.upstream)
     pieces = None if arguments.text is None else splitter.pieces(arguments.text)
     if arguments.json:
         shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
@@ -110,7 +111,8 @@ def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
 
 
 def run_diff(arguments: Namespace) -> int:
-    difference = load_splitter(arguments.one).difference(load_splitter(arguments.other))
+    difference = load_splitter(arguments.one, arguments.upstream).difference(
+        load_splitter(arguments.other, arguments.upstream))
     if arguments.json:
         write_text(arguments.output, _json({"equal": difference is None} | (vars(difference) if difference else {})))
     elif difference is None:

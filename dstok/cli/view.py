@@ -19,6 +19,7 @@ from dstok.cli.arguments import (
     add_command,
     add_model,
     add_output,
+    add_upstream,
     at_least_0,
     refuse_unless,
 )
@@ -49,6 +50,7 @@ def add_commands(commands: Commands) -> None:
                         help="the first text to show; - is standard input")
     add_model(parser)
     parser.set_defaults(model=None)
+    add_upstream(parser)
     parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer to show beside it")
     parser.add_argument("--chat", metavar="V", choices=[version.name for version in versions()],
                         help="read the file as a conversation in this version of the format, with the version's model")
@@ -115,36 +117,37 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
     """The readers of texts, by name; and the names of those from other libraries."""
     from dstok.view.requests import reader_of
 
-    readers = {arguments.model: _loaded(arguments.model)}
+    upstream = arguments.upstream
+    readers = {arguments.model: _loaded(arguments.model, upstream)}
     for model in () if arguments.output is not None else listed_models():  # a page in a file offers no others
-        readers.setdefault(model.name, reader_of(partial(load_model, model.name)))
+        readers.setdefault(model.name, reader_of(partial(load_model, model.name, upstream)))
     compared = arguments.compare
     if compared is None or compared in readers:
         return readers, frozenset()
     from dstok.testing.adapters import OPENERS
 
     if compared.partition(":")[0] not in OPENERS:
-        readers[compared] = _loaded(compared)
+        readers[compared] = _loaded(compared, upstream)
         return readers, frozenset()
-    readers[compared] = _foreign(compared, arguments.model)
+    readers[compared] = _foreign(compared, arguments.model, upstream)
     return readers, frozenset([compared])
 
 
-def _loaded(name: str) -> ReadText:
+def _loaded(name: str, upstream: str | None) -> ReadText:
     """A reader of texts with a model that is loaded now, so that a broken model is not reported as a broken text."""
     from dstok.view.requests import reader_of
 
-    model = load_model(name)
+    model = load_model(name, upstream)
     return reader_of(lambda: model)
 
 
-def _foreign(spec: str, model: str) -> ReadText:
+def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
     """A reader of texts with another library's tokenizer."""
     from dstok.testing.adapters import CandidateError, open_engine
     from dstok.testing.model_files import model_file
     from dstok.view.foreign import read_ids
 
-    like = load_model(model)
+    like = load_model(model, upstream)
     with model_file(model) as file:
         try:
             engine = open_engine(spec, file)

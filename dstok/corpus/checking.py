@@ -158,7 +158,7 @@ def _tokenizer(told: dict[str, Any], model: str | Tokenizer | None) -> Tokenizer
     if not name:
         raise FileError("expected the model's name or path, which the corpus does not tell", "model")
     try:
-        tokenizer = dstok.load(name) if isinstance(name, str) else name
+        tokenizer = dstok.load(name, upstream=told["upstream"] or None) if isinstance(name, str) else name
     except DstokError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

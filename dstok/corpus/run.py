@@ -55,9 +55,10 @@ class Run:
 
     def __init__(
         self, inputs: Sequence[StrPath], model: str | Tokenizer, settings: CorpusSettings, dataset: str | None = None,
+        upstream: str | None = None,
     ) -> None:
-        self.tokenizer = dstok.load(model) if isinstance(model, str) else model
-        self.model = _model_name(model)
+        self.tokenizer = _tokenizer(model, upstream)
+        self.model, self.upstream = _model_name(model), upstream or ""
         self.settings = settings.resolved(self.tokenizer)
         self.files = find_inputs([os.fspath(path) for path in inputs], self.settings) if inputs else []
         if dataset is not None:
@@ -68,7 +69,8 @@ class Run:
         """Everything that decides the bytes of the corpus."""
         return {
             "format": FOLDER_FORMAT, "dstok": dstok.__version__,
-            "tokenizer": {"model": self.model, "fingerprint": self.tokenizer.fingerprint},
+            "tokenizer": {"model": self.model, "upstream": self.upstream,
+                          "fingerprint": self.tokenizer.fingerprint},
             "settings": self.settings.as_json(), "inputs": [file._asdict() for file in self.files],
         }
 
@@ -112,6 +114,12 @@ def _totals(manifests: Sequence[dict[str, Any]], done: int, complete: bool) -> T
     return Totals(documents, tokens, skipped, len(manifests), done, complete)
 
 
+def _tokenizer(model: str | Tokenizer, upstream: str | None) -> Tokenizer:
+    if isinstance(model, str):
+        return dstok.load(model, upstream=upstream)
+    return model if upstream is None else model.replace(upstream=upstream)
+
+
 def _model_name(model: str | Tokenizer) -> str:
     """The name or file from which the model can be loaded again."""
     if not isinstance(model, str):
@@ -129,15 +137,16 @@ def _dataset(name: str) -> InputFile:
 
 def tokenize(
     inputs: StrPath | Sequence[StrPath], out: StrPath, *, model: str | Tokenizer = "deepseek-v3",
-    engine: str | Engine = "local", workers: int | None = None, shard: tuple[int, int] = (1, 1),
-    dataset: str | None = None, progress: Progress | None = None, **settings: Any,
+    upstream: str | None = None, engine: str | Engine = "local", workers: int | None = None,
+    shard: tuple[int, int] = (1, 1), dataset: str | None = None, progress: Progress | None = None, **settings: Any,
 ) -> Totals:
     r"""Tokenize files, folders or globs into the folder `out`; a second call continues where the first stopped.
 
-    settings: the fields of `CorpusSettings`, such as `format="megatron"`, `add_eos=True`. engine: "local", processes of
-    this machine (spawned: in a script the call belongs under `if __name__ == "__main__"`), "ray", or a function.
-    workers: by default as many as there are processors. shard=(i, n): every n-th shard from the i-th on, counted from
-    1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`. progress: called with a `ShardReport` now and then.
+    settings: the fields of `CorpusSettings`, such as `format="megatron"`, `add_eos=True`.
+    upstream: as for `dstok.load`. engine: "local", processes of this machine (spawned: in a script the call belongs
+    under `if __name__ == "__main__"`), "ray", or a function. workers: by default as many as there are processors.
+    shard=(i, n): every n-th shard from the i-th on, counted from 1. dataset: NAME[:CONFIG[:SPLIT]], through `datasets`.
+    progress: called with a `ShardReport` now and then.
 
     Raises `FileError` for bad inputs and documents, with file and line, and for a folder that holds anything else;
     `ArgumentError` for invalid settings. After an error about a document, a call with `skip=True` or a greater
@@ -156,7 +165,7 @@ def tokenize(
     if not 1 <= number <= count:
         raise ArgumentError(f"expected a shard from 1 to the number of shards, found {number} of {count}", "shard")
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    run = Run(paths, model, CorpusSettings(**settings), dataset)
+    run = Run(paths, model, CorpusSettings(**settings), dataset, upstream)
     if workers is not None and workers < 1:
         raise ArgumentError(f"expected at least 1 worker, found {workers}", "workers")
     return run.tokenize(out, find_engine(engine), workers, shard, progress or (lambda report: None))

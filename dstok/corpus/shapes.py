@@ -28,7 +28,7 @@ class InputKind(str):
 
 INPUT_KINDS = ("jsonl", "lines", "text", "parquet", "arrow", "dataset")
 _COUNTS: dict[str, Any] = dict.fromkeys(SUMS, int)
-PLAN_SHAPE = {"dstok": str, "tokenizer": {"model": str, "fingerprint": str}, "settings": dict,
+PLAN_SHAPE = {"dstok": str, "tokenizer": {"model": str, "upstream": str, "fingerprint": str}, "settings": dict,
               "inputs": [{"path": str, "name": str, "kind": InputKind, "size": int}]}
 CORPUS_SHAPE = {**_COUNTS, "shards": [Inside]}
 MANIFEST_SHAPE = {**_COUNTS, "shard": Inside, "inputs": [{"sha256": str}],

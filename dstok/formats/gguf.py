@@ -32,6 +32,7 @@ from dstok.formats.json_value import shown
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, Family, family_base, family_of_pre, find_family
 from dstok.formats.merges import refuse_repeated
 from dstok.formats.tokens import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
+from dstok.formats.upstream import NEWEST
 
 __all__ = ["describe_gguf", "write_gguf"]
 
@@ -43,15 +44,18 @@ PRE = "tokenizer.ggml.pre"
 # Reading
 
 
-def describe_gguf(path: StrPath) -> ModelDescription:
-    """The model of a GGUF file. Raises `UnsupportedError`, `TokenizerFileError` (with key or offset), and `OSError`."""
+def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
+    """The model of a GGUF file, by the tables of `upstream`.
+
+    Raises `UnsupportedError`, `TokenizerFileError` (with key or offset), and `OSError`.
+    """
     values = read_gguf(path)
     kind = _need(values, "tokenizer.ggml.model", str)
     if kind != "gpt2":
         raise UnsupportedError(f"expected the tokenizer model 'gpt2' (byte-level BPE), found {shown(kind)}",
                                "tokenizer.ggml.model")
     pre = _need(values, PRE, str)
-    base = family_base(family_of_pre(pre).names[0])
+    base = family_base(family_of_pre(pre).names[0], upstream)
     texts = _strings(values, TOKENS)
     types = _types(values, len(texts))
     config = _config(values, len(texts))

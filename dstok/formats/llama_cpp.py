@@ -23,6 +23,7 @@ from dstok.formats.llama_cpp_hashes import CHECK_TEXT, HASHES
 from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
 from dstok.formats.tokens import BYTE_TO_CHAR
+from dstok.formats.upstream import NEWEST
 from dstok.pattern.cascade import Program, compile_splits
 from dstok.pattern.split import Split
 
@@ -121,7 +122,7 @@ def family_of_pre(pre: str) -> Family:
 
 
 @cache
-def family_base(family_name: str) -> ModelDescription:
+def family_base(family_name: str, upstream: str = NEWEST) -> ModelDescription:
     """A model of the family with only the 256 bytes for tokens: with upstream's steps for the family's files.
 
     >>> family_base("gpt-2").splits[0].behavior
@@ -133,7 +134,7 @@ def family_base(family_name: str) -> ModelDescription:
              "ignore_merges": family.ignore_merges}
     steps = {"type": "Sequence", "pretokenizers": [*family.steps, byte_level]}
     file = {"version": "1.0", "normalizer": family.normalizer, "pre_tokenizer": steps, "decoder": byte_level}
-    return read_tokenizer_json(json.dumps(file | {"model": model}))
+    return read_tokenizer_json(json.dumps(file | {"model": model}), upstream=upstream)
 
 
 def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family, str]:

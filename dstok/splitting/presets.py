@@ -1,7 +1,8 @@
 r"""The splittings of well-known models, by name.
 
-In: a name. Out: Split steps. Invariant: each preset has the steps of the model's own file; presets.json names the file,
-and tests/splitting/test_splitter.py compares with these files where available, and with upstream.
+In: a name, and a version of upstream. Out: Split steps.
+Invariant: each preset has the steps of the model's own file; presets.json names the file, and
+tests/splitting/test_splitter.py compares with these files where available, and with upstream.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from dstok.errors import ModelNotFoundError, UnsupportedError
 from dstok.formats.json_value import Value
+from dstok.formats.upstream import NEWEST
 from dstok.pattern.split import Split
 from dstok.splitting.sources import splits_of_json
 
@@ -35,11 +37,14 @@ def preset_names() -> tuple[str, ...]:
     return tuple(presets())
 
 
-def preset_splits(name: str) -> tuple[Split, ...]:
-    """The steps of a preset. Raises `ModelNotFoundError`, with the known names."""
+def preset_splits(name: str, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
+    """The steps of a preset, and the Unicode version of their patterns.
+
+    Raises `ModelNotFoundError`, with the known names, and `UnsupportedError` for an unknown version.
+    """
     if name not in presets():
         raise ModelNotFoundError(f"expected a preset out of {', '.join(presets())}, found {name!r}")
-    return splits_of_json(Value(presets()[name]["pre_tokenizer"], "$"))[0]
+    return splits_of_json(Value(presets()[name]["pre_tokenizer"], "$"), upstream)
 
 
 def tiktoken_splits(encoding: str) -> tuple[Split, ...]:

@@ -133,10 +133,10 @@ class Splitter:
         return cls._of(tiktoken_splits(encoding), "16.0", encoding)
 
     @classmethod
-    def preset(cls, name: str) -> Splitter:
+    def preset(cls, name: str, *, upstream: str = NEWEST) -> Splitter:
         """The splitting of a well-known model, by name: `dstok.splitting.presets.preset_names()` lists them.
 
-        Raises `ModelNotFoundError` for an unknown name.
+        Raises `ModelNotFoundError` for an unknown name, `UnsupportedError` for an unknown `upstream`.
 
         >>> import dstok
         >>> dstok.Splitter.preset("gpt-2").split("it's 42")
@@ -144,7 +144,7 @@ class Splitter:
         """
         from dstok.splitting.presets import preset_splits
 
-        return cls._of(preset_splits(name), upstream_version(NEWEST).patterns, name)
+        return cls._of(*preset_splits(name, upstream), name)
 
     def with_unicode(self, version: str) -> Splitter:
         r"""The same steps with the tables of another Unicode version, to see what changes.

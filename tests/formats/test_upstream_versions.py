@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compiled import compiled
 from judges import WHEELS, judge
 from reference import DEEP
 from shares import seeds
+from smaller_models import smaller_json
 
 import dstok
 from dstok.errors import ArgumentError, UnsupportedError
@@ -129,14 +131,37 @@ def test_pieces_by_version(name: str, letters: bool, digits: bool) -> None:
 
 @pytest.mark.parametrize("name", ["tokenizers-0.15.2", "tokenizers-0.21.1", "tokenizers-1.0.0rc3"])
 def test_a_tokenizer_of_another_version_is_as_if_read_by_it(tmp_path: Path, name: str) -> None:
-    """By `replace`, and by `load` from a file, an image and GGUF: a file's form does not matter."""
+    """By `replace`, and by `load` and `from_image` from a file and an image."""
     read = dstok.Tokenizer.from_str(small_file(), upstream=name)
     tok = dstok.Tokenizer.from_str(small_file())
     (tmp_path / "tokenizer.json").write_text(small_file(), encoding="utf-8")
     tok.to_image(tmp_path / "image")
     loaded = [dstok.load(tmp_path / file, upstream=name) for file in ("tokenizer.json", "image")]
-    assert {each.fingerprint for each in (tok.replace(upstream=name), *loaded)} == {read.fingerprint}
+    loaded += [tok.replace(upstream=name), dstok.Tokenizer.from_image(tmp_path / "image", upstream=name)]
+    assert {each.fingerprint for each in loaded} == {read.fingerprint}
     assert read.replace(upstream=NEWEST).fingerprint == tok.fingerprint != read.fingerprint
+
+
+@pytest.mark.parametrize("model", ["deepseek-v3", "qwen-3"])
+def test_gguf_of_another_version(tmp_path: Path, model: str) -> None:
+    """Qwen normalizes, by tables of the version, too."""
+    name, tok = "tokenizers-1.0.0rc3", compiled(smaller_json(model))
+    tok.to_gguf(tmp_path / "x.gguf")
+    moved = dstok.Tokenizer.from_gguf(tmp_path / "x.gguf").replace(upstream=name)
+    for read in (dstok.Tokenizer.from_gguf(tmp_path / "x.gguf", upstream=name), dstok.load(tmp_path / "x.gguf", upstream=name)):
+        assert read == moved != tok
+        assert read.inspect().normalizer == moved.inspect().normalizer
+
+
+def test_an_image_holds_its_own_version(tmp_path: Path) -> None:
+    """Or takes another, unless a step is one that the other version reads in another way: that is refused."""
+    file = json.loads(small_file())
+    file["pre_tokenizer"]["pretokenizers"][0] = {"type": "Punctuation", "behavior": "Isolated"}
+    tok = dstok.Tokenizer.from_str(json.dumps(file))
+    tok.to_image(tmp_path / "image")
+    assert dstok.Tokenizer.from_image(tmp_path / "image") == tok
+    with pytest.raises(UnsupportedError, match="tokenizers-1.0.0rc3 reads by another pattern"):
+        dstok.Tokenizer.from_image(tmp_path / "image", upstream="tokenizers-1.0.0rc3")
 
 
 def test_a_built_in_model_of_another_version() -> None:

@@ -120,7 +120,7 @@ def test_hostile_patterns_take_little_memory() -> None:
 
 def test_real_patterns_need_a_small_part_of_the_limits() -> None:
     """Of all stages together, with windows and reasons, and with the search for a mask kernel."""
-    real = [*dict.fromkeys([*families().values(), *map(preset_splits, preset_names())])]
+    real = [*dict.fromkeys([*families().values(), *(preset_splits(name)[0] for name in preset_names())])]
     for splits in (real[number] for number in seeds(len(real), 6)):
         with counted("a test") as work:
             cascade = compile_cascade(splits)
@@ -137,7 +137,7 @@ def test_all_walks_of_a_search_share_a_budget(monkeypatch: pytest.MonkeyPatch) -
         def __init__(self, *_: Any) -> None:
             walks.append(self)
 
-    program = compile_splits(preset_splits("minimax"))
+    program = compile_splits(*preset_splits("minimax"))
     assert kernels.find_kernel(program).rules == kernels.CASED
     monkeypatch.setattr(_walk, "Walk", Walk)
     monkeypatch.setitem(LIMITS, "steps", 10_000)
