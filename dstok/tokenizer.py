@@ -28,7 +28,7 @@ from dstok.text.added_tokens import AddedTokens
 
 if TYPE_CHECKING:
     from dstok import names_of_others
-    from dstok.calls import batches, budget, decoding, growing, offsets, streams, writing
+    from dstok.calls import batches, budget, canonical, decoding, growing, healing, offsets, streams, writing
     from dstok.calls.places import Places
     from dstok.core.run._decode import Decoder
     from dstok.core.text._normalize import Normalizer
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
     from dstok.pattern.cascade import Program
+    from dstok.text.sorted_tokens import SortedTokens
     from dstok.text.vocabulary import Vocabulary
     from dstok.view import call
 else:  # a method's module is imported when the method is first asked for
     names_of_others, call = LateModule("dstok.names_of_others"), LateModule("dstok.view.call")
     batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
     growing, offsets = LateModule("dstok.calls.growing"), LateModule("dstok.calls.offsets")
+    canonical, healing = LateModule("dstok.calls.canonical"), LateModule("dstok.calls.healing")
     streams, writing = LateModule("dstok.calls.streams"), LateModule("dstok.calls.writing")
 
 __all__ = ["Tokenizer", "describe", "tokenizer_of"]
@@ -271,6 +273,9 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     count_up_to, truncate, chunk = budget.count_up_to, budget.truncate, budget.chunk
     decode, decode_bytes, decode_batch = decoding.decode, decoding.decode_bytes, decoding.decode_batch
     decode_stream = decoding.decode_stream
+    canonical, is_canonical, first_noncanonical, first_noncanonical_batch = (
+        canonical.canonical, canonical.is_canonical, canonical.first_noncanonical, canonical.first_noncanonical_batch)
+    unsettled, continuations = healing.unsettled, healing.continuations
     id_to_token, token_to_id = decoding.id_to_token, decoding.token_to_id
     vocabulary, get_vocab, __len__ = decoding.vocabulary, decoding.get_vocab, decoding.number_of_tokens
     __bool__ = decoding.has_tokens
@@ -401,6 +406,12 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
         sections = self._tables.sections
         return Decoder(sections["starts"], sections["blob"], self.vocab_size, self._added.decodings())
+
+    @lazy
+    def _sorted_tokens(self) -> SortedTokens:
+        from dstok.text.sorted_tokens import SortedTokens
+
+        return SortedTokens(self._decoder)
 
     @lazy
     def _vocabulary(self) -> Vocabulary:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dstok.core.text._normalize import Normalizer
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.text.added_tokens import AddedTokens
+    from dstok.text.sorted_tokens import SortedTokens
     from dstok.text.vocabulary import Vocabulary
 
     Ids = npt.NDArray[np.uint32]
@@ -61,6 +62,9 @@ class Parts(Protocol):
 
     @property
     def _places(self) -> Places: ...
+
+    @property
+    def _sorted_tokens(self) -> SortedTokens: ...
 
     @property
     def _vocabulary(self) -> Vocabulary: ...

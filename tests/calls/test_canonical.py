@@ -1,0 +1,102 @@
+"""Canonical ids: the checks say the same as encoding the decoded text, for every model, level of `special` and batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from real_models import TODAY
+from real_models import V3 as TOK
+from reference import examples
+from text_strategies import PARTIAL, special_parts, special_texts, texts
+
+import dstok
+from dstok.errors import ArgumentError, DecodeError, SpecialTokenError, UnknownIdError
+
+SPECIAL = ["all", "none", frozenset({"<｜User｜>"})]
+ADDED = list(TOK.special_tokens.values())
+HE, LLO = TOK.token_to_id("He"), TOK.token_to_id("llo")
+
+random_ids = st.lists(st.one_of(st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED)),
+                      max_size=12)
+parts_of_texts = st.lists(st.one_of(special_texts, special_parts, texts).map(TOK.encode), max_size=4).map(
+    lambda parts: [id for part in parts for id in part])
+id_lists = st.one_of(random_ids, parts_of_texts)
+
+
+def known(tok: dstok.Tokenizer, ids: list[int]) -> list[int]:
+    """The ids of V3 that a model has, too."""
+    return [id for id in ids if tok._decoder.has(id)]
+
+
+def expected_place(tok: dstok.Tokenizer, ids: list[int], special: Any) -> int | None:
+    """The first difference, found one by one."""
+    again = tok.encode(tok.decode(ids), special=special)
+    if again == ids:
+        return None
+    return next((at for at, pair in enumerate(zip(ids, again)) if pair[0] != pair[1]), min(len(ids), len(again)))
+
+
+@examples(1000)
+@given(id_lists, st.sampled_from(SPECIAL))
+@example([HE, LLO], "all")
+@example([], "all")
+@example([*TOK.encode("x"), PARTIAL[0]], "all")
+def test_checks_against_encoding_the_text(ids: list[int], special: Any) -> None:
+    place = expected_place(TOK, ids, special)
+    assert TOK.first_noncanonical(ids, special=special) == place
+    assert TOK.first_noncanonical(np.array(ids, np.int32), special=special) == place
+    assert TOK.is_canonical(iter(ids), special=special) is (place is None)
+    assert TOK.canonical(ids, special=special, errors="replace") == TOK.encode(TOK.decode(ids), special=special)
+
+
+@pytest.mark.parametrize("name", TODAY)
+@examples(100)
+@given(id_lists)
+def test_other_models(name: str, ids: list[int]) -> None:
+    tok = dstok.load(name)
+    ids = known(tok, ids)
+    assert tok.first_noncanonical(ids) == expected_place(tok, ids, "all")
+
+
+@examples(200)
+@given(st.lists(id_lists, max_size=6), st.integers(1, 3))
+def test_batches(lists: list[list[int]], threads: int) -> None:
+    """Lists, arrays, and one array with offsets give what a call for each list gives."""
+    expected = [-1 if place is None else place for place in map(TOK.first_noncanonical, lists)]
+    flat = np.array([id for ids in lists for id in ids], np.uint32)
+    offsets = np.cumsum([0, *map(len, lists)])
+    for found in (TOK.first_noncanonical_batch(lists, threads=threads),
+                  TOK.first_noncanonical_batch([np.array(ids, np.uint32) for ids in lists]),
+                  TOK.first_noncanonical_batch(iter(map(tuple, lists))),
+                  TOK.first_noncanonical_batch(flat, offsets=offsets),
+                  TOK.first_noncanonical_batch(flat.tolist(), offsets=offsets)):
+        assert found.tolist() == expected
+        assert found.dtype == np.int64
+
+
+def test_rows_of_an_array() -> None:
+    assert TOK.first_noncanonical_batch(np.array([[HE, LLO], TOK.encode("Hello world")])).tolist() == [0, -1]
+
+
+def test_text_that_is_not_utf8() -> None:
+    """`canonical` refuses ids that no text has; with "replace" it gives the ids of U+FFFD."""
+    ids = [*TOK.encode("x"), PARTIAL[0]]
+    with pytest.raises(DecodeError, match="expected ids of whole characters"):
+        TOK.canonical(ids)
+    assert TOK.canonical(ids, errors="replace") == TOK.encode("x\ufffd")
+    assert TOK.first_noncanonical(ids) == 1
+
+
+def test_errors_name_the_id_and_the_list() -> None:
+    with pytest.raises(UnknownIdError, match="list 1"):
+        TOK.first_noncanonical_batch([[1], [2, 1 << 30]])
+    with pytest.raises(UnknownIdError):
+        TOK.is_canonical([1 << 30])
+    with pytest.raises(SpecialTokenError):
+        TOK.canonical([ADDED[0]], special="raise")
+    with pytest.raises(ArgumentError, match="expected ids"):
+        TOK.is_canonical("Hello")  # type: ignore[arg-type]
