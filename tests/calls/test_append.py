@@ -15,7 +15,6 @@ from small_models import added_token, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
-from dstok.calls.growing import GrowingText
 from dstok.calls.parts import PlainParts
 
 V3 = ("deepseek-v3", "deepseek-v4")
@@ -177,7 +176,8 @@ def test_work_is_for_the_end(level: str, parts: list[str]) -> None:
     """However long the text is, an append looks at what it adds, and at less than 200 bytes before it, twice."""
     tok = at_level("deepseek-v3", level)
     meter = _Meter(tok)
-    growing = GrowingText(PlainParts(meter, tok._added.policy("all")), False, [])  # type: ignore[arg-type]
+    growing = tok.growing()
+    growing._parts = PlainParts(meter, tok._added.policy("all"))  # type: ignore[arg-type]
     text = []
     for part in itertools.islice(itertools.cycle(parts), 4000):
         meter.bytes = 0
