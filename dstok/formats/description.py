@@ -11,23 +11,28 @@ from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.pattern.split import Split
 
-__all__ = ["NORMALIZERS", "PREFIX_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
+if TYPE_CHECKING:
+    from dstok.formats.character_shape import CharacterShape
+
+__all__ = ["NORMALIZERS", "PREFIX_SPACE", "TEXT_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
 
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
 PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that begins with none
+TEXT_SPACE = "TextSpace"  # a step of ours: the same, only at the start of the whole text
 
 
 @dataclass(frozen=True)
 class NormalizerStep:
     """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded.
 
-    The last one may be `PREFIX_SPACE`: ByteLevel does this with add_prefix_space.
+    The last one may be `PREFIX_SPACE`: ByteLevel does this with add_prefix_space, and Metaspace. Or `TEXT_SPACE`:
+    Metaspace does this with the prepend_scheme "first".
     pattern: for Replace: a regular expression if `is_regex`, else a literal text. content: the text that Replace puts
     there, or that Prepend puts before the text. left, right: the ends that Strip strips. where: the step's place, for
     errors, as its reader names it. unicode_version: of a normal form; None: 9.0, as upstream before 1.0.
@@ -74,7 +79,7 @@ class TokenizerConfig:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """A byte-level BPE model.
+    """A BPE model, of bytes or of characters.
 
     splits: the pre-tokenizer's steps, with ByteLevel's own regex if it is used.
     tokens: by id, the bytes of each entry of the vocabulary; None where an id has none. Added tokens above
@@ -84,10 +89,11 @@ class ModelDescription:
     merges: typecode "I", flat: left id, right id, merged id, in the order of rank. A merge with a raw id can never
         happen and is not in here.
     added_tokens: in the order of the file.
-    normalizer: its steps; without steps a text is taken as it is.
+    normalizer: its steps; without steps a text is taken as it is. Of a model of characters: those of its shape.
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
     config: BOS and EOS, and the settings of chats.
     trim_offsets: do the spans of tokens lose the white space at their ends? One of post_processors.TRIMMINGS.
+    characters: the shape of a model that merges characters; None: it merges bytes.
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
     >>> merges = array("I", [0, 1, 2])
@@ -106,6 +112,7 @@ class ModelDescription:
     normalizer: tuple[NormalizerStep, ...] = ()
     config: TokenizerConfig = TokenizerConfig()
     trim_offsets: str = ""
+    characters: CharacterShape | None = None
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def without_places(self) -> ModelDescription:

@@ -1,7 +1,7 @@
 r"""tokenizer.json -> `ModelDescription`.
 
 In: the text of upstream's tokenizer.json and, for BOS and EOS, of tokenizer_config.json.
-Out: its `ModelDescription`, for a byte-level BPE model.
+Out: its `ModelDescription`, for a BPE model of bytes, or of characters with byte fallback (character_bpe.py).
 Invariant: upstream loads each file that is read, too. Each field that can change upstream's encoding or decoding is
 either in the description or has a value that changes nothing. Any other file is an `UnsupportedError` (upstream does
 it, dstok does not) or a `TokenizerFileError` (the file is broken, or contradicts itself), with the JSON path.
@@ -30,6 +30,15 @@ from typing import NoReturn
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import ArgumentError, TokenizerFileError
 from dstok.formats.added_token import AddedToken
+from dstok.formats.character_bpe import (
+    Steps,
+    canonical_steps,
+    canonical_tokens,
+    check_added,
+    is_character_bpe,
+    read_shape,
+    refuse_byte_merges,
+)
 from dstok.formats.description import NORMALIZERS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import read_framing
 from dstok.formats.json_value import Value, join_path, load_json, shown
@@ -80,24 +89,53 @@ def read_tokenizer_json(
     model = file.need("model")
     _check_model_options(model)
     _check_top_level(file)
-    pre_tokenizer = file.member("pre_tokenizer")
-    cutting = steps_of(pre_tokenizer, "pretokenizers")
-    splits = tuple(read_pre_tokenizers(pre_tokenizer, cutting, versions))
-    vocab = _read_vocab(model.need("vocab"))
-    tokens, raw_ids = _tokens_by_id(vocab)
-    merges = _read_merges(model.need("merges"), vocab, raw_ids)
+    cutting = steps_of(file.member("pre_tokenizer"), "pretokenizers")
+    decoding = steps_of(file.member("decoder"), "decoders")
+    vocab, by_characters = _read_vocab(model.need("vocab")), is_character_bpe(model, cutting, decoding)
+    if not by_characters:
+        _check_decoder(file.member("decoder"), decoding)
+        _check_bytes(model.need("vocab"))
     added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
     ids = {**vocab, **{token.content: token.id for token in added}}
-    ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
-    prefix = prefix_step(cutting)
-    normalizer = (*_read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
-    processor = file.member("post_processor")
-    finishing = steps_of(processor, "processors")
+    if by_characters:
+        described = _describe_characters(file, cutting, decoding, vocab, added, versions)
+    else:
+        described = _describe_bytes(file, cutting, vocab, added, versions)
+    finishing = steps_of(file.member("post_processor"), "processors")
     trim_offsets, framing = read_trimming(finishing), read_framing(finishing)
     truncation, padding = read_truncation(file.get("truncation")), read_padding(file.get("padding"))
     settings = replace(_read_config(config, ids), framing=framing, truncation=truncation, padding=padding)
+    return replace(described, config=settings, trim_offsets=trim_offsets, places=PLACES)
+
+
+def _describe_bytes(
+    file: Value, cutting: Steps, vocab: dict[str, int], added: tuple[AddedToken, ...], versions: Upstream,
+) -> ModelDescription:
+    """A byte-level model, without the parts that all models have."""
+    model = file.need("model")
+    splits = tuple(read_pre_tokenizers(file.member("pre_tokenizer"), cutting, versions))
+    tokens, raw_ids = _tokens_by_id(vocab)
+    merges = _read_merges(model.need("merges"), vocab, raw_ids)
+    ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
+    prefix = prefix_step(cutting)
+    normalizer = (*_read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
     return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
-                            versions.patterns, normalizer, settings, trim_offsets, PLACES)
+                            versions.patterns, normalizer)
+
+
+def _describe_characters(
+    file: Value, cutting: Steps, decoding: Steps, vocab: dict[str, int], added: tuple[AddedToken, ...],
+    versions: Upstream,
+) -> ModelDescription:
+    """A model of characters, without the parts that all models have."""
+    model, normalizer = file.need("model"), file.member("normalizer")
+    shape = read_shape(file, steps_of(normalizer, "normalizers"), cutting, decoding, vocab)
+    tokens, raw_ids = canonical_tokens(vocab, PLACES["vocab"])
+    merges = _read_merges(model.need("merges"), vocab, raw_ids)
+    refuse_byte_merges(merges, shape.byte_ids, PLACES["merges"])
+    steps = canonical_steps(shape, file.member("pre_tokenizer" if normalizer.value is None else "normalizer").path)
+    return ModelDescription((), tokens, raw_ids, merges, check_added(added, cutting), False, versions.patterns, steps,
+                            characters=shape)
 
 
 def _read_tekken(file: Value, config: str | bytes | None) -> ModelDescription:
@@ -112,7 +150,6 @@ def _check_top_level(file: Value) -> None:
             Value(key, join_path("$", key)).wrong(f"one of the keys {', '.join(sorted(TOP_LEVEL))}")
     if "version" in file.object():
         _require(file.need("version"), "version", "1.0")
-    _check_decoder(file.member("decoder"))
 
 
 def _boolean(owner: Value, key: str, default: bool, nullable: bool = False) -> bool:
@@ -190,11 +227,10 @@ def _read_prepend(step: Value) -> NormalizerStep:
 # The decoder must change nothing
 
 
-def _check_decoder(decoder: Value) -> None:
+def _check_decoder(decoder: Value, steps: Steps) -> None:
     """Accepts one ByteLevel; a Fuse after it has nothing left to join."""
     if decoder.value is None:
         decoder.unsupported("no decoder: upstream puts spaces between the tokens then")
-    steps = steps_of(decoder, "decoders")
     for index, (kind, step) in enumerate(steps):
         if kind != ("Fuse" if index else "ByteLevel"):
             _refuse_type(step, "decoder")
@@ -231,10 +267,13 @@ def _read_vocab(value: Value) -> dict[str, int]:
         _refuse_id(value)
     if len(set(vocab.values())) < len(vocab):
         _refuse_shared_id(value)
-    for byte, char in enumerate(BYTE_TO_CHAR):
-        if char not in vocab and byte not in NOT_IN_UTF_8:
-            value.unsupported(f"a vocabulary without a token for the byte 0x{byte:02X}, {char!r}")
     return vocab
+
+
+def _check_bytes(vocab: Value) -> None:
+    for byte, char in enumerate(BYTE_TO_CHAR):
+        if char not in vocab.object() and byte not in NOT_IN_UTF_8:
+            vocab.unsupported(f"a vocabulary without a token for the byte 0x{byte:02X}, {char!r}")
 
 
 def _refuse_id(vocab: Value) -> NoReturn:

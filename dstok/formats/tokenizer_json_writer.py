@@ -17,6 +17,8 @@ from typing import Any
 
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
+from dstok.formats.character_bpe import parts_of
+from dstok.formats.character_shape import spelled
 from dstok.formats.description import PREFIX_SPACE, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import shown
 from dstok.formats.post_processors import BUT_FIRST
@@ -40,19 +42,36 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     """
     model.refuse_shared("a tokenizer.json")
     vocab = _vocabulary(model)
+    parts = _parts(model)
     text = json.dumps({
         "version": "1.0", "truncation": model.config.truncation, "padding": model.config.padding,
         "added_tokens": [_added_token(i, token) for i, token in enumerate(model.added_tokens)],
-        "normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model),
-        "post_processor": _post_processor(model), "decoder": _BYTE_LEVEL,
+        "normalizer": parts["normalizer"], "pre_tokenizer": parts["pre_tokenizer"],
+        "post_processor": _post_processor(model), "decoder": parts["decoder"],
         "model": {
-            "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
-            "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.ignore_merges,
+            "type": "BPE", "dropout": None, "unk_token": parts.get("unk_token"), "continuing_subword_prefix": None,
+            "end_of_word_suffix": None, "fuse_unk": parts.get("fuse_unk", False),
+            "byte_fallback": model.characters is not None, "ignore_merges": model.ignore_merges,
             "vocab": vocab, "merges": _merges(model),
         },
     }, ensure_ascii=False, indent=1)
     _check(read_tokenizer_json(text), model)
     return text
+
+
+def _parts(model: ModelDescription) -> dict[str, Any]:
+    """The file's parts around the model, by their names there; of a model of characters also two of its options."""
+    if model.characters is not None:
+        return parts_of(model.characters)
+    return {"normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model), "decoder": _BYTE_LEVEL}
+
+
+def _spelling(model: ModelDescription, token_id: int) -> str:
+    """A token as the file spells it."""
+    token = model.tokens[token_id] or b""
+    if model.characters is not None:
+        return spelled(token, token_id, model.characters)
+    return token.decode() if token_id in model.raw_ids else spelling(token)
 
 
 def _added_token(index: int, token: AddedToken) -> dict[str, Any]:
@@ -68,7 +87,7 @@ def _vocabulary(model: ModelDescription) -> dict[str, int]:
     vocab: dict[str, int] = {}
     for i, token in enumerate(model.tokens):
         if token is not None:
-            _put(vocab, token.decode() if i in model.raw_ids else spelling(token), i)
+            _put(vocab, _spelling(model, i), i)
     new = [token for token in model.added_tokens if vocab.get(token.content) != token.id]
     whole = dict(vocab)
     for added in new:
@@ -85,8 +104,8 @@ def _put(vocab: dict[str, int], text: str, token_id: int) -> None:
 
 
 def _merges(model: ModelDescription) -> list[list[str]]:
-    spelled = {i: spelling(token) for i, token in enumerate(model.tokens) if token is not None}
-    return [[spelled[left], spelled[right]] for left, right, _ in model.merge_rules()]
+    texts = {i: _spelling(model, i) for i in set(model.merges)}
+    return [[texts[left], texts[right]] for left, right, _ in model.merge_rules()]
 
 
 def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
@@ -95,8 +114,11 @@ def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
     return {"type": "Sequence", "pretokenizers": [*map(_split, model.splits), _BYTE_LEVEL]}
 
 
-def _post_processor(model: ModelDescription) -> dict[str, Any]:
+def _post_processor(model: ModelDescription) -> dict[str, Any] | None:
     framing, trimming = model.config.framing, model.trim_offsets
+    if model.characters is not None and not trimming:
+        steps = json.loads(framing) if framing else []
+        return None if not steps else steps[0] if len(steps) == 1 else {"type": "Sequence", "processors": steps}
     byte_level = {**_BYTE_LEVEL, "trim_offsets": trimming != "", "add_prefix_space": trimming == BUT_FIRST}
     return {"type": "Sequence", "processors": [byte_level, *json.loads(framing)]} if framing else byte_level
 

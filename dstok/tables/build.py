@@ -32,6 +32,8 @@ def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
+    if model.characters is not None:
+        raise UnsupportedError("a model of characters, whose tables are not built", "vocab")
     program = compile_splits(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)

@@ -1,0 +1,228 @@
+r"""BPE from characters with byte fallback: the parts of a tokenizer.json <-> `CharacterShape`.
+
+In: normalizer, pre-tokenizer, decoder, vocabulary and merges of a tokenizer.json without ByteLevel. Out: the shape, the
+canonical tokens, the merges.
+Invariant: the three parts are read as a whole. A known shape changes texts and tokens as `CharacterShape` says; any
+other is refused with its path. The vocabulary has a token for each byte that a missing character needs, so an unknown
+token never stands for text.
+Source: upstream 0.23.3, measured; tests/formats/test_character_bpe.py repeats the measurements.
+
+The known shapes, for the space that files write as U+2581:
+- normalizer Prepend and Replace, no pre-tokenizer: Llama 2, the first Mistral, TinyLlama, Phi-3
+- normalizer Replace, no pre-tokenizer, or a Split at spaces, which are gone by then: Yi, Gemma
+- no normalizer, the pre-tokenizer Metaspace: later Mistral
+The decoder is Replace, ByteFallback, Fuse, and maybe a Strip of one space at the start.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+from dstok.errors import UnsupportedError
+from dstok.formats.added_token import AddedToken
+from dstok.formats.character_shape import BLANK, CharacterShape, Prefix, byte_spelling, canonical
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, NormalizerStep
+from dstok.formats.json_value import Value, join_path, shown
+from dstok.formats.tokens import NOT_IN_UTF_8
+
+__all__ = [
+    "Steps", "byte_of_token", "canonical_steps", "canonical_tokens", "check_added", "is_character_bpe", "parts_of",
+    "read_shape", "refuse_byte_merges",
+]
+
+Steps = Sequence[tuple[str, Value]]
+SCHEMES: dict[str, Prefix] = {"always": "unless-blank", "first": "text", "never": "none"}
+SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
+PREPEND = {"type": "Prepend", "prepend": BLANK}
+SPLIT = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+PREFIX_STEPS = {"stretch": "Prepend", "unless-blank": PREFIX_SPACE, "text": TEXT_SPACE}
+DECODER: tuple[dict[str, Any], ...] = (
+    {"type": "Replace", "pattern": {"String": BLANK}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"})
+STRIP: dict[str, Any] = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+PARTS = ("normalizer", "pre_tokenizer", "decoder")
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
+def is_character_bpe(model: Value, cutting: Steps, decoding: Steps) -> bool:
+    """Is the model one of characters: with byte fallback, and without ByteLevel?"""
+    kinds = [kind for kind, _ in (*cutting, *decoding)]
+    return "ByteLevel" not in kinds and ("ByteFallback" in kinds or model.member("byte_fallback").value is True)
+
+
+def read_shape(
+    file: Value, normalizing: Steps, cutting: Steps, decoding: Steps, vocab: dict[str, int],
+) -> CharacterShape:
+    """The shape of a file; its steps are unfolded. Raises `UnsupportedError` and `TokenizerFileError`."""
+    model = file.need("model")
+    for key, needed in (("byte_fallback", True), ("ignore_merges", False)):
+        if bool(model.member(key).value) is not needed:
+            model.member(key).unsupported(f"a model of characters with {key} {str(not needed).lower()}")
+    prefix, split = _read_prefix(file, normalizing, cutting)
+    parts = {name: file.object().get(name) for name in PARTS}
+    parts |= {name: model.object()[name] for name in ("unk_token", "fuse_unk") if name in model.object()}
+    return CharacterShape(prefix, split, _read_strip(file.member("decoder"), decoding),
+                          _read_byte_ids(model.need("vocab"), vocab), json.dumps(parts, ensure_ascii=False))
+
+
+# Before merging
+
+
+def _read_prefix(file: Value, normalizing: Steps, cutting: Steps) -> tuple[Prefix, bool]:
+    if cutting and cutting[0][0] == "Metaspace":
+        _refuse_more(cutting[1:], "pre-tokenizer")
+        _refuse_more(normalizing, "normalizer")
+        return _read_metaspace(cutting[0][1])
+    kinds = [kind for kind, _ in normalizing]
+    if kinds not in (["Replace"], ["Prepend", "Replace"]):
+        file.member("normalizer").unsupported("a normalizer of a model of characters that is not Replace, or Prepend "
+                                              "and Replace")
+    for kind, step in normalizing:
+        _need_step(step, PREPEND if kind == "Prepend" else SPACES)
+    for _, step in cutting[:1]:
+        _need_step(step, SPLIT)
+    _refuse_more(cutting[1:], "pre-tokenizer")
+    return "stretch" if len(kinds) == 2 else "none", False
+
+
+def _refuse_more(steps: Steps, what: str) -> None:
+    for kind, step in steps:
+        step.unsupported(f"the {what} {shown(kind)} of a model of characters")
+
+
+def _need_step(step: Value, expected: dict[str, Any]) -> None:
+    """Refuses a step with another value than expected, wherever it is. A key that upstream ignores may stand there."""
+    for key, value in expected.items():
+        found = step.need(key)
+        if isinstance(value, dict) and list(found.object()) == list(value):
+            _need_step(found, value)
+        elif type(found.value) is not type(value) or found.value != value:
+            found.unsupported(f"expected {shown(value)} in a model of characters, found {shown(found.value)}")
+
+
+def _read_metaspace(step: Value) -> tuple[Prefix, bool]:
+    scheme, split = step.object().get("prepend_scheme", "always"), step.member("split")
+    _need_step(step, {"replacement": BLANK})
+    if scheme not in SCHEMES:
+        step.need("prepend_scheme").wrong(f"one of {', '.join(SCHEMES)}")
+    added = step.get("add_prefix_space")
+    if added is not None and not added.boolean() and scheme != "never":
+        added.wrong("true, which the prepend_scheme says, too")
+    return SCHEMES[scheme], True if split.value is None else split.boolean()
+
+
+def canonical_steps(shape: CharacterShape, where: str = "") -> tuple[NormalizerStep, ...]:
+    """The steps that make a text canonical.
+
+    >>> [step.type for step in canonical_steps(CharacterShape("stretch", False, 1, (-1,) * 256))]
+    ['Replace', 'Prepend']
+    """
+    replacing = NormalizerStep("Replace", BLANK, content=" ", where=where)
+    if shape.prefix == "none":
+        return (replacing,)
+    content = " " if shape.prefix == "stretch" else ""
+    return replacing, NormalizerStep(PREFIX_STEPS[shape.prefix], content=content, where=where)
+
+
+# After merging
+
+
+def _read_strip(decoder: Value, steps: Steps) -> int:
+    expected = [*DECODER, STRIP][: max(len(steps), len(DECODER))]
+    if [kind for kind, _ in steps] != [step["type"] for step in expected]:
+        decoder.unsupported("a decoder of a model of characters that is not Replace, ByteFallback, Fuse, and maybe "
+                            "Strip")
+    for (_, step), needed in zip(steps, expected):
+        _need_step(step, needed)
+    return len(steps) - len(DECODER)
+
+
+# The vocabulary
+
+
+def _read_byte_ids(owner: Value, vocab: dict[str, int]) -> tuple[int, ...]:
+    if BLANK not in vocab:
+        owner.unsupported(f"a vocabulary without a token for {BLANK!r}, a space")
+    ids = tuple(vocab.get(byte_spelling(byte), -1) for byte in range(256))
+    for byte, token_id in enumerate(ids):
+        if token_id < 0 and byte not in NOT_IN_UTF_8 and byte != ord(" ") and (byte >= 0x80 or chr(byte) not in vocab):
+            owner.unsupported(f"a vocabulary without the token {byte_spelling(byte)!r}, which characters need")
+    return ids
+
+
+def byte_of_token(text: str) -> int | None:
+    """The byte that upstream's decoder takes a token for, also in an odd spelling; None for other tokens.
+
+    >>> byte_of_token("<0xE4>"), byte_of_token("<0xe4>"), byte_of_token("<0x+5>"), byte_of_token("<0x>")
+    (228, 228, 5, None)
+    """
+    if not (len(text) == len(text.encode()) == 6 and text.startswith("<0x") and text.endswith(">")):
+        return None
+    digits = text[3:5].removeprefix("+")
+    return int(digits, 16) if _HEX.issuperset(digits) else None
+
+
+def canonical_tokens(vocab: dict[str, int], path: str) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+    """The tokens by id, and the ids whose text is empty. Raises `UnsupportedError` for two tokens of one text."""
+    tokens: list[bytes | None] = [None] * (max(vocab.values()) + 1)
+    for text, token_id in vocab.items():
+        byte = byte_of_token(text)
+        if " " in text or (byte is not None and text != byte_spelling(byte)):
+            kind = "a space" if " " in text else f"another spelling of the byte 0x{byte:02X}"
+            raise UnsupportedError(f"the token {shown(text)} with {kind}", join_path(path, text))
+        tokens[token_id] = canonical(text).encode() if byte is None else bytes([byte])
+    return tuple(tokens), frozenset([vocab[""]] if "" in vocab else [])
+
+
+def refuse_byte_merges(merges: array[int], byte_ids: Sequence[int], path: str) -> None:
+    """Refuses a merge that takes or makes the token of a byte. `merges` as in `ModelDescription`."""
+    known = {token_id: byte for byte, token_id in enumerate(byte_ids) if token_id >= 0}
+    if not known.keys().isdisjoint(merges):
+        byte = next(known[token_id] for token_id in merges if token_id in known)
+        raise UnsupportedError(f"a merge with {byte_spelling(byte)!r}, the token of a byte", path)
+
+
+def check_added(tokens: tuple[AddedToken, ...], cutting: Steps) -> tuple[AddedToken, ...]:
+    """The added tokens as they are found: before Metaspace, those with normalized=true are found as the others.
+
+    Raises `UnsupportedError` for tokens that the canonical text does not show as upstream sees them.
+    """
+    spaces_first = all(kind != "Metaspace" for kind, _ in cutting)
+    mixed = len({token.normalized for token in tokens}) > 1
+    for number, token in enumerate(tokens):
+        where = f"$.added_tokens[{number}]"
+        if byte_of_token(token.content) is not None:
+            raise UnsupportedError(f"the added token {shown(token.content)}, which decodes to a byte", where)
+        if spaces_first and token.normalized and (token.lstrip or token.rstrip):
+            raise UnsupportedError("an added token with normalized and lstrip or rstrip, where spaces are replaced",
+                                   where)
+        if not spaces_first and token.normalized and mixed:
+            raise UnsupportedError("added tokens with normalized and others, before Metaspace", where)
+    return tokens if spaces_first else tuple(token._replace(normalized=False) for token in tokens)
+
+
+# Back to the file
+
+
+def parts_of(shape: CharacterShape) -> dict[str, Any]:
+    """The file's normalizer, pre_tokenizer, decoder, unk_token and fuse_unk; of a shape without parts plain ones.
+
+    >>> shape = CharacterShape("stretch", False, 1, (-1,) * 256)
+    >>> parts_of(shape)["normalizer"]["normalizers"][0]
+    {'type': 'Prepend', 'prepend': '▁'}
+    >>> parts_of(CharacterShape("text", False, 1, (-1,) * 256))["pre_tokenizer"]["prepend_scheme"]
+    'first'
+    """
+    if shape.parts:
+        found: dict[str, Any] = json.loads(shape.parts)
+        return found
+    decoder = {"type": "Sequence", "decoders": [*DECODER, *[STRIP] * shape.strip]}
+    if shape.prefix == "stretch":
+        normalizer: Any = {"type": "Sequence", "normalizers": [PREPEND, SPACES]}
+    else:
+        normalizer = None if shape.split or shape.prefix != "none" else SPACES
+    cutter = None if normalizer else {"type": "Metaspace", "replacement": BLANK, "split": shape.split,
+                                      "prepend_scheme": next(s for s, p in SCHEMES.items() if p == shape.prefix)}
+    return {"normalizer": normalizer, "pre_tokenizer": cutter, "decoder": decoder}
