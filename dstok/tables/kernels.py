@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from dstok.unicode.sets import CodePointSet
 
 __all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "OTHER", "RARE",
-           "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
+           "TEKKEN", "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
            "knows_borders"]
 
-NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER = RULES
+NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
 LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
 OTHER = 0  # the kind without flags
 # The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
@@ -44,6 +44,7 @@ KINDS = {
     CL100K: (LETTER, PUNCT, BLANK, RARE),
     LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
     CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
+    TEKKEN: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
 }
 PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most classes
 MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
@@ -97,7 +98,7 @@ def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[i
             kinds = _kinds(rules, marked, classes)
         except (TooLargeError, UnsupportedError):  # a walk that is too long, or all walks together
             continue
-        if kinds and (rules == CASED or goes_on_from_cuts(kinds, classes, edges)):
+        if kinds and (rules in (CASED, TEKKEN) or goes_on_from_cuts(kinds, classes, edges)):
             return Kernel(rules, kinds)
     return Kernel(NONE, ())
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import tokenizers
 from fuzz_texts import Letters, letters_of
+from judges import judge, rank_file
 from kept import kept
 from real_models import level, real, real_json
 
@@ -24,9 +25,10 @@ from dstok.tables.flat import Tables
 
 Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
 KEPT = 500  # texts whose ids a subject keeps
-# One file a family; o200k, which is tiktoken's, where tests/fetch_judges has fetched it.
+# One file a family; and those that tests/fetch_judges fetches: tiktoken's o200k, Mistral Nemo.
+FETCHED = ("o200k_base", "tekken")
 FAMILIES = ("deepseek-v3", "deepseek-llm-7b-base", "deepseek-coder-33b-base", "qwen-2.5", "qwen-3.5", "glm-4",
-            "deepseek-r1-distill-llama-8b", "minimax", "o200k_base")
+            "deepseek-r1-distill-llama-8b", "minimax", *FETCHED)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ def family(name: str, levels: tuple[str, ...]) -> Subject:
     """A family, by the name of its file."""
     if name == "o200k_base":
         return subject(name, *_o200k(), levels)
+    if name == "tekken":
+        file = judge("npm/mistral_nemo/tokenizer.json")
+        return subject(name, dstok.Tokenizer.from_json(file), ids_by(tokenizers.Tokenizer.from_file(str(file))), levels)
     theirs = real(name)
     theirs.no_padding()
     return subject(name, _ours(name), ids_by(theirs), levels)
@@ -109,7 +114,6 @@ def ids_by(theirs: tokenizers.Tokenizer) -> Callable[[str], list[int]]:
 
 def _o200k() -> tuple[dstok.Tokenizer, Callable[[str], list[int]]]:
     import tiktoken
-    from judges import rank_file
 
     from dstok.formats.tiktoken import read_ranks
     from dstok.formats.tiktoken_encodings import ENCODINGS
@@ -123,4 +127,4 @@ def families() -> tuple[str, ...]:
     """Those that are at hand: the real files come with a package for Python 3.11."""
     if sys.version_info < (3, 11):
         return ()
-    return FAMILIES if os.environ.get("DSTOK_JUDGES") else FAMILIES[:-1]
+    return FAMILIES if os.environ.get("DSTOK_JUDGES") else FAMILIES[: -len(FETCHED)]

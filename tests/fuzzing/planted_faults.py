@@ -38,7 +38,7 @@ class Fault:
 WORDS = ("minimax", "deepseek-r1-distill-llama-8b", "patterns")
 FAULTS = {
     "hand-over inside a piece": Fault(
-        "dstok/core/split/_grid.h", "run->anchor = rules == RULES_CASED ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
+        "dstok/core/split/_grid.h", "run->anchor = rules_of_cased(rules) ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
     "hand-over between marks": Fault(
         "dstok/core/split/_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
         "found->anchors | (m->cuts & decided)", WORDS),

@@ -20,7 +20,8 @@ from dstok.pattern.cascade import compile_splits
 from dstok.pattern.marked import FINAL, Marked
 
 States = frozenset[int]
-FAMILIES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base", "deepseek-coder-33b-base")
+FAMILIES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base", "deepseek-coder-33b-base",
+            "tekken")
 
 
 class Side(NamedTuple):

@@ -16,7 +16,7 @@ from upstream import model_splits
 from dstok.pattern.split import Split
 
 FAMILIES = ["deepseek-v3", "qwen-2.5", "qwen-3.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base",
-            "deepseek-coder-33b-base"]
+            "deepseek-coder-33b-base", "tekken"]
 FIRST = {"": "", r"\n": "\n", r"\r\n": "\r\n", "[a-z]": "a", "A": "A", "!": "!", "'": "'", "[0-9]": "1", r"\x{e9}": "\u00e9",
          r"\x{4e2d}": "\u4e2d", r"\x{1d400}": "\U0001d400", "[+]": "+", r"\x01": "\x01", "/": "/"}
 RUN = {" ": " ", r"\s": " ", r"\t": "\t", r"[\r\n]": "\n", "[0-9]": "1", "'": "'", "[a-z]": "s", "[!?]": "!", "[+<]": "+",

@@ -20,6 +20,9 @@ from dstok.formats.tiktoken_encodings import ENCODINGS
 from dstok.pattern.cascade import Split
 from dstok.pattern.fancy_regex import translate
 
+# By name: tiktoken's encodings; tekken, Mistral Nemo's, which is o200k's without suffixes and with single digits.
+PATTERNS = {name: encoding.pattern for name, encoding in ENCODINGS.items()}
+PATTERNS["tekken"] = PATTERNS["o200k_base"].replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace("{1,3}", "")
 _BEHAVIORS = {
     "Isolated": "isolated",
     "Removed": "removed",
@@ -66,10 +69,10 @@ START = 300_000  # characters of a tokenizer.json: in the published files the vo
 
 @cache
 def pre_tokenizer(name: str) -> dict[str, Any]:
-    """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary; of an encoding of tiktoken, one
-    that upstream reads."""
-    if name in ENCODINGS:
-        split = {"type": "Split", "pattern": {"Regex": translate(ENCODINGS[name].pattern)}, "behavior": "Isolated",
+    """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary; of an encoding of tiktoken or
+    tekken, one that upstream reads."""
+    if name in PATTERNS:
+        split = {"type": "Split", "pattern": {"Regex": translate(PATTERNS[name])}, "behavior": "Isolated",
                  "invert": False}
         byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
         return {"type": "Sequence", "pretokenizers": [split, byte_level]}

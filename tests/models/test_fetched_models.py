@@ -13,6 +13,7 @@ from shared_data import CORPORA, corpus
 from shares import share
 
 import dstok
+from dstok.tables.kernels import TEKKEN, find_kernel
 
 LIVE = {"gptoss": (446_189, 199_742), "mistral_nemo": (269_443, 129_816)}  # all merges, and the live ones
 
@@ -45,6 +46,7 @@ def test_gpt_oss_as_a_rank_file(tmp_path: Path) -> None:
 def test_nemos_two_files() -> None:
     """Its tekken.json has the same tokens; special tokens have other names from 18 on."""
     tok, _ = both("mistral_nemo")
+    assert find_kernel(tok.inspect().automaton).rules == TEKKEN
     tekken = dstok.load(judge("mistral/mistral_common/data/tekken_240718.json"))
     assert [tok._bpe.token(id) for id in range(1000, 131_072)] == [tekken._bpe.token(id) for id in range(1000, 131_072)]
     for name in CORPORA:

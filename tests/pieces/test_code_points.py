@@ -27,7 +27,8 @@ CHECKS = ["class cover, k = 1", "class cover, k = 2", *(["code points in context
 CONTEXTS = texts.contexts(GUIDE)
 BATCH = 30_000
 # A model of each set of rules, and what stands around a character: each leaves the rules in another state.
-OF_EACH_RULES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base", "deepseek-coder-33b-base")
+OF_EACH_RULES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base", "deepseek-coder-33b-base",
+                 "tekken")
 AROUND = [("", ""), (" ", "a"), ("a", " "), ("!", "\n"), ("1", "2"), ("\n", "  "), ("it'", "s"), ("\u4e2d", "\u3001"), ("\u00e9", "B"), ("\x01 ", " \x01")]
 
 

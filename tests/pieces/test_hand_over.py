@@ -109,7 +109,7 @@ def test_other_sets(patterns: list[str], letters: str, each: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "anywhere"), [
-    ("deepseek-v3", True), ("qwen-2.5", True), ("qwen-3.5", True), ("glm-4", True), ("minimax-m3", False)])
+    ("deepseek-v3", True), ("qwen-2.5", True), ("qwen-3.5", True), ("glm-4", True), ("minimax-m3", False), ("tekken", False)])
 def test_where_the_automaton_may_go_on_from_a_cut(name: str, anywhere: bool) -> None:
     """After a letter that follows a letter of the same piece it is in the state that it is in after a piece's first
     letter; not in cased words, where it remembers whether a capital may follow."""

@@ -39,6 +39,7 @@ from dstok.tables.kernels import (
     NONE,
     ONES,
     RARE,
+    TEKKEN,
     THREES,
     V3,
     Kernel,
@@ -51,7 +52,8 @@ from dstok.unicode import category_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
-         "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER}
+         "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER,
+         "tekken": TEKKEN}
 each_family = pytest.mark.parametrize("name", RULES)
 
 
@@ -153,6 +155,8 @@ OTHER = {
     "a suffix more": ("minimax", [("'d)?|[", "'d|'n)?|[")]),
     "four letters": ("qwen-2.5", [(r"]?\p{L}+", r"]?\p{L}{1,4}")]),
     "no slashes": ("minimax", [(r"\r\n/", r"\r\n")]),
+    "a suffix where none is": ("tekken", [(r"\p{M}]+|", r"\p{M}]+(?:'s)?|")]),
+    "threes where ones are": ("tekken", [(r"|\p{N}|", r"|\p{N}{1,3}|")]),
 }
 
 
@@ -300,6 +304,8 @@ SHORT = [
     ("_words.h", "gpt2 ? m->space << 1 | s->space :", "0 ? 0 :"),
     ("_words.h", "gpt2 ? 0 : words_after(m, punct_start)", "words_after(m, punct_start)"),
     ("_words.h", "m->blank |= m->newline;", ""),
+    ("_words.h", "rules == RULES_ONES || rules == RULES_TEKKEN;", "rules == RULES_ONES;"),
+    ("_kernel.h", "rules_of_words(rules) && rules != RULES_TEKKEN", "rules_of_words(rules)"),
     ("_runs.h", "grid_undecided(m->rare & -m->rare, m->blank)", "m->rare & -m->rare"),
     ("_runs.h", "return kind & ~(kind << 1 | before);", "return kind & ~(kind << 1);"),
     ("_runs.h", "(end & closed) != 0", "0"),

@@ -1,5 +1,5 @@
 """The rules of words and of runs (core/split/_words.h, _runs.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3,
-GLM, MiniMax, tiktoken's, and of DeepSeek's LLM and Coder."""
+GLM, MiniMax, tiktoken's, tekken, and of DeepSeek's LLM and Coder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 import dstok
 from dstok.core.run._encode import Encoder
 from dstok.tables import kernels
-from dstok.tables.kernels import CASED, CL100K, CODER, GPT2, LLM, ONES, THREES, V3, find_kernel
+from dstok.tables.kernels import CASED, CL100K, CODER, GPT2, LLM, ONES, TEKKEN, THREES, V3, find_kernel
 from dstok.tables.objects import make_bpe, make_encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
@@ -32,7 +32,7 @@ VARIANTS = {
     "letters": (SHORT, "(?:'(?:[sS\u017f]|[tT]|[rR\u0159][eE\u00e9]|[vV\u1e7d][eE\u00e9]|[mM]|[lL\u0142][lL\u0142]|[dD\u0111]))"),
 }
 FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED,
-            "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER}
+            "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER, "tekken": TEKKEN}
 TODAY = [*FAMILIES][SEED % 3 :: 3] if BRIEF else [*FAMILIES]  # a third where the processor is emulated
 VARIED = [*share(product(FAMILIES, VARIANTS), 6)]  # of all families and variants, others each day
 CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"

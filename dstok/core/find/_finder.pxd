@@ -10,7 +10,7 @@ from dstok.core.find._workspace cimport Workspace
 cdef extern from "split/_kernel.h":
     enum:
         RULES_COUNT, RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM
-        RULES_CODER
+        RULES_CODER, RULES_TEKKEN
         F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING
         F_CUTTABLE, F_CUT_BEFORE, F_MIXED
     bint rules_of_words(int rules) noexcept nogil

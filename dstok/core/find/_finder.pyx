@@ -44,7 +44,8 @@ cdef enum:
     DROPPED = 2              # tag plus one, as the scanner gives it, of a piece that a Removed step drops
 
 # The sets of rules, and the flags of characters that are not ASCII, which tables/kernels.py names.
-RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER)
+RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER,
+         RULES_TEKKEN)
 FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING)
 
 

@@ -42,16 +42,17 @@
     GRID_RUN(gpt2, level, target, alone, ahead, write, RULES_GPT2) \
     GRID_RUN(llm, level, target, alone, ahead, write, RULES_LLM) \
     GRID_RUN(coder, level, target, alone, ahead, write, RULES_CODER) \
+    GRID_RUN(tekken, level, target, alone, ahead, write, RULES_TEKKEN) \
     static const GridRunFunction GRID_##level[] = { \
         [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
         [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
         [RULES_CL100K] = grid_run_threes_##level, [RULES_LLM] = grid_run_llm_##level, \
-        [RULES_CODER] = grid_run_coder_##level}; \
+        [RULES_CODER] = grid_run_coder_##level, [RULES_TEKKEN] = grid_run_tekken_##level}; \
     static const GridOnlyFunction GRID_ONLY_##level[] = { \
         [RULES_V3] = grid_only_v3_##level, [RULES_ONES] = grid_only_ones_##level, [RULES_THREES] = grid_only_threes_##level, \
         [RULES_CASED] = grid_only_cased_##level, [RULES_GPT2] = grid_only_gpt2_##level, \
         [RULES_CL100K] = grid_only_threes_##level, [RULES_LLM] = grid_only_llm_##level, \
-        [RULES_CODER] = grid_only_coder_##level}; \
+        [RULES_CODER] = grid_only_coder_##level, [RULES_TEKKEN] = grid_only_tekken_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
 GRID_LEVEL(16, , 0, 0, grid_write)

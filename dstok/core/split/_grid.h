@@ -128,7 +128,7 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
     found.starts &= end->fresh;
     end->fresh = ~0ull;
     write(found.starts, end->here, end->starts + end->count + 1);
-    if (rules == RULES_CASED) {
+    if (rules_of_cased(rules)) {
         found.anchors &= found.starts;
         if (found.anchors)
             end->anchor = end->count + __builtin_popcountll(found.starts & (~0ull >> __builtin_clzll(found.anchors)));
@@ -227,7 +227,7 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNa
     }
     run->at = end.here;
     run->pieces = end.count;
-    run->anchor = rules == RULES_CASED ? end.anchor : end.count;
+    run->anchor = rules_of_cased(rules) ? end.anchor : end.count;
 }
 
 #endif

@@ -13,14 +13,22 @@
 
 /* The sets of rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h). */
 enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
-       RULES_LLM = 7, RULES_CODER = 8, RULES_COUNT };
+       RULES_LLM = 7, RULES_CODER = 8, RULES_TEKKEN = 9, RULES_COUNT };
 
 static inline int rules_of_words(int rules) {
-    return rules >= RULES_ONES && rules <= RULES_CL100K;
+    return (rules >= RULES_ONES && rules <= RULES_CL100K) || rules == RULES_TEKKEN;
+}
+
+static inline int rules_of_cased(int rules) {
+    return rules == RULES_CASED || rules == RULES_TEKKEN;
+}
+
+static inline int rules_of_suffixes(int rules) {
+    return rules_of_words(rules) && rules != RULES_TEKKEN;
 }
 
 static inline int rules_of_runs(int rules) {
-    return rules >= RULES_LLM;
+    return rules == RULES_LLM || rules == RULES_CODER;
 }
 
 enum { GRID_RANGES = 2 }; /* runs of pages that hold one kind of character, three bytes each: ideographs, Hangul */
@@ -93,14 +101,14 @@ static uint8_t kernel_kind(int rules, int b) {
     int small = b | 0x20, words = rules_of_words(rules);
     if (small >= 'a' && small <= 'z')
         return A_LETTER | (words && strchr("stmd", rules == RULES_GPT2 ? b : small) ? A_BRIEF : 0) |
-               (rules == RULES_CASED && b != small ? A_UPPER : 0);
+               (rules_of_cased(rules) && b != small ? A_UPPER : 0);
     if (b >= '0' && b <= '9')
         return A_NUMBER;
     if (b == '\n' || b == '\r')
         return A_NEWLINE;
     if (b == ' ' || (b >= '\t' && b <= '\r'))
         return A_BLANK;
-    if (b == '\'' && words)
+    if (b == '\'' && rules_of_suffixes(rules))
         return A_PUNCT | A_QUOTE;
     if (rules == RULES_CODER && strchr("$+<=>^`|~", b))
         return 0;

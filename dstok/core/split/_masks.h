@@ -87,7 +87,7 @@ GRID_INLINE void grid_narrow(uint64_t text, uint64_t wide, GridMasks *m) {
  * `whole`: all 64 bytes are text. */
 GRID_INLINE void grid_add(int rules, const uint8_t *p, const GridBits *first, GridBits all, uint64_t wide, int whole,
                           GridMasks *m) {
-    if (rules == RULES_CASED) {
+    if (rules_of_cased(rules)) {
         /* F_CAPITAL, F_CASELESS and F_COMBINING are combinations of flags. */
         m->caseless = all.letter & all.blank;
         m->combining = m->caseless & all.punct;

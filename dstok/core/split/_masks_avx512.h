@@ -200,7 +200,8 @@ SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, con
     m->blank = KIND(A_BLANK);
     m->newline = KIND(A_NEWLINE);
     m->rare = rules == RULES_V3 ? _mm512_mask_testn_epi8_mask(narrow, kinds, kinds) : 0;
-    if (rules_of_words(rules)) {
+    m->quote = m->brief = m->r_or_v = m->l = m->e = 0;
+    if (rules_of_suffixes(rules)) {
         __m512i small = rules == RULES_GPT2 ? x : _mm512_or_si512(x, _mm512_set1_epi8(0x20));
         m->quote = KIND(A_QUOTE);
         m->brief = KIND(A_BRIEF);
@@ -208,7 +209,7 @@ SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, con
         m->l = IS(small, 'l');
         m->e = IS(small, 'e');
     }
-    if (rules == RULES_CASED) {
+    if (rules_of_cased(rules)) {
         m->upper = KIND(A_UPPER);
         m->lower = m->letter & ~m->upper;
         m->caseless = m->combining = 0;

@@ -160,9 +160,9 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
             m->punct &= ~WORD(TO(c, '<', '>') | (c == ALL('$')) | (c == ALL('+')) | (c == ALL('^')) | (c == ALL('`')) |
                               (c == ALL('|')) | (c == ALL('~')));
     }
-    if (rules_of_words(rules)) {
+    m->quote = m->brief = m->r_or_v = m->l = m->e = 0;
+    if (rules_of_suffixes(rules)) {
         m->quote = WORD(c == '\'') & text;
-        m->brief = m->r_or_v = m->l = m->e = 0;
         if (m->quote) {
             const uint8_t fold = rules == RULES_GPT2 ? 0 : 0x20;
             m->brief = WORD(((c | fold) == 's') | ((c | fold) == 't') | ((c | fold) == 'm') | ((c | fold) == 'd')) & text;
@@ -171,7 +171,7 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
             m->e = WORD((c | fold) == 'e') & text;
         }
     }
-    if (rules == RULES_CASED) {
+    if (rules_of_cased(rules)) {
         m->lower = WORD(c << 2) & m->letter;
         m->upper = m->letter & ~m->lower;
         m->caseless = m->combining = 0;

@@ -1,26 +1,28 @@
 /* The rules of words: the one pattern of Llama 3 and its kin, as arithmetic on class masks.
 
-   In: `GridMasks` and the state before. Out: the starts of pieces, by five sets of rules:
+   In: `GridMasks` and the state before. Out: the starts of pieces, by six sets of rules:
 
        ones     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
                 (Qwen; Qwen 3.5 with combining marks among the letters)
        threes   the same with \p{N}{1,3} (Llama 3, GLM)
        cased    letters split before a capital, 's and the like after a word, / after the newlines of punctuation
                 (MiniMax, o200k)
+       tekken   as cased, without 's and the like, and with \p{N} (Mistral Nemo)
        cl100k   as threes; white space at the end of the text is one piece: \s++$ before \s*[\r\n]
        gpt2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
                 (only a space leads; newlines are blanks like others)
 
-   They differ in "a12 345": it is "a", "1", "2", " ", "3", "4", "5" by ones, "a", "12", " ", "345" by threes, and "a",
-   "12", " 345" by gpt2. At the end of a text "a  \n  " is "a", "  \n", "  " by threes, and "a", "  \n  " by cl100k.
+   They differ in "a12 345": it is "a", "1", "2", " ", "3", "4", "5" by ones and tekken, "a", "12", " ", "345" by threes,
+   and "a", "12", " 345" by gpt2. At the end of a text "a  \n  " is "a", "  \n", "  " by threes, and "a", "  \n  " by
+   cl100k. "Cased words" are those of cased and of tekken.
 
    tables/kernels.py finds out which automata they stand for. Punctuation is any character but letters, numbers and
    white space. Left to the automaton:
    - in threes, numbers beyond ASCII;
    - characters beyond ASCII in the class of the space, of the newlines, of the quote, of the slash, or of one of the
      letters named above: (?i:'s) also takes the long s, U+017F;
-   - in cased words, a capital after a letter of no case, a combining mark after punctuation, and a suffix after a
-     suffix: "I'd've" is "I'd", "'ve". */
+   - in cased words, a capital after a letter of no case, and a combining mark after punctuation;
+   - in cased, a suffix after a suffix: "I'd've" is "I'd", "'ve". */
 #ifndef DSTOK_WORDS_H
 #define DSTOK_WORDS_H
 
@@ -34,7 +36,8 @@ GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
 
 /* Returns the bytes decided, or 0. */
 GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
-    const int cased = rules == RULES_CASED, gpt2 = rules == RULES_GPT2;
+    const int cased = rules_of_cased(rules), gpt2 = rules == RULES_GPT2;
+    const int ones = rules == RULES_ONES || rules == RULES_TEKKEN;
     if (gpt2) {
         m->blank |= m->newline;
         m->newline = 0;
@@ -49,13 +52,13 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     if (cased)
         m->punct &= ~absorbed;
 
-    /* 's and the like: after a word in cased words, else where the quote starts a piece.
+    /* 's and the like: after a word in cased, nowhere in tekken, else where the quote starts a piece.
      *
      *     "it'sx"   letter       1 1 0 1 1
      *               quote        0 0 1 0 0
      *               brief        0 0 0 1 0     the s after it
      *               suffix       0 0 0 0 1     the character after the suffix starts a piece
-     *               starts       1 0 1 0 1     "it", "'s", "x"; in cased words 1 0 0 0 1: "it's", "x"
+     *               starts       1 0 1 0 1     "it", "'s", "x"; in cased 1 0 0 0 1: "it's", "x"
      *
      * longer is the same for re, ve and ll: the bit of the second letter. */
     uint64_t punct_start = m->punct & ~(m->punct << 1 | s->punct) & ~(m->space << 1 | s->space);
@@ -92,9 +95,9 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         letter_start |= m->upper & (m->lower << 1 | s->lower);
     letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
-    uint64_t number_start = gpt2                  ? m->number & ~(m->number << 1 | s->number) & ~led
-                            : rules == RULES_ONES ? m->number & ~m->trail
-                                                  : grid_threes(m->number, s);
+    uint64_t number_start = gpt2   ? m->number & ~(m->number << 1 | s->number) & ~led
+                            : ones ? m->number & ~m->trail
+                                   : grid_threes(m->number, s);
     if (!grid_white(x, m, s, white, x->text & ~(m->blank | m->newline), &white_start))
         return 0;
 
@@ -112,7 +115,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         s->caseless = LAST(m->caseless);
         s->absorbed = LAST(absorbed);
     }
-    grid_carry(m, s, white, gpt2 || rules == RULES_ONES ? m->number : number_start); /* digits: 1 where none are counted */
+    grid_carry(m, s, white, gpt2 || ones ? m->number : number_start); /* digits: 1 where none are counted */
     return m->size;
 }
 
