@@ -4,21 +4,19 @@ In: a finder and texts, one by one. Out: each distinct piece with its frequency,
 Invariant: the pieces are those that `Splitter.split` gives for each text. The longest text bounds memory, and `memory`
 bounds the tables of distinct pieces. The result comes on top.
 
-Each thread takes some texts at a time, and counts them in a table of its own. The tables are merged at the end.
+Each thread has a counter of its own (dstok/counts/counting.py). They are merged at the end.
 """
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Text, checked_texts, replaces_faults
-from dstok.base.threads import map_by_threads
-from dstok.core.find._tally import Tally, dict_of
-from dstok.errors import DstokError
+from dstok.core.find._tally import dict_of
+from dstok.counts.counting import PieceCounter, count_together
 from dstok.splitting.texts import numbered
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from dstok.core.find._finder import Finder
 
 __all__ = ["PieceCounts", "count_pieces"]
-
-_PART = 1 << 16  # bytes of text that a thread takes at a time, at least
 
 
 class PieceCounts:
@@ -84,59 +80,18 @@ class PieceCounts:
 def count_pieces(finder: Finder, texts: Iterable[Text], threads: int, memory: int, errors: Errors) -> PieceCounts:
     """As `Splitter.count_pieces`."""
     replaces_faults(errors)
-    tallies = [Tally(finder) for _ in range(thread_count(threads))]
-    for tally in tallies:
-        tally.limit(memory // len(tallies))
-    counting = _Counting(texts, memory, errors)
-    map_by_threads(counting.count, tallies, len(tallies))
-    if counting.faults:
-        raise min(counting.faults, key=lambda fault: fault[0])[1]
-    first, *others = tallies
+    first, *others = [PieceCounter(finder, memory // threads) for _ in range(thread_count(threads))]
+    count_together([first, *others], _ready(texts, errors))
     first.limit(memory)
     while others:
-        if not first.merge(others.pop()):
-            raise _too_many(memory, first.distinct(), counting.taken)
-    return PieceCounts(*first.counted())
+        first.take(others.pop())
+    return PieceCounts(*first.tally.counted())
 
 
-class _Counting:
-    """Texts that several threads take and count. `faults` has the errors, with the numbers of their texts."""
-
-    def __init__(self, texts: Iterable[Text], memory: int, errors: Errors) -> None:
-        self._texts: Iterator[Text] = iter(checked_texts(texts))
-        self._lock, self._memory, self._errors = allocate_lock(), memory, errors
-        self.taken = 0
-        self.faults: list[tuple[int, BaseException]] = []
-
-    def count(self, tally: Tally) -> None:
-        """Counts texts until none is left, or one of them has a fault."""
-        while not self.faults:
-            with self._lock:
-                first, part = self.taken, self._part()
-            counted = tally.add(part)
-            if tally.is_full():
-                texts = first + counted
-                self.faults.append((texts, _too_many(self._memory, tally.distinct(), texts)))
-            if not part:
-                break
-
-    def _part(self) -> list[str | bytes]:
-        """The next texts, in the form of the core; those before a faulty one."""
-        part: list[str | bytes] = []
-        size = 0
-        try:
-            for text in self._texts:
-                plain = isinstance(text, str) and text.isascii()  # most lines are ASCII, and need no further check
-                part.append(cast(str, text) if plain else numbered(text, self._errors, self.taken))
-                size += len(part[-1])
-                self.taken += 1
-                if size >= _PART:
-                    break
-        except BaseException as error:
-            self.faults.append((self.taken, error))
-        return part
-
-
-def _too_many(memory: int, distinct: int, texts: int) -> DstokError:
-    return DstokError(f"expected distinct pieces that fit in {memory} bytes, found {distinct} of them in {texts} "
-                      "texts, and more")
+def _ready(texts: Iterable[Text], errors: Errors) -> Iterator[str | bytes]:
+    """Texts in the form of the core. An error gives the number of its text."""
+    for number, text in enumerate(checked_texts(texts)):
+        if isinstance(text, str) and text.isascii():  # most lines are ASCII, and need no further check
+            yield text
+        else:
+            yield numbered(text, errors, number)

@@ -2,6 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from dstok.core.find._counted cimport Block
 from dstok.core.find._finder cimport Finder
 from dstok.core.find._sink cimport Sink
 from dstok.core.find._workspace cimport Workspace
@@ -26,12 +27,21 @@ cdef class Tally(Sink):
     cdef Py_ssize_t text_room
     cdef Py_ssize_t memory           # bytes that the table may take
     cdef bint full
+    cdef object spill                # gets the tally when it is full
+    cdef object fault                # an exception of `spill`
+    cdef Block out                   # the blocks that `block` gives
+    cdef Py_ssize_t given            # sorted pieces that are in blocks
     cdef uint64_t seed
     cdef Py_ssize_t steps
     cdef uint32_t numbers[CHUNK_ROOM + 8]  # of the pieces of a chunk
     cdef uint32_t found[CHUNK_ROOM]        # of the missed ones
 
     cdef bint find_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
+    cdef void count_one(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil
+    cdef bint make_room(self) noexcept nogil
+    cdef bint release(self) noexcept nogil
+    cdef bint add_count(self, const uint8_t *piece, Py_ssize_t length, int64_t count) noexcept nogil
+    cdef int check(self, int status) except -1
     cdef inline uint64_t hash_of(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef inline void fetch(self, uint64_t hash) noexcept nogil
     cdef Py_ssize_t number_of(self, uint64_t hash, const uint8_t *piece, Py_ssize_t length) noexcept nogil

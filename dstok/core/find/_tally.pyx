@@ -2,7 +2,8 @@
 
 In: texts. Out: each distinct piece with its number of occurrences.
 Invariant: the counts are the sums over all texts of the pieces of `SpanPass.split`. The table takes at most `memory`
-bytes, beside `NEAR_BYTES`: if it needed more, it says so and counts no further.
+bytes, beside `NEAR_BYTES`. If it needs more, it calls `spill`, which writes it elsewhere, and is emptied. Without
+`spill` it says that it is full, and counts no further.
 
 Each distinct piece gets a number when it first occurs. There are two ways from a piece to its number:
 
@@ -19,8 +20,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
+from dstok.core.find._counted cimport (
+    CURSOR_BROKEN, CURSOR_END, CURSOR_FINE, CURSOR_NO_MEMORY, Cursor, Entry, Pieces, block_add, cursor_next,
+    sort_counted)
 from dstok.core.find._finder cimport Finder
 from dstok.core.find._sink cimport Sink
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
@@ -32,16 +36,7 @@ from dstok.core.text._utf8 cimport Source, open_source
 import os
 from array import array
 
-cdef extern from "find/_by_count.h":
-    ctypedef struct Counted:
-        int64_t count
-        const uint8_t *piece
-        int64_t length
-    Counted counted_of "counted"(const uint8_t *piece, int64_t length, int64_t count) noexcept nogil
-    Counted *sort_counted(Counted *pieces, Counted *other, int64_t size) noexcept nogil
-
 cdef extern from "simd/_platform.h":
-    void *huge_alloc(size_t size) noexcept nogil
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
 
@@ -81,6 +76,7 @@ cdef class Tally(Sink):
         free(self.counts)
         free(self.ends)
         free(self.text)
+        free(self.out.data)
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         cdef const uint8_t *chunk = text + w.origin
@@ -94,10 +90,15 @@ cdef class Tally(Sink):
             counts = self.counts
             for i in range(w.pieces):
                 counts[self.numbers[i]] += 1
+        elif self.spill is None:
+            w.status = OUT_OF_MEMORY
+        else:
+            for i in range(w.pieces):
+                self.count_one(w, chunk + w.starts[i], w.starts[i + 1] - w.starts[i])
         w.next_chunk()
 
     cdef bint find_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
-        """Sets `found`, and makes the values of all pieces such as have one id; false, with a status, if it cannot.
+        """Sets `found`, and makes the values of all pieces such as have one id; false if the table is full.
 
         Fetches the places of all pieces before it looks at the first: so the processor waits for many at once.
         """
@@ -114,7 +115,6 @@ cdef class Tally(Sink):
             piece, length = chunk + w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
             number = self.number_of(hashes[i], piece, length)
             if number < 0:
-                w.status = OUT_OF_MEMORY
                 return False
             self.found[i], w.values[w.missed[i]] = <uint32_t>number, ONE_ID
             if length <= MIDDLE and number < NEAR:
@@ -122,11 +122,45 @@ cdef class Tally(Sink):
         return True
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        cdef Py_ssize_t number = self.number_of(self.hash_of(text + start, end - start), text + start, end - start)
+        self.count_one(w, text + start, end - start)
+
+    cdef void count_one(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+        """Counts a piece, in an emptied table if this one is full."""
+        cdef uint64_t hash = self.hash_of(piece, length)
+        cdef Py_ssize_t number = self.number_of(hash, piece, length)
+        while number < 0 and self.make_room():
+            number = self.number_of(hash, piece, length)
         if number < 0:
             w.status = OUT_OF_MEMORY
         else:
             self.counts[number] += 1
+
+    cdef bint make_room(self) noexcept nogil:
+        """Lets `spill` write the table, and empties it; false, with a `fault` if there was one, if it cannot."""
+        if self.spill is None or self.fault is not None:
+            return False
+        if not self.used:
+            return self.release()
+        with gil:
+            try:
+                self.spill(self)
+                self.clear()
+            except BaseException as error:
+                self.fault = error
+        return not self.full
+
+    cdef bint release(self) noexcept nogil:
+        """Frees the memory of an empty table, for a piece that takes nearly all; false if there is none to free."""
+        if not self.room and not self.text_room and self.places_log2 == FIRST_LOG2:
+            return False
+        free(self.counts)
+        free(self.text)
+        self.counts, self.text, self.room, self.text_room = NULL, NULL, 0, 0
+        self.places_log2 = FIRST_LOG2
+        self.places = <uint64_t *>realloc(self.places, sizeof(uint64_t) << FIRST_LOG2)
+        self.ends = <int64_t *>realloc(self.ends, sizeof(int64_t))
+        self.full = False
+        return True
 
     cdef inline uint64_t hash_of(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
         return hash_bytes(self.seed, piece, length)
@@ -205,7 +239,7 @@ cdef class Tally(Sink):
         """Doubles the number of places; false if that would take too much."""
         cdef Py_ssize_t size = <Py_ssize_t>1 << self.places_log2, i, place
         cdef uint64_t *places = NULL
-        if size * <Py_ssize_t>sizeof(uint64_t) <= self.bytes_left():
+        if 2 * size * <Py_ssize_t>sizeof(uint64_t) <= self.bytes_left():
             places = <uint64_t *>calloc(2 * size, sizeof(uint64_t))
         if places == NULL:
             return False
@@ -221,12 +255,16 @@ cdef class Tally(Sink):
 
     # The calls for Python.
 
-    def limit(self, Py_ssize_t memory):
-        """Sets how many bytes the table may take."""
-        self.memory = memory
+    def limit(self, Py_ssize_t memory, spill=None):
+        """Sets how many bytes the table may take, and the function that gets the tally if that is not enough.
+
+        `spill(tally)` calls `sort` and `block`. It comes from a thread that counts. Its exceptions end the call of
+        `add`, `add_block` or `merge`.
+        """
+        self.memory, self.spill = memory, spill
 
     def add(self, list texts not None):
-        """Counts the pieces of valid texts (ASCII `str` or UTF-8 bytes); the number of texts until it is full."""
+        """Counts the pieces of valid texts (ASCII `str` or UTF-8 bytes); false if there was no room for all."""
         cdef Py_ssize_t count = len(texts), i = 0
         cdef Workspace w = self.own
         cdef Source *sources = <Source *>malloc((count + 1) * sizeof(Source))
@@ -246,56 +284,124 @@ cdef class Tally(Sink):
         finally:
             free(sources)
             w.trim()
-        if w.status != FINE and not self.full:
-            raise MemoryError
-        return i
+        self.check(w.status)
+        return w.status == FINE
 
-    def is_full(self):
-        """Whether the table has no room for more pieces."""
-        return self.full
+    def add_block(self, const uint8_t[::1] block not None):
+        """Adds the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
+        cdef Cursor cursor
+        cdef int status
+        memset(&cursor, 0, sizeof(Cursor))
+        cursor.at, cursor.end = &block[0], &block[0] + block.shape[0]
+        try:
+            with nogil:
+                status = cursor_next(&cursor, True)
+                while status == CURSOR_FINE and self.add_count(cursor.piece, cursor.length, cursor.count):
+                    cursor.count = 0  # any order will do
+                    status = cursor_next(&cursor, True)
+        finally:
+            free(cursor.piece)
+        if status == CURSOR_BROKEN:
+            raise ValueError("expected pieces with counts")
+        self.check(OUT_OF_MEMORY if status == CURSOR_NO_MEMORY else FINE)
+        return status == CURSOR_END
+
+    cdef bint add_count(self, const uint8_t *piece, Py_ssize_t length, int64_t count) noexcept nogil:
+        """Adds to the count of a piece; false if the table is full."""
+        cdef uint64_t hash = self.hash_of(piece, length)
+        cdef Py_ssize_t number = self.number_of(hash, piece, length)
+        while number < 0 and self.make_room():
+            number = self.number_of(hash, piece, length)
+        if number >= 0:
+            self.counts[number] += count
+        return number >= 0
+
+    cdef int check(self, int status) except -1:
+        """Raises what happened in a thread without the GIL."""
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
+        if status != FINE and not self.full:
+            raise MemoryError
+        return 0
 
     def merge(self, Tally other not None):
-        """Adds the counts of another tally; false if the table is full."""
-        cdef uint64_t hashes[AHEAD]
-        cdef Py_ssize_t i, number
+        """Adds the counts of another tally; false if there was no room for all."""
+        cdef Py_ssize_t i
+        cdef bint fits = True
         with nogil:
-            for i in range(other.used + AHEAD):
-                if i >= AHEAD:
-                    number = self.number_of(
-                        hashes[i % AHEAD], other.text + other.ends[i - AHEAD],
-                        other.ends[i - AHEAD + 1] - other.ends[i - AHEAD])
-                    if number < 0:
-                        break
-                    self.counts[number] += other.counts[i - AHEAD]
-                if i < other.used:
-                    hashes[i % AHEAD] = self.hash_of(other.text + other.ends[i], other.ends[i + 1] - other.ends[i])
-                    self.fetch(hashes[i % AHEAD])
-        return not self.full
+            for i in range(other.used):
+                if i + AHEAD < other.used:
+                    self.fetch(self.hash_of(other.text + other.ends[i + AHEAD],
+                                            other.ends[i + AHEAD + 1] - other.ends[i + AHEAD]))
+                fits = self.add_count(
+                    other.text + other.ends[i], other.ends[i + 1] - other.ends[i], other.counts[i])
+                if not fits:
+                    break
+        self.check(FINE)
+        return fits
+
+    def sort(self, bint by_count):
+        """Sorts the pieces: by their bytes, or the most frequent first and then by bytes.
+
+        `block` comes next, or `clear`. It takes no memory: the table's places become the order.
+        """
+        cdef Pieces pieces = Pieces(text=self.text, ends=self.ends, counts=self.counts)
+        with nogil:
+            sort_counted(&pieces, <Entry *>self.places, self.used, by_count)
+        self.given = 0
+
+    def block(self, Py_ssize_t size):
+        """The next of the sorted pieces, as a block of about `size` bytes; b"" after the last one."""
+        cdef const Entry *order = <const Entry *>self.places
+        cdef Py_ssize_t last = 0, last_length = 0, number
+        cdef int status = 1
+        self.out.size = 0
+        with nogil:
+            while self.given < self.used and status > 0:
+                number = order[self.given].number
+                if self.counts[number]:  # 0: it was found in a chunk for which there was no room
+                    status = block_add(&self.out, size, self.text + last, last_length, self.text + self.ends[number],
+                                       self.ends[number + 1] - self.ends[number], self.counts[number])
+                    last, last_length = self.ends[number], self.ends[number + 1] - self.ends[number]
+                self.given += status > 0
+        if status < 0:
+            raise MemoryError
+        return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
+
+    def clear(self):
+        """Empties the table. Its memory stays."""
+        memset(self.lines, 0, NEAR_BYTES)
+        memset(self.places, 0, sizeof(uint64_t) << self.places_log2)
+        self.used, self.full = 0, False
+        self.out.distinct = self.out.length = self.out.longest = self.out.occurrences = 0
+
+    def totals(self):
+        """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks since `clear`."""
+        return self.out.distinct, self.out.length, self.out.occurrences, self.out.longest
 
     def counted(self):
         """(pieces, offsets, counts), the most frequent first, and equally frequent ones by their bytes.
 
-        Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q".
+        Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". The table is empty then.
         """
-        cdef Py_ssize_t i, at = 0
+        cdef const Entry *order = <const Entry *>self.places
+        cdef Py_ssize_t i, number, length, at = 0
         cdef bytes pieces = PyBytes_FromStringAndSize(NULL, self.ends[self.used])
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(pieces)
         cdef int64_t[::1] offsets = array("q", bytes(8 * (self.used + 1)))
         cdef int64_t[::1] counts = array("q", bytes(8 * (self.used + 1)))
-        cdef Counted *order = <Counted *>huge_alloc((self.used + 1) * 2 * sizeof(Counted))
-        cdef Counted *sorted
-        if order == NULL:
-            raise MemoryError
+        self.sort(True)
         with nogil:
             for i in range(self.used):
-                order[i] = counted_of(self.text + self.ends[i], self.ends[i + 1] - self.ends[i], self.counts[i])
-            sorted = sort_counted(order, order + self.used + 1, self.used)
-            for i in range(self.used):
-                memcpy(out + at, sorted[i].piece, sorted[i].length)
-                at += sorted[i].length
-                counts[i], offsets[i + 1] = sorted[i].count, at
-            free(order)
-        return pieces, offsets.base, counts.base[:self.used]
+                number = order[i].number
+                length = self.ends[number + 1] - self.ends[number]
+                memcpy(out + at, self.text + self.ends[number], length)
+                at += length
+                counts[i], offsets[i + 1] = self.counts[number], at
+        found = pieces, offsets.base, counts.base[:self.used]
+        self.clear()
+        return found
 
     def passed(self):
         """The number of places with other pieces that look-ups have passed. For tests."""
