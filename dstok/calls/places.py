@@ -31,7 +31,6 @@ __all__ = ["Places"]
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
 Spans: TypeAlias = "npt.NDArray[np.int64]"
-Notes: TypeAlias = "Sequence[tuple[int, int, int]]"  # for each added token: the index of its id, start, end
 
 
 class Places:
@@ -71,16 +70,16 @@ class Places:
 
     def pieces(self, text: str | bytes, policy: Policy) -> list[Piece]:
         """The pieces of a text, added tokens among them."""
-        ids, _, _, notes, _ = self._encoder.encode_spans(text, policy, False)
+        added = self._encoder.added(text, policy)
         normalized = self._normalized_text(text, policy)
         data = utf8(text, False) if normalized is None else normalized.text
         scanner, tags = self._tagged()
         reasons = [None if tag.dropped else (tag.step, tag.alternative) for tag in tags]
         pieces, at, chars = list[Piece](), 0, 0
-        for index, start, end in notes:
+        for id, start, end in added:
             chars = add_pieces(pieces, Piece, scanner, reasons, data, at, start, chars)
             token = data[start:end].decode()
-            pieces.append(Piece(token, start, end, chars, chars + len(token), None, None, int(ids[index])))
+            pieces.append(Piece(token, start, end, chars, chars + len(token), None, None, id))
             at, chars = end, chars + len(token)
         add_pieces(pieces, Piece, scanner, reasons, data, at, len(data), chars)
         return pieces if normalized is None else original_pieces(normalized, pieces)
@@ -93,28 +92,27 @@ class Places:
             if in_code_points and not text.isascii():
                 in_characters(text, spans.reshape(-1))
             return spans
-        _, _, _, notes, _ = self._encoder.encode_spans(text, policy, False)
-        own = self._normalized_pieces(normalized.text, notes)
+        own = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
         chars = char_spans(normalized.text, own)
         return normalized.char_spans(chars) if in_code_points else normalized.byte_spans(own, chars)
 
     def _piece_numbers(self, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
         """The number of the piece of each id. The spans are computed again: callers may change their array."""
-        _, own, _, notes, _ = self._encoder.encode_spans(text, policy, False)
+        own = self._encoder.encode_spans(text, policy, False)[1]
         normalized = self._normalized_text(text, policy)
         if normalized is None:
             spans = self._encoder.piece_spans(self._piece_pass, text, policy)
         else:
-            spans = self._normalized_pieces(normalized.text, notes)
+            spans = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
         return piece_numbers(own, spans[:, 1].copy())
 
-    def _normalized_pieces(self, seen: bytes, notes: Notes) -> Spans:
-        """The spans of pieces and added tokens in normalized text; `notes` has the places of the added tokens."""
-        starts, ends = [0, *(end for _, _, end in notes)], [*(start for _, start, _ in notes), len(seen)]
+    def _normalized_pieces(self, seen: bytes, added: list[tuple[int, int, int]]) -> Spans:
+        """The spans of pieces and added tokens in normalized text, from the places of these."""
+        starts, ends = [0, *(end for _, _, end in added)], [*(start for _, start, _ in added), len(seen)]
         spans, counts = self._span_pass.spans_of([seen[start:end] for start, end in zip(starts, ends)])
         spans = spans + np.repeat(starts, counts)[:, None]
         places = np.cumsum(counts[:-1])  # the index of each added token among the pieces
-        return np.insert(spans, places, [(start, end) for _, start, end in notes], axis=0) if notes else spans
+        return np.insert(spans, places, [(start, end) for _, start, end in added], axis=0) if added else spans
 
     def _normalized_text(self, text: str | bytes, policy: Policy) -> NormalizedText | None:
         """The normalized text; None if the text is normalized already."""

@@ -204,8 +204,7 @@ class Inspection:
         >>> dstok.load("deepseek-v3").inspect().added_in("Hi<｜User｜>")
         [(128803, 2, 14)]
         """
-        ids, _, _, notes, _ = self._encoder.encode_spans(utf8(text, False), self._added.policy(special), False)
-        return [(int(ids[index]), start, end) for index, start, end in notes]
+        return self._encoder.added(utf8(text, False), self._added.policy(special))
 
     # Tables
 

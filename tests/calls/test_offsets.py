@@ -124,6 +124,19 @@ def test_pieces_are_those_of_pretokenize(text: str, special: Any) -> None:
     assert "".join(piece.text for piece in pieces) == text
 
 
+def test_pieces_of_a_long_text_share_their_texts() -> None:
+    """Short pieces with the same text have one `str`; keys and places that collide give no wrong one."""
+    words = [chr(first) + "a\x00é中🦙"[:size] for first in range(0x3400, 0x3400 + 2000) for size in range(5)]
+    text = " ".join([*words, "a", "a\x00", "a\x00\x00", "x" * 22, "x" * 23, "x" * 24, *words, "<｜User｜>", *words])
+    pieces, data = TOK.inspect().pretokenize(text), text.encode()
+    assert [piece.text for piece in pieces] == [data[piece.start : piece.end].decode() for piece in pieces]
+    assert [piece.text for piece in pieces] == [text[piece.char_start : piece.char_end] for piece in pieces]
+    assert pieces == [type(piece)(*piece) for piece in pieces] and len({*pieces}) == len(pieces)
+    assert {piece: piece for piece in pieces} == {type(piece)(*piece): piece for piece in pieces}  # by their hashes
+    near = TOK.inspect().pretokenize(" the a" * 4000)
+    assert len({id(piece.text) for piece in near}) < 10
+
+
 @examples(300)
 @given(mixed_texts, specials)
 def test_special_flags(text: str, special: Any) -> None:

@@ -44,6 +44,8 @@ class Encoder:
         normalizer, spans and notes lie in the normalized text. `characters` is None with a normalizer, and if the model
         drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
         """
+    def added(self, text: Text, policy: Policy) -> list[tuple[int, int, int]]:
+        """(id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""
     def short(self, text: str, policy: Policy) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
     def encode_grown(

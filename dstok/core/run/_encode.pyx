@@ -263,6 +263,16 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
+    def added(self, text, Policy policy not None):
+        """(id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""
+        cdef Workspace w = self.pool.lease()
+        cdef Py_ssize_t i
+        try:
+            self._run(self.run, w, text, policy, False, False, True, PY_SSIZE_T_MAX)
+            return [(w.out[w.notes[i].index], w.notes[i].start, w.notes[i].end) for i in range(w.noted)]
+        finally:
+            self.pool.release(w)
+
     def char_ends(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None):
         """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none.
 
