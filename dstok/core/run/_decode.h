@@ -98,41 +98,44 @@ static inline ptrdiff_t decode_block(const DecodeTaken *taken, ptrdiff_t at, ptr
 typedef ptrdiff_t (*DecodeTake)(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step,
                                 ptrdiff_t count, uint32_t skip);
 
-/* The tables are copied: writing a token might change them. */
-#define DECODE_TAKE(type) \
-    static ptrdiff_t decode_take_##type(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step, \
+/* The tables are copied: writing a token might change them. Without `fetch` the cells are fetched already. */
+#define DECODE_TAKE(name, type, fetch) \
+    static ptrdiff_t decode_take_##name(const DecodeTable *table, DecodeTaken *taken, const char *at, ptrdiff_t step, \
                                         ptrdiff_t count, uint32_t skip) { \
         DecodeTable of = *table; \
         DecodeTaken own = *taken; \
-        ptrdiff_t i = 0, near = count - DECODE_AHEAD; \
+        ptrdiff_t i = 0, near = count - DECODE_AHEAD, ahead = DECODE_AHEAD * step; \
         while (i < count) { \
             type value; \
-            for (ptrdiff_t stop = decode_block(&own, i, count); i < stop; i++) { \
-                memcpy(&value, at + (i < near ? i + DECODE_AHEAD : i) * step, sizeof(value)); \
-                decode_fetch(&of, (uint64_t)value); \
-                memcpy(&value, at + i * step, sizeof(value)); \
+            for (ptrdiff_t stop = decode_block(&own, i, count); i < stop; i++, at += step) { \
+                if (fetch) { \
+                    memcpy(&value, at + (i < near ? ahead : 0), sizeof(value)); \
+                    decode_fetch(&of, (uint64_t)value); \
+                } \
+                memcpy(&value, at, sizeof(value)); \
                 if (!decode_cell(&of, &own, (uint64_t)value)) \
                     break; \
             } \
             if (i == count) \
                 break; \
-            memcpy(&value, at + i * step, sizeof(value)); \
+            memcpy(&value, at, sizeof(value)); \
             if (!decode_take(&of, &own, (uint64_t)value, skip)) \
                 break; \
-            i++; \
+            i++, at += step; \
         } \
         *taken = own; \
         return i; \
     }
 
-DECODE_TAKE(int8_t)
-DECODE_TAKE(int16_t)
-DECODE_TAKE(int32_t)
-DECODE_TAKE(int64_t)
-DECODE_TAKE(uint8_t)
-DECODE_TAKE(uint16_t)
-DECODE_TAKE(uint32_t)
-DECODE_TAKE(uint64_t)
+DECODE_TAKE(int8_t, int8_t, 1)
+DECODE_TAKE(int16_t, int16_t, 1)
+DECODE_TAKE(int32_t, int32_t, 1)
+DECODE_TAKE(int64_t, int64_t, 1)
+DECODE_TAKE(uint8_t, uint8_t, 1)
+DECODE_TAKE(uint16_t, uint16_t, 1)
+DECODE_TAKE(uint32_t, uint32_t, 1)
+DECODE_TAKE(uint64_t, uint64_t, 1)
+DECODE_TAKE(fetched, uint32_t, 0)
 #undef DECODE_TAKE
 
 /* The function that takes the numbers of a buffer; NULL if its items are no integers in the machine's byte order. */
@@ -149,12 +152,13 @@ static DecodeTake decode_taker(const char *format, ptrdiff_t size) {
     return strchr("bhilqn", *format) ? SIGNED[power] : strchr("BHILQN", *format) ? UNSIGNED[power] : NULL;
 }
 
-/* The value of an int below 2**15 at least; -1: it may be larger, or below 0. */
-static inline int64_t decode_small_int(PyObject *item) {
+/* The value of an int below 2**15 at least; of one that is larger, or below 0, it may be a number from 2**31 on. */
+static inline uint32_t decode_small_int(PyObject *item) {
 #if PY_VERSION_HEX >= 0x030C0000
-    return PyUnstable_Long_IsCompact((PyLongObject *)item) ? PyUnstable_Long_CompactValue((PyLongObject *)item) : -1;
+    return PyUnstable_Long_IsCompact((PyLongObject *)item) ? (uint32_t)PyUnstable_Long_CompactValue((PyLongObject *)item)
+                                                           : UINT32_MAX;
 #else
-    return Py_SIZE(item) == 1 ? (int64_t)((PyLongObject *)item)->ob_digit[0] : Py_SIZE(item) ? -1 : 0;
+    return Py_SIZE(item) == 1 ? (uint32_t)((PyLongObject *)item)->ob_digit[0] : Py_SIZE(item) ? UINT32_MAX : 0;
 #endif
 }
 
@@ -164,9 +168,8 @@ static inline ptrdiff_t decode_read_ints(const DecodeTable *table, PyObject *lis
     PyObject **items = ((PyListObject *)list)->ob_item;
     ptrdiff_t count = Py_SIZE(list), near = count - DECODE_AHEAD, read = 0;
     for (; read < DECODE_BLOCK && at < count && PyLong_CheckExact(items[at]); read++, at++) {
-        int64_t value = decode_small_int(items[at]);
         __builtin_prefetch(items[at < near ? at + DECODE_AHEAD : at]);
-        values[read] = value < 0 || value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+        values[read] = decode_small_int(items[at]);
         decode_fetch(table, values[read]);
     }
     return read;
@@ -180,7 +183,7 @@ static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, 
     ptrdiff_t read, done;
     do {
         read = decode_read_ints(table, list, at, values);
-        done = decode_take_uint32_t(table, taken, (const char *)values, sizeof(*values), read, skip);
+        done = decode_take_fetched(table, taken, (const char *)values, sizeof(*values), read, skip);
         at += done;
     } while (done == DECODE_BLOCK);
     return at;
@@ -191,8 +194,8 @@ static ptrdiff_t decode_code_points(const uint8_t *text, ptrdiff_t length, uint8
     ptrdiff_t continued = 0;
     uint8_t largest = 0;
     for (ptrdiff_t at = 0; at < length;) {
-        uint8_t here = 0; /* 255 bytes at a time: the count of each lane of a vector is one byte */
-        ptrdiff_t stop = length - at < 255 ? length : at + 255;
+        uint8_t here = 0; /* 240 bytes at a time, whole vectors: the count of each lane is one byte */
+        ptrdiff_t stop = length - at < 240 ? length : at + 240;
         for (; at < stop; at++) {
             here += (text[at] & 0xC0) == 0x80;
             largest = text[at] > largest ? text[at] : largest;

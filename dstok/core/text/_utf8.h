@@ -280,6 +280,11 @@ static ptrdiff_t utf8_widen_avx512(const uint8_t *text, ptrdiff_t length, uint16
     for (; length - at >= 256; at += 64) {
         __m512i x = _mm512_loadu_si512(text + at);
         uint64_t high = _mm512_movepi8_mask(x), begun = ~high | _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
+        if (!high) {
+            for (int i = 0; i < 64; i += 32, o += 32)
+                _mm512_storeu_si512(o, _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(text + at + i))));
+            continue;
+        }
         int count = __builtin_popcountll(begun);
         /* One lane for each character that begins here: its first byte, and the two bytes after that. */
         __m512i first = _mm512_maskz_compress_epi8(begun, x);
