@@ -293,6 +293,15 @@ def test_batches_inside_a_batch() -> None:
     assert TOK.encode_batch(inner(), threads=2) == [TOK.encode(f"text {number}") for number in range(5)]
 
 
+@pytest.mark.parametrize("threads", THREADS)
+def test_the_collector_sees_finished_lists(threads: int) -> None:
+    """Callers may put a list into itself: then only the garbage collector can free it."""
+    lists = TOK.encode_batch(["", "a b", *["c"] * 1000, LONG], threads=threads)
+    assert gc.is_tracked(lists) and all(map(gc.is_tracked, lists))
+    with pytest.raises(dstok.TextError):
+        TOK.encode_batch(["a b", b"\xff"], threads=threads)
+
+
 def test_arrays_are_not_written_to_again() -> None:
     """Arrays of batches, some dropped and some kept, while their memory is used again."""
     rng, kept = random.Random(7), []

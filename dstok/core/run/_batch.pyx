@@ -15,6 +15,7 @@ parts too: two threads that share an int share its count of references, and the 
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
@@ -34,6 +35,8 @@ from dstok.base.texts import checked_text
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
+    void PyObject_GC_Track(PyObject *object)
+    void PyObject_GC_UnTrack(PyObject *object)
 
 cdef extern from "run/_batch.h":
     Py_ssize_t batch_next(Py_ssize_t *counter) noexcept nogil
@@ -140,8 +143,12 @@ cdef class Batch:
 
     def lists(self):
         """The ids of each text, as lists."""
-        cdef list rows = [None] * len(self.texts)
+        cdef list row, rows = [None] * len(self.texts)
+        PyObject_GC_UnTrack(<PyObject *>rows)
         self._run(LISTS, rows)
+        for row in rows:
+            PyObject_GC_Track(<PyObject *>row)
+        PyObject_GC_Track(<PyObject *>rows)
         return rows
 
     def arrays(self):
@@ -318,12 +325,17 @@ cdef class Batch:
     # Results.
 
     cdef _fill(self, list rows, Py_ssize_t index):
-        """Makes the lists of a part: the calling thread's last one, or another thread's."""
+        """Makes the lists of a part: the calling thread's last one, or another thread's.
+
+        The garbage collector does not track them until all are there. It would read them several times meanwhile.
+        """
         cdef Part *part = &self.parts[index]
         cdef const uint32_t *ids = part.block if part.home else self.own.out + part.at
         cdef Py_ssize_t i
         for i in range(part.first, part.last):
-            rows[i] = self.encoder.list_of(ids, self.counts[i])
+            row = self.encoder.list_of(ids, self.counts[i])
+            PyObject_GC_UnTrack(<PyObject *>row)
+            rows[i] = row
             ids += self.counts[i]
         free(part.block)
         part.block = NULL
