@@ -18,27 +18,15 @@ from libc.string cimport memset
 from dstok.core.split._scan cimport Memo, Scanner, begin_memo, drop, scan_piece
 from dstok.core.text._hash cimport hash_first, key_mix, key_of
 
-cdef extern from *:
-    """
-    #if PY_VERSION_HEX >= 0x030E0000
-    #define UNHASHED(tuple) (((PyTupleObject *)(tuple))->ob_hash = -1)
-    #else
-    #define UNHASHED(tuple) ((void)(tuple))
-    #endif
-    /* A tuple without fields yet. The garbage collector does not track it: it is in no cycle, and many of them would
-     * start collections. */
-    static PyObject *untracked_tuple(PyTypeObject *cls, Py_ssize_t fields) {
-        PyObject *tuple = (PyObject *)PyObject_GC_NewVar(PyTupleObject, cls, fields);
-        if (tuple)
-            UNHASHED(tuple);
-        return tuple;
-    }
-    """
+cdef extern from "text/_hash.h":
+    enum:
+        MIDDLE               # bytes of a key; its last byte is the piece's length here
+
+cdef extern from "run/_piece_list.h":
     object untracked_tuple(PyTypeObject *cls, Py_ssize_t fields)
 
 cdef enum:
     FIELDS = 8               # text, start, end, char_start, char_end, step, alternative, token_id
-    MIDDLE = 24              # bytes of a key, as in _hash.h; its last byte is the piece's length here
     SHARED_BITS = 10
     WORTH = 1 << 12          # bytes of a text from which on pieces share their `str`
 
