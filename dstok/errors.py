@@ -17,6 +17,7 @@ __all__ = [
     "DecodeError",
     "DstokError",
     "FileError",
+    "GroupError",
     "ImageError",
     "ModelNotFoundError",
     "ModelPackageError",
@@ -191,6 +192,10 @@ class ChatError(DstokError, ValueError):
 
 class StreamError(DstokError, ValueError):
     """A stream was given more after its end, or a second thread used a stream or a growing text at the same time."""
+
+
+class GroupError(DstokError, IndexError):
+    """A match has no group of the number or the name."""
 
 
 class ColumnError(DstokError, LookupError):

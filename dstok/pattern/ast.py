@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from dstok.unicode.sets import CodePointSet
 
-__all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Look", "Node", "OracleLetters",
-           "Repeat", "Test", "character_sets", "has_no_width", "is_nullable", "length_of", "nodes", "position_of"]
+__all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Group", "Look", "Node",
+           "OracleLetters", "Repeat", "Test", "character_sets", "children", "has_no_width", "is_nullable", "length_of",
+           "nodes", "position_of"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,17 @@ class Repeat:
     greedy: bool
 
 
-Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | OracleLetters | Fixed
+@dataclass(frozen=True)
+class Group:
+    """What `item` matches, kept as capturing group `number` (from 1). syntax.py makes it only if asked for groups."""
+
+    item: Node
+    number: int
+    name: str | None
+    position: int
+
+
+Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | OracleLetters | Fixed | Group
 
 
 def nodes(node: Node) -> Iterator[Node]:
@@ -125,10 +136,14 @@ def nodes(node: Node) -> Iterator[Node]:
     while stack:
         top = stack.pop()
         yield top
-        if isinstance(top, (Repeat, Around, Atomic)):
-            stack.append(top.item)
-        elif isinstance(top, (Concat, Alternate)):
-            stack.extend(reversed(top.items))
+        stack.extend(reversed(children(top)))
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes right below `node`, in order of appearance."""
+    if isinstance(node, (Repeat, Around, Atomic, Group)):
+        return (node.item,)
+    return node.items if isinstance(node, (Concat, Alternate)) else ()
 
 
 def character_sets(node: Node) -> list[CodePointSet]:
@@ -152,7 +167,7 @@ def is_nullable(node: Node) -> bool:
         return all(map(is_nullable, node.items))
     if isinstance(node, Repeat):
         return node.low == 0 or is_nullable(node.item)
-    if isinstance(node, Atomic):
+    if isinstance(node, (Atomic, Group)):
         return is_nullable(node.item)
     return not isinstance(node, Fixed) or node.nullable
 
@@ -168,13 +183,13 @@ def length_of(node: Node) -> int | None:
     if isinstance(node, Repeat):
         length = length_of(node.item)
         return length * node.low if length is not None and (node.low == node.high or not length) else None
-    return length_of(node.item) if isinstance(node, Atomic) else 0
+    return length_of(node.item) if isinstance(node, (Atomic, Group)) else 0
 
 
 def has_no_width(node: Node) -> bool:
     """Does `node` contain an anchor or look-around?"""
     if isinstance(node, (Concat, Alternate)):
         return any(map(has_no_width, node.items))
-    if isinstance(node, (Repeat, Atomic)):
+    if isinstance(node, (Repeat, Atomic, Group)):
         return has_no_width(node.item)
     return not isinstance(node, Chars)

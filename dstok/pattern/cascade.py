@@ -30,7 +30,7 @@ swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dstok.base.lazy import lazy
 from dstok.errors import PatternError, UnsupportedError
@@ -48,7 +48,8 @@ from dstok.pattern.tagged_automaton import find_pieces
 from dstok.pattern.windows import window_tables
 from dstok.pattern.work import stage
 
-__all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_pattern", "compile_splits"]
+__all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_matches", "compile_pattern",
+           "compile_splits"]
 
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_scan.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
@@ -155,7 +156,21 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
 @stage("compiling patterns")
 def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
     """As `compile_splits`; a `Program` only if texts can be read from the left alone."""
-    alphabet, stages, tags = _stages(splits, unicode_version)
+    return _cascade(splits, unicode_version, empty=True)
+
+
+@stage("compiling matches")
+def compile_matches(split: Split, unicode_version: str = "16.0") -> Cascade:
+    """The cascade whose kept pieces are the step's matches of at least one character, for Python's rules of matches.
+
+    A match takes at least one character where its pattern prefers none: `a*?` matches each "a". Raises as
+    `compile_cascade`.
+    """
+    return _cascade([replace(split, behavior="Removed", invert=True)], unicode_version, empty=False)
+
+
+def _cascade(splits: Sequence[Split], unicode_version: str, empty: bool) -> Cascade:
+    alphabet, stages, tags = _stages(splits, unicode_version, empty)
     try:
         boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
     except UnsupportedError:
@@ -163,8 +178,13 @@ def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> C
     return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
 
 
-def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, list[Marked], tuple[Tag, ...]]:
-    """The marked texts of the first step, of the first two, and so on; of no step: texts of one piece."""
+def _stages(
+    splits: Sequence[Split], unicode_version: str, empty: bool = True,
+) -> tuple[Alphabet, list[Marked], tuple[Tag, ...]]:
+    """The marked texts of the first step, of the first two, and so on; of no step: texts of one piece.
+
+    Without `empty` a match takes at least one character.
+    """
     if len(splits) > MAX_STEPS:
         raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
     trees = [_tree(split, unicode_version) for split in splits]
@@ -173,7 +193,7 @@ def _stages(splits: Sequence[Split], unicode_version: str) -> tuple[Alphabet, li
         nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
         return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
     letters = [OracleAlphabet(alphabet) for _ in splits]
-    matches = [_matches(split, tree, own) for split, tree, own in zip(splits, trees, letters)]
+    matches = [_matches(split, tree, own, empty) for split, tree, own in zip(splits, trees, letters)]
     tags = _tags(matches)
     stages: list[Marked] = []
     for step, split in enumerate(splits):
@@ -233,12 +253,12 @@ def _tree(split: Split, unicode_version: str) -> Node:
         raise UnsupportedError(error.message, _place(split, error.where)) from None
 
 
-def _matches(split: Split, tree: Node, letters: OracleAlphabet) -> DFA:
+def _matches(split: Split, tree: Node, letters: OracleAlphabet, empty: bool) -> DFA:
     """The match DFA of a step."""
     if split.behavior not in BEHAVIORS:
         raise UnsupportedError(f"the behavior {split.behavior!r}", split.where)
     try:
-        return determinize(build_nfa(replace_look_around(tree, letters), letters))
+        return determinize(build_nfa(replace_look_around(tree, letters), letters, empty))
     except UnsupportedError as error:
         raise UnsupportedError(error.message, _place(split, error.where)) from None
 

@@ -9,7 +9,7 @@ multi-character folds of ASCII letters begin with the pairs below.
 
 from __future__ import annotations
 
-from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Node, Repeat
+from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Group, Node, Repeat
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["fold_set", "refuse_multi_character_folds"]
@@ -50,7 +50,7 @@ def _edges(node: Node, follows: set[tuple[str, str]]) -> tuple[frozenset[str], f
         parts = [_edges(item, follows) for item in node.items]
         return (frozenset().union(*(p[0] for p in parts)), frozenset().union(*(p[1] for p in parts)),
                 any(p[2] for p in parts))
-    if isinstance(node, Atomic):
+    if isinstance(node, (Atomic, Group)):
         return _edges(node.item, follows)
     if isinstance(node, Around):
         _edges(node.item, follows)

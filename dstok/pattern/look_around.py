@@ -20,6 +20,7 @@ from dstok.pattern.ast import (
     Before,
     Concat,
     Fixed,
+    Group,
     Node,
     OracleLetters,
     Repeat,
@@ -45,7 +46,7 @@ def _rewrite(node: Node, letters: OracleAlphabet) -> Node:
     spend(1)
     if isinstance(node, (Concat, Alternate)):
         return replace(node, items=tuple(_rewrite(item, letters) for item in node.items))
-    if isinstance(node, Repeat):
+    if isinstance(node, (Repeat, Group)):
         return replace(node, item=_rewrite(node.item, letters))
     if not isinstance(node, (Before, Around, Atomic)):
         return node

@@ -18,6 +18,7 @@ from dstok.pattern.ast import (
     Chars,
     Concat,
     Fixed,
+    Group,
     Look,
     Node,
     OracleLetters,
@@ -33,7 +34,7 @@ from dstok.unicode.sets import CodePointSet
 if TYPE_CHECKING:
     from dstok.pattern.oracles import OracleAlphabet
 
-__all__ = ["NFA", "CharState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
+__all__ = ["NFA", "CharState", "GroupState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
 
 
 
@@ -58,6 +59,13 @@ class SplitState:
     """Epsilon edges to `targets`, in order of preference."""
 
     targets: list[int]
+
+
+@dataclass
+class GroupState(SplitState):
+    """An epsilon edge at which a group begins or ends: slot 2(n - 1) is the start of group n, the next one its end."""
+
+    slot: int
 
 
 @dataclass(frozen=True)
@@ -94,19 +102,23 @@ class NFA:
 
 
 @stage("building the NFA")
-def build_nfa(node: Node, letters: OracleAlphabet) -> NFA:
-    """The NFA of `node`; the tag of a match is the index of its top-level alternative."""
+def build_nfa(node: Node, letters: OracleAlphabet, empty: bool = True) -> NFA:
+    """The NFA of `node`; the tag of a match is the index of its top-level alternative.
+
+    Without `empty` it has only the paths that take a character.
+    """
     nfa = NFA(letters)
     alternatives = node.items if isinstance(node, Alternate) else (node,)
     ends = [nfa.add(MatchState(tag)) for tag in range(len(alternatives))]
-    starts = [_build_alternative(nfa, item, end) for item, end in zip(alternatives, ends)]
+    nowhere = None if empty else nfa.add(SplitState([]))
+    starts = [_build_alternative(nfa, item, nowhere, end) for item, end in zip(alternatives, ends)]
     nfa.start = nfa.add(SplitState(starts))
     return nfa
 
 
-def _build_alternative(nfa: NFA, item: Node, end: int) -> int:
+def _build_alternative(nfa: NFA, item: Node, empty: int | None, end: int) -> int:
     try:
-        return _Builder(nfa).build(item, end, end)
+        return _Builder(nfa).build(item, end if empty is None else empty, end)
     except UnsupportedError as error:
         raise UnsupportedError(error.message, error.where or position_of(item)) from None
 
@@ -135,6 +147,8 @@ class _Builder:
             return self.repeat(node, empty, moved)
         if isinstance(node, Fixed):
             return self.fixed(node, empty, moved)
+        if isinstance(node, Group):
+            return self.group(node, empty, moved)
         symbols = self.passing(node)
         spend(nfa.alphabet.count, len(symbols))
         return nfa.add(LookState(symbols, empty))
@@ -183,6 +197,13 @@ class _Builder:
         again = self.build(node.item, after if is_nullable(node.item) else back, back)
         loop.targets = [again, after] if node.greedy else [after, again]
         return entry
+
+    def group(self, node: Group, empty: int, moved: int) -> int:
+        """The states of a group, between its start and its end."""
+        start = 2 * (node.number - 1)
+        at_moved = self.nfa.add(GroupState([moved], start + 1))
+        at_empty = at_moved if empty == moved else self.nfa.add(GroupState([empty], start + 1))
+        return self.nfa.add(GroupState([self.build(node.item, at_empty, at_moved)], start))
 
     def fixed(self, node: Fixed, empty: int, moved: int) -> int:
         """The states of an automaton that runs by itself, left only where it does not match again later."""

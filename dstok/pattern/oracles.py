@@ -144,6 +144,21 @@ class OracleAlphabet:
         self.end = sum(symbol != self.alphabet.end for symbol in self.projected(0))
         return self.level - 1
 
+    def children(self, predicate: int) -> tuple[list[int], list[list[int]]]:
+        """For each oracle letter of the predicates before this one: the one that it reads, and those with its values.
+
+        The second list has the oracle letters with the values false and true. Where only one value is possible, it
+        stands twice.
+        """
+        below = self._parents[:predicate]
+        own = list(range(len(below[-1]) if below else self.alphabet.end + 1))
+        with_value = [[-1, -1] for _ in own]
+        for child, (parent, bit) in enumerate(zip(self._parents[predicate], self._bits[predicate])):
+            with_value[parent][bit] = child
+        for parents in reversed(below[self.predicates[predicate].level :]):
+            own = [parents[letter] for letter in own]
+        return own, [[max(pair) if child < 0 else child for child in pair] for pair in with_value]
+
     def of_symbol(self) -> list[list[int]]:
         """The oracle letters of each symbol."""
         letters: list[list[int]] = [[] for _ in range(self.alphabet.end + 1)]

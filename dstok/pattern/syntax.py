@@ -21,6 +21,7 @@ from dstok.pattern.ast import (
     Before,
     Chars,
     Concat,
+    Group,
     Look,
     Node,
     Repeat,
@@ -33,7 +34,7 @@ from dstok.pattern.fold import refuse_multi_character_folds
 from dstok.pattern.work import spend, stage
 from dstok.unicode.sets import CodePointSet, word
 
-__all__ = ["alternatives", "parse", "repeat_count"]
+__all__ = ["alternatives", "parse", "parse_groups", "repeat_count"]
 
 MAX_REPEAT = 1000  # a bound on {m,n}: each repetition is a copy in the NFA
 MAX_QUANTIFIERS = 50  # on one another, with groups between them or not: they bound the depth of the tree
@@ -65,6 +66,22 @@ def parse(pattern: str, unicode_version: str = "16.0") -> Node:
     return _Parser(pattern, unicode_version).parse()
 
 
+@stage("parsing")
+def parse_groups(pattern: str, unicode_version: str = "16.0") -> Node:
+    r"""The AST with a `Group` for each group that captures. If a group has a name, those without one capture nothing.
+
+    Raises as `parse`.
+
+    >>> parse_groups("a(?<n>b)").items[1].name
+    'n'
+    """
+    first = _Parser(pattern, unicode_version)
+    first.parse()
+    second = _Parser(pattern, unicode_version)
+    second.captures = {True} if first.named else {True, False}
+    return second.parse()
+
+
 def alternatives(pattern: str, unicode_version: str = "16.0") -> tuple[str, ...]:
     r"""The texts of the alternatives at the top level of `pattern`, numbered as in `Piece`. Raises as `parse`.
 
@@ -85,6 +102,8 @@ class _Parser(ClassParser):
 
     def __init__(self, pattern: str, version: str) -> None:
         super().__init__(pattern, version)
+        self.captures: set[bool] = set()  # the groups that become a `Group`: those with a name, those without one
+        self.count = 0  # of these groups
         self.depth = 0
         self.bars: list[int] = []  # the ends of the alternatives at the top level
         self.newlines = self.extended = False  # `.` takes a newline; white space and comments do not count
@@ -154,7 +173,7 @@ class _Parser(ClassParser):
     def repetition(self) -> Node:
         start = self.at
         node = self.atom()
-        one, once = isinstance(node, Chars), False
+        one, once = isinstance(node.item if isinstance(node, Group) else node, Chars), False
         while self.skip() and (bounds := self.quantifier()) is not None:
             if once and not one:  # upstream drops `{1}`, and applies the ? of (?:ab){1}? to the last character
                 self.refuse("a quantifier after {1}, on more than one character,", start)
@@ -289,14 +308,17 @@ class _Parser(ClassParser):
         self.named = True
         if any(self.behind):
             self.fail_to_capture(start)
-        return self.captured(start)
+        return self.captured(start, match[1] or match[2])
 
-    def captured(self, start: int) -> Node:
+    def captured(self, start: int, name: str | None = None) -> Node:
         if any(self.behind) and self.unnamed_behind is None:
             self.unnamed_behind = start
+        captures = (name is not None) in self.captures
+        self.count += captures
+        number = self.count
         node = self.close_group(start)
         self.bare = False
-        return node
+        return Group(node, number, name, start) if captures else node
 
     def fail_to_capture(self, start: int) -> NoReturn:
         self.fail("a capturing group inside a negative look-behind, which upstream refuses,", start)

@@ -8,7 +8,7 @@ when the splitter is made. A splitter never changes: any number of threads may u
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from dstok.base.lazy import lazy
 from dstok.base.paths import write_at_once
@@ -25,6 +25,8 @@ from dstok.pattern.work import stage
 from dstok.splitting import properties, saved
 from dstok.splitting.batches import TextBatch
 from dstok.splitting.finders import Tagger, make_finder, make_tagger
+from dstok.splitting.matches import Unit
+from dstok.splitting.matching import Matching
 from dstok.splitting.properties import Difference
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
 from dstok.splitting.texts import readable
@@ -42,10 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Splitter"]
 
-Unit = Literal["bytes", "characters"]
-
-
-class Splitter:
+class Splitter(Matching):
     r"""Cuts texts into pieces, as the `Split` steps of a tokenizer do.
 
     `patterns` is one pattern or several steps: each cuts the pieces of the one before it. `behavior` is one of

@@ -3,7 +3,7 @@ import numpy.typing as npt
 
 Offsets = npt.NDArray[np.int64]
 
-def in_characters(text: bytes, places: Offsets) -> None:
+def in_characters(text: bytes | memoryview, places: Offsets) -> None:
     """Turns rising offsets in bytes of valid UTF-8, at borders of characters, into offsets in code points, in place."""
 
 def char_spans(text: bytes, spans: Offsets) -> Offsets:

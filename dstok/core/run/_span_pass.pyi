@@ -18,7 +18,7 @@ class SpanPass:
         """The pieces as a list of `str`."""
     def spans_of(self, texts: list[str | bytes]) -> tuple[npt.NDArray[np.int64], list[int]]:
         """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
-    def sure_spans(self, text: bytes | bytearray, final: bool) -> tuple[npt.NDArray[np.int64], int]:
+    def sure_spans(self, text: bytes | bytearray | memoryview, final: bool) -> tuple[npt.NDArray[np.int64], int]:
         """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
 
         Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.

@@ -1,0 +1,161 @@
+"""Matches are those of the package `regex` and of upstream, in every call and on every kind of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import regex
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from reference import examples
+from regex_patterns import judge_of_matches, matches_by
+from upstream import upstream_pieces
+
+from dstok import DstokError, Split, Splitter, TextError, UnsupportedError
+from dstok.errors import ArgumentError, GroupError
+from dstok.pattern.ast import is_nullable
+from dstok.pattern.syntax import parse
+from dstok.testing.patterns import patterns, texts
+
+
+def both(pattern: str) -> tuple[Splitter, Any]:
+    """The splitter of a pattern, and the same pattern in `regex`; the example is dropped if one of them takes it not."""
+    try:
+        splitter, judge = Splitter(pattern), judge_of_matches(pattern)
+    except (DstokError, regex.error):
+        assume(False)
+    assume(judge is not None)
+    return splitter, judge
+
+
+@given(patterns(), st.lists(texts(), min_size=4, max_size=4))
+@examples(400)
+def test_matches_are_those_of_regex(pattern: str, some: list[str]) -> None:
+    splitter, judge = both(pattern)
+    matcher = splitter._matcher
+    groups = [n for n in range(judge.groups + 1) if n not in matcher.refused]
+    for text in some:
+        assert matches_by(splitter, text, groups) == matches_by(judge, text, groups)
+        assert splitter.count_matches(text) == len(list(judge.finditer(text)))
+        assert splitter.subn("-", text) == judge.subn("-", text)
+        assert splitter.subn(lambda m: f"<{m.group()}>", text, 2) == judge.subn(lambda m: f"<{m.group()}>", text, 2)
+        if not matcher.refused:
+            assert splitter.findall(text) == judge.findall(text)
+
+
+@given(patterns(), st.lists(texts(), min_size=4, max_size=4))
+@examples(150)
+def test_matches_are_upstream_s_pieces(pattern: str, some: list[str]) -> None:
+    try:
+        splitter, nullable = Splitter(pattern), is_nullable(parse(pattern))
+    except DstokError:
+        assume(False)
+    assume(not nullable)
+    for text in some:
+        assert [match.group() for match in splitter.finditer(text)] == upstream_pieces(
+            [Split(pattern, "Removed", True)], text)
+
+
+@given(patterns(), texts())
+@examples(100)
+def test_each_kind_of_text_has_the_same_matches(pattern: str, text: str) -> None:
+    try:
+        splitter = Splitter(pattern)
+    except DstokError:
+        assume(False)
+    found = [(match.span(), match.group()) for match in splitter.finditer(text)]
+    assert [text[start:end] for (start, end), _ in found] == [group for _, group in found]
+    data = text.encode()
+    for buffer in (data, bytearray(data), memoryview(data)):
+        in_bytes = list(splitter.finditer(buffer))
+        assert [match.group().decode() for match in in_bytes] == [group for _, group in found]
+        assert all(data[slice(*match.span())] == match.group() for match in in_bytes)
+        assert [m.span() for m in splitter.finditer(buffer, unit="characters")] == [span for span, _ in found]
+    assert [m.span() for m in splitter.finditer(text, unit="bytes")] == [m.span() for m in splitter.finditer(data)]
+    called: list[tuple[int, int]] = []
+    assert splitter.scan(text, lambda *span: called.append(span)) == len(found) == splitter.count_matches(data)
+    assert called == [span for span, _ in found]
+
+
+@pytest.mark.parametrize("pattern", [r"(?<a>\w+)=(?<b>\d+)?", r"(a)|(b)|(c+)", r"((a|b)+)(c)?", "(a??)(b|)", "(?:(a)|b)+",
+                                     r"(?<=x)(\w)(?=y+z)", "(a*?)(a*)b", "((a)|b|(c)){2}", r"(\w+?)(\d*)(?!\w)"])
+@pytest.mark.parametrize("text", ["", "a=1, é=22 b=", "abcabcc", "xayz xby axy", "aab", "bca cab", "x1y éb22"])
+def test_groups_are_those_of_regex(pattern: str, text: str) -> None:
+    splitter, judge = Splitter(pattern), regex.compile(pattern.replace("?<a>", "?P<a>").replace("?<b>", "?P<b>"))
+    for match, expected in zip(splitter.finditer(text), judge.finditer(text), strict=True):
+        assert match.groups() == expected.groups()
+        assert match.groupdict() == expected.groupdict()
+        assert [match.span(n) for n in range(judge.groups + 1)] == list(expected.regs)
+        assert match.group(0, 1) == expected.group(0, 1)
+        assert match.expand(r"\1-\g<1>\n") == expected.expand(r"\1-\g<1>\n")
+    assert splitter.sub(r"[\1]", text) == judge.sub(r"[\1]", text)
+    assert splitter.findall(text) == judge.findall(text)
+
+
+def test_a_large_text_is_read_in_blocks() -> None:
+    text = "ab é 12 " * 60_000
+    for splitter in (Splitter(r"\w+"), Splitter(r"z|\w+(?= 1)"), Splitter(r"(?<=é )\d+"), Splitter(r"\d*")):
+        pattern = splitter.splits[0].pattern
+        expected = [match.span() for match in regex.finditer(pattern, text)]
+        assert [match.span() for match in splitter.finditer(text)] == expected
+        assert [match.span() for match in splitter.finditer(text.encode(), unit="characters")] == expected
+        assert splitter.count_matches(text) == len(expected)
+    assert Splitter("z").search(text) is None
+    assert [match.span() for match in Splitter("z").finditer(text + "z")] == [(len(text), len(text) + 1)]
+    assert next(Splitter(r"\w+").finditer(text)).group() == "ab"
+
+
+def test_behavior_and_inversion_do_not_matter() -> None:
+    found = {Splitter(r"\d+", behavior=behavior, invert=invert).sub("", "a1 22b")
+             for behavior in ("Isolated", "Removed", "MergedWithNext", "Contiguous") for invert in (False, True)}
+    assert found == {"a b"}
+
+
+@pytest.mark.parametrize(("pattern", "reason"), [
+    ("(?>(a))", "inside an atomic group"), ("(?=(a))a", "inside a look-around"), ("(a)++", "inside an atomic group"),
+    ("(?:(a)|b?)*", "inside a repetition of what can match the empty text")])
+def test_a_group_that_cannot_be_exact_is_refused_by_name(pattern: str, reason: str) -> None:
+    match: Any = Splitter(pattern).search("a")
+    assert match.group() == "a"
+    for ask in (lambda: match.group(1), match.groups, lambda: match.expand(r"\1")):
+        with pytest.raises(UnsupportedError, match=reason):
+            ask()
+
+
+def test_the_name_of_several_groups_is_refused() -> None:
+    match: Any = Splitter("(?<n>a)|(?<n>b)").search("b")
+    assert match.groups() == (None, "b")
+    with pytest.raises(UnsupportedError, match="several groups"):
+        match.groupdict()
+
+
+def test_wrong_arguments_are_errors_of_dstok() -> None:
+    splitter: Any = Splitter("(a)")
+    match = splitter.search("a")
+    for group in (2, -1, "n", 1.5):
+        with pytest.raises(GroupError, match="expected a group out of 0, 1"):
+            match.group(group)
+    with pytest.raises(UnsupportedError, match="a splitter with 2 steps"):
+        Splitter(["a", "b"]).findall("a")
+    with pytest.raises(UnsupportedError, match="a splitter with 0 steps"):
+        Splitter([]).findall("a")
+    for replacement in (1, b"x", lambda match: b"x", r"\q", "\\", r"\g<2>", r"\2", r"\0"):
+        with pytest.raises((ArgumentError, GroupError)):
+            splitter.sub(replacement, "a")
+    with pytest.raises(ArgumentError, match="count"):
+        splitter.sub("x", "a", -1)
+    with pytest.raises(ArgumentError, match="unit"):
+        splitter.finditer("a", unit="words")
+    with pytest.raises(TextError, match="offset 1"):
+        splitter.finditer(b"a\xff")
+    assert splitter.sub("b", b"a\xff".decode("latin-1")) == "bÿ"
+    assert splitter.sub(b"b", b"a\xff", errors="replace") == "b�".encode()
+    assert splitter.sub("b", "a\ud800", errors="replace") == "b�"
+
+
+def test_templates_are_those_of_python() -> None:
+    for template in (r"\1\1", r"\g<1>0", r"\\1", r"\n\t", r"a\-b\&", r"\g<0>!", "é"):
+        assert Splitter("(a)|b").sub(template, "xaéb") == regex.sub("(a)|b", template, "xaéb")
+        assert Splitter("(a)|b").sub(template.encode(), "xaéb".encode()) == regex.sub(
+            b"(a)|b", template.encode(), "xaéb".encode())
