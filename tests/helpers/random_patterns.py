@@ -1,6 +1,7 @@
-"""Random patterns of the whole grammar against upstream, for as long as asked: python random_patterns.py PAIRS [SEED].
+"""Random patterns of the whole grammar, for as long as asked: python random_patterns.py PAIRS [SEED].
 
-Prints how many patterns and pairs were compared, each difference, and the refusals by reason.
+The judge of pieces is upstream, the judge of matches and groups the package `regex`. Prints how many pairs of a pattern
+and a text were compared by each, the differences, and the refusals by reason.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import sys
 import warnings
 from collections import Counter
 
+import regex
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from regex_patterns import judge_of_matches, matches_by
 from upstream import pieces_by, upstream_splitter
 
 from dstok import DstokError, PatternError, Split, Splitter
@@ -24,7 +27,7 @@ class Comparison:
     """What was compared so far."""
 
     def __init__(self) -> None:
-        self.patterns = self.pairs = self.both_refuse = 0
+        self.patterns = self.pairs = self.match_pairs = self.both_refuse = 0
         self.ways: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.examples: dict[str, str] = {}  # by reason, the shortest pattern
@@ -62,6 +65,23 @@ class Comparison:
                 shown = [(s.pattern, s.behavior, s.invert) for s in splits]
                 self.differences.append(f"{shown} {text!r}: expected {expected}, found {found} ({splitter.way()})")
                 break
+        if len(splits) == 1:
+            self.compare_matches(splits[0].pattern, splitter, given_texts)
+
+    def compare_matches(self, pattern: str, splitter: Splitter, given_texts: list[str]) -> None:
+        try:
+            judge = judge_of_matches(pattern)
+        except regex.error:  # a limit of its own
+            return
+        if judge is None:
+            return
+        groups = [n for n in range(judge.groups + 1) if n not in splitter._matcher.refused]
+        for text in given_texts:
+            self.match_pairs += 1
+            found, expected = (matches_by(one, text, groups) for one in (splitter, judge))
+            if found != expected:
+                self.differences.append(f"matches of {pattern!r} {text!r}: expected {expected}, found {found}")
+                break
 
     def refuse(self, reason: str, splits: list[Split]) -> None:
         shown = " then ".join(split.pattern for split in splits)
@@ -69,8 +89,8 @@ class Comparison:
         self.examples[reason] = min(self.examples.get(reason, shown), shown, key=len)
 
     def report(self) -> str:
-        rows = [f"{self.patterns} patterns, {self.pairs} pairs, {len(self.differences)} differences, "
-                f"{self.both_refuse} refused by both", f"ways: {dict(self.ways)}"]
+        rows = [f"{self.patterns} patterns, {self.pairs} pairs by upstream, {self.match_pairs} by regex, "
+                f"{len(self.differences)} differences, {self.both_refuse} refused by both", f"ways: {dict(self.ways)}"]
         rows += [f"  {count:6} {reason}: {self.examples[reason]!r}" for reason, count in self.refusals.most_common()]
         return "\n".join([*rows, *sorted(self.differences, key=len)[:30]])
 
