@@ -78,8 +78,11 @@ class PieceCounter:
         os.makedirs(self.folder, exist_ok=True)
         return os.path.join(self.folder, f"{os.urandom(8).hex()}.counts")
 
-    def write(self, path: StrPath) -> CountsFile:
-        """Writes all counts to a file, sorted by bytes, and starts anew. Raises `FileError`, and `DstokError`."""
+    def write(self, path: StrPath, keep: bool = False) -> CountsFile:
+        """Writes all counts to a file, sorted by bytes, and starts anew.
+
+        It removes the spills, unless it is to `keep` them. Raises `FileError`, and `DstokError`.
+        """
         if not self.spills:
             self.tally.sort(False)
             written = write_counts(path, self.tally, self.made_by)
@@ -87,25 +90,21 @@ class PieceCounter:
             return written
         self.spill()
         written = merge_counts(self.spills, path)
-        self._forget()
+        self._forget(keep)
         return written
 
-    def _forget(self) -> None:
-        """Removes the spills."""
-        for path in self.spills:
+    def _forget(self, keep: bool) -> None:
+        for path in [] if keep else self.spills:
             with suppress(FileNotFoundError):
                 os.unlink(path)
         self.spills = []
 
-    def most_frequent_first(self) -> Iterator[Rows]:
-        """All pieces, block by block, the most frequent first, equal ones by their bytes; then starts anew.
-
-        Raises as `write`.
-        """
+    def most_frequent_first(self, keep: bool = False) -> Iterator[Rows]:
+        """All pieces, block by block, the most frequent first, equal ones by their bytes; then as `write`."""
         if not self.spills:
             yield from self._sorted()
             return
-        merged = self.write(self._scratch())
+        merged = self.write(self._scratch(), keep)
         self.tally.limit(self.memory, lambda tally: self._spill(tally, True))
         for block in merged.blocks():
             self._check(self.tally.add_block(block))
@@ -114,7 +113,7 @@ class PieceCounter:
             self._spill(self.tally, True)
             self.tally.clear()
             merged = merge_counts(self.spills, self._scratch())
-            self._forget()
+            self._forget(False)
             yield from merged.rows()
             os.unlink(merged.path)
         else:
@@ -132,7 +131,7 @@ class PieceCounter:
 def count_together(counters: Sequence[PieceCounter], texts: Iterable[str | bytes]) -> None:
     """Counts `texts`, each by one of the counters, which have a thread each.
 
-    Raises what `texts` raises, when those before are counted, and as `PieceCounter.add`.
+    Raises what `texts` raises, and as `PieceCounter.add`. The counts are of no use then.
     """
     shared = _Shared(texts)
     map_by_threads(shared.count, counters, len(counters))
@@ -149,28 +148,22 @@ class _Shared:
 
     def count(self, counter: PieceCounter) -> None:
         """Counts texts until none is left."""
-        more = True
-        while more:
-            with self._lock:
-                part = [] if self.fault else self._part()
-            more = bool(part)
-            try:
+        try:
+            while part := self._part():
                 counter.add(part)
-            except BaseException as error:
-                with self._lock:
-                    self.fault = self.fault or error
-                break
+        except BaseException as error:
+            self.fault = self.fault or error
 
     def _part(self) -> list[str | bytes]:
-        """The next texts; those before a faulty one."""
+        """The next texts; none after a fault."""
         part: list[str | bytes] = []
         size = 0
-        try:
-            for text in self._texts:
+        with self._lock:
+            while self.fault is None and size < _PART:
+                try:
+                    text = next(self._texts)
+                except StopIteration:
+                    break
                 part.append(text)
                 size += len(text)
-                if size >= _PART:
-                    break
-        except BaseException as error:
-            self.fault = error
         return part
