@@ -81,7 +81,12 @@ def _add_count(parser: Parser) -> None:
                              "text, count); texts of added tokens are then plain text")
     parser.add_argument("--splitter", metavar="S", help=f"with --count: another splitter: {SPLITTER}")
     parser.add_argument("--memory", type=at_least_0, metavar="MB",
-                        help="with --count: the memory for distinct pieces; more is an error (default 1024)")
+                        help="with --count: the memory for distinct pieces; more of them go to disk (default 1024)")
+    parser.add_argument("--threads", type=at_least_0, metavar="N",
+                        help="with --count: threads, which share the memory (default 1)")
+    parser.add_argument("--work", metavar="FOLDER",
+                        help="with --count: keep what is counted in this folder until the output is written: the same "
+                             "command goes on from there after it was stopped (default: a folder for temporary files)")
 
 
 def _add_format(parser: Parser) -> None:
@@ -113,8 +118,8 @@ def run_pieces(arguments: Namespace) -> None:
 
         count_pieces(arguments)
         return
-    refuse_unless(arguments.splitter is None, "--splitter", "frequencies (--count)")
-    refuse_unless(arguments.memory is None, "--memory", "frequencies (--count)")
+    for option in ("splitter", "memory", "threads", "work"):
+        refuse_unless(getattr(arguments, option) is None, f"--{option}", "frequencies (--count)")
     arguments.special = arguments.special or "all"
     tokenizer = load_model(arguments.model, arguments.upstream)
     special = text_keywords(arguments, tokenizer)["special"]

@@ -1,35 +1,42 @@
 """`dstok pieces --count`: the frequency of each piece in files or records.
 
 In: the options of `dstok pieces`. Out: a row a distinct piece, the most frequent first. Invariant: the counts equal
-those of whole texts in one call of `Splitter.count_pieces`. A file is read in blocks, and passed on in parts that are
-cut only where every text may be cut (`Splitter.may_cut`). Without such a place, the held text grows.
+those of whole texts in one call of `Splitter.count_pieces`. Memory holds tables of `--memory`, a block of text for each
+thread, and the text between two places where every text may be cut.
+
+With `--work` the counts go to disk after each `SEGMENT` of text, and `piece_work.py` notes the place.
 """
 
 from __future__ import annotations
 
-import codecs
 import json
+import os
+import shutil
+import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from dstok.base.texts import not_utf8, utf8
+from dstok.base.numbers import thread_count
 from dstok.cli.arguments import field_of, refuse_unless
-from dstok.cli.errors import about_input
 from dstok.cli.models import load_model, load_splitter
+from dstok.cli.piece_inputs import Inputs, Place
+from dstok.cli.piece_work import Work, input_settings
 from dstok.cli.progress import watching
-from dstok.files.inputs import Source, open_source, records
+from dstok.counts.counting import PieceCounter, count_together
 from dstok.files.outputs import Output
 
 if TYPE_CHECKING:
-    from dstok.cli.progress import Progress
     from dstok.splitting.splitter import Splitter
 
-__all__ = ["count_pieces", "parts"]
+__all__ = ["count_pieces"]
 
-MAY_CUT_WITHIN = 4096  # characters from the end of the text read; the first place is mostly a few from it
 LINES_AT_ONCE = 4096
-MEMORY = 1 << 30
+MEMORY = 1024  # MB
+SEGMENT = 1 << 28  # bytes of text
 
 
 def count_pieces(arguments: Namespace) -> None:
@@ -37,14 +44,17 @@ def count_pieces(arguments: Namespace) -> None:
     refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
     arguments.field = field_of(arguments)
     splitter = _splitter(arguments)
-    memory = MEMORY if arguments.memory is None else arguments.memory << 20
-    with Output(arguments.output, arguments.files) as output, watching(arguments.files) as progress:
-        counts = splitter.count_pieces(_texts(arguments, splitter, progress), memory=memory)
-        progress.bar.close()
-        rows = list(counts.to_dict().items())
-        line = _table if arguments.format == "table" else _json
-        for at in range(0, len(rows), LINES_AT_ONCE):
-            output.write("".join(line(*row) for row in rows[at : at + LINES_AT_ONCE]).encode())
+    made_by = _made_by(splitter)
+    work = None if arguments.work is None else Work(arguments.work, _settings(arguments, made_by))
+    folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
+    counters = _counters(arguments, splitter, folder, made_by)
+    try:
+        with Output(arguments.output, arguments.files) as output, work.entered() if work else nullcontext():
+            _count(arguments, splitter, counters, work)
+            _write(output, arguments, counters)
+    finally:
+        if work is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _splitter(arguments: Namespace) -> Splitter:
@@ -55,59 +65,59 @@ def _splitter(arguments: Namespace) -> Splitter:
     return Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
 
 
+def _made_by(splitter: Splitter) -> str:
+    """The SHA-256 of the steps. The splitter's fingerprint does not serve: some splitters have none."""
+    steps = [(split.pattern, split.behavior, split.invert, split.unicode_version) for split in splitter.splits]
+    return sha256(json.dumps([splitter.unicode_version, steps]).encode()).hexdigest()
+
+
+def _settings(arguments: Namespace, made_by: str) -> dict[str, object]:
+    """All that decides the counts, for people who read that it differs."""
+    return {"splitter": made_by, "files": input_settings(arguments.files), "field": arguments.field,
+            "errors": arguments.errors}
+
+
+def _counters(arguments: Namespace, splitter: Splitter, folder: str, made_by: str) -> list[PieceCounter]:
+    threads = thread_count(1 if arguments.threads is None else arguments.threads)
+    memory = (MEMORY if arguments.memory is None else arguments.memory) << 20
+    finder = splitter.finder
+    return [PieceCounter(finder, memory // threads, folder, made_by) for _ in range(threads)]
+
+
+def _count(arguments: Namespace, splitter: Splitter, counters: Sequence[PieceCounter], work: Work | None) -> None:
+    """Counts all texts that `work` has not."""
+    counters[0].spills += work.spills if work else []
+    with watching(arguments.files) as progress:
+        inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0))
+        while not inputs.done:
+            count_together(counters, inputs.segment(SEGMENT))
+            if work is not None:
+                for counter in counters:
+                    counter.spill()
+                work.record(inputs.place, [path for counter in counters for path in counter.spills])
+
+
+def _write(output: Output, arguments: Namespace, counters: Sequence[PieceCounter]) -> None:
+    """Adds up the counts of all threads, and writes them."""
+    first, *others = counters
+    for other in others:
+        first.take(other)
+    first.limit(first.memory * len(counters))
+    line = _table if arguments.format == "table" else _json
+    for pieces, offsets, counts in first.most_frequent_first(keep=arguments.work is not None):
+        for at in range(0, len(counts), LINES_AT_ONCE):
+            rows = _rows(pieces, offsets[at : at + LINES_AT_ONCE + 1], counts[at : at + LINES_AT_ONCE])
+            output.write("".join(line(*row) for row in rows).encode())
+
+
+def _rows(pieces: bytes, offsets: array[int], counts: array[int]) -> Iterator[tuple[str, int]]:
+    for start, end, count in zip(offsets, offsets[1:], counts):
+        yield pieces[start:end].decode(), count
+
+
 def _json(piece: str, count: int) -> str:
     return f'{{"text": {json.dumps(piece, ensure_ascii=False)}, "count": {count}}}\n'
 
 
 def _table(piece: str, count: int) -> str:
     return f"{count:>12}  {piece!r}\n"
-
-
-def _texts(arguments: Namespace, splitter: Splitter, progress: Progress) -> Iterator[str]:
-    for path in arguments.files:
-        with open_source(path, progress) as source:
-            if arguments.jsonl:
-                texts = records(source, arguments.field, arguments.errors)
-                yield from (_text(record.name, record.text) for record in texts)
-            else:
-                yield from parts(source, splitter.may_cut, arguments.errors)
-
-
-def _text(name: str, text: str) -> str:
-    """The text of a record, without the lone surrogates that JSON's escapes can spell."""
-    with about_input(name):
-        utf8(text, False)
-    return text
-
-
-def parts(source: Source, may_cut: Callable[[str, str], bool], errors: str = "strict", block: int = 0) -> Iterator[str]:
-    """The text of a file in parts, which split by themselves as within the whole."""
-    text = ""
-    for more in _decoded(source, errors, block):
-        text += more
-        at = next((at for at in range(len(text) - 1, max(0, len(text) - MAY_CUT_WITHIN), -1)
-                   if may_cut(text[at - 1], text[at])), 0)
-        source.gave(at)
-        if at:
-            yield text[:at]
-            text = text[at:]
-    yield text
-
-
-def _decoded(source: Source, errors: str, block: int) -> Iterator[str]:
-    """The whole characters of each block."""
-    decoder, done = codecs.getincrementaldecoder("utf-8")(errors), 0
-    with about_input(source.name):
-        for data in source.blocks(block):
-            yield _characters(decoder, data, done, False)
-            done += len(data)
-        yield _characters(decoder, b"", done, True)
-
-
-def _characters(decoder: codecs.IncrementalDecoder, data: bytes, done: int, last: bool) -> str:
-    """Decodes `data`, which follows `done` bytes, together with the bytes that the decoder has kept."""
-    kept = decoder.getstate()[0]
-    try:
-        return decoder.decode(data, last)
-    except UnicodeDecodeError as error:
-        raise not_utf8(error.object[error.start], done - len(kept) + error.start) from None

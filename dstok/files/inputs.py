@@ -203,12 +203,15 @@ class Record(NamedTuple):
     text: str
 
 
-def records(source: Source, field: str, errors: str = "strict") -> Iterator[Record]:
-    """The texts under `field` of the JSON objects in `source`, one a line; blank lines are skipped."""
+def records(source: Source, field: str, errors: str = "strict", after: int = 0) -> Iterator[Record]:
+    """The texts under `field` of the JSON objects in `source`, one a line; blank lines are skipped.
+
+    Lines that begin before byte `after` are skipped, too.
+    """
     start = 0
     for number, line in enumerate(source.lines(), 1):
         name = f"{source.name}: line {number}"
-        text = _decode_line(line, name, start, errors)
+        text = "" if start < after else _decode_line(line, name, start, errors)
         if text and not text.isspace():
             yield Record(name, number, _field(text, name, field))
         start += len(line)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.base.paths import StrPath
+    from dstok.core.find._finder import Finder
     from dstok.splitting.counting import PieceCounts
     from dstok.splitting.properties import CutPlace
     from dstok.splitting.streams import SplitStream
@@ -291,7 +292,7 @@ class Splitter(Matching):
         """
         from dstok.splitting.counting import count_pieces
 
-        return count_pieces(self._span_pass.finder, texts, threads, memory, errors)
+        return count_pieces(self.finder, texts, threads, memory, errors)
 
     # The splitter's parts
 
@@ -299,6 +300,11 @@ class Splitter(Matching):
     def splits(self) -> tuple[Split, ...]:
         """The steps."""
         return self.cascade.splits
+
+    @property
+    def finder(self) -> Finder:
+        """What finds the pieces: `dstok.counts` takes it."""
+        return self._span_pass.finder
 
     @property
     def unicode_version(self) -> str:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from cli_process import MANY, TEXT, fails, file, json_lines, ok, run, tiny_model
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import examples
 
 from dstok import Splitter
 from dstok.cli.errors import CommandError
 from dstok.cli.models import load_splitter
-from dstok.cli.piece_counts import parts
+from dstok.cli.piece_inputs import parts
 from dstok.files.inputs import Source
 
 PLAIN = TEXT.decode()
@@ -90,11 +93,29 @@ def test_a_file_in_parts() -> None:
     """Blocks of any size, in the middle of characters, too; where there is no cut the parts are one."""
     for splitter in (Splitter.preset("deepseek-v3"), Splitter(r"\w+|\s+"), Splitter("ab")):
         for block in (1, 7, 100):
-            found = list(parts(Source("x", io.BytesIO(TEXT)), splitter.may_cut, block=block))
-            assert "".join(found) == PLAIN
+            places = list(parts(Source("x", io.BytesIO(TEXT)), splitter.may_cut, block=block))
+            found = [part.decode() for part, _ in places]
+            assert "".join(found) == PLAIN and all(TEXT[:end].endswith(part) for part, end in places)
+            for _, after in places:
+                rest = parts(Source("x", io.BytesIO(TEXT)), splitter.may_cut, block=block, after=after)
+                assert b"".join(part for part, _ in rest) == TEXT[after:]
             assert [piece for part in found for piece in splitter.split(part)] == splitter.split(PLAIN)
     never = list(parts(Source("x", io.BytesIO(TEXT)), lambda left, right: False, block=5))
-    assert never == [PLAIN]
+    assert never == [(TEXT, len(TEXT))]
+
+
+@given(data=st.lists(st.sampled_from([b"a", b" ", "é".encode(), "中".encode(), b"\xff", b"\xe4\xb8", b"\xf0\x9f"])).map(b"".join),
+       block=st.integers(1, 9), share=st.floats(0, 1))
+@examples(200)
+def test_parts_of_faulty_text(data: bytes, block: int, share: float) -> None:
+    """No part ends within a sequence that is one fault of the whole; each end is a place to go on from."""
+    splitter = Splitter("[a ]|[^a ]")  # may be cut everywhere
+    found = list(parts(Source("x", io.BytesIO(data)), splitter.may_cut, "replace", block))
+    assert b"".join(part for part, _ in found).decode() == data.decode(errors="replace")
+    at = int(share * len(found))
+    after = found[at - 1][1] if at else 0
+    rest = list(parts(Source("x", io.BytesIO(data)), splitter.may_cut, "replace", block, after))
+    assert b"".join(part for part, _ in found[:at] + rest).decode() == data.decode(errors="replace")
 
 
 def test_a_file_that_is_longer_than_a_block(tmp_path: Path) -> None:
@@ -108,12 +129,12 @@ def test_what_cannot_be_counted(tmp_path: Path) -> None:
     assert "byte offset 1" in fails("pieces", "--count", stdin=b"a\xc3")
     assert json_lines(ok("pieces", "--count", "--errors", "replace", stdin=b"\xff")) == [{"text": "\ufffd", "count": 1}]
     assert "line 1: " in fails("pieces", "--count", "--jsonl", stdin=b'{"text": "\\ud800"}')
-    many = " ".join(f"w{i}" for i in range(100_000)).encode()
-    assert "expected distinct pieces that fit in 1048576 bytes" in fails("pieces", "--count", "--memory", "1", "--splitter", r"regex:\w+", stdin=many)
+    assert "expected distinct pieces that fit in 1048576 bytes" in fails(
+        "pieces", "--count", "--memory", "1", "--splitter", r"regex:\w+", stdin=b"a" * (2 << 20))
 
 
 def test_options_that_would_do_nothing() -> None:
-    assert "--memory is for frequencies" in fails("pieces", "--memory", "1")
-    assert "--splitter is for frequencies" in fails("pieces", "--splitter", "gpt-2")
+    for option, value in [("--memory", "1"), ("--splitter", "gpt-2"), ("--threads", "1"), ("--work", "x")]:
+        assert f"{option} is for frequencies" in fails("pieces", option, value)
     assert "--special is for" in fails("pieces", "--count", "--special", "all")
     assert "--model is for" in fails("pieces", "--count", "--splitter", "gpt-2", "--model", "deepseek-v3")

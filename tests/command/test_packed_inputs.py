@@ -20,7 +20,7 @@ from zstd_frames import zstd_frame, zstd_zeros
 import dstok
 from dstok.cli.count import count_blocks
 from dstok.cli.encode import encode_blocks
-from dstok.cli.piece_counts import parts
+from dstok.cli.piece_inputs import parts
 from dstok.errors import FileError
 from dstok.files import inputs
 from dstok.files.id_files import id_groups, id_lines
