@@ -1,0 +1,1 @@
+"""The merge loop of BPE training."""

@@ -1,0 +1,360 @@
+/* The merge loop of BPE training.
+ *
+ * In: words with counts, and the settings of a trainer. Out: merges, each with the count of its pair.
+ * Invariant: each merge takes the pair of the highest count, of several the one with the smallest (left id, right id).
+ * The count of a pair is the number of its places in all words, each as often as its word counts; "aaa" has two (a, a).
+ * Source: upstream 0.23.3, models/bpe/trainer.rs, comes to this without affixes. tests/helpers/trainer_reference.py
+ * follows it line by line.
+ *
+ * Why counts only fall. Take two places of one string between borders of tokens. Borders only go, so no merge has crossed
+ * these. Inside, each merge did the same at both places. So both are cut alike at any time, and the merge that first
+ * makes the string makes it everywhere. Hence a pair appears once, with all its places.
+ *
+ * Therefore pairs below a threshold `least` need no entry and no list. When the highest count is below it, all pairs
+ * are counted again, in one pass over the words, and the loop goes on with a smaller threshold.
+ */
+#ifndef DSTOK_LOOP_H
+#define DSTOK_LOOP_H
+
+#include "train/_deltas.h"
+#include "train/_pair_counts.h"
+#include "train/_words.h"
+
+enum {
+    AHEAD = 8, /* distance, in places of a list, to the word that is fetched */
+    LOOP_GOES_ON, LOOP_ENDED, LOOP_OUT_OF_MEMORY,
+};
+
+typedef struct {
+    uint32_t left, right, merged;
+} Merge;
+
+/* The tokens that are there before the first merge: token i is bytes[starts[i]:starts[i + 1]]. */
+typedef struct {
+    const uint8_t *bytes;
+    const uint32_t *starts;
+    const uint32_t *taken; /* those that a merge may spell, by length and then by bytes */
+    int64_t count;         /* of `taken` */
+} FirstTokens;
+
+typedef struct {
+    Words words;
+    PairCounts pairs;
+    Deltas deltas;
+    FirstTokens first;
+    uint32_t *lengths;         /* in bytes, by id */
+    Merge *parts;              /* of each id; of a first token `merged` is NO_ID */
+    uint8_t *spelled;          /* room for the longest first token */
+    uint32_t ids;              /* the next new id */
+    uint64_t vocab_size;
+    uint64_t longest;          /* tokens of a new pair are together shorter than this */
+    int64_t least, least_ever; /* the threshold; the count below which nothing is merged */
+    int64_t divisor;           /* of the highest count: it gives the threshold */
+    int64_t highest;           /* count of any pair */
+    Merge *merges;
+    int64_t *counts;           /* of their pairs */
+    uint64_t size;             /* the number of merges */
+    uint64_t room;             /* of all arrays by id or by merge */
+    uint64_t visits, rebuilds;
+    uint32_t left, right, merged; /* the merge that is being made */
+} Loop;
+
+static void loop_free(Loop *l) {
+    words_free(&l->words);
+    pairs_free(&l->pairs);
+    deltas_free(&l->deltas);
+    free(l->lengths);
+    free(l->parts);
+    free(l->spelled);
+    free(l->merges);
+    free(l->counts);
+}
+
+/* A larger array, or, with `fine` false, the old one. */
+static void *loop_grown(void *array, uint64_t room, size_t entry, int *fine) {
+    void *grown = realloc(array, room * entry);
+    *fine = *fine && grown;
+    return grown ? grown : array;
+}
+
+/* Makes room for `wanted` ids and merges; false if memory is out. */
+static int loop_room(Loop *l, uint64_t wanted) {
+    uint64_t room = wanted + wanted / 2;
+    int fine = 1;
+    if (wanted <= l->room)
+        return 1;
+    l->lengths = loop_grown(l->lengths, room, sizeof *l->lengths, &fine);
+    l->parts = loop_grown(l->parts, room, sizeof *l->parts, &fine);
+    l->merges = loop_grown(l->merges, room, sizeof *l->merges, &fine);
+    l->counts = loop_grown(l->counts, room, sizeof *l->counts, &fine);
+    if (!fine || !deltas_ids(&l->deltas, room))
+        return 0;
+    l->room = room;
+    return 1;
+}
+
+/* Takes the first tokens, `count` of them; false if memory is out. */
+static int loop_open(Loop *l, FirstTokens first, uint32_t count) {
+    uint32_t longest = 0;
+    l->first = first;
+    l->ids = count;
+    if (!loop_room(l, (uint64_t)count + 1))
+        return 0;
+    for (uint32_t id = 0; id < count; id++) {
+        l->lengths[id] = first.starts[id + 1] - first.starts[id];
+        l->parts[id].merged = NO_ID;
+        longest = l->lengths[id] > longest ? l->lengths[id] : longest;
+    }
+    return (l->spelled = malloc((size_t)longest + 1)) != NULL;
+}
+
+/* Whether a pair counts: the first pairs, of two bytes, always do. */
+static inline int loop_allows(const Loop *l, uint32_t left, uint32_t right) {
+    uint64_t length = (uint64_t)l->lengths[left] + l->lengths[right];
+    return length == 2 || length < l->longest;
+}
+
+/* Notes a place where the pair was merged: between two neighbours, NO_ID at an end of the word. `before` is the place of
+ * the left one, `place` that of the new token. */
+static inline void loop_note(Loop *l, uint32_t left, uint32_t right, int64_t count, uint32_t before, uint32_t place) {
+    Deltas *d = &l->deltas;
+    if (left != NO_ID) {
+        Change *change = deltas_change(d, BEFORE, left);
+        if (left != l->merged)
+            change->lost += count;
+        else if (loop_allows(l, left, l->left))
+            d->near[l->left].side[AFTER].gained -= count;
+        if (loop_allows(l, left, l->merged))
+            deltas_gain(d, BEFORE, change, left, count, before);
+    }
+    if (right != NO_ID) {
+        Change *change = deltas_change(d, AFTER, right);
+        change->lost += count;
+        if (loop_allows(l, l->merged, right))
+            deltas_gain(d, AFTER, change, right, count, place);
+    }
+}
+
+static inline void loop_visit_short(Loop *l, uint32_t place) {
+    uint32_t *word = l->words.cells + place, *ids = word + HEAD, size = word_size(word), at = 0, to;
+    uint32_t left = l->left, right = l->right;
+    while (at + 1 < size && !(ids[at] == left && ids[at + 1] == right))
+        at++;
+    if (at + 1 >= size)
+        return;
+    for (to = at; at < size; to++) {
+        if (at + 1 < size && ids[at] == left && ids[at + 1] == right) {
+            loop_note(l, to ? ids[to - 1] : NO_ID, at + 2 < size ? ids[at + 2] : NO_ID, word_count(word), place, place);
+            ids[to] = l->merged;
+            at += 2;
+        } else {
+            ids[to] = ids[at++];
+        }
+    }
+    word_resize(word, to);
+}
+
+static inline void loop_visit_long(Loop *l, uint32_t entry) {
+    uint32_t *token = l->words.tokens + entry, *right = token + l->lengths[l->left];
+    if (*token != l->left || *right != l->right)
+        return;
+    uint32_t *end = right + l->lengths[l->right], before = token[-1];
+    int64_t count = l->words.counts[long_word(&l->words, entry)];
+    uint32_t place = LONG_PLACE | entry;
+    loop_note(l, before, *end, count, before == NO_ID ? 0 : place - l->lengths[before], place);
+    right[-1] = right[0] = NO_ID; /* the old borders; those outside get the new id */
+    token[0] = end[-1] = l->merged;
+}
+
+/* Merges the pair in all words of a list; false if memory is out. */
+static int loop_visit(Loop *l, const uint32_t *list, uint32_t size) {
+    l->visits += size;
+    for (uint32_t i = 0; i < size; i++) {
+        if (!deltas_room(&l->deltas, LONG / 2))
+            return 0;
+        if (i + AHEAD < size && !(list[i + AHEAD] & LONG_PLACE))
+            __builtin_prefetch(l->words.cells + list[i + AHEAD], 1);
+        if (list[i] & LONG_PLACE)
+            loop_visit_long(l, list[i] & ~LONG_PLACE);
+        else
+            loop_visit_short(l, list[i]);
+    }
+    return 1;
+}
+
+/* Takes the noted changes of one side over into the counts; false if memory is out. */
+static int loop_settle(Loop *l, int side) {
+    Notes *notes = l->deltas.notes + side;
+    if (!deltas_lists(&l->deltas, side, l->least))
+        return 0;
+    for (uint64_t i = 0; i < notes->count; i++) {
+        uint32_t id = notes->ids[i];
+        Change change = l->deltas.near[id].side[side];
+        if (change.lost) {
+            CountedPair *old = pairs_find(&l->pairs, side == BEFORE ? pair_key(id, l->left) : pair_key(l->right, id));
+            if (old)
+                old->count -= change.lost;
+        }
+        uint64_t key = side == BEFORE ? pair_key(id, l->merged) : pair_key(l->merged, id);
+        if (change.list && !pairs_add(&l->pairs, key, change.gained, change.list, change.size))
+            return 0;
+    }
+    deltas_clear(&l->deltas, side);
+    return 1;
+}
+
+/* Every window of two neighbours in the words that counts: runs DO with `key`, `count` and `place`. */
+#define FOR_EACH_WINDOW(l, DO)                                                                                         \
+    for (uint64_t at = 0; at < (l)->words.cells_size; at += HEAD + word_room((l)->words.cells + at)) {                 \
+        const uint32_t *word = (l)->words.cells + at, *ids = word + HEAD, place = (uint32_t)at;                        \
+        int64_t count = word_count(word);                                                                              \
+        for (uint32_t i = 0; i + 1 < word_size(word); i++)                                                             \
+            if (loop_allows(l, ids[i], ids[i + 1])) {                                                                  \
+                uint64_t key = pair_key(ids[i], ids[i + 1]);                                                           \
+                DO                                                                                                     \
+            }                                                                                                          \
+    }                                                                                                                  \
+    for (uint64_t number = 0; number < (l)->words.longs; number++) {                                                   \
+        const uint32_t *tokens = (l)->words.tokens;                                                                    \
+        int64_t count = (l)->words.counts[number];                                                                     \
+        for (uint64_t entry = (l)->words.starts[number], next; tokens[entry] != NO_ID; entry = next) {                 \
+            next = entry + (l)->lengths[tokens[entry]];                                                                \
+            if (tokens[next] != NO_ID && loop_allows(l, tokens[entry], tokens[next])) {                                \
+                uint64_t key = pair_key(tokens[entry], tokens[next]);                                                  \
+                uint32_t place = LONG_PLACE | (uint32_t)entry;                                                         \
+                DO                                                                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+/* Counts all pairs; false if memory is out. */
+static int loop_count(Loop *l) {
+    int fine = pairs_grow(&l->pairs);
+    FOR_EACH_WINDOW(l, {
+        (void)place;
+        if (!fine || !(fine = pairs_count(&l->pairs, key, count)))
+            return 0;
+    })
+    return fine;
+}
+
+static int64_t loop_highest(const Loop *l) {
+    int64_t highest = 0;
+    for (uint64_t i = 0; i <= l->pairs.mask; i++)
+        if (l->pairs.places[i].key != NO_PAIR_KEY && l->pairs.places[i].count > highest)
+            highest = l->pairs.places[i].count;
+    return highest;
+}
+
+static void loop_list(Loop *l) {
+    FOR_EACH_WINDOW(l, {
+        CountedPair *pair = pairs_find(&l->pairs, key);
+        (void)count;
+        if (pair && !(pair->size && pair->list[pair->size - 1] == place))
+            pair->list[pair->size++] = place;
+    })
+}
+
+/* Counts all pairs again, and keeps those of a new threshold. */
+static int loop_rebuild(Loop *l) {
+    l->rebuilds++;
+    words_close_up(&l->words);
+    pairs_free(&l->pairs);
+    if (!loop_count(l))
+        return 0;
+    int64_t highest = loop_highest(l);
+    if (highest > l->highest)
+        l->highest = highest;
+    l->least = highest / l->divisor > l->least_ever ? highest / l->divisor : l->least_ever;
+    if (!pairs_keep(&l->pairs, l->least))
+        return 0;
+    loop_list(l);
+    return 1;
+}
+
+/* Writes the bytes of an id. It calls itself for the shorter part only, so calls are at most 32 deep. */
+static void loop_spell(const Loop *l, uint32_t id, uint8_t *to) {
+    while (l->parts[id].merged != NO_ID) {
+        uint32_t left = l->parts[id].left, right = l->parts[id].right;
+        if (l->lengths[left] < l->lengths[right]) {
+            loop_spell(l, left, to);
+            to += l->lengths[left];
+            id = right;
+        } else {
+            loop_spell(l, right, to + l->lengths[left]);
+            id = left;
+        }
+    }
+    memcpy(to, l->first.bytes + l->first.starts[id], l->lengths[id]);
+}
+
+/* Where a first token is in the order of `taken`, seen from the pair's spelling: below 0 before it, 0 the same. */
+static int loop_order(Loop *l, uint32_t token, uint32_t left, uint32_t right) {
+    uint64_t length = (uint64_t)l->lengths[left] + l->lengths[right];
+    if (l->lengths[token] != length)
+        return l->lengths[token] < length ? -1 : 1;
+    loop_spell(l, left, l->spelled);
+    loop_spell(l, right, l->spelled + l->lengths[left]);
+    return memcmp(l->first.bytes + l->first.starts[token], l->spelled, length);
+}
+
+/* The id of the token that the pair spells: of a first one, or a new id. */
+static uint32_t loop_id(Loop *l, uint32_t left, uint32_t right) {
+    int64_t low = 0, high = l->first.count;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        int order = loop_order(l, l->first.taken[middle], left, right);
+        if (!order)
+            return l->first.taken[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return l->ids++;
+}
+
+/* Makes the merge of a pair: its id, its row, its changes. */
+static int loop_merge(Loop *l, uint64_t key, int64_t count, const uint32_t *list, uint32_t size) {
+    if (!loop_room(l, (l->ids > l->size ? l->ids : l->size) + 1))
+        return 0;
+    l->left = (uint32_t)(key >> 32);
+    l->right = (uint32_t)key;
+    l->merged = loop_id(l, l->left, l->right);
+    l->lengths[l->merged] = l->lengths[l->left] + l->lengths[l->right];
+    l->merges[l->size] = (Merge){l->left, l->right, l->merged};
+    if (l->merged + 1 == l->ids) /* a first token keeps its bytes */
+        l->parts[l->merged] = l->merges[l->size];
+    l->counts[l->size++] = count;
+    return loop_visit(l, list, size) && loop_settle(l, BEFORE) && loop_settle(l, AFTER);
+}
+
+/* Makes one merge, or counts anew. */
+static int loop_step(Loop *l) {
+    if (l->ids >= l->vocab_size)
+        return LOOP_ENDED;
+    CountedPair *pair = l->rebuilds ? pairs_pop(&l->pairs, l->least) : NULL;
+    if (pair) {
+        uint32_t *list = pair->list;
+        pair->list = NULL; /* the table may move */
+        int fine = loop_merge(l, pair->key, pair->count, list, pair->size);
+        free(list);
+        return fine ? LOOP_GOES_ON : LOOP_OUT_OF_MEMORY;
+    }
+    if (l->rebuilds && l->least == l->least_ever)
+        return LOOP_ENDED;
+    if (!loop_rebuild(l))
+        return LOOP_OUT_OF_MEMORY;
+    return l->pairs.items ? LOOP_GOES_ON : LOOP_ENDED;
+}
+
+/* Makes merges until the lists that were read are `visits` places long; or until the end. */
+static int loop_run(Loop *l, uint64_t visits) {
+    uint64_t before = l->visits;
+    int status = LOOP_GOES_ON;
+    while (status == LOOP_GOES_ON && l->visits - before < visits)
+        status = loop_step(l);
+    return status;
+}
+
+#endif

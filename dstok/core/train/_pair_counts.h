@@ -1,0 +1,201 @@
+/* The pairs that may be merged next: their counts, the words that hold them, and the most frequent one.
+ *
+ * In: pairs of ids with counts that only fall. Out: the count of a pair; the pair of the highest count, of several the
+ * one with the smallest ids, left before right.
+ * Invariant: a pair enters the table and the heap once. The heap may have an older, higher count of a pair: whoever takes
+ * the first item compares it with the table. Pairs leave the table only with all others (`pairs_free`).
+ * Sources: open addressing with linear probing, a binary heap: Knuth, The Art of Computer Programming 3, 6.4 and 5.2.3.
+ */
+#ifndef DSTOK_PAIR_COUNTS_H
+#define DSTOK_PAIR_COUNTS_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_PAIR_KEY UINT64_MAX
+
+typedef struct {
+    uint64_t key;   /* left << 32 | right; NO_PAIR_KEY: a free place */
+    int64_t count;
+    uint32_t *list; /* the places that hold the pair, ascending, and some that held it before */
+    uint32_t size;  /* of the list */
+} CountedPair;
+
+typedef struct {
+    int64_t count;
+    uint64_t key;
+} HeapItem;
+
+typedef struct {
+    CountedPair *places;
+    uint64_t mask; /* the number of places - 1; at most half of them are used */
+    uint64_t used;
+    HeapItem *heap;
+    uint64_t items, room; /* of the heap */
+} PairCounts;
+
+static inline uint64_t pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
+
+/* Nobody chooses ids freely: they follow from counts. So the hash needs no seed. (Its factors: splitmix64's.) */
+static inline uint64_t pair_hash(uint64_t key) {
+    key = (key ^ key >> 30) * 0xBF58476D1CE4E5B9u;
+    key = (key ^ key >> 27) * 0x94D049BB133111EBu;
+    return key ^ key >> 31;
+}
+
+static inline CountedPair *pairs_place(CountedPair *places, uint64_t mask, uint64_t key) {
+    uint64_t at = pair_hash(key) & mask;
+    while (places[at].key != key && places[at].key != NO_PAIR_KEY)
+        at = (at + 1) & mask;
+    return places + at;
+}
+
+/* The pair, or NULL. */
+static inline CountedPair *pairs_find(PairCounts *p, uint64_t key) {
+    CountedPair *place = pairs_place(p->places, p->mask, key);
+    return place->key == key ? place : NULL;
+}
+
+static inline void pairs_free(PairCounts *p) {
+    for (uint64_t i = 0; p->places && i <= p->mask; i++)
+        if (p->places[i].key != NO_PAIR_KEY)
+            free(p->places[i].list);
+    free(p->places);
+    free(p->heap);
+    memset(p, 0, sizeof *p);
+}
+
+/* An empty table of `size` places, a power of two; NULL if memory is out. */
+static inline CountedPair *pairs_table(uint64_t size) {
+    CountedPair *places = malloc(size * sizeof *places);
+    if (places)
+        memset(places, 0xFF, size * sizeof *places);
+    return places;
+}
+
+/* Doubles the table if it is half full; false if memory is out. */
+static inline int pairs_grow(PairCounts *p) {
+    uint64_t size = p->mask + 1;
+    CountedPair *places;
+    if (p->places && 2 * p->used < size)
+        return 1;
+    size = p->places ? 2 * size : 1 << 12;
+    if (!(places = pairs_table(size)))
+        return 0;
+    for (uint64_t i = 0; p->places && i <= p->mask; i++)
+        if (p->places[i].key != NO_PAIR_KEY)
+            *pairs_place(places, size - 1, p->places[i].key) = p->places[i];
+    free(p->places);
+    p->places = places;
+    p->mask = size - 1;
+    return 1;
+}
+
+/* Adds to the count and to the size of a pair's list, which need not exist yet; false if memory is out. */
+static inline int pairs_count(PairCounts *p, uint64_t key, int64_t count) {
+    CountedPair *place = pairs_place(p->places, p->mask, key);
+    if (place->key == key) {
+        place->count += count;
+        place->size++;
+        return 1;
+    }
+    *place = (CountedPair){key, count, NULL, 1};
+    p->used++;
+    return pairs_grow(p);
+}
+
+static inline int heap_before(HeapItem a, HeapItem b) {
+    return a.count != b.count ? a.count > b.count : a.key < b.key;
+}
+
+static inline void items_down(HeapItem *heap, uint64_t at, uint64_t size) {
+    HeapItem item = heap[at];
+    for (uint64_t child; (child = 2 * at + 1) < size; at = child) {
+        child += child + 1 < size && heap_before(heap[child + 1], heap[child]);
+        if (!heap_before(heap[child], item))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = item;
+}
+
+/* Puts a pair on the heap; false if memory is out. */
+static inline int items_push(PairCounts *p, uint64_t key, int64_t count) {
+    HeapItem item = {count, key};
+    uint64_t at = p->items;
+    if (at == p->room) {
+        HeapItem *grown = realloc(p->heap, 2 * (p->room + 512) * sizeof *grown);
+        if (!grown)
+            return 0;
+        p->heap = grown;
+        p->room = 2 * (p->room + 512);
+    }
+    p->items++;
+    for (uint64_t parent; at && heap_before(item, p->heap[parent = (at - 1) / 2]); at = parent)
+        p->heap[at] = p->heap[parent];
+    p->heap[at] = item;
+    return 1;
+}
+
+static inline void items_pop(PairCounts *p) {
+    p->heap[0] = p->heap[--p->items];
+    if (p->items)
+        items_down(p->heap, 0, p->items);
+}
+
+/* The place of the most frequent pair, taken from the heap; NULL if none has a count of `least` or more. */
+static inline CountedPair *pairs_pop(PairCounts *p, int64_t least) {
+    while (p->items) {
+        HeapItem first = p->heap[0];
+        CountedPair *pair = pairs_find(p, first.key);
+        if (pair->count < least) {
+            free(pair->list);
+            pair->list = NULL;
+            pair->size = 0;
+            items_pop(p);
+        } else if (pair->count < first.count) {
+            p->heap[0].count = pair->count;
+            items_down(p->heap, 0, p->items);
+        } else {
+            items_pop(p);
+            return pair;
+        }
+    }
+    return NULL;
+}
+
+/* Adds a pair that is new to the table, with its list; false if memory is out. */
+static inline int pairs_add(PairCounts *p, uint64_t key, int64_t count, uint32_t *list, uint32_t size) {
+    *pairs_place(p->places, p->mask, key) = (CountedPair){key, count, list, size};
+    p->used++;
+    return pairs_grow(p) && items_push(p, key, count);
+}
+
+/* Forgets the pairs with counts below `least`, makes lists for the others, still empty, and the heap of them; false if
+ * memory is out. Before, the size of a list says how many entries it will have at most. */
+static inline int pairs_keep(PairCounts *p, int64_t least) {
+    CountedPair *old = p->places;
+    uint64_t last = p->mask, kept = 0, size = 1 << 12;
+    for (uint64_t i = 0; i <= last; i++)
+        kept += old[i].key != NO_PAIR_KEY && old[i].count >= least;
+    while (size < 3 * kept)
+        size *= 2;
+    if (!(p->places = pairs_table(size))) {
+        p->places = old;
+        return 0;
+    }
+    p->mask = size - 1;
+    p->used = 0;
+    int fine = 1;
+    for (uint64_t i = 0; i <= last && fine; i++) {
+        if (old[i].key == NO_PAIR_KEY || old[i].count < least)
+            continue;
+        uint32_t *list = malloc(old[i].size * sizeof *list);
+        fine = list && pairs_add(p, old[i].key, old[i].count, list, 0);
+    }
+    free(old);
+    return fine;
+}
+
+#endif

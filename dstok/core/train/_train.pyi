@@ -1,0 +1,37 @@
+from array import array
+
+Buffer = bytes | bytearray | memoryview
+
+class MergeLoop:
+    """Merges the most frequent pair of ids, over and over.
+
+    Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
+    which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
+    this part of the highest count wait for the next count. `longest_short`: longer words have the long form. Neither
+    changes a merge.
+    """
+
+    def __init__(
+        self, starts: object, blob: bytes, taken: object, vocab_size: int, min_frequency: int, longest: int,
+        divisor: int = 16, longest_short: int = 1024,
+    ) -> None: ...
+    def add(self, pieces: object, offsets: object, counts: object, ids_of_bytes: list[int]) -> None:
+        """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
+
+        `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. Raises `DstokError` for too large counts.
+        """
+    def run(self, visits: int) -> bool:
+        """Makes merges until about `visits` words were visited; whether there may be more merges."""
+    def __len__(self) -> int:
+        """The number of merges."""
+    def ids(self) -> int:
+        """The next new id: the number of tokens."""
+    def highest(self) -> int:
+        """The highest count that any pair had."""
+    def merges(self, first: int = 0) -> tuple[array[int], array[int]]:
+        """(merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""
+    def work(self) -> tuple[int, int]:
+        """(visits, counts of all pairs): for tests and benchmarks."""
+
+def byte_counts(pieces: object, offsets: object, counts: object) -> array[int]:
+    """How often each byte occurs, as "q", at most 2**63 - 1."""

@@ -1,0 +1,222 @@
+"""The merge loop of BPE training, on the distinct pieces of a corpus.
+
+In: the tokens to begin with, pieces with their counts, the settings of a trainer. Out: the merges, each with its count.
+Invariant: as _loop.h says: each merge takes the pair of the highest count, of several the one with the smallest ids.
+Threads: one thread at a time uses an object; the loop runs without the GIL.
+"""
+
+cimport cython
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from array import array
+
+from dstok.errors import DstokError
+
+cdef extern from "train/_loop.h":
+    enum:
+        LONG
+        HEAD
+        NO_ID
+        LONG_PLACE
+        LOOP_GOES_ON
+        LOOP_OUT_OF_MEMORY
+    ctypedef struct Words:
+        uint64_t cells_size
+        uint64_t tokens_size
+        uint64_t longest_short
+    ctypedef struct Merge:
+        pass
+    ctypedef struct FirstTokens:
+        const uint8_t *bytes
+        const uint32_t *starts
+        const uint32_t *taken
+        int64_t count
+    ctypedef struct Loop:
+        Words words
+        uint32_t *lengths
+        uint32_t ids
+        uint64_t vocab_size
+        uint64_t longest
+        int64_t least_ever
+        int64_t divisor
+        int64_t highest
+        Merge *merges
+        int64_t *counts
+        uint64_t size
+        uint64_t visits
+        uint64_t rebuilds
+    bint loop_open(Loop *l, FirstTokens first, uint32_t count) noexcept nogil
+    void loop_free(Loop *l) noexcept nogil
+    int loop_run(Loop *l, uint64_t visits) noexcept nogil
+    bint words_room(Words *w, uint64_t cells, uint64_t tokens, uint64_t longs) noexcept nogil
+    void words_add(Words *w, const uint32_t *ids, uint64_t size, int64_t count, const uint32_t *lengths) noexcept nogil
+
+cdef extern from *:
+    bint __builtin_mul_overflow(int64_t, int64_t, int64_t *) noexcept nogil
+    bint __builtin_add_overflow(int64_t, int64_t, int64_t *) noexcept nogil
+
+cdef enum:
+    FINE, OUT_OF_MEMORY, TOO_MANY_COUNTS, TOO_MANY_WORDS
+
+
+@cython.final
+cdef class MergeLoop:
+    """Merges the most frequent pair of ids, over and over.
+
+    Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
+    which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
+    this part of the highest count wait for the next count. `longest_short`: longer words have the long form. Neither
+    changes a merge.
+    """
+
+    cdef Loop loop
+    cdef int64_t windows         # pairs of neighbours in all words, as often as the words count
+    cdef object keep
+    cdef bint broken
+
+    def __cinit__(self, starts, blob, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
+                  int64_t divisor=16,
+                  int longest_short=LONG):
+        cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+        cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
+        cdef FirstTokens first
+        if s.shape[0] < 1 or divisor < 1 or not 0 < longest_short <= LONG:
+            raise ValueError(f"expected starts, a divisor of at least 1, and short words of up to {LONG}")
+        self.keep = (s, b, t)
+        first.bytes, first.starts = &b[0] if b.shape[0] else NULL, &s[0]
+        first.taken, first.count = &t[0] if t.shape[0] else NULL, t.shape[0]
+        self.loop.vocab_size, self.loop.longest = vocab_size, longest
+        self.loop.words.longest_short = longest_short
+        self.loop.least_ever, self.loop.divisor = max(1, min_frequency), divisor
+        if not loop_open(&self.loop, first, <uint32_t>(s.shape[0] - 1)):
+            raise MemoryError
+
+    def __dealloc__(self):
+        loop_free(&self.loop)
+
+    def add(self, pieces, offsets, counts, ids_of_bytes):
+        """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
+
+        `ids_of_bytes` is the id of each byte, -1 for a byte that is left out.
+        """
+        cdef const uint8_t[::1] p = memoryview(pieces).cast("B")
+        cdef const int64_t[::1] o = memoryview(offsets).cast("B").cast("q")
+        cdef const int64_t[::1] c = memoryview(counts).cast("B").cast("q")
+        cdef uint32_t ids[256]
+        cdef int status = FINE
+        cdef Py_ssize_t i
+        for i in range(256):
+            ids[i] = NO_ID if ids_of_bytes[i] < 0 else ids_of_bytes[i]
+        if self.loop.rebuilds or o.shape[0] != c.shape[0] + 1:
+            raise ValueError("expected an offset more than counts, before the first merge")
+        if not c.shape[0]:
+            return
+        with nogil:
+            status = self.add_all(&p[0], &o[0], &c[0], c.shape[0], ids)
+        if status == OUT_OF_MEMORY:
+            raise MemoryError
+        if status == TOO_MANY_COUNTS:
+            raise DstokError("expected counts of pairs that are together below 2**63, found more")
+        if status == TOO_MANY_WORDS:
+            raise DstokError(f"expected distinct pieces of at most {LONG_PLACE} bytes together, found more")
+
+    cdef int add_all(
+        self, const uint8_t *pieces, const int64_t *offsets, const int64_t *counts, Py_ssize_t size,
+        const uint32_t *ids_of_bytes
+    ) noexcept nogil:
+        cdef uint32_t few[LONG]
+        cdef uint32_t *ids = few
+        cdef uint64_t cells = 0, tokens = 0, longs = 0
+        cdef int64_t length, longest = LONG, number, most = self.loop.words.longest_short
+        cdef Py_ssize_t i, j
+        for i in range(size):
+            length = offsets[i + 1] - offsets[i]
+            if length <= most:
+                cells += length + HEAD
+            else:
+                tokens, longs, longest = tokens + length + 1, longs + 1, max(longest, length)
+        if self.loop.words.cells_size + cells + longs * (LONG + HEAD) >= LONG_PLACE:
+            return TOO_MANY_WORDS
+        if self.loop.words.tokens_size + tokens + 2 >= LONG_PLACE:
+            return TOO_MANY_WORDS
+        if not words_room(&self.loop.words, cells + longs * (LONG + HEAD), tokens, longs):
+            return OUT_OF_MEMORY
+        if longest > LONG:
+            ids = <uint32_t *>malloc(longest * sizeof(uint32_t))
+        if ids == NULL:
+            return OUT_OF_MEMORY
+        for i in range(size):
+            number = 0
+            for j in range(offsets[i], offsets[i + 1]):
+                ids[number] = ids_of_bytes[pieces[j]]
+                number += ids[number] != NO_ID
+            if number > 1 and not self.add_word(ids, number, counts[i]):
+                break
+        if ids != few:
+            free(ids)
+        return FINE if self.windows >= 0 else TOO_MANY_COUNTS
+
+    cdef bint add_word(self, const uint32_t *ids, int64_t size, int64_t count) noexcept nogil:
+        """False, with `windows` below 0, if the counts are too large together."""
+        cdef int64_t windows = 0
+        if count < 0 or __builtin_mul_overflow(count, size - 1, &windows) or (
+                __builtin_add_overflow(self.windows, windows, &self.windows)):
+            self.windows = -1
+            return False
+        words_add(&self.loop.words, ids, size, count, self.loop.lengths)
+        return True
+
+    def run(self, uint64_t visits):
+        """Makes merges until about `visits` words were visited; whether there may be more merges."""
+        cdef int status
+        if self.broken:
+            raise MemoryError
+        with nogil:
+            status = loop_run(&self.loop, visits)
+        self.broken = status == LOOP_OUT_OF_MEMORY
+        if self.broken:
+            raise MemoryError
+        return status == LOOP_GOES_ON
+
+    def __len__(self):
+        """The number of merges."""
+        return self.loop.size
+
+    def ids(self):
+        """The next new id: the number of tokens."""
+        return self.loop.ids
+
+    def highest(self):
+        """The highest count that any pair had."""
+        return self.loop.highest
+
+    def merges(self, Py_ssize_t first=0):
+        """(merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""
+        cdef Py_ssize_t size = self.loop.size - first
+        cdef uint32_t[::1] merges = array("I", bytes(12 * (size + 1)))
+        cdef int64_t[::1] counts = array("q", bytes(8 * (size + 1)))
+        memcpy(&merges[0], self.loop.merges + first, 12 * size)
+        memcpy(&counts[0], self.loop.counts + first, 8 * size)
+        return merges.base[:3 * size], counts.base[:size]
+
+    def work(self):
+        """(visits, counts of all pairs): for tests and benchmarks."""
+        return self.loop.visits, self.loop.rebuilds
+
+
+def byte_counts(pieces, offsets, counts):
+    """How often each byte occurs, as "q", at most 2**63 - 1."""
+    cdef const uint8_t[::1] p = memoryview(pieces).cast("B")
+    cdef const int64_t[::1] o = memoryview(offsets).cast("B").cast("q")
+    cdef const int64_t[::1] c = memoryview(counts).cast("B").cast("q")
+    cdef int64_t[::1] found = array("q", bytes(8 * 256))
+    cdef Py_ssize_t i, j
+    with nogil:
+        for i in range(c.shape[0]):
+            for j in range(o[i], o[i + 1]):
+                if __builtin_add_overflow(found[p[j]], c[i], &found[p[j]]):
+                    found[p[j]] = INT64_MAX
+    return found.base

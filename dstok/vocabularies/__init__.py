@@ -1,0 +1,1 @@
+"""Vocabularies learned from counted pieces; extended, truncated and trimmed ones."""

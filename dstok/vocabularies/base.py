@@ -1,0 +1,102 @@
+"""The parts of a model that a training keeps: how texts are normalized and cut, and the settings around them.
+
+In: a model's description. Out: `Base`, and from it and a vocabulary the description of the trained model.
+Invariant: texts are read as the model reads them between added tokens. The vocabulary and the added tokens of the model
+are not kept. Settings name special tokens by their text; the ids of these are renewed, as transformers does in
+`train_new_from_iterator`. Chat templates belong to the old tokens, and are not kept.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from dstok.errors import UnsupportedError
+from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.json_value import shown
+from dstok.formats.tokens import spelling
+from dstok.vocabularies.learning import Learned
+from dstok.vocabularies.trainer import BpeTrainer
+
+__all__ = ["Base", "base_of"]
+
+
+class Base(NamedTuple):
+    """A model without a vocabulary. ends: the texts of its BOS, EOS and padding token, None where it has none."""
+
+    model: ModelDescription
+    ends: tuple[str | None, str | None, str | None] = (None, None, None)
+
+    def renamed(self, names: Mapping[str, str]) -> Base:
+        """The same with other special tokens: `names` maps old texts to new ones."""
+        config = replace(self.model.config, **_around(self.model.config, lambda text: names.get(text, text), None))
+        bos, eos, pad = (text and names.get(text, text) for text in self.ends)
+        return Base(replace(self.model, config=config), (bos, eos, pad))
+
+    def check(self, trainer: BpeTrainer) -> None:
+        """Raises `UnsupportedError` if a setting needs a token that is not among the trainer's special tokens."""
+        self._config({token.content: 0 for token in trainer.special_tokens})
+
+    def trained(self, learned: Learned) -> ModelDescription:
+        """The model with a vocabulary."""
+        ids = {token.content: token.id for token in learned.added_tokens}
+        return replace(self.model, tokens=learned.tokens, raw_ids=learned.raw_ids, merges=learned.merges,
+                       added_tokens=learned.added_tokens, config=self._config(ids))
+
+    def _config(self, ids: Mapping[str, int]) -> TokenizerConfig:
+        bos, eos, pad = (ids.get(text or "") for text in self.ends)
+        return replace(self.model.config, bos_id=bos, eos_id=eos, pad_id=pad,
+                       **_around(self.model.config, lambda text: text, ids))
+
+
+def base_of(model: ModelDescription) -> Base:
+    """The parts of a model that a training keeps. Raises `UnsupportedError` for a model of characters."""
+    if model.characters is not None:
+        raise UnsupportedError("training like a model of characters: dstok trains vocabularies of bytes", "like")
+    config, names = model.config, _names(model)
+    kept = TokenizerConfig(add_bos=config.add_bos, add_eos=config.add_eos, framing=config.framing,
+                           truncation=config.truncation, padding=config.padding)
+    without = replace(model.without_places(), tokens=(), raw_ids=frozenset(), merges=array("I"), added_tokens=(),
+                      config=kept)
+    bos, eos, pad = (None if i is None else names.get(i) for i in (config.bos_id, config.eos_id, config.pad_id))
+    return Base(without, (bos, eos, pad))
+
+
+def _names(model: ModelDescription) -> dict[int, str]:
+    """The text of each token that may be BOS, EOS or padding."""
+    wanted = {model.config.bos_id, model.config.eos_id, model.config.pad_id}
+    tokens = {i: token for i, token in enumerate(model.tokens) if token and i in wanted}
+    names = {i: token.decode() if i in model.raw_ids else spelling(token) for i, token in tokens.items()}
+    return names | {token.id: token.content for token in model.added_tokens}
+
+
+def _around(config: TokenizerConfig, name: Any, ids: Mapping[str, int] | None) -> dict[str, Any]:
+    """The settings that name tokens, `framing` and `padding`: with new names, and new ids if there are any."""
+    def token(text: str, old: int) -> tuple[str, int]:
+        text = name(text)
+        if ids is not None and text not in ids:
+            raise UnsupportedError(f"settings that put {shown(text)} around texts, which special_tokens do not have",
+                                   "special_tokens")
+        return text, old if ids is None else ids[text]
+
+    framing, padding = config.framing, config.padding
+    if framing is not None:
+        framing = json.dumps([_renewed(step, token) for step in json.loads(framing)], ensure_ascii=False)
+    if padding is not None:
+        text, i = token(padding["pad_token"], padding["pad_id"])
+        padding = {**padding, "pad_token": text, "pad_id": i}
+    return {"framing": framing, "padding": padding}
+
+
+def _renewed(step: dict[str, Any], token: Any) -> dict[str, Any]:
+    """A step of the post-processor: TemplateProcessing, BertProcessing or RobertaProcessing."""
+    if step["type"] != "TemplateProcessing":
+        return {**step, "sep": list(token(*step["sep"])), "cls": list(token(*step["cls"]))}
+    special = {}
+    for key, each in step["special_tokens"].items():
+        found = [token(text, i) for text, i in zip(each["tokens"], each["ids"])]
+        special[key] = {**each, "ids": [i for _, i in found], "tokens": [text for text, _ in found]}
+    return {**step, "special_tokens": special}

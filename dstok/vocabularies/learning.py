@@ -1,0 +1,90 @@
+"""Merges learned from counted pieces.
+
+In: pieces with their counts, block by block, and a trainer. Out: `Learned`: tokens and merges.
+Invariant: upstream's vocabulary and merges, for words of ByteLevel's characters. Counts have 64 bits: where upstream's
+32 bits would wrap (`Learned.highest`), these are the merges that it means.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dstok.core.train._train import MergeLoop, byte_counts
+from dstok.errors import UnsupportedError
+from dstok.formats.added_token import AddedToken
+from dstok.formats.json_value import shown
+from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8
+from dstok.vocabularies.alphabet import FirstTokens
+from dstok.vocabularies.trainer import BpeTrainer
+
+__all__ = ["OVERFLOW", "Learned", "Rows", "learn"]
+
+Rows = tuple[object, object, object]  # pieces, offsets, counts: piece i is pieces[offsets[i]:offsets[i + 1]]
+Progress = Callable[[int, int], None]  # called with the tokens that there are, and those that are wanted
+
+OVERFLOW = 1 << 31      # a pair's count from which on upstream's wraps
+_VISITS = 1 << 20       # between two looks at Ctrl-C: some 0.2 s
+_NO_LIMIT = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A vocabulary: the bytes of each token by id, and the merges, flat, as in `ModelDescription`.
+
+    counts: of the pair of each merge, "q". highest: the highest count of any pair; from `OVERFLOW` on upstream's wraps.
+    """
+
+    tokens: tuple[bytes, ...]
+    raw_ids: frozenset[int]
+    merges: array[int]
+    counts: array[int]
+    added_tokens: tuple[AddedToken, ...]
+    highest: int
+
+
+def learn(
+    rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, whole: bool = True, progress: Progress | None = None,
+    divisor: int = 16, longest_short: int = 1024,
+) -> Learned:
+    """The vocabulary of counted pieces. `rows` is called twice.
+
+    whole: refuse an alphabet that cannot spell every text. divisor, longest_short: as of `MergeLoop`. No merge
+    depends on them. Raises `UnsupportedError`, and `DstokError` for counts of more than 63 bits together.
+    """
+    first = FirstTokens(trainer, _byte_counts(rows()))
+    if whole:
+        _check_whole(first)
+    longest = _NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
+    loop = MergeLoop(*first.packed(), first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
+                     divisor, longest_short)
+    for pieces, offsets, counts in rows():
+        loop.add(pieces, offsets, counts, first.ids_of_bytes())
+    while loop.run(_VISITS):
+        if progress is not None:
+            progress(loop.ids(), trainer.vocab_size)
+    merges, pair_counts = loop.merges()
+    return Learned(_tokens(first, merges), first.raw_ids(), merges, pair_counts, tuple(first.added), loop.highest())
+
+
+def _byte_counts(rows: Iterable[Rows]) -> list[int]:
+    totals = [0] * 256
+    for pieces, offsets, counts in rows:
+        totals = [total + count for total, count in zip(totals, byte_counts(pieces, offsets, counts))]
+    return totals
+
+
+def _check_whole(first: FirstTokens) -> None:
+    missing = [char for byte, char in enumerate(BYTE_TO_CHAR) if char not in first.ids and byte not in NOT_IN_UTF_8]
+    if missing:
+        raise UnsupportedError(f"an alphabet without {shown(''.join(missing))}: no token could spell these bytes. Pass "
+                               "initial_alphabet=dstok.BpeTrainer.byte_alphabet()", "initial_alphabet")
+
+
+def _tokens(first: FirstTokens, merges: array[int]) -> tuple[bytes, ...]:
+    tokens = first.tokens()
+    for left, right, merged in zip(merges[::3], merges[1::3], merges[2::3]):
+        if merged == len(tokens):
+            tokens.append(tokens[left] + tokens[right])
+    return tuple(tokens)

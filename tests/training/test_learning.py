@@ -1,0 +1,156 @@
+"""Merges from counted pieces: upstream's, whatever the words, settings, thresholds and forms of words."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from typing import Any
+
+import pytest
+import trainer_reference
+from shares import chance_of_today, seeds
+from training_cases import by_dstok, by_reference, random_settings, random_tuning, random_words, rows_of, words_upstream
+
+from dstok import BpeTrainer, DstokError, UnsupportedError
+from dstok.core.train._train import MergeLoop, byte_counts
+from dstok.formats.tokens import BYTE_TO_CHAR
+from dstok.vocabularies.learning import OVERFLOW, learn
+
+CASES = 12_000
+
+
+def is_refused(words: dict[str, int], tuning: dict[str, int], settings: dict[str, Any]) -> bool:
+    """Whether dstok refuses an alphabet that cuts a tie; the reference has to have a doubt there."""
+    doubts = trainer_reference.train(words, **settings).doubts
+    if doubts:
+        assert {doubt.what for doubt in doubts} == {"alphabet"}
+        with pytest.raises(UnsupportedError, match="equally frequent characters"):
+            by_dstok(words, tuning, **settings)
+    return bool(doubts)
+
+
+@pytest.mark.parametrize("seed", seeds(CASES // 100, 6))
+def test_random_words_by_reference(seed: int) -> None:
+    refused = 0
+    for number in range(100):
+        chance = random.Random(f"{seed} {number}")
+        words, settings, tuning = random_words(chance), random_settings(chance), random_tuning(chance)
+        if is_refused(words, tuning, settings):
+            refused += 1
+        else:
+            assert by_dstok(words, tuning, **settings) == by_reference(words, **settings), (words, settings, tuning)
+    assert refused < 20
+
+
+@pytest.mark.parametrize("seed", seeds(CASES // 100, 2))
+def test_random_words_by_upstream(seed: int) -> None:
+    for number in range(50):
+        chance = random.Random(f"upstream {seed} {number}")
+        words, settings, tuning = random_words(chance, 30), random_settings(chance), random_tuning(chance)
+        if not is_refused(words, tuning, settings):
+            assert by_dstok(words, tuning, **settings) == words_upstream(words, **settings), (words, settings, tuning)
+
+
+def test_definition() -> None:
+    """Canonical BPE: the most frequent pair, of several the smallest ids."""
+    chance = chance_of_today("definition")
+    for _ in range(100):
+        words = random_words(chance)
+        settings: dict[str, Any] = {"vocab_size": chance.randint(5, 60), "min_frequency": chance.randint(0, 4)}
+        assert by_dstok(words, **settings) == trainer_reference.definition(words, **settings), words
+
+
+def test_many_merges() -> None:
+    """Enough for lists, tables and the heap to grow, and for several thresholds."""
+    chance = chance_of_today("many merges")
+    words = {"".join(chance.choices("abcdefghijklmnop", k=chance.randint(1, 30))): chance.randint(1, 10**6) for _ in range(3000)}
+    expected = by_reference(words, vocab_size=6000)
+    assert len(expected[1]) > 5000
+    for tuning in [{}, {"divisor": 2}, {"divisor": 1 << 62}, {"longest_short": 8}]:
+        assert by_dstok(words, tuning, vocab_size=6000) == expected
+
+
+def test_order_and_blocks_of_words() -> None:
+    words = random_words(random.Random(5))
+    settings: dict[str, Any] = {"vocab_size": 50}
+    turned = dict(reversed(words.items()))
+    assert list(turned) != list(words) and by_dstok(turned, **settings) == by_dstok(words, **settings)
+    blocks = [rows_of({word: count}) for word, count in words.items()]
+    one = learn(lambda: [rows_of(words)], BpeTrainer(**settings), whole=False)
+    assert learn(lambda: blocks, BpeTrainer(**settings), whole=False) == one
+
+
+def test_counts_beyond_32_bits() -> None:
+    """Upstream's wrap there; these are what it means."""
+    words = {"ab": 3 << 31, "cd": 2 << 40, "ef": 5}
+    assert by_dstok(words, vocab_size=100)[1] == [("c", "d"), ("a", "b"), ("e", "f")]
+    for count in (OVERFLOW - 1, OVERFLOW):
+        rows = [rows_of({"ab": count})]
+        assert learn(lambda: rows, BpeTrainer(), whole=False).highest == count  # noqa: B023 (it is called at once)
+    assert by_dstok({"ab": (1 << 63) - 1}) == by_dstok({"ab": 1})
+
+
+@pytest.mark.parametrize("words", [{"ab": (1 << 63) - 1, "cd": 1}, {"abc": 1 << 62}, {"ab" * 2000: 1 << 52}])
+def test_counts_beyond_63_bits(words: dict[str, int]) -> None:
+    with pytest.raises(DstokError, match=r"together below 2\*\*63, found more"):
+        by_dstok(words)
+
+
+def test_how_often_bytes_occur() -> None:
+    words = {"aab": 3, "Ġa": 1 << 40, "b": (1 << 63) - 1}
+    found = byte_counts(*rows_of(words))
+    assert {byte: count for byte, count in enumerate(found) if count} == {97: 6 + (1 << 40), 98: (1 << 63) - 1, 32: 1 << 40}
+
+
+def test_a_text_without_cuts() -> None:
+    """A word of a million letters: each merge costs as much as the word holds the pair, not its length."""
+    chance = random.Random(1)
+    word = "".join(chance.choices(BYTE_TO_CHAR, k=1_000_000))
+    trainer = BpeTrainer(vocab_size=20_000)
+    found = learn(lambda: [rows_of({word: 1})], trainer, whole=False)
+    assert len(found.merges) // 3 == 20_000 - 256
+    first = trainer_reference.train({word[:3000]: 1}, vocab_size=300)
+    assert by_dstok({word[:3000]: 1}, vocab_size=300) == (first.vocab, first.merges)
+
+
+@pytest.mark.parametrize("length", [1023, 1024, 1025, 5000])
+def test_runs_of_one_letter(length: int) -> None:
+    words = {"a" * length: 2, "ab" * (length // 2): 1}
+    assert by_dstok(words, vocab_size=40) == by_reference(words, vocab_size=40)
+
+
+def test_runs_are_halved() -> None:
+    """Ten million letters make a dozen tokens in no time."""
+    found = by_dstok({"a" * 10_000_000: 1}, vocab_size=10)
+    assert found[1][:3] == [("a", "a"), ("aa", "aa"), ("aaaa", "aaaa")]
+
+
+def test_steps() -> None:
+    """The loop stops after about as many visits as it is told to, and goes on from there."""
+    words = random_words(random.Random(3))
+    pieces, offsets, counts = rows_of(words)
+    letters = sorted(set("".join(words)))
+    ids = [letters.index(char) if char in letters else -1 for char in BYTE_TO_CHAR]
+    made = []
+    for visits in (1, 1 << 40):
+        starts = memoryview(bytes(range(len(letters) + 1))).cast("B")
+        loop = MergeLoop(b"".join(i.to_bytes(4, "little") for i in starts), "".join(letters).encode(), b"", 60, 0, 1 << 63)
+        loop.add(pieces, offsets, counts, ids)
+        rounds = 1
+        while loop.run(visits):
+            rounds += 1
+        made.append((rounds, *loop.merges()))
+        assert len(loop) == len(made[-1][2]) and loop.ids() == len(letters) + len(loop)
+        assert loop.merges(2) == (made[-1][1][6:], made[-1][2][2:])
+    assert made[0][0] > made[1][0] == 1 and made[0][1:] == made[1][1:]
+
+
+def test_python_keeps_no_words() -> None:
+    """The arena is the core's: what Python holds beside it is the vocabulary."""
+    words = {f"{number:06d}": 1 for number in range(30_000)}
+    rows = rows_of({word: count for word, count in words.items()})
+    tracemalloc.start()
+    learn(lambda: [rows], BpeTrainer(vocab_size=500), whole=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
