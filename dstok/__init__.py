@@ -37,10 +37,13 @@ if TYPE_CHECKING:
     from dstok.models.info import ModelInfo
     from dstok.pattern.split import Split
     from dstok.splitting.splitter import Splitter
+    from dstok.training.from_texts import train_from_iterator
+    from dstok.vocabularies.trainer import BpeTrainer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BpeTrainer",
     "DecodeStream",
     "DstokError",
     "EncodeStream",
@@ -62,6 +65,7 @@ __all__ = [
     "model_info",
     "models",
     "rows",
+    "train_from_iterator",
 ]
 
 
@@ -72,6 +76,7 @@ def _hint(name: str) -> str:
 
 
 __getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in model and to encode
+    "BpeTrainer": "dstok.vocabularies.trainer",
     "DecodeStream": "dstok.calls.streams",
     "EncodeStream": "dstok.calls.streams",
     "Encoding": "dstok.calls.spans",
@@ -81,4 +86,5 @@ __getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in 
     "Split": "dstok.pattern.split",
     "Splitter": "dstok.splitting.splitter",
     "rows": "dstok.rows",
+    "train_from_iterator": "dstok.training.from_texts",
 }, _hint)

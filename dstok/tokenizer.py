@@ -46,7 +46,7 @@ else:  # a method's module is imported when the method is first asked for
     canonical, healing = LateModule("dstok.calls.canonical"), LateModule("dstok.calls.healing")
     streams, writing = LateModule("dstok.calls.streams"), LateModule("dstok.calls.writing")
 
-__all__ = ["Tokenizer", "describe", "tokenizer_of"]
+__all__ = ["Tokenizer", "describe", "tokenizer_of", "tokenizer_of_description"]
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
@@ -449,6 +449,11 @@ def tokenizer_of(
 ) -> Tokenizer:
     """The tokenizer of tables, for the rooms that make them. The tables are not checked."""
     return cls._of_tables(tables, added, bos_id, eos_id, name, config)
+
+
+def tokenizer_of_description(model: ModelDescription, *, cls: type[Tokenizer] = Tokenizer) -> Tokenizer:
+    """The tokenizer of a description, for the rooms that make one. Raises `UnsupportedError`."""
+    return cls._of_description(model)
 
 
 def describe(self: Tokenizer) -> ModelDescription:

@@ -52,7 +52,7 @@ from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_s
 from dstok.formats.upstream import NEWEST, Upstream, upstream_version
 from dstok.unicode.normalization import FORMS, OLDEST
 
-__all__ = ["GPT2_PATTERN", "read_tokenizer_json", "steps_of"]
+__all__ = ["GPT2_PATTERN", "read_normalizer", "read_tokenizer_json", "steps_of"]
 
 MAX_U32 = (1 << 32) - 1
 MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
@@ -118,7 +118,7 @@ def _describe_bytes(
     merges = _read_merges(model.need("merges"), vocab, raw_ids)
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
     prefix = prefix_step(cutting)
-    normalizer = (*_read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
+    normalizer = (*read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
     return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
                             versions.patterns, normalizer)
 
@@ -186,7 +186,8 @@ def _refuse_type(step: Value, what: str) -> NoReturn:
 # The normalizer
 
 
-def _read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[NormalizerStep]:
+def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[NormalizerStep]:
+    """The steps of a tokenizer.json's `normalizer`. Raises `UnsupportedError` and `TokenizerFileError`."""
     for kind, step in steps_of(normalizer, "normalizers"):
         if kind == "Replace":
             yield _read_replace(step, upstream)

@@ -1,0 +1,1 @@
+"""Texts and files -> a trained tokenizer: `dstok.train_from_iterator`, `dstok.train`."""
