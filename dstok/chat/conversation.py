@@ -1,8 +1,10 @@
 """A conversation that grows message by message, and its ids at every moment.
 
-In: messages. Out: after each message, how many earlier ids stay, and the new ones.
-Invariant: the ids equal those of encoding the whole conversation. This holds even where a format rewrites earlier
-text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
+In: messages, and the ids that a model sampled for an answer. Out: after each message, how many earlier ids stay, and
+the new ones.
+Invariant: without sampled ids, the ids equal those of encoding the whole conversation. This holds even where a format
+rewrites earlier text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
+Sampled ids stay, and so do all ids before them (`dstok.chat.sampled`). The text after them is encoded by itself.
 Only new text costs work. `dstok.chat.tails` renders only the tail of the text, and only its new stretches are
 encoded, so a conversation takes time linear in its length. Example: V2 writes no token after a user's message. So the
 messages of several users are one stretch, which grows; a growing text holds its ids.
@@ -13,18 +15,21 @@ results of a message's calls; a result that the format puts before others has th
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.ids import common_start
+from dstok.base.ids import common_start, id_list
 from dstok.chat.encoding import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, parts_of
 from dstok.chat.messages import message_list
+from dstok.chat.parsing import parse
 from dstok.chat.rendering import Format
+from dstok.chat.sampled import NO_TEXT, FixedStart, cut_before, fixed_start, joined, text_after
 from dstok.chat.tails import Anew, Continued, ConversationText, Tail
 from dstok.chat.writer import Rendered
-from dstok.errors import SpecialTokenError, TextError, UnsupportedError
+from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
     from dstok.calls.growing import GrowingText
@@ -88,21 +93,42 @@ class Conversation:
     ) -> None:
         self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []
-        self._text = _text(version, special, arguments)
+        self._format = _format(version, **arguments) if isinstance(version, str) else None
+        self._text: ConversationText = Anew(version, arguments)
+        if self._format is not None and special != "all":
+            self._text = Continued(self._format)
         self._parts: list[EncodedSpan] = []
         self._counts = [0]  # how many ids stand before each part, and after the last
         self._held: _Held | None = None
+        self._fixed: FixedStart | None = None  # with it, `_parts` and `_counts` are those of `_rest`, the text after it
+        self._rest = NO_TEXT
         self.extend(messages)
 
-    def append(self, message: Any) -> Change:
-        """Adds a message, which must not change afterwards. Raises `ChatError` and then adds nothing."""
-        return self.extend([message])
+    def append(self, message: Any = None, *, ids: Iterable[int] | None = None) -> Change:
+        """Adds a message, which must not change afterwards. Raises `ChatError` and then adds nothing.
+
+        `ids`: those that the model sampled after the generation prompt, with the end token if it sampled it. They are
+        the answer's ids for good. Without a message, `dstok.chat.parse` reads it from them. A `Template` needs the
+        message. Raises `UnknownIdError` and `ArgumentError`, too.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3.1")
+        >>> talk = Conversation(tok, "v3.1", [{"role": "user", "content": "Hello"}], add_generation_prompt=True)
+        >>> sampled = [tok.token_to_id("He"), tok.token_to_id("llo"), tok.eos_id]
+        >>> talk.append(ids=sampled) == Change(kept=5, new=sampled, rewritten=None)
+        True
+        >>> talk.messages[-1]["content"], talk.encoded().canonical.tolist()
+        ('Hello', [True, True, True, True, True, False, False, True])
+        """
+        return self.extend([message]) if ids is None else self._append_sampled(message, id_list(ids))
 
     def extend(self, messages: Any) -> Change:
         """Adds several messages. The prefixes between them need not be valid conversations. Raises as `append`."""
         new = message_list(messages)
         if not new:
             return Change(len(self), [], None)
+        if self._fixed is not None:
+            return self._extend_after(self._fixed, new)
         tail, found = self._found(new)
         change = self._change(tail, found)
         self._text.take(tail)
@@ -116,21 +142,68 @@ class Conversation:
         other = copy(self)
         held = self._held and _Held(self._held.start, self._held.at, self._held.text.copy())
         vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=self._own_parts(),
-                           _counts=list(self._counts), _held=held)
+                           _counts=list(self._counts), _held=held)  # `_fixed` and `_rest` never change
         return other
 
     @property
     def ids(self) -> list[int]:
         """The ids of the whole conversation, as a new list."""
-        return [id for part in self._parts for id in part.ids]
+        return [id for part in self._all_parts() for id in part.ids]
 
     def __len__(self) -> int:
         """The number of ids."""
         return self._counts[-1]
 
     def encoded(self) -> EncodedConversation:
-        """The whole conversation as `dstok.chat.encode` gives it."""
-        return EncodedConversation(self.ids, self._text.rendered(), self._own_parts(), self.special, self.tokenizer)
+        """The whole conversation as `dstok.chat.encode` gives it. Of sampled ids, the text is that of decoding them."""
+        return EncodedConversation(self.ids, self._rendered(), self._all_parts(), self.special, self.tokenizer)
+
+    def _append_sampled(self, message: Any, ids: list[int]) -> Change:
+        text, count = self._rendered(), len(self)
+        if self._format is not None and not (text.spans and text.spans[-1].kind == "prompt"):
+            raise ChatError("expected ids after a generation prompt, found a text without one at its end: pass "
+                            "add_generation_prompt=True", field="ids")
+        self.tokenizer.decode_bytes(ids)  # refuses unknown ids
+        new = [self._read(ids)] if message is None else message_list([message])
+        tail = self._text.tail(new)
+        self._fixed = fixed_start(self.tokenizer, self._all_parts(), text, tail.new, len(self.messages), ids)
+        self._take_after(tail, new, NO_TEXT, [], count + len(ids))
+        return Change(count, ids, None)
+
+    def _read(self, ids: list[int]) -> Any:
+        """The message that the model wrote."""
+        if self._format is None:
+            raise ChatError("expected a message with its ids, found ids alone: a template cannot read answers",
+                            field="message")
+        thinks = self._format.settings.get("thinking", True)
+        return parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks).as_dict()
+
+    def _extend_after(self, fixed: FixedStart, new: list[Any]) -> Change:
+        """Adds messages after sampled ids. All text after these is encoded again."""
+        tail = self._text.tail(new)
+        rest = text_after(fixed, tail.new)
+        parts = parts_of(self.tokenizer, rest, self.special)
+        before, after = ([id for part in some for id in part.ids] for some in (self._parts, parts))
+        kept, start = common_start(before, after), self._counts[0]
+        rewritten = None if kept == len(before) else len(self.messages) - 1
+        self._take_after(tail, new, rest, parts, start)
+        return Change(start + kept, after[kept:], rewritten)
+
+    def _take_after(self, tail: Tail, new: list[Any], rest: Rendered, parts: list[EncodedSpan], start: int) -> None:
+        self._text.take(tail)
+        self.messages += new
+        self._rest, self._held, self._parts = rest, None, parts
+        self._counts = [*accumulate([len(part.ids) for part in parts], initial=start)]
+
+    def _rendered(self) -> Rendered:
+        return self._text.rendered() if self._fixed is None else joined(self._fixed.text, self._rest)
+
+    def _all_parts(self) -> list[EncodedSpan]:
+        """The parts of the whole conversation."""
+        if self._fixed is None:
+            return self._own_parts()
+        at = len(self._fixed.text.text)
+        return [*self._fixed.parts, *(part._replace(start=part.start + at, end=part.end + at) for part in self._parts)]
 
     def _own_parts(self) -> list[EncodedSpan]:
         """The parts, with a copy of the ids of the stretch that grows: these change in place."""
@@ -166,8 +239,8 @@ class Conversation:
     def _parts_from(self, tail: Tail, place: int) -> list[EncodedSpan]:
         """The parts of the tail from a place in it on."""
         start = tail.at + place
-        new = parts_of(self.tokenizer, _from(tail.new, place), self.special)
-        return [EncodedSpan(first + start, last + start, ids) for first, last, ids in new]
+        new = parts_of(self.tokenizer, cut_before(tail.new, place), self.special)
+        return [part._replace(start=part.start + start, end=part.end + start) for part in new]
 
     def _held_after(self, tail: Tail, found: _Found) -> _Held | None:
         """The stretch that later messages may lengthen, once `tail` is taken; None if it is short or does not grow."""
@@ -219,12 +292,6 @@ class Conversation:
         return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
 
 
-def _text(version: VersionName | Template, special: ChatSpecial, arguments: dict[str, Any]) -> ConversationText:
-    if special == "all" or not isinstance(version, str):
-        return Anew(version, arguments)
-    return Continued(_format(version, **arguments))
-
-
 def _format(
     version: str, tools: Any = None, add_generation_prompt: bool | None = None, continue_final_message: bool = False,
     **options: Any,
@@ -247,9 +314,3 @@ def _common(old: Rendered, new: Rendered) -> int:
                 min(len(old.special_ranges), len(ranges)))
     differs = bisect_left(range(same), True, key=lambda n: not new.text.startswith(old.text[: ranges[n][1]]))
     return ranges[differs - 1][1] if differs else 0
-
-
-def _from(text: Rendered, at: int) -> Rendered:
-    """A text from `at` on; `at` is not inside a token."""
-    return Rendered(text.text[at:], [(start - at, end - at) for start, end in text.special_ranges if start >= at],
-                    [span._replace(start=span.start - at, end=span.end - at) for span in text.spans if span.end > at])

@@ -10,8 +10,10 @@ template or a message wrote it: merges may reach from one into the other.
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from dstok.base.beside import Beside
@@ -38,11 +40,15 @@ _Value = TypeVar("_Value", bound="np.generic")
 
 
 class EncodedSpan(NamedTuple):
-    """A token of the format, or a stretch between two: its place in the text, and its ids."""
+    """A token of the format, or a stretch between two: its place in the text, and its ids.
+
+    given: the ids are those that a model sampled, in place of the text's own; the text is theirs.
+    """
 
     start: int
     end: int
     ids: list[int]
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,14 +119,46 @@ class EncodedConversation:
             at += len(part.ids)
         return by_id
 
+    @property
+    def canonical(self) -> npt.NDArray[np.bool_]:
+        """bool[n]: whether encoding the text gives the same id for the same bytes. Only sampled ids can differ.
+
+        With special="template" the added tokens among the ids stay as they are, and each stretch between two of them is
+        encoded by itself. Raises `UnsupportedError` as `GrowingText.canonical`.
+        """
+        import numpy as np
+
+        found = np.ones(len(self.ids), np.bool_)
+        if not any(part.given for part in self.parts):
+            return found
+        whole = self.special == "all"
+        added = np.isin(self.ids, [] if whole else list(_special_tokens(self.tokenizer).values()))
+        edges = [-1, *np.flatnonzero(added).tolist(), len(found)]
+        for start, stop in ((before + 1, after) for before, after in pairwise(edges) if after - before > 1):
+            text = self.tokenizer.growing(special="all" if whole else "none")
+            text.append(ids=self.ids[start:stop])
+            found[start:stop] = text.canonical()
+        return found
+
     def _offsets(self, part: EncodedSpan) -> Any:
         import numpy as np
 
+        if part.given:
+            return np.array([*_given_offsets(self.tokenizer, part)], np.int64).reshape(-1, 2)
         text = self.rendered.text[part.start : part.end]
         if len(part.ids) == 1:
             return np.array([[part.start, part.end]], np.int64)
         spans = self.tokenizer.encode_with_offsets(text, special=WITHIN[self.special]).char_spans
         return spans.astype(np.int64) + part.start
+
+
+def _given_offsets(tokenizer: TokenizerProtocol, part: EncodedSpan) -> Iterator[tuple[int, int]]:
+    """The places of ids whose text is `part`. An id that ends inside a character has the whole character."""
+    decoder, end = getincrementaldecoder("utf-8")("replace"), part.start
+    for id in part.ids:
+        start = end
+        end += len(decoder.decode(tokenizer.decode_bytes([id])))
+        yield start, min(end + bool(decoder.getstate()[0]), part.end)
 
 
 def encode(
