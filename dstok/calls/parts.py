@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
-from dstok.core.run._encode import CONTEXT, START
+from dstok.core.run._encode import CONTEXT, LATER, START
 from dstok.errors import SpecialTokenError, StreamError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -125,7 +125,10 @@ class NormalizedParts(Separate):
         if not normalizer.local:
             raise UnsupportedError("encoding in parts with a normalizer that may look at the whole text: Prepend, "
                                    "Replace or Strip", "normalizer")
-        self._encoder, self._normalizer, self._policy = encoder, normalizer, policy
+        if normalizer.prefix and policy.contents[1]:
+            raise UnsupportedError("encoding in parts with a space put before the text, and added tokens that are "
+                                   "found after it", "normalizer")
+        self._encoder, self._normalizer, self._policy = encoder, normalizer.bare(), policy  # the encoder puts the space
         self._raw = _Held()
         self._seen = _Held()  # the normalized text of the present stretch
         self._state = START
@@ -180,7 +183,7 @@ class NormalizedParts(Separate):
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
         if ends:
-            self._seen, self._state, self._origins = _Held(), START, []
+            self._seen, self._state, self._origins = _Held(), LATER, []
             return ids
         seen.take(end, 0)
         while len(self._origins) > 1 and self._origins[1][0] <= seen.dropped:

@@ -21,19 +21,19 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from dstok.errors import UnsupportedError
+from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.character_shape import BLANK, CharacterShape, Prefix, byte_spelling, canonical
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, NormalizerStep
-from dstok.formats.json_value import Value, join_path, shown
+from dstok.formats.json_value import Value, join_path, load_json, shown
+from dstok.formats.steps import Steps, steps_of
 from dstok.formats.tokens import NOT_IN_UTF_8
 
 __all__ = [
-    "Steps", "byte_of_token", "canonical_steps", "canonical_tokens", "check_added", "is_character_bpe", "parts_of",
-    "read_shape", "refuse_byte_merges",
+    "byte_of_token", "canonical_steps", "canonical_tokens", "check_added", "check_parts", "is_character_bpe",
+    "parts_of", "read_shape", "refuse_byte_merges",
 ]
 
-Steps = Sequence[tuple[str, Value]]
 SCHEMES: dict[str, Prefix] = {"always": "unless-blank", "first": "text", "never": "none"}
 SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
 PREPEND = {"type": "Prepend", "prepend": BLANK}
@@ -42,7 +42,7 @@ PREFIX_STEPS = {"stretch": "Prepend", "unless-blank": PREFIX_SPACE, "text": TEXT
 DECODER: tuple[dict[str, Any], ...] = (
     {"type": "Replace", "pattern": {"String": BLANK}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"})
 STRIP: dict[str, Any] = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
-PARTS = ("normalizer", "pre_tokenizer", "decoder")
+PARTS = {"normalizer": "normalizers", "pre_tokenizer": "pretokenizers", "decoder": "decoders"}
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -204,6 +204,18 @@ def check_added(tokens: tuple[AddedToken, ...], cutting: Steps) -> tuple[AddedTo
 
 
 # Back to the file
+
+
+def check_parts(shape: CharacterShape) -> None:
+    """Raises `ValueError` if the parts of a shape do not say what its other fields say."""
+    try:
+        file = load_json(shape.parts)
+        steps = [steps_of(file.member(part), key) for part, key in PARTS.items()]
+        found = (*_read_prefix(file, steps[0], steps[1]), _read_strip(file.member("decoder"), steps[2]))
+    except (TokenizerFileError, UnsupportedError) as error:
+        raise ValueError(f"parts: {error}") from None
+    if found != (shape.prefix, shape.split, shape.strip):
+        raise ValueError(f"parts: expected those of {shape.prefix!r}, {shape.split}, {shape.strip}, found {found}")
 
 
 def parts_of(shape: CharacterShape) -> dict[str, Any]:

@@ -31,7 +31,6 @@ from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import ArgumentError, TokenizerFileError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.character_bpe import (
-    Steps,
     canonical_steps,
     canonical_tokens,
     check_added,
@@ -46,16 +45,17 @@ from dstok.formats.merges import refuse_repeated
 from dstok.formats.post_processors import check_byte_level, read_trimming
 from dstok.formats.pre_tokenizers import GPT2_PATTERN, prefix_step, raw_tokens, read_pre_tokenizers
 from dstok.formats.row_settings import read_padding, read_truncation
+from dstok.formats.steps import Steps, steps_of
 from dstok.formats.tekken import describe_tekken, is_tekken
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling
 from dstok.formats.upstream import NEWEST, Upstream, upstream_version
+from dstok.pattern.split import Split
 from dstok.unicode.normalization import FORMS, OLDEST
 
-__all__ = ["GPT2_PATTERN", "read_normalizer", "read_tokenizer_json", "steps_of"]
+__all__ = ["GPT2_PATTERN", "read_normalizer", "read_tokenizer_json"]
 
 MAX_U32 = (1 << 32) - 1
-MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
 PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": "$.added_tokens"}
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                        "post_processor", "decoder", "model"})
@@ -133,9 +133,10 @@ def _describe_characters(
     tokens, raw_ids = canonical_tokens(vocab, PLACES["vocab"])
     merges = _read_merges(model.need("merges"), vocab, raw_ids)
     refuse_byte_merges(merges, shape.byte_ids, PLACES["merges"])
-    steps = canonical_steps(shape, file.member("pre_tokenizer" if normalizer.value is None else "normalizer").path)
-    return ModelDescription((), tokens, raw_ids, merges, check_added(added, cutting), False, versions.patterns, steps,
-                            characters=shape)
+    where = file.member("pre_tokenizer" if normalizer.value is None else "normalizer").path
+    steps, splits = canonical_steps(shape, where), (Split(" ", "MergedWithNext", False, where),) * shape.split
+    return ModelDescription(splits, tokens, raw_ids, merges, check_added(added, cutting), False, versions.patterns,
+                            steps, characters=shape)
 
 
 def _read_tekken(file: Value, config: str | bytes | None) -> ModelDescription:
@@ -156,22 +157,6 @@ def _boolean(owner: Value, key: str, default: bool, nullable: bool = False) -> b
     if key not in owner.object() or (nullable and owner.get(key) is None):
         return default
     return owner.need(key).boolean()
-
-
-def steps_of(component: Value, key: str) -> list[tuple[str, Value]]:
-    """A component's steps with their types, sequences unfolded; a sequence's steps are its member `key`."""
-    return [] if component.value is None else list(_unfold(component, key, 0))
-
-
-def _unfold(step: Value, key: str, depth: int) -> Iterator[tuple[str, Value]]:
-    kind = step.need("type").text()
-    if kind != "Sequence":
-        yield kind, step
-        return
-    if depth == MAX_DEPTH:
-        step.unsupported(f"more than {MAX_DEPTH} sequences inside each other")
-    for item in step.need(key).array():
-        yield from _unfold(item, key, depth + 1)
 
 
 def _require(value: Value, what: str, expected: str) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.json_value import Value
 from dstok.formats.pre_tokenizers import read_splits
-from dstok.formats.tokenizer_json import steps_of
+from dstok.formats.steps import steps_of
 from dstok.formats.upstream import NEWEST, Upstream, upstream_version
 from dstok.pattern.split import BEHAVIORS, Split
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 from itertools import pairwise
 
+from dstok.core.merge._bpe import CharacterTable
 from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, build_pairs, live_merges
-from dstok.core.merge._pieces import BORDER_BYTES, joined_pairs
+from dstok.core.merge._pieces import BORDER_BYTES, joined_bits, joined_characters, joined_pairs
 from dstok.core.split._scan import pack_edges
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
@@ -22,7 +23,7 @@ from dstok.pattern.cascade import compile_splits
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
 from dstok.tables.characters import torn_borders, whole_characters
 from dstok.tables.flat import TABLES_FORMAT, Buffer, Tables
-from dstok.tables.kernels import find_kernel, knows_borders
+from dstok.tables.kernels import NONE, Kernel, find_kernel, knows_borders
 from dstok.tables.objects import make_bpe
 
 __all__ = ["build_tables", "describe_tables"]
@@ -32,16 +33,14 @@ def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
-    if model.characters is not None:
-        raise UnsupportedError("a model of characters, whose tables are not built", "vocab")
     program = compile_splits(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
-    byte_ids = _byte_ids(model)
-    live, dead = live_merges(model.merges, starts, blob, byte_ids)
+    byte_ids, shape = _byte_ids(model), model.characters
+    live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
     rules = list(zip(live[::3], live[1::3], live[2::3]))
     edges = pack_edges(program.boundaries.edges, pages[:128])
-    kernel = find_kernel(program)
+    kernel = find_kernel(program) if shape is None else Kernel(NONE, ())
     description = {
         "format": TABLES_FORMAT,
         "splits": [vars(split) for split in model.splits],
@@ -59,6 +58,8 @@ def build_tables(model: ModelDescription) -> Tables:
         description["normalizer"] = [step.stored() for step in model.normalizer]
     if model.trim_offsets:
         description["trim_offsets"] = model.trim_offsets
+    if shape is not None:
+        description["characters"] = vars(shape)
     pairs, seeds = _pair_table(live)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
@@ -66,20 +67,25 @@ def build_tables(model: ModelDescription) -> Tables:
         "merged": _merged(live[2::3]), "pairs": pairs, "seeds": seeds,
     }
     bpe = make_bpe(Tables(description, sections))
-    settled = settled_tokens(rules, model.tokens)
-    sections["atoms"] = whole_characters(model.tokens, bpe, settled)
-    sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
-        rules, model.tokens, byte_ids, torn_borders(model.tokens), settled)
-    bpe = make_bpe(Tables(description, sections))
+    sections["atoms"] = sections["byte_pairs"] = sections["pair_ids"] = b""
+    if shape is None:
+        settled = settled_tokens(rules, model.tokens)
+        sections["atoms"] = whole_characters(model.tokens, bpe, settled)
+        sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
+            rules, model.tokens, byte_ids, torn_borders(model.tokens), settled)
+        bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = _bitmap(direct, len(model.tokens))
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
     bordered = knows_borders(kernel.rules)
-    sections["joined"] = b"" if spoilers and not bordered else joined_pairs(made, borders if bordered else None)
+    if shape is not None:
+        sections["joined"] = joined_bits(joined_characters(live, starts, blob))
+    else:
+        sections["joined"] = b"" if spoilers and not bordered else joined_pairs(made, borders if bordered else None)
     sections["borders"] = bytes(borders) if bordered and any(borders) else b""
-    sections["windows"] = b"" if kernel.rules else program.windows
+    sections["windows"] = b"" if kernel.rules or shape is not None else program.windows
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(description, sections)
@@ -110,7 +116,8 @@ def describe_tables(
     tokens = [blob[start:end] if start < end or i in raw_ids else None
               for i, (start, end) in enumerate(pairwise(starts))]
     return ModelDescription(tables.splits, tuple(tokens), raw_ids, tables.merges, added, d["ignore_merges"],
-                            d["unicode_version"], tables.normalizer, config, d.get("trim_offsets", ""))
+                            d["unicode_version"], tables.normalizer, config, d.get("trim_offsets", ""),
+                            tables.characters)
 
 
 def _pair_table(merges: array[int]) -> tuple[bytes, bytes]:
@@ -143,8 +150,14 @@ def _merged(ids: array[int]) -> bytes:
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:
-    """The id of each byte. A byte without an id is in no text; it gets the id of the byte 0."""
-    single = {t: i for i, t in enumerate(model.tokens) if t and len(t) == 1 and i not in model.raw_ids}
+    """The id of each byte; of characters that of the ASCII character, if it has one.
+
+    A byte without an id is in no text; it gets the id of the byte 0.
+    """
+    own = model.characters.byte_ids if model.characters is not None else (-1,) * 256
+    single = {bytes([byte]): i for byte, i in enumerate(own) if i >= 0}
+    single.update((t, i) for i, t in enumerate(model.tokens)
+                  if t and len(t) == 1 and i != own[t[0]] and i not in model.raw_ids)
     return [single[bytes([0 if b in NOT_IN_UTF_8 and bytes([b]) not in single else b])] for b in range(256)]
 
 

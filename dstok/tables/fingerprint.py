@@ -35,6 +35,9 @@ def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | Non
     whole.update(repr(rest).encode())
     for step in tables.normalizer:
         whole.update(repr([value for name, value in step.stored().items() if name != "where"]).encode())
+    shape = tables.characters
+    if shape is not None:
+        whole.update(repr((shape.prefix, shape.split, shape.strip, shape.byte_ids)).encode())
     return whole.hexdigest()
 
 

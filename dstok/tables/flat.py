@@ -15,6 +15,7 @@ from dstok.base.paths import StrPath
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
+    from dstok.formats.character_shape import CharacterShape
     from dstok.formats.description import NormalizerStep
     from dstok.pattern.split import Split
 
@@ -46,7 +47,7 @@ class Tables(NamedTuple):
     starts, blob: the bytes of each token.
     merged: id by rank among the live merges; empty if it is the rank plus the description's `first`.
     pairs, seeds: the hash table of the live merges (core/merge/_live.h).
-    atoms, byte_pairs, pair_ids: the symbols that merging may start from.
+    atoms, byte_pairs, pair_ids: the symbols that merging may start from; empty for a model of characters.
     direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
     borders: the characters at which no cut may be, empty if there are none.
@@ -74,6 +75,16 @@ class Tables(NamedTuple):
         from dstok.formats.description import NormalizerStep
 
         return tuple(NormalizerStep(**step) for step in steps)
+
+    @property
+    def characters(self) -> CharacterShape | None:
+        """The shape of a model of characters; None of a byte-level one."""
+        shape = self.description.get("characters")
+        if shape is None:
+            return None
+        from dstok.formats.character_shape import CharacterShape
+
+        return CharacterShape(**{**shape, "byte_ids": tuple(shape["byte_ids"])})
 
     @property
     def merges(self) -> array[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dstok.core.find._finder import PieceFinder
-from dstok.core.merge._bpe import BPE
+from dstok.core.merge._bpe import BPE, CharacterTable
 from dstok.core.run._encode import Encoder
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import ImageError
@@ -36,8 +36,10 @@ def check_program(tables: Tables, program: Program) -> None:
 def bare_bpe(tables: Tables) -> BPE:
     """As `make_bpe`, but without the index for `ignore_merges`."""
     s, d = tables.sections, tables.description
+    characters = CharacterTable(s["starts"], s["blob"]) if d.get("characters") else None
     return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
-               d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""))
+               d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""),
+               characters)
 
 
 def make_bpe(tables: Tables) -> BPE:
@@ -52,9 +54,9 @@ def make_bpe(tables: Tables) -> BPE:
 
 def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:
     """The encoder; `size` is one more than the largest id, added tokens included."""
-    s = tables.sections
+    s, shape = tables.sections, tables.characters
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
     kernel = tables.description["kernel"]
     finder = PieceFinder(scanner, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
-                         s["windows"] or None)
+                         s["windows"] or None, None if shape is None else shape.split)
     return Encoder(finder, bpe, s["direct"], size, normalizer)

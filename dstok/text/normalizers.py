@@ -17,23 +17,31 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from dstok.core.text._forms import Form
 from dstok.core.text._normalize import Normalizer
 from dstok.errors import UnsupportedError
-from dstok.formats.description import PREFIX_SPACE
-from dstok.unicode.normalization import FORMS, OLDEST, check_tables, form_tables, lowercase, marks, unclean
+from dstok.formats.character_shape import BLANK
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, NormalizerStep
+from dstok.unicode.normalization import (
+    FORMS,
+    OLDEST,
+    check_tables,
+    form_tables,
+    lowercase,
+    marks,
+    replacing_tables,
+    unclean,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from dstok.core.text._policy import Policy
-    from dstok.formats.description import NormalizerStep
-
     Spans = npt.NDArray[np.int64]
 
 __all__ = ["NormalizedText", "make_normalizer", "normalized_text"]
@@ -43,6 +51,8 @@ Aligned = tuple[str, Sources]
 Step = Callable[[str, Sources, int], Aligned]  # the number: at most so many characters may come out
 
 GROWTH, ROOM = 32, 4096
+BLANKS = NormalizerStep("Replace", BLANK, content=" ")  # the first step of models of characters
+_PREFIXES = {"Prepend": 1, PREFIX_SPACE: 2, TEXT_SPACE: 3}  # as in core/text/_normalize.pxd
 LOCAL = (*FORMS, "Lowercase", "StripAccents")  # steps that look only at a character and its combining marks
 
 
@@ -52,11 +62,18 @@ def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> 
         return None
     if len(steps) == 1 and steps[0].type in FORMS:
         return _form(steps[0])
+    if steps[0] == replace(BLANKS, where=steps[0].where) and len(steps) < 3:
+        return Normalizer(_blanks_form(), None, True, prefix=_PREFIXES[steps[1].type] if len(steps) > 1 else 0)
     chain = _Chain([(step.where, _STEPS[step.type](step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))
     return Normalizer(Form(check_tables(changing), False), chain, local,
                       always=any(step.type in ("Prepend", PREFIX_SPACE) or step.is_regex for step in steps))
+
+
+@cache
+def _blanks_form() -> Form:
+    return Form(replacing_tables({ord(BLANK): ord(" ")}), False)
 
 
 def _form(step: NormalizerStep) -> Normalizer:
@@ -306,7 +323,7 @@ def normalized_text(normalizer: Normalizer, text: bytes, policy: Policy) -> Norm
     sources = array("I")
     at = chars = 0
     for start, end, _, _ in [*policy.raw_spans(text), (len(text), len(text), 0, 0)]:
-        made, indexes = normalizer.align(text[at:start])
+        made, indexes = (normalizer.later if at else normalizer).align(text[at:start])
         parts += [made, text[start:end]]
         sources.extend(chars + i for i in indexes)
         chars += len(text[at:start].decode())

@@ -18,7 +18,8 @@ from types import ModuleType
 
 from dstok.errors import UnsupportedError
 
-__all__ = ["FORMS", "OLDEST", "VERSIONS", "FormTables", "check_tables", "form_tables", "lowercase", "marks"]
+__all__ = ["FORMS", "OLDEST", "VERSIONS", "FormTables", "check_tables", "form_tables", "lowercase", "marks",
+           "replacing_tables"]
 
 OLDEST = "9.0"
 VERSIONS = (OLDEST, "17.0")  # of Unicode, whose normal forms dstok knows
@@ -72,6 +73,11 @@ def form_tables(form: str, version: str = OLDEST) -> FormTables:
 def check_tables(changing: Iterable[int]) -> FormTables:
     """Tables without a form: they only find the texts with one of the code points `changing`."""
     return _packed(dict.fromkeys(changing, (0, TROUBLED, ())), array("I"))
+
+
+def replacing_tables(characters: Mapping[int, int]) -> FormTables:
+    """Tables that put one code point for another."""
+    return _packed({old: (0, BOUNDARY | TROUBLED, (new,)) for old, new in characters.items()}, array("I"))
 
 
 def unclean(form: str, version: str = OLDEST) -> list[int]:

@@ -29,7 +29,8 @@ from tokenizers import Tokenizer
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.description import ModelDescription
-from dstok.formats.tokenizer_json import GPT2_PATTERN, MAX_DEPTH, read_tokenizer_json
+from dstok.formats.steps import MAX_DEPTH
+from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, spelling
 from dstok.pattern.cascade import Program, Split, compile_splits
 from dstok.text.normalizers import make_normalizer

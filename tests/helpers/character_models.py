@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 BLANK = "▁"
 REPLACE = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
 PREPEND = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": BLANK}, REPLACE]}
@@ -42,3 +44,43 @@ def added_token(token_id: int, content: str, **flags: bool) -> dict[str, Any]:
     """An added token as the file has it; flags that are not given are false."""
     names = ("single_word", "lstrip", "rstrip", "normalized", "special")
     return {"id": token_id, "content": content, **dict.fromkeys(names, False), **flags}
+
+
+@st.composite
+def random_models(draw: st.DrawFn) -> dict[str, Any]:
+    """A tokenizer.json of a known shape, with merges in any order, several for one token, and added tokens."""
+    normalizer, pre_tokenizer = draw(st.sampled_from(SHAPES))
+    characters = draw(st.sets(st.sampled_from(ALPHABET), min_size=2)) | {BLANK}
+    tokens = sorted(characters)
+    merges: list[tuple[str, str]] = []
+    for _ in range(draw(st.integers(0, 25))):
+        merge = draw(st.sampled_from(tokens)), draw(st.sampled_from(tokens))
+        if merge not in merges and len("".join(merge)) <= 8:
+            merges.append(merge)
+            tokens.append("".join(merge))
+    merges = draw(st.permutations(merges))
+    file = character_json(normalizer, pre_tokenizer, merges=merges, characters="".join(sorted(characters)),
+                          decoders=[*DECODERS, *[STRIP] * draw(st.integers(0, 1))])
+    file["added_tokens"] = draw(_added_tokens(file["model"]["vocab"], pre_tokenizer is None))
+    return file
+
+
+ALPHABET = "ab<t>.1\n\té中文か\U0001f999\u0301▁"
+SHAPES: list[tuple[Any, Any]] = [
+    (REPLACE, None), (REPLACE, SPLIT), (PREPEND, None),
+    *((None, metaspace(scheme, split)) for scheme in ("always", "first", "never") for split in (False, True)),
+]
+CONTENTS = ("<t>", "<t", "a", "▁▁", "\n\n", "b a", "é", "中文", "<0", " a")
+
+
+@st.composite
+def _added_tokens(draw: st.DrawFn, vocab: dict[str, int], mixed: bool) -> list[dict[str, Any]]:
+    contents = draw(st.lists(st.sampled_from(CONTENTS), unique=True, max_size=4))
+    all_normalized, added, following = draw(st.booleans()), [], len(vocab)
+    for content in contents:
+        token_id = vocab.get(content, following)
+        following += token_id == following
+        normalized = draw(st.booleans()) if mixed else all_normalized
+        flags = {flag: draw(st.booleans()) for flag in ("single_word", "lstrip", "rstrip", "special")}
+        added.append(added_token(token_id, content, normalized=normalized, **flags))
+    return added

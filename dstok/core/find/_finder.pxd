@@ -47,6 +47,8 @@ cdef class PieceFinder(Finder):
     cdef uint8_t *flags      # kernel.flags
     cdef GridRunFunction run_grid  # NULL: this automaton has no rules, or the level no mask kernel
     cdef GridOnlyFunction only_grid  # the same rules
+    cdef bint characters     # of a model of characters: a piece is cut between all characters that no merge joins
+    cdef bint before_spaces  # and before each space
     cdef int rules
     cdef bytes own_kinds
     cdef object own_windows
@@ -70,6 +72,12 @@ cdef class PieceFinder(Finder):
     cdef Py_ssize_t grid(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t by_rules(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+    cdef bint cuts(self, uint32_t left, uint32_t right) noexcept nogil
+    cdef Py_ssize_t first_part(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+    cdef Py_ssize_t by_characters(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
     cdef Py_ssize_t by_windows(

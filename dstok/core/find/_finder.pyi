@@ -15,12 +15,12 @@ class PieceFinder(Finder):
     `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
     no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
     rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
-    (tables/kernels.py).
+    (tables/kernels.py). `characters`: None, or, for a model of characters, whether text is cut before each space.
     """
 
     def __init__(
         self, scanner: Scanner, joined: object = None, rules: int = 0, kinds: bytes = b"", borders: object = None,
-        windows: object = None,
+        windows: object = None, characters: bool | None = None,
     ) -> None: ...
     def without_cuts(self) -> PieceFinder:
         """A finder of the automaton's pieces, without cuts inside them."""

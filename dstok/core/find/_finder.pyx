@@ -81,11 +81,12 @@ cdef class PieceFinder(Finder):
     `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
     no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
     rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
-    (tables/kernels.py).
+    (tables/kernels.py). `characters`: None, or, for a model of characters, whether text is cut before each space.
     """
 
     def __cinit__(
-        self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None
+        self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None,
+        characters=None
     ):
         cdef const uint8_t[::1] bits
         self.scanner, self.level = scanner, chosen()
@@ -97,6 +98,7 @@ cdef class PieceFinder(Finder):
         if borders is not None:
             bits = borders
             self.borders = &bits[0]
+        self.characters, self.before_spaces = characters is not None, bool(characters)
         if windows is not None:
             self.open_windows(windows)
         if not 0 <= rules < RULES_COUNT:
@@ -114,6 +116,8 @@ cdef class PieceFinder(Finder):
 
     def way(self):
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
+        if self.characters:
+            return "characters"
         if self.run_grid != NULL:
             return "mask kernel, " + level_shown(self.level.name.decode())
         return "automaton" if self.windows.groups == NULL else "windows"
@@ -246,6 +250,43 @@ cdef class PieceFinder(Finder):
             at = end
         return at
 
+    cdef bint cuts(self, uint32_t left, uint32_t right) noexcept nogil:
+        """Whether a model of characters is cut between two of them."""
+        return may_cut(self.joined, left, right) or self.before_spaces and right == 0x20
+
+    cdef Py_ssize_t first_part(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """The first cut of a model of characters in `text[at:stop]`; without one, `stop` if it is final, else -1."""
+        cdef Py_ssize_t width
+        cdef uint32_t left = code_point(text + at, &width), right
+        at += width
+        while at < stop:
+            right = code_point(text + at, &width)
+            if self.cuts(left, right):
+                return at
+            left = right
+            at += width
+        return stop if final else -1
+
+    cdef Py_ssize_t by_characters(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Does what `find` does, for a model of characters, character by character."""
+        cdef uint32_t left = 0, right
+        cdef Py_ssize_t start = at, width
+        while at < stop and w.status == FINE:
+            right = code_point(text + at, &width)
+            if at > start and self.cuts(left, right):
+                add_piece(sink, w, text, start, at)
+                start = at
+            left = right
+            at += width
+        if not final or start == stop or w.status != FINE:
+            return start
+        add_piece(sink, w, text, start, stop)
+        return stop
+
     cdef Py_ssize_t by_windows(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
@@ -294,7 +335,9 @@ cdef class PieceFinder(Finder):
         cdef Py_ssize_t end
         w.begin_chunk(at)
         begin_memo(&w.memo, &self.scanner.tables, at, stop)
-        if self.run_grid != NULL:
+        if self.characters:
+            at = self.by_characters(sink, w, text, at, stop, final)
+        elif self.run_grid != NULL:
             at = self.by_rules(sink, w, text, at, stop, final)
         else:
             if self.windows.groups != NULL:

@@ -107,6 +107,8 @@ def sure_start(PieceFinder finder not None, const uint8_t[::1] text not None, Py
     cdef Py_ssize_t place = -1
     if not 0 <= at < text.shape[0]:
         return -1
+    if finder.characters:  # the two characters at a cut tell it
+        return finder.first_part(&text[0], at, text.shape[0], False)
     with nogil:
         if possible_ends(&finder.scanner.tables, &text[0], at, text.shape[0], &ends):
             place = meeting(&finder.scanner.tables, &text[0], text.shape[0], &ends)

@@ -54,7 +54,10 @@ cdef class Workspace:
     cdef uint8_t *buffer              # transcoded text
     cdef Py_ssize_t buffer_size
     cdef Py_ssize_t base              # offset in the text of byte 0 of the buffer in work
-    cdef bint fresh                   # no text of the present stretch has been taken yet
+    cdef int fresh                    # 1: no text of the present stretch has been taken, 2: nor of the whole text
+    cdef int prefix                   # where a space goes before a stretch: PREFIX_ of text/_normalize.pxd
+    cdef uint8_t *lead                # the first part of a stretch with this space before it
+    cdef Py_ssize_t lead_size
     cdef Py_ssize_t skip[2]           # bytes ahead where no added token (raw, normalized) begins, since one is rejected
     cdef Status status
     cdef Py_ssize_t where             # of the fault, in bytes (INVALID_TEXT in a str: code points)
@@ -72,5 +75,6 @@ cdef class Workspace:
     cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil
+    cdef bint reserve_lead(self, Py_ssize_t size) noexcept nogil
     cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void trim(self) noexcept

@@ -40,6 +40,7 @@ cdef class Workspace:
         free(self.char_spans)
         free(self.notes)
         free(self.buffer)
+        free(self.lead)
         drop(&self.memo)
 
     cdef void begin(self, bint counting, bint noting) noexcept nogil:
@@ -49,7 +50,8 @@ cdef class Workspace:
         self.starts[0] = 0
         self.counting = counting
         self.noting = noting
-        self.fresh = True
+        self.fresh = 2
+        self.prefix = 0
         self.status = FINE
 
     cdef void begin_spans(self, bint ends_only) noexcept nogil:
@@ -127,6 +129,19 @@ cdef class Workspace:
             return False
         self.buffer = <uint8_t *>grown
         self.buffer_size = size
+        return True
+
+    cdef bint reserve_lead(self, Py_ssize_t size) noexcept nogil:
+        """Does what `reserve_buffer` does, for the first part of a stretch."""
+        cdef void *grown
+        if size <= self.lead_size:
+            return True
+        grown = realloc(self.lead, size + PAD)
+        if grown == NULL:
+            self.status = OUT_OF_MEMORY
+            return False
+        self.lead = <uint8_t *>grown
+        self.lead_size = size
         return True
 
     cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:

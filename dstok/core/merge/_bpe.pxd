@@ -15,11 +15,16 @@ cdef extern from "merge/_merge.h":
     void read_lines(const void *table, size_t size) noexcept nogil
     ctypedef struct BytePair:
         pass
+    ctypedef struct WideCharacters:
+        const uint64_t *ids
+        int64_t count
     ctypedef struct StartTable:
         const uint32_t *bytes
         const BytePair *pairs
         const uint32_t *pair_ids
         const uint32_t *atoms
+        WideCharacters wide
+    int character_at(const uint8_t *text, int64_t length, uint32_t *character) noexcept nogil
     uint32_t left_mix_of(uint32_t salt) noexcept nogil
     uint32_t right_mix_of(uint32_t salt) noexcept nogil
     uint32_t mix_of(uint32_t salt) noexcept nogil
@@ -55,6 +60,14 @@ cdef extern from "merge/_strips.h":
     uint32_t *strips_next(Strips *s) noexcept nogil
     bint strips_take(Strips *s, int64_t count) noexcept nogil
     const uint32_t *strips_ids(const Strips *s, int i) noexcept nogil
+
+
+@cython.final
+cdef class CharacterTable:
+    cdef const uint32_t[::1] atoms
+    cdef const uint64_t[::1] wide
+
+    cdef void open(self, StartTable *start) noexcept
 
 
 @cython.final

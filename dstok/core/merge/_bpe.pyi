@@ -1,5 +1,10 @@
 from collections.abc import Sequence
 
+class CharacterTable:
+    """The characters beyond ASCII that are tokens: token i is blob[starts[i]:starts[i + 1]]."""
+
+    def __init__(self, starts: object, blob: object) -> None: ...
+
 class BPE:
     """The merge list of one model, as flat tables that it keeps alive."""
 
@@ -9,7 +14,7 @@ class BPE:
     def __init__(
         self, pairs: object, seeds: object, merged: object, first: int, byte_ids: Sequence[int], starts: object,
         blob: object, monotone: bool, ignore_merges: bool, atoms: object = b"", byte_pairs: object = b"",
-        pair_ids: object = b"",
+        pair_ids: object = b"", characters: CharacterTable | None = None,
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] | None = None) -> int:
         """Indexes the ids that a whole piece may be, for `ignore_merges`. Returns the number of slots read."""

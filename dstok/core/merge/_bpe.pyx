@@ -44,6 +44,11 @@ inside T, and agree once T is whole. One such token after the other may be made 
 - a character of three bytes, if merging its bytes gives its own token, and no token that holds only a part of it can
   reach beyond it: neither of the byte pairs at its two borders stands at a torn border of any token
   (tables/characters.py). Then its bytes can only merge with one another until the token is whole.
+
+Models of characters start from characters, as upstream's do: from the token of each, or from the tokens of its bytes.
+The proof of sections holds for them as well, if each section ends between characters: then the two sides start from
+the same symbols alone as together. So sections end there, and tokens do: a token is whole characters, or one byte of a
+character without a token, whose bytes no merge takes.
 """
 
 cimport cython
@@ -71,16 +76,43 @@ cdef enum:
 
 
 @cython.final
+cdef class CharacterTable:
+    """The characters beyond ASCII that are tokens: token i is blob[starts[i]:starts[i + 1]]."""
+
+    def __cinit__(self, starts, blob):
+        cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+        cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef uint32_t[::1] atoms = array("I", bytes(4 << 16))
+        cdef Py_ssize_t i
+        cdef uint32_t character, length
+        cdef list wide = []
+        for i in range(s.shape[0] - 1):
+            length = s[i + 1] - s[i]
+            if 2 <= length <= 4 and <uint32_t>character_at(&b[s[i]], length, &character) == length:
+                if length < 4:
+                    atoms[character] = <uint32_t>i + 1
+                else:
+                    wide.append(<uint64_t>character << 32 | <uint64_t>i)
+        self.atoms = atoms
+        self.wide = array("Q", [*sorted(wide), 0])  # so that there is a first one
+
+    cdef void open(self, StartTable *start) noexcept:
+        """Makes merging start from these characters. The object must outlive the table."""
+        start.atoms = &self.atoms[0]
+        start.wide.ids, start.wide.count = &self.wide[0], self.wide.shape[0] - 1
+
+
+@cython.final
 cdef class BPE:
     """The merge list of one model, as flat tables that it keeps alive.
 
     `pairs` and `seeds` come from _pairs.build_pairs. `merged` is the id by rank; if it is empty, `first` is the id of
     rank 0. `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
-    and `pair_ids` make a StartTable.
+    and `pair_ids` make a StartTable; so does `characters`, which only a model of characters has.
     """
 
     def __cinit__(self, pairs, seeds, merged, uint32_t first, byte_ids, starts, blob, bint monotone,
-                  bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b""):
+                  bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None):
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint16_t[::1] q = memoryview(seeds).cast("B").cast("H")
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
@@ -112,7 +144,11 @@ cdef class BPE:
             if self.byte_ids[i] >= self.size:  # a byte that no text holds may have no token: it has another byte's id
                 raise ValueError(f"expected the id of byte {i} below {self.size}, found {self.byte_ids[i]}")
         self.start.bytes = self.plain.bytes = self.byte_ids
-        if len(byte_pairs):
+        if characters is not None:
+            characters.open(&self.start)
+            characters.open(&self.plain)
+            self._keep += (characters,)
+        elif len(byte_pairs):
             self._open_start(atoms, byte_pairs, pair_ids)
 
     cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1:
@@ -184,6 +220,8 @@ cdef class BPE:
         while True:
             # Half of a section at least is new: see "Cost".
             end = min(start + max(size, 2 * (reach - start)), length)
+            while end < length and self.start.wide.ids != NULL and text[end] & 0xC0 == 0x80:
+                end += 1  # a model of characters: sections end between them
             reach = end
             # In a text with a short period one section is like the next.
             if end - start != last_length or memcmp(text + start, text + last_start, last_length):

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "merge/_heap.h"
+#include "merge/_merge.h"
 
 #define LIVE_UNKNOWN 0xFFFFFFFFu
 
@@ -93,13 +94,13 @@ static inline void live_join(const MergeRows *m, Scratch *s, uint32_t at, uint32
         heap_push(s, row_rank(m, s->ids[s->previous[at]], s->ids[at]), s->previous[at]);
 }
 
-/* The rank of the last merge of a text, if merging makes one token of it, or NO_RANK. `merge_heap` does the same. */
-static inline uint32_t last_merge(const MergeRows *m, const uint32_t *byte_ids, const uint8_t *text, int64_t length,
+/* The rank of the last merge of a text, if merging makes one token of it, or NO_RANK. `merge_heap` does the same. Here
+ * the place of a symbol is its number. */
+static inline uint32_t last_merge(const MergeRows *m, const StartTable *start, const uint8_t *text, int64_t length,
                                   Scratch *s) {
-    int64_t parts = length;
+    int64_t parts = length = start_symbols(start, text, length, s->ids);
     s->candidates = 0;
     for (uint32_t at = 0; at < length; at++) {
-        s->ids[at] = byte_ids[text[at]];
         s->next[at] = at + 1;
         s->previous[at] = at - 1;
         if (at)
@@ -118,7 +119,7 @@ static inline uint32_t last_merge(const MergeRows *m, const uint32_t *byte_ids, 
 
 /* Writes to `live` the rank of each product's live merge, or NO_RANK; LIVE_UNKNOWN stands before and after for an id
  * that no merge makes. Token i is blob[starts[i]:starts[i + 1]]. Returns the number of live merges, -1: no memory. */
-static inline int64_t find_live(const MergeRows *m, const uint32_t *byte_ids, const uint32_t *starts,
+static inline int64_t find_live(const MergeRows *m, const StartTable *start, const uint32_t *starts,
                                 const uint8_t *blob, uint32_t *live) {
     int64_t alive = 0;
     Scratch scratch;
@@ -130,7 +131,7 @@ static inline int64_t find_live(const MergeRows *m, const uint32_t *byte_ids, co
                 alive = -1;
                 break;
             }
-            live[made] = last_merge(m, byte_ids, blob + starts[made], length, &scratch);
+            live[made] = last_merge(m, start, blob + starts[made], length, &scratch);
         }
         alive += live[made] == (uint32_t)rank;
     }

@@ -87,11 +87,18 @@ typedef struct {
 
 enum { NO_PAIR = 0xFFFF };
 
+/* A character beyond the BMP that is a token: its number << 32 | its id. */
 typedef struct {
-    const uint32_t *bytes;    /* the id of each byte */
+    const uint64_t *ids; /* rising; NULL: the model merges bytes */
+    int64_t count;
+} WideCharacters;
+
+typedef struct {
+    const uint32_t *bytes;    /* the id of each byte, in a model of characters that of the ASCII character if it has one */
     const BytePair *pairs;    /* NULL: start from bytes */
     const uint32_t *pair_ids; /* by `rank` of the BytePair */
     const uint32_t *atoms;    /* id + 1 of each BMP character that is a token, or NULL */
+    WideCharacters wide;
 } StartTable;
 
 static inline const BytePair *byte_pair(const StartTable *t, const uint8_t *text) {
@@ -130,9 +137,51 @@ static inline int64_t start_pairs(const StartTable *t, const uint8_t *text, int6
     return count;
 }
 
+/* The character beyond ASCII at the start of `text`, and its bytes; 0 if there is none. */
+static inline int character_at(const uint8_t *text, int64_t length, uint32_t *character) {
+    int width = text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2 : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+    if (!width || width > length)
+        return 0;
+    *character = text[0] & (0x7F >> width);
+    for (int i = 1; i < width; i++) {
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+        *character = *character << 6 | (text[i] & 63);
+    }
+    return width;
+}
+
+/* The id of a character beyond the BMP, or -1. */
+static inline int64_t wide_id(const WideCharacters *wide, uint32_t character) {
+    int64_t low = 0, high = wide->count;
+    while (low < high) {
+        int64_t middle = (low + high) >> 1;
+        if (wide->ids[middle] >> 32 < character)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < wide->count && wide->ids[low] >> 32 == character ? (int64_t)(uint32_t)wide->ids[low] : -1;
+}
+
+/* Does what `start_symbols` does, for a model of characters: a character that is no token gives its bytes. */
+static inline int64_t start_characters(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) {
+    int64_t count = 0, id;
+    uint32_t character;
+    for (int64_t at = 0; at < length; count++) {
+        int width = text[at] < 0x80 ? 0 : character_at(text + at, length - at, &character);
+        id = !width ? -1 : width < 4 ? (int64_t)t->atoms[character] - 1 : wide_id(&t->wide, character);
+        ids[count] = id < 0 ? t->bytes[text[at]] : (uint32_t)id;
+        at += id < 0 ? 1 : width;
+    }
+    return count;
+}
+
 /* Writes the symbols that merging starts from; returns their number. */
 static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) {
     int64_t at = 0, count = 0, atom;
+    if (t->wide.ids)
+        return start_characters(t, text, length, ids);
     if (!t->pairs) {
         for (; at < length; at++)
             ids[at] = t->bytes[text[at]];

@@ -1,16 +1,20 @@
 from array import array
 from collections.abc import Sequence
 
+from dstok.core.merge._bpe import CharacterTable
+
 MAX_IDS: int
 MAX_MERGES: int
 MAX_SLOTS: int
 
 def live_merges(
     merges: array[int], starts: object, blob: object, byte_ids: Sequence[int],
+    characters: CharacterTable | None = None,
 ) -> tuple[array[int], array[int]]:
     """The live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
 
-    Token i is blob[starts[i]:starts[i + 1]]. Raises `ValueError` if a pair is there twice.
+    Token i is blob[starts[i]:starts[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is
+    there twice.
     """
 
 def all_merges(live: array[int], dead: array[int]) -> array[int]:

@@ -20,7 +20,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.merge._bpe cimport (
-    ID_BITS, NO_RANK, RANK_BITS, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of,
+    CharacterTable, ID_BITS, NO_RANK, RANK_BITS, StartTable, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of,
 )
 
 cdef extern from "merge/_live.h":
@@ -32,7 +32,7 @@ cdef extern from "merge/_live.h":
         uint32_t *ranks
     Py_ssize_t merge_rows(MergeRows *m, Py_ssize_t ids, uint32_t *places, uint32_t *by_right) noexcept nogil
     Py_ssize_t find_live(
-        const MergeRows *m, const uint32_t *byte_ids, const uint32_t *starts, const uint8_t *blob, uint32_t *live
+        const MergeRows *m, const StartTable *start, const uint32_t *starts, const uint8_t *blob, uint32_t *live
     ) noexcept nogil
 
 cdef uint64_t EMPTY = 0xFFFFFFFFFFFFFFFF
@@ -50,15 +50,17 @@ MAX_MERGES = NO_RANK - 1
 MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 
 
-def live_merges(merges, starts, blob, byte_ids):
+def live_merges(merges, starts, blob, byte_ids, CharacterTable characters=None):
     """The live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
 
-    Token i is blob[starts[i]:starts[i + 1]]. Raises `ValueError` if a pair is there twice.
+    Token i is blob[starts[i]:starts[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is
+    there twice.
     """
     cdef const uint32_t[::1] m = merges
     cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
     cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef const uint32_t[::1] bytes_to_ids = array("I", byte_ids)
+    cdef StartTable start
     cdef Py_ssize_t ids = s.shape[0] - 1, count = m.shape[0] // 3, alive, rank, again, to = 0
     if count == 0:
         return array("I"), array("I")
@@ -70,8 +72,12 @@ def live_merges(merges, starts, blob, byte_ids):
     if again:
         raise ValueError(f"expected each pair once, found merge {ranks[again - 1]} again as merge {ranks[again]}")
     memset(&places[0], 0xFF, 4 * ids)
+    memset(&start, 0, sizeof(start))
+    start.bytes = &bytes_to_ids[0]
+    if characters is not None:
+        characters.open(&start)
     with nogil:
-        alive = find_live(&r, &bytes_to_ids[0], &s[0], &b[0], &places[0])
+        alive = find_live(&r, &start, &s[0], &b[0], &places[0])
     if alive < 0:
         raise MemoryError
     live, dead = array("I", bytes(12 * (alive + 1))), array("I", bytes(16 * (count - alive + 1)))

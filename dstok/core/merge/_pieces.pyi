@@ -1,3 +1,4 @@
+from array import array
 from collections.abc import Iterable
 
 from dstok.core.merge._bpe import BPE
@@ -17,3 +18,9 @@ def cuttable_ranges() -> tuple[tuple[int, int], ...]:
 
 def joined_pairs(tokens: Iterable[bytes], borders: bytearray | None = None) -> bytes:
     """The bitmap of the pairs of cuttable characters that one of `tokens` may span."""
+
+def joined_characters(merges: array[int], starts: object, blob: object) -> array[int]:
+    """The pairs of characters that a merge joins, left << 32 | right, rising, as array("Q"): those at its border."""
+
+def joined_bits(pairs: array[int]) -> bytes:
+    """The bitmap for the safe cuts of a model of characters, from the pairs of `joined_characters`."""

@@ -38,6 +38,9 @@ c, and if d begins with that prefix or the prefix begins with d. `joined_pairs` 
 any other pair. So merging both sides apart gives the same as merging them together: the merges on one side neither see
 nor move the other side, and keep their order among themselves. Pairs are noted as bits under a hash of the pair. If
 another pair has the same hash, only a cut is lost.
+In a model of characters all borders between characters may be cut where no merge joins the two beside it, whatever the
+ranks are: the first merge across the border would join a token that ends in c with one that begins with d. So the pairs
+are those at the borders inside merges (`joined_characters`), fewer than those inside tokens.
 Example: if 中国 is the only token that reaches over two of these characters, (中, 国) is noted, and 我在中国 is cut
 into 我, 在 and 中国.
 """
@@ -51,6 +54,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 
 from dstok.core.merge._bpe cimport BPE
 from dstok.core.text._hash cimport hash_bytes, key_of
+from dstok.core.text._utf8 cimport code_point
 
 cdef extern from "split/_kernel.h":
     uint32_t kernel_joined_bit(uint32_t left, uint32_t right) noexcept nogil
@@ -341,6 +345,38 @@ def joined_pairs(tokens, borders=None):
                 borders[BORDER_BYTES // 2 + (c >> 3)] |= 1 << (c & 7)
         else:
             _put_bits(b, before, after)
+    return bytes(bits)
+
+
+def joined_characters(merges, starts, blob):
+    """The pairs of characters that a merge joins, left << 32 | right, rising, as array("Q"): those at its border.
+
+    `merges` is flat (left, right, merged) and token i is blob[starts[i]:starts[i + 1]], whole characters.
+    """
+    cdef const uint32_t[::1] m = merges
+    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+    cdef Py_ssize_t rank, at, width
+    cdef uint64_t left
+    pairs = set()
+    for rank in range(m.shape[0] // 3):
+        at = s[m[3 * rank] + 1] - 1
+        while b[at] & 0xC0 == 0x80:
+            at -= 1
+        left = code_point(&b[at], &width)
+        pairs.add(left << 32 | code_point(&b[s[m[3 * rank + 1]]], &width))
+    return array("Q", sorted(pairs))
+
+
+def joined_bits(const uint64_t[::1] pairs not None):
+    """The bitmap for the safe cuts of a model of characters, from the pairs of `joined_characters`."""
+    bits = bytearray(JOINED_BYTES)
+    cdef uint8_t[::1] b = bits
+    cdef Py_ssize_t i
+    cdef uint32_t bit
+    for i in range(pairs.shape[0]):
+        bit = kernel_joined_bit(<uint32_t>(pairs[i] >> 32), <uint32_t>pairs[i])
+        b[bit >> 3] |= <uint8_t>(1 << (bit & 7))
     return bytes(bits)
 
 

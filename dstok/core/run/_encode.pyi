@@ -11,7 +11,8 @@ from dstok.core.text._normalize import Normalizer
 from dstok.core.text._policy import Policy
 
 CONTEXT: int
-START: tuple[bool, int, int]
+START: tuple[int, int, int]
+LATER: tuple[int, int, int]
 
 class Pass:
     """Added tokens -> finder -> sink. It never changes."""
@@ -49,8 +50,8 @@ class Encoder:
     def short(self, text: str, policy: Policy) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
     def encode_grown(
-        self, text: bytes, at: int, policy: Policy, state: tuple[bool, int, int],
-    ) -> tuple[list[int], int, int, tuple[bool, int, int]]:
+        self, text: bytes, at: int, policy: Policy, state: tuple[int, int, int],
+    ) -> tuple[list[int], int, int, tuple[int, int, int]]:
         """(ids, sure, end, state): all ids of valid UTF-8 `text[at:]`, as if no text followed; the first `sure` stay.
 
         `end` and `state` are those of `encode_part` after them.
@@ -64,9 +65,9 @@ class Encoder:
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]:
         """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts."""
     def encode_part(
-        self, text: bytes | bytearray, at: int, policy: Policy, state: tuple[bool, int, int], final: bool,
+        self, text: bytes | bytearray, at: int, policy: Policy, state: tuple[int, int, int], final: bool,
         form: Callable[..., Any] | None,
-    ) -> tuple[Any, int, tuple[bool, int, int]]:
+    ) -> tuple[Any, int, tuple[int, int, int]]:
         """(ids, end, state) of the part of `text[at:]` that later text cannot change."""
     def way(self) -> str:
         """The way this processor finds the model's pieces; see `PieceFinder.way`."""

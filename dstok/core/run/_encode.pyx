@@ -16,7 +16,7 @@ from dstok.core.merge._bpe cimport BPE
 from dstok.core.find._finder cimport PieceFinder
 from dstok.core.text._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core.find._id_sink cimport IdSink, IdSpanSink
-from dstok.core.text._normalize cimport Normalizer
+from dstok.core.text._normalize cimport PREFIX_NONE, Normalizer
 from dstok.core.run._pass cimport CONTEXT as context, Pass
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport LARGE, Pool, late_object, late_put
@@ -47,7 +47,8 @@ cdef enum:
     KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
 
 CONTEXT = context           # bytes before a part that `encode_part` needs as context
-START = (True, 0, 0)         # state at the start of a text, for `encode_part`: Workspace.fresh and .skip
+LATER = (1, 0, 0)            # state at the start of a stretch, for `encode_part`: Workspace.fresh and .skip
+START = (2, 0, 0)            # the same at the start of a text
 
 
 @cython.final
@@ -125,15 +126,21 @@ cdef class Encoder:
     ) except -1 nogil:
         """Encodes one text. A chain of normalizers is written in Python and may raise; for other errors see `fail`."""
         cdef Verdict verdict = NORMALIZED
+        cdef bint notes_normalized = False
         if self.normalizer is not None:
             verdict = self.normalizer.verdict(source, self.run.level)
+            if self.normalizer.prefix != PREFIX_NONE:
+                notes_normalized = w.noting or policy.normalized is not None
+                w.prefix = PREFIX_NONE if notes_normalized else self.normalizer.prefix
         if verdict == NO_MEMORY:
             w.status = OUT_OF_MEMORY
-        elif verdict == NORMALIZED:
+        elif verdict == NORMALIZED and not notes_normalized:
             run.text(policy, w, source, replace, limit)
-        elif limit == PY_SSIZE_T_MAX and not (w.noting or policy.refuses) and self.normalizer.chain is None:
+        elif limit == PY_SSIZE_T_MAX and not (w.noting or policy.refuses or notes_normalized) and (
+                self.normalizer.chain is None):
             encode_rewritten(run, self.normalizer.form, policy, w, source, replace)
         else:
+            w.prefix = PREFIX_NONE  # the normalizer puts it
             with gil:
                 encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)
         return 0
@@ -347,6 +354,7 @@ cdef class Encoder:
         w.begin(form is None, False)
         try:
             w.fresh, w.skip[0], w.skip[1] = state
+            w.prefix = PREFIX_NONE if self.normalizer is None else self.normalizer.prefix
             if length > at or final:
                 with nogil:
                     end = self.run.part(policy, w, start, at, length, final)
@@ -374,6 +382,7 @@ cdef class Encoder:
         w.begin(False, False)
         try:
             w.fresh, w.skip[0], w.skip[1] = state
+            w.prefix = PREFIX_NONE if self.normalizer is None else self.normalizer.prefix
             if length > at:
                 with nogil:
                     end = self.run.part(policy, w, start, at, length, False)

@@ -29,6 +29,9 @@ cdef class Pass:
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,
         Py_ssize_t left, bint final
     ) noexcept nogil
+    cdef Py_ssize_t lead(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
     cdef Py_ssize_t buffer(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil

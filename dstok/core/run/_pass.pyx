@@ -18,6 +18,7 @@ from libc.string cimport memcpy, memmove, memset
 from dstok.core.text._added cimport Match
 from dstok.core.find._finder cimport PieceFinder
 from dstok.core.simd._level cimport FIRST_PAD, chosen
+from dstok.core.text._normalize cimport PREFIX_NONE, PREFIX_STRETCH, PREFIX_TEXT
 from dstok.core.merge._pieces cimport CHUNK_ROOM, MIDDLE, PAD
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._sink cimport Sink
@@ -62,6 +63,10 @@ cdef class Pass:
         if w.fresh:
             left = at
             w.skip[1] = 0
+            if w.prefix != PREFIX_NONE and at < stop:
+                at = self.lead(w, text, at, stop, final)
+                if at < 0 or w.status != FINE:
+                    return begun
         scan = at + w.skip[1]
         while True:
             match.token = -1
@@ -78,8 +83,27 @@ cdef class Pass:
                 break
             at = scan = match.end
         if at > begun:
-            w.fresh = False
+            w.fresh = 0
         return at
+
+    cdef Py_ssize_t lead(
+        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Encodes the first part of a stretch of a model of characters, from a copy with a space before it.
+
+        Returns the part's end, `at` if no space goes before it, -1 if the part is not sure. Only where no added token
+        is found after normalizing.
+        """
+        cdef Py_ssize_t size
+        if w.prefix != PREFIX_STRETCH and text[at] == 0x20 or w.prefix == PREFIX_TEXT and w.fresh != 2:
+            return at
+        size = self.finder.first_part(text, at, stop, final) - at
+        if size < 0 or not w.reserve_lead(size + 1):
+            return -1
+        w.lead[0] = 0x20
+        memcpy(w.lead + 1, text + at, size)
+        self.finder.find(self.sink, w, w.lead, 0, size + 1, True)
+        return at + size
 
     cdef Py_ssize_t buffer(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
@@ -101,7 +125,7 @@ cdef class Pass:
             if w.status != FINE or not self.special(policy, False, w, text, &match):
                 return at
             at = scan = match.end
-            w.fresh = True
+            w.fresh = 1
 
     cdef void in_place(
         self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
@@ -191,7 +215,7 @@ cdef class Pass:
                 w.where = unit
                 return
         memset(w.buffer + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
-        if policy.idle(w.buffer, length):
+        if w.prefix == PREFIX_NONE and policy.idle(w.buffer, length):
             self.finder.find_short(self.sink, w, w.buffer, length)
         else:
             self.buffer(policy, w, w.buffer, 0, length, True)
@@ -202,7 +226,7 @@ cdef class Pass:
     ) noexcept nogil:
         """Encodes one text."""
         cdef Py_ssize_t fault
-        w.fresh = True
+        w.fresh = 2
         w.skip[0] = w.skip[1] = 0
         w.base = 0
         if source.kind == 0 and not source.valid:

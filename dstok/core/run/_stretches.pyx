@@ -61,7 +61,7 @@ cdef void encode_rewritten(
     cdef Made made
     memset(&raw, 0, sizeof(raw))
     memset(&made, 0, sizeof(made))
-    w.fresh = True
+    w.fresh = 2
     w.skip[0] = w.skip[1] = 0
     w.base = 0
     if w.counting or w.reserve(source.length // LIKELY + CHUNK_ROOM * MIDDLE):
@@ -163,7 +163,7 @@ cdef bint feed(
     if closing:
         w.base += made.held
         made.held = made.at = 0
-        w.fresh = True
+        w.fresh = 1
         w.skip[1] = 0
         return moved
     keep = min(taken, CONTEXT)
@@ -187,7 +187,8 @@ cdef int encode_by_stretch(
     w.counts_characters = False  # those of the normalized text are not the text's
     for start, end, content, match.token in [*policy.raw_spans(text), (len(text), len(text), 0, -1)]:
         if at < start:
-            place = one_stretch(run, normalizer, policy.inner, w, text[at:start], at, place, limit)
+            place = one_stretch(
+                run, normalizer.later if at else normalizer, policy.inner, w, text[at:start], at, place, limit)
         if w.status != FINE or w.total + w.count >= limit:
             return 0
         if match.token >= 0:

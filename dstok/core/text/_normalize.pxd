@@ -7,6 +7,15 @@ from dstok.core.simd._level cimport Implementation
 from dstok.core.text._utf8 cimport Source
 
 
+cdef enum:
+    # Where the model of characters puts a space: nowhere, before each stretch, before each stretch that begins with
+    # none, only before such a one at the text's start.
+    PREFIX_NONE = 0
+    PREFIX_STRETCH = 1
+    PREFIX_UNLESS_BLANK = 2
+    PREFIX_TEXT = 3
+
+
 cdef struct Output:
     uint8_t *text
     Py_ssize_t size
@@ -33,7 +42,10 @@ cdef class Normalizer:
     cdef readonly object chain
     cdef readonly bint local
     cdef bint always
+    cdef readonly int prefix
+    cdef readonly Normalizer later  # for stretches after the first one
 
+    cdef bint puts_space(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Verdict verdict(self, const Source *source, const Implementation *level) noexcept nogil
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)

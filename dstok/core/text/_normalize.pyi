@@ -14,7 +14,13 @@ class Normalizer:
 
     chain: Chain | None
     local: bool
-    def __init__(self, form: Form, chain: Chain | None, local: bool, always: bool = False) -> None: ...
+    prefix: int
+    later: Normalizer
+    def __init__(
+        self, form: Form, chain: Chain | None, local: bool, always: bool = False, prefix: int = 0,
+    ) -> None: ...
+    def bare(self) -> Normalizer:
+        """The normalizer without its prefix."""
     def __copy__(self) -> Normalizer: ...
     def is_normalized(self, text: str | bytes) -> bool:
         """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""

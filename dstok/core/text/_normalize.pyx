@@ -41,10 +41,22 @@ cdef class Normalizer:
 
     `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
     across a boundary of `form`, so a text may be normalized in parts. `always`: the chain may change any text.
+    `prefix`: where a model of characters puts a space before a stretch. The core's pass may do this instead
+    (run/_pass.pyx); then it takes the normalizer without it, `bare`.
     """
 
-    def __init__(self, Form form not None, chain, bint local, bint always=False):
+    def __init__(self, Form form not None, chain, bint local, bint always=False, int prefix=PREFIX_NONE):
         self.form, self.chain, self.local, self.always = form, chain, local, always
+        self.prefix = prefix
+        self.later = self if prefix != PREFIX_TEXT else self.bare()
+
+    def bare(self):
+        """The normalizer without its prefix."""
+        return self if self.prefix == PREFIX_NONE else Normalizer(self.form, self.chain, self.local, self.always)
+
+    cdef bint puts_space(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Whether a space goes before a stretch, already normalized: at the text's start, unless this is `later`."""
+        return length > 0 and (self.prefix == PREFIX_STRETCH or self.prefix != PREFIX_NONE and text[0] != 0x20)
 
     def __copy__(self):
         return self  # it never changes
@@ -52,6 +64,7 @@ cdef class Normalizer:
     cdef Verdict verdict(self, const Source *source, const Implementation *level) noexcept nogil:
         """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
 
+        The prefix does not count.
         NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
         """
         cdef Codes work, before
@@ -75,6 +88,8 @@ cdef class Normalizer:
         cdef Source source = open_source(text)
         cdef const Implementation *level = chosen()
         cdef Verdict verdict
+        if self.prefix != PREFIX_NONE:
+            return False
         source.valid = True
         with nogil:
             verdict = self.verdict(&source, level)
@@ -86,7 +101,7 @@ cdef class Normalizer:
         """Whether normalizing leaves every text of ASCII characters as it is."""
         cdef bytes characters = bytes(range(128))
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(characters), len(characters))
-        return not self.always and self.form.skip_clean(&source, 0) == source.length
+        return not self.always and self.prefix == PREFIX_NONE and self.form.skip_clean(&source, 0) == source.length
 
     cpdef bytes normalize(self, bytes text):
         """The normalized text of valid UTF-8."""
@@ -94,7 +109,8 @@ cdef class Normalizer:
             if self.is_normalized(text):
                 return text
             return self.chain.apply(text.decode(), None)[0].encode()
-        return self._rewrite(text, None)
+        text = self._rewrite(text, None)
+        return b" " + text if self.puts_space(text, len(text)) else text
 
     cdef Rewritten rewritten(self, bytes text):
         """Does what `normalize` does, without a copy of the text that the form makes."""
@@ -102,7 +118,7 @@ cdef class Normalizer:
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
         cdef Output out
         cdef bint done
-        if self.chain is not None:
+        if self.chain is not None or self.prefix != PREFIX_NONE:
             text = made._keep = self.normalize(text)
             made.source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
             return made
@@ -120,7 +136,11 @@ cdef class Normalizer:
         cdef str chars
         if self.chain is None:
             sources = array("I")
-            return self._rewrite(text, sources), sources
+            text = self._rewrite(text, sources)
+            if self.puts_space(text, len(text)):
+                sources.insert(0, 0)
+                text = b" " + text
+            return text, sources
         chars = text.decode()
         chars, sources = self.chain.apply(chars, list(range(len(chars))))
         return chars.encode(), array("I", sources)

@@ -30,8 +30,10 @@ from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, 
 from dstok.core.merge._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
 from dstok.formats.added_token import AddedToken
+from dstok.formats.character_bpe import canonical_steps, check_parts
+from dstok.formats.character_shape import PREFIXES, CharacterShape
 from dstok.formats.columns import MAX_FLAGS, unpack_added
-from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, NormalizerStep, TokenizerConfig
+from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, TEXT_SPACE, NormalizerStep, TokenizerConfig
 from dstok.formats.framing import check_framing
 from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.row_settings import check_row_settings
@@ -106,9 +108,28 @@ def _check_description(image: Image) -> None:
             _typed("unicode_version", split["unicode_version"], str)
     for step in _listed("normalizer", d.get("normalizer", []), dict):
         _check_step(step)
+    if "characters" in d:
+        _check_shape(_typed("characters", d["characters"], dict), d)
     trimming = d.get("trim_offsets", "")
     _ask("trim_offsets", trimming in TRIMMINGS, f"one of {list(TRIMMINGS)}", trimming)
     _check_kernel(_typed("kernel", d["kernel"], dict), d["symbols"] - 1)
+
+
+def _check_shape(shape: dict[str, Any], d: dict[str, Any]) -> None:
+    """The shape of a model of characters, whose steps the normalizer has."""
+    needed = {"prefix", "split", "strip", "byte_ids", "parts"}
+    _ask("characters", shape.keys() == needed, f"the keys {', '.join(sorted(needed))}", sorted(shape))
+    _ask("prefix", shape["prefix"] in PREFIXES, f"one of {list(PREFIXES)}", shape["prefix"])
+    _typed("split", shape["split"], bool)
+    _ask("strip", _typed("strip", shape["strip"], int) in (0, 1), "0 or 1", shape["strip"])
+    _ask("byte_ids", len(_listed("byte_ids", shape["byte_ids"], int)) == 256, 256, len(shape["byte_ids"]))
+    _ask("parts", _SURROGATE.search(_typed("parts", shape["parts"], str)) is None, "text", "a lone surrogate")
+    found = CharacterShape(**{**shape, "byte_ids": tuple(shape["byte_ids"])})
+    steps = [{**step, "where": ""} for step in d.get("normalizer", [])]
+    expected = [step.stored() for step in canonical_steps(found)]
+    _ask("normalizer", steps == expected, f"the steps {expected}", steps)
+    if shape["parts"]:
+        check_parts(found)
 
 
 def _check_kernel(kernel: dict[str, Any], classes: int) -> None:
@@ -132,7 +153,7 @@ def _check_step(step: dict[str, Any]) -> None:
     _ask("normalizer unicode_version", version in VERSIONS, f"one of {list(VERSIONS)}", version)
     texts = step["pattern"] + step["content"] + step["where"]
     _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
-    known = (*NORMALIZERS, PREFIX_SPACE)
+    known = (*NORMALIZERS, PREFIX_SPACE, TEXT_SPACE)
     _ask("normalizer type", step["type"] in known, f"one of {', '.join(known)}", step["type"])
     _ask("normalizer pattern", step["type"] != "Replace" or step["pattern"] != "", "a pattern", "none")
     _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
@@ -182,6 +203,7 @@ def _check_sizes(image: Image) -> None:
     _ask("sections", tuple(image.places) in (SECTIONS, (*SECTIONS, DEAD)), " ".join(SECTIONS), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, image.description["merges"]
+    characters = "characters" in image.description
     least_ids = 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
@@ -191,8 +213,9 @@ def _check_sizes(image: Image) -> None:
         _ask(f"section {name}", length % unit == 0 and least <= length // unit <= most,
              f"{least} to {most} times {unit} bytes", f"{length} bytes")
     exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": _seeds(size["seeds"]),
-             "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0, "atoms": 4 << 16,
-             "byte_pairs": 8 << 16, "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] else 0,
+             "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0,
+             "atoms": 0 if characters else 4 << 16, "byte_pairs": 0 if characters else 8 << 16,
+             "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] or characters else 0,
              "borders": BORDER_BYTES if size["borders"] else 0}
     for name, length in exact.items():
         _ask(f"section {name}", size[name] == length, f"{length} bytes", f"{size[name]} bytes")
@@ -234,6 +257,10 @@ def _check_words(image: Image) -> None:
         _ask("raw_ids", 0 <= i < len(starts) - 1, f"ids below {len(starts) - 1}", i)
         token = bytes(s["blob"][starts[i] : starts[i + 1]])
         _ask("raw_ids", token.decode("utf-8", "replace").encode() == token, "tokens that are text", token)
+    if tables.characters is not None:
+        for byte, i in enumerate(tables.characters.byte_ids):
+            _ask("byte_ids", i == -1 or (0 <= i < len(starts) - 1 and starts[i + 1] - starts[i] == 1
+                                         and s["blob"][starts[i]] == byte), f"the id of byte {byte}", i)
     for byte, i in enumerate(d["byte_ids"]):
         _ask("byte_ids", s["blob"][starts[i]] == byte or (byte in NOT_IN_UTF_8 and s["blob"][starts[i]] == 0),
              f"the id of byte {byte}", i)
@@ -245,8 +272,9 @@ def _check_words(image: Image) -> None:
         _ask("first", 0 <= d["first"] <= bpe.size - count, f"{count} ids below {bpe.size}", d["first"])
     check_merges(bpe, merges)
     check_pairs(bpe, merges)
-    check_atoms(bpe, s["atoms"])
-    check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
+    if tables.characters is None:
+        check_atoms(bpe, s["atoms"])
+        check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     check_direct(bpe, s["direct"])
     if DEAD in s:
         found = max(all_merges(array("I", bytes(12 * count)), tables.dead))

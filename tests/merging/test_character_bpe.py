@@ -1,0 +1,87 @@
+"""Models of characters with byte fallback give upstream's ids and offsets in every call."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from character_models import ALPHABET, REAL, random_models
+from hypothesis import given
+from hypothesis import strategies as st
+from judges import judge
+from kept import kept
+from shares import share
+from tokenizers import Tokenizer as Upstream
+
+from dstok import Tokenizer
+from dstok.errors import UnsupportedError
+
+TEXTS = st.text(st.sampled_from([*ALPHABET, *"   Ω\x00"]), max_size=40)
+CONTEXTS = ("{}", "a{}b", " {} ", "{0}{0}", "\n{}1", "中{}の")
+BLOCK = 64  # code points in a text
+
+
+def built(file: dict[str, Any]) -> Tokenizer | None:
+    """The tokenizer; None if dstok refuses its added tokens."""
+    try:
+        return Tokenizer.from_str(json.dumps(file))
+    except UnsupportedError as error:
+        assert "added token" in str(error), error
+        return None
+
+
+@given(random_models(), st.lists(TEXTS, min_size=1, max_size=20), st.integers(1, 9))
+def test_random_models(file: dict[str, Any], texts: list[str], step: int) -> None:
+    tok = built(file)
+    if tok is None:
+        return
+    upstream = Upstream.from_str(json.dumps(file))
+    for text in texts:
+        check(tok, upstream, text)
+        check_in_parts(tok, text, step)
+
+
+def check(tok: Tokenizer, upstream: Upstream, text: str) -> None:
+    expected = upstream.encode(text, add_special_tokens=False)
+    assert tok.encode(text) == tok.encode(text.encode()) == expected.ids
+    assert tok.count(text) == len(expected.ids)
+    found = tok.encode_with_offsets(text)
+    assert found.ids.tolist() == expected.ids
+    assert [tuple(span) for span in found.char_spans.tolist()] == expected.offsets
+    assert tok.encode(text, special="none") == tok.encode_with_offsets(text, special="none").ids.tolist()
+
+
+def check_in_parts(tok: Tokenizer, text: str, step: int) -> None:
+    """Streams, growing texts and texts cut to a number of ids agree with the whole text."""
+    ids = tok.encode(text)
+    for side in ("left", "right"):
+        assert len(tok.encode(tok.truncate(text, step, truncation_side=side))) <= step
+    assert "".join(tok.chunk(text, 4 * step + 12)) == text
+    assert tok.count_up_to(text, step) == min(len(ids), step + 1)
+    try:
+        stream, growing = tok.encode_stream(), tok.growing()
+    except UnsupportedError:
+        return
+    found = []
+    for at in range(0, len(text), step):
+        found += stream.feed(text[at : at + step]).tolist()
+        growing.append(text[at : at + step])
+        assert growing.ids == tok.encode(text[: at + step])
+    assert found + stream.finish().tolist() == ids == growing.ids
+
+
+@kept()
+def real(name: str) -> tuple[Tokenizer, Upstream]:
+    path = judge(f"npm/{name}/tokenizer.json")
+    return Tokenizer.from_json(path), Upstream.from_file(str(path))
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_code_points_in_contexts(name: str) -> None:
+    tok, upstream = real(name)
+    for first in share(range(0, 0x110000, BLOCK), 40):
+        characters = [chr(c) for c in range(first, first + BLOCK) if not 0xD800 <= c < 0xE000]
+        for context in CONTEXTS:
+            text = "".join(context.format(c) for c in characters)
+            assert tok.encode(text) == upstream.encode(text, add_special_tokens=False).ids
