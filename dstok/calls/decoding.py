@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.base.ids import id_list
 from dstok.base.keywords import hinting
 from dstok.base.texts import Errors, Text, replaces_faults
-from dstok.calls.streams import DecodeStream
+from dstok.calls.streams import DecodeStream, RunDecodeStream
 from dstok.errors import ArgumentError, DecodeError
 
 if TYPE_CHECKING:
@@ -39,9 +39,8 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
     >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special_tokens=True)
     '<｜User｜>hi'
     """
-    if errors != "replace":
-        replaces_faults(errors)
-    text = self._decoder.text(ids, skip_special_tokens)
+    strict = errors != "replace" and not replaces_faults(errors)
+    text = self._decoder.text(ids, skip_special_tokens, strict)
     return text if isinstance(text, str) else _text(text, errors=errors)
 
 
@@ -72,14 +71,14 @@ def decode_batch(
     >>> dstok.load("deepseek-v3").decode_batch(ids, offsets=offsets)
     ['Hello', 'Hello world']
     """
-    replaces_faults(errors)
+    strict = not replaces_faults(errors)
     if not isinstance(batch, Iterable):
         raise ArgumentError(f"expected a list of lists of ids, found {type(batch).__name__}", "batch")
     bounds = None
     if offsets is not None:
         flat: Any = batch if hasattr(batch, "__getitem__") else id_list(batch)
         batch, bounds = flat, _bounds(offsets, len(flat))
-    return self._decoder.texts(batch, skip_special_tokens, partial(_text, errors=errors), bounds)
+    return self._decoder.texts(batch, skip_special_tokens, partial(_text, errors=errors), bounds, strict)
 
 
 def decode_lists(
@@ -93,8 +92,8 @@ def decode_lists(
     """
     import numpy as np
 
-    replaces_faults(errors)
-    data, each, broken = self._decoder.decode_lists(ids, counts, skip_special_tokens)
+    strict = not replaces_faults(errors)
+    data, each, broken = self._decoder.decode_lists(ids, counts, skip_special_tokens, strict)
     sizes, repaired = np.asarray(each), {}
     ends = np.cumsum(sizes)
     for number in broken:
@@ -105,7 +104,8 @@ def decode_lists(
 def decode_stream(self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace") -> DecodeStream:
     """A stream that decodes ids as they come. Keywords as `decode`."""
     replaces_faults(errors)
-    return DecodeStream(self._decoder, skip_special_tokens, errors)
+    kind = RunDecodeStream if self._decoder.runs else DecodeStream
+    return kind(self._decoder, skip_special_tokens, errors)
 
 
 def id_to_token(self: Parts, id: int) -> str:

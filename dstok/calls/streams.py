@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from dstok.calls.parts import NormalizedParts, PlainParts
     from dstok.core.run._decode import Decoder
 
-__all__ = ["DecodeStream", "EncodeStream", "Incoming", "encode_stream"]
+__all__ = ["DecodeStream", "EncodeStream", "Incoming", "RunDecodeStream", "encode_stream"]
+
+BYTE_MARK = b"\xfe\xff"  # core/run/_decode.pyx writes it before a byte token
 
 
 def encode_stream(
@@ -166,13 +168,16 @@ class DecodeStream(Separate):
         given: Any = ids if isinstance(ids, Iterable) else [ids]
         given = given if hasattr(given, "__len__") else list(given)
         try:
-            found = self._tokens.text(given, self._skip_special)
+            found = self._take(given)
         except UnknownIdError as error:
             raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
         self._count += len(given)
         if isinstance(found, str) and not (self._open or self._finished):
             return found
         return self._text(found.encode() if isinstance(found, str) else found, False)
+
+    def _take(self, ids: Any) -> str | bytes:
+        return self._tokens.text(ids, self._skip_special)
 
     def finish(self) -> str:
         """The rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
@@ -190,6 +195,70 @@ class DecodeStream(Separate):
                               f"in the last of {self._count} ids, or before") from None
         self._open = bool(self._decoder.getstate()[0])
         return text
+
+
+class RunDecodeStream(DecodeStream):
+    r"""A `DecodeStream` of a model of characters: a run of byte tokens is UTF-8, or each of its bytes is U+FFFD.
+
+    A character goes out once all its bytes are there. If the run then proves not to be UTF-8, `decode` would give
+    U+FFFD for this character, too: `DecodeError`, from then on. An open run keeps at most three bytes.
+    """
+
+    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors) -> None:
+        super().__init__(decoder, skip_special_tokens, errors)
+        self._strict, self._strips = errors == "strict", decoder.strip
+        self._run = b""  # bytes of the open run that have not gone out
+        self._begun = self._broken = False  # has text of the open run gone out; is the run not UTF-8
+        self._error: DecodeError | None = None
+
+    def _take(self, ids: Any) -> bytes:
+        return self._tokens.marked(ids, self._skip_special)
+
+    def _text(self, data: bytes, final: bool) -> str:
+        if self._finished:
+            raise StreamError("the stream is finished")
+        if self._error is not None:
+            raise DecodeError(str(self._error))
+        text, *tokens = data.split(BYTE_MARK)
+        made, run = [], bytearray()
+        if text:
+            made += [self._of_run(b"", True), self._stripped(text.decode())]
+        for token in tokens:  # a byte, and the text up to the next one
+            run.append(token[0])
+            if len(token) > 1:
+                made += [self._of_run(bytes(run), True), self._stripped(token[1:].decode())]
+                run.clear()
+        return "".join([*made, self._of_run(bytes(run), final)])
+
+    def _of_run(self, more: bytes, closed: bool) -> str:
+        """The text that more bytes of the open run make sure. A run that is closed here gets no further byte."""
+        data = self._run + more
+        try:
+            text, used = ("\ufffd" * len(data), len(data)) if self._broken else codecs.utf_8_decode(data, "strict", closed)
+        except UnicodeDecodeError as error:
+            if self._strict or self._begun:
+                self._error = self._refused(data[error.start])
+                raise self._error from None
+            text, used, self._broken = "\ufffd" * len(data), len(data), True
+        if closed or not (text == " " and self._strips):  # this space is none yet: the run may still break
+            text, self._run = self._stripped(text), data[used:]
+            self._begun = (self._begun or bool(text)) and not closed
+            self._broken = self._broken and not closed
+            return text
+        self._run = data
+        return ""
+
+    def _stripped(self, text: str) -> str:
+        """The text without the space that decoding drops at the start."""
+        if self._strips and text:
+            self._strips = False
+            return text.removeprefix(" ")
+        return text
+
+    def _refused(self, byte: int) -> DecodeError:
+        given = ", whose text was given before" if self._begun else ""
+        return DecodeError(f"expected a run of byte tokens that is UTF-8{given}, found byte 0x{byte:02x} in the last of "
+                           f"{self._count} ids, or before")
 
 
 def _as_numpy(ids: array[int]) -> npt.NDArray[np.uint32]:

@@ -4,10 +4,13 @@ In: one list of ids or many. A list is a Python list, or numbers in a buffer, wh
 bytes of their tokens, one after the other, as `bytes` or as `str`.
 Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it.
 An id that is also an added token may have two byte strings: BPE makes the id from one, and decoding gives the other.
+Models of characters have byte tokens: the run E4 B8 AD is a character, and each byte of the run E4 B8 is U+FFFD. All
+other tokens are whole characters.
 
 One pass reads and checks the ids, and writes their tokens to a workspace (_decode.h); Python gets a copy of the right
 size. The table marks tokens that are not ASCII, and tokens that are not whole characters. Bytes without one of the
-latter need no validation.
+latter need no validation. A byte token is written as two bytes that no text has, and its byte. `settle_runs` then makes
+text of each run, in place: no run becomes longer than it was.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
@@ -15,7 +18,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_Clear
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memmove, memset
 
 import sys
 from array import array
@@ -68,27 +71,36 @@ cdef extern from "run/_decode.h":
     void decode_widen(const uint8_t *text, Py_ssize_t length, int kind, void *out) noexcept nogil
 
 cdef enum:
+    MARK = 0xFE              # begins a byte token, which is written as b"\xfe\xff" and its byte
+    MARKED = 3               # bytes
     MOST_BYTES = 0xFFFFFFFF  # of all tokens together
     LIKELY = 5               # bytes of a token, for the first guess at the room
     LONG = 1 << 12           # ids from which on the GIL is released: for fewer, releasing it would take longer
 
 cdef class Decoder:
-    """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped)."""
+    """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped).
+
+    `byte_ids` are the ids of byte tokens. `strip`: is one space at the start of the text left out?
+    """
 
     cdef DecodeTable table
     cdef Pool pool
     cdef const Implementation *level
     cdef Py_ssize_t longest          # bytes of the longest token
+    cdef readonly bint runs, strip   # are there byte tokens; is a space at the start left out
     cdef readonly Py_ssize_t size
 
-    def __cinit__(self, starts, blob, Py_ssize_t size, list added):
+    def __cinit__(self, starts, blob, Py_ssize_t size, list added, byte_ids=(), bint strip=False):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef dict others = {id: (text, skipped) for id, text, skipped in added}
+        cdef set bytes_alone = set(byte_ids)
         cdef Py_ssize_t i, length = b.shape[0] + sum([len(text) for text, _ in others.values()])
+        length += MARKED * len(bytes_alone)
         if length > MOST_BYTES:
             raise UnsupportedError(f"tokens of {length} bytes together: expected at most {MOST_BYTES}")
         self.size, self.level, self.pool = size, chosen(), Pool()
+        self.runs, self.strip = bool(bytes_alone), strip
         self.table.size = size
         self.table.starts = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
         self.table.kinds = <uint8_t *>calloc(size + 1, 1)
@@ -102,6 +114,9 @@ cdef class Decoder:
             if i in others:
                 text, skipped = others[i]
                 self._lay(i, <const uint8_t *>PyBytes_AS_STRING(text), len(text), MAY_SKIP if skipped else 0)
+            elif i in bytes_alone:
+                text = bytes([MARK, 0xFF, b[s[i]]])
+                self._lay(i, <const uint8_t *>PyBytes_AS_STRING(text), MARKED, 0)
             elif i + 1 < s.shape[0] and s[i + 1] > s[i]:
                 self._lay(i, &b[s[i]], s[i + 1] - s[i], 0)
 
@@ -146,6 +161,8 @@ cdef class Decoder:
         """The bytes of one token."""
         cdef Py_ssize_t i = self._check(token, index)
         cdef uint32_t start = self.table.starts[i]
+        if self.runs and self.table.blob[start] == MARK:
+            start += MARKED - 1
         return PyBytes_FromStringAndSize(<const char *>self.table.blob + start, self.table.starts[i + 1] - start)
 
     cpdef bint has(self, Py_ssize_t token):
@@ -158,31 +175,42 @@ cdef class Decoder:
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
+            self._settle(w, 0, False, &taken)
             return written(w, &taken)
         finally:
             self.pool.release(w)
 
-    def text(self, ids, bint skip_special):
-        """The text of `ids`, or, if their bytes are not UTF-8, the bytes."""
+    def marked(self, ids, bint skip_special):
+        r"""The bytes of `ids`, each byte token as b"\xfe\xff" and its byte, with a space at the start."""
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
-            return self._text(w, &taken)
+            return written(w, &taken)
         finally:
             self.pool.release(w)
 
-    def texts(self, batch, bint skip_special, repair, offsets=None):
+    def text(self, ids, bint skip_special, bint strict=False):
+        """The text of `ids`, or the bytes, if they are not UTF-8. A run of byte tokens is then text, unless `strict`."""
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        try:
+            self._take(w, ids, skip_special, &taken)
+            return self._text(w, &taken, strict)
+        finally:
+            self.pool.release(w)
+
+    def texts(self, batch, bint skip_special, repair, offsets=None, bint strict=False):
         """The text of each list of `batch`; where the bytes are not UTF-8, the result of `repair(bytes, number)`.
 
         With `offsets`, list i is `batch[offsets[i]:offsets[i + 1]]`. `offsets` is an int64 array that never falls and
-        stays within `batch`.
+        stays within `batch`. `strict` is as in `text`.
         """
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
         cdef list texts = []
         try:
-            if self._rows(w, batch, offsets, skip_special, repair, texts):
+            if self._rows(w, batch, offsets, skip_special, repair, texts, strict):
                 return texts
             for ids in batch if offsets is None else [batch[start:end] for start, end in pairwise(offsets.tolist())]:
                 try:
@@ -191,16 +219,19 @@ cdef class Decoder:
                     raise UnknownIdError(error.id, error.index, error.vocab_size, len(texts)) from None
                 except ArgumentError as error:
                     raise ArgumentError(f"list {len(texts)}: {error}", "batch") from None
-                self._append(w, texts, &taken, repair)
+                self._append(w, texts, &taken, repair, strict)
             return texts
         finally:
             self.pool.release(w)
 
-    def decode_lists(self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special):
+    def decode_lists(
+        self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special,
+        bint strict=False,
+    ):
         """(bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
 
         `sizes`, an array of typecode "q", holds the number of bytes of each list. `broken` has the numbers of the lists
-        that are not UTF-8.
+        that are not UTF-8. `strict` is as in `text`.
         """
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
@@ -210,7 +241,7 @@ cdef class Decoder:
         cdef Py_ssize_t row, at
         try:
             self._begin(w, ids.shape[0], &taken)
-            self._take_lists(w, ids, counts, skip_special, &taken, sizes, doubtful)
+            self._take_lists(w, ids, counts, skip_special, strict, &taken, sizes, doubtful)
             text = written(w, &taken)
         finally:
             self.pool.release(w)
@@ -219,8 +250,8 @@ cdef class Decoder:
         return text, sizes.base[:counts.shape[0]], broken
 
     cdef int _take_lists(
-        self, Workspace w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, DecodeTaken *taken,
-        int64_t[::1] sizes, list doubtful
+        self, Workspace w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, bint strict,
+        DecodeTaken *taken, int64_t[::1] sizes, list doubtful
     ) except -1:
         """Takes all ids; writes the number of bytes of each list. A list with a token that is no text is `doubtful`."""
         cdef DecodeTake take = decode_taker("I", 4)
@@ -241,6 +272,7 @@ cdef class Decoder:
                         if not self._grown(w, taken):
                             raise UnknownIdError(ids[at + done], done, self.size, row)
                 at += count
+                self._settle(w, before, not strict, taken)
                 sizes[row] = taken.out - w.buffer - before
                 if taken.kinds & NOT_WHOLE:
                     with gil:
@@ -323,7 +355,9 @@ cdef class Decoder:
             if not self._grown(w, taken):
                 raise UnknownIdError(number_at(view, at + done * step), done, self.size)
 
-    cdef bint _rows(self, Workspace w, batch, offsets, bint skip_special, repair, list texts) except -1:
+    cdef bint _rows(
+        self, Workspace w, batch, offsets, bint skip_special, repair, list texts, bint strict
+    ) except -1:
         """Does the work of `texts` for integers in a buffer, in rows or with offsets; false if there are none."""
         cdef Py_buffer view
         cdef DecodeTake take = NULL
@@ -342,20 +376,31 @@ cdef class Decoder:
                     self._take_row(w, take, &view, start, count, MAY_SKIP if skip_special else 0, &taken)
                 except UnknownIdError as error:
                     raise UnknownIdError(error.id, error.index, error.vocab_size, row) from None
-                self._append(w, texts, &taken, repair)
+                self._append(w, texts, &taken, repair, strict)
         finally:
             PyBuffer_Release(&view)
         return True
 
-    cdef int _append(self, Workspace w, list texts, const DecodeTaken *taken, repair) except -1:
+    cdef void _settle(self, Workspace w, Py_ssize_t start, bint replaces, DecodeTaken *taken) noexcept nogil:
+        """Makes text of the byte tokens from a place in the workspace on, and strips a space there."""
+        cdef uint8_t *text = w.buffer + start
+        if self.runs and taken.kinds & NOT_WHOLE:
+            taken.out = text + settle_runs(text, taken.out - text, replaces, self.level)
+        if self.strip and taken.out != text and text[0] == 0x20:
+            taken.out -= 1
+            memmove(text, text + 1, taken.out - text)
+
+    cdef int _append(self, Workspace w, list texts, DecodeTaken *taken, repair, bint strict) except -1:
         """Appends the text of the ids that were taken."""
-        text = self._text(w, taken)
+        text = self._text(w, taken, strict)
         texts.append(text if type(text) is str else repair(text, len(texts)))
         return 0
 
-    cdef object _text(self, Workspace w, const DecodeTaken *taken):
+    cdef object _text(self, Workspace w, DecodeTaken *taken, bint strict):
         """The text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
-        cdef Py_ssize_t length = taken.out - w.buffer
+        cdef Py_ssize_t length
+        self._settle(w, 0, not strict, taken)
+        length = taken.out - w.buffer
         if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, length, self.level) >= 0:
             return written(w, taken)
         if taken.kinds & NOT_ASCII:
@@ -363,6 +408,34 @@ cdef class Decoder:
         text = PyUnicode_New(length, 0x7F)
         memcpy(PyUnicode_DATA(text), w.buffer, length)
         return text
+
+
+cdef Py_ssize_t settle_runs(uint8_t *text, Py_ssize_t length, bint replaces, const Implementation *level) noexcept nogil:
+    """Makes bytes of marked byte tokens, in place; returns the new length.
+
+    With `replaces` each byte of a run that is not UTF-8 becomes U+FFFD, whose three bytes the marks have left.
+    """
+    cdef uint8_t *out = text
+    cdef uint8_t *at = text
+    cdef uint8_t *end = text + length
+    cdef uint8_t *run
+    cdef uint8_t *mark
+    while True:
+        mark = <uint8_t *>memchr(at, MARK, end - at)
+        mark = mark if mark != NULL else end
+        memmove(out, at, mark - at)
+        out, at = out + (mark - at), mark
+        if at == end:
+            return out - text
+        run = out
+        while at < end and at[0] == MARK:
+            out[0] = at[MARKED - 1]
+            out, at = out + 1, at + MARKED
+        if replaces and find_invalid(run, out - run, level) >= 0:
+            out = run
+            while out < run + (at - mark):
+                memcpy(out, "\xef\xbf\xbd", 3)
+                out += 3
 
 
 cdef bytes written(Workspace w, const DecodeTaken *taken):
