@@ -27,10 +27,10 @@ def load(
 
     A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
     and those of installed packages. A path leads to a tokenizer.json or tekken.json, a model's folder, a GGUF file,
-    an image that `Tokenizer.to_image` wrote, or one of the rank files that tiktoken publishes. For a file with a
-    model's name write `./deepseek-v3`, or a `Path`. `upstream`, such as "tokenizers-1.0.0rc3", is the version of
-    upstream whose Unicode tables decide; without it, the version of the model or image, and the newest stable one for a
-    file.
+    an image that `Tokenizer.to_image` wrote, a .model file of SentencePiece, or one of the rank files that tiktoken
+    publishes. For a file with a model's name write `./deepseek-v3`, or a `Path`. `upstream`, such as
+    "tokenizers-1.0.0rc3", is the version of upstream whose Unicode tables decide; without it, the version of the model
+    or image, and the newest stable one for a file.
 
     Any other `org/name` is a model of the Hugging Face hub, and a name of tiktoken's, such as o200k_base, an encoding:
     their files are read from the local caches of huggingface_hub and tiktoken. `revision` is a branch, tag or commit of
@@ -38,8 +38,8 @@ def load(
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
     `ModelPackageError` if the package with the name is broken or two have it, `OSError` for a path without a file,
-    `ArgumentError` (also for `upstream` with a rank file or tekken.json, which are tiktoken's), and the errors of
-    `Tokenizer.from_json`, `from_gguf`, `from_tiktoken`, `from_image` and `replace`.
+    `ArgumentError` (also for `upstream` with a rank file or tekken.json, which are tiktoken's, or with a .model file),
+    and the errors of `Tokenizer.from_json`, `from_gguf`, `from_sentencepiece`, `from_tiktoken` and `from_image`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -133,13 +133,14 @@ def _in_folder(folder: StrPath) -> str:
 
 
 def _open(path: StrPath, upstream: str | None, encoding: str | None = None) -> Tokenizer:
-    from dstok.formats.kinds import GGUF, IMAGE, RANKS  # not needed for built-in models
+    from dstok.formats.kinds import GGUF, IMAGE, RANKS, SENTENCEPIECE  # not needed for built-in models
 
     kind = _kind(path)
-    if kind == RANKS:
+    if kind in (RANKS, SENTENCEPIECE):
         if upstream is not None:
-            raise ArgumentError("a rank file, whose ids are tiktoken's: no version of tokenizers reads it", "upstream")
-        return Tokenizer.from_tiktoken(path, encoding)
+            what = "a rank file, whose ids are tiktoken's" if kind == RANKS else "a .model file of SentencePiece"
+            raise ArgumentError(f"{what}: no version of tokenizers reads it", "upstream")
+        return Tokenizer.from_tiktoken(path, encoding) if kind == RANKS else Tokenizer.from_sentencepiece(path)
     if kind == IMAGE:
         return Tokenizer.from_image(path, upstream=upstream)
     read = Tokenizer.from_gguf if kind == GGUF else Tokenizer.from_json

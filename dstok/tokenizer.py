@@ -64,8 +64,8 @@ class _Class(type):
 class Tokenizer(LineEncoder, metaclass=_Class):
     """An exact tokenizer.
 
-    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_gguf` and `from_image` make one; `to_json`,
-    `to_tiktoken`, `to_gguf` and `to_image` write such files.
+    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_sentencepiece`, `from_gguf` and `from_image`
+    make one; `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
 
     Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
@@ -84,7 +84,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def __init__(self, *_: Any, **__: Any) -> None:
         """Raises `TypeError`, which names the calls that make a tokenizer."""
         raise TypeError("a dstok.Tokenizer is made by dstok.load(name or path), by Tokenizer.from_json, from_str, "
-                        "from_tiktoken, from_gguf or from_image")
+                        "from_tiktoken, from_sentencepiece, from_gguf or from_image")
 
     @classmethod
     def _of_tables(
@@ -172,6 +172,22 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
         with about_file(path):
             return cls._of_description(describe_gguf(path, upstream))
+
+    @classmethod
+    def from_sentencepiece(cls, path: StrPath) -> Tokenizer:
+        """The tokenizer of a .model file of SentencePiece: BPE with byte fallback, as Llama 2 and Mistral have it.
+
+        `encode` finds control tokens such as `<s>` in the text, and puts the model's space before each stretch between
+        them. SentencePiece finds none: with `special` as the set of the user-defined symbols, the ids of a text are
+        SentencePiece's. Of a tokenizer.model also the tokenizer_config.json beside it is read, as for `from_json`.
+        Raises `UnsupportedError` for a model of another type, such as Unigram, or with a normalization,
+        `TokenizerFileError` with the file offset, and `OSError`.
+        """
+        from dstok.formats.kinds import about_file
+        from dstok.formats.reading import describe_sentencepiece_file
+
+        with about_file(path):
+            return cls._of_description(describe_sentencepiece_file(path))
 
     @classmethod
     def _of_description(cls, model: ModelDescription) -> Tokenizer:
@@ -404,8 +420,11 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def _decoder(self) -> Decoder:
         from dstok.core.run._decode import Decoder  # not needed to encode
 
-        sections = self._tables.sections
-        return Decoder(sections["starts"], sections["blob"], self.vocab_size, self._added.decodings())
+        sections, shape = self._tables.sections, self._tables.characters
+        added = self._added.decodings(shape is not None)
+        byte_ids = () if shape is None else [i for i in shape.byte_ids if i >= 0]
+        strip = shape is not None and bool(shape.strip)
+        return Decoder(sections["starts"], sections["blob"], self.vocab_size, added, byte_ids, strip)
 
     @lazy
     def _sorted_tokens(self) -> SortedTokens:
@@ -417,7 +436,8 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def _vocabulary(self) -> Vocabulary:
         from dstok.text.vocabulary import Vocabulary
 
-        return Vocabulary(self._decoder, self._added, frozenset(self._tables.description["raw_ids"]))
+        raw_ids = frozenset(self._tables.description["raw_ids"])
+        return Vocabulary(self._decoder, self._added, raw_ids, self._tables.characters)
 
     @lazy
     def _program(self) -> Program:

@@ -233,13 +233,14 @@ class RunDecodeStream(DecodeStream):
     def _of_run(self, more: bytes, closed: bool) -> str:
         """The text that more bytes of the open run make sure. A run that is closed here gets no further byte."""
         data = self._run + more
+        text, used = "\ufffd" * len(data), len(data)
         try:
-            text, used = ("\ufffd" * len(data), len(data)) if self._broken else codecs.utf_8_decode(data, "strict", closed)
+            text, used = (text, used) if self._broken else codecs.utf_8_decode(data, "strict", closed)
         except UnicodeDecodeError as error:
             if self._strict or self._begun:
                 self._error = self._refused(data[error.start])
                 raise self._error from None
-            text, used, self._broken = "\ufffd" * len(data), len(data), True
+            self._broken = True
         if closed or not (text == " " and self._strips):  # this space is none yet: the run may still break
             text, self._run = self._stripped(text), data[used:]
             self._begun = (self._begun or bool(text)) and not closed
@@ -257,8 +258,8 @@ class RunDecodeStream(DecodeStream):
 
     def _refused(self, byte: int) -> DecodeError:
         given = ", whose text was given before" if self._begun else ""
-        return DecodeError(f"expected a run of byte tokens that is UTF-8{given}, found byte 0x{byte:02x} in the last of "
-                           f"{self._count} ids, or before")
+        return DecodeError(f"expected a run of byte tokens that is UTF-8{given}, found byte 0x{byte:02x} in the last "
+                           f"of {self._count} ids, or before")
 
 
 def _as_numpy(ids: array[int]) -> npt.NDArray[np.uint32]:

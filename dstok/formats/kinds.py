@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from dstok.base.paths import StrPath
 
 __all__ = [
-    "GGUF", "IMAGE", "JSON", "LOOK", "RANKS", "about_file", "contents", "is_tiktoken", "kind_of", "refuse_other",
-    "what_is",
+    "GGUF", "IMAGE", "JSON", "LOOK", "RANKS", "SENTENCEPIECE", "about_file", "contents", "is_tiktoken", "kind_of",
+    "refuse_other", "what_is",
 ]
 
 LOOK = 4096  # bytes of a file that decide its kind
 JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_json loads it"
 RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern"
 IMAGE = "an image of dstok: Tokenizer.from_image loads it"
+SENTENCEPIECE = "a .model file of SentencePiece: Tokenizer.from_sentencepiece loads it"
 GGUF = "a GGUF file: Tokenizer.from_gguf loads it"
 _WEB = "a web page: fetch the file itself"
 _BEGINNINGS = {
@@ -60,18 +61,27 @@ def what_is(start: bytes) -> str:
 
 
 def refuse_other(start: bytes, own: str, expected: str) -> None:
-    """Raises `TokenizerFileError` if the file is known to be something other than `own`: `JSON` or `RANKS`."""
+    """Raises `TokenizerFileError` if the file is known to be something other than `own`, such as `JSON`."""
     what = kind_of(start)
     if what not in (own, None):
         raise TokenizerFileError(f"expected {expected}, found {what}", "byte 0")
 
 
 def kind_of(start: bytes) -> str | None:
-    """`IMAGE`, `GGUF`, `JSON`, `RANKS`, another known kind in words, or None."""
+    """`IMAGE`, `GGUF`, `JSON`, `RANKS`, `SENTENCEPIECE`, another known kind in words, or None."""
     what = next((what for begin, what in _BEGINNINGS.items() if start.startswith(begin)), None)
     if what is None and start.lstrip().startswith(b"{"):
         return JSON
+    if what is None and _is_sentencepiece(start):
+        return SENTENCEPIECE
     return RANKS if what is None and is_tiktoken(start) else what
+
+
+def _is_sentencepiece(start: bytes) -> bool:
+    """Does a file that begins with these bytes look like a .model file: a piece's text, then its score or type?"""
+    if len(start) < 6 or not start.startswith(b"\n") or start[2:3] != b"\n" or start[3] + 2 > start[1]:
+        return False
+    return start[4 + start[3] : 5 + start[3]] in (b"\x15", b"\x18")
 
 
 def is_tiktoken(start: bytes) -> bool:

@@ -1,8 +1,8 @@
 """A model's files -> `ModelDescription`, by path: a function for each kind of file.
 
-In: the path of a tokenizer.json, a GGUF file, a rank file of tiktoken. Out: its description, with the contents of the
-files beside it (a tokenizer_config.json, a chat template). Invariant: a file of another kind is refused, and the error
-names its kind.
+In: the path of a tokenizer.json, a rank file of tiktoken, a .model file of SentencePiece.
+Out: its description, with the contents of the files beside it (a tokenizer_config.json, a chat template).
+Invariant: a file of another kind is refused, and the error names its kind.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from dstok.base.paths import StrPath
 from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription
 from dstok.formats.json_value import read_text
-from dstok.formats.kinds import JSON, LOOK, RANKS, contents, refuse_other
+from dstok.formats.kinds import JSON, LOOK, RANKS, SENTENCEPIECE, contents, refuse_other
 
-__all__ = ["MODEL_FILES", "describe_json_file", "describe_ranks"]
+__all__ = ["ADDED_TOKENS", "MODEL_FILES", "describe_json_file", "describe_ranks", "describe_sentencepiece_file"]
 
-MODEL_FILES = ("tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken")  # of a folder the first counts
+MODEL_FILES = (  # of a folder the first counts
+    "tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken", "tokenizer.model")
+ADDED_TOKENS = "added_tokens.json"  # beside a tokenizer.model
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:
@@ -35,6 +37,19 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
     refuse_other(data[:LOOK], JSON, "a tokenizer.json")
     beside = _beside(path, "tokenizer_config.json") if config is None else contents(config)
     return _with_side_files(path, read_tokenizer_json(data, beside, upstream))
+
+
+def describe_sentencepiece_file(path: StrPath) -> ModelDescription:
+    """The model of a .model file of SentencePiece; of one named tokenizer.model with the files beside it.
+
+    Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
+    """
+    from dstok.formats.sentencepiece import describe_sentencepiece
+
+    data = contents(path)
+    refuse_other(data[:LOOK], SENTENCEPIECE, "a .model file of SentencePiece")
+    beside = _beside(path, "tokenizer_config.json"), _beside(path, ADDED_TOKENS)
+    return _with_side_files(path, describe_sentencepiece(data, *beside))
 
 
 def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription:

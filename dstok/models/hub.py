@@ -15,13 +15,13 @@ from importlib.util import find_spec
 
 from dstok.errors import ArgumentError, ModelNotFoundError
 from dstok.formats.rank_folders import WRAPPERS
-from dstok.formats.reading import MODEL_FILES
+from dstok.formats.reading import ADDED_TOKENS, MODEL_FILES
 
 __all__ = ["hub_file", "is_hub_name"]
 
 MAIN, *OTHERS = MODEL_FILES
 FILES = (*MODEL_FILES, "tokenizer_config.json", "chat_template.jinja", "generation_config.json",
-         *(wrapper.code for wrapper in WRAPPERS.values()))
+         ADDED_TOKENS, *(wrapper.code for wrapper in WRAPPERS.values()))
 _WORD = r"[A-Za-z0-9_](?:(?!--|\.\.)[A-Za-z0-9_.-]){0,95}"
 _NAME = re.compile(f"{_WORD}/{_WORD}")
 _REVISION = re.compile(rf"{_WORD}(?:/{_WORD}){{0,7}}")

@@ -18,7 +18,7 @@ from dstok.errors import ModelNotFoundError
 __all__ = ["ALIASES", "FILES", "ORGANIZATION", "common_form", "find", "is_name", "is_taken", "not_found"]
 
 ORGANIZATION = "deepseek-ai/"
-FILES = (".json", ".gguf", ".tiktoken", ".image")  # a name with such an end is a path
+FILES = (".json", ".gguf", ".tiktoken", ".model", ".image")  # a name with such an end is a path
 ALIASES = {
     "deepseek-v3": ("deepseek-v3-base", "deepseek-v3-0324", "deepseek-prover-v2-671b"),
     "deepseek-r1": ("deepseek-r1-zero", "deepseek-r1-0528"),

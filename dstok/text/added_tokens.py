@@ -58,14 +58,20 @@ class AddedTokens:
     def seen(self, token: AddedToken) -> bytes:
         """The text by which a token is matched."""
         content = token.content.encode()
-        return self._normalizer.normalize(content) if self._normalizer and token.normalized else content
+        normalized = token.normalized and not token.literal
+        return self._normalizer.normalize(content) if self._normalizer and normalized else content
 
-    def decodings(self) -> list[tuple[int, bytes, bool]]:
+    def spelled(self, token: AddedToken, characters: bool) -> str:
+        """The text by which a token is matched, as upstream writes it: in a model of characters with U+2581."""
+        text = self.seen(token).decode()
+        return text.replace(" ", "\u2581") if characters and token.normalized else text
+
+    def decodings(self, characters: bool = False) -> list[tuple[int, bytes, bool]]:
         r"""For each token: its id, the bytes that decoding gives, and whether decoding may leave it out as special.
 
         Upstream's rules: if the token's text is a spelling in the byte-level alphabet, the bytes are those that it
-        spells. Upstream looks the text, which may be normalized, up among the contents of the special tokens, which are
-        not.
+        spells. In a model of characters, a space stands for U+2581 instead. Upstream looks the text, which may be
+        normalized, up among the contents of the special tokens, which are not.
 
         >>> tokens = AddedToken(7, "<think>", special=True), AddedToken(8, "õ"), AddedToken(9, "ab õ")
         >>> AddedTokens(tokens, "16.0").decodings()
@@ -78,10 +84,12 @@ class AddedTokens:
         for token in self.tokens:
             if self.by_id[token.id] is not token:
                 continue
-            seen = self.seen(token)
-            text = seen.decode()
-            spells = is_spelling(text) and not token.literal
-            rows.append((token.id, decoded_bytes(text) if spells else seen, text in special))
+            text = self.spelled(token, characters)
+            if characters:
+                data = text.replace("\u2581", " ").encode()
+            else:
+                data = decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()
+            rows.append((token.id, data, text in special))
         return rows
 
     def policy(self, special: Special) -> Policy:

@@ -7,6 +7,8 @@ that it matches: `<｜User｜>`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dstok.base.lazy import lazy
 from dstok.base.texts import Text, checked_text
 from dstok.core.run._decode import Decoder
@@ -14,14 +16,22 @@ from dstok.errors import UnknownTokenError
 from dstok.formats.tokens import spelling
 from dstok.text.added_tokens import AddedTokens
 
+if TYPE_CHECKING:
+    from dstok.formats.character_shape import CharacterShape
+
 __all__ = ["Vocabulary"]
 
 
 class Vocabulary:
-    """The tokens of one model. `raw_ids`: those with their text as spelling, not the byte-level alphabet."""
+    """The tokens of one model. `raw_ids`: those with their text as spelling, not the byte-level alphabet.
 
-    def __init__(self, decoder: Decoder, added: AddedTokens, raw_ids: frozenset[int]) -> None:
-        self._decoder, self._added, self._raw_ids = decoder, added, raw_ids
+    characters: the shape of a model of characters, whose tokens are spelled with U+2581 for a space, or as "<0x0A>".
+    """
+
+    def __init__(
+        self, decoder: Decoder, added: AddedTokens, raw_ids: frozenset[int], characters: CharacterShape | None = None,
+    ) -> None:
+        self._decoder, self._added, self._raw_ids, self._characters = decoder, added, raw_ids, characters
 
     def text_of(self, id: int) -> str:
         """A token as tokenizer.json spells it. Raises `UnknownIdError`."""
@@ -29,6 +39,10 @@ class Vocabulary:
         added = self._added_texts.get(id)
         if added is not None:
             return added
+        if self._characters is not None:
+            from dstok.formats.character_shape import spelled  # not needed by most models
+
+            return spelled(data, id, self._characters)
         return data.decode() if id in self._raw_ids else spelling(data)
 
     def id_of(self, token: Text) -> int:
@@ -49,13 +63,16 @@ class Vocabulary:
     @lazy
     def _by_bytes(self) -> dict[bytes, int]:
         plain = self._raw_ids | self._added_texts.keys()
+        if self._characters is not None:
+            plain |= frozenset(self._characters.byte_ids)  # "<0x41>" is the byte of the token "A"
         known = {self._decoder.token(i): i for i in sorted(self._known(), key=plain.__contains__, reverse=True)}
         return {**{self._added.seen(t): t.id for t in self._added.tokens if t is not self._added.by_id[t.id]}, **known}
 
     @lazy
     def _added_texts(self) -> dict[int, str]:
         """The texts that match added tokens."""
-        return {token.id: self._added.seen(token).decode() for token in self._added.by_id.values()}
+        characters = self._characters is not None
+        return {token.id: self._added.spelled(token, characters) for token in self._added.by_id.values()}
 
     def _known(self) -> list[int]:
         return [i for i in range(self._decoder.size) if self._decoder.has(i)]

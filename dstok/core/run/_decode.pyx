@@ -191,7 +191,7 @@ cdef class Decoder:
             self.pool.release(w)
 
     def text(self, ids, bint skip_special, bint strict=False):
-        """The text of `ids`, or the bytes, if they are not UTF-8. A run of byte tokens is then text, unless `strict`."""
+        """The text of `ids`, or, if their bytes are not UTF-8, the bytes; byte tokens are text then unless `strict`."""
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
         try:
@@ -410,7 +410,9 @@ cdef class Decoder:
         return text
 
 
-cdef Py_ssize_t settle_runs(uint8_t *text, Py_ssize_t length, bint replaces, const Implementation *level) noexcept nogil:
+cdef Py_ssize_t settle_runs(
+    uint8_t *text, Py_ssize_t length, bint replaces, const Implementation *level
+) noexcept nogil:
     """Makes bytes of marked byte tokens, in place; returns the new length.
 
     With `replaces` each byte of a run that is not UTF-8 becomes U+FFFD, whose three bytes the marks have left.

@@ -1,0 +1,195 @@
+r"""SentencePiece's pieces with their scores -> `ModelDescription`: what .model files and GGUF have in common.
+
+In: pieces with scores and types, in the order of ids. Out: the model of characters that merges as SentencePiece does.
+Invariant: SentencePiece joins the two neighbours whose joined text is the piece with the best score, the leftmost of
+equals. The rules of the description do the same: all ways to cut a piece in two, by score. A file whose equal scores
+could make a difference is refused.
+Source: SentencePiece 0.2.3 and llama.cpp v0.5.0, run; tests/formats/test_sentencepiece.py.
+
+Two pieces of one score differ from two rules of neighbouring ranks: the leftmost is joined, whichever it is. For runs
+of one character, such as 2 to 16 spaces in Llama 2, that is the same if the longer left side comes first: the run that
+is growing is the leftmost pair. So only runs may have one score, and only if no other rule takes one before it has
+grown.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import itemgetter
+from typing import NamedTuple
+
+from dstok.core.merge._pairs import MAX_IDS
+from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.formats.added_token import AddedToken
+from dstok.formats.character_bpe import canonical_steps
+from dstok.formats.character_shape import BLANK, CharacterShape, Prefix, byte_spelling, canonical
+from dstok.formats.description import ModelDescription
+from dstok.formats.json_value import shown
+from dstok.formats.tokens import NOT_IN_UTF_8
+
+__all__ = ["BYTE", "CONTROL", "NORMAL", "UNKNOWN", "UNUSED", "USER_DEFINED", "Piece", "describe_pieces"]
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # the types in both formats
+MAX_PIECE = 256  # characters: all its cuts are looked up
+MAX_RUN = 64     # characters of a run with the score of another one
+
+
+class Piece(NamedTuple):
+    """A piece as files spell it, with U+2581 for a space; its score and type."""
+
+    text: str
+    score: float
+    kind: int
+
+
+def describe_pieces(pieces: Sequence[Piece], prefix: Prefix, strip: int, where: str) -> ModelDescription:
+    r"""The model of pieces. `where` is the place of the list of pieces, for errors.
+
+    prefix, strip: as in `CharacterShape`. Control tokens and the unknown token are special; user-defined ones are
+    added tokens, too. Raises `UnsupportedError` and `TokenizerFileError`.
+
+    >>> texts = "<unk>", *map(byte_spelling, range(256)), "▁", "a", "▁a"
+    >>> kinds = UNKNOWN, *[BYTE] * 256, *[NORMAL] * 3
+    >>> model = describe_pieces([Piece(t, -i, k) for i, (t, k) in enumerate(zip(texts, kinds))], "none", 0, "pieces")
+    >>> model.merge_rules(), model.tokens[11], model.tokens[259]
+    ([(257, 258, 259)], b'\n', b' a')
+    """
+    if len(pieces) > MAX_IDS:
+        raise UnsupportedError(f"more than {MAX_IDS} pieces", where)
+    ids = _ids(pieces, where)
+    byte_ids = _byte_ids(pieces, ids, where)
+    rules = _rules(pieces, where)
+    _check_scores(pieces, rules, where)
+    tokens = [None if piece.kind == UNUSED else canonical(piece.text).encode() for piece in pieces]
+    for byte, token_id in enumerate(byte_ids):
+        if token_id >= 0:
+            tokens[token_id] = bytes([byte])
+    shape = CharacterShape(prefix, False, strip, byte_ids)
+    added = tuple(AddedToken(i, piece.text, special=piece.kind != USER_DEFINED) for i, piece in enumerate(pieces)
+                  if piece.kind in (UNKNOWN, CONTROL, USER_DEFINED))
+    places = {f"added_tokens[{number}]": f"{where}[{token.id}]" for number, token in enumerate(added)}
+    merges = array("I", [i for rule in rules for i in rule])
+    return ModelDescription((), tuple(tokens), frozenset(), merges, added, False,
+                            normalizer=canonical_steps(shape, where), characters=shape,
+                            places={"vocab": where, "merges": where, **places})
+
+
+def _ids(pieces: Sequence[Piece], where: str) -> dict[str, int]:
+    """The ids by text. No two pieces have one, spaces written either way."""
+    ids: dict[str, int] = {}
+    for i, piece in enumerate(pieces):
+        if not piece.text:
+            raise TokenizerFileError("expected a piece, found an empty one", f"{where}[{i}]")
+        if ids.setdefault(canonical(piece.text), i) != i:
+            owner = ids[canonical(piece.text)]
+            raise TokenizerFileError(f"expected a piece of its own, found {shown(piece.text)} of id {owner} again",
+                                     f"{where}[{i}]")
+        if piece.kind == NORMAL and (" " in piece.text or len(piece.text) > MAX_PIECE):
+            what = "with a space" if " " in piece.text else f"of more than {MAX_PIECE} characters"
+            raise UnsupportedError(f"the piece {shown(piece.text)} {what}", f"{where}[{i}]")
+        if piece.score != piece.score:
+            raise TokenizerFileError("expected a score, found NaN", f"{where}[{i}]")
+    return ids
+
+
+def _byte_ids(pieces: Sequence[Piece], ids: dict[str, int], where: str) -> tuple[int, ...]:
+    """The id of each byte's piece, or -1. A byte that characters need has one."""
+    found = [ids.get(byte_spelling(byte), -1) for byte in range(256)]
+    found = [i if i >= 0 and pieces[i].kind == BYTE else -1 for i in found]
+    for byte, token_id in enumerate(found):
+        owner = ids.get(chr(byte)) if byte < 0x80 else None
+        alone = owner is not None and pieces[owner].kind in (NORMAL, USER_DEFINED)
+        if not alone and byte not in NOT_IN_UTF_8 and (token_id < 0 or byte == ord(" ")):
+            missing = BLANK if byte == ord(" ") else byte_spelling(byte)
+            raise UnsupportedError(f"a vocabulary without the piece {missing!r}, which characters need", where)
+    if len([piece for piece in pieces if piece.kind == BYTE]) > sum(i >= 0 for i in found):
+        number = next(i for i, piece in enumerate(pieces) if piece.kind == BYTE and i not in found)
+        raise TokenizerFileError(f"expected the spelling of a byte, found {shown(pieces[number].text)}",
+                                 f"{where}[{number}]")
+    return tuple(found)
+
+
+def _rules(pieces: Sequence[Piece], where: str) -> list[tuple[int, int, int]]:
+    """The rules (left, right, joined), the best first."""
+    ids = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == NORMAL}
+    alone = {piece.text for piece in pieces if piece.kind in (NORMAL, USER_DEFINED)}
+    rules: list[tuple[float, int, int, tuple[int, int, int]]] = []
+    for i, piece in enumerate(pieces):
+        text = piece.text
+        if len(text) < 2 or piece.kind not in (NORMAL, UNUSED):
+            continue
+        cuts = [(-piece.score, -at, at - len(text), (ids[text[:at]], ids[text[at:]], i)) for at in range(1, len(text))
+                if text[:at] in ids and text[at:] in ids]
+        if piece.kind == UNUSED and cuts:
+            raise UnsupportedError(f"the unused piece {shown(text)}, which merging makes", f"{where}[{i}]")
+        if piece.kind == NORMAL and not alone.issuperset(text):
+            char = next(char for char in text if char not in alone)
+            raise UnsupportedError(f"the piece {shown(text)} with {char!r}, which is no piece", f"{where}[{i}]")
+        rules += cuts
+    rules.sort()
+    return [rule for *_, rule in rules]
+
+
+# Equal scores
+
+
+def _check_scores(pieces: Sequence[Piece], rules: Sequence[tuple[int, int, int]], where: str) -> None:
+    """Raises `UnsupportedError` if the leftmost of two pieces with one score is not always the one with more rank."""
+    joined = {made for _, _, made in rules}
+    times = Counter(pieces[made].score for made in joined)
+    tied = {made for made in joined if times[pieces[made].score] > 1}
+    alike = _runs_that_grow_alike(pieces) if tied else frozenset()
+    for made in tied:
+        if pieces[made].text[0] not in alike or not _is_run(pieces[made].text):
+            raise UnsupportedError(f"the piece {shown(pieces[made].text)}, with a score that another one has, too",
+                                   f"{where}[{made}]")
+    for left, right, made in rules:
+        text = pieces[made].text
+        for side in {left, right} & tied:
+            if pieces[made].score >= pieces[side].score and not _is_run(text):
+                raise UnsupportedError(f"the piece {shown(text)}, which takes {shown(pieces[side].text)} before that "
+                                       "has grown", f"{where}[{made}]")
+
+
+def _is_run(text: str) -> bool:
+    """Is the text one character, again and again?"""
+    return text == text[0] * len(text)
+
+
+def _runs_that_grow_alike(pieces: Sequence[Piece]) -> frozenset[str]:
+    """The characters whose runs have one score, and for which the leftmost pair is always the one with more rank."""
+    lengths: dict[str, set[int]] = {}
+    scores: dict[str, set[float]] = {}
+    for piece in pieces:
+        if piece.kind == NORMAL and len(piece.text) > 1 and _is_run(piece.text):
+            lengths.setdefault(piece.text[0], set()).add(len(piece.text))
+            scores.setdefault(piece.text[0], set()).add(piece.score)
+    return frozenset(char for char, found in lengths.items()
+                     if len(scores[char]) == 1 and max(found) <= MAX_RUN and _grow_alike(found))
+
+
+def _grow_alike(lengths: set[int]) -> bool:
+    """Is the leftmost pair in each run of a character the one with the longest left side? `lengths`: of the pieces.
+
+    The longest piece is made first, with nothing but single characters after it, and is no left side. So what follows
+    it is a run of its own, and twice its length shows all that can happen.
+
+    >>> _grow_alike({2, 3, 4}), _grow_alike({2, 3, 4, 6}), _grow_alike({2, 5, 7})
+    (True, True, False)
+    """
+    longest = max(lengths)
+    for count in range(2, 2 * longest + 1):
+        run = [1] * count
+        while pairs := [(-one, -next, at) for at, (one, next) in enumerate(pairwise(run)) if one + next in lengths]:
+            if min(pairs) != min(pairs, key=itemgetter(2)):
+                return False
+            at = min(pairs)[2]
+            run[at : at + 2] = [run[at] + run[at + 1]]
+            if at == 0 and run[0] == longest and max(run[1:], default=1) > 1:
+                return False
+        if count >= longest and run[0] != longest:
+            return False
+    return True

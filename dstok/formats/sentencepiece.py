@@ -1,0 +1,198 @@
+r"""SentencePiece's .model files -> `ModelDescription`.
+
+In: a .model file of BPE with byte fallback, as Llama 2 and Mistral have it; the tokenizer_config.json beside it.
+Out: the model, by way of pieces.py.
+Invariant: the ids of a text without control tokens are SentencePiece's. A file whose settings ask for more is refused,
+with the field's name.
+Source: sentencepiece_model.proto and SentencePiece 0.2.3; tests/formats/test_sentencepiece.py compares with it.
+
+- SentencePiece puts a space, its dummy prefix, before a text. Here a space stands before each stretch between control
+  tokens. SentencePiece finds no control token in a text, so its callers encode the stretches one by one.
+- User-defined symbols are found in the text with its space. No space is put after them.
+- A folder of the hub may add tokens in its tokenizer_config.json.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from dstok.core.merge._pairs import MAX_IDS
+from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.formats.added_token import AddedToken
+from dstok.formats.character_shape import canonical
+from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.json_value import Value, load_json
+from dstok.formats.pieces import BYTE, CONTROL, NORMAL, USER_DEFINED, Piece, describe_pieces
+from dstok.formats.tokenizer_config import read_tokenizer_config
+
+__all__ = ["describe_sentencepiece"]
+
+PIECES, TRAINER, NORMALIZER, DENORMALIZER = 1, 2, 3, 5  # fields of the file
+BPE = 2
+ALGORITHMS = {1: "Unigram", 2: "BPE", 3: "words", 4: "characters"}
+_Fields = dict[int, Any]
+VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5  # protobuf's wire types
+
+
+def describe_sentencepiece(data: bytes, config: bytes | None = None, added: bytes | None = None) -> ModelDescription:
+    """The model of a .model file; `config` and `added` are the tokenizer_config.json and added_tokens.json beside it.
+
+    Raises `UnsupportedError` and `TokenizerFileError`.
+    """
+    pieces, specs = list[Piece](), dict[int, _Fields]()
+    for field, value, at in _fields(data, 0):
+        if field == PIECES:
+            pieces.append(_piece(value, at))
+        elif field in (TRAINER, NORMALIZER, DENORMALIZER):
+            specs[field] = {number: found for number, found, _ in _fields(_bytes(value, at), at)}
+    trainer, normalizer = specs.get(TRAINER, {}), specs.get(NORMALIZER, {})
+    _check_trainer(trainer)
+    _check_normalizer(normalizer, specs.get(DENORMALIZER, {}))
+    prefix = bool(normalizer.get(3, True))
+    model = describe_pieces(pieces, "stretch" if prefix else "none", int(prefix), "pieces")
+    tokens = [_user_defined(token, prefix) if pieces[token.id].kind == USER_DEFINED else token
+              for token in model.added_tokens]
+    ends = _ends(trainer, pieces)
+    if config is not None:
+        tokens += _tokens_beside(load_json(config, "tokenizer_config.json: "), pieces, tokens)
+    _check_names(added, tokens)
+    if config is not None:
+        ids = {piece.text: i for i, piece in enumerate(pieces)} | {token.content: token.id for token in tokens}
+        found = read_tokenizer_config(config, ids)
+        ends = replace(found, **{name: getattr(ends, name) for name in ("bos_id", "eos_id", "pad_id")
+                                 if getattr(found, name) is None})
+    return replace(model, added_tokens=tuple(tokens), config=ends)
+
+
+# Settings
+
+
+def _check_trainer(trainer: _Fields) -> None:
+    algorithm = trainer.get(3, 1)
+    if algorithm != BPE:
+        raise UnsupportedError(f"expected the model type BPE, found {ALGORITHMS.get(algorithm, algorithm)}",
+                               "trainer_spec.model_type")
+    if not trainer.get(35):
+        raise UnsupportedError("BPE without byte_fallback", "trainer_spec.byte_fallback")
+    if trainer.get(24):
+        raise UnsupportedError("a space at the end of words", "trainer_spec.treat_whitespace_as_suffix")
+
+
+def _check_normalizer(normalizer: _Fields, denormalizer: _Fields) -> None:
+    for spec, name in ((normalizer, "normalizer_spec"), (denormalizer, "denormalizer_spec")):
+        if spec.get(2):
+            rule = _bytes(spec.get(1, b"")).decode("utf-8", "replace")[:80]
+            raise UnsupportedError(f"the normalization {rule!r}", f"{name}.precompiled_charsmap")
+    if normalizer.get(4, True):
+        raise UnsupportedError("extra spaces that are removed", "normalizer_spec.remove_extra_whitespaces")
+    if not normalizer.get(5, True):
+        raise UnsupportedError("spaces that are not written as U+2581", "normalizer_spec.escape_whitespaces")
+
+
+def _ends(trainer: _Fields, pieces: list[Piece]) -> TokenizerConfig:
+    """BOS, EOS and the padding: the control tokens with the names that the trainer had for them."""
+    control = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == CONTROL}
+    names = ((46, b"<s>"), (47, b"</s>"), (48, b"<pad>"))
+    bos, eos, pad = (control.get(_bytes(trainer.get(field, name)).decode("utf-8", "replace")) for field, name in names)
+    return TokenizerConfig(bos, eos, pad)
+
+
+# Added tokens
+
+
+def _user_defined(token: AddedToken, prefix: bool) -> AddedToken:
+    """A symbol that is found in the normalized text. A normalizer that puts a space before it would change it, too."""
+    content = canonical(token.content) if prefix else token.content
+    return token._replace(content=content, normalized=True, literal=prefix)
+
+
+def _tokens_beside(settings: Value, pieces: list[Piece], known: list[AddedToken]) -> Iterator[AddedToken]:
+    """The further tokens in `added_tokens_decoder`."""
+    listed, contents = settings.get("added_tokens_decoder"), {token.content for token in known}
+    for key in listed.object() if listed is not None else ():
+        entry = listed.need(key)  # type: ignore[union-attr]
+        content = entry.need("content")
+        if not key.isdecimal() or len(key) > 9 or int(key) >= MAX_IDS:
+            entry.wrong(f"an id below {MAX_IDS}")
+        if int(key) < len(pieces) and pieces[int(key)].text != content.text():
+            content.wrong(f"the piece {pieces[int(key)].text!r}")
+        if content.text() in contents:
+            continue
+        flags = {name: entry.need(name).boolean() for name in ("single_word", "lstrip", "rstrip", "special")}
+        yield AddedToken(int(key), content.text(), **flags)
+
+
+def _check_names(added: bytes | None, tokens: list[AddedToken]) -> None:
+    """Refuses an added_tokens.json with tokens that a tokenizer_config.json does not list, with their flags."""
+    known = {token.content for token in tokens}
+    for content in load_json(added, "added_tokens.json: ").object() if added is not None else ():
+        if content not in known:
+            raise UnsupportedError(f"the token {content[:80]!r}, which no tokenizer_config.json lists in "
+                                   "added_tokens_decoder", "added_tokens.json")
+
+
+# The wire format of protobuf
+
+
+def _piece(value: Any, at: int) -> Piece:
+    text, score, kind = b"", 0.0, NORMAL
+    for field, found, place in _fields(_bytes(value, at), at):
+        if field == 1:
+            text = _bytes(found, place)
+        elif field == 2:
+            score = struct.unpack("<f", _bytes(found, place))[0] if len(_bytes(found, place)) == 4 else float("nan")
+        elif field == 3:
+            kind = found if isinstance(found, int) else -1
+    try:
+        spelled = text.decode()
+    except UnicodeDecodeError as error:
+        raise TokenizerFileError(f"expected a piece in UTF-8, found {error.reason}", f"byte {at}") from None
+    if kind not in range(NORMAL, BYTE + 1):
+        raise TokenizerFileError(f"expected a type from 1 to 6, found {kind!r}", f"byte {at}")
+    return Piece(spelled, score, kind)
+
+
+def _fields(data: bytes, start: int) -> Iterator[tuple[int, int | bytes, int]]:
+    """The fields of a message as (number, value, offset in the file). A group is refused: the format has none."""
+    at = 0
+    while at < len(data):
+        begin = at
+        key, at = _varint(data, at, start)
+        kind = key & 7
+        if kind == VARINT:
+            value, at = _varint(data, at, start)
+            yield key >> 3, value, start + begin
+            continue
+        if kind == BYTES:
+            size, at = _varint(data, at, start)
+        elif kind in (FIXED_32, FIXED_64):
+            size = 4 if kind == FIXED_32 else 8
+        else:
+            raise TokenizerFileError(f"expected a field of protobuf, found wire type {kind}", f"byte {start + begin}")
+        if size > len(data) - at:
+            raise TokenizerFileError(f"expected {size} bytes, found {len(data) - at}: the file is cut short or damaged",
+                                     f"byte {start + at}")
+        yield key >> 3, data[at : at + size], start + at
+        at += size
+
+
+def _varint(data: bytes, at: int, start: int) -> tuple[int, int]:
+    """A number of up to 64 bits, seven to a byte, and the offset after it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if at == len(data):
+            break
+        byte = data[at]
+        value, at = value | (byte & 0x7F) << shift, at + 1
+        if byte < 0x80:
+            return value, at
+    raise TokenizerFileError("expected a number, found the end or more than ten bytes", f"byte {start + at}")
+
+
+def _bytes(value: int | bytes, at: int = 0) -> bytes:
+    if isinstance(value, int):
+        raise TokenizerFileError("expected bytes, found a number", f"byte {at}")
+    return value

@@ -1,0 +1,225 @@
+"""SentencePiece's .model files: the ids of sentencepiece, from real files and from small ones; what is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from judges import judge
+from kept import kept
+from reference import examples
+from sentencepiece_bytes import SMALL, message, model_bytes
+from shared_data import CORPORA, corpus
+from shares import chance_of_today, share
+from text_strategies import texts as odd_texts
+from tokenizers import Tokenizer
+
+import dstok
+from dstok.errors import ArgumentError, DstokError, TokenizerFileError, UnsupportedError
+from dstok.formats.description import ModelDescription
+from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED, Piece
+from dstok.formats.sentencepiece import describe_sentencepiece
+from dstok.formats.tokenizer_json_writer import write_tokenizer_json
+
+FILES = ("tokenizer.model.v1", "mistral_instruct_tokenizer_240216.model.v2", "mistral_instruct_tokenizer_240323.model.v3",
+         "mistral_instruct_tokenizer_241114.model.v7")
+SPACES = ("", " ", "  ", "▁", "▁▁ ", " \n ", "\n\n", "a ▁", "\t \t", "\u3000", " " * 15, " " * 16, " " * 17, " " * 40)
+
+
+def sentencepiece(data: bytes) -> Any:
+    sys.path.append(str(judge("mistral")))  # after the packages that are installed
+    from sentencepiece import SentencePieceProcessor  # type: ignore[import-not-found]
+
+    return SentencePieceProcessor(model_proto=data)
+
+
+def in_upstream(model: ModelDescription) -> Tokenizer:
+    """Upstream's tokenizer of the same merges, without added tokens but the first: it finds only `<unk>` in texts."""
+    return Tokenizer.from_str(write_tokenizer_json(replace(model, added_tokens=model.added_tokens[:1])))
+
+
+@kept(most=1)
+def real(name: str) -> tuple[Tokenizer, Any]:
+    data = judge(f"mistral/mistral_common/data/{name}").read_bytes()
+    return in_upstream(describe_sentencepiece(data)), sentencepiece(data)
+
+
+def parts(name: str) -> Iterator[str]:
+    """Lines and groups of lines of a corpus."""
+    lines = corpus(name).splitlines(keepends=True)
+    for at in range(0, len(lines), 7):
+        yield "".join(lines[at : at + 7])[:2000]
+
+
+def compare(ours: Tokenizer, theirs: Any, texts: list[str]) -> None:
+    for text, found in zip(texts, ours.encode_batch(texts, add_special_tokens=False)):
+        assert found.ids == theirs.encode(text), text
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_corpora(name: str) -> None:
+    compare(*real(name), [text for source in CORPORA for text in share(parts(source), 60)])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_spaces_and_odd_texts(name: str) -> None:
+    rng = chance_of_today(f"sentencepiece {name}")
+    made = ["".join(rng.choices("ab  \n\t▁é中🦙the0.\r\x00'", k=rng.randrange(40))) for _ in range(500)]
+    compare(*real(name), [*SPACES, *made])
+
+
+SMALL_RULES = st.lists(st.text("ab▁", min_size=2, max_size=5), max_size=8, unique=True)
+
+
+@examples(60)
+@given(SMALL_RULES, st.randoms(use_true_random=False), st.lists(odd_texts | st.text("ab ▁c", max_size=20), min_size=1))
+def test_random_models(tokens: list[str], rng: Any, texts: list[str]) -> None:
+    """Pieces in any order of scores, some of them equal: what is not refused has sentencepiece's ids."""
+    scores = rng.choices(range(-40, 0), k=len(tokens)) if rng.random() < 0.3 else rng.sample(range(-40, 0), len(tokens))
+    alone = [Piece(char, -100 - number, NORMAL) for number, char in enumerate("▁abcé")]
+    made = [Piece(text, score, NORMAL) for text, score in zip(tokens, scores)]
+    data = model_bytes([*SMALL[:259], *made, *alone], normalizer={3: rng.randrange(2)})
+    theirs = sentencepiece(data)
+    try:
+        model = describe_sentencepiece(data)
+    except UnsupportedError as error:
+        assert "score" in str(error) or "grown" in str(error)
+        return
+    compare(in_upstream(model), theirs, [text for text in texts if "<unk>" not in text])
+
+
+RUNS = [([2, 3, 4], True), ([2, 3, 4, 6], True), ([2, 4], True), ([2, 5, 7], False), ([3], True)]
+
+
+@pytest.mark.parametrize(("lengths", "taken"), RUNS)
+def test_runs_of_one_score(lengths: list[int], taken: bool) -> None:
+    """Runs with one score are taken where the longest left side is the leftmost pair, and have sentencepiece's ids."""
+    runs = [Piece("a" * length, -9, NORMAL) for length in lengths]
+    data = model_bytes([*SMALL[:259], *runs, *(Piece(char, -50, NORMAL) for char in "▁ab")])
+    if not taken:
+        with pytest.raises(UnsupportedError, match="a score that another one has"):
+            describe_sentencepiece(data)
+        return
+    compare(in_upstream(describe_sentencepiece(data)), sentencepiece(data), ["a" * n + "b" * (n % 2) for n in range(40)])
+
+
+def test_a_run_that_is_taken_before_it_has_grown() -> None:
+    made = [Piece("aa", -9, NORMAL), Piece("aaa", -9, NORMAL), Piece("aab", -3, NORMAL)]
+    with pytest.raises(UnsupportedError, match="takes 'aa' before that has grown"):
+        describe_sentencepiece(model_bytes([*SMALL[:259], *made, *(Piece(char, -50, NORMAL) for char in "▁ab")]))
+
+
+def test_what_is_read() -> None:
+    model = describe_sentencepiece(model_bytes(trainer={46: b"<s>", 47: b"</s>", 48: b"<pad>"}))
+    assert (model.config.bos_id, model.config.eos_id, model.config.pad_id) == (1, 2, None)
+    assert [token.content for token in model.added_tokens] == ["<unk>", "<s>", "</s>"]
+    assert model.merge_rules() == [(263, 264, 259), (262, 263, 260), (260, 264, 261), (262, 259, 261)]
+    assert model.tokens[13:14] + model.tokens[259:264] == (b"\n", b"ab", b" a", b" ab", b" ", b"a")
+    assert model.characters is not None and (model.characters.prefix, model.characters.strip) == ("stretch", 1)
+    bare = describe_sentencepiece(model_bytes(normalizer={3: 0}))
+    assert bare.characters is not None and (bare.characters.prefix, bare.characters.strip) == ("none", 0)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"trainer": {3: 1}}, "expected the model type BPE, found Unigram - at trainer_spec.model_type"),
+    ({"trainer": {3: 4}}, "found characters"),
+    ({"trainer": {35: 0}}, "trainer_spec.byte_fallback"),
+    ({"trainer": {24: 1}}, "trainer_spec.treat_whitespace_as_suffix"),
+    ({"normalizer": {1: b"nmt_nfkc", 2: b"x"}}, "the normalization 'nmt_nfkc' - at normalizer_spec.precompiled_charsmap"),
+    ({"normalizer": {4: 1}}, "normalizer_spec.remove_extra_whitespaces"),
+    ({"normalizer": {5: 0}}, "normalizer_spec.escape_whitespaces"),
+    ({"more": [(5, message([(2, b"x")]))]}, "denormalizer_spec.precompiled_charsmap"),
+    ({"pieces": [*SMALL, Piece("abc", -70, UNUSED)]}, "the unused piece 'abc', which merging makes - at pieces[267]"),
+    ({"pieces": [*SMALL, Piece("ax", -70, NORMAL)]}, "the piece 'ax' with 'x', which is no piece"),
+    ({"pieces": [*SMALL, Piece("a b", -70, NORMAL)]}, "the piece 'a b' with a space"),
+    ({"pieces": [*SMALL, Piece("a" * 257, -70, NORMAL)]}, "of more than 256 characters"),
+    ({"pieces": [*SMALL, Piece("bc", -1, NORMAL)]}, "with a score that another one has, too"),
+    ({"pieces": [*SMALL[:50], *SMALL[51:]]}, "a vocabulary without the piece '<0x2F>'"),
+    ({"pieces": [piece for piece in SMALL if piece.text != "▁"]}, "'▁'"),
+]
+BROKEN: list[tuple[bytes, str]] = [
+    (model_bytes([*SMALL, SMALL[-1]]), "a piece of its own, found 'é' of id 266 again - at pieces[267]"),
+    (model_bytes([*SMALL, Piece("", 0, NORMAL)]), "found an empty one"),
+    (model_bytes([*SMALL, Piece("x", 0, 7)]), "expected a type from 1 to 6, found 7"),
+    (model_bytes([*SMALL, Piece("x", float("nan"), NORMAL)]), "found NaN"),
+    (model_bytes([*SMALL, Piece("<0xag>", 0, 6)]), "expected the spelling of a byte, found '<0xag>'"),
+    (model_bytes()[:-3], "the file is cut short or damaged"),
+    (message([(1, message([(1, b"\xff")]))]), "expected a piece in UTF-8"),
+    (message([(1, 5)]), "expected bytes, found a number"),
+    (b"\x0b", "wire type 3"),
+    (b"\x08" + b"\xff" * 11, "more than ten bytes"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), REFUSED)
+def test_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        describe_sentencepiece(model_bytes(**changes))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("data", "said"), BROKEN)
+def test_broken(data: bytes, said: str) -> None:
+    with pytest.raises(TokenizerFileError) as caught:
+        describe_sentencepiece(data)
+    assert said in str(caught.value)
+
+
+def test_damaged_files() -> None:
+    """Each damage is an error of dstok's, or gives another model."""
+    rng, data = chance_of_today("damaged .model"), model_bytes()
+    for _ in range(300):
+        damaged = bytearray(data)
+        for _ in range(rng.choice((1, 1, 5))):
+            damaged[rng.randrange(len(data))] = rng.randrange(256)
+        with suppress(DstokError):
+            describe_sentencepiece(bytes(damaged[: rng.choice((len(data), rng.randrange(len(data))))]))
+
+
+# Folders of the hub
+
+TOKEN = {"content": "<mine>", "single_word": False, "lstrip": True, "rstrip": False, "normalized": False, "special": True}
+
+
+def test_tokens_of_the_config() -> None:
+    config = {"eos_token": "<mine>", "add_bos_token": True, "added_tokens_decoder": {
+        "1": {**TOKEN, "content": "<s>"}, "267": TOKEN, "264": {**TOKEN, "content": "b"}}}
+    added = json.dumps({"<mine>": 267}).encode()
+    model = describe_sentencepiece(model_bytes(), json.dumps(config).encode(), added)
+    assert [(token.id, token.content, token.lstrip, token.special) for token in model.added_tokens[3:]] == [
+        (267, "<mine>", True, True), (264, "b", True, True)]
+    assert (model.config.bos_id, model.config.eos_id, model.config.add_bos) == (1, 267, True)
+    with pytest.raises(UnsupportedError, match="'<mine>', which no tokenizer_config.json lists"):
+        describe_sentencepiece(model_bytes(), None, added)
+    for key, token in (("3", TOKEN), ("x", TOKEN), ("99999999", TOKEN)):
+        wrong = {"added_tokens_decoder": {key: token}}
+        with pytest.raises(TokenizerFileError, match="expected"):
+            describe_sentencepiece(model_bytes(), json.dumps(wrong).encode())
+
+
+def test_user_defined_symbols() -> None:
+    pieces = [*SMALL, Piece("▁x", 0, USER_DEFINED), Piece("<c>", 0, CONTROL)]
+    token = describe_sentencepiece(model_bytes(pieces)).added_tokens[3]
+    assert (token.content, token.normalized, token.literal, token.special) == (" x", True, True, False)
+    token = describe_sentencepiece(model_bytes(pieces, normalizer={3: 0})).added_tokens[3]
+    assert (token.content, token.normalized, token.literal) == ("▁x", True, False)
+
+
+def test_other_readers_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "some.model"
+    path.write_bytes(model_bytes())
+    with pytest.raises(TokenizerFileError, match="found a .model file of SentencePiece: Tokenizer.from_sentencepiece"):
+        dstok.Tokenizer.from_json(path)
+    with pytest.raises(ArgumentError, match="a .model file of SentencePiece: no version of tokenizers reads it"):
+        dstok.load(path, upstream="tokenizers-1.0.0rc3")
+    path.write_bytes(b"{}")
+    with pytest.raises(TokenizerFileError, match="expected a .model file of SentencePiece, found JSON"):
+        dstok.Tokenizer.from_sentencepiece(path)
