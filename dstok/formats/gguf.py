@@ -6,6 +6,7 @@ Invariant: the ids are those of upstream's tokenizer.json files that llama.cpp's
 formats/llama_cpp.py tells where llama.cpp's own ids differ. A model that GGUF cannot describe is refused. `write_gguf`
 returns, as sentences, the facts that llama.cpp's convention loses.
 Source: the GGUF specification; llama.cpp v0.5.0, conversion/base.py (`get_vocab_base`) for the types of tokens.
+The tokenizer model "gpt2" is byte-level BPE; "llama" is BPE from characters, which formats/gguf_llama.py reads.
 
 GGUF does not say:
 - which flags an added token has: one with lstrip, rstrip or single_word is refused;
@@ -27,18 +28,19 @@ from dstok.base.paths import StrPath
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
-from dstok.formats.gguf_file import read_gguf
+from dstok.formats.gguf_file import TOKENS, need, read_gguf, strings, token_config, token_types
+from dstok.formats.gguf_llama import describe_llama, scores_of, told_of_pieces
 from dstok.formats.json_value import shown
-from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, Family, family_base, family_of_pre, find_family
+from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, family_base, family_of_pre, find_family
 from dstok.formats.merges import refuse_repeated
+from dstok.formats.pieces import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
+from dstok.formats.tokenizer_json_writer import token_spelling
 from dstok.formats.tokens import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
 from dstok.formats.upstream import NEWEST
 
 __all__ = ["describe_gguf", "write_gguf"]
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5  # `tokenizer.ggml.token_type`
-TOKENS, TYPES, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges"
-PRE = "tokenizer.ggml.pre"
+MERGES, PRE = "tokenizer.ggml.merges", "tokenizer.ggml.pre"
 
 
 # Reading
@@ -50,16 +52,18 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
     Raises `UnsupportedError`, `TokenizerFileError` (with key or offset), and `OSError`.
     """
     values = read_gguf(path)
-    kind = _need(values, "tokenizer.ggml.model", str)
+    kind = need(values, "tokenizer.ggml.model", str)
+    if kind == "llama":
+        return describe_llama(values)
     if kind != "gpt2":
-        raise UnsupportedError(f"expected the tokenizer model 'gpt2' (byte-level BPE), found {shown(kind)}",
-                               "tokenizer.ggml.model")
-    pre = _need(values, PRE, str)
+        raise UnsupportedError("expected the tokenizer model 'gpt2' (byte-level BPE) or 'llama' (BPE from characters), "
+                               f"found {shown(kind)}", "tokenizer.ggml.model")
+    pre = need(values, PRE, str)
     base = family_base(family_of_pre(pre).names[0], upstream)
-    texts = _strings(values, TOKENS)
-    types = _types(values, len(texts))
-    config = _config(values, len(texts))
-    merges = _merges(_strings(values, MERGES), texts, types)
+    texts = strings(values, TOKENS)
+    types = token_types(values, len(texts), UNUSED)
+    config = token_config(values, len(texts))
+    merges = _merges(strings(values, MERGES), texts, types)
     tokens, raw_ids = _tokens(texts, types, frozenset(merges))
     added = tuple(AddedToken(i, texts[i], special=kind in (CONTROL, UNKNOWN))
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
@@ -74,40 +78,6 @@ def _placed(base: ModelDescription, added: Sequence[AddedToken]) -> ModelDescrip
     return replace(base, splits=tuple(replace(split, where=PRE) for split in base.splits),
                    normalizer=tuple(replace(step, where=PRE) for step in base.normalizer),
                    places={"vocab": TOKENS, "merges": MERGES, **tokens})
-
-
-def _need(values: dict[str, Any], key: str, kind: type) -> Any:
-    if key not in values:
-        raise TokenizerFileError("expected a value, found none", key)
-    return _typed(values, key, kind)
-
-
-def _typed(values: dict[str, Any], key: str, kind: type) -> Any:
-    value = values.get(key)
-    if value is not None and type(value) is not kind:
-        found = f"an array of {len(value)}" if isinstance(value, list) else shown(value)
-        raise TokenizerFileError(f"expected a value of type {kind.__name__}, found {found}", key)
-    return value
-
-
-def _strings(values: dict[str, Any], key: str) -> list[str]:
-    strings: list[str] = _need(values, key, list)
-    if strings and not isinstance(strings[0], str):
-        raise TokenizerFileError("expected an array of strings, found one of numbers", key)
-    return strings
-
-
-def _types(values: dict[str, Any], count: int) -> list[int]:
-    """The types of the tokens. If the file does not tell, none of them is an added token, as in llama.cpp."""
-    types: list[int] = _typed(values, TYPES, list)
-    if types is None:
-        return [NORMAL] * count
-    if len(types) != count:
-        raise TokenizerFileError(f"expected {count} types, one a token, found {len(types)}", TYPES)
-    for i, kind in enumerate(types):
-        if type(kind) is not int or not NORMAL <= kind <= UNUSED:
-            raise TokenizerFileError(f"expected a type from 1 to 5, found {shown(kind)}", f"{TYPES}[{i}]")
-    return types
 
 
 def _tokens(
@@ -157,19 +127,6 @@ def _check_bytes(tokens: Sequence[bytes | None], raw_ids: frozenset[int]) -> Non
             raise UnsupportedError(f"a vocabulary without a token for the byte 0x{byte:02X}, {spelled!r}", TOKENS)
 
 
-def _config(values: dict[str, Any], count: int) -> TokenizerConfig:
-    ids: dict[str, int | None] = {}
-    for name in ("bos", "eos", "padding"):
-        key = f"tokenizer.ggml.{name}_token_id"
-        value = _typed(values, key, int)
-        if value is not None and not 0 <= value < count:
-            raise TokenizerFileError(f"expected an id below {count}, found {value}", key)
-        ids[name] = value
-    add_bos, add_eos = (_typed(values, f"tokenizer.ggml.add_{name}_token", bool) for name in ("bos", "eos"))
-    return TokenizerConfig(ids["bos"], ids["eos"], ids["padding"], add_bos, add_eos,
-                           _typed(values, "tokenizer.chat_template", str))
-
-
 # Writing
 
 
@@ -183,38 +140,60 @@ def write_gguf(
     be whole pieces? Raises `UnsupportedError` if GGUF cannot describe the model, `ImportError` without the package
     gguf, and `OSError`.
     """
+    model.refuse_shared("GGUF")
+    texts, types = _spelled(model)
+    if model.characters is not None:
+        keys = _llama_keys(model, texts, types)
+        _write_file(path, architecture or "llama", "llama", texts, types, config, keys)
+        return (*told_of_pieces(model, texts, types), *_lost(model, config, types))
     family, pre = find_family(model, hashes)
     if model.ignore_merges != family.ignore_merges and whole_pieces:
         value = str(model.ignore_merges).lower()
         raise UnsupportedError(f"ignore_merges {value}, which is not so for tokenizer.ggml.pre {pre!r}",
                                "ignore_merges")
     model.refuse_hidden("GGUF")
-    model.refuse_shared("GGUF")
-    texts, types = _spelled(model)
+    merges = [f"{texts[left]} {texts[right]}" for left, right, _ in model.merge_rules()]
+    keys = {"add_tokenizer_pre": pre, "add_token_merges": merges}
+    _write_file(path, architecture or family.architecture, "gpt2", texts, types, config, keys)
+    quirks = [quirk for quirk in family.quirks if quirk != NO_WHOLE or whole_pieces]
+    return (*quirks, UNICODE, *_lost(model, config, types))
+
+
+def _llama_keys(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> dict[str, Any]:
+    """What a file of a model of characters holds beside the tokens, by the calls of GGUFWriter."""
+    unknown = [i for i, kind in enumerate(types) if kind == UNKNOWN]
+    space = model.characters is not None and model.characters.prefix != "none"
+    return {"add_token_scores": scores_of(model, texts, types), "add_add_space_prefix": space,
+            "add_unk_token_id": unknown[0] if unknown else None}
+
+
+def _write_file(
+    path: StrPath, architecture: str, kind: str, texts: list[str], types: list[int], config: TokenizerConfig,
+    keys: dict[str, Any],
+) -> None:
+    """Writes a file at once or not at all. `keys`: further values, by the calls of GGUFWriter."""
     scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
     try:
-        _write_file(scratch, architecture or family.architecture, pre, texts, types, model, config)
+        _write_to(scratch, architecture, kind, texts, types, config, keys)
         os.replace(scratch, path)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(scratch)
-    return tuple(_lost(model, config, family, types, whole_pieces))
 
 
-def _write_file(
-    path: str, architecture: str, pre: str, texts: list[str], types: list[int], model: ModelDescription,
-    config: TokenizerConfig,
+def _write_to(
+    path: str, architecture: str, kind: str, texts: list[str], types: list[int], config: TokenizerConfig,
+    keys: dict[str, Any],
 ) -> None:
     with of_extra("gguf", "writing GGUF"):
         from gguf import GGUFWriter
 
     writer = GGUFWriter(path, architecture)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
+    writer.add_tokenizer_model(kind)
     writer.add_token_list(texts)
     writer.add_token_types(types)
-    writer.add_token_merges([f"{texts[left]} {texts[right]}" for left, right, _ in model.merge_rules()])
     values: list[tuple[Callable[[Any], None], Any]] = [
+        *((getattr(writer, name), value) for name, value in keys.items()),
         (writer.add_bos_token_id, config.bos_id), (writer.add_eos_token_id, config.eos_id),
         (writer.add_pad_token_id, config.pad_id), (writer.add_add_bos_token, bool(config.add_bos)),
         (writer.add_add_eos_token, config.add_eos), (writer.add_chat_template, config.chat_template),
@@ -231,15 +210,19 @@ def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:
     """The tokens in GGUF's spelling, and their types."""
     count = max(len(model.tokens), *(token.id + 1 for token in model.added_tokens), 0)
     texts, types = [f"[PAD{i}]" for i in range(count)], [UNUSED] * count
+    of_bytes = set(model.characters.byte_ids if model.characters is not None else ())
     for i, token in enumerate(model.tokens):
         if token is not None:
-            texts[i], types[i] = token.decode() if i in model.raw_ids else spelling(token), NORMAL
+            texts[i] = token_spelling(model, i)
+            types[i] = BYTE if i in of_bytes else NORMAL
     for number, added in enumerate(model.added_tokens):
         if added.lstrip or added.rstrip or added.single_word:
             raise UnsupportedError("an added token with lstrip, rstrip or single_word, which GGUF cannot say",
                                    f"added_tokens[{number}]")
         texts[added.id] = added.content
         types[added.id] = CONTROL if added.special or _looks_special(added.content) else USER_DEFINED
+        if model.characters is not None and added.content == "<unk>":
+            types[added.id] = UNKNOWN
     owners: dict[str, int] = {}
     for i, text in enumerate(texts):
         if owners.setdefault(text, i) != i:
@@ -253,11 +236,9 @@ def _looks_special(text: str) -> bool:
             or (text.startswith("<｜") and text.endswith("｜>")) or (text.startswith("<unused") and text.endswith(">")))
 
 
-def _lost(
-    model: ModelDescription, config: TokenizerConfig, family: Family, types: list[int], whole_pieces: bool,
-) -> list[str]:
+def _lost(model: ModelDescription, config: TokenizerConfig, types: list[int]) -> list[str]:
     """The facts that the file does not say, and the differences in llama.cpp."""
-    lost = [quirk for quirk in family.quirks if quirk != NO_WHOLE or whole_pieces] + [UNICODE]
+    lost = []
     changed = [token.content for token in model.added_tokens if not token.special and types[token.id] == CONTROL]
     if changed:
         lost.append(f"{len(changed)} added tokens that are not special, {changed[0]!r} the first, look special and are "

@@ -1,6 +1,7 @@
 """A GGUF file -> its keys and values.
 
-In: a path. Out: the metadata as a dictionary. The reader does not look at tensors.
+In: a path. Out: the metadata as a dictionary, and its values with their types checked. The reader does not look at
+tensors.
 Invariant: the file is mapped, and a length is believed only if the bytes are there. A damaged file is a
 `TokenizerFileError` with the file offset, in time and memory in proportion to the file.
 Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
@@ -19,8 +20,12 @@ from typing import Any, NoReturn
 from dstok.base.paths import StrPath
 from dstok.errors import TokenizerFileError
 from dstok.formats import GGUF_MAGIC as MAGIC
+from dstok.formats.description import TokenizerConfig
+from dstok.formats.json_value import shown
 
-__all__ = ["read_gguf"]
+__all__ = ["TOKENS", "TYPES", "need", "read_gguf", "strings", "token_config", "token_types", "typed"]
+
+TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
@@ -116,3 +121,57 @@ class _Reader:
         size = struct.calcsize(SCALARS[kind])
         count = self.count(size)
         return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size)))
+
+
+# Values of a type
+
+
+def need(values: dict[str, Any], key: str, kind: type) -> Any:
+    """The value of a key that the file must have. Raises `TokenizerFileError`."""
+    if key not in values:
+        raise TokenizerFileError("expected a value, found none", key)
+    return typed(values, key, kind)
+
+
+def typed(values: dict[str, Any], key: str, kind: type) -> Any:
+    """The value of a key, or None. Raises `TokenizerFileError` for another type."""
+    value = values.get(key)
+    if value is not None and type(value) is not kind:
+        found = f"an array of {len(value)}" if isinstance(value, list) else shown(value)
+        raise TokenizerFileError(f"expected a value of type {kind.__name__}, found {found}", key)
+    return value
+
+
+def strings(values: dict[str, Any], key: str) -> list[str]:
+    """The strings of an array that the file must have. Raises `TokenizerFileError`."""
+    found: list[str] = need(values, key, list)
+    if found and not isinstance(found[0], str):
+        raise TokenizerFileError("expected an array of strings, found one of numbers", key)
+    return found
+
+
+def token_types(values: dict[str, Any], count: int, most: int) -> list[int]:
+    """The types of the tokens, 1 to `most`. If the file does not tell, all are 1, normal, as in llama.cpp."""
+    types: list[int] = typed(values, TYPES, list)
+    if types is None:
+        return [1] * count
+    if len(types) != count:
+        raise TokenizerFileError(f"expected {count} types, one a token, found {len(types)}", TYPES)
+    for i, kind in enumerate(types):
+        if type(kind) is not int or not 1 <= kind <= most:
+            raise TokenizerFileError(f"expected a type from 1 to {most}, found {shown(kind)}", f"{TYPES}[{i}]")
+    return types
+
+
+def token_config(values: dict[str, Any], count: int) -> TokenizerConfig:
+    """The settings of BOS, EOS, padding and chats, in a file of `count` tokens. Raises `TokenizerFileError`."""
+    ids: dict[str, int | None] = {}
+    for name in ("bos", "eos", "padding"):
+        key = f"tokenizer.ggml.{name}_token_id"
+        value = typed(values, key, int)
+        if value is not None and not 0 <= value < count:
+            raise TokenizerFileError(f"expected an id below {count}, found {value}", key)
+        ids[name] = value
+    add_bos, add_eos = (typed(values, f"tokenizer.ggml.add_{name}_token", bool) for name in ("bos", "eos"))
+    return TokenizerConfig(ids["bos"], ids["eos"], ids["padding"], add_bos, add_eos,
+                           typed(values, "tokenizer.chat_template", str))

@@ -45,11 +45,14 @@ class Piece(NamedTuple):
     kind: int
 
 
-def describe_pieces(pieces: Sequence[Piece], prefix: Prefix, strip: int, where: str) -> ModelDescription:
+def describe_pieces(
+    pieces: Sequence[Piece], prefix: Prefix, strip: int, where: str, *, raw: bool = False,
+) -> ModelDescription:
     r"""The model of pieces. `where` is the place of the list of pieces, for errors.
 
     prefix, strip: as in `CharacterShape`. Control tokens and the unknown token are special; user-defined ones are
-    added tokens, too. Raises `UnsupportedError` and `TokenizerFileError`.
+    added tokens, too. raw: added tokens are found in the raw text. So merging can make those with U+2581, of spaces;
+    the others are taken out before. Raises `UnsupportedError` and `TokenizerFileError`.
 
     >>> texts = "<unk>", *map(byte_spelling, range(256)), "▁", "a", "▁a"
     >>> kinds = UNKNOWN, *[BYTE] * 256, *[NORMAL] * 3
@@ -61,7 +64,7 @@ def describe_pieces(pieces: Sequence[Piece], prefix: Prefix, strip: int, where: 
         raise UnsupportedError(f"more than {MAX_IDS} pieces", where)
     ids = _ids(pieces, where)
     byte_ids = _byte_ids(pieces, ids, where)
-    rules = _rules(pieces, where)
+    rules = _rules(pieces, where, {NORMAL, *([UNKNOWN, CONTROL, USER_DEFINED] if raw else [])})
     _check_scores(pieces, rules, where)
     tokens = [None if piece.kind == UNUSED else canonical(piece.text).encode() for piece in pieces]
     for byte, token_id in enumerate(byte_ids):
@@ -112,25 +115,33 @@ def _byte_ids(pieces: Sequence[Piece], ids: dict[str, int], where: str) -> tuple
     return tuple(found)
 
 
-def _rules(pieces: Sequence[Piece], where: str) -> list[tuple[int, int, int]]:
-    """The rules (left, right, joined), the best first."""
-    ids = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == NORMAL}
+def _rules(pieces: Sequence[Piece], where: str, kinds: set[int]) -> list[tuple[int, int, int]]:
+    """The rules (left, right, joined), the best first. Of `kinds` but NORMAL only pieces with U+2581 are made."""
+    merged = {i for i, piece in enumerate(pieces)
+              if piece.kind == NORMAL or (piece.kind in kinds and BLANK in piece.text)}
+    ids = {pieces[i].text: i for i in merged}
     alone = {piece.text for piece in pieces if piece.kind in (NORMAL, USER_DEFINED)}
     rules: list[tuple[float, int, int, tuple[int, int, int]]] = []
     for i, piece in enumerate(pieces):
         text = piece.text
-        if len(text) < 2 or piece.kind not in (NORMAL, UNUSED):
+        if len(text) < 2 or (i not in merged and piece.kind not in (UNUSED, BYTE)):
             continue
-        cuts = [(-piece.score, -at, at - len(text), (ids[text[:at]], ids[text[at:]], i)) for at in range(1, len(text))
-                if text[:at] in ids and text[at:] in ids]
-        if piece.kind == UNUSED and cuts:
-            raise UnsupportedError(f"the unused piece {shown(text)}, which merging makes", f"{where}[{i}]")
-        if piece.kind == NORMAL and not alone.issuperset(text):
+        cuts = [(-piece.score, -at, at - len(text), (left, right, i)) for at in range(1, len(text))
+                if (left := ids.get(text[:at])) is not None and (right := ids.get(text[at:])) is not None]
+        if i not in merged and cuts:
+            raise UnsupportedError(f"the piece {shown(text)} of no text, which merging could make", f"{where}[{i}]")
+        if not alone.issuperset(text) and _joins_any(text, ids):
             char = next(char for char in text if char not in alone)
             raise UnsupportedError(f"the piece {shown(text)} with {char!r}, which is no piece", f"{where}[{i}]")
         rules += cuts
     rules.sort()
     return [rule for *_, rule in rules]
+
+
+def _joins_any(text: str, ids: dict[str, int]) -> bool:
+    """Is the text two parts that can stand side by side: pieces, or single characters, pieces or not?"""
+    return any((at == 1 or text[:at] in ids) and (at == len(text) - 1 or text[at:] in ids)
+               for at in range(1, len(text)))
 
 
 # Equal scores

@@ -28,7 +28,7 @@ from dstok.formats.json_value import Value, load_json
 from dstok.formats.pieces import BYTE, CONTROL, NORMAL, USER_DEFINED, Piece, describe_pieces
 from dstok.formats.tokenizer_config import read_tokenizer_config
 
-__all__ = ["describe_sentencepiece"]
+__all__ = ["describe_sentencepiece", "pieces_of"]
 
 PIECES, TRAINER, NORMALIZER, DENORMALIZER = 1, 2, 3, 5  # fields of the file
 BPE = 2
@@ -42,12 +42,12 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
 
     Raises `UnsupportedError` and `TokenizerFileError`.
     """
-    pieces, specs = list[Piece](), dict[int, _Fields]()
+    pieces, specs = pieces_of(data), dict[int, _Fields]()
     for field, value, at in _fields(data, 0):
-        if field == PIECES:
-            pieces.append(_piece(value, at))
-        elif field in (TRAINER, NORMALIZER, DENORMALIZER):
+        if field in (TRAINER, NORMALIZER, DENORMALIZER):
             specs[field] = {number: found for number, found, _ in _fields(_bytes(value, at), at)}
+    if not pieces:
+        raise TokenizerFileError("expected a .model file of SentencePiece, found no pieces", "byte 0")
     trainer, normalizer = specs.get(TRAINER, {}), specs.get(NORMALIZER, {})
     _check_trainer(trainer)
     _check_normalizer(normalizer, specs.get(DENORMALIZER, {}))
@@ -65,6 +65,11 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
         ends = replace(found, **{name: getattr(ends, name) for name in ("bos_id", "eos_id", "pad_id")
                                  if getattr(found, name) is None})
     return replace(model, added_tokens=tuple(tokens), config=ends)
+
+
+def pieces_of(data: bytes) -> list[Piece]:
+    """The pieces of a .model file, by their ids. Raises `TokenizerFileError`."""
+    return [_piece(value, at) for field, value, at in _fields(data, 0) if field == PIECES]
 
 
 # Settings

@@ -27,7 +27,7 @@ from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.formats.tokens import decoded_bytes, spelling
 from dstok.pattern.split import Split
 
-__all__ = ["write_tokenizer_json"]
+__all__ = ["token_spelling", "write_tokenizer_json"]
 
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 
@@ -66,8 +66,8 @@ def _parts(model: ModelDescription) -> dict[str, Any]:
     return {"normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model), "decoder": _BYTE_LEVEL}
 
 
-def _spelling(model: ModelDescription, token_id: int) -> str:
-    """A token as the file spells it."""
+def token_spelling(model: ModelDescription, token_id: int) -> str:
+    """A token as a tokenizer.json spells it."""
     token = model.tokens[token_id] or b""
     if model.characters is not None:
         return spelled(token, token_id, model.characters)
@@ -87,7 +87,7 @@ def _vocabulary(model: ModelDescription) -> dict[str, int]:
     vocab: dict[str, int] = {}
     for i, token in enumerate(model.tokens):
         if token is not None:
-            _put(vocab, _spelling(model, i), i)
+            _put(vocab, token_spelling(model, i), i)
     new = [token for token in model.added_tokens if vocab.get(token.content) != token.id]
     whole = dict(vocab)
     for added in new:
@@ -104,7 +104,7 @@ def _put(vocab: dict[str, int], text: str, token_id: int) -> None:
 
 
 def _merges(model: ModelDescription) -> list[list[str]]:
-    texts = {i: _spelling(model, i) for i in set(model.merges)}
+    texts = {i: token_spelling(model, i) for i in set(model.merges)}
     return [[texts[left], texts[right]] for left, right, _ in model.merge_rules()]
 
 

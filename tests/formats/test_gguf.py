@@ -185,7 +185,7 @@ def test_without_types_no_token_is_added(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("change", "error", "message"), [
     ({"pre": None}, TokenizerFileError, "expected a value, found none - at tokenizer.ggml.pre"),
-    ({"model": "llama"}, UnsupportedError, "found 'llama' - at tokenizer.ggml.model"),
+    ({"model": "gemma4"}, UnsupportedError, "found 'gemma4' - at tokenizer.ggml.model"),
     ({"merges": ["a zz"]}, TokenizerFileError, r"no token is 'zz' - at tokenizer.ggml.merges\[0\]"),
     ({"merges": ["a b", "a b"]}, TokenizerFileError, r"found merge 0 again - at tokenizer.ggml.merges\[1\]"),
     ({"token_type": [1] * 9}, TokenizerFileError, "expected 262 types, one a token, found 9"),

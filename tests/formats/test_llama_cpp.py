@@ -6,17 +6,14 @@ Where it does not, the difference is one of a kind that is known, and each kind 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from gguf_models import REAL, SMALL, config_of, smaller_written, whole, written
-from judges import judge
 from kept import kept
+from llama_cpp_answers import ask
 from real_models import real_json
 from reference import DEEP
 from shared_data import CORPORA, corpus, shared, wiki
@@ -24,10 +21,9 @@ from shares import seeds, share
 from small_models import added_token, model_json
 
 import dstok
-from dstok.formats.gguf import CONTROL, NORMAL, UNUSED, USER_DEFINED
 from dstok.formats.gguf_file import read_gguf
+from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED
 
-CHILD = Path(__file__).parents[1] / "helpers" / "llama_cpp_child.py"
 SIZE = 2000  # characters a call
 TODAY = list(dict.fromkeys(["deepseek-v3", *whole("llama.cpp")]))
 DIFFERENT = ["deepseek-llm-7b-base", "deepseek-coder-33b-base", "deepseek-r1-distill-qwen-7b"]  # with known differences
@@ -36,16 +32,6 @@ DIFFERENT = ["deepseek-llm-7b-base", "deepseek-coder-33b-base", "deepseek-r1-dis
 def model(name: str) -> tuple[dstok.Tokenizer, Path]:
     """A tokenizer and its GGUF file."""
     return written(name)[:2]
-
-
-def ask(path: Path, texts: list[str], parse_special: bool = True) -> dict[str, Any]:
-    """llama.cpp's answers."""
-    questions = json.dumps([[text, parse_special] for text in texts])
-    command = [sys.executable, str(CHILD), str(judge("llama.cpp")), str(path)]
-    done = subprocess.run(command, input=questions.encode(), capture_output=True)
-    assert done.returncode == 0, done.stderr[-2000:].decode("utf-8", "replace")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
 
 
 @kept()

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,11 @@ from sentencepiece_bytes import SMALL, message, model_bytes
 from shared_data import CORPORA, corpus
 from shares import chance_of_today, share
 from text_strategies import texts as odd_texts
-from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import ArgumentError, DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.description import ModelDescription
 from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED, Piece
 from dstok.formats.sentencepiece import describe_sentencepiece
-from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 
 FILES = ("tokenizer.model.v1", "mistral_instruct_tokenizer_240216.model.v2", "mistral_instruct_tokenizer_240323.model.v3",
          "mistral_instruct_tokenizer_241114.model.v7")
@@ -41,15 +37,14 @@ def sentencepiece(data: bytes) -> Any:
     return SentencePieceProcessor(model_proto=data)
 
 
-def in_upstream(model: ModelDescription) -> Tokenizer:
-    """Upstream's tokenizer of the same merges, without added tokens but the first: it finds only `<unk>` in texts."""
-    return Tokenizer.from_str(write_tokenizer_json(replace(model, added_tokens=model.added_tokens[:1])))
+def tokenizer(data: bytes) -> dstok.Tokenizer:
+    return dstok.Tokenizer._of_description(describe_sentencepiece(data))
 
 
 @kept(most=1)
-def real(name: str) -> tuple[Tokenizer, Any]:
-    data = judge(f"mistral/mistral_common/data/{name}").read_bytes()
-    return in_upstream(describe_sentencepiece(data)), sentencepiece(data)
+def real(name: str) -> tuple[dstok.Tokenizer, Any]:
+    path = judge(f"mistral/mistral_common/data/{name}")
+    return dstok.load(path), sentencepiece(path.read_bytes())
 
 
 def parts(name: str) -> Iterator[str]:
@@ -59,9 +54,12 @@ def parts(name: str) -> Iterator[str]:
         yield "".join(lines[at : at + 7])[:2000]
 
 
-def compare(ours: Tokenizer, theirs: Any, texts: list[str]) -> None:
-    for text, found in zip(texts, ours.encode_batch(texts, add_special_tokens=False)):
-        assert found.ids == theirs.encode(text), text
+def compare(ours: dstok.Tokenizer, theirs: Any, texts: list[str]) -> None:
+    """The ids of sentencepiece, which finds user-defined symbols in a text, but no control tokens; and its texts."""
+    symbols = {token.content for token in ours._added.tokens if not token.special}
+    for text, ids in zip(texts, ours.encode_batch(texts, special=symbols)):
+        assert ids == theirs.encode(text), text
+        assert ours.decode(ids) == theirs.decode(ids) == text.replace("▁", " "), text
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -71,9 +69,18 @@ def test_corpora(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_spaces_and_odd_texts(name: str) -> None:
-    rng = chance_of_today(f"sentencepiece {name}")
-    made = ["".join(rng.choices("ab  \n\t▁é中🦙the0.\r\x00'", k=rng.randrange(40))) for _ in range(500)]
+    rng, tokens = chance_of_today(f"sentencepiece {name}"), [*"ab  \n\t▁é中🦙the0.\r\x00'", "<s>", "[INST]", "[REF]", "<unk>"]
+    made = ["".join(rng.choices(tokens, k=rng.randrange(40))) for _ in range(1000)]
     compare(*real(name), [*SPACES, *made])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_stretches_between_control_tokens(name: str) -> None:
+    """Each stretch has the ids that it has alone, as mistral-common puts messages together."""
+    tok, theirs = real(name)
+    for parts in (["a", " b"], ["", "a"], ["\n", "x▁"]):
+        expected = [id for part in parts for id in [*theirs.encode(part), 2]]
+        assert tok.encode("</s>".join([*parts, ""])) == expected
 
 
 SMALL_RULES = st.lists(st.text("ab▁", min_size=2, max_size=5), max_size=8, unique=True)
@@ -93,7 +100,7 @@ def test_random_models(tokens: list[str], rng: Any, texts: list[str]) -> None:
     except UnsupportedError as error:
         assert "score" in str(error) or "grown" in str(error)
         return
-    compare(in_upstream(model), theirs, [text for text in texts if "<unk>" not in text])
+    compare(dstok.Tokenizer._of_description(model), theirs, texts)
 
 
 RUNS = [([2, 3, 4], True), ([2, 3, 4, 6], True), ([2, 4], True), ([2, 5, 7], False), ([3], True)]
@@ -108,7 +115,7 @@ def test_runs_of_one_score(lengths: list[int], taken: bool) -> None:
         with pytest.raises(UnsupportedError, match="a score that another one has"):
             describe_sentencepiece(data)
         return
-    compare(in_upstream(describe_sentencepiece(data)), sentencepiece(data), ["a" * n + "b" * (n % 2) for n in range(40)])
+    compare(tokenizer(data), sentencepiece(data), ["a" * n + "b" * (n % 2) for n in range(40)])
 
 
 def test_a_run_that_is_taken_before_it_has_grown() -> None:
@@ -137,7 +144,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"normalizer": {4: 1}}, "normalizer_spec.remove_extra_whitespaces"),
     ({"normalizer": {5: 0}}, "normalizer_spec.escape_whitespaces"),
     ({"more": [(5, message([(2, b"x")]))]}, "denormalizer_spec.precompiled_charsmap"),
-    ({"pieces": [*SMALL, Piece("abc", -70, UNUSED)]}, "the unused piece 'abc', which merging makes - at pieces[267]"),
+    ({"pieces": [*SMALL, Piece("abc", -70, UNUSED)]}, "the piece 'abc' of no text, which merging could make - at pieces[267]"),
     ({"pieces": [*SMALL, Piece("ax", -70, NORMAL)]}, "the piece 'ax' with 'x', which is no piece"),
     ({"pieces": [*SMALL, Piece("a b", -70, NORMAL)]}, "the piece 'a b' with a space"),
     ({"pieces": [*SMALL, Piece("a" * 257, -70, NORMAL)]}, "of more than 256 characters"),
@@ -205,12 +212,31 @@ def test_tokens_of_the_config() -> None:
             describe_sentencepiece(model_bytes(), json.dumps(wrong).encode())
 
 
-def test_user_defined_symbols() -> None:
+@pytest.mark.parametrize("prefix", [0, 1])
+def test_user_defined_symbols(prefix: int) -> None:
+    symbols = "▁x", "[REF]", "▁▁", "\n", "ab", "b"
+    pieces = [*SMALL[:259], *(piece for piece in SMALL[259:] if piece.text not in symbols), Piece("<c>", 0, CONTROL),
+              *(Piece(text, 0, USER_DEFINED) for text in symbols), *(Piece(char, -99, NORMAL) for char in "x[]REF")]
+    data, rng = model_bytes(pieces, normalizer={3: prefix}), chance_of_today("user-defined")
+    made = ["".join(rng.choices([*symbols, *"a  ▁xb[R", "a[REF]b"], k=rng.randrange(9))) for _ in range(400)]
+    compare(tokenizer(data), sentencepiece(data), [*SPACES, *made])
+
+
+def test_how_user_defined_symbols_are_read() -> None:
     pieces = [*SMALL, Piece("▁x", 0, USER_DEFINED), Piece("<c>", 0, CONTROL)]
     token = describe_sentencepiece(model_bytes(pieces)).added_tokens[3]
     assert (token.content, token.normalized, token.literal, token.special) == (" x", True, True, False)
     token = describe_sentencepiece(model_bytes(pieces, normalizer={3: 0})).added_tokens[3]
     assert (token.content, token.normalized, token.literal) == ("▁x", True, False)
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(model_bytes())
+    (tmp_path / "tokenizer_config.json").write_text('{"add_bos_token": true, "chat_template": "x"}', encoding="utf-8")
+    tok = dstok.load(tmp_path)
+    assert (tok.encode("ab<s>a"), tok.bos_id, tok.config.add_bos, tok.config.chat_template) == ([261, 1, 260], 1, True, "x")
+    assert (tok.decode([261, 1, 260]), tok.id_to_token(260), tok.token_to_id("<0x0A>")) == ("ab<s> a", "▁a", 13)
+    assert dstok.Tokenizer.from_sentencepiece(tmp_path / "tokenizer.model") == tok
 
 
 def test_other_readers_name_it(tmp_path: Path) -> None:

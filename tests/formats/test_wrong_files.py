@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sentencepiece_bytes import model_bytes
 from small_models import BYTE_LEVEL, model_json
 
 import dstok
@@ -28,7 +29,7 @@ def written(folder: Path, kind: str) -> Path:
     path.write_bytes({
         "tokenizer.json": b"\n " + SMALL.encode(), "gguf": b"GGUF\3\0\0\0" + bytes(16), "ranks": RANK_FILE,
         "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 7\n",
-        "gzip": gzip.compress(SMALL.encode()), "zip": b"PK\3\4\x14\0", "page": b"<!DOCTYPE html>\n<html>",
+        "model": model_bytes(), "gzip": gzip.compress(SMALL.encode()), "zip": b"PK\3\4\x14\0", "page": b"<!DOCTYPE html>\n<html>",
         "other": b"?" * 50, "empty": b"",
     }[kind])
     return path
@@ -40,12 +41,13 @@ def from_tiktoken(path: Path) -> Any:
 
 READERS: dict[Callable[[Path], Any], str] = {
     dstok.Tokenizer.from_json: "tokenizer.json", dstok.Tokenizer.from_image: "image", dstok.Tokenizer.from_gguf: "gguf",
-    from_tiktoken: "ranks",
+    from_tiktoken: "ranks", dstok.Tokenizer.from_sentencepiece: "model",
 }
 SAID = {
     "tokenizer.json": "found JSON: if it is a tokenizer.json, Tokenizer.from_json loads it",
     "image": "found an image of dstok: Tokenizer.from_image loads it", "gguf": "found a GGUF file: Tokenizer.from_gguf loads it",
     "ranks": "found a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern",
+    "model": "found a .model file of SentencePiece: Tokenizer.from_sentencepiece loads it",
     "pointer": "found a pointer of Git LFS, which stands for a file: fetch that with git lfs pull",
     "gzip": "found a gzip file: unpack it first", "zip": "found a zip archive: unpack it first",
     "page": "found a web page: fetch the file itself",
@@ -58,7 +60,7 @@ def test_the_wrong_reader(read: Callable[[Path], Any], kind: str, tmp_path: Path
     path = written(tmp_path, kind)
     if READERS[read] == kind:
         if kind != "gguf":  # this one is cut short
-            assert read(path).encode("a") == [97]
+            assert read(path).encode("a") == [260 if kind == "model" else 97]
         return
     with pytest.raises((TokenizerFileError, ImageError)) as caught:
         read(path)
