@@ -59,8 +59,10 @@ def find(name: str) -> str | None:
 def is_name(name: str) -> bool:
     """Whether it is a model's name, built in or not, and so no path.
 
-    >>> is_name("deepseek-ai/DeepSeek-V3"), is_name("deepseek-chat"), is_name("models/deepseek-v3")
-    (True, True, False)
+    >>> is_name("deepseek-ai/DeepSeek-V3"), is_name("deepseek-chat"), is_name("deepseek-llm-7b-base")
+    (True, True, True)
+    >>> is_name("models/deepseek-v3"), is_name("deepseek-llm-7b-base/tokenizer.json")
+    (False, False)
     """
     return is_taken(name) or _licence(name) is not None
 
@@ -94,8 +96,9 @@ def common_form(name: str) -> str:
 
 def _licence(name: str) -> str | None:
     """The reason why models of this name are not built in, also with a size or a date after it; else None."""
+    form = common_form(name)
     for known, why in _BY_PATH.items():
-        if common_form(name) == known or common_form(name).startswith((f"{known}-", f"{known}.")):
+        if form == known or (form.startswith((f"{known}-", f"{known}.")) and "/" not in form):  # not a file in a folder
             return why
     return None
 
