@@ -165,6 +165,7 @@ REWRITES = (
 )
 TOKEN = re.compile(r"\\p\{\^?\w+\}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|.", re.S)
 RANGE = re.compile(r"(\w)-(\w)")
+ANY_CASE = re.compile(r"\(\?i:([^()\\]*)\)")  # (?i:'s|'t), and with a class (?i:[sdmt]|ll)
 
 
 def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
@@ -186,8 +187,24 @@ def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
     return "".join(out).replace("\0", "A-Za-z")
 
 
+def _ascii_case(pattern: str) -> str:
+    """`pattern` with both ASCII cases of each letter in place of (?i:...), which also takes U+017F for s.
+
+    >>> _ascii_case("'(?i:[st]|ll)")
+    "'(?:[sStT]|[lL][lL])"
+    """
+    def spelled(match: re.Match[str]) -> str:
+        parts = re.split(r"(\[[^\]]*\])", match[1])
+        both = (re.sub("[A-Za-z]", lambda letter: letter[0].lower() + letter[0].upper(), part) if part[:1] == "[" else
+                re.sub("[A-Za-z]", lambda letter: f"[{letter[0].lower()}{letter[0].upper()}]", part) for part in parts)
+        return f"(?:{''.join(both)})"
+
+    return ANY_CASE.sub(spelled, pattern)
+
+
 def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     """The patterns rewritten, one construct at a time."""
+    yield from _rewrite(pipeline, SET, "(?i:...) takes ASCII letters only, and U+017F for no s", _ascii_case)
     for old, inside, outside, title in REWRITES:
         yield from _rewrite(pipeline, SET, title, lambda p, o=old, i=inside, u=outside: _rewritten(p, o, i, u))  # type: ignore[misc]
     splits = pipeline.guide.program.splits

@@ -27,6 +27,7 @@ ODD = (
     "\u202ea", "\ufffd", "\uffff", "\U0010ffff", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "a\u0345",
     "\u1100\u1161", "don't I'LL", "1,234.5", "\u0661\u0662", "\\n", "<|endoftext|>", "<s>", "</s>", "<unk>", "[MASK]",
     "\u2581a", "\u0120a", "<0x41>", "##a",
+    "S'\u017f'SA",
 )
 JOINED = 256  # code points in a text of `joined_code_points`
 CUT = 8  # parts of added tokens: the number of places to cut at
@@ -67,13 +68,18 @@ def cover(guide: Guide, k: int) -> Iterator[str]:
 
 
 def vocabulary(guide: Guide) -> Iterator[str]:
-    """Each token of the vocabulary that is text. Those that the splits cut come first, since they show a wrong cut."""
+    """Each token of the vocabulary that is text, alone and after others.
+
+    Those that the splits cut come first, since they show a wrong cut.
+    """
     cut = [text for text in guide.token_texts.values() if len(text) > 1 and len(_spans(guide, text)) > 1]
     yield from cut
     yield from guide.token_texts.values()
     for text in cut:
         yield f"a{text}"
         yield f" {text} "
+    if any("(?i:" in split.pattern for split in guide.program.splits):  # to which U+017F is an s: not the word's
+        yield from (f"'\u017f{text}" for text in guide.token_texts.values() if text[:1].isalpha())
     for text in guide.token_texts.values():  # of several classes: tries the texts that may lie before it
         if len(text) > 1 and text[0] != " " and len(set(guide.classes_of(text))) > 1:
             yield from (char + text for char in guide.representatives)

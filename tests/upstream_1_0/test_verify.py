@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from newer_upstream import NAME, newer_path
+from real_models import real_json
 from smaller_models import smaller_json
 
 from dstok.loading import load
@@ -15,6 +16,8 @@ from dstok.testing.report import Report
 from dstok.testing.results import NO_CALL
 
 TABLES = "tables of another Unicode version", "Unicode 17.0 in place of 16.0"
+LONG_S = "character set", "(?i:...) takes ASCII letters only, and U+017F for no s"
+ORDER = "merge order", "pairs are merged in another order"
 FORM = "normalization", "NFC of Unicode 17.0 in place of 9.0"
 
 
@@ -43,6 +46,22 @@ def test_a_model_with_a_normalizer(tmp_path: Path) -> None:
     assert {(each.cause, each.title) for each in found.findings} <= {TABLES, FORM}
     assert FORM in {(each.cause, each.title) for each in found.findings}
     assert [check.name for check in found.checks if check.note == NO_CALL] == ["offsets"]
+
+
+@pytest.mark.parametrize(("model", "check"), [("glm-4.7-flash", "vocabulary"), ("minimax-m3", "odd texts")])
+def test_a_contraction_that_it_does_not_take_is_named(tmp_path: Path, model: str, check: str) -> None:
+    """U+017F after a quote, by texts that verify makes itself."""
+    path = tmp_path / "tokenizer.json"
+    path.write_text(real_json(model), encoding="utf-8")
+    found = verify(f"tokenizers:{path}", model=load(path), seconds=120, checks=[check, "added tokens as text"])
+    assert [(each.cause, each.title) for each in found.findings] == [LONG_S], str(found)
+
+
+def test_merges_in_another_order_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(real_json("glm-4.7-flash"), encoding="utf-8")
+    found = verify(f"tokenizers:{path}", model=load(path), seconds=120, checks=["corpora"], corpus=["\uc784\u4ef6"])
+    assert [(each.cause, each.title) for each in found.findings] == [ORDER], str(found)
 
 
 def test_no_difference_from_its_own_version(tmp_path: Path) -> None:
