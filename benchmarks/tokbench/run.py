@@ -17,19 +17,22 @@ import harness  # type: ignore[import-not-found]  # tokbench's
 import dstok
 from dstok.errors import DstokError
 
-VERSION = f"dstok {dstok.__version__}"
+VERSION, LANG = f"dstok {dstok.__version__}", "c"
+
+
+def load(model: Path) -> dstok.Tokenizer:
+    """The tokenizer. The harness times this call; for a model that is refused the process ends here."""
+    try:
+        return dstok.Tokenizer.from_json(model / "tokenizer.json")
+    except (DstokError, OSError) as error:
+        harness.unsupported(VERSION, LANG, str(error))
+        raise
 
 
 def main() -> None:
     """Runs one cell."""
     arguments = harness.args_parser().parse_args()
-    file = arguments.model / "tokenizer.json"
-    try:
-        dstok.Tokenizer.from_json(file)  # what it refuses must be said before the harness loads
-    except (DstokError, OSError) as error:
-        harness.unsupported(VERSION, "python", str(error))
-        return
-    harness.run(name="dstok", version=VERSION, lang="c", load=lambda: dstok.Tokenizer.from_json(file),
+    harness.run(name="dstok", version=VERSION, lang=LANG, load=lambda: load(arguments.model),
                 encode=lambda tok, text: tok.encode(text), args=arguments)
 
 

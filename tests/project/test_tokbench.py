@@ -13,18 +13,23 @@ from small_models import model_json
 import dstok
 
 ADAPTER = Path(__file__).resolve().parents[2] / "benchmarks" / "tokbench" / "run.py"
+# Its calls have the signatures of tokbench's python/harness.py (commit 7586c5b), and print records with the same keys.
 HARNESS = """
-import argparse, json, pathlib
+import argparse, json, pathlib, sys
 def args_parser():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--corpus", type=pathlib.Path, required=True)
+    parser.add_argument("--reps", type=int, default=5)
+    parser.add_argument("--chunk-bytes", type=int, default=10240)
+    parser.add_argument("--max-chunks", type=int, default=100)
     return parser
 def unsupported(version, lang, why):
-    print(json.dumps({"version": version, "unsupported": why}))
-def run(name, version, lang, load, encode, args):
-    ids = encode(load(), args.corpus.read_text(encoding="utf-8"))
-    print(json.dumps({"name": name, "version": version, "ids": [i & 0xFFFFFFFF for i in ids]}))
+    print(json.dumps({"version": version, "lang": lang, "unsupported": why}))
+    sys.exit(0)
+def run(name, version, lang, load, encode, args, also_computes="", internally_parallel=False):
+    text, tokenizer = args.corpus.read_text(encoding="utf-8", errors="replace"), load()
+    print(json.dumps({"version": version, "lang": lang, "ids": [i & 0xFFFFFFFF for i in encode(tokenizer, text)]}))
 """
 
 
@@ -37,7 +42,8 @@ def run(folder: Path, file: str) -> dict[str, object]:
     (folder / "model" / "tokenizer.json").write_text(file, encoding="utf-8")
     (folder / "corpus.txt").write_text("ab é ab", encoding="utf-8")
     done = subprocess.run([sys.executable, str(folder / "engines" / "dstok" / "run.py"), "--model", str(folder / "model"),
-                           "--corpus", str(folder / "corpus.txt")], capture_output=True, text=True)
+                           "--corpus", str(folder / "corpus.txt"), "--reps", "5", "--chunk-bytes", "10240",
+                           "--max-chunks", "100"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
@@ -45,10 +51,10 @@ def run(folder: Path, file: str) -> dict[str, object]:
 
 def test_a_cell(tmp_path: Path) -> None:
     file = model_json([(b"a", b"b")], [])
-    assert run(tmp_path, file) == {"name": "dstok", "version": f"dstok {dstok.__version__}",
+    assert run(tmp_path, file) == {"version": f"dstok {dstok.__version__}", "lang": "c",
                                    "ids": dstok.Tokenizer.from_str(file).encode("ab é ab")}
 
 
 def test_a_model_that_is_refused(tmp_path: Path) -> None:
     found = run(tmp_path, '{"model": {"type": "Unigram", "vocab": []}}')
-    assert "expected the model type 'BPE', found 'Unigram'" in str(found["unsupported"])
+    assert found["lang"] == "c" and "expected the model type 'BPE', found 'Unigram'" in str(found["unsupported"])
