@@ -8,12 +8,14 @@ not an object: a step is one call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from dstok.base.numbers import whole_number
+from dstok.calls.decoding import decode_stream
 from dstok.calls.parts import Alone
 from dstok.core.run._stream_batch import StreamBatch
 from dstok.errors import ArgumentError, PickleError
@@ -29,7 +31,7 @@ MOST = 1 << 20  # streams
 def decode_streams(self: Parts, count: int, *, skip_special_tokens: bool = False) -> DecodeStreams:
     """So many empty streams, for ids that come one of each sequence at a time. The keyword is as in `decode`.
 
-    Bytes that are not UTF-8 become U+FFFD. Raises `ArgumentError`.
+    Bytes that are not UTF-8 become U+FFFD. Models of characters have an object for each stream. Raises `ArgumentError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -37,7 +39,9 @@ def decode_streams(self: Parts, count: int, *, skip_special_tokens: bool = False
     >>> streams.step([19923, 19923]), streams.step([2058, -1])
     (['Hello', 'Hello'], [' world', ''])
     """
-    return DecodeStreams(StreamBatch(self._decoder, skip_special_tokens, whole_number("count", count, most=MOST)))
+    number, decoder = whole_number("count", count, most=MOST), self._decoder
+    make = partial(decode_stream, self, skip_special_tokens=skip_special_tokens) if decoder.runs else None
+    return DecodeStreams(StreamBatch(decoder, skip_special_tokens, number, make))
 
 
 class DecodeStreams:
@@ -69,7 +73,8 @@ class DecodeStreams:
 
         Without `slots`, `ids` has an id for each stream, and -1 adds nothing. With `slots`, id i goes to stream
         `slots[i]`; a slot may occur several times. A stream that has met a stop string takes no further ids. Raises
-        `UnknownIdError` with the index, and `ArgumentError`; then no id has been taken.
+        `UnknownIdError` with the index, and `ArgumentError`; then no id has been taken. For a model of characters it
+        may raise `DecodeError` as a `DecodeStream` does; then the ids before that of the stream have been taken.
         """
         given = _numbers(ids, "ids")
         places = None if slots is None else _numbers(slots, "slots")

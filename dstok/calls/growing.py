@@ -22,7 +22,7 @@ from dstok.base.copies import Separate
 from dstok.base.ids import common_start, id_list
 from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.calls.parts import Alone, text_in_parts
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,10 +59,17 @@ def growing(
     def marks() -> CanonicalMarks:
         from dstok.calls.canonical_marks import CanonicalMarks  # it needs numpy
 
+        if self._decoder.runs:
+            raise UnsupportedError("marks of ids in a model of characters: `first_noncanonical` checks such ids", "ids")
         matched = self._added.policy("all") if policy.refuses else policy
         return CanonicalMarks(self._decoder, text_in_parts(self, matched))
 
-    model = _Model(partial(text_in_parts, self, policy), lambda ids: self._decoder.decode(ids, False), marks)
+    def check(ids: list[int]) -> None:
+        if self._normalizer is not None and self._normalizer.prefix:
+            raise UnsupportedError("sampled ids in a text of a model that puts a space before texts", "ids")
+        self._decoder.decode(ids, False)
+
+    model = _Model(partial(text_in_parts, self, policy), check, marks)
     return GrowingText(model, replace, begin)
 
 
@@ -70,7 +77,7 @@ class _Model(NamedTuple):
     """The calls of one tokenizer, with one policy, that a growing text makes."""
 
     text: Callable[[], PlainParts | NormalizedParts]  # makes an empty text in parts
-    check: Callable[[list[int]], object]  # raises `UnknownIdError` or `ArgumentError` for ids of no token
+    check: Callable[[list[int]], None]  # raises the errors of `append` for ids
     marks: Callable[[], CanonicalMarks]  # makes the marks of no ids
 
 
@@ -130,7 +137,8 @@ class GrowingText(Separate):
         in this part, and `SpecialTokenError` with the offset in the text since the last sampled ids. After an error
         nothing has been added.
         With `ids`, which a model sampled, these ids are added as they are. No later text changes them, or the ids
-        before them. Raises `UnknownIdError`, and `ArgumentError`, also for a text and ids in one call.
+        before them. Raises `UnknownIdError`, `UnsupportedError` for a model that puts a space before texts, and
+        `ArgumentError`, also for a text and ids in one call.
 
         >>> import dstok
         >>> text = dstok.load("deepseek-v3").growing()
@@ -184,7 +192,8 @@ class GrowingText(Separate):
 
         The whole text is that of decoding all ids. The cost is that of the ids since the last call. With
         special="raise", added tokens among the ids count as with "all". BOS of `add_bos` counts as canonical. Raises
-        `UnsupportedError` if encoding changes the text itself, by a normalizer for example.
+        `UnsupportedError` for a model of characters, and if encoding changes the text itself, by a normalizer for
+        example.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")

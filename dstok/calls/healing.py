@@ -41,7 +41,7 @@ def unsettled(
     """
     data, begin = utf8(text, replaces_faults(errors)), self._ends.before(add_bos)
     ids, sure = text_in_parts(self, self._added.policy(special)).grow(data)
-    return [*begin, *ids[:sure]], decode_bytes(self, ids[sure:])
+    return [*begin, *ids[:sure]], decode_bytes(self, ids)[len(decode_bytes(self, ids[:sure])) :]
 
 
 def continuations(

@@ -3,7 +3,7 @@ r"""GGUF's tokenizer model "llama", pieces with scores <-> `ModelDescription`.
 In: the values of a GGUF file. Out: the model; from a model of characters the scores by which llama.cpp merges as it
 does. Invariant: the ids are llama.cpp's with parse_special=true, and SentencePiece's if the scores are its own. A model
 that would not come out the same when its file is read is refused.
-Source: llama.cpp v0.5.0, run; tests/formats/test_llama_cpp_pieces.py.
+Source: llama.cpp v0.5.0, run; tests/formats/test_gguf_llama.py.
 
 - llama.cpp puts a space before each stretch between added tokens (add_space_prefix, true if the file does not say).
 - Added tokens are found in the raw text. White space after those of a model named Phi-3 is dropped.

@@ -1,7 +1,14 @@
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 from dstok.core.run._decode import Decoder
+
+class _Stream(Protocol):
+    def feed(self, ids: int, /) -> str: ...
+    def finish(self) -> str: ...
 
 class StopSearch:
     """The stop strings of one stream, and how many characters of each the text ends with."""
@@ -12,7 +19,9 @@ class StreamBatch:
     """`count` streams. `decoder` gives the tokens; those that may be skipped are empty with `skip_special`."""
 
     count: int
-    def __init__(self, decoder: Decoder, skip_special: bool, count: int) -> None: ...
+    def __init__(
+        self, decoder: Decoder, skip_special: bool, count: int, make: Callable[[], _Stream] | None = None,
+    ) -> None: ...
     def step(self, ids: npt.NDArray[np.int64], slots: npt.NDArray[np.int64] | None) -> list[str]:
         """The text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing."""
     def finish(self, slot: int) -> str:

@@ -97,26 +97,33 @@ cdef class StopSearch:
 
 
 cdef class StreamBatch:
-    """`count` streams. `decoder` gives the tokens; those that may be skipped are empty with `skip_special`."""
+    """`count` streams. `decoder` gives the tokens; those that may be skipped are empty with `skip_special`.
 
-    cdef object decoder
+    With `make`, which makes a stream, each has such a stream: for models whose tokens are not text by themselves.
+    """
+
+    cdef object decoder, make
     cdef bint skip_special
     cdef readonly Py_ssize_t count
     cdef Py_ssize_t size        # ids
     cdef PyObject **tokens      # of each id: its text, or its bytes if they are not whole characters; NULL: not known
     cdef Waiting *waiting
     cdef uint8_t *over          # whether each stream has met a stop string
-    cdef uint8_t *slow          # whether its text is more than that of its next token: it has stop strings, or bytes wait
-    cdef list held, searches
+    cdef uint8_t *slow          # whether its text is not that of its next token alone: it may stop, or bytes wait
+    cdef list held, searches, own
 
-    def __cinit__(self, decoder, bint skip_special, Py_ssize_t count):
+    def __cinit__(self, decoder, bint skip_special, Py_ssize_t count, make=None):
+        cdef Py_ssize_t slot
         self.decoder, self.skip_special, self.count, self.size = decoder, skip_special, count, decoder.size
         self.tokens = <PyObject **>PyMem_Calloc(self.size + 1, sizeof(PyObject *))
         self.waiting = <Waiting *>PyMem_Calloc(count + 1, sizeof(Waiting))
         self.over, self.slow = <uint8_t *>PyMem_Calloc(count + 1, 1), <uint8_t *>PyMem_Calloc(count + 1, 1)
         if not (self.tokens and self.waiting and self.over and self.slow):
             raise MemoryError
-        self.held, self.searches = [""] * count, [None] * count
+        self.held, self.searches, self.make = [""] * count, [None] * count, make
+        self.own = [make() if make is not None else None for _ in range(count)]
+        for slot in range(count):
+            self.slow[slot] = make is not None
 
     def __dealloc__(self):
         cdef Py_ssize_t id
@@ -146,7 +153,7 @@ cdef class StreamBatch:
             slot = i if slots is None else slots[i]
             token = self.tokens[ids[i]] if ids[i] != -1 else <PyObject *>NOTHING
             if self.slow[slot] or type(<object>token) is not str:
-                text = "" if self.over[slot] else self._add(slot, <object>token)
+                text = "" if self.over[slot] else self._add(slot, ids[i], <object>token)
             else:
                 text = <object>token
             Py_INCREF(text)
@@ -158,7 +165,8 @@ cdef class StreamBatch:
         cdef Waiting *waiting = &self.waiting[slot]
         text = ""
         if not self.over[slot]:
-            text = waiting.data[:waiting.size].decode("utf-8", "replace")
+            rest = waiting.data[:waiting.size]
+            text = rest.decode("utf-8", "replace") if self.make is None else self.own[slot].finish()
             text = self._until_stop(slot, text) + self.held[slot]
         self.begin(slot, ())
         return text
@@ -166,7 +174,9 @@ cdef class StreamBatch:
     def begin(self, Py_ssize_t slot, tuple stops not None):
         """Empties a stream, and sets its stop strings."""
         self.waiting[slot].size = self.over[slot] = 0
-        self.held[slot], self.searches[slot], self.slow[slot] = "", StopSearch(stops) if stops else None, bool(stops)
+        self.held[slot], self.searches[slot] = "", StopSearch(stops) if stops else None
+        self.own[slot] = self.make() if self.make is not None else None
+        self.slow[slot] = bool(stops) or self.make is not None
 
     def is_over(self, Py_ssize_t slot):
         """Whether a stream has met a stop string."""
@@ -187,10 +197,12 @@ cdef class StreamBatch:
             self.tokens[id] = <PyObject *>token
         return 0
 
-    cdef str _add(self, Py_ssize_t slot, object token):
+    cdef str _add(self, Py_ssize_t slot, int64_t id, object token):
         """The text that a token adds to a stream."""
         cdef Waiting *waiting = &self.waiting[slot]
         cdef Py_ssize_t used = 0, size
+        if self.make is not None:
+            return self._until_stop(slot, self.own[slot].feed(id) if id != -1 else "")
         if type(token) is str and (waiting.size == 0 or not token):
             return self._until_stop(slot, <str>token)
         data = waiting.data[:waiting.size] + (token if type(token) is bytes else (<str>token).encode())
