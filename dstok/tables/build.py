@@ -21,7 +21,7 @@ from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.pattern.cascade import compile_splits
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
-from dstok.tables.characters import torn_borders, whole_characters
+from dstok.tables.characters import TORN_BYTES, torn_borders, whole_characters
 from dstok.tables.flat import TABLES_FORMAT, Buffer, Tables
 from dstok.tables.kernels import NONE, Kernel, find_kernel, knows_borders
 from dstok.tables.objects import make_bpe
@@ -67,13 +67,11 @@ def build_tables(model: ModelDescription) -> Tables:
         "merged": _merged(live[2::3]), "pairs": pairs, "seeds": seeds,
     }
     bpe = make_bpe(Tables(description, sections))
-    sections["atoms"] = sections["byte_pairs"] = sections["pair_ids"] = b""
-    if shape is None:
-        settled = settled_tokens(rules, model.tokens)
-        sections["atoms"] = whole_characters(model.tokens, bpe, settled)
-        sections["byte_pairs"], sections["pair_ids"] = byte_pairs(
-            rules, model.tokens, byte_ids, torn_borders(model.tokens), settled)
-        bpe = make_bpe(Tables(description, sections))
+    settled = settled_tokens(rules, model.tokens)
+    sections["atoms"] = whole_characters(model.tokens, bpe, settled) if shape is None else b""
+    torn = torn_borders(model.tokens) if shape is None else bytes(TORN_BYTES)
+    sections["byte_pairs"], sections["pair_ids"] = byte_pairs(rules, model.tokens, byte_ids, torn, settled)
+    bpe = make_bpe(Tables(description, sections))
     direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
     sections["direct"] = _bitmap(direct, len(model.tokens))
     spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()

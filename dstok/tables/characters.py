@@ -13,8 +13,9 @@ from collections.abc import Sequence, Set
 
 from dstok.core.merge._bpe import BPE
 
-__all__ = ["torn_borders", "whole_characters"]
+__all__ = ["TORN_BYTES", "torn_borders", "whole_characters"]
 
+TORN_BYTES = 8192
 Tokens = Sequence[bytes | None]
 
 
@@ -40,7 +41,7 @@ def torn_borders(tokens: Tokens) -> bytes:
     >>> [pair for pair in range(65536) if bits[pair >> 3] >> (pair & 7) & 1] == [0x20E4]
     True
     """
-    bits = bytearray(8192)
+    bits = bytearray(TORN_BYTES)
     for token in tokens:
         if token is None or token.isascii():
             continue

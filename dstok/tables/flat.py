@@ -47,7 +47,7 @@ class Tables(NamedTuple):
     starts, blob: the bytes of each token.
     merged: id by rank among the live merges; empty if it is the rank plus the description's `first`.
     pairs, seeds: the hash table of the live merges (core/merge/_live.h).
-    atoms, byte_pairs, pair_ids: the symbols that merging may start from; empty for a model of characters.
+    atoms, byte_pairs, pair_ids: the symbols that merging may start from. A model of characters has no `atoms`.
     direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
     borders: the characters at which no cut may be, empty if there are none.

@@ -148,17 +148,22 @@ cdef class BPE:
             characters.open(&self.start)
             characters.open(&self.plain)
             self._keep += (characters,)
-        elif len(byte_pairs):
+        if len(byte_pairs):
             self._open_start(atoms, byte_pairs, pair_ids)
 
     cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1:
-        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
+        cdef const uint32_t[::1] a
         cdef const uint8_t[::1] p = memoryview(byte_pairs).cast("B")
         cdef const uint32_t[::1] i = memoryview(pair_ids).cast("B").cast("I")
-        if a.shape[0] != 0x10000 or p.shape[0] != 0x10000 * sizeof(BytePair):
+        if p.shape[0] != 0x10000 * sizeof(BytePair):
             raise ValueError("BPE tables of the wrong size")
-        self._keep += (a, p, i)
-        self.start.atoms = &a[0]
+        self._keep += (p, i)
+        if self.start.wide.ids == NULL:
+            a = memoryview(atoms).cast("B").cast("I")
+            if a.shape[0] != 0x10000:
+                raise ValueError("BPE tables of the wrong size")
+            self._keep += (a,)
+            self.start.atoms = &a[0]
         self.start.pairs = <const BytePair *>&p[0]
         self.start.pair_ids = &i[0] if i.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
         return 0

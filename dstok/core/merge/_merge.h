@@ -164,12 +164,33 @@ static inline int64_t wide_id(const WideCharacters *wide, uint32_t character) {
     return low < wide->count && wide->ids[low] >> 32 == character ? (int64_t)(uint32_t)wide->ids[low] : -1;
 }
 
-/* Does what `start_symbols` does, for a model of characters: a character that is no token gives its bytes. */
+
+/* Whether merging may start from the pair of bytes at `at`, with a byte after it. */
+static inline int starts_pair(const StartTable *t, const uint8_t *text, int64_t at, int64_t length) {
+    uint16_t rank = byte_pair(t, text + at)->rank;
+    return rank != NO_PAIR && (!at || rank < byte_pair(t, text + at - 1)->before) &&
+           (at + 2 >= length || rank < byte_pair(t, text + at + 1)->after);
+}
+
+/* Does what `start_symbols` does, for a model of characters: a character that is no token gives its bytes. Its pairs are
+ * those of ASCII characters. */
 static inline int64_t start_characters(const StartTable *t, const uint8_t *text, int64_t length, uint32_t *ids) {
-    int64_t count = 0, id;
+    int64_t at = 0, count = 0, id;
     uint32_t character;
-    for (int64_t at = 0; at < length; count++) {
-        int width = text[at] < 0x80 ? 0 : character_at(text + at, length - at, &character);
+    if (t->pairs) {
+        while (at < length && text[at] < 0x80)
+            at++;
+        if (at == length)
+            return start_pairs(t, text, length, ids);
+    }
+    for (at = 0; at < length; count++) {
+        if (text[at] < 0x80) {
+            int pair = t->pairs && at + 1 < length && starts_pair(t, text, at, length);
+            ids[count] = pair ? t->pair_ids[byte_pair(t, text + at)->rank] : t->bytes[text[at]];
+            at += 1 + pair;
+            continue;
+        }
+        int width = character_at(text + at, length - at, &character);
         id = !width ? -1 : width < 4 ? (int64_t)t->atoms[character] - 1 : wide_id(&t->wide, character);
         ids[count] = id < 0 ? t->bytes[text[at]] : (uint32_t)id;
         at += id < 0 ? 1 : width;
@@ -198,10 +219,8 @@ static inline int64_t start_symbols(const StartTable *t, const uint8_t *text, in
             at += 3;
             continue;
         }
-        uint16_t rank = byte_pair(t, text + at)->rank;
-        if (rank != NO_PAIR && (!at || rank < byte_pair(t, text + at - 1)->before) &&
-            (at + 2 >= length || rank < byte_pair(t, text + at + 1)->after)) {
-            ids[count++] = t->pair_ids[rank];
+        if (starts_pair(t, text, at, length)) {
+            ids[count++] = t->pair_ids[byte_pair(t, text + at)->rank];
             at += 2;
         } else
             ids[count++] = t->bytes[text[at++]];

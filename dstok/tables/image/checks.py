@@ -214,7 +214,7 @@ def _check_sizes(image: Image) -> None:
              f"{least} to {most} times {unit} bytes", f"{length} bytes")
     exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": _seeds(size["seeds"]),
              "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0,
-             "atoms": 0 if characters else 4 << 16, "byte_pairs": 0 if characters else 8 << 16,
+             "atoms": 0 if characters else 4 << 16, "byte_pairs": 8 << 16,
              "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] or characters else 0,
              "borders": BORDER_BYTES if size["borders"] else 0}
     for name, length in exact.items():
@@ -274,7 +274,7 @@ def _check_words(image: Image) -> None:
     check_pairs(bpe, merges)
     if tables.characters is None:
         check_atoms(bpe, s["atoms"])
-        check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
+    check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     check_direct(bpe, s["direct"])
     if DEAD in s:
         found = max(all_merges(array("I", bytes(12 * count)), tables.dead))
