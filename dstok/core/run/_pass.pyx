@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memmove, memset
 from dstok.core.text._added cimport Match
 from dstok.core.find._finder cimport PieceFinder
 from dstok.core.simd._level cimport FIRST_PAD, chosen
-from dstok.core.text._normalize cimport PREFIX_NONE, PREFIX_STRETCH, PREFIX_TEXT
+from dstok.core.text._normalize cimport PREFIX_NONE, PREFIX_TEXT, puts_space
 from dstok.core.merge._pieces cimport CHUNK_ROOM, MIDDLE, PAD
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._sink cimport Sink
@@ -95,7 +95,7 @@ cdef class Pass:
         is found after normalizing.
         """
         cdef Py_ssize_t size
-        if w.prefix != PREFIX_STRETCH and text[at] == 0x20 or w.prefix == PREFIX_TEXT and w.fresh != 2:
+        if w.prefix == PREFIX_TEXT and w.fresh != 2 or not puts_space(w.prefix, text + at, stop - at):
             return at
         size = self.finder.first_part(text, at, stop, final) - at
         if size < 0 or not w.reserve_lead(size + 1):
@@ -204,21 +204,26 @@ cdef class Pass:
     cdef void short_text(self, Policy policy, Workspace w, const Source *source, bint replace) noexcept nogil:
         """Encodes a short text as a whole, from a copy: like `in_place` and `transcoded`, in fewer steps."""
         cdef Py_ssize_t length = source.length, unit = 0
-        if not w.reserve_buffer(4 * length + 4):
+        cdef uint8_t *text
+        if not w.reserve_buffer(4 * length + 5):
             return
+        text = w.buffer + 1
+        w.buffer[0] = 0x20
         if source.kind == 0:
-            memcpy(w.buffer, source.data, length)
+            memcpy(text, source.data, length)
         else:
-            length = transcode(source, &unit, w.buffer, 4 * length + 4, replace, self.level)
+            length = transcode(source, &unit, text, 4 * length + 4, replace, self.level)
             if length < 0:
                 w.status = INVALID_TEXT
                 w.where = unit
                 return
-        memset(w.buffer + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
-        if w.prefix == PREFIX_NONE and policy.idle(w.buffer, length):
-            self.finder.find_short(self.sink, w, w.buffer, length)
+        memset(text + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
+        if not policy.idle(text, length):
+            self.buffer(policy, w, text, 0, length, True)
+        elif puts_space(w.prefix, text, length):
+            self.finder.find_short(self.sink, w, w.buffer, length + 1)
         else:
-            self.buffer(policy, w, w.buffer, 0, length, True)
+            self.finder.find_short(self.sink, w, text, length)
         w.where = length if w.status == FINE else w.where
 
     cdef void text(

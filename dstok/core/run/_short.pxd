@@ -25,6 +25,7 @@ cdef class ShortPass:
     cdef PieceFinder finder
     cdef Pool pool
     cdef bint serves
+    cdef int prefix
 
     cdef int ids(self, const uint8_t *data, int length, Policy policy, uint32_t *out) noexcept
 

@@ -14,6 +14,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.merge._pieces cimport PAD
+from dstok.core.text._normalize cimport PREFIX_NONE, puts_space
 from dstok.core.simd._level cimport FIRST_PAD, Implementation, PieceTable
 
 cdef extern from "merge/_few.h":
@@ -27,11 +28,12 @@ cdef enum:
 
 @cython.final
 cdef class ShortPass:
-    """Serves a model with a mask kernel whose normalizer, if it has one, leaves ASCII as it is."""
+    """Serves a model with a mask kernel whose normalizer, if it has one, leaves ASCII as it is, but for a prefix."""
 
     def __cinit__(self, PieceFinder finder not None, Pool pool not None, Normalizer normalizer):
         self.finder, self.pool = finder, pool
         self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
+        self.prefix = PREFIX_NONE if normalizer is None else normalizer.prefix
 
     cdef int ids(self, const uint8_t *data, int length, Policy policy, uint32_t *out) noexcept:
         """Writes the ids of a short ASCII text; returns their number, or `GENERAL`."""
@@ -39,7 +41,14 @@ cdef class ShortPass:
         cdef uint32_t starts[SHORT_TEXT + 1 + BLOCK]
         cdef const PieceTable *table
         cdef int pieces, count
-        memcpy(text, data, length)
+        if puts_space(self.prefix, data, length):
+            text[0] = 0x20
+            memcpy(text + 1, data, length)
+            length += 1
+            if length > SHORT_TEXT:
+                return GENERAL
+        else:
+            memcpy(text, data, length)
         memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
         if not policy.idle(text, length):
             return GENERAL

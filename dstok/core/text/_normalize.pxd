@@ -45,13 +45,13 @@ cdef class Normalizer:
     cdef readonly int prefix
     cdef readonly Normalizer later  # for stretches after the first one
 
-    cdef bint puts_space(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Verdict verdict(self, const Source *source, const Implementation *level) noexcept nogil
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)
 
 
+cdef bint puts_space(int prefix, const uint8_t *text, Py_ssize_t length) noexcept nogil
 cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil
 cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil
 cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil

@@ -18,6 +18,11 @@ from dstok.core.simd._level cimport Implementation, chosen
 from dstok.core.text._utf8 cimport Source, code_point, encoded, find_invalid, open_source
 
 
+cdef bint puts_space(int prefix, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    """Whether a space goes before a stretch, already normalized, at the text's start."""
+    return length > 0 and (prefix == PREFIX_STRETCH or prefix != PREFIX_NONE and text[0] != 0x20)
+
+
 cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     cdef Source source
     source.data = text
@@ -53,10 +58,6 @@ cdef class Normalizer:
     def bare(self):
         """The normalizer without its prefix."""
         return self if self.prefix == PREFIX_NONE else Normalizer(self.form, self.chain, self.local, self.always)
-
-    cdef bint puts_space(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Whether a space goes before a stretch, already normalized: at the text's start, unless this is `later`."""
-        return length > 0 and (self.prefix == PREFIX_STRETCH or self.prefix != PREFIX_NONE and text[0] != 0x20)
 
     def __copy__(self):
         return self  # it never changes
@@ -98,10 +99,10 @@ cdef class Normalizer:
         return verdict == NORMALIZED
 
     cdef bint keeps_ascii(self):
-        """Whether normalizing leaves every text of ASCII characters as it is."""
+        """Whether normalizing leaves every text of ASCII characters as it is, but for the prefix."""
         cdef bytes characters = bytes(range(128))
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(characters), len(characters))
-        return not self.always and self.prefix == PREFIX_NONE and self.form.skip_clean(&source, 0) == source.length
+        return not self.always and self.form.skip_clean(&source, 0) == source.length
 
     cpdef bytes normalize(self, bytes text):
         """The normalized text of valid UTF-8."""
@@ -110,7 +111,7 @@ cdef class Normalizer:
                 return text
             return self.chain.apply(text.decode(), None)[0].encode()
         text = self._rewrite(text, None)
-        return b" " + text if self.puts_space(text, len(text)) else text
+        return b" " + text if puts_space(self.prefix, text, len(text)) else text
 
     cdef Rewritten rewritten(self, bytes text):
         """Does what `normalize` does, without a copy of the text that the form makes."""
@@ -137,7 +138,7 @@ cdef class Normalizer:
         if self.chain is None:
             sources = array("I")
             text = self._rewrite(text, sources)
-            if self.puts_space(text, len(text)):
+            if puts_space(self.prefix, text, len(text)):
                 sources.insert(0, 0)
                 text = b" " + text
             return text, sources
