@@ -3,7 +3,8 @@
     encode, count    an array of texts -> an array of lists of ids; of the numbers of ids
     decode           an array of lists of ids -> an array of texts
     conversations    conversations -> a table of ids, labels and the message of each id, for training
-    split            an array of texts -> an array of lists of the pieces from a `Splitter`
+    spans, split     an array of texts -> an array of lists of the pieces from a `Splitter`, as places or texts
+    number_of_pieces ... -> an array of their numbers
     ColumnEncoder    a function over tables and batches, for datasets, Ray, Polars, DuckDB, Spark
 
 >>> import dstok, pyarrow
@@ -22,10 +23,10 @@ try:
     from dstok.arrow.conversations import conversations
     from dstok.arrow.decoding import decode
     from dstok.arrow.encoding import count, encode
-    from dstok.arrow.splitting import split
+    from dstok.arrow.splitting import number_of_pieces, spans, split
 except ModuleNotFoundError as error:
     if error.name != "pyarrow":
         raise
     raise DstokError('dstok.arrow needs pyarrow: pip install "dstok[arrow]"') from None
 
-__all__ = ["ColumnEncoder", "conversations", "count", "decode", "encode", "split"]
+__all__ = ["ColumnEncoder", "conversations", "count", "decode", "encode", "number_of_pieces", "spans", "split"]

@@ -60,6 +60,11 @@ class Column(NamedTuple):
         return Rows(buffers, _one(owners, np.int32), _one([chunk.starts for chunk in self.chunks], np.int64),
                     _one([chunk.lengths for chunk in self.chunks], np.int64))
 
+    def lengths(self) -> Ints:
+        """The bytes of each text."""
+        bytes_: Ints = _one([chunk.lengths for chunk in self.chunks], np.int64)
+        return bytes_
+
     def present(self) -> Bools:
         """For each text whether it is not null."""
         bits: Bools = _one([chunk.present for chunk in self.chunks], np.bool_)

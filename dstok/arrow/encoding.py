@@ -23,7 +23,7 @@ from dstok.errors import SpecialTokenError, TextError
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["LIMIT", "count", "encode", "encode_and_count", "joined", "rows_named", "total"]
+__all__ = ["LIMIT", "count", "counts_of", "encode", "encode_and_count", "joined", "rows_named", "total"]
 
 LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
@@ -67,7 +67,7 @@ def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> 
         lists = _lists(ids, bounds[at : end + 1], chunk.present, kind)
         arrays.append(lists if chunk.places is None else lists.take(chunk.places))
         at = end
-    return joined(column, arrays, kind), _counts(column, lengths)
+    return joined(column, arrays, kind), counts_of(column, lengths)
 
 
 def count(
@@ -85,10 +85,11 @@ def count(
     with rows_named(column):
         lengths = count_rows(tok, column.rows(), column.present(), threads=threads, special=special, add_bos=add_bos,
                              add_eos=add_eos, errors=errors)
-    return _counts(column, lengths)
+    return counts_of(column, lengths)
 
 
-def _counts(column: Column, lengths: npt.NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:
+def counts_of(column: Column, lengths: npt.NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:
+    """The numbers of a column's texts, by row."""
     arrays, at = [], 0
     for chunk in column.chunks:
         counts = pa.array(lengths[at : at + len(chunk.owners)], mask=_mask(chunk.present))

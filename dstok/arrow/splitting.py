@@ -1,93 +1,207 @@
-"""An Arrow array of texts -> an Arrow array of lists of pieces.
+"""An Arrow array of texts -> an Arrow array of lists: of spans, of pieces, or the numbers of pieces.
 
-In: a splitter, and any argument of `column_of`. Out: lists of strings.
-Invariant: row i holds the result of `Splitter.split` for text i; a null row is null. A chunked array keeps its
-chunks.
+In: a splitter, and any argument of `column_of`. Out: lists of structs, of strings or of views; int64.
+Invariant: row i holds the result of `Splitter.spans`, `split` or `count` for text i; a null row is null. A chunked
+array keeps its chunks. Texts are read where they lie. Views of pieces lie in the buffers of the texts.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dstok.arrow.columns import Chunk, column_of
-from dstok.arrow.encoding import LIMIT, joined, rows_named, total
-from dstok.base.texts import Errors
-from dstok.splitting.texts import numbered
+from dstok.arrow.columns import Chunk, Column, column_of
+from dstok.arrow.encoding import LIMIT, counts_of, joined, rows_named, total
+from dstok.base.texts import Errors, replaces_faults
+from dstok.core.run._offsets import in_characters
+from dstok.core.text._rows import Rows
+from dstok.errors import DstokError
+from dstok.splitting.batches import count_rows, span_rows
+from dstok.splitting.texts import checked_unit
 
 if TYPE_CHECKING:
     from dstok.splitting.splitter import Splitter
+    from dstok.splitting.texts import Unit
 
-__all__ = ["split"]
+__all__ = ["number_of_pieces", "spans", "split"]
+
+WINDOW_LOG2 = 30  # a view's place in its buffer has 32 bits
 
 Ints = npt.NDArray[np.int64]
 
 
-def split(splitter: Splitter, array: Any, *, threads: int = 1, errors: Errors = "strict") -> Any:
+def spans(
+    splitter: Splitter, array: Any, *, unit: Unit = "bytes", threads: int = 1, errors: Errors = "strict",
+) -> Any:
+    """Start and end of each piece of each text, as `ListArray` of structs; a null text stays null.
+
+    The structs have the fields `start` and `end`, int32. A large array, and one with more pieces than 31 bits can
+    count, gives a `LargeListArray`, with int64. `array` and errors as for `dstok.arrow.encode`, keywords as for
+    `Splitter.spans_batch`.
+
+    >>> import dstok, pyarrow
+    >>> from dstok import arrow
+    >>> arrow.spans(dstok.Splitter.preset("gpt-2"), pyarrow.array(["it's", None])).to_pylist()
+    [[{'start': 0, 'end': 2}, {'start': 2, 'end': 4}], None]
+    """
+    checked_unit(unit)
+    found = _found(splitter, array, threads, errors)
+    if unit == "characters":
+        _to_characters(found)
+    large = found.large()
+    number = pa.int64() if large else pa.int32()
+    kind = pa.struct([("start", number), ("end", number)])
+
+    def structs(chunk: Chunk, texts: Any, counts: Ints, places: Ints) -> pa.Array:
+        numbers = [pa.array(places[:, side].astype(number.to_pandas_dtype())) for side in (0, 1)]
+        return pa.StructArray.from_arrays(numbers, fields=list(kind))
+
+    return _lists(found, structs, kind, large)
+
+
+def split(
+    splitter: Splitter, array: Any, *, views: bool = False, threads: int = 1, errors: Errors = "strict",
+) -> Any:
     """The pieces of each text of an Arrow array, as `ListArray` of strings; a null text stays null.
 
+    views: pieces as views (`string_view`) of the texts: no text is copied, and the array keeps the texts' buffers.
     `array` and errors as for `dstok.arrow.encode`; `threads` and `errors` as for `Splitter.split_batch`. A large
-    array, and one with more bytes than 31 bits can count, gives a `LargeListArray` of large strings.
+    array, and one with more bytes than 31 bits can count, gives a `LargeListArray`, of large strings or of views.
 
     >>> import dstok, pyarrow
     >>> from dstok import arrow
     >>> arrow.split(dstok.Splitter.preset("gpt-2"), pyarrow.array(["it's 42", None])).to_pylist()
     [['it', "'s", ' 42'], None]
     """
+    found = _found(splitter, array, threads, errors)
+    large = found.large()
+    kind = pa.string_view() if views else pa.large_string() if large else pa.string()
+
+    def pieces(chunk: Chunk, texts: Any, counts: Ints, places: Ints) -> pa.Array:
+        rows = Rows(chunk.buffers, np.repeat(chunk.owners[texts], counts),
+                    np.repeat(chunk.starts[texts], counts) + places[:, 0], places[:, 1] - places[:, 0])
+        return _views(chunk, rows, len(places)) if views else _strings(rows, places, kind)
+
+    return _lists(found, pieces, kind, large)
+
+
+def number_of_pieces(splitter: Splitter, array: Any, *, threads: int = 1, errors: Errors = "strict") -> Any:
+    """The number of pieces of each text of an Arrow array, as `Int64Array`. Else like `split`.
+
+    >>> import dstok, pyarrow
+    >>> from dstok import arrow
+    >>> arrow.number_of_pieces(dstok.Splitter.preset("gpt-2"), pyarrow.array(["it's 42", None])).to_pylist()
+    [3, None]
+    """
+    column = _read(array, errors)
+    with rows_named(column):
+        return counts_of(column, np.diff(count_rows(splitter, column.rows(), column.lengths(), threads)))
+
+
+class _Found(NamedTuple):
+    """Spans, int64[n, 2]: text i of the column has those from `bounds[i]` to `bounds[i + 1]`."""
+
+    column: Column
+    spans: Ints
+    bounds: Ints
+
+    def large(self) -> bool:
+        """Whether offsets need 64 bits: a chunk has no more pieces than bytes."""
+        at = 0
+        for chunk in self.column.chunks:
+            if total(chunk, chunk.lengths) > LIMIT:
+                return True
+            at += len(chunk.owners)
+        return self.column.large
+
+
+def _found(splitter: Splitter, array: Any, threads: int, errors: Errors) -> _Found:
+    column = _read(array, errors)
+    with rows_named(column):
+        return _Found(column, *span_rows(splitter, column.rows(), column.lengths(), threads))
+
+
+def _read(array: Any, errors: Errors) -> Column:
+    """The column, with repaired texts if they are to be replaced."""
+    replace = replaces_faults(errors)
     column = column_of(array)
+    if not replace:
+        return column
     with rows_named(column):
         rows = column.rows()
-        texts = [_bytes(numbered(rows[row], errors, row)) for row in range(len(rows))]
-        spans, offsets = splitter.spans_batch(texts, threads=threads)
-    sizes = np.array([len(text) for text in texts], np.int64)
-    large = column.large or _exceed(column.chunks, sizes)
+    ends = np.cumsum([len(chunk.owners) for chunk in column.chunks], dtype=np.int64).tolist()
+    chunks = [_repaired(chunk, [rows[row] for row in range(end - len(chunk.owners), end)])
+              for chunk, end in zip(column.chunks, ends)]
+    return column._replace(chunks=chunks)
+
+
+def _repaired(chunk: Chunk, texts: list[bytes]) -> Chunk:
+    """The chunk of `texts`, or one with copies of them, where faults are replaced, if a text has any."""
+    repaired = [text.decode("utf-8", "replace").encode() for text in texts]
+    if repaired == texts:
+        return chunk
+    lengths = np.array([len(text) for text in repaired], np.int64)
+    return chunk._replace(buffers=[b"".join(repaired)], owners=np.zeros(len(texts), np.int32),
+                          starts=np.cumsum(lengths) - lengths, lengths=lengths)
+
+
+def _to_characters(found: _Found) -> None:
+    rows, bounds = found.column.rows(), found.bounds.tolist()
+    for row in range(len(rows)):
+        text = rows[row]
+        if not text.isascii():
+            in_characters(text, found.spans[bounds[row] : bounds[row + 1]].reshape(-1))
+
+
+def _lists(
+    found: _Found, made: Callable[[Chunk, Any, Ints, Ints], pa.Array], kind: pa.DataType, large: bool,
+) -> pa.Array | pa.ChunkedArray:
+    """An array of lists, as the column has rows.
+
+    `made` makes the values of a chunk: from the chunk, the text of each row, the number of its pieces, their spans.
+    """
     arrays, at = [], 0
-    for chunk in column.chunks:
-        end = at + len(chunk.owners)
-        chosen = spans[offsets[at] : offsets[end]]
-        lists = _lists(texts[at:end], chosen, np.diff(offsets[at : end + 1]), ~chunk.present, large)
-        arrays.append(lists if chunk.places is None else lists.take(chunk.places))
-        at = end
-    return joined(column, arrays, pa.large_list(pa.large_string()) if large else pa.list_(pa.string()))
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
-
-
-def _exceed(chunks: list[Chunk], sizes: Ints) -> bool:
-    """Whether a chunk has more bytes than offsets of 32 bits can count; it has no more pieces than bytes."""
-    at = 0
-    for chunk in chunks:
-        if total(chunk, sizes[at : at + len(chunk.owners)]) > LIMIT:
-            return True
+    listed = pa.large_list(kind) if large else pa.list_(kind)
+    for chunk in found.column.chunks:
+        bounds = found.bounds[at : at + len(chunk.owners) + 1]
+        texts, null = _texts_of(chunk)
+        counts = np.append(np.diff(bounds), 0)[texts] * ~null
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        picked: Any = slice(bounds[0], bounds[-1])
+        if chunk.places is not None:
+            picked = np.arange(ends[-1]) + np.repeat(bounds[texts] - ends[:-1], counts)
+            texts, counts = texts[~null], counts[~null]  # all may be null, and the dictionary empty
+        values = made(chunk, texts, counts, found.spans[picked])
+        offsets = pa.array(ends.astype(np.int64 if large else np.int32))
+        array = pa.LargeListArray if large else pa.ListArray
+        arrays.append(array.from_arrays(offsets, values, type=listed, mask=pa.array(null) if null.any() else None))
         at += len(chunk.owners)
-    return False
+    return joined(found.column, arrays, listed)
 
 
-def _lists(texts: list[bytes], spans: Ints, counts: Ints, null: npt.NDArray[np.bool_], large: bool) -> pa.Array:
-    """An array of lists: for each text its `counts` pieces, by their spans in the text."""
-    width = np.int64 if large else np.int32
-    bases = np.cumsum([0, *map(len, texts)])[:-1]
-    placed = spans + np.repeat(bases, counts)[:, None]
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(placed[:, 1] - placed[:, 0])]).astype(width)
-    data = _kept(b"".join(texts), placed, int(ends[-1]))
-    kind = pa.large_string() if large else pa.string()
-    pieces = pa.Array.from_buffers(kind, len(spans), [None, pa.py_buffer(ends), pa.py_buffer(data)])
-    bounds = pa.array(np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(width))
-    made = pa.LargeListArray if large else pa.ListArray
-    return made.from_arrays(bounds, pieces, mask=pa.array(null) if null.any() else None)
+def _texts_of(chunk: Chunk) -> tuple[Any, npt.NDArray[np.bool_]]:
+    """The text of each row, as an index of an array, and whether it is null."""
+    if chunk.places is None:
+        return slice(len(chunk.owners)), ~chunk.present
+    texts = chunk.places.fill_null(0).to_numpy(zero_copy_only=False)
+    null = chunk.places.is_null().to_numpy(zero_copy_only=False)
+    return texts, null | ~np.append(chunk.present, False)[texts]
 
 
-def _kept(data: bytes, placed: Ints, size: int) -> bytes:
-    """The `size` bytes that lie in a piece; pieces do not overlap."""
-    if size == len(data):
-        return data
-    changes = np.zeros(len(data) + 1, np.int8)
-    changes[placed[:, 0]] += 1  # no two pieces begin at one place, or end at one
-    changes[placed[:, 1]] -= 1
-    inside = np.cumsum(changes[:-1], dtype=np.int8).astype(np.bool_)
-    return np.frombuffer(data, np.uint8)[inside].tobytes()
+def _strings(rows: Rows, places: Ints, kind: pa.DataType) -> pa.Array:
+    width = np.int32 if kind == pa.string() else np.int64
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(places[:, 1] - places[:, 0])]).astype(width)
+    return pa.Array.from_buffers(kind, len(places), [None, pa.py_buffer(ends), pa.py_buffer(rows.joined())])
+
+
+def _views(chunk: Chunk, rows: Rows, count: int) -> pa.Array:
+    try:
+        views, windows = rows.views(WINDOW_LOG2)
+    except OverflowError as error:
+        raise DstokError(f"views: {error}") from error
+    buffers = [pa.py_buffer(chunk.buffers[number]).slice(start) for number, start in windows]
+    return pa.Array.from_buffers(pa.string_view(), count, [None, pa.py_buffer(views), *buffers])

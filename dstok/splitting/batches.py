@@ -7,7 +7,9 @@ anything is split.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 from dstok.base.numbers import thread_count
@@ -15,20 +17,57 @@ from dstok.base.texts import Errors, Text, checked_texts
 from dstok.base.threads import map_by_threads
 from dstok.core.run._offsets import in_characters
 from dstok.core.run._span_pass import SpanPass
-from dstok.errors import ArgumentError
-from dstok.splitting.texts import numbered
+from dstok.core.text._rows import Rows
+from dstok.splitting.texts import checked_unit, numbered
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.splitting.splitter import Splitter
+
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["TextBatch"]
+__all__ = ["TextBatch", "count_rows", "span_rows"]
 
 Found = TypeVar("Found")
 
 PART = 1 << 20  # bytes of text that a thread takes at a time
+
+
+def span_rows(splitter: Splitter, rows: Rows, lengths: Spans, threads: int) -> tuple[Spans, Spans]:
+    """(spans int64[n, 2], offsets int64[len(rows) + 1]) of texts in buffers, of `lengths` bytes: as `spans_batch`."""
+    import numpy as np
+
+    found = _of_rows(splitter, rows, lengths, threads, False)
+    spans = [spans for spans, _ in found if spans is not None]
+    joined = spans[0] if len(spans) == 1 else np.concatenate([np.empty((0, 2), np.int64), *spans])
+    return joined, _offsets(found)
+
+
+def count_rows(splitter: Splitter, rows: Rows, lengths: Spans, threads: int) -> Spans:
+    """The offsets of `span_rows` alone."""
+    return _offsets(_of_rows(splitter, rows, lengths, threads, True))
+
+
+def _offsets(found: list[tuple[Spans | None, array[int]]]) -> Spans:
+    import numpy as np
+
+    parts = [np.diff(np.asarray(ends)) for _, ends in found]
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate([np.empty(0, np.int64), *parts]))])
+
+
+def _of_rows(
+    splitter: Splitter, rows: Rows, lengths: Spans, threads: int, counting: bool
+) -> list[tuple[Spans | None, array[int]]]:
+    """Parts of about `PART` bytes, by several threads."""
+    import numpy as np
+
+    ends = np.cumsum(lengths)
+    parts = np.unique(np.searchsorted(ends, np.arange(0, int(ends[-1]) if len(ends) else 0, PART), side="right"))
+    bounds = [0, *parts[parts > 0].tolist(), len(lengths)]
+    return map_by_threads(
+        lambda part: splitter.span_pass.of_rows(rows, *part, counting), pairwise(bounds), thread_count(threads))
 
 
 class TextBatch:
@@ -42,8 +81,7 @@ class TextBatch:
         """(spans int64[n, 2], offsets int64[texts + 1])."""
         import numpy as np
 
-        if unit not in ("bytes", "characters"):
-            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+        checked_unit(unit)
         found = self._of_parts(lambda part: self._part(part, unit))
         offsets = np.zeros(len(self.texts) + 1, np.int64)
         np.cumsum([count for _, counts in found for count in counts], out=offsets[1:])

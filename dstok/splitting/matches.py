@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from dstok.base.texts import Errors, Text
 from dstok.core.run._offsets import in_characters
 from dstok.errors import ArgumentError
 from dstok.splitting.matcher import Matcher
-from dstok.splitting.texts import readable
+from dstok.splitting.texts import Unit, readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["Match", "Replacement", "Searched", "Unit"]
+__all__ = ["Match", "Replacement", "Searched"]
 
-Unit = Literal["bytes", "characters"]
 Span = tuple[int, int]
 
 _TEMPLATE = re.compile(r"\\(?:([1-9][0-9]?)|g<([^>]*)>|(.?))", re.DOTALL)

@@ -17,7 +17,8 @@ from dstok.core.run._span_pass import SpanPass
 from dstok.errors import ArgumentError
 from dstok.pattern.cascade import Cascade
 from dstok.splitting.matcher import Matcher
-from dstok.splitting.matches import Match, Replacement, Searched, Unit
+from dstok.splitting.matches import Match, Replacement, Searched
+from dstok.splitting.texts import Unit
 
 __all__ = ["Matching"]
 

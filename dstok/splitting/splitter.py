@@ -25,11 +25,10 @@ from dstok.pattern.work import stage
 from dstok.splitting import properties, saved
 from dstok.splitting.batches import TextBatch
 from dstok.splitting.finders import Tagger, make_finder, make_tagger
-from dstok.splitting.matches import Unit
 from dstok.splitting.matching import Matching
 from dstok.splitting.properties import Difference
 from dstok.splitting.sources import Dialect, splits_of_json, splits_of_patterns
-from dstok.splitting.texts import readable
+from dstok.splitting.texts import Unit, checked_unit, readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from dstok.unicode.code_point_set import CodePointSet
 
 __all__ = ["Splitter"]
+
 
 class Splitter(Matching):
     r"""Cuts texts into pieces, as the `Split` steps of a tokenizer do.
@@ -193,8 +193,7 @@ class Splitter(Matching):
         >>> dstok.Splitter(r"\s").spans("é a", unit="characters").tolist()
         [[0, 1], [1, 2], [2, 3]]
         """
-        if unit not in ("bytes", "characters"):
-            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+        checked_unit(unit)
         data = readable(text, errors)
         spans = self._span_pass.spans(data)
         if unit == "characters" and not isinstance(data, str):
@@ -300,6 +299,11 @@ class Splitter(Matching):
     def splits(self) -> tuple[Split, ...]:
         """The steps."""
         return self.cascade.splits
+
+    @property
+    def span_pass(self) -> SpanPass:
+        """The core's part, for the rooms beside this one."""
+        return self._span_pass
 
     @property
     def finder(self) -> Finder:

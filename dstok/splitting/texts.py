@@ -6,11 +6,21 @@ Invariant: a text that is ASCII or valid UTF-8 is not copied.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from dstok.base.texts import Errors, Text, checked_text, not_utf8, replaces_faults, utf8
 from dstok.core.text._utf8 import first_invalid
-from dstok.errors import TextError
+from dstok.errors import ArgumentError, TextError
 
-__all__ = ["numbered", "readable"]
+__all__ = ["Unit", "checked_unit", "numbered", "readable"]
+
+Unit = Literal["bytes", "characters"]
+
+
+def checked_unit(unit: str) -> None:
+    """Raises `ArgumentError` for what is no unit of spans."""
+    if unit not in ("bytes", "characters"):
+        raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
 
 
 def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:

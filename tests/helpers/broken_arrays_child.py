@@ -251,6 +251,8 @@ def text_calls() -> Iterator[tuple[Call, Callable[[str], Any]]]:
     yield arrow.ColumnEncoder(TOK, errors="replace"), TOK.encode
     for splitter in SPLITTERS:
         yield partial(arrow.split, splitter, errors="replace"), splitter.split
+        yield partial(arrow.split, splitter, views=True, errors="replace"), splitter.split
+        yield partial(arrow.number_of_pieces, splitter, errors="replace"), splitter.count
 
 
 def decode_calls() -> Iterator[tuple[Call, Callable[[list[int]], Any]]]:

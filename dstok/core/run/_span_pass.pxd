@@ -5,6 +5,7 @@ cimport cython
 from dstok.core.find._finder cimport Finder
 from dstok.core.find._pool cimport Pool
 from dstok.core.find._sink cimport Sink
+from dstok.core.simd._level cimport Implementation
 from dstok.core.text._utf8 cimport Source
 from dstok.core.find._workspace cimport Workspace
 
@@ -13,5 +14,6 @@ from dstok.core.find._workspace cimport Workspace
 cdef class SpanPass:
     cdef readonly Finder finder
     cdef Pool pool
+    cdef const Implementation *level
 
     cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1

@@ -1,7 +1,10 @@
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 
 from dstok.core.find._finder import Finder
+from dstok.core.text._rows import Rows
 
 class SpanPass:
     """Finder -> spans. It never changes."""
@@ -18,6 +21,14 @@ class SpanPass:
         """The pieces as a list of `str`."""
     def spans_of(self, texts: list[str | bytes]) -> tuple[npt.NDArray[np.int64], list[int]]:
         """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
+    def of_rows(
+        self, rows: Rows, first: int, end: int, counting: bool
+    ) -> tuple[npt.NDArray[np.int64] | None, array[int]]:
+        """(spans, ends) of the rows from `first` to `end`: row i has the spans from `ends[i]` to `ends[i + 1]`.
+
+        Spans are in bytes of their own row, int64[n, 2]; None if `counting`. `ends` is an array of typecode "q". Raises
+        `TextError` for the first row that is not UTF-8.
+        """
     def sure_spans(self, text: bytes | bytearray | memoryview, final: bool) -> tuple[npt.NDArray[np.int64], int]:
         """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
 

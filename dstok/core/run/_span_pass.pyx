@@ -8,13 +8,21 @@ it without the GIL.
 cimport cython
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
 
 from dstok.core.find._finder cimport Finder, PieceFinder
 from dstok.core.find._pool cimport Pool
 from dstok.core.find._sink cimport SPAN, CountSink, Sink, SpanSink
-from dstok.core.text._utf8 cimport Source, open_source
+from dstok.core.simd._level cimport chosen
+from dstok.core.text._rows cimport Rows
+from dstok.core.text._utf8 cimport Source, find_invalid, open_source
 from dstok.core.find._workspace cimport FINE, Workspace
 from dstok.core.run._written cimport spans_written
+
+from array import array
+
+from dstok.base.texts import not_utf8
+from dstok.errors import TextError
 
 cdef enum:
     LIKELY = 4               # bytes of a piece: room made at the start; unused pages cost nothing
@@ -28,7 +36,7 @@ cdef class SpanPass:
     """Finder -> spans. It never changes."""
 
     def __cinit__(self, Finder finder not None):
-        self.finder, self.pool = finder, Pool()
+        self.finder, self.pool, self.level = finder, Pool(), chosen()
 
     def way(self):
         """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
@@ -63,6 +71,43 @@ cdef class SpanPass:
                 counts.append((w.count - before) // SPAN)
             return spans_written(w, self.pool), counts
         finally:
+            self.pool.release(w)
+
+    def of_rows(self, Rows rows not None, Py_ssize_t first, Py_ssize_t end, bint counting):
+        """(spans, ends) of the rows from `first` to `end`: row i has the spans from `ends[i]` to `ends[i + 1]`.
+
+        Spans are in bytes of their own row, int64[n, 2]; None if `counting`. `ends` is an array of typecode "q". Raises
+        `TextError` for the first row that is not UTF-8.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef Sink sink = COUNT if counting else SPANS
+        cdef int64_t[::1] ends = array("q", bytes(8 * (end - first + 1)))
+        cdef Source *sources = <Source *>malloc((end - first + 1) * sizeof(Source))
+        cdef Py_ssize_t i = 0, fault = -1
+        w.begin(counting, False)
+        try:
+            if sources == NULL:
+                raise MemoryError
+            rows.place(sources, first, end)
+            with nogil:
+                for i in range(end - first):
+                    fault = find_invalid(<const uint8_t *>sources[i].data, sources[i].length, self.level)
+                    if fault >= 0 or not (counting or w.reserve(sources[i].length // LIKELY * SPAN)):
+                        break
+                    self.finder.find_all(sink, w, <const uint8_t *>sources[i].data, sources[i].length)
+                    if w.status != FINE:
+                        break
+                    ends[i + 1] = w.total if counting else w.count // SPAN
+                else:
+                    i = -1
+            if fault >= 0:
+                error = not_utf8((<const uint8_t *>sources[i].data)[fault], fault)
+                raise TextError(error.message, fault, first + i)
+            if i >= 0:
+                raise MemoryError
+            return None if counting else spans_written(w, self.pool), ends.base
+        finally:
+            free(sources)
             self.pool.release(w)
 
     def count(self, text not None):

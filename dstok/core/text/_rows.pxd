@@ -16,5 +16,6 @@ cdef class Rows:
 
     cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1
     cdef int _check(self) except -1
-    cdef int _place(self, Source *sources, const uint8_t **bases) except -1
+    cdef int place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) except -1
+    cdef const uint8_t **_bases(self) except NULL
     cdef int _repair(self, Source *sources, const Implementation *level) except -1

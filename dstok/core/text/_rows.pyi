@@ -14,3 +14,11 @@ class Rows:
     def __len__(self) -> int: ...
     def __getitem__(self, row: int) -> bytes:
         """A copy of a row. Raises `IndexError`."""
+    def joined(self) -> bytes:
+        """The bytes of all rows, one after the other."""
+    def views(self, window_log2: int) -> tuple[bytes, list[tuple[int, int]]]:
+        """(16 bytes a row: Arrow's views; (number of a buffer, its first byte) of each buffer that the views name).
+
+        Places in a view have 32 bits. So a large buffer counts as several, which begin 2**`window_log2` bytes apart.
+        Raises `OverflowError` for a row of 2**31 bytes or more.
+        """

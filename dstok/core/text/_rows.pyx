@@ -1,14 +1,16 @@
 """Texts that lie in buffers, one row beside the other, as Arrow keeps them.
 
 In: buffers of UTF-8, and for each row the number of its buffer, its first byte there, its length. Out: sources, which
-the encoder reads where they lie, and a row as bytes.
+the encoder reads where they lie; rows as bytes; Arrow's views of them.
 Invariant: each row lies inside its buffer: else making the rows raises `TextError`. The buffers are held as long as
 the rows. Arrow's buffers never change: no thread may write to them while another reads them.
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 from array import array
 
@@ -16,6 +18,10 @@ from dstok.core.simd._level cimport Implementation
 from dstok.core.text._utf8 cimport Source, find_invalid, source_of
 
 from dstok.errors import TextError
+
+cdef enum:
+    VIEW = 4                 # words of a view: a length, and the text; or its first four bytes, its buffer, its place
+    INLINE = 12              # bytes of a text that lies in its view
 
 
 @cython.final
@@ -55,28 +61,81 @@ cdef class Rows:
 
     cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1:
         """Writes the place of each row to `sources`; with `replace`, repaired copies take the place of invalid rows."""
-        cdef const uint8_t[::1] view
-        cdef Py_ssize_t i, count = len(self.held)
-        cdef const uint8_t **bases = <const uint8_t **>malloc((count + 1) * sizeof(void *))
-        try:
-            if bases == NULL:
-                raise MemoryError
-            for i in range(count):
-                view = self.held[i]
-                bases[i] = &view[0]
-            self._place(sources, bases)
-        finally:
-            free(bases)
+        self.place(sources, 0, self.owners.shape[0])
         if replace:
             self._repair(sources, level)
         return 0
 
-    cdef int _place(self, Source *sources, const uint8_t **bases) except -1:
+    cdef int place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) except -1:
+        """Writes the places of the rows from `first` to `end` to `sources`."""
+        cdef const uint8_t **bases = self._bases()
         cdef Py_ssize_t i
-        for i in range(self.owners.shape[0]):
-            sources[i].data, sources[i].length = bases[self.owners[i]] + self.starts[i], self.lengths[i]
-            sources[i].kind, sources[i].valid = 0, False
+        for i in range(first, end):
+            sources[i - first].data, sources[i - first].length = bases[self.owners[i]] + self.starts[i], self.lengths[i]
+            sources[i - first].kind, sources[i - first].valid = 0, False
+        free(bases)
         return 0
+
+    cdef const uint8_t **_bases(self) except NULL:
+        """The first byte of each buffer; the caller frees them."""
+        cdef const uint8_t[::1] view
+        cdef Py_ssize_t i, count = len(self.held)
+        cdef const uint8_t **bases = <const uint8_t **>malloc((count + 1) * sizeof(void *))
+        if bases == NULL:
+            raise MemoryError
+        for i in range(count):
+            view = self.held[i]
+            bases[i] = &view[0]
+        return bases
+
+    def joined(self):
+        """The bytes of all rows, one after the other."""
+        cdef int64_t size = 0
+        cdef Py_ssize_t i
+        for i in range(self.lengths.shape[0]):
+            size += self.lengths[i]
+        cdef bytes made = PyBytes_FromStringAndSize(NULL, size)
+        cdef char *out = PyBytes_AS_STRING(made)
+        cdef const uint8_t **bases = self._bases()
+        with nogil:
+            for i in range(self.lengths.shape[0]):
+                memcpy(out, bases[self.owners[i]] + self.starts[i], self.lengths[i])
+                out += self.lengths[i]
+        free(bases)
+        return made
+
+    def views(self, int window_log2):
+        """(16 bytes a row: Arrow's views; (number of a buffer, its first byte) of each buffer that the views name).
+
+        Places in a view have 32 bits. So a large buffer counts as several, which begin 2**`window_log2` bytes apart.
+        Raises `OverflowError` for a row of 2**31 bytes or more.
+        """
+        cdef list windows = []
+        cdef int32_t[::1] firsts = array("i", [0] * (len(self.held) + 1))
+        cdef Py_ssize_t i, count = self.owners.shape[0]
+        for i in range(len(self.held)):
+            firsts[i] = len(windows)
+            windows += [(i, start) for start in range(0, max(self.held[i].nbytes, 1), 1 << window_log2)]
+        for i in range(count):
+            if self.lengths[i] >> 31:
+                raise OverflowError(f"expected rows of less than 2**31 bytes, found one of {self.lengths[i]}")
+        cdef bytes made = PyBytes_FromStringAndSize(NULL, count * VIEW * sizeof(int32_t))
+        cdef int32_t *view = <int32_t *>PyBytes_AS_STRING(made)
+        cdef const uint8_t **bases = self._bases()
+        cdef int64_t start
+        memset(view, 0, count * VIEW * sizeof(int32_t))
+        with nogil:
+            for i in range(count):
+                start, view[0] = self.starts[i], <int32_t>self.lengths[i]
+                if view[0] <= INLINE:
+                    memcpy(view + 1, bases[self.owners[i]] + start, view[0])
+                else:
+                    memcpy(view + 1, bases[self.owners[i]] + start, sizeof(int32_t))
+                    view[2] = firsts[self.owners[i]] + <int32_t>(start >> window_log2)
+                    view[3] = <int32_t>(start & ((<int64_t>1 << window_log2) - 1))
+                view += VIEW
+        free(bases)
+        return made, windows
 
     cdef int _repair(self, Source *sources, const Implementation *level) except -1:
         """Each maximal part of an invalid sequence becomes U+FFFD."""
