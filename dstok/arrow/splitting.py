@@ -99,7 +99,7 @@ def number_of_pieces(splitter: Splitter, array: Any, *, threads: int = 1, errors
     """
     column = _read(array, errors)
     with rows_named(column):
-        return counts_of(column, np.diff(count_rows(splitter, column.rows(), column.lengths(), threads)))
+        return counts_of(column, np.diff(count_rows(splitter.span_pass, column.rows(), column.lengths(), threads)))
 
 
 class _Found(NamedTuple):
@@ -122,7 +122,7 @@ class _Found(NamedTuple):
 def _found(splitter: Splitter, array: Any, threads: int, errors: Errors) -> _Found:
     column = _read(array, errors)
     with rows_named(column):
-        return _Found(column, *span_rows(splitter, column.rows(), column.lengths(), threads))
+        return _Found(column, *span_rows(splitter.span_pass, column.rows(), column.lengths(), threads))
 
 
 def _read(array: Any, errors: Errors) -> Column:

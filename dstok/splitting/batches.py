@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.splitting.splitter import Splitter
-
     Spans = npt.NDArray[np.int64]
 
 __all__ = ["TextBatch", "count_rows", "span_rows"]
@@ -35,19 +33,19 @@ Found = TypeVar("Found")
 PART = 1 << 20  # bytes of text that a thread takes at a time
 
 
-def span_rows(splitter: Splitter, rows: Rows, lengths: Spans, threads: int) -> tuple[Spans, Spans]:
+def span_rows(span_pass: SpanPass, rows: Rows, lengths: Spans, threads: int) -> tuple[Spans, Spans]:
     """(spans int64[n, 2], offsets int64[len(rows) + 1]) of texts in buffers, of `lengths` bytes: as `spans_batch`."""
     import numpy as np
 
-    found = _of_rows(splitter, rows, lengths, threads, False)
+    found = _of_rows(span_pass, rows, lengths, threads, False)
     spans = [spans for spans, _ in found if spans is not None]
     joined = spans[0] if len(spans) == 1 else np.concatenate([np.empty((0, 2), np.int64), *spans])
     return joined, _offsets(found)
 
 
-def count_rows(splitter: Splitter, rows: Rows, lengths: Spans, threads: int) -> Spans:
+def count_rows(span_pass: SpanPass, rows: Rows, lengths: Spans, threads: int) -> Spans:
     """The offsets of `span_rows` alone."""
-    return _offsets(_of_rows(splitter, rows, lengths, threads, True))
+    return _offsets(_of_rows(span_pass, rows, lengths, threads, True))
 
 
 def _offsets(found: list[tuple[Spans | None, array[int]]]) -> Spans:
@@ -58,7 +56,7 @@ def _offsets(found: list[tuple[Spans | None, array[int]]]) -> Spans:
 
 
 def _of_rows(
-    splitter: Splitter, rows: Rows, lengths: Spans, threads: int, counting: bool
+    span_pass: SpanPass, rows: Rows, lengths: Spans, threads: int, counting: bool
 ) -> list[tuple[Spans | None, array[int]]]:
     """Parts of about `PART` bytes, by several threads."""
     import numpy as np
@@ -67,7 +65,7 @@ def _of_rows(
     parts = np.unique(np.searchsorted(ends, np.arange(0, int(ends[-1]) if len(ends) else 0, PART), side="right"))
     bounds = [0, *parts[parts > 0].tolist(), len(lengths)]
     return map_by_threads(
-        lambda part: splitter.span_pass.of_rows(rows, *part, counting), pairwise(bounds), thread_count(threads))
+        lambda part: span_pass.of_rows(rows, *part, counting), pairwise(bounds), thread_count(threads))
 
 
 class TextBatch:
