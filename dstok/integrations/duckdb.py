@@ -34,7 +34,7 @@ SPANS = 'STRUCT("start" INTEGER, "end" INTEGER)[]'
 def register(
     connection: DuckDBPyConnection, splitter: Splitter, name: str, *, unit: Unit = "bytes", errors: Errors = "strict",
 ) -> None:
-    """Adds the functions `name`_spans, `name`_split and `name`_count of a VARCHAR to a connection.
+    """Adds functions of a VARCHAR to a connection: `name`, and "_spans", "_split" or "_count" after it.
 
     They give `STRUCT("start" INTEGER, "end" INTEGER)[]`, `VARCHAR[]` and `BIGINT`. `unit` is that of the spans.
     """
