@@ -50,12 +50,14 @@ if TYPE_CHECKING:
     from dstok.text.sorted_tokens import SortedTokens
     from dstok.text.vocabulary import Vocabulary
     from dstok.view import call
+    from dstok.vocabularies import extending, trimming
 else:  # a method's module is imported when the method is first asked for
     names_of_others, call = LateModule("dstok.names_of_others"), LateModule("dstok.view.call")
     batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
     growing, offsets = LateModule("dstok.calls.growing"), LateModule("dstok.calls.offsets")
     canonical, healing = LateModule("dstok.calls.canonical"), LateModule("dstok.calls.healing")
     decode_streams = LateModule("dstok.calls.decode_streams")
+    extending, trimming = LateModule("dstok.vocabularies.extending"), LateModule("dstok.vocabularies.trimming")
     streams, writing = LateModule("dstok.calls.streams"), LateModule("dstok.calls.writing")
 
 __all__ = ["Tokenizer", "describe", "tokenizer_of", "tokenizer_of_description"]
@@ -290,6 +292,10 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         return describe_tables(self._tables, self._added.tokens, self.config)
 
     to_tiktoken, to_gguf, to_json = writing.to_tiktoken, writing.to_gguf, writing.to_json
+
+    # Other vocabularies: functions of dstok/vocabularies
+
+    extend, truncated, trimmed = extending.extend, trimming.truncated, trimming.trimmed
 
     # Calls: functions of dstok/calls, which use the parts that calls/interface.py names. `encode`, `encode_array` and
     # `count` are `LineEncoder`'s.

@@ -21,7 +21,7 @@ from dstok.formats.tokens import spelling
 from dstok.vocabularies.learning import Learned
 from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["Base", "base_of"]
+__all__ = ["Base", "around", "base_of"]
 
 
 class Base(NamedTuple):
@@ -32,7 +32,7 @@ class Base(NamedTuple):
 
     def renamed(self, names: Mapping[str, str]) -> Base:
         """The same with other special tokens: `names` maps old texts to new ones."""
-        config = replace(self.model.config, **_around(self.model.config, lambda text: names.get(text, text), None))
+        config = replace(self.model.config, **around(self.model.config, None, names))
         bos, eos, pad = (text and names.get(text, text) for text in self.ends)
         return Base(replace(self.model, config=config), (bos, eos, pad))
 
@@ -49,7 +49,7 @@ class Base(NamedTuple):
     def _config(self, ids: Mapping[str, int]) -> TokenizerConfig:
         bos, eos, pad = (ids.get(text or "") for text in self.ends)
         return replace(self.model.config, bos_id=bos, eos_id=eos, pad_id=pad,
-                       **_around(self.model.config, lambda text: text, ids))
+                       **around(self.model.config, ids))
 
 
 def base_of(model: ModelDescription) -> Base:
@@ -73,13 +73,18 @@ def _names(model: ModelDescription) -> dict[int, str]:
     return names | {token.id: token.content for token in model.added_tokens}
 
 
-def _around(config: TokenizerConfig, name: Any, ids: Mapping[str, int] | None) -> dict[str, Any]:
-    """The settings that name tokens, `framing` and `padding`: with new names, and new ids if there are any."""
+def around(
+    config: TokenizerConfig, ids: Mapping[str, int] | None, names: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The settings that name tokens, `framing` and `padding`: with new ids if there are any, and new names.
+
+    Raises `UnsupportedError` if a token has no new id.
+    """
     def token(text: str, old: int) -> tuple[str, int]:
-        text = name(text)
+        text = (names or {}).get(text, text)
         if ids is not None and text not in ids:
-            raise UnsupportedError(f"settings that put {shown(text)} around texts, which special_tokens do not have",
-                                   "special_tokens")
+            raise UnsupportedError(f"settings that put {shown(text)} around texts, without a special token of this "
+                                   "text", "special_tokens")
         return text, old if ids is None else ids[text]
 
     framing, padding = config.framing, config.padding

@@ -19,14 +19,14 @@ from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8
 from dstok.vocabularies.alphabet import FirstTokens
 from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["OVERFLOW", "Learned", "Rows", "learn"]
+__all__ = ["NO_LIMIT", "OVERFLOW", "Learned", "Progress", "Rows", "finished", "learn"]
 
 Rows = tuple[object, object, object]  # pieces, offsets, counts: piece i is pieces[offsets[i]:offsets[i + 1]]
 Progress = Callable[[int, int], None]  # called with the tokens that there are, and those that are wanted
 
 OVERFLOW = 1 << 31      # a pair's count from which on upstream's wraps
 _VISITS = 1 << 20       # between two looks at Ctrl-C: some 0.2 s
-_NO_LIMIT = (1 << 64) - 1
+NO_LIMIT = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,21 @@ def learn(
     first = FirstTokens(trainer, _byte_counts(rows()))
     if whole:
         _check_whole(first)
-    longest = _NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
+    longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     loop = MergeLoop(*first.packed(), first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
                      divisor, longest_short)
     for pieces, offsets, counts in rows():
         loop.add(pieces, offsets, counts, first.ids_of_bytes())
+    merges, pair_counts = finished(loop, trainer.vocab_size, progress)
+    return Learned(_tokens(first, merges), first.raw_ids(), merges, pair_counts, tuple(first.added), loop.highest())
+
+
+def finished(loop: MergeLoop, vocab_size: int, progress: Progress | None) -> tuple[array[int], array[int]]:
+    """The merges of a loop, and the counts of their pairs, when it has ended. Ctrl-C ends it between merges."""
     while loop.run(_VISITS):
         if progress is not None:
-            progress(loop.ids(), trainer.vocab_size)
-    merges, pair_counts = loop.merges()
-    return Learned(_tokens(first, merges), first.raw_ids(), merges, pair_counts, tuple(first.added), loop.highest())
+            progress(loop.ids(), vocab_size)
+    return loop.merges()
 
 
 def _byte_counts(rows: Iterable[Rows]) -> list[int]:

@@ -215,7 +215,7 @@ def test_ids_around_texts_are_renewed(processor: dict[str, Any], tmp_path: Path)
     ids = reference.encode("low").ids
     assert ids[0] == 2 and (len(ids) < 3 or ids[-1] == 1 or processor["type"] == "TemplateProcessing")
     assert written["padding"]["pad_id"] == 0
-    with pytest.raises(UnsupportedError, match="settings that put '</?s>' around texts, which special_tokens do not have"):
+    with pytest.raises(UnsupportedError, match="settings that put '</?s>' around texts, without a special token of this text"):
         train_from_iterator(iter(()), BpeTrainer(special_tokens=["<p>"]), like=file)
 
 

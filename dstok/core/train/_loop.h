@@ -43,7 +43,7 @@ typedef struct {
     Deltas deltas;
     FirstTokens first;
     uint32_t *lengths;         /* in bytes, by id */
-    Merge *parts;              /* of each id; of a first token `merged` is NO_ID */
+    Merge *parts;              /* of each id; of a first token `merged` is NO_TOKEN */
     uint8_t *spelled;          /* room for the longest first token */
     uint32_t ids;              /* the next new id */
     uint64_t vocab_size;
@@ -102,7 +102,7 @@ static int loop_open(Loop *l, FirstTokens first, uint32_t count) {
         return 0;
     for (uint32_t id = 0; id < count; id++) {
         l->lengths[id] = first.starts[id + 1] - first.starts[id];
-        l->parts[id].merged = NO_ID;
+        l->parts[id].merged = NO_TOKEN;
         longest = l->lengths[id] > longest ? l->lengths[id] : longest;
     }
     return (l->spelled = malloc((size_t)longest + 1)) != NULL;
@@ -114,11 +114,11 @@ static inline int loop_allows(const Loop *l, uint32_t left, uint32_t right) {
     return length == 2 || length < l->longest;
 }
 
-/* Notes a place where the pair was merged: between two neighbours, NO_ID at an end of the word. `before` is the place of
+/* Notes a place where the pair was merged: between two neighbours, NO_TOKEN at an end of the word. `before` is the place of
  * the left one, `place` that of the new token. */
 static inline void loop_note(Loop *l, uint32_t left, uint32_t right, int64_t count, uint32_t before, uint32_t place) {
     Deltas *d = &l->deltas;
-    if (left != NO_ID) {
+    if (left != NO_TOKEN) {
         Change *change = deltas_change(d, BEFORE, left);
         if (left != l->merged)
             change->lost += count;
@@ -127,7 +127,7 @@ static inline void loop_note(Loop *l, uint32_t left, uint32_t right, int64_t cou
         if (loop_allows(l, left, l->merged))
             deltas_gain(d, BEFORE, change, left, count, before);
     }
-    if (right != NO_ID) {
+    if (right != NO_TOKEN) {
         Change *change = deltas_change(d, AFTER, right);
         change->lost += count;
         if (loop_allows(l, l->merged, right))
@@ -144,7 +144,7 @@ static inline void loop_visit_short(Loop *l, uint32_t place) {
         return;
     for (to = at; at < size; to++) {
         if (at + 1 < size && ids[at] == left && ids[at + 1] == right) {
-            loop_note(l, to ? ids[to - 1] : NO_ID, at + 2 < size ? ids[at + 2] : NO_ID, word_count(word), place, place);
+            loop_note(l, to ? ids[to - 1] : NO_TOKEN, at + 2 < size ? ids[at + 2] : NO_TOKEN, word_count(word), place, place);
             ids[to] = l->merged;
             at += 2;
         } else {
@@ -161,8 +161,8 @@ static inline void loop_visit_long(Loop *l, uint32_t entry) {
     uint32_t *end = right + l->lengths[l->right], before = token[-1];
     int64_t count = l->words.counts[long_word(&l->words, entry)];
     uint32_t place = LONG_PLACE | entry;
-    loop_note(l, before, *end, count, before == NO_ID ? 0 : place - l->lengths[before], place);
-    right[-1] = right[0] = NO_ID; /* the old borders; those outside get the new id */
+    loop_note(l, before, *end, count, before == NO_TOKEN ? 0 : place - l->lengths[before], place);
+    right[-1] = right[0] = NO_TOKEN; /* the old borders; those outside get the new id */
     token[0] = end[-1] = l->merged;
 }
 
@@ -217,9 +217,9 @@ static int loop_settle(Loop *l, int side) {
     for (uint64_t number = 0; number < (l)->words.longs; number++) {                                                   \
         const uint32_t *tokens = (l)->words.tokens;                                                                    \
         int64_t count = (l)->words.counts[number];                                                                     \
-        for (uint64_t entry = (l)->words.starts[number], next; tokens[entry] != NO_ID; entry = next) {                 \
+        for (uint64_t entry = (l)->words.starts[number], next; tokens[entry] != NO_TOKEN; entry = next) {                 \
             next = entry + (l)->lengths[tokens[entry]];                                                                \
-            if (tokens[next] != NO_ID && loop_allows(l, tokens[entry], tokens[next])) {                                \
+            if (tokens[next] != NO_TOKEN && loop_allows(l, tokens[entry], tokens[next])) {                                \
                 uint64_t key = pair_key(tokens[entry], tokens[next]);                                                  \
                 uint32_t place = LONG_PLACE | (uint32_t)entry;                                                         \
                 DO                                                                                                     \
@@ -274,7 +274,7 @@ static int loop_rebuild(Loop *l) {
 
 /* Writes the bytes of an id. It calls itself for the shorter part only, so calls are at most 32 deep. */
 static void loop_spell(const Loop *l, uint32_t id, uint8_t *to) {
-    while (l->parts[id].merged != NO_ID) {
+    while (l->parts[id].merged != NO_TOKEN) {
         uint32_t left = l->parts[id].left, right = l->parts[id].right;
         if (l->lengths[left] < l->lengths[right]) {
             loop_spell(l, left, to);

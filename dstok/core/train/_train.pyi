@@ -1,6 +1,6 @@
 from array import array
 
-Buffer = bytes | bytearray | memoryview
+from dstok.core.merge._bpe import BPE
 
 class MergeLoop:
     """Merges the most frequent pair of ids, over and over.
@@ -15,10 +15,13 @@ class MergeLoop:
         self, starts: object, blob: bytes, taken: object, vocab_size: int, min_frequency: int, longest: int,
         divisor: int = 16, longest_short: int = 1024,
     ) -> None: ...
-    def add(self, pieces: object, offsets: object, counts: object, ids_of_bytes: list[int]) -> None:
+    def add(
+        self, pieces: object, offsets: object, counts: object, ids_of_bytes: list[int], bpe: BPE | None = None,
+    ) -> None:
         """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
-        `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. Raises `DstokError` for too large counts.
+        `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
+        which it encodes the piece. Raises `DstokError` for too large counts.
         """
     def run(self, visits: int) -> bool:
         """Makes merges until about `visits` words were visited; whether there may be more merges."""
@@ -35,3 +38,6 @@ class MergeLoop:
 
 def byte_counts(pieces: object, offsets: object, counts: object) -> array[int]:
     """How often each byte occurs, as "q", at most 2**63 - 1."""
+
+def id_counts(bpe: BPE, size: int, pieces: object, offsets: object, counts: object) -> array[int]:
+    """How often each id below `size` occurs in the pieces as `bpe` encodes them, as "q", at most 2**63 - 1."""

@@ -10,6 +10,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from dstok.core.merge._bpe cimport BPE, Scratch, scratch_free
+
 from array import array
 
 from dstok.errors import DstokError
@@ -18,7 +20,7 @@ cdef extern from "train/_loop.h":
     enum:
         LONG
         HEAD
-        NO_ID
+        NO_TOKEN
         LONG_PLACE
         LOOP_GOES_ON
         LOOP_OUT_OF_MEMORY
@@ -62,6 +64,73 @@ cdef enum:
 
 
 @cython.final
+cdef class Pieces:
+    """Counted pieces: piece i is `text[offsets[i]:offsets[i + 1]]`."""
+
+    cdef const uint8_t *text
+    cdef const int64_t *offsets
+    cdef const int64_t *counts
+    cdef Py_ssize_t size
+    cdef object keep
+
+    def __cinit__(self, pieces, offsets, counts):
+        cdef const uint8_t[::1] p = memoryview(pieces).cast("B")
+        cdef const int64_t[::1] o = memoryview(offsets).cast("B").cast("q")
+        cdef const int64_t[::1] c = memoryview(counts).cast("B").cast("q")
+        cdef Py_ssize_t i
+        if o.shape[0] != c.shape[0] + 1 or o[0] < 0 or o[c.shape[0]] > p.shape[0]:
+            raise ValueError("expected an offset more than counts, within the pieces")
+        for i in range(c.shape[0]):
+            if o[i] > o[i + 1] or c[i] < 0:
+                raise ValueError(f"expected rising offsets and no negative counts, found others at piece {i}")
+        self.keep = (p, o, c)
+        self.text = &p[0] if p.shape[0] else NULL
+        self.offsets, self.counts, self.size = &o[0], &c[0] if c.shape[0] else NULL, c.shape[0]
+
+    cdef int64_t longest(self) noexcept:
+        cdef int64_t longest = 0
+        cdef Py_ssize_t i
+        for i in range(self.size):
+            longest = max(longest, self.offsets[i + 1] - self.offsets[i])
+        return longest
+
+
+@cython.final
+cdef class Encoding:
+    """From the bytes of a piece to ids: one for each byte, or those of a model. `longest`: bytes of a piece, at most."""
+
+    cdef uint32_t by_byte[256]
+    cdef BPE bpe
+    cdef uint32_t *ids           # of the piece that was encoded last
+    cdef Scratch scratch
+    cdef Scratch junction
+
+    def __cinit__(self, ids_of_bytes, BPE bpe, int64_t longest):
+        cdef int i
+        for i in range(256):
+            self.by_byte[i] = NO_TOKEN if ids_of_bytes[i] < 0 else ids_of_bytes[i]
+        self.bpe = bpe
+        self.ids = <uint32_t *>malloc((longest + 1) * sizeof(uint32_t))
+        if self.ids == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.ids)
+        scratch_free(&self.scratch)
+        scratch_free(&self.junction)
+
+    cdef int64_t encode(self, const uint8_t *text, int64_t length) noexcept nogil:
+        """The number of ids; -1 if memory is out."""
+        cdef int64_t count = 0, i
+        if self.bpe is not None:
+            return self.bpe.merge_piece(text, length, self.ids, &self.scratch, &self.junction) if length else 0
+        for i in range(length):
+            self.ids[count] = self.by_byte[text[i]]
+            count += self.ids[count] != NO_TOKEN
+        return count
+
+
+@cython.final
 cdef class MergeLoop:
     """Merges the most frequent pair of ids, over and over.
 
@@ -97,25 +166,19 @@ cdef class MergeLoop:
     def __dealloc__(self):
         loop_free(&self.loop)
 
-    def add(self, pieces, offsets, counts, ids_of_bytes):
+    def add(self, pieces, offsets, counts, ids_of_bytes, BPE bpe=None):
         """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
-        `ids_of_bytes` is the id of each byte, -1 for a byte that is left out.
+        `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
+        which it encodes the piece.
         """
-        cdef const uint8_t[::1] p = memoryview(pieces).cast("B")
-        cdef const int64_t[::1] o = memoryview(offsets).cast("B").cast("q")
-        cdef const int64_t[::1] c = memoryview(counts).cast("B").cast("q")
-        cdef uint32_t ids[256]
-        cdef int status = FINE
-        cdef Py_ssize_t i
-        for i in range(256):
-            ids[i] = NO_ID if ids_of_bytes[i] < 0 else ids_of_bytes[i]
-        if self.loop.rebuilds or o.shape[0] != c.shape[0] + 1:
-            raise ValueError("expected an offset more than counts, before the first merge")
-        if not c.shape[0]:
-            return
+        cdef Pieces all = Pieces(pieces, offsets, counts)
+        cdef Encoding encoding = Encoding(ids_of_bytes, bpe, all.longest())
+        cdef int status
+        if self.loop.rebuilds:
+            raise ValueError("expected pieces before the first merge")
         with nogil:
-            status = self.add_all(&p[0], &o[0], &c[0], c.shape[0], ids)
+            status = self.add_all(all, encoding)
         if status == OUT_OF_MEMORY:
             raise MemoryError
         if status == TOO_MANY_COUNTS:
@@ -123,46 +186,32 @@ cdef class MergeLoop:
         if status == TOO_MANY_WORDS:
             raise DstokError(f"expected distinct pieces of at most {LONG_PLACE} bytes together, found more")
 
-    cdef int add_all(
-        self, const uint8_t *pieces, const int64_t *offsets, const int64_t *counts, Py_ssize_t size,
-        const uint32_t *ids_of_bytes
-    ) noexcept nogil:
-        cdef uint32_t few[LONG]
-        cdef uint32_t *ids = few
+    cdef int add_all(self, Pieces pieces, Encoding encoding) noexcept nogil:
         cdef uint64_t cells = 0, tokens = 0, longs = 0
-        cdef int64_t length, longest = LONG, number, most = self.loop.words.longest_short
-        cdef Py_ssize_t i, j
-        for i in range(size):
-            length = offsets[i + 1] - offsets[i]
-            if length <= most:
-                cells += length + HEAD
-            else:
-                tokens, longs, longest = tokens + length + 1, longs + 1, max(longest, length)
-        if self.loop.words.cells_size + cells + longs * (LONG + HEAD) >= LONG_PLACE:
+        cdef int64_t length, most = self.loop.words.longest_short
+        cdef Py_ssize_t i
+        for i in range(pieces.size):
+            length = pieces.offsets[i + 1] - pieces.offsets[i]
+            cells += min(length, most) + HEAD
+            if length > most:
+                tokens, longs = tokens + length + 1, longs + 1
+        if self.loop.words.cells_size + cells >= LONG_PLACE or (
+                self.loop.words.tokens_size + tokens + 2 >= LONG_PLACE):
             return TOO_MANY_WORDS
-        if self.loop.words.tokens_size + tokens + 2 >= LONG_PLACE:
-            return TOO_MANY_WORDS
-        if not words_room(&self.loop.words, cells + longs * (LONG + HEAD), tokens, longs):
+        if not words_room(&self.loop.words, cells, tokens, longs):
             return OUT_OF_MEMORY
-        if longest > LONG:
-            ids = <uint32_t *>malloc(longest * sizeof(uint32_t))
-        if ids == NULL:
-            return OUT_OF_MEMORY
-        for i in range(size):
-            number = 0
-            for j in range(offsets[i], offsets[i + 1]):
-                ids[number] = ids_of_bytes[pieces[j]]
-                number += ids[number] != NO_ID
-            if number > 1 and not self.add_word(ids, number, counts[i]):
-                break
-        if ids != few:
-            free(ids)
-        return FINE if self.windows >= 0 else TOO_MANY_COUNTS
+        for i in range(pieces.size):
+            length = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
+            if length < 0:
+                return OUT_OF_MEMORY
+            if length > 1 and not self.add_word(encoding.ids, length, pieces.counts[i]):
+                return TOO_MANY_COUNTS
+        return FINE
 
     cdef bint add_word(self, const uint32_t *ids, int64_t size, int64_t count) noexcept nogil:
         """False, with `windows` below 0, if the counts are too large together."""
         cdef int64_t windows = 0
-        if count < 0 or __builtin_mul_overflow(count, size - 1, &windows) or (
+        if __builtin_mul_overflow(count, size - 1, &windows) or (
                 __builtin_add_overflow(self.windows, windows, &self.windows)):
             self.windows = -1
             return False
@@ -209,14 +258,27 @@ cdef class MergeLoop:
 
 def byte_counts(pieces, offsets, counts):
     """How often each byte occurs, as "q", at most 2**63 - 1."""
-    cdef const uint8_t[::1] p = memoryview(pieces).cast("B")
-    cdef const int64_t[::1] o = memoryview(offsets).cast("B").cast("q")
-    cdef const int64_t[::1] c = memoryview(counts).cast("B").cast("q")
-    cdef int64_t[::1] found = array("q", bytes(8 * 256))
+    return _count_ids(Pieces(pieces, offsets, counts), list(range(256)), None, 256)
+
+
+def id_counts(BPE bpe not None, Py_ssize_t size, pieces, offsets, counts):
+    """How often each id below `size` occurs in the pieces as `bpe` encodes them, as "q", at most 2**63 - 1."""
+    return _count_ids(Pieces(pieces, offsets, counts), [-1] * 256, bpe, size)
+
+
+cdef object _count_ids(Pieces pieces, list ids_of_bytes, BPE bpe, Py_ssize_t size):
+    cdef Encoding encoding = Encoding(ids_of_bytes, bpe, pieces.longest())
+    cdef int64_t[::1] found = array("q", bytes(8 * (size + 1)))
+    cdef int64_t count = 0
     cdef Py_ssize_t i, j
     with nogil:
-        for i in range(c.shape[0]):
-            for j in range(o[i], o[i + 1]):
-                if __builtin_add_overflow(found[p[j]], c[i], &found[p[j]]):
-                    found[p[j]] = INT64_MAX
-    return found.base
+        for i in range(pieces.size):
+            count = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
+            if count < 0:
+                break
+            for j in range(count):
+                if __builtin_add_overflow(found[encoding.ids[j]], pieces.counts[i], &found[encoding.ids[j]]):
+                    found[encoding.ids[j]] = INT64_MAX
+    if count < 0:
+        raise MemoryError
+    return found.base[:size]

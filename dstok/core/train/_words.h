@@ -8,7 +8,7 @@
  * - a short word of up to `longest_short` ids, at most LONG, lies in `cells`: the two halves of its count, the number of its ids and, in the upper
  *   half of that cell, the room behind them, then the ids. A merge closes up the ids. Its place is its first cell.
  * - a longer word lies in `tokens`, an entry for each byte. The first and the last byte of a token have its id, those
- *   between have NO_ID, as has the entry before each word. A merge moves nothing. A place is LONG_PLACE plus the entry of a
+ *   between have NO_TOKEN, as has the entry before each word. A merge moves nothing. A place is LONG_PLACE plus the entry of a
  *   token's first byte; so a merge costs as much as the word holds the pair.
  */
 #ifndef DSTOK_WORDS_H
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_ID UINT32_MAX
+#define NO_TOKEN UINT32_MAX
 #define LONG_PLACE 0x80000000u
 enum { LONG = 1024, HEAD = 3 }; /* ids of a short word, at most (fewer in tests); cells before its ids */
 
@@ -62,7 +62,7 @@ static inline int words_room(Words *w, uint64_t cells, uint64_t tokens, uint64_t
         !words_grow((void **)&w->starts, &starts_room, w->longs + longs, sizeof *w->starts) ||
         !words_grow((void **)&w->counts, &w->longs_room, w->longs + longs, sizeof *w->counts))
         return 0;
-    w->tokens[0] = NO_ID;
+    w->tokens[0] = NO_TOKEN;
     return 1;
 }
 
@@ -74,7 +74,7 @@ static inline void word_resize(uint32_t *word, uint32_t size) { word[2] = (word[
 /* Writes a token over the entries of a long word. */
 static inline void token_put(uint32_t *entry, uint32_t id, uint64_t length) {
     for (uint64_t i = 1; i + 1 < length; i++)
-        entry[i] = NO_ID;
+        entry[i] = NO_TOKEN;
     entry[0] = entry[length - 1] = id;
 }
 
@@ -95,7 +95,7 @@ static inline void words_add(Words *w, const uint32_t *ids, uint64_t size, int64
         token_put(w->tokens + w->tokens_size, ids[i], lengths[ids[i]]);
         w->tokens_size += lengths[ids[i]];
     }
-    w->tokens[w->tokens_size++] = NO_ID;
+    w->tokens[w->tokens_size++] = NO_TOKEN;
 }
 
 /* Closes up the short words, and drops those of one id. All places of short words change. */
