@@ -51,8 +51,8 @@ ELSEWHERE = {
     "save": "to_json(path)",
     "from_buffer": "dstok.Tokenizer.from_str(json)",
     "to_str": "to_json(path)",
-    "train": "dstok.load of what another library has trained",
-    "train_from_iterator": "dstok.load of what another library has trained",
+    "train": "dstok.train_from_iterator(texts, trainer, like=tok)",
+    "train_from_iterator": "dstok.train_from_iterator(texts, trainer, like=tok)",
     # transformers
     "tokenize": "[tok.id_to_token(id) for id in tok.encode(text)]",
     "batch_encode_plus": "encode_batch(texts)",
@@ -89,7 +89,6 @@ ELSEWHERE = {
     "get_chat_template": "config.chat_template",
     "backend_tokenizer": "to_json(path), which tokenizers reads",
     "save_vocabulary": "to_json(path), or to_image(path)",
-    "train_new_from_iterator": "dstok.load of what another library has trained",
     "from_pretrained": "dstok.load(name or path)",
     "save_pretrained": "to_json(path), or to_image(path)",
     # tiktoken

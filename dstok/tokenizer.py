@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from dstok.text.sorted_tokens import SortedTokens
     from dstok.text.vocabulary import Vocabulary
     from dstok.view import call
-    from dstok.vocabularies import extending, trimming
+    from dstok.vocabularies import extending, renewing, trimming
 else:  # a method's module is imported when the method is first asked for
     names_of_others, call = LateModule("dstok.names_of_others"), LateModule("dstok.view.call")
     batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
@@ -58,6 +58,7 @@ else:  # a method's module is imported when the method is first asked for
     canonical, healing = LateModule("dstok.calls.canonical"), LateModule("dstok.calls.healing")
     decode_streams = LateModule("dstok.calls.decode_streams")
     extending, trimming = LateModule("dstok.vocabularies.extending"), LateModule("dstok.vocabularies.trimming")
+    renewing = LateModule("dstok.vocabularies.renewing")
     streams, writing = LateModule("dstok.calls.streams"), LateModule("dstok.calls.writing")
 
 __all__ = ["Tokenizer", "describe", "tokenizer_of", "tokenizer_of_description"]
@@ -296,6 +297,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     # Other vocabularies: functions of dstok/vocabularies
 
     extend, truncated, trimmed = extending.extend, trimming.truncated, trimming.trimmed
+    train_new_from_iterator = renewing.train_new_from_iterator
 
     # Calls: functions of dstok/calls, which use the parts that calls/interface.py names. `encode`, `encode_array` and
     # `count` are `LineEncoder`'s.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dstok.core.text._normalize import Normalizer
     from dstok.pattern.cascade import Program
 
-__all__ = ["bare_bpe", "check_program", "make_bpe", "make_encoder"]
+__all__ = ["bare_bpe", "check_program", "make_bpe", "make_encoder", "make_plain_finder"]
 
 
 def check_program(tables: Tables, program: Program) -> None:
@@ -50,6 +50,13 @@ def make_bpe(tables: Tables) -> BPE:
         raw = set(d["raw_ids"])
         bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
     return bpe
+
+
+def make_plain_finder(tables: Tables) -> PieceFinder:
+    """The finder of whole pieces: an encoder's cuts long ones where no token crosses."""
+    s, kernel = tables.sections, tables.description["kernel"]
+    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
+    return PieceFinder(scanner, None, kernel["rules"], bytes(kernel["kinds"]), None, s["windows"] or None)
 
 
 def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:

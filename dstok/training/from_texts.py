@@ -7,20 +7,17 @@ normalizes and cuts as `like` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from dstok.base.texts import Text, checked_texts
 from dstok.errors import ArgumentError
 from dstok.pattern.cascade import compile_splits
-from dstok.splitting.counting import PieceCounts, count_pieces
 from dstok.splitting.finders import make_finder
-from dstok.splitting.texts import numbered
 from dstok.text.normalizers import make_normalizer
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.like import Like, Normalizing, find_base
 from dstok.vocabularies.base import Base
+from dstok.vocabularies.counting import Texts, counted
 from dstok.vocabularies.learning import learn
 from dstok.vocabularies.trainer import BpeTrainer
 
@@ -28,7 +25,7 @@ __all__ = ["train_from_iterator"]
 
 
 def train_from_iterator(
-    texts: Iterable[Text | list[Text]], trainer: BpeTrainer | None = None, *, like: Like,
+    texts: Texts, trainer: BpeTrainer | None = None, *, like: Like,
     normalizer: Normalizing = None, threads: int = 1, memory: int = 1 << 30,
 ) -> Tokenizer:
     """A tokenizer with a new vocabulary, as upstream's `Tokenizer.train_from_iterator` learns it from the same texts.
@@ -38,7 +35,7 @@ def train_from_iterator(
     like: the model to follow in normalizing and cutting: its name or path; a tokenizer.json as a path, text or dict,
         whose vocabulary may be empty; a `Tokenizer`; a `Splitter`, then with a `normalizer` such as "NFC", or as a
         tokenizer.json has it. Its vocabulary and added tokens are not used.
-    threads: how many count pieces. memory: in bytes, for the distinct pieces; more of them raise `DstokError`.
+    threads: how many count pieces. memory: in bytes, for the distinct pieces; more of them go to temporary files.
 
     Raises `UnsupportedError` for a training that cannot be exact, and for an alphabet that cannot spell every text;
     `TextError` with the number of the text; `ArgumentError`, and what reading `like` raises.
@@ -52,9 +49,10 @@ def train_from_iterator(
     settings = checked_trainer(trainer)
     base = find_base(like, normalizer)
     check(base, settings)
-    counts = _count(base, _flat(texts), threads, memory)
-    learned = learn(lambda: [(counts.pieces, counts.offsets, counts.counts)], settings)
-    return tokenizer_of_description(base.trained(learned))
+    model = base.model
+    finder = make_finder(compile_splits(model.splits, model.unicode_version))
+    with counted(finder, make_normalizer(model.normalizer, model.unicode_version), texts, threads, memory) as rows:
+        return tokenizer_of_description(base.trained(learn(rows, settings)))
 
 
 def checked_trainer(trainer: Any) -> BpeTrainer:
@@ -72,23 +70,3 @@ def check(base: Base, trainer: BpeTrainer) -> None:
     base.check(trainer)
     bytes_alone = replace(trainer, limit_alphabet=None, initial_alphabet=tuple(trainer.byte_alphabet()))
     tokenizer_of_description(base.trained(learn(lambda: (), bytes_alone)))
-
-
-def _flat(texts: Iterable[Text | list[Text]]) -> Iterator[Text]:
-    for text in checked_texts(texts):
-        if isinstance(text, list | tuple):
-            yield from text
-        else:
-            yield text
-
-
-def _count(base: Base, texts: Iterator[Text], threads: int, memory: int) -> PieceCounts:
-    model = base.model
-    finder = make_finder(compile_splits(model.splits, model.unicode_version))
-    normalizer = make_normalizer(model.normalizer, model.unicode_version)
-    if normalizer is None:
-        return count_pieces(finder, texts, threads, memory, "strict")
-    normalize = normalizer.normalize
-    valid = (numbered(text, "strict", number) for number, text in enumerate(texts))
-    normalized = (normalize(text.encode() if isinstance(text, str) else text) for text in valid)
-    return count_pieces(finder, normalized, threads, memory, "strict")

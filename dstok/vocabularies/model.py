@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from dstok.calls.interface import Parts
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.description import ModelDescription
+from dstok.tables.flat import Tables
 from dstok.vocabularies.learning import Rows
 
 __all__ = ["M", "Model", "byte_model", "rows_of"]
@@ -21,6 +22,9 @@ class Model(Parts, Protocol):
 
     @property
     def vocab_size(self) -> int: ...
+
+    @property
+    def _tables(self) -> Tables: ...
 
     @classmethod
     def _of_description(cls: type[M], model: ModelDescription) -> M: ...

@@ -1,0 +1,65 @@
+"""Texts -> counted pieces, for a training.
+
+In: a finder, a normalizer, texts. Out: the distinct pieces with their counts, as often as they are asked for.
+Invariant: each text is normalized and cut by itself, without looking for added tokens. Pieces that take more than
+`memory` go to files in a folder that is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+from dstok.base.numbers import thread_count, whole_number
+from dstok.base.texts import Text, checked_texts, utf8
+from dstok.core.find._finder import Finder
+from dstok.core.text._normalize import Normalizer
+from dstok.counts.counting import PieceCounter, count_together
+from dstok.errors import TextError
+from dstok.vocabularies.learning import Rows
+
+__all__ = ["Texts", "counted", "ready_texts"]
+
+Texts = Iterable["Text | list[Text]"]
+
+
+@contextmanager
+def counted(
+    finder: Finder, normalizer: Normalizer | None, texts: Texts, threads: int, memory: int,
+) -> Iterator[Callable[[], Iterable[Rows]]]:
+    """Counts the pieces of `texts`; gives a function that returns blocks of them. Raises `TextError`, `OSError`."""
+    share = whole_number("memory", memory) // thread_count(threads)
+    with TemporaryDirectory(prefix="dstok-") as folder:
+        first, *others = [PieceCounter(finder, share, folder) for _ in range(threads)]
+        count_together([first, *others], ready_texts(texts, normalizer))
+        first.limit(memory)
+        while others:
+            first.take(others.pop())
+        if first.spills:
+            yield first.write(os.path.join(folder, "all.counts")).rows
+        else:
+            block = first.tally.counted()
+            yield lambda: [block]
+
+
+def ready_texts(texts: Texts, normalizer: Normalizer | None) -> Iterator[str | bytes]:
+    """Texts in the form of the core, normalized. An error gives the number of its text."""
+    for number, text in enumerate(_flat(texts)):
+        if normalizer is None and isinstance(text, str) and text.isascii():
+            yield text
+            continue
+        try:
+            data = utf8(text, False)
+        except TextError as error:
+            raise TextError(error.message, error.offset, number) from None
+        yield data if normalizer is None else normalizer.normalize(data)
+
+
+def _flat(texts: Texts) -> Iterator[Text]:
+    for text in checked_texts(texts):
+        if isinstance(text, list | tuple):
+            yield from text
+        else:
+            yield text
