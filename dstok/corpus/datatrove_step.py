@@ -11,9 +11,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datatrove.pipeline.tokens.tokenizer import DocumentTokenizer as _Stock
-from datatrove.pipeline.tokens.tokenizer import TokenizedFile
-from datatrove.utils.batching import batched
+
+try:
+    from datatrove.pipeline.tokens.tokenizer import DocumentTokenizer as _Stock
+    from datatrove.pipeline.tokens.tokenizer import TokenizedFile
+    from datatrove.utils.batching import batched
+except ModuleNotFoundError as error:
+    if error.name != "tokenizers.processors":  # datatrove imports it; tokenizers 1.0.0rc3 does not have it
+        raise
+    raise ImportError("datatrove's steps need tokenizers 0.x, found one without processors: "
+                      "`dstok corpus --format datatrove` writes the files without datatrove") from error
 
 import dstok
 from dstok.base.texts import Special
