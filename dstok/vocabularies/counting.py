@@ -8,7 +8,7 @@ Invariant: each text is normalized and cut by itself, without looking for added 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
@@ -22,7 +22,7 @@ from dstok.vocabularies.learning import Rows
 
 __all__ = ["Texts", "counted", "ready_texts"]
 
-Texts = Iterable["Text | list[Text]"]
+Texts = Iterable["Text | Sequence[Text]"]
 
 
 @contextmanager

@@ -97,7 +97,7 @@ cdef class Pieces:
 
 @cython.final
 cdef class Encoding:
-    """From the bytes of a piece to ids: one for each byte, or those of a model. `longest`: bytes of a piece, at most."""
+    """From the bytes of a piece to ids: one for each byte, or those of a model. `longest`: most bytes of a piece."""
 
     cdef uint32_t by_byte[256]
     cdef BPE bpe
