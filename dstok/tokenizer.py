@@ -120,7 +120,8 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         self._normalizer = _normalizer(tables)
         self._size = max([self._bpe.size, *(token.id + 1 for token in added)])
         encoder = make_encoder(tables, self._bpe, self._size, self._normalizer)
-        tokens = AddedTokens(added, self._unicode_version, self._normalizer)
+        runs = tables.description.get("runs", {})
+        tokens = AddedTokens(added, self._unicode_version, self._normalizer, runs)
         LineEncoder.__init__(self, encoder, tokens, ends)
 
     # Loading

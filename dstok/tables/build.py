@@ -25,6 +25,7 @@ from dstok.tables.characters import TORN_BYTES, torn_borders, whole_characters
 from dstok.tables.flat import TABLES_FORMAT, Buffer, Tables
 from dstok.tables.kernels import NONE, Kernel, find_kernel, knows_borders
 from dstok.tables.objects import make_bpe
+from dstok.tables.runs import greedy_runs
 
 __all__ = ["build_tables", "describe_tables"]
 
@@ -79,7 +80,10 @@ def build_tables(model: ModelDescription) -> Tables:
     made = [t for t in model.tokens if t]
     bordered = knows_borders(kernel.rules)
     if shape is not None:
-        sections["joined"] = joined_bits(joined_characters(live, starts, blob))
+        joined = joined_characters(live, starts, blob)
+        sections["joined"], runs = joined_bits(joined), greedy_runs(joined, model.tokens, bpe)
+        if runs:
+            description["runs"] = runs
     else:
         sections["joined"] = b"" if spoilers and not bordered else joined_pairs(made, borders if bordered else None)
     sections["borders"] = bytes(borders) if bordered and any(borders) else b""

@@ -9,8 +9,10 @@ between two of them, and matches the other tokens there, by their normalized con
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dstok.base.lazy import lazy
@@ -31,11 +33,16 @@ MAX_BEYOND = 1000  # bytes of a token after another one that it begins with
 
 
 class AddedTokens:
-    """The added tokens of one model, and its policies, made when first asked for."""
+    """The added tokens of one model, and its policies, made when first asked for.
+
+    `runs`: merging makes the longest tokens of each run of such a character; their ids by length (tables/runs.py).
+    """
 
     def __init__(
         self, tokens: tuple[AddedToken, ...], unicode_version: str, normalizer: Normalizer | None = None,
+        runs: Mapping[str, list[int]] = MappingProxyType({}),
     ) -> None:
+        self._runs = runs
         self.tokens, self.unicode_version, self._normalizer = tokens, unicode_version, normalizer
         self._subsets: dict[frozenset[str], Policy] = {}
         if normalizer is not None:
@@ -137,8 +144,19 @@ class AddedTokens:
         raw = [t for t in tokens if not t.normalized]
         normalized = [t for t in tokens if t.normalized]
         contents = (tuple(t.content for t in raw), tuple(t.content for t in normalized))
+        quick = None if refuses or normalized else self._without_runs(raw)
         return Policy(self._matcher(raw), self._matcher(normalized),
-                      [t.id for t in raw], [t.id for t in normalized], contents, refuses)
+                      [t.id for t in raw], [t.id for t in normalized], contents, refuses, quick)
+
+    def _without_runs(self, tokens: list[AddedToken]) -> Policy | None:
+        """The policy without the tokens whose ids merging gives, too; None if there are none."""
+        kept, whole = tokens, self._normalizer is None or not self._normalizer.prefix
+        for char, ids in self._runs.items() if whole and not any(t.lstrip or t.rstrip for t in tokens) else ():
+            having = [t for t in kept if char in t.content]
+            wanted = {(char * length, id) for length, id in enumerate(ids, 1)}
+            if {(t.content, t.id) for t in having} == wanted and not any(t.single_word for t in having):
+                kept = [t for t in kept if char not in t.content]
+        return None if kept is tokens else self._policy(tuple(kept), False)
 
     def _matcher(self, tokens: list[AddedToken]) -> Matcher | None:
         if not tokens:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from character_models import ALPHABET, REAL, random_models
+from character_models import ALPHABET, REAL, added_token, character_json, random_models
 from hypothesis import given
 from hypothesis import strategies as st
 from judges import judge
@@ -85,3 +85,33 @@ def test_code_points_in_contexts(name: str) -> None:
         for context in CONTEXTS:
             text = "".join(context.format(c) for c in characters)
             assert tok.encode(text) == upstream.encode(text, add_special_tokens=False).ids
+
+
+@given(st.permutations([(left, right) for left in range(1, 5) for right in range(1, 5) if left + right <= 5]),
+       st.integers(1, 9), st.data())
+def test_runs_of_a_character(rules: list[tuple[int, int]], rank: int, data: st.DataObject) -> None:
+    """Added tokens of newlines are left out of the search only where merging gives the same ids."""
+    rules = sorted(rules, key=lambda rule: rule != (1, 1)) if rank > 3 else rules
+    merges = [("\n" * left, "\n" * right) for left, right in rules] + [("a", "b")]
+    file = character_json(merges=merges, characters="ab▁\n")
+    vocab = file["model"]["vocab"]
+    lengths = data.draw(st.sampled_from([(1, 2, 3, 4, 5), (1, 2, 3, 4), (2,), ()]))
+    file["added_tokens"] = [added_token(vocab["\n" * length], "\n" * length) for length in lengths]
+    tok, upstream = Tokenizer.from_str(json.dumps(file)), Upstream.from_str(json.dumps(file))
+    for length in range(14):
+        text = data.draw(st.sampled_from(["{}", "ab{}a", " {} b{}"])).format("\n" * length, "\n" * 12)
+        check(tok, upstream, text)
+
+
+def test_runs_that_need_no_search() -> None:
+    """In the order of Gemma's rules merging gives the longest tokens first; with the short ones first it does not."""
+    merges = [("\n" * (length - right), "\n" * right) for length in range(5, 1, -1) for right in range(1, length)]
+    for rules, quick in ((merges, True), (merges[::-1], False)):
+        file = character_json(merges=rules, characters="a▁\n")
+        vocab = file["model"]["vocab"]
+        file["added_tokens"] = [added_token(vocab["\n" * length], "\n" * length) for length in range(1, 6)]
+        tok = Tokenizer.from_str(json.dumps(file))
+        policy = tok._added.policy("all")
+        assert (policy.quick is not policy) == quick
+        for length in range(1, 60):
+            check(tok, Upstream.from_str(json.dumps(file)), f"a{length * chr(10)} a")

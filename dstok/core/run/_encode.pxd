@@ -32,6 +32,9 @@ cdef class Encoder:
     cdef int text(
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil
+    cdef int _text(
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) except -1 nogil
     cdef int _run(
         self, Pass run, Workspace w, text, Policy policy, bint replace, bint counting, bint noting, Py_ssize_t limit
     ) except -1

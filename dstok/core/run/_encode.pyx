@@ -130,6 +130,13 @@ cdef class Encoder:
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil:
         """Encodes one text. A chain of normalizers is written in Python and may raise; for other errors see `fail`."""
+        if w.noting:
+            return self._text(run, policy, w, source, replace, limit)
+        return self._text(run, policy.quick, w, source, replace, limit)
+
+    cdef int _text(
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) except -1 nogil:
         cdef Verdict verdict = NORMALIZED
         cdef bint notes_normalized = False
         if self.normalizer is not None:

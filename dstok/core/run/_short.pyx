@@ -50,7 +50,7 @@ cdef class ShortPass:
         else:
             memcpy(text, data, length)
         memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
-        if not policy.idle(text, length):
+        if not policy.quick.idle(text, length):
             return GENERAL
         pieces = self.finder.starts_of(text, length, starts)
         if pieces < 0:

@@ -18,6 +18,7 @@ cdef class Policy:
     cdef readonly tuple contents
     cdef readonly Py_ssize_t reach    # the most bytes of a token; -1 if the text beside a token may decide about it
     cdef readonly Policy inner        # the policy inside a stretch between raw tokens
+    cdef readonly Policy quick        # the policy of calls that give ids alone
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cpdef list raw_spans(self, bytes text)

@@ -3,15 +3,19 @@ from collections.abc import Sequence
 from dstok.core.text._added import Matcher
 
 class Policy:
-    """The added tokens that are matched, and their ids. `refuses`: finding one is an error."""
+    """The added tokens that are matched, and their ids. `refuses`: finding one is an error.
+
+    `quick` gives the same ids with fewer tokens, since merging gives the ids of the others (None: the policy itself).
+    """
 
     refuses: bool
     inner: Policy  # the policy inside a stretch between raw tokens
     contents: tuple[tuple[str, ...], tuple[str, ...]]
+    quick: Policy  # the policy of calls that give ids alone
     reach: int  # the most bytes of a token; -1 if the text beside a token may decide about it
     def __init__(
         self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],
-        contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool,
+        contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool, quick: Policy | None = None,
     ) -> None: ...
     def __copy__(self) -> Policy: ...
     def absent(self, text: bytes) -> bool:

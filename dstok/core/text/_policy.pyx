@@ -15,14 +15,20 @@ from dstok.core.simd._level cimport FIRST_MOST
 
 @cython.final
 cdef class Policy:
-    """The added tokens that are matched, and their ids. `refuses`: finding one is an error."""
+    """The added tokens that are matched, and their ids. `refuses`: finding one is an error.
 
-    def __cinit__(self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses):
+    `quick` gives the same ids with fewer tokens, since merging gives the ids of the others (None: the policy itself).
+    """
+
+    def __cinit__(
+        self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses, Policy quick=None
+    ):
         cdef const uint32_t[::1] view
         self.raw, self.normalized = raw, normalized
         self.raw_ids, self.normalized_ids = array("I", raw_ids), array("I", normalized_ids)
         self.contents = contents
         self.refuses = refuses
+        self.quick = self if quick is None else quick
         view = array("I", [0]) if not raw_ids else self.raw_ids
         self.raw_ids = view
         self.ids[0] = &view[0]
