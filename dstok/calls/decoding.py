@@ -29,7 +29,8 @@ __all__ = ["decode", "decode_batch", "decode_bytes", "decode_lists", "decode_str
 def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False, errors: Errors = "replace") -> str:
     """The text of `ids`: a list, an array, or another iterable of ints.
 
-    Bytes that are not UTF-8 become U+FFFD; with errors="strict" they raise `DecodeError`. `skip_special_tokens` leaves
+    Bytes that are not UTF-8 become U+FFFD; with errors="strict" they raise `DecodeError`. In a model with tokens such
+    as `<0xE4>`, each byte of a run of these becomes U+FFFD, unless the whole run is UTF-8. `skip_special_tokens` leaves
     out the tokens that the model marks as special, as upstream does. Not every added token is special: V3 marks
     `<｜begin▁of▁sentence｜>`, but not `<｜User｜>` and `<think>`. Raises `UnknownIdError` with the id and its index,
     and `ArgumentError`.
@@ -46,6 +47,8 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
 
 def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
     """The bytes of `ids`, also where they are not UTF-8. `skip_special_tokens` and errors are as in `decode`.
+
+    A model such as Llama 2 puts a space before a text. `decode` leaves it out, `decode_bytes` does not.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").decode_bytes([19923, 2058])

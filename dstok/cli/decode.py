@@ -7,8 +7,8 @@ block ends inside a character.
 
 from __future__ import annotations
 
-import codecs
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dstok.cli.arguments import add_command, add_files, add_jsonl, add_model, add_output, field_of
@@ -56,47 +56,37 @@ def run(arguments: Namespace) -> None:
 
 
 def _write_text(arguments: Namespace, tokenizer: Tokenizer, source: Source, output: Output) -> None:
-    text = _Text(source.name, arguments.errors)
-    index = 0
-    for ids in id_groups(source, arguments.format):
-        output.write(text.feed(_token_bytes(tokenizer, ids, source.name, index)))
-        index += len(ids)
-    output.write(text.feed(b"", final=True))
+    groups = id_groups(source, arguments.format)
+    for data in (_token_bytes if arguments.errors == "bytes" else _text)(arguments, tokenizer, source.name, groups):
+        output.write(data)
 
 
 def _write_records(arguments: Namespace, tokenizer: Tokenizer, source: Source, output: Output) -> None:
     import json
 
     for number, ids in enumerate(id_lines(source, arguments.format), 1):
-        name = f"{source.name}: line {number}"
-        text = _Text(name, arguments.errors).feed(_token_bytes(tokenizer, ids, name, 0), final=True)
-        record = {arguments.field: text.decode()}
+        with about_input(f"{source.name}: line {number}"):
+            record = {arguments.field: tokenizer.decode(ids, errors=arguments.errors)}
         output.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
 
-def _token_bytes(tokenizer: Tokenizer, ids: list[int], name: str, index: int) -> bytes:
-    """The bytes of `ids`; the first id is number `index` of its input."""
+def _text(arguments: Namespace, tokenizer: Tokenizer, name: str, groups: Iterable[list[int]]) -> Iterator[bytes]:
+    """The text of all ids of an input, in UTF-8."""
+    stream = tokenizer.decode_stream(errors=arguments.errors)
+    for ids in groups:
+        with about_input(name):
+            yield stream.feed(ids).encode()
     with about_input(name):
-        try:
-            return tokenizer.decode_bytes(ids)
-        except UnknownIdError as error:
-            raise UnknownIdError(error.id, index + error.index, tokenizer.vocab_size) from error
+        yield stream.finish().encode()
 
 
-class _Text:
-    """Bytes of tokens -> valid UTF-8, across blocks."""
-
-    def __init__(self, name: str, errors: str) -> None:
-        self.name, self.seen = name, 0
-        self.decoder = None if errors == "bytes" else codecs.getincrementaldecoder("utf-8")(errors)
-
-    def feed(self, data: bytes, *, final: bool = False) -> bytes:
-        if self.decoder is None:
-            return data
-        start = self.seen - len(self.decoder.getstate()[0])
-        self.seen += len(data)
-        try:
-            return self.decoder.decode(data, final).encode()
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{self.name}: the ids are not whole characters at byte offset "
-                               f"{start + error.start} of their text") from error
+def _token_bytes(_: Namespace, tokenizer: Tokenizer, name: str, groups: Iterable[list[int]]) -> Iterator[bytes]:
+    """The bytes of all ids of an input."""
+    index = 0
+    for ids in groups:
+        with about_input(name):
+            try:
+                yield tokenizer.decode_bytes(ids)
+            except UnknownIdError as error:
+                raise UnknownIdError(error.id, index + error.index, tokenizer.vocab_size) from error
+        index += len(ids)

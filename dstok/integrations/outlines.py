@@ -88,7 +88,7 @@ class OutlinesTokenizer:
 
     def convert_token_to_string(self, token: str) -> str:
         """The text of a token spelled as in the vocabulary; U+FFFD for parts of a character."""
-        return self.tokenizer.decode([self.tokenizer.token_to_id(token)])
+        return self.tokenizer.decode_bytes([self.tokenizer.token_to_id(token)]).decode("utf-8", "replace")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OutlinesTokenizer):

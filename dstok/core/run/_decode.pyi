@@ -28,7 +28,7 @@ class Decoder:
     def decode(self, ids: Any, skip_special: bool) -> bytes:
         """The bytes of `ids`. Raises `UnknownIdError` and `ArgumentError`."""
     def marked(self, ids: Any, skip_special: bool) -> bytes:
-        r"""As `decode`, but unstripped, and each byte token is b"\xfe\xff" and its byte. Raises as `decode`."""
+        r"""As `decode`, but each byte token is b"\xfe\xff" and its byte. Raises as `decode`."""
     def text(self, ids: Any, skip_special: bool, strict: bool = False) -> str | bytes:
         """The text of `ids`, or, if their bytes are not UTF-8, the bytes. Raises as `decode`."""
     def texts(

@@ -80,7 +80,7 @@ cdef enum:
 cdef class Decoder:
     """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped).
 
-    `byte_ids` are the ids of byte tokens. `strip`: is one space at the start of the text left out?
+    `byte_ids` are the ids of byte tokens. `strip`: is one space at the start of a text left out?
     """
 
     cdef DecodeTable table
@@ -175,13 +175,13 @@ cdef class Decoder:
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
-            self._settle(w, 0, False, &taken)
+            self._settle(w, 0, True, False, &taken)
             return written(w, &taken)
         finally:
             self.pool.release(w)
 
     def marked(self, ids, bint skip_special):
-        r"""The bytes of `ids`, each byte token as b"\xfe\xff" and its byte, with a space at the start."""
+        r"""The bytes of `ids`, each byte token as b"\xfe\xff" and its byte."""
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
         try:
@@ -272,7 +272,7 @@ cdef class Decoder:
                         if not self._grown(w, taken):
                             raise UnknownIdError(ids[at + done], done, self.size, row)
                 at += count
-                self._settle(w, before, not strict, taken)
+                self._settle(w, before, strict, self.strip, taken)
                 sizes[row] = taken.out - w.buffer - before
                 if taken.kinds & NOT_WHOLE:
                     with gil:
@@ -381,12 +381,14 @@ cdef class Decoder:
             PyBuffer_Release(&view)
         return True
 
-    cdef void _settle(self, Workspace w, Py_ssize_t start, bint replaces, DecodeTaken *taken) noexcept nogil:
-        """Makes text of the byte tokens from a place in the workspace on, and strips a space there."""
+    cdef void _settle(
+        self, Workspace w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
+    ) noexcept nogil:
+        """Makes bytes of the byte tokens from a place in the workspace on, and text unless `strict`."""
         cdef uint8_t *text = w.buffer + start
         if self.runs and taken.kinds & NOT_WHOLE:
-            taken.out = text + settle_runs(text, taken.out - text, replaces, self.level)
-        if self.strip and taken.out != text and text[0] == 0x20:
+            taken.out = text + settle_runs(text, taken.out - text, not strict, self.level)
+        if strip and taken.out != text and text[0] == 0x20:
             taken.out -= 1
             memmove(text, text + 1, taken.out - text)
 
@@ -399,7 +401,7 @@ cdef class Decoder:
     cdef object _text(self, Workspace w, DecodeTaken *taken, bint strict):
         """The text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
         cdef Py_ssize_t length
-        self._settle(w, 0, not strict, taken)
+        self._settle(w, 0, strict, self.strip, taken)
         length = taken.out - w.buffer
         if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, length, self.level) >= 0:
             return written(w, taken)

@@ -1,0 +1,188 @@
+"""Decoding and streams of models of characters: runs of byte tokens, the space at the start; upstream is the judge."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from character_models import DECODERS, PREPEND, REAL, REPLACE, STRIP, added_token, character_json
+from judges import judge
+from kept import kept
+from shares import chance_of_today, seeds
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+import dstok
+from dstok.calls.decoding import decode_lists
+from dstok.errors import DecodeError, StreamError, UnknownIdError
+
+COUNT = 30_000  # lists of ids a model
+TODAY = ["llama2", *(REAL[1:][number] for number in seeds(len(REAL) - 1, 1))]
+
+
+@kept(most=2)
+def real(name: str) -> tuple[dstok.Tokenizer, Tokenizer]:
+    path = judge(f"npm/{name}/tokenizer.json")
+    return dstok.load(path), Tokenizer.from_file(str(path))
+
+
+def id_lists(tok: dstok.Tokenizer, count: int, rng: random.Random) -> Iterator[list[int]]:
+    """Random ids, most of them byte tokens, with the bytes of whole characters among them."""
+    vocab = tok.get_vocab()
+    own = [vocab.get(f"<0x{byte:02X}>", vocab.get(chr(byte), 0)) for byte in range(256)]
+    low = [*(id for id in range(12) if tok.vocabulary()[id]), *[vocab["▁"]] * 4, vocab.get("\ufffd", 0)]
+    known = list(vocab.values())
+    for _ in range(count):
+        kinds = (known, own, own[0x80:0xC0], own[0xC2:0xF4], low, low)
+        ids = [rng.choice(rng.choice(kinds)) for _ in range(rng.randrange(10))]
+        for _ in range(rng.randrange(3)):
+            ids[2:2] = [own[byte] for byte in rng.choice(["é", "中", "🦙", "\ufffd", " ", "a", "▁"]).encode()]
+        yield ids
+
+
+@pytest.mark.parametrize("name", TODAY)
+def test_decode_is_upstreams(name: str) -> None:
+    tok, judge = real(name)
+    lists = list(id_lists(tok, COUNT, chance_of_today(f"decode {name}")))
+    flat, counts = np.array([id for ids in lists for id in ids], np.uint32), np.array([len(ids) for ids in lists])
+    for skip in (False, True):
+        expected = [judge.decode(ids, skip_special_tokens=skip) for ids in lists]
+        assert [tok.decode(ids, skip_special_tokens=skip) for ids in lists] == expected
+        assert tok.decode_batch(lists, skip_special_tokens=skip) == expected
+        assert tok.decode_batch(flat, offsets=np.cumsum([0, *counts]), skip_special_tokens=skip) == expected
+        data, sizes, repaired = decode_lists(tok, flat, counts, skip_special_tokens=skip, errors="replace")
+        assert data.decode() == "".join(expected) and not repaired
+        assert sizes.tolist() == [len(text.encode()) for text in expected]
+
+
+@pytest.mark.parametrize("name", TODAY)
+def test_streams_are_upstreams(name: str) -> None:
+    """Id by id. Where upstream raises, ours does; it also raises where upstream gives a text that decode does not."""
+    tok, judge = real(name)
+    for ids in id_lists(tok, COUNT, chance_of_today(f"stream {name}")):
+        given, whole, skip = "", judge.decode(ids), True
+        stream, theirs, expected = tok.decode_stream(skip_special_tokens=skip), DecodeStream(skip_special_tokens=skip), ""
+        try:
+            for id in ids:
+                given += stream.feed(id)
+            given += stream.finish()
+        except DecodeError:
+            assert not whole.startswith(given) or "\ufffd" in given, ids  # text that decode would not give
+            continue
+        for id in ids:
+            expected += theirs.step(judge, id) or ""
+        assert given == whole, ids
+        assert given.startswith(expected) or not whole.startswith(expected), ids
+
+
+@pytest.mark.parametrize("name", TODAY)
+def test_vocabulary_is_upstreams(name: str) -> None:
+    tok, judge = real(name)
+    assert tok.get_vocab() == judge.get_vocab(with_added_tokens=True)
+    ids = range(0, tok.vocab_size, 7)
+    assert [tok.id_to_token(id) for id in ids] == [judge.id_to_token(id) for id in ids]
+    assert all(tok.token_to_id(tok.id_to_token(id)) == id for id in ids)
+
+
+SIZE = len(character_json()["model"]["vocab"])
+ADDED = [added_token(0, "<unk>", special=True), added_token(1, "<s>", special=True), added_token(SIZE, "▁x▁")]
+
+
+@kept()
+def small(strip: bool = True) -> dstok.Tokenizer:
+    decoders = [*DECODERS, STRIP] if strip else DECODERS
+    return dstok.Tokenizer.from_str(json.dumps(character_json(PREPEND if strip else REPLACE, decoders=decoders, added=ADDED)))
+
+
+def of(tok: dstok.Tokenizer, *tokens: str) -> list[int]:
+    return [tok.token_to_id(token) for token in tokens]
+
+
+E4, B8, AD = "<0xE4>", "<0xB8>", "<0xAD>"
+RUNS = [
+    ([E4, B8, AD], "中"), ([E4, B8], "\ufffd\ufffd"), ([E4, B8, "a"], "\ufffd\ufffda"), ([E4, B8, AD, "<0x41>"], "中A"),
+    ([E4, B8, AD, "<0xFF>"], "\ufffd" * 4), ([E4, B8, "<s>", AD], "中"), (["<0x20>", "a"], "a"), (["▁", "▁", "a"], " a"),
+    (["<0x20>", "<0xFF>"], "\ufffd\ufffd"), (["<0xE2>", "<0x96>", "<0x81>"], "▁"), (["a", "▁x▁"], "a x "), (["<0x41>", E4], "\ufffd" * 2),
+    (["<0xED>", "<0xA0>", "<0x80>"], "\ufffd" * 3), (["<0xF4>", "<0x90>", "<0x80>", "<0x80>"], "\ufffd" * 4), ([], ""),
+]
+
+
+@pytest.mark.parametrize(("tokens", "text"), RUNS)
+def test_runs(tokens: list[str], text: str) -> None:
+    tok = small()
+    assert tok.decode(of(tok, *tokens), skip_special_tokens=True) == text
+    assert tok.decode(iter(of(tok, *tokens)), skip_special_tokens=True) == text
+
+
+def test_bytes_keep_the_space() -> None:
+    tok = small()
+    ids = of(tok, "▁a", "<0x0A>", E4)
+    assert tok.decode_bytes(ids) == b" a\n\xe4" == b"".join(tok.vocabulary()[id] for id in ids)
+    assert (tok.decode(ids), small(strip=False).decode(ids)) == ("a\ufffd\ufffd", " a\ufffd\ufffd")
+    assert (tok.token_to_id(b" a"), tok.token_to_id(b"\n"), tok.token_to_id(b"\x01")) == (ids[0], *of(tok, "\n", "<0x01>"))
+
+
+def test_strict() -> None:
+    tok = small()
+    with pytest.raises(DecodeError, match="byte 0xe4 at byte offset 1$"):
+        tok.decode(of(tok, "▁a", E4), errors="strict")
+    with pytest.raises(DecodeError, match="byte 0xe4 at byte offset 1 of list 1"):
+        tok.decode_batch([of(tok, "a"), of(tok, "a", E4)], errors="strict")
+    assert tok.decode(of(tok, "▁a", E4, B8, AD), errors="strict") == "a中"
+    stream = tok.decode_stream(errors="strict")
+    with pytest.raises(DecodeError, match="byte 0xe4 in the last of 3 ids"):
+        stream.feed(of(tok, "a", E4, "<0xFF>"))
+    with pytest.raises(UnknownIdError, match="index 1 of list 1"):
+        tok.decode_batch([[5], [5, 99999]])
+
+
+# Streams
+
+STEPS = [
+    (["▁", "▁a", E4, B8, AD, "b"], ["", " a", "", "", "中", "b", ""]),
+    (["a", E4, "b"], ["a", "", "\ufffdb", ""]), (["a", E4, B8], ["a", "", "", "\ufffd\ufffd"]),
+    (["a", "<0xFF>", E4, "b"], ["a", "\ufffd", "\ufffd", "b", ""]), (["<0x20>", "<0xFF>"], ["", "\ufffd\ufffd", ""]),
+    (["<0x20>", "<0x41>"], ["", "A", ""]), (["<0x20>", "▁a"], ["", " a", ""]), (["<0x20>"], ["", ""]),
+]
+
+
+@pytest.mark.parametrize(("tokens", "texts"), STEPS)
+def test_steps(tokens: list[str], texts: list[str]) -> None:
+    tok = small()
+    stream, ids = tok.decode_stream(), of(tok, *tokens)
+    assert [*map(stream.feed, ids), stream.finish()] == texts
+    assert "".join(texts) == tok.decode(ids)
+    for at in range(len(ids) + 1):
+        stream = tok.decode_stream()
+        assert stream.feed(ids[:at]) + stream.feed(np.array(ids[at:], np.uint32)) + stream.finish() == tok.decode(ids)
+
+
+def test_a_run_that_breaks_after_its_text_was_given() -> None:
+    tok = small()
+    stream = tok.decode_stream()
+    assert stream.feed(of(tok, "<0xC3>", "<0xA9>")) == "é"
+    copy = stream.copy()
+    for _ in range(2):  # the stream stays broken
+        with pytest.raises(DecodeError, match="whose text was given before, found byte 0xff in the last of 3 ids"):
+            stream.feed(of(tok, "<0xFF>"))
+    assert copy.feed(of(tok, "<0xC3>")) == ""
+    with pytest.raises(DecodeError, match="found byte 0xc3"):
+        copy.finish()
+    assert tok.decode_stream().feed(of(tok, "<0xC3>", "<0xA9>", "<0xFF>")) == "\ufffd" * 3  # known at once
+    ended = tok.decode_stream()
+    assert ended.finish() == ""
+    with pytest.raises(StreamError):
+        ended.feed(5)
+
+
+def test_an_open_run_keeps_at_most_three_bytes() -> None:
+    tok = small()
+    stream, ids = tok.decode_stream(), of(tok, "<0xF0>", "<0x9F>", "<0xA6>", "<0x99>")
+    for _ in range(500):
+        assert "".join(map(stream.feed, ids)) == "🦙"
+    broken = tok.decode_stream()
+    assert broken.feed(of(tok, "<0xFF>")) == "\ufffd" and all(broken.feed(id) == "\ufffd" for id in ids * 500)
+    assert max(len(value) for each in (stream, broken) for value in vars(each).values() if isinstance(value, bytes)) <= 3
