@@ -4,7 +4,8 @@ In: a tokenizer. Out: an `LLTokenizer`, for `LLMatcher` and `LLInterpreter`.
 Invariant: its masks, and its ids of texts, equal those of the `LLTokenizer` that llguidance makes from the same model's
 tokenizer.json. There is one exception. llguidance loses, with a warning, added tokens that are neither special nor
 spelled in the byte-level alphabet, such as V3.2's `｜DSML｜`; here they are their text. dstok encodes texts that a
-grammar forces.
+grammar forces. Such a text stands inside of another one. So it gets no space before it, in a model that puts one before
+each text; after a special token in it there is one, unlike in llguidance.
 Source: llguidance 1.9.1. Its wrapper's source shows the calls; its rule for special tokens was measured.
 
 >>> import dstok
@@ -46,7 +47,7 @@ def ll_tokenizer(
     beyond = range(len(tokens), n_vocab or 0)  # llguidance's names for ids without text
     special = [*_special(tokenizer), *beyond]
     tokens += [b"<[%d]>" % id for id in beyond]
-    source = _Source(tokenizer, ends[0], tokenizer.bos_id, tokens, special)
+    source = _Source(tokenizer, ends[0], tokenizer.bos_id, tokens, special, _space_and_zero(tokenizer))
     return LLTokenizer(TokenizerWrapper(source), eos_token=ends, slices=slices)
 
 
@@ -59,6 +60,17 @@ def _special(tokenizer: TokenizerProtocol) -> list[int]:
     return sorted(in_brackets.union(special_ids(tokenizer)))
 
 
+def _space_and_zero(tokenizer: TokenizerProtocol) -> int:
+    """The number of ids of U+0000 in a model that puts a space before it, and makes a byte token of it; else 0.
+
+    A byte token joins no other character. So without these ids, those of U+0000 and a text are the text's, without a
+    space.
+    """
+    ids = tokenizer.encode("\0", special="none")
+    spaced = tokenizer.decode_bytes(ids) == b" \0" and tokenizer.id_to_token(ids[-1]) == "<0x00>"
+    return len(ids) if spaced else 0
+
+
 @dataclass(frozen=True)
 class _Source:
     """The members that llguidance's wrapper reads, under its names."""
@@ -68,6 +80,7 @@ class _Source:
     bos_token_id: int | None
     tokens: list[bytes]
     special_token_ids: list[int]
+    _before: int  # the number of ids of U+0000, if texts have to follow it
 
     def __call__(self, text: bytes) -> list[int]:
-        return self.tokenizer.encode(text)
+        return self.tokenizer.encode(b"\0" + text)[self._before :] if self._before else self.tokenizer.encode(text)

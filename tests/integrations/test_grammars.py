@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from judges import judge
 from kept import kept
 from llguidance import LLMatcher, LLTokenizer
 from outlines_core import Index, Vocabulary
@@ -70,6 +71,28 @@ def test_tokens_of_llguidance(model: str) -> None:
     for text in ("Hello world 123", "naïve 中文 🦙\n\n", "<think>so</think>", "<｜User｜>hi"):
         for special in (False, True):
             assert ours.tokenize_str(text, parse_special=special) == theirs.tokenize_str(text, parse_special=special)
+
+
+@kept(most=1)
+def characters(name: str) -> tuple[dstok.Tokenizer, str]:
+    path = judge(f"npm/{name}/tokenizer.json")
+    return dstok.load(path), path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["llama2", "yi"])
+def test_models_of_characters_in_llguidance(name: str) -> None:
+    """Tokens and ids; llguidance puts no space before a text, since a grammar forces text inside of another one."""
+    tok, file = characters(name)
+    ours, theirs = ll_tokenizer(tok, eos_token=2), LLTokenizer(file, eos_token=2)
+    for id in range(tok.vocab_size):
+        assert ours.decode_bytes([id]) == theirs.decode_bytes([id]) and ours.is_special_token(id) == theirs.is_special_token(id)
+    for text in ("Hello world 123", "naïve 中文 🦙\n\n", "", " a", "  a", "\0a", "▁", "<s>", "a</s>"):
+        assert ours.tokenize_str(text) == theirs.tokenize_str(text), text
+    pair = [LLMatcher(tokenizer, GRAMMARS["regex"]) for tokenizer in (ours, theirs)]
+    for id in ours.tokenize_str("123-é中🦙 yes\n"):
+        masks = [matcher.compute_bitmask() for matcher in pair]
+        assert masks[0] == masks[1] and all(matcher.consume_token(id) for matcher in pair)
+    assert all(matcher.is_accepting() for matcher in pair)
 
 
 def test_arguments_of_llguidance() -> None:
@@ -135,6 +158,20 @@ def test_parts_of_characters_in_outlines_core() -> None:
         assert id in index.get_allowed_tokens(state)
         state = index.get_next_state(state, id)
     assert 1 in index.get_allowed_tokens(state)
+
+
+def test_models_of_characters_in_outlines() -> None:
+    """Spaces for U+2581, and bytes for tokens such as "<0xE4>"."""
+    tok, _ = characters("llama2")
+    made = vocabulary(tok, eos_token_id=2)
+    assert (made.get(b" world"), made.get(b"\xff")) == ([tok.token_to_id("▁world")], [tok.token_to_id("<0xFF>")])
+    index = Index("(🦙|é)+ world", made)
+    state: Any = index.get_initial_state()
+    for id in tok.encode("🦙é world")[1:]:  # without the space before the text
+        assert id in index.get_allowed_tokens(state)
+        state = index.get_next_state(state, id)
+    assert 2 in index.get_allowed_tokens(state)
+    assert OutlinesTokenizer(tok).convert_token_to_string("▁world") == " world"
 
 
 def test_vocabulary_of_outlines_core() -> None:
