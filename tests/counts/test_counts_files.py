@@ -91,6 +91,19 @@ def test_many_pieces_are_sorted() -> None:
         assert found == sorted(counts.items(), key=lambda row: (-row[1] if by_count else 0, row[0]))
 
 
+def test_a_piece_may_be_the_start_of_a_more_frequent_one(tmp_path: Path) -> None:
+    counts = {b"abc": 5, b"ab": 3, b"abd": 2, b"a": 1}
+    tally = table(counts)
+    tally.sort(True)
+    file = write_counts(tmp_path / "one", tally, by_count=True)
+    assert listed(file.rows()) == list(counts.items())
+    other = table({b"x": 4, b"abcd": 5})
+    other.sort(True)
+    write_counts(tmp_path / "other", other, by_count=True)
+    merged = merge_counts([file.path, tmp_path / "other"], tmp_path / "both")
+    assert listed(merged.rows()) == [(b"abc", 5), (b"abcd", 5), (b"x", 4), (b"ab", 3), (b"abd", 2), (b"a", 1)]
+
+
 def totals(counts: dict[bytes, int]) -> tuple[int, int, int, int]:
     return len(counts), sum(map(len, counts)), sum(counts.values()), max(map(len, counts), default=0)
 

@@ -3,7 +3,8 @@
  * In: pieces with their counts. Out: the same, sorted by bytes or by count; bytes of blocks; pieces read from blocks.
  * Invariant: pieces differ, so there is one order. A block is read safely whatever its bytes are.
  * Example: "car" 3 times and "cart" once are the block 0 3 c a r 3, 3 1 t 1: bytes shared with the piece before, bytes
- * that follow, these, the count. Numbers are LEB128.
+ * that follow, these, the count. Numbers are LEB128. Nothing follows if a piece is the start of the one before, which the
+ * order by count allows.
  *
  * The sort takes eight bytes of a piece at a time. It groups many pieces by one byte of these (McIlroy, Bostic, McIlroy:
  * Engineering Radix Sort, 1993), some by a pivot (Bentley, Sedgewick: Fast Algorithms for Sorting and Searching Strings,
@@ -250,8 +251,8 @@ static inline int cursor_next(Cursor *c, int by_count) {
     int ascends;
     if (c->at == c->end)
         return CURSOR_END;
-    if (!take_number(c, &shared) || !take_number(c, &more) || shared > (uint64_t)c->length || !more ||
-        more > (uint64_t)(c->end - c->at))
+    if (!take_number(c, &shared) || !take_number(c, &more) || shared > (uint64_t)c->length ||
+        more > (uint64_t)(c->end - c->at) || !(shared + more))
         return CURSOR_BROKEN;
     rest = c->at;
     c->at += more;
