@@ -70,13 +70,16 @@ def check_pieces(level: str, text: str, cuts: bool = True) -> None:
 
 
 def check_short(encoder: Encoder, chance: random.Random) -> int:
-    """Random ASCII of 0 to 160 characters has the ids of the same bytes, which take the general path.
+    """Random texts of 0 to 400 characters have the ids of the same bytes, which take the general path.
 
-    With added tokens, and without. Returns the number of texts of up to 128 that were left to the general path.
+    With added tokens, and without. Returns the number of texts of up to 128 characters that were left to the general
+    path. Half of the texts have characters of one width beyond ASCII among others, more of them or fewer.
     """
     left = 0
-    for length in range(161):
-        alphabet = chance.choice((ASCII, "aabst ", chance.sample(ASCII, chance.randint(1, 6))))
+    for length in [*range(161), *chance.sample(range(161, 400), 40)]:
+        alphabet = [*chance.choice((ASCII, "aabst ", chance.sample(ASCII, chance.randint(1, 6))))]
+        if chance.random() < 0.5:
+            alphabet += chance.choice(("éüß×", "яЖ é", "中文的，。한", "🦙 中é")) * chance.choice((1, 1, 9))
         text = "".join(chance.choices(alphabet, k=length))
         for policy in (NO_ADDED, ADDED):
             expected = encoder.encode(text.encode(), policy, False)  # it also fills the piece table

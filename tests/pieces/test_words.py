@@ -132,7 +132,7 @@ def test_the_kernel_is_used(name: str) -> None:
 
 @each_family
 def test_short_texts(name: str) -> None:
-    """Short texts of ASCII have a path of their own."""
+    """Short texts have a path of their own."""
     for each in LEVELS:
         check_short(encoder(name, each), chance_of_today(f"short {name} {each}"))
     assert encoder(name, "automaton").short("ab", NO_ADDED) is None

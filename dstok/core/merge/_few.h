@@ -12,7 +12,7 @@
 enum {
     PROBE_MISSED = -1,
     FEW = 8,          /* most pieces for which one after the other is faster than the loops for chunks */
-    SHORT_TEXT = 128, /* most bytes of a text, and so most pieces */
+    SHORT_TEXT = 384, /* most bytes of a text, and so most pieces */
     SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, each a byte at least, and for those written after them */
 };
 

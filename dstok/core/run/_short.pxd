@@ -1,4 +1,4 @@
-# The pass over a short ASCII text.
+# The pass over a short text.
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -9,7 +9,9 @@ from dstok.core.find._pool cimport Pool
 
 cdef extern from "Python.h":
     bint PyUnicode_CheckExact(object) noexcept
-    bint PyUnicode_IS_COMPACT_ASCII(object) noexcept
+    bint PyUnicode_IS_ASCII(object) noexcept
+    bint PyUnicode_IS_COMPACT(object) noexcept
+    int PyUnicode_KIND(object) noexcept
     void *PyUnicode_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
@@ -24,15 +26,23 @@ cdef extern from "merge/_few.h":
 cdef class ShortPass:
     cdef PieceFinder finder
     cdef Pool pool
-    cdef bint serves
+    cdef bint serves          # ASCII
+    cdef bint serves_all      # other texts, too
     cdef int prefix
 
-    cdef int ids(self, const uint8_t *data, int length, Policy policy, uint32_t *out) noexcept
+    cdef int ids(self, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out) noexcept
 
 
 cdef inline int short_ids(ShortPass short, object text, Policy policy, uint32_t *out) noexcept:
     # Writes the ids of any text; returns their number, or GENERAL.
-    if (not short.serves or not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT_ASCII(text)
-            or PyUnicode_GET_LENGTH(text) > SHORT_TEXT):
+    cdef int kind
+    cdef Py_ssize_t length
+    if not short.serves or not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT(text):
         return GENERAL
-    return short.ids(<const uint8_t *>PyUnicode_DATA(text), <int>PyUnicode_GET_LENGTH(text), policy, out)
+    length = PyUnicode_GET_LENGTH(text)
+    if not length:
+        return 0
+    kind = 0 if PyUnicode_IS_ASCII(text) else PyUnicode_KIND(text)
+    if length * min(kind + 1, 4) > SHORT_TEXT or kind and not short.serves_all:  # bytes of a character, at most
+        return GENERAL
+    return short.ids(<const uint8_t *>PyUnicode_DATA(text), kind, length, policy, out)

@@ -1,9 +1,10 @@
-"""The pass over a short ASCII text: the work of `Pass` in a third of the steps.
+"""The pass over a short text: the work of `Pass` in a third of the steps.
 
-In: a `str` of up to `SHORT_TEXT` ASCII characters, and a policy. Out: its ids in the caller's memory, or `GENERAL`:
-then the general path encodes the text as a whole.
+In: a `str` of up to `SHORT_TEXT` bytes of UTF-8, by the width of its storage, and a policy. Out: its ids in memory of
+the caller, or `GENERAL`: then the general path encodes the text as a whole.
 Invariant: the ids are those of the general path. The pieces come from the same mask kernel, and the ids from the same
-piece table. A text is `GENERAL` if the table lacks one of its pieces, or if an added token may begin in it.
+piece table. A text is `GENERAL` if the table lacks one of its pieces, if an added token may begin in it, or if it has a
+lone surrogate.
 
 Text, starts and values lie on the stack, so there is no run state and nothing to free. The table belongs to the first
 workspace of the pool. The pass holds it only while it reads ids, and writes nothing to it.
@@ -16,6 +17,7 @@ from libc.string cimport memcpy, memset
 from dstok.core.merge._pieces cimport PAD
 from dstok.core.text._normalize cimport PREFIX_NONE, puts_space
 from dstok.core.simd._level cimport FIRST_PAD, Implementation, PieceTable
+from dstok.core.text._utf8 cimport Source, transcode
 
 cdef extern from "merge/_few.h":
     int probe_few(
@@ -24,24 +26,31 @@ cdef extern from "merge/_few.h":
 
 cdef enum:
     BLOCK = 64               # starts that the mask kernel may write after the last one
+    STEP = 32                # units of storage that a level transcodes at once, and a multiple of it
+    ROOM = 128               # bytes of so many units; and more than the bytes that must be left to transcode at once
 
 
 @cython.final
 cdef class ShortPass:
-    """Serves a model with a mask kernel whose normalizer, if it has one, leaves ASCII as it is, but for a prefix."""
+    """Serves a model with a mask kernel. A normalizer must leave ASCII as it is, but for a prefix; then ASCII only."""
 
     def __cinit__(self, PieceFinder finder not None, Pool pool not None, Normalizer normalizer):
         self.finder, self.pool = finder, pool
         self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
         self.prefix = PREFIX_NONE if normalizer is None else normalizer.prefix
+        self.serves_all = self.serves and normalizer is None
 
-    cdef int ids(self, const uint8_t *data, int length, Policy policy, uint32_t *out) noexcept:
-        """Writes the ids of a short ASCII text; returns their number, or `GENERAL`."""
-        cdef uint8_t text[SHORT_TEXT + PAD]
+    cdef int ids(self, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out) noexcept:
+        """Writes the ids of a short text in the storage of a `str`; returns their number, or `GENERAL`."""
+        cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
         cdef uint32_t starts[SHORT_TEXT + 1 + BLOCK]
         cdef const PieceTable *table
         cdef int pieces, count
-        if puts_space(self.prefix, data, length):
+        if kind:
+            length = short_utf8(data, kind, length, text, self.finder.level)
+            if length < 0:
+                return GENERAL
+        elif puts_space(self.prefix, data, length):
             text[0] = 0x20
             memcpy(text + 1, data, length)
             length += 1
@@ -52,7 +61,7 @@ cdef class ShortPass:
         memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
         if not policy.quick.idle(text, length):
             return GENERAL
-        pieces = self.finder.starts_of(text, length, starts)
+        pieces = self.finder.starts_of(text, <int>length, starts)
         if pieces < 0:
             return GENERAL
         table = self.pool.take_table()
@@ -61,3 +70,20 @@ cdef class ShortPass:
         count = probe_few(self.finder.level, table, text, starts, pieces, out)
         self.pool.give_table()
         return count
+
+
+cdef inline Py_ssize_t short_utf8(
+    const uint8_t *data, int kind, Py_ssize_t length, uint8_t *text, const Implementation *level
+) noexcept:
+    """Transcodes a short text; returns the number of bytes, or -1 at a lone surrogate.
+
+    Zeros make whole steps of the units: so none are left to be transcoded one by one.
+    """
+    cdef uint8_t units[SHORT_TEXT + ROOM]
+    cdef Source source
+    cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
+    memcpy(units, data, length * kind)
+    memset(units + length * kind, 0, more * kind)
+    source.data, source.length, source.kind, source.valid = units, length + more, kind, False
+    written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, level)
+    return written if written < 0 else written - more
