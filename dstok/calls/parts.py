@@ -15,13 +15,15 @@ refused.
 
 from __future__ import annotations
 
+import re
 from _thread import allocate_lock
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
 from dstok.core.run._encode import CONTEXT, LATER, START
+from dstok.core.text._utf8 import CUT_LENGTHS
 from dstok.errors import SpecialTokenError, StreamError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -60,6 +62,28 @@ class Alone:
         return Alone()
 
 
+class Lengths(NamedTuple):
+    """Characters so far, and those of the last run, which is blank or not: of a text that must not need a cut."""
+
+    characters: int
+    run: int
+    blank: bool
+
+    def after(self, text: bytes) -> Lengths:
+        """The lengths after more text. Raises `UnsupportedError` where the model's own code would cut it."""
+        chars, run, blank = text.decode(), self.run, self.blank
+        for match in re.finditer(r"\s+|\S+", chars):
+            now = match[0][0].isspace()
+            run = len(match[0]) + (run if match.start() == 0 and now == blank else 0)
+            blank = now
+            if run > CUT_LENGTHS[1]:
+                break
+        if self.characters + len(chars) > CUT_LENGTHS[0] or run > CUT_LENGTHS[1]:
+            raise UnsupportedError(f"a text in parts that the model's own code cuts: longer than {CUT_LENGTHS[0]:,} "
+                                   f"characters, or with a run of {CUT_LENGTHS[1]:,} with or without white space")
+        return Lengths(self.characters + len(chars), run, blank)
+
+
 class PlainParts(Separate):
     """A text in parts without a normalizer. `form` of ids: `list`, `id_array`, or None for their number."""
 
@@ -72,12 +96,15 @@ class PlainParts(Separate):
         self._wait = 0
         self._dropped = 0  # bytes before `_held`
         self._state = START
+        self._lengths = Lengths(0, 0, False) if encoder.cuts_texts else None
 
     def feed(self, text: bytes, final: bool, form: Any) -> Any:
         """The ids that are sure after `text`; all remaining ids if it is `final`. Raises `SpecialTokenError`.
 
         An open end that did not settle is encoded again when it has doubled, so an endless piece costs linear time.
         """
+        if self._lengths is not None:
+            self._lengths = self._lengths.after(text)
         self._more.append(text)
         self._size += len(text)
         if self._size < self._wait and not final:
@@ -96,12 +123,14 @@ class PlainParts(Separate):
 
         Raises `SpecialTokenError`. Without `keep` the object does not change.
         """
+        lengths = None if self._lengths is None else self._lengths.after(text)
         text = self._held + text
         try:
             ids, sure, end, state = self._encoder.encode_grown(text, self._at, self._policy, self._state)
         except SpecialTokenError as error:
             raise self._placed(error) from None
         if keep:
+            self._lengths = lengths
             self._settle(text, end, state)
         return ids, sure
 

@@ -93,6 +93,7 @@ class ModelDescription:
     ignore_merges: is a piece that is a token of the vocabulary that token, whatever the merges say?
     config: BOS and EOS, and the settings of chats.
     trim_offsets: do the spans of tokens lose the white space at their ends? One of post_processors.TRIMMINGS.
+    cuts_texts: does the model's own code cut long texts before it encodes them, as Kimi's does?
     characters: the shape of a model that merges characters; None: it merges bytes.
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
@@ -113,6 +114,7 @@ class ModelDescription:
     config: TokenizerConfig = TokenizerConfig()
     trim_offsets: str = ""
     characters: CharacterShape | None = None
+    cuts_texts: bool = False
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def without_places(self) -> ModelDescription:

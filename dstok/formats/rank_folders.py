@@ -8,7 +8,7 @@ Source: the Python files of Kimi K2 and Qwen-7B, and tiktoken 0.14.0; tests/form
 
 - Kimi: the special tokens are those of tokenizer_config.json; the others of 258 ids are reserved tokens. Before
   tiktoken, its Python code cuts a text every 400,000 characters, and runs of 25,000 characters with or without white
-  space. dstok does not cut, so a call for such a text gives other ids at the cuts: cut the text first.
+  space (core/text/_utf8.pxd). dstok cuts as it does. For such a text it refuses spans, budgets and streams.
 - Qwen: a text is normalized to NFC before special tokens are looked for. Python's `unicodedata` does it there, in the
   Unicode version of that Python; here it is NFC as `tokenizers` has it.
 """
@@ -57,6 +57,7 @@ class Wrapper(NamedTuple):
 WRAPPERS = {
     "tiktoken.model": Wrapper("tokenization_kimi.py", "|".join(_KIMI), (
         "num_reserved_special_tokens = 256", "self.num_reserved_special_tokens + 2", "<|reserved_token_{i}|>",
+        "TIKTOKEN_MAX_ENCODE_CHARS = 400_000", "MAX_NO_WHITESPACES_CHARS = 25_000",
         *(f'"""{part}"""' for part in _KIMI))),
     "qwen.tiktoken": Wrapper("tokenization_qwen.py", _QWEN, (
         f'r"""{_QWEN}"""', "range(205)", f"SPECIAL_START_ID = {_QWEN_START}", 'unicodedata.normalize("NFC", text)'),
@@ -114,7 +115,7 @@ def _kimi(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelD
             plain.add(number)
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(special=token.id not in plain) for token in model.added_tokens)
-    return replace(model, added_tokens=added, config=read_tokenizer_config(data, special))
+    return replace(model, added_tokens=added, config=read_tokenizer_config(data, special), cuts_texts=True)
 
 
 def _qwen(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelDescription:

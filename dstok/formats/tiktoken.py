@@ -203,6 +203,8 @@ def unsaid(model: ModelDescription) -> tuple[str, ...]:
         f"tiktoken takes one, and the model's pre-tokenizer has {len(model.splits)} steps")]
     if model.added_tokens:
         lost.append(f"a rank file holds no special tokens: give tiktoken the model's {len(model.added_tokens)}")
+    if model.cuts_texts:
+        lost.append("tiktoken does not cut long texts, as the model's own code does")
     if model.config.framing is not None:
         lost.append("a rank file does not say what stands around texts and between those of a pair")
     return tuple(lost)

@@ -41,6 +41,8 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     'ByteLevel'
     """
     model.refuse_shared("a tokenizer.json")
+    if model.cuts_texts:
+        raise UnsupportedError("a model whose own code cuts long texts, which a tokenizer.json cannot say")
     vocab = _vocabulary(model)
     parts = _parts(model)
     text = json.dumps({

@@ -61,6 +61,8 @@ def build_tables(model: ModelDescription) -> Tables:
         description["trim_offsets"] = model.trim_offsets
     if shape is not None:
         description["characters"] = vars(shape)
+    if model.cuts_texts:
+        description["cuts_texts"] = True
     pairs, seeds = _pair_table(live)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
@@ -119,7 +121,7 @@ def describe_tables(
               for i, (start, end) in enumerate(pairwise(starts))]
     return ModelDescription(tables.splits, tuple(tokens), raw_ids, tables.merges, added, d["ignore_merges"],
                             d["unicode_version"], tables.normalizer, config, d.get("trim_offsets", ""),
-                            tables.characters)
+                            tables.characters, cuts_texts=d.get("cuts_texts", False))
 
 
 def _pair_table(merges: array[int]) -> tuple[bytes, bytes]:

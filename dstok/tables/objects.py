@@ -66,4 +66,7 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     kernel = tables.description["kernel"]
     finder = PieceFinder(scanner, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
                          s["windows"] or None, None if shape is None else shape.split)
-    return Encoder(finder, bpe, s["direct"], size, normalizer)
+    encoder = Encoder(finder, bpe, s["direct"], size, normalizer)
+    if tables.description.get("cuts_texts"):
+        encoder.cut_texts()
+    return encoder

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 import unicodedata
 from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,8 @@ from shared_data import CORPORA, corpus
 from text_strategies import texts as odd_texts
 
 import dstok
-from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
+from dstok.core.text._utf8 import cuts
+from dstok.errors import DstokError, TextError, TokenizerFileError, UnsupportedError
 from dstok.formats.rank_folders import WRAPPERS
 from dstok.formats.tiktoken import read_ranks
 
@@ -93,6 +98,91 @@ def test_kimi_special_tokens(tmp_path: Path) -> None:
     assert dstok.Tokenizer.from_tiktoken(tmp_path / "tiktoken.model") == tok
 
 
+def cut(text: str) -> list[str]:
+    """The parts of a text that Kimi's own code gives to tiktoken, one character after the other."""
+    parts = list[str]()
+    for window in (text[at : at + 400_000] for at in range(0, len(text), 400_000)):
+        begin, run = 0, 0
+        for at, char in enumerate(window):
+            run = run + 1 if at and char.isspace() == window[at - 1].isspace() else 1
+            if run > 25_000:
+                parts.append(window[begin:at])
+                begin, run = at, 1
+        parts.append(window[begin:])
+    return parts
+
+
+LONG = {
+    "run of letters": "ab" * 25_001, "exactly": "ab" * 12_500 + " " * 25_000, "one more": "x " + "b" * 25_001 + " ab",
+    "runs of both": ("ab" * 13_000 + "\n\u3000" * 12_501) * 3, "long": "ab ab中文 x\U0001f999\n" * 70_000, "ASCII": "ab " * 300_001,
+    "two cuts at once": "a " * 187_500 + "b" * 25_001, "latin": "\xe9b\xa0" * 150_000, "separators": "a" * 20_000 + "\x1c" + "b" * 20_000,
+    "a token on a cut": "[BOS]" + "ab" * 12_497 + "[BOS][EOS]" + "b" * 30_000, "tokens": "[EOS]" * 90_000,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_kimi_cuts_long_texts(name: str, tmp_path: Path) -> None:
+    tok, text = dstok.load(folder(tmp_path, "tiktoken.model", written(SMALL), kimi_config())), LONG[name]
+    for special in ("all", "none"):
+        ids = [id for part in cut(text) for id in tok.encode(part, special=special)]
+        for given_text in (text, text.encode()):
+            assert tok.encode(given_text, special=special) == ids
+            assert tok.encode_array(given_text, special=special).tolist() == ids
+            assert tok.count(given_text, special=special) == len(ids)
+        assert tok.encode_batch(["x", text, text], special=special) == [tok.encode("x"), ids, ids]
+        assert tok.count_batch([text] * 2, special=special) == [len(ids)] * 2
+    ends = cuts(text)
+    assert [text[start:end] for start, end in pairwise([0, *ends])] == cut(text)
+
+
+def test_kimi_refuses_places_in_texts_that_are_cut(tmp_path: Path) -> None:
+    tok, text = dstok.load(folder(tmp_path, "tiktoken.model", written(SMALL), kimi_config())), "ab" * 12_500
+    for longer, refused in ((text, False), (text + "a", True), ("ab " * 133_333 + "x", False), ("ab " * 133_333 + "ab", True)):
+        calls: list[Callable[[str], object]] = [
+            tok.encode_with_offsets, partial(tok.count_up_to, max_tokens=300_000), partial(tok.truncate, max_tokens=300_000),
+            tok.growing().append, tok.growing().preview, partial(stream, tok), partial(tok.encode, special="raise")]
+        for call in calls:
+            if refused:
+                with pytest.raises(UnsupportedError, match="the model's own code cuts"):
+                    call(longer)
+            else:
+                call(longer)
+    with pytest.raises(UnsupportedError, match="own code cuts long texts"):
+        tok.to_json(tmp_path / "never written")
+    assert any("does not cut" in sentence for sentence in tok.to_tiktoken(tmp_path / "ranks"))
+
+
+def stream(tok: dstok.Tokenizer, text: str) -> list[int]:
+    """The ids of a stream that gets the text in two parts."""
+    encoder = tok.encode_stream()
+    ids = [*encoder.feed(text[:9_999]), *encoder.feed(text[9_999:]), *encoder.finish()]
+    assert ids == tok.encode(text)
+    return ids
+
+
+def test_kimis_cuts_are_kept(tmp_path: Path) -> None:
+    tok, text = dstok.load(folder(tmp_path, "tiktoken.model", written(SMALL), kimi_config())), "x" + "ab" * 12_500
+    plain = dstok.Tokenizer.from_tiktoken(SMALL, KIMI.pattern, tok.special_tokens).replace(bos_id=259, eos_id=260)
+    tok.to_image(tmp_path / "image")
+    for other in (dstok.load(tmp_path / "image"), pickle.loads(pickle.dumps(tok)), tok.replace(upstream="tokenizers-1.0.0rc3")):
+        assert other.encode(text) == tok.encode(text) != plain.encode(text)
+    assert dstok.load(tmp_path / "image") == tok != plain and tok.fingerprint != plain.fingerprint
+
+
+def test_faults_in_texts_that_are_cut(tmp_path: Path) -> None:
+    """Their offsets are those of the whole text; U+FFFD takes their place alike."""
+    tok = dstok.load(folder(tmp_path, "tiktoken.model", written(SMALL), kimi_config()))
+    for text, at in (("a" * 60_000 + "\ud800", 60_000), ("é" * 30_000 + "\udfffab", 30_000)):
+        with pytest.raises(TextError) as caught:
+            tok.encode(text)
+        assert caught.value.offset == at
+        assert tok.encode(text, errors="replace") == tok.encode(text.replace(text[at], "\ufffd"))
+    for data, at in ((b"a" * 60_000 + b"\xe4\xb8", 60_000), (b"\xff" + b"a" * 60_000, 0), (b"a" * 50_000 + b"\xf8" * 9, 50_000)):
+        with pytest.raises(TextError) as caught:
+            tok.encode(data)
+        assert caught.value.offset == at
+
+
 def test_qwen(tmp_path: Path) -> None:
     """Special tokens are found in the text after NFC: with U+0338 behind it, the ">" of one is part of another character."""
     tok = dstok.load(folder(tmp_path, "qwen.tiktoken", written(SMALL), {"tokenizer_class": "QWenTokenizer"}))
@@ -111,6 +201,7 @@ BROKEN: list[tuple[str, dict[str, Any] | None, str | None, type[DstokError], str
     ("tiktoken.model", {**kimi_config(), "bos_token": "[X]"}, None, TokenizerFileError, "bos_token"),
     ("tiktoken.model", kimi_config(), "", UnsupportedError, "another model"),
     ("tiktoken.model", kimi_config(), code_of("tiktoken.model").replace("&&", "--"), UnsupportedError, "another model"),
+    ("tiktoken.model", kimi_config(), code_of("tiktoken.model").replace("25_000", "30_000"), UnsupportedError, "another model"),
     ("qwen.tiktoken", {}, code_of("qwen.tiktoken") + '\nIMAGE = "<img>"', UnsupportedError, "'<img>'"),
     ("qwen.tiktoken", {}, code_of("qwen.tiktoken").replace("NFC", "NFKC"), UnsupportedError, "another model"),
 ]

@@ -25,6 +25,7 @@ cdef class Encoder:
     cdef ShortPass short_pass
     cdef PyObject **ints
     cdef readonly Py_ssize_t size
+    cdef readonly bint cuts_texts  # see `cut_texts`
 
     cdef fail(self, Workspace w, Policy policy, text)
     cdef Pass _with_spans(self)
@@ -33,6 +34,9 @@ cdef class Encoder:
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil
     cdef int _text(
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) except -1 nogil
+    cdef int _cut(
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil
     cdef int _run(

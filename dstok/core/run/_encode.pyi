@@ -21,12 +21,15 @@ class Encoder:
     """The encoder of one model: tables that never change, and a pool of workspaces."""
 
     size: int
+    cuts_texts: bool
     finder: PieceFinder
     def __init__(
         self, finder: PieceFinder, bpe: BPE, direct: bytes | bytearray | memoryview, size: int,
         normalizer: Normalizer | None = None,
     ) -> None: ...
     def __copy__(self) -> Encoder: ...
+    def cut_texts(self) -> None:
+        """From now on long texts are cut as Kimi's own code cuts them: text/_utf8.pxd has the lengths."""
     def encode(self, text: Text, policy: Policy, replace: bool) -> list[int]:
         """The ids of `text` as a list."""
     def count(self, text: Text, policy: Policy, replace: bool) -> int:

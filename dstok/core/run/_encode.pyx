@@ -22,12 +22,12 @@ from dstok.core.find._pool cimport LARGE, Pool, late_object, late_put
 from dstok.core.run._short cimport GENERAL, SHORT_IDS, ShortPass, short_ids
 from dstok.core.find._sink cimport NoteSink, SpanSink
 from dstok.core.run._stretches cimport encode_by_stretch, encode_rewritten
-from dstok.core.text._utf8 cimport Source, open_source, source_of
+from dstok.core.text._utf8 cimport RUN_MOST, TEXT_MOST, Source, next_cut, open_source, source_of
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 from dstok.core.run._written cimport array_of, array_with, numpy_, put_ids, spans_of_ids, spans_written
 
 from dstok.base.texts import checked_text, lone_surrogate, not_utf8
-from dstok.errors import SpecialTokenError
+from dstok.errors import SpecialTokenError, UnsupportedError
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -86,6 +86,13 @@ cdef class Encoder:
     def __copy__(self):
         return self  # the ids do not depend on the parts that change
 
+    def cut_texts(self):
+        """From now on long texts are cut as Kimi's own code cuts them: text/_utf8.pxd has the lengths.
+
+        Each part is a text of its own. Call it only before the first text.
+        """
+        self.cuts_texts = True
+
     def way(self):
         """The way this processor finds the model's pieces; see `PieceFinder.way`."""
         return self.finder.way()
@@ -139,6 +146,8 @@ cdef class Encoder:
     ) except -1 nogil:
         cdef Verdict verdict = NORMALIZED
         cdef bint notes_normalized = False
+        if self.cuts_texts and source.length > RUN_MOST:
+            return self._cut(run, policy, w, source, replace, limit)
         if self.normalizer is not None:
             verdict = self.normalizer.verdict(source, self.run.level)
             if self.normalizer.prefix != PREFIX_NONE:
@@ -155,6 +164,26 @@ cdef class Encoder:
             w.prefix = PREFIX_NONE  # the normalizer puts it
             with gil:
                 encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)
+        return 0
+
+    cdef int _cut(
+        self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+    ) except -1 nogil:
+        """Encodes the parts of a text one after the other. Places are refused, and they would begin anew in each."""
+        cdef Py_ssize_t at = 0, left = TEXT_MOST
+        cdef Source part = source[0]
+        while w.status == FINE:
+            part.length = next_cut(source, at, &left) - at
+            if part.length < source.length and (w.noting or policy.refuses or limit != PY_SSIZE_T_MAX):
+                with gil:
+                    raise UnsupportedError(f"places in a text that the model's own code cuts after {part.length} units "
+                                           "before it encodes it: split it there")
+            part.data = <const char *>source.data + at * max(source.kind, 1)
+            run.text(policy, w, &part, replace, limit)
+            w.where += at
+            at += part.length
+            if at == source.length:
+                break
         return 0
 
     cdef int _run(

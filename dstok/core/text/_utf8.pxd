@@ -27,6 +27,13 @@ cdef Py_ssize_t transcode(
 ) noexcept nogil
 
 
+# The cuts of `Encoder.cut_texts`, in code points: a text is cut every TEXT_MOST, and in runs of RUN_MOST, whose
+# characters are all blank to `str.isspace` or all not.
+cdef enum:
+    TEXT_MOST = 400_000
+    RUN_MOST = 25_000
+
+cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) noexcept nogil
 cdef Source open_source(object text) except *
 
 

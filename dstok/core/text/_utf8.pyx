@@ -13,6 +13,60 @@ from libc.string cimport memcpy
 from dstok.core.simd._level cimport Implementation, chosen
 
 
+CUT_LENGTHS = (TEXT_MOST, RUN_MOST)
+
+cdef extern from "Python.h":
+    bint Py_UNICODE_ISSPACE(Py_UCS4) noexcept nogil
+
+
+cdef inline Py_UCS4 _at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
+    # The code point at a place, and its units. A fault of UTF-8 is some code point: the text is refused later.
+    cdef const uint8_t *p = <const uint8_t *>source.data + at
+    width[0] = 1
+    if source.kind == 1:
+        return p[0]
+    if source.kind == 2:
+        return (<const uint16_t *>source.data)[at]
+    if source.kind == 4:
+        return (<const uint32_t *>source.data)[at]
+    if p[0] < 0xC0 or at + (2 if p[0] < 0xE0 else 3 if p[0] < 0xF0 else 4) > source.length:
+        return p[0]
+    return <Py_UCS4>code_point(p, width)
+
+
+cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) noexcept nogil:
+    """The end of the part that begins at `at`. After `left` characters is a cut by length; first it is TEXT_MOST."""
+    cdef Py_ssize_t run = 0, width
+    cdef bint blank, before = False
+    while at < source.length:
+        blank = Py_UNICODE_ISSPACE(_at(source, at, &width))
+        run = run + 1 if blank == before else 1
+        before = blank
+        if run > RUN_MOST:
+            return at
+        at += width
+        left[0] -= 1
+        if left[0] == 0:
+            left[0] = TEXT_MOST
+            return at
+    return at
+
+
+def cuts(text):
+    """The ends of the parts of a `str` or bytes, in its units, as `Encoder.cut_texts` cuts it.
+
+    >>> cuts("a" * 25_001 + " b"), cuts("ab"), cuts("ab " * 200_000)
+    ([25000, 25003], [2], [400000, 600000])
+    """
+    cdef Source source = open_source(text)
+    cdef Py_ssize_t at = 0, left = TEXT_MOST
+    cdef list ends = []
+    while at < source.length:
+        at = next_cut(&source, at, &left)
+        ends.append(at)
+    return ends
+
+
 cdef Source open_source(object text) except *:
     """The source of a `str` or bytes."""
     if not isinstance(text, (str, bytes)):

@@ -112,6 +112,7 @@ def _check_description(image: Image) -> None:
         _check_shape(_typed("characters", d["characters"], dict), d)
     for char, ids in _typed("runs", d.get("runs", {}), dict).items():
         _ask("runs", len(char) == 1 and len(_listed("runs", ids, int)) > 0, "ids of runs of a character", char)
+    _typed("cuts_texts", d.get("cuts_texts", False), bool)
     trimming = d.get("trim_offsets", "")
     _ask("trim_offsets", trimming in TRIMMINGS, f"one of {list(TRIMMINGS)}", trimming)
     _check_kernel(_typed("kernel", d["kernel"], dict), d["symbols"] - 1)
