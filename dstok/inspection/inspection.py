@@ -174,6 +174,11 @@ class Inspection:
         return self._bpe.merge(piece)
 
     @property
+    def merges_characters(self) -> bool:
+        """Whether merging starts from characters, and from bytes only for those without a token."""
+        return self._tables.characters is not None
+
+    @property
     def takes_whole_tokens(self) -> bool:
         """Whether a piece that is a token is that token, whatever merging would give (`ignore_merges`)."""
         return self._bpe.ignore_merges

@@ -4,6 +4,9 @@ In: a dstok `Tokenizer`. Out: `Guide`: a shortest way to each state of the autom
 class to stand for it, and characters that make a wrong boundary visible. Invariant: the same tokenizer gives the same
 guide; `guide_of` makes it once for all runs of a process.
 
+A model of characters has no automaton that cuts. Its classes are the kinds of characters that its cuts and its text
+before merging depend on, each in the vocabulary or not. Its two states are the start of a text, and later places.
+
 The ids show a wrong boundary only where a merge would go across it. Between "x" and "y" they do not show it if no token
 begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of both,
 merged as one piece, give a token across the border. It searches first the tokens of the vocabulary, then the members of
@@ -19,10 +22,14 @@ from functools import lru_cache
 
 import dstok
 from dstok.base.lazy import lazy
-from dstok.pattern.automaton import DEAD, START
+from dstok.formats.character_shape import BLANK
+from dstok.inspection.inspection import Inspection
+from dstok.pattern.alphabet import Alphabet, build_alphabet
+from dstok.pattern.automaton import DEAD, NO_TAG, START
 from dstok.testing.unicode_changes import changed, edges
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
+from dstok.unicode.sets import CodePointSet, general_category
 
 __all__ = ["Guide", "built_in", "guide_of"]
 
@@ -31,6 +38,7 @@ PREFERRED = "a1 .\n中の\téé,"  # these stand for their classes if they are m
 GLUED = 4  # pairs of characters kept for a pair of classes
 TRIES = 1500  # pairs of members that are merged in search of one that glues
 SURROGATES = range(0xD800, 0xE000)
+AFTER = START + 1  # the state after a character, for a model of characters
 
 
 class Guide:
@@ -39,7 +47,12 @@ class Guide:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.model = tokenizer, tokenizer.inspect()
         self.program = tokenizer.inspect().automaton
-        self.alphabet, self.edges = self.program.alphabet, self.program.boundaries.edges
+        self.alphabet: Alphabet = self.program.alphabet
+        self.edges: Sequence[Sequence[tuple[int, int]]] = self.program.boundaries.edges
+        if self.model.merges_characters:
+            self.alphabet = _character_classes(self.model)
+            row = [(AFTER, NO_TAG)] * len(self.alphabet.classes)
+            self.edges = [[], row, row]
         self.classes = range(len(self.alphabet.classes))
         self._glue: dict[tuple[int, int], list[tuple[str, str]]] = {}
         self._after: dict[tuple[str, int], str] = {}
@@ -232,6 +245,20 @@ def built_in(name: str) -> Tokenizer:
 def guide_of(tokenizer: Tokenizer) -> Guide:
     """The guide of a tokenizer. The last two are remembered, with all that they have computed."""
     return Guide(tokenizer)
+
+
+def _character_classes(model: Inspection) -> Alphabet:
+    """The classes of a model of characters: kinds of characters, each in the vocabulary or not."""
+    known = {text for text in map(_character, map(model.token, model.ids())) if text}
+    kinds = [general_category("L") | general_category("M"), general_category("P") | general_category("S")]
+    return build_alphabet([*kinds, *map(CodePointSet.from_chars, ("0123456789", " ", BLANK, "\n", "\t", "\r")),
+                           CodePointSet.from_chars("".join(sorted(known)))])
+
+
+def _character(token: bytes) -> str:
+    """The character that a token is; "" if it is none."""
+    text = token.decode("utf-8", "replace") if len(token) <= 4 else ""
+    return text if len(text) == 1 and text != "\ufffd" else ""
 
 
 def _sample(chance: random.Random, codes: list[int], count: int) -> list[int]:
