@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dstok.base.columns import aligned
 from dstok.base.faults import visible
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE
 from dstok.inspection.paths import Path, examples, paths, reason, symbol_name
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 from dstok.pattern.cascade import Program
@@ -45,7 +46,8 @@ def explain(model: Inspection, text: str | None = None) -> Explanation:
       '12'  step 0, alternative 0  1 -c5-> 7 -c5-> 18 |-end-> stop
     """
     shown = None if text is None else model.normalize(text)
-    return Explanation("\n".join([*_normalizer(model.normalizer), *explain_cascade(model.automaton, shown)]))
+    cutting = _characters(model, shown) if model.merges_characters else explain_cascade(model.automaton, shown)
+    return Explanation("\n".join([*_normalizer(model.normalizer), *cutting]))
 
 
 def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
@@ -56,6 +58,16 @@ def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
         yield from (f"  {line}" for line in aligned(list(_paths(cascade, text)), _WIDEST))
         yield ""
     yield from [*_classes(cascade), "", *_automaton(cascade)]
+
+
+def _characters(model: Inspection, text: str | None) -> Iterator[str]:
+    """The lines about a model of characters: it cuts where no merge joins two of them."""
+    yield "text between added tokens is one piece" + ", cut before each space" * bool(model.splits)
+    yield "merging: from characters; one without a token gives its bytes"
+    yield f"inside a piece text is cut between characters that no merge joins: {model.way}"
+    if text is not None:
+        yield "parts of the text, merged alone:"
+        yield f"  {' '.join(repr(text.encode()[start:end].decode()) for start, end in model.parts(text))}"
 
 
 def _normalizer(steps: tuple[NormalizerStep, ...]) -> Iterator[str]:
@@ -71,6 +83,9 @@ def _described(step: NormalizerStep) -> str:
         return f"Replace: {pattern} by {step.content!r}"
     if step.type == "Prepend":
         return f"Prepend: {step.content!r}"
+    if step.type in (PREFIX_SPACE, TEXT_SPACE):
+        where = "a stretch" if step.type == PREFIX_SPACE else "the text"
+        return f"a space before {where} that begins with none"
     if step.type == "Strip":
         return f"Strip: {', '.join(side for side in ('left', 'right') if getattr(step, side)) or 'nothing'}"
     return f"{step.type}, Unicode {step.unicode_version}" if step.unicode_version else step.type

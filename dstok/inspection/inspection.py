@@ -164,6 +164,15 @@ class Inspection:
         live[dead[:, 0]] = False
         return live
 
+    def parts(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) of each part of a normalized text, in bytes, that is merged alone: a piece, or a part of one.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").inspect().parts("it 42")
+        [(0, 2), (2, 3), (3, 5)]
+        """
+        return self._encoder.pieces(text.encode(), self._added.policy("none"))
+
     def merge(self, piece: bytes) -> list[int]:
         """The ids that merging makes of a whole `piece`.
 

@@ -57,10 +57,12 @@ class MergeSteps:
 
     def _steps(self, piece: bytes) -> tuple[list[Step], list[int]]:
         """The steps, and the ids left after them."""
-        size = len(piece)
-        ids: list[int | None] = [self.model.merge(piece[at : at + 1])[0] for at in range(size)]
-        ends, befores = list(range(1, size + 1)), list(range(-1, size - 1))  # of the token that starts at each byte
-        waiting = [pair for at in range(size - 1) if (pair := self._pair(ids[at], ids[at + 1], at))]
+        size, places = len(piece), self._places(piece)
+        ids: list[int | None] = [None] * size
+        ends, befores = [0] * size, [-1] * size  # of the token that starts at each byte
+        for before, at, end in zip([-1, *places], places, [*places[1:], size]):
+            (ids[at],), ends[at], befores[at] = self.model.merge(piece[at:end]), end, before
+        waiting = [pair for at in places if ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at))]
         heapify(waiting)
         steps = []
         while waiting:
@@ -77,6 +79,17 @@ class MergeSteps:
                 if at >= 0 and ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at)):
                     heappush(waiting, pair)
         return steps, [id for id in ids if id is not None]
+
+    def _places(self, piece: bytes) -> list[int]:
+        """The places of the symbols that merging starts from: bytes, or characters that have a token."""
+        if not self.model.merges_characters:
+            return list(range(len(piece)))
+        places, at = list[int](), 0
+        for char in piece.decode():
+            size = len(char.encode())
+            places += range(at, at + size, size if len(self.model.merge(char.encode())) == 1 else 1)
+            at += size
+        return places
 
     def _pair(self, left: int | None, right: int | None, at: int) -> tuple[int, int, int, int, int] | None:
         """(rank, place, left, right, product) of two neighbours; None if no merge joins them."""
