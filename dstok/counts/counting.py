@@ -54,7 +54,7 @@ class PieceCounter:
         """Adds the counts of another counter, and empties it. Raises as `add`."""
         self._check(self.tally.merge(other.tally))
         self.spills += other.spills
-        other.tally.clear()
+        other.tally.clear(release=True)
         other.spills = []
 
     def _check(self, fits: bool) -> None:

@@ -26,8 +26,8 @@ class Tally:
         """
     def block(self, size: int) -> bytes:
         """The next of the sorted pieces, as a block of about `size` bytes; b"" after the last one."""
-    def clear(self) -> None:
-        """Empties the table. Its memory stays."""
+    def clear(self, release: bool = False) -> None:
+        """Empties the table. Its memory stays, unless it is to `release` it."""
     def totals(self) -> tuple[int, int, int, int]:
         """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks since `clear`."""
     def counted(self) -> tuple[bytes, array[int], array[int]]:

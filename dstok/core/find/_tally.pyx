@@ -369,12 +369,14 @@ cdef class Tally(Sink):
             raise MemoryError
         return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
 
-    def clear(self):
-        """Empties the table. Its memory stays."""
+    def clear(self, bint release=False):
+        """Empties the table. Its memory stays, unless it is to `release` it."""
         memset(self.lines, 0, NEAR_BYTES)
         memset(self.places, 0, sizeof(uint64_t) << self.places_log2)
         self.used, self.full = 0, False
         self.out.distinct = self.out.length = self.out.longest = self.out.occurrences = 0
+        if release:
+            self.release()
 
     def totals(self):
         """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks since `clear`."""
