@@ -76,6 +76,17 @@ def test_compiled_calls_have_the_stubs_signature(call: str) -> None:
     assert ast.unparse(given.returns) == ast.unparse(written.returns)
 
 
+@pytest.mark.parametrize("call", COMPILED)
+def test_compiled_calls_with_and_without_keywords(call: str) -> None:
+    """A call with one argument takes another way. `self` of another class would be read as if it were a tokenizer."""
+    method = getattr(dstok.Tokenizer, call)
+    found, expected = method(TOK, "a b"), method(TOK, "a b", special="all")
+    assert type(found) is type(expected) and repr(found) == repr(expected)
+    for given in (("a b",), (5, "a b"), ("a b", TOK), (TOK,), (TOK, "a", "b"), ()):
+        with pytest.raises(TypeError):
+            method(*given)
+
+
 def test_examples_of_compiled_calls_run() -> None:
     names = {test.name for test in doctest.DocTestFinder().find(_line) if test.examples}
     assert names == {f"dstok.core.run._line.LineEncoder.{call}" for call in COMPILED}

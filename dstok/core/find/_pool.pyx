@@ -27,7 +27,9 @@ cdef extern from "find/_slot.h":
     int slot_process
     int slot_watch_forks() noexcept nogil
     int slot_take(int *slot) noexcept nogil
+    int slot_take_with_gil(int *slot) noexcept
     void slot_give(int *slot, int process) noexcept nogil
+    void slot_give_with_gil(int *slot, int process) noexcept
     bint slot_held(int *slot) noexcept nogil
 
 cdef enum:
@@ -59,7 +61,7 @@ cdef class Pool:
 
     cdef bint _hold(self, int place) noexcept:
         """Takes the slot of a place, if no other thread has it just now."""
-        cdef int found = slot_take(&self.slots[place])
+        cdef int found = slot_take_with_gil(&self.slots[place])
         if found == SLOT_LOST:
             self.kept[place] = NULL  # it must not be freed, either: the thread may have stopped just there
         return found != SLOT_BUSY
@@ -93,7 +95,7 @@ cdef class Pool:
         try:
             w = Workspace(None if self.bpe is None else PieceMemory(self.bpe, self.direct), True)
         except BaseException:
-            slot_give(&self.slots[place], slot_process)
+            slot_give_with_gil(&self.slots[place], slot_process)
             raise
         Py_INCREF(w)
         w.place = place
@@ -107,7 +109,7 @@ cdef class Pool:
             w.capacity = 0
         w.trim()
         if w.place >= 0:
-            slot_give(&self.slots[w.place], w.process)
+            slot_give_with_gil(&self.slots[w.place], w.process)
 
     cdef const PieceTable *take_table(self) noexcept:
         """Holds the first workspace, and gives its piece table to read. NULL if it is in use or not made yet."""
@@ -119,7 +121,7 @@ cdef class Pool:
         return &(<Workspace>self.kept[0]).table
 
     cdef void give_table(self) noexcept:
-        slot_give(&self.slots[0], slot_process)
+        slot_give_with_gil(&self.slots[0], slot_process)
 
     def workspaces(self):
         """The number of workspaces, and the number of those at rest. For tests."""
@@ -137,7 +139,7 @@ cdef class Pool:
 
     cdef bint _open_spares(self) noexcept:
         """Takes the slot of the spare buffers, if no other thread has it just now."""
-        cdef int found = slot_take(&self.spare_slot)
+        cdef int found = slot_take_with_gil(&self.spare_slot)
         if found == SLOT_LOST:
             memset(self.spare, 0, sizeof(self.spare))
             memset(self.spare_capacity, 0, sizeof(self.spare_capacity))
@@ -151,7 +153,7 @@ cdef class Pool:
             if capacity > self.spare_capacity[i] and capacity + self.spare_capacity[1 - i] <= SPARE:
                 self.spare[i], ids = ids, self.spare[i]
                 self.spare_capacity[i] = capacity
-            slot_give(&self.spare_slot, slot_process)
+            slot_give_with_gil(&self.spare_slot, slot_process)
         free(ids)
 
     cdef void lend(self, Workspace w) noexcept:
@@ -164,7 +166,7 @@ cdef class Pool:
                 w.out, w.capacity = self.spare[i], self.spare_capacity[i]
                 self.spare[i] = NULL
                 self.spare_capacity[i] = 0
-            slot_give(&self.spare_slot, slot_process)
+            slot_give_with_gil(&self.spare_slot, slot_process)
 
 
 cdef class Contest:

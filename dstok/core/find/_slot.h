@@ -37,6 +37,28 @@ static inline void slot_give(int *slot, int process) {
     __atomic_compare_exchange_n(slot, &process, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
+/* The same where every thread takes and gives the slot with the GIL: then none comes between, and neither instruction
+ * has to lock memory, which would take a fifth of the time of a short line. */
+static inline int slot_take_with_gil(int *slot) {
+#ifdef Py_GIL_DISABLED
+    return slot_take(slot);
+#else
+    int held = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    if (held == slot_process)
+        return SLOT_BUSY;
+    __atomic_store_n(slot, slot_process, __ATOMIC_RELAXED);
+    return held ? SLOT_LOST : SLOT_FREE;
+#endif
+}
+static inline void slot_give_with_gil(int *slot, int process) {
+#ifdef Py_GIL_DISABLED
+    slot_give(slot, process);
+#else
+    if (__atomic_load_n(slot, __ATOMIC_RELAXED) == process)
+        __atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+#endif
+}
+
 /* Whether a slot is held, or lost. */
 static inline int slot_held(int *slot) { return __atomic_load_n(slot, __ATOMIC_RELAXED) != 0; }
 

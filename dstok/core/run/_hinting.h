@@ -1,8 +1,11 @@
-/* A method that tells which keyword of its own stands for one that another library has.
+/* A method that is called for short lines, and tells which keyword of its own stands for one that another library has.
 
-   In: a method that Cython made, and `refuse(name, keywords)`, which raises an error for keywords that it knows. Out: the
-   same method, which calls `refuse` when a call with keywords has failed with `TypeError`.
-   Invariant: a call that does not fail costs one jump more. `**others` in the signature would cost a dict for each call,
+   In: a method that Cython made, its class; `plain`, which does the same for a call with one argument and no keywords;
+   `refuse(name, keywords)`, which raises an error for keywords that it knows. Out: the same method, which calls `plain`
+   for such a call, and `refuse` when a call with keywords has failed with `TypeError`. An object of another class is an
+   error: Cython's methods would take it for one of theirs.
+   Invariant: a call with keywords that does not fail costs some jumps more. Without `plain` the defaults of all keywords
+   would cost 100 instructions, a tenth of a short line. `**others` in the signature would cost a dict for each call,
    4 % of a short line, and would hide from type checkers which keywords there are. */
 
 #ifndef DSTOK_HINTING_H
@@ -10,6 +13,14 @@
 
 #include <Python.h>
 
+enum { HINTED = 3 };
+typedef PyObject *(*PlainCall)(PyObject *self, PyObject *argument);
+
+static struct {
+    PyObject *method;
+    PlainCall plain;
+} hinted[HINTED];
+static PyTypeObject *hinting_class;
 static vectorcallfunc hinting_inner;  /* how Cython's methods are called: the same function for all of one kind */
 static PyObject *hinting_refuse;
 
@@ -30,6 +41,12 @@ static void hinting_explain(PyObject *method, PyObject *keywords) {
 }
 
 static PyObject *hinting_call(PyObject *method, PyObject *const *arguments, size_t count, PyObject *keywords) {
+    if (PyVectorcall_NARGS(count) && !PyObject_TypeCheck(arguments[0], hinting_class))
+        return PyErr_Format(PyExc_TypeError, "expected self to be a %s, found %s", hinting_class->tp_name,
+                            Py_TYPE(arguments[0])->tp_name);
+    for (int i = 0; i < HINTED && keywords == NULL && PyVectorcall_NARGS(count) == 2; i++)
+        if (method == hinted[i].method)
+            return hinted[i].plain(arguments[0], arguments[1]);
     PyObject *found = hinting_inner(method, arguments, count, keywords);
     if (found == NULL && keywords != NULL && PyErr_ExceptionMatches(PyExc_TypeError))
         hinting_explain(method, keywords);
@@ -37,7 +54,7 @@ static PyObject *hinting_call(PyObject *method, PyObject *const *arguments, size
 }
 
 /* A method that is called in another way than the first one, or not by vectorcall, stays as it is. */
-static void hint_keywords(PyObject *method, PyObject *refuse) {
+static void hint_keywords(int place, PyObject *method, PyTypeObject *owner, PlainCall plain, PyObject *refuse) {
     PyTypeObject *kind = Py_TYPE(method);
     if (!PyType_HasFeature(kind, Py_TPFLAGS_HAVE_VECTORCALL) || kind->tp_vectorcall_offset <= 0)
         return;
@@ -45,6 +62,9 @@ static void hint_keywords(PyObject *method, PyObject *refuse) {
     if (*slot == NULL || (hinting_inner != NULL && *slot != hinting_inner))
         return;
     hinting_inner = *slot;
+    hinting_class = owner; /* it outlives its methods */
+    hinted[place].method = method;
+    hinted[place].plain = plain;
     Py_XINCREF(refuse);
     Py_XSETREF(hinting_refuse, refuse);
     *slot = hinting_call;

@@ -6,7 +6,7 @@ Invariant: the ids are those that `Encoder` gives under the policy of the keywor
 """
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 
 from dstok.core.run._encode cimport Encoder
@@ -17,7 +17,8 @@ from dstok.base.ids import Dtype, in_dtype
 from dstok.base.texts import Errors, Special, Text, replaces_faults
 
 cdef extern from "run/_hinting.h":
-    void hint_keywords(object method, object refuse)
+    ctypedef object (*PlainCall)(object self, object argument)
+    void hint_keywords(int place, object method, PyTypeObject *owner, PlainCall plain, object refuse)
 
 cdef str _ALL = "all"
 cdef str _STRICT = "strict"
@@ -130,5 +131,19 @@ def _refuse(name, keywords):
         raise TypeError(f"{name}() has no {hint}")
 
 
-for _name in ("encode", "encode_array", "count"):
-    hint_keywords(LineEncoder.__dict__[_name], _refuse)
+cdef object _encode(self, text):
+    return (<LineEncoder>self)._encoder.encode(text, (<LineEncoder>self)._policy(_ALL), False)
+
+
+cdef object _encode_array(self, text):
+    return (<LineEncoder>self)._encoder.encode_array(text, (<LineEncoder>self)._policy(_ALL), False, 0, 0)
+
+
+cdef object _count(self, text):
+    return (<LineEncoder>self)._encoder.count(text, (<LineEncoder>self)._policy(_ALL), False)
+
+
+cdef PyTypeObject *_class = <PyTypeObject *>LineEncoder
+hint_keywords(0, LineEncoder.__dict__["encode"], _class, _encode, _refuse)
+hint_keywords(1, LineEncoder.__dict__["encode_array"], _class, _encode_array, _refuse)
+hint_keywords(2, LineEncoder.__dict__["count"], _class, _count, _refuse)
