@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from dstok.unicode.sets import CodePointSet
 
-__all__ = ["Alternate", "Around", "Atomic", "Before", "Chars", "Concat", "Fixed", "Group", "Look", "Node",
-           "OracleLetters", "Repeat", "Test", "character_sets", "children", "has_no_width", "is_nullable", "length_of",
-           "nodes", "position_of"]
+__all__ = ["Alternate", "Around", "Atomic", "Before", "Border", "Chars", "Concat", "Fixed", "Group", "Look",
+           "Node", "OracleLetters", "Repeat", "Test", "character_sets", "children", "has_no_width", "is_nullable",
+           "length_of", "nodes", "position_of"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,13 @@ class Alternate:
     """The first of `items` that lets the whole pattern match (leftmost-first)."""
 
     items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Border(Alternate):
+    r"""`\b` if `inside` is true, else `\B`: its items say what stands before the place and after it."""
+
+    inside: bool
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from dstok.pattern.ast import (
     Around,
     Atomic,
     Before,
+    Border,
     Chars,
     Concat,
     Group,
@@ -28,9 +29,11 @@ from dstok.pattern.ast import (
     has_no_width,
     is_nullable,
     length_of,
+    nodes,
 )
 from dstok.pattern.classes import ClassParser
 from dstok.pattern.fold import refuse_multi_character_folds
+from dstok.pattern.look_behind import is_searched, vanishes, without_borders
 from dstok.pattern.work import spend, stage
 from dstok.unicode.sets import CodePointSet, word
 
@@ -188,8 +191,9 @@ class _Parser(ClassParser):
 
     def repeated(self, node: Node, start: int, low: int, high: int | None, kind: str) -> Node:
         spend(self.at - start)  # the questions below may look at all nodes of the repeated part
-        if high != 1 and is_nullable(node) and (has_no_width(node) or (high is None and low > 1)):
-            self.refuse("a repetition of what can match the empty text, of an anchor or at least twice,", start)
+        if low > 1 and is_nullable(node) and (has_no_width(node) or high is None):
+            self.refuse("a repetition, at least twice, of what can be empty, without bound or of an anchor,",
+                        start)
         if high is not None and low > high:  # {3,1}
             return self.atomic(Repeat(node, high, low, True), start)
         if kind == "{n}":
@@ -271,9 +275,9 @@ class _Parser(ClassParser):
     def border(self, start: int, is_border: bool) -> Node:
         r"""`\b`, or `\B`."""
         inside = word(self.version)
-        return Alternate(tuple(
-            Concat((Before(before, before != inside, start), Look(after, after != inside, start)))
-            for before in (inside, ~inside) for after in (inside, ~inside) if (before != after) == is_border))
+        items = (Concat((Before(before, before != inside, start), Look(after, after != inside, start)))
+                 for before in (inside, ~inside) for after in (inside, ~inside) if (before != after) == is_border)
+        return Border(tuple(items), is_border)
 
     def chars(self, members: CodePointSet, start: int) -> Chars:
         if self.fold and members not in (_ALL, ~_NEWLINE):
@@ -362,28 +366,22 @@ class _Parser(ClassParser):
         if not ahead:
             self.behind.pop()
         self.bare = True
-        if not ahead and any(map(_vanishes, node.items if isinstance(node, Alternate) else (node,))):
+        if not ahead and any(map(vanishes, node.items if isinstance(node, Alternate) else (node,))):
             self.refuse("a look-behind of optional parts alone, which upstream does not compile,", start)
-        if not ahead and length_of(node) is None and has_no_width(node):
-            self.refuse("an anchor or look-behind inside a look-behind of more than one length", start)
         if isinstance(node, Chars):
             members = ~node.set if negative else node.set
             return Look(members, negative, start) if ahead else Before(members, negative, start)
-        return Around(node, ahead, negative, start)
-
-
-def _vanishes(node: Node) -> bool:
-    """Several parts, all optional? At the front of a look-behind upstream drops these, and fails if none remains.
-
-    It keeps an optional part that is neither one character nor one text. dstok refuses that, too.
-    """
-    return isinstance(node, Concat) and len(node.items) > 1 and all(map(_is_optional, node.items))
-
-
-def _is_optional(node: Node) -> bool:
-    if isinstance(node, Concat):
-        return bool(node.items) and all(map(_is_optional, node.items))
-    return isinstance(node, Repeat) and (node.low == 0 or _is_optional(node.item))
+        inside = Around(node, ahead, negative, start)
+        if ahead or not is_nullable(node) or not any(isinstance(each, Border) for each in nodes(node)):
+            return inside
+        searched = is_searched(node)
+        if searched is None:
+            self.refuse("a border of words inside a look-behind with a choice inside a choice, with a repeated text at "
+                        "its front or with a repeated anchor", start)
+        if not searched:
+            return inside
+        at_start = Around(without_borders(node), ahead, negative, start)
+        return Alternate((Concat((Before(_ALL, False, start), inside)), Concat((Before(_NONE, True, start), at_start))))
 
 
 def _line_start(start: int) -> Node:

@@ -70,6 +70,8 @@ def _spelled(node: Node) -> str:
         high = "" if node.high is None else node.high
         return f"(?:{_spelled(node.item)}){{{node.low},{high}}}{'' if node.greedy else '?'}"
     assert isinstance(node, Concat | Alternate)
+    if isinstance(node, Alternate) and not node.items:
+        return "(?!)"
     return f"(?:{('|' if isinstance(node, Alternate) else '').join(map(_spelled, node.items))})"
 
 
