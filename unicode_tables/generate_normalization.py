@@ -1,10 +1,11 @@
-"""Generates the tables of normalization and of lower case that dstok ships.
+"""Generates the tables of normalization, of lower case and of case folding that dstok ships.
 
     python unicode_tables/generate_normalization.py [--check]
 
 In: the pinned inputs in `unicode_tables/normalization` (see README.md), checked against their `SHA256SUMS`. Out:
-`dstok/unicode/_ucd_9_0_normalization.py`, what 17.0 adds to it in `_ucd_17_0_normalization.py`, and
-`_ucd_17_0_lowercase.py`, which are checked in. `dstok/unicode/normalization.py` decodes them on first use.
+`dstok/unicode/_ucd_9_0_normalization.py`, what 17.0 adds to it in `_ucd_17_0_normalization.py`,
+`_ucd_17_0_lowercase.py` and `_ucd_17_0_folding.py`, which are checked in. `dstok/unicode/normalization.py` and
+`folding.py` decode them on first use.
 
 Invariant: the modules are a pure function of the inputs, so that `--check` can tell a stale or edited file.
 Depends on the standard library alone, as generate.py does.
@@ -79,6 +80,26 @@ LOWERCASE = (
 '''
 
 
+FOLDING = '''\
+# GENERATED, do not edit. Written by: {command}
+# Data: Unicode Character Database 17.0, (c) Unicode, Inc., under the Unicode License V3.
+# sha256 of the inputs in unicode_tables/normalization:
+{sums}
+"""Unicode 17.0: case folding, decoded by dstok/unicode/folding.py.
+
+SIMPLE: "code+distance" or "first-last+distance", with "/2" after the last one for every other code point, hexadecimal.
+FULL: "code=mapping", the folds to several characters.
+"""
+
+SIMPLE = (
+{simple}
+)
+FULL = (
+{full}
+)
+'''
+
+
 class InputError(Exception):
     """An input is missing or altered."""
 
@@ -112,7 +133,8 @@ def render(folder: Path) -> dict[str, str]:
     """The modules' texts by file name."""
     sums = read_sums(folder / "SHA256SUMS")
     normalization = ("combining_classes.txt", "decompositions.txt", "marks.txt")
-    rows = {name: read_rows(folder / name, sums.get(name)) for name in (*normalization, "lowercase.txt")}
+    folding = ("simple_folding.txt", "full_folding.txt")
+    rows = {name: read_rows(folder / name, sums.get(name)) for name in (*normalization, "lowercase.txt", *folding)}
     added_sums = read_sums(folder / "17.0" / "SHA256SUMS")
     added = {name: read_rows(folder / "17.0" / name, added_sums.get(name)) for name in normalization[:2]}
     return {
@@ -128,6 +150,9 @@ def render(folder: Path) -> dict[str, str]:
         "_ucd_17_0_lowercase.py": LOWERCASE.format(
             command=COMMAND, sums=listed(sums, ("lowercase.txt",)),
             lowercase=literals(decomposition(*row) for row in rows["lowercase.txt"])),
+        "_ucd_17_0_folding.py": FOLDING.format(
+            command=COMMAND, sums=listed(sums, folding), simple=literals(distances(rows["simple_folding.txt"])),
+            full=literals(decomposition(*row) for row in rows["full_folding.txt"])),
     }
 
 
@@ -166,6 +191,20 @@ def runs(rows: Iterator[tuple[int, str]] | list[tuple[int, str]]) -> Iterator[st
             values.append(value)
     for (first, last), value in zip(found, values):
         yield (f"{first:X}" if first == last else f"{first:X}-{last:X}") + (f":{value}" if value else "")
+
+
+def distances(rows: list[tuple[int, str]]) -> Iterator[str]:
+    """Joins code points with one distance to their mapping: neighbours, or every other one."""
+    found: list[tuple[int, int, int, int]] = []  # first, last, step (0: not known yet), distance
+    for code, mapping in rows:
+        distance = int(mapping, 16) - code
+        first, last, step, before = found[-1] if found else (0, -9, 0, 0)
+        if distance == before and code - last in ((step,) if step else (1, 2)):
+            found[-1] = first, code, code - last, distance
+        else:
+            found.append((code, code, 0, distance))
+    for first, last, step, distance in found:
+        yield f"{first:X}" + (f"-{last:X}" if step else "") + "/2" * (step == 2) + f"{distance:+X}"
 
 
 def decomposition(code: int, mapping: str) -> str:

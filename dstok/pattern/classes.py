@@ -14,16 +14,18 @@ from functools import reduce
 from typing import NoReturn
 
 from dstok.errors import PatternError, UnsupportedError
-from dstok.pattern.fold import fold_set
 from dstok.pattern.work import spend
+from dstok.unicode.folding import case_closure
 from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.sets import CodePointSet, UnknownPropertyError, digit, white_space, word
 
-__all__ = ["MAX_NESTED", "SHOWN", "ClassParser"]
+__all__ = ["ASCII", "MAX_NESTED", "SHOWN", "ClassParser"]
 
 SHOWN = 200  # characters of a pattern in an error
 MAX_NESTED = 20  # classes inside classes
 
+ASCII = CodePointSet.from_ranges([(0, 0x7F)])
+FOLDING = 3000  # steps of the budget: the characters with other forms
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
 _HEX = CodePointSet.from_chars("0123456789abcdefABCDEF")
 _OCTAL = "01234567"
@@ -42,6 +44,7 @@ class ClassParser:
         self.pattern, self.version = pattern, version
         self.at = self.nested = 0
         self.fold = False
+        self.ascii_folds = False  # fold ASCII alone: refuse other characters
 
     # errors
 
@@ -84,7 +87,7 @@ class ClassParser:
         self.at += 1
         self.nested -= 1
         members = reduce(CodePointSet.__and__, operands)
-        if self.fold and (negated or self.nested or len(operands) > 1):
+        if self.fold and not self.nested:
             members = self.folded(members, start)
         return ~members if negated else members
 
@@ -230,7 +233,7 @@ class ClassParser:
     # case folding
 
     def folded(self, members: CodePointSet, start: int) -> CodePointSet:
-        folded = fold_set(members)
-        if folded is None:
+        if self.ascii_folds and not members.issubset(ASCII):
             self.refuse("a character under (?i:...) other than ASCII", start)
-        return folded
+        spend(FOLDING)
+        return case_closure(members, self.version)

@@ -57,7 +57,7 @@ def translate(pattern: str, unicode_version: str = "16.0") -> str:
     """
     translator = _Translator(pattern, frozenset([*scripts(unicode_version), *binary_properties(unicode_version)]))
     translated = translator.run()
-    tree = parse(translated, unicode_version)
+    tree = parse(translated, unicode_version, ascii_folds=True)
     if is_nullable(tree):
         _refuse("a pattern that can match the empty text", pattern, 0)
     if _repeats_nothing(tree):

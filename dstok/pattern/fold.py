@@ -1,67 +1,52 @@
-"""Case folding inside `(?i:...)`, as far as it is exact.
+r"""Case folding inside `(?i:...)`, as upstream (Oniguruma) does it.
 
-In: a set of ASCII characters, or a folded AST. Out: the set closed under upstream's simple folds.
-Invariant: the result matches exactly as upstream (Oniguruma) does. Upstream may also match one character for several
-(`(?i:ss)` and U+00DF); such patterns are refused.
-Source: Unicode's CaseFolding.txt for ASCII letters. Only k and s have a third, non-ASCII form (U+212A, U+017F). The
-multi-character folds of ASCII letters begin with the pairs below.
+In: sets and the tree under `(?i:...)`. Out: nodes that match in either case.
+Invariant: the result matches exactly as upstream does. Upstream folds characters and the outermost class of brackets,
+after its `&&` and before its `^`; it does not fold `\p{...}`, `\w` and the like. A class that is not negated also
+matches the full folds of its members: `(?i:[ß])` matches "ss", after all else was tried. In a text upstream matches
+one character for several, too, from the left: `(?i:ss)` matches "ß". Such texts are refused, and so are characters
+that fold to several.
+Source: Unicode's CaseFolding.txt, and upstream itself, measured (tests/patterns, tests/unicode/test_folding.py).
 """
 
 from __future__ import annotations
 
-from dstok.pattern.ast import Alternate, Around, Atomic, Chars, Concat, Group, Node, Repeat
+from collections.abc import Mapping
+
+from dstok.pattern.ast import Alternate, Chars, Concat, Node, Repeat, children
+from dstok.unicode.folding import case_closure, full_folds
 from dstok.unicode.sets import CodePointSet
 
-__all__ = ["fold_set", "refuse_multi_character_folds"]
-
-_ASCII = CodePointSet.from_ranges([(0, 0x7F)])
-_EXTRA = {"k": "\u212a", "s": "\u017f"}
-# ss and st fold from U+00DF, U+FB06; ff, fi, fl and the three-letter ffi, ffl from U+FB00 on. The other
-# multi-character folds that begin in ASCII (such as U+1E96, h + U+0331) continue outside ASCII.
-_PAIRS = ("ss", "st", "ff", "fi", "fl")
+__all__ = ["folded_class", "text_of_one_character"]
 
 
-def fold_set(members: CodePointSet) -> CodePointSet | None:
-    r"""`members` and all their case variants, or None if a member is not ASCII.
+def folded_class(members: CodePointSet, version: str, start: int) -> Node:
+    """A class that is not negated, given closed: one of its members, or the full fold of one."""
+    folds = dict.fromkeys(fold for char, fold in full_folds(version).items() if char in members)
+    if not folds:
+        return Chars(members, start)
+    texts = [Concat(tuple(Chars(case_closure(CodePointSet.from_chars(char), version), start) for char in fold))
+             for fold in folds]
+    return Alternate((Chars(members, start), *texts))
 
-    >>> fold_set(CodePointSet.from_chars("s")) == CodePointSet.from_chars("sS\u017f")
-    True
+
+def text_of_one_character(node: Node, characters: Mapping[int, str], version: str) -> str | None:
+    """A text in a folded tree that one character matches, too; None if there is none.
+
+    `characters` gives the folded character at each position of the pattern that has one.
     """
-    if not members.issubset(_ASCII):
-        return None
-    chars = "".join(map(chr, members))
-    variants = chars.lower() + chars.upper() + "".join(_EXTRA.get(c, "") for c in chars.lower())
-    return CodePointSet.from_chars(variants)
+    text = _text(node, characters)
+    return next((fold for fold in full_folds(version).values() if fold in text), None)
 
 
-def refuse_multi_character_folds(node: Node) -> str | None:
-    """A pair of adjacent letters in a folded AST that upstream may match as one character, or None."""
-    follows: set[tuple[str, str]] = set()
-    _edges(node, follows)
-    return next((pair for pair in _PAIRS if (pair[0], pair[1]) in follows), None)
+_BREAK = "\0"  # no fold has it
 
 
-def _edges(node: Node, follows: set[tuple[str, str]]) -> tuple[frozenset[str], frozenset[str], bool]:
-    """First letters, last letters and nullability of `node`; adds its pairs of neighbours to `follows`."""
+def _text(node: Node, characters: Mapping[int, str]) -> str:
+    """The characters of a tree, with breaks where upstream sees no text."""
     if isinstance(node, Chars):
-        letters = frozenset(c for c in "sftil" if ord(c) in node.set)
-        return letters, letters, False
-    if isinstance(node, Alternate):
-        parts = [_edges(item, follows) for item in node.items]
-        return (frozenset().union(*(p[0] for p in parts)), frozenset().union(*(p[1] for p in parts)),
-                any(p[2] for p in parts))
-    if isinstance(node, (Atomic, Group)):
-        return _edges(node.item, follows)
-    if isinstance(node, Around):
-        _edges(node.item, follows)
-    if isinstance(node, Repeat):
-        first, last, nullable = _edges(node.item, follows)
-        if node.high is None or node.high > 1:
-            follows.update((a, b) for a in last for b in first)
-        return first, last, nullable or node.low == 0
-    first, last, nullable = frozenset[str](), frozenset[str](), True
-    for item in node.items if isinstance(node, Concat) else ():
-        f, b, n = _edges(item, follows)
-        follows.update((x, y) for x in last for y in f)
-        first, last, nullable = first | f if nullable else first, b | last if n else b, nullable and n
-    return first, last, nullable
+        return characters.get(node.position, _BREAK)
+    inner = [_text(item, characters) for item in children(node)]
+    if isinstance(node, Concat) or (isinstance(node, Repeat) and node.low == node.high == 1):
+        return "".join(inner)
+    return _BREAK + "".join(text + _BREAK for text in inner)

@@ -32,9 +32,10 @@ from dstok.pattern.ast import (
     nodes,
 )
 from dstok.pattern.classes import ClassParser
-from dstok.pattern.fold import refuse_multi_character_folds
+from dstok.pattern.fold import folded_class, text_of_one_character
 from dstok.pattern.look_behind import is_searched, vanishes, without_borders
 from dstok.pattern.work import spend, stage
+from dstok.unicode.folding import full_folds, simple_fold
 from dstok.unicode.sets import CodePointSet, word
 
 __all__ = ["alternatives", "parse", "parse_groups", "repeat_count"]
@@ -47,14 +48,15 @@ MAX_LENGTH = 20_000  # characters of a pattern; the NFA may have as many states
 _NEWLINE = CodePointSet.from_chars("\n")
 _BREAKS = CodePointSet.from_ranges([(0x0A, 0x0D), (0x85, 0x85), (0x2028, 0x2029)])
 _ALL, _NONE = CodePointSet.all(), CodePointSet.empty()
+_SETS = "pPsSdDwWhHNO"  # escapes that are sets
 _OPTIONS = re.compile(r"\?([a-zA-Z]*)(?:-([a-zA-Z]*))?([:)])")
 _NAME = re.compile(r"\?(?:<(?![=!])([^>]*)>|'([^']*)')")
 _INTERVAL = re.compile(r"\{(\d*)(,?)(\d*)\}", re.ASCII)
 
 
 @stage("parsing")
-def parse(pattern: str, unicode_version: str = "16.0") -> Node:
-    r"""The AST of `pattern`.
+def parse(pattern: str, unicode_version: str = "16.0", ascii_folds: bool = False) -> Node:
+    r"""The AST of `pattern`. With `ascii_folds` it refuses other characters under `(?i:...)`.
 
     Raises `PatternError` if it is malformed and `UnsupportedError` if the engine cannot match one of its constructs
     exactly. Both name the position, in code points.
@@ -66,7 +68,9 @@ def parse(pattern: str, unicode_version: str = "16.0") -> Node:
     ...
     dstok.errors.PatternError: unclosed group at position 0 of pattern '(a'
     """
-    return _Parser(pattern, unicode_version).parse()
+    parser = _Parser(pattern, unicode_version)
+    parser.ascii_folds = ascii_folds
+    return parser.parse()
 
 
 @stage("parsing")
@@ -115,6 +119,7 @@ class _Parser(ClassParser):
         self.behind: list[bool] = []  # for each look-behind around: is it negative?
         self.unnamed_behind: int | None = None  # the first group without a name inside a negative one
         self.named = False  # some group has a name: those without one capture nothing
+        self.characters: dict[int, str] = {}  # folded, by position: the single characters under `(?i:...)`
         self.sets: dict[CodePointSet, CodePointSet] = {}  # equal sets are one object
 
     def parse(self) -> Node:
@@ -239,9 +244,9 @@ class _Parser(ClassParser):
         if char == "(":
             return self.group(start)
         if char == "[":
-            return self.chars(self.char_class(start), start)
+            return self.bracket(start)
         if char == "\\":
-            return self.anchor(start) or self.chars(self.escape(start), start)
+            return self.anchor(start) or self.escaped(start)
         if char == ".":
             return self.chars(_ALL if self.newlines else ~_NEWLINE, start)
         if char in "^$":
@@ -249,7 +254,7 @@ class _Parser(ClassParser):
             return _line_start(start) if char == "^" else Look(_NEWLINE, True, start)
         if char in "*+?" or (char == "{" and _is_interval(self.pattern, start)):
             self.fail("a quantifier with nothing before it", start)
-        return self.chars(CodePointSet.from_chars(char), start)
+        return self.character(CodePointSet.from_chars(char), start)
 
     def anchor(self, start: int) -> Node | None:
         r"""`\A`, `\z`, `\Z`, `\b`, `\B`, `\R`; None for another escape."""
@@ -279,9 +284,34 @@ class _Parser(ClassParser):
                  for before in (inside, ~inside) for after in (inside, ~inside) if (before != after) == is_border)
         return Border(tuple(items), is_border)
 
-    def chars(self, members: CodePointSet, start: int) -> Chars:
-        if self.fold and members not in (_ALL, ~_NEWLINE):
+    def bracket(self, start: int) -> Node:
+        negated = self.peek("^")
+        if negated and self.fold and self.ascii_folds:
+            self.refuse("a negated class under (?i:...)", start)
+        members = self.char_class(start)
+        plain = not self.fold or self.ascii_folds or negated
+        return self.chars(members, start) if plain else folded_class(members, self.version, start)
+
+    def escaped(self, start: int) -> Node:
+        """An escape: a set, which upstream does not fold, or a character."""
+        members = self.escape(start)
+        if self.pattern[start + 1] not in _SETS:
+            return self.character(members, start)
+        if self.fold and self.ascii_folds and members not in (_ALL, ~_NEWLINE):
+            self.folded(members, start)
+        return self.chars(members, start)
+
+    def character(self, members: CodePointSet, start: int) -> Chars:
+        if self.fold:
+            char = chr(members.ranges[0][0])
+            if char in full_folds(self.version):
+                self.refuse(f"the character {char!r} under (?i:...), which folds to several, unless it is written "
+                            f"[{char}],", start)
+            self.characters[start] = simple_fold(char)
             members = self.folded(members, start)
+        return self.chars(members, start)
+
+    def chars(self, members: CodePointSet, start: int) -> Chars:
         spend(len(members.ranges), 0 if members in self.sets else len(members.ranges))
         return Chars(self.sets.setdefault(members, members), start)
 
@@ -347,11 +377,13 @@ class _Parser(ClassParser):
             self.extended = value if "x" in letters else self.extended
         self.at = match.end()
         node = self.close_group(start) if match[3] == ":" else self.alternation()
-        clash = refuse_multi_character_folds(node) if self.fold and not outer[0] else None
+        outermost = self.fold and not outer[0]
+        clash = text_of_one_character(node, self.characters, self.version) if outermost else None
         self.fold, self.newlines, self.extended = outer
         self.bare = False
         if clash is not None:
-            self.refuse(f"the pair {clash!r} under (?i:...), which folds to one character,", start)
+            self.refuse(f"the text {clash!r} under (?i:...), which one character matches, too, unless it is written "
+                        f"[{clash[0]}]{clash[1:]},", start)
         return node
 
     def around(self, start: int, ahead: bool, negative: bool) -> Node:

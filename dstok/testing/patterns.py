@@ -16,19 +16,20 @@ with of_extra("testing", __name__):
 __all__ = ["patterns", "split_steps", "texts"]
 
 _CHARS = ["a", "b", "c", "A", "é", "中", " ", r"\n", "1", "'", "-", "_", r"\x{61}", r"\u0062", r"\t", r"\.", r"\r", ".",
-          r"\R"]
+          r"\R", "s", "É"]
 _SETS = [
     r"\w", r"\W", r"\s", r"\S", r"\d", r"\D", r"\h", r"\H", r"\N", r"\O", r"\p{L}", r"\p{^L}", r"\P{Lu}", r"\p{Han}",
     r"\p{Greek}", r"\p{Alpha}", r"\p{Word}", r"\p{Emoji}", "[ab]", "[^a]", "[a-c]", "[[:alpha:]]", "[[:^punct:]]",
     "[[:word:]1]", "[a&&[^b]c]", r"[\w&&[^\d]]", r"[^\s\p{L}]", "[[ab]c]", "[^[^a]b]", "[]a]", "[-a]", "[a-]",
     "[^ab&&bc]",    r"[\p{L}&&[^\p{Han}]]", "[&&a]", r"[^\r\n]", r"[\]\-]",
+    "[ß]", "[^s]", "[à-ü&&[^É]]",
 ]
 _ANCHORS = ["^", "$", r"\A", r"\z", r"\Z", r"\b", r"\B", r"(?=a)", r"(?!\s)", r"(?<=b)", r"(?<!\w)"]
 _QUANTIFIERS = ["*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,2}", "{,2}", "{2,}", "{1,2}?", "{2,1}",
                 "{2}?", "{0,1}+"]
 _GROUPS = ["(?:", "(?:", "(?:", "(", "(?<n>", "(?>", "(?i:", "(?m:", "(?x: ", "(?-i:"]
 _LOOKS = ["(?=", "(?!", "(?<=", "(?<!"]
-_LETTERS = "abcA é中\n1'-_.αK"
+_LETTERS = "abcA éÉ中\n1'-_.αKsSß"
 
 
 def patterns(max_leaves: int = 6) -> st.SearchStrategy[str]:
