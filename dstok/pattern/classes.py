@@ -25,7 +25,7 @@ SHOWN = 200  # characters of a pattern in an error
 MAX_NESTED = 20  # classes inside classes
 
 ASCII = CodePointSet.from_ranges([(0, 0x7F)])
-FOLDING = 3000  # steps of the budget: the characters with other forms
+FOLDING = 5000  # steps of the budget for the characters with other forms
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
 _HEX = CodePointSet.from_chars("0123456789abcdefABCDEF")
 _OCTAL = "01234567"
@@ -44,6 +44,7 @@ class ClassParser:
         self.pattern, self.version = pattern, version
         self.at = self.nested = 0
         self.fold = False
+        self.closed: dict[CodePointSet, CodePointSet] = {}  # with all forms of the characters
         self.ascii_folds = False  # fold ASCII alone: refuse other characters
 
     # errors
@@ -235,5 +236,7 @@ class ClassParser:
     def folded(self, members: CodePointSet, start: int) -> CodePointSet:
         if self.ascii_folds and not members.issubset(ASCII):
             self.refuse("a character under (?i:...) other than ASCII", start)
-        spend(FOLDING)
-        return case_closure(members, self.version)
+        if members not in self.closed:
+            self.closed[members] = case_closure(members, self.version)
+            spend(FOLDING if len(members) > 1 else 1, len(self.closed[members].ranges))
+        return self.closed[members]

@@ -21,13 +21,19 @@ __all__ = ["folded_class", "text_of_one_character"]
 
 
 def folded_class(members: CodePointSet, version: str, start: int) -> Node:
-    """A class that is not negated, given closed: one of its members, or the full fold of one."""
-    folds = dict.fromkeys(fold for char, fold in full_folds(version).items() if char in members)
-    if not folds:
-        return Chars(members, start)
-    texts = [Concat(tuple(Chars(case_closure(CodePointSet.from_chars(char), version), start) for char in fold))
-             for fold in folds]
-    return Alternate((Chars(members, start), *texts))
+    """A class that is not negated, given closed: one of its members, or the full fold of one.
+
+    Folds with the same characters after the first share an alternative. Upstream tries a fold before longer ones that
+    begin with it; the order of all others does not matter.
+    """
+    firsts: dict[str, str] = {}
+    for char, fold in full_folds(version).items():
+        if char in members:
+            firsts[fold[1:]] = firsts.get(fold[1:], "") + fold[0]
+    sets = [[case_closure(CodePointSet.from_chars(chars), version) for chars in (first, *rest)]
+            for rest, first in sorted(firsts.items(), key=lambda item: len(item[0]))]
+    texts = [Concat(tuple(Chars(each, start) for each in text)) for text in sets]
+    return Alternate((Chars(members, start), *texts)) if texts else Chars(members, start)
 
 
 def text_of_one_character(node: Node, characters: Mapping[int, str], version: str) -> str | None:

@@ -29,15 +29,17 @@ def simple_fold(char: str) -> str:
     return chr(_simple().get(code, code))
 
 
-@cache
 def case_closure(members: CodePointSet, version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""`members` with all their forms.
 
     >>> case_closure(CodePointSet.from_chars("ks")) == CodePointSet.from_chars("kK\u212asS\u017f")
     True
     """
-    forms = [each for each in _forms(version) if any(code in members for code in each)]
-    return members | CodePointSet.from_ranges((code, code) for each in forms for code in each)
+    forms = _forms(version)
+    if len(members) == 1:
+        return forms.get(members.ranges[0][0], members)
+    found = {each for code, each in forms.items() if code in members}
+    return members | CodePointSet.from_ranges(pair for each in found for pair in each.ranges)
 
 
 @cache
@@ -67,10 +69,10 @@ def _simple() -> dict[int, int]:
 
 
 @cache
-def _forms(version: str) -> list[tuple[int, ...]]:
-    """The sets of characters with one fold, if there are several."""
-    unassigned, forms = general_category("Cn", version), dict[int, list[int]]()
+def _forms(version: str) -> dict[int, CodePointSet]:
+    """Each character with other forms -> all its forms."""
+    unassigned, forms = general_category("Cn", version), dict[int, set[int]]()
     for code, fold in _simple().items():
-        forms.setdefault(fold, [fold]).append(code)
-    kept = (tuple(code for code in each if code not in unassigned) for each in forms.values())
-    return [each for each in kept if len(each) > 1]
+        forms.setdefault(fold, {fold}).add(code)
+    sets = [CodePointSet.from_ranges((code, code) for code in each) - unassigned for each in forms.values()]
+    return {code: each for each in sets if len(each) > 1 for code in each}

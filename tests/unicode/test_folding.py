@@ -10,7 +10,7 @@ from upstream import upstream_pieces
 from dstok import Split, Splitter
 from dstok.unicode import CodePointSet, folding
 
-FORMS = sorted({code for each in folding._forms("17.0") for code in each})
+FORMS = sorted(folding._forms("17.0"))
 TEXT = " ".join(map(chr, FORMS))
 
 
