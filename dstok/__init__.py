@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dstok.models.info import ModelInfo
     from dstok.pattern.split import Split
     from dstok.splitting.splitter import Splitter
+    from dstok.training.from_files import train
     from dstok.training.from_texts import train_from_iterator
     from dstok.vocabularies.trainer import BpeTrainer
 
@@ -65,6 +66,7 @@ __all__ = [
     "model_info",
     "models",
     "rows",
+    "train",
     "train_from_iterator",
 ]
 
@@ -86,5 +88,6 @@ __getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in 
     "Split": "dstok.pattern.split",
     "Splitter": "dstok.splitting.splitter",
     "rows": "dstok.rows",
+    "train": "dstok.training.from_files",
     "train_from_iterator": "dstok.training.from_texts",
 }, _hint)

@@ -17,7 +17,6 @@ from argparse import Namespace
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from dstok.base.numbers import thread_count
@@ -28,6 +27,7 @@ from dstok.cli.piece_work import Work, input_settings
 from dstok.cli.progress import watching
 from dstok.counts.counting import PieceCounter, count_together
 from dstok.files.outputs import Output
+from dstok.vocabularies.base import made_by
 
 if TYPE_CHECKING:
     from dstok.splitting.splitter import Splitter
@@ -44,10 +44,10 @@ def count_pieces(arguments: Namespace) -> None:
     refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
     arguments.field = field_of(arguments)
     splitter = _splitter(arguments)
-    made_by = _made_by(splitter)
-    work = None if arguments.work is None else Work(arguments.work, _settings(arguments, made_by))
+    made = made_by(splitter.unicode_version, splitter.splits)
+    work = None if arguments.work is None else Work(arguments.work, _settings(arguments, made))
     folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
-    counters = _counters(arguments, splitter, folder, made_by)
+    counters = _counters(arguments, splitter, folder, made)
     try:
         with Output(arguments.output, arguments.files) as output, work.entered() if work else nullcontext():
             _count(arguments, splitter, counters, work)
@@ -63,12 +63,6 @@ def _splitter(arguments: Namespace) -> Splitter:
     if arguments.splitter is not None:
         return load_splitter(arguments.splitter, arguments.upstream)
     return Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
-
-
-def _made_by(splitter: Splitter) -> str:
-    """The SHA-256 of the steps. The splitter's fingerprint does not serve: some splitters have none."""
-    steps = [(split.pattern, split.behavior, split.invert, split.unicode_version) for split in splitter.splits]
-    return sha256(json.dumps([splitter.unicode_version, steps]).encode()).hexdigest()
 
 
 def _settings(arguments: Namespace, made_by: str) -> dict[str, object]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from dstok.core.find._finder import Finder
+from dstok.core.text._normalize import Normalizer
 from dstok.errors import ArgumentError
 from dstok.pattern.cascade import compile_splits
 from dstok.splitting.finders import make_finder
@@ -21,7 +23,7 @@ from dstok.vocabularies.counting import Texts, counted
 from dstok.vocabularies.learning import learn
 from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["train_from_iterator"]
+__all__ = ["check", "checked_trainer", "readers_of", "train_from_iterator"]
 
 
 def train_from_iterator(
@@ -49,9 +51,7 @@ def train_from_iterator(
     settings = checked_trainer(trainer)
     base = find_base(like, normalizer)
     check(base, settings)
-    model = base.model
-    finder = make_finder(compile_splits(model.splits, model.unicode_version))
-    with counted(finder, make_normalizer(model.normalizer, model.unicode_version), texts, threads, memory) as rows:
+    with counted(*readers_of(base), texts, threads, memory) as rows:
         return tokenizer_of_description(base.trained(learn(rows, settings)))
 
 
@@ -63,6 +63,13 @@ def checked_trainer(trainer: Any) -> BpeTrainer:
         raise ArgumentError(f"expected a dstok.BpeTrainer, found {type(trainer).__module__}.{type(trainer).__name__}",
                             "trainer")
     return trainer
+
+
+def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
+    """The finder of pieces, and the normalizer."""
+    model = base.model
+    finder = make_finder(compile_splits(model.splits, model.unicode_version))
+    return finder, make_normalizer(model.normalizer, model.unicode_version)
 
 
 def check(base: Base, trainer: BpeTrainer) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate
 
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
@@ -50,11 +49,6 @@ class FirstTokens:
         tokens, raw = self.tokens(), self.raw_ids()
         found = [i for i, token in enumerate(tokens) if len(token) > 1 and i not in raw]
         return array("I", sorted(found, key=lambda i: (len(tokens[i]), tokens[i])))
-
-    def packed(self) -> tuple[array[int], bytes]:
-        """(starts, blob), as `MergeLoop` takes them."""
-        tokens = self.tokens()
-        return array("I", accumulate(map(len, tokens), initial=0)), b"".join(tokens)
 
     def ids_of_bytes(self) -> list[int]:
         """The id of each byte; -1 for one without a token, which words leave out."""

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from dstok.errors import UnsupportedError
-from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.description import ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import spelling
+from dstok.pattern.split import Split
 from dstok.vocabularies.learning import Learned
 from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["Base", "around", "base_of"]
+__all__ = ["Base", "around", "base_of", "made_by"]
 
 
 class Base(NamedTuple):
@@ -35,6 +37,10 @@ class Base(NamedTuple):
         config = replace(self.model.config, **around(self.model.config, None, names))
         bos, eos, pad = (text and names.get(text, text) for text in self.ends)
         return Base(replace(self.model, config=config), (bos, eos, pad))
+
+    def made_by(self) -> str:
+        """The SHA-256 of all that decides the pieces, as counts files have it."""
+        return made_by(self.model.unicode_version, self.model.splits, self.model.normalizer)
 
     def check(self, trainer: BpeTrainer) -> None:
         """Raises `UnsupportedError` if a setting needs a token that is not among the trainer's special tokens."""
@@ -50,6 +56,13 @@ class Base(NamedTuple):
         bos, eos, pad = (ids.get(text or "") for text in self.ends)
         return replace(self.model.config, bos_id=bos, eos_id=eos, pad_id=pad,
                        **around(self.model.config, ids))
+
+
+def made_by(unicode_version: str, splits: Iterable[Split], normalizer: Iterable[NormalizerStep] = ()) -> str:
+    """The SHA-256 of steps. A splitter's fingerprint does not serve: some splitters have none."""
+    steps = [(split.pattern, split.behavior, split.invert, split.unicode_version) for split in splits]
+    before = [{**step.stored(), "where": ""} for step in normalizer]
+    return sha256(json.dumps([unicode_version, steps, *([before] if before else [])]).encode()).hexdigest()
 
 
 def base_of(model: ModelDescription) -> Base:

@@ -17,10 +17,11 @@ from dstok.base.texts import Text, checked_texts, utf8
 from dstok.core.find._finder import Finder
 from dstok.core.text._normalize import Normalizer
 from dstok.counts.counting import PieceCounter, count_together
+from dstok.counts.file import CountsFile
 from dstok.errors import TextError
 from dstok.vocabularies.learning import Rows
 
-__all__ = ["Texts", "counted", "ready_texts"]
+__all__ = ["Texts", "counted", "counted_file", "ready_texts"]
 
 Texts = Iterable["Text | Sequence[Text]"]
 
@@ -29,19 +30,35 @@ Texts = Iterable["Text | Sequence[Text]"]
 def counted(
     finder: Finder, normalizer: Normalizer | None, texts: Texts, threads: int, memory: int,
 ) -> Iterator[Callable[[], Iterable[Rows]]]:
-    """Counts the pieces of `texts`; gives a function that returns blocks of them. Raises `TextError`, `OSError`."""
-    share = whole_number("memory", memory) // thread_count(threads)
+    """Counts the pieces of `texts`; gives a function that returns blocks of them. Raises `TextError`, `FileError`."""
     with TemporaryDirectory(prefix="dstok-") as folder:
-        first, *others = [PieceCounter(finder, share, folder) for _ in range(threads)]
-        count_together([first, *others], ready_texts(texts, normalizer))
-        first.limit(memory)
-        while others:
-            first.take(others.pop())
-        if first.spills:
-            yield first.write(os.path.join(folder, "all.counts")).rows
+        counter = _counter(finder, normalizer, texts, threads, memory, folder)
+        if counter.spills:
+            yield counter.write(os.path.join(folder, "all.counts")).rows
         else:
-            block = first.tally.counted()
+            block = counter.tally.counted()
             yield lambda: [block]
+
+
+def counted_file(
+    finder: Finder, normalizer: Normalizer | None, texts: Texts, threads: int, memory: int, folder: str, made_by: str,
+    path: str,
+) -> CountsFile:
+    """Counts the pieces of `texts` into a counts file. `folder`: for tables that do not fit. Raises as `counted`."""
+    return _counter(finder, normalizer, texts, threads, memory, folder, made_by).write(path)
+
+
+def _counter(
+    finder: Finder, normalizer: Normalizer | None, texts: Texts, threads: int, memory: int, folder: str,
+    made_by: str = "",
+) -> PieceCounter:
+    share = whole_number("memory", memory) // thread_count(threads)
+    first, *others = [PieceCounter(finder, share, folder, made_by) for _ in range(threads)]
+    count_together([first, *others], ready_texts(texts, normalizer))
+    first.limit(memory)
+    while others:
+        first.take(others.pop())
+    return first
 
 
 def ready_texts(texts: Texts, normalizer: Normalizer | None) -> Iterator[str | bytes]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any
 
 from dstok.base.numbers import whole_number
@@ -23,7 +22,7 @@ from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import spelling
-from dstok.vocabularies.learning import NO_LIMIT, Progress, Rows, finished
+from dstok.vocabularies.learning import NO_LIMIT, Progress, Rows, finished, packed
 from dstok.vocabularies.model import M, Model, byte_model, rows_of
 
 __all__ = ["extend", "extended"]
@@ -61,16 +60,14 @@ class MergeRules:
 
 def extended(
     self: Model, rows: Iterable[Rows], vocab_size: int, rules: MergeRules, progress: Progress | None = None,
-) -> tuple[ModelDescription, array[int], int]:
-    """(description, counts of the new merges' pairs, the highest count of a pair)."""
+) -> tuple[ModelDescription, array[int]]:
+    """(description, counts of the new merges' pairs)."""
     model = byte_model(self)
     if not self._bpe.monotone:
         raise UnsupportedError("extending a model with a merge before the merges of its parts", "merges")
     size = self.vocab_size
     tokens = [*model.tokens, *[None] * (size - len(model.tokens))]
-    loop = MergeLoop(array("I", accumulate((len(token or b"") for token in tokens), initial=0)),
-                     b"".join(token or b"" for token in tokens), _taken(model), vocab_size, rules.min_frequency,
-                     rules.longest)
+    loop = MergeLoop(*packed(tokens), _taken(model), vocab_size, rules.min_frequency, rules.longest)
     for pieces, offsets, counts in rows:
         loop.add(pieces, offsets, counts, [-1] * 256, self._bpe)
     merges, pair_counts = finished(loop, vocab_size, progress)
@@ -80,7 +77,7 @@ def extended(
             tokens.append((tokens[left] or b"") + (tokens[right] or b""))
     while tokens[-1] is None:  # added tokens alone
         tokens.pop()
-    return replace(model, tokens=tuple(tokens), merges=model.merges + merges), pair_counts, loop.highest()
+    return replace(model, tokens=tuple(tokens), merges=model.merges + merges), pair_counts
 
 
 def _taken(model: ModelDescription) -> array[int]:

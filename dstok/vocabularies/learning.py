@@ -10,16 +10,19 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
+from dstok.core.merge._bpe import BPE
 from dstok.core.train._train import MergeLoop, byte_counts
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8
 from dstok.vocabularies.alphabet import FirstTokens
+from dstok.vocabularies.journal import Journal
 from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["NO_LIMIT", "OVERFLOW", "Learned", "Progress", "Rows", "finished", "learn"]
+__all__ = ["NO_LIMIT", "OVERFLOW", "Learned", "Progress", "Rows", "finished", "learn", "packed"]
 
 Rows = tuple[object, object, object]  # pieces, offsets, counts: piece i is pieces[offsets[i]:offsets[i + 1]]
 Progress = Callable[[int, int], None]  # called with the tokens that there are, and those that are wanted
@@ -33,7 +36,7 @@ NO_LIMIT = (1 << 64) - 1
 class Learned:
     """A vocabulary: the bytes of each token by id, and the merges, flat, as in `ModelDescription`.
 
-    counts: of the pair of each merge, "q". highest: the highest count of any pair; from `OVERFLOW` on upstream's wraps.
+    counts: of the pair of each merge, "q".
     """
 
     tokens: tuple[bytes, ...]
@@ -41,33 +44,58 @@ class Learned:
     merges: array[int]
     counts: array[int]
     added_tokens: tuple[AddedToken, ...]
-    highest: int
+
+    @property
+    def highest(self) -> int:
+        """The count of the most frequent pair, the first merge's; from `OVERFLOW` on upstream's wraps."""
+        return self.counts[0] if self.counts else 0
 
 
 def learn(
     rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, whole: bool = True, progress: Progress | None = None,
+    journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
     divisor: int = 16, longest_short: int = 1024,
 ) -> Learned:
     """The vocabulary of counted pieces. `rows` is called twice.
 
-    whole: refuse an alphabet that cannot spell every text. divisor, longest_short: as of `MergeLoop`. No merge
+    whole: refuse an alphabet that cannot spell every text. journal: keeps the merges; those that it has are not made
+    again. `encoder` makes the merging of a vocabulary then. divisor, longest_short: as of `MergeLoop`. No merge
     depends on them. Raises `UnsupportedError`, and `DstokError` for counts of more than 63 bits together.
     """
     first = FirstTokens(trainer, _byte_counts(rows()))
     if whole:
         _check_whole(first)
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
-    loop = MergeLoop(*first.packed(), first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
-                     divisor, longest_short)
+    before = _learned(first, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
+    loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest, divisor,
+                     longest_short)
+    bpe = encoder(before) if encoder is not None and before.counts else None
     for pieces, offsets, counts in rows():
-        loop.add(pieces, offsets, counts, first.ids_of_bytes())
-    merges, pair_counts = finished(loop, trainer.vocab_size, progress)
-    return Learned(_tokens(first, merges), first.raw_ids(), merges, pair_counts, tuple(first.added), loop.highest())
+        loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe)
+    merges, pair_counts = finished(loop, trainer.vocab_size, progress, journal)
+    return _learned(first, before.merges + merges, before.counts + pair_counts)
 
 
-def finished(loop: MergeLoop, vocab_size: int, progress: Progress | None) -> tuple[array[int], array[int]]:
+def _learned(first: FirstTokens, merges: array[int], counts: array[int]) -> Learned:
+    return Learned(_tokens(first, merges), first.raw_ids(), merges, counts, tuple(first.added))
+
+
+def packed(tokens: Iterable[bytes | None]) -> tuple[array[int], bytes]:
+    """(starts, blob) of tokens, as `MergeLoop` takes them."""
+    known = [token or b"" for token in tokens]
+    return array("I", accumulate(map(len, known), initial=0)), b"".join(known)
+
+
+def finished(
+    loop: MergeLoop, vocab_size: int, progress: Progress | None, journal: Journal | None = None,
+) -> tuple[array[int], array[int]]:
     """The merges of a loop, and the counts of their pairs, when it has ended. Ctrl-C ends it between merges."""
-    while loop.run(_VISITS):
+    more, kept = True, 0
+    while more:
+        more = loop.run(_VISITS)
+        if journal is not None:
+            journal.append(*loop.merges(kept))
+            kept = len(loop)
         if progress is not None:
             progress(loop.ids(), vocab_size)
     return loop.merges()

@@ -50,7 +50,6 @@ typedef struct {
     uint64_t longest;          /* tokens of a new pair are together shorter than this */
     int64_t least, least_ever; /* the threshold; the count below which nothing is merged */
     int64_t divisor;           /* of the highest count: it gives the threshold */
-    int64_t highest;           /* count of any pair */
     Merge *merges;
     int64_t *counts;           /* of their pairs */
     uint64_t size;             /* the number of merges */
@@ -263,8 +262,6 @@ static int loop_rebuild(Loop *l) {
     if (!loop_count(l))
         return 0;
     int64_t highest = loop_highest(l);
-    if (highest > l->highest)
-        l->highest = highest;
     l->least = highest / l->divisor > l->least_ever ? highest / l->divisor : l->least_ever;
     if (!pairs_keep(&l->pairs, l->least))
         return 0;

@@ -29,8 +29,6 @@ class MergeLoop:
         """The number of merges."""
     def ids(self) -> int:
         """The next new id: the number of tokens."""
-    def highest(self) -> int:
-        """The highest count that any pair had."""
     def merges(self, first: int = 0) -> tuple[array[int], array[int]]:
         """(merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""
     def work(self) -> tuple[int, int]:

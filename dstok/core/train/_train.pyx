@@ -43,7 +43,6 @@ cdef extern from "train/_loop.h":
         uint64_t longest
         int64_t least_ever
         int64_t divisor
-        int64_t highest
         Merge *merges
         int64_t *counts
         uint64_t size
@@ -237,10 +236,6 @@ cdef class MergeLoop:
     def ids(self):
         """The next new id: the number of tokens."""
         return self.loop.ids
-
-    def highest(self):
-        """The highest count that any pair had."""
-        return self.loop.highest
 
     def merges(self, Py_ssize_t first=0):
         """(merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""

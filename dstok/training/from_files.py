@@ -1,0 +1,111 @@
+r"""Text files -> a trained tokenizer, as upstream's `Tokenizer.train` reads them.
+
+In: paths. Out: a `Tokenizer`, and with `folder` its files. Invariant: each line, with its ending, is a text. So two
+line feeds never become one token. A training in a folder that was killed goes on when it is called again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from tempfile import TemporaryDirectory
+
+from dstok.base.faults import reason
+from dstok.base.paths import StrPath
+from dstok.counts.file import CountsFile
+from dstok.errors import ArgumentError, FileError, TextError
+from dstok.tokenizer import Tokenizer
+from dstok.training.folder import TOKENIZER, TrainingFolder
+from dstok.training.from_counts import plan_of, trained_in
+from dstok.training.from_texts import check, checked_trainer, readers_of
+from dstok.training.like import Like, Normalizing, find_base
+from dstok.vocabularies.base import Base
+from dstok.vocabularies.counting import counted_file
+from dstok.vocabularies.learning import Progress
+from dstok.vocabularies.trainer import BpeTrainer
+
+__all__ = ["train"]
+
+
+def train(
+    files: Sequence[StrPath], trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
+    threads: int = 1, memory: int = 1 << 30, folder: StrPath | None = None, progress: Progress | None = None,
+) -> Tokenizer:
+    r"""A tokenizer with a new vocabulary, as upstream's `Tokenizer.train` learns it from the same files.
+
+    files: paths of UTF-8 text. Each line, with its ending, is a text: normalized and cut by itself.
+    folder: where the tokenizer.json, the manifest train.json and, until all is done, the work are written. If the
+        call is killed, the same call goes on from there. None: nothing is kept.
+    progress: called now and then with the number of tokens, and with `vocab_size`. Other arguments as of
+        `dstok.train_from_iterator`.
+
+    Raises `FileError`, also for text that is not UTF-8, for a folder with another training, and for files that have
+    changed since the training began; else as `dstok.train_from_iterator`.
+
+    >>> import dstok, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     path = os.path.join(place, "a.txt")
+    ...     with open(path, "w") as file:
+    ...         _ = file.write("low lower\nlowest low\n")
+    ...     trainer = dstok.BpeTrainer(vocab_size=258, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
+    ...     tok = dstok.train([path], trainer, like="gpt-2", folder=os.path.join(place, "tok"))
+    ...     sorted(os.listdir(os.path.join(place, "tok"))), tok.vocabulary()[256:]
+    (['tokenizer.json', 'train.json'], [b'lo', b'low'])
+    """
+    if isinstance(files, str | bytes | os.PathLike):
+        raise ArgumentError("expected a list of paths, found one path", "files")
+    settings, base = checked_trainer(trainer), find_base(like, normalizer)
+    check(base, settings)
+    paths = [os.fspath(path) for path in files]
+    if folder is not None:
+        return _trained(TrainingFolder(folder), paths, base, settings, threads, memory, progress)
+    with TemporaryDirectory(prefix="dstok-") as place:
+        return _trained(TrainingFolder(place), paths, base, settings, threads, memory, progress)
+
+
+def _trained(
+    folder: TrainingFolder, paths: Sequence[str], base: Base, trainer: BpeTrainer, threads: int, memory: int,
+    progress: Progress | None,
+) -> Tokenizer:
+    plan = plan_of(base, trainer, [{"file": path, "size": _status(path).st_size} for path in paths])
+    if folder.finished(plan):
+        return Tokenizer.from_json(os.path.join(folder.out, TOKENIZER))
+    with folder.entered(plan, [_status(path).st_mtime_ns for path in paths]):
+        counts = folder.counts() or _count(folder, paths, base, threads, memory)
+        return trained_in(folder, base, trainer, plan, counts, progress, {})
+
+
+def _count(folder: TrainingFolder, paths: Sequence[str], base: Base, threads: int, memory: int) -> CountsFile:
+    lines = _Lines(paths)
+    spills = os.path.join(folder.work, "spills")
+    shutil.rmtree(spills, ignore_errors=True)  # of a call that was killed
+    try:
+        return counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(), folder.counts_path)
+    except TextError as error:
+        raise FileError(f"{lines.path}: line {lines.number}: {error.message}") from None
+
+
+def _status(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise FileError(f"{path}: {reason(error)}") from error
+
+
+class _Lines:
+    """The lines of files, with their endings. path, number: of the line that was read last."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths, self.path, self.number = paths, "", 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for path in self.paths:
+            self.path, self.number = path, 0
+            try:
+                with open(path, "rb", buffering=1 << 20) as file:
+                    for line in file:
+                        self.number += 1
+                        yield line
+            except OSError as error:
+                raise FileError(f"{path}: {reason(error)}") from error
