@@ -1,7 +1,7 @@
 """Text with the origin of each part: a template's literals, or a message.
 
-In: literals, texts of messages, parts that a template joins. Out: `Traced`, a `str` that keeps its parts through `+`
-and through `joined`.
+In: literals, texts of messages, parts that a template joins. Out: `Traced`, a `str` that keeps its parts through `+`,
+through `joined`, and where its ends are stripped.
 Invariant: the lengths of the parts add up to the length of the text. Any other operation of `str` gives a text of
 unknown origin, so no foreign text counts as the template's own. A template cannot see the parts: `Traced` has no
 public name beyond those of `str`, and jinja's sandbox hides names with an underscore.
@@ -51,6 +51,29 @@ class Traced(str):
         if type(other) is not str:
             return NotImplemented
         return Traced(str.__add__(other, self), (*parts_of(other), *self._parts))
+
+
+    def strip(self, chars: str | None = None, /) -> Traced:
+        """As of `str`. Jinja's filter `trim` calls it."""
+        return self.lstrip(chars).rstrip(chars)
+
+    def lstrip(self, chars: str | None = None, /) -> Traced:
+        """As of `str`."""
+        kept = str.lstrip(self, chars)
+        return Traced(kept, _last(self._parts, len(kept)))
+
+    def rstrip(self, chars: str | None = None, /) -> Traced:
+        """As of `str`."""
+        return upto(self, len(str.rstrip(self, chars)))
+
+
+def _last(parts: Sequence[OriginRun], count: int) -> list[OriginRun]:
+    """The parts of the last `count` characters."""
+    kept: list[OriginRun] = []
+    for size, origin in reversed(parts):
+        kept.append((min(size, count), origin))
+        count -= kept[-1][0]
+    return kept[::-1]
 
 
 def parts_of(text: str) -> tuple[OriginRun, ...]:
