@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from character_models import DECODERS, PREPEND, STRIP, character_json, metaspace
+from character_models import added_token as character_added
 from shares import share
 from small_models import added_token, model_json
 from tokenizer_json_cases import READ, changed
@@ -23,6 +25,7 @@ MERGES = [(b"1", b"2"), (b" ", b"a"), (b"a", b"b"), (b" a", b"b"), ("é".encode(
 ADDED = [added_token("<s>", special=True), added_token("<w>", single_word=True, normalized=True),
          added_token("<l>", lstrip=True), added_token("<r>", rstrip=True, normalized=True), added_token("ab")]
 TEXTS = ["", "ab ab é12 中文かな <s><w> <l>  <r> \n ab", "<w>a <w> a<w>", "a" * 5000, "\x00\U0001f999 " * 40, "1234567 x!?\r\n\n"]
+CHARACTERS_ADDED = [character_added(1, "<s>", special=True), character_added(277, "<w>", normalized=True, single_word=True)]
 MODELS = {
     "plain": model_json(MERGES, ADDED),
     "one piece": model_json(MERGES, ADDED, None),
@@ -31,6 +34,8 @@ MODELS = {
     "holes": model_json(MERGES, [added_token("ab")], holes=3),
     "not monotone": model_json([(b"ab", b"c"), *MERGES, (b"b", b"c")], ADDED),
     "odd splits": model_json(MERGES, ADDED, [r"\p{N}{1,3}", "[ぁ-ん]+", r"\s+(?!\S)|\s+|.b"]),
+    "characters": json.dumps(character_json(PREPEND, decoders=[*DECODERS, STRIP], added=CHARACTERS_ADDED)),
+    "characters, Metaspace": json.dumps(character_json(None, metaspace("first"), added=CHARACTERS_ADDED[:1])),
     **{f"file {i}": json.dumps(changed(*changes)) for i, changes in enumerate(READ)},
 }
 FILES = [name for name in MODELS if name.startswith("file ")]

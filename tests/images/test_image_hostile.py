@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -49,6 +50,25 @@ def test_refused(change: Change, words: str, small: Path, tmp_path: Path) -> Non
     with pytest.raises(ImageError, match=words) as caught:
         dstok.Tokenizer.from_image(tmp_path / "x")
     assert str(caught.value).startswith(str(tmp_path / "x"))
+
+
+SHAPES: list[tuple[str, Any, str]] = [  # of a model of characters: a field of its shape, a value, words of the error
+    ("prefix", "always", "prefix: expected one of"), ("prefix", "none", "normalizer: expected the steps"),
+    ("split", 1, "split: expected bool"), ("split", True, "parts: expected"), ("strip", 2, "strip: expected 0 or 1"),
+    ("strip", 0, "parts: expected"), ("byte_ids", [-1] * 255, "byte_ids: expected 256"),
+    ("byte_ids", [0] * 256, "byte_ids: expected the id of byte 0"), ("parts", "[]", "parts: expected an object"),
+    ("parts", 5, "parts: expected str"), ("more", 1, "characters: expected the keys"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), SHAPES)
+def test_shapes(key: str, value: Any, words: str, tmp_path: Path) -> None:
+    dstok.Tokenizer.from_str(MODELS["characters"]).to_image(tmp_path / "x")
+    parts = Parts(tmp_path / "x")
+    parts.description["characters"][key] = value
+    parts.write(tmp_path / "x")
+    with pytest.raises(ImageError, match=re.escape(words)):
+        dstok.Tokenizer.from_image(tmp_path / "x")
 
 
 def test_ranks_that_do_not_rise(tmp_path: Path) -> None:
@@ -136,7 +156,7 @@ def use(path: Path, texts: list[str]) -> bool:
         for special in ("all", "none", "raise"):
             try:
                 ids = tok.encode(text, special=special)
-                assert len(tok.decode_bytes(ids)) <= len(text.encode()) + 4000 * len(tok.special_tokens)
+                assert len(tok.decode_bytes(ids)) <= 1 + len(text.encode()) + 4000 * len(tok.special_tokens)
                 assert len(ids) == tok.count(text, special=special)
             except DstokError:
                 pass
@@ -152,7 +172,8 @@ def use(path: Path, texts: list[str]) -> bool:
     return False
 
 
-HOSTILE = ["plain", "ignore_merges", "odd splits", "one piece", "not monotone", "holes"]
+HOSTILE = ["plain", "ignore_merges", "odd splits", "one piece", "not monotone", "holes", "characters",
+           "characters, Metaspace"]
 
 
 @pytest.mark.parametrize("name", [HOSTILE[number] for number in seeds(len(HOSTILE), 2)])
