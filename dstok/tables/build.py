@@ -21,6 +21,7 @@ from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.pattern.cascade import compile_splits
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
+from dstok.tables.character_matrix import character_matrix
 from dstok.tables.characters import TORN_BYTES, torn_borders, whole_characters
 from dstok.tables.flat import TABLES_FORMAT, Buffer, Tables
 from dstok.tables.kernels import NONE, Kernel, find_kernel, knows_borders
@@ -81,8 +82,8 @@ def build_tables(model: ModelDescription) -> Tables:
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
     bordered = knows_borders(kernel.rules)
+    joined = joined_characters(live, starts, blob) if shape is not None else array("Q")
     if shape is not None:
-        joined = joined_characters(live, starts, blob)
         sections["joined"], runs = joined_bits(joined), greedy_runs(joined, model.tokens, bpe)
         if runs:
             description["runs"] = runs
@@ -90,6 +91,8 @@ def build_tables(model: ModelDescription) -> Tables:
         sections["joined"] = b"" if spoilers and not bordered else joined_pairs(made, borders if bordered else None)
     sections["borders"] = bytes(borders) if bordered and any(borders) else b""
     sections["windows"] = b"" if kernel.rules or shape is not None else program.windows
+    if shape is not None:
+        sections["matrix"] = character_matrix(joined, shape.split)
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(description, sections)

@@ -52,6 +52,7 @@ class Tables(NamedTuple):
     joined: the safe cuts' bitmap, empty if there are none.
     borders: the characters at which no cut may be, empty if there are none.
     windows: the tables of pattern/windows.py; empty if there are rules.
+    matrix: that of character_matrix.py. Only a model of characters has it.
     dead: the other merges, which no text needs: rank, left, right and merged id of each. Not there if there are none.
     """
 

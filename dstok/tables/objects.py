@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dstok.core.find._finder import PieceFinder
+from dstok.core.find._finder import CharacterFinder, LeftFinder, PieceFinder
 from dstok.core.merge._bpe import BPE, CharacterTable
 from dstok.core.run._encode import Encoder
 from dstok.core.split._scan import Scanner, pack_edges
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dstok.core.text._normalize import Normalizer
     from dstok.pattern.cascade import Program
 
-__all__ = ["bare_bpe", "check_program", "make_bpe", "make_encoder", "make_plain_finder"]
+__all__ = ["bare_bpe", "check_program", "make_bpe", "make_encoder", "make_finder", "make_plain_finder"]
 
 
 def check_program(tables: Tables, program: Program) -> None:
@@ -52,21 +52,25 @@ def make_bpe(tables: Tables) -> BPE:
     return bpe
 
 
-def make_plain_finder(tables: Tables) -> PieceFinder:
-    """The finder of whole pieces: an encoder's cuts long ones where no token crosses."""
-    s, kernel = tables.sections, tables.description["kernel"]
-    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
-    return PieceFinder(scanner, None, kernel["rules"], bytes(kernel["kinds"]), None, s["windows"] or None)
-
-
 def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:
     """The encoder; `size` is one more than the largest id, added tokens included."""
-    s, shape = tables.sections, tables.characters
-    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
-    kernel = tables.description["kernel"]
-    finder = PieceFinder(scanner, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
-                         s["windows"] or None, None if shape is None else shape.split)
-    encoder = Encoder(finder, bpe, s["direct"], size, normalizer)
+    encoder = Encoder(make_finder(tables), bpe, tables.sections["direct"], size, normalizer)
     if tables.description.get("cuts_texts"):
         encoder.cut_texts()
     return encoder
+
+
+def make_finder(tables: Tables) -> LeftFinder:
+    """The finder of the model's pieces."""
+    s, shape = tables.sections, tables.characters
+    if shape is not None:
+        return CharacterFinder(s["matrix"], s["joined"], shape.split)
+    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
+    kernel = tables.description["kernel"]
+    return PieceFinder(scanner, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
+                       s["windows"] or None)
+
+
+def make_plain_finder(tables: Tables) -> LeftFinder:
+    """The finder of whole pieces: an encoder's cuts long ones where no token crosses."""
+    return make_finder(tables).without_cuts()

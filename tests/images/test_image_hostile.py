@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_changes import REFUSED, Change
+from character_models import character_json
+from image_changes import REFUSED, Change, resized, words
 from images import MODELS, TEXTS, Parts
 from kernel_texts import NO_ADDED
 from real_models import level, levels
@@ -20,6 +21,7 @@ from shares import chance_of_today, seeds
 from small_models import added_token, model_json
 
 import dstok
+from dstok.core.merge._pieces import JOINED_BYTES
 from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
 from dstok.inspection.explain import explain
 from dstok.tables.image import file
@@ -68,6 +70,35 @@ def test_shapes(key: str, value: Any, words: str, tmp_path: Path) -> None:
     parts.description["characters"][key] = value
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=re.escape(words)):
+        dstok.Tokenizer.from_image(tmp_path / "x")
+
+
+PAGES = 8 + 2 * 0x1100  # where the pages of a matrix begin
+MATRICES = [
+    (resized("matrix", 8), "section matrix: expected pages of 256 bytes"),
+    (resized("matrix", PAGES), "section matrix: expected pages of 256 bytes"),
+    (resized("matrix", PAGES + 100), "section matrix: expected pages of 256 bytes"),
+    (words("matrix", 4, 60_000, kind="H"), "expected page numbers below [0-9]+, found 60000"),
+    (words("matrix", PAGES + 300, 8, kind="B"), "expected classes below 8, found 8"),
+    (words("matrix", PAGES + ord("a"), 0, kind="B"), "expected the class 7 for U.0061, found another"),
+    (words("matrix", 7, 0, kind="B"), "expected no cut between U.0061 and U.0062 of merge"),
+    (words("matrix", 6, 0, kind="B"), "expected no cut between U.00E9 and U.00E9 of merge"),
+    (resized("joined", JOINED_BYTES), "expected no cut between U.4E2D and U.6587 of merge"),
+    (lambda parts: parts.description["characters"].update(split=True, parts=""), "expected a cut before each space"),
+    (lambda parts: parts.sections.pop("matrix"), "sections: expected pages .* windows matrix"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), MATRICES, ids=range(len(MATRICES)))
+def test_matrix_of_a_model_of_characters(change: Change, words: str, tmp_path: Path) -> None:
+    """An image whose matrix would cut where a merge joins, or would make the core read elsewhere, is refused."""
+    tok = dstok.Tokenizer.from_str(json.dumps(character_json()))
+    tok.to_image(tmp_path / "x")
+    assert dstok.Tokenizer.from_image(tmp_path / "x").encode(" ab\u4e2d\u6587") == tok.encode(" ab\u4e2d\u6587")
+    parts = Parts(tmp_path / "x")
+    change(parts)
+    parts.write(tmp_path / "x")
+    with pytest.raises(ImageError, match=words):
         dstok.Tokenizer.from_image(tmp_path / "x")
 
 

@@ -17,7 +17,7 @@ def test_python_with_the_core() -> None:
 
 
 def test_rules_have_kinds() -> None:
-    assert sorted(kernels.KINDS) == list(range(1, 9))
+    assert sorted(kernels.KINDS) == list(range(1, 10))
 
 
 def test_python_with_python() -> None:

@@ -1,5 +1,6 @@
 from array import array
 
+from dstok.core.find._finder import CharacterFinder
 from dstok.core.merge._bpe import BPE
 
 Buffer = bytes | bytearray | memoryview
@@ -25,6 +26,15 @@ def check_atoms(bpe: BPE, atoms: Buffer) -> None:
 
 def check_byte_pairs(bpe: BPE, byte_pairs: Buffer, pair_ids: Buffer) -> None:
     """The pairs of bytes that merging may start from: the token of each is its two bytes."""
+
+def check_matrix_classes(matrix: Buffer) -> None:
+    """The matrix of a model of characters: the class table in it."""
+
+def check_matrix(finder: CharacterFinder, bpe: BPE, merges: array[int]) -> None:
+    """The matrix of a model of characters: no cut is where a merge joins the two sides.
+
+    With `split` a cut is before each space. The classes of ASCII are those of the core.
+    """
 
 def check_direct(bpe: BPE, direct: Buffer) -> None:
     """The bits of the ids that fill the piece tables: each of these ids has bytes."""

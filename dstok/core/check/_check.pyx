@@ -11,8 +11,9 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from array import array
 
-from dstok.core.merge._bpe cimport BPE, NO_PAIR, pair_merged
+from dstok.core.merge._bpe cimport BPE, NO_PAIR, character_at, pair_merged
 from dstok.core.find._finder cimport (
+    MATRIX_CLASSES, MATRIX_PAGES, MATRIX_SPACE, CharacterFinder, matrix_apart, matrix_ascii,
     WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
 )
 from dstok.core.text._forms cimport BOUNDARY, HANGUL, TROUBLED
@@ -211,6 +212,51 @@ def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
         content = bpe.blob + bpe.starts[ids[p[4 * pair]]]
         if content[0] != pair >> 8 or content[1] != (pair & 0xFF):
             raise ValueError(f"expected the token of the bytes 0x{pair:04x}, found id {ids[p[4 * pair]]}")
+
+
+def check_matrix_classes(const uint8_t[::1] matrix not None):
+    """The matrix of a model of characters: the class table in it."""
+    check_classes(matrix[MATRIX_PAGES:], matrix[MATRIX_CLASSES:MATRIX_PAGES], MATRIX_CLASSES)
+
+
+def check_matrix(CharacterFinder finder not None, BPE bpe not None, merges):
+    """The matrix of a model of characters: no cut is where a merge joins the two sides.
+
+    With `split` a cut is before each space. The classes of ASCII are those of the core.
+    """
+    cdef const uint32_t[::1] m = merges
+    cdef const uint8_t *rows = &finder.matrix[0]
+    cdef uint32_t left, right
+    cdef Py_ssize_t i
+    for i in range(128):
+        if finder.kernel.pages[(<uint32_t>finder.kernel.page_numbers[0] << 8) + i] != matrix_ascii(<int>i):
+            raise ValueError(f"expected the class {matrix_ascii(<int>i)} for U+{i:04X}, found another")
+    for i in range(MATRIX_CLASSES):
+        if finder.split and rows[i] >> MATRIX_SPACE & 1:
+            raise ValueError(f"expected a cut before each space, found none after class {i}")
+    for i in range(m.shape[0] // 2):
+        left, right = _last_character(bpe, m[2 * i]), _first_character(bpe, m[2 * i + 1])
+        if matrix_apart(&finder.kernel, left, right) and not (finder.split and right == c" "):
+            raise ValueError(f"expected no cut between U+{left:04X} and U+{right:04X} of merge {i}, found one")
+
+
+cdef uint32_t _first_character(BPE bpe, uint32_t token):
+    cdef uint32_t character = 0
+    cdef const uint8_t *text = bpe.blob + bpe.starts[token]
+    if text[0] >= 0x80 and not character_at(text, _length(bpe, token), &character):
+        raise ValueError(f"expected tokens of whole characters in merges, found id {token}")
+    return character if text[0] >= 0x80 else text[0]
+
+
+cdef uint32_t _last_character(BPE bpe, uint32_t token):
+    cdef uint32_t character = 0
+    cdef const uint8_t *text = bpe.blob + bpe.starts[token]
+    cdef Py_ssize_t at = _length(bpe, token) - 1
+    while at > 0 and text[at] & 0xC0 == 0x80:
+        at -= 1
+    if text[at] >= 0x80 and character_at(text + at, _length(bpe, token) - at, &character) != _length(bpe, token) - at:
+        raise ValueError(f"expected tokens of whole characters in merges, found id {token}")
+    return character if text[at] >= 0x80 else text[at]
 
 
 def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):

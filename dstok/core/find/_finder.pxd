@@ -10,11 +10,18 @@ from dstok.core.find._workspace cimport Workspace
 cdef extern from "split/_kernel.h":
     enum:
         RULES_COUNT, RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM
-        RULES_CODER, RULES_TEKKEN
+        RULES_CODER, RULES_TEKKEN, RULES_MATRIX
         F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING
         F_CUTTABLE, F_CUT_BEFORE, F_MIXED
     bint rules_of_words(int rules) noexcept nogil
     void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil
+
+cdef extern from "split/_matrix.h":
+    enum:
+        MATRIX_CLASSES, MATRIX_OTHER, MATRIX_PAGES, MATRIX_SPACE, MATRIX_WIDE
+    uint8_t matrix_ascii(int b) noexcept nogil
+    bint matrix_apart(const KernelTables *t, uint32_t left, uint32_t right) noexcept nogil
+    void matrix_open(KernelTables *t, const uint8_t *rows) noexcept nogil
 
 cdef extern from "split/_windows.h":
     ctypedef struct WindowTables:
@@ -36,29 +43,18 @@ cdef class Finder:
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
 
 
-@cython.final
-cdef class PieceFinder(Finder):
+cdef class LeftFinder(Finder):
     cdef const Implementation *level
-    cdef Scanner scanner
     cdef const uint8_t *joined
-    cdef const uint8_t *borders  # characters to cut neither after nor before: bits; NULL: none
-    cdef WindowTables windows    # groups NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
-    cdef GridRunFunction run_grid  # NULL: this automaton has no rules, or the level no mask kernel
+    cdef GridRunFunction run_grid  # NULL: this model has no rules, or the level no mask kernel
     cdef GridOnlyFunction only_grid  # the same rules
-    cdef bint characters     # of a model of characters: a piece is cut between all characters that no merge joins
-    cdef bint before_spaces  # and before each space
-    cdef int rules
-    cdef bytes own_kinds
-    cdef object own_windows
     cdef object _keep
 
-    cdef int open_kernel(self, int rules, bytes kinds) except -1
     cdef int open_flags(self) except -1
     cdef void open_pages(self) noexcept nogil
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil
-    cdef int open_windows(self, tables) except -1
     cdef Py_ssize_t find(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
@@ -67,22 +63,40 @@ cdef class PieceFinder(Finder):
     ) noexcept nogil
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil
     cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
-    cdef void add_cut(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef Py_ssize_t grid(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t by_rules(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
-    cdef bint cuts(self, uint32_t left, uint32_t right) noexcept nogil
-    cdef Py_ssize_t first_part(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
-    cdef Py_ssize_t by_characters(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef Py_ssize_t by_windows(
+    cdef Py_ssize_t by_pieces(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
     cdef Py_ssize_t piece(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
+
+
+@cython.final
+cdef class PieceFinder(LeftFinder):
+    cdef Scanner scanner
+    cdef const uint8_t *borders  # characters to cut neither after nor before: bits; NULL: none
+    cdef WindowTables windows    # groups NULL: none
+    cdef int rules
+    cdef bytes own_kinds
+    cdef object own_windows
+
+    cdef int open_windows(self, tables) except -1
+    cdef void add_cut(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef Py_ssize_t by_windows(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil
+
+
+@cython.final
+cdef class CharacterFinder(LeftFinder):
+    cdef const uint8_t[::1] matrix
+    cdef bint split
+
+    cdef Py_ssize_t first_part(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil

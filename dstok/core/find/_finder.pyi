@@ -2,6 +2,8 @@ from dstok.core.split._scan import Scanner
 
 RULES: tuple[int, ...]
 FLAGS: tuple[int, ...]
+ASCII_CLASSES: bytes
+WIDE_CLASSES: tuple[int, int]
 
 class Finder:
     """The base of all finders."""
@@ -9,7 +11,13 @@ class Finder:
     def way(self) -> str:
         """The way it finds pieces."""
 
-class PieceFinder(Finder):
+class LeftFinder(Finder):
+    """The base of the finders that read from the left: by a mask kernel if there is one, else piece by piece."""
+
+    def without_cuts(self) -> LeftFinder:
+        """A finder of the model's pieces, without cuts inside them."""
+
+class PieceFinder(LeftFinder):
     """Finds pieces from the left, by an automaton and faster ways that agree with it.
 
     `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
@@ -26,3 +34,16 @@ class PieceFinder(Finder):
         """A finder of the automaton's pieces, without cuts inside them."""
     def way(self) -> str:
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
+
+class CharacterFinder(LeftFinder):
+    """Cuts where no merge of characters joins the two sides (split/_matrix.h). To upstream a text is then one piece.
+
+    `matrix` is that of tables/character_matrix.py. `joined` is the bitmap of _pieces.joined_bits (None: classes alone
+    decide). `split`: the model's pre-tokenizer cuts before each space, and so does the matrix.
+    """
+
+    def __init__(self, matrix: object, joined: object = None, split: bool = False) -> None: ...
+    def without_cuts(self) -> CharacterFinder:
+        """A finder of upstream's pieces: the text, cut before each space if the model's pre-tokenizer does that."""
+    def way(self) -> str:
+        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), or "pairs of characters"."""

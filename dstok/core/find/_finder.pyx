@@ -4,7 +4,7 @@ In: a stretch of text without added tokens, and a sink. Out: the pieces, which t
 the start of the first piece that later text may change. A finder knows no ids.
 Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut.
 
-There are three ways to find pieces. A finder takes the first that its model has:
+There are three ways to find the pieces of a pattern. A `PieceFinder` takes the first that its model has:
 
 - the mask kernel (split/_grid.h), with rules that cut as the automaton does;
 - windows (split/_windows.h): a few characters tell whether a piece begins between them;
@@ -15,6 +15,9 @@ must begin at an anchor: the start of a piece, or a cut that is as good as one (
 
 Example: to V3's rules U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi" and stops. The automaton finds the next
 piece, and the kernel goes on at its end.
+
+A model that merges characters has no pattern. `CharacterFinder` cuts its text at the borders that no merge crosses, by
+a mask kernel of its own (split/_matrix.h).
 """
 
 cimport cython
@@ -49,6 +52,11 @@ RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2
 FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING)
 
 
+# The classes of the matrix kernel: one for each ASCII character; that of letters beyond ASCII, of all other characters.
+ASCII_CLASSES = bytes([matrix_ascii(b) for b in range(128)])
+WIDE_CLASSES = (MATRIX_WIDE, MATRIX_OTHER)
+
+
 cdef inline bint keeps(const uint8_t *borders, uint32_t left, uint32_t right, bint first) noexcept nogil:
     # Whether a cut between two characters is forbidden: after `left`, if it is the first of a piece, or before `right`.
     return (first and borders[left >> 3] >> (left & 7) & 1) or borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1
@@ -74,66 +82,23 @@ cdef class Finder:
         pass
 
 
-@cython.final
-cdef class PieceFinder(Finder):
-    """Finds pieces from the left, by an automaton and faster ways that agree with it.
+cdef class LeftFinder(Finder):
+    """The base of the finders that read from the left: by a mask kernel if there is one, else piece by piece."""
 
-    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
-    no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
-    rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
-    (tables/kernels.py). `characters`: None, or, for a model of characters, whether text is cut before each space.
-    """
-
-    def __cinit__(
-        self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None,
-        characters=None
-    ):
-        cdef const uint8_t[::1] bits
-        self.scanner, self.level = scanner, chosen()
-        self._keep = (joined, borders)
-        self.rules, self.own_kinds, self.own_windows = rules, kinds, windows
-        if joined is not None:
-            bits = joined
-            self.joined = &bits[0]
-        if borders is not None:
-            bits = borders
-            self.borders = &bits[0]
-        self.characters, self.before_spaces = characters is not None, bool(characters)
-        if windows is not None:
-            self.open_windows(windows)
-        if not 0 <= rules < RULES_COUNT:
-            raise ValueError(f"expected a set of rules below {RULES_COUNT}, found {rules}")
-        self.run_grid, self.only_grid = self.level.grid[rules], self.level.grid_only[rules]
-        if self.run_grid != NULL:
-            self.open_kernel(rules, kinds)
+    def __cinit__(self):
+        self.level = chosen()
 
     def __dealloc__(self):
         free(self.flags)
 
     def without_cuts(self):
-        """A finder of the automaton's pieces, without cuts inside them."""
-        return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
-
-    def way(self):
-        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
-        if self.characters:
-            return "characters"
-        if self.run_grid != NULL:
-            return "mask kernel, " + level_shown(self.level.name.decode())
-        return "automaton" if self.windows.groups == NULL else "windows"
-
-    cdef int open_kernel(self, int rules, bytes kinds) except -1:
-        """Sets the mask kernel up."""
-        self.kernel.pages = self.scanner.tables.pages
-        self.kernel.page_numbers = self.scanner.tables.page_numbers
-        self.kernel.joined = self.joined
-        kernel_open(&self.kernel, rules, kinds, len(kinds))
-        self.open_flags()
-        return 0
+        """A finder of the model's pieces, without cuts inside them."""
+        raise NotImplementedError
 
     cdef int open_flags(self) except -1:
         """Sets all flags of each character, so that the mask kernel needs one look-up."""
         cdef uint32_t c, page
+        self.kernel.joined = self.joined
         self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
         if self.flags == NULL:
             raise MemoryError
@@ -173,54 +138,16 @@ cdef class PieceFinder(Finder):
             page += size
 
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil:
-        """F_CUTTABLE if a cut after a cuttable character is allowed, F_CUT_BEFORE if a cut before it is.
-
-        With `borders` these are fewer cuts than `add_cut` makes, which tells the first cut of a piece from the others.
-        """
-        cdef uint8_t flags = F_CUTTABLE
-        if self.borders != NULL and self.borders[c >> 3] >> (c & 7) & 1:
-            flags = 0
-        if rules_of_words(self.kernel.rules) and (
-                self.borders == NULL or not self.borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
-            flags |= F_CUT_BEFORE
-        return flags
-
-    cdef int open_windows(self, tables) except -1:
-        """Groups, histories and verdicts lie one after the other."""
-        cdef const uint8_t[::1] bytes = tables
-        cdef Py_ssize_t size = bytes.shape[0] - WINDOW_GROUPS - WINDOW_HISTORIES
-        if size <= 0 or size % 256:
-            raise ValueError("window tables of the wrong size")
-        self.windows.groups = &bytes[0]
-        self.windows.histories = &bytes[WINDOW_GROUPS]
-        self.windows.verdicts = &bytes[WINDOW_GROUPS + WINDOW_HISTORIES]
-        return 0
-
-    cdef void add_cut(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
-    ) noexcept nogil:
-        """Adds the parts of a piece, cut where no token can span two characters."""
-        cdef uint32_t left = 0, right
-        cdef Py_ssize_t at = start, begun = start, width
-        while at < end:
-            right = code_point(text + at, &width)
-            if left and cuttable(right) and may_cut(self.joined, left, right) and (
-                    self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
-                add_piece(sink, w, text, start, at)
-                start = at
-            left = right if cuttable(right) else 0
-            at += width
-        add_piece(sink, w, text, start, end)
-
-    # From text to pieces: by the mask kernel if there is one, else by windows, else by the automaton.
+        """The flags of cuts of a cuttable character."""
+        return F_CUTTABLE
 
     cdef Py_ssize_t grid(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final
     ) noexcept nogil:
         """Finds pieces from the chunk's end on, until the text's end or a rare character; returns where to go on.
 
-        The chunk then ends there, too. Cuts after the last anchor are dropped: they lie inside a piece that the
-        automaton will find as a whole.
+        The chunk then ends there, too. Cuts after the last anchor are dropped: they lie inside a piece that `piece`
+        will find as a whole.
         """
         cdef GridRun run
         begin_run(&run, w)
@@ -237,7 +164,7 @@ cdef class PieceFinder(Finder):
     cdef Py_ssize_t by_rules(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """Does what `find` does, by the mask kernel. The automaton finds a piece that the kernel does not settle."""
+        """Does what `find` does, by the mask kernel; `piece` finds a piece that the kernel does not settle."""
         cdef Py_ssize_t end
         while at < stop and w.status == FINE:
             if final or stop - at >= GRID_LOOK:
@@ -250,81 +177,6 @@ cdef class PieceFinder(Finder):
             at = end
         return at
 
-    cdef bint cuts(self, uint32_t left, uint32_t right) noexcept nogil:
-        """Whether a model of characters is cut between two of them."""
-        return may_cut(self.joined, left, right) or self.before_spaces and right == 0x20
-
-    cdef Py_ssize_t first_part(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """The first cut of a model of characters in `text[at:stop]`; without one, `stop` if it is final, else -1."""
-        cdef Py_ssize_t width
-        cdef uint32_t left = code_point(text + at, &width), right
-        at += width
-        while at < stop:
-            right = code_point(text + at, &width)
-            if self.cuts(left, right):
-                return at
-            left = right
-            at += width
-        return stop if final else -1
-
-    cdef Py_ssize_t by_characters(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """Does what `find` does, for a model of characters, character by character."""
-        cdef uint32_t left = 0, right
-        cdef Py_ssize_t start = at, width
-        while at < stop and w.status == FINE:
-            right = code_point(text + at, &width)
-            if at > start and self.cuts(left, right):
-                add_piece(sink, w, text, start, at)
-                start = at
-            left = right
-            at += width
-        if not final or start == stop or w.status != FINE:
-            return start
-        add_piece(sink, w, text, start, stop)
-        return stop
-
-    cdef Py_ssize_t by_windows(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """Does what `find` does, by verdicts of windows. The automaton finds a piece that no verdict settles.
-
-        `base` is the first byte of a block, `at` the start of the piece in work, in the block or before it.
-        """
-        cdef Py_ssize_t base = at
-        cdef uint32_t history = WINDOW_EDGE
-        cdef uint64_t yes, unknown
-        cdef Py_ssize_t end
-        cdef int bit
-        while stop - base > BLOCK and w.status == FINE:
-            window_block(&self.windows, text + base, &history, &yes, &unknown)
-            if base == at:
-                yes &= ~<uint64_t>1
-                unknown &= ~<uint64_t>1
-            while yes | unknown:
-                bit = __builtin_ctzll(yes | unknown)
-                if yes >> bit & 1:
-                    add_piece(sink, w, text, at, base + bit)
-                    at = base + bit
-                    yes &= yes - 1
-                    continue
-                end = self.piece(sink, w, text, at, stop, final)
-                if end < 0:
-                    return at
-                at = end
-                if end >= base:  # drop the verdicts about the inside and the end of the piece
-                    bit = <int>min(end - base, BLOCK - 1)
-                    yes = yes >> bit >> 1 << bit << 1
-                    unknown = unknown >> bit >> 1 << bit << 1
-            base += BLOCK
-            if at >= base:
-                base = at
-                history = WINDOW_EDGE
-        return at
-
     cdef Py_ssize_t find(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
@@ -332,21 +184,11 @@ cdef class PieceFinder(Finder):
 
         May read `PAD` bytes after `stop`.
         """
-        cdef Py_ssize_t end
         w.begin_chunk(at)
-        begin_memo(&w.memo, &self.scanner.tables, at, stop)
-        if self.characters:
-            at = self.by_characters(sink, w, text, at, stop, final)
-        elif self.run_grid != NULL:
+        if self.run_grid != NULL:
             at = self.by_rules(sink, w, text, at, stop, final)
         else:
-            if self.windows.groups != NULL:
-                at = self.by_windows(sink, w, text, at, stop, final)
-            while at < stop and w.status == FINE:
-                end = self.piece(sink, w, text, at, stop, final)
-                if end < 0:
-                    break
-                at = end
+            at = self.by_pieces(sink, w, text, at, stop, final)
         if w.pieces and w.status == FINE:
             sink.take(w, text)
         return at
@@ -399,10 +241,163 @@ cdef class PieceFinder(Finder):
             w.origin, w.pieces = 0, pieces
             sink.take(w, text)
 
+    cdef Py_ssize_t by_pieces(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Does what `find` does, one piece after the other."""
+        cdef Py_ssize_t end
+        while at < stop and w.status == FINE:
+            end = self.piece(sink, w, text, at, stop, final)
+            if end < 0:
+                break
+            at = end
+        return at
+
     cdef Py_ssize_t piece(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil:
-        """Adds the piece at `at`, by the automaton; returns its end, or -1 if it is not sure."""
+        """Adds the piece at `at`, without the mask kernel; returns its end, or -1 if it is not sure."""
+        return -1
+
+
+@cython.final
+cdef class PieceFinder(LeftFinder):
+    """Finds pieces from the left, by an automaton and faster ways that agree with it.
+
+    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
+    no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
+    rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
+    (tables/kernels.py).
+    """
+
+    def __cinit__(
+        self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None
+    ):
+        cdef const uint8_t[::1] bits
+        self.scanner = scanner
+        self._keep = (joined, borders)
+        self.rules, self.own_kinds, self.own_windows = rules, kinds, windows
+        if joined is not None:
+            bits = joined
+            self.joined = &bits[0]
+        if borders is not None:
+            bits = borders
+            self.borders = &bits[0]
+        if windows is not None:
+            self.open_windows(windows)
+        if not 0 <= rules < RULES_MATRIX:
+            raise ValueError(f"expected a set of rules below {RULES_MATRIX}, found {rules}")
+        self.run_grid, self.only_grid = self.level.grid[rules], self.level.grid_only[rules]
+        if self.run_grid != NULL:
+            kernel_open(&self.kernel, rules, kinds, len(kinds))
+            self.kernel.pages, self.kernel.page_numbers = scanner.tables.pages, scanner.tables.page_numbers
+            self.open_flags()
+
+    def without_cuts(self):
+        """A finder of the automaton's pieces, without cuts inside them."""
+        return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
+
+    def way(self):
+        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
+        if self.run_grid != NULL:
+            return "mask kernel, " + level_shown(self.level.name.decode())
+        return "automaton" if self.windows.groups == NULL else "windows"
+
+    cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil:
+        """F_CUTTABLE if a cut after a cuttable character is allowed, F_CUT_BEFORE if a cut before it is.
+
+        With `borders` these are fewer cuts than `add_cut` makes, which tells the first cut of a piece from the others.
+        """
+        cdef uint8_t flags = F_CUTTABLE
+        if self.borders != NULL and self.borders[c >> 3] >> (c & 7) & 1:
+            flags = 0
+        if rules_of_words(self.kernel.rules) and (
+                self.borders == NULL or not self.borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
+            flags |= F_CUT_BEFORE
+        return flags
+
+    cdef int open_windows(self, tables) except -1:
+        """Groups, histories and verdicts lie one after the other."""
+        cdef const uint8_t[::1] bytes = tables
+        cdef Py_ssize_t size = bytes.shape[0] - WINDOW_GROUPS - WINDOW_HISTORIES
+        if size <= 0 or size % 256:
+            raise ValueError("window tables of the wrong size")
+        self.windows.groups = &bytes[0]
+        self.windows.histories = &bytes[WINDOW_GROUPS]
+        self.windows.verdicts = &bytes[WINDOW_GROUPS + WINDOW_HISTORIES]
+        return 0
+
+    cdef void add_cut(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
+        """Adds the parts of a piece, cut where no token can span two characters."""
+        cdef uint32_t left = 0, right
+        cdef Py_ssize_t at = start, begun = start, width
+        while at < end:
+            right = code_point(text + at, &width)
+            if left and cuttable(right) and may_cut(self.joined, left, right) and (
+                    self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
+                add_piece(sink, w, text, start, at)
+                start = at
+            left = right if cuttable(right) else 0
+            at += width
+        add_piece(sink, w, text, start, end)
+
+    cdef Py_ssize_t find(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        begin_memo(&w.memo, &self.scanner.tables, at, stop)
+        return LeftFinder.find(self, sink, w, text, at, stop, final)
+
+    cdef Py_ssize_t by_pieces(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """By windows, if there are any, as far as they go."""
+        if self.windows.groups != NULL:
+            at = self.by_windows(sink, w, text, at, stop, final)
+        return LeftFinder.by_pieces(self, sink, w, text, at, stop, final)
+
+    cdef Py_ssize_t by_windows(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """Does what `find` does, by verdicts of windows. The automaton finds a piece that no verdict settles.
+
+        `base` is the first byte of a block, `at` the start of the piece in work, in the block or before it.
+        """
+        cdef Py_ssize_t base = at
+        cdef uint32_t history = WINDOW_EDGE
+        cdef uint64_t yes, unknown
+        cdef Py_ssize_t end
+        cdef int bit
+        while stop - base > BLOCK and w.status == FINE:
+            window_block(&self.windows, text + base, &history, &yes, &unknown)
+            if base == at:
+                yes &= ~<uint64_t>1
+                unknown &= ~<uint64_t>1
+            while yes | unknown:
+                bit = __builtin_ctzll(yes | unknown)
+                if yes >> bit & 1:
+                    add_piece(sink, w, text, at, base + bit)
+                    at = base + bit
+                    yes &= yes - 1
+                    continue
+                end = self.piece(sink, w, text, at, stop, final)
+                if end < 0:
+                    return at
+                at = end
+                if end >= base:  # drop the verdicts about the inside and the end of the piece
+                    bit = <int>min(end - base, BLOCK - 1)
+                    yes = yes >> bit >> 1 << bit << 1
+                    unknown = unknown >> bit >> 1 << bit << 1
+            base += BLOCK
+            if at >= base:
+                base = at
+                history = WINDOW_EDGE
+        return at
+
+    cdef Py_ssize_t piece(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
         cdef uint32_t tag = 0
         cdef bint wide = False
         cdef Py_ssize_t end = scan_piece(&self.scanner.tables, text, at, stop, final, &tag, &wide, &w.memo)
@@ -411,6 +406,64 @@ cdef class PieceFinder(Finder):
                 self.add_cut(sink, w, text, at, end)
             else:
                 add_piece(sink, w, text, at, end)
+        return end
+
+
+@cython.final
+cdef class CharacterFinder(LeftFinder):
+    """Cuts where no merge of characters joins the two sides (split/_matrix.h). To upstream a text is then one piece.
+
+    `matrix` is that of tables/character_matrix.py. `joined` is the bitmap of _pieces.joined_bits (None: classes alone
+    decide). `split`: the model's pre-tokenizer cuts before each space, and so does the matrix.
+    """
+
+    def __cinit__(self, matrix, joined=None, bint split=False):
+        cdef const uint8_t[::1] m = memoryview(matrix).cast("B")
+        cdef const uint8_t[::1] bits
+        if m.shape[0] < MATRIX_PAGES + 256 or (m.shape[0] - MATRIX_PAGES) % 256:
+            raise ValueError("a matrix of the wrong size")
+        self.matrix, self._keep, self.split = m, joined, split
+        if joined is not None:
+            bits = joined
+            self.joined = &bits[0]
+        kernel_open(&self.kernel, RULES_MATRIX, bytes(range(MATRIX_CLASSES)), MATRIX_CLASSES)
+        matrix_open(&self.kernel, &m[0])
+        self.kernel.pages, self.kernel.page_numbers = &m[MATRIX_PAGES], <const uint16_t *>&m[MATRIX_CLASSES]
+        self.run_grid, self.only_grid = self.level.grid[RULES_MATRIX], self.level.grid_only[RULES_MATRIX]
+        self.open_flags()
+
+    def without_cuts(self):
+        """A finder of upstream's pieces: the text, cut before each space if the model's pre-tokenizer does that."""
+        cdef int row = 0xFF ^ self.split << MATRIX_SPACE
+        return CharacterFinder(bytes([row] * MATRIX_CLASSES) + self.matrix[MATRIX_CLASSES:], None, self.split)
+
+    def way(self):
+        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), or "pairs of characters"."""
+        if self.run_grid != NULL:
+            return "mask kernel, " + level_shown(self.level.name.decode())
+        return "pairs of characters"
+
+    cdef Py_ssize_t first_part(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        """The first cut in `text[at:stop]`, which is not empty; without one, `stop` if it is final, else -1."""
+        cdef Py_ssize_t width
+        cdef uint32_t left = code_point(text + at, &width), right
+        at += width
+        while at < stop:
+            right = code_point(text + at, &width)
+            if matrix_apart(&self.kernel, left, right):
+                return at
+            left = right
+            at += width
+        return stop if final else -1
+
+    cdef Py_ssize_t piece(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    ) noexcept nogil:
+        cdef Py_ssize_t end = self.first_part(text, at, stop, final)
+        if end >= 0:
+            add_piece(sink, w, text, at, end)
         return end
 
 

@@ -18,8 +18,10 @@ Source: synchronizing words of automata (Cerny, 1964), here for the words at han
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memmove, memset
 
-from dstok.core.find._finder cimport PieceFinder
-from dstok.core.split._scan cimport ROW, ROWS, Memo, Run, ScanTables, begin_memo, drop, next_edge, scan_piece, settle
+from dstok.core.find._finder cimport CharacterFinder, LeftFinder, PieceFinder
+from dstok.core.split._scan cimport (
+    ROW, ROWS, Memo, Run, Scanner, ScanTables, begin_memo, drop, next_edge, scan_piece, settle,
+)
 
 cdef enum:
     MOST = 32                # possible ends: more hardly ever meet
@@ -101,15 +103,17 @@ cdef Py_ssize_t meeting(
     return ends.at[0] if ends.count == 1 else -1
 
 
-def sure_start(PieceFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at):
+def sure_start(LeftFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at):
     """The first sure start of a piece that is found in `text` from `at` on, or -1. `at` is a border of characters."""
     cdef Ends ends
+    cdef Scanner scanner
     cdef Py_ssize_t place = -1
     if not 0 <= at < text.shape[0]:
         return -1
-    if finder.characters:  # the two characters at a cut tell it
-        return finder.first_part(&text[0], at, text.shape[0], False)
+    if isinstance(finder, CharacterFinder):  # two characters tell a cut
+        return (<CharacterFinder>finder).first_part(&text[0], at, text.shape[0], False)
+    scanner = (<PieceFinder>finder).scanner
     with nogil:
-        if possible_ends(&finder.scanner.tables, &text[0], at, text.shape[0], &ends):
-            place = meeting(&finder.scanner.tables, &text[0], text.shape[0], &ends)
+        if possible_ends(&scanner.tables, &text[0], at, text.shape[0], &ends):
+            place = meeting(&scanner.tables, &text[0], text.shape[0], &ends)
     return place

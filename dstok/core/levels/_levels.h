@@ -32,6 +32,14 @@
         grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, alone ? grid_plain_##name##_##level : NULL, \
                     grid_last_##name##_##level, p, stop, final, full, run); \
     }
+#define MATRIX_RUN(level, target, write) \
+    target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
+        return matrix_only_by(t, matrix_##level, write, p, size, starts); \
+    } \
+    target static void matrix_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                          GridRun *run) { \
+        matrix_run_by(t, matrix_##level, write, p, stop, final, full, run); \
+    }
 /* A copy for each set of rules, by its number; cl100k uses the copy of threes. `alone`: blocks of ASCII have a loop of
  * their own. `ahead`: of the other blocks, too, the masks are made before the rules of the block before. */
 #define GRID_LEVEL(level, target, alone, ahead, write) \
@@ -43,16 +51,19 @@
     GRID_RUN(llm, level, target, alone, ahead, write, RULES_LLM) \
     GRID_RUN(coder, level, target, alone, ahead, write, RULES_CODER) \
     GRID_RUN(tekken, level, target, alone, ahead, write, RULES_TEKKEN) \
+    MATRIX_RUN(level, target, write) \
     static const GridRunFunction GRID_##level[] = { \
         [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
         [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
         [RULES_CL100K] = grid_run_threes_##level, [RULES_LLM] = grid_run_llm_##level, \
-        [RULES_CODER] = grid_run_coder_##level, [RULES_TEKKEN] = grid_run_tekken_##level}; \
+        [RULES_CODER] = grid_run_coder_##level, [RULES_TEKKEN] = grid_run_tekken_##level, \
+        [RULES_MATRIX] = matrix_run_##level}; \
     static const GridOnlyFunction GRID_ONLY_##level[] = { \
         [RULES_V3] = grid_only_v3_##level, [RULES_ONES] = grid_only_ones_##level, [RULES_THREES] = grid_only_threes_##level, \
         [RULES_CASED] = grid_only_cased_##level, [RULES_GPT2] = grid_only_gpt2_##level, \
         [RULES_CL100K] = grid_only_threes_##level, [RULES_LLM] = grid_only_llm_##level, \
-        [RULES_CODER] = grid_only_coder_##level, [RULES_TEKKEN] = grid_only_tekken_##level}; \
+        [RULES_CODER] = grid_only_coder_##level, [RULES_TEKKEN] = grid_only_tekken_##level, \
+        [RULES_MATRIX] = matrix_only_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
 GRID_LEVEL(16, , 0, 0, grid_write)
@@ -61,6 +72,7 @@ GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2)
 GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512)
 #endif
 #undef GRID_RUN
+#undef MATRIX_RUN
 #undef GRID_LEVEL
 
 /* The instructions that the compiler may use by default: on aarch64 NEON. */

@@ -3,7 +3,7 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
-from dstok.core.find._finder cimport PieceFinder
+from dstok.core.find._finder cimport LeftFinder
 from dstok.core.merge._bpe cimport BPE
 from dstok.core.text._normalize cimport Normalizer
 from dstok.core.run._pass cimport Pass
@@ -16,7 +16,7 @@ from dstok.core.find._workspace cimport Workspace
 
 @cython.final
 cdef class Encoder:
-    cdef readonly PieceFinder finder
+    cdef readonly LeftFinder finder
     cdef Pass run                 # makes ids
     cdef PyObject *span_pass      # a Pass that makes ids and their spans, or NULL
     cdef BPE bpe

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dstok.base.texts import Text
-from dstok.core.find._finder import PieceFinder
+from dstok.core.find._finder import LeftFinder
 from dstok.core.merge._bpe import BPE
 from dstok.core.text._normalize import Normalizer
 from dstok.core.text._policy import Policy
@@ -22,9 +22,9 @@ class Encoder:
 
     size: int
     cuts_texts: bool
-    finder: PieceFinder
+    finder: LeftFinder
     def __init__(
-        self, finder: PieceFinder, bpe: BPE, direct: bytes | bytearray | memoryview, size: int,
+        self, finder: LeftFinder, bpe: BPE, direct: bytes | bytearray | memoryview, size: int,
         normalizer: Normalizer | None = None,
     ) -> None: ...
     def __copy__(self) -> Encoder: ...

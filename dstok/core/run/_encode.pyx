@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from dstok.core.merge._bpe cimport BPE
-from dstok.core.find._finder cimport PieceFinder
+from dstok.core.find._finder cimport LeftFinder
 from dstok.core.text._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core.find._id_sink cimport IdSink, IdSpanSink
 from dstok.core.text._normalize cimport PREFIX_NONE, Normalizer
@@ -63,7 +63,7 @@ cdef class Encoder:
     """
 
     def __cinit__(
-        self, PieceFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
+        self, LeftFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
     ):
         self.finder = finder
         self.bpe, self.run = bpe, Pass(finder, IdSink(bpe))

@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport uint8_t
 
 from dstok.core.text._added cimport Match
-from dstok.core.find._finder cimport PieceFinder
+from dstok.core.find._finder cimport LeftFinder
 from dstok.core.simd._level cimport Implementation
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._sink cimport Sink
@@ -18,7 +18,7 @@ cdef enum:
 
 @cython.final
 cdef class Pass:
-    cdef PieceFinder finder
+    cdef LeftFinder finder
     cdef Sink sink
     cdef const Implementation *level
 

@@ -16,7 +16,7 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core.text._added cimport Match
-from dstok.core.find._finder cimport PieceFinder
+from dstok.core.find._finder cimport CharacterFinder, LeftFinder
 from dstok.core.simd._level cimport FIRST_PAD, chosen
 from dstok.core.text._normalize cimport PREFIX_NONE, PREFIX_TEXT, puts_space
 from dstok.core.merge._pieces cimport CHUNK_ROOM, MIDDLE, PAD
@@ -34,7 +34,7 @@ cdef enum:
 cdef class Pass:
     """Added tokens -> finder -> sink. It never changes."""
 
-    def __cinit__(self, PieceFinder finder not None, Sink sink not None):
+    def __cinit__(self, LeftFinder finder not None, Sink sink not None):
         self.finder, self.sink, self.level = finder, sink, chosen()
 
     # Added tokens, and the text between them.
@@ -97,7 +97,7 @@ cdef class Pass:
         cdef Py_ssize_t size
         if w.prefix == PREFIX_TEXT and w.fresh != 2 or not puts_space(w.prefix, text + at, stop - at):
             return at
-        size = self.finder.first_part(text, at, stop, final) - at
+        size = (<CharacterFinder>self.finder).first_part(text, at, stop, final) - at
         if size < 0 or not w.reserve_lead(size + 1):
             return -1
         w.lead[0] = 0x20

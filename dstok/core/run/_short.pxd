@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
-from dstok.core.find._finder cimport PieceFinder
+from dstok.core.find._finder cimport LeftFinder
 from dstok.core.text._normalize cimport Normalizer
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport Pool
@@ -24,7 +24,7 @@ cdef extern from "merge/_few.h":
 
 @cython.final
 cdef class ShortPass:
-    cdef PieceFinder finder
+    cdef LeftFinder finder
     cdef Pool pool
     cdef bint serves          # ASCII
     cdef bint serves_all      # other texts, too

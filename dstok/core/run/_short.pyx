@@ -34,7 +34,7 @@ cdef enum:
 cdef class ShortPass:
     """Serves a model with a mask kernel. A normalizer must leave ASCII as it is, but for a prefix; then ASCII only."""
 
-    def __cinit__(self, PieceFinder finder not None, Pool pool not None, Normalizer normalizer):
+    def __cinit__(self, LeftFinder finder not None, Pool pool not None, Normalizer normalizer):
         self.finder, self.pool = finder, pool
         self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
         self.prefix = PREFIX_NONE if normalizer is None else normalizer.prefix

@@ -10,7 +10,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
-from dstok.core.find._finder cimport Finder, PieceFinder
+from dstok.core.find._finder cimport Finder, LeftFinder
 from dstok.core.find._pool cimport Pool
 from dstok.core.find._sink cimport SPAN, CountSink, Sink, SpanSink
 from dstok.core.simd._level cimport chosen
@@ -144,7 +144,7 @@ cdef class SpanPass:
 
         Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
         """
-        cdef PieceFinder finder = self.finder
+        cdef LeftFinder finder = self.finder
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t end, length = text.shape[0]
         w.begin(False, False)

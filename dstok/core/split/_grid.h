@@ -11,13 +11,14 @@
  * The kernel gives up (returns 0) at a place that its rules do not settle, and where blanks after a newline go on for
  * too long. The caller then goes back to the last anchor, and takes the automaton.
  * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken), _runs.h (those of
- * DeepSeek's LLM, Coder, V2).
+ * DeepSeek's LLM, Coder, V2). Models that merge characters have a kernel without rules, _matrix.h, in the same blocks.
  */
 #ifndef DSTOK_GRID_H
 #define DSTOK_GRID_H
 
 #include "simd/_implementation.h"
 #include "split/_masks_avx512.h"
+#include "split/_matrix_avx512.h"
 #include "split/_runs.h"
 #include "split/_words.h"
 
@@ -100,6 +101,15 @@ GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridNarrow narrow
     return grid_block(rules, (GridText){p, p + size, 1, text, 0, t->rules == RULES_CL100K}, &m, s, found);
 }
 
+/* Writes the starts of a whole text, that at 0 and those `later`, and its end; returns the number of pieces. */
+GRID_INLINE int grid_all(GridWrite write, uint64_t later, int size, uint32_t *starts) {
+    int pieces = __builtin_popcountll(later) + 1;
+    starts[0] = 0;
+    write(later, 0, starts + 1);
+    starts[pieces] = (uint32_t)size;
+    return pieces;
+}
+
 /* Writes the starts of a whole text of 1 to 63 bytes, and its end; returns the number of pieces, or -1 if the rules do
  * not settle it. The state is zeros before the text, and nobody needs it after: the compiler drops what makes it. */
 GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow, GridWide wide, GridWrite write,
@@ -108,12 +118,7 @@ GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow
     GridStarts found = {0};
     if (__builtin_expect(grid_last_by(t, rules, narrow, wide, p, size, &s, &found) < size, 0))
         return -1;
-    uint64_t later = found.starts & ~1ull;
-    int pieces = __builtin_popcountll(later) + 1;
-    starts[0] = 0;
-    write(later, 0, starts + 1);
-    starts[pieces] = (uint32_t)size;
-    return pieces;
+    return grid_all(write, found.starts & ~1ull, size, starts);
 }
 
 /* The starts found so far, and how far the text is decided. `fresh` has no bit for a start that is there already. */
@@ -135,6 +140,21 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
     }
     end->count += __builtin_popcountll(found.starts);
     end->here += (uint32_t)size;
+}
+
+GRID_INLINE GridEnd grid_enter(const GridRun *run) {
+    return (GridEnd){run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces])};
+}
+
+/* Adds the last piece where the text ends. */
+GRID_INLINE void grid_leave(int rules, uint32_t stop, int final, GridEnd end, GridRun *run) {
+    if (final && end.here == stop && end.starts[end.count] < stop) {
+        end.starts[++end.count] = stop;
+        end.anchor = end.count;
+    }
+    run->at = end.here;
+    run->pieces = end.count;
+    run->anchor = rules_of_cased(rules) ? end.anchor : end.count;
 }
 
 /* Decides blocks of ASCII from `end->here` on, until one is not or is not decided whole; returns 0 where the rules give up.
@@ -176,7 +196,7 @@ GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, GridNarrow narro
 GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNarrow narrow, GridWide wide,
                              GridWrite write, GridPlain plain, GridLast last, const uint8_t *p, uint32_t stop, int final,
                              int full, GridRun *run) {
-    GridEnd end = {run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces])};
+    GridEnd end = grid_enter(run);
     uint32_t look = final ? 64 : GRID_LOOK;
     int made = 0, calm = plain != NULL; /* whether `next` has the masks of the block; whether the block before was ASCII */
     GridState *s = &run->state;
@@ -221,13 +241,37 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNa
             break;
         grid_append(rules, write, found, size, &end);
     }
-    if (final && end.here == stop && end.starts[end.count] < stop) {
-        end.starts[++end.count] = stop;
-        end.anchor = end.count;
+    grid_leave(rules, stop, final, end, run);
+}
+
+/* Returns the starts in a block, but for its first byte. `*size`: the bytes decided, unless the text ends before. */
+typedef uint64_t (*MatrixBlock)(const KernelTables *t, const uint8_t *p, uint64_t text, int *size);
+
+/* Does what `grid_run_by` does, by a matrix. It decides everything. */
+GRID_INLINE void matrix_run_by(const KernelTables *t, MatrixBlock block, GridWrite write, const uint8_t *p, uint32_t stop,
+                               int final, int full, GridRun *run) {
+    GridEnd end = grid_enter(run);
+    uint64_t begins = run->state.begins;
+    while (end.count < full && end.here < stop && (final || end.here + GRID_LOOK <= stop)) {
+        uint32_t left = stop - end.here;
+        int size;
+        uint64_t text = left < 64 ? (1ull << left) - 1 : ~0ull;
+        uint64_t starts = (block(t, p + end.here, text, &size) & ~1ull) | begins;
+        if (left < 64)
+            size = (int)left;
+        begins = starts >> size & 1;
+        grid_append(RULES_MATRIX, write, (GridStarts){starts & ((1ull << size) - 1), 0}, size, &end);
     }
-    run->at = end.here;
-    run->pieces = end.count;
-    run->anchor = rules_of_cased(rules) ? end.anchor : end.count;
+    run->state.begins = (uint32_t)begins;
+    grid_leave(RULES_MATRIX, stop, final, end, run);
+}
+
+/* Does what `grid_only_by` does, by a matrix. */
+GRID_INLINE int matrix_only_by(const KernelTables *t, MatrixBlock block, GridWrite write, const uint8_t *p, int size,
+                               uint32_t *starts) {
+    int decided;
+    uint64_t text = (1ull << size) - 1;
+    return grid_all(write, block(t, p, text, &decided) & text & ~1ull, size, starts);
 }
 
 #endif

@@ -11,9 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The sets of rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h). */
+/* The sets of rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h); and the matrix of models that
+ * merge characters (_matrix.h). */
 enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
-       RULES_LLM = 7, RULES_CODER = 8, RULES_TEKKEN = 9, RULES_COUNT };
+       RULES_LLM = 7, RULES_CODER = 8, RULES_TEKKEN = 9, RULES_MATRIX = 10, RULES_COUNT };
 
 static inline int rules_of_words(int rules) {
     return (rules >= RULES_ONES && rules <= RULES_CL100K) || rules == RULES_TEKKEN;
@@ -45,6 +46,7 @@ typedef struct KernelTables {
     uint8_t range_first[GRID_RANGES], range_size[GRID_RANGES], range_flags[GRID_RANGES]; /* of pages; flags 0: none */
     uint8_t kinds[256];            /* the flags of the characters of a class that are not ASCII */
     int rules;
+    uint8_t rows[16];              /* the matrix of _matrix.h by class; twice, for look-ups of 16 bytes */
 } KernelTables;
 
 /* The flags of a character that is not ASCII. One bit has two names, since all eight are taken and no set of rules

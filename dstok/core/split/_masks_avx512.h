@@ -149,9 +149,9 @@ static inline uint64_t avx512_all_cuts(const KernelTables *t, __m512i high, __m5
     return _pdep_u64(cut, leads);
 }
 
-/* Sets the masks of the characters beyond ASCII. `text` says which bytes are text. */
-SIMD_AVX512 GRID_INLINE void wide_avx512(const KernelTables *t, int rules, const uint8_t *p, uint64_t text,
-                                         uint32_t before, GridMasks *m) {
+/* The flags of the characters beyond ASCII, at their first bytes, and their code points. Sets m->leads, three, four. */
+SIMD_AVX512 GRID_INLINE __m512i avx512_wide(const KernelTables *t, const uint8_t *p, uint64_t text, GridMasks *m,
+                                            __m512i *high, __m512i *low) {
     __m512i x = ~text ? _mm512_maskz_loadu_epi8(text, p) : _mm512_loadu_si512(p);
     uint64_t leads = m->leads = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xC0));
     uint64_t three = m->three = _mm512_cmpge_epu8_mask(x, _mm512_set1_epi8((char)0xE0));
@@ -161,15 +161,23 @@ SIMD_AVX512 GRID_INLINE void wide_avx512(const KernelTables *t, int rules, const
 
     /* The code points, in two bytes; a character of two bytes as if a third byte stood before it. */
     __m512i middle = _mm512_mask_blend_epi8(three, x, next), end = _mm512_mask_blend_epi8(three, next, last);
-    __m512i high = _mm512_or_si512(avx512_only(three, BYTES_LEFT(x, 4, 0xF0)), BYTES_RIGHT(middle, 2, 0x0F));
-    __m512i low = _mm512_or_si512(BYTES_LEFT(middle, 6, 0xC0), _mm512_and_si512(end, _mm512_set1_epi8(0x3F)));
-    __m512i flags = avx512_only(asked, avx512_flags(t, high, low, asked));
-    if (__builtin_expect(four != 0, 0))
-        flags = avx512_four(t, p, flags, four);
-    __m512i moved = _mm512_or_si512(avx512_moved(flags, 1, leads << 1), avx512_moved(flags, 2, three << 2));
+    *high = _mm512_or_si512(avx512_only(three, BYTES_LEFT(x, 4, 0xF0)), BYTES_RIGHT(middle, 2, 0x0F));
+    *low = _mm512_or_si512(BYTES_LEFT(middle, 6, 0xC0), _mm512_and_si512(end, _mm512_set1_epi8(0x3F)));
+    __m512i flags = avx512_only(asked, avx512_flags(t, *high, *low, asked));
+    return __builtin_expect(four != 0, 0) ? avx512_four(t, p, flags, four) : flags;
+}
+
+/* The flags at all bytes of their characters. */
+SIMD_AVX512 GRID_INLINE __m512i avx512_every(__m512i flags, const GridMasks *m) {
+    __m512i moved = _mm512_or_si512(avx512_moved(flags, 1, m->leads << 1), avx512_moved(flags, 2, m->three << 2));
     __m512i every = _mm512_or_si512(flags, moved);
-    if (__builtin_expect(four != 0, 0))
-        every = _mm512_or_si512(every, avx512_moved(flags, 3, four << 3));
+    return __builtin_expect(m->four != 0, 0) ? _mm512_or_si512(every, avx512_moved(flags, 3, m->four << 3)) : every;
+}
+
+/* Sets the masks of the characters beyond ASCII. `text` says which bytes are text. */
+SIMD_AVX512 GRID_INLINE void wide_avx512(const KernelTables *t, int rules, const uint8_t *p, uint64_t text,
+                                         uint32_t before, GridMasks *m) {
+    __m512i high, low, flags = avx512_wide(t, p, text, m, &high, &low), every = avx512_every(flags, m);
 
 #define HAS(v, flag) _mm512_test_epi8_mask(v, _mm512_set1_epi8(flag))
     GridBits first = {.cuttable = HAS(flags, F_CUTTABLE), .rare = HAS(flags, F_RARE)};
@@ -182,7 +190,7 @@ SIMD_AVX512 GRID_INLINE void wide_avx512(const KernelTables *t, int rules, const
 #undef HAS
     uint64_t pairs = grid_pairs(rules, &first, before);
     if (pairs)
-        first.cut = avx512_all_cuts(t, high, low, leads, pairs, before);
+        first.cut = avx512_all_cuts(t, high, low, m->leads, pairs, before);
     grid_add(rules, p, &first, all, m->wide, !~text, m);
 }
 

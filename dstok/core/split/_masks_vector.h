@@ -54,25 +54,10 @@ FUNCTION uint64_t NAME(cuts)(const KernelTables *t, uint8_t *high, uint8_t *low,
     return cut;
 }
 
-/* Sets the flags of the characters of four bytes, one by one. */
-FUNCTION void NAME(fours)(const KernelTables *t, const uint8_t *p, uint64_t four, GridBits *first) {
-    for (; four; four &= four - 1) {
-        uint64_t bit = four & -four;
-        uint8_t flags = grid_four(t, p + __builtin_ctzll(four));
-        first->letter |= flags & F_LETTER ? bit : 0;
-        first->punct |= flags & F_PUNCT ? bit : 0;
-        first->cjk |= flags & F_CJK ? bit : 0;
-        first->blank |= flags & F_BLANK ? bit : 0;
-        first->rare |= flags & F_RARE ? bit : 0;
-        first->number |= flags & F_NUMBER ? bit : 0;
-    }
-}
-
-/* Sets the masks of the characters beyond ASCII. */
-FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
-                         GridMasks *m) {
+/* Sets the flags of the characters beyond ASCII, at their first bytes, their code points, and m->leads, three, four. */
+FUNCTION void NAME(flags)(const KernelTables *t, const uint8_t *p, uint64_t text, GridMasks *m, V *flags, V *high,
+                          V *low) {
     const V *x = (const V *)p;
-    V flags[PARTS], above[PARTS + 1], below[PARTS + 1], *high = above + 1, *low = below + 1;
     uint64_t leads = m->leads = WORD(c >= ALL(0xC0)) & text, three = m->three = WORD(c >= ALL(0xE0)) & text;
     uint64_t four = m->four = WORD(c >= ALL(0xF0)) & text, asked = leads & ~four;
     const V *next = (const V *)(p + 1), *last = (const V *)(p + 2);
@@ -119,9 +104,19 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uin
         int i = __builtin_ctzll(asked);
         flag[i] = t->flags[(uint32_t)highs[i] << 8 | lows[i]];
     }
+    for (; __builtin_expect(four != 0, 0); four &= four - 1)
+        flag[__builtin_ctzll(four)] = grid_four(t, p + __builtin_ctzll(four));
+}
 
+/* Sets the masks of the characters beyond ASCII. */
+FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
+                         GridMasks *m) {
+    V flags[PARTS], high[PARTS + 1], low[PARTS + 1];
+    NAME(flags)(t, p, text, m, flags, high + 1, low + 1);
+    const V *x = flags;
+    uint64_t leads = m->leads;
     GridBits first;
-#define FIRST(n) (WORD(flags[i] << (7 - n)) & leads)
+#define FIRST(n) (WORD(c << (7 - n)) & leads)
     first.letter = FIRST(0);
     first.punct = FIRST(1);
     first.cjk = FIRST(2);
@@ -131,9 +126,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uin
     first.number = rules == RULES_V3 ? 0 : FIRST(6);
 #undef FIRST
     uint64_t pairs = grid_pairs(rules, &first, before);
-    first.cut = pairs ? NAME(cuts)(t, highs, lows, pairs, before) : 0;
-    if (four)
-        NAME(fours)(t, p, four, &first);
+    first.cut = pairs ? NAME(cuts)(t, (uint8_t *)(high + 1), (uint8_t *)(low + 1), pairs, before) : 0;
     grid_spread(rules, p, &first, m->wide, !~text, m);
 }
 
@@ -179,6 +172,8 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
     }
     grid_narrow(text, wide, m);
 }
+
+#include "split/_matrix_vector.h"
 
 #undef PARTS
 #undef WORD

@@ -47,6 +47,7 @@ typedef struct {
     uint64_t ascii;     /* runs: an ASCII letter, if the rules need it */
     uint64_t digits;    /* not a bit: digits since the last number start */
     uint32_t before;    /* the code point of the last character, if it is cuttable, else 0 */
+    uint32_t begins;    /* the matrix kernel: does the block begin with a start? */
 } GridState;
 
 /* The place of a block. The rules hold for any number of bytes: 64 in the kernel, few in the walk (check/_walk.pyx). Where

@@ -21,11 +21,14 @@ from dstok.core.check._check import (
     check_classes,
     check_direct,
     check_edges,
+    check_matrix,
+    check_matrix_classes,
     check_merges,
     check_pairs,
     check_tokens,
     check_windows,
 )
+from dstok.core.find._finder import CharacterFinder
 from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.core.merge._pieces import BORDER_BYTES, JOINED_BYTES
 from dstok.errors import ImageError
@@ -38,6 +41,7 @@ from dstok.formats.framing import check_framing
 from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.row_settings import check_row_settings
 from dstok.formats.tokens import NOT_IN_UTF_8
+from dstok.tables.character_matrix import CLASSES
 from dstok.tables.flat import TABLES_FORMAT, Image, tables_from_image
 from dstok.tables.image.file import AGAIN
 from dstok.tables.kernels import KINDS, NONE
@@ -48,7 +52,8 @@ __all__ = ["check_image", "tokenizer_parts"]
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
             "pair_ids", "direct", "joined", "borders", "windows")
-DEAD = "dead"  # the section that follows them if there are dead merges
+MATRIX = "matrix"  # the section that follows them in a model of characters
+DEAD = "dead"  # the section that follows these if there are dead merges
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/_scan.pyx
 MAX_SEEDS = 1 << 22  # see core/merge/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see tables/byte_pairs.py
@@ -203,10 +208,11 @@ def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
 
 
 def _check_sizes(image: Image) -> None:
-    _ask("sections", tuple(image.places) in (SECTIONS, (*SECTIONS, DEAD)), " ".join(SECTIONS), " ".join(image.places))
+    characters = "characters" in image.description
+    needed = (*SECTIONS, MATRIX) if characters else SECTIONS
+    _ask("sections", tuple(image.places) in (needed, (*needed, DEAD)), " ".join(needed), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, image.description["merges"]
-    characters = "characters" in image.description
     least_ids = 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
@@ -220,6 +226,9 @@ def _check_sizes(image: Image) -> None:
              "atoms": 0 if characters else 4 << 16, "byte_pairs": 8 << 16,
              "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] or characters else 0,
              "borders": BORDER_BYTES if size["borders"] else 0}
+    if characters:
+        pages = size[MATRIX] - CLASSES - 2 * 0x1100
+        _ask("section matrix", pages % PAGE == 0 and PAGE <= pages <= 0x1100 * PAGE, f"pages of {PAGE} bytes", pages)
     for name, length in exact.items():
         _ask(f"section {name}", size[name] == length, f"{length} bytes", f"{size[name]} bytes")
 
@@ -277,6 +286,9 @@ def _check_words(image: Image) -> None:
     check_pairs(bpe, merges)
     if tables.characters is None:
         check_atoms(bpe, s["atoms"])
+    else:
+        check_matrix_classes(s[MATRIX])
+        check_matrix(CharacterFinder(s[MATRIX], s["joined"], tables.characters.split), bpe, merges)
     check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     check_direct(bpe, s["direct"])
     if DEAD in s:
