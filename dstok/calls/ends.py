@@ -89,7 +89,7 @@ class Ends:
 
     def _starts(self, text: str, origin: int = 0) -> Places:
         """The starts of all ids of `text` from a sure start on."""
-        chars, normalized = self._spans(text[origin:])
+        chars, normalized = self._spans(text[origin:], inside=origin > 0)
         if normalized is not None:
             chars = normalized.char_spans(chars)
 
@@ -99,9 +99,14 @@ class Ends:
 
         return len(chars), start
 
-    def _spans(self, text: str, limit: int = sys.maxsize) -> tuple[npt.NDArray[np.int64], NormalizedText | None]:
-        """The spans of ids in the normalized text, in code points, and that text; None if it is `text` itself."""
-        _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit)
+    def _spans(
+        self, text: str, limit: int = sys.maxsize, inside: bool = False,
+    ) -> tuple[npt.NDArray[np.int64], NormalizedText | None]:
+        """The spans of ids in the normalized text, in code points, and that text; None if it is `text` itself.
+
+        `inside`: the text is the rest of another one from a sure start on.
+        """
+        _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit, True, inside)
         if chars is not None:
             return chars, None
         data, normalized = text.encode("utf-8", "surrogatepass"), None  # no surrogate before `end`

@@ -3,8 +3,8 @@
 In: a text, a place in it. Out: a sure start near the place, or the start of the text.
 Invariant: the ids from a sure start on are those that the whole text has there, whatever stands before. Three things
 make a start sure. A piece begins there (core/find/_sure_start.pyx). No added token lies near it, so none reaches over
-it. The text is normalized from a boundary before it on. If one of these is not known, the text's start is the result;
-also if the model puts a space before a text: the rest alone would get one, too.
+it. The text is normalized from a boundary before it on. If one of these is not known, the text's start is the result.
+If the model puts a space before a text, the rest gets none when it is encoded alone (`inside` of `encode_spans`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ _BOUNDARY = 64  # code points in which a boundary of the normalizer is searched
 
 def start_before(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
     """A sure start in `text`, at most `_WINDOW` code points after `place`; or 0."""
-    if policy.reach < 0 or not (normalizer is None or (normalizer.local and not normalizer.prefix)):
+    policy = policy.quick  # no call asks which ids from a start on are added tokens
+    if normalizer is not None:
+        if not normalizer.local or (normalizer.prefix and policy.contents[1]):
+            return 0
+        normalizer = normalizer.bare()
+    if policy.reach < 0:
         return 0
     for window in range(place, max(place - _TRIES * _WINDOW, 0), -_WINDOW):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from shares import share
 from tokenizers import Tokenizer as Upstream
 
 from dstok import Tokenizer
+from dstok.calls.ends import Ends
 from dstok.errors import UnsupportedError
 
 TEXTS = st.text(st.sampled_from([*ALPHABET, *"   Ω\x00"]), max_size=40)
@@ -49,6 +51,13 @@ def check(tok: Tokenizer, upstream: Upstream, text: str) -> None:
     found = tok.encode_with_offsets(text)
     assert found.ids.tolist() == expected.ids
     assert [tuple(span) for span in found.char_spans.tolist()] == expected.offsets
+    bytes_of = [len(text[:end].encode()) for end in range(len(text) + 1)]
+    for (start, end), (first, last), token in zip(found.byte_spans.tolist(), expected.offsets, expected.tokens):
+        assert start >= bytes_of[first] and end <= bytes_of[last]
+        assert token.startswith("<0x") or (start, end) == (bytes_of[first], bytes_of[last])
+    pieces = tok.inspect().piece_spans(text).tolist()
+    for (start, end), piece in zip(found.byte_spans.tolist(), found.pieces.tolist()):
+        assert pieces[piece][0] <= start <= end <= pieces[piece][1]
     assert tok.encode(text, special="none") == tok.encode_with_offsets(text, special="none").ids.tolist()
 
 
@@ -115,3 +124,17 @@ def test_runs_that_need_no_search() -> None:
         assert (policy.quick is not policy) == quick
         for length in range(1, 60):
             check(tok, Upstream.from_str(json.dumps(file)), f"a{length * chr(10)} a")
+
+
+@given(random_models(), st.lists(TEXTS, min_size=3, max_size=6), st.integers(0, 2**30))
+def test_the_last_ids_of_a_long_text(file: dict[str, Any], parts: list[str], seed: int) -> None:
+    """They are found from a sure start on, without a space that only the text's start gets."""
+    tok = built(file)
+    if tok is None:
+        return
+    chance = random.Random(seed)
+    text = "".join(chance.choice(parts) for _ in range(600))
+    ends = Ends(tok._encoder, tok._normalizer, tok._added.policy("all"))
+    (count, start), (whole, start_of) = ends.last(text, 20), ends._starts(text)
+    least = min(count, 20)
+    assert [start(count - back) for back in range(1, least + 1)] == [start_of(whole - back) for back in range(1, least + 1)]

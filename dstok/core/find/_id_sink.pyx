@@ -322,6 +322,25 @@ cdef class IdSpanSink(IdSink):
             ends[i] = characters
         return characters
 
+    cdef void begin_lead(self, Workspace w, const uint8_t *text, Py_ssize_t at) noexcept nogil:
+        count_characters(w, text, at)
+        w.counted -= 1
+        w.characters -= 1
+
+    cdef void end_lead(self, Workspace w, Py_ssize_t first, Py_ssize_t width) noexcept nogil:
+        """The space has the place of the character after it, as upstream's alignment says."""
+        cdef bint alone
+        if w.status != FINE:
+            return
+        alone = self.bpe.width(w.out[first]) == 1
+        if w.ends_only:
+            w.char_spans[first] += alone
+            return
+        w.spans[2 * first] += 1
+        w.char_spans[2 * first] += 1
+        w.spans[2 * first + 1] += width if alone else 0
+        w.char_spans[2 * first + 1] += alone
+
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Py_ssize_t first = w.count
         IdSink.take_giant(self, w, text, start, end)

@@ -33,6 +33,14 @@ cdef class Sink:
         """Takes an added token between pieces; false if memory is out."""
         return True
 
+    cdef void begin_lead(self, Workspace w, const uint8_t *text, Py_ssize_t at) noexcept nogil:
+        """Tells that the next pieces come from a copy of `text[at:]` with a space before it."""
+        pass
+
+    cdef void end_lead(self, Workspace w, Py_ssize_t first, Py_ssize_t width) noexcept nogil:
+        """Tells that they were taken: the id number `first` has the space, before a character of `width` bytes."""
+        pass
+
 
 @cython.final
 cdef class SpanSink(Sink):

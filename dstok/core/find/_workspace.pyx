@@ -27,6 +27,7 @@ cdef class Workspace:
 
     def __cinit__(self, PieceMemory pieces, bint writable):
         self._keep = pieces
+        self.opening = 2
         if pieces is not None:
             self.table = pieces.table
             self.table.writable = writable
@@ -50,7 +51,7 @@ cdef class Workspace:
         self.starts[0] = 0
         self.counting = counting
         self.noting = noting
-        self.fresh = 2
+        self.fresh = self.opening
         self.prefix = 0
         self.status = FINE
 

@@ -151,7 +151,7 @@ cdef class Encoder:
         if self.normalizer is not None:
             verdict = self.normalizer.verdict(source, self.run.level)
             if self.normalizer.prefix != PREFIX_NONE:
-                notes_normalized = w.noting or policy.normalized is not None
+                notes_normalized = w.noting and not w.own_places or policy.normalized is not None
                 w.prefix = PREFIX_NONE if notes_normalized else self.normalizer.prefix
         if verdict == NO_MEMORY:
             w.status = OUT_OF_MEMORY
@@ -290,16 +290,23 @@ cdef class Encoder:
             there = late_put(&self.span_pass, <PyObject *>made)
         return <Pass>there
 
-    def encode_spans(self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX):
+    def encode_spans(
+        self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint own_places=False,
+        bint inside=False
+    ):
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
-        `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. With a
-        normalizer, spans and notes lie in the normalized text. `characters` is None with a normalizer, and if the model
-        drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
+        `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. Where a
+        normalizer changes the text, spans and notes lie in the normalized text, and `characters` is None; also if the
+        model drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
+        own_places: a space that the model puts before a stretch is no change; it has the place of the next character.
+        inside: no such space goes before the text itself.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
         w.begin_spans(False)
+        w.own_places = own_places
+        w.opening = 0 if inside else 2
         try:
             # Unused room costs nothing; growing costs new pages. Few texts have as many ids as characters.
             if not w.reserve_spans(min(limit, len(text))):
@@ -309,6 +316,7 @@ cdef class Encoder:
             spans, characters = spans_of_ids(w)
             return array_of(w, self.pool, 0, 0), spans, characters, notes, w.where
         finally:
+            w.own_places, w.opening = False, 2
             self.pool.release(w)
 
     def added(self, text, Policy policy not None):
@@ -330,6 +338,7 @@ cdef class Encoder:
         cdef int64_t[::1] out
         w.begin(False, True)
         w.begin_spans(True)
+        w.own_places = True
         try:
             self._part(self._with_spans(), w, text, start, end, policy, PY_SSIZE_T_MAX)
             if not w.counts_characters:
@@ -339,6 +348,7 @@ cdef class Encoder:
                 memcpy(&out[0], w.char_spans, w.spanned * sizeof(int64_t))
             return ends
         finally:
+            w.own_places = False
             self.pool.release(w)
 
     def piece_pass(self):

@@ -22,7 +22,7 @@ from dstok.core.text._normalize cimport PREFIX_NONE, PREFIX_TEXT, puts_space
 from dstok.core.merge._pieces cimport CHUNK_ROOM, MIDDLE, PAD
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._sink cimport Sink
-from dstok.core.text._utf8 cimport Source, find_invalid, transcode
+from dstok.core.text._utf8 cimport Source, code_point, find_invalid, transcode
 from dstok.core.find._workspace cimport FINE, INVALID_TEXT, SPECIAL_FOUND, Workspace
 
 cdef enum:
@@ -94,7 +94,7 @@ cdef class Pass:
         Returns the part's end, `at` if no space goes before it, -1 if the part is not sure. Only where no added token
         is found after normalizing.
         """
-        cdef Py_ssize_t size
+        cdef Py_ssize_t size, first = w.spanned, width
         if w.prefix == PREFIX_TEXT and w.fresh != 2 or not puts_space(w.prefix, text + at, stop - at):
             return at
         size = (<CharacterFinder>self.finder).first_part(text, at, stop, final) - at
@@ -102,7 +102,12 @@ cdef class Pass:
             return -1
         w.lead[0] = 0x20
         memcpy(w.lead + 1, text + at, size)
+        self.sink.begin_lead(w, text, at)
+        w.base += at - 1  # the space stands for the byte before
         self.finder.find(self.sink, w, w.lead, 0, size + 1, True)
+        w.base -= at - 1
+        code_point(text + at, &width)
+        self.sink.end_lead(w, first, width)
         return at + size
 
     cdef Py_ssize_t buffer(
@@ -218,7 +223,7 @@ cdef class Pass:
                 w.where = unit
                 return
         memset(text + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
-        if not policy.idle(text, length):
+        if w.prefix != PREFIX_NONE and w.noting or not policy.idle(text, length):  # notes need the space's own place
             self.buffer(policy, w, text, 0, length, True)
         elif puts_space(w.prefix, text, length):
             self.finder.find_short(self.sink, w, w.buffer, length + 1)
@@ -231,7 +236,7 @@ cdef class Pass:
     ) noexcept nogil:
         """Encodes one text."""
         cdef Py_ssize_t fault
-        w.fresh = 2
+        w.fresh = w.opening
         w.skip[0] = w.skip[1] = 0
         w.base = 0
         if source.kind == 0 and not source.valid:
