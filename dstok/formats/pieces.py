@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from dstok.core.merge._pairs import MAX_IDS
+from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.character_bpe import canonical_steps
@@ -64,8 +64,10 @@ def describe_pieces(
         raise UnsupportedError(f"more than {MAX_IDS} pieces", where)
     ids = _ids(pieces, where)
     byte_ids = _byte_ids(pieces, ids, where)
-    rules = _rules(pieces, where, {NORMAL, *([UNKNOWN, CONTROL, USER_DEFINED] if raw else [])})
-    _check_scores(pieces, rules, where)
+    merged = {i for i, piece in enumerate(pieces) if piece.kind == NORMAL
+              or (raw and piece.kind in (UNKNOWN, CONTROL, USER_DEFINED) and BLANK in piece.text)}
+    merges = _rules(pieces, merged, where)
+    _check_scores(pieces, merges, merged, where)
     tokens = [None if piece.kind == UNUSED else canonical(piece.text).encode() for piece in pieces]
     for byte, token_id in enumerate(byte_ids):
         if token_id >= 0:
@@ -74,7 +76,6 @@ def describe_pieces(
     added = tuple(AddedToken(i, piece.text, special=piece.kind != USER_DEFINED) for i, piece in enumerate(pieces)
                   if piece.kind in (UNKNOWN, CONTROL, USER_DEFINED))
     places = {f"added_tokens[{number}]": f"{where}[{token.id}]" for number, token in enumerate(added)}
-    merges = array("I", [i for rule in rules for i in rule])
     return ModelDescription((), tuple(tokens), frozenset(), merges, added, False,
                             normalizer=canonical_steps(shape, where), characters=shape,
                             places={"vocab": where, "merges": where, **places})
@@ -90,9 +91,8 @@ def _ids(pieces: Sequence[Piece], where: str) -> dict[str, int]:
             owner = ids[canonical(piece.text)]
             raise TokenizerFileError(f"expected a piece of its own, found {shown(piece.text)} of id {owner} again",
                                      f"{where}[{i}]")
-        if piece.kind == NORMAL and (" " in piece.text or len(piece.text) > MAX_PIECE):
-            what = "with a space" if " " in piece.text else f"of more than {MAX_PIECE} characters"
-            raise UnsupportedError(f"the piece {shown(piece.text)} {what}", f"{where}[{i}]")
+        if piece.kind == NORMAL and " " in piece.text:
+            raise UnsupportedError(f"the piece {shown(piece.text)} with a space", f"{where}[{i}]")
         if piece.score != piece.score:
             raise TokenizerFileError("expected a score, found NaN", f"{where}[{i}]")
     return ids
@@ -115,27 +115,39 @@ def _byte_ids(pieces: Sequence[Piece], ids: dict[str, int], where: str) -> tuple
     return tuple(found)
 
 
-def _rules(pieces: Sequence[Piece], where: str, kinds: set[int]) -> list[tuple[int, int, int]]:
-    """The rules (left, right, joined), the best first. Of `kinds` but NORMAL only pieces with U+2581 are made."""
-    merged = {i for i, piece in enumerate(pieces)
-              if piece.kind == NORMAL or (piece.kind in kinds and BLANK in piece.text)}
+def _rules(pieces: Sequence[Piece], merged: set[int], where: str) -> array[int]:
+    """The rules (left, right, joined), flat, the best first; `merged` are the pieces that merging takes and makes."""
     ids = {pieces[i].text: i for i in merged}
+    for i in merged:
+        if len(pieces[i].text) > MAX_PIECE:
+            raise UnsupportedError(f"the piece {shown(pieces[i].text)} of more than {MAX_PIECE} characters",
+                                   f"{where}[{i}]")
     alone = {piece.text for piece in pieces if piece.kind in (NORMAL, USER_DEFINED)}
-    rules: list[tuple[float, int, int, tuple[int, int, int]]] = []
-    for i, piece in enumerate(pieces):
-        text = piece.text
-        if len(text) < 2 or (i not in merged and piece.kind not in (UNUSED, BYTE)):
-            continue
-        cuts = [(-piece.score, -at, at - len(text), (left, right, i)) for at in range(1, len(text))
-                if (left := ids.get(text[:at])) is not None and (right := ids.get(text[at:])) is not None]
-        if i not in merged and cuts:
-            raise UnsupportedError(f"the piece {shown(text)} of no text, which merging could make", f"{where}[{i}]")
-        if not alone.issuperset(text) and _joins_any(text, ids):
+    made = [i for i, piece in enumerate(pieces)
+            if 1 < len(piece.text) <= 2 * MAX_PIECE and (i in merged or piece.kind in (UNUSED, BYTE))]
+    rules = array("I")
+    for _, equal in groupby(sorted(made, key=lambda i: -pieces[i].score), key=lambda i: pieces[i].score):
+        cuts = [cut for i in equal for cut in _cuts(i, pieces[i].text, ids)]
+        rules.extend(number for *_, left, right, i in sorted(cuts) for number in (left, right, i))
+        if len(rules) > 3 * MAX_MERGES:
+            raise UnsupportedError(f"more than {MAX_MERGES} merges", where)
+    for i in sorted(set(rules[2::3]) - merged):
+        raise UnsupportedError(f"the piece {shown(pieces[i].text)} of no text, which merging could make",
+                               f"{where}[{i}]")
+    for i in made:
+        text = pieces[i].text
+        if i in merged and not alone.issuperset(text) and _joins_any(text, ids):
             char = next(char for char in text if char not in alone)
             raise UnsupportedError(f"the piece {shown(text)} with {char!r}, which is no piece", f"{where}[{i}]")
-        rules += cuts
-    rules.sort()
-    return [rule for *_, rule in rules]
+    return rules
+
+
+def _cuts(i: int, text: str, ids: dict[str, int]) -> Iterator[tuple[int, ...]]:
+    """All cuts of a piece in two, in an order: the longer left side first, then the longer right side."""
+    for at in range(1, len(text)):
+        left, right = ids.get(text[:at]), ids.get(text[at:])
+        if left is not None and right is not None:
+            yield -at, at - len(text), left, right, i
 
 
 def _joins_any(text: str, ids: dict[str, int]) -> bool:
@@ -147,17 +159,19 @@ def _joins_any(text: str, ids: dict[str, int]) -> bool:
 # Equal scores
 
 
-def _check_scores(pieces: Sequence[Piece], rules: Sequence[tuple[int, int, int]], where: str) -> None:
+def _check_scores(pieces: Sequence[Piece], merges: array[int], merged: set[int], where: str) -> None:
     """Raises `UnsupportedError` if the leftmost of two pieces with one score is not always the one with more rank."""
-    joined = {made for _, _, made in rules}
+    joined = set(merges[2::3])
     times = Counter(pieces[made].score for made in joined)
     tied = {made for made in joined if times[pieces[made].score] > 1}
-    alike = _runs_that_grow_alike(pieces) if tied else frozenset()
+    if not tied:
+        return
+    alike = _runs_that_grow_alike([pieces[i] for i in merged])
     for made in tied:
         if pieces[made].text[0] not in alike or not _is_run(pieces[made].text):
             raise UnsupportedError(f"the piece {shown(pieces[made].text)}, with a score that another one has, too",
                                    f"{where}[{made}]")
-    for left, right, made in rules:
+    for left, right, made in zip(merges[::3], merges[1::3], merges[2::3]):
         text = pieces[made].text
         for side in {left, right} & tied:
             if pieces[made].score >= pieces[side].score and not _is_run(text):
@@ -175,7 +189,7 @@ def _runs_that_grow_alike(pieces: Sequence[Piece]) -> frozenset[str]:
     lengths: dict[str, set[int]] = {}
     scores: dict[str, set[float]] = {}
     for piece in pieces:
-        if piece.kind == NORMAL and len(piece.text) > 1 and _is_run(piece.text):
+        if len(piece.text) > 1 and _is_run(piece.text):
             lengths.setdefault(piece.text[0], set()).add(len(piece.text))
             scores.setdefault(piece.text[0], set()).add(piece.score)
     return frozenset(char for char, found in lengths.items()

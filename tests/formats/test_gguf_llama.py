@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from character_models import DECODERS, PREPEND, STRIP, added_token, character_json, metaspace
-from gguf_bytes import Typed, gguf_bytes
+from gguf_bytes import Typed, llama_bytes
 from judges import judge
 from kept import kept
 from llama_cpp_answers import ask
@@ -27,20 +27,6 @@ from dstok.formats.sentencepiece import pieces_of
 FILES = ("tokenizer.model.v1", "mistral_instruct_tokenizer_241114.model.v7")
 ODD = ("a", "b", " ", "  ", "\n", "\t", "▁", "é", "中", "\U0001f999", "<s>", "</s>", "the", " the", "0", ".", "\r", "\0", "'",
        "<unk>", "<0x41>", "[INST]", "[REF]")
-
-
-def llama_bytes(pieces: Any = SMALL, **changes: Any) -> bytes:
-    """A GGUF file of pieces; a change to None takes a key away."""
-    texts, scores, types = map(list, zip(*pieces))
-    values: dict[str, Any] = {
-        "general.architecture": "llama", "general.name": "x", "tokenizer.ggml.model": "llama",
-        "tokenizer.ggml.tokens": texts, "tokenizer.ggml.scores": [Typed("f", score) for score in scores],
-        "tokenizer.ggml.token_type": types, "tokenizer.ggml.bos_token_id": Typed("I", 1),
-        "tokenizer.ggml.eos_token_id": Typed("I", 2), "tokenizer.ggml.unknown_token_id": Typed("I", 0),
-    }
-    for name, value in changes.items():
-        values[next((key for key in values if key.rpartition(".")[2] == name), f"tokenizer.ggml.{name}")] = value
-    return gguf_bytes({key: value for key, value in values.items() if value is not None})
 
 
 def compare(path: Path, texts: list[str]) -> None:

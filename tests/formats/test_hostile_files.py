@@ -19,13 +19,15 @@ from typing import Any
 
 import pytest
 import tokenizers
-from gguf_bytes import Typed, gguf_bytes, small_values
+from gguf_bytes import Typed, gguf_bytes, llama_bytes, small_values
 from hostile_child import TEXTS
 from reference import DEEP
+from sentencepiece_bytes import SMALL, model_bytes
 from shares import chance_of_today
 from tokenizer_json_cases import small
 
 import dstok
+from dstok.formats.pieces import NORMAL, UNUSED, USER_DEFINED, Piece
 
 CHILD = Path(__file__).parents[1] / "helpers" / "hostile_child.py"
 MEGABYTES = 1500  # of address space; Python with numpy takes 400, the largest vocabulary that is looked at 700
@@ -236,6 +238,31 @@ def test_tiktoken(tmp_path: Path) -> None:
                  "json.tiktoken", "not ascii.tiktoken"):
         assert "refused" in found[name], name
     assert sum("refused" in item for item in found.values()) > 0.3 * COUNT
+
+
+# Pieces: SentencePiece, and GGUF
+
+def test_pieces(tmp_path: Path) -> None:
+    rng, plain, other = chance_of_today("pieces"), model_bytes(), llama_bytes()
+    contents = {f"{i}.model": damage(plain, rng) for i in range(COUNT)} | {f"{i}.gguf": damage(other, rng) for i in range(COUNT)}
+    runs = [Piece("a" * length, -length, NORMAL) for length in range(2, 257)]
+    words = [Piece("".join(rng.choices("ab", k=200)), -number, NORMAL) for number in range(5000)]
+    nested = [Piece(word[:length], -number, NORMAL) for number, word in enumerate(("ab" * 128, "ba" * 128)) for length in range(3, 257)]
+    contents |= {
+        "fine.model": plain, "fine.gguf": other, "empty.model": b"", "zeros.model": bytes(1 << 20), "lines.model": b"\n" * (1 << 20),
+        "far.model": b"\n" + b"\xff" * 9 + b"\x01", "number.model": b"\x08" + b"\xff" * (1 << 20), "fields.model": b"\n\0" * (1 << 19),
+        "runs.model": model_bytes([*SMALL, *runs]), "words.model": model_bytes([*SMALL, *words]),
+        "equal.model": model_bytes([*SMALL, *(piece._replace(score=-7) for piece in nested)]),
+        "runs.gguf": llama_bytes([*SMALL, *runs]), "words.gguf": llama_bytes([*SMALL, *words]),
+        "unused.model": model_bytes([*SMALL, Piece("a" * (1 << 22), -9, UNUSED)]),
+        "long.gguf": llama_bytes([*SMALL, Piece("▁" * (1 << 20), -9, USER_DEFINED)]),
+        "long.model": model_bytes([*SMALL, Piece("a" * (1 << 22), -9, NORMAL)]),
+    }
+    found = outcomes(tmp_path, contents)
+    assert found["fine.model"]["ids"][0] == [] and len(found["fine.model"]["ids"]) == len(TEXTS)
+    assert found["fine.model"]["ids"] == found["fine.gguf"]["ids"] and "ids" in found["words.model"]
+    for name in ("empty.model", "zeros.model", "lines.model", "far.model", "number.model", "fields.model", "equal.model", "long.model"):
+        assert "refused" in found[name], name
 
 
 def test_the_memory_limit_works(tmp_path: Path) -> None:

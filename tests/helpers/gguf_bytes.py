@@ -9,6 +9,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from sentencepiece_bytes import SMALL
+
 from dstok.formats.tokens import BYTE_TO_CHAR
 
 
@@ -66,3 +68,17 @@ def small_values(**changes: Any) -> dict[str, Any]:
         key = next((key for key in values if key.rpartition(".")[2] == name), f"tokenizer.ggml.{name}")
         values[key] = value
     return {key: value for key, value in values.items() if value is not None}
+
+
+def llama_bytes(pieces: Any = SMALL, **changes: Any) -> bytes:
+    """A GGUF file of pieces; a change to None takes a key away."""
+    texts, scores, types = map(list, zip(*pieces))
+    values: dict[str, Any] = {
+        "general.architecture": "llama", "general.name": "x", "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": texts, "tokenizer.ggml.scores": [Typed("f", score) for score in scores],
+        "tokenizer.ggml.token_type": types, "tokenizer.ggml.bos_token_id": Typed("I", 1),
+        "tokenizer.ggml.eos_token_id": Typed("I", 2), "tokenizer.ggml.unknown_token_id": Typed("I", 0),
+    }
+    for name, value in changes.items():
+        values[next((key for key in values if key.rpartition(".")[2] == name), f"tokenizer.ggml.{name}")] = value
+    return gguf_bytes({key: value for key, value in values.items() if value is not None})
