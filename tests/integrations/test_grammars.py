@@ -224,3 +224,18 @@ def test_masks_of_xgrammar(model: str) -> None:
         assert all(matcher.accept_token(token) for matcher in pair)
         if pair[0].is_terminated():
             break
+
+
+@pytest.mark.skipif(not find_spec("xgrammar"), reason="needs xgrammar, with PyTorch: run by hand")
+@pytest.mark.parametrize("name", ["llama2", "yi"])
+def test_models_of_characters_in_xgrammar(name: str) -> None:
+    """Masks are made from these bytes: xgrammar itself gets them from the spellings."""
+    import xgrammar
+
+    from dstok.integrations.xgrammar import tokenizer_info
+
+    tok, _ = characters(name)
+    spelled = [token for token, _ in sorted(tok.get_vocab().items(), key=lambda item: item[1])]
+    theirs = xgrammar.TokenizerInfo(spelled, xgrammar.VocabType.BYTE_FALLBACK, stop_token_ids=[2])
+    ours = tokenizer_info(tok, stop_token_ids=2)
+    assert ours.decoded_vocab == theirs.decoded_vocab and ours.special_token_ids == theirs.special_token_ids
