@@ -5,7 +5,7 @@ such as `encode_ordinary`, `from_pretrained` or `get_encoding`; a call of the to
 or a text; `AttributeError` or `TypeError` that names the call of dstok: `use encode(text, special="none")`.
 base/keywords.py has the keywords of other libraries.
 Invariant: `hasattr` is false for every name that dstok does not have. Libraries that probe for a name rely on that.
-Source: the public names of `tokenizers` 0.23.3, `transformers` 5.24.0 and `tiktoken` 0.14.0.
+Source: the public names of `tokenizers` 0.23.3, `transformers` 5.24.0 and `tiktoken` 0.14.0; some of `sentencepiece`.
 """
 
 from __future__ import annotations
@@ -107,6 +107,12 @@ ELSEWHERE = {
     "n_vocab": "vocab_size",
     "max_token_value": "vocab_size, which is one more",
     "eot_token": "eos_id",
+    # sentencepiece
+    "encode_as_ids": "encode(text)",
+    "decode_ids": "decode(ids)",
+    "piece_to_id": "token_to_id(token)",
+    "id_to_piece": "id_to_token(id)",
+    "get_piece_size": "vocab_size",
 }
 
 OF_MODULES = {
@@ -121,6 +127,8 @@ OF_MODULES = {
     "PreTrainedTokenizerBase": "dstok.load(name or path)",
     "PreTrainedTokenizerFast": "dstok.load(name or path)",
     "from_pretrained": "dstok.load(name or path)",
+    # sentencepiece
+    "SentencePieceProcessor": "dstok.Tokenizer.from_sentencepiece(path)",
     # tokenizers
     "AddedToken": "dstok.load(path) of a tokenizer.json that has it: a tokenizer never changes",
     "pre_tokenizers": "dstok.Splitter(pattern)",
