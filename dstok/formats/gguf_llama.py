@@ -7,6 +7,7 @@ Source: llama.cpp v0.5.0, run; tests/formats/test_gguf_llama.py.
 
 - llama.cpp puts a space before each stretch between added tokens (add_space_prefix, true if the file does not say).
 - Added tokens are found in the raw text. White space after those of a model named Phi-3 is dropped.
+- Of two added tokens that overlap in a text, llama.cpp takes the longer one, dstok the one that begins first.
 - Its decoding drops the space that was put before the text.
 - It takes some normal tokens for control tokens by their text, such as `<|im_end|>`. dstok goes by the types.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,22 @@ def test_white_space_after_tokens_of_phi_3(tmp_path: Path) -> None:
     assert not any(token.rstrip for token in describe(SMALL, tmp_path).added_tokens)
 
 
+MODELS = 100 if DEEP else 4
+
+
+def test_random_pieces(tmp_path: Path) -> None:
+    """Pieces in any order of scores, some of them equal: what is not refused has llama.cpp's ids."""
+    rng, path = chance_of_today("pieces of llama"), tmp_path / "x.gguf"
+    for _ in range(MODELS):
+        made = dict.fromkeys("".join(rng.choices("ab▁c", k=rng.randint(2, 5))) for _ in range(rng.randint(1, 12)))
+        scores = rng.sample(range(-60, 0), len(made)) if rng.random() < 0.7 else rng.choices(range(-60, 0), k=len(made))
+        alone = [Piece(char, -100 - number, NORMAL) for number, char in enumerate("▁abcé")]
+        path.write_bytes(llama_bytes([*SMALL[:259], *(Piece(text, score, NORMAL) for text, score in zip(made, scores)), *alone],
+                                     add_space_prefix=rng.choice([None, False])))
+        with suppress(UnsupportedError):  # equal scores
+            compare(path, ["".join(rng.choices(["a", "b", "▁", " ", "c", "é", "<s>", "\n"], k=rng.randrange(14))) for _ in range(150)])
+
+
 def describe(pieces: Any, folder: Path, **changes: Any) -> Any:
     (folder / "y.gguf").write_bytes(llama_bytes(pieces, **changes))
     return describe_gguf(folder / "y.gguf")
@@ -111,6 +128,29 @@ def test_written_files(name: str, tmp_path: Path) -> None:
     assert again.encode_batch(texts) == tok.encode_batch(texts)
     assert again.decode_batch(again.encode_batch(texts)) == tok.decode_batch(tok.encode_batch(texts))
     compare(path, texts)
+
+
+def test_random_merges(tmp_path: Path) -> None:
+    """Merges in any order: what is written has the same ids, in llama.cpp and read again."""
+    rng, path = chance_of_today("merges for llama"), tmp_path / "x.gguf"
+    for _ in range(MODELS):
+        tokens, merges = list("abc▁é"), list[tuple[str, str]]()
+        for _ in range(rng.randint(1, 12)):
+            merge = rng.choice(tokens), rng.choice(tokens)
+            if len("".join(merge)) < 7 and merge not in merges:
+                merges.append(merge)
+                tokens.append("".join(merge))
+        rng.shuffle(merges)
+        space: dict[str, Any] = {"normalizer": PREPEND, "decoders": [*DECODERS, STRIP]} if rng.random() < 0.5 else {}
+        tok = small(merges=merges, characters="abc▁é", added=[added_token(0, "<unk>"), added_token(1, "<s>")], **space)
+        texts = ["".join(rng.choices(["a", "b", "▁", " ", "c", "é", "<s>", "\n"], k=rng.randrange(14))) for _ in range(150)]
+        try:
+            tok.to_gguf(path)
+        except UnsupportedError as error:
+            assert "in another order" in str(error)
+            continue
+        compare(path, texts)
+        assert dstok.load(path).encode_batch(texts) == tok.encode_batch(texts)
 
 
 def small(**options: Any) -> dstok.Tokenizer:
