@@ -21,17 +21,20 @@ from dstok.pattern.ast import (
     Concat,
     Fixed,
     Group,
+    Look,
     Node,
     OracleLetters,
     Repeat,
     Test,
     is_nullable,
+    nodes,
 )
-from dstok.pattern.automaton import DEAD, DFA, NO_TAG, Edge
+from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START, Edge
 from dstok.pattern.dfa import determinize, explore, minimize
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
 from dstok.pattern.oracles import Automaton, OracleAlphabet, Predicate, surely_tagging
 from dstok.pattern.work import spend, stage
+from dstok.unicode.sets import CodePointSet
 
 __all__ = ["replace_look_around"]
 
@@ -84,7 +87,8 @@ def _look_ahead(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
 
 
 def _look_behind(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
-    dfa = _ending_here(build_nfa(item, letters))
+    atomic = [each.automaton for each in nodes(item) if isinstance(each, Fixed)]
+    dfa = _ending_at_end(item, atomic, letters) if atomic else _ending_here(build_nfa(item, letters))
     if dfa is None:
         return OracleLetters(letters.level, frozenset(range(letters.count) if negative else ()))
     return Test(letters.add(Predicate(dfa, letters.level, ahead=False)), not negative)
@@ -102,6 +106,30 @@ def _atomic(item: Node, letters: OracleAlphabet) -> Node:
         later[q] = frozenset(i for i, value in enumerate(known) if value) if settled else letters.add(predicate)
     letters.automata.append(Automaton(dfa, level, later))
     return Fixed(len(letters.automata) - 1, is_nullable(item))
+
+
+def _ending_at_end(item: Node, atomic: list[int], letters: OracleAlphabet) -> DFA | None:
+    """As `_ending_here`, of an item with atomic groups. These see the text up to the place alone, as upstream has it.
+
+    So an automaton of the item before the end of a text runs from each place, and ends on the end's oracle letter.
+    """
+    looks = any(isinstance(each, Look) for each in nodes(item))
+    if looks or any(isinstance(known, int) for number in atomic for known in letters.automata[number].later.values()):
+        raise UnsupportedError("an atomic group that more than one character ends, or beside an anchor, inside a "
+                               "look-behind cannot be compiled exactly")
+    dfa = determinize(build_nfa(Concat((item, Look(CodePointSet.empty(), True, 0))), letters))
+    behind = [letters.values(number) for number, each in enumerate(letters.predicates) if not each.ahead]
+    values = [tuple(bits[letter] for bits in behind) for letter in range(letters.count)]
+    ends = {values[letter]: letter for letter in letters.ends}
+
+    def step(states: frozenset[int], letter: int) -> tuple[frozenset[int], int]:
+        spend(len(states))
+        tagged = any(dfa.edges[state][ends[values[letter]]][1] != NO_TAG for state in states)
+        after = frozenset(dfa.edges[state][letter][0] for state in states)
+        return (after - {DEAD}) | {START}, 0 if tagged else NO_TAG
+
+    edges = explore(frozenset([START]), step, letters.count, frozenset(), letters.end)
+    return None if all(tag == NO_TAG for row in edges for _, tag in row) else minimize(edges, letters.end)
 
 
 def _ending_here(nfa: NFA) -> DFA | None:

@@ -210,13 +210,9 @@ class _Parser(ClassParser):
         return Repeat(node, low, high, True)
 
     def atomic(self, node: Node, start: int) -> Node:
-        """An atomic group. In a look-behind upstream lets no match end beyond its place; one length needs no group."""
+        """An atomic group. In a look-behind one length needs no group: a match begins so far before its place."""
         spend(self.at - start)
-        if not self.behind:
-            return Atomic(node, start)
-        if length_of(node) is None:
-            self.refuse("an atomic group of more than one length inside a look-behind", start)
-        return Concat((node,))
+        return Concat((node,)) if self.behind and length_of(node) is not None else Atomic(node, start)
 
     def quantifier(self) -> tuple[int, int | None, str] | None:
         for mark, low, high in (("*", 0, None), ("+", 1, None), ("?", 0, 1)):
@@ -262,6 +258,8 @@ class _Parser(ClassParser):
         if not kind or kind not in "AzZbBR":
             return None
         self.at += 1
+        if kind == "R" and self.behind:
+            self.refuse("\\R inside a look-behind, where upstream does not match it as elsewhere,", start)
         if kind == "R":
             pair = Concat((Chars(CodePointSet.from_chars("\r"), start), Chars(_NEWLINE, start)))
             return self.atomic(Alternate((pair, Chars(_BREAKS, start))), start)
