@@ -37,6 +37,7 @@ from dstok.errors import PatternError, UnsupportedError
 from dstok.pattern.alphabet import Alphabet, build_alphabet
 from dstok.pattern.ast import Around, Node, character_sets, nodes
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG
+from dstok.pattern.costs import explained
 from dstok.pattern.dfa import determinize
 from dstok.pattern.look_around import replace_look_around
 from dstok.pattern.marked import Marked, mark_cascade, mark_dropped, mark_step, rename_marks
@@ -202,7 +203,8 @@ def _stages(
             marked = mark_step(matches[step], *numbers, split.behavior, split.invert, letters[step])
             stages.append(_below(stages[-1], marked, tags) if stages else marked)
         except UnsupportedError as error:
-            raise UnsupportedError(error.message, _place(split, *_looks(trees[step]))) from None
+            message = explained(error, *trees[: step + 1])
+            raise UnsupportedError(message, _place(split, *_looks(trees[step]))) from None
     return alphabet, stages, tags
 
 
@@ -260,7 +262,7 @@ def _matches(split: Split, tree: Node, letters: OracleAlphabet, empty: bool) -> 
     try:
         return determinize(build_nfa(replace_look_around(tree, letters), letters, empty))
     except UnsupportedError as error:
-        raise UnsupportedError(error.message, _place(split, error.where)) from None
+        raise UnsupportedError(explained(error, tree), _place(split, error.where)) from None
 
 
 # Tags

@@ -33,7 +33,7 @@ from dstok.pattern.automaton import DEAD, DFA, NO_TAG, START, Edge
 from dstok.pattern.dfa import determinize, explore, minimize
 from dstok.pattern.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
 from dstok.pattern.oracles import Automaton, OracleAlphabet, Predicate, surely_tagging
-from dstok.pattern.work import spend, stage
+from dstok.pattern.work import located, spend, stage
 from dstok.unicode.sets import CodePointSet
 
 __all__ = ["replace_look_around"]
@@ -56,7 +56,7 @@ def _rewrite(node: Node, letters: OracleAlphabet) -> Node:
     try:
         return _as_test(node, letters)
     except UnsupportedError as error:
-        raise UnsupportedError(error.message, error.where or f"position {node.position}") from None
+        raise located(error, f"position {node.position}") from None
 
 
 def _as_test(node: Before | Around | Atomic, letters: OracleAlphabet) -> Node:

@@ -28,7 +28,7 @@ from dstok.pattern.ast import (
     position_of,
 )
 from dstok.pattern.automaton import DEAD, NO_TAG, START
-from dstok.pattern.work import spend, stage, within
+from dstok.pattern.work import located, spend, stage, within
 from dstok.unicode.sets import CodePointSet
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _build_alternative(nfa: NFA, item: Node, empty: int | None, end: int) -> int
     try:
         return _Builder(nfa).build(item, end if empty is None else empty, end)
     except UnsupportedError as error:
-        raise UnsupportedError(error.message, error.where or position_of(item)) from None
+        raise located(error, position_of(item)) from None
 
 
 class _Builder:

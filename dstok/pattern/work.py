@@ -20,7 +20,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from dstok.errors import UnsupportedError
 
-__all__ = ["LIMITS", "Work", "counted", "spend", "stage", "steps_left", "within"]
+__all__ = ["LIMITS", "LimitError", "Work", "counted", "located", "spend", "stage", "steps_left", "within"]
 
 Spent = Literal["steps", "cells"]
 Size = Literal["NFA states", "edges", "states of marked texts", "states from the right", "cells of a table of marks"]
@@ -38,6 +38,20 @@ LIMITS: dict[Spent | Size, int] = {
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class LimitError(UnsupportedError):
+    """A pattern needs more than the compiler may do. `limit` says what; pattern/costs.py names the costly part."""
+
+    def __init__(self, limit: str, where: str = "") -> None:
+        super().__init__(f"a pattern that needs {limit}", where)
+        self.limit = limit
+
+
+def located(error: UnsupportedError, where: str) -> UnsupportedError:
+    """The error with a place, if it has none yet."""
+    place = error.where or where
+    return LimitError(error.limit, place) if isinstance(error, LimitError) else UnsupportedError(error.message, place)
 
 
 @dataclass
@@ -78,8 +92,7 @@ def within(what: Size, count: int) -> None:
 
 
 def _refuse(what: Spent | Size, work: Work | None) -> None:
-    during = f" during {work.stage}" if work else ""
-    raise UnsupportedError(f"a pattern that needs more than {LIMITS[what]} {what}{during}")
+    raise LimitError(f"more than {LIMITS[what]} {what}" + (f" during {work.stage}" if work else ""))
 
 
 @contextmanager

@@ -15,7 +15,10 @@ from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.pattern.bimachine import make_bimachine
 from dstok.pattern.cascade import Cascade, Program
+from dstok.pattern.costs import explained
 from dstok.pattern.marked import Marked
+from dstok.pattern.syntax import parse
+from dstok.pattern.work import LimitError
 from dstok.tables.kernels import find_kernel
 
 __all__ = ["make_finder", "make_tagger"]
@@ -58,6 +61,10 @@ def _scanner(cascade: Cascade) -> Scanner | None:
 
 
 def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
-    sides = make_bimachine(marked)
+    try:
+        sides = make_bimachine(marked)
+    except LimitError as error:
+        trees = [parse(split.pattern, split.unicode_version or cascade.unicode_version) for split in cascade.splits]
+        raise UnsupportedError(explained(error, *trees)) from None
     pages, numbers = cascade.alphabet.pages()
     return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end)

@@ -13,7 +13,7 @@ from dstok.pattern.split import BEHAVIORS, Split
 with of_extra("testing", __name__):
     from hypothesis import strategies as st
 
-__all__ = ["patterns", "split_steps", "texts"]
+__all__ = ["LETTERS", "patterns", "split_steps", "texts"]
 
 _CHARS = ["a", "b", "c", "A", "é", "中", " ", r"\n", "1", "'", "-", "_", r"\x{61}", r"\u0062", r"\t", r"\.", r"\r", ".",
           r"\R", "s", "É"]
@@ -29,7 +29,7 @@ _QUANTIFIERS = ["*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,2}
                 "{2}?", "{0,1}+"]
 _GROUPS = ["(?:", "(?:", "(?:", "(", "(?<n>", "(?>", "(?i:", "(?m:", "(?x: ", "(?-i:"]
 _LOOKS = ["(?=", "(?!", "(?<=", "(?<!"]
-_LETTERS = "abcA éÉ中\n1'-_.αKsSß"
+LETTERS = "abcA éÉ中\n\r1'-_.αKsSß"  # of texts for these patterns
 
 
 def patterns(max_leaves: int = 6) -> st.SearchStrategy[str]:
@@ -63,4 +63,4 @@ def split_steps() -> st.SearchStrategy[Split]:
 
 def texts(max_size: int = 12) -> st.SearchStrategy[str]:
     """Texts of the characters in the patterns."""
-    return st.text(_LETTERS, max_size=max_size) | st.text("ab \n", max_size=max_size)
+    return st.text(LETTERS, max_size=max_size) | st.text("ab \n", max_size=max_size)
