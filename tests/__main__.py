@@ -22,7 +22,7 @@ TOOLS = {  # name -> script below tests/, and its use in a line
     "judges": ("fetch_judges", "fetches files of other projects to compare with: FOLDER, then DSTOK_JUDGES=FOLDER"),
     "memory": ("helpers/memory.py", "the most memory that a command and its processes take: COMMAND..."),
     "mixins": ("integrations/run_mixins.py", "transformers' own tests of tokenizers, on an accelerated one"),
-    "patterns": ("helpers/random_patterns.py", "random patterns against upstream: PAIRS [SEED]"),
+    "patterns": ("helpers/random_patterns.py", "random patterns against upstream and regex: PAIRS [SEED]"),
     "planted": ("fuzzing/planted_faults.py", "plants known faults into a copy, and lets the fuzzer find them"),
     "sanitize": ("sanitize.sh", "the core under gcc's sanitizers: SANITIZER=address (default) or thread"),
     "threads": ("helpers/many_threads.py", "one tokenizer, many threads: SECONDS"),
