@@ -33,9 +33,13 @@ GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "truncate": "fit", "chunk": "fit",
     "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "fetch": "about",
     "convert": "convert", "verify": "verify", "chat": "chat", "unicode": "unicode",
-    "splitter": "splitter", "corpus": "corpus", "view": "view", "show": "show", "completion": "completion",
+    "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view", "show": "show",
+    "completion": "completion",
 }
-ACTIONS = {f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")}  # own modules
+ACTIONS = {  # modules of their own
+    **{f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")},
+    **{f"train {action}": "train_actions" for action in ("count", "merge", "extend", "trim", "report")},
+}
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 EPILOG = """\

@@ -1,6 +1,6 @@
 """The local engine: shards -> done, by processes of this machine.
 
-In: a `Job` and shards. Out: their manifests, in the order of completion. Invariant: a process does one shard at a
+In: a `Work` and shards. Out: their manifests, in the order of completion. Invariant: a process does one shard at a
 time, and its choice does not affect the shard's bytes. If one process dies, or this process is stopped, all stop.
 
 The processes are spawned, not forked: they inherit only the job. Each has a pipe. Through it the worker gets a shard,
@@ -16,17 +16,27 @@ from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from dstok.base.platform import available_cpus, without_interrupts
 from dstok.corpus.plan import Shard
-from dstok.corpus.work import Job, tokenize_shard
+from dstok.corpus.work import Watch
 from dstok.errors import FileError
 
 __all__ = ["Progress", "ShardReport", "run"]
 
 INTERVAL = 0.1  # seconds between two messages of a worker, at least
 PATIENCE = 5.0  # seconds for a worker to end
+
+
+class Work(Protocol):
+    """The common data of all shards, and the work on each. It pickles."""
+
+    def done(self, shard: Shard, watch: Watch) -> dict[str, Any]:
+        """Does a shard, and returns its manifest."""
+
+    def with_ahead(self, ahead: bool) -> Work:
+        """The same; whether a shard may use a second core."""
 
 
 class ShardReport(NamedTuple):
@@ -45,13 +55,15 @@ class ShardReport(NamedTuple):
 Progress = Callable[[ShardReport], None]
 
 
-def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
+def run(
+    job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress,
+) -> Iterator[dict[str, Any]]:
     """Do `shards` in `workers` processes (one a processor), and yield each manifest. Raises the errors of workers."""
     size = min(workers or available_cpus(), len(shards))
-    job = job._replace(ahead=size < available_cpus())
+    job = job.with_ahead(size < available_cpus())
     if size <= 1:
         for shard in shards:
-            yield tokenize_shard(job, shard, _Counter(shard.name, progress).add)
+            yield job.done(shard, _Counter(shard.name, progress).add)
         return
     crew = list[_Worker]()
     try:
@@ -80,7 +92,7 @@ class _Counter:
 class _Worker:
     """A process, and our end of its pipe."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Work) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(job, other), daemon=True)
@@ -139,7 +151,7 @@ def _died(how: str) -> FileError:
     return FileError(f"a worker process has died {how}; the same command goes on where it stopped")
 
 
-def _work(job: Job, pipe: Connection) -> None:
+def _work(job: Work, pipe: Connection) -> None:
     """The worker's side of the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -149,8 +161,8 @@ def _work(job: Job, pipe: Connection) -> None:
         pass  # nothing waits for it
 
 
-def _done(job: Job, shard: Shard, pipe: Connection) -> dict[str, Any] | Exception:
+def _done(job: Work, shard: Shard, pipe: Connection) -> dict[str, Any] | Exception:
     try:
-        return tokenize_shard(job, shard, _Counter(shard.name, pipe.send).add)
+        return job.done(shard, _Counter(shard.name, pipe.send).add)
     except Exception as error:  # the other process raises it
         return error

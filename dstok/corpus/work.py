@@ -47,6 +47,14 @@ class Job(NamedTuple):
     tokenizer: Tokenizer
     ahead: bool = False
 
+    def done(self, shard: Shard, watch: Watch) -> dict[str, Any]:
+        """Does a shard, and returns its manifest."""
+        return tokenize_shard(self, shard, watch)
+
+    def with_ahead(self, ahead: bool) -> Job:
+        """The same; whether a shard may use a second core."""
+        return self._replace(ahead=ahead)
+
 
 def tokenize_shard(job: Job, shard: Shard, watch: Watch) -> dict[str, Any]:
     """Write a shard's files and its manifest, and return the manifest. Raises `FileError`."""

@@ -57,6 +57,8 @@ class TrainingFolder:
 
         Raises `FileError`.
         """
+        if os.path.exists(os.path.join(self.out, TOKENIZER)) and not os.path.exists(self.work):
+            raise FileError(f"{self.out}: expected no {TOKENIZER} in this folder, found one that no training here made")
         with _named(self.out):
             os.makedirs(self.work, exist_ok=True)
             lock = open(os.path.join(self.work, ".lock"), "ab")

@@ -1,0 +1,219 @@
+"""`dstok train`: files of text -> a trained tokenizer.
+
+In: paths of files, folders and globs, or a counts file. Out: the folder of --out with tokenizer.json and train.json; a
+line of totals. Invariant: the same command continues where it stopped, and writes the same bytes anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import Parser, add_command, at_least_0
+from dstok.cli.corpus_progress import watching_shards
+from dstok.cli.errors import CommandError, complain
+from dstok.cli.progress import Bar
+from dstok.files.outputs import write_text
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands
+    from dstok.corpus.counting import Counting
+    from dstok.vocabularies.base import Base
+    from dstok.vocabularies.trainer import BpeTrainer
+
+__all__ = ["add_commands", "add_reading", "base_named", "counting_of", "learning", "memory_size"]
+
+DIFFERENT = 1
+UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+LAYOUT = "{percentage:3.0f}% |{bar}| {remaining} left, {desc}"
+WORDS = """\
+Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
+line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read recursively.
+The alphabet is always all 256 bytes, so that the tokenizer can spell every text.
+
+  dstok train count FILE...     count pieces, to train from at many settings
+  dstok train merge COUNTS...   add up counts files, with weights
+  dstok train extend COUNTS     more tokens for a model, which keeps its ids
+  dstok train trim COUNTS       fewer tokens for a model, by use
+  dstok train report COUNTS...  how well models fit; the counts of a training as a picture
+
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "train", run, "train a vocabulary on files of text, exactly as upstream does",
+                         "dstok train data --like deepseek-v3 --vocab-size 32000 --special '<s>' --out tok", WORDS)
+    add_reading(parser)
+    parser.add_argument("--counts", metavar="FILE", help="train from a counts file, not from texts")
+    parser.add_argument("--out", metavar="DIR", help="the folder to write; a started one is continued")
+    parser.add_argument("--vocab-size", type=at_least_0, default=30000, metavar="N", help="tokens (default 30000)")
+    parser.add_argument("--special", action="append", default=[], metavar="TOKEN",
+                        help="a special token; they get the first ids, in their order")
+    parser.add_argument("--min-frequency", type=at_least_0, default=0, metavar="N",
+                        help="merge no pair that occurs less often")
+    parser.add_argument("--max-token-length", type=at_least_0, metavar="N", help="merged tokens are shorter, in bytes")
+    parser.add_argument("--repeat", metavar="TRAIN.JSON",
+                        help="train again with its settings, and compare (exit code 1 if anything differs)")
+
+
+def add_reading(parser: Parser) -> None:
+    """The options of commands that count pieces of texts."""
+    parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
+    parser.add_argument("--like", default="deepseek-v3", metavar="NAME|PATH",
+                        help="cut and normalize as this model, tokenizer.json or preset (default deepseek-v3)")
+    parser.add_argument("--field", metavar="F", help="the text's key in JSON lines, or its column (default text)")
+    parser.add_argument("--lines", action="store_true", help="each line of a text file is a document")
+    parser.add_argument("--input-format", choices=("jsonl", "lines", "text", "parquet", "arrow"),
+                        help="the format of all inputs, whatever their suffixes")
+    parser.add_argument("--memory", type=memory_size, default=10**9, metavar="SIZE",
+                        help="for the tables of distinct pieces, such as 4GB (default 1GB); more go to disk")
+    parser.add_argument("--workers", type=at_least_0, metavar="N", help="processes (default: one a processor)")
+
+
+def memory_size(text: str) -> int:
+    """Converts an option's value: bytes, or with a unit such as GB.
+
+    >>> memory_size("1.5GB"), memory_size("4096")
+    (1500000000, 4096)
+    """
+    number, unit = text[:-2], text[-2:].upper()
+    try:
+        return int(float(number) * UNITS[unit]) if unit in UNITS else int(text)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"not a size such as 500MB or 4GB: {text!r}") from None
+
+
+def run(arguments: Namespace) -> int:
+    if arguments.repeat:
+        return _repeat(arguments)
+    if arguments.out is None:
+        raise CommandError("expected --out DIR")
+    began = time.monotonic()
+    manifest = _train(arguments, arguments.out, base_named(arguments.like), _trainer(arguments))
+    counts = manifest["counts"]
+    write_text(None, f"{manifest['vocab_size']:,} tokens, {manifest['merges']:,} merges, the last of "
+                     f"{manifest['last_count'] or 0:,} pairs; {counts['distinct']:,} distinct of "
+                     f"{counts['occurrences']:,} pieces, in {time.monotonic() - began:.1f} s: {arguments.out}")
+    if manifest["upstream_overflows"]:
+        complain("a pair occurs more than 2**31 - 1 times: upstream's counts would overflow, these do not")
+    return 0
+
+
+def base_named(name: str) -> Base:
+    """What --like names."""
+    from dstok.training.like import find_base
+
+    try:
+        return find_base(name)
+    except OSError as error:
+        raise CommandError(f"{name}: {error.strerror}") from error
+
+
+def _trainer(arguments: Namespace) -> BpeTrainer:
+    from dstok.vocabularies.trainer import BpeTrainer
+
+    return BpeTrainer(vocab_size=arguments.vocab_size, special_tokens=arguments.special,
+                      min_frequency=arguments.min_frequency, max_token_length=arguments.max_token_length,
+                      initial_alphabet=BpeTrainer.byte_alphabet())
+
+
+def counting_of(arguments: Namespace, base: Base) -> Counting:
+    """The counting of the files that the command names."""
+    from dstok.corpus.counting import Counting
+    from dstok.corpus.settings import CorpusSettings
+
+    if not arguments.files:
+        raise CommandError("nothing to read: expected files, folders or globs")
+    if arguments.workers == 0:
+        raise CommandError("--workers: expected at least 1")
+    settings = CorpusSettings(kind=arguments.input_format or "", lines=arguments.lines, field=arguments.field or "text")
+    return Counting(arguments.files, settings, base)
+
+
+def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
+    """Trains, or finds that it is done; the manifest."""
+    from dstok.training.folder import MANIFEST, TrainingFolder, read_json
+    from dstok.training.from_counts import plan_of, trained_in
+    from dstok.training.from_texts import check
+
+    check(base, trainer)
+    folder = TrainingFolder(out)
+    if arguments.counts is not None:
+        return _train_from_counts(arguments, folder, base, trainer)
+    counting = counting_of(arguments, base)
+    plan = plan_of(base, trainer, counting.inputs())
+    if folder.finished(plan) is None:
+        with _interruptible(), folder.entered(plan, counting.state()):
+            with watching_shards(counting.shards) as progress:
+                counts, records = counting.count(folder, arguments.workers, arguments.memory, progress)
+            found = {"documents": sum(record["documents"] for record in records), "shards": records}
+            with learning() as progress_of_merges:
+                trained_in(folder, base, trainer, plan, counts, progress_of_merges, found)
+    return read_json(os.path.join(out, MANIFEST))
+
+
+def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
+    from dstok.counts.file import CountsFile
+    from dstok.training.folder import MANIFEST, file_hash, read_json
+    from dstok.training.from_counts import check_made_by, plan_of, trained_in
+
+    if arguments.files:
+        raise CommandError("expected files to read or --counts, found both")
+    counts = CountsFile(arguments.counts)
+    check_made_by(counts, base)
+    plan = plan_of(base, trainer, [{"counts": file_hash(counts.path)}])
+    if folder.finished(plan) is None:
+        with _interruptible(), folder.entered(plan, None), learning() as progress:
+            trained_in(folder, base, trainer, plan, counts, progress, {})
+    return read_json(os.path.join(folder.out, MANIFEST))
+
+
+@contextmanager
+def learning() -> Iterator[Any]:
+    """The progress of merges, on standard error."""
+    bar = Bar()
+
+    def progress(tokens: int, wanted: int) -> None:
+        if bar.due():
+            bar.draw(LAYOUT, min(tokens, wanted), wanted, f"{tokens:,} tokens")
+
+    try:
+        yield progress
+    finally:
+        bar.close()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on where it stopped")
+        raise
+
+
+def _repeat(arguments: Namespace) -> int:
+    """Trains with the settings of a manifest in a folder of its own, and names what differs."""
+    from dstok.formats.added_token import AddedToken
+    from dstok.training.folder import TOKENIZER, read_json
+    from dstok.vocabularies.trainer import BpeTrainer
+
+    known = read_json(arguments.repeat)
+    try:
+        settings = dict(known["trainer"])
+        specials = [AddedToken(**{**token, "id": -1}) for token in settings.pop("special_tokens")]
+        trainer = BpeTrainer(**settings, special_tokens=specials)
+    except (KeyError, TypeError) as error:
+        raise CommandError(f"{arguments.repeat}: expected a train.json: {error}") from error
+    base = base_named(os.path.join(os.path.dirname(os.path.abspath(arguments.repeat)), TOKENIZER))
+    with TemporaryDirectory(prefix="dstok-") as out:
+        found = _train(arguments, out, base, trainer)
+    different = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
+    write_text(None, f"different: {', '.join(different)}" if different else "the same tokenizer, from the same pieces")
+    return DIFFERENT if different else 0

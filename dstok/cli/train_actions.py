@@ -1,0 +1,164 @@
+"""`dstok train count`, `merge`, `extend`, `trim`, `report`: counts files, and other vocabularies of a model.
+
+In: files of text, counts files, models. Out: a counts file, a tokenizer.json, lines for people.
+Invariant: a file with its name is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from dstok.cli.arguments import add_actions, add_command, add_json, add_model, add_upstream, at_least_0
+from dstok.cli.corpus_progress import watching_shards
+from dstok.cli.errors import CommandError
+from dstok.cli.models import load_model
+from dstok.cli.train import add_reading, base_named, counting_of
+from dstok.files.outputs import write_text
+
+if TYPE_CHECKING:
+    from dstok.cli.arguments import Commands, Parser
+    from dstok.counts.file import CountsFile
+
+__all__ = ["add_commands"]
+
+
+def add_commands(commands: Commands) -> None:
+    actions = add_actions(commands, "train", "vocabularies, trained on files of text", "Counts and vocabularies.")
+    count = add_command(actions, "count", _count, "count the pieces of files, for trainings",
+                        "dstok train count data --like deepseek-v3 --out data.counts")
+    add_reading(count)
+    count.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
+    merge = add_command(actions, "merge", _merge, "add up counts files",
+                        "dstok train merge web.counts code.counts --weights 1,3 --out all.counts")
+    _add_counts(merge)
+    merge.add_argument("--weights", metavar="N,...", help="whole numbers: how often each file counts (default 1)")
+    merge.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
+    extend = add_command(actions, "extend", _extend, "give a model more tokens; it keeps its ids and merges",
+                         "dstok train extend ru.counts -m deepseek-v3 --vocab-size 140000 --out more.json")
+    _add_change(extend)
+    trim = add_command(actions, "trim", _trim, "keep the tokens of a model that counts use most",
+                       "dstok train trim my.counts -m deepseek-v3 --vocab-size 50000 --out less.json --map map.npy")
+    _add_change(trim)
+    trim.add_argument("--map", metavar="FILE", help="write the map from old to new ids: .npy, int64, -1 for a lost one")
+    report = add_command(actions, "report", _report, "how well models fit counts; the counts of a training",
+                         "dstok train report my.counts -m deepseek-v3 -m tok/tokenizer.json")
+    _add_counts(report, "*")
+    report.add_argument("-m", "--model", action="append", default=[], metavar="NAME|PATH",
+                        help="a model; may be given several times")
+    report.add_argument("--plot", metavar="DIR", help="the folder of a training: its counts as a picture, to --output")
+    report.add_argument("-o", "--output", metavar="FILE", help="write to FILE, not to standard output")
+    add_json(report)
+
+
+def _add_counts(parser: Parser, many: str = "+") -> None:
+    parser.add_argument("files", nargs=many, default=[], metavar="COUNTS", help="counts files")
+
+
+def _add_change(parser: Parser) -> None:
+    parser.add_argument("counts", metavar="COUNTS", help="a counts file of pieces that the model cuts")
+    add_model(parser)
+    add_upstream(parser)
+    parser.add_argument("--vocab-size", type=at_least_0, required=True, metavar="N", help="ids of the new vocabulary")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the tokenizer.json to write")
+
+
+def _count(arguments: Namespace) -> None:
+    from dstok.training.folder import TrainingFolder
+
+    base = base_named(arguments.like)
+    counting = counting_of(arguments, base)
+    folder = TrainingFolder(f"{arguments.out}.work")
+    plan = {"pieces": base.made_by(), "inputs": counting.inputs()}
+    with folder.entered(plan, counting.state()), watching_shards(counting.shards) as progress:
+        counts, records = counting.count(folder, arguments.workers, arguments.memory, progress)
+        os.replace(counts.path, arguments.out)
+    shutil.rmtree(folder.out, ignore_errors=True)
+    documents = sum(record["documents"] for record in records)
+    write_text(None, f"{documents:,} documents, {_sizes(counts)}: {arguments.out}")
+
+
+def _sizes(counts: CountsFile) -> str:
+    return f"{counts.totals.occurrences:,} pieces, {counts.totals.distinct:,} distinct"
+
+
+def _merge(arguments: Namespace) -> None:
+    from dstok.counts.merging import merge_counts
+
+    weights = None
+    if arguments.weights is not None:
+        try:
+            weights = [int(weight) for weight in arguments.weights.split(",")]
+        except ValueError:
+            raise CommandError(f"--weights: expected whole numbers, found {arguments.weights!r}") from None
+        if len(weights) != len(arguments.files):
+            raise CommandError(f"--weights: expected {len(arguments.files)} numbers, found {len(weights)}")
+    merged = merge_counts(arguments.files, arguments.out, weights)
+    write_text(None, f"{_sizes(merged)}: {arguments.out}")
+
+
+def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
+    """The model, and counts of the pieces that it cuts."""
+    from dstok.counts.file import CountsFile
+    from dstok.errors import FileError
+    from dstok.vocabularies.usage import pieces_of
+
+    tok, counts = load_model(arguments.model, arguments.upstream), CountsFile(arguments.counts)
+    if counts.made_by and counts.made_by != pieces_of(tok):
+        raise FileError(f"{counts.path}: expected counts of the pieces that {arguments.model} cuts (dstok train count "
+                        f"--like {arguments.model}), found those of other steps")
+    return tok, counts
+
+
+def _extend(arguments: Namespace) -> None:
+    tok, counts = _change(arguments)
+    more = tok.extend(counts, arguments.vocab_size)
+    more.to_json(arguments.out)
+    write_text(None, f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}")
+
+
+def _trim(arguments: Namespace) -> None:
+    import numpy as np
+
+    from dstok.vocabularies.usage import most_used
+
+    tok, counts = _change(arguments)
+    less, ids = tok.trimmed(most_used(tok, counts, arguments.vocab_size))
+    less.to_json(arguments.out)
+    if arguments.map is not None:
+        with open(arguments.map, "wb") as file:
+            np.save(file, ids)
+    write_text(None, f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}")
+
+
+def _report(arguments: Namespace) -> None:
+    from dstok.counts.file import CountsFile
+    from dstok.training.reports import fit
+
+    if arguments.plot is not None:
+        write_text(arguments.output, _picture(arguments.plot))
+        return
+    if not arguments.files or not arguments.model:
+        raise CommandError("expected counts files and --model, or --plot")
+    rows = [fit(load_model(model), model, CountsFile(path)) for path in arguments.files for model in arguments.model]
+    if arguments.json:
+        write_text(arguments.output, json.dumps([row._asdict() for row in rows], indent=1))
+        return
+    lines = ["bytes/token  tokens/piece       tokens  unused  model, counts"]
+    lines += [f"{row.bytes_per_token:>11.3f}  {row.tokens_per_piece:>12.3f}  {row.tokens:>11,}  {row.unused:>6,}  "
+              f"{row.tokenizer}, {row.counts}" for row in rows]
+    write_text(arguments.output, "\n".join(lines))
+
+
+def _picture(folder: str) -> str:
+    from dstok.training.folder import MANIFEST, read_json
+    from dstok.training.reports import picture_of_counts
+
+    manifest = read_json(os.path.join(folder, MANIFEST))
+    points = [(int(rank), int(count)) for rank, count in manifest.get("counts_of_merges", [])]
+    if not points:
+        raise CommandError(f"{folder}: this training made no merges")
+    return picture_of_counts(points, f"{manifest['vocab_size']:,} tokens: how often the pair of each merge occurs")

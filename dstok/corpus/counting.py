@@ -1,0 +1,144 @@
+"""The pieces of a corpus' documents -> a counts file.
+
+In: paths, settings of reading, the base of a model. Out: a counts file, in the folder of a training.
+Invariant: the same file bytes, whatever the workers, the memory, and kills in between: each shard has a counts file of
+its own, and its record comes last. Each document is a text: normalized and cut by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dstok.base.paths import write_at_once
+from dstok.base.platform import available_cpus
+from dstok.base.texts import utf8
+from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
+from dstok.corpus.finding import InputFile, find_inputs
+from dstok.corpus.places import Faults
+from dstok.corpus.plan import Shard, plan_shards
+from dstok.corpus.settings import CorpusSettings
+from dstok.counts.counting import PieceCounter
+from dstok.counts.file import CountsFile
+from dstok.counts.merging import merge_counts
+from dstok.errors import TextError
+from dstok.training.folder import TrainingFolder, as_json, digest, read_json
+from dstok.training.from_texts import readers_of
+from dstok.vocabularies.base import Base
+
+if TYPE_CHECKING:
+    from dstok.core.find._finder import Finder
+    from dstok.core.text._normalize import Normalizer
+
+__all__ = ["CountJob", "Counting"]
+
+Watch = Callable[[int, int, int], None]  # gets bytes read, documents and pieces counted since the last call
+
+
+class CountJob(NamedTuple):
+    """The common data of all shards. memory: of a worker's table, in bytes. It pickles."""
+
+    work: str
+    settings: CorpusSettings
+    base: Base
+    memory: int
+
+    def done(self, shard: Shard, watch: Watch) -> dict[str, Any]:
+        """Counts a shard, and returns its record. Raises `FileError`."""
+        path = self.path(shard)
+        spills = f"{path}.tmp"
+        counter = PieceCounter(_readers(self.base)[0], self.memory, spills, self.base.made_by())
+        readers = [reader_of(part, self.settings, Faults(None)) for part in shard.parts]
+        documents = 0
+        for reader in readers:
+            for batch in reader.batches():
+                texts = list(self._texts(reader, batch))
+                counter.add(texts)
+                documents += len(texts)
+                watch(batch.size, len(texts), 0)
+        counts = counter.write(path)
+        shutil.rmtree(spills, ignore_errors=True)
+        record = {"shard": shard.name, "documents": documents, "inputs": [reader.record() for reader in readers],
+                  "pieces": counts.totals.occurrences}
+        write_at_once(f"{path}.json", as_json(record))
+        return record
+
+    def with_ahead(self, ahead: bool) -> CountJob:
+        """The same: a shard uses one core."""
+        return self
+
+    def path(self, shard: Shard) -> str:
+        """The counts file of a shard."""
+        return os.path.join(self.work, f"{digest(shard.name)[:32]}.counts")
+
+    def record(self, shard: Shard) -> dict[str, Any] | None:
+        """The record of a shard that is done."""
+        path = self.path(shard)
+        return read_json(f"{path}.json") if os.path.exists(path) and os.path.exists(f"{path}.json") else None
+
+    def _texts(self, reader: DocumentReader, batch: DocumentBatch) -> Iterator[str | bytes]:
+        """Documents in the form of the core, normalized."""
+        normalizer = _readers(self.base)[1]
+        texts = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
+        for number, text in zip(batch.numbers, texts):
+            if normalizer is None and isinstance(text, str) and text.isascii():
+                yield text
+                continue
+            try:
+                data = utf8(text, False)
+            except TextError as error:
+                reader.bad(number, error.message)
+                continue
+            yield data if normalizer is None else normalizer.normalize(data)
+
+
+_made: dict[str, tuple[Finder, Normalizer | None]] = {}
+
+
+def _readers(base: Base) -> tuple[Finder, Normalizer | None]:
+    """The finder and the normalizer: compiled once a process."""
+    name = base.made_by()
+    if name not in _made:
+        _made.clear()
+        _made[name] = readers_of(base)
+    return _made[name]
+
+
+class Counting:
+    """The counting of `inputs` for a training. Raises `FileError` and `ArgumentError`, which name the path."""
+
+    def __init__(self, inputs: Sequence[str], settings: CorpusSettings, base: Base) -> None:
+        self.settings, self.base = settings, base
+        self.files: list[InputFile] = find_inputs(inputs, settings)
+        self.shards = plan_shards(self.files, settings)
+
+    def inputs(self) -> list[dict[str, Any]]:
+        """The files, for the plan of a training."""
+        return [{"file": file.name, "kind": file.kind, "size": file.size} for file in self.files]
+
+    def state(self) -> list[int]:
+        """Changes with the files."""
+        return [os.stat(file.path).st_mtime_ns for file in self.files]
+
+    def count(
+        self, folder: TrainingFolder, workers: int | None, memory: int, progress: Callable[[Any], None],
+    ) -> tuple[CountsFile, list[dict[str, Any]]]:
+        """(the counts file in `folder`, which is entered; the records of the shards). Goes on where it stopped."""
+        from dstok.corpus.local import ShardReport, run
+
+        size = min(workers or available_cpus(), len(self.shards)) or 1
+        job = CountJob(folder.work, self.settings, self.base, memory // size)
+        waiting = []
+        for shard in self.shards:
+            if job.record(shard) is None:
+                waiting.append(shard)
+            else:
+                progress(ShardReport(shard.name, 0, 0, 0, earlier=True))
+        for _ in run(job, waiting, size, progress) if waiting else ():
+            pass
+        records = [record for record in map(job.record, self.shards) if record is not None]
+        if not os.path.exists(folder.counts_path):
+            merge_counts([job.path(shard) for shard in self.shards], folder.counts_path)
+        return CountsFile(folder.counts_path), records

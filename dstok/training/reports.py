@@ -1,0 +1,79 @@
+"""Reports on vocabularies: how a training's counts fall, and how well a tokenizer fits counted pieces.
+
+In: a manifest; tokenizers and counts files. Out: an SVG picture; rows of numbers.
+Invariant: a row's numbers are those of encoding all texts that were counted, but for added tokens in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log10
+from typing import NamedTuple
+
+from dstok.counts.file import CountsFile
+from dstok.errors import FileError
+from dstok.tokenizer import Tokenizer
+from dstok.vocabularies.usage import pieces_of, usage
+
+__all__ = ["FitRow", "fit", "picture_of_counts"]
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 360, 60, 40, 20
+
+
+class FitRow(NamedTuple):
+    """How one tokenizer fits one counts file. unused: ids that no piece has, of those that merges make."""
+
+    tokenizer: str
+    counts: str
+    bytes: int
+    pieces: int
+    tokens: int
+    bytes_per_token: float
+    tokens_per_piece: float
+    unused: int
+
+
+def fit(tokenizer: Tokenizer, name: str, counts: CountsFile) -> FitRow:
+    """Raises `FileError` for counts of pieces that the tokenizer cuts otherwise."""
+    if counts.made_by and counts.made_by != pieces_of(tokenizer):
+        raise FileError(f"{counts.path}: expected counts of the pieces that {name} cuts, found those of other steps")
+    used = usage(tokenizer, counts)
+    made = {int(i) for i in tokenizer.inspect().merges[:, 2]}
+    tokens = sum(used)
+    size = sum(count * (end - start) for _, offsets, numbers in counts.rows()
+               for start, end, count in zip(offsets, offsets[1:], numbers))
+    pieces = counts.totals.occurrences
+    return FitRow(name, counts.path, size, pieces, tokens, round(size / tokens, 3) if tokens else 0.0,
+                  round(tokens / pieces, 3) if pieces else 0.0, sum(not used[i] for i in made))
+
+
+def picture_of_counts(points: Sequence[tuple[int, int]], title: str) -> str:
+    """An SVG picture: the count of each merge's pair, on a logarithmic scale, by the number of merges before.
+
+    >>> picture_of_counts([(0, 1000), (10, 20)], "low").count("<polyline")
+    1
+    """
+    last, highest = max(points[-1][0], 1), max(log10(max(points[0][1], 1)), 1.0)
+
+    def place(rank: int, count: int) -> tuple[float, float]:
+        x = LEFT + (WIDTH - LEFT - 20) * rank / last
+        return round(x, 1), round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * log10(max(count, 1)) / highest, 1)
+
+    line = " ".join(f"{x},{y}" for x, y in (place(rank, count) for rank, count in points))
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
+             f'font-size="12">', '<rect width="100%" height="100%" fill="white"/>',
+             f'<text x="{LEFT}" y="{TOP - 6}">{_escaped(title)}</text>']
+    for power in range(int(highest) + 1):
+        y = place(0, 10**power)[1]
+        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - 20}" stroke="#ddd"/><text x="{LEFT - 8}" y="{y + 4}" '
+                     f'text-anchor="end">{10**power:,}</text>')
+    for part in range(5):
+        rank = last * part // 4
+        parts.append(f'<text x="{place(rank, 1)[0]}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{rank:,}</text>')
+    parts += [f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">merges</text>',
+              f'<polyline points="{line}" fill="none" stroke="#2563eb" stroke-width="1.5"/>', "</svg>"]
+    return "\n".join(parts) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

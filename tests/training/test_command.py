@@ -1,0 +1,186 @@
+"""`dstok train` and its actions: the trainings of the library, on the files of `dstok corpus`."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dstok
+from dstok import BpeTrainer, Tokenizer
+from dstok.cli.app import main
+from dstok.cli.train import memory_size
+from dstok.corpus import counting
+from dstok.counts.file import CountsFile
+
+DONE, DIFFERENT, BAD = 0, 1, 2
+LIKE = ["--like", "gpt-2"]
+SETTINGS = [*LIKE, "--vocab-size", "400", "--special", "<s>", "--special", "</s>"]
+
+
+def documents() -> list[str]:
+    chance = random.Random(7)
+    words = ["".join(chance.choices("abcdefé中", k=chance.randint(1, 8))) for _ in range(300)]
+    return [" ".join(chance.choices(words, k=chance.randint(0, 12))) + chance.choice(["", "\n\nx"]) for _ in range(300)]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with JSON lines, texts and a table."""
+    import pyarrow
+    import pyarrow.parquet
+
+    monkeypatch.chdir(tmp_path)
+    folder, texts = tmp_path / "data", documents()
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[:100]), encoding="utf-8")
+    for number, text in enumerate(texts[100:110]):
+        (folder / "sub" / f"{number}.txt").write_text(text, encoding="utf-8")
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts[110:]}), folder / "t.parquet")
+    return folder
+
+
+def run(*words: str, code: int = DONE) -> None:
+    assert main(["train", *words]) == code
+
+
+def of_library() -> Tokenizer:
+    trainer = BpeTrainer(vocab_size=400, special_tokens=["<s>", "</s>"], initial_alphabet=BpeTrainer.byte_alphabet())
+    return dstok.train_from_iterator(documents(), trainer, like="gpt-2")
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_train(inputs: Path, tmp_path: Path, workers: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run("data", *SETTINGS, "--out", "tok", "--workers", workers)
+    assert "400 tokens, 142 merges" in capsys.readouterr().out
+    assert Tokenizer.from_json("tok/tokenizer.json") == of_library()
+    manifest = json.loads(Path("tok/train.json").read_bytes())
+    assert manifest["documents"] == 300 and manifest["inputs"][0]["file"] == "a.jsonl"
+    before = written(tmp_path / "tok")
+    run("data", *SETTINGS, "--out", "tok")
+    assert written(tmp_path / "tok") == before
+    run("data", *LIKE, "--out", "tok", code=BAD)
+    assert "found one with other trainer" in capsys.readouterr().err
+
+
+def test_the_same_bytes_after_a_stop(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shards that were done are not counted again."""
+    run("data", *SETTINGS, "--out", "whole")
+    write = counting.write_at_once  # type: ignore[attr-defined]
+    done: list[str] = []
+
+    def stopping(path: Any, data: bytes) -> None:
+        write(path, data)
+        done.append(path)
+        if len(done) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(counting, "write_at_once", stopping)
+    assert main(["train", "data", *SETTINGS, "--out", "tok", "--workers", "1"]) == 130
+    assert os.listdir("tok") == ["work"]
+    run("data", *SETTINGS, "--out", "tok", "--workers", "1")
+    assert len(done) == len(set(done)) == 3 and written(tmp_path / "tok") == written(tmp_path / "whole")
+
+
+def test_counts(inputs: Path, tmp_path: Path) -> None:
+    """Counted in parts, and added up: the counts of all."""
+    run("count", "data", *LIKE, "--out", "all.counts")
+    run("count", "data/a.jsonl", "data/sub", *LIKE, "--out", "one.counts", "--memory", "200MB")
+    run("count", "data/t.parquet", *LIKE, "--out", "two.counts", "--workers", "1")
+    run("merge", "one.counts", "two.counts", "--out", "both.counts")
+    assert Path("both.counts").read_bytes() == Path("all.counts").read_bytes()
+    assert sorted(os.listdir()) == ["all.counts", "both.counts", "data", "one.counts", "two.counts"]
+    run("--counts", "both.counts", *SETTINGS, "--out", "tok")
+    assert Tokenizer.from_json("tok/tokenizer.json") == of_library()
+    run("merge", "one.counts", "two.counts", "--weights", "2,0", "--out", "twice.counts")
+    assert CountsFile("twice.counts").totals.occurrences == 2 * CountsFile("one.counts").totals.occurrences
+
+
+def test_repeat(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("data", *SETTINGS, "--out", "tok", "--min-frequency", "3", "--max-token-length", "6")
+    run("data", "--repeat", "tok/train.json")
+    assert capsys.readouterr().out.endswith("the same tokenizer, from the same pieces\n")
+    (inputs / "sub" / "0.txt").write_text("other words, other words", encoding="utf-8")
+    run("data", "--repeat", "tok/train.json", code=DIFFERENT)
+    assert "different: counts" in capsys.readouterr().out
+
+
+def test_extend_and_trim(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("count", "data", *LIKE, "--out", "all.counts")
+    run("--counts", "all.counts", *SETTINGS[:-4], "--out", "tok")
+    tok = Tokenizer.from_json("tok/tokenizer.json")
+    run("extend", "all.counts", "-m", "tok/tokenizer.json", "--vocab-size", "420", "--out", "more.json")
+    more = Tokenizer.from_json("more.json")
+    assert more.vocab_size == 420 and more.truncated(400) == tok
+    run("trim", "all.counts", "-m", "more.json", "--vocab-size", "300", "--out", "less.json", "--map", "map.npy")
+    less, ids = Tokenizer.from_json("less.json"), np.load("map.npy")
+    assert less.vocab_size == 300 and ids.shape == (420,) and np.count_nonzero(ids >= 0) == 300
+    assert [less.vocabulary()[new] for new in ids if new >= 0] == [more.vocabulary()[old] for old in np.flatnonzero(ids >= 0)]
+    text = documents()[5]
+    assert less.decode(less.encode(text)) == text and len(less.encode(text)) >= len(more.encode(text))
+    run("trim", "all.counts", "-m", "more.json", "--vocab-size", "100", "--out", "less.json", code=BAD)
+    assert "a vocab_size of 100, where bytes and added tokens are 256" in capsys.readouterr().err
+    run("extend", "all.counts", "-m", "deepseek-v3", "--vocab-size", "130000", "--out", "x.json", code=BAD)
+    assert "expected counts of the pieces that deepseek-v3 cuts" in capsys.readouterr().err
+
+
+def test_report(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("count", "data", *LIKE, "--out", "all.counts")
+    run("--counts", "all.counts", *SETTINGS, "--out", "tok")
+    capsys.readouterr()
+    run("report", "all.counts", "-m", "tok/tokenizer.json", "--json")
+    [row] = json.loads(capsys.readouterr().out)
+    tok, texts = of_library(), documents()
+    assert row["bytes"] == sum(len(text.encode()) for text in texts)
+    assert row["tokens"] == sum(map(len, tok.encode_batch(texts)))
+    used = {i for text in texts for i in tok.encode(text)}
+    assert row["unused"] == len({*tok.inspect().merges[:, 2].tolist()} - used)
+    run("report", "all.counts", "-m", "tok/tokenizer.json")
+    assert f"{row['bytes_per_token']:.3f}" in capsys.readouterr().out
+    run("report", "--plot", "tok", "-o", "tok.svg")
+    assert Path("tok.svg").read_text(encoding="utf-8").startswith("<svg ")
+
+
+@pytest.mark.parametrize(("words", "fault"), [
+    (["--out", "tok"], "nothing to read"),
+    (["data"], "expected --out DIR"),
+    (["data", "--out", "tok", "--like", "no-such"], "no-such"),
+    (["data", "--out", "tok", "--workers", "0"], "--workers: expected at least 1"),
+    (["data", "--counts", "x.counts", "--out", "tok"], "found both"),
+    (["data", "--out", "tok", "--memory", "big"], "not a size such as 500MB or 4GB: 'big'"),
+    (["data/none", "--out", "tok"], "no such file"),
+    (["report"], "expected counts files and --model, or --plot"),
+    (["merge", "a.counts", "--weights", "1,2", "--out", "b"], "expected 1 numbers, found 2"),
+    (["merge", "a.counts", "--weights", "x", "--out", "b"], "expected whole numbers"),
+])
+def test_errors(words: list[str], fault: str, inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(*words, code=BAD)
+    assert fault in capsys.readouterr().err and not os.path.exists("tok")
+
+
+def test_bad_documents(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (inputs / "sub" / "0.txt").write_bytes(b"a\xff")
+    run("data", *SETTINGS, "--out", "tok", code=BAD)
+    assert "0.txt: expected utf-8, found byte 0xff" in capsys.readouterr().err
+    shutil.rmtree("tok")
+
+
+def test_a_folder_of_others(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("tok").mkdir()
+    Path("tok/tokenizer.json").write_text("{}", encoding="utf-8")
+    run("data", *SETTINGS, "--out", "tok", code=BAD)
+    assert "expected no tokenizer.json in this folder" in capsys.readouterr().err
+
+
+def test_memory_sizes() -> None:
+    assert [memory_size(text) for text in ("12", "4GB", "1.5mb", "0.5KB")] == [12, 4 * 10**9, 1_500_000, 500]
