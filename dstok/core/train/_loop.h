@@ -18,7 +18,7 @@
 
 #include "train/_deltas.h"
 #include "train/_pair_counts.h"
-#include "train/_words.h"
+#include "train/_word_store.h"
 
 enum {
     AHEAD = 8, /* distance, in places of a list, to the word that is fetched */

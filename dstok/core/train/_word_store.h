@@ -11,8 +11,8 @@
  *   between have NO_TOKEN, as has the entry before each word. A merge moves nothing. A place is LONG_PLACE plus the entry of a
  *   token's first byte; so a merge costs as much as the word holds the pair.
  */
-#ifndef DSTOK_WORDS_H
-#define DSTOK_WORDS_H
+#ifndef DSTOK_WORD_STORE_H
+#define DSTOK_WORD_STORE_H
 
 #include <stdint.h>
 #include <stdlib.h>
