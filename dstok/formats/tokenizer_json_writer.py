@@ -77,6 +77,9 @@ def token_spelling(model: ModelDescription, token_id: int) -> str:
 
 
 def _added_token(index: int, token: AddedToken) -> dict[str, Any]:
+    if token.literal and token.normalized:
+        raise UnsupportedError(f"the added token {shown(token.content)} of the normalized text: upstream would look "
+                               "for it with a space before it", f"$.added_tokens[{index}].content")
     if token.literal:
         raise UnsupportedError(f"the added token {shown(token.content)}, which upstream decodes as "
                                f"{shown(decoded_bytes(token.content).decode('utf-8', 'replace'))}",

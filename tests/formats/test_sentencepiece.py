@@ -18,11 +18,13 @@ from sentencepiece_bytes import SMALL, message, model_bytes
 from shared_data import CORPORA, corpus
 from shares import chance_of_today, share
 from text_strategies import texts as odd_texts
+from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED, Piece
 from dstok.formats.sentencepiece import describe_sentencepiece
+from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 
 FILES = ("tokenizer.model.v1", "mistral_instruct_tokenizer_240216.model.v2", "mistral_instruct_tokenizer_240323.model.v3",
          "mistral_instruct_tokenizer_241114.model.v7")
@@ -207,7 +209,13 @@ def test_user_defined_symbols(prefix: int) -> None:
               *(Piece(text, 0, USER_DEFINED) for text in symbols), *(Piece(char, -99, NORMAL) for char in "x[]REF")]
     data, rng = model_bytes(pieces, normalizer={3: prefix}), chance_of_today("user-defined")
     made = ["".join(rng.choices([*symbols, *"a  ▁xb[R", "a[REF]b"], k=rng.randrange(9))) for _ in range(400)]
-    compare(tokenizer(data), sentencepiece(data), [*SPACES, *made])
+    tok = tokenizer(data)
+    compare(tok, sentencepiece(data), [*SPACES, *made])
+    if not prefix:
+        assert Tokenizer.from_str(write_tokenizer_json(tok._describe())).encode("a[REF]b").ids == tok.encode("a[REF]b")
+        return
+    with pytest.raises(UnsupportedError, match="upstream would look for it with a space before it"):
+        write_tokenizer_json(tok._describe())
 
 
 def test_how_user_defined_symbols_are_read() -> None:
