@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judges import judge
 from kept import kept
+from shared_data import CORPORA, corpus
 from shares import share
 from tokenizers import Tokenizer as Upstream
 
@@ -22,6 +23,7 @@ from dstok.errors import UnsupportedError
 TEXTS = st.text(st.sampled_from([*ALPHABET, *"   Ω\x00"]), max_size=40)
 CONTEXTS = ("{}", "a{}b", " {} ", "{0}{0}", "\n{}1", "中{}の")
 BLOCK = 64  # code points in a text
+DOCUMENT = 4096  # code points of a corpus in a text
 
 
 def built(file: dict[str, Any]) -> Tokenizer | None:
@@ -84,6 +86,16 @@ def check_in_parts(tok: Tokenizer, text: str, step: int) -> None:
 def real(name: str) -> tuple[Tokenizer, Upstream]:
     path = judge(f"npm/{name}/tokenizer.json")
     return Tokenizer.from_json(path), Upstream.from_file(str(path))
+
+
+@pytest.mark.parametrize("corpus_name", CORPORA)
+@pytest.mark.parametrize("name", REAL)
+def test_corpora(name: str, corpus_name: str) -> None:
+    """Ids and offsets of documents; upstream takes a second for two megabytes."""
+    tok, upstream = real(name)
+    text = corpus(corpus_name)
+    for start in share(range(0, len(text), DOCUMENT), 40):
+        check(tok, upstream, text[start : start + DOCUMENT])
 
 
 @pytest.mark.parametrize("name", REAL)
