@@ -370,6 +370,13 @@ cdef class PieceFinder(LeftFinder):
         cdef Py_ssize_t end
         cdef int bit
         while stop - base > BLOCK and w.status == FINE:
+            if base - at > BLOCK:  # the automaton skips the rest of a long piece faster than windows look at it
+                end = self.piece(sink, w, text, at, stop, final)
+                if end < 0:
+                    return at
+                base = at = end
+                history = WINDOW_EDGE
+                continue
             window_block(&self.windows, text + base, &history, &yes, &unknown)
             if base == at:
                 yes &= ~<uint64_t>1

@@ -11,6 +11,7 @@
 #include "merge/_probe_few.h"
 #include "simd/_implementation.h"
 #include "split/_grid.h"
+#include "split/_skip.h"
 #include "text/_first_of.h"
 #include "text/_utf8.h"
 
@@ -84,9 +85,10 @@ GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512)
 #define DEFAULT_UTF8 .transcode = NULL, .valid = NULL
 #endif
 #define DEFAULT_STAGES .probe = probe_portable, .few = few_portable, .emit = emit_portable, DEFAULT_UTF8, \
-    .first_of = first_of_16, .first_in = first_in_16, .pair_ranks = pair_ranks_portable
+    .first_of = first_of_16, .first_in = first_in_16, .skip = skip_run_16, .pair_ranks = pair_ranks_portable
 /* The stages that AVX-512 would not make faster. */
 #define AVX2_STAGES .few = few_avx2, .emit = emit_avx2, .first_of = first_of_avx2, .first_in = first_in_avx2, \
+    .skip = skip_run_avx2, \
     .pair_ranks = pair_ranks_avx2, .merge_strips = merge_strips_avx2
 
 static const GridRunFunction GRID_NONE[RULES_COUNT];

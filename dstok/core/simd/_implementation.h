@@ -15,6 +15,7 @@ typedef struct GridRun GridRun;
 typedef struct KernelTables KernelTables;
 typedef struct PairTable PairTable;
 typedef struct PieceTable PieceTable;
+typedef struct Skip Skip;
 typedef struct Strips Strips;
 
 enum { FIRST_MOST = 4, FIRST_PAD = 32, FIRST_DEEP = 3, FIRST_GROUPS = 8 };
@@ -26,6 +27,13 @@ struct FirstBytes {
     uint8_t halves[FIRST_DEEP][2][16];    /* the same by the lower and by the upper half of a byte */
     int count;                            /* the number of first bytes; `bytes` holds at most FIRST_MOST of them */
     const Implementation *level;
+};
+
+/* The bytes that leave an automaton in a state: see split/_skip.h. */
+struct Skip {
+    uint8_t low[16]; /* ASCII: by the lower half of a byte, a bit for each upper half */
+    uint8_t beyond;  /* 0x80 if all bytes from 0x80 on do */
+    uint8_t any;     /* whether there are such bytes */
 };
 
 /* Appends the starts of pieces to `run`: see `grid_run_by`. */
@@ -73,6 +81,9 @@ struct Implementation {
 
     /* Whether a first byte of the texts is in `text`, or in the up to FIRST_PAD bytes after it, which it also reads. */
     int (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size);
+
+    /* The first place in text[at:stop] with a byte that does not belong to `skip`, or `stop`. */
+    int64_t (*skip)(const Skip *skip, const uint8_t *text, int64_t at, int64_t stop);
 
     /* The ranks of all neighbours, `count` - 1 of them, for more than PAIRS ids. */
     void (*pair_ranks)(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count);

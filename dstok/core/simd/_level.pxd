@@ -49,6 +49,10 @@ cdef extern from "simd/_implementation.h":
         uint8_t halves[FIRST_DEEP][2][16]
         int count
         const Implementation *level
+    ctypedef struct Skip:
+        uint8_t low[16]
+        uint8_t beyond
+        uint8_t any
     ctypedef void (*GridRunFunction)(
         const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run) noexcept nogil
     ctypedef int (*GridOnlyFunction)(
@@ -69,6 +73,7 @@ cdef extern from "simd/_implementation.h":
         Py_ssize_t (*widen)(const uint8_t *text, Py_ssize_t length, uint16_t **out) noexcept nogil
         int64_t (*first_of)(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
         bint (*first_in)(const FirstBytes *firsts, const uint8_t *text, int64_t size) noexcept nogil
+        int64_t (*skip)(const Skip *skip, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
         void (*merge_strips)(const PairTable *t, Strips *strips) noexcept nogil
 
 

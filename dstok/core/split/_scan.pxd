@@ -2,9 +2,12 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from dstok.core.simd._level cimport Implementation, Skip
 from dstok.core.text._utf8 cimport code_point
 
 cdef enum:
+    SKIP_EVERY = 16               # bytes of a piece between two tries to skip some; most pieces are shorter
+    SKIP_SELDOM = 64              # the same after a try that skipped few
     ROW = 256                     # edges of a state: by byte for ASCII, from 128 on by class
     ROWS = 0xFFFF00               # the bits of an edge that hold the start of the row of the next state
 
@@ -27,6 +30,8 @@ cdef struct ScanTables:
     const uint32_t *edges         # see _scan.pyx
     uint32_t end                  # the column for the end of the text
     uint32_t states
+    const Skip *skips             # by state: the bytes that leave it as it is
+    const Implementation *level
     int shift                     # there is a border every `1 << shift` bytes
     Py_ssize_t span               # 1 << shift
 
@@ -49,8 +54,10 @@ cdef struct Memo:
 @cython.final
 cdef class Scanner:
     cdef ScanTables tables
+    cdef Skip *skips
     cdef object _keep
 
+    cdef int find_skips(self, Py_ssize_t pages) except -1
     cdef tuple _scan(self, const uint8_t[::1] text)
 
 
@@ -76,12 +83,16 @@ cdef inline Py_ssize_t scan_piece(
     # `stop` is not the end of the text). `tag` gets the tag of the piece plus one. `wide` becomes true if the piece
     # has a three-byte character from U+3000 on (which may be `cuttable`).
     # `memo` has begun at the start of this or an earlier piece, and with this `stop`.
-    cdef Py_ssize_t pause = min(stop, at + s.span), width
+    cdef Py_ssize_t pause = min(stop, at + s.span), skip_at = at + SKIP_EVERY, width
     cdef Run run
     run.edge = ROW
     run.settled = 0
     run.first = run.second = -1
     while at < pause:
+        if at >= skip_at:
+            skip_at = skipped(s, text, &run, &at, pause, wide)
+            if at == pause:
+                break
         run.edge = next_edge(s, text + at, run.edge, &width, wide)
         if run.edge >> 24:
             settle(&run, at)
@@ -111,6 +122,32 @@ cdef inline uint32_t next_edge(
     wide[0] |= 0xE3 <= c <= 0xED
     c = code_point(text, width)
     return s.edges[(edge & ROWS) + 128 + s.pages[(<uint32_t>s.page_numbers[c >> 8] << 8) | (c & 0xFF)]]
+
+
+cdef inline Py_ssize_t whole(const uint8_t *text, Py_ssize_t at) noexcept nogil:
+    # `at`, or the start of the character that `at` lies in.
+    cdef Py_ssize_t lead = at - 1
+    if text[lead] < 0x80:
+        return at
+    while text[lead] < 0xC0:
+        lead -= 1
+    return lead if lead + 2 + (text[lead] >= 0xE0) + (text[lead] >= 0xF0) > at else at
+
+
+cdef inline Py_ssize_t skipped(
+    const ScanTables *s, const uint8_t *text, Run *run, Py_ssize_t *at, Py_ssize_t stop, bint *wide
+) noexcept nogil:
+    # Moves `at` over bytes, up to `stop`, that leave the automaton in its state; returns where to try again.
+    cdef const Skip *skip = s.skips + (run.edge & ROWS) // ROW
+    cdef Py_ssize_t start = at[0]
+    if skip.any:
+        at[0] = s.level.skip(skip, text, start, stop)
+        if at[0] > start:
+            run.edge &= ROWS
+            if skip.beyond:
+                wide[0] = True
+                at[0] = whole(text, at[0])
+    return at[0] + (SKIP_EVERY if at[0] - start >= SKIP_EVERY else SKIP_SELDOM)
 
 
 cdef inline void settle(Run *run, Py_ssize_t at) noexcept nogil:

@@ -9,6 +9,8 @@ state, row 1 the start. A row has 128 columns by ASCII byte, so that most steps 
 class. The last column is for the end of the text. An edge is `(tag + 1) << 24 | next state * ROW | operation`, with 0
 in place of `tag + 1` if it has no tag. The operation says in which place the end of the piece is kept
 (pattern/tagged_automaton.py).
+
+A long run of bytes that leave the automaton in its state is skipped by vectors (_skip.h), up to the next border.
 """
 
 cimport cython
@@ -18,7 +20,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from dstok.core.simd._level cimport chosen
+from dstok.core.simd._level cimport Skip, chosen
 from dstok.core.text._utf8 cimport find_invalid
 
 cdef enum:
@@ -61,10 +63,15 @@ cdef Py_ssize_t scan_far(
     """Continues `scan_piece` at `at` < `stop`, and asks the memo at every border."""
     cdef Py_ssize_t border = (at >> s.shift) + 1, pause = min(stop, border << s.shift), width = 0
     cdef Py_ssize_t tagged = -1, moved = -1  # the place of the last tag, and the place where `run.first` was set
+    cdef Py_ssize_t skip_at = at
     cdef uint32_t known
     memo.count = 0
     while True:
         if at < pause:
+            if at >= skip_at:
+                skip_at = skipped(s, text, &run, &at, pause, wide)
+                if at == pause:
+                    continue
             run.edge = next_edge(s, text + at, run.edge, &width, wide)
         elif at < stop:
             known = recall(memo, s, border, at, &run)
@@ -147,6 +154,39 @@ cdef class Scanner:
         self.tables.states = <uint32_t>(e.shape[0] // (4 * ROW))
         self.tables.shift = shift if shift >= 0 else max(SHIFT, (int(self.tables.states) - 1).bit_length())
         self.tables.span = <Py_ssize_t>1 << self.tables.shift
+        self.tables.level = chosen()
+        self.skips = <Skip *>calloc(self.tables.states, sizeof(Skip))
+        if self.skips == NULL:
+            raise MemoryError
+        self.tables.skips = self.skips
+        self.find_skips(p.shape[0])
+
+    def __dealloc__(self):
+        free(self.skips)
+
+    cdef int find_skips(self, Py_ssize_t pages) except -1:
+        """Finds, for each state, the bytes that leave the automaton in it."""
+        cdef uint8_t beyond[256]
+        cdef const uint32_t *row
+        cdef uint32_t state, byte, loop
+        cdef Py_ssize_t i
+        memset(beyond, 0, sizeof(beyond))  # the classes of characters that are not ASCII
+        for i in range(pages):
+            if i >> 8 != self.tables.page_numbers[0] or i & 0xFF >= 0x80:
+                beyond[self.tables.pages[i]] = True
+        for state in range(START, self.tables.states):
+            row, loop = self.tables.edges + state * ROW, state * ROW
+            for byte in range(0x80):
+                if row[byte] == loop:
+                    self.skips[state].low[byte & 15] |= 1 << (byte >> 4)
+                    self.skips[state].any = True
+            self.skips[state].beyond = 0x80
+            for i in range(self.tables.end - 128):
+                if beyond[i] and row[128 + i] != loop:
+                    self.skips[state].beyond = 0
+                    break
+            self.skips[state].any |= self.skips[state].beyond
+        return 0
 
     def spans(self, const uint8_t[::1] text not None):
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
