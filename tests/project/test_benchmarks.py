@@ -21,7 +21,7 @@ import pytest
 from benchmark_records import ROOT, WHOLE, WORST, record, results
 from real_models import levels
 
-from benchmarks import process, qemu, run, splitter, splitter_results, texts, wikitext
+from benchmarks import patterns, process, qemu, run, splitter, splitter_results, texts, wikitext
 from benchmarks.cases import (
     DISTINCT_SIZE,
     KINDS,
@@ -300,6 +300,24 @@ def test_splitting_is_compared_before_it_is_timed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(splitter.ENGINES, "gone", ("no_such_module", lambda _: other))
     monkeypatch.setitem(splitter.ENGINES, "picky", ("dstok", lambda _: 1 / 0))
     assert [splitter.measured(name, gpt_2, text) for name in ("other", "gone", "picky")] == ["differs", "absent", "refuses"]
+
+
+def test_matches_are_compared_before_they_are_timed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "id=42, é 7\n"
+    for name, pattern in patterns.PATTERNS.items():
+        found = patterns.measured("dstok", pattern, text)
+        assert isinstance(found, float), (name, found)
+        assert patterns.measured("re", pattern, text) != "differs", name
+    monkeypatch.setitem(patterns.ENGINES, "json", lambda _: lambda text: [(0, 1)])
+    assert patterns.measured("json", r"\d+", text) == "differs"
+    monkeypatch.setitem(patterns.ENGINES, "no_such_module", lambda _: len)
+    assert patterns.measured("no_such_module", r"\d+", text) == "absent"
+    assert patterns.measured("re", r"\p{L}", text) == "refuses"
+    monkeypatch.setattr(patterns, "SIZE", 2000)
+    assert patterns.main(["--texts", "log", "--patterns", "numbers"]) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("| log | numbers | automaton |")
 
 
 def test_results_of_splitting_are_added_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
