@@ -73,7 +73,8 @@ def add_reading(parser: Parser) -> None:
                         help="the format of all inputs, whatever their suffixes")
     parser.add_argument("--memory", type=memory_size, default=10**9, metavar="SIZE",
                         help="for the tables of distinct pieces, such as 4GB (default 1GB); more go to disk")
-    parser.add_argument("--workers", type=at_least_0, metavar="N", help="processes (default: one a processor)")
+    parser.add_argument("--workers", type=at_least_0, metavar="N",
+                        help="processes, and threads for the merges (default: one a processor)")
 
 
 def memory_size(text: str) -> int:
@@ -154,7 +155,7 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
                 counts, records = counting.count(folder, arguments.workers, arguments.memory, progress)
             found = {"documents": sum(record["documents"] for record in records), "shards": records}
             with learning() as progress_of_merges:
-                trained_in(folder, base, trainer, plan, counts, progress_of_merges, found)
+                trained_in(folder, base, trainer, plan, counts, progress_of_merges, found, _threads(arguments))
     return read_json(os.path.join(out, MANIFEST))
 
 
@@ -170,8 +171,15 @@ def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: B
     plan = plan_of(base, trainer, [{"counts": file_hash(counts.path)}])
     if folder.finished(plan) is None:
         with _interruptible(), folder.entered(plan, None), learning() as progress:
-            trained_in(folder, base, trainer, plan, counts, progress, {})
+            trained_in(folder, base, trainer, plan, counts, progress, {}, _threads(arguments))
     return read_json(os.path.join(folder.out, MANIFEST))
+
+
+def _threads(arguments: Namespace) -> int:
+    """The threads that share the merges: as many as --workers."""
+    from dstok.base.platform import available_cpus
+
+    return arguments.workers or available_cpus()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import dstok
+from dstok.base.numbers import thread_count
 from dstok.base.paths import StrPath
 from dstok.core.merge._bpe import BPE
 from dstok.counts.file import CountsFile
@@ -35,12 +36,12 @@ FIRST, POINTS = 32, 256  # merges in a manifest
 
 def train_from_counts(
     counts: StrPath | CountsFile, trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
-    progress: Progress | None = None,
+    threads: int = 1, progress: Progress | None = None,
 ) -> Tokenizer:
     """A tokenizer with a new vocabulary, learned from a counts file (`dstok train count`).
 
-    trainer, like, normalizer: as of `dstok.train_from_iterator`. progress: called now and then with the number of
-    tokens, and with `vocab_size`.
+    trainer, like, normalizer, threads: as of `dstok.train_from_iterator`. progress: called now and then with the
+        number of tokens, and with `vocab_size`.
 
     Raises `FileError` for a broken file, or counts of pieces that `like` cuts otherwise; else as
     `dstok.train_from_iterator`.
@@ -49,7 +50,8 @@ def train_from_counts(
     check(base, settings)
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
-    return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress)))
+    return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress,
+                                                       threads=thread_count(threads))))
 
 
 def check_made_by(file: CountsFile, base: Base) -> None:
@@ -72,13 +74,14 @@ def plan_of(base: Base, trainer: BpeTrainer, inputs: Any) -> dict[str, Any]:
 
 def trained_in(
     folder: TrainingFolder, base: Base, trainer: BpeTrainer, plan: dict[str, Any], counts: CountsFile,
-    progress: Progress | None, found: dict[str, Any],
+    progress: Progress | None, found: dict[str, Any], threads: int = 1,
 ) -> Tokenizer:
     """The tokenizer of `counts`, which are in `folder`; writes it there. `found`: more for the manifest."""
     hashed = file_hash(counts.path)
     journal = folder.journal(plan, hashed)
     try:
-        learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=_encoder(base))
+        learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=_encoder(base),
+                        threads=threads)
     finally:
         journal.close()
     model = base.trained(learned)

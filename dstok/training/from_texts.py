@@ -37,7 +37,7 @@ def train_from_iterator(
     like: the model to follow in normalizing and cutting: its name or path; a tokenizer.json as a path, text or dict,
         whose vocabulary may be empty; a `Tokenizer`; a `Splitter`, then with a `normalizer` such as "NFC", or as a
         tokenizer.json has it. Its vocabulary and added tokens are not used.
-    threads: how many count pieces. memory: in bytes, for the distinct pieces; more of them go to temporary files.
+    threads: how many share the work. memory: in bytes, for the distinct pieces; more of them go to temporary files.
 
     Raises `UnsupportedError` for a training that cannot be exact, and for an alphabet that cannot spell every text;
     `TextError` with the number of the text; `ArgumentError`, and what reading `like` raises.
@@ -52,7 +52,7 @@ def train_from_iterator(
     base = find_base(like, normalizer)
     check(base, settings)
     with counted(*readers_of(base), texts, threads, memory) as rows:
-        return tokenizer_of_description(base.trained(learn(rows, settings)))
+        return tokenizer_of_description(base.trained(learn(rows, settings, threads=threads)))
 
 
 def checked_trainer(trainer: Any) -> BpeTrainer:

@@ -54,13 +54,13 @@ class Learned:
 def learn(
     rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, whole: bool = True, progress: Progress | None = None,
     journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
-    divisor: int = 16, longest_short: int = 1024,
+    threads: int = 1, divisor: int = 16, longest_short: int = 1024, shared: int = 4096,
 ) -> Learned:
     """The vocabulary of counted pieces. `rows` is called twice.
 
     whole: refuse an alphabet that cannot spell every text. journal: keeps the merges; those that it has are not made
-    again. `encoder` makes the merging of a vocabulary then. divisor, longest_short: as of `MergeLoop`. No merge
-    depends on them. Raises `UnsupportedError`, and `DstokError` for counts of more than 63 bits together.
+    again. `encoder` makes the merging of a vocabulary then. threads and the rest: as of `MergeLoop`. No
+    merge depends on them. Raises `UnsupportedError`, and `DstokError` for counts of more than 63 bits together.
     """
     first = FirstTokens(trainer, _byte_counts(rows()))
     if whole:
@@ -68,7 +68,7 @@ def learn(
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     before = _learned(first, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
     loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest, divisor,
-                     longest_short)
+                     longest_short, threads, shared)
     bpe = encoder(before) if encoder is not None and before.counts else None
     for pieces, offsets, counts in rows():
         loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe)

@@ -84,6 +84,25 @@ static inline int platform_watch_forks(void (*forked)(void)) {
 #endif
 }
 
+/* Threads. */
+
+#if defined(_WIN32)
+typedef int Thread;
+static inline int thread_begin(Thread *thread, void *(*work)(void *), void *data) {
+    (void)thread, (void)work, (void)data;
+    return 0; /* the caller does the work */
+}
+static inline void thread_end(Thread thread) { (void)thread; }
+#else
+typedef pthread_t Thread;
+/* Begins a thread that calls work(data); false if the system allows none. */
+static inline int thread_begin(Thread *thread, void *(*work)(void *), void *data) {
+    return !pthread_create(thread, NULL, work, data);
+}
+/* Waits until the thread is done. */
+static inline void thread_end(Thread thread) { pthread_join(thread, NULL); }
+#endif
+
 /* Large memory, on pages of 2 MB where a program may ask the system for them (Linux): a first pass over fresh 4 KB
  * pages costs a fault each, about 0.3 to 0.65 ms/MB, and look-ups all over a table miss the TLB. */
 

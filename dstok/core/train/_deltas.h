@@ -125,6 +125,25 @@ static inline int deltas_lists(Deltas *d, int side, int64_t least) {
     return 1;
 }
 
+/* Takes over the changes of one side that `other` noted at later places, and clears them; false if memory is out. */
+static inline int deltas_join(Deltas *d, Deltas *other, int side) {
+    Notes *from = other->notes + side, *to = d->notes + side;
+    if (!deltas_room(d, from->size))
+        return 0;
+    for (uint64_t i = 0; i < from->count; i++) {
+        Change *old = &other->near[from->ids[i]].side[side], *change = deltas_change(d, side, from->ids[i]);
+        change->gained += old->gained;
+        change->lost += old->lost;
+        change->size += old->size;
+        memset(old, 0, sizeof *old);
+    }
+    if (from->size)
+        memcpy(to->places + to->size, from->places, from->size * sizeof *from->places);
+    to->size += from->size;
+    from->count = from->size = 0;
+    return 1;
+}
+
 static inline void deltas_clear(Deltas *d, int side) {
     Notes *notes = d->notes + side;
     for (uint64_t i = 0; i < notes->count; i++)

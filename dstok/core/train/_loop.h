@@ -16,12 +16,14 @@
 #ifndef DSTOK_LOOP_H
 #define DSTOK_LOOP_H
 
+#include "simd/_platform.h"
 #include "train/_deltas.h"
 #include "train/_pair_counts.h"
 #include "train/_word_store.h"
 
 enum {
     AHEAD = 8, /* distance, in places of a list, to the word that is fetched */
+    MOST_THREADS = 64,
     LOOP_GOES_ON, LOOP_ENDED, LOOP_OUT_OF_MEMORY,
 };
 
@@ -55,6 +57,9 @@ typedef struct {
     uint64_t size;             /* the number of merges */
     uint64_t room;             /* of all arrays by id or by merge */
     uint64_t visits, rebuilds;
+    int threads;               /* that share the visits of lists of `shared` places or more */
+    uint32_t shared;
+    Deltas others[MOST_THREADS - 1];
     uint32_t left, right, merged; /* the merge that is being made */
 } Loop;
 
@@ -62,6 +67,8 @@ static void loop_free(Loop *l) {
     words_free(&l->words);
     pairs_free(&l->pairs);
     deltas_free(&l->deltas);
+    for (int i = 0; i < MOST_THREADS - 1; i++)
+        deltas_free(l->others + i);
     free(l->lengths);
     free(l->parts);
     free(l->spelled);
@@ -115,8 +122,8 @@ static inline int loop_allows(const Loop *l, uint32_t left, uint32_t right) {
 
 /* Notes a place where the pair was merged: between two neighbours, NO_TOKEN at an end of the word. `before` is the place of
  * the left one, `place` that of the new token. */
-static inline void loop_note(Loop *l, uint32_t left, uint32_t right, int64_t count, uint32_t before, uint32_t place) {
-    Deltas *d = &l->deltas;
+static inline void loop_note(const Loop *l, Deltas *d, uint32_t left, uint32_t right, int64_t count, uint32_t before,
+                             uint32_t place) {
     if (left != NO_TOKEN) {
         Change *change = deltas_change(d, BEFORE, left);
         if (left != l->merged)
@@ -134,7 +141,7 @@ static inline void loop_note(Loop *l, uint32_t left, uint32_t right, int64_t cou
     }
 }
 
-static inline void loop_visit_short(Loop *l, uint32_t place) {
+static inline void loop_visit_short(const Loop *l, Deltas *d, uint32_t place) {
     uint32_t *word = l->words.cells + place, *ids = word + HEAD, size = word_size(word), at = 0, to;
     uint32_t left = l->left, right = l->right;
     while (at + 1 < size && !(ids[at] == left && ids[at + 1] == right))
@@ -143,7 +150,8 @@ static inline void loop_visit_short(Loop *l, uint32_t place) {
         return;
     for (to = at; at < size; to++) {
         if (at + 1 < size && ids[at] == left && ids[at + 1] == right) {
-            loop_note(l, to ? ids[to - 1] : NO_TOKEN, at + 2 < size ? ids[at + 2] : NO_TOKEN, word_count(word), place, place);
+            loop_note(l, d, to ? ids[to - 1] : NO_TOKEN, at + 2 < size ? ids[at + 2] : NO_TOKEN, word_count(word), place,
+                      place);
             ids[to] = l->merged;
             at += 2;
         } else {
@@ -153,32 +161,95 @@ static inline void loop_visit_short(Loop *l, uint32_t place) {
     word_resize(word, to);
 }
 
-static inline void loop_visit_long(Loop *l, uint32_t entry) {
+static inline void loop_visit_long(const Loop *l, Deltas *d, uint32_t entry) {
     uint32_t *token = l->words.tokens + entry, *right = token + l->lengths[l->left];
     if (*token != l->left || *right != l->right)
         return;
     uint32_t *end = right + l->lengths[l->right], before = token[-1];
     int64_t count = l->words.counts[long_word(&l->words, entry)];
     uint32_t place = LONG_PLACE | entry;
-    loop_note(l, before, *end, count, before == NO_TOKEN ? 0 : place - l->lengths[before], place);
+    loop_note(l, d, before, *end, count, before == NO_TOKEN ? 0 : place - l->lengths[before], place);
     right[-1] = right[0] = NO_TOKEN; /* the old borders; those outside get the new id */
     token[0] = end[-1] = l->merged;
 }
 
+/* A part of a list, and where a thread notes what it changes. */
+typedef struct {
+    const Loop *loop;
+    Deltas *deltas;
+    const uint32_t *list;
+    uint32_t size;
+    int fine;
+} Visit;
+
+/* Merges the pair in all words of a part; sets `fine`, false if memory is out. */
+static void loop_visit_part(Visit *v) {
+    v->fine = deltas_ids(v->deltas, v->loop->room);
+    for (uint32_t i = 0; i < v->size && v->fine; i++) {
+        uint32_t place = v->list[i];
+        v->fine = deltas_room(v->deltas, LONG / 2);
+        if (!v->fine)
+            break;
+        if (i + AHEAD < v->size && !(v->list[i + AHEAD] & LONG_PLACE))
+            __builtin_prefetch(v->loop->words.cells + v->list[i + AHEAD], 1);
+        if (place & LONG_PLACE)
+            loop_visit_long(v->loop, v->deltas, place & ~LONG_PLACE);
+        else
+            loop_visit_short(v->loop, v->deltas, place);
+    }
+}
+
+static void *loop_visit_by_thread(void *visit) {
+    loop_visit_part(visit);
+    return NULL;
+}
+
+/* The number of places of short words, which come first. */
+static uint32_t loop_shorts(const uint32_t *list, uint32_t size) {
+    uint32_t low = 0;
+    while (low < size) {
+        uint32_t middle = low + (size - low) / 2;
+        if (list[middle] & LONG_PLACE)
+            size = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* The same as one part for all places of short words, by several threads. A word has one place in the list, so no two
+ * threads change one word. What they noted is joined in the order of the parts: the lists do not depend on threads. */
+static int loop_visit_together(Loop *l, const uint32_t *list, uint32_t size) {
+    Visit visits[MOST_THREADS];
+    Thread threads[MOST_THREADS];
+    int begun[MOST_THREADS] = {0}, fine = 1;
+    for (int i = 0; i < l->threads; i++) {
+        uint32_t from = (uint32_t)((uint64_t)size * i / l->threads), to = (uint32_t)((uint64_t)size * (i + 1) / l->threads);
+        visits[i] = (Visit){l, i ? l->others + i - 1 : &l->deltas, list + from, to - from, 0};
+        begun[i] = i && thread_begin(threads + i, loop_visit_by_thread, visits + i);
+    }
+    for (int i = 0; i < l->threads; i++)
+        if (!begun[i])
+            loop_visit_part(visits + i);
+    for (int i = 0; i < l->threads; i++) {
+        if (begun[i])
+            thread_end(threads[i]);
+        fine = fine && visits[i].fine;
+        for (int side = BEFORE; i && side <= AFTER; side++)
+            fine = fine && deltas_join(&l->deltas, visits[i].deltas, side);
+    }
+    return fine;
+}
+
 /* Merges the pair in all words of a list; false if memory is out. */
 static int loop_visit(Loop *l, const uint32_t *list, uint32_t size) {
+    uint32_t shorts = l->threads > 1 && size >= l->shared ? loop_shorts(list, size) : 0;
     l->visits += size;
-    for (uint32_t i = 0; i < size; i++) {
-        if (!deltas_room(&l->deltas, LONG / 2))
-            return 0;
-        if (i + AHEAD < size && !(list[i + AHEAD] & LONG_PLACE))
-            __builtin_prefetch(l->words.cells + list[i + AHEAD], 1);
-        if (list[i] & LONG_PLACE)
-            loop_visit_long(l, list[i] & ~LONG_PLACE);
-        else
-            loop_visit_short(l, list[i]);
-    }
-    return 1;
+    if (shorts && !loop_visit_together(l, list, shorts))
+        return 0;
+    Visit rest = {l, &l->deltas, list + shorts, size - shorts, 0};
+    loop_visit_part(&rest);
+    return rest.fine;
 }
 
 /* Takes the noted changes of one side over into the counts; false if memory is out. */

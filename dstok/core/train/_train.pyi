@@ -7,13 +7,13 @@ class MergeLoop:
 
     Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
     which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
-    this part of the highest count wait for the next count. `longest_short`: longer words have the long form. Neither
-    changes a merge.
+    this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
+    `threads` share lists of `shared` places or more. None of these changes a merge.
     """
 
     def __init__(
         self, starts: object, blob: bytes, taken: object, vocab_size: int, min_frequency: int, longest: int,
-        divisor: int = 16, longest_short: int = 1024,
+        divisor: int = 16, longest_short: int = 1024, threads: int = 1, shared: int = 4096,
     ) -> None: ...
     def add(
         self, pieces: object, offsets: object, counts: object, ids_of_bytes: list[int], bpe: BPE | None = None,

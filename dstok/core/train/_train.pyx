@@ -24,6 +24,7 @@ cdef extern from "train/_loop.h":
         LONG_PLACE
         LOOP_GOES_ON
         LOOP_OUT_OF_MEMORY
+        MOST_THREADS
     ctypedef struct Words:
         uint64_t cells_size
         uint64_t tokens_size
@@ -48,6 +49,8 @@ cdef extern from "train/_loop.h":
         uint64_t size
         uint64_t visits
         uint64_t rebuilds
+        int threads
+        uint32_t shared
     bint loop_open(Loop *l, FirstTokens first, uint32_t count) noexcept nogil
     void loop_free(Loop *l) noexcept nogil
     int loop_run(Loop *l, uint64_t visits) noexcept nogil
@@ -60,6 +63,7 @@ cdef extern from *:
 
 cdef enum:
     FINE, OUT_OF_MEMORY, TOO_MANY_COUNTS, TOO_MANY_WORDS
+    SHARED = 4096            # places of a list from which on threads are worth their start
 
 
 @cython.final
@@ -135,8 +139,8 @@ cdef class MergeLoop:
 
     Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
     which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
-    this part of the highest count wait for the next count. `longest_short`: longer words have the long form. Neither
-    changes a merge.
+    this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
+    `threads` share lists of `shared` places or more. None of these changes a merge.
     """
 
     cdef Loop loop
@@ -146,7 +150,7 @@ cdef class MergeLoop:
 
     def __cinit__(self, starts, blob, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
                   int64_t divisor=16,
-                  int longest_short=LONG):
+                  int longest_short=LONG, int threads=1, uint32_t shared=SHARED):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
@@ -158,6 +162,7 @@ cdef class MergeLoop:
         first.taken, first.count = &t[0] if t.shape[0] else NULL, t.shape[0]
         self.loop.vocab_size, self.loop.longest = vocab_size, longest
         self.loop.words.longest_short = longest_short
+        self.loop.threads, self.loop.shared = min(threads, MOST_THREADS), shared
         self.loop.least_ever, self.loop.divisor = max(1, min_frequency), divisor
         if not loop_open(&self.loop, first, <uint32_t>(s.shape[0] - 1)):
             raise MemoryError
