@@ -9,7 +9,7 @@ The reference is the automaton alone, a piece at a time; upstream judges every t
 model.
 
 Subjects: a real file of each family (fuzz_subjects.py); `patterns`, models whose pattern is a family's with other sets
-(fuzz_patterns.py); `models`, small models of everything else (fuzz_models.py). Texts: fuzz_texts.py. Ways in:
+(fuzz_patterns.py); `models` and `characters`, small models of everything else (fuzz_models.py). Texts: fuzz_texts.py. Ways in:
 fuzz_calls.py.
 
 Why there are so many subjects and kinds of texts. Until issue 11 the one subject was V3. So the rules of words did not
@@ -33,14 +33,14 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
 
 from fuzz_calls import DRAWN, How, difference, minimised
-from fuzz_models import small
+from fuzz_models import of_characters, small
 from fuzz_patterns import varied
 from fuzz_subjects import Subject, families, family
 from fuzz_texts import text_of
 from real_models import levels
 
 TEXTS = 20  # of a family in a job
-MADE = {"patterns": (varied, 60), "models": (small, 20)}  # how a model is made, and its texts
+MADE = {"patterns": (varied, 60), "models": (small, 20), "characters": (of_characters, 20)}  # how a model is made, and its texts
 
 
 def subjects() -> list[str]:

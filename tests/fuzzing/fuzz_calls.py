@@ -133,8 +133,9 @@ def columns(found: Any) -> list[Any]:
 def of_the_end(tok: dstok.Tokenizer, text: str, ids: list[int], chance: random.Random) -> Iterator[Outcome]:
     """The ids from a sure start on; the spans of pieces; parts of a text."""
     start = start_before(tok._encoder, tok._normalizer, tok._added.policy("all"), text, chance.randint(0, len(text)))
-    rest = tok.encode(text[start:])
-    yield f"ids from character {start} on", rest, ids[len(ids) - len(rest) :]
+    if not (tok._normalizer and tok._normalizer.prefix):  # else the rest alone gets a space
+        rest = tok.encode(text[start:])
+        yield f"ids from character {start} on", rest, ids[len(ids) - len(rest) :]
     model = tok.inspect()
     pieces = model.pretokenize(text)
     yield "spans of pieces", model.piece_spans(text).tolist(), [[piece.start, piece.end] for piece in pieces]

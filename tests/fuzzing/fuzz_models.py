@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 import tokenizers
+from character_models import BLANK, DECODERS, SHAPES, STRIP, character_json
+from character_models import added_token as character_added
 from fuzz_subjects import Subject, ids_by, subject
 from fuzz_texts import Letters
 from small_models import Merge, added_token, model_json
@@ -78,6 +80,37 @@ def small(chance: random.Random, levels: tuple[str, ...]) -> Subject | None:
     letters = Letters([[char] for char in chars], [["\u4e2d", "\u6587", "\u3042", "\u30a2"]], contents, [contents] if contents else [], [])
     made = subject("a small model", tok, ids_by(theirs), levels, letters, (
         f"merges {merges}", f"added {added}", f"pattern {pattern!r}, ignore_merges {whole}, normalizer {steps}"))
+    return replace(made, plain=False, judged=lambda tok, text, chance: judged(tok, theirs, text, chance))
+
+
+def of_characters(chance: random.Random, levels: tuple[str, ...]) -> Subject | None:
+    """A model that merges characters, in a known shape; None if dstok refuses it."""
+    chars = dict.fromkeys([BLANK, "\n", *chance.sample([c for c in CHARACTERS if c != " "], chance.randint(4, 14))])
+    tokens, merges = list(chars), dict[tuple[str, str], None]()
+    for _ in range(chance.randint(0, 40)):
+        merge = chance.choice(tokens), chance.choice(tokens)
+        if len("".join(merge)) < 9:
+            merges[merge] = None
+            tokens.append("".join(merge))
+    rules = chance.sample([*merges], len(merges))
+    normalizer, pre_tokenizer = chance.choice(SHAPES)
+    file = character_json(normalizer, pre_tokenizer, merges=rules, characters="".join(chars),
+                          decoders=[*DECODERS, *[STRIP] * chance.randrange(2)])
+    vocab, mixed = file["model"]["vocab"], pre_tokenizer is None
+    normalized, contents = chance.random() < 0.35, [c for c in chance.sample(tokens, min(3, len(tokens))) if c not in chars]
+    for content in dict.fromkeys([*contents, "<t>", "\n\n"][: chance.randrange(5)]):
+        flags = {flag: chance.random() < 0.3 for flag in FLAGS} | ({} if mixed else {"normalized": normalized})
+        following = len(vocab) + sum(token["content"] not in vocab for token in file["added_tokens"])
+        file["added_tokens"].append(character_added(vocab.get(content, following), content, **flags))
+    text = json.dumps(file)
+    try:
+        tok = dstok.Tokenizer.from_str(text)
+    except DstokError:
+        return None
+    theirs = tokenizers.Tokenizer.from_str(text)
+    added = [token["content"] for token in file["added_tokens"]]
+    letters = Letters([[char] for char in ["a", " ", *chars]], [["\u4e2d", "\u6587"]], added, [added] if added else [], [])
+    made = subject("a small model of characters", tok, ids_by(theirs), levels, letters, (text,))
     return replace(made, plain=False, judged=lambda tok, text, chance: judged(tok, theirs, text, chance))
 
 

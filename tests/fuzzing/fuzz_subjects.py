@@ -21,6 +21,8 @@ from kept import kept
 from real_models import level, real, real_json
 
 import dstok
+from dstok.core.find._finder import ASCII_CLASSES
+from dstok.tables.character_matrix import CLASSES
 from dstok.tables.flat import Tables
 
 Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
@@ -61,11 +63,27 @@ def subject(
     told: tuple[str, ...] = (),
 ) -> Subject:
     """All of a tokenizer; its `letters` are by default those of its classes."""
-    bare = Tables(tok._tables.description, {**tok._tables.sections, "windows": b"", "joined": b""})
+    bare = Tables(tok._tables.description, {**tok._tables.sections, "windows": b"", "joined": b"", **_uncut(tok)})
     return Subject(
         name, letters or letters_of(tok.inspect().automaton.alphabet.classes, _contents(tok), _tokens(tok)),
         {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, _is_plain(tok),
-        tok._normalizer is None or tok._normalizer.local, told)
+        _streams(tok), told)
+
+
+def _uncut(tok: dstok.Tokenizer) -> dict[str, bytes]:
+    """The sections with which a model of characters is cut only where its shape says so."""
+    shape = tok._tables.characters
+    if shape is None:
+        return {}
+    row = 0xFF & ~(1 << ASCII_CLASSES[ord(" ")]) if shape.split else 0xFF
+    return {"matrix": bytes([row]) * CLASSES + bytes(tok._tables.sections["matrix"][CLASSES:]),
+            "joined": b"\xff" * len(tok._tables.sections["joined"])}
+
+
+def _streams(tok: dstok.Tokenizer) -> bool:
+    """Whether parts can be encoded."""
+    normalizer, added = tok._normalizer, tok._added.policy("all").contents[1]
+    return normalizer is None or (normalizer.local and not (normalizer.prefix and added))
 
 
 def _is_plain(tok: dstok.Tokenizer) -> bool:

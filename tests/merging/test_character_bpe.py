@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from character_models import ALPHABET, REAL, added_token, character_json, random_models
+from character_models import ALPHABET, PREPEND, REAL, added_token, character_json, random_models
 from hypothesis import given
 from hypothesis import strategies as st
 from judges import judge
@@ -18,7 +18,7 @@ from tokenizers import Tokenizer as Upstream
 
 from dstok import Tokenizer
 from dstok.calls.ends import Ends
-from dstok.errors import UnsupportedError
+from dstok.errors import TextError, UnsupportedError
 
 TEXTS = st.text(st.sampled_from([*ALPHABET, *"   Ω\x00"]), max_size=40)
 CONTEXTS = ("{}", "a{}b", " {} ", "{0}{0}", "\n{}1", "中{}の")
@@ -150,3 +150,15 @@ def test_the_last_ids_of_a_long_text(file: dict[str, Any], parts: list[str], see
     (count, start), (whole, start_of) = ends.last(text, 20), ends._starts(text)
     least = min(count, 20)
     assert [start(count - back) for back in range(1, least + 1)] == [start_of(whole - back) for back in range(1, least + 1)]
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_bytes_that_are_no_text(normalized: bool) -> None:
+    """The place of the fault is that in the bytes, also where a space goes before the text."""
+    file = character_json(PREPEND, added=[added_token(1, "<s>", normalized=normalized)])
+    tok = Tokenizer.from_str(json.dumps(file))
+    for call in (tok.encode, tok.count, tok.encode_with_offsets):
+        with pytest.raises(TextError) as caught:
+            call(b"ab \xe4\xb8 c")
+        assert caught.value.offset == 3
+    assert tok.encode(b"ab \xff", errors="replace") == tok.encode("ab \ufffd")

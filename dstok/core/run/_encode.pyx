@@ -145,20 +145,19 @@ cdef class Encoder:
         self, Pass run, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil:
         cdef Verdict verdict = NORMALIZED
-        cdef bint notes_normalized = False
+        cdef bint rewrites = False  # the space of a prefix goes into the text, since added tokens are found with it
         if self.cuts_texts and source.length > RUN_MOST:
             return self._cut(run, policy, w, source, replace, limit)
         if self.normalizer is not None:
-            verdict = self.normalizer.verdict(source, self.run.level)
-            if self.normalizer.prefix != PREFIX_NONE:
-                notes_normalized = w.noting and not w.own_places or policy.normalized is not None
-                w.prefix = PREFIX_NONE if notes_normalized else self.normalizer.prefix
+            rewrites = w.noting and not w.own_places or policy.normalized is not None
+            verdict = self.normalizer.verdict(source, self.run.level, rewrites)
+            w.prefix = PREFIX_NONE if rewrites else self.normalizer.prefix
         if verdict == NO_MEMORY:
             w.status = OUT_OF_MEMORY
-        elif verdict == NORMALIZED and not notes_normalized:
+        elif verdict == NORMALIZED:
             run.text(policy, w, source, replace, limit)
-        elif limit == PY_SSIZE_T_MAX and not (w.noting or policy.refuses or notes_normalized) and (
-                self.normalizer.chain is None):
+        elif limit == PY_SSIZE_T_MAX and not (w.noting or policy.refuses) and self.normalizer.chain is None and not (
+                rewrites and self.normalizer.prefix != PREFIX_NONE):
             encode_rewritten(run, self.normalizer.form, policy, w, source, replace)
         else:
             w.prefix = PREFIX_NONE  # the normalizer puts it

@@ -45,7 +45,7 @@ cdef class Normalizer:
     cdef readonly int prefix
     cdef readonly Normalizer later  # for stretches after the first one
 
-    cdef Verdict verdict(self, const Source *source, const Implementation *level) noexcept nogil
+    cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)

@@ -62,10 +62,10 @@ cdef class Normalizer:
     def __copy__(self):
         return self  # it never changes
 
-    cdef Verdict verdict(self, const Source *source, const Implementation *level) noexcept nogil:
+    cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil:
         """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
 
-        The prefix does not count.
+        `prefixed`: whether the prefix counts.
         NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
         """
         cdef Codes work, before
@@ -73,6 +73,8 @@ cdef class Normalizer:
         if source.kind == 0 and not source.valid and find_invalid(
                 <const uint8_t *>source.data, source.length, level) >= 0:
             return NORMALIZED
+        if prefixed and self.prefix != PREFIX_NONE:
+            return CHANGED
         if self.chain is not None:
             return CHANGED if self.always or self.form.skip_clean(source, 0) < source.length else NORMALIZED
         memset(&work, 0, sizeof(work))
@@ -89,11 +91,9 @@ cdef class Normalizer:
         cdef Source source = open_source(text)
         cdef const Implementation *level = chosen()
         cdef Verdict verdict
-        if self.prefix != PREFIX_NONE:
-            return False
         source.valid = True
         with nogil:
-            verdict = self.verdict(&source, level)
+            verdict = self.verdict(&source, level, True)
         if verdict == NO_MEMORY:
             raise MemoryError
         return verdict == NORMALIZED
