@@ -61,7 +61,7 @@ if [ "$sanitizer" = thread ]; then
 fi
 
 # These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
-sanitized "$python" -m pytest -x --capture=sys tests/pieces/test_kernel.py tests/pieces/test_grid.py tests/pieces/test_words.py tests/pieces/test_walk.py tests/pieces/test_linear.py tests/normalization/test_stretches.py tests/merging/test_piece_table.py \
+sanitized "$python" -m pytest -x --capture=sys tests/pieces/test_kernel.py tests/pieces/test_grid.py tests/pieces/test_words.py tests/pieces/test_matrix.py tests/pieces/test_walk.py tests/pieces/test_linear.py tests/normalization/test_stretches.py tests/merging/test_piece_table.py \
     tests/merging/test_bpe_loops.py tests/merging/test_bpe_sections.py tests/fuzzing/test_fuzz.py tests/normalization/test_normalizers.py \
     tests/formats/test_hostile_files.py tests/images/test_image_hostile.py -k 'not memory'
 levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests/helpers"); import real_models; print(*real_models.levels())')
