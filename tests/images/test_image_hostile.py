@@ -73,12 +73,12 @@ def test_shapes(key: str, value: Any, words: str, tmp_path: Path) -> None:
         dstok.Tokenizer.from_image(tmp_path / "x")
 
 
-PAGES = 8 + 2 * 0x1100  # where the pages of a matrix begin
+PAGES = 16 + 2 * 0x1100  # where the pages of a matrix begin
 MATRICES = [
     (resized("matrix", 8), "section matrix: expected pages of 256 bytes"),
     (resized("matrix", PAGES), "section matrix: expected pages of 256 bytes"),
     (resized("matrix", PAGES + 100), "section matrix: expected pages of 256 bytes"),
-    (words("matrix", 4, 60_000, kind="H"), "expected page numbers below [0-9]+, found 60000"),
+    (words("matrix", 8, 60_000, kind="H"), "expected page numbers below [0-9]+, found 60000"),
     (words("matrix", PAGES + 300, 8, kind="B"), "expected classes below 8, found 8"),
     (words("matrix", PAGES + ord("a"), 0, kind="B"), "expected the class 7 for U.0061, found another"),
     (words("matrix", 7, 0, kind="B"), "expected no cut between U.0061 and U.0062 of merge"),

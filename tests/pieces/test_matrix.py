@@ -24,7 +24,7 @@ from dstok.core.merge._pieces import cuttable_ranges, joined_bits
 from dstok.core.run._encode import Encoder
 from dstok.core.run._span_pass import SpanPass
 from dstok.core.simd._level import levels
-from dstok.tables.character_matrix import character_matrix
+from dstok.tables.character_matrix import CLASSES, MATRIX_HEAD, character_matrix
 from dstok.tables.objects import make_bpe
 from dstok.unicode import category_of
 
@@ -48,8 +48,8 @@ def model(pairs: Iterable[Iterable[str]], split: bool = False) -> Model:
 
 
 def classes(model: Model) -> Callable[[str], int]:
-    numbers = memoryview(model.matrix)[8 : 8 + 2 * 0x1100].cast("H")
-    pages = model.matrix[8 + 2 * 0x1100 :]
+    numbers = memoryview(model.matrix)[MATRIX_HEAD : MATRIX_HEAD + 2 * 0x1100].cast("H")
+    pages = model.matrix[MATRIX_HEAD + 2 * 0x1100 :]
     return lambda char: pages[numbers[ord(char) >> 8] << 8 | ord(char) & 0xFF]
 
 
@@ -62,7 +62,7 @@ def ends(model: Model, text: str) -> list[int]:
     number, at, found = classes(model), 0, []
     for left, right in pairwise(text):
         at += len(left.encode())
-        joined = model.matrix[number(left)] >> number(right) & 1
+        joined = model.matrix[number(left)] >> number(right) & 1 or [model.matrix[CLASSES], right] == [ord(left), " "]
         if joined and is_cuttable(left) and is_cuttable(right):
             bit = (ord(left) * 0x9E3779B1 + ord(right) * 0x85EBCA6B & 0xFFFFFFFF) >> 12
             joined = model.joined[bit >> 3] >> (bit & 7) & 1
@@ -74,7 +74,10 @@ def ends(model: Model, text: str) -> list[int]:
 def random_model(chance: random.Random) -> Model:
     """Of pairs of the characters above; of few rows, or of nearly all."""
     count = chance.choice((0, 3, 20, 80, 400))
-    return model({(chance.choice(CHARACTERS), chance.choice(CHARACTERS)) for _ in range(count)}, chance.random() < 0.2)
+    pairs = {(chance.choice(CHARACTERS), chance.choice(CHARACTERS)) for _ in range(count)}
+    if chance.random() < 0.4:
+        pairs = {pair for pair in pairs if pair[1] != " "} | {(chance.choice(CHARACTERS[:16]), " ")}  # perhaps a joiner
+    return model(pairs, chance.random() < 0.2)
 
 
 def random_texts(chance: random.Random, count: int) -> Iterator[str]:
@@ -115,6 +118,18 @@ def test_classes() -> None:
     assert len({number(char) for char in " a!0\n\t\0\xe9"}) == 8 and number("\t") == number("\r") and number("\0") == others
     for char in map(chr, share(range(0x80, 0xD800), 16)):
         assert number(char) == (letters if category_of(ord(char))[0] in "LM" else others)
+
+
+def test_a_joiner() -> None:
+    """One character is joined with spaces, and others of its class are not."""
+    for pairs, text, parts in [(["> ", " t", "  "], "> t, t>  t", ["> t", ",", " t", ">  t"]),
+                               (["> ", ", ", " t"], "> t, t! t", ["> t", ", t", "! t"]),
+                               (["\xe9 ", " t"], "\xe9 t\xe8 t", ["\xe9 t", "\xe8 t"]),
+                               (["a ", " t"], "a tb t", ["a t", "b", " t"])]:
+        own = model(pairs)
+        for each in passes(own):
+            assert each.split(text.encode()) == parts, each.way()
+        check(passes(own), own, (text * 7 + "\xe9") * 9)
 
 
 def test_random_matrices() -> None:
@@ -229,7 +244,7 @@ def test_in_an_encoder(name: str) -> None:
                 assert encoder.short(text, NO_ADDED) in (None, encoder.encode(text.encode(), NO_ADDED, False))
 
 
-@pytest.mark.parametrize("size", [0, 8 + 2 * 0x1100, 8 + 2 * 0x1100 + 300])
+@pytest.mark.parametrize("size", [0, MATRIX_HEAD + 2 * 0x1100, MATRIX_HEAD + 2 * 0x1100 + 300])
 def test_a_matrix_of_the_wrong_size(size: int) -> None:
     with pytest.raises(ValueError, match="wrong size"):
         CharacterFinder(bytes(size))

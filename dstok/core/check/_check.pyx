@@ -13,7 +13,8 @@ from array import array
 
 from dstok.core.merge._bpe cimport BPE, NO_PAIR, character_at, pair_merged
 from dstok.core.find._finder cimport (
-    MATRIX_CLASSES, MATRIX_PAGES, MATRIX_SPACE, CharacterFinder, matrix_apart, matrix_ascii,
+    MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE,
+    CharacterFinder, matrix_apart, matrix_ascii,
     WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
 )
 from dstok.core.text._forms cimport BOUNDARY, HANGUL, TROUBLED
@@ -216,7 +217,7 @@ def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
 
 def check_matrix_classes(const uint8_t[::1] matrix not None):
     """The matrix of a model of characters: the class table in it."""
-    check_classes(matrix[MATRIX_PAGES:], matrix[MATRIX_CLASSES:MATRIX_PAGES], MATRIX_CLASSES)
+    check_classes(matrix[MATRIX_PAGES:], matrix[MATRIX_NUMBERS:MATRIX_PAGES], MATRIX_CLASSES)
 
 
 def check_matrix(CharacterFinder finder not None, BPE bpe not None, merges):
@@ -234,6 +235,8 @@ def check_matrix(CharacterFinder finder not None, BPE bpe not None, merges):
     for i in range(MATRIX_CLASSES):
         if finder.split and rows[i] >> MATRIX_SPACE & 1:
             raise ValueError(f"expected a cut before each space, found none after class {i}")
+    if finder.split and rows[MATRIX_JOINER] != MATRIX_NONE:
+        raise ValueError(f"expected a cut before each space, found none after U+{rows[MATRIX_JOINER]:04X}")
     for i in range(m.shape[0] // 2):
         left, right = _last_character(bpe, m[2 * i]), _first_character(bpe, m[2 * i + 1])
         if matrix_apart(&finder.kernel, left, right) and not (finder.split and right == c" "):

@@ -18,10 +18,11 @@ cdef extern from "split/_kernel.h":
 
 cdef extern from "split/_matrix.h":
     enum:
-        MATRIX_CLASSES, MATRIX_OTHER, MATRIX_PAGES, MATRIX_SPACE, MATRIX_WIDE
+        MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_OTHER, MATRIX_PAGES
+        MATRIX_SPACE, MATRIX_WIDE
     uint8_t matrix_ascii(int b) noexcept nogil
     bint matrix_apart(const KernelTables *t, uint32_t left, uint32_t right) noexcept nogil
-    void matrix_open(KernelTables *t, const uint8_t *rows) noexcept nogil
+    void matrix_open(KernelTables *t, const uint8_t *table) noexcept nogil
 
 cdef extern from "split/_windows.h":
     ctypedef struct WindowTables:

@@ -435,14 +435,15 @@ cdef class CharacterFinder(LeftFinder):
             self.joined = &bits[0]
         kernel_open(&self.kernel, RULES_MATRIX, bytes(range(MATRIX_CLASSES)), MATRIX_CLASSES)
         matrix_open(&self.kernel, &m[0])
-        self.kernel.pages, self.kernel.page_numbers = &m[MATRIX_PAGES], <const uint16_t *>&m[MATRIX_CLASSES]
+        self.kernel.pages, self.kernel.page_numbers = &m[MATRIX_PAGES], <const uint16_t *>&m[MATRIX_NUMBERS]
         self.run_grid, self.only_grid = self.level.grid[RULES_MATRIX], self.level.grid_only[RULES_MATRIX]
         self.open_flags()
 
     def without_cuts(self):
         """A finder of upstream's pieces: the text, cut before each space if the model's pre-tokenizer does that."""
         cdef int row = 0xFF ^ self.split << MATRIX_SPACE
-        return CharacterFinder(bytes([row] * MATRIX_CLASSES) + self.matrix[MATRIX_CLASSES:], None, self.split)
+        head = bytes([row] * MATRIX_CLASSES) + bytes([MATRIX_NONE] * (MATRIX_NUMBERS - MATRIX_CLASSES))
+        return CharacterFinder(head + self.matrix[MATRIX_NUMBERS:], None, self.split)
 
     def way(self):
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), or "pairs of characters"."""

@@ -46,7 +46,7 @@ typedef struct KernelTables {
     uint8_t range_first[GRID_RANGES], range_size[GRID_RANGES], range_flags[GRID_RANGES]; /* of pages; flags 0: none */
     uint8_t kinds[256];            /* the flags of the characters of a class that are not ASCII */
     int rules;
-    uint8_t rows[16];              /* the matrix of _matrix.h by class; twice, for look-ups of 16 bytes */
+    uint8_t rows[16], joiner;      /* the matrix of _matrix.h by class, twice, for look-ups of 16 bytes; its joiner */
 } KernelTables;
 
 /* The flags of a character that is not ASCII. One bit has two names, since all eight are taken and no set of rules

@@ -32,7 +32,10 @@
 enum { MATRIX_OTHER = 0, MATRIX_PUNCT = 1, MATRIX_TAB = 2, MATRIX_SPACE = 3, MATRIX_LINE = 4, MATRIX_DIGIT = 5,
        MATRIX_WIDE = 6, MATRIX_LETTER = 7, MATRIX_CLASSES };
 _Static_assert(MATRIX_CLASSES == 8, "a row of the matrix is a byte");
-enum { MATRIX_PAGES = MATRIX_CLASSES + 2 * 0x1100 }; /* where the pages begin in a model's table: rows, page numbers, pages */
+/* Where the parts of a model's table begin: 8 rows, the joiner, page numbers, pages. The joiner is the one ASCII character
+ * that a merge joins with a space after it although its class has no bit for that; MATRIX_NONE: there is none. Gemma 3
+ * joins "> ", and would otherwise lose the cut before the space in ", the". */
+enum { MATRIX_JOINER = 8, MATRIX_NUMBERS = 16, MATRIX_PAGES = MATRIX_NUMBERS + 2 * 0x1100, MATRIX_NONE = 0xFF };
 
 /* The class of an ASCII character. It is the same for all models; that of others is in the model's pages. */
 static inline uint8_t matrix_ascii(int b) {
@@ -56,18 +59,19 @@ static const uint8_t MATRIX_CHARS[16] = {
 static const uint8_t MATRIX_ROWS[16] = {MATRIX_OTHER, MATRIX_PUNCT, MATRIX_TAB, [4] = MATRIX_LINE};
 static const uint8_t MATRIX_BITS[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
 
-/* Sets the classes of ASCII, and the matrix of 8 bytes. */
-static inline void matrix_open(KernelTables *t, const uint8_t *rows) {
+/* Sets the classes of ASCII, the rows and the joiner of a table. */
+static inline void matrix_open(KernelTables *t, const uint8_t *table) {
+    t->joiner = table[MATRIX_JOINER];
     for (int b = 0; b < 128; b++)
         t->ascii[b] = matrix_ascii(b);
     for (int i = 0; i < 16; i++)
-        t->rows[i] = rows[i % MATRIX_CLASSES];
+        t->rows[i] = table[i % MATRIX_CLASSES];
 }
 
 /* Whether the text may be cut between two neighbouring characters. */
 static inline int matrix_apart(const KernelTables *t, uint32_t left, uint32_t right) {
 #define CLASS(c) t->pages[(uint32_t)t->page_numbers[(c) >> 8] << 8 | ((c) & 0xFF)]
-    return !(t->rows[CLASS(left)] >> CLASS(right) & 1) ||
+    return (!(t->rows[CLASS(left)] >> CLASS(right) & 1) && !(left == t->joiner && right == ' ')) ||
            (t->joined && kernel_cuttable(left) && kernel_cuttable(right) && kernel_may_cut(t->joined, left, right));
 #undef CLASS
 }

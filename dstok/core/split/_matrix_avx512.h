@@ -32,6 +32,8 @@ SIMD_AVX512 GRID_INLINE uint64_t matrix_avx512(const KernelTables *t, const uint
         *size = 63 - __builtin_clzll(~wide | m.leads);
     }
     __m512i before = avx512_moved(avx512_by_class(t->rows, classes), 1, ~0ull);
+    uint64_t joiner = _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8((char)t->joiner));
+    trail |= joiner << 1 & _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8(' '));
     return (_mm512_testn_epi8_mask(before, avx512_by_class(MATRIX_BITS, classes)) & ~trail) | cuts;
 }
 

@@ -40,13 +40,14 @@ FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t
     const V *x = (const V *)p, *next = (const V *)(p + 1);
     V rows[PARTS], bits[PARTS + 1], flags[PARTS], high[PARTS + 1], low[PARTS + 1];
     uint64_t wide = WORD(c) & text, starts, cuttable;
+    uint64_t joined = WORD(c == ALL(t->joiner)) << 1 & WORD(c == ALL(' '));
     *size = GRID_ASCII;
     if (!wide) {
         for (int i = 0; i < PARTS; i++) {
             rows[i] = NAME(by_class)(t->rows, NAME(classes)(t, x[i]));
             bits[i] = NAME(by_class)(MATRIX_BITS, NAME(classes)(t, next[i]));
         }
-        return NAME(apart)(rows, (uint8_t *)bits) << 1;
+        return NAME(apart)(rows, (uint8_t *)bits) << 1 & ~joined;
     }
     GridMasks m;
     NAME(flags)(t, p, text, &m, flags, high + 1, low + 1);
@@ -57,7 +58,7 @@ FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t
     }
     bits[PARTS] = (V){0};
     const uint8_t *bit = (const uint8_t *)bits;
-    starts = (NAME(apart)(rows, bit + 1) & ~wide) << 1;
+    starts = (NAME(apart)(rows, bit + 1) & ~wide) << 1 & ~joined;
     if (m.leads & ~m.three)
         starts |= (NAME(apart)(rows, bit + 2) & m.leads & ~m.three) << 2;
     if (m.three & ~m.four)

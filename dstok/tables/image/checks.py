@@ -41,7 +41,7 @@ from dstok.formats.framing import check_framing
 from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.row_settings import check_row_settings
 from dstok.formats.tokens import NOT_IN_UTF_8
-from dstok.tables.character_matrix import CLASSES
+from dstok.tables.character_matrix import MATRIX_HEAD
 from dstok.tables.flat import TABLES_FORMAT, Image, tables_from_image
 from dstok.tables.image.file import AGAIN
 from dstok.tables.kernels import KINDS, NONE
@@ -227,7 +227,7 @@ def _check_sizes(image: Image) -> None:
              "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] or characters else 0,
              "borders": BORDER_BYTES if size["borders"] else 0}
     if characters:
-        pages = size[MATRIX] - CLASSES - 2 * 0x1100
+        pages = size[MATRIX] - MATRIX_HEAD - 2 * 0x1100
         _ask("section matrix", pages % PAGE == 0 and PAGE <= pages <= 0x1100 * PAGE, f"pages of {PAGE} bytes", pages)
     for name, length in exact.items():
         _ask(f"section {name}", size[name] == length, f"{length} bytes", f"{size[name]} bytes")
