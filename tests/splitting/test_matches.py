@@ -106,6 +106,14 @@ def test_a_large_text_is_read_in_blocks() -> None:
     assert next(Splitter(r"\w+").finditer(text)).group() == "ab"
 
 
+def test_groups_of_a_very_long_match_are_refused() -> None:
+    match: Any = Splitter("(a|b)+").search("ab" * 12_000_000)
+    assert match.span() == (0, 24_000_000)
+    with pytest.raises(UnsupportedError, match="groups of a match of 24000000 bytes, longer than [0-9]+"):
+        match.group(1)
+    assert next(Splitter("(a|b)+").finditer("ab" * 1_000_000)).group(1) == "b"
+
+
 def test_behavior_and_inversion_do_not_matter() -> None:
     found = {Splitter(r"\d+", behavior=behavior, invert=invert).sub("", "a1 22b")
              for behavior in ("Isolated", "Removed", "MergedWithNext", "Contiguous") for invert in (False, True)}

@@ -17,7 +17,7 @@ from dstok.errors import UnsupportedError
 from array import array
 
 cdef enum:
-    MAX_BITS = 1 << 30       # of visited places: 128 MiB
+    MAX_VISITS = 1 << 27     # states times bytes of a match: 16 MiB of bits, and frames of at most 512 MiB
     FOUND = 1
     NONE = 0
     NO_MEMORY = -1
@@ -91,9 +91,9 @@ cdef class PathReader:
         found = array("q", [-1]) * (2 * self.groups)
         cdef int64_t[::1] slots = found
         cdef int status
-        if (end - start + 1) * self.states.shape[0] // 3 > MAX_BITS:
-            raise UnsupportedError(f"groups of a match of {end - start} bytes: they need more than {MAX_BITS >> 3} "
-                                   "bytes")
+        if (end - start + 1) * (self.states.shape[0] // 3) > MAX_VISITS:
+            raise UnsupportedError(f"groups of a match of {end - start} bytes, longer than "
+                                   f"{MAX_VISITS // (self.states.shape[0] // 3)}")
         with nogil:
             status = self.find(&source, start, end, &slots[0] if self.groups else NULL)
         if status == NO_MEMORY:
