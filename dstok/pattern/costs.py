@@ -32,9 +32,9 @@ def _parts(node: Node, times: int) -> Iterator[tuple[int, str]]:
     """The parts of a tree that stands `times` times in the NFA: (states, the part and what needs fewer)."""
     at = position_of(node)
     if isinstance(node, Repeat):
-        turns = max(node.low, node.low + 1 if node.high is None else node.high)
+        turns = node.low if node.high is None else node.high
         yield times * (turns - 1) * _size(node.item), f"the repetition {_bounds(node)} at {at}: {_fewer_turns(node)}"
-        times *= turns
+        times *= max(turns, 1)
     elif isinstance(node, Alternate):
         yield len(node.items), f"the choice of {len(node.items)} at {at}: fewer alternatives need fewer states"
     elif isinstance(node, Around):
