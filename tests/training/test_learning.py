@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,3 +157,11 @@ def test_python_keeps_no_words() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_little_memory() -> None:
+    """Wherever memory ends, there is a MemoryError; where it does not, the merges are the same."""
+    child = Path(__file__).parents[1] / "helpers" / "training_child.py"
+    lines = subprocess.run([sys.executable, str(child)], check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines[0] == "MemoryError" and lines[-1].startswith("done ") and set(lines) == {"MemoryError", lines[-1]}, lines
