@@ -49,7 +49,8 @@ def count_pieces(arguments: Namespace) -> None:
     folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
     counters = _counters(arguments, splitter, folder, made)
     try:
-        with Output(arguments.output, arguments.files) as output, work.entered() if work else nullcontext():
+        with (work.entered() if work else nullcontext(),
+              Output(arguments.output, arguments.files, at_once=True) as output):
             _count(arguments, splitter, counters, work)
             _write(output, arguments, counters)
     finally:

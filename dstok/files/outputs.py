@@ -32,13 +32,17 @@ BINARY_FORMATS = ID_FORMATS[2:]
 class Output:
     """The destination of data: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
 
-    A context manager. Raises `FileError`.
+    at_once: as a context manager, a file gets its name when it is complete; until then ".part" follows the name.
+    Raises `FileError`.
     """
 
-    def __init__(self, path: str | None, inputs: Sequence[str] = ()) -> None:
+    def __init__(self, path: str | None, inputs: Sequence[str] = (), at_once: bool = False) -> None:
         self.path = None if path == "-" else path
+        self.part = None
+        if at_once and self.path is not None and (os.path.isfile(self.path) or not os.path.exists(self.path)):
+            self.part = f"{self.path}.part"  # not for a device or a pipe
         with self._named():
-            self.stream = _stdout() if self.path is None else _create(self.path, inputs)
+            self.stream = _stdout() if self.path is None else _create(self.path, inputs, self.part)
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; under PYTHONUNBUFFERED one write to standard output may take only a part."""
@@ -72,7 +76,14 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        complete = False
+        try:
+            self.close()
+            complete = kind is None
+        finally:
+            if self.part is not None and self.path is not None:
+                with self._named():
+                    os.replace(self.part, self.path) if complete else os.unlink(self.part)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -90,11 +101,11 @@ def _stdout() -> BinaryIO:
     return sys.stdout.buffer
 
 
-def _create(path: str, inputs: Sequence[str]) -> BinaryIO:
+def _create(path: str, inputs: Sequence[str], part: str | None) -> BinaryIO:
     for name in inputs:
         if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
             raise FileError(f"{path}: is both input and output")
-    return open(path, "wb")
+    return open(part or path, "wb")
 
 
 class IdWriter:

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -101,14 +102,14 @@ def test_stopped_at_each_file(threads: str, lines: bool, tmp_path: Path, monkeyp
     runs = 0
     for _ in range(200):
         with monkeypatch.context() as patch:
-            stopping(patch, 2)
+            stopping(patch, 3)  # as many as the last run needs: journal, merged counts, output
             runs += 1
             try:
                 main(command)
                 break
             except Stopped:
                 pass
-    assert runs > 3 and rows(out.read_bytes()) == (wanted(*texts) if lines else wanted("".join(texts)))
+    assert runs > 2 and rows(out.read_bytes()) == (wanted(*texts) if lines else wanted("".join(texts)))
     assert not (tmp_path / "work").exists()
 
 
@@ -171,3 +172,21 @@ def test_no_scratch_files_stay(inputs: Any, tmp_path: Path, monkeypatch: pytest.
         done = subprocess.run([sys.executable, "-m", "dstok", "pieces", "--count", "--memory", "1", path], capture_output=True)
         assert done.returncode == (2 if "broken" in path else 0), done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["broken"]
+
+
+def test_a_file_gets_its_name_when_it_is_complete(inputs: Any, tmp_path: Path) -> None:
+    """An error, and a full disk, leave the file that was there."""
+    out, broken = tmp_path / "out", tmp_path / "broken"
+    out.write_text("before")
+    broken.write_bytes(b"a " * 1000 + b"\xff")
+    command = ["pieces", "--count", "-o", str(out)]
+    fails(*command, str(broken))
+    words = shlex.join([sys.executable, "-m", "dstok", *command, "--splitter", SPLITTER, inputs[0][0]])
+    limit = f"ulimit -f 100; exec {words}"
+    done = subprocess.run(["sh", "-c", limit], capture_output=True, text=True)
+    assert done.returncode == 2 and "file too large" in done.stderr
+    assert out.read_text() == "before" and sorted(path.name for path in tmp_path.iterdir()) == ["broken", "out"]
+    ok(*command, inputs[0][0])
+    assert rows(out.read_bytes()) and sorted(path.name for path in tmp_path.iterdir()) == ["broken", "out"]
+    assert f"{out}: is both input and output" in fails(*command, str(out))
+    assert ok("pieces", "--count", "-o", "/dev/stdout", inputs[0][0])
