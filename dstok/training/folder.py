@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -49,6 +49,7 @@ class TrainingFolder:
             return None
         manifest = read_json(path)
         _refuse_other(self.out, manifest, plan)
+        shutil.rmtree(self.work, ignore_errors=True)  # of a call that was killed at its very end
         return manifest
 
     @contextmanager
@@ -87,10 +88,10 @@ class TrainingFolder:
     def finish(self, tokenizer: bytes, manifest: Mapping[str, Any]) -> None:
         """Writes the result, and removes the work."""
         with _named(self.out):
-            write_at_once(os.path.join(self.out, TOKENIZER), tokenizer)
-            write_at_once(os.path.join(self.out, MANIFEST), as_json(manifest))
-        with suppress(OSError):
-            shutil.rmtree(self.work)
+            for name, data in ((TOKENIZER, tokenizer), (MANIFEST, as_json(manifest))):
+                write_at_once(os.path.join(self.work, name), data)  # a kill leaves its scratch file there
+                os.replace(os.path.join(self.work, name), os.path.join(self.out, name))
+        shutil.rmtree(self.work, ignore_errors=True)
 
 
 def digest(value: object) -> str:

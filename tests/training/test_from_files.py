@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from dstok import BpeTrainer, Tokenizer
 from dstok.counts import counting
 from dstok.counts.file import CountsFile
 from dstok.errors import ArgumentError, FileError
-from dstok.training import train_from_counts
+from dstok.training import folder, train_from_counts
 from dstok.vocabularies import learning
 from dstok.vocabularies.journal import Journal
 
@@ -237,3 +238,34 @@ def test_counts_files(files: list[Path], tmp_path: Path, monkeypatch: pytest.Mon
     assert seen[-1] == (600, 600) and train_from_counts(CountsFile(path), TRAINER, like="gpt-2") == tok
     with pytest.raises(FileError, match="expected counts of the pieces that `like` cuts, found those of other steps"):
         train_from_counts(path, TRAINER, like="deepseek-v3")
+
+
+@pytest.mark.parametrize("call", range(1, 12))
+def test_a_stop_at_the_very_end(call: int, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each step of writing the result: nothing is left over in the end."""
+    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "whole")
+    calls = 0
+
+    def counted(step: Any) -> Any:
+        def run(*given: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == call:
+                (tmp_path / "tok" / "work" / "scratch").write_bytes(b"half")
+                raise StoppedError
+            return step(*given, **named)
+        return run
+
+    for name in ("write_at_once", "os.replace", "shutil.rmtree"):
+        target = f"dstok.training.folder.{name}"
+        monkeypatch.setattr(target, counted({"write_at_once": folder.write_at_once, "os.replace": os.replace,  # type: ignore[attr-defined]
+                                             "shutil.rmtree": shutil.rmtree}[name]))
+    stopped = False
+    try:
+        dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+    except StoppedError:
+        stopped = True
+    monkeypatch.undo()
+    assert stopped == (call <= calls)
+    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+    assert written(tmp_path / "tok") == written(tmp_path / "whole")
