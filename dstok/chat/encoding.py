@@ -153,12 +153,16 @@ class EncodedConversation:
 
 
 def _given_offsets(tokenizer: TokenizerProtocol, part: EncodedSpan) -> Iterator[tuple[int, int]]:
-    """The places of ids whose text is `part`. An id that ends inside a character has the whole character."""
-    decoder, end = getincrementaldecoder("utf-8")("replace"), part.start
+    """The places of ids whose text is `part`. An id that ends inside a character has the whole character.
+
+    Decoding drops the space that some models of characters put before a text, so the first id may have no place.
+    """
+    decoder = getincrementaldecoder("utf-8")("replace")
+    end = part.end - len(tokenizer.decode_bytes(part.ids).decode("utf-8", "replace"))
     for id in part.ids:
         start = end
         end += len(decoder.decode(tokenizer.decode_bytes([id])))
-        yield start, min(end + bool(decoder.getstate()[0]), part.end)
+        yield max(start, part.start), min(max(end, part.start) + bool(decoder.getstate()[0]), part.end)
 
 
 def encode(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from character_models import DECODERS, PREPEND, STRIP, character_json
 from chat_models import ours
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from text_strategies import special_texts, texts
 
 import dstok
 from dstok import chat
-from dstok.chat.encoding import parts_of
+from dstok.chat.encoding import EncodedSpan, _given_offsets, parts_of
 from dstok.chat.writer import EOS
 from dstok.errors import ArgumentError, UnknownIdError
 
@@ -204,3 +206,12 @@ def test_bad_ids() -> None:
         talk.append(PLAIN, ids="abc")  # type: ignore[arg-type]
     assert talk.ids == before
     assert talk.append(PLAIN, ids=np.array([1, 2])).new == [1, 2]
+
+
+def test_places_of_ids_in_a_model_that_puts_a_space_before_texts() -> None:
+    """Decoding drops the space of the first id: the places are those of the text."""
+    tok = dstok.Tokenizer.from_str(json.dumps(character_json(PREPEND, decoders=[*DECODERS, STRIP])))
+    ids = tok.encode("ab c")
+    part = EncodedSpan(10, 10 + len(tok.decode(ids)), ids, True)
+    places = [*_given_offsets(tok, part)]
+    assert [tok.decode(ids)[start - 10 : end - 10] for start, end in places] == ["ab", " ", "c"]
