@@ -354,7 +354,7 @@ class Proof:
         return inside, size
 
     def _answer(self, at: Any) -> Cases:
-        """The look ahead of a small block, which knows what ends the blanks: `o2` for those that touch column 2, ..."""
+        """The look ahead of a small block, which knows what ends the blanks that touch a column: a variable for each."""
         yes = self._any([when & self.var(f"o{column}") for column, when in self.machine.cases(at).items()])
         return Cases({1: yes, 0: ~yes})
 

@@ -3,29 +3,27 @@
    In: text. Out: the starts of a block, as in _matrix.h. A character's row of the matrix is compared with the bit of the
    next character, which lies one to four bytes after its first byte. */
 
-/* A table of 16 bytes, looked up by class. */
-FUNCTION V NAME(by_class)(const uint8_t *table, V classes) {
+/* A table of 16 bytes, looked up by class. (gcc 14 for AArch64 does not compile functions that take or return a V.) */
+FUNCTION void NAME(by_class)(const uint8_t *table, const V *classes, V *found) {
 #ifdef LOOK_UP
-    return LOOK_UP(table, classes);
+    *found = LOOK_UP(table, *classes);
 #else
-    uint8_t *each = (uint8_t *)&classes;
+    const uint8_t *each = (const uint8_t *)classes;
     for (int i = 0; i < VECTOR; i++)
-        each[i] = table[each[i]];
-    return classes;
+        ((uint8_t *)found)[i] = table[each[i]];
 #endif
 }
 
 /* The classes of ASCII characters; 0 for other bytes. */
-FUNCTION V NAME(classes)(const KernelTables *t, V c) {
+FUNCTION void NAME(classes)(const KernelTables *t, const V *text, V *found) {
 #ifdef LOOK_UP
     (void)t;
-    V sets = LOOK_UP(MATRIX_LOW, c & 0x0F) & LOOK_UP(MATRIX_HIGH, DOWN(c, 4) & ALL(0x0F));
-    return LOOK_UP(MATRIX_CHARS, sets & 0x0F) | LOOK_UP(MATRIX_ROWS, DOWN(sets, 4) & ALL(0x0F));
+    V c = *text, sets = LOOK_UP(MATRIX_LOW, c & 0x0F) & LOOK_UP(MATRIX_HIGH, DOWN(c, 4) & ALL(0x0F));
+    *found = LOOK_UP(MATRIX_CHARS, sets & 0x0F) | LOOK_UP(MATRIX_ROWS, DOWN(sets, 4) & ALL(0x0F));
 #else
-    uint8_t *each = (uint8_t *)&c;
+    const uint8_t *each = (const uint8_t *)text;
     for (int i = 0; i < VECTOR; i++)
-        each[i] = each[i] < 0x80 ? t->ascii[each[i]] : 0;
-    return c;
+        ((uint8_t *)found)[i] = each[i] < 0x80 ? t->ascii[each[i]] : 0;
 #endif
 }
 
@@ -38,23 +36,26 @@ FUNCTION uint64_t NAME(apart)(const V *rows, const uint8_t *bits) {
 /* Returns the starts in a block, but for its first byte. `*size`: the bytes decided, unless the text ends before. */
 FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t text, int *size) {
     const V *x = (const V *)p, *next = (const V *)(p + 1);
-    V rows[PARTS], bits[PARTS + 1], flags[PARTS], high[PARTS + 1], low[PARTS + 1];
+    V rows[PARTS], bits[PARTS + 1], classes, flags[PARTS], high[PARTS + 1], low[PARTS + 1];
     uint64_t wide = WORD(c) & text, starts, cuttable;
     uint64_t joined = WORD(c == ALL(t->joiner)) << 1 & WORD(c == ALL(' '));
     *size = GRID_ASCII;
     if (!wide) {
         for (int i = 0; i < PARTS; i++) {
-            rows[i] = NAME(by_class)(t->rows, NAME(classes)(t, x[i]));
-            bits[i] = NAME(by_class)(MATRIX_BITS, NAME(classes)(t, next[i]));
+            NAME(classes)(t, &x[i], &classes);
+            NAME(by_class)(t->rows, &classes, &rows[i]);
+            NAME(classes)(t, &next[i], &classes);
+            NAME(by_class)(MATRIX_BITS, &classes, &bits[i]);
         }
         return NAME(apart)(rows, (uint8_t *)bits) << 1 & ~joined;
     }
     GridMasks m;
     NAME(flags)(t, p, text, &m, flags, high + 1, low + 1);
     for (int i = 0; i < PARTS; i++) {
-        V classes = NAME(classes)(t, x[i]) | (flags[i] & ALL(MATRIX_LETTER));
-        rows[i] = NAME(by_class)(t->rows, classes);
-        bits[i] = NAME(by_class)(MATRIX_BITS, classes);
+        NAME(classes)(t, &x[i], &classes);
+        classes |= flags[i] & ALL(MATRIX_LETTER);
+        NAME(by_class)(t->rows, &classes, &rows[i]);
+        NAME(by_class)(MATRIX_BITS, &classes, &bits[i]);
     }
     bits[PARTS] = (V){0};
     const uint8_t *bit = (const uint8_t *)bits;
