@@ -19,6 +19,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import takewhile
 
 import dstok
 from dstok.base.lazy import lazy
@@ -249,7 +250,8 @@ def guide_of(tokenizer: Tokenizer) -> Guide:
 
 def _character_classes(model: Inspection) -> Alphabet:
     """The classes of a model of characters: kinds of characters, each in the vocabulary or not."""
-    known = {text for text in map(_character, map(model.token, model.ids())) if text}
+    size = len(model.tables["starts"]) // 4 - 1  # added tokens may follow the vocabulary
+    known = {text for text in map(_character, map(model.token, takewhile(size.__gt__, model.ids()))) if text}
     kinds = [general_category("L") | general_category("M"), general_category("P") | general_category("S")]
     return build_alphabet([*kinds, *map(CodePointSet.from_chars, ("0123456789", " ", BLANK, "\n", "\t", "\r")),
                            CodePointSet.from_chars("".join(sorted(known)))])

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from character_models import BLANK, PREPEND, character_json, metaspace
+from character_models import BLANK, PREPEND, added_token, character_json, metaspace
 
 from dstok import Tokenizer
 from dstok.testing.class_cover import class_cover
@@ -32,6 +32,11 @@ def test_classes() -> None:
     assert classes["ü"] == classes["国"] != classes["a"]
     assert len({classes[char] for char in f"a.1 {BLANK}\n\t\rü"}) == 9
     assert sorted(map(len, guide.access.values())) == [0, 1]
+
+
+def test_added_tokens_after_the_vocabulary() -> None:
+    added = [added_token(len(MODEL["model"]["vocab"]), "ü")]
+    assert Guide(tokenizer(character_json(added=added))).alphabet == Guide(tokenizer(MODEL)).alphabet
 
 
 @pytest.mark.parametrize(("file", "k"), OTHERS)
