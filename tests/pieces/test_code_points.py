@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from kept import kept
-from real_models import at_level, levels, real
+from real_models import OF_EACH_RULES, at_level, levels, real
 from real_models import level as set_level
 from reference import BRIEF, DEEP
 from shares import seeds, share
@@ -26,9 +26,7 @@ from dstok.testing import texts, verify
 CHECKS = ["class cover, k = 1", "class cover, k = 2", *(["code points in contexts", "all code points, joined"] if DEEP else [])]
 CONTEXTS = texts.contexts(GUIDE)
 BATCH = 30_000
-# A model of each set of rules, and what stands around a character: each leaves the rules in another state.
-OF_EACH_RULES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base", "deepseek-coder-33b-base",
-                 "tekken")
+# What stands around a character: each leaves the rules in another state.
 AROUND = [("", ""), (" ", "a"), ("a", " "), ("!", "\n"), ("1", "2"), ("\n", "  "), ("it'", "s"), ("\u4e2d", "\u3001"), ("\u00e9", "B"), ("\x01 ", " \x01")]
 
 
