@@ -4,7 +4,7 @@ In: the words. Out: data on standard output; for an error one line on standard e
 with a caret under the place; an exit code:
 
     0    success
-    1    more than `--max-tokens`; a difference that `verify` or `splitter diff` found
+    1    more than `--max-tokens`; a difference that `verify` or `splitter diff` found; a step that failed in `prove`
     2    bad usage or input; checks for which `verify` had no time
     70   a fault of dstok itself
     130  interrupted
@@ -32,7 +32,7 @@ __all__ = ["commands", "main"]
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "truncate": "fit", "chunk": "fit",
     "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "fetch": "about",
-    "convert": "convert", "verify": "verify", "chat": "chat", "unicode": "unicode",
+    "convert": "convert", "verify": "verify", "prove": "prove", "chat": "chat", "unicode": "unicode",
     "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view", "show": "show",
     "completion": "completion",
 }
@@ -46,9 +46,9 @@ EPILOG = """\
 Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, .bz2 and .xz are unpacked.
 dstok COMMAND --help lists a command's options.
 
-exit codes: 0 success (of verify: each check ran, in full or in part), 1 over --max-tokens, or
-verify or splitter diff found a difference, 2 bad usage or input, or verify left out some checks,
-130 interrupted
+exit codes: 0 success (of verify: each check ran, in full or in part), 1 over --max-tokens,
+verify or splitter diff found a difference, or a step of prove failed, 2 bad usage or input, or
+verify left out some checks, 130 interrupted
 
 example:
   dstok count README.md"""

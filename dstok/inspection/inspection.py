@@ -7,8 +7,9 @@ Invariant: looking at a part does not change it. Answers come from the parts tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.core.merge._bpe import BPE
@@ -221,6 +222,11 @@ class Inspection:
         return self._encoder.added(utf8(text, False), self._added.policy(special))
 
     # Tables
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """A copy of the facts that stand beside the flat tables, JSON-able: patterns, rules, ids of bytes and more."""
+        return deepcopy(self._tables.description)
 
     @property
     def tables(self) -> Mapping[str, memoryview]:

@@ -4,12 +4,14 @@
     strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
     patterns                    more strategies: patterns of the whole grammar, Split steps, texts for them
     verify, Report              candidate against reference: causes with smallest counterexamples
+    prove, Step                 the steps of a model, each with its proof, checked on the model's tables
     upgrade                     what changes for a model from one version of upstream to another
     conformance                 pytest: the checks as tests of your own project
     adapters, runner, child     tokenizers of all kinds, each in a process of its own
     texts, calls, growth        the checks
     plan, clock                 their order, and their share of the time
     differ, causes, hypotheses, cascade    from a difference to its cause
+    textbook                    the plain merge loop
     report, html                the results, for people and programs
 
 Imports run from `verify` down; `dstok` itself does not import this package.
@@ -26,11 +28,12 @@ from __future__ import annotations
 from dstok.testing.adapters import CandidateError, Engine, open_engine
 from dstok.testing.class_cover import class_cover, cover_size
 from dstok.testing.guide import Guide
+from dstok.testing.prove import Step, prove
 from dstok.testing.pytest_helper import conformance
 from dstok.testing.report import Report
 from dstok.testing.runner import Limits
 from dstok.testing.upgrade import Change, Upgrade, upgrade
 from dstok.testing.verify import CHECKS, verify
 
-__all__ = ["CHECKS", "CandidateError", "Change", "Engine", "Guide", "Limits", "Report", "Upgrade", "class_cover",
-           "conformance", "cover_size", "open_engine", "upgrade", "verify"]
+__all__ = ["CHECKS", "CandidateError", "Change", "Engine", "Guide", "Limits", "Report", "Step", "Upgrade",
+           "class_cover", "conformance", "cover_size", "open_engine", "prove", "upgrade", "verify"]
