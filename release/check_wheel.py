@@ -16,7 +16,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-MOST = 6_000_000  # bytes
+MOST = 6_600_000  # bytes; 3.9 million are two models
 SOURCES = (".pyx", ".pxd", ".h", ".c", ".o", ".pyc")
 LICENCES = ("LICENSE", "LICENSE-UNICODE.txt", "LICENSE-DEEPSEEK.txt", "LICENSE-QWEN.txt")
 MODULES = (".so", ".pyd")
