@@ -43,8 +43,8 @@ class Compiled:
     def __init__(self, rules: int, core: Path, widths: Sequence[int]) -> None:
         library = core / "block_proof.so"
         if not library.exists():
-            subprocess.run(["gcc", "-O1", "-g0", "-w", "-shared", "-fPIC", f"-I{core}", str(Path(__file__).with_suffix(".c")),
-                            "-o", str(library)], check=True)
+            subprocess.run(["gcc", "-O1", "-g0", "-w", "-shared", "-fPIC", f"-I{core}", "-x", "c",
+                            str(Path(__file__).with_suffix(".h")), "-o", str(library)], check=True)
         self.rules, self.c = rules, ctypes.CDLL(str(library))
         self.words, self.bits = self.c.words_of_masks(), self.c.bits_of_state()
         self.symbols = self._symbols(widths)
