@@ -107,7 +107,7 @@ def run(arguments: Namespace) -> int:
 
 
 def base_named(name: str) -> Base:
-    """What --like names."""
+    """The model or splitter that --like names."""
     from dstok.training.like import find_base
 
     try:

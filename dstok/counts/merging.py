@@ -66,7 +66,7 @@ def _checked(weights: Sequence[int] | None, size: int) -> Sequence[int]:
 
 
 def _same(files: Sequence[CountsFile]) -> str:
-    """What made all files. Raises `FileError` if they differ, in this or in their order."""
+    """The maker of all files. Raises `FileError` if they differ, in this or in their order."""
     for file in files:
         if (file.made_by, file.by_count) != (files[0].made_by, files[0].by_count):
             raise FileError(f"{file.path}: expected counts of the same splitter, in the same order, as {files[0].path}")

@@ -20,7 +20,7 @@ PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 
 @dataclass(frozen=True)
 class CharacterShape:
-    """What a model of characters does around merging.
+    """The steps of a model of characters around merging.
 
     prefix: where a space is put before a stretch of text between added tokens: nowhere ("none"), before each one
         ("stretch"), before each one that begins with none ("unless-blank"), or only before such a one at the start of

@@ -160,7 +160,7 @@ def write_gguf(
 
 
 def _llama_keys(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> dict[str, Any]:
-    """What a file of a model of characters holds beside the tokens, by the calls of GGUFWriter."""
+    """The content of a file of a model of characters beside the tokens, by the calls of GGUFWriter."""
     unknown = [i for i, kind in enumerate(types) if kind == UNKNOWN]
     space = model.characters is not None and model.characters.prefix != "none"
     return {"add_token_scores": scores_of(model, texts, types), "add_add_space_prefix": space,

@@ -126,7 +126,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Group:
-    """What `item` matches, kept as capturing group `number` (from 1). syntax.py makes it only if asked for groups."""
+    """The text that `item` matches, kept as group `number` (from 1). syntax.py makes it only if asked for groups."""
 
     item: Node
     number: int

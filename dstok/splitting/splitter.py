@@ -307,7 +307,7 @@ class Splitter(Matching):
 
     @property
     def finder(self) -> Finder:
-        """What finds the pieces: `dstok.counts` takes it."""
+        """The finder of the pieces, for `dstok.counts`."""
         return self._span_pass.finder
 
     @property

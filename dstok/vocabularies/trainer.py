@@ -113,7 +113,7 @@ def _flags(token: Any) -> list[bool]:
 
 
 def _character(text: Any) -> str:
-    """The text, of which the first character counts. Raises `ArgumentError`."""
+    """The text, whose first character counts. Raises `ArgumentError`."""
     if not isinstance(text, str):
         raise ArgumentError(f"expected an initial_alphabet of str, found {type(text).__name__}", "initial_alphabet")
     return text

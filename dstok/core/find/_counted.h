@@ -8,7 +8,7 @@
  *
  * The sort takes eight bytes of a piece at a time. It groups many pieces by one byte of these (McIlroy, Bostic, McIlroy:
  * Engineering Radix Sort, 1993), some by a pivot (Bentley, Sedgewick: Fast Algorithms for Sorting and Searching Strings,
- * 1997). It calls itself for all groups but the largest: so it is never deeper than log2(pieces).
+ * 1997). It calls itself for all groups but the largest, and is never deeper than log2(pieces).
  */
 #ifndef DSTOK_COUNTED_H
 #define DSTOK_COUNTED_H

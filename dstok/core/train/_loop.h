@@ -218,7 +218,7 @@ static uint32_t loop_shorts(const uint32_t *list, uint32_t size) {
 }
 
 /* The same as one part for all places of short words, by several threads. A word has one place in the list, so no two
- * threads change one word. What they noted is joined in the order of the parts: the lists do not depend on threads. */
+ * threads change one word. Their notes are joined in the order of the parts: the lists do not depend on threads. */
 static int loop_visit_together(Loop *l, const uint32_t *list, uint32_t size) {
     Visit visits[MOST_THREADS];
     Thread threads[MOST_THREADS];
