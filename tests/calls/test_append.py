@@ -158,7 +158,7 @@ class _Meter:
     """An encoder that notes how many bytes each call is given to look at."""
 
     def __init__(self, tok: dstok.Tokenizer) -> None:
-        self.encoder, self.bytes = tok._encoder, 0
+        self.encoder, self.bytes, self.cuts_texts = tok._encoder, 0, False
 
     def encode_grown(self, text: bytes, *rest: Any) -> Any:
         self.bytes += 2 * len(text)

@@ -31,7 +31,7 @@ import sys
 from dstok.cli import piece_counts
 from dstok.cli.app import main
 piece_counts.SEGMENT = {SEGMENT}
-sys.exit(main(sys.argv[1:]))
+raise SystemExit(main(sys.argv[1:]))
 """
 
 

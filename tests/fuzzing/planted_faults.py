@@ -54,7 +54,8 @@ FAULTS = {
     "state lost between blocks": Fault(
         "dstok/core/split/_rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
     "shared id has the added text": Fault(
-        "dstok/text/added_tokens.py", "decoded_bytes(text) if spells else seen", "seen", ("models",)),
+        "dstok/text/added_tokens.py", "decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()",
+        "text.encode()", ("models",)),
     "exception swallowed": Fault(
         "dstok/core/run/_encode.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
         "                try:\n"
