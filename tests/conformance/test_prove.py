@@ -162,7 +162,7 @@ def test_the_command(images: Callable[[str], Path], tmp_path: Path) -> None:
 
 
 def test_the_theorems_have_headings() -> None:
-    page = Path(dstok.__file__).parents[1] / "docs" / "proofs.md"
+    page = Path(__file__).parents[2] / "docs" / "proofs.md"
     headings = {line[3:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("## ")}
     for name in ("odd splits", "characters"):
         assert {step.theorem for step in prove(dstok.Tokenizer.from_str(MODELS[name]))} <= headings

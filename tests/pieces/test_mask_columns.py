@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core_sources import CORE
 from real_models import OF_EACH_RULES, levels
 from real_models import level as set_level
 from reference import DEEP
@@ -23,10 +24,8 @@ from shares import seeds, share
 from upstream import pre_tokenizer
 
 import dstok
-from dstok.tables import kernels
 from dstok.tables.kernels import KINDS
 
-CORE = Path(kernels.__file__).parents[1] / "core"
 HELPER = Path(__file__).parents[1] / "helpers" / "ascii_masks.h"
 VECTORS = {"portable": 0, "neon": 0, "avx2": 1, "avx512": 2}  # by level, as in ascii_masks.h
 BLOCKS = 112 * 128 * 64 + 16 * 128 * (64 * 65 // 2)
