@@ -9,6 +9,7 @@ from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from dstok.core.merge._bpe cimport BPE
@@ -38,11 +39,6 @@ cdef extern from "find/_late.h":
     # Declared as in C: an id takes 9 instructions, and 30 with objects of Cython.
     PyObject *late_int(PyObject **place, unsigned long value) except NULL
 
-cdef extern from "simd/_platform.h":
-    void huge_advise(void *memory, size_t size) noexcept
-    void huge_free(void *memory, size_t size) noexcept
-    void *huge_zeroed(size_t size) noexcept
-
 cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
@@ -71,7 +67,7 @@ cdef class Encoder:
         self.pool = Pool(bpe, direct)
         self.short_pass = ShortPass(finder, self.pool, normalizer)
         self.size = size
-        self.ints = <PyObject **>huge_zeroed((size + 1) * sizeof(PyObject *))
+        self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
         if self.ints == NULL:
             raise MemoryError
 
@@ -80,7 +76,7 @@ cdef class Encoder:
         if self.ints != NULL:
             for i in range(self.size):
                 Py_XDECREF(self.ints[i])
-            huge_free(self.ints, (self.size + 1) * sizeof(PyObject *))
+            free(self.ints)
         Py_XDECREF(self.span_pass)
 
     def __copy__(self):
@@ -123,7 +119,6 @@ cdef class Encoder:
         cdef PyObject **items = (<PyListObject *>result).ob_item
         cdef PyObject **ints = self.ints
         cdef Py_ssize_t i, near = max(count - AHEAD, 0)
-        huge_advise(items, count * sizeof(PyObject *))  # fresh memory, if it is large
         for i in range(near):
             __builtin_prefetch(ints[ids[i + AHEAD]])
             items[i] = late_int(&ints[ids[i]], ids[i])

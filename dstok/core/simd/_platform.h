@@ -104,38 +104,19 @@ static inline void thread_end(Thread thread) { pthread_join(thread, NULL); }
 #endif
 
 /* Large memory, on pages of 2 MB where a program may ask the system for them (Linux): a first pass over fresh 4 KB
- * pages costs a fault each, about 0.3 to 0.65 ms/MB, and look-ups all over a table miss the TLB. */
+ * pages costs a fault each, about 0.65 ms/MB, and look-ups all over a table miss the TLB. */
 
 #define HUGE_PAGE ((size_t)1 << 21)
-
-/* The size to ask for: to the end of a huge page if at least a quarter of that is needed, else whole small pages. */
-static inline size_t huge_size(size_t size) {
-    size_t rest = size % HUGE_PAGE;
-    return rest >= HUGE_PAGE / 4 ? size - rest + HUGE_PAGE : (size + 0xFFFF) & ~(size_t)0xFFFF;
-}
-
-/* Asks for huge pages in memory of another allocator, as far as they fit. */
-static inline void huge_advise(void *memory, size_t size) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    size_t start = ((size_t)memory + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1), end = ((size_t)memory + size) & ~(HUGE_PAGE - 1);
-    if (start < end)
-        madvise((void *)start, end - start, MADV_HUGEPAGE);
-#else
-    (void)memory;
-    (void)size;
-#endif
-}
 
 /* Memory to be freed with `free`. */
 static inline void *huge_alloc(size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     void *memory = NULL;
-    if (size < HUGE_PAGE / 4)
+    if (size < HUGE_PAGE)
         return malloc(size);
-    size = huge_size(size);
     if (posix_memalign(&memory, HUGE_PAGE, size))
         return NULL;
-    huge_advise(memory, size);
+    madvise(memory, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     return memory;
 #else
     return malloc(size);
@@ -146,7 +127,6 @@ static inline void *huge_alloc(size_t size) {
  * in vain. */
 static inline void *huge_zeroed(size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    size = huge_size(size);
     char *memory = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *start;
     if (memory == MAP_FAILED)
         return NULL;
@@ -170,7 +150,7 @@ static inline void huge_free(void *start, size_t size) {
     if (!start)
         return;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    munmap(start, huge_size(size));
+    munmap(start, size);
 #else
     (void)size;
     free((char *)start - ((char *)start)[-1]);
