@@ -9,7 +9,6 @@ from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from dstok.core.merge._bpe cimport BPE
@@ -39,6 +38,11 @@ cdef extern from "find/_late.h":
     # Declared as in C: an id takes 9 instructions, and 30 with objects of Cython.
     PyObject *late_int(PyObject **place, unsigned long value) except NULL
 
+cdef extern from "simd/_platform.h":
+    size_t huge_rounded(size_t size) noexcept
+    void *huge_zeroed(size_t size) noexcept
+    void huge_free(void *start, size_t size) noexcept
+
 cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
@@ -67,7 +71,7 @@ cdef class Encoder:
         self.pool = Pool(bpe, direct)
         self.short_pass = ShortPass(finder, self.pool, normalizer)
         self.size = size
-        self.ints = <PyObject **>calloc(size + 1, sizeof(PyObject *))
+        self.ints = <PyObject **>huge_zeroed(huge_rounded((size + 1) * sizeof(PyObject *)))
         if self.ints == NULL:
             raise MemoryError
 
@@ -76,7 +80,7 @@ cdef class Encoder:
         if self.ints != NULL:
             for i in range(self.size):
                 Py_XDECREF(self.ints[i])
-            free(self.ints)
+            huge_free(self.ints, huge_rounded((self.size + 1) * sizeof(PyObject *)))
         Py_XDECREF(self.span_pass)
 
     def __copy__(self):

@@ -123,6 +123,12 @@ static inline void *huge_alloc(size_t size) {
 #endif
 }
 
+/* A size for `huge_zeroed`: whole huge pages, if at least a quarter of one is needed. */
+static inline size_t huge_rounded(size_t size) {
+    size_t unit = size >= HUGE_PAGE / 4 ? HUGE_PAGE : (size_t)1 << 16;
+    return (size + unit - 1) & ~(unit - 1);
+}
+
 /* Zeros, at a multiple of 64 bytes, to be freed with `huge_free`. The system gives zeroed pages, so nothing is written
  * in vain. */
 static inline void *huge_zeroed(size_t size) {
