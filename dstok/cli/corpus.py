@@ -10,13 +10,11 @@ import argparse
 import json
 import time
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dstok.cli.arguments import Parser, add_command, add_json, add_model, add_upstream, at_least_0, refuse_unless
 from dstok.cli.corpus_progress import watching_shards
-from dstok.cli.errors import CommandError, complain
+from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.models import load_model
 from dstok.errors import DstokError
 from dstok.files.outputs import write_text
@@ -161,17 +159,8 @@ def _tokenize(arguments: Namespace, work: Run) -> Totals:
     if arguments.workers == 0:
         raise CommandError("--workers: expected at least 1")
     engine = find_engine(arguments.engine)
-    with _interruptible(), watching_shards(work.shards) as progress:
+    with interruptible(), watching_shards(work.shards) as progress:
         return work.tokenize(arguments.out, engine, arguments.workers, arguments.shard, progress)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain("interrupted; the same command goes on where it stopped")
-        raise
 
 
 def _line(totals: Totals, size: int, seconds: float) -> str:

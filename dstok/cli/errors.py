@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dstok.base.faults import reason, visible
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError
 
-__all__ = ["CommandError", "about_input", "complain", "message_of", "reason", "visible"]
+__all__ = ["CommandError", "about_input", "complain", "interruptible", "message_of", "reason", "visible"]
 
 OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
            "largest": "--max-document allows more", "model": "--model names it",
@@ -52,6 +52,16 @@ def _pointed(error: PatternError) -> str:
     before = visible(error.pattern[start : error.position])
     after = visible(error.pattern[error.position : error.position + PATTERN_SHOWN])
     return f"  {before}{after}\n  {' ' * width(before)}^"
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Tells after Ctrl-C that the command can be continued."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on where it stopped")
+        raise
 
 
 @contextmanager

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import Parser, add_command, at_least_0
 from dstok.cli.corpus_progress import watching_shards
-from dstok.cli.errors import CommandError, complain
+from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.progress import Bar
 from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.corpus.counting import Counting
+    from dstok.counts.file import CountsFile
     from dstok.vocabularies.base import Base
     from dstok.vocabularies.trainer import BpeTrainer
 
@@ -150,9 +151,10 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
     counting = counting_of(arguments, base)
     plan = plan_of(base, trainer, counting.inputs())
     if folder.finished(plan) is None:
-        with _interruptible(), folder.entered(plan, counting.state()):
+        with interruptible(), folder.entered(plan, counting.state()):
             with watching_shards(counting.shards) as progress:
                 counts, records = counting.count(folder, arguments.workers, arguments.memory, progress)
+            _refuse_nothing(counts, "the files")
             found = {"documents": sum(record["documents"] for record in records), "shards": records}
             with learning() as progress_of_merges:
                 trained_in(folder, base, trainer, plan, counts, progress_of_merges, found, _threads(arguments))
@@ -168,11 +170,18 @@ def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: B
         raise CommandError("expected files to read or --counts, found both")
     counts = CountsFile(arguments.counts)
     check_made_by(counts, base)
+    _refuse_nothing(counts, counts.path)
     plan = plan_of(base, trainer, [{"counts": file_hash(counts.path)}])
     if folder.finished(plan) is None:
-        with _interruptible(), folder.entered(plan, None), learning() as progress:
+        with interruptible(), folder.entered(plan, None), learning() as progress:
             trained_in(folder, base, trainer, plan, counts, progress, {}, _threads(arguments))
     return read_json(os.path.join(folder.out, MANIFEST))
+
+
+def _refuse_nothing(counts: CountsFile, where: str) -> None:
+    """A vocabulary without a merge is hardly what the user wants: most often a path or a field is wrong."""
+    if not counts.totals.distinct:
+        raise CommandError(f"expected text to learn from, found none in {where}")
 
 
 def _threads(arguments: Namespace) -> int:
@@ -195,15 +204,6 @@ def learning() -> Iterator[Any]:
         yield progress
     finally:
         bar.close()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain("interrupted; the same command goes on where it stopped")
-        raise
 
 
 def _repeat(arguments: Namespace) -> int:

@@ -394,7 +394,7 @@ class Proof:
     # The block of 64 bytes, or a last one.
 
     def run(self) -> list[str]:
-        """What is wrong, each problem with a text that shows it; nothing if the theorem holds."""
+        """The problems, each with a text that shows it; none if the theorem holds."""
         outcomes = [self.outcome(state) for state in range(len(self.states))]
         self.undefined.clear()  # of small blocks of size 0, whose results are 0 whatever the shift gives
         self._columns = begins, masks, ends, alive = self.text(COLUMNS)

@@ -70,7 +70,7 @@ def words_upstream(words: Mapping[str, int], **settings: Any) -> Trained:
 
 
 def random_words(chance: random.Random, most: int = 1000) -> dict[str, int]:
-    """Words of a few letters, of which runs and repetitions are frequent."""
+    """Words of a few letters, with many runs and repetitions."""
     letters, longest, largest = LETTERS[: chance.randint(1, 10)], chance.choice([3, 8, 40]), chance.choice([2, 20, most])
     words: dict[str, int] = {}
     for _ in range(chance.randint(0, 30)):

@@ -35,7 +35,7 @@ each_level = pytest.mark.parametrize("name", levels())
 
 
 class Model(NamedTuple):
-    """What a finder is made of."""
+    """The parts of a finder."""
 
     matrix: bytes
     joined: bytes

@@ -184,3 +184,11 @@ def test_a_folder_of_others(inputs: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_memory_sizes() -> None:
     assert [memory_size(text) for text in ("12", "4GB", "1.5mb", "0.5KB")] == [12, 4 * 10**9, 1_500_000, 500]
+
+
+def test_no_text_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty file gives no vocabulary of bytes alone."""
+    (tmp_path / "empty.txt").write_text("")
+    run(str(tmp_path / "empty.txt"), "--out", str(tmp_path / "out"), code=2)
+    assert "expected text to learn from, found none in the files" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "tokenizer.json").exists()

@@ -39,7 +39,7 @@ def text_of(seed: int, lines: int = 400) -> str:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """Two, of which the first has no newline at its end."""
+    """Two; the first has no newline at its end."""
     paths = [tmp_path / "one.txt", tmp_path / "two.txt"]
     for number, path in enumerate(paths):
         path.write_bytes((text_of(number) + "end" * (not number)).encode())
