@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from real_models import TODAY
 from real_models import V3 as TOK
 from reference import examples
+from small_models import added_token, model_json
 from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
@@ -100,3 +101,12 @@ def test_errors_name_the_id_and_the_list() -> None:
         TOK.canonical([ADDED[0]], special="raise")
     with pytest.raises(ArgumentError, match="expected ids"):
         TOK.is_canonical("Hello")  # type: ignore[arg-type]
+
+
+def test_canonical_ids_that_are_the_start_of_the_ids() -> None:
+    """An added token takes the blank after it: encoding gives one id less, and no other one."""
+    tok = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], [added_token("<r>", rstrip=True)], None))
+    ids = [tok.special_tokens["<r>"], tok.token_to_id(b" ")]
+    assert tok.canonical(ids) == ids[:1]
+    assert tok.first_noncanonical(ids) == 1
+    assert tok.first_noncanonical_batch([ids, ids[:1]]).tolist() == [1, -1]
