@@ -10,7 +10,6 @@ imports its module and makes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok.base.ids import Ends
@@ -20,13 +19,14 @@ from dstok.base.paths import StrPath, write_at_once
 from dstok.core.run._line import LineEncoder
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.formats import NEWEST_UPSTREAM as NEWEST
+from dstok.from_files import FromFiles
 from dstok.tables.flat import Image, Tables, tables_from_image
-from dstok.tables.image.file import open_image
 from dstok.tables.objects import check_program, make_bpe, make_encoder
 from dstok.text.added_tokens import AddedTokens
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from dstok import names_of_others
     from dstok.calls import (
         batches,
@@ -76,7 +76,7 @@ class _Class(type):
             raise_no_class_attribute(cls, name)
 
 
-class Tokenizer(LineEncoder, metaclass=_Class):
+class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     """An exact tokenizer.
 
     `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_sentencepiece`, `from_gguf` and `from_image`
@@ -105,7 +105,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def _of_tables(
         cls, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
         config: TokenizerConfig | Mapping[str, Any] | None = None,
-    ) -> Tokenizer:
+    ) -> Self:
         """The tokenizer of tables, which are not checked. A mapping holds the fields of a `TokenizerConfig`."""
         made = cls.__new__(cls)
         made._make(tables, added, Ends(bos_id, eos_id), name, config)
@@ -124,89 +124,10 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         tokens = AddedTokens(added, self._unicode_version, self._normalizer, runs)
         LineEncoder.__init__(self, encoder, tokens, ends)
 
-    # Loading
+    # From a model's files. `FromFiles` has the public class methods.
 
     @classmethod
-    def from_json(cls, path: StrPath, config: StrPath | None = None, *, upstream: str = NEWEST) -> Tokenizer:
-        """The tokenizer of a tokenizer.json file.
-
-        BOS and EOS, padding and the chat template are read from `config`, or else from a tokenizer_config.json beside
-        the file. A chat_template.jinja and a generation_config.json are read there, too.
-        `upstream`, such as "tokenizers-0.21.1", is the version of upstream whose Unicode tables decide.
-        Raises `UnsupportedError` for a model that dstok cannot do exactly, `TokenizerFileError` for a broken file or
-        another kind of file (both with the file's name and the JSON path), and `OSError`.
-        """
-        from dstok.formats.kinds import about_file
-        from dstok.formats.reading import describe_json_file
-
-        with about_file(path):
-            return cls._of_description(describe_json_file(path, config, upstream))
-
-    @classmethod
-    def from_str(cls, json: str | bytes, config: str | bytes | None = None, *, upstream: str = NEWEST) -> Tokenizer:
-        """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_json`."""
-        from dstok.formats.tokenizer_json import read_tokenizer_json
-
-        return cls._of_description(read_tokenizer_json(json, config, upstream))
-
-    @classmethod
-    def from_tiktoken(
-        cls, ranks: StrPath | Mapping[bytes, int], pattern: str | None = None,
-        special_tokens: Mapping[str, int] | None = None,
-    ) -> Tokenizer:
-        r"""The tokenizer of `tiktoken.Encoding(..., pat_str=pattern, mergeable_ranks=ranks, special_tokens=...)`.
-
-        `ranks` is a mapping from bytes to ids, or the path of a rank file. `pattern` is in tiktoken's dialect, or the
-        name of one of its encodings: gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base, o200k_harmony.
-        With a name, `special_tokens` defaults to the encoding's own. A rank file that tiktoken publishes needs no
-        `pattern`; nor does one in a folder of Kimi or the first Qwen, whose other files lie beside it.
-        `encode` is tiktoken's with `allowed_special="all"`, and `special="none"` its `encode_ordinary`. Raises
-        `UnsupportedError`, `PatternError`, `TokenizerFileError` (with line and file offset), and `OSError`.
-
-        >>> import dstok
-        >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
-        >>> tok = dstok.Tokenizer.from_tiktoken(ranks, r"\S++|\s++", {"<end>": 257})
-        >>> tok.encode("abba ab<end>")
-        [256, 98, 97, 32, 256, 257]
-        """
-        from dstok.formats.kinds import about_file
-        from dstok.formats.reading import describe_ranks
-
-        with nullcontext() if isinstance(ranks, Mapping) else about_file(ranks):
-            return cls._of_description(describe_ranks(ranks, pattern, special_tokens))
-
-    @classmethod
-    def from_gguf(cls, path: StrPath, *, upstream: str = NEWEST) -> Tokenizer:
-        """The tokenizer of a GGUF file: only the vocabulary is read, not the tensors.
-
-        Its ids are those of `upstream` for the models that the file's `tokenizer.ggml.pre` stands for. Raises
-        `UnsupportedError`, also for an unknown `pre`, with the list of those that dstok knows;
-        `TokenizerFileError` with the key or the file offset, and `OSError`.
-        """
-        from dstok.formats.gguf import describe_gguf
-        from dstok.formats.kinds import about_file
-
-        with about_file(path):
-            return cls._of_description(describe_gguf(path, upstream))
-
-    @classmethod
-    def from_sentencepiece(cls, path: StrPath) -> Tokenizer:
-        """The tokenizer of a .model file of SentencePiece: BPE with byte fallback, as Llama 2 and Mistral have it.
-
-        `encode` finds control tokens such as `<s>` in the text, and puts the model's space before each stretch between
-        them. SentencePiece finds none: with `special` as the set of the user-defined symbols, the ids of a text are
-        SentencePiece's. Of a tokenizer.model also the tokenizer_config.json beside it is read, as for `from_json`.
-        Raises `UnsupportedError` for a model of another type, such as Unigram, or with a normalization,
-        `TokenizerFileError` with the file offset, and `OSError`.
-        """
-        from dstok.formats.kinds import about_file
-        from dstok.formats.reading import describe_sentencepiece_file
-
-        with about_file(path):
-            return cls._of_description(describe_sentencepiece_file(path))
-
-    @classmethod
-    def _of_description(cls, model: ModelDescription) -> Tokenizer:
+    def _of_description(cls, model: ModelDescription) -> Self:
         """The tokenizer of a description that a file format's reader made."""
         from dstok.tables.build import build_tables
 
@@ -215,33 +136,21 @@ class Tokenizer(LineEncoder, metaclass=_Class):
             return cls._of_tables(build_tables(model), model.added_tokens, config.bos_id, config.eos_id, config=config)
 
     @classmethod
-    def from_image(cls, path: StrPath, *, verify: bool = True, upstream: str | None = None) -> Tokenizer:
-        """The tokenizer that `to_image` wrote to `path`: the file is mapped, not read, and shared between processes.
-
-        `verify` compares the file's checksum. The contents of the tables are checked in any case, so that no file can
-        make a call crash. Do not write into a file that is in use: replace it by another file, as `to_image` does.
-        `upstream` is as in `replace`; without it the image's own decides. Tables of another upstream are not shared.
-        Raises `ImageError` for a file that is no image, is damaged, or has another version, `OSError`, and the errors
-        of `replace`.
-        """
-        made = cls._of_image(open_image(path, verify))
-        return made if upstream is None else made.replace(upstream=upstream)
-
-    @classmethod
-    def _of_image(cls, image: Image) -> Tokenizer:
+    def _of_image(cls, image: Image, upstream: str | None = None) -> Self:
         """The tokenizer of an open image, whose tables are checked. Raises `ImageError`."""
         from dstok.tables.image.checks import check_image, tokenizer_parts
 
         check_image(image)
         try:
-            return cls._of_tables(tables_from_image(image), *tokenizer_parts(image))
+            made = cls._of_tables(tables_from_image(image), *tokenizer_parts(image))
         except (UnsupportedError, PatternError) as error:
             raise ImageError(f"{image.path}: {error}") from None
+        return made if upstream is None else made.replace(upstream=upstream)
 
     def replace(
         self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, name: str = UNCHANGED,
         upstream: str = UNCHANGED,
-    ) -> Tokenizer:
+    ) -> Self:
         r"""A copy of the tokenizer with another BOS, EOS, name or upstream. The tokenizer itself does not change.
 
         `upstream` names the version of upstream whose Unicode tables decide. Its tables are compiled anew. Raises
@@ -265,7 +174,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
             other.__dict__["_name"] = name
         return other
 
-    def _of_upstream(self, upstream: str) -> Tokenizer:
+    def _of_upstream(self, upstream: str) -> Self:
         from dstok.formats.of_upstream import of_upstream
 
         model = self._describe()
@@ -405,14 +314,14 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
         return reduced(self, self._tables, self._added.tokens)
 
-    def __copy__(self) -> Tokenizer:
+    def __copy__(self) -> Self:
         """Another object with the same tables: they never change."""
         other = type(self).__new__(type(self))
         LineEncoder.__init__(other, self._encoder, self._added, self._ends)
         other.__dict__.update(self.__dict__)
         return other
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tokenizer:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.__copy__()
 
     # Parts that are made when they are first needed

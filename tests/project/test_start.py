@@ -24,7 +24,7 @@ assert main(["count", sys.argv[1]]) == 0
 """
 TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
-    "dstok", "dstok.errors", "dstok.loading", "dstok.tokenizer",
+    "dstok", "dstok.errors", "dstok.from_files", "dstok.loading", "dstok.tokenizer",
     "dstok.base", "dstok.base.ids", "dstok.base.late", "dstok.base.lazy", "dstok.base.paths", "dstok.base.platform",
     "dstok.base.texts",
     "dstok.core", "dstok.core._shared",
