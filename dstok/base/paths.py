@@ -7,25 +7,43 @@ pathlib would take 3 ms, a tenth of the time to the first id.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from typing import TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, TypeAlias
 
-__all__ = ["StrPath", "write_at_once"]
+__all__ = ["StrPath", "replacing", "scratch_beside", "write_at_once", "written_at_once"]
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
-def write_at_once(path: StrPath, data: bytes) -> None:
-    """Writes a file or nothing: first beside `path`, then moved there. Raises `OSError`."""
-    scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
-    file = open(scratch, "xb")  # not by `tempfile`: only the owner may read its files
+def scratch_beside(path: StrPath) -> str:
+    """A new name in the folder of `path`. A file from `tempfile` could be read by its owner only."""
+    return os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
+
+
+@contextmanager
+def replacing(path: StrPath) -> Iterator[str]:
+    """The name of a file to write: moved to `path` at the end, removed after an error. Raises `OSError`."""
+    scratch = scratch_beside(path)
     try:
-        with file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield scratch
         os.replace(scratch, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(scratch)
         raise
+
+
+@contextmanager
+def written_at_once(path: StrPath) -> Iterator[BinaryIO]:
+    """A file to write, which has the name `path` when all is on the disk; none after an error. Raises `OSError`."""
+    with replacing(path) as scratch, open(scratch, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_at_once(path: StrPath, data: bytes) -> None:
+    """Writes a file or nothing. Raises `OSError`."""
+    with written_at_once(path) as file:
+        file.write(data)

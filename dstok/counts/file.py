@@ -17,12 +17,12 @@ import os
 import struct
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, Protocol
 from zlib import crc32
 
 from dstok.base.faults import reason
-from dstok.base.paths import StrPath
+from dstok.base.paths import StrPath, written_at_once
 from dstok.core.find._counts import rows_of
 from dstok.errors import FileError
 
@@ -109,24 +109,14 @@ class CountsFile:
 def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: bool = False) -> CountsFile:
     """Writes all blocks of `source` to a file, at once or not at all. Raises `FileError`, and errors of the source."""
     path = os.fspath(path)
-    scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
-    try:
-        with _named(path):
-            with open(scratch, "xb") as file:
-                file.seek(_START)
-                while block := source.block(BLOCK):
-                    file.write(_BLOCK_HEADER.pack(len(block), crc32(block)))
-                    file.write(block)
-                header = _HEADER.pack(_MAGIC, _FORMAT, by_count, bytes.fromhex(made_by), *source.totals(), file.tell())
-                file.seek(0)
-                file.write(header + _SUM.pack(crc32(header)))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(scratch, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(scratch)
-        raise
+    with _named(path), written_at_once(path) as file:
+        file.seek(_START)
+        while block := source.block(BLOCK):
+            file.write(_BLOCK_HEADER.pack(len(block), crc32(block)))
+            file.write(block)
+        header = _HEADER.pack(_MAGIC, _FORMAT, by_count, bytes.fromhex(made_by), *source.totals(), file.tell())
+        file.seek(0)
+        file.write(header + _SUM.pack(crc32(header)))
     return CountsFile(path)
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from dstok.base.paths import StrPath
+from dstok.base.paths import StrPath, scratch_beside
 from dstok.core.find._counts import Merge
 from dstok.counts.file import CountsFile, write_counts
 from dstok.errors import ArgumentError, DstokError, FileError
@@ -34,7 +34,7 @@ def merge_counts(paths: Sequence[StrPath], out: StrPath, weights: Sequence[int] 
     scratch: list[str] = []
     try:
         while len(left) > MOST:
-            scratch.append(os.path.join(os.path.dirname(out), f".dstok-{os.urandom(8).hex()}.tmp"))
+            scratch.append(scratch_beside(out))
             left = [*left[MOST:], (_merged(left[:MOST], scratch[-1], made_by), 1)]
         return _merged(left, out, made_by)
     finally:

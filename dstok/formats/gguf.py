@@ -16,15 +16,13 @@ GGUF does not say:
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from dstok.base.extras import of_extra
-from dstok.base.paths import StrPath
+from dstok.base.paths import StrPath, replacing
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
@@ -172,13 +170,8 @@ def _write_file(
     keys: dict[str, Any],
 ) -> None:
     """Writes a file at once or not at all. `keys`: further values, by the calls of GGUFWriter."""
-    scratch = os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
-    try:
+    with replacing(path) as scratch:
         _write_to(scratch, architecture, kind, texts, types, config, keys)
-        os.replace(scratch, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(scratch)
 
 
 def _write_to(
