@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.base.paths import write_at_once
 from dstok.base.platform import available_cpus
-from dstok.base.texts import utf8
 from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
 from dstok.corpus.finding import InputFile, find_inputs
 from dstok.corpus.places import Faults
@@ -27,6 +26,7 @@ from dstok.errors import TextError
 from dstok.training.folder import TrainingFolder, as_json, digest, read_json
 from dstok.training.from_texts import readers_of
 from dstok.vocabularies.base import Base
+from dstok.vocabularies.counting import ready_text
 
 if TYPE_CHECKING:
     from dstok.core.find._finder import Finder
@@ -83,15 +83,10 @@ class CountJob(NamedTuple):
         normalizer = _readers(self.base)[1]
         texts = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
         for number, text in zip(batch.numbers, texts):
-            if normalizer is None and isinstance(text, str) and text.isascii():
-                yield text
-                continue
             try:
-                data = utf8(text, False)
+                yield ready_text(text, normalizer)
             except TextError as error:
                 reader.bad(number, error.message)
-                continue
-            yield data if normalizer is None else normalizer.normalize(data)
 
 
 _made: dict[str, tuple[Finder, Normalizer | None]] = {}

@@ -21,7 +21,7 @@ from dstok.counts.file import CountsFile
 from dstok.errors import TextError
 from dstok.vocabularies.learning import Rows
 
-__all__ = ["Texts", "counted", "counted_file", "ready_texts"]
+__all__ = ["Texts", "counted", "counted_file", "ready_text", "ready_texts"]
 
 Texts = Iterable["Text | Sequence[Text]"]
 
@@ -62,16 +62,20 @@ def _counter(
 
 
 def ready_texts(texts: Texts, normalizer: Normalizer | None) -> Iterator[str | bytes]:
-    """Texts in the form of the core, normalized. An error gives the number of its text."""
+    """Texts as `ready_text` gives them. An error has the number of its text."""
     for number, text in enumerate(_flat(texts)):
-        if normalizer is None and isinstance(text, str) and text.isascii():
-            yield text
-            continue
         try:
-            data = utf8(text, False)
+            yield ready_text(text, normalizer)
         except TextError as error:
             raise TextError(error.message, error.offset, number) from None
-        yield data if normalizer is None else normalizer.normalize(data)
+
+
+def ready_text(text: Text, normalizer: Normalizer | None) -> str | bytes:
+    """A text in the form of the core, normalized. Raises `TextError`."""
+    if normalizer is None and isinstance(text, str) and text.isascii():
+        return text
+    data = utf8(text, False)
+    return data if normalizer is None else normalizer.normalize(data)
 
 
 def _flat(texts: Texts) -> Iterator[Text]:
