@@ -57,7 +57,9 @@ class Work:
                     raise FileError(f"{self.folder}: another dstok command is at work here")
                 self._begin()
             yield
+            self.record(Place(0, 0), [])  # the counts are written: whoever is stopped below begins anew
             with _named(self.folder):
+                self._remove_others()
                 os.unlink(os.path.join(self.folder, JOURNAL))
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -76,9 +78,13 @@ class Work:
                 raise FileError(f"{self.folder}: expected an empty folder or the work of this command, found {other}")
             self.record(self.place, [])
         self._read(path)
+        self._remove_others()
+
+    def _remove_others(self) -> None:
+        """Removes what the journal does not name: a spill that was not noted, a half-written file."""
         kept = {JOURNAL, LOCK, *map(os.path.basename, self.spills)}
         for name in os.listdir(self.folder):
-            if name not in kept:  # a spill that was not noted, or a half-written file
+            if name not in kept:
                 with suppress(FileNotFoundError):
                     os.unlink(os.path.join(self.folder, name))
 

@@ -76,17 +76,17 @@ class Stopped(BaseException):
     """Stands for a kill: no code of dstok catches it."""
 
 
-def stopping(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Lets `after` files be moved to their names; the next move stops the command."""
-    moved = iter(range(after))
-    replace = os.replace
+def stopping(monkeypatch: pytest.MonkeyPatch, after: int, call: str = "replace") -> None:
+    """Lets `after` files be moved to their names, or removed; the next one stops the command."""
+    done = iter(range(after))
+    real = getattr(os, call)
 
-    def stops(source: str, to: str) -> None:
-        if next(moved, None) is None:
+    def stops(*paths: Any, **options: Any) -> None:
+        if next(done, None) is None:
             raise Stopped
-        replace(source, to)
+        real(*paths, **options)
 
-    monkeypatch.setattr(os, "replace", stops)
+    monkeypatch.setattr(os, call, stops)
 
 
 @pytest.mark.parametrize("lines", [False, True], ids=["text", "lines"])
@@ -102,7 +102,7 @@ def test_stopped_at_each_file(threads: str, lines: bool, tmp_path: Path, monkeyp
     runs = 0
     for _ in range(200):
         with monkeypatch.context() as patch:
-            stopping(patch, 3)  # as many as the last run needs: journal, merged counts, output
+            stopping(patch, 4)  # as many as the last run needs: journal, merged counts, output, journal
             runs += 1
             try:
                 main(command)
@@ -111,6 +111,23 @@ def test_stopped_at_each_file(threads: str, lines: bool, tmp_path: Path, monkeyp
                 pass
     assert runs > 2 and rows(out.read_bytes()) == (wanted(*texts) if lines else wanted("".join(texts)))
     assert not (tmp_path / "work").exists()
+
+
+def test_stopped_while_the_folder_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped at each file that is removed: the next run is never refused, and gives the same."""
+    monkeypatch.setattr(piece_counts, "SEGMENT", 6000)
+    path, work, out = tmp_path / "in", tmp_path / "work", tmp_path / "out"
+    path.write_text("".join(words(seed, 300) for seed in range(8)))
+    command = ["pieces", "--count", "--splitter", SPLITTER, "--work", str(work), "-o", str(out), str(path)]
+    for after in range(100):
+        with monkeypatch.context() as patch:
+            stopping(patch, after, "unlink")
+            try:
+                main(command)
+                break
+            except Stopped:
+                pass
+    assert after > 3 and rows(out.read_bytes()) == wanted(path.read_text()) and not work.exists()
 
 
 @pytest.mark.parametrize("seed", seeds(1000, 3))
