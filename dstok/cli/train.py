@@ -59,6 +59,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--min-frequency", type=at_least_0, default=0, metavar="N",
                         help="merge no pair that occurs less often")
     parser.add_argument("--max-token-length", type=at_least_0, metavar="N", help="merged tokens are shorter, in bytes")
+    parser.add_argument("--drop-below", type=at_least_0, metavar="N",
+                        help="leave out pieces that occur less often, as if the texts had them not (default: none)")
     parser.add_argument("--repeat", metavar="TRAIN.JSON",
                         help="train again with its settings, and compare (exit code 1 if anything differs)")
 
@@ -93,6 +95,8 @@ def memory_size(text: str) -> int:
 
 def run(arguments: Namespace) -> int:
     if arguments.repeat:
+        if arguments.drop_below is not None:
+            raise CommandError("--repeat takes the settings from the manifest: expected no --drop-below")
         return _repeat(arguments)
     if arguments.out is None:
         raise CommandError("expected --out DIR")
@@ -104,6 +108,10 @@ def run(arguments: Namespace) -> int:
                      f"{counts['occurrences']:,} pieces, in {time.monotonic() - began:.1f} s: {arguments.out}")
     if manifest["upstream_overflows"]:
         complain("a pair occurs more than 2**31 - 1 times: upstream's counts would overflow, these do not")
+    if manifest["dropped"]:
+        pieces, length = manifest["dropped"]["pieces"], manifest["dropped"]["bytes"]
+        complain(f"--drop-below left out {pieces['dropped']:,} pieces: {pieces['share']:.1%} of the distinct ones, "
+                 f"{length['share']:.2%} of the bytes")
     return 0
 
 
@@ -122,7 +130,7 @@ def _trainer(arguments: Namespace) -> BpeTrainer:
 
     return BpeTrainer(vocab_size=arguments.vocab_size, special_tokens=arguments.special,
                       min_frequency=arguments.min_frequency, max_token_length=arguments.max_token_length,
-                      initial_alphabet=BpeTrainer.byte_alphabet())
+                      drop_below=arguments.drop_below or 0, initial_alphabet=BpeTrainer.byte_alphabet())
 
 
 def counting_of(arguments: Namespace, base: Base) -> Counting:

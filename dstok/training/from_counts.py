@@ -95,7 +95,19 @@ def _outcome(learned: Learned) -> dict[str, Any]:
     """Of the merges. upstream_overflows: whether a pair is more frequent than upstream's counts of 32 bits can say."""
     return {"vocab_size": len(learned.tokens), "merges": len(learned.counts), "highest_count": learned.highest,
             "last_count": learned.counts[-1] if learned.counts else None,
-            "upstream_overflows": learned.highest >= OVERFLOW, "counts_of_merges": _sample(learned)}
+            "upstream_overflows": learned.highest >= OVERFLOW, "dropped": _dropped(learned),
+            "counts_of_merges": _sample(learned)}
+
+
+def _dropped(learned: Learned) -> dict[str, Any] | None:
+    """The pieces that `drop_below` left out, and their share of all: of pieces, of their occurrences, of the bytes."""
+    found = learned.survey
+    if not found.drop_below:
+        return None
+    parts = {"pieces": (found.dropped_pieces, found.pieces), "bytes": (found.dropped_length, found.length),
+             "occurrences": (found.dropped_occurrences, found.occurrences)}
+    return {name: {"dropped": part, "share": round(part / whole, 6) if whole else 0.0}
+            for name, (part, whole) in parts.items()}
 
 
 def _sample(learned: Learned) -> list[tuple[int, int]]:

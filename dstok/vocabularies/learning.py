@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from dstok.core.merge._bpe import BPE
-from dstok.core.train._train import MergeLoop, byte_counts
-from dstok.errors import UnsupportedError
+from dstok.core.train._train import MergeLoop, Survey
+from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8
@@ -36,7 +36,7 @@ NO_LIMIT = (1 << 64) - 1
 class Learned:
     """A vocabulary: the bytes of each token by id, and the merges, flat, as in `ModelDescription`.
 
-    counts: of the pair of each merge, "q".
+    counts: of the pair of each merge, "q". survey: of the pieces.
     """
 
     tokens: tuple[bytes, ...]
@@ -44,6 +44,7 @@ class Learned:
     merges: array[int]
     counts: array[int]
     added_tokens: tuple[AddedToken, ...]
+    survey: Survey = field(compare=False)
 
     @property
     def highest(self) -> int:
@@ -60,24 +61,26 @@ def learn(
 
     whole: refuse an alphabet that cannot spell every text. journal: keeps the merges; those that it has are not made
     again. `encoder` makes the merging of a vocabulary then. threads and the rest: as of `MergeLoop`. No
-    merge depends on them. Raises `UnsupportedError`, and `DstokError` for counts of more than 63 bits together.
+    merge depends on them. Raises `UnsupportedError`, `ArgumentError` for a `drop_below` that drops all pieces, and
+    `DstokError` for counts of more than 63 bits together.
     """
-    first = FirstTokens(trainer, _byte_counts(rows()))
+    survey = _survey(rows(), trainer.drop_below)
+    first = FirstTokens(trainer, survey.bytes())
     if whole:
         _check_whole(first)
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
-    before = _learned(first, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
+    before = _learned(first, survey, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
     loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest, divisor,
                      longest_short, threads, shared)
     bpe = encoder(before) if encoder is not None and before.counts else None
     for pieces, offsets, counts in rows():
-        loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe)
+        loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe, trainer.drop_below)
     merges, pair_counts = finished(loop, trainer.vocab_size, progress, journal)
-    return _learned(first, before.merges + merges, before.counts + pair_counts)
+    return _learned(first, survey, before.merges + merges, before.counts + pair_counts)
 
 
-def _learned(first: FirstTokens, merges: array[int], counts: array[int]) -> Learned:
-    return Learned(_tokens(first, merges), first.raw_ids(), merges, counts, tuple(first.added))
+def _learned(first: FirstTokens, survey: Survey, merges: array[int], counts: array[int]) -> Learned:
+    return Learned(_tokens(first, merges), first.raw_ids(), merges, counts, tuple(first.added), survey)
 
 
 def packed(tokens: Iterable[bytes | None]) -> tuple[array[int], bytes]:
@@ -101,11 +104,15 @@ def finished(
     return loop.merges()
 
 
-def _byte_counts(rows: Iterable[Rows]) -> list[int]:
-    totals = [0] * 256
+def _survey(rows: Iterable[Rows], drop_below: int) -> Survey:
+    """Raises `ArgumentError` if no piece is left."""
+    survey = Survey(drop_below)
     for pieces, offsets, counts in rows:
-        totals = [total + count for total, count in zip(totals, byte_counts(pieces, offsets, counts))]
-    return totals
+        survey.add(pieces, offsets, counts)
+    if survey.pieces and survey.dropped_pieces == survey.pieces:
+        raise ArgumentError(f"expected pieces that occur at least {drop_below} times, found none: the most frequent "
+                            f"one occurs {survey.highest} times", "drop_below")
+    return survey
 
 
 def _check_whole(first: FirstTokens) -> None:

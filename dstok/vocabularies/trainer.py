@@ -24,7 +24,7 @@ _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 
 @dataclass(frozen=True, kw_only=True)
 class BpeTrainer:
-    """The settings of a training, with the names and defaults of upstream's BpeTrainer.
+    """The settings of a training, with the names and defaults of upstream's BpeTrainer, and `drop_below`.
 
     vocab_size: how many tokens to learn; special tokens and characters count, and are never left out.
     min_frequency: a pair that occurs less often is not merged.
@@ -34,6 +34,8 @@ class BpeTrainer:
     initial_alphabet: the first character of each of these gets an id even if the texts have it not.
         `BpeTrainer.byte_alphabet()` are the 256 characters of ByteLevel.
     max_token_length: merged tokens are shorter than this, in bytes, or have two bytes; None: no limit.
+    drop_below: pieces that occur less often are left out, as if the texts had them not; 0: none. Upstream has no such
+        setting. It saves memory: often half of the pieces occur once.
     continuing_subword_prefix, end_of_word_suffix: refused, since with them upstream's answer changes from run to run.
 
     Raises `ArgumentError`, and `UnsupportedError` for a prefix or suffix.
@@ -51,20 +53,21 @@ class BpeTrainer:
     continuing_subword_prefix: str | None = None
     end_of_word_suffix: str | None = None
     max_token_length: int | None = None
+    drop_below: int = 0
 
     if TYPE_CHECKING:  # the constructor takes more than the attributes have
         def __init__(
             self, *, vocab_size: int = 30000, min_frequency: int = 0, show_progress: bool = True,
             special_tokens: Iterable[Any] = (), limit_alphabet: int | None = None,
             initial_alphabet: Iterable[str] = (), continuing_subword_prefix: str | None = None,
-            end_of_word_suffix: str | None = None, max_token_length: int | None = None,
+            end_of_word_suffix: str | None = None, max_token_length: int | None = None, drop_below: int = 0,
         ) -> None: ...
 
     def __post_init__(self) -> None:
         for name in ("continuing_subword_prefix", "end_of_word_suffix"):
             if getattr(self, name):
                 raise UnsupportedError(f"a {name}, with which upstream's answer changes from run to run", name)
-        for name in ("vocab_size", "min_frequency"):
+        for name in ("vocab_size", "min_frequency", "drop_below"):
             self._set(name, whole_number(name, getattr(self, name)))
         for name in ("limit_alphabet", "max_token_length"):
             if getattr(self, name) is not None:

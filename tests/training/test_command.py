@@ -115,6 +115,28 @@ def test_repeat(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "different: counts" in capsys.readouterr().out
 
 
+def test_drop_below(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rare pieces are left out; the manifest says how many, and their share."""
+    run("data", *SETTINGS, "--out", "tok", "--drop-below", "5")
+    assert "--drop-below left out " in capsys.readouterr().err
+    counts = dstok.Splitter.preset("gpt-2").count_pieces(documents()).to_dict()
+    rare = {piece: count for piece, count in counts.items() if count < 5}
+    dropped = json.loads(Path("tok/train.json").read_bytes())["dropped"]
+    assert dropped["pieces"] == {"dropped": len(rare), "share": round(len(rare) / len(counts), 6)}
+    assert dropped["occurrences"]["dropped"] == sum(rare.values()) > 0
+    size = sum(len(piece.encode()) * count for piece, count in counts.items())
+    lost = sum(len(piece.encode()) * count for piece, count in rare.items())
+    assert dropped["bytes"] == {"dropped": lost, "share": round(lost / size, 6)}
+    run("data", "--repeat", "tok/train.json")
+    assert capsys.readouterr().out.endswith("the same tokenizer, from the same pieces\n")
+    run("data", *SETTINGS, "--out", "tok", code=BAD)
+    run("data", *SETTINGS, "--out", "all")
+    assert json.loads(Path("all/train.json").read_bytes())["dropped"] is None
+    run("data", "--repeat", "tok/train.json", "--drop-below", "5", code=BAD)
+    run("data", *SETTINGS, "--out", "none", "--drop-below", "100000", code=BAD)
+    assert "expected pieces that occur at least 100000 times, found none" in capsys.readouterr().err
+
+
 def test_extend_and_trim(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("count", "data", *LIKE, "--out", "all.counts")
     run("--counts", "all.counts", *SETTINGS[:-4], "--out", "tok")

@@ -12,10 +12,20 @@ from typing import Any
 import pytest
 import trainer_reference
 from shares import chance_of_today, seeds
-from training_cases import by_dstok, by_reference, random_settings, random_tuning, random_words, rows_of, words_upstream
+from training_cases import (
+    by_dstok,
+    by_reference,
+    random_settings,
+    random_tuning,
+    random_words,
+    rows_of,
+    spelled,
+    words_upstream,
+)
 
 from dstok import BpeTrainer, DstokError, UnsupportedError
-from dstok.core.train._train import MergeLoop, byte_counts
+from dstok.core.train._train import MergeLoop, Survey
+from dstok.errors import ArgumentError
 from dstok.formats.tokens import BYTE_TO_CHAR
 from dstok.vocabularies.learning import OVERFLOW, learn
 
@@ -99,10 +109,34 @@ def test_counts_beyond_63_bits(words: dict[str, int]) -> None:
         by_dstok(words)
 
 
-def test_how_often_bytes_occur() -> None:
-    words = {"aab": 3, "Ġa": 1 << 40, "b": (1 << 63) - 1}
-    found = byte_counts(*rows_of(words))
-    assert {byte: count for byte, count in enumerate(found) if count} == {97: 6 + (1 << 40), 98: (1 << 63) - 1, 32: 1 << 40}
+def test_what_pieces_hold() -> None:
+    words = {"aab": 3, "Ġa": 1 << 40, "b": (1 << 63) - 1, "zz": 2, "": 1}
+    survey = Survey(3)
+    survey.add(*rows_of({"aab": 3, "zz": 2}))
+    survey.add(*rows_of({word: count for word, count in words.items() if word not in ("aab", "zz")}))
+    assert {byte: count for byte, count in enumerate(survey.bytes()) if count} == {97: 6 + (1 << 40), 98: (1 << 63) - 1, 32: 1 << 40}
+    assert (survey.pieces, survey.occurrences, survey.highest) == (5, (1 << 63) - 1, (1 << 63) - 1)
+    assert (survey.dropped_pieces, survey.dropped_occurrences, survey.dropped_length) == (2, 3, 4)
+
+
+@pytest.mark.parametrize("seed", seeds(20, 5))
+def test_dropped_pieces(seed: int) -> None:
+    """As if the texts had only the others: alphabet, merges and their counts."""
+    chance = random.Random(f"dropped {seed}")
+    for _ in range(20):
+        words, settings, least = random_words(chance, 9), random_settings(chance), chance.randint(0, 6)
+        kept = {word: count for word, count in words.items() if count >= least}
+        if (words and not kept) or is_refused(kept, {}, settings):
+            continue
+        found = learn(lambda: [rows_of(words)], BpeTrainer(drop_below=least, **settings), whole=False)  # noqa: B023
+        assert spelled(found) == by_dstok(kept, **settings), (words, settings, least)
+        assert found.survey.dropped_pieces == len(words) - len(kept)
+        assert found.survey.dropped_occurrences == sum(words.values()) - sum(kept.values())
+
+
+def test_all_pieces_dropped() -> None:
+    with pytest.raises(ArgumentError, match="at least 6 times, found none: the most frequent one occurs 5 times"):
+        by_dstok({"ab": 5, "cd": 3}, drop_below=6)
 
 
 def test_a_text_without_cuts() -> None:

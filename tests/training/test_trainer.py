@@ -39,6 +39,7 @@ def test_affixes(affix: str) -> None:
     ({"vocab_size": None}, "expected vocab_size to be a whole number"),
     ({"min_frequency": 2.5}, "expected min_frequency to be a whole number"),
     ({"limit_alphabet": -1}, "expected limit_alphabet to be at least 0"),
+    ({"drop_below": -2}, "expected drop_below to be at least 0, found -2"),
     ({"max_token_length": True}, "expected max_token_length to be a whole number"),
     ({"special_tokens": "<s>"}, "expected a list as special_tokens, found str"),
     ({"special_tokens": [3]}, "expected special_tokens of str or AddedToken, found int"),

@@ -17,11 +17,13 @@ class MergeLoop:
     ) -> None: ...
     def add(
         self, pieces: object, offsets: object, counts: object, ids_of_bytes: list[int], bpe: BPE | None = None,
+        drop_below: int = 0,
     ) -> None:
         """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
         `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
-        which it encodes the piece. Raises `DstokError` for too large counts.
+        which it encodes the piece. Pieces with a count below `drop_below` are left out. Raises `DstokError` for too
+        large counts.
         """
     def run(self, visits: int) -> bool:
         """Makes merges until about `visits` words were visited; whether there may be more merges."""
@@ -34,8 +36,27 @@ class MergeLoop:
     def work(self) -> tuple[int, int]:
         """(visits, counts of all pairs): for tests and benchmarks."""
 
-def byte_counts(pieces: object, offsets: object, counts: object) -> array[int]:
-    """How often each byte occurs, as "q", at most 2**63 - 1."""
+class Survey:
+    """What pieces hold, before a training. Pieces with a count below `drop_below` are dropped.
+
+    pieces, occurrences, length: of all pieces: their number, the sum of their counts, and that of their bytes as often
+    as they occur. dropped_...: of those that are dropped. highest: of all counts. Sums end at 2**63 - 1.
+    """
+
+    drop_below: int
+    highest: int
+    pieces: int
+    occurrences: int
+    length: int
+    dropped_pieces: int
+    dropped_occurrences: int
+    dropped_length: int
+
+    def __init__(self, drop_below: int = 0) -> None: ...
+    def add(self, pieces: object, offsets: object, counts: object) -> None:
+        """Adds pieces, in the form that `MergeLoop.add` takes."""
+    def bytes(self) -> array[int]:
+        """How often each byte occurs in the pieces that are kept, as "q"."""
 
 def id_counts(bpe: BPE, size: int, pieces: object, offsets: object, counts: object) -> array[int]:
     """How often each id below `size` occurs in the pieces as `bpe` encodes them, as "q", at most 2**63 - 1."""

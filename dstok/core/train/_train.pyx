@@ -68,12 +68,14 @@ cdef enum:
 
 @cython.final
 cdef class Pieces:
-    """Counted pieces: piece i is `text[offsets[i]:offsets[i + 1]]`."""
+    """Counted pieces: piece i is `text[offsets[i]:offsets[i + 1]]`. `highest`, `longest`: of their counts and bytes."""
 
     cdef const uint8_t *text
     cdef const int64_t *offsets
     cdef const int64_t *counts
     cdef Py_ssize_t size
+    cdef int64_t highest
+    cdef int64_t longest
     cdef object keep
 
     def __cinit__(self, pieces, offsets, counts):
@@ -86,16 +88,10 @@ cdef class Pieces:
         for i in range(c.shape[0]):
             if o[i] > o[i + 1] or c[i] < 0:
                 raise ValueError(f"expected rising offsets and no negative counts, found others at piece {i}")
+            self.highest, self.longest = max(self.highest, c[i]), max(self.longest, o[i + 1] - o[i])
         self.keep = (p, o, c)
         self.text = &p[0] if p.shape[0] else NULL
         self.offsets, self.counts, self.size = &o[0], &c[0] if c.shape[0] else NULL, c.shape[0]
-
-    cdef int64_t longest(self) noexcept:
-        cdef int64_t longest = 0
-        cdef Py_ssize_t i
-        for i in range(self.size):
-            longest = max(longest, self.offsets[i + 1] - self.offsets[i])
-        return longest
 
 
 @cython.final
@@ -170,19 +166,19 @@ cdef class MergeLoop:
     def __dealloc__(self):
         loop_free(&self.loop)
 
-    def add(self, pieces, offsets, counts, ids_of_bytes, BPE bpe=None):
+    def add(self, pieces, offsets, counts, ids_of_bytes, BPE bpe=None, int64_t drop_below=0):
         """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
         `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
-        which it encodes the piece.
+        which it encodes the piece. Pieces with a count below `drop_below` are left out.
         """
         cdef Pieces all = Pieces(pieces, offsets, counts)
-        cdef Encoding encoding = Encoding(ids_of_bytes, bpe, all.longest())
+        cdef Encoding encoding = Encoding(ids_of_bytes, bpe, all.longest)
         cdef int status
         if self.loop.rebuilds:
             raise ValueError("expected pieces before the first merge")
         with nogil:
-            status = self.add_all(all, encoding)
+            status = self.add_all(all, encoding, drop_below)
         if status == OUT_OF_MEMORY:
             raise MemoryError
         if status == TOO_MANY_COUNTS:
@@ -190,11 +186,13 @@ cdef class MergeLoop:
         if status == TOO_MANY_WORDS:
             raise DstokError(f"expected distinct pieces of at most {LONG_PLACE} bytes together, found more")
 
-    cdef int add_all(self, Pieces pieces, Encoding encoding) noexcept nogil:
+    cdef int add_all(self, Pieces pieces, Encoding encoding, int64_t drop_below) noexcept nogil:
         cdef uint64_t cells = 0, tokens = 0, longs = 0
         cdef int64_t length, most = self.loop.words.longest_short
         cdef Py_ssize_t i
         for i in range(pieces.size):
+            if pieces.counts[i] < drop_below:
+                continue
             length = pieces.offsets[i + 1] - pieces.offsets[i]
             cells += min(length, most) + HEAD
             if length > most:
@@ -205,6 +203,8 @@ cdef class MergeLoop:
         if not words_room(&self.loop.words, cells, tokens, longs):
             return OUT_OF_MEMORY
         for i in range(pieces.size):
+            if pieces.counts[i] < drop_below:
+                continue
             length = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
             if length < 0:
                 return OUT_OF_MEMORY
@@ -256,29 +256,75 @@ cdef class MergeLoop:
         return self.loop.visits, self.loop.rebuilds
 
 
-def byte_counts(pieces, offsets, counts):
-    """How often each byte occurs, as "q", at most 2**63 - 1."""
-    return _count_ids(Pieces(pieces, offsets, counts), list(range(256)), None, 256)
+@cython.final
+cdef class Survey:
+    """What pieces hold, before a training. Pieces with a count below `drop_below` are dropped.
+
+    pieces, occurrences, length: of all pieces: their number, the sum of their counts, and that of their bytes as often
+    as they occur. dropped_...: of those that are dropped. highest: of all counts. Sums end at 2**63 - 1.
+    """
+
+    cdef readonly int64_t drop_below
+    cdef readonly int64_t highest
+    cdef readonly int64_t pieces
+    cdef readonly int64_t occurrences
+    cdef readonly int64_t length
+    cdef readonly int64_t dropped_pieces
+    cdef readonly int64_t dropped_occurrences
+    cdef readonly int64_t dropped_length
+    cdef int64_t byte_counts[256]
+
+    def __cinit__(self, int64_t drop_below=0):
+        self.drop_below = drop_below
+
+    def add(self, pieces, offsets, counts):
+        """Adds pieces, in the form that `MergeLoop.add` takes."""
+        cdef Pieces all = Pieces(pieces, offsets, counts)
+        cdef Py_ssize_t i
+        self.highest = max(self.highest, all.highest)
+        with nogil:
+            for i in range(all.size):
+                self.add_piece(all.text + all.offsets[i], all.offsets[i + 1] - all.offsets[i], all.counts[i])
+
+    cdef void add_piece(self, const uint8_t *text, int64_t length, int64_t count) noexcept nogil:
+        cdef int64_t i, times = INT64_MAX
+        if __builtin_mul_overflow(length, count, &times):
+            times = INT64_MAX
+        self.pieces += 1
+        add_to(&self.occurrences, count)
+        add_to(&self.length, times)
+        if count < self.drop_below:
+            self.dropped_pieces += 1
+            add_to(&self.dropped_occurrences, count)
+            add_to(&self.dropped_length, times)
+            return
+        for i in range(length):
+            add_to(&self.byte_counts[text[i]], count)
+
+    def bytes(self):
+        """How often each byte occurs in the pieces that are kept, as "q"."""
+        return array("q", <bytes>(<char *>self.byte_counts)[:sizeof(self.byte_counts)])
+
+
+cdef inline void add_to(int64_t *total, int64_t number) noexcept nogil:
+    if __builtin_add_overflow(total[0], number, total):
+        total[0] = INT64_MAX
 
 
 def id_counts(BPE bpe not None, Py_ssize_t size, pieces, offsets, counts):
     """How often each id below `size` occurs in the pieces as `bpe` encodes them, as "q", at most 2**63 - 1."""
-    return _count_ids(Pieces(pieces, offsets, counts), [-1] * 256, bpe, size)
-
-
-cdef object _count_ids(Pieces pieces, list ids_of_bytes, BPE bpe, Py_ssize_t size):
-    cdef Encoding encoding = Encoding(ids_of_bytes, bpe, pieces.longest())
+    cdef Pieces all = Pieces(pieces, offsets, counts)
+    cdef Encoding encoding = Encoding([-1] * 256, bpe, all.longest)
     cdef int64_t[::1] found = array("q", bytes(8 * (size + 1)))
     cdef int64_t count = 0
     cdef Py_ssize_t i, j
     with nogil:
-        for i in range(pieces.size):
-            count = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
+        for i in range(all.size):
+            count = encoding.encode(all.text + all.offsets[i], all.offsets[i + 1] - all.offsets[i])
             if count < 0:
                 break
             for j in range(count):
-                if __builtin_add_overflow(found[encoding.ids[j]], pieces.counts[i], &found[encoding.ids[j]]):
-                    found[encoding.ids[j]] = INT64_MAX
+                add_to(&found[encoding.ids[j]], all.counts[i])
     if count < 0:
         raise MemoryError
     return found.base[:size]
