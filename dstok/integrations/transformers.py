@@ -38,6 +38,7 @@ from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, b
 from dstok.integrations.transformers_encodings import CallInputs, LazyEncodings, Row
 from dstok.integrations.transformers_light import Light, load
 from dstok.integrations.transformers_stand_in import StandIn
+from dstok.integrations.transformers_training import learning_by_dstok
 
 __all__ = ["Account", "Light", "accelerate", "install", "load", "uninstall"]
 
@@ -195,7 +196,19 @@ def _members(base: Any) -> dict[str, Any]:
     quick = {name: _quick(getattr(base, name), answer) for name, answer in answers.items()
              if getattr(base, name) is getattr(Fast, name)}
     return {"_tokenizer": property(_get_backend, _set_backend), "dstok": property(_account),
-            "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick}
+            "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick, **_training(base)}
+
+
+def _training(base: Any) -> dict[str, Any]:
+    """The method that trains another tokenizer, unless the class has one of its own."""
+    method = Fast.train_new_from_iterator
+
+    @functools.wraps(method)
+    def train_new_from_iterator(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return learning_by_dstok(method, backing_of(self).tell)(self, *args, **kwargs)
+
+    own = base.train_new_from_iterator is not method
+    return {} if own else {"train_new_from_iterator": train_new_from_iterator}
 
 
 @functools.lru_cache(maxsize=256)

@@ -26,7 +26,7 @@ from dstok.splitting.splitter import Splitter
 from dstok.tokenizer import Tokenizer, describe
 from dstok.vocabularies.base import Base, base_of
 
-__all__ = ["Like", "Normalizing", "find_base"]
+__all__ = ["Like", "Normalizing", "find_base", "without_vocabulary"]
 
 Like: TypeAlias = "StrPath | bytes | Mapping[str, Any] | Tokenizer | Splitter"
 Normalizing: TypeAlias = "str | Mapping[str, Any] | None"
@@ -49,15 +49,15 @@ def _model(like: Any) -> ModelDescription:
     if isinstance(like, Tokenizer):
         return describe(like)
     if isinstance(like, Mapping):
-        return _without_vocabulary(json.dumps(like))
+        return without_vocabulary(json.dumps(like))
     if isinstance(like, bytes) or (isinstance(like, str) and like.lstrip().startswith("{")):
-        return _without_vocabulary(like)
+        return without_vocabulary(like)
     if not isinstance(like, str | os.PathLike):
         raise ArgumentError("expected the name of a model, a tokenizer.json, a Tokenizer or a Splitter as like, found "
                             f"{type(like).__name__}", "like")
     if is_path(like) and os.path.isfile(like) and kind_of(data := contents(like)) == JSON:
         with about_file(like):
-            return _without_vocabulary(data)
+            return without_vocabulary(data)
     try:
         return describe(load(like))
     except ModelNotFoundError:
@@ -66,11 +66,11 @@ def _model(like: Any) -> ModelDescription:
         return find_base(Splitter.preset(str(like))).model
 
 
-def _without_vocabulary(data: str | bytes) -> ModelDescription:
-    """The model of a tokenizer.json, with the 256 bytes as its vocabulary."""
+def without_vocabulary(data: str | bytes, upstream: str = NEWEST) -> ModelDescription:
+    """The model of a tokenizer.json, with the 256 bytes as its vocabulary. upstream: as for `dstok.load`."""
     file = load_json(data)
     model = {**file.need("model").object(), "vocab": {char: i for i, char in enumerate(BYTE_TO_CHAR)}, "merges": []}
-    return read_tokenizer_json(json.dumps({**file.object(), "model": model, "added_tokens": []}))
+    return read_tokenizer_json(json.dumps({**file.object(), "model": model, "added_tokens": []}), None, upstream)
 
 
 def _steps(normalizer: Normalizing) -> list[NormalizerStep]:
