@@ -36,6 +36,7 @@ with of_extra("transformers", __name__):
 from dstok.errors import DstokError, UnsupportedError
 from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, backing_of
 from dstok.integrations.transformers_encodings import CallInputs, LazyEncodings, Row
+from dstok.integrations.transformers_engine import Engine
 from dstok.integrations.transformers_light import Light, load
 from dstok.integrations.transformers_stand_in import StandIn
 from dstok.integrations.transformers_training import learning_by_dstok
@@ -51,7 +52,8 @@ METHODS = (
 )
 PROPERTIES = ("vocab_size", "added_tokens_decoder", "added_tokens_encoder")
 QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
-ONE, SKIP = frozenset({"add_special_tokens"}), frozenset({"skip_special_tokens"})
+ONE = frozenset({"add_special_tokens"})
+DECODING = frozenset({"skip_special_tokens", "spaces_between_special_tokens"})  # the library passes over the second
 FLAGS = (bool, type(None))
 # A keyword, the name of its result, and the member of a row that holds it.
 MEMBERS = (("return_token_type_ids", "token_type_ids", "type_ids"),
@@ -192,7 +194,8 @@ def _lazy(result: Any) -> Any:
 def _members(base: Any) -> dict[str, Any]:
     """The members of the class that run without `StandIn`, or that the base lacks."""
     modes = hasattr(base, "_switch_to_input_mode") or hasattr(base, "_switch_to_target_mode")
-    answers = {"decode": _decoded, **({} if modes else {"__call__": _called, "encode": _encoded})}
+    answers = {"decode": _decoded, "batch_decode": _batch_decoded,
+               **({} if modes else {"__call__": _called, "encode": _encoded})}
     quick = {name: _quick(getattr(base, name), answer) for name, answer in answers.items()
              if getattr(base, name) is getattr(Fast, name)}
     return {"_tokenizer": property(_get_backend, _set_backend), "dstok": property(_account),
@@ -304,21 +307,45 @@ def _encoded(self: Any, text: Any, kwargs: dict[str, Any]) -> list[int] | None:
 
 def _decoded(self: Any, ids: Any, kwargs: dict[str, Any]) -> str | None:
     """The text of a list of ids."""
+    engine = _decoding_engine(self, kwargs, ("_decode",)) if _is_ids(ids) and ids else None
+    if engine is None:
+        return None
     skip = kwargs.get("skip_special_tokens", False)
-    if type(ids) is not list or not ids or type(ids[0]) is not int or type(skip) is not bool:
-        return None
-    if not kwargs.keys() <= SKIP or self.clean_up_tokenization_spaces or not _may_skip(self.__class__, ("_decode",)):
-        return None
-    backing = backing_of(self)
-    engine = backing.ready(self)
     try:
-        text = None if engine is None else engine.tok.decode(ids, skip_special_tokens=skip)
+        text = engine.tok.decode(ids, skip_special_tokens=skip)
     except (DstokError, TypeError, ValueError, OverflowError):
-        text = None
-    if text is None:
-        return StandIn(backing, self).decode(ids, skip)
-    backing.tell("decode")
+        return StandIn(backing_of(self), self).decode(ids, skip)
+    backing_of(self).tell("decode")
     return text
+
+
+def _batch_decoded(self: Any, batch: Any, kwargs: dict[str, Any]) -> list[str] | None:
+    """The texts of a list of lists of ids, by one call."""
+    if type(batch) is not list or not batch or not all(map(_is_ids, batch)):
+        return None
+    engine = _decoding_engine(self, kwargs, ("decode", "_decode"))
+    if engine is None:
+        return None
+    try:
+        texts = engine.tok.decode_batch(batch, skip_special_tokens=kwargs.get("skip_special_tokens", False))
+    except (DstokError, TypeError, ValueError, OverflowError):
+        return None
+    backing_of(self).tell("decode")
+    return texts
+
+
+def _is_ids(ids: Any) -> bool:
+    """Whether the value is a list of ids, by its first one."""
+    return type(ids) is list and (not ids or type(ids[0]) is int)
+
+
+def _decoding_engine(self: Any, kwargs: dict[str, Any], methods: tuple[str, ...]) -> Engine | None:
+    """The engine, if a call with these keywords decodes and does nothing else."""
+    if not kwargs.keys() <= DECODING or type(kwargs.get("skip_special_tokens", False)) is not bool:
+        return None
+    if self.clean_up_tokenization_spaces or not _may_skip(self.__class__, methods):
+        return None
+    return backing_of(self).ready(self)
 
 
 # Copies

@@ -83,10 +83,13 @@ def call(rng: random.Random, size: int, specials: Sequence[str]) -> Call:
     if kind == 14:
         return "tokenize", (text(rng, specials),), rng.choice([{}, {"add_special_tokens": True}, {"pair": "a b"}])
     if kind < 17:
-        keywords = rng.choice([{}, {"skip_special_tokens": True}, {"clean_up_tokenization_spaces": True}])
+        keywords = rng.choice([{}, {"skip_special_tokens": True}, {"clean_up_tokenization_spaces": True},
+                               {"spaces_between_special_tokens": True}])
         return "decode", (rng.choice([ids, np.array(ids[:0] + [1, 2]), 7, tuple(ids), [ids]]),), keywords
     if kind == 17:
-        return "batch_decode", ([ids, ids[:2]],), rng.choice([{}, {"skip_special_tokens": True}])
+        batch = rng.choice([[ids, ids[:2]], [ids, [1, 2], ids], [[], ids], [(1, 2), ids], [[1, "a"]], np.array([[1, 2], [3, 4]]), []])
+        return "batch_decode", (batch,), rng.choice([{}, {"skip_special_tokens": True, "spaces_between_special_tokens": False},
+                                                     {"clean_up_tokenization_spaces": True}])
     return rng.choice([("convert_ids_to_tokens", (ids,), {}), ("convert_tokens_to_ids", (["a", "Ġthe", *specials[:1]],), {}),
                        ("__len__", (), {}), ("num_special_tokens_to_add", (True,), {}), ("get_added_vocab", (), {}),
                        ("convert_tokens_to_string", (["Ġthe", "a"],), {})])

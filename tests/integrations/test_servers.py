@@ -172,6 +172,16 @@ def test_streams_of_random_ids(skip: bool, spaces: bool) -> None:
         assert found == expected, ids
 
 
+def test_a_step_of_sglang_is_two_calls() -> None:
+    """The windows of a batch are decoded by one call, which `explain` counts."""
+    original, _ = both()
+    windows = [some_ids(chance_of_today("a step"), 5) for _ in range(64)]
+    options = {"skip_special_tokens": True, "spaces_between_special_tokens": True}
+    ours = accelerate(plain(), strict=True)
+    assert ours.batch_decode(windows, **options) == original.batch_decode(windows, **options)
+    assert ours.dstok.explain() == "dstok: decode, 1 calls"
+
+
 # vLLM's wrappers
 
 
