@@ -19,17 +19,4 @@ static inline PyObject *late_put(PyObject **place, PyObject *made) {
     return there;
 }
 
-/* A new reference to the int that belongs there, or NULL if memory is out. */
-static inline PyObject *late_int(PyObject **place, unsigned long value) {
-    PyObject *there = late_object(place);
-    if (__builtin_expect(there == NULL, 0)) {
-        PyObject *made = PyLong_FromUnsignedLong(value);
-        if (made == NULL)
-            return NULL;
-        there = late_put(place, made);
-    }
-    Py_INCREF(there);
-    return there;
-}
-
 #endif

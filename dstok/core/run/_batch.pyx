@@ -9,8 +9,7 @@ Ctrl-C the calling thread no longer waits for the others, and each of them may s
 A batch is cut into parts of neighbouring texts. The calling thread takes parts from the front, the others take them
 from the back, without the GIL and without a lock, until none is left. So the ids of the calling thread's parts lie in
 order in one buffer, and only the others' ids are copied. The calling thread alone makes lists, for the other threads'
-parts too: two threads that share an int share its count of references, and the count would move between their caches.
-(Lists of 12 MB of English by two threads: 25 ms if one thread makes them, 53 ms if both do.)
+parts too, since making one needs the GIL (run/_ints.h).
 """
 
 cimport cython

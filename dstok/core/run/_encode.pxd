@@ -23,7 +23,6 @@ cdef class Encoder:
     cdef Normalizer normalizer
     cdef Pool pool
     cdef ShortPass short_pass
-    cdef PyObject **ints
     cdef readonly Py_ssize_t size
     cdef readonly bint cuts_texts  # see `cut_texts`
 

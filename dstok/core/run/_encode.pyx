@@ -5,7 +5,6 @@ Invariant: the tables never change. Each call leases a workspace, and works in i
 """
 
 cimport cython
-from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -31,28 +30,23 @@ from dstok.errors import SpecialTokenError, UnsupportedError
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
-    ctypedef struct PyListObject:
-        PyObject **ob_item
 
-cdef extern from "find/_late.h":
-    # Declared as in C: an id takes 9 instructions, and 30 with objects of Cython.
-    PyObject *late_int(PyObject **place, unsigned long value) except NULL
-
-cdef extern from "simd/_platform.h":
-    size_t huge_rounded(size_t size) noexcept
-    void *huge_zeroed(size_t size) noexcept
-    void huge_free(void *start, size_t size) noexcept
-
-cdef extern from *:
-    void __builtin_prefetch(const void *) noexcept nogil
+cdef extern from "run/_ints.h":
+    Py_ssize_t INTS
+    list ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size)
 
 cdef enum:
-    AHEAD = 12               # distance, in ids, to the object that is fetched
     KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
 
 CONTEXT = context           # bytes before a part that `encode_part` needs as context
 LATER = (1, 0, 0)            # state at the start of a stretch, for `encode_part`: Workspace.fresh and .skip
 START = (2, 0, 0)            # the same at the start of a text
+SHARED_INTS = INTS           # lists share the ints of lower ids
+
+
+def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size):
+    """The list of ids, one or more, below `size`. For tests."""
+    return ints_list(&ids[0], ids.shape[0], size)
 
 
 @cython.final
@@ -71,16 +65,8 @@ cdef class Encoder:
         self.pool = Pool(bpe, direct)
         self.short_pass = ShortPass(finder, self.pool, normalizer)
         self.size = size
-        self.ints = <PyObject **>huge_zeroed(huge_rounded((size + 1) * sizeof(PyObject *)))
-        if self.ints == NULL:
-            raise MemoryError
 
     def __dealloc__(self):
-        cdef Py_ssize_t i
-        if self.ints != NULL:
-            for i in range(self.size):
-                Py_XDECREF(self.ints[i])
-            huge_free(self.ints, huge_rounded((self.size + 1) * sizeof(PyObject *)))
         Py_XDECREF(self.span_pass)
 
     def __copy__(self):
@@ -118,17 +104,8 @@ cdef class Encoder:
         raise not_utf8(text[w.where], w.where)
 
     cdef list list_of(self, const uint32_t *ids, Py_ssize_t count):
-        """A list of ints. The object of each id is made once and shared."""
-        cdef list result = PyList_New(count)
-        cdef PyObject **items = (<PyListObject *>result).ob_item
-        cdef PyObject **ints = self.ints
-        cdef Py_ssize_t i, near = max(count - AHEAD, 0)
-        for i in range(near):
-            __builtin_prefetch(ints[ids[i + AHEAD]])
-            items[i] = late_int(&ints[ids[i]], ids[i])
-        for i in range(near, count):
-            items[i] = late_int(&ints[ids[i]], ids[i])
-        return result
+        """A list of ints, which all lists share."""
+        return ints_list(ids, count, self.size)
 
     # A text: encoded as it is, or normalized between the raw added tokens.
 
