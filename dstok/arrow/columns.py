@@ -19,7 +19,7 @@ from dstok.arrow.soundness import check
 from dstok.core.text._rows import Rows
 from dstok.errors import ArgumentError, TextError
 
-__all__ = ["Chunk", "Column", "column_of", "pieces_of"]
+__all__ = ["TEXTS", "Chunk", "Column", "column_of", "pieces_of"]
 
 VIEW = 16    # bytes of a view: length, then the text, or its first four bytes, a buffer's number, a place there
 INLINE = 12  # bytes of a text that lies in its view

@@ -12,7 +12,17 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from dstok.cli.arguments import Parser, add_command, add_json, add_model, add_upstream, at_least_0, refuse_unless
+from dstok.cli.arguments import (
+    Parser,
+    add_command,
+    add_json,
+    add_model,
+    add_reading,
+    add_upstream,
+    at_least_0,
+    dataset_of,
+    refuse_unless,
+)
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.models import load_model
@@ -52,11 +62,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_inputs(parser: Parser) -> None:
-    parser.add_argument("--field", metavar="F", help="the text's key in JSON lines, or its column (default text)")
-    parser.add_argument("--lines", action="store_true", help="each line of a text file is a document")
-    parser.add_argument("--input-format", choices=("jsonl", "lines", "text", "parquet", "arrow"),
-                        help="the format of all inputs, whatever their suffixes")
-    parser.add_argument("--dataset", metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]", help="a data set, through `datasets`")
+    add_reading(parser)
     parser.add_argument("--special", default="none", metavar="HOW",
                         help="how to read texts of added tokens: none as tokens (default), all as tokens, raise "
                              "refuses them, TOKEN,... only these as tokens")
@@ -85,8 +91,6 @@ def _add_outputs(parser: Parser) -> None:
 
 def _add_work(parser: Parser) -> None:
     parser.add_argument("--workers", type=at_least_0, metavar="N", help="processes (default: one a processor)")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local",
-                        help="local processes or Ray (default local)")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N",
                         help="process the I-th of N equal parts, I from 1 on: for arrays of jobs")
     parser.add_argument("--dry-run", action="store_true", help="write nothing, sum up what would be written")
@@ -123,7 +127,7 @@ def _run(arguments: Namespace) -> Run:
     from dstok.corpus.run import Run
     from dstok.corpus.settings import CorpusSettings
 
-    dataset, field = _dataset(arguments)
+    dataset, field = dataset_of(arguments)
     given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
              "lines": arguments.lines, "field": field, "special": _special(arguments.special),
              "add_bos": arguments.add_bos, "add_eos": arguments.add_eos,
@@ -142,15 +146,6 @@ def _run(arguments: Namespace) -> Run:
 
 def _special(how: str) -> str | tuple[str, ...]:
     return how if how in ("all", "none", "raise") else tuple(filter(None, how.split(",")))
-
-
-def _dataset(arguments: Namespace) -> tuple[str | None, str]:
-    """The name for `datasets`, and the field. A column in the name takes precedence over --field."""
-    field = arguments.field or "text"
-    if arguments.dataset is None:
-        return None, field
-    name, config, split, column = [*arguments.dataset.split(":", 3), "", "", ""][:4]
-    return f"{name}:{config}:{split}", column or field
 
 
 def _tokenize(arguments: Namespace, work: Run) -> Totals:

@@ -42,7 +42,7 @@ class ShardProgress:
         self.documents += now[1] - before[1]
         self.tokens += now[2] - before[2]
         if self.bar.due():
-            words = f"{self.documents:,} documents, {self.tokens:,} tokens"
+            words = f"{self.documents:,} documents" + (f", {self.tokens:,} tokens" if self.tokens else "")
             self.bar.draw(LAYOUT, min(self.read, self.total), self.total, words)
 
 

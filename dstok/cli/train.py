@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_command, at_least_0
+from dstok.cli.arguments import Parser, add_command, add_reading, at_least_0, dataset_of
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.progress import Bar
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dstok.vocabularies.base import Base
     from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["add_commands", "add_reading", "base_named", "counting_of", "learning", "memory_size"]
+__all__ = ["add_commands", "add_counting", "base_named", "counting_of", "learning", "memory_size"]
 
 DIFFERENT = 1
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -50,7 +50,7 @@ The alphabet is always all 256 bytes, so that the tokenizer can spell every text
 def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "train", run, "train a vocabulary on files of text, exactly as upstream does",
                          "dstok train data --like deepseek-v3 --vocab-size 32000 --special '<s>' --out tok", WORDS)
-    add_reading(parser)
+    add_counting(parser)
     parser.add_argument("--counts", metavar="FILE", help="train from a counts file, not from texts")
     parser.add_argument("--out", metavar="DIR", help="the folder to write; a started one is continued")
     parser.add_argument("--vocab-size", type=at_least_0, default=30000, metavar="N", help="tokens (default 30000)")
@@ -65,15 +65,12 @@ def add_commands(commands: Commands) -> None:
                         help="train again with its settings, and compare (exit code 1 if anything differs)")
 
 
-def add_reading(parser: Parser) -> None:
+def add_counting(parser: Parser) -> None:
     """The options of commands that count pieces of texts."""
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--like", default="deepseek-v3", metavar="NAME|PATH",
                         help="cut and normalize as this model, tokenizer.json or preset (default deepseek-v3)")
-    parser.add_argument("--field", metavar="F", help="the text's key in JSON lines, or its column (default text)")
-    parser.add_argument("--lines", action="store_true", help="each line of a text file is a document")
-    parser.add_argument("--input-format", choices=("jsonl", "lines", "text", "parquet", "arrow"),
-                        help="the format of all inputs, whatever their suffixes")
+    add_reading(parser)
     parser.add_argument("--memory", type=memory_size, default=10**9, metavar="SIZE",
                         help="for the tables of distinct pieces, such as 4GB (default 1GB); more go to disk")
     parser.add_argument("--workers", type=at_least_0, metavar="N",
@@ -138,16 +135,18 @@ def counting_of(arguments: Namespace, base: Base) -> Counting:
     from dstok.corpus.counting import Counting
     from dstok.corpus.settings import CorpusSettings
 
-    if not arguments.files:
-        raise CommandError("nothing to read: expected files, folders or globs")
+    if not arguments.files and arguments.dataset is None:
+        raise CommandError("nothing to read: expected files, folders, globs or --dataset")
     if arguments.workers == 0:
         raise CommandError("--workers: expected at least 1")
-    settings = CorpusSettings(kind=arguments.input_format or "", lines=arguments.lines, field=arguments.field or "text")
-    return Counting(arguments.files, settings, base)
+    dataset, field = dataset_of(arguments)
+    settings = CorpusSettings(kind=arguments.input_format or "", lines=arguments.lines, field=field)
+    return Counting(arguments.files, settings, base, dataset)
 
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
+    from dstok.corpus.run import find_engine
     from dstok.training.folder import MANIFEST, TrainingFolder, read_json
     from dstok.training.from_counts import plan_of, trained_in
     from dstok.training.from_texts import check
@@ -161,7 +160,8 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
     if folder.finished(plan) is None:
         with interruptible(), folder.entered(plan, counting.state()):
             with watching_shards(counting.shards) as progress:
-                counts, records = counting.count(folder, arguments.workers, arguments.memory, progress)
+                counts, records = counting.count(folder, arguments.workers, arguments.memory, progress,
+                                                 find_engine(arguments.engine))
             _refuse_nothing(counts, "the files")
             found = {"documents": sum(record["documents"] for record in records), "shards": records}
             with learning() as progress_of_merges:

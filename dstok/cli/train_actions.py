@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_actions, add_command, add_json, add_model, add_upstream, at_least_0
 from dstok.cli.corpus_progress import watching_shards
-from dstok.cli.errors import CommandError
+from dstok.cli.errors import CommandError, interruptible
 from dstok.cli.models import load_model
-from dstok.cli.train import add_reading, base_named, counting_of
+from dstok.cli.train import add_counting, base_named, counting_of
 from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def add_commands(commands: Commands) -> None:
     actions = add_actions(commands, "train", "vocabularies, trained on files of text", "Counts and vocabularies.")
     count = add_command(actions, "count", _count, "count the pieces of files, for trainings",
                         "dstok train count data --like deepseek-v3 --out data.counts")
-    add_reading(count)
+    add_counting(count)
     count.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
     merge = add_command(actions, "merge", _merge, "add up counts files",
                         "dstok train merge web.counts code.counts --weights 1,3 --out all.counts")
@@ -67,16 +66,11 @@ def _add_change(parser: Parser) -> None:
 
 
 def _count(arguments: Namespace) -> None:
-    from dstok.training.folder import TrainingFolder
+    from dstok.corpus.run import find_engine
 
-    base = base_named(arguments.like)
-    counting = counting_of(arguments, base)
-    folder = TrainingFolder(f"{arguments.out}.work")
-    plan = {"pieces": base.made_by(), "inputs": counting.inputs()}
-    with folder.entered(plan, counting.state()), watching_shards(counting.shards) as progress:
-        counts, records = counting.count(folder, arguments.workers, arguments.memory, progress)
-        os.replace(counts.path, arguments.out)
-    shutil.rmtree(folder.out, ignore_errors=True)
+    counting, engine = counting_of(arguments, base_named(arguments.like)), find_engine(arguments.engine)
+    with interruptible(), watching_shards(counting.shards) as progress:
+        counts, records = counting.count_to(arguments.out, arguments.workers, arguments.memory, progress, engine)
     documents = sum(record["documents"] for record in records)
     write_text(None, f"{documents:,} documents, {_sizes(counts)}: {arguments.out}")
 

@@ -12,19 +12,23 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok.base.paths import write_at_once
+from dstok.base.paths import StrPath, write_at_once
 from dstok.base.platform import available_cpus
 from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
 from dstok.corpus.finding import InputFile, find_inputs
+from dstok.corpus.local import Progress, ShardReport, run
 from dstok.corpus.places import Faults
 from dstok.corpus.plan import Shard, plan_shards
+from dstok.corpus.run import Engine, find_engine
 from dstok.corpus.settings import CorpusSettings
+from dstok.corpus.tables import dataset_file
 from dstok.counts.counting import PieceCounter
 from dstok.counts.file import CountsFile
 from dstok.counts.merging import merge_counts
-from dstok.errors import TextError
+from dstok.errors import ArgumentError, TextError
 from dstok.training.folder import TrainingFolder, as_json, digest, read_json
 from dstok.training.from_texts import readers_of
+from dstok.training.like import Like, Normalizing, find_base
 from dstok.vocabularies.base import Base
 from dstok.vocabularies.counting import ready_text
 
@@ -32,8 +36,9 @@ if TYPE_CHECKING:
     from dstok.core.find._finder import Finder
     from dstok.core.text._normalize import Normalizer
 
-__all__ = ["CountJob", "Counting"]
+__all__ = ["CountJob", "Counting", "count"]
 
+SCRATCH = ".tmp"  # ends the names of what a killed run leaves over
 Watch = Callable[[int, int, int], None]  # gets bytes read, documents and pieces counted since the last call
 
 
@@ -48,7 +53,7 @@ class CountJob(NamedTuple):
     def done(self, shard: Shard, watch: Watch) -> dict[str, Any]:
         """Counts a shard, and returns its record. Raises `FileError`."""
         path = self.path(shard)
-        spills = f"{path}.tmp"
+        spills = f"{path}-{os.urandom(8).hex()}{SCRATCH}"  # Ray may run a task again while the first one still runs
         counter = PieceCounter(_readers(self.base)[0], self.memory, spills, self.base.made_by())
         readers = [reader_of(part, self.settings, Faults(None)) for part in shard.parts]
         documents = 0
@@ -104,9 +109,13 @@ def _readers(base: Base) -> tuple[Finder, Normalizer | None]:
 class Counting:
     """The counting of `inputs` for a training. Raises `FileError` and `ArgumentError`, which name the path."""
 
-    def __init__(self, inputs: Sequence[str], settings: CorpusSettings, base: Base) -> None:
+    def __init__(
+        self, inputs: Sequence[str], settings: CorpusSettings, base: Base, dataset: str | None = None,
+    ) -> None:
         self.settings, self.base = settings, base
-        self.files: list[InputFile] = find_inputs(inputs, settings)
+        self.files: list[InputFile] = find_inputs(inputs, settings) if inputs else []
+        if dataset is not None:
+            self.files.append(dataset_file(dataset))
         self.shards = plan_shards(self.files, settings)
 
     def inputs(self) -> list[dict[str, Any]]:
@@ -114,26 +123,77 @@ class Counting:
         return [{"file": file.name, "kind": file.kind, "size": file.size} for file in self.files]
 
     def state(self) -> list[int]:
-        """Changes with the files."""
-        return [os.stat(file.path).st_mtime_ns for file in self.files]
+        """Changes with the files. Of a data set only the number of rows is known, which `inputs` has."""
+        return [0 if file.kind == "dataset" else os.stat(file.path).st_mtime_ns for file in self.files]
 
     def count(
-        self, folder: TrainingFolder, workers: int | None, memory: int, progress: Callable[[Any], None],
+        self, folder: TrainingFolder, workers: int | None, memory: int, progress: Progress, engine: Engine = run,
     ) -> tuple[CountsFile, list[dict[str, Any]]]:
         """(the counts file in `folder`, which is entered; the records of the shards). Goes on where it stopped."""
-        from dstok.corpus.local import ShardReport, run
-
         size = min(workers or available_cpus(), len(self.shards)) or 1
         job = CountJob(folder.work, self.settings, self.base, memory // size)
+        _clear(folder.work)
         waiting = []
         for shard in self.shards:
             if job.record(shard) is None:
                 waiting.append(shard)
             else:
                 progress(ShardReport(shard.name, 0, 0, 0, earlier=True))
-        for _ in run(job, waiting, size, progress) if waiting else ():
+        for _ in engine(job, waiting, workers, progress) if waiting else ():
             pass
         records = [record for record in map(job.record, self.shards) if record is not None]
         if not os.path.exists(folder.counts_path):
             merge_counts([job.path(shard) for shard in self.shards], folder.counts_path)
         return CountsFile(folder.counts_path), records
+
+    def count_to(
+        self, out: StrPath, workers: int | None, memory: int, progress: Progress, engine: Engine = run,
+    ) -> tuple[CountsFile, list[dict[str, Any]]]:
+        """(the counts file `out`; the records of the shards). The folder `out`.work is there until all is counted."""
+        folder = TrainingFolder(f"{os.fspath(out)}.work")
+        with folder.entered({"pieces": self.base.made_by(), "inputs": self.inputs()}, self.state()):
+            counts, records = self.count(folder, workers, memory, progress, engine)
+            os.replace(counts.path, out)
+        shutil.rmtree(folder.out, ignore_errors=True)
+        return CountsFile(out), records
+
+
+def _clear(work: str) -> None:
+    """Removes what a killed run left over. No other run works in this folder."""
+    for name in os.listdir(work):
+        path = os.path.join(work, name)
+        if name.endswith(SCRATCH):
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+
+def count(
+    inputs: StrPath | Sequence[StrPath], out: StrPath, *, like: Like, normalizer: Normalizing = None,
+    dataset: str | None = None, engine: str | Engine = "local", workers: int | None = None, memory: int = 10**9,
+    progress: Progress | None = None, kind: str = "", lines: bool = False, field: str = "text", shard_bytes: int = 0,
+) -> CountsFile:
+    r"""Counts the pieces of files, folders or globs into the counts file `out`, for `dstok.training.train_from_counts`.
+
+    Each document is a text: normalized and cut by itself. While it counts, the folder `out`.work has the counts of
+    each shard; a call that was killed goes on there.
+    like, normalizer: as of `dstok.train_from_iterator`. memory: in bytes, for the tables of distinct pieces of all
+        workers of a machine; more of them go to disk.
+    dataset, engine, workers, progress: as of `dstok.corpus.tokenize`; kind, lines, field, shard_bytes: as in
+        `CorpusSettings`.
+
+    Raises `FileError` for bad inputs and documents, with file and line, and for other inputs than those of the folder;
+    `ArgumentError`, and what reading `like` raises.
+
+    >>> import tempfile, dstok.corpus
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = folder.name + "/a.jsonl"
+    >>> _ = open(path, "w").write('{"text": "low lower"}\n{"text": "low"}\n')
+    >>> dstok.corpus.count(path, folder.name + "/a.counts", like="gpt-2").totals
+    Totals(distinct=2, length=9, occurrences=3, longest=6)
+    """
+    paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    settings = CorpusSettings(kind=kind, lines=lines, field=field, shard_bytes=shard_bytes)
+    settings.check_reading()
+    counting = Counting([os.fspath(path) for path in paths], settings, find_base(like, normalizer), dataset)
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"expected at least 1 worker, found {workers}", "workers")
+    return counting.count_to(out, workers, memory, progress or (lambda report: None), find_engine(engine))[0]

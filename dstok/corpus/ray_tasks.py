@@ -1,6 +1,6 @@
 """The Ray engine: shards -> done, by the machines of a Ray cluster.
 
-In: a `Job` and shards; all machines share the folder of the corpus. Out: their manifests, in the order of completion.
+In: a `Work` and shards; all machines share its folder. Out: their manifests, in the order of completion.
 Invariant: a shard is one Ray task that runs the same function as local workers, so the bytes are the same. If a
 machine dies, Ray runs its task again elsewhere: the task writes under new temporary names, and gives its files the
 same names. A task takes one CPU while it runs and none before, so tasks cannot block each other, however many there
@@ -14,9 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dstok.corpus.extras import needed
-from dstok.corpus.local import Progress, ShardReport
+from dstok.corpus.local import Progress, ShardReport, Work
 from dstok.corpus.plan import Shard
-from dstok.corpus.work import Job, tokenize_shard
 from dstok.errors import FileError
 
 __all__ = ["run"]
@@ -25,7 +24,7 @@ RETRIES = 10  # of a shard whose machine or process dies
 AHEAD = 4  # tasks given to Ray for each worker
 
 
-def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
+def run(job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
     """Do `shards`, and yield the manifest of each; `workers` at a time, or as many as the cluster has CPUs.
 
     The cluster is the one of `ray.init`, if called, or of RAY_ADDRESS, or one of this machine alone. Raises the
@@ -46,7 +45,7 @@ def run(job: Job, shards: Sequence[Shard], workers: int | None, progress: Progre
 class _Tasks:
     """The tasks given to Ray."""
 
-    def __init__(self, ray: Any, job: Job, workers: int | None) -> None:
+    def __init__(self, ray: Any, job: Work, workers: int | None) -> None:
         self.ray, self.job = ray, ray.put(job)
         self.most = workers or AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
@@ -61,7 +60,8 @@ class _Tasks:
             for done in self.ray.wait(list(self.running))[0]:
                 shard = self.running.pop(done)
                 manifest = self._result(done, shard)
-                progress(ShardReport(shard.name, shard.size, manifest["documents"], manifest["tokens"]))
+                progress(ShardReport(shard.name, shard.size, manifest["documents"],
+                                     manifest.get("tokens", 0)))
                 yield manifest
 
     def _result(self, done: Any, shard: Shard) -> dict[str, Any]:
@@ -74,5 +74,5 @@ class _Tasks:
                             ) from error
 
 
-def _task(job: Job, shard: Shard) -> dict[str, Any]:
-    return tokenize_shard(job, shard, lambda read, documents, tokens: None)
+def _task(job: Work, shard: Shard) -> dict[str, Any]:
+    return job.done(shard, lambda read, documents, tokens: None)

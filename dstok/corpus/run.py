@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dstok
 from dstok.corpus import local
 from dstok.corpus.extras import needed
-from dstok.corpus.finding import InputFile, find_inputs
+from dstok.corpus.finding import find_inputs
 from dstok.corpus.folder import Folder
 from dstok.corpus.local import Progress, ShardReport
 from dstok.corpus.plan import Shard, plan_shards
 from dstok.corpus.settings import TABLES, CorpusSettings
+from dstok.corpus.tables import dataset_file
 from dstok.corpus.work import Job
 from dstok.errors import ArgumentError
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Run", "Totals", "find_engine", "tokenize"]
 
 FOLDER_FORMAT = 1
-Engine = Callable[[Job, Sequence[Shard], int | None, Progress], Iterator[dict[str, Any]]]
+Engine = Callable[[Any, Sequence[Shard], int | None, Progress], Iterator[dict[str, Any]]]  # of a `Work`
 
 
 class Totals(NamedTuple):
@@ -62,7 +63,7 @@ class Run:
         self.settings = settings.resolved(self.tokenizer)
         self.files = find_inputs([os.fspath(path) for path in inputs], self.settings) if inputs else []
         if dataset is not None:
-            self.files.append(_dataset(dataset))
+            self.files.append(dataset_file(dataset))
         self.shards = plan_shards(self.files, self.settings)
 
     def plan(self) -> dict[str, Any]:
@@ -127,12 +128,6 @@ def _model_name(model: str | Tokenizer) -> str:
     from dstok.loading import is_path
 
     return os.path.abspath(model) if is_path(model) else model
-
-
-def _dataset(name: str) -> InputFile:
-    from dstok.corpus.tables import load_dataset
-
-    return InputFile(name, name.replace("/", "-").replace(":", "-"), "dataset", len(load_dataset(name)))
 
 
 def tokenize(

@@ -75,14 +75,18 @@ class CorpusSettings:
         'int32'
         """
         _check_choice("format", "format", self.format, FORMATS)
+        self.check_reading()
+        self._check_ends(tokenizer)
+        dtype = _dtype(self.format, self.dtype, tokenizer.vocab_size)
+        return replace(self, dtype=dtype, special=_special(self.special, tokenizer), pad_id=self._pad(tokenizer))
+
+    def check_reading(self) -> None:
+        """Raises `ArgumentError` for settings that no reader takes."""
         if self.kind:
             _check_choice("kind", "the format of the inputs", self.kind, KINDS)
         for name in ("pack", "tokens_per_file", "shard_bytes", "largest"):
             if getattr(self, name) < 0:
                 raise ArgumentError(f"expected {name} to be 0 or more, found {getattr(self, name)}", name)
-        self._check_ends(tokenizer)
-        dtype = _dtype(self.format, self.dtype, tokenizer.vocab_size)
-        return replace(self, dtype=dtype, special=_special(self.special, tokenizer), pad_id=self._pad(tokenizer))
 
     def _check_ends(self, tokenizer: Tokenizer) -> None:
         ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.add_eos, "EOS", tokenizer.eos_id))

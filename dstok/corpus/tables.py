@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from dstok.base.faults import reason
 from dstok.corpus.extras import needed
 from dstok.corpus.finding import InputFile
-from dstok.errors import FileError
+from dstok.errors import ArgumentError, FileError
 
-__all__ = ["Extent", "Rows", "extents", "rows_of"]
+__all__ = ["Extent", "Rows", "dataset_file", "extents", "rows_of"]
 
 SIZE = 1 << 20  # bytes of a column that are passed on together, about
 SET_ROWS = 10_000  # rows of a data set that are one extent
@@ -133,6 +133,11 @@ def load_dataset(name: str) -> Any:
         raise FileError(f"{name}: {reason(error).splitlines()[0]}") from error
 
 
+def dataset_file(name: str) -> InputFile:
+    """A data set as an input. Raises as `load_dataset`."""
+    return InputFile(name, name.replace("/", "-").replace(":", "-"), "dataset", len(load_dataset(name)))
+
+
 def _of_dataset(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
     loaded = load_dataset(file.path)
     _check_field(file.path, field, loaded.column_names)
@@ -148,13 +153,9 @@ def _check_field(path: str, field: str, names: list[str]) -> None:
 
 
 def _as_binary(column: Any, path: str, field: str) -> Any:
-    pa = needed("pyarrow")
-    kinds = pa.types
-    kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
-    if not any(test(kind) for test in (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_binary,
-                                       kinds.is_large_binary, kinds.is_binary_view, kinds.is_null)):
-        raise FileError(f"{path}: expected text in the column {field!r}, found {column.type}", "field")
-    from dstok.arrow.soundness import check  # a file may hold invalid views and offsets, and `cast` does not check
+    from dstok.arrow.binaries import as_binary
 
-    check([column], whole=True)
-    return column.cast(kind).cast(pa.large_binary())
+    try:
+        return as_binary(column)
+    except ArgumentError:
+        raise FileError(f"{path}: expected text in the column {field!r}, found {column.type}", "field") from None

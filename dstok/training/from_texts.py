@@ -8,31 +8,38 @@ normalizes and cuts as `like` does.
 from __future__ import annotations
 
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from dstok.base.paths import StrPath
 from dstok.core.find._finder import Finder
 from dstok.core.text._normalize import Normalizer
+from dstok.counts.file import CountsFile
 from dstok.errors import ArgumentError
 from dstok.pattern.cascade import compile_splits
 from dstok.splitting.finders import make_finder
 from dstok.text.normalizers import make_normalizer
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.like import Like, Normalizing, find_base
+from dstok.training.sources import texts_of
 from dstok.vocabularies.base import Base
-from dstok.vocabularies.counting import Texts, counted
+from dstok.vocabularies.counting import Texts, counted, counted_file
 from dstok.vocabularies.learning import learn
 from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["check", "checked_trainer", "readers_of", "train_from_iterator"]
+__all__ = ["check", "checked_trainer", "count_from_iterator", "readers_of", "train_from_iterator"]
 
 
 def train_from_iterator(
-    texts: Texts, trainer: BpeTrainer | None = None, *, like: Like,
-    normalizer: Normalizing = None, threads: int = 1, memory: int = 1 << 30,
+    texts: Texts | Any, trainer: BpeTrainer | None = None, *, like: Like,
+    normalizer: Normalizing = None, threads: int = 1, memory: int = 1 << 30, field: str = "text",
 ) -> Tokenizer:
     """A tokenizer with a new vocabulary, as upstream's `Tokenizer.train_from_iterator` learns it from the same texts.
 
-    texts: `str` or UTF-8 bytes, or lists of them; a generator serves. Each is normalized and cut by itself.
+    texts: `str` or UTF-8 bytes, or lists of them; a generator serves. Each is normalized and cut by itself. Also a
+        table: an Arrow array, record batch, table or reader, those of pandas and Polars, a `Dataset` or
+        `IterableDataset` of `datasets`. Each row is a text then.
+    field: the column of a table.
     trainer: the settings; None: the defaults.
     like: the model to follow in normalizing and cutting: its name or path; a tokenizer.json as a path, text or dict,
         whose vocabulary may be empty; a `Tokenizer`; a `Splitter`, then with a `normalizer` such as "NFC", or as a
@@ -51,8 +58,26 @@ def train_from_iterator(
     settings = checked_trainer(trainer)
     base = find_base(like, normalizer)
     check(base, settings)
-    with counted(*readers_of(base), texts, threads, memory) as rows:
+    with counted(*readers_of(base), texts_of(texts, field), threads, memory) as rows:
         return tokenizer_of_description(base.trained(learn(rows, settings, threads=threads)))
+
+
+def count_from_iterator(
+    texts: Texts | Any, out: StrPath, *, like: Like, normalizer: Normalizing = None, threads: int = 1,
+    memory: int = 1 << 30, field: str = "text",
+) -> CountsFile:
+    """Counts the pieces of texts into the counts file `out`, for `train_from_counts` at many settings.
+
+    The arguments and errors are those of `dstok.train_from_iterator`; `dstok.corpus.count` counts files.
+
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     count_from_iterator(["low low", "lower"], os.path.join(place, "a.counts"), like="gpt-2").totals
+    Totals(distinct=3, length=12, occurrences=3, longest=5)
+    """
+    base = find_base(like, normalizer)
+    with TemporaryDirectory(prefix="dstok-") as spills:
+        return counted_file(*readers_of(base), texts_of(texts, field), threads, memory, spills, base.made_by(), out)
 
 
 def checked_trainer(trainer: Any) -> BpeTrainer:

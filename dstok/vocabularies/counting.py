@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 from dstok.base.numbers import thread_count, whole_number
+from dstok.base.paths import StrPath
 from dstok.base.texts import Text, checked_texts, utf8
 from dstok.core.find._finder import Finder
 from dstok.core.text._normalize import Normalizer
@@ -42,7 +43,7 @@ def counted(
 
 def counted_file(
     finder: Finder, normalizer: Normalizer | None, texts: Texts, threads: int, memory: int, folder: str, made_by: str,
-    path: str,
+    path: StrPath,
 ) -> CountsFile:
     """Counts the pieces of `texts` into a counts file. `folder`: for tables that do not fit. Raises as `counted`."""
     return _counter(finder, normalizer, texts, threads, memory, folder, made_by).write(path)

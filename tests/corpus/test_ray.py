@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(
 
 RUN = ("import dstok.corpus, ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); "
        "dstok.corpus.tokenize('in', 'out', engine='ray', shard_bytes=3000)")
+COUNT = ("import dstok.corpus, ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); "
+         "dstok.corpus.count('in', 'out.counts', like='gpt-2', engine='ray', shard_bytes=3000)")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +50,9 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dstok.corpus.tokenize("in", "one", shard_bytes=3000, workers=1)
 
 
-def driver(cluster: Any) -> subprocess.Popen[bytes]:
+def driver(cluster: Any, words: str = RUN) -> subprocess.Popen[bytes]:
     folder = str(Path(dstok.__file__).parents[1])
-    return subprocess.Popen([sys.executable, "-c", RUN, cluster.address], stderr=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, "-c", words, cluster.address], stderr=subprocess.PIPE,
                             env={**os.environ, "PYTHONPATH": folder})
 
 
@@ -92,3 +94,19 @@ def test_as_many_workers_as_there_are_cpus_and_bad_documents(cluster: Any) -> No
             dstok.corpus.tokenize("in/bad.jsonl", "other", engine="ray")
     finally:
         ray.shutdown()
+
+
+def test_counts_of_the_local_run_though_a_driver_dies(cluster: Any) -> None:
+    expected = dstok.corpus.count("in", "one.counts", like="gpt-2", shard_bytes=3000, workers=1)
+    first, limit = driver(cluster, COUNT), time.monotonic() + 60
+    while len([*Path("out.counts.work").glob("work/*.json")]) < 6 and time.monotonic() < limit:
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not Path("out.counts").exists()
+    second = driver(cluster, COUNT)
+    _, error = second.communicate(timeout=120)
+    assert second.returncode == 0, error.decode()
+    assert Path("out.counts").read_bytes() == Path(expected.path).read_bytes()
+    assert not Path("out.counts.work").exists()
