@@ -22,7 +22,7 @@ from dstok.errors import DstokError
 from dstok.integrations.transformers_engine import Engine, deep_marks, engine_of, marks
 from dstok.integrations.transformers_framing import CallSettings, KeptSettings
 
-__all__ = ["PLAIN", "Backing", "Wanted", "backing_of"]
+__all__ = ["PLAIN", "Backing", "Wanted", "backing_of", "known_backing"]
 
 ATTRIBUTE = "_dstok"  # of backend and tokenizer; copies and pickles of a backend lose it
 
@@ -81,15 +81,19 @@ class Backing:
         """The engine, if the backend is unchanged, else a new one made from the present backend."""
         others = sys.getrefcount(owner.__dict__["_tokenizer"]) - ALONE - len(self._owners)
         real = owner.__dict__["_tokenizer"]
-        try:
-            same = marks(real) == self._seen
-        except Exception:  # a component of the user's may raise anything when it gives its state
-            same = self.engine is None
+        same = self.has_components_of(real)
         if not same or self.handed_out or others > 0:
             with self.lock:
                 self._check(real, same)
                 self.handed_out = self.handed_out and others > 0  # last: until then other threads come here, and wait
         return self.engine
+
+    def has_components_of(self, real: tokenizers.Tokenizer) -> bool:
+        """Whether the engine, or the lack of one, is that of a backend with these components."""
+        try:
+            return bool(marks(real) == self._seen)
+        except Exception:  # a component of the user's may raise anything when it gives its state
+            return self.engine is None
 
     def want(self, owner: Any, wanted: Wanted) -> None:
         """Notes the settings of a new call."""
@@ -184,6 +188,12 @@ def backing_of(owner: Any) -> Backing:
     backing.owned_by(owner)
     owner.__dict__[ATTRIBUTE] = backing
     return backing
+
+
+def known_backing(real: Any) -> Backing | None:
+    """The `Backing` that an accelerated tokenizer made for a backend; None if its components are others."""
+    backing: Backing | None = getattr(real, ATTRIBUTE, None)
+    return backing if backing is not None and backing.has_components_of(real) else None
 
 
 def _settings_of(real: tokenizers.Tokenizer) -> Wanted:

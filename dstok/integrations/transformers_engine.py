@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any
 
 import tokenizers
@@ -30,7 +31,7 @@ from dstok.tokenizer import Tokenizer, tokenizer_of
 __all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of", "truncate"]
 
 PROBES = 64  # entries of the vocabulary that tell another model from the engine's
-FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+FIELDS = attrgetter("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 MAX_TABLES = 4  # models that are kept while no tokenizer uses them, for a caller that loads the same again
 _tables: dict[bytes, Tables] = {}
 
@@ -152,8 +153,7 @@ def _body(text: str) -> str:
 
 
 def _live_tokens(real: tokenizers.Tokenizer) -> tuple[AddedToken, ...]:
-    return tuple(AddedToken(id, token.content, *(getattr(token, flag) for flag in FLAGS))
-                 for id, token in sorted(real.get_added_tokens_decoder().items()))
+    return tuple(AddedToken(id, *FIELDS(token)) for id, token in sorted(real.get_added_tokens_decoder().items()))
 
 
 def _check_ids(real: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:

@@ -33,6 +33,7 @@ from small_models import added_token, model_json
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from dstok.integrations import sglang, vllm
+from dstok.integrations.prompt_stream import PromptStream, Upstream
 from dstok.integrations.transformers import accelerate, uninstall
 
 TEXT = "ok 日本語 🚀 end<think>\n naïve  𓀀</think><｜User｜>hi<｜end▁of▁sentence｜> (a , b)."
@@ -73,6 +74,7 @@ def small(tmp_path: Path) -> str:
     (sglang, "SGLANG_PLUGINS", "other", False), (sglang, "SGLANG_PLUGINS", "dstok", True)])
 def test_plugins_do_what_they_are_asked_for(plugin: Any, variable: str, value: str | None, accelerated: bool, small: str,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizers.decoders, "DecodeStream", Upstream)  # vLLM's plug-in sets it
     monkeypatch.delenv(variable, raising=False)
     if value is not None:
         monkeypatch.setenv(variable, value)
@@ -82,6 +84,7 @@ def test_plugins_do_what_they_are_asked_for(plugin: Any, variable: str, value: s
         loaded = AutoTokenizer.from_pretrained(small)
     finally:
         uninstall()
+    assert (tokenizers.decoders.DecodeStream is PromptStream) == (plugin is vllm and accelerated)
     assert hasattr(loaded, "dstok") == accelerated and type(loaded).__name__ == type(plain()).__name__
     assert loaded.encode(TEXT) == AutoTokenizer.from_pretrained(small).encode(TEXT)
 
@@ -275,6 +278,7 @@ def import_protocol(root: Path) -> Any:
 
 def test_vllms_own_modules(real_vllm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hf, detokenizer = import_module("vllm.tokenizers.hf"), import_module("vllm.v1.engine.detokenizer")
+    monkeypatch.setattr(tokenizers.decoders, "DecodeStream", Upstream)
     plain().save_pretrained(tmp_path)
     original = hf.CachedHfTokenizer.from_pretrained(str(tmp_path))
     monkeypatch.setenv("VLLM_PLUGINS", "dstok")
@@ -291,10 +295,11 @@ def test_vllms_own_modules(real_vllm: None, tmp_path: Path, monkeypatch: pytest.
         ids = some_ids(rng, 40)
         params = SimpleNamespace(stop=["!", "end"] * (number % 2), min_tokens=0, include_stop_str_in_output=False,
                                  skip_special_tokens=number % 3 == 0, spaces_between_special_tokens=number % 5 == 0)
-        request = SimpleNamespace(sampling_params=params, prompt_token_ids=ids[:8], prompt_embeds=None, request_id="1")
+        request = SimpleNamespace(sampling_params=params, prompt_token_ids=ids[:8] * (number % 2 * 20 + 1), prompt_embeds=None, request_id="1")
         for kind in (detokenizer.FastIncrementalDetokenizer, detokenizer.SlowIncrementalDetokenizer):
             found = []
             for tokenizer in (original, ours):
+                monkeypatch.setattr(tokenizers.decoders, "DecodeStream", PromptStream if tokenizer is ours else Upstream)
                 stream = kind(tokenizer, request)
                 found.append([(stream.update([id], False), stream.get_next_output_text(False, True)) for id in ids[8:]] + [stream.output_text])
             assert found[0] == found[1], (kind, ids)

@@ -35,7 +35,8 @@ QUOTED = re.compile(r"(?<!`)`([^`\n]+)`")
 
 # Files of other projects that a source is named by, and of examples.
 OTHERS_FILES = {"encoding_dsv32.py", "encoding_dsv4.py", "tests/chat/test_recipe.py", "conversion/base.py", "docs/gguf.md",
-                "notes.md", "mine.py", "tests/some/test_file.py", "test_offsets.py", "llama.h"}
+                "notes.md", "mine.py", "tests/some/test_file.py", "test_offsets.py", "llama.h", "managers/detokenizer_manager.py",
+                "v1/engine/detokenizer.py"}
 # Functions and settings of other projects, of C, of the shell; names in examples.
 OTHERS_NAMES = set("""
     parse_message_from_completion_text _compile_jinja_template encode_messages DeepseekV4Encoding DeepseekV41Encoding
@@ -46,7 +47,8 @@ OTHERS_NAMES = set("""
     VLLM_PLUGINS SGLANG_PLUGINS encoding_for_model CoreBPE deepseek_v3 LLTokenizer LLMatcher LLInterpreter parse_special from_huggingface TokenizerInfo
     GrammarCompiler outlines_core token_counter split_text_on_tokens langchain TokenChunker TextSplitter
     set_global_tokenizer tokenizer_encoding _encode_single_piece split_by large_ NAME_text_document from_callback
-    DocumentSplitter llama_model_params word_split word_spans
+    DocumentSplitter llama_model_params word_split word_spans DetokenizerManager _decode_batch_token_id_output OutputProcessor
+    process_outputs FastIncrementalDetokenizer
 """.split())
 
 
