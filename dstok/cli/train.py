@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dstok.corpus.counting import Counting
     from dstok.counts.file import CountsFile
     from dstok.vocabularies.base import Base
+    from dstok.vocabularies.forecast import Forecast
     from dstok.vocabularies.trainer import BpeTrainer
 
 __all__ = ["add_commands", "add_counting", "base_named", "counting_of", "learning", "memory_size"]
@@ -72,7 +73,8 @@ def add_counting(parser: Parser) -> None:
                         help="cut and normalize as this model, tokenizer.json or preset (default deepseek-v3)")
     add_reading(parser)
     parser.add_argument("--memory", type=memory_size, default=10**9, metavar="SIZE",
-                        help="for the tables of distinct pieces, such as 4GB (default 1GB); more go to disk")
+                        help="for the tables of distinct pieces, such as 4GB (default 1GB), of which more go to disk; "
+                             "then for the merges")
     parser.add_argument("--workers", type=at_least_0, metavar="N",
                         help="processes, and threads for the merges (default: one a processor)")
 
@@ -165,7 +167,8 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
             _refuse_nothing(counts, "the files")
             found = {"documents": sum(record["documents"] for record in records), "shards": records}
             with learning() as progress_of_merges:
-                trained_in(folder, base, trainer, plan, counts, progress_of_merges, found, _threads(arguments))
+                trained_in(folder, base, trainer, plan, counts, progress_of_merges, found, _threads(arguments),
+                           arguments.memory, _announce)
     return read_json(os.path.join(out, MANIFEST))
 
 
@@ -182,7 +185,8 @@ def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: B
     plan = plan_of(base, trainer, [{"counts": file_hash(counts.path)}])
     if folder.finished(plan) is None:
         with interruptible(), folder.entered(plan, None), learning() as progress:
-            trained_in(folder, base, trainer, plan, counts, progress, {}, _threads(arguments))
+            trained_in(folder, base, trainer, plan, counts, progress, {}, _threads(arguments), arguments.memory,
+                       _announce)
     return read_json(os.path.join(folder.out, MANIFEST))
 
 
@@ -190,6 +194,11 @@ def _refuse_nothing(counts: CountsFile, where: str) -> None:
     """A vocabulary without a merge is hardly what the user wants: most often a path or a field is wrong."""
     if not counts.totals.distinct:
         raise CommandError(f"expected text to learn from, found none in {where}")
+
+
+def _announce(expected: Forecast) -> None:
+    complain(f"merging takes at most {expected.total / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB for "
+             "the pieces, the rest for pairs and tokens")
 
 
 def _threads(arguments: Namespace) -> int:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import dstok
-from dstok.base.numbers import thread_count
+from dstok.base.numbers import thread_count, whole_number
 from dstok.base.paths import StrPath
 from dstok.core.merge._bpe import BPE
 from dstok.counts.file import CountsFile
@@ -26,6 +26,7 @@ from dstok.training.folder import TrainingFolder, file_hash
 from dstok.training.from_texts import check, checked_trainer
 from dstok.training.like import Like, Normalizing, find_base
 from dstok.vocabularies.base import Base
+from dstok.vocabularies.forecast import Forecast
 from dstok.vocabularies.learning import OVERFLOW, Learned, Progress, learn
 from dstok.vocabularies.trainer import BpeTrainer
 
@@ -36,12 +37,12 @@ FIRST, POINTS = 32, 256  # merges in a manifest
 
 def train_from_counts(
     counts: StrPath | CountsFile, trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
-    threads: int = 1, progress: Progress | None = None,
+    threads: int = 1, memory: int = 1 << 30, progress: Progress | None = None,
 ) -> Tokenizer:
     """A tokenizer with a new vocabulary, learned from a counts file (`dstok train count`).
 
-    trainer, like, normalizer, threads: as of `dstok.train_from_iterator`. progress: called now and then with the
-        number of tokens, and with `vocab_size`.
+    trainer, like, normalizer, threads, memory: as of `dstok.train_from_iterator`. progress: called now and then with
+        the number of tokens, and with `vocab_size`.
 
     Raises `FileError` for a broken file, or counts of pieces that `like` cuts otherwise; else as
     `dstok.train_from_iterator`.
@@ -51,6 +52,7 @@ def train_from_counts(
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
     return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress,
+                                                       memory=whole_number("memory", memory),
                                                        threads=thread_count(threads))))
 
 
@@ -74,14 +76,18 @@ def plan_of(base: Base, trainer: BpeTrainer, inputs: Any) -> dict[str, Any]:
 
 def trained_in(
     folder: TrainingFolder, base: Base, trainer: BpeTrainer, plan: dict[str, Any], counts: CountsFile,
-    progress: Progress | None, found: dict[str, Any], threads: int = 1,
+    progress: Progress | None, found: dict[str, Any], threads: int, memory: int,
+    announce: Callable[[Forecast], None] | None = None,
 ) -> Tokenizer:
-    """The tokenizer of `counts`, which are in `folder`; writes it there. `found`: more for the manifest."""
+    """The tokenizer of `counts`, which are in `folder`; writes it there. `found`: more for the manifest.
+
+    memory, announce: as of `learn`.
+    """
     hashed = file_hash(counts.path)
     journal = folder.journal(plan, hashed)
     try:
         learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=_encoder(base),
-                        threads=threads)
+                        memory=memory, announce=announce, threads=threads)
     finally:
         journal.close()
     model = base.trained(learned)

@@ -73,7 +73,7 @@ def _trained(
         return Tokenizer.from_json(os.path.join(folder.out, TOKENIZER))
     with folder.entered(plan, [_status(path).st_mtime_ns for path in paths]):
         counts = folder.counts() or _count(folder, paths, base, threads, memory)
-        return trained_in(folder, base, trainer, plan, counts, progress, {}, threads)
+        return trained_in(folder, base, trainer, plan, counts, progress, {}, threads, memory)
 
 
 def _count(folder: TrainingFolder, paths: Sequence[str], base: Base, threads: int, memory: int) -> CountsFile:

@@ -44,10 +44,12 @@ def train_from_iterator(
     like: the model to follow in normalizing and cutting: its name or path; a tokenizer.json as a path, text or dict,
         whose vocabulary may be empty; a `Tokenizer`; a `Splitter`, then with a `normalizer` such as "NFC", or as a
         tokenizer.json has it. Its vocabulary and added tokens are not used.
-    threads: how many share the work. memory: in bytes, for the distinct pieces; more of them go to temporary files.
+    threads: how many share the work. memory: in bytes, for the distinct pieces, of which more go to temporary files;
+        then for the merges.
 
     Raises `UnsupportedError` for a training that cannot be exact, and for an alphabet that cannot spell every text;
-    `TextError` with the number of the text; `ArgumentError`, and what reading `like` raises.
+    `TextError` with the number of the text; `ArgumentError`, also for too little memory for the merges; what reading
+    `like` raises.
 
     >>> import dstok
     >>> trainer = dstok.BpeTrainer(vocab_size=260, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
@@ -59,7 +61,7 @@ def train_from_iterator(
     base = find_base(like, normalizer)
     check(base, settings)
     with counted(*readers_of(base), texts_of(texts, field), threads, memory) as rows:
-        return tokenizer_of_description(base.trained(learn(rows, settings, threads=threads)))
+        return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, threads=threads)))
 
 
 def count_from_iterator(

@@ -19,6 +19,7 @@ from dstok.formats.added_token import AddedToken
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8
 from dstok.vocabularies.alphabet import FirstTokens
+from dstok.vocabularies.forecast import Forecast, forecast
 from dstok.vocabularies.journal import Journal
 from dstok.vocabularies.trainer import BpeTrainer
 
@@ -55,14 +56,16 @@ class Learned:
 def learn(
     rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, whole: bool = True, progress: Progress | None = None,
     journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
-    threads: int = 1, divisor: int = 16, longest_short: int = 1024, shared: int = 4096,
+    memory: int | None = None, announce: Callable[[Forecast], None] | None = None,
+    threads: int = 1, divisor: int = 16, longest_short: int = 1024, shared: int = 4096, pairs_room: int | None = None,
 ) -> Learned:
     """The vocabulary of counted pieces. `rows` is called twice.
 
     whole: refuse an alphabet that cannot spell every text. journal: keeps the merges; those that it has are not made
-    again. `encoder` makes the merging of a vocabulary then. threads and the rest: as of `MergeLoop`. No
-    merge depends on them. Raises `UnsupportedError`, `ArgumentError` for a `drop_below` that drops all pieces, and
-    `DstokError` for counts of more than 63 bits together.
+    again. `encoder` makes the merging of a vocabulary then. memory: for the merges, in bytes; None: any. announce:
+    called with the forecast of memory, before the first merge. threads and the rest: as of `MergeLoop`. No merge
+    depends on them. Raises `UnsupportedError`, `ArgumentError` for a `drop_below` that drops all pieces and for too
+    little memory, and `DstokError` for counts of more than 63 bits together.
     """
     survey = _survey(rows(), trainer.drop_below)
     first = FirstTokens(trainer, survey.bytes())
@@ -70,8 +73,12 @@ def learn(
         _check_whole(first)
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     before = _learned(first, survey, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
+    expected = forecast(survey, len(first.spelled), trainer.vocab_size, threads, memory)
+    if announce is not None:
+        announce(expected)
     loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest, divisor,
-                     longest_short, threads, shared)
+                     longest_short, threads, shared, expected.pairs if pairs_room is None else pairs_room)
+    loop.reserve(survey.cells, survey.tokens, survey.longs)
     bpe = encoder(before) if encoder is not None and before.counts else None
     for pieces, offsets, counts in rows():
         loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe, trainer.drop_below)

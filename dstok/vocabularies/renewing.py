@@ -51,7 +51,7 @@ def train_new_from_iterator(
     base = _with_chats(base_of(model).renamed(names), model)
     base.check(trainer)
     with counted(make_plain_finder(self._tables), self._normalizer, texts, threads, memory) as rows:
-        return self._of_description(base.trained(learn(rows, trainer, threads=threads)))
+        return self._of_description(base.trained(learn(rows, trainer, memory=memory, threads=threads)))
 
 
 def _with_chats(base: Base, model: ModelDescription) -> Base:

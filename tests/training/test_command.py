@@ -137,6 +137,15 @@ def test_drop_below(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "expected pieces that occur at least 100000 times, found none" in capsys.readouterr().err
 
 
+def test_memory(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command says before the merges what memory they take, or refuses; the counts are kept."""
+    run("data", *SETTINGS, "--out", "tok", "--memory", "1MB", "--workers", "1", code=BAD)
+    assert "of memory for the merges of" in capsys.readouterr().err and os.path.exists("tok/work/pieces.counts")
+    run("data", *SETTINGS, "--out", "tok", "--workers", "1")
+    assert "dstok: merging takes at most " in capsys.readouterr().err
+    assert Tokenizer.from_json("tok/tokenizer.json") == of_library()
+
+
 def test_extend_and_trim(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("count", "data", *LIKE, "--out", "all.counts")
     run("--counts", "all.counts", *SETTINGS[:-4], "--out", "tok")

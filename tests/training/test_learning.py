@@ -79,7 +79,8 @@ def test_many_merges() -> None:
     words = {"".join(chance.choices("abcdefghijklmnop", k=chance.randint(1, 30))): chance.randint(1, 10**6) for _ in range(3000)}
     expected = by_reference(words, vocab_size=6000)
     assert len(expected[1]) > 5000
-    for tuning in [{}, {"divisor": 2}, {"divisor": 1 << 62}, {"longest_short": 8}, {"threads": 2, "shared": 100}, {"threads": 64, "shared": 500}]:
+    for tuning in [{}, {"divisor": 2}, {"divisor": 1 << 62}, {"longest_short": 8}, {"threads": 2, "shared": 100}, {"threads": 64, "shared": 500},
+                   {"pairs_room": 1 << 18}, {"pairs_room": 1 << 21}]:
         assert by_dstok(words, tuning, vocab_size=6000) == expected
 
 
@@ -199,3 +200,22 @@ def test_little_memory() -> None:
     child = Path(__file__).parents[1] / "helpers" / "training_child.py"
     lines = subprocess.run([sys.executable, str(child)], check=True, capture_output=True, text=True).stdout.splitlines()
     assert lines[0] == "MemoryError" and lines[-1].startswith("done ") and set(lines) == {"MemoryError", lines[-1]}, lines
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_forecast_of_memory() -> None:
+    """No training takes more than its forecast; with the least memory that is not refused, the merges are the same."""
+    child = Path(__file__).parents[1] / "helpers" / "forecast_child.py"
+    lines = subprocess.run([sys.executable, str(child)], check=True, capture_output=True, text=True).stdout.splitlines()
+    found = {tuple(line.split()[:2]): line.split()[2:] for line in lines}
+    assert len(found) == 10, lines
+    for (name, kind), (size, result) in found.items():
+        assert result == found[name, "good"][1] != "MemoryError", lines
+        assert int(size) <= int(found[name, "good"][0]) and kind in ("good", "least")
+
+
+def test_too_little_memory() -> None:
+    words = {f"{number:06d}": 1 for number in range(1000)}
+    with pytest.raises(ArgumentError, match=r"expected at least \d MB of memory for the merges of 1,000 distinct pieces, found 0 MB"):
+        by_dstok(words, {"memory": 0}, vocab_size=300)
+    assert by_dstok(words, {"memory": 10**7}, vocab_size=300) == by_dstok(words, vocab_size=300)

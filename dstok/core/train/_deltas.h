@@ -10,9 +10,7 @@
 #ifndef DSTOK_DELTAS_H
 #define DSTOK_DELTAS_H
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "train/_pair_counts.h"
 
 enum { BEFORE, AFTER };
 
@@ -20,8 +18,8 @@ enum { BEFORE, AFTER };
 typedef struct {
     int64_t gained, lost;
     uint32_t *list; /* of the new pair, if it counts enough */
-    uint32_t size;  /* of the list; before that, how many places were noted */
-    uint32_t noted; /* whether the id is in `ids` */
+    uint32_t size;  /* of the list */
+    uint32_t noted; /* 0 if the id is not in `ids`; else 1 more than the places that were noted */
 } Change;
 
 typedef struct {
@@ -103,18 +101,24 @@ static inline Change *deltas_change(Deltas *d, int side, uint32_t id) {
 static inline void deltas_gain(Deltas *d, int side, Change *change, uint32_t id, int64_t count, uint32_t place) {
     Notes *notes = d->notes + side;
     change->gained += count;
-    change->size++;
+    change->noted++;
     notes->places[notes->size++] = (Place){id, place};
 }
 
-/* Makes the lists of new pairs that gained `least` or more; false if memory is out. */
-static inline int deltas_lists(Deltas *d, int side, int64_t least) {
+/* The pair of the merged token with the one before or after it. */
+static inline uint64_t deltas_key(int side, uint32_t id, uint32_t merged) {
+    return side == BEFORE ? pair_key(id, merged) : pair_key(merged, id);
+}
+
+/* Makes the lists of new pairs that come before `limit`; false if memory is out. */
+static inline int deltas_lists(Deltas *d, int side, uint32_t merged, HeapItem limit) {
     Notes *notes = d->notes + side;
     for (uint64_t i = 0; i < notes->count; i++) {
-        Change *change = &d->near[notes->ids[i]].side[side];
-        if (change->gained >= least && !(change->list = malloc(change->size * sizeof *change->list)))
+        uint32_t id = notes->ids[i];
+        Change *change = &d->near[id].side[side];
+        if (heap_before((HeapItem){change->gained, deltas_key(side, id, merged)}, limit) &&
+            !(change->list = malloc((change->noted - 1) * sizeof *change->list)))
             return 0;
-        change->size = 0;
     }
     for (uint64_t i = 0; i < notes->size; i++) {
         Change *change = &d->near[notes->places[i].id].side[side];
@@ -134,7 +138,7 @@ static inline int deltas_join(Deltas *d, Deltas *other, int side) {
         Change *old = &other->near[from->ids[i]].side[side], *change = deltas_change(d, side, from->ids[i]);
         change->gained += old->gained;
         change->lost += old->lost;
-        change->size += old->size;
+        change->noted += old->noted - 1;
         memset(old, 0, sizeof *old);
     }
     if (from->size)

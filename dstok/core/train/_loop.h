@@ -10,21 +10,26 @@
  * these. Inside, each merge did the same at both places. So both are cut alike at any time, and the merge that first
  * makes the string makes it everywhere. Hence a pair appears once, with all its places.
  *
- * Therefore pairs below a threshold `least` need no entry and no list. When the highest count is below it, all pairs
- * are counted again, in one pass over the words, and the loop goes on with a smaller threshold.
+ * Therefore the pairs after a limit, in the order of merges, need no entry and no list. When no pair is before it, all
+ * pairs are counted again, in passes over the words, and the loop goes on with a later limit. The limit is where the count is
+ * a part of the highest one, or where the lists of the pairs before it fill half of `room`. When they have grown to all
+ * of it, pairs are counted again, too. So memory has a bound, and merges do not depend on it.
+ *
+ * Pairs are counted part by part of their hashes if the table of all of them would be too large.
  */
 #ifndef DSTOK_LOOP_H
 #define DSTOK_LOOP_H
 
 #include "simd/_platform.h"
+#include "train/_best_pairs.h"
 #include "train/_deltas.h"
-#include "train/_pair_counts.h"
 #include "train/_word_store.h"
 
 enum {
     AHEAD = 8, /* distance, in places of a list, to the word that is fetched */
     MOST_THREADS = 64,
-    LOOP_GOES_ON, LOOP_ENDED, LOOP_OUT_OF_MEMORY,
+    MOST_BITS = 16,
+    LOOP_GOES_ON, LOOP_ENDED, LOOP_OUT_OF_MEMORY, LOOP_TABLE_FULL,
 };
 
 typedef struct {
@@ -50,11 +55,13 @@ typedef struct {
     uint32_t ids;              /* the next new id */
     uint64_t vocab_size;
     uint64_t longest;          /* tokens of a new pair are together shorter than this */
-    int64_t least, least_ever; /* the threshold; the count below which nothing is merged */
-    int64_t divisor;           /* of the highest count: it gives the threshold */
+    int64_t least;             /* the count below which nothing is merged */
+    int64_t divisor;           /* of the highest count: pairs below that part of it wait */
+    uint64_t pairs_room;       /* bytes for pairs and their lists */
+    int bits;                  /* pairs are counted in 2**bits parts */
     Merge *merges;
     int64_t *counts;           /* of their pairs */
-    uint64_t size;             /* the number of merges */
+    uint64_t size, counted;    /* the number of merges; that when all pairs were counted */
     uint64_t room;             /* of all arrays by id or by merge */
     uint64_t visits, rebuilds;
     int threads;               /* that share the visits of lists of `shared` places or more */
@@ -255,7 +262,7 @@ static int loop_visit(Loop *l, const uint32_t *list, uint32_t size) {
 /* Takes the noted changes of one side over into the counts; false if memory is out. */
 static int loop_settle(Loop *l, int side) {
     Notes *notes = l->deltas.notes + side;
-    if (!deltas_lists(&l->deltas, side, l->least))
+    if (!deltas_lists(&l->deltas, side, l->merged, l->pairs.limit))
         return 0;
     for (uint64_t i = 0; i < notes->count; i++) {
         uint32_t id = notes->ids[i];
@@ -265,8 +272,8 @@ static int loop_settle(Loop *l, int side) {
             if (old)
                 old->count -= change.lost;
         }
-        uint64_t key = side == BEFORE ? pair_key(id, l->merged) : pair_key(l->merged, id);
-        if (change.list && !pairs_add(&l->pairs, key, change.gained, change.list, change.size))
+        CountedPair made = {deltas_key(side, id, l->merged), change.gained, change.list, change.size, change.noted - 1};
+        if (change.list && !pairs_add(&l->pairs, made))
             return 0;
     }
     deltas_clear(&l->deltas, side);
@@ -297,23 +304,51 @@ static int loop_settle(Loop *l, int side) {
         }                                                                                                              \
     }
 
-/* Counts all pairs; false if memory is out. */
-static int loop_count(Loop *l) {
-    int fine = pairs_grow(&l->pairs);
+/* Counts the pairs of one part of the hashes, in a table of at most `most` places. */
+static int loop_count(const Loop *l, PairCounts *found, uint64_t part, uint64_t most) {
+    int shift = 64 - l->bits;
+    if (!pairs_grow(found))
+        return LOOP_OUT_OF_MEMORY;
     FOR_EACH_WINDOW(l, {
         (void)place;
-        if (!fine || !(fine = pairs_count(&l->pairs, key, count)))
-            return 0;
+        if (l->bits && pair_hash(key) >> shift != part)
+            continue;
+        if (2 * (found->used + 1) > found->mask && 2 * (found->mask + 1) > most && l->bits < MOST_BITS)
+            return LOOP_TABLE_FULL;
+        if (!pairs_count(found, key, count))
+            return LOOP_OUT_OF_MEMORY;
     })
-    return fine;
+    return LOOP_GOES_ON;
 }
 
-static int64_t loop_highest(const Loop *l) {
+/* Keeps the first of the counted pairs; false if memory is out. */
+static int loop_keep(const Loop *l, const PairCounts *found, BestPairs *best) {
     int64_t highest = 0;
-    for (uint64_t i = 0; i <= l->pairs.mask; i++)
-        if (l->pairs.places[i].key != NO_PAIR_KEY && l->pairs.places[i].count > highest)
-            highest = l->pairs.places[i].count;
-    return highest;
+    for (uint64_t i = 0; i <= found->mask; i++) {
+        CountedPair pair = found->places[i];
+        if (pair.key == NO_PAIR_KEY)
+            continue;
+        if (pair.count > highest)
+            best_restrict(best, (HeapItem){(highest = pair.count) / l->divisor - 1, 0});
+        if (!best_offer(best, pair))
+            return 0;
+    }
+    return 1;
+}
+
+/* Finds the first of all pairs. */
+static int loop_rank(const Loop *l, BestPairs *best) {
+    int status = LOOP_GOES_ON;
+    best->count = best->bytes = 0;
+    best->limit = (HeapItem){l->least - 1, 0};
+    for (uint64_t part = 0; part < UINT64_C(1) << l->bits && status == LOOP_GOES_ON; part++) {
+        PairCounts found = {0};
+        status = loop_count(l, &found, part, l->pairs_room / (4 * sizeof(CountedPair)));
+        if (status == LOOP_GOES_ON && !loop_keep(l, &found, best))
+            status = LOOP_OUT_OF_MEMORY;
+        pairs_free(&found);
+    }
+    return status;
 }
 
 static void loop_list(Loop *l) {
@@ -325,19 +360,20 @@ static void loop_list(Loop *l) {
     })
 }
 
-/* Counts all pairs again, and keeps those of a new threshold. */
+/* Counts all pairs again, and keeps the first ones; false if memory is out. */
 static int loop_rebuild(Loop *l) {
+    BestPairs best = {.most = l->pairs_room / 2};
+    int status;
     l->rebuilds++;
     words_close_up(&l->words);
     pairs_free(&l->pairs);
-    if (!loop_count(l))
-        return 0;
-    int64_t highest = loop_highest(l);
-    l->least = highest / l->divisor > l->least_ever ? highest / l->divisor : l->least_ever;
-    if (!pairs_keep(&l->pairs, l->least))
-        return 0;
-    loop_list(l);
-    return 1;
+    while ((status = loop_rank(l, &best)) == LOOP_TABLE_FULL)
+        l->bits++;
+    int fine = status == LOOP_GOES_ON && best_take(&best, &l->pairs);
+    free(best.items);
+    if (fine)
+        loop_list(l);
+    return fine;
 }
 
 /* Writes the bytes of an id. It calls itself for the shorter part only, so calls are at most 32 deep. */
@@ -397,20 +433,28 @@ static int loop_merge(Loop *l, uint64_t key, int64_t count, const uint32_t *list
     return loop_visit(l, list, size) && loop_settle(l, BEFORE) && loop_settle(l, AFTER);
 }
 
+/* Whether pairs wait, since they are not before the limit. */
+static int loop_has_more(const Loop *l) {
+    return l->pairs.limit.count != l->least - 1 || l->pairs.limit.key;
+}
+
 /* Makes one merge, or counts anew. */
 static int loop_step(Loop *l) {
     if (l->ids >= l->vocab_size)
         return LOOP_ENDED;
-    CountedPair *pair = l->rebuilds ? pairs_pop(&l->pairs, l->least) : NULL;
+    /* A new pair has at least `divisor`-th of the merge's count, or of what is merged at all: so a side has `divisor` of them. */
+    int full = pairs_bytes(&l->pairs, 2 * l->divisor) > l->pairs_room && l->size > l->counted;
+    CountedPair *pair = l->rebuilds && !full ? pairs_pop(&l->pairs) : NULL;
     if (pair) {
-        uint32_t *list = pair->list;
+        uint32_t *list = pair->list, room = pair->room;
         pair->list = NULL; /* the table may move */
         int fine = loop_merge(l, pair->key, pair->count, list, pair->size);
-        free(list);
+        pairs_drop_list(&l->pairs, list, room);
         return fine ? LOOP_GOES_ON : LOOP_OUT_OF_MEMORY;
     }
-    if (l->rebuilds && l->least == l->least_ever)
+    if (l->rebuilds && !full && !loop_has_more(l))
         return LOOP_ENDED;
+    l->counted = l->size;
     if (!loop_rebuild(l))
         return LOOP_OUT_OF_MEMORY;
     return l->pairs.items ? LOOP_GOES_ON : LOOP_ENDED;

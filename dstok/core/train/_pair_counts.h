@@ -1,9 +1,10 @@
 /* The pairs that may be merged next: their counts, the words that hold them, and the most frequent one.
  *
  * In: pairs of ids with counts that only fall. Out: the count of a pair; the pair of the highest count, of several the
- * one with the smallest ids, left before right.
- * Invariant: a pair enters the table and the heap once. The heap may have an older, higher count of a pair: whoever takes
- * the first item compares it with the table. Pairs leave the table only with all others (`pairs_free`).
+ * one with the smallest ids, left before right. This is the order of pairs.
+ * Invariant: a pair that comes before `limit` in this order enters the table and the heap once; the others wait. The heap
+ * may have an older, higher count of a pair: whoever takes the first item compares it with the table. Pairs leave the
+ * table only with all others (`pairs_free`).
  * Sources: open addressing with linear probing, a binary heap: Knuth, The Art of Computer Programming 3, 6.4 and 5.2.3.
  */
 #ifndef DSTOK_PAIR_COUNTS_H
@@ -19,7 +20,7 @@ typedef struct {
     uint64_t key;   /* left << 32 | right; NO_PAIR_KEY: a free place */
     int64_t count;
     uint32_t *list; /* the places that hold the pair, ascending, and some that held it before */
-    uint32_t size;  /* of the list */
+    uint32_t size, room; /* of the list */
 } CountedPair;
 
 typedef struct {
@@ -33,6 +34,8 @@ typedef struct {
     uint64_t used;
     HeapItem *heap;
     uint64_t items, room; /* of the heap */
+    HeapItem limit;
+    uint64_t held; /* bytes of all lists */
 } PairCounts;
 
 static inline uint64_t pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
@@ -92,7 +95,7 @@ static inline int pairs_grow(PairCounts *p) {
     return 1;
 }
 
-/* Adds to the count and to the size of a pair's list, which need not exist yet; false if memory is out. */
+/* Adds to the count and to the size of a pair's list, which does not exist; false if memory is out. */
 static inline int pairs_count(PairCounts *p, uint64_t key, int64_t count) {
     CountedPair *place = pairs_place(p->places, p->mask, key);
     if (place->key == key) {
@@ -100,7 +103,7 @@ static inline int pairs_count(PairCounts *p, uint64_t key, int64_t count) {
         place->size++;
         return 1;
     }
-    *place = (CountedPair){key, count, NULL, 1};
+    *place = (CountedPair){key, count, NULL, 1, 0};
     p->used++;
     return pairs_grow(p);
 }
@@ -144,15 +147,29 @@ static inline void items_pop(PairCounts *p) {
         items_down(p->heap, 0, p->items);
 }
 
-/* The place of the most frequent pair, taken from the heap; NULL if none has a count of `least` or more. */
-static inline CountedPair *pairs_pop(PairCounts *p, int64_t least) {
+/* Bytes that the C library takes for a list, at most. */
+static inline uint64_t list_bytes(uint64_t room) { return 32 + (room * sizeof(uint32_t) & ~UINT64_C(15)); }
+
+static inline void pairs_drop_list(PairCounts *p, uint32_t *list, uint32_t room) {
+    p->held -= list ? list_bytes(room) : 0;
+    free(list);
+}
+
+/* Bytes of the table, the heap and the lists, also while they grow by `more` pairs. */
+static inline uint64_t pairs_bytes(const PairCounts *p, uint64_t more) {
+    uint64_t table = (p->mask + 1) * sizeof *p->places, heap = p->room * sizeof *p->heap;
+    return p->held + table * (2 * (p->used + more) > p->mask ? 3 : 1) + heap * (p->items + more > p->room ? 3 : 1);
+}
+
+/* The place of the most frequent pair, taken from the heap; NULL if none comes before the limit. */
+static inline CountedPair *pairs_pop(PairCounts *p) {
     while (p->items) {
         HeapItem first = p->heap[0];
         CountedPair *pair = pairs_find(p, first.key);
-        if (pair->count < least) {
-            free(pair->list);
+        if (!heap_before((HeapItem){pair->count, pair->key}, p->limit)) {
+            pairs_drop_list(p, pair->list, pair->room);
             pair->list = NULL;
-            pair->size = 0;
+            pair->size = pair->room = 0;
             items_pop(p);
         } else if (pair->count < first.count) {
             p->heap[0].count = pair->count;
@@ -166,36 +183,11 @@ static inline CountedPair *pairs_pop(PairCounts *p, int64_t least) {
 }
 
 /* Adds a pair that is new to the table, with its list; false if memory is out. */
-static inline int pairs_add(PairCounts *p, uint64_t key, int64_t count, uint32_t *list, uint32_t size) {
-    *pairs_place(p->places, p->mask, key) = (CountedPair){key, count, list, size};
+static inline int pairs_add(PairCounts *p, CountedPair pair) {
+    *pairs_place(p->places, p->mask, pair.key) = pair;
+    p->held += list_bytes(pair.room);
     p->used++;
-    return pairs_grow(p) && items_push(p, key, count);
-}
-
-/* Forgets the pairs with counts below `least`, makes lists for the others, still empty, and the heap of them; false if
- * memory is out. Before, the size of a list says how many entries it will have at most. */
-static inline int pairs_keep(PairCounts *p, int64_t least) {
-    CountedPair *old = p->places;
-    uint64_t last = p->mask, kept = 0, size = 1 << 12;
-    for (uint64_t i = 0; i <= last; i++)
-        kept += old[i].key != NO_PAIR_KEY && old[i].count >= least;
-    while (size < 3 * kept)
-        size *= 2;
-    if (!(p->places = pairs_table(size))) {
-        p->places = old;
-        return 0;
-    }
-    p->mask = size - 1;
-    p->used = 0;
-    int fine = 1;
-    for (uint64_t i = 0; i <= last && fine; i++) {
-        if (old[i].key == NO_PAIR_KEY || old[i].count < least)
-            continue;
-        uint32_t *list = malloc(old[i].size * sizeof *list);
-        fine = list && pairs_add(p, old[i].key, old[i].count, list, 0);
-    }
-    free(old);
-    return fine;
+    return pairs_grow(p) && items_push(p, pair.key, pair.count);
 }
 
 #endif

@@ -8,13 +8,17 @@ class MergeLoop:
     Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
     which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
     this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
-    `threads` share lists of `shared` places or more. None of these changes a merge.
+    `threads` share lists of `shared` places or more. `pairs_room`: bytes for pairs and their lists. None of these
+    changes a merge.
     """
 
     def __init__(
         self, starts: object, blob: bytes, taken: object, vocab_size: int, min_frequency: int, longest: int,
         divisor: int = 16, longest_short: int = 1024, threads: int = 1, shared: int = 4096,
+        pairs_room: int = 1 << 62,
     ) -> None: ...
+    def reserve(self, cells: int, tokens: int, longs: int) -> None:
+        """Makes room for words: for `cells` and `tokens` of 4 bytes, and for `longs` words in the long form."""
     def add(
         self, pieces: object, offsets: object, counts: object, ids_of_bytes: list[int], bpe: BPE | None = None,
         drop_below: int = 0,
@@ -41,6 +45,9 @@ class Survey:
 
     pieces, occurrences, length: of all pieces: their number, the sum of their counts, and that of their bytes as often
     as they occur. dropped_...: of those that are dropped. highest: of all counts. Sums end at 2**63 - 1.
+
+    Of the pieces that are kept, each once: cells, tokens, longs: what their words take, as `MergeLoop.reserve` has it.
+    windows: the pairs of neighbouring bytes. most_windows: of one pair of bytes.
     """
 
     drop_below: int
@@ -51,7 +58,13 @@ class Survey:
     dropped_pieces: int
     dropped_occurrences: int
     dropped_length: int
+    cells: int
+    tokens: int
+    longs: int
+    windows: int
 
+    @property
+    def most_windows(self) -> int: ...
     def __init__(self, drop_below: int = 0) -> None: ...
     def add(self, pieces: object, offsets: object, counts: object) -> None:
         """Adds pieces, in the form that `MergeLoop.add` takes."""

@@ -7,7 +7,7 @@ Threads: one thread at a time uses an object; the loop runs without the GIL.
 
 cimport cython
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from dstok.core.merge._bpe cimport BPE, Scratch, scratch_free
@@ -42,8 +42,9 @@ cdef extern from "train/_loop.h":
         uint32_t ids
         uint64_t vocab_size
         uint64_t longest
-        int64_t least_ever
+        int64_t least
         int64_t divisor
+        uint64_t pairs_room
         Merge *merges
         int64_t *counts
         uint64_t size
@@ -136,7 +137,8 @@ cdef class MergeLoop:
     Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
     which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
     this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
-    `threads` share lists of `shared` places or more. None of these changes a merge.
+    `threads` share lists of `shared` places or more. `pairs_room`: bytes for pairs and their lists. None of these
+    changes a merge.
     """
 
     cdef Loop loop
@@ -146,7 +148,7 @@ cdef class MergeLoop:
 
     def __cinit__(self, starts, blob, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
                   int64_t divisor=16,
-                  int longest_short=LONG, int threads=1, uint32_t shared=SHARED):
+                  int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
@@ -159,12 +161,17 @@ cdef class MergeLoop:
         self.loop.vocab_size, self.loop.longest = vocab_size, longest
         self.loop.words.longest_short = longest_short
         self.loop.threads, self.loop.shared = min(threads, MOST_THREADS), shared
-        self.loop.least_ever, self.loop.divisor = max(1, min_frequency), divisor
+        self.loop.least, self.loop.divisor, self.loop.pairs_room = max(1, min_frequency), divisor, pairs_room
         if not loop_open(&self.loop, first, <uint32_t>(s.shape[0] - 1)):
             raise MemoryError
 
     def __dealloc__(self):
         loop_free(&self.loop)
+
+    def reserve(self, uint64_t cells, uint64_t tokens, uint64_t longs):
+        """Makes room for words: for `cells` and `tokens` of 4 bytes, and for `longs` words in the long form."""
+        if not words_room(&self.loop.words, cells, tokens, longs):
+            raise MemoryError
 
     def add(self, pieces, offsets, counts, ids_of_bytes, BPE bpe=None, int64_t drop_below=0):
         """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
@@ -194,7 +201,7 @@ cdef class MergeLoop:
             if pieces.counts[i] < drop_below:
                 continue
             length = pieces.offsets[i + 1] - pieces.offsets[i]
-            cells += min(length, most) + HEAD
+            cells += min(length, most) + HEAD if length > 1 else 0
             if length > most:
                 tokens, longs = tokens + length + 1, longs + 1
         if self.loop.words.cells_size + cells >= LONG_PLACE or (
@@ -262,6 +269,9 @@ cdef class Survey:
 
     pieces, occurrences, length: of all pieces: their number, the sum of their counts, and that of their bytes as often
     as they occur. dropped_...: of those that are dropped. highest: of all counts. Sums end at 2**63 - 1.
+
+    Of the pieces that are kept, each once: cells, tokens, longs: what their words take, as `MergeLoop.reserve` has it.
+    windows: the pairs of neighbouring bytes. most_windows: of one pair of bytes.
     """
 
     cdef readonly int64_t drop_below
@@ -272,10 +282,21 @@ cdef class Survey:
     cdef readonly int64_t dropped_pieces
     cdef readonly int64_t dropped_occurrences
     cdef readonly int64_t dropped_length
+    cdef readonly uint64_t cells
+    cdef readonly uint64_t tokens
+    cdef readonly uint64_t longs
+    cdef readonly uint64_t windows
     cdef int64_t byte_counts[256]
+    cdef uint64_t *of_pairs
 
     def __cinit__(self, int64_t drop_below=0):
         self.drop_below = drop_below
+        self.of_pairs = <uint64_t *>calloc(1 << 16, sizeof(uint64_t))
+        if self.of_pairs == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.of_pairs)
 
     def add(self, pieces, offsets, counts):
         """Adds pieces, in the form that `MergeLoop.add` takes."""
@@ -300,6 +321,23 @@ cdef class Survey:
             return
         for i in range(length):
             add_to(&self.byte_counts[text[i]], count)
+        for i in range(1, length):
+            self.of_pairs[text[i - 1] << 8 | text[i]] += 1
+        if length > 1:
+            self.windows += length - 1
+            self.cells += HEAD + min(length, LONG)
+        if length > LONG:
+            self.tokens += length + 1
+            self.longs += 1
+
+    @property
+    def most_windows(self):
+        """The number of windows of the pair of bytes that has most."""
+        cdef uint64_t most = 0
+        cdef int i
+        for i in range(1 << 16):
+            most = max(most, self.of_pairs[i])
+        return most
 
     def bytes(self):
         """How often each byte occurs in the pieces that are kept, as "q"."""
