@@ -109,16 +109,30 @@ static inline PyObject *ints_room(Py_ssize_t count) {
 #endif
 }
 
+static inline void ints_put_four(PyObject **items, const uint32_t *ids) {
+    for (int i = 0; i < 4; i++)
+        items[i] = (PyObject *)(ints + ids[i]);
+}
+
+/* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list. */
+static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count) {
+    if (count < 4) {
+        for (Py_ssize_t i = 0; i < count; i++)
+            items[i] = (PyObject *)(ints + ids[i]);
+        return;
+    }
+    for (Py_ssize_t i = 0; i < count - 4; i += 4)
+        ints_put_four(items + i, ids + i);
+    ints_put_four(items + count - 4, ids + count - 4);
+}
+
 /* The list of ids below `size`. */
 static inline PyObject *ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size) {
     if (__builtin_expect(size > __atomic_load_n(&ints_made, __ATOMIC_ACQUIRE), 0))
         return ints_new_list(ids, count, size);
     PyObject *list = ints_room(count);
-    if (list != NULL) {
-        PyObject **items = ((PyListObject *)list)->ob_item;
-        for (Py_ssize_t i = 0; i < count; i++)
-            items[i] = (PyObject *)(ints + ids[i]);
-    }
+    if (list != NULL)
+        ints_put(((PyListObject *)list)->ob_item, ids, count);
     return list;
 }
 
