@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ def test_kinds_of_files(kind: str) -> None:
     if kind == "jsonl":
         (at / "a.jsonl").write_bytes(LINES)
     elif kind in ("gz", "bz2", "xz"):
-        pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[kind]
-        (at / f"a.jsonl.{kind}").write_bytes(pack(LINES))
+        pack: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+        (at / f"a.jsonl.{kind}").write_bytes(pack[kind](LINES))
     elif kind == "zst":
         (at / "a.jsonl.zst").write_bytes(pytest.importorskip("zstandard").compress(LINES))
     elif kind == "parquet":
