@@ -1,21 +1,20 @@
-"""`dstok train count`, `merge`, `extend`, `trim`, `report`: counts files, and other vocabularies of a model.
+"""`dstok train count`, `merge`, `extend`, `trim`: counts files, and other vocabularies of a model.
 
-In: files of text, counts files, models. Out: a counts file, a tokenizer.json, lines for people.
+In: files of text, counts files, models. Out: a counts file, a tokenizer.json, a line for people.
 Invariant: a file with its name is complete.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_actions, add_command, add_json, add_model, add_upstream, at_least_0
+from dstok.cli.arguments import add_actions, add_command, add_model, add_upstream, at_least_0
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, interruptible
 from dstok.cli.models import load_model
 from dstok.cli.train import add_counting, base_named, counting_of
+from dstok.cli.train_report import add_report
 from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def add_commands(commands: Commands) -> None:
     count.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
     merge = add_command(actions, "merge", _merge, "add up counts files",
                         "dstok train merge web.counts code.counts --weights 1,3 --out all.counts")
-    _add_counts(merge)
+    merge.add_argument("files", nargs="+", metavar="COUNTS", help="counts files")
     merge.add_argument("--weights", metavar="N,...", help="whole numbers: how often each file counts (default 1)")
     merge.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
     extend = add_command(actions, "extend", _extend, "give a model more tokens; it keeps its ids and merges",
@@ -43,18 +42,7 @@ def add_commands(commands: Commands) -> None:
                        "dstok train trim my.counts -m deepseek-v3 --vocab-size 50000 --out less.json --map map.npy")
     _add_change(trim)
     trim.add_argument("--map", metavar="FILE", help="write the map from old to new ids: .npy, int64, -1 for a lost one")
-    report = add_command(actions, "report", _report, "how well models fit counts; the counts of a training",
-                         "dstok train report my.counts -m deepseek-v3 -m tok/tokenizer.json")
-    _add_counts(report, "*")
-    report.add_argument("-m", "--model", action="append", default=[], metavar="NAME|PATH",
-                        help="a model; may be given several times")
-    report.add_argument("--plot", metavar="DIR", help="the folder of a training: its counts as a picture, to --output")
-    report.add_argument("-o", "--output", metavar="FILE", help="write to FILE, not to standard output")
-    add_json(report)
-
-
-def _add_counts(parser: Parser, many: str = "+") -> None:
-    parser.add_argument("files", nargs=many, default=[], metavar="COUNTS", help="counts files")
+    add_report(actions)
 
 
 def _add_change(parser: Parser) -> None:
@@ -126,33 +114,3 @@ def _trim(arguments: Namespace) -> None:
         with open(arguments.map, "wb") as file:
             np.save(file, ids)
     write_text(None, f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}")
-
-
-def _report(arguments: Namespace) -> None:
-    from dstok.counts.file import CountsFile
-    from dstok.training.reports import fit
-
-    if arguments.plot is not None:
-        write_text(arguments.output, _picture(arguments.plot))
-        return
-    if not arguments.files or not arguments.model:
-        raise CommandError("expected counts files and --model, or --plot")
-    rows = [fit(load_model(model), model, CountsFile(path)) for path in arguments.files for model in arguments.model]
-    if arguments.json:
-        write_text(arguments.output, json.dumps([row._asdict() for row in rows], indent=1))
-        return
-    lines = ["bytes/token  tokens/piece       tokens  unused  model, counts"]
-    lines += [f"{row.bytes_per_token:>11.3f}  {row.tokens_per_piece:>12.3f}  {row.tokens:>11,}  {row.unused:>6,}  "
-              f"{row.tokenizer}, {row.counts}" for row in rows]
-    write_text(arguments.output, "\n".join(lines))
-
-
-def _picture(folder: str) -> str:
-    from dstok.training.folder import MANIFEST, read_json
-    from dstok.training.reports import picture_of_counts
-
-    manifest = read_json(os.path.join(folder, MANIFEST))
-    points = [(int(rank), int(count)) for rank, count in manifest.get("counts_of_merges", [])]
-    if not points:
-        raise CommandError(f"{folder}: this training made no merges")
-    return picture_of_counts(points, f"{manifest['vocab_size']:,} tokens: how often the pair of each merge occurs")

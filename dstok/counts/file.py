@@ -26,7 +26,7 @@ from dstok.base.paths import StrPath, written_at_once
 from dstok.core.find._counts import rows_of
 from dstok.errors import FileError
 
-__all__ = ["BLOCK", "Blocks", "CountsFile", "Rows", "Totals", "write_counts"]
+__all__ = ["BLOCK", "Blocks", "CountsFile", "Rows", "Totals", "is_counts", "write_counts"]
 
 BLOCK = 1 << 18  # bytes of a block; one with a longer piece is larger
 _MAGIC, _FORMAT = b"dstokcnt", 1
@@ -104,6 +104,15 @@ class CountsFile:
                 yield rows_of(block)
             except ValueError as error:
                 raise FileError(f"{self.path}: {error.args[0]}") from error
+
+
+def is_counts(path: StrPath) -> bool:
+    """Whether a file begins as counts files do."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: bool = False) -> CountsFile:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log10
+from operator import mul, sub
 from typing import NamedTuple
+
+import numpy as np
 
 from dstok.counts.file import CountsFile
 from dstok.errors import FileError
@@ -21,30 +24,52 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 360, 60, 40, 20
 
 
 class FitRow(NamedTuple):
-    """How one tokenizer fits one counts file. unused: ids that no piece has, of those that merges make."""
+    """How one tokenizer fits one input. unused: ids that no piece has, of those that merges make.
+
+    bytes, characters: of all pieces, so of the normalized text.
+    """
 
     tokenizer: str
-    counts: str
+    input: str
     bytes: int
+    characters: int
     pieces: int
     tokens: int
     bytes_per_token: float
+    characters_per_token: float
     tokens_per_piece: float
     unused: int
 
 
-def fit(tokenizer: Tokenizer, name: str, counts: CountsFile) -> FitRow:
-    """Raises `FileError` for counts of pieces that the tokenizer cuts otherwise."""
+def fit(tokenizer: Tokenizer, name: str, counts: CountsFile, source: str) -> FitRow:
+    """The row of a tokenizer called `name`. source: the input that was counted.
+
+    Raises `FileError` for counts of pieces that the tokenizer cuts otherwise.
+    """
     if counts.made_by and counts.made_by != pieces_of(tokenizer):
         raise FileError(f"{counts.path}: expected counts of the pieces that {name} cuts, found those of other steps")
     used = usage(tokenizer, counts)
     made = {int(i) for i in tokenizer.inspect().merges[:, 2]}
     tokens = sum(used)
-    size = sum(count * (end - start) for _, offsets, numbers in counts.rows()
-               for start, end, count in zip(offsets, offsets[1:], numbers))
+    size, characters = _sizes(counts)
     pieces = counts.totals.occurrences
-    return FitRow(name, counts.path, size, pieces, tokens, round(size / tokens, 3) if tokens else 0.0,
-                  round(tokens / pieces, 3) if pieces else 0.0, sum(not used[i] for i in made))
+    return FitRow(name, source, size, characters, pieces, tokens, _ratio(size, tokens), _ratio(characters, tokens),
+                  _ratio(tokens, pieces), sum(not used[i] for i in made))
+
+
+def _ratio(number: int, divisor: int) -> float:
+    return round(number / divisor, 3) if divisor else 0.0
+
+
+def _sizes(counts: CountsFile) -> tuple[int, int]:
+    """(the bytes, the characters) of all pieces, each as often as it occurs."""
+    size = characters = 0
+    for pieces, offsets, numbers in counts.rows():
+        begins = (np.frombuffer(pieces, np.uint8) & 0xC0) != 0x80  # of each byte: whether it begins a character
+        before = np.concatenate([[0], np.cumsum(begins)])[offsets].tolist()
+        size += sum(map(mul, map(sub, offsets[1:], offsets), numbers))
+        characters += sum(map(mul, map(sub, before[1:], before), numbers))
+    return size, characters
 
 
 def picture_of_counts(points: Sequence[tuple[int, int]], title: str) -> str:
