@@ -29,6 +29,7 @@ BLOCK = 64
 RUNS = (LLM, CODER)  # the rules of core/split/_runs.h
 COUNTS_DIGITS = (V3, THREES, CASED, CL100K)
 ROOM = 1 << 20  # states
+LOOSE, CACHE = 1 << 18, 1 << 20  # nodes before dead ones are removed, results that are kept: with more, memory's speed limits
 ENOUGH = 20  # problems after which no more are looked for
 SHOWN = 24  # symbols of an example
 
@@ -98,7 +99,7 @@ class Proof:
         self.compiled = Compiled(rules, core, widths)
         self.states, self.symbols = self.compiled.states, list(self.compiled.symbols)
         self.bdd = cudd.BDD()
-        self.bdd.configure(reordering=False)
+        self.bdd.configure(reordering=False, loose_up_to=LOOSE, max_cache_hard=CACHE)
         self.true, self.false = self.bdd.true, self.bdd.false
         tree = parsed(core, ["split/_runs.h", "split/_words.h"])
         self.machine = Machine(tree, self.bdd)
@@ -118,7 +119,7 @@ class Proof:
         self.column_bits = [[f"c{c}_{i}" for i in range(size)] for c in range(COLUMNS + BLOCK)]
         names = [*self.state_bits, "stale0", "stale1"]
         for column, bits in enumerate(self.column_bits):
-            names += [*bits, f"cut{column}"]
+            names += [*reversed(bits), f"cut{column}"]  # the numbers of similar symbols differ in low bits
         self.bdd.declare(*names, "after", "nope", *(f"o{i}" for i in range(NEAR)))
 
     def var(self, name: str) -> Function:
