@@ -6,7 +6,12 @@ characters that can all be printed. Invariant: an error's words start in lower c
 
 from __future__ import annotations
 
-__all__ = ["reason", "visible"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dstok.errors import FileError
+
+__all__ = ["file_faults", "reason", "visible"]
 
 
 def reason(error: BaseException) -> str:
@@ -17,6 +22,15 @@ def reason(error: BaseException) -> str:
     """
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     return text[:1].lower() + text[1:]
+
+
+@contextmanager
+def file_faults(path: str) -> Iterator[None]:
+    """An error of the system becomes a `FileError` that names its file, or else `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{error.filename or path}: {reason(error)}") from error
 
 
 def visible(text: str) -> str:

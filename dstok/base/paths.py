@@ -23,12 +23,14 @@ def scratch_beside(path: StrPath) -> str:
 
 @contextmanager
 def replacing(path: StrPath) -> Iterator[str]:
-    """The name of a file to write: moved to `path` at the end, removed after an error. Raises `OSError`."""
+    """The name of a file to write: moved to `path` at the end, removed after an error. Raises `OSError`, of `path`."""
     scratch = scratch_beside(path)
     try:
         yield scratch
         os.replace(scratch, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename in (None, scratch):
+            error.filename = os.fspath(path)
         with suppress(FileNotFoundError):
             os.unlink(scratch)
         raise

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return READER_GONE
     except OSError as error:
         _drop_output()
-        complain(f"standard output: {reason(error)}")
+        complain(f"{error.filename or 'standard output'}: {reason(error)}")
         return BAD
 
 

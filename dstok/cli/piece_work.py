@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from dstok.base.faults import reason
+from dstok.base.faults import file_faults, reason
 from dstok.base.paths import write_at_once
 from dstok.base.platform import hold_alone
 from dstok.cli.piece_inputs import Place
@@ -48,17 +48,17 @@ class Work:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Locks the folder, and begins or continues its work; removes the folder in the end. Raises `FileError`."""
-        with _named(self.folder):
+        with file_faults(self.folder):
             os.makedirs(self.folder, exist_ok=True)
             file = open(os.path.join(self.folder, LOCK), "ab")
         with file:
-            with _named(self.folder):
+            with file_faults(self.folder):
                 if not hold_alone(file.fileno()):
                     raise FileError(f"{self.folder}: another dstok command is at work here")
                 self._begin()
             yield
             self.record(Place(0, 0), [])  # the counts are written: whoever is stopped below begins anew
-            with _named(self.folder):
+            with file_faults(self.folder):
                 self._remove_others()
                 os.unlink(os.path.join(self.folder, JOURNAL))
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -67,7 +67,7 @@ class Work:
         """Notes that everything up to `place` is in `spills`, which are on the disk. Raises `FileError`."""
         self.place, self.spills = place, list(spills)
         journal = {"settings": self.settings, "place": place, "spills": [os.path.basename(path) for path in spills]}
-        with _named(self.folder):
+        with file_faults(self.folder):
             write_at_once(os.path.join(self.folder, JOURNAL), json.dumps(journal).encode())
 
     def _begin(self) -> None:
@@ -101,11 +101,3 @@ class Work:
         if different:
             raise FileError(f"{self.folder}: expected the work of this command, found that with other {different[0]} "
                             "(name another folder, or remove this one)")
-
-
-@contextmanager
-def _named(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FileError(f"{error.filename or folder}: {reason(error)}") from error

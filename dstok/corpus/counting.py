@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dstok.base.faults import file_faults
 from dstok.base.paths import StrPath, write_at_once
 from dstok.base.platform import available_cpus
 from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
@@ -67,7 +68,8 @@ class CountJob(NamedTuple):
         shutil.rmtree(spills, ignore_errors=True)
         record = {"shard": shard.name, "documents": documents, "inputs": [reader.record() for reader in readers],
                   "pieces": counts.totals.occurrences}
-        write_at_once(f"{path}.json", as_json(record))
+        with file_faults(path):
+            write_at_once(f"{path}.json", as_json(record))
         return record
 
     def with_ahead(self, ahead: bool) -> CountJob:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from dstok.base.faults import reason
+from dstok.base.faults import file_faults, reason
 from dstok.base.platform import hold_alone
 from dstok.corpus.names import CORPUS, OWN, PLAN, is_corpus, manifest_name
 from dstok.corpus.output import make_folder, write_json
@@ -38,12 +38,12 @@ class Folder:
     def entered(self, plan: dict[str, Any]) -> Iterator[None]:
         """Locks this job, and begins or continues the corpus of `plan`. Raises `FileError`."""
         self.check(plan)
-        with _named(self.out):
+        with file_faults(self.out):
             make_folder(os.path.dirname(self.lock))
             file = open(self.lock, "ab")
         with file:
             _lock(file.fileno(), self.out)
-            with _named(self.out):
+            with file_faults(self.out):
                 shutil.rmtree(self.scratch, ignore_errors=True)  # left by a run that was killed
                 os.mkdir(self.scratch)
             try:
@@ -106,7 +106,7 @@ def read_manifest(out: str, shard: str) -> dict[str, Any]:
 def _check_empty(out: str) -> None:
     """Raises `FileError` if `out` holds files of others. Hidden ones, as systems leave them, may be there."""
     if os.path.isdir(out) and not is_corpus(out):
-        with _named(out):
+        with file_faults(out):
             other = min((name for name in os.listdir(out) if not name.startswith(".")), default=None)
         if other is not None:
             raise FileError(f"{out}: expected an empty folder or a corpus, found other files, such as {other}")
@@ -154,14 +154,6 @@ def _lock(file: int, out: str) -> None:
         raise FileError(f"{out}: {reason(error)}") from error
     if not alone:
         raise FileError(f"{out}: another dstok corpus command is at work here")
-
-
-@contextmanager
-def _named(out: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FileError(f"{error.filename or out}: {reason(error)}") from error
 
 
 def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:

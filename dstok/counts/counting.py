@@ -14,6 +14,7 @@ from _thread import allocate_lock
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from dstok.base.faults import file_faults
 from dstok.base.paths import StrPath
 from dstok.base.threads import map_by_threads
 from dstok.core.find._counts import rows_of
@@ -75,7 +76,8 @@ class PieceCounter:
 
     def _scratch(self) -> str:
         assert self.folder is not None
-        os.makedirs(self.folder, exist_ok=True)
+        with file_faults(self.folder):
+            os.makedirs(self.folder, exist_ok=True)
         return os.path.join(self.folder, f"{os.urandom(8).hex()}.counts")
 
     def write(self, path: StrPath, keep: bool = False) -> CountsFile:

@@ -17,11 +17,10 @@ import os
 import struct
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, Protocol
 from zlib import crc32
 
-from dstok.base.faults import reason
+from dstok.base.faults import file_faults
 from dstok.base.paths import StrPath, written_at_once
 from dstok.core.find._counts import rows_of
 from dstok.errors import FileError
@@ -63,7 +62,7 @@ class CountsFile:
 
     def __init__(self, path: StrPath) -> None:
         self.path = os.fspath(path)
-        with _named(self.path), open(self.path, "rb") as file:
+        with file_faults(self.path), open(self.path, "rb") as file:
             header, size = file.read(_START), os.fstat(file.fileno()).st_size
         if header[: len(_MAGIC)] != _MAGIC:
             raise FileError(f"{self.path}: expected a counts file, found other bytes")
@@ -79,7 +78,7 @@ class CountsFile:
 
     def blocks(self) -> Iterator[bytes]:
         """The blocks, each checked. Raises `FileError`."""
-        with _named(self.path), open(self.path, "rb") as file:
+        with file_faults(self.path), open(self.path, "rb") as file:
             file.seek(_START)
             while head := file.read(_BLOCK_HEADER.size):
                 yield self._block(file, head)
@@ -118,7 +117,7 @@ def is_counts(path: StrPath) -> bool:
 def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: bool = False) -> CountsFile:
     """Writes all blocks of `source` to a file, at once or not at all. Raises `FileError`, and errors of the source."""
     path = os.fspath(path)
-    with _named(path), written_at_once(path) as file:
+    with file_faults(path), written_at_once(path) as file:
         file.seek(_START)
         while block := source.block(BLOCK):
             file.write(_BLOCK_HEADER.pack(len(block), crc32(block)))
@@ -127,11 +126,3 @@ def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: boo
         file.seek(0)
         file.write(header + _SUM.pack(crc32(header)))
     return CountsFile(path)
-
-
-@contextmanager
-def _named(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from error

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-from dstok.base.faults import reason
+from dstok.base.faults import file_faults
 from dstok.base.paths import StrPath, write_at_once
 from dstok.base.platform import hold_alone
 from dstok.counts.file import CountsFile
@@ -60,7 +60,7 @@ class TrainingFolder:
         """
         if os.path.exists(os.path.join(self.out, TOKENIZER)) and not os.path.exists(self.work):
             raise FileError(f"{self.out}: expected no {TOKENIZER} in this folder, found one that no training here made")
-        with _named(self.out):
+        with file_faults(self.out):
             os.makedirs(self.work, exist_ok=True)
             lock = open(os.path.join(self.work, ".lock"), "ab")
         with lock:
@@ -74,7 +74,7 @@ class TrainingFolder:
         if os.path.exists(path):
             _refuse_other(self.out, read_json(path), plan)
         else:
-            with _named(self.out):
+            with file_faults(self.out):
                 write_at_once(path, as_json(plan))
 
     def counts(self) -> CountsFile | None:
@@ -87,7 +87,7 @@ class TrainingFolder:
 
     def finish(self, tokenizer: bytes, manifest: Mapping[str, Any]) -> None:
         """Writes the result, and removes the work."""
-        with _named(self.out):
+        with file_faults(self.out):
             for name, data in ((TOKENIZER, tokenizer), (MANIFEST, as_json(manifest))):
                 write_at_once(os.path.join(self.work, name), data)  # a kill leaves its scratch file there
                 os.replace(os.path.join(self.work, name), os.path.join(self.out, name))
@@ -102,7 +102,7 @@ def digest(value: object) -> str:
 def file_hash(path: StrPath) -> str:
     """The SHA-256 of a file. Raises `FileError`."""
     found = sha256()
-    with _named(os.fspath(path)), open(path, "rb") as file:
+    with file_faults(os.fspath(path)), open(path, "rb") as file:
         while block := file.read(_BLOCK):
             found.update(block)
     return found.hexdigest()
@@ -115,7 +115,7 @@ def as_json(value: object) -> bytes:
 
 def read_json(path: str) -> dict[str, Any]:
     """An object in a file. Raises `FileError`."""
-    with _named(path), open(path, "rb") as file:
+    with file_faults(path), open(path, "rb") as file:
         try:
             value = json.loads(file.read())
         except ValueError as error:
@@ -131,12 +131,3 @@ def _refuse_other(out: str, found: Mapping[str, Any], plan: Mapping[str, Any]) -
     if different:
         raise FileError(f"{out}: expected the training of this call, found one with other {', '.join(different)} (name "
                         "another folder, or remove this one)")
-
-
-@contextmanager
-def _named(path: str) -> Iterator[None]:
-    """An error of the system names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise FileError(f"{error.filename or path}: {reason(error)}") from error

@@ -18,8 +18,9 @@ from dstok.cli.app import main
 from dstok.cli.train import memory_size
 from dstok.corpus import counting
 from dstok.counts.file import CountsFile
+from dstok.counts.merging import merge_counts
 
-DONE, DIFFERENT, BAD = 0, 1, 2
+DONE, DIFFERENT, BAD, FAULT = 0, 1, 2, 70
 LIKE = ["--like", "gpt-2"]
 SETTINGS = [*LIKE, "--vocab-size", "400", "--special", "<s>", "--special", "</s>"]
 
@@ -258,3 +259,42 @@ def test_no_text_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     run(str(tmp_path / "empty.txt"), "--out", str(tmp_path / "out"), code=2)
     assert "expected text to learn from, found none in the files" in capsys.readouterr().err
     assert not (tmp_path / "out" / "tokenizer.json").exists()
+
+
+@pytest.mark.parametrize("words", [["data", *SETTINGS, "--out", "out"], ["count", "data", *LIKE, "--out", "out"]])
+def test_two_at_once(words: list[str], inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second one is refused, and the first one goes on."""
+    said: list[str] = []
+
+    def meanwhile(*given: Any) -> CountsFile:
+        run(*words, code=BAD)
+        said.append(capsys.readouterr().err)
+        return merge_counts(*given)
+
+    monkeypatch.setattr(counting, "merge_counts", meanwhile)
+    run(*words)
+    assert len(said) == 1 and "another training is running in this folder" in said[0] and os.path.exists("out")
+
+
+@pytest.mark.parametrize("changed", ["size", "time", "fewer"])
+def test_a_changed_input(changed: str, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Between a stop and the next start."""
+    with monkeypatch.context() as stopped:
+        stopped.setattr("dstok.training.from_counts.trained_in", lambda *_: 1 // 0)
+        run("data", *SETTINGS, "--out", "tok", code=FAULT)
+    path = inputs / "sub" / "0.txt"
+    if changed == "size":
+        path.write_text("more", encoding="utf-8")
+    elif changed == "time":
+        os.utime(path, ns=(1, 1))
+    else:
+        path.unlink()
+    run("data", *SETTINGS, "--out", "tok", code=BAD)
+    assert f"found one with other {'state' if changed == 'time' else 'inputs'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["a", "\n", "a" * 100_000, "é"])
+def test_small_texts(text: str, inputs: Path) -> None:
+    Path("small.txt").write_text(text, encoding="utf-8")
+    run("small.txt", *SETTINGS, "--out", "tok")
+    assert Tokenizer.from_json("tok/tokenizer.json").decode(Tokenizer.from_json("tok/tokenizer.json").encode(text)) == text
