@@ -66,7 +66,11 @@ _mm256_castsi256_pd yd y | _mm256_extracti128_si256 x y {0,1} | _mm256_broadcast
 _mm256_shuffle_epi8 y y y | _mm_unpackhi_epi64 x x x | _mm256_unpacklo_epi64 y y y
 _mm256_unpackhi_epi64 y y y
 _mm256_min_epu32 y y y | _mm256_cmpgt_epi32 y y y
-_mm256_blendv_epi8 y y y y
+_mm256_blendv_epi8 y y y y | _mm256_mul_epu32 y y y | _mm256_mullo_epi32 y y y | _mm256_cmpeq_epi32 y y y
+_mm256_srlv_epi64 y y y# | _mm256_slli_epi32 y y {0,1,31,32,70} | _mm256_slli_epi64 y y {0,1,63,64,70} | _mm256_srl_epi32 y y x#
+_mm256_movemask_ps d ys | _mm256_castsi256_ps ys y | _mm256_castps_si256 y ys | _mm256_blend_epi32 y y y {0,1,170,240,255}
+_mm256_shuffle_ps ys ys ys {0,136,221,228} | _mm256_permute2x128_si256 y y y {0,1,2,3,32,33,49,128,8,19}
+_mm256_permute4x64_epi64 y y {0,27,216,228}
 _mm_min_epu32 x x x | _mm_shuffle_epi8 x x x | _mm_shuffle_epi32 x x {0x4E,0xB1,0x1B}
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
 _mm512_permutex2var_epi8 z z z z | _mm512_permutexvar_epi8 z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
@@ -74,7 +78,7 @@ _pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n | _tzcnt_u64 q q
 """
 CONSTANTS = {
     "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16), "_mm512_set_epi64": ("z", 8),
-    "_mm256_setr_epi32": ("y", 8)}
+    "_mm256_setr_epi32": ("y", 8), "_mm256_set_epi64x": ("y", 4)}
 
 PROGRAM = """
 #include <stdint.h>

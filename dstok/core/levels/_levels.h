@@ -108,10 +108,17 @@ static const Implementation IMPLEMENTATIONS[] = {
 };
 enum { IMPLEMENTATION_COUNT = sizeof(IMPLEMENTATIONS) / sizeof(*IMPLEMENTATIONS) };
 
-/* Whether all levels that the processor can run look for entries in the right lines: two hash functions must agree. */
-static inline int probes_agree(int vectors) {
+/* Fills the tables of the probe. Returns whether all levels that the processor can run look for entries in the right
+ * lines: their hash functions must agree. */
+static inline int probes_open(int vectors) {
 #ifdef DSTOK_X86
-    return !(vectors & VECTORS_AVX512) || lists_agree();
+    static uint64_t lines[8 << 4];
+    const PieceTable t = {.a = lines, .b = lines, .a_shift = 60, .b_shift = 60};
+    ProbeSample sample;
+    probe_sample(&sample);
+    probe_open();
+    return (!(vectors & VECTORS_AVX2) || batch_agrees(&t, &sample)) &&
+           (!(vectors & VECTORS_AVX512) || lists_agree(&t, &sample));
 #else
     (void)vectors;
     return 1;

@@ -39,7 +39,7 @@ static inline int few_chunk(const Implementation *level, const PieceTable *t, co
     return (int)(end - out);
 }
 
-/* Writes the ids of up to SHORT_TEXT pieces; returns their number, or PROBE_MISSED. `starts` is as for `probe_by`, and
+/* Writes the ids of up to SHORT_TEXT pieces; returns their number, or PROBE_MISSED. `starts` is as for `probe_portable`, and
  * `out` has room for SHORT_IDS. */
 static inline int probe_few(const Implementation *level, const PieceTable *t, const uint8_t *text, const uint32_t *starts,
                             int pieces, uint32_t *out) {

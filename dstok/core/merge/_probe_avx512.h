@@ -24,10 +24,13 @@ static inline __m512i probe_low(__m512i words, __m512i bits) {
     return _mm512_and_si512(words, _mm512_srlv_epi64(_mm512_set1_epi64(-1), _mm512_sub_epi64(_mm512_set1_epi64(64), kept)));
 }
 
+/* Stores the lines of hashes as bytes from `lines`, and fetches them. */
 SIMD_AVX512
-static inline void probe_prefetch(const uint64_t *lines, const uint32_t *line) {
+static inline void probe_lines(const uint64_t *lines, __m512i hash, __m128i shift, uint32_t *at) {
+    __m256i line = _mm512_cvtepi64_epi32(_mm512_srl_epi64(hash, shift));
+    _mm256_storeu_si256((__m256i *)at, _mm256_and_si256(line, _mm256_set1_epi32(-64)));
     for (int j = 0; j < 8; j++)
-        __builtin_prefetch(lines + 8 * (size_t)line[j]);
+        __builtin_prefetch((const uint8_t *)lines + at[j]);
 }
 
 /* The words at text + start[0], ..., text + start[7]. Plain loads: a gather costs more than twice as much on some
@@ -48,10 +51,8 @@ static inline void probe_hash_eight(const PieceTable *t, const uint8_t *text, co
                                       _mm256_loadu_si256((const __m256i *)starts));
     __m512i unused = _mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_slli_epi64(_mm512_cvtepu32_epi64(length), 3));
     __m512i key = _mm512_and_si512(probe_words(text, starts), _mm512_srlv_epi64(_mm512_set1_epi64(-1), unused));
-    __m512i hash = _mm512_srl_epi64(_mm512_mullo_epi64(key, _mm512_set1_epi64((long long)HASH_0)), shift);
     _mm512_storeu_si512(keys, key);
-    _mm256_storeu_si256((__m256i *)line, _mm512_cvtepi64_epi32(hash));
-    probe_prefetch(t->a, line);
+    probe_lines(t->a, _mm512_mullo_epi64(key, _mm512_set1_epi64((long long)HASH_0)), shift, line);
 }
 
 SIMD_AVX512 __attribute__((always_inline))
@@ -68,7 +69,7 @@ SIMD_AVX512
 static inline void probe_hash_all(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
                                   uint64_t *keys, uint32_t *line, PieceList *longer) {
     __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    __m128i shift = _mm_cvtsi32_si128(t->a_shift);
+    __m128i shift = _mm_cvtsi32_si128(t->a_shift - PROBE_LINE);
     int count = 0; /* not longer->count: the compiler would read it back after each store */
     for (int i = 0; i < pieces; i += 16) {
         const uint32_t *from = starts + i;
@@ -96,7 +97,7 @@ static inline void probe_hash_all(const PieceTable *t, const uint8_t *text, cons
 SIMD_AVX512
 static inline void probe_hash_longer(const PieceTable *t, const uint8_t *text, PieceList *list, uint64_t *keys_0,
                                      uint64_t *keys_1, uint64_t *keys_2) {
-    __m128i shift = _mm_cvtsi32_si128(t->b_shift);
+    __m128i shift = _mm_cvtsi32_si128(t->b_shift - PROBE_LINE);
     for (int i = 0; i < list->count; i += 8) {
         __m512i bits = _mm512_slli_epi64(
             _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(list->length + i))), 3);
@@ -114,8 +115,7 @@ static inline void probe_hash_longer(const PieceTable *t, const uint8_t *text, P
         _mm512_storeu_si512(keys_2 + i, key_2);
         hash = _mm512_xor_si512(_mm512_ror_epi64(hash, 32), key_0);
         hash = _mm512_mullo_epi64(hash, _mm512_set1_epi64((long long)HASH_0));
-        _mm256_storeu_si256((__m256i *)(list->line + i), _mm512_cvtepi64_epi32(_mm512_srl_epi64(hash, shift)));
-        probe_prefetch(t->b, list->line + i);
+        probe_lines(t->b, hash, shift, list->line + i);
     }
 }
 
@@ -152,37 +152,23 @@ static inline void probe_lists(const PieceTable *t, const uint8_t *text, const u
     uint32_t line[PROBE_LIST + 16];
     probe_hash_all(t, text, starts, pieces, keys, line, &longer);
     probe_hash_longer(t, text, &longer, keys_0, keys_1, keys_2);
-    for (int i = 0; i < pieces; i += 2) {
-        const uint64_t *lines[2] = {t->a + 8 * (size_t)line[i], t->a + 8 * (size_t)line[i + 1]};
-        pair_avx2(lines, keys + i, values + i);
+    for (int i = 0; i < pieces; i += 4) {
+        const uint64_t *const four[4] = {keys + i, keys + i + 1, keys + i + 2, keys + i + 3};
+        _mm256_storeu_si256((__m256i *)(values + i), four_avx2(t->a, line + i, four));
     }
     for (int i = 0; i < longer.count; i++)
-        values[longer.index[i]] = long_avx2(t->b + 8 * (size_t)longer.line[i], keys_0[i], keys_1[i], keys_2[i]);
+        values[longer.index[i]] = long_avx2(t->b + longer.line[i] / sizeof(uint64_t), keys_0[i], keys_1[i], keys_2[i]);
 }
 
-/* Whether the lists send pieces of all lengths to the same lines as `piece_line_a` and `piece_line_b`, where entries
- * are put. If not, the pieces would be merged again and again, and no wrong id would show it. */
+/* Whether the lists send pieces of all lengths to the lines where entries are put. */
 SIMD_AVX512
-static int lists_agree(void) {
-    static uint64_t lines[8 << 4];
-    PieceTable t = {.a = lines, .b = lines, .a_shift = 60, .b_shift = 60};
+static int lists_agree(const PieceTable *t, const ProbeSample *sample) {
     PieceList longer;
     uint64_t keys[4][MIDDLE + 16];
-    uint32_t starts[MIDDLE + 1] = {0}, line[MIDDLE + 16];
-    uint8_t text[MIDDLE * (MIDDLE + 1) / 2 + MIDDLE];
-    int wrong = 0;
-    for (uint32_t i = 0; i < sizeof(text); i++)
-        text[i] = (uint8_t)(i * 151 + 1);
-    for (uint32_t i = 0; i < MIDDLE; i++) /* piece i has i + 1 bytes */
-        starts[i + 1] = starts[i] + i + 1;
-    probe_hash_all(&t, text, starts, MIDDLE, keys[0], line, &longer);
-    probe_hash_longer(&t, text, &longer, keys[1], keys[2], keys[3]);
-    for (uint32_t i = 0; i < MIDDLE; i++) {
-        uint64_t key[3], *found = lines + 8 * (i < WORD ? line[i] : longer.line[i - WORD]);
-        key_of(text + starts[i], i + 1, key);
-        wrong |= found != (i < WORD ? piece_line_a(&t, key[0]) : piece_line_b(&t, key));
-    }
-    return !wrong && longer.count == MIDDLE - WORD;
+    uint32_t line[MIDDLE + 16];
+    probe_hash_all(t, sample->text, sample->starts, MIDDLE, keys[0], line, &longer);
+    probe_hash_longer(t, sample->text, &longer, keys[1], keys[2], keys[3]);
+    return longer.count == MIDDLE - WORD && probe_lines_agree(t, sample, line, longer.line);
 }
 
 /* Up to this many pieces the lists cost more than they save (50 ns a call). */

@@ -1,5 +1,5 @@
-/* The probe in batches of pieces, and the writing of ids: the loops for every processor. The levels with vectors run
- * the same loops with other steps.
+/* The probe in batches of pieces, and the writing of ids: the loops for every processor. In merge/_probe_avx2.h and
+ * merge/_probe_avx512.h vectors make the keys and lines.
  *
  * In: the starts of the pieces of a chunk. Out: their values in their first lines, and the missing pieces.
  * Invariant: that of _piece_table.h.
@@ -13,38 +13,36 @@
 
 #include "merge/_piece_table.h"
 
-/* The steps of a level: the low bytes of a word; the values of two short keys in two lines; the value of a long key;
- * which of four values are the pieces', as far as one can tell without the ring (bits). */
-typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
-typedef void (*ProbePair)(const uint64_t *const *lines, const uint64_t *keys, uint64_t *values);
-typedef uint64_t (*ProbeLong)(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2);
-typedef int (*ProbeFour)(const uint64_t *values, const uint32_t *starts);
+enum {
+    PROBE_LINE = 6,                /* log2 of a line's bytes */
+    PROBE_BYTES = 1 << PROBE_LINE,
+    PROBE_BATCH = 128,             /* pieces whose lines and keys fit the level-1 cache */
+};
 
-enum { PROBE_BATCH = 128 }; /* pieces whose lines and keys fit the level-1 cache */
-
-/* Lists the pieces whose value is wrong. */
-__attribute__((always_inline))
-static inline int probe_check(ProbeFour four, const PieceTable *t, const uint32_t *starts, int pieces,
-                              const uint64_t *values, uint32_t *missed) {
-    int count = 0;
-    for (size_t i = 0, end = (size_t)pieces; i < end; i += 4) {
-        if (__builtin_expect(four(values + i, starts + i) == 15, 1))
-            continue;
-        for (size_t k = i; k < end && k < i + 4; k++) {
-            missed[count] = (uint32_t)k;
-            count += piece_wrong(t, values[k], starts[k + 1] - starts[k]);
-        }
+/* Lists the wrong ones of the values of the pieces from number `from` to `to`; returns the length of the list. */
+static inline int probe_wrong(const PieceTable *t, const uint32_t *starts, size_t from, size_t to, const uint64_t *values,
+                              uint32_t *missed, int count) {
+    for (size_t i = from; i < to; i++) {
+        missed[count] = (uint32_t)i;
+        count += piece_wrong(t, values[i], starts[i + 1] - starts[i]);
     }
     return count;
 }
 
-/* The values of all pieces of a chunk, and the list of the missing ones. `starts` has pieces + 1, and four more may be
- * read. */
-__attribute__((always_inline))
-static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, ProbeFour four, const PieceTable *t,
-                           const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values, uint32_t *missed) {
-    uint64_t keys[PROBE_BATCH + 1], long_keys[PROBE_BATCH][3];
-    const uint64_t *lines[PROBE_BATCH + 1], *long_lines[PROBE_BATCH], *a = t->a, *b = t->b;
+/* Whether four values are the pieces', as far as one can tell without the ring. */
+static inline int probe_four_fit(const uint64_t *values, const uint32_t *starts) {
+    int fit = 1;
+    for (int i = 0; i < 4; i++)
+        fit &= (values[i] >> 2 & 63) == starts[i + 1] - starts[i] && values[i] & 3;
+    return fit;
+}
+
+/* The values of all pieces of a chunk, and the list of the missing ones. `starts` has pieces + 1, and eight more may be
+ * read; seven more values may be written. */
+static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                          uint32_t *missed) {
+    uint64_t keys[PROBE_BATCH], long_keys[PROBE_BATCH][3];
+    const uint64_t *lines[PROBE_BATCH], *long_lines[PROBE_BATCH];
     uint16_t longer[PROBE_BATCH + 1];
     int a_shift = t->a_shift, b_shift = t->b_shift;
     for (int base = 0; base < pieces; base += PROBE_BATCH) {
@@ -57,49 +55,62 @@ static inline int probe_by(ProbeLow low, ProbePair pair, ProbeLong of_long, Prob
             end = from[i + 1];
             uint64_t key, length = end - start, is_short = (uint64_t)((int64_t)(length - WORD - 1) >> 63);
             memcpy(&key, text + start, WORD);
-            keys[i] = key = low(key, (uint32_t)length);
-            lines[i] = a + 8 * (hash_first(key) >> a_shift & is_short);
+            keys[i] = key = key_low(key, (uint32_t)length);
+            lines[i] = t->a + 8 * (hash_first(key) >> a_shift & is_short);
             __builtin_prefetch(lines[i]);
             longer[longs] = (uint16_t)i;
             longs += 1 + is_short;
             start = end;
         }
-        keys[size] = 0;
-        lines[size] = a;
         for (size_t j = 0; j < longs; j++) {
             uint32_t start = from[longer[j]], length = from[longer[j] + 1] - start;
             uint64_t *key = long_keys[j];
             memcpy(key, text + start, MIDDLE);
-            key[1] = low(key[1], length - WORD);
-            key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
-            long_lines[j] = b + 8 * (hash_first(key_mix(key)) >> b_shift);
+            key[1] = key_low(key[1], length - WORD);
+            key[2] = key_low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
+            long_lines[j] = t->b + 8 * (hash_first(key_mix(key)) >> b_shift);
             __builtin_prefetch(long_lines[j]);
         }
-        for (size_t i = 0; i < (size_t)size; i += 2)
-            pair(lines + i, keys + i, to + i);
+        for (size_t i = 0; i < (size_t)size; i++)
+            to[i] = piece_value_a(lines[i], keys[i]);
         for (size_t j = 0; j < longs; j++)
-            to[longer[j]] = of_long(long_lines[j], long_keys[j][0], long_keys[j][1], long_keys[j][2]);
+            to[longer[j]] = piece_value_b(long_lines[j], long_keys[j][0], long_keys[j][1], long_keys[j][2]);
     }
-    return probe_check(four, t, starts, pieces, values, missed);
+    int count = 0;
+    for (size_t i = 0, end = (size_t)pieces; i < end; i += 4)
+        if (__builtin_expect(!probe_four_fit(values + i, starts + i), 0))
+            count = probe_wrong(t, starts, i, i + 4 < end ? i + 4 : end, values, missed, count);
+    return count;
 }
 
-__attribute__((always_inline))
-static inline void pair_portable(const uint64_t *const *lines, const uint64_t *keys, uint64_t *values) {
-    values[0] = piece_value_a(lines[0], keys[0]);
-    values[1] = piece_value_a(lines[1], keys[1]);
+/* A text of pieces of all lengths that have a key: piece i has i + 1 bytes. */
+typedef struct {
+    uint32_t starts[MIDDLE + 1];
+    uint8_t text[MIDDLE * (MIDDLE + 1) / 2 + MIDDLE];
+} ProbeSample;
+
+static inline void probe_sample(ProbeSample *sample) {
+    sample->starts[0] = 0;
+    for (uint32_t i = 0; i < sizeof(sample->text); i++)
+        sample->text[i] = (uint8_t)(i * 151 + 1);
+    for (uint32_t i = 0; i < MIDDLE; i++)
+        sample->starts[i + 1] = sample->starts[i] + i + 1;
 }
 
-__attribute__((always_inline))
-static inline int four_portable(const uint64_t *values, const uint32_t *starts) {
-    int fine = 0;
-    for (int i = 0; i < 4; i++)
-        fine |= ((values[i] >> 2 & 63) == starts[i + 1] - starts[i] && values[i] & 3) << i;
-    return fine;
-}
-
-static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
-                          uint32_t *missed) {
-    return probe_by(key_low, pair_portable, piece_value_b, four_portable, t, text, starts, pieces, values, missed);
+/* Whether `lines` and `long_lines` of the pieces, in bytes, are those of `piece_line_a` and `piece_line_b`, where entries are
+ * put. If not, pieces would be merged again and again, and no wrong id would show it. */
+static inline int probe_lines_agree(const PieceTable *t, const ProbeSample *sample, const uint32_t *lines,
+                                    const uint32_t *long_lines) {
+    int wrong = 0;
+    for (uint32_t i = 0; i < MIDDLE; i++) {
+        uint64_t key[3];
+        key_of(sample->text + sample->starts[i], i + 1, key);
+        if (i < WORD)
+            wrong |= t->a + lines[i] / sizeof(*t->a) != piece_line_a(t, key[0]);
+        else
+            wrong |= t->b + long_lines[i - WORD] / sizeof(*t->b) != piece_line_b(t, key);
+    }
+    return !wrong;
 }
 
 /* Writes the ids that a value has; returns their end. */

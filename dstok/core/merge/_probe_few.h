@@ -10,7 +10,10 @@
 #include "merge/_few.h"
 #include "merge/_probe_avx2.h"
 
+/* The steps of a level: the low bytes of a word; the value of a short key in a line; that of a long key. */
+typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
 typedef uint64_t (*ProbeShort)(const uint64_t *line, uint64_t key);
+typedef uint64_t (*ProbeLong)(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2);
 
 /* The value of a piece in its first line; it may be wrong. */
 __attribute__((always_inline))

@@ -68,6 +68,10 @@ EMULATED __m256i _mm256_setr_epi32(int a, int b, int c, int d, int e, int f, int
 EMULATED __m256i _mm256_set_epi32(int h, int g, int f, int e, int d, int c, int b, int a) {
     return _mm256_setr_epi32(a, b, c, d, e, f, g, h);
 }
+EMULATED __m256i _mm256_set_epi64x(long long d, long long c, long long b, long long a) {
+    const long long lanes[4] = {a, b, c, d};
+    return _mm256_loadu_si256(lanes);
+}
 
 /* Lane by lane, from two vectors: A and B are their lanes, as types of C. */
 #define LANES(name, V, u, T, expression) \
@@ -86,10 +90,14 @@ LANES(_mm256_or_si256, __m256i, u64, uint64_t, A | B)
 LANES(_mm256_andnot_si256, __m256i, u64, uint64_t, ~A & B)
 LANES(_mm256_add_epi32, __m256i, u32, uint32_t, A + B)
 LANES(_mm256_sub_epi32, __m256i, u32, uint32_t, A - B)
+LANES(_mm256_mullo_epi32, __m256i, u32, uint32_t, A * B)
+LANES(_mm256_mul_epu32, __m256i, u64, uint64_t, (A & 0xFFFFFFFF) * (B & 0xFFFFFFFF))
 LANES(_mm256_min_epu32, __m256i, u32, uint32_t, A < B ? A : B)
 LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
+LANES(_mm256_cmpeq_epi32, __m256i, u32, uint32_t, A == B ? ~0u : 0)
 LANES(_mm256_cmpeq_epi64, __m256i, u64, uint64_t, A == B ? ~0ull : 0)
 LANES(_mm256_srlv_epi32, __m256i, u32, uint32_t, B > 31 ? 0 : A >> B)
+LANES(_mm256_srlv_epi64, __m256i, u64, uint64_t, B > 63 ? 0 : A >> B)
 
 /* Shifts of all lanes by the same number of bits, given as an int or in a vector. */
 #define SHIFT(name, V, u, C, count, expression) \
@@ -98,6 +106,9 @@ LANES(_mm256_srlv_epi32, __m256i, u32, uint32_t, B > 31 ? 0 : A >> B)
         EACH(COUNT(a, u)) a.u[i] = n >= 8 * sizeof a.u[0] ? 0 : (expression); \
         return a; \
     }
+SHIFT(_mm256_slli_epi32, __m256i, u32, unsigned, by, a.u32[i] << n)
+SHIFT(_mm256_slli_epi64, __m256i, u64, unsigned, by, a.u64[i] << n)
+SHIFT(_mm256_srl_epi32, __m256i, u32, __m128i, by.u64[0], a.u32[i] >> n)
 SHIFT(_mm256_srli_epi64, __m256i, u64, unsigned, by, a.u64[i] >> n)
 
 /* The highest bit of each lane. */
@@ -109,6 +120,7 @@ SHIFT(_mm256_srli_epi64, __m256i, u64, unsigned, by, a.u64[i] >> n)
     }
 MOVEMASK(_mm_movemask_epi8, __m128i, u8)
 MOVEMASK(_mm256_movemask_epi8, __m256i, u8)
+MOVEMASK(_mm256_movemask_ps, __m256, u32)
 MOVEMASK(_mm256_movemask_pd, __m256d, u64)
 
 /* Bytes of `b` where the highest bit of `k` is set. */
@@ -144,6 +156,8 @@ CONVERT(_mm256_cvtepu32_epi64, __m256i, u64, __m128i, u32)
 
 /* Parts of vectors. */
 CONVERT(_mm256_castsi256_si128, __m128i, u64, __m256i, u64)
+CONVERT(_mm256_castps_si256, __m256i, u64, __m256, u64)
+CONVERT(_mm256_castsi256_ps, __m256, u64, __m256i, u64)
 CONVERT(_mm256_castsi256_pd, __m256d, u64, __m256i, u64)
 EMULATED __m128i _mm256_extracti128_si256(__m256i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 1)); }
 EMULATED __m256i _mm256_broadcastsi128_si256(__m128i a) { __m256i r; EACH(2) memcpy(r.u8 + 16 * i, &a, 16); return r; }
@@ -165,6 +179,22 @@ PICK(_mm_unpackhi_epi64, __m128i, u64, (i & 1 ? b : a).u64[1])
 PICK(_mm256_unpacklo_epi64, __m256i, u64, (i & 1 ? b : a).u64[i & 2])
 PICK(_mm256_unpackhi_epi64, __m256i, u64, (i & 1 ? b : a).u64[(i & 2) + 1])
 
+/* The same by a number that the instruction holds. */
+#define PICK_BY(name, V, u, expression) \
+    EMULATED V name(V a, V b, int from) { \
+        V r; \
+        EACH(COUNT(r, u)) r.u[i] = expression; \
+        return r; \
+    }
+PICK_BY(_mm256_blend_epi32, __m256i, u32, (BIT(from) ? b : a).u32[i])
+PICK_BY(_mm256_shuffle_ps, __m256, u32, (i & 2 ? b : a).u32[(i & 4) + (from >> 2 * (i & 3) & 3)])
+PICK_BY(_mm256_permute2x128_si256, __m256i, u64,
+        from >> (i & 2 ? 7 : 3) & 1 ? 0 : (from >> (i & 2 ? 5 : 1) & 1 ? b : a).u64[(from >> (i & 2 ? 4 : 0) & 1) * 2 + (i & 1)])
+EMULATED __m256i _mm256_permute4x64_epi64(__m256i a, int from) {
+    __m256i r;
+    EACH(4) r.u64[i] = a.u64[from >> 2 * i & 3];
+    return r;
+}
 
 /* Bits of words. */
 EMULATED unsigned long long _pdep_u64(unsigned long long a, unsigned long long mask) {
@@ -201,6 +231,7 @@ EMULATED unsigned long long _bzhi_u64(unsigned long long a, unsigned count) {
 #undef MOVEMASK
 #undef CONVERT
 #undef PICK
+#undef PICK_BY
 #undef NEAREST
 #undef GATHER_256
 
