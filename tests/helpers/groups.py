@@ -1,7 +1,7 @@
 """Which tests run in one process, one after the other: a group shares what it has made (kept.py).
 
-In: the name of a test, as pytest prints it. Out: its group: the real model that one of its parameters names, else its
-file. Upstream's tokenizer of a model, seconds and 100 MB, is so loaded once in a run.
+In: the name of a test, as pytest prints it. Out: its group: the real model that one of its parameters names, published or
+fetched (fetched_models.py), else its file. Upstream's tokenizer of a model, seconds and 100 MB, is so loaded once in a run.
 Invariant: the name alone tells the group, so that the process that hands out the tests, which has not collected them,
 finds the same groups as those that run them. pytest-xdist's own mark for groups has no effect from pytest 9.2 on, and
 nothing says so (pytest-xdist's issue 1386).
@@ -36,9 +36,11 @@ def real_models() -> set[str]:
 @cache
 def _models() -> tuple[set[str], re.Pattern[str]]:
     """The real models; what finds the name of any model between the parameters of a test, the longest one that fits."""
+    import fetched_models
+
     import dstok  # tests/conftest.py says which one, when this module is there already
 
-    real = real_models()
+    real = real_models() | {*fetched_models.NAMES}
     names = sorted({*real, *dstok.models()}, key=len, reverse=True)
     return real, re.compile(rf"(?<=[-\[])(?:{'|'.join(map(re.escape, names))})(?=[-\]])")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fetched_models import both
 from judges import judge
 from kept import kept
 from llguidance import LLMatcher, LLTokenizer
@@ -73,16 +74,10 @@ def test_tokens_of_llguidance(model: str) -> None:
             assert ours.tokenize_str(text, parse_special=special) == theirs.tokenize_str(text, parse_special=special)
 
 
-@kept(most=1)
-def characters(name: str) -> tuple[dstok.Tokenizer, str]:
-    path = judge(f"npm/{name}/tokenizer.json")
-    return dstok.load(path), path.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("name", ["llama2", "yi"])
 def test_models_of_characters_in_llguidance(name: str) -> None:
     """Tokens and ids; llguidance puts no space before a text, since a grammar forces text inside of another one."""
-    tok, file = characters(name)
+    (tok, _), file = both(name), judge(f"npm/{name}/tokenizer.json").read_text(encoding="utf-8")
     ours, theirs = ll_tokenizer(tok, eos_token=2), LLTokenizer(file, eos_token=2)
     for id in range(tok.vocab_size):
         assert ours.decode_bytes([id]) == theirs.decode_bytes([id]) and ours.is_special_token(id) == theirs.is_special_token(id)
@@ -162,7 +157,7 @@ def test_parts_of_characters_in_outlines_core() -> None:
 
 def test_models_of_characters_in_outlines() -> None:
     """Spaces for U+2581, and bytes for tokens such as "<0xE4>"."""
-    tok, _ = characters("llama2")
+    tok, _ = both("llama2")
     made = vocabulary(tok, eos_token_id=2)
     assert (made.get(b" world"), made.get(b"\xff")) == ([tok.token_to_id("▁world")], [tok.token_to_id("<0xFF>")])
     index = Index("(🦙|é)+ world", made)
@@ -234,7 +229,7 @@ def test_models_of_characters_in_xgrammar(name: str) -> None:
 
     from dstok.integrations.xgrammar import tokenizer_info
 
-    tok, _ = characters(name)
+    tok, _ = both(name)
     spelled = [token for token, _ in sorted(tok.get_vocab().items(), key=lambda item: item[1])]
     theirs = xgrammar.TokenizerInfo(spelled, xgrammar.VocabType.BYTE_FALLBACK, stop_token_ids=[2])
     ours = tokenizer_info(tok, stop_token_ids=2)

@@ -7,11 +7,10 @@ import random
 from typing import Any
 
 import pytest
-from character_models import ALPHABET, PREPEND, REAL, added_token, character_json, random_models
+from character_models import ALPHABET, PREPEND, added_token, character_json, random_models
+from fetched_models import TODAY, both
 from hypothesis import given
 from hypothesis import strategies as st
-from judges import judge
-from kept import kept
 from shared_data import CORPORA, corpus
 from shares import share
 from tokenizers import Tokenizer as Upstream
@@ -82,25 +81,19 @@ def check_in_parts(tok: Tokenizer, text: str, step: int) -> None:
     assert found + stream.finish().tolist() == ids == growing.ids
 
 
-@kept()
-def real(name: str) -> tuple[Tokenizer, Upstream]:
-    path = judge(f"npm/{name}/tokenizer.json")
-    return Tokenizer.from_json(path), Upstream.from_file(str(path))
-
-
 @pytest.mark.parametrize("corpus_name", CORPORA)
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", TODAY)
 def test_corpora(name: str, corpus_name: str) -> None:
     """Ids and offsets of documents; upstream takes a second for two megabytes."""
-    tok, upstream = real(name)
+    tok, upstream = both(name)
     text = corpus(corpus_name)
     for start in share(range(0, len(text), DOCUMENT), 40):
         check(tok, upstream, text[start : start + DOCUMENT])
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", TODAY)
 def test_code_points_in_contexts(name: str) -> None:
-    tok, upstream = real(name)
+    tok, upstream = both(name)
     for first in share(range(0, 0x110000, BLOCK), 40):
         characters = [chr(c) for c in range(first, first + BLOCK) if not 0xD800 <= c < 0xE000]
         for context in CONTEXTS:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tokenizers
 from family_texts import fixture_texts
+from fetched_models import both
 from judges import judge, rank_file
-from kept import kept
 from shared_data import CORPORA, corpus
 from shares import share
 
@@ -16,12 +15,6 @@ import dstok
 from dstok.tables.kernels import TEKKEN, find_kernel
 
 LIVE = {"gptoss": (446_189, 199_742), "mistral_nemo": (269_443, 129_816)}  # all merges, and the live ones
-
-
-@kept(most=1)
-def both(name: str) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
-    folder = judge(f"npm/{name}")
-    return dstok.load(folder), tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -36,16 +29,17 @@ def test_ids(name: str) -> None:
         assert tok.decode(expected.ids) == text
 
 
-def test_gpt_oss_as_a_rank_file(tmp_path: Path) -> None:
-    """Its live merges are those of o200k's ranks, so the file is tiktoken's."""
-    tok, _ = both("gptoss")
-    tok.to_tiktoken(tmp_path / "ranks")
+@pytest.mark.parametrize("name", ["gptoss"])
+def test_as_a_rank_file(name: str, tmp_path: Path) -> None:
+    """The live merges of gpt-oss are those of o200k's ranks, so the file is tiktoken's."""
+    both(name)[0].to_tiktoken(tmp_path / "ranks")
     assert (tmp_path / "ranks").read_bytes() == rank_file("o200k_base")
 
 
-def test_nemos_two_files() -> None:
-    """Its tekken.json has the same tokens; special tokens have other names from 18 on."""
-    tok, _ = both("mistral_nemo")
+@pytest.mark.parametrize("name", ["mistral_nemo"])
+def test_two_files(name: str) -> None:
+    """The tekken.json of Nemo has the same tokens; special tokens have other names from 18 on."""
+    tok, _ = both(name)
     assert find_kernel(tok.inspect().automaton).rules == TEKKEN
     tekken = dstok.load(judge("mistral/mistral_common/data/tekken_240718.json"))
     assert [tok._bpe.token(id) for id in range(1000, 131_072)] == [tekken._bpe.token(id) for id in range(1000, 131_072)]
