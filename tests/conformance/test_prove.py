@@ -10,6 +10,7 @@ import pytest
 from character_models import character_json, metaspace
 from cli_process import run
 from images import MODELS, TODAY, Parts
+from kept import kept
 from shares import share
 from small_models import model_json
 from smaller_models import smaller_json
@@ -18,7 +19,7 @@ import dstok
 from dstok.calls.growing import GrowingText
 from dstok.tables.kernels import LETTER, LLM, PUNCT
 from dstok.testing import prove
-from dstok.testing.prove import steps
+from dstok.testing.prove import Step, steps
 from dstok.testing.textbook import Textbook
 
 Change = Callable[[Parts], None]
@@ -87,6 +88,11 @@ FAULTS: list[tuple[str, str, Change]] = [  # the model, the step that must fail,
 ]
 
 
+@kept(most=1)
+def step_of(model: Path, name: str) -> Step:
+    return dict(steps(dstok.Tokenizer.from_image(model)))[name]()
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The image of a model by its name in FAULTS."""
@@ -102,11 +108,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return image
 
 
-@pytest.mark.parametrize(("model", "name", "change"), FAULTS, ids=[f"{model}, {name}" for model, name, _ in FAULTS])
+@pytest.mark.parametrize(("model", "name", "change"), [*share(FAULTS, 3)])
 def test_a_changed_table_makes_its_step_fail(
     model: str, name: str, change: Change, images: Callable[[str], Path], tmp_path: Path,
 ) -> None:
-    whole = dict(steps(dstok.Tokenizer.from_image(images(model))))[name]()
+    whole = step_of(images(model), name)
     assert whole.faults == ()
     parts = Parts(images(model))
     change(parts)
