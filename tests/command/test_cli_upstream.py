@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_process import fails, file, json_lines, ok, run, tiny_model
+from smaller_models import smaller_json
 
 import dstok
 from dstok import chat, corpus
@@ -25,29 +26,36 @@ def text(tmp_path: Path) -> str:
     return file(str(tmp_path / "text.txt"), TEXT.encode())
 
 
-def test_corpus(tmp_path: Path, text: str) -> None:
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """V3's file with a small vocabulary, in which the ids of `TEXT` are the same. The whole one takes a second each time."""
+    return file(str(tmp_path / "smaller.json"), smaller_json("deepseek-v3").encode())
+
+
+def test_corpus(tmp_path: Path, text: str, model: str) -> None:
     """The plan names the version, so that the corpus is verified by the same tables."""
     for name, words, ids in (("old", (), OLD_IDS), ("new", UPSTREAM, NEW_IDS)):
-        ok("corpus", text, "--out", str(tmp_path / name), "--workers", "1", *words, "--json")
+        ok("corpus", text, "-m", model, "--out", str(tmp_path / name), "--workers", "1", *words, "--json")
         assert [row.tolist() for row in corpus.open(tmp_path / name)] == [ids]
-        assert list(verify(tmp_path / name)) == [] == list(verify(tmp_path / name, model="deepseek-v3"))
-    assert "upstream" in fails("corpus", text, "--out", str(tmp_path / "new"), "--workers", "1")
-    corpus.tokenize(text, tmp_path / "call", upstream=NEW, workers=1)
-    corpus.tokenize(text, tmp_path / "object", model=dstok.load("deepseek-v3"), upstream=NEW, workers=1)
+        assert list(verify(tmp_path / name)) == [] == list(verify(tmp_path / name, model=model))
+    assert "upstream" in fails("corpus", text, "-m", model, "--out", str(tmp_path / "new"), "--workers", "1")
+    corpus.tokenize(text, tmp_path / "call", model=model, upstream=NEW, workers=1)
+    corpus.tokenize(text, tmp_path / "object", model=dstok.load(model), upstream=NEW, workers=1)
     for made in ("call", "object"):
         assert np.concatenate([*corpus.open(tmp_path / made)]).tolist() == NEW_IDS
-        assert list(verify(tmp_path / made)) == []
+        assert list(verify(tmp_path / made, model=model)) == []
 
 
-def test_chat(tmp_path: Path) -> None:
+def test_chat(tmp_path: Path, model: str) -> None:
     talk = [{"role": "user", "content": TEXT}]
     path = file(str(tmp_path / "talk.json"), json.dumps(talk).encode())
-    wanted = chat.encode(dstok.load("deepseek-v3", upstream=NEW), talk, "v3")
-    assert wanted.ids != chat.encode(dstok.load("deepseek-v3"), talk, "v3").ids
-    [found] = json_lines(ok("chat", "encode", "--version", "v3", *UPSTREAM, path))
+    wanted = chat.encode(dstok.load(model, upstream=NEW), talk, "v3")
+    assert wanted.ids != chat.encode(dstok.load(model), talk, "v3").ids
+    words = ("-m", model, "--version", "v3", *UPSTREAM, path)
+    [found] = json_lines(ok("chat", "encode", *words))
     assert found["input_ids"] == wanted.ids
-    assert ok("chat", "count", "--version", "v3", *UPSTREAM, path) == b"%d\n" % len(wanted.ids)
-    assert ok("chat", "show", "--version", "v3", *UPSTREAM, path).startswith(b"%d tokens" % len(wanted.ids))
+    assert ok("chat", "count", *words) == b"%d\n" % len(wanted.ids)
+    assert ok("chat", "show", *words).startswith(b"%d tokens" % len(wanted.ids))
 
 
 def test_view(tmp_path: Path, text: str) -> None:
