@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from compiled import compiled
 from newer_upstream import NAME, newer_path
 from real_models import real_json
 from smaller_models import smaller_json
@@ -53,14 +54,14 @@ def test_a_contraction_that_it_does_not_take_is_named(tmp_path: Path, model: str
     """U+017F after a quote, by texts that verify makes itself."""
     path = tmp_path / "tokenizer.json"
     path.write_text(real_json(model), encoding="utf-8")
-    found = verify(f"tokenizers:{path}", model=load(path), seconds=120, checks=[check, "added tokens as text"])
+    found = verify(f"tokenizers:{path}", model=compiled(real_json(model)), seconds=120, checks=[check, "added tokens as text"])
     assert [(each.cause, each.title) for each in found.findings] == [LONG_S], str(found)
 
 
 def test_merges_in_another_order_are_named(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(real_json("glm-4.7-flash"), encoding="utf-8")
-    found = verify(f"tokenizers:{path}", model=load(path), seconds=120, checks=["corpora"], corpus=["\uc784\u4ef6"])
+    found = verify(f"tokenizers:{path}", model=compiled(real_json("glm-4.7-flash")), seconds=120, checks=["corpora"], corpus=["\uc784\u4ef6"])
     assert [(each.cause, each.title) for each in found.findings] == [ORDER], str(found)
 
 
