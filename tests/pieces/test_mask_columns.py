@@ -51,9 +51,8 @@ def masks_library(core: Path, folder: Path) -> ctypes.CDLL:
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
 def test_each_byte_at_each_column(tmp_path: Path) -> None:
     made = masks_library(CORE, tmp_path)
-    for name in levels()[1:]:
-        for rules in KINDS:
-            assert made.compare_ascii(VECTORS[name], rules) == BLOCKS, (name, rules)
+    for name, rules in share(itertools.product(levels()[1:], KINDS), 3):
+        assert made.compare_ascii(VECTORS[name], rules) == BLOCKS, (name, rules)
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
