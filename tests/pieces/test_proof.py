@@ -9,10 +9,12 @@ from __future__ import annotations
 import ctypes
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kept import let_go
 from reference import DEEP
 from shares import chance_of_today, seeds
 
@@ -46,6 +48,13 @@ FAULTS = [
     (THREES, "_rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & four);\n}\n\n/* The digits"),
 ]
 TODAY = seeds(len(FAULTS), 1)
+
+
+@pytest.fixture(autouse=True)
+def freed() -> Iterator[None]:
+    """A proof takes hundreds of megabytes, and its parts refer to each other."""
+    yield
+    let_go()
 
 
 @pytest.fixture
