@@ -32,7 +32,7 @@ def model_file(model: str, folder: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("model", COUNTS)
+@pytest.mark.parametrize("model", [*share(COUNTS, 2)])
 def test_the_changes_are_all(model: str, tmp_path: Path) -> None:
     """Each text of a change has other ids; no text without such a code point has."""
     path = model_file(model, tmp_path)
