@@ -17,6 +17,7 @@ import tiktoken
 from fetched_models import both
 from judges import judge, rank_file
 from shared_data import CORPORA, corpus
+from shares import share
 
 import dstok
 from dstok.formats.rank_folders import WRAPPERS
@@ -81,7 +82,7 @@ SETTINGS = {  # BOS, EOS, ids in all, and the id of the first special token abov
 }
 
 
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("name", [*share(FOLDERS, 2)])
 def test_a_folder_of_the_hub(name: str, tmp_path: Path) -> None:
     tok, ours, theirs = FOLDERS[name](tmp_path)
     assert (tok.bos_id, tok.eos_id, tok.vocab_size, tok.special_tokens[SPECIAL[name][0]]) == SETTINGS[name]
