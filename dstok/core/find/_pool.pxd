@@ -5,7 +5,6 @@ from libc.stdint cimport uint32_t
 
 from dstok.core.merge._bpe cimport BPE
 from dstok.core.merge._pieces cimport PieceMemory
-from dstok.core.simd._level cimport PieceTable
 from dstok.core.find._workspace cimport Workspace
 
 cdef extern from "find/_late.h":
@@ -30,8 +29,8 @@ cdef class Pool:
 
     cdef bint _hold(self, int place) noexcept
     cdef Workspace lease(self)
-    cdef const PieceTable *take_table(self) noexcept
-    cdef void give_table(self) noexcept
+    cdef PyObject *take_first(self) noexcept
+    cdef void give_first(self) noexcept
     cdef PieceMemory _common_table(self)
     cdef int _keep(self, int place) except -1
     cdef void release(self, Workspace w) noexcept

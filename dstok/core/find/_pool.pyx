@@ -16,7 +16,6 @@ from libc.string cimport memset
 
 from dstok.core.merge._bpe cimport BPE
 from dstok.core.merge._pieces cimport PieceMemory
-from dstok.core.simd._level cimport PieceTable
 from dstok.core.find._workspace cimport Workspace
 
 cdef extern from "find/_slot.h":
@@ -111,16 +110,16 @@ cdef class Pool:
         if w.place >= 0:
             slot_give_with_gil(&self.slots[w.place], w.process)
 
-    cdef const PieceTable *take_table(self) noexcept:
-        """Holds the first workspace, and gives its piece table to read. NULL if it is in use or not made yet."""
+    cdef PyObject *take_first(self) noexcept:
+        """Holds the first workspace, and gives it. NULL if it is in use or not made yet."""
         if not self._hold(0):
             return NULL
         if self.kept[0] == NULL:
-            self.give_table()
+            self.give_first()
             return NULL
-        return &(<Workspace>self.kept[0]).table
+        return self.kept[0]
 
-    cdef void give_table(self) noexcept:
+    cdef void give_first(self) noexcept:
         slot_give_with_gil(&self.slots[0], slot_process)
 
     def workspaces(self):

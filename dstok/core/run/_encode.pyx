@@ -60,10 +60,11 @@ cdef class Encoder:
         self, LeftFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
     ):
         self.finder = finder
-        self.bpe, self.run = bpe, Pass(finder, IdSink(bpe))
+        sink = IdSink(bpe)
+        self.bpe, self.run = bpe, Pass(finder, sink)
         self.normalizer = normalizer
         self.pool = Pool(bpe, direct)
-        self.short_pass = ShortPass(finder, self.pool, normalizer)
+        self.short_pass = ShortPass(finder, sink, self.pool, normalizer)
         self.size = size
 
     def __dealloc__(self):

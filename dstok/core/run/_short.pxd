@@ -3,9 +3,11 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
 from dstok.core.find._finder cimport LeftFinder
+from dstok.core.find._id_sink cimport IdSink
 from dstok.core.text._normalize cimport Normalizer
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport Pool
+from dstok.core.find._workspace cimport Workspace
 
 cdef extern from "Python.h":
     bint PyUnicode_CheckExact(object) noexcept
@@ -25,12 +27,15 @@ cdef extern from "merge/_few.h":
 @cython.final
 cdef class ShortPass:
     cdef LeftFinder finder
+    cdef IdSink sink
     cdef Pool pool
     cdef bint serves          # ASCII
     cdef bint serves_all      # other texts, too
     cdef int prefix
 
     cdef int ids(self, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out) noexcept
+    cdef int merged(
+        self, Workspace w, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) noexcept
 
 
 cdef inline int short_ids(ShortPass short, object text, Policy policy, uint32_t *out) noexcept:

@@ -3,17 +3,21 @@
 In: a `str` of up to `SHORT_TEXT` bytes of UTF-8, by the width of its storage, and a policy. Out: its ids in memory of
 the caller, or `GENERAL`: then the general path encodes the text as a whole.
 Invariant: the ids are those of the general path. The pieces come from the same mask kernel, and the ids from the same
-piece table. A text is `GENERAL` if the table lacks one of its pieces, if an added token may begin in it, or if it has a
-lone surrogate.
+piece table or the same merging. A text is `GENERAL` if an added token may begin in it, if it has a lone surrogate, or
+if the kernel does not settle it.
 
-Text, starts and values lie on the stack, so there is no run state and nothing to free. The table belongs to the first
-workspace of the pool. The pass holds it only while it reads ids, and writes nothing to it.
+Text, starts and values lie on the stack, so there is no run state and nothing to free. The table is that of the pool's
+first workspace, which the pass holds meanwhile. Only a text with a piece that the table lacks needs the rest of the
+workspace.
 """
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
+from cpython.object cimport PyObject
+
+from dstok.core.find._workspace cimport FINE, Workspace
 from dstok.core.merge._pieces cimport PAD
 from dstok.core.text._normalize cimport PREFIX_NONE, puts_space
 from dstok.core.simd._level cimport FIRST_PAD, Implementation, PieceTable
@@ -34,8 +38,8 @@ cdef enum:
 cdef class ShortPass:
     """Serves a model with a mask kernel. A normalizer must leave ASCII as it is, but for a prefix; then ASCII only."""
 
-    def __cinit__(self, LeftFinder finder not None, Pool pool not None, Normalizer normalizer):
-        self.finder, self.pool = finder, pool
+    def __cinit__(self, LeftFinder finder not None, IdSink sink not None, Pool pool not None, Normalizer normalizer):
+        self.finder, self.sink, self.pool = finder, sink, pool
         self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
         self.prefix = PREFIX_NONE if normalizer is None else normalizer.prefix
         self.serves_all = self.serves and normalizer is None
@@ -44,7 +48,7 @@ cdef class ShortPass:
         """Writes the ids of a short text in the storage of a `str`; returns their number, or `GENERAL`."""
         cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
         cdef uint32_t starts[SHORT_TEXT + 1 + BLOCK]
-        cdef const PieceTable *table
+        cdef PyObject *first
         cdef int pieces, count
         if kind:
             length = short_utf8(data, kind, length, text, self.finder.level)
@@ -64,12 +68,27 @@ cdef class ShortPass:
         pieces = self.finder.starts_of(text, <int>length, starts)
         if pieces < 0:
             return GENERAL
-        table = self.pool.take_table()
-        if table == NULL:
+        first = self.pool.take_first()
+        if first == NULL:
             return GENERAL
-        count = probe_few(self.finder.level, table, text, starts, pieces, out)
-        self.pool.give_table()
+        count = probe_few(self.finder.level, &(<Workspace>first).table, text, starts, pieces, out)
+        if count == GENERAL:
+            count = self.merged(<Workspace>first, text, starts, pieces, out)
+        self.pool.give_first()
         return count
+
+    cdef int merged(
+        self, Workspace w, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out
+    ) noexcept:
+        """Does what `probe_few` does, and merges the pieces that the table lacks; `GENERAL` if memory is out."""
+        w.begin(False, False)
+        memcpy(w.starts, starts, (pieces + 1) * sizeof(uint32_t))
+        w.pieces = pieces
+        self.sink.take(w, text)
+        if w.status != FINE:
+            return GENERAL
+        memcpy(out, w.out, w.count * sizeof(uint32_t))
+        return <int>w.count
 
 
 cdef inline Py_ssize_t short_utf8(
