@@ -26,7 +26,7 @@
     target __attribute__((noinline)) \
     static int grid_plain_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                            GridState *s, GridEnd *end) { \
-        return grid_plain_by(t, set, narrow_##level, write, p, stop, final, full, s, end); \
+        return grid_plain_by(t, set, ahead, narrow_##level, write, p, stop, final, full, s, end); \
     } \
     target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                                  GridRun *run) { \

@@ -162,10 +162,10 @@ GRID_INLINE void grid_leave(int rules, uint32_t stop, int final, GridEnd end, Gr
 typedef int (*GridPlain)(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, GridState *s,
                          GridEnd *end);
 
-/* The masks of the next block are made before the rules of this one: both are long chains of dependent instructions, and
- * the processor sees only so many at a time. This copy of the rules has the masks of other characters as constants. */
-GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, GridNarrow narrow, GridWrite write, const uint8_t *p,
-                              uint32_t stop, int final, int full, GridState *s, GridEnd *plain) {
+/* This copy of the rules has the masks of other characters as constants. `ahead`: the masks of the next block are made before
+ * the rules of this one. Both are long chains of dependent instructions, and the processor sees only so many at a time. */
+GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, int ahead, GridNarrow narrow, GridWrite write,
+                              const uint8_t *p, uint32_t stop, int final, int full, GridState *s, GridEnd *plain) {
     GridEnd end = *plain;
     uint32_t look = final ? 64 : GRID_LOOK;
     int size, more;
@@ -175,7 +175,7 @@ GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, GridNarrow narro
         GridText x = {p + end.here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K};
         GridStarts found;
         more = end.here + GRID_ASCII + look <= stop;
-        if (more)
+        if (ahead && more)
             narrow(t, rules, x.p + GRID_ASCII, ~0ull, &next);
         grid_narrow(~0ull, 0, &m);
         s->cjk = 0;
@@ -183,8 +183,11 @@ GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, GridNarrow narro
         if (__builtin_expect(!size, 0))
             break;
         grid_append(rules, write, found, size, &end);
-        m = next;
-    } while (more && !m.wide && size == GRID_ASCII && end.count < full);
+        if (ahead && size == GRID_ASCII)
+            m = next;
+        else if (more)
+            narrow(t, rules, p + end.here, ~0ull, &m);
+    } while (more && !m.wide && end.count < full);
     *plain = end;
     return size;
 }
