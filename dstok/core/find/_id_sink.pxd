@@ -12,6 +12,7 @@ cdef class IdSink(Sink):
     cdef BPE bpe
     cdef const Implementation *level
 
+    cdef void finish(self, Workspace w) noexcept nogil
     cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil
     cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
     cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil

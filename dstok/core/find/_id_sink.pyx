@@ -49,8 +49,11 @@ cdef class IdSink(Sink):
         self.bpe, self.level = bpe, chosen()
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
-        if not self.find_values(w, text + w.origin):
-            return
+        if self.find_values(w, text + w.origin):
+            self.finish(w)
+
+    cdef void finish(self, Workspace w) noexcept nogil:
+        """Writes the ids of the chunk's values, or adds up their number. The next chunk begins."""
         if w.counting:
             w.total += self.tally(w)
         elif w.reserve(w.pieces * MIDDLE + w.side_used + 4):

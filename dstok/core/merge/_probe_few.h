@@ -1,6 +1,7 @@
 /* The look-up of a few pieces, one after the other, for each level.
  *
- * In, out, invariant: as in merge/_few.h.
+ * In: the starts of pieces. Out: their ids; or PROBE_MISSED, if the table lacks one of them.
+ * Invariant: as in _piece_table.h. Nothing is written to the table.
  * The loops of _probe_batches.h take 90 instructions before the first piece. They avoid branches on a key's length.
  * For few pieces the processor predicts most of these branches.
  */

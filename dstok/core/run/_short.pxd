@@ -34,8 +34,8 @@ cdef class ShortPass:
     cdef int prefix
 
     cdef int ids(self, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out) noexcept
-    cdef int merged(
-        self, Workspace w, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) noexcept
+    cdef int ids_of(self, Workspace w, const uint8_t *text, int length, uint32_t *out) noexcept
+    cdef int ids_of_many(self, Workspace w, const uint8_t *text, int pieces, uint32_t *out) noexcept
 
 
 cdef inline int short_ids(ShortPass short, object text, Policy policy, uint32_t *out) noexcept:

@@ -6,13 +6,12 @@ Invariant: the ids are those of the general path. The pieces come from the same 
 piece table or the same merging. A text is `GENERAL` if an added token may begin in it, if it has a lone surrogate, or
 if the kernel does not settle it.
 
-Text, starts and values lie on the stack, so there is no run state and nothing to free. The table is that of the pool's
-first workspace, which the pass holds meanwhile. Only a text with a piece that the table lacks needs the rest of the
-workspace.
+The text and its ids lie on the stack, so there is no run state and nothing to free. The pass holds the pool's first
+workspace meanwhile, for its table, starts and values. Only a text with a piece that the table lacks needs the rest of it.
 """
 
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from cpython.object cimport PyObject
@@ -24,12 +23,13 @@ from dstok.core.simd._level cimport FIRST_PAD, Implementation, PieceTable
 from dstok.core.text._utf8 cimport Source, transcode
 
 cdef extern from "merge/_few.h":
-    int probe_few(
-        const Implementation *level, const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces,
-        uint32_t *out) noexcept nogil
+    enum:
+        FEW
+    int few_emit(
+        const Implementation *level, const PieceTable *t, const uint64_t *values, int pieces, uint32_t *out
+    ) noexcept nogil
 
 cdef enum:
-    BLOCK = 64               # starts that the mask kernel may write after the last one
     STEP = 32                # units of storage that a level transcodes at once, and a multiple of it
     ROOM = 128               # bytes of so many units; and more than the bytes that must be left to transcode at once
 
@@ -47,9 +47,8 @@ cdef class ShortPass:
     cdef int ids(self, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out) noexcept:
         """Writes the ids of a short text in the storage of a `str`; returns their number, or `GENERAL`."""
         cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
-        cdef uint32_t starts[SHORT_TEXT + 1 + BLOCK]
         cdef PyObject *first
-        cdef int pieces, count
+        cdef int count
         if kind:
             length = short_utf8(data, kind, length, text, self.finder.level)
             if length < 0:
@@ -65,26 +64,33 @@ cdef class ShortPass:
         memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
         if not policy.quick.idle(text, length):
             return GENERAL
-        pieces = self.finder.starts_of(text, <int>length, starts)
-        if pieces < 0:
-            return GENERAL
         first = self.pool.take_first()
         if first == NULL:
             return GENERAL
-        count = probe_few(self.finder.level, &(<Workspace>first).table, text, starts, pieces, out)
-        if count == GENERAL:
-            count = self.merged(<Workspace>first, text, starts, pieces, out)
+        count = self.ids_of(<Workspace>first, text, <int>length, out)
         self.pool.give_first()
         return count
 
-    cdef int merged(
-        self, Workspace w, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out
-    ) noexcept:
-        """Does what `probe_few` does, and merges the pieces that the table lacks; `GENERAL` if memory is out."""
+    cdef int ids_of(self, Workspace w, const uint8_t *text, int length, uint32_t *out) noexcept:
+        """Does what `ids` does, for UTF-8 without added tokens, in the first workspace."""
+        cdef int pieces = self.finder.starts_of(text, length, w.starts), count = GENERAL
+        if pieces <= FEW:
+            if pieces < 0:
+                return GENERAL
+            count = self.finder.level.few(&w.table, text, w.starts, pieces, out)
+        return count if count != GENERAL else self.ids_of_many(w, text, pieces, out)
+
+    cdef int ids_of_many(self, Workspace w, const uint8_t *text, int pieces, uint32_t *out) noexcept:
+        """Writes the ids of any number of pieces, by the loops for chunks; `GENERAL` if memory is out."""
+        cdef int misses = self.finder.level.probe(&w.table, text, w.starts, pieces, w.values, w.missed)
+        if misses:
+            misses = self.sink.look_again(w, text, misses)
+        if not misses:
+            return few_emit(self.finder.level, &w.table, w.values, pieces, out)
         w.begin(False, False)
-        memcpy(w.starts, starts, (pieces + 1) * sizeof(uint32_t))
         w.pieces = pieces
-        self.sink.take(w, text)
+        if self.sink.merge_missed(w, text, misses):
+            self.sink.finish(w)
         if w.status != FINE:
             return GENERAL
         memcpy(out, w.out, w.count * sizeof(uint32_t))

@@ -62,6 +62,8 @@ cdef extern from "simd/_implementation.h":
         int vectors
         const GridRunFunction *grid
         const GridOnlyFunction *grid_only
+        int (*few)(
+            const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) noexcept nogil
         int (*probe)(
             const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
             uint32_t *missed) noexcept nogil
