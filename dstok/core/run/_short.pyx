@@ -7,7 +7,7 @@ piece table or the same merging. A text is `GENERAL` if an added token may begin
 if the kernel does not settle it.
 
 The text and its ids lie on the stack, so there is no run state and nothing to free. The pass holds the pool's first
-workspace meanwhile, for its table, starts and values. Only a text with a piece that the table lacks needs the rest of it.
+workspace meanwhile, for its table, starts and values. Only a text with a piece that the table lacks needs the rest.
 """
 
 cimport cython
