@@ -5,7 +5,7 @@ ids after them.
 Invariant: without sampled ids, the ids are those of one call on the whole text. Example: "Hello wor" has the ids of
 "Hello" and " wor". Once "ld" is appended, the first id stays, and the id of " world" replaces the other.
 Sampled ids stay as they are, and so do all ids before them, since the model has seen these. The text after them is
-encoded by itself.
+encoded by itself; where a model puts a space before texts, it goes on with the text of these ids.
 Each part costs its own length and that of the open end: the text before it that new text can still change, such as the
 last piece, white space, or an added token that may have begun. The object keeps the bytes of the open end, and only the
 ids of the text before it.
@@ -16,13 +16,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.base.copies import Separate
 from dstok.base.ids import common_start, id_list
 from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
-from dstok.calls.parts import Alone, text_in_parts
-from dstok.errors import ArgumentError, UnsupportedError
+from dstok.calls.parts import Alone, NormalizedParts, text_in_parts
+from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dstok.calls.canonical_marks import CanonicalMarks
     from dstok.calls.interface import Parts
-    from dstok.calls.parts import NormalizedParts, PlainParts
+    from dstok.calls.parts import PlainParts
 
 __all__ = ["GrowingText", "Stretch", "growing"]
 
@@ -56,28 +56,27 @@ def growing(
     """
     policy, replace, begin = self._added.policy(special), replaces_faults(errors), self._ends.before(add_bos)
 
+    def text(last: int | None) -> PlainParts | NormalizedParts:
+        parts = text_in_parts(self, policy)
+        if last is not None and isinstance(parts, NormalizedParts):
+            matched = {content for group in policy.contents for content in group}
+            parts.follow(any(token.id == last and token.content in matched for token in self._added.tokens))
+        return parts
+
     def marks() -> CanonicalMarks:
         from dstok.calls.canonical_marks import CanonicalMarks  # it needs numpy
 
-        if self._decoder.runs:
-            raise UnsupportedError("marks of ids in a model of characters: `first_noncanonical` checks such ids", "ids")
         matched = self._added.policy("all") if policy.refuses else policy
         return CanonicalMarks(self._decoder, text_in_parts(self, matched))
 
-    def check(ids: list[int]) -> None:
-        if self._normalizer is not None and self._normalizer.prefix:
-            raise UnsupportedError("sampled ids in a text of a model that puts a space before texts", "ids")
-        self._decoder.decode(ids, False)
-
-    model = _Model(partial(text_in_parts, self, policy), check, marks)
-    return GrowingText(model, replace, begin)
+    return GrowingText(_Model(text, partial(self._decoder.decode, skip_special=False), marks), replace, begin)
 
 
 class _Model(NamedTuple):
     """The calls of one tokenizer, with one policy, that a growing text makes."""
 
-    text: Callable[[], PlainParts | NormalizedParts]  # makes an empty text in parts
-    check: Callable[[list[int]], None]  # raises the errors of `append` for ids
+    text: Callable[[int | None], PlainParts | NormalizedParts]  # makes an empty text in parts, after a sampled id
+    check: Callable[[list[int]], Any]  # raises the errors of `append` for ids
     marks: Callable[[], CanonicalMarks]  # makes the marks of no ids
 
 
@@ -115,7 +114,7 @@ class GrowingText(Separate):
 
     def __init__(self, model: _Model, replace: bool, begin: list[int]) -> None:
         self._model, self._replace, self._alone = model, replace, Alone()
-        self._parts = model.text()  # the text after the last sampled ids
+        self._parts = model.text(None)  # the text after the last sampled ids
         self._ids, self._begin = [*begin], len(begin)
         self._sure = len(begin)  # the number of ids that no later text can change
         self._sampled: list[tuple[int, int]] = []  # start and end of each stretch of sampled ids
@@ -137,8 +136,9 @@ class GrowingText(Separate):
         in this part, and `SpecialTokenError` with the offset in the text since the last sampled ids. After an error
         nothing has been added.
         With `ids`, which a model sampled, these ids are added as they are. No later text changes them, or the ids
-        before them. Raises `UnknownIdError`, `UnsupportedError` for a model that puts a space before texts, and
-        `ArgumentError`, also for a text and ids in one call.
+        before them. A model that puts a space before texts puts none after these ids, unless they end with an added
+        token, and it puts one there in a whole text, too. Raises `UnknownIdError`, and `ArgumentError`, also for a text
+        and ids in one call.
 
         >>> import dstok
         >>> text = dstok.load("deepseek-v3").growing()
@@ -167,7 +167,7 @@ class GrowingText(Separate):
                 self._ids += ids
                 self._sure = len(self._ids)
                 self._sampled.append((kept, self._sure))
-                self._parts = self._model.text()
+                self._parts = self._model.text(ids[-1])
         return kept, ids
 
     def sampled(self) -> npt.NDArray[np.bool_]:
@@ -192,8 +192,7 @@ class GrowingText(Separate):
 
         The whole text is that of decoding all ids. The cost is that of the ids since the last call. With
         special="raise", added tokens among the ids count as with "all". BOS of `add_bos` counts as canonical. Raises
-        `UnsupportedError` for a model of characters, and if encoding changes the text itself, by a normalizer for
-        example.
+        `UnsupportedError` if encoding changes the text itself, by a normalizer for example.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.base.copies import Separate
 from dstok.base.ids import id_array
-from dstok.core.run._encode import CONTEXT, LATER, START
+from dstok.core.run._encode import CONTEXT, INSIDE, LATER, START
 from dstok.core.text._utf8 import CUT_LENGTHS
 from dstok.errors import SpecialTokenError, StreamError, UnsupportedError
 
@@ -163,6 +163,10 @@ class NormalizedParts(Separate):
         self._state = START
         # For each part of `_seen`: its place there, its place in the text, and its raw bytes.
         self._origins: list[tuple[int, int, bytes]] = []
+
+    def follow(self, token: bool) -> None:
+        """Makes an empty text one after an added token (`token`), or inside a stretch, where no space is put."""
+        self._state = LATER if token else INSIDE
 
     def feed(self, text: bytes, final: bool, form: Any) -> Any:
         """Does what `PlainParts.feed` does."""

@@ -116,6 +116,19 @@ def test_broken_characters() -> None:
     assert text.stretches() == [Stretch(0, 1, False, None), Stretch(1, 2, True, 1), Stretch(2, 3, False, None)]
 
 
+def test_bytes_that_u_fffd_has_too() -> None:
+    """U+FFFD stands for a byte that is not UTF-8. An id of its first byte is not canonical."""
+    tok = dstok.Tokenizer.from_str(model_json())
+    for ids, expected in [([0xEF], [False]), ([0xEF, 0xBF, 97], [False, False, True]), ([0xEF, 0xBF, 0xBD], [True] * 3), ([0xBD], [False]),
+                          ([97, 0xE0, 0x80, 98], [True, False, False, True])]:
+        once, often = tok.growing(), tok.growing()
+        once.append(ids=ids)
+        for id in ids:
+            often.append(ids=[id])
+            often.canonical()
+        assert once.canonical().tolist() == often.canonical().tolist() == expected
+
+
 def test_a_character_cut_between_stretches() -> None:
     ids = TOK.encode("\N{LLAMA}!")
     text = TOK.growing()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import pytest
-from character_models import DECODERS, PREPEND, REPLACE, STRIP, character_json
-from hypothesis import given
+from character_models import DECODERS, PREPEND, REPLACE, STRIP, added_token, character_json, metaspace
+from hypothesis import example, given
 from hypothesis import strategies as st
+from judges import judge
 from reference import examples
 
 import dstok
+from dstok.calls.growing import GrowingText
 from dstok.errors import DecodeError, UnsupportedError
 
 texts = st.text("ab c中文é\U0001f999\n", max_size=8)
@@ -76,13 +79,94 @@ def test_stop_strings() -> None:
     assert streams.is_stopped(0)
 
 
-def test_growing_texts() -> None:
-    """Without a space before texts, sampled ids are taken; their marks are not known."""
-    text = model(False).growing()
-    text.append("ab")
-    assert text.append(ids=[5, 6]) == (len(text) - 2, [5, 6])
-    assert text.sampled().tolist()[-2:] == [True, True]
-    with pytest.raises(UnsupportedError, match="model of characters"):
-        text.canonical()
-    with pytest.raises(UnsupportedError, match="puts a space before texts"):
-        model(True).growing().append(ids=[5])
+SHAPES: dict[str, tuple[Any, Any, Any]] = {  # normalizer and pre-tokenizer; those of the same model without a space
+    "blanks": (REPLACE, None, REPLACE), "prepend": (PREPEND, None, REPLACE),
+    **{f"{scheme} {split}": (None, metaspace(scheme, split), metaspace("never", split))
+       for scheme in ("always", "first", "never") for split in (False, True)}}
+
+
+@cache
+def shaped(name: str, bare: bool = False) -> dstok.Tokenizer:
+    """A model of a shape with an added token; decoding drops a space if it puts one, which it does not if it is `bare`."""
+    normalizer, pre_tokenizer, other = SHAPES[name]
+    if bare:
+        normalizer, pre_tokenizer = (other, None) if pre_tokenizer is None else (None, other)
+    strips = name.startswith(("prepend", "always", "first")) and not bare
+    file = character_json(normalizer, pre_tokenizer, decoders=[*DECODERS, *[STRIP] * strips],
+                          added=[added_token(1, "<s>", special=True)])
+    return dstok.Tokenizer.from_str(json.dumps(file))
+
+
+any_text = st.one_of(texts, st.text("ab <s>", max_size=4), st.just("<s>"), st.just("<s> a"))
+any_ids = st.one_of(ids_of, any_text.map(lambda text: shaped("blanks").encode(text)))
+grown_of = st.lists(st.one_of(any_text, any_ids), max_size=5)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@examples(300)
+@given(grown_of)
+@example(["a b", [1], "a b"])
+@example([[300], " a"])
+@example([[5], [6], "\U0001f999"])
+def test_growing_texts(name: str, parts: list[Any]) -> None:
+    """Sampled ids stay. A text after them is encoded as one after an added token, or as one before which no space is put."""
+    tok, bare = shaped(name), shaped(name, True)
+    parts = [[id for id in part if tok._decoder.has(id)] if isinstance(part, list) else part for part in parts]
+    text, done, run, last = tok.growing(), list[int](), "", -1
+    for part in parts:
+        if isinstance(part, str):
+            text.append(part)
+            run += part
+        elif part:
+            done, run, last = [*text.ids, *part], "", part[-1]
+            text.append(ids=part)
+        inside, found, later = run.partition("<s>")
+        after = tok.encode(run) if last < 0 else tok.encode("<s>" + run)[1:] if last == 1 else [
+            *bare.encode(inside), *tok.encode(found + later)]
+        assert text.ids == done + after
+    check_marks(tok, text)
+
+
+def check_marks(tok: dstok.Tokenizer, text: GrowingText) -> None:
+    """Marks by their definition. Where they are refused, encoding changes the text."""
+    ids, again = text.ids, tok.canonical(text.ids, errors="replace")
+    is_text = not again or "\ufffd" not in tok.decode(ids)
+    try:
+        marks = text.canonical().tolist()
+    except UnsupportedError:
+        assert not tok.is_canonical(ids)
+        assert not is_text or tok.decode_bytes(again) != tok.decode_bytes(ids)
+        return
+    assert all(marks) == tok.is_canonical(ids)
+    if is_text:
+        canonical = set(placed(tok, again))
+        assert marks == [pair in canonical for pair in placed(tok, ids)]
+
+
+def placed(tok: dstok.Tokenizer, ids: list[int]) -> list[tuple[int, int]]:
+    return list(zip(ids, accumulate(len(tok.decode_bytes([id])) for id in ids)))
+
+
+@examples(300)
+@given(st.lists(ids_of, max_size=4))
+@example([[5 + 0xE4], [5 + 0xB8], [5 + 0xAD, 5 + 0xAD]])
+def test_marks_asked_after_each_part(parts: list[list[int]]) -> None:
+    """A run of byte tokens is open until its end: later bytes make it UTF-8, or not."""
+    tok, often, ids = model(False), model(False).growing(), list[int]()
+    for part in parts:
+        often.append(ids=part)
+        ids += part
+        assert bool(often.canonical().all()) == tok.is_canonical(ids)
+
+
+@pytest.mark.parametrize("name", ["gemma", "yi"])
+def test_real_models(name: str) -> None:
+    """Ids of a text that are appended in two parts are canonical; a word in letters is not."""
+    tok = dstok.load(judge(f"npm/{name}/tokenizer.json"))
+    ids = tok.encode("Hello world, so it is. 日本語 \x07 \U0001f999")
+    text = tok.growing()
+    text.append(ids=ids[:5])
+    text.append(ids=ids[5:])
+    assert text.canonical().all()
+    text.append(ids=[tok.token_to_id(letter) for letter in "word"])
+    assert text.canonical().tolist() == [True] * len(ids) + [False] * 4

@@ -13,6 +13,7 @@ from dstok.core.text._policy import Policy
 CONTEXT: int
 START: tuple[int, int, int]
 LATER: tuple[int, int, int]
+INSIDE: tuple[int, int, int]
 SHARED_INTS: int
 
 def list_of_ids(ids: npt.NDArray[np.uint32], size: int) -> list[int]:

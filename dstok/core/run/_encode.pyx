@@ -41,6 +41,7 @@ cdef enum:
 CONTEXT = context           # bytes before a part that `encode_part` needs as context
 LATER = (1, 0, 0)            # state at the start of a stretch, for `encode_part`: Workspace.fresh and .skip
 START = (2, 0, 0)            # the same at the start of a text
+INSIDE = (0, 0, 0)           # the same inside a stretch
 SHARED_INTS = INTS           # lists share the ints of lower ids
 
 
