@@ -59,8 +59,7 @@ def growing(
     def text(last: int | None) -> PlainParts | NormalizedParts:
         parts = text_in_parts(self, policy)
         if last is not None and isinstance(parts, NormalizedParts):
-            matched = {content for group in policy.contents for content in group}
-            parts.follow(any(token.id == last and token.content in matched for token in self._added.tokens))
+            parts.follow(any(token.id == last for token in self._added.tokens))
         return parts
 
     def marks() -> CanonicalMarks:

@@ -22,7 +22,15 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.ids import common_start, id_list
-from dstok.chat.encoding import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, parts_of
+from dstok.chat.encoding import (
+    WITHIN,
+    ChatSpecial,
+    EncodedConversation,
+    EncodedSpan,
+    last_id,
+    parts_of,
+    spaces,
+)
 from dstok.chat.messages import message_list
 from dstok.chat.parsing import parse
 from dstok.chat.rendering import Format
@@ -182,7 +190,7 @@ class Conversation:
         """Adds messages after sampled ids. All text after these is encoded again."""
         tail = self._text.tail(new)
         rest = text_after(fixed, tail.new)
-        parts = parts_of(self.tokenizer, rest, self.special)
+        parts = parts_of(self.tokenizer, rest, self.special, last_id(fixed.parts))
         before, after = ([id for part in some for id in part.ids] for some in (self._parts, parts))
         kept, start = common_start(before, after), self._counts[0]
         rewritten = None if kept == len(before) else len(self.messages) - 1
@@ -227,7 +235,8 @@ class Conversation:
             return _Found(0, parts_of(self.tokenizer, tail.new, "all"))
         same = bisect_right(self._parts, tail.at + _common(tail.old, tail.new), key=_end)
         start = self._parts[same - 1].end if same else 0
-        return _Found(same, self._parts_from(tail, start - tail.at))
+        after = last_id(self._parts[same - 1 : same]) if same else None
+        return _Found(same, self._parts_from(tail, start - tail.at, after))
 
     def _lengthened(self, tail: Tail, held: _Held) -> _Found:
         """The parts if the stretch that is held goes on with the text of the tail."""
@@ -236,10 +245,10 @@ class Conversation:
         first = EncodedSpan(held.start, tail.at + end, ids)
         return _Found(bisect_left(self._parts, held.start, key=_start), [first, *self._parts_from(tail, end)], kept)
 
-    def _parts_from(self, tail: Tail, place: int) -> list[EncodedSpan]:
-        """The parts of the tail from a place in it on."""
+    def _parts_from(self, tail: Tail, place: int, after: int | None = None) -> list[EncodedSpan]:
+        """The parts of the tail from a place in it on: after the token `after`, or where one begins."""
         start = tail.at + place
-        new = parts_of(self.tokenizer, cut_before(tail.new, place), self.special)
+        new = parts_of(self.tokenizer, cut_before(tail.new, place), self.special, after)
         return [part._replace(start=part.start + start, end=part.end + start) for part in new]
 
     def _held_after(self, tail: Tail, found: _Found) -> _Held | None:
@@ -253,6 +262,8 @@ class Conversation:
             return _Held(start, at, held.text)
         is_token = any(one == start - tail.at for one, _ in tail.new.special_ranges)
         if is_token or start != self._parts[found.same].start or at - start < LONG or start < tail.at:
+            return None
+        if start and spaces(self.tokenizer).after_token:
             return None
         try:
             text = self.tokenizer.growing(special=WITHIN[self.special])

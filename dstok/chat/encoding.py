@@ -11,15 +11,16 @@ template or a message wrote it: merges may reach from one into the other.
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from dstok.base.beside import Beside
 from dstok.chat.rendering import render
 from dstok.chat.writer import Rendered, Span
-from dstok.errors import ChatError, SpecialTokenError, TextError
+from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from dstok.chat.versions import VersionName
     from dstok.protocol import TokenizerProtocol
 
-__all__ = ["ChatSpecial", "EncodedConversation", "EncodedSpan", "count", "encode", "encode_rendered", "parts_of"]
+__all__ = ["ChatSpecial", "EncodedConversation", "EncodedSpan", "count", "encode", "encode_rendered", "last_id",
+           "parts_of", "spaces"]
 
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
@@ -143,7 +145,7 @@ class EncodedConversation:
     def _offsets(self, part: EncodedSpan) -> Any:
         import numpy as np
 
-        if part.given:
+        if part.given or spaces(self.tokenizer).after_token:
             return np.array([*_given_offsets(self.tokenizer, part)], np.int64).reshape(-1, 2)
         text = self.rendered.text[part.start : part.end]
         if len(part.ids) == 1:
@@ -198,6 +200,8 @@ def count(
     rendered = render(messages, version, **arguments)
     within = _within(special)
     _tokens(tokenizer, rendered)
+    if special != "all" and spaces(tokenizer).after_token:
+        return sum(len(part.ids) for part in parts_of(tokenizer, rendered, special))
 
     def counted(text: str) -> int:
         return tokenizer.count(text, special=within)
@@ -216,20 +220,63 @@ def encode_rendered(
     return EncodedConversation([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
 
 
-def parts_of(tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial) -> list[EncodedSpan]:
-    """The tokens of the format and the stretches between them, encoded; with "all" the whole text as one stretch."""
+def parts_of(
+    tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
+) -> list[EncodedSpan]:
+    """The tokens of the format and the stretches between them, encoded; with "all" the whole text as one stretch.
+
+    after: the id before the text, if it goes on from ids.
+    """
     within = _within(special)
     tokens = _tokens(tokenizer, rendered)
-    text = rendered.text
+    text, parts = rendered.text, list[EncodedSpan]()
+    for start, end, token in [(0, len(text), False)] if special == "all" else stretches(rendered):
+        encoded = partial(_ids_after, tokenizer, after, within)
+        ids = [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end])
+        parts.append(EncodedSpan(start, end, ids))
+        after = ids[-1] if ids else after
+    return parts
 
-    def encoded(text: str) -> list[int]:
+
+def last_id(parts: Sequence[EncodedSpan]) -> int | None:
+    """The last id of some parts."""
+    return next((part.ids[-1] for part in reversed(parts) if part.ids), None)
+
+
+def _ids_after(
+    tokenizer: TokenizerProtocol, before: int | None, within: Literal["all", "none", "raise"], text: str,
+) -> list[int]:
+    """The ids of a text that follows an id. Only a model that puts a space before texts tells it from a text alone."""
+    if before is None or not spaces(tokenizer)[before not in _added(tokenizer).values()]:
         return tokenizer.encode(text, special=within)
+    grown = tokenizer.growing(special=within)
+    grown.append(ids=[before])
+    return grown.append(text)[1]
 
-    if special == "all":
-        return [EncodedSpan(0, len(text), _told(rendered, 0, encoded, text))]
-    spans = [(start, end, token, text[start:end]) for start, end, token in stretches(rendered)]
-    return [EncodedSpan(start, end, [tokens[part]] if token else _told(rendered, start, encoded, part))
-            for start, end, token, part in spans]
+
+class _Spaces(NamedTuple):
+    """Whether a text has other ids alone than after an added token, and than inside a stretch."""
+
+    after_token: bool
+    inside: bool
+
+
+def _spaces_of(tokenizer: TokenizerProtocol) -> _Spaces:
+    """Tries a letter in each place. A model whose texts do not grow puts no space there, as far as a chat knows."""
+    alone, token = tokenizer.encode("a"), next(iter(tokenizer.special_tokens.values()), None)
+
+    def differs(before: int | None) -> bool:
+        grown = tokenizer.growing(special="none")
+        grown.append(ids=[] if before is None else [before])
+        return grown.append("a")[1] != alone
+
+    try:
+        return _Spaces(differs(token), differs(alone[-1]) if alone else False)
+    except UnsupportedError:
+        return _Spaces(False, False)
+
+
+spaces = Beside(_spaces_of)
 
 
 def stretches(rendered: Rendered) -> Iterator[tuple[int, int, bool]]:

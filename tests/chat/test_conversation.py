@@ -93,9 +93,9 @@ def test_a_stretch_that_grows_is_encoded_once(
     """Messages without a token between them lengthen one stretch: what is encoded anew stays short."""
     tok, encoded, parts_of = ours(version), list[int](), chat.encoding.parts_of
 
-    def parts(tokenizer: Any, text: chat.Rendered, special: Any) -> Any:
+    def parts(tokenizer: Any, text: chat.Rendered, special: Any, after: int | None = None) -> Any:
         encoded.append(len(text.text))
-        return parts_of(tokenizer, text, special)
+        return parts_of(tokenizer, text, special, after)
 
     call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
     first = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": [call] * 60}]
@@ -164,9 +164,9 @@ def test_the_work_is_that_of_what_is_new(version: chat.VersionName, monkeypatch:
         rendered.append(len(said))
         real(self, said, writer)
 
-    def parts(tokenizer: Any, text: chat.Rendered, special: Any) -> Any:
+    def parts(tokenizer: Any, text: chat.Rendered, special: Any, after: int | None = None) -> Any:
         encoded.append(len(text.text))
-        return parts_of(tokenizer, text, special)
+        return parts_of(tokenizer, text, special, after)
 
     talks = [chat.Conversation(ours(version), version, LONG * count) for count in (1, 100)]
     monkeypatch.setattr(Format, "write", write)

@@ -7,6 +7,7 @@ conversation grows to twice and four times its length.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ class Characters:
     def __init__(self) -> None:
         self.steps = Steps()
 
-    def parts_of(self, tokenizer: Any, rendered: Rendered, special: str) -> list[EncodedSpan]:
+    def parts_of(self, tokenizer: Any, rendered: Rendered, special: str, after: int | None = None) -> list[EncodedSpan]:
         self.steps.characters += len(rendered.text)
         return [EncodedSpan(start, end, [ord(one) for one in rendered.text[start:end]])
                 for start, end, _ in stretches(rendered)]
@@ -122,6 +123,7 @@ def appended(version: chat.VersionName, messages: Messages, monkeypatch: pytest.
     """The lines that run as messages are added one by one, and the characters that are encoded anew."""
     tok: Any = Characters()
     monkeypatch.setattr(conversation, "parts_of", tok.parts_of)
+    monkeypatch.setattr(conversation, "spaces", lambda tokenizer: SimpleNamespace(after_token=False))
     talk = chat.Conversation(tok, version)
     with tok.steps.counting_lines():
         for message in messages:

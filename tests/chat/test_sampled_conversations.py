@@ -163,9 +163,9 @@ def test_work_is_for_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 128 turns each encodes its own text."""
     read = list[int]()
 
-    def counted(tokenizer: Any, rendered: chat.Rendered, special: Any) -> Any:
+    def counted(tokenizer: Any, rendered: chat.Rendered, special: Any, after: int | None = None) -> Any:
         read.append(len(rendered.text))
-        return parts_of(tokenizer, rendered, special)
+        return parts_of(tokenizer, rendered, special, after)
 
     monkeypatch.setattr(chat.conversation, "parts_of", counted)
     tok, talk = opened("v3.1")
