@@ -23,6 +23,7 @@ _A_THREAD = 162              # of a token, for each further thread: its notes
 _A_PLACE = 48                # of a place that a merge notes, in arrays that may have doubled, and in two lists
 _PAIRS_LEAST = 1 << 20       # of the smallest tables of pairs
 _A_WINDOW, _A_WINDOW_LEAST = 4, 1  # of two neighbours: a good size of pairs and lists; the least that is not very slow
+_A_WINDOW_FAST, _FAST = 24, 24 << 20  # the fastest size, of small trainings only
 
 
 class Forecast(NamedTuple):
@@ -44,7 +45,8 @@ def forecast(survey: Survey, first: int, vocab_size: int, threads: int, memory: 
     words = _A_CELL * (survey.cells + survey.tokens) + _A_LONG * survey.longs
     notes = tokens * (_A_TOKEN + _A_THREAD * (threads - 1)) + places * _A_PLACE * min(threads, 2)
     lists = _PAIRS_LEAST + 16 * places
-    good, least = lists + _A_WINDOW * survey.windows, lists + _A_WINDOW_LEAST * survey.windows
+    good = lists + max(_A_WINDOW * survey.windows, min(_A_WINDOW_FAST * survey.windows, _FAST))
+    least = lists + _A_WINDOW_LEAST * survey.windows
     if memory is not None and words + notes + least > memory:
         raise ArgumentError(f"expected at least {_shown(words + notes + least)} of memory for the merges of "
                             f"{survey.pieces - survey.dropped_pieces:,} distinct pieces, found {_shown(memory)} "
