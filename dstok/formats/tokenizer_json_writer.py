@@ -54,9 +54,10 @@ def write_tokenizer_json(model: ModelDescription) -> str:
             "type": "BPE", "dropout": None, "unk_token": parts.get("unk_token"), "continuing_subword_prefix": None,
             "end_of_word_suffix": None, "fuse_unk": parts.get("fuse_unk", False),
             "byte_fallback": model.characters is not None, "ignore_merges": model.ignore_merges,
-            "vocab": vocab, "merges": _merges(model),
+            "vocab": {}, "merges": [],
         },
     }, ensure_ascii=False, indent=1)
+    text = _with_tables(text, vocab, _merges(model))
     _check(read_tokenizer_json(text), model)
     return text
 
@@ -108,9 +109,19 @@ def _put(vocab: dict[str, int], text: str, token_id: int) -> None:
                                f"id {token_id}")
 
 
-def _merges(model: ModelDescription) -> list[list[str]]:
+def _merges(model: ModelDescription) -> list[tuple[str, str]]:
     texts = {i: token_spelling(model, i) for i in set(model.merges)}
-    return [[texts[left], texts[right]] for left, right, _ in model.merge_rules()]
+    return [(texts[left], texts[right]) for left, right, _ in model.merge_rules()]
+
+
+def _with_tables(text: str, vocab: dict[str, int], merges: list[tuple[str, str]]) -> str:
+    """The text with its two large tables, as json.dumps indents them: that would take eight times as long."""
+    quoted = json.encoder.encode_basestring
+    ids = ",\n   ".join(f"{quoted(token)}: {i}" for token, i in vocab.items())
+    pairs = ",\n   ".join(f"[\n    {quoted(left)},\n    {quoted(right)}\n   ]" for left, right in merges)
+    before, _, after = text.rpartition('"vocab": {},\n  "merges": []')
+    tables = (f"{{\n   {ids}\n  }}" if ids else "{}", f"[\n   {pairs}\n  ]" if pairs else "[]")
+    return f'{before}"vocab": {tables[0]},\n  "merges": {tables[1]}{after}'
 
 
 def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dstok.base.lazy import lazy
 from dstok.errors import PatternError, UnsupportedError
@@ -181,7 +182,14 @@ def _cascade(splits: Sequence[Split], unicode_version: str, empty: bool) -> Casc
 
 def _stages(
     splits: Sequence[Split], unicode_version: str, empty: bool = True,
-) -> tuple[Alphabet, list[Marked], tuple[Tag, ...]]:
+) -> tuple[Alphabet, Sequence[Marked], tuple[Tag, ...]]:
+    return _stages_of(tuple(splits), unicode_version, empty)
+
+
+@lru_cache(maxsize=4)  # a splitter and a tokenizer of it, or a training, compile the same steps
+def _stages_of(
+    splits: tuple[Split, ...], unicode_version: str, empty: bool,
+) -> tuple[Alphabet, Sequence[Marked], tuple[Tag, ...]]:
     """The marked texts of the first step, of the first two, and so on; of no step: texts of one piece.
 
     Without `empty` a match takes at least one character.
@@ -205,7 +213,7 @@ def _stages(
         except UnsupportedError as error:
             message = explained(error, *trees[: step + 1])
             raise UnsupportedError(message, _place(split, *_looks(trees[step]))) from None
-    return alphabet, stages, tags
+    return alphabet, tuple(stages), tags
 
 
 def _looks(tree: Node) -> list[str]:

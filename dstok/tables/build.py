@@ -175,5 +175,7 @@ def _reachable(model: ModelDescription) -> list[int]:
 
 def _monotone(rules: list[tuple[int, int, int]]) -> bool:
     """Is each merge's rank above the ranks of the merges that make its sides? core/merge/_bpe.pyx relies on it."""
+    if rules and [rule[2] for rule in rules] == list(range(rules[0][2], rules[0][2] + len(rules))):
+        return all(left < merged > right for left, right, merged in rules)  # most have ids in the order of ranks
     made = {merged: rank for rank, (_, _, merged) in enumerate(rules)}
     return all(made.get(left, -1) < rank and made.get(right, -1) < rank for rank, (left, right, _) in enumerate(rules))

@@ -78,13 +78,15 @@ def settled_tokens(rules: Sequence[Rule], tokens: Sequence[bytes | None]) -> set
     >>> settled_tokens([(0, 1, 2), (2, 0, 3)], tokens), settled_tokens([(2, 0, 3), (0, 1, 2)], tokens)
     ({2, 3}, {3})
     """
+    if not rules:
+        return set()
+    lefts, rights, merged = zip(*rules)
+    size = [len(token or b"") for token in tokens]
+    made = sorted((size[token], rank) for rank, token in enumerate(merged) if size[token] in (2, 3))
     needs: dict[int, int] = {}  # the last rank that making a token needs
-    taken: dict[int, int] = {}  # the first rank that takes it as a side
-    for rank, (left, right, _) in enumerate(rules):
-        taken.setdefault(left, rank)
-        taken.setdefault(right, rank)
-    for size in (2, 3):
-        for rank, (left, right, made) in enumerate(rules):
-            if len(tokens[made] or b"") == size:
-                needs[made] = max(rank, *(needs.get(token, -1) for token in (made, left, right)))
-    return {token for token, rank in needs.items() if rank < taken.get(token, len(rules))}
+    for _, rank in made:
+        needs[merged[rank]] = max(rank, *(needs.get(token, -1) for token in rules[rank]))
+    ranks = range(len(rules))
+    left, right = (dict(zip(reversed(side), reversed(ranks))) for side in (lefts, rights))  # the first rank of each
+    taken = {token: min(left.get(token, len(rules)), right.get(token, len(rules))) for token in needs}
+    return {token for token, rank in needs.items() if rank < taken[token]}

@@ -334,7 +334,7 @@ def joined_pairs(tokens, borders=None):
     cdef uint8_t[::1] b = bits
     pairs = set()
     for token in tokens:
-        if max(token, default=0) < 0x80:
+        if token.isascii():
             continue  # ASCII alone touches no cuttable character
         for border in range(1, len(token)):
             pairs.add((token[max(0, border - 3):border], token[border:border + 3]))
