@@ -8,14 +8,17 @@ part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The enco
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 from dstok.errors import ArgumentError, TextError
 
-__all__ = ["Errors", "Special", "Text", "characters", "checked_text", "checked_texts", "lone_surrogate", "not_utf8",
-           "replaces_faults", "utf8"]
+__all__ = ["Errors", "Special", "Text", "characters", "checked_text", "checked_texts", "in_lists", "lone_surrogate",
+           "not_utf8", "ready", "replaces_faults", "utf8"]
+
+_LIST, _MANY = 1 << 14, 1 << 10  # of a part of a list: its bytes, and its texts at most
+_PLAIN = {str, bytes}
 
 Text = str | bytes | bytearray | memoryview
 Errors = Literal["strict", "replace"]
@@ -54,6 +57,29 @@ def checked_texts(texts: Any) -> Iterable[Text]:
     if not isinstance(texts, Iterable):
         raise ArgumentError(f"expected a list of texts, found {type(texts).__name__}", "texts")
     return texts
+
+
+def in_lists(texts: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    """The texts, in order: those of a list or tuple in parts of some thousand bytes, others one by one.
+
+    >>> [len(some) for some in in_lists(["a"] * 5)], [len(some) for some in in_lists(iter("ab"))]
+    ([1, 2, 2], [1, 1])
+    """
+    if not isinstance(texts, list | tuple):
+        yield from ((text,) for text in texts)
+        return
+    start, many = 0, 1
+    while start < len(texts):
+        some = texts[start : start + many]
+        yield some
+        start += many
+        size = sum(map(len, some))
+        many = min(2 * many, _MANY) if size < _LIST // 2 else max(1, many // 2) if size > _LIST else many
+
+
+def ready(texts: Sequence[Any], other: Callable[[Any, int], str | bytes], number: int) -> list[str | bytes]:
+    """Texts in the form of the core: ASCII as it is, and what `other` makes of a text and its number."""
+    return [text if type(text) in _PLAIN and text.isascii() else other(text, i) for i, text in enumerate(texts, number)]
 
 
 def utf8(text: Text, replace: bool) -> bytes:

@@ -85,7 +85,7 @@ def _count(arguments: Namespace, splitter: Splitter, counters: Sequence[PieceCou
     with watching(arguments.files) as progress:
         inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0))
         while not inputs.done:
-            count_together(counters, inputs.segment(SEGMENT))
+            count_together(counters, ([text] for text in inputs.segment(SEGMENT)))
             if work is not None:
                 for counter in counters:
                     counter.spill()

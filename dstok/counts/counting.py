@@ -130,8 +130,8 @@ class PieceCounter:
         self.tally.clear()
 
 
-def count_together(counters: Sequence[PieceCounter], texts: Iterable[str | bytes]) -> None:
-    """Counts `texts`, each by one of the counters, which have a thread each.
+def count_together(counters: Sequence[PieceCounter], texts: Iterable[list[str | bytes]]) -> None:
+    """Counts lists of texts, each list by one of the counters, which have a thread each.
 
     Raises what `texts` raises, and as `PieceCounter.add`. The counts are of no use then.
     """
@@ -144,7 +144,7 @@ def count_together(counters: Sequence[PieceCounter], texts: Iterable[str | bytes
 class _Shared:
     """Texts that several threads take. `fault`: the first error, after which no thread goes on."""
 
-    def __init__(self, texts: Iterable[str | bytes]) -> None:
+    def __init__(self, texts: Iterable[list[str | bytes]]) -> None:
         self._texts, self._lock = iter(texts), allocate_lock()
         self.fault: BaseException | None = None
 
@@ -163,9 +163,9 @@ class _Shared:
         with self._lock:
             while self.fault is None and size < _PART:
                 try:
-                    text = next(self._texts)
+                    texts = next(self._texts)
                 except StopIteration:
                     break
-                part.append(text)
-                size += len(text)
+                part += texts
+                size += sum(map(len, texts))
         return part

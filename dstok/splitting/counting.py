@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dstok.base.numbers import thread_count
-from dstok.base.texts import Errors, Text, checked_texts, replaces_faults
+from dstok.base.texts import Errors, Text, checked_texts, in_lists, ready, replaces_faults
 from dstok.core.find._tally import dict_of
 from dstok.counts.counting import PieceCounter, count_together
 from dstok.splitting.texts import numbered
@@ -88,10 +88,9 @@ def count_pieces(finder: Finder, texts: Iterable[Text], threads: int, memory: in
     return PieceCounts(*first.tally.counted())
 
 
-def _ready(texts: Iterable[Text], errors: Errors) -> Iterator[str | bytes]:
+def _ready(texts: Iterable[Text], errors: Errors) -> Iterator[list[str | bytes]]:
     """Texts in the form of the core. An error gives the number of its text."""
-    for number, text in enumerate(checked_texts(texts)):
-        if isinstance(text, str) and text.isascii():  # most lines are ASCII, and need no further check
-            yield text
-        else:
-            yield numbered(text, errors, number)
+    number = 0
+    for some in in_lists(checked_texts(texts)):
+        yield ready(some, lambda text, i: numbered(text, errors, i), number)
+        number += len(some)

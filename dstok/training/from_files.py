@@ -27,6 +27,8 @@ from dstok.vocabularies.trainer import BpeTrainer
 
 __all__ = ["train"]
 
+_LIST = 1 << 16  # bytes of the lines that are read at once
+
 
 def train(
     files: Sequence[StrPath], trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
@@ -83,7 +85,8 @@ def _count(folder: TrainingFolder, paths: Sequence[str], base: Base, threads: in
     try:
         return counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(), folder.counts_path)
     except TextError as error:
-        raise FileError(f"{lines.path}: line {lines.number}: {error.message}") from None
+        line = lines.line + (error.batch_index or 0) - lines.number
+        raise FileError(f"{lines.path}: line {line}: {error.message}") from None
 
 
 def _status(path: str) -> os.stat_result:
@@ -94,18 +97,22 @@ def _status(path: str) -> os.stat_result:
 
 
 class _Lines:
-    """The lines of files, with their endings. path, number: of the line that was read last."""
+    """The lines of files, with their endings, in lists. path, line, number: of the first line of the last list.
+
+    `line` counts from 1 in each file, `number` from 0 in all of them.
+    """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.paths, self.path, self.number = paths, "", 0
+        self.paths, self.path, self.line, self.number = paths, "", 0, 0
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[list[bytes]]:
+        size = 0
         for path in self.paths:
-            self.path, self.number = path, 0
+            self.path, self.line, self.number, size = path, 1, self.number + size, 0
             try:
                 with open(path, "rb", buffering=1 << 20) as file:
-                    for line in file:
-                        self.number += 1
-                        yield line
+                    while lines := file.readlines(_LIST):
+                        self.line, self.number, size = self.line + size, self.number + size, len(lines)
+                        yield lines
             except OSError as error:
                 raise FileError(f"{path}: {reason(error)}") from error

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from dstok.base.numbers import thread_count, whole_number
 from dstok.base.paths import StrPath
-from dstok.base.texts import Text, checked_texts, utf8
+from dstok.base.texts import Text, checked_texts, in_lists, ready, utf8
 from dstok.core.find._finder import Finder
 from dstok.core.text._normalize import Normalizer
 from dstok.counts.counting import PieceCounter, count_together
@@ -62,13 +64,18 @@ def _counter(
     return first
 
 
-def ready_texts(texts: Texts, normalizer: Normalizer | None) -> Iterator[str | bytes]:
-    """Texts as `ready_text` gives them. An error has the number of its text."""
-    for number, text in enumerate(_flat(texts)):
+def ready_texts(texts: Texts, normalizer: Normalizer | None) -> Iterator[list[str | bytes]]:
+    """Texts as `ready_text` gives them, in lists. An error has the number of its text."""
+    def other(text: Text, number: int) -> str | bytes:
         try:
-            yield ready_text(text, normalizer)
+            return ready_text(text, normalizer)
         except TextError as error:
             raise TextError(error.message, error.offset, number) from None
+
+    number = 0
+    for some in _lists(checked_texts(texts)):
+        yield ready(some, other, number) if normalizer is None else list(map(other, some, count(number)))
+        number += len(some)
 
 
 def ready_text(text: Text, normalizer: Normalizer | None) -> str | bytes:
@@ -79,9 +86,13 @@ def ready_text(text: Text, normalizer: Normalizer | None) -> str | bytes:
     return data if normalizer is None else normalizer.normalize(data)
 
 
-def _flat(texts: Texts) -> Iterator[Text]:
-    for text in checked_texts(texts):
+def _lists(texts: Iterable[Any]) -> Iterator[Sequence[Text]]:
+    """The texts in lists; a text may be a list of texts itself."""
+    if isinstance(texts, list | tuple) and not any(issubclass(kind, list | tuple) for kind in {*map(type, texts)}):
+        yield from in_lists(texts)
+        return
+    for text in texts:
         if isinstance(text, list | tuple):
-            yield from text
+            yield from in_lists(text)
         else:
-            yield text
+            yield (text,)

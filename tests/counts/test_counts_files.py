@@ -159,7 +159,7 @@ def test_counters(threads: int, memory: int, tmp_path: Path) -> None:
     folder = tmp_path / "spills"
     for way in ("file", "rows"):
         first, *others = [PieceCounter(WORDS, memory, folder) for _ in range(threads)]
-        count_together([first, *others], iter(given))
+        count_together([first, *others], ([text] for text in given))
         assert any(counter.spills for counter in (first, *others)) == (memory == LEAST)
         for other in others:
             first.take(other)
@@ -199,8 +199,8 @@ def test_errors_of_spilling_come_through(tmp_path: Path) -> None:
         count_together([PieceCounter(WORDS, LEAST, tmp_path), PieceCounter(WORDS, LEAST, tmp_path)], failing())
 
 
-def failing() -> Iterable[str]:
-    yield from ["a b"] * 5
+def failing() -> Iterable[list[str | bytes]]:
+    yield ["a b"] * 5
     raise KeyError("gone")
 
 
