@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmark_records import ROOT, WORST, record, results
 
-from benchmarks import calls, models, start, verdicts
+from benchmarks import calls, models, start, train, verdicts
 from benchmarks.cases import select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES
@@ -95,6 +95,32 @@ def test_the_calls_in_the_documents() -> None:
     folder = ROOT / "benchmarks" / "results"
     newest = max(path.name[:10] for path in folder.glob("*-calls*.json"))
     assert calls.main(["--table", *map(str, sorted(folder.glob(f"{newest}-calls*.json"))), "--check"]) == 0
+
+
+def test_the_trainings_in_the_documents() -> None:
+    """The tutorial has the tables of the newest run, a file for each instruction set, and no merges in them differ."""
+    folder = ROOT / "benchmarks" / "results"
+    newest = max(path.name[:10] for path in folder.glob("*-train*.json"))
+    files = sorted(folder.glob(f"{newest}-train*.json"))
+    assert train.main(["--table", *map(str, files), "--check"]) == 0
+    assert not [line for file in files for line in train.differences(json.loads(file.read_text(encoding="utf-8")))]
+
+
+def test_trainings_with_other_merges_are_told() -> None:
+    def engine(merges: str, *seconds: float) -> dict[str, Any]:
+        return {"cpu_s": [*seconds], "peak_mb": [50.0, 60.0, 70.0], "merges_sha256": merges}
+
+    engines = {"dstok": engine("a", 3.0, 1.0, 2.0), "tokenizers": engine("a", 20.0), "gigabpe": engine("b", 1.0), "rustbpe": engine("c", 1.0)}
+    found = {"machine": {"cpu": "C"}, "level": "avx2", "python": "P", "versions": {"dstok": "1"}, "commit": None, "date": "D", "rounds": 3,
+             "settings": {"DSTOK_SIMD": "avx2"}, "cases": {"english": {"bytes": 12_000_000, "engines": engines}}}
+    assert train.differences(found) == ["english: gigabpe has other merges than tokenizers"]
+    lines = train.tables([found]).splitlines()
+    assert lines[0].startswith("C, AVX2 (by DSTOK_SIMD), P, dstok 1, ") and "medians of 3 rounds" in lines[0]
+    assert lines[4] == "| english 12.0 MB, gpt-2, 32,000 | dstok | 2.00 | 1.00 | 60.0 | upstream's |"
+    assert [line.split(" | ")[-1] for line in lines[6:]] == ["DIFFERENT |", "others |"]
+    engines["dstok"] = {"failed": "exit code 1"}
+    assert train.differences(found)[0] == "english: dstok failed: exit code 1"
+    assert "| dstok | failed |" in train.tables([found])
 
 
 def test_the_verdicts_in_the_documents() -> None:
