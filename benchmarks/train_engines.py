@@ -38,9 +38,10 @@ def _dstok(task: Task) -> Training:
     import dstok
 
     trainer = dstok.BpeTrainer(vocab_size=task.vocab_size, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
+    learn = dstok.train  # imports the modules of trainings
 
     def train() -> Callable[[], Merges]:
-        tok = dstok.train(task.files, trainer, like=task.like)
+        tok = learn(task.files, trainer, like=task.like)
         return lambda: _written(tok, f"{task.model}.trained")
 
     return train

@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from tempfile import TemporaryDirectory
+from contextlib import contextmanager
 
 from dstok.base.faults import reason
 from dstok.base.paths import StrPath
 from dstok.counts.file import CountsFile
 from dstok.errors import ArgumentError, FileError, TextError
-from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.folder import TOKENIZER, TrainingFolder
 from dstok.training.from_counts import plan_of, trained_in
 from dstok.training.from_texts import check, checked_trainer, readers_of
 from dstok.training.like import Like, Normalizing, find_base
 from dstok.vocabularies.base import Base
-from dstok.vocabularies.counting import counted_file
-from dstok.vocabularies.learning import Progress
+from dstok.vocabularies.counting import counted, counted_file
+from dstok.vocabularies.learning import Progress, learn
 from dstok.vocabularies.trainer import BpeTrainer
 
 __all__ = ["train"]
@@ -62,8 +62,10 @@ def train(
     paths = [os.fspath(path) for path in files]
     if folder is not None:
         return _trained(TrainingFolder(folder), paths, base, settings, threads, memory, progress)
-    with TemporaryDirectory(prefix="dstok-") as place:
-        return _trained(TrainingFolder(place), paths, base, settings, threads, memory, progress)
+    lines = _Lines(paths)
+    with lines.named_in_errors(), counted(*readers_of(base), lines, threads, memory) as rows:
+        learned = learn(rows, settings, progress=progress, memory=memory, threads=threads)
+        return tokenizer_of_description(base.trained(learned))
 
 
 def _trained(
@@ -82,11 +84,8 @@ def _count(folder: TrainingFolder, paths: Sequence[str], base: Base, threads: in
     lines = _Lines(paths)
     spills = os.path.join(folder.work, "spills")
     shutil.rmtree(spills, ignore_errors=True)  # of a call that was killed
-    try:
+    with lines.named_in_errors():
         return counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(), folder.counts_path)
-    except TextError as error:
-        line = lines.line + (error.batch_index or 0) - lines.number
-        raise FileError(f"{lines.path}: line {line}: {error.message}") from None
 
 
 def _status(path: str) -> os.stat_result:
@@ -104,6 +103,15 @@ class _Lines:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths, self.path, self.line, self.number = paths, "", 0, 0
+
+    @contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Raises `FileError` for a line that is not UTF-8."""
+        try:
+            yield
+        except TextError as error:
+            line = self.line + (error.batch_index or 0) - self.number
+            raise FileError(f"{self.path}: line {line}: {error.message}") from None
 
     def __iter__(self) -> Iterator[list[bytes]]:
         size = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -104,6 +105,20 @@ def test_the_trainings_in_the_documents() -> None:
     files = sorted(folder.glob(f"{newest}-train*.json"))
     assert train.main(["--table", *map(str, files), "--check"]) == 0
     assert not [line for file in files for line in train.differences(json.loads(file.read_text(encoding="utf-8")))]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes read /proc, and choose their cores")
+def test_a_training_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a small text, with merges that are compared; an engine that cannot run is a failure, not an end."""
+    monkeypatch.setattr(train, "VOCAB_SIZE", 300)
+    monkeypatch.setattr(train, "load_text", lambda case: "low lower lowest\nnew é newer 中文\n" * 50)
+    versions: dict[str, str] = {}
+    found = train._measured(train.CASES["english"], ["dstok", "tokenizers"], 2, tmp_path, versions)
+    ours, theirs = found["engines"]["dstok"], found["engines"]["tokenizers"]
+    assert ours["merges_sha256"] == theirs["merges_sha256"] and ours["merges"] > 10 and len(ours["cpu_s"]) == 2
+    assert versions.keys() == {"dstok", "tokenizers"} and min(ours["cpu_s"]) > 0 and min(theirs["peak_mb"]) > 5
+    failed = train._one("no-such", json.dumps({}))
+    assert failed["failed"].startswith("exit code 1: ") and "KeyError" in failed["failed"]
 
 
 def test_trainings_with_other_merges_are_told() -> None:

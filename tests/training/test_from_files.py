@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -61,6 +62,17 @@ def test_by_upstream(files: list[Path], tmp_path: Path) -> None:
     assert ours == json.loads(model.to_str())
     assert tok == Tokenizer.from_json(tmp_path / "tok" / "tokenizer.json")
     assert dstok.train(iter(files), TRAINER, like="gpt-2", threads=2) == tok  # type: ignore[arg-type]
+
+
+def test_a_normalizer_and_nothing_kept(files: list[Path], tmp_path: Path) -> None:
+    """Lines of several blocks, as texts of an iterator; no folder: no files."""
+    (tmp_path / "long.txt").write_text("e\u0301 low " * 30_000 + "\n" + "low e\u0301\n" * 100_000, encoding="utf-8")
+    splitter, given = dstok.Splitter.preset("gpt-2"), [*files, tmp_path / "long.txt"]
+    lines = [line for path in given for line in io.BytesIO(path.read_bytes())]
+    seen: list[tuple[int, int]] = []
+    tok = dstok.train(given, TRAINER, like=splitter, normalizer="NFC", progress=lambda *counts: seen.append(counts))
+    assert tok == dstok.train_from_iterator(lines, TRAINER, like=splitter, normalizer="NFC") and seen[-1] == (600, 600)
+    assert tok == dstok.train(given, TRAINER, like=splitter, normalizer="NFC", folder=tmp_path / "tok", threads=2)
 
 
 def test_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +196,7 @@ def test_two_at_once(files: list[Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("data", "fault"), [
     (b"a\nb\xff\n", r"bad.txt: line 2: expected utf-8, found byte 0xff at byte offset 1"),
+    (b"abc\n" * 200_000 + b"\xe4\xb8", r"bad.txt: line 200001: expected utf-8, found byte 0xe4 at byte offset 0"),
     (b"a\n\xc3", r"bad.txt: line 2: expected utf-8"),
 ])
 def test_broken_text(data: bytes, fault: str, files: list[Path], tmp_path: Path) -> None:
