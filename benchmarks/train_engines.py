@@ -2,8 +2,8 @@
 
 In: an engine, files of text, a model to follow, a size. Out: a line of JSON: CPU seconds of the training, peak memory
 of the process, and the SHA-256 of the merges.
-Invariant: one thread on one core. The clock runs from the files to the vocabulary in memory, without the imports. The
-peak is that of the whole process, before the merges are compared.
+Invariant: one thread on one core. The clock runs from the files to a tokenizer in memory, without the imports, and
+without loading the model to follow. The peak is that of the whole process, before the merges are compared.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def _dstok(task: Task) -> Training:
     import dstok
 
     trainer = dstok.BpeTrainer(vocab_size=task.vocab_size, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
+    like = dstok.load(task.like) if task.like in dstok.models() else dstok.Splitter.preset(task.like)
     learn = dstok.train  # imports the modules of trainings
 
     def train() -> Callable[[], Merges]:
-        tok = learn(task.files, trainer, like=task.like)
+        tok = learn(task.files, trainer, like=like)
         return lambda: _written(tok, f"{task.model}.trained")
 
     return train
