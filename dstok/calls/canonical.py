@@ -8,7 +8,7 @@ Invariant: ids are canonical if and only if `encode(decode(ids)) == ids`. Exampl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -83,12 +83,15 @@ def first_noncanonical_batch(
     """
     import numpy as np
 
-    lists = batch if hasattr(batch, "__getitem__") else list(batch)
+    lists: Any = list(batch) if isinstance(batch, Iterable) and not hasattr(batch, "__getitem__") else batch
+    if isinstance(lists, list):
+        lists = [list(row) if isinstance(row, Iterator) else row for row in lists]  # they are read twice
     texts = decode_batch(self, lists, offsets=offsets)
     expected, bounds = encode_batch_arrays(self, texts, threads=threads, special=special)
     given = lists if offsets is None else [lists[start:end] for start, end in pairwise(np.asarray(offsets).tolist())]
-    found = [_first_difference(np.asarray(row if hasattr(row, "__len__") else list(row), np.int64), expected[start:end])
-             for row, (start, end) in zip(given, pairwise(bounds.tolist()))]
+    rows = (row if isinstance(row, np.ndarray) else id_list(row) for row in given)
+    found = [_first_difference(np.asarray(row, np.int64), expected[start:end])
+             for row, (start, end) in zip(rows, pairwise(bounds.tolist()))]
     return np.array(found, np.int64)
 
 

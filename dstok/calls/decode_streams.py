@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["DecodeStreams", "decode_streams"]
 
 MOST = 1 << 20  # streams
+MOST_INT64 = (1 << 63) - 1
 
 
 def decode_streams(self: Parts, count: int, *, skip_special_tokens: bool = False) -> DecodeStreams:
@@ -90,9 +91,10 @@ class DecodeStreams:
         The first stop string ends the text, wherever tokens are cut; of two that end at one character, the longer one.
         Raises `ArgumentError`.
         """
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        if not all(isinstance(text, str) and text for text in stops):
-            raise ArgumentError("expected texts that are not empty in stop", "stop")
+        stops = (stop,) if isinstance(stop, str | bytes) or not isinstance(stop, Iterable) else tuple(stop)
+        wrong = [text for text in stops if not isinstance(text, str) or not text]
+        if wrong:
+            raise ArgumentError(f"expected texts that are not empty in stop, found {wrong[0]!r}", "stop")
         with self._alone:
             self._streams.begin(self._slot(slot), stops)
 
@@ -109,7 +111,8 @@ class DecodeStreams:
         return whole_number("slot", slot, most=len(self) - 1)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise PickleError("expected what pickles, found DecodeStreams, which is in work in this process")
+        raise PickleError("expected what copies and pickles, found a DecodeStreams, which is in work in this process: "
+                          "make another one from its tokenizer")
 
 
 def _numbers(values: Any, name: str) -> npt.NDArray[np.int64]:
@@ -118,4 +121,6 @@ def _numbers(values: Any, name: str) -> npt.NDArray[np.int64]:
     if found.ndim != 1 or (found.dtype.kind not in "iu" and len(found)):
         raise ArgumentError(f"expected one row of integers in {name}, found {found.ndim} dimensions of {found.dtype}",
                             name)
+    if found.dtype == np.uint64 and len(found) and found.max() > MOST_INT64:
+        raise ArgumentError(f"expected numbers of 63 bits in {name}, found {found.max()}", name)
     return np.ascontiguousarray(found, np.int64)

@@ -160,6 +160,7 @@ class GrowingText(Separate):
         if text:
             raise ArgumentError("expected a text or ids, found both: append them one after the other", "ids")
         self._model.check(ids)
+        ids = list(map(int, ids))  # numpy's ints may have come
         with self._alone:
             kept = len(self._ids)
             if ids:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["continuations", "unsettled"]
 
+MOST = 1 << 26  # logits
+
 
 def unsettled(
     self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict",
@@ -63,7 +65,7 @@ def continuations(
     """
     import numpy as np
 
-    size = self._decoder.size if vocab_size is None else whole_number("vocab_size", vocab_size)
+    size = self._decoder.size if vocab_size is None else whole_number("vocab_size", vocab_size, most=MOST)
     allowed = np.zeros(-(-max(size, self._decoder.size) // 32) * 32, np.bool_)
     allowed[self._sorted_tokens.around(_bytes(tail))] = True
     if special != "all":

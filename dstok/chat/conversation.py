@@ -172,6 +172,7 @@ class Conversation:
             raise ChatError("expected ids after a generation prompt, found a text without one at its end: pass "
                             "add_generation_prompt=True", field="ids")
         self.tokenizer.decode_bytes(ids)  # refuses unknown ids
+        ids = list(map(int, ids))  # numpy's ints may have come
         new = [self._read(ids)] if message is None else message_list([message])
         tail = self._text.tail(new)
         self._fixed = fixed_start(self.tokenizer, self._all_parts(), text, tail.new, len(self.messages), ids)

@@ -83,6 +83,14 @@ def test_rows_of_an_array() -> None:
     assert TOK.first_noncanonical_batch(np.array([[HE, LLO], TOK.encode("Hello world")])).tolist() == [0, -1]
 
 
+def test_iterators_in_a_batch() -> None:
+    """A row that can be read only once."""
+    assert TOK.first_noncanonical_batch([iter([HE, LLO]), iter(TOK.encode("Hello")), iter(())]).tolist() == [0, -1, -1]
+    for wrong in (None, 5):
+        with pytest.raises(ArgumentError, match="expected a list of lists of ids"):
+            TOK.first_noncanonical_batch(wrong)  # type: ignore[arg-type]
+
+
 def test_text_that_is_not_utf8() -> None:
     """`canonical` refuses ids that no text has; with "replace" it gives the ids of U+FFFD."""
     ids = [*TOK.encode("x"), PARTIAL[0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_errors_take_no_id() -> None:
     cases: list[tuple[Any, Any, type[Exception]]] = [
         ([19923, 1 << 30], None, UnknownIdError), ([19923, -2], None, UnknownIdError), ([19923], None, ArgumentError),
         ([19923], [2], ArgumentError), ([19923, 19923], [0, -1], ArgumentError), ([[1, 2]], None, ArgumentError),
-        ([0.5, 1.5], None, ArgumentError), (["a", "b"], None, ArgumentError), ([19923], [0, 1], ArgumentError)]
+        ([0.5, 1.5], None, ArgumentError), (np.array([1 << 63, 1], np.uint64), None, ArgumentError), (["a", "b"], None, ArgumentError), ([19923], [0, 1], ArgumentError)]
     for ids, slots, error in cases:
         with pytest.raises(error):
             streams.step(ids, slots)
@@ -142,9 +143,13 @@ def test_bad_arguments() -> None:
     for stop in ([""], [b"a"], [1]):
         with pytest.raises(ArgumentError, match="stop"):
             streams.begin(0, stop=stop)  # type: ignore[arg-type]
+    for other, shown in [(None, "None"), (5, "5"), (b"x", "b'x'"), (["a", 7], "7")]:
+        with pytest.raises(ArgumentError, match=f"in stop, found {shown}$"):
+            streams.begin(0, stop=other)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="count"):
         TOK.decode_streams(-1)
-    with pytest.raises(PickleError):
-        pickle.dumps(streams)
+    for do in (pickle.dumps, copy):
+        with pytest.raises(PickleError, match="make another one from its tokenizer"):
+            do(streams)
     assert TOK.decode_streams(0).step([]) == []
     assert len(streams) == 2

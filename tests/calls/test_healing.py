@@ -101,6 +101,8 @@ def test_healing_gives_a_text_that_begins_with_the_prompt() -> None:
 def test_errors() -> None:
     with pytest.raises(ArgumentError, match="vocab_size"):
         TOK.continuations("a", vocab_size=-1)
+    with pytest.raises(ArgumentError, match="at most"):
+        TOK.continuations("a", vocab_size=1 << 40)
     with pytest.raises(UnknownTokenError):
         TOK.continuations("a", special={"<no such token>"})
     with pytest.raises(ArgumentError):

@@ -129,6 +129,12 @@ def test_bytes_that_u_fffd_has_too() -> None:
         assert once.canonical().tolist() == often.canonical().tolist() == expected
 
 
+def test_numbers_of_numpy_become_ints() -> None:
+    text, given = TOK.growing(), list[Any]((np.int64(3), np.uint8(4)))
+    assert text.append(ids=given) == (0, [3, 4])
+    assert {type(id) for id in text.ids} == {int}
+
+
 def test_a_character_cut_between_stretches() -> None:
     ids = TOK.encode("\N{LLAMA}!")
     text = TOK.growing()
