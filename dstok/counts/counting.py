@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from weakref import WeakMethod
 
 from dstok.base.faults import file_faults
 from dstok.base.paths import StrPath
@@ -45,7 +46,7 @@ class PieceCounter:
     def limit(self, memory: int) -> None:
         """Sets how many bytes the table may take."""
         self.memory = memory
-        self.tally.limit(memory, None if self.folder is None else lambda tally: self._spill(tally, False))
+        self.tally.limit(memory, None if self.folder is None else self._spilling(False))
 
     def add(self, texts: list[str | bytes]) -> None:
         """Counts the pieces of `texts`: ASCII `str` or valid UTF-8 bytes. Raises `FileError`, and `DstokError`."""
@@ -68,6 +69,17 @@ class PieceCounter:
         if self.tally.distinct():
             self._spill(self.tally, False)
             self.tally.clear()
+
+    def _spilling(self, by_count: bool) -> Callable[[Tally], None]:
+        """`_spill`, for the table. A cycle of counter and table would keep the table until Python looks for cycles."""
+        weak = WeakMethod(self._spill)
+
+        def spill(tally: Tally) -> None:
+            method = weak()
+            assert method is not None
+            method(tally, by_count)
+
+        return spill
 
     def _spill(self, tally: Tally, by_count: bool) -> None:
         assert self.folder is not None
@@ -107,7 +119,7 @@ class PieceCounter:
             yield from self._sorted()
             return
         merged = self.write(self._scratch(), keep)
-        self.tally.limit(self.memory, lambda tally: self._spill(tally, True))
+        self.tally.limit(self.memory, self._spilling(True))
         for block in merged.blocks():
             self._check(self.tally.add_block(block))
         os.unlink(merged.path)

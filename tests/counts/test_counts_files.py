@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import struct
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from weakref import ref
 from zlib import crc32
 
 import pytest
@@ -197,6 +199,20 @@ def test_errors_of_spilling_come_through(tmp_path: Path) -> None:
         counter.add(texts(2))
     with pytest.raises(KeyError, match="gone"):
         count_together([PieceCounter(WORDS, LEAST, tmp_path), PieceCounter(WORDS, LEAST, tmp_path)], failing())
+
+
+def test_a_counter_goes_at_once(tmp_path: Path) -> None:
+    """Its table is large: it does not wait in a cycle until Python looks for one."""
+    gc.disable()
+    try:
+        counter = PieceCounter(WORDS, LEAST, tmp_path)
+        counter.add(texts(4))
+        assert counter.spills and list(counter.most_frequent_first())
+        gone = ref(counter)
+        del counter
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def failing() -> Iterable[list[str | bytes]]:
