@@ -207,7 +207,8 @@ def test_a_counter_goes_at_once(tmp_path: Path) -> None:
     try:
         counter = PieceCounter(WORDS, LEAST, tmp_path)
         counter.add(texts(4))
-        assert counter.spills and list(counter.most_frequent_first())
+        assert counter.spills
+        assert listed(counter.most_frequent_first())
         gone = ref(counter)
         del counter
         assert gone() is None
