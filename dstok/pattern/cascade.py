@@ -48,7 +48,7 @@ from dstok.pattern.split import BEHAVIORS, Split
 from dstok.pattern.syntax import parse
 from dstok.pattern.tagged_automaton import find_pieces
 from dstok.pattern.windows import window_tables
-from dstok.pattern.work import stage
+from dstok.pattern.work import LimitError, stage
 
 __all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_matches", "compile_pattern",
            "compile_splits"]
@@ -116,8 +116,11 @@ class Program(Cascade):
 
     @lazy
     def windows(self) -> bytes:
-        """The tables of pattern/windows.py, one after the other; empty if the splits drop pieces."""
-        return b"".join(window_tables(self.kept, self.alphabet)) if self.kept else b""
+        """The tables of pattern/windows.py; empty if they would be too large, or tell little."""
+        try:
+            return window_tables(self.visible, self.alphabet)
+        except LimitError:
+            return b""
 
     def pieces(self, text: str) -> Iterator[tuple[str, Tag]]:
         """The pieces of `text` with their tags, by the DFA in Python: a readable form of the scanner."""

@@ -30,14 +30,17 @@ cdef extern from "split/_windows.h":
         const uint8_t *histories
         const uint8_t *verdicts
     enum:
+        WINDOW_AFTER
         WINDOW_EDGE
         WINDOW_GROUPS
         WINDOW_HISTORIES
         WINDOW_UNKNOWN
         WINDOW_WILD
         WINDOW_YES
-    void window_block(
-        const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) noexcept nogil
+    ctypedef struct WindowBits:
+        uint64_t yes, unknown, dropped
+    void window_block(const WindowTables *t, const uint8_t *p, uint32_t *history, WindowBits *bits) noexcept nogil
+    void window_after(const WindowTables *t, const uint8_t *p, int place, WindowBits *bits) noexcept nogil
 
 
 cdef class Finder:
@@ -51,11 +54,15 @@ cdef class LeftFinder(Finder):
     cdef uint8_t *flags      # kernel.flags
     cdef GridRunFunction run_grid  # NULL: this model has no rules, or the level no mask kernel
     cdef GridOnlyFunction only_grid  # the same rules
+    cdef bint apart          # some text is dropped, so pieces need not touch
     cdef object _keep
 
     cdef int open_flags(self) except -1
     cdef void open_pages(self) noexcept nogil
     cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil
+    cdef void hand_over(self, Sink sink, Workspace w, const uint8_t *text) noexcept nogil
+    cdef void add(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef Py_ssize_t find(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil
@@ -89,6 +96,8 @@ cdef class PieceFinder(LeftFinder):
     cdef int open_windows(self, tables) except -1
     cdef void add_cut(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef Py_ssize_t add_sure(
+        self, Workspace w, Py_ssize_t at, Py_ssize_t base, uint64_t ends, uint64_t dropped) noexcept nogil
     cdef Py_ssize_t by_windows(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
     ) noexcept nogil

@@ -27,8 +27,8 @@ from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.simd._level cimport GRID_RANGES, GridRun, chosen
 from dstok.core.merge._pieces cimport BORDERS, CHUNK, PAD, cuttable, may_cut
-from dstok.core.split._scan cimport Scanner, begin_memo, scan_piece
-from dstok.core.find._sink cimport FAR, Sink, add_piece
+from dstok.core.split._scan cimport DROPPED, Scanner, begin_memo, scan_piece
+from dstok.core.find._sink cimport FAR, Sink, add_apart, add_piece
 from dstok.core.text._utf8 cimport code_point
 from dstok.core.find._workspace cimport FINE, Workspace
 
@@ -36,6 +36,7 @@ from dstok.core.simd._level import level_shown
 
 cdef extern from *:
     int __builtin_ctzll(uint64_t) noexcept nogil
+    int __builtin_popcountll(uint64_t) noexcept nogil
 
 cdef extern from "split/_grid.h":
     enum:
@@ -44,7 +45,7 @@ cdef extern from "split/_grid.h":
 cdef enum:
     BLOCK = 64               # bytes that windows look at
     SMALL = 1 << 12          # bytes of a text that is copied as a whole
-    DROPPED = 2              # tag plus one, as the scanner gives it, of a piece that a Removed step drops
+    PATIENCE = 512           # bytes that the automaton reads where windows tell little
 
 # The sets of rules, and the flags of characters that are not ASCII, which tables/kernels.py names.
 RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER,
@@ -190,8 +191,24 @@ cdef class LeftFinder(Finder):
         else:
             at = self.by_pieces(sink, w, text, at, stop, final)
         if w.pieces and w.status == FINE:
-            sink.take(w, text)
+            self.hand_over(sink, w, text)
         return at
+
+    cdef void hand_over(self, Sink sink, Workspace w, const uint8_t *text) noexcept nogil:
+        """Hands the chunk to the sink."""
+        if self.apart:
+            sink.take_apart(w, text)
+        else:
+            sink.take(w, text)
+
+    cdef void add(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
+    ) noexcept nogil:
+        """Adds a piece to the chunk."""
+        if self.apart:
+            add_apart(sink, w, text, start, end)
+        else:
+            add_piece(sink, w, text, start, end)
 
     cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Takes first the text without its last bytes, then the unsure rest, from a copy with room after it."""
@@ -274,7 +291,7 @@ cdef class PieceFinder(LeftFinder):
         self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None
     ):
         cdef const uint8_t[::1] bits
-        self.scanner = scanner
+        self.scanner, self.apart = scanner, scanner.drops
         self._keep = (joined, borders)
         self.rules, self.own_kinds, self.own_windows = rules, kinds, windows
         if joined is not None:
@@ -337,11 +354,11 @@ cdef class PieceFinder(LeftFinder):
             right = code_point(text + at, &width)
             if left and cuttable(right) and may_cut(self.joined, left, right) and (
                     self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
-                add_piece(sink, w, text, start, at)
+                self.add(sink, w, text, start, at)
                 start = at
             left = right if cuttable(right) else 0
             at += width
-        add_piece(sink, w, text, start, end)
+        self.add(sink, w, text, start, end)
 
     cdef Py_ssize_t find(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
@@ -355,6 +372,8 @@ cdef class PieceFinder(LeftFinder):
         """By windows, if there are any, as far as they go."""
         if self.windows.groups != NULL:
             at = self.by_windows(sink, w, text, at, stop, final)
+            if at < 0:
+                return ~at
         return LeftFinder.by_pieces(self, sink, w, text, at, stop, final)
 
     cdef Py_ssize_t by_windows(
@@ -362,45 +381,74 @@ cdef class PieceFinder(LeftFinder):
     ) noexcept nogil:
         """Does what `find` does, by verdicts of windows. The automaton finds a piece that no verdict settles.
 
-        `base` is the first byte of a block, `at` the start of the piece in work, in the block or before it.
+        Returns also where windows end; the complement of a place at which no piece is sure. `base` is the first byte of
+        a block, `at` the start of the piece in work, in the block or before it.
         """
-        cdef Py_ssize_t base = at
+        cdef Py_ssize_t base = at, ahead = 0, end
+        cdef bint anew
         cdef uint32_t history = WINDOW_EDGE
-        cdef uint64_t yes, unknown
-        cdef Py_ssize_t end
-        cdef int bit
+        cdef uint64_t sure
+        cdef WindowBits bits
         while stop - base > BLOCK and w.status == FINE:
-            if base - at > BLOCK:  # the automaton skips the rest of a long piece faster than windows look at it
+            if base - at > BLOCK or at < ahead:  # a long piece, or one where windows tell little
                 end = self.piece(sink, w, text, at, stop, final)
                 if end < 0:
-                    return at
+                    return ~at
+                if end - at > BLOCK:  # the next one may be as long
+                    ahead = max(ahead, end + BLOCK)
                 base = at = end
                 history = WINDOW_EDGE
                 continue
-            window_block(&self.windows, text + base, &history, &yes, &unknown)
+            if base + BLOCK - w.origin > FAR:
+                if w.pieces:
+                    self.hand_over(sink, w, text)
+                w.begin_chunk(at)
+            window_block(&self.windows, text + base, &history, &bits)
             if base == at:
-                yes &= ~<uint64_t>1
-                unknown &= ~<uint64_t>1
-            while yes | unknown:
-                bit = __builtin_ctzll(yes | unknown)
-                if yes >> bit & 1:
-                    add_piece(sink, w, text, at, base + bit)
-                    at = base + bit
-                    yes &= yes - 1
-                    continue
+                bits.yes &= ~<uint64_t>1
+                bits.unknown &= ~<uint64_t>1
+            if __builtin_popcountll(bits.unknown) > __builtin_popcountll(bits.yes):
+                ahead = base + PATIENCE
+            anew = False
+            while not anew:
+                sure = bits.yes & ((bits.unknown & -bits.unknown) - 1)
+                at = self.add_sure(w, at, base, sure, bits.dropped)
+                if w.pieces >= CHUNK:
+                    self.hand_over(sink, w, text)
+                if not bits.unknown:
+                    break
                 end = self.piece(sink, w, text, at, stop, final)
                 if end < 0:
-                    return at
+                    return ~at
                 at = end
-                if end >= base:  # drop the verdicts about the inside and the end of the piece
-                    bit = <int>min(end - base, BLOCK - 1)
-                    yes = yes >> bit >> 1 << bit << 1
-                    unknown = unknown >> bit >> 1 << bit << 1
+                anew = not base <= at < base + BLOCK - WINDOW_AFTER
+                if not anew:
+                    window_after(&self.windows, text + base, <int>(at - base), &bits)
             base += BLOCK
-            if at >= base:
+            if anew or at >= base:
                 base = at
                 history = WINDOW_EDGE
         return at
+
+    cdef Py_ssize_t add_sure(
+        self, Workspace w, Py_ssize_t at, Py_ssize_t base, uint64_t ends, uint64_t dropped
+    ) noexcept nogil:
+        """Adds the pieces that end in a block, the first of them from `at` on; returns the end of the last."""
+        cdef int n = w.pieces
+        cdef uint32_t start = <uint32_t>(at - w.origin), offset = <uint32_t>(base - w.origin)
+        if not self.apart:
+            while ends:
+                n += 1
+                w.starts[n] = offset + <uint32_t>__builtin_ctzll(ends)
+                ends &= ends - 1
+            start = w.starts[n]
+        while ends:
+            w.starts[n] = start
+            start = w.ends[n] = offset + <uint32_t>__builtin_ctzll(ends)
+            n += not dropped >> __builtin_ctzll(ends) & 1
+            ends &= ends - 1
+        w.pieces = n
+        return w.origin + start
 
     cdef Py_ssize_t piece(
         self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
@@ -412,7 +460,7 @@ cdef class PieceFinder(LeftFinder):
             if wide and self.joined != NULL:
                 self.add_cut(sink, w, text, at, end)
             else:
-                add_piece(sink, w, text, at, end)
+                self.add(sink, w, text, at, end)
         return end
 
 

@@ -12,6 +12,7 @@ cdef enum:
 
 cdef class Sink:
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil
+    cdef void take_apart(self, Workspace w, const uint8_t *text) noexcept nogil
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef bint take_added(
         self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil
@@ -50,3 +51,22 @@ cdef inline void add_piece(
     w.starts[w.pieces] = <uint32_t>(end - w.origin)
     if w.pieces >= CHUNK:
         sink.take(w, text)
+
+
+cdef inline void add_apart(
+    Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
+) noexcept nogil:
+    # As `add_piece`, to a chunk of pieces with text between them.
+    if end - w.origin > FAR:
+        if w.pieces:
+            sink.take_apart(w, text)
+        w.begin_chunk(start)
+        if end - start > FAR:
+            sink.take_giant(w, text, start, end)
+            w.begin_chunk(end)
+            return
+    w.starts[w.pieces] = <uint32_t>(start - w.origin)
+    w.ends[w.pieces] = <uint32_t>(end - w.origin)
+    w.pieces += 1
+    if w.pieces >= CHUNK:
+        sink.take_apart(w, text)

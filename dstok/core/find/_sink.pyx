@@ -1,6 +1,7 @@
 """Sinks: a finder hands them the pieces of a text, and each kind makes something else of these.
 
-In: a chunk, some hundred pieces that lie end to end in a text. Their starts stand in the workspace.
+In: a chunk, some hundred pieces of a text. Their starts stand in the workspace. They lie end to end; but where a finder
+drops some text, they lie apart, and their ends stand there, too.
 Out: in the workspace, by kind: spans (`SpanSink`), their number (`CountSink`), notes (`NoteSink`). _id_sink.pyx makes
 ids, _tally.pyx frequencies.
 Invariant: a sink takes all pieces of the chunk, and leaves the workspace ready for the next one. If it cannot, the
@@ -12,8 +13,10 @@ Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
 
 from dstok.core.find._workspace cimport FINE
+from dstok.core.merge._pieces cimport CHUNK_ROOM
 
 
 cdef class Sink:
@@ -22,6 +25,22 @@ cdef class Sink:
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         """Takes the pieces of the chunk, and begins the next one where they end."""
         w.next_chunk()
+
+    cdef void take_apart(self, Workspace w, const uint8_t *text) noexcept nogil:
+        """Does what `take` does, for pieces that lie apart. By default `take` gets those that touch."""
+        cdef uint32_t spans[2][CHUNK_ROOM]
+        cdef int i, pieces = w.pieces
+        cdef Py_ssize_t origin = w.origin
+        memcpy(spans[0], w.starts, pieces * sizeof(uint32_t))
+        memcpy(spans[1], w.ends, pieces * sizeof(uint32_t))
+        w.begin_chunk(origin)
+        for i in range(pieces):
+            add_piece(self, w, text, origin + spans[0][i], origin + spans[1][i])
+            if w.status != FINE:
+                break
+        if w.pieces and w.status == FINE:
+            self.take(w, text)
+        w.begin_chunk(origin + spans[1][pieces - 1])
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         """Takes one piece of more than a gigabyte, which no chunk can hold."""
@@ -58,6 +77,18 @@ cdef class SpanSink(Sink):
             w.count += w.pieces * SPAN
         w.next_chunk()
 
+    cdef void take_apart(self, Workspace w, const uint8_t *text) noexcept nogil:
+        cdef int64_t *out
+        cdef int64_t base = w.base + w.origin
+        cdef int i
+        if w.reserve(w.pieces * SPAN):
+            out = <int64_t *>(w.out + w.count)
+            for i in range(w.pieces):
+                out[2 * i] = base + w.starts[i]
+                out[2 * i + 1] = base + w.ends[i]
+            w.count += w.pieces * SPAN
+        w.begin_chunk(w.origin + w.ends[w.pieces - 1])
+
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef int64_t *out
         if w.reserve(SPAN):
@@ -79,6 +110,10 @@ cdef class CountSink(Sink):
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         w.total += w.pieces
         w.next_chunk()
+
+    cdef void take_apart(self, Workspace w, const uint8_t *text) noexcept nogil:
+        w.total += w.pieces
+        w.begin_chunk(w.origin + w.ends[w.pieces - 1])
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         w.total += 1

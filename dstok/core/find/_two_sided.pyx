@@ -14,7 +14,7 @@ from libc.string cimport memcpy
 from dstok.core.find._finder cimport Finder
 from dstok.core.simd._level cimport chosen
 from dstok.core.split._scan cimport START
-from dstok.core.find._sink cimport Sink, add_piece
+from dstok.core.find._sink cimport Sink, add_apart
 from dstok.core.text._utf8 cimport code_point, find_invalid
 from dstok.core.find._workspace cimport FINE, Workspace
 
@@ -62,10 +62,10 @@ cdef class TwoSided(Finder):
         while start < length and w.status == FINE:
             end = next_end(&self.tables, text, start, sides, &state, &tag)
             if not self.tables.dropped[tag]:
-                add_piece(sink, w, text, start, end)
+                add_apart(sink, w, text, start, end)
             start = end
         if w.pieces and w.status == FINE:
-            sink.take(w, text)
+            sink.take_apart(w, text)
 
     def spans(self, const uint8_t[::1] text not None):
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""

@@ -27,8 +27,9 @@ cdef class Workspace:
     cdef Scratch junction
     cdef Memo memo                    # of the text in work: see split/_scan.pyx
     cdef Py_ssize_t origin            # start of the chunk in work, in the buffer in work
-    cdef int pieces                   # number of its pieces so far; they lie end to end
+    cdef int pieces                   # number of its pieces so far; they lie end to end, unless some text is dropped
     cdef uint32_t starts[CHUNK_ROOM + 64]  # start of each, from `origin`, and the end of the last one
+    cdef uint32_t ends[CHUNK_ROOM + 64]    # end of each, where text between pieces is dropped
     cdef uint64_t values[CHUNK_ROOM]  # value of each in the piece table
     cdef uint32_t missed[CHUNK_ROOM]  # the pieces that the piece table does not hold
     cdef uint32_t *side               # ids of pieces that the piece table cannot hold: a count, then the ids of each

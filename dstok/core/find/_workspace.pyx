@@ -16,6 +16,7 @@ from dstok.core.split._scan cimport drop
 
 cdef extern from "simd/_platform.h":
     void *huge_alloc(size_t size) noexcept nogil
+    void *huge_grown(void *memory, size_t used, size_t size) noexcept nogil
 
 cdef enum:
     KEEP = 1 << 22
@@ -84,7 +85,7 @@ cdef class Workspace:
             self.capacity = 0
             grown = huge_alloc(wanted * sizeof(uint32_t))
         else:
-            grown = realloc(self.out, wanted * sizeof(uint32_t))
+            grown = huge_grown(self.out, self.count * sizeof(uint32_t), wanted * sizeof(uint32_t))
         if grown == NULL:
             self.status = OUT_OF_MEMORY
             return False

@@ -16,6 +16,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -120,6 +121,24 @@ static inline void *huge_alloc(size_t size) {
     return memory;
 #else
     return malloc(size);
+#endif
+}
+
+/* Does what `realloc` does, for memory with `used` bytes: glibc would copy them to small pages. */
+static inline void *huge_grown(void *memory, size_t used, size_t size) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    void *grown;
+    if (size < HUGE_PAGE)
+        return realloc(memory, size);
+    grown = huge_alloc(size);
+    if (grown) {
+        memcpy(grown, memory, used);
+        free(memory);
+    }
+    return grown;
+#else
+    (void)used;
+    return realloc(memory, size);
 #endif
 }
 

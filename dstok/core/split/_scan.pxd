@@ -17,6 +17,9 @@ cdef enum:                        # of the automata: pattern/automaton.py, patte
     FINAL = 2
     OPERATION = 1 << 20
 
+cdef enum:
+    DROPPED = 2                   # tag plus one, as the scanner gives it, of a piece that a Removed step drops
+
 cdef enum:                        # the low byte of an edge with a tag: pattern/automaton.py
     SET_0
     SET_1
@@ -55,6 +58,7 @@ cdef struct Memo:
 cdef class Scanner:
     cdef ScanTables tables
     cdef Skip *skips
+    cdef bint drops                   # whether some pieces have the tag DROPPED
     cdef object _keep
 
     cdef int find_skips(self, Py_ssize_t pages) except -1

@@ -160,6 +160,7 @@ cdef class Scanner:
             raise MemoryError
         self.tables.skips = self.skips
         self.find_skips(p.shape[0])
+        self.drops = any(self.tables.edges[i] >> 24 == DROPPED for i in range(e.shape[0] // 4))
 
     def __dealloc__(self):
         free(self.skips)

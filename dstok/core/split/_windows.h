@@ -24,6 +24,8 @@ enum {
     WINDOW_WILD = 15, /* the group of the bytes beyond ASCII */
     WINDOW_YES = 0x80,
     WINDOW_UNKNOWN = 0x40,
+    WINDOW_DROPPED = 0x20, /* with WINDOW_YES: the piece that ends here is dropped */
+    WINDOW_AFTER = 2, /* places after an edge whose history has it, but one */
     WINDOW_GROUPS = 1 << 8,     /* bytes of a table */
     WINDOW_HISTORIES = 1 << 12,
 };
@@ -34,28 +36,32 @@ typedef struct {
     const uint8_t *verdicts;  /* by number, and by the groups of two bytes */
 } WindowTables;
 
-/* Gathers the bits 0x80, and 0x40, of 64 verdicts. */
-static inline void window_bits(const uint8_t *verdicts, uint64_t *yes, uint64_t *unknown) {
-    uint64_t high = 0, low = 0;
+typedef struct {
+    uint64_t yes, unknown, dropped; /* a piece begins here; perhaps; the piece before it is dropped */
+} WindowBits;
+
+/* Gathers the bits of 64 verdicts. */
+static inline void window_bits(const uint8_t *verdicts, WindowBits *bits) {
+    uint64_t yes = 0, unknown = 0, dropped = 0;
 #ifdef WINDOW_SSE2
     for (int i = 0; i < 4; i++) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(verdicts + 16 * i));
-        high |= (uint64_t)(uint32_t)_mm_movemask_epi8(v) << (16 * i);
-        low |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_add_epi8(v, v)) << (16 * i);
+        __m128i v = _mm_loadu_si128((const __m128i *)(verdicts + 16 * i)), twice = _mm_add_epi8(v, v);
+        yes |= (uint64_t)(uint32_t)_mm_movemask_epi8(v) << (16 * i);
+        unknown |= (uint64_t)(uint32_t)_mm_movemask_epi8(twice) << (16 * i);
+        dropped |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_add_epi8(twice, twice)) << (16 * i);
     }
 #else
     for (int i = 0; i < 64; i++) {
-        high |= (uint64_t)(verdicts[i] >> 7) << i;
-        low |= (uint64_t)(verdicts[i] >> 6 & 1) << i;
+        yes |= (uint64_t)(verdicts[i] >> 7) << i;
+        unknown |= (uint64_t)(verdicts[i] >> 6 & 1) << i;
+        dropped |= (uint64_t)(verdicts[i] >> 5 & 1) << i;
     }
 #endif
-    *yes = high;
-    *unknown = low;
+    *bits = (WindowBits){yes, unknown, dropped};
 }
 
 /* `history`: the groups of the three bytes before p, 12 bits; it moves on by 64 bytes. */
-static inline void window_block(
-    const WindowTables *t, const uint8_t *p, uint32_t *history, uint64_t *yes, uint64_t *unknown) {
+static inline void window_block(const WindowTables *t, const uint8_t *p, uint32_t *history, WindowBits *bits) {
     uint8_t verdicts[64];
     uint32_t window = *history << 4 | t->groups[p[0]]; /* groups, four bits each, the newest in the lowest bits */
     for (int i = 0; i < 64; i++) {
@@ -63,7 +69,24 @@ static inline void window_block(
         verdicts[i] = t->verdicts[(uint32_t)t->histories[window >> 8 & 0xFFF] << 8 | (window & 0xFF)];
     }
     *history = window >> 4 & 0xFFF;
-    window_bits(verdicts, yes, unknown);
+    window_bits(verdicts, bits);
+}
+
+/* Renews the bits of a block at p for a piece that begins at byte `place`: the bits up to there are dropped, and the
+ * next WINDOW_AFTER places get verdicts with this edge in their history. */
+static inline void window_after(const WindowTables *t, const uint8_t *p, int place, WindowBits *bits) {
+    uint64_t left = ~(uint64_t)1 << (place + WINDOW_AFTER);
+    uint32_t window = (WINDOW_EDGE << 4 | t->groups[p[place]]) << 4 | t->groups[p[place + 1]];
+    bits->yes &= left;
+    bits->unknown &= left;
+    bits->dropped &= left;
+    for (int i = place + 1; i <= place + WINDOW_AFTER; i++) {
+        window = window << 4 | t->groups[p[i + 1]];
+        uint8_t verdict = t->verdicts[(uint32_t)t->histories[window >> 8 & 0xFFF] << 8 | (window & 0xFF)];
+        bits->yes |= (uint64_t)(verdict >> 7) << i;
+        bits->unknown |= (uint64_t)(verdict >> 6 & 1) << i;
+        bits->dropped |= (uint64_t)(verdict >> 5 & 1) << i;
+    }
 }
 
 #endif
