@@ -7,7 +7,7 @@
  * order by count allows.
  *
  * The sort takes eight bytes of a piece at a time. It groups many pieces by one byte of these (McIlroy, Bostic, McIlroy:
- * Engineering Radix Sort, 1993), some by a pivot (Bentley, Sedgewick: Fast Algorithms for Sorting and Searching Strings,
+ * Engineering Radix Sort, 1993), or by a small count, some by a pivot (Bentley, Sedgewick: Fast Algorithms for Sorting and Searching Strings,
  * 1997). It calls itself for all groups but the largest, and is never deeper than log2(pieces).
  */
 #ifndef DSTOK_COUNTED_H
@@ -20,8 +20,9 @@
 enum {
     KEY_BYTES = 8,
     BY_COUNT = -KEY_BYTES, /* a depth: the key is the count, and the first bytes come after it */
+    OFTEN = 255,           /* a count that few pieces have, or more */
     AHEAD_OF_KEY = 16,     /* distance, in pieces, to the bytes that are fetched */
-    MANY = 1024,           /* pieces that are grouped by a byte */
+    MANY = 128,           /* pieces that are grouped by a byte */
     FEW = 16,              /* pieces that are sorted by insertion */
     NUMBER_BYTES = 10,     /* of a LEB128 number, at most */
 };
@@ -34,6 +35,7 @@ typedef struct {
 typedef struct {
     const uint8_t *text; /* piece i is `text[ends[i]:ends[i + 1]]` */
     const int64_t *ends, *counts;
+    int64_t size; /* of `text` */
 } Pieces;
 
 /* Bytes of a piece behind `depth`; none or fewer than none if it ends before. */
@@ -41,27 +43,40 @@ static inline int64_t entry_left(const Pieces *p, const Entry *e, int64_t depth)
     return p->ends[e->number + 1] - p->ends[e->number] - depth;
 }
 
+/* The bytes of a piece from `depth` on, as a number; zeros follow its end. */
+static inline uint64_t key_from(const Pieces *p, int64_t start, int64_t end) {
+    uint64_t key = 0;
+    if (start >= end)
+        return 0;
+    if (start + KEY_BYTES > p->size) {
+        for (int byte = 0; byte < KEY_BYTES; byte++)
+            key = key << 8 | (start + byte < end ? p->text[start + byte] : 0);
+        return key;
+    }
+    memcpy(&key, p->text + start, KEY_BYTES); /* little-endian, like the whole core */
+    key = __builtin_bswap64(key);
+    return end - start < KEY_BYTES ? key & ~(uint64_t)0 << 8 * (KEY_BYTES - (end - start)) : key;
+}
+
 static inline void load_keys(const Pieces *p, Entry *e, int64_t size, int64_t depth) {
     for (int64_t i = 0; i < size; i++) {
-        int64_t left = entry_left(p, e + i, depth);
+        uint64_t number = e[i].number;
         if (i + 2 * AHEAD_OF_KEY < size) {
             __builtin_prefetch(p->ends + e[i + 2 * AHEAD_OF_KEY].number);
             __builtin_prefetch(p->text + p->ends[e[i + AHEAD_OF_KEY].number] + depth);
         }
-        const uint8_t *at = p->text + p->ends[e[i].number] + depth;
-        uint64_t key = depth < 0 ? ~(uint64_t)p->counts[e[i].number] : 0;
-        for (int byte = 0; depth >= 0 && byte < KEY_BYTES; byte++)
-            key = key << 8 | (byte < left ? at[byte] : 0);
-        e[i].key = key;
+        e[i].key = depth < 0 ? ~(uint64_t)p->counts[number] : key_from(p, p->ends[number] + depth, p->ends[number + 1]);
     }
 }
 
 /* Whether `a` comes before `b`; both agree before `depth`, and have the keys from there. */
 static inline int entry_before(const Pieces *p, const Entry *a, const Entry *b, int64_t depth) {
-    int64_t after = depth + KEY_BYTES, left = entry_left(p, a, after), other = entry_left(p, b, after);
+    int64_t after = depth + KEY_BYTES, left, other;
     int difference = 0;
     if (a->key != b->key)
         return a->key < b->key;
+    left = entry_left(p, a, after);
+    other = entry_left(p, b, after);
     if (left > 0 && other > 0)
         difference = memcmp(p->text + p->ends[a->number] + after, p->text + p->ends[b->number] + after,
                             (size_t)(left < other ? left : other));
@@ -168,12 +183,30 @@ static inline void sort_keyed(const Pieces *p, Entry *e, int64_t size, int64_t d
     sort_few(p, e, size, depth);
 }
 
-/* Sorts `size` pieces, whose numbers `e` gets: by bytes, or the most frequent first and then by bytes. */
+/* The place of a piece among the groups by count: 0 for OFTEN and more. */
+static inline int count_group(const Pieces *p, int64_t number) {
+    uint64_t count = (uint64_t)p->counts[number];
+    return count < OFTEN ? OFTEN - (int)count : 0;
+}
+
+/* Sorts `size` pieces, whose numbers `e` gets: by bytes, or the most frequent first and then by bytes. Pieces are put
+ * into their groups in the order of the text, so their first bytes are read without a leap. */
 static inline void sort_counted(const Pieces *p, Entry *e, int64_t size, int by_count) {
+    int64_t ends[OFTEN + 1] = {0}, at = 0;
     for (int64_t i = 0; i < size; i++)
-        e[i].number = (uint64_t)i;
-    load_keys(p, e, size, by_count ? BY_COUNT : 0);
-    sort_keyed(p, e, size, by_count ? BY_COUNT : 0);
+        ends[by_count ? count_group(p, i) : OFTEN]++;
+    for (int group = 0; group <= OFTEN; group++) {
+        at += ends[group];
+        ends[group] = at - ends[group];
+    }
+    for (int64_t i = 0; i < size; i++) {
+        int group = by_count ? count_group(p, i) : OFTEN;
+        e[ends[group]++] = (Entry){group ? key_from(p, p->ends[i], p->ends[i + 1]) : ~(uint64_t)p->counts[i], (uint64_t)i};
+    }
+    for (int group = 0; group <= OFTEN; group++) {
+        at = group ? ends[group - 1] : 0;
+        sort_keyed(p, e + at, ends[group] - at, group ? 0 : BY_COUNT);
+    }
 }
 
 /* A block in the making, and the totals of all blocks so far. */

@@ -8,6 +8,7 @@ cdef extern from "find/_counted.h":
         const uint8_t *text
         const int64_t *ends
         const int64_t *counts
+        int64_t size
     ctypedef struct Block:
         uint8_t *data
         int64_t size

@@ -47,6 +47,8 @@ cdef class Tally(Sink):
     cdef Py_ssize_t number_of(self, uint64_t hash, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t keep(self, Py_ssize_t place, uint64_t hash, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t bytes_left(self) noexcept nogil
+    cdef Py_ssize_t large(self, Py_ssize_t size) noexcept nogil
+    cdef void *grown(self, void *memory, Py_ssize_t used, Py_ssize_t size) noexcept nogil
     cdef bint more_text(self, Py_ssize_t length) noexcept nogil
     cdef bint more_numbers(self) noexcept nogil
     cdef bint more_places(self) noexcept nogil

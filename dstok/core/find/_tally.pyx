@@ -37,6 +37,7 @@ import os
 from array import array
 
 cdef extern from "simd/_platform.h":
+    void *huge_grown(void *memory, size_t used, size_t size) noexcept nogil
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
 
@@ -45,6 +46,8 @@ cdef extern from *:
 
 cdef enum:
     FIRST_LOG2 = 13          # places of a new table
+    FIRST_MANY = 1 << 12     # pieces that fill them
+    LARGE = 1 << 21          # bytes of a large page
     A_LINES_LOG2 = 15        # 2 MB, 131,072 short pieces
     B_LINES_LOG2 = 15        # 2 MB, 65,536 longer ones: both fill whole large pages
     NEAR_BYTES = (64 << A_LINES_LOG2) + (64 << B_LINES_LOG2)
@@ -64,7 +67,7 @@ cdef class Tally(Sink):
         self.near.a, self.near.b = <uint64_t *>self.lines, <uint64_t *>self.lines + (<Py_ssize_t>8 << A_LINES_LOG2)
         self.near.a_shift, self.near.b_shift, self.near.writable = 64 - A_LINES_LOG2, 64 - B_LINES_LOG2, True
         self.places_log2 = FIRST_LOG2
-        self.places = <uint64_t *>calloc(<size_t>1 << FIRST_LOG2, sizeof(uint64_t))
+        self.places = <uint64_t *>huge_zeroed(sizeof(uint64_t) << FIRST_LOG2)
         self.ends = <int64_t *>calloc(1, sizeof(int64_t))
         if self.lines == NULL or self.places == NULL or self.ends == NULL:
             raise MemoryError
@@ -72,7 +75,7 @@ cdef class Tally(Sink):
 
     def __dealloc__(self):
         huge_free(self.lines, NEAR_BYTES)
-        free(self.places)
+        huge_free(self.places, sizeof(uint64_t) << self.places_log2)
         free(self.counts)
         free(self.ends)
         free(self.text)
@@ -151,13 +154,17 @@ cdef class Tally(Sink):
 
     cdef bint release(self) noexcept nogil:
         """Frees the memory of an empty table, for a piece that takes nearly all; false if there is none to free."""
+        cdef uint64_t *places
         if not self.room and not self.text_room and self.places_log2 == FIRST_LOG2:
             return False
+        places = <uint64_t *>huge_zeroed(sizeof(uint64_t) << FIRST_LOG2)
+        if places == NULL:
+            return False
+        huge_free(self.places, sizeof(uint64_t) << self.places_log2)
         free(self.counts)
         free(self.text)
         self.counts, self.text, self.room, self.text_room = NULL, NULL, 0, 0
-        self.places_log2 = FIRST_LOG2
-        self.places = <uint64_t *>realloc(self.places, sizeof(uint64_t) << FIRST_LOG2)
+        self.places, self.places_log2 = places, FIRST_LOG2
         self.ends = <int64_t *>realloc(self.ends, sizeof(int64_t))
         self.full = False
         return True
@@ -206,14 +213,24 @@ cdef class Tally(Sink):
         return self.memory - self.text_room - <Py_ssize_t>sizeof(int64_t) * (
             2 * self.room + (<Py_ssize_t>1 << self.places_log2))
 
+    cdef Py_ssize_t large(self, Py_ssize_t size) noexcept nogil:
+        """`size`; in whole large pages if a large table may take many of them: small pages cost a fault each."""
+        if self.used < FIRST_MANY or self.bytes_left() < size + 16 * LARGE:
+            return size
+        return (size + LARGE - 1) & -LARGE
+
+    cdef void *grown(self, void *memory, Py_ssize_t used, Py_ssize_t size) noexcept nogil:
+        """Does what `realloc` does; with a copy on large pages, if the table may take both at once."""
+        return huge_grown(memory, used, size) if size <= self.bytes_left() else realloc(memory, size)
+
     cdef bint more_text(self, Py_ssize_t length) noexcept nogil:
         """Makes room for the bytes of a piece; false if that would take too much."""
         cdef Py_ssize_t wanted = self.ends[self.used] + length, room = self.text_room
         cdef void *grown
         if wanted <= room:
             return True
-        room = min(wanted + room // 2 + 4096, room + self.bytes_left())
-        grown = realloc(self.text, room) if room >= wanted else NULL
+        room = min(self.large(wanted + room // 2 + 4096), room + self.bytes_left())
+        grown = self.grown(self.text, self.ends[self.used], room) if room >= wanted else NULL
         if grown == NULL:
             return False
         self.text, self.text_room = <uint8_t *>grown, room
@@ -221,36 +238,41 @@ cdef class Tally(Sink):
 
     cdef bint more_numbers(self) noexcept nogil:
         """Makes room for half as many numbers more; false if that would take too much."""
-        cdef Py_ssize_t room = self.room + self.room // 2 + (1 << FIRST_LOG2 >> 1)
+        cdef Py_ssize_t room = self.large(
+            (self.room + self.room // 2 + (1 << FIRST_LOG2 >> 1)) * sizeof(int64_t)) // <Py_ssize_t>sizeof(int64_t)
         cdef void *grown
         if room >> 31 or 2 * <Py_ssize_t>sizeof(int64_t) * (room - self.room) > self.bytes_left():
             return False
-        grown = realloc(self.counts, room * sizeof(int64_t))
+        grown = self.grown(self.counts, self.used * sizeof(int64_t), room * sizeof(int64_t))
         if grown == NULL:
             return False
         self.counts = <int64_t *>grown
-        grown = realloc(self.ends, (room + 1) * sizeof(int64_t))
+        grown = self.grown(self.ends, (self.used + 1) * sizeof(int64_t), (room + 1) * sizeof(int64_t))
         if grown == NULL:
             return False
         self.ends, self.room = <int64_t *>grown, room
         return True
 
     cdef bint more_places(self) noexcept nogil:
-        """Doubles the number of places; false if that would take too much."""
+        """Makes at least twice as many places; false if that would take too much."""
         cdef Py_ssize_t size = <Py_ssize_t>1 << self.places_log2, i, place
+        cdef Py_ssize_t more = self.large(2 * size * sizeof(uint64_t)) // <Py_ssize_t>sizeof(uint64_t)
         cdef uint64_t *places = NULL
-        if 2 * size * <Py_ssize_t>sizeof(uint64_t) <= self.bytes_left():
-            places = <uint64_t *>calloc(2 * size, sizeof(uint64_t))
+        cdef int log2 = self.places_log2 + 1
+        while more >> log2 > 1:
+            log2 += 1
+        if more * <Py_ssize_t>sizeof(uint64_t) <= self.bytes_left():
+            places = <uint64_t *>huge_zeroed(more * sizeof(uint64_t))
         if places == NULL:
             return False
         for i in range(size):
             if self.places[i]:
-                place = <Py_ssize_t>(self.places[i] >> (63 - self.places_log2))
+                place = <Py_ssize_t>(self.places[i] >> (64 - log2))
                 while places[place]:
-                    place = (place + 1) & (2 * size - 1)
+                    place = (place + 1) & (more - 1)
                 places[place] = self.places[i]
-        free(self.places)
-        self.places, self.places_log2 = places, self.places_log2 + 1
+        huge_free(self.places, size * sizeof(uint64_t))
+        self.places, self.places_log2 = places, log2
         return True
 
     # The calls for Python.
@@ -346,7 +368,8 @@ cdef class Tally(Sink):
 
         `block` comes next, or `clear`. It takes no memory: the table's places become the order.
         """
-        cdef Pieces pieces = Pieces(text=self.text, ends=self.ends, counts=self.counts)
+        cdef Pieces pieces = Pieces(
+            text=self.text, ends=self.ends, counts=self.counts, size=self.ends[self.used])
         with nogil:
             sort_counted(&pieces, <Entry *>self.places, self.used, by_count)
         self.given = 0
@@ -385,25 +408,26 @@ cdef class Tally(Sink):
     def counted(self):
         """(pieces, offsets, counts), the most frequent first, and equally frequent ones by their bytes.
 
-        Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". The table is empty then.
+        Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". Only `clear` may come next.
         """
         cdef const Entry *order = <const Entry *>self.places
         cdef Py_ssize_t i, number, length, at = 0
         cdef bytes pieces = PyBytes_FromStringAndSize(NULL, self.ends[self.used])
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(pieces)
-        cdef int64_t[::1] offsets = array("q", bytes(8 * (self.used + 1)))
-        cdef int64_t[::1] counts = array("q", bytes(8 * (self.used + 1)))
+        cdef int64_t[::1] offsets = array("q", [0]) * (self.used + 1)
+        cdef int64_t[::1] counts = array("q", [0]) * (self.used + 1)
         self.sort(True)
         with nogil:
             for i in range(self.used):
+                if i + 2 * AHEAD < self.used:
+                    __builtin_prefetch(self.ends + order[i + 2 * AHEAD].number)
+                    __builtin_prefetch(self.text + self.ends[order[i + AHEAD].number])
                 number = order[i].number
                 length = self.ends[number + 1] - self.ends[number]
                 memcpy(out + at, self.text + self.ends[number], length)
                 at += length
                 counts[i], offsets[i + 1] = self.counts[number], at
-        found = pieces, offsets.base, counts.base[:self.used]
-        self.clear()
-        return found
+        return pieces, offsets.base, counts.base[:self.used]
 
     def passed(self):
         """The number of places with other pieces that look-ups have passed. For tests."""
