@@ -2,8 +2,10 @@ r"""Twenty patterns of users: the spans of all matches, by dstok, `re`, `regex`,
 
     python -m benchmarks.patterns                            # a Markdown table on stdout
     python -m benchmarks.patterns --texts log --patterns URLs fields
+    python -m benchmarks.patterns --output patterns.json               # for docs/splitter.md
+    python -m benchmarks.patterns --table patterns.json --write        # into docs/splitter.md; or --check
 
-In: the start of each text. Out: MB/s (10^6 bytes of UTF-8 a CPU second), best of three passes; dstok's way.
+In: the start of each text. Out: MB/s (10^6 bytes of UTF-8 a CPU second), best of several passes; dstok's way.
 Invariant: the spans of all engines are compared with those of `regex`, in characters, before any is timed. An engine
 with other spans is reported as "differs", one that refuses the pattern as "refuses", one that is not installed as
 "absent". "?" takes the place of characters that are a word, a digit or a blank to one engine and not to another, such
@@ -15,18 +17,29 @@ characters.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from time import process_time
-from typing import Any
+from typing import Any, TypedDict
 
-from benchmarks.cases import Case, load_text
+from benchmarks.cases import ROOT, Case, load_text
+from benchmarks.engines import LEVELS
+from benchmarks.machine import commit, dirty, machine, python
+from benchmarks.table import replaced
 from dstok import Splitter
+from dstok.core.simd._level import chosen_level
 
-__all__ = ["ENGINES", "PATTERNS", "main", "measured"]
+__all__ = ["ENGINES", "PATTERNS", "main", "measured", "table"]
 
-PASSES = 3
+PASSES, LEAST_SECONDS = 3, 0.1  # of a figure: so many passes, and so long, at least
+BEGIN, END = "<!-- patterns:begin -->", "<!-- patterns:end -->"
+PACKAGES = ("dstok", "regex", "google-re2", "pcre2")
 MOST = {"pcre2": 20_000}  # characters
 PATTERNS = {
     "words": r"\w+", "no blanks": r"\S+", "blanks": r"\s+", "numbers": r"\d+(?:\.\d+)?", "lines": r"[^\n]+",
@@ -35,7 +48,7 @@ PATTERNS = {
     "IPv4": r"\b\d{1,3}(?:\.\d{1,3}){3}\b", "sentences": r"[^.!?]+[.!?]+\s*", "levels": r"\b(?:ERROR|WARN|FATAL)\b",
     "code tokens": r'[A-Za-z_]\w*|\d+(?:\.\d+)?|"(?:[^"\\\n]|\\.)*"|\s+|[^\w\s]',
     "kinds": r"\p{L}+|\p{N}+|[^\s\p{L}\p{N}]+", "capitalized": r"\b[A-Z]\w+", "camel": r"[A-Z]?[a-z]+|[A-Z]+|\d+",
-    "tags": r"[#@]\w+", "in parentheses": r"(?<=\()[^()\n]*(?=\))",
+    "tags": r"[#@]\w+", "in parentheses": r"(?<=\()[^()\n]+(?=\))",
 }
 TEXTS = ("english", "code", "multilingual", "log")
 SIZE = 1_000_000  # characters
@@ -45,7 +58,7 @@ Spans = list[tuple[int, int]]
 def text_named(name: str) -> str:
     """The text; "log" is made here."""
     if name != "log":
-        return _agreed(load_text(Case(name, "patterns", name, "whole", SIZE)))
+        return _agreed(load_text(Case(name, "patterns", name, "whole", SIZE))[:SIZE])
     lines = (f"2026-11-28T19:{i // 60 % 60:02}:{i % 60:02}.{i * 37 % 1000:03} {'WARN' if i % 7 == 0 else 'INFO'} "
              f'10.0.{i % 251}.{i % 13} "GET /item/{i * 7919 % 100_000}?q=a,b HTTP/1.1" 200 {i * 31 % 9000}\n'
              for i in range(SIZE // 80))
@@ -114,11 +127,77 @@ def measured(engine: str, pattern: str, text: str) -> float | str:
 
 
 def _speeds(work: Callable[[], Any], text: str) -> Iterator[float]:
-    size = len(text.encode()) / 1e6
-    for _ in range(PASSES):
+    size, passes, end = len(text.encode()) / 1e6, 0, process_time() + LEAST_SECONDS
+    while passes < PASSES or process_time() < end:
         start = process_time()
         work()
         yield size / max(process_time() - start, 1e-9)
+        passes += 1
+
+
+class Figures(TypedDict):
+    """For each engine the MB/s, or a word in place of the figure."""
+
+    text: str
+    pattern: str
+    way: str
+    engines: dict[str, float | str]
+
+
+def _results(cases: list[Figures]) -> dict[str, Any]:
+    return {"format": 1, "date": date.today().isoformat(), "machine": machine(), "level": chosen_level(),
+            "python": python(), "versions": dict(_versions()), "commit": commit(), "dirty": dirty(),
+            "load_average": os.getloadavg()[0], "characters": SIZE, "cases": cases}
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+def table(results: dict[str, Any]) -> str:
+    """A row for each pattern: all engines on the first text; on the others dstok, and its ratio to the best peer."""
+    cases = {(case["pattern"], case["text"]): case for case in results["cases"]}
+    patterns, texts = (list(dict.fromkeys(column)) for column in zip(*cases))
+    first, *others = texts
+    heads = [f"{first}: {name}" if name == "dstok" else name for name in ENGINES]
+    rows = [["pattern", "way", *heads, *others], ["---", "---", *["---:"] * (len(heads) + len(others))]]
+    for pattern in patterns:
+        case = cases[pattern, first]
+        shown = PATTERNS[pattern].replace("|", r"\|")
+        figures = [_cell(case["engines"].get(name, "absent")) for name in ENGINES]
+        rows.append([f"{pattern} `{shown}`", case["way"], *figures,
+                     *(_beside(cases[pattern, text]["engines"]) for text in others)])
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", _setting(results)])
+
+
+def _cell(figure: float | str) -> str:
+    return figure if isinstance(figure, str) else f"{figure:.3g}" if figure < 100 else f"{figure:.0f}"
+
+
+def _beside(engines: dict[str, float | str]) -> str:
+    """dstok's figure, with its ratio to the best of the others in parentheses."""
+    own = engines["dstok"]
+    peers = [figure for name, figure in engines.items() if name != "dstok" and isinstance(figure, float)]
+    return _cell(own) if not peers or isinstance(own, str) else f"{_cell(own)} ({_cell(own / max(peers))})"
+
+
+def _setting(results: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    return (f"{results['machine']['cpu']}, {LEVELS[results['level']]}, {results['python']}, {results['date']}; "
+            f"{versions}; one core, {results['characters']:,} characters of each text, "
+            f"load {results['load_average']:.1f}.")
+
+
+def _cases(texts: Iterable[str], patterns: Iterable[str]) -> Iterator[Figures]:
+    for name in texts:
+        text = text_named(name)
+        for pattern in patterns:
+            figures = {engine: measured(engine, PATTERNS[pattern], text) for engine in ENGINES}
+            yield Figures(text=name, pattern=pattern, way=matches_of(PATTERNS[pattern]).way(), engines=figures)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -126,17 +205,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.patterns", description="patterns of users")
     parser.add_argument("--texts", nargs="+", choices=TEXTS, default=TEXTS)
     parser.add_argument("--patterns", nargs="+", choices=PATTERNS, default=list(PATTERNS))
+    parser.add_argument("--output", type=Path, metavar="FILE", help="a JSON file for the figures")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="measure nothing: this file's table")
+    parser.add_argument("--write", action="store_true", help="with --table: into docs/splitter.md")
+    parser.add_argument("--check", action="store_true", help="with --table: exit with 1 if the page has another")
     chosen = parser.parse_args(arguments)
-    print("| text | pattern | way |", *(f"{name} |" for name in ENGINES))
-    print("|---|---|---|" + "---:|" * len(ENGINES))
-    for name in chosen.texts:
-        text = text_named(name)
-        for pattern in chosen.patterns:
-            figures = (measured(engine, PATTERNS[pattern], text) for engine in ENGINES)
-            shown = (figure if isinstance(figure, str) else f"{figure:.1f}" for figure in figures)
-            print(f"| {name} | {pattern} | {matches_of(PATTERNS[pattern]).way()} |", *(f"{each} |" for each in shown),
-                  flush=True)
+    if chosen.table is not None:
+        return _shown(table(json.loads(chosen.table.read_text(encoding="utf-8"))), chosen)
+    results = _results(list(_cases(chosen.texts, chosen.patterns)))
+    if chosen.output is not None:
+        chosen.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(table(results))
     return 0
+
+
+def _shown(made: str, chosen: argparse.Namespace) -> int:
+    """Prints the table, or writes it into docs/splitter.md, or compares it with the page's."""
+    page = ROOT / "docs" / "splitter.md"
+    old = page.read_text(encoding="utf-8")
+    if not (chosen.write or chosen.check):
+        print(made)
+        return 0
+    new = replaced(old, made, BEGIN, END)
+    if chosen.write:
+        page.write_text(new, encoding="utf-8")
+        return 0
+    return int(new != old)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmark_records import ROOT, WORST, record, results
 
-from benchmarks import calls, models, start, train, verdicts
+from benchmarks import calls, models, patterns, start, train, verdicts
 from benchmarks.cases import select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES
@@ -136,6 +137,14 @@ def test_trainings_with_other_merges_are_told() -> None:
     engines["dstok"] = {"failed": "exit code 1"}
     assert train.differences(found)[0] == "english: dstok failed: exit code 1"
     assert "| dstok | failed |" in train.tables([found])
+
+
+def test_the_patterns_in_the_documents() -> None:
+    """docs/splitter.md has the table of the newest run, which has every pattern on every text."""
+    newest = max((ROOT / "benchmarks" / "results").glob("*-patterns.json"))
+    assert patterns.main(["--table", str(newest), "--check"]) == 0
+    cases = json.loads(newest.read_text(encoding="utf-8"))["cases"]
+    assert [(case["text"], case["pattern"]) for case in cases] == [*product(patterns.TEXTS, patterns.PATTERNS)]
 
 
 def test_the_verdicts_in_the_documents() -> None:

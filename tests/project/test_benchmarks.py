@@ -303,7 +303,7 @@ def test_splitting_is_compared_before_it_is_timed(monkeypatch: pytest.MonkeyPatc
 
 
 def test_matches_are_compared_before_they_are_timed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     text = "id=42, é 7\n"
     for name, pattern in patterns.PATTERNS.items():
@@ -316,8 +316,13 @@ def test_matches_are_compared_before_they_are_timed(
     assert patterns.measured("no_such_module", r"\d+", text) == "absent"
     assert patterns.measured("re", r"\p{L}", text) == "refuses"
     monkeypatch.setattr(patterns, "SIZE", 2000)
-    assert patterns.main(["--texts", "log", "--patterns", "numbers"]) == 0
-    assert capsys.readouterr().out.splitlines()[2].startswith("| log | numbers | automaton |")
+    written = str(tmp_path / "patterns.json")
+    assert patterns.main(["--texts", "log", "english", "--patterns", "numbers", "--output", written]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0].startswith("| pattern | way | log: dstok | re |")
+    assert shown.splitlines()[2].startswith(r"| numbers `\d+(?:\.\d+)?` | windows | ")
+    assert patterns.main(["--table", written]) == 0 and capsys.readouterr().out == shown
+    assert patterns.main(["--table", written, "--check"]) == 1
 
 
 def test_results_of_splitting_are_added_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
