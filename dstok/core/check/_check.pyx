@@ -15,7 +15,7 @@ from dstok.core.merge._bpe cimport BPE, NO_PAIR, character_at, pair_merged
 from dstok.core.find._finder cimport (
     MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE,
     CharacterFinder, matrix_apart, matrix_ascii,
-    WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
+    WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
 )
 from dstok.core.text._forms cimport BOUNDARY, HANGUL, TROUBLED
 from dstok.core.split._scan cimport DEAD, FINAL, KEEP, MOVE, OPERATION, ROW, ROWS, SET_0, SET_1, START
@@ -272,6 +272,6 @@ def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
 
 def shared_numbers():
     """The numbers that the Python below the core writes down, too, by their names there. For a test."""
-    return {"EDGE": WINDOW_EDGE, "WILD": WINDOW_WILD, "YES": WINDOW_YES, "UNKNOWN": WINDOW_UNKNOWN, "DEAD": DEAD,
-            "START": START, "FINAL": FINAL, "OPERATION": OPERATION, "NO_PAIR": NO_PAIR, "BOUNDARY": BOUNDARY,
-            "TROUBLED": TROUBLED, "HANGUL": HANGUL}
+    return {"EDGE": WINDOW_EDGE, "WILD": WINDOW_WILD, "YES": WINDOW_YES, "UNKNOWN": WINDOW_UNKNOWN,
+            "DROPPED": WINDOW_YES | WINDOW_DROPPED, "DEAD": DEAD, "START": START, "FINAL": FINAL,
+            "OPERATION": OPERATION, "NO_PAIR": NO_PAIR, "BOUNDARY": BOUNDARY, "TROUBLED": TROUBLED, "HANGUL": HANGUL}

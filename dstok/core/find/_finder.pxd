@@ -31,6 +31,7 @@ cdef extern from "split/_windows.h":
         const uint8_t *verdicts
     enum:
         WINDOW_AFTER
+        WINDOW_DROPPED
         WINDOW_EDGE
         WINDOW_GROUPS
         WINDOW_HISTORIES
