@@ -44,7 +44,7 @@ FAULTS = [
     (V3, "_rules.h", "third | sixth;", "third;"),
     (V3, "_rules.h", "(sixth = sixth << 3 & four) != 0, 0", "0, 0"),
     (V3, "_rules.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
-    (THREES, "_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
+    (CASED, "_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
     (THREES, "_rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & four);\n}\n\n/* The digits"),
 ]
 TODAY = seeds(len(FAULTS), 1)
