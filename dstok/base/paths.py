@@ -28,12 +28,13 @@ def replacing(path: StrPath) -> Iterator[str]:
     try:
         yield scratch
         os.replace(scratch, path)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.filename in (None, scratch):
-            error.filename = os.fspath(path)
-        with suppress(FileNotFoundError):
-            os.unlink(scratch)
+    except OSError as error:
+        if error.filename in (None, scratch):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
+    finally:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(scratch)
 
 
 @contextmanager

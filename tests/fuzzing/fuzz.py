@@ -52,8 +52,8 @@ def jobs(name: str, seed: int, number: int, levels: tuple[str, ...], upstream: i
     """Job `number` of a run, the same for the same seed: subjects, texts, seeds of calls, whether upstream judges."""
     chance = random.Random(f"{name} {seed} {number}")
     make, count = MADE.get(name, (lambda *_: family(name, levels), TEXTS))
-    made = make(chance, levels)
-    for each in range(count if made else 0):
+    made = next(filter(None, (make(chance, levels) for _ in range(99))))  # dstok refuses some models
+    for each in range(count):
         yield made, text_of(made.letters, chance), number + each, bool(upstream) and (name in MADE or each % upstream == 0)
 
 
