@@ -179,7 +179,7 @@ def _text_file(corpus: str, folder: Path) -> Path:
 
 
 def _one(name: str, task: str) -> dict[str, Any]:
-    """What one process measured."""
+    """The figures of one process."""
     core = default_cores()[:1]
     environment = {**os.environ, **dict.fromkeys(("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")}
     done = subprocess.run([sys.executable, "-c", _START, str(ROOT), name, task, str(core[0] if core else -1)],

@@ -65,7 +65,9 @@ class CanonicalMarks(Separate):
             self._strips, text = False, text.removeprefix(b" ")
         canonical, sure = self._parts.grow(text)
         found = _with_places(canonical, self._canonical_end, self._sizes(canonical))
-        self._check(added, found)
+        self._end += added
+        if text or final:  # else all there is may be a space that is left out: the ids of the text after it have it
+            self._check(found)
         if sure:
             self._canonical_end = int(found[sure - 1, 2])
         done = len(self._open) if final else int(np.searchsorted(self._open[:, 2], self._canonical_end, "right"))
@@ -109,9 +111,8 @@ class CanonicalMarks(Separate):
             return np.array([len(self._tokens.token(id)) for id in ids], np.int64)
         return np.asarray(self._tokens.decode_lists(np.array(ids, np.uint32), np.ones(len(ids), np.int64), False)[1])
 
-    def _check(self, added: int, found: Places) -> None:
-        """Counts the new text. Refuses it if its canonical ids do not have all its bytes."""
-        self._end += added
+    def _check(self, found: Places) -> None:
+        """Refuses the text if its canonical ids do not have all its bytes."""
         end = int(found[-1, 2]) if len(found) else self._canonical_end
         if end != self._end:
             raise UnsupportedError("marks of ids whose text is encoded with a change, by a normalizer, by a space put "

@@ -80,7 +80,7 @@ def add_resources(parser: Parser) -> None:
     """The options of all commands that count pieces in texts."""
     add_reading(parser)
     parser.add_argument("--memory", type=memory_size, default=10**9, metavar="SIZE",
-                        help="for the tables of distinct pieces, such as 4GB (default 1GB), of which more go to disk; "
+                        help="for the tables of distinct pieces, such as 4GB (default 1GB); more of them go to disk; "
                              "then for the merges")
     parser.add_argument("--workers", type=at_least_0, metavar="N",
                         help="processes, and threads for the merges (default: one a processor)")

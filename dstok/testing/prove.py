@@ -52,7 +52,7 @@ MOST_WORDS = 100_000  # of a class cover: seconds for the plain cascade
 MOST_FAULTS = 3  # that a step names
 TOKENS = 400  # of the text that grows
 SURROGATES = slice(0xD800, 0xE000)
-# What stands around a character: each leaves the rules in another state, and moves it to other columns of the blocks.
+# Texts around a character: each leaves the rules in another state, and moves it to other columns of the blocks.
 AROUND = (("", ""), ("it's a", " "), (" ", "a"), ("!", "\n"), ("12", "  "))
 
 

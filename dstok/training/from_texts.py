@@ -44,7 +44,7 @@ def train_from_iterator(
     like: the model to follow in normalizing and cutting: its name or path; a tokenizer.json as a path, text or dict,
         whose vocabulary may be empty; a `Tokenizer`; a `Splitter`, then with a `normalizer` such as "NFC", or as a
         tokenizer.json has it. Its vocabulary and added tokens are not used.
-    threads: how many share the work. memory: in bytes, for the distinct pieces, of which more go to temporary files;
+    threads: how many share the work. memory: in bytes, for the distinct pieces; more of them go to temporary files;
         then for the merges.
 
     Raises `UnsupportedError` for a training that cannot be exact, and for an alphabet that cannot spell every text;

@@ -42,7 +42,7 @@ def texts_of(source: Any, field: str) -> Texts:
 
 
 def _is_dataset(source: Any) -> bool:
-    """Whether it is a `Dataset` or an `IterableDataset`, of which iterating gives rows."""
+    """Whether it is a `Dataset` or an `IterableDataset`, whose iteration gives rows."""
     library = sys.modules.get("datasets")
     return library is not None and isinstance(source, library.Dataset | library.IterableDataset)
 

@@ -26,7 +26,7 @@ from dstok.testing import texts, verify
 CHECKS = ["class cover, k = 1", "class cover, k = 2", *(["code points in contexts", "all code points, joined"] if DEEP else [])]
 CONTEXTS = texts.contexts(GUIDE)
 BATCH = 30_000
-# What stands around a character: each leaves the rules in another state.
+# Texts around a character: each leaves the rules in another state.
 AROUND = [("", ""), (" ", "a"), ("a", " "), ("!", "\n"), ("1", "2"), ("\n", "  "), ("it'", "s"), ("\u4e2d", "\u3001"), ("\u00e9", "B"), ("\x01 ", " \x01")]
 
 

@@ -35,7 +35,7 @@ FAULTS = [  # the header of some level, what is written there, what instead
     ("split/_masks_vector.h", "m->space = WORD(c == ALL(' ')) & text;", "m->space = WORD(c == ALL(' '));"),
 ]
 BATCH = 0x8000
-# What stands before the character and after it. The second: a page for each character, more than GRID_PAGES.
+# Texts before the character and after it. The second: a page for each character, more than GRID_PAGES.
 WIDE = "\u0416\u0939\u10d0\u30a2\u4e2d\uac00\ua4d0\u2d30\u1401"
 AROUND = [("a" * 64, "a 1!\n b" * 12), (WIDE * 8, WIDE * 8), (" " * 64, "")]
 

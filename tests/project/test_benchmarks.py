@@ -316,6 +316,7 @@ def test_matches_are_compared_before_they_are_timed(
     assert patterns.measured("no_such_module", r"\d+", text) == "absent"
     assert patterns.measured("re", r"\p{L}", text) == "refuses"
     monkeypatch.setattr(patterns, "SIZE", 2000)
+    monkeypatch.setattr(patterns, "load_text", lambda case: "low 12 lower 3.5 é\n" * 500)
     written = str(tmp_path / "patterns.json")
     assert patterns.main(["--texts", "log", "english", "--patterns", "numbers", "--output", written]) == 0
     shown = capsys.readouterr().out

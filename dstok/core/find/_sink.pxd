@@ -22,7 +22,7 @@ cdef class Sink:
 
 @cython.final
 cdef class SpanSink(Sink):
-    pass
+    cdef void write(self, Workspace w, const uint32_t *ends) noexcept nogil
 
 
 @cython.final

@@ -66,18 +66,15 @@ cdef class SpanSink(Sink):
     """Writes the span of each piece, in bytes, as a pair of int64."""
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
-        cdef int64_t *out
-        cdef int64_t base = w.base + w.origin
-        cdef int i
-        if w.reserve(w.pieces * SPAN):
-            out = <int64_t *>(w.out + w.count)
-            for i in range(w.pieces):
-                out[2 * i] = base + w.starts[i]
-                out[2 * i + 1] = base + w.starts[i + 1]
-            w.count += w.pieces * SPAN
+        self.write(w, w.starts + 1)
         w.next_chunk()
 
     cdef void take_apart(self, Workspace w, const uint8_t *text) noexcept nogil:
+        self.write(w, w.ends)
+        w.begin_chunk(w.origin + w.ends[w.pieces - 1])
+
+    cdef void write(self, Workspace w, const uint32_t *ends) noexcept nogil:
+        """Writes the spans of the chunk's pieces, which end at `ends`."""
         cdef int64_t *out
         cdef int64_t base = w.base + w.origin
         cdef int i
@@ -85,9 +82,8 @@ cdef class SpanSink(Sink):
             out = <int64_t *>(w.out + w.count)
             for i in range(w.pieces):
                 out[2 * i] = base + w.starts[i]
-                out[2 * i + 1] = base + w.ends[i]
+                out[2 * i + 1] = base + ends[i]
             w.count += w.pieces * SPAN
-        w.begin_chunk(w.origin + w.ends[w.pieces - 1])
 
     cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef int64_t *out

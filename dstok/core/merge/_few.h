@@ -1,4 +1,4 @@
-/* What the pass over a short text (run/_short.pyx) adds to the loops for chunks: limits, and ids by the shortest way.
+/* The pass over a short text (run/_short.pyx): its limits, and ids by the shortest way. The rest are the loops for chunks.
  *
  * In: a piece, or the values of pieces. Out: its value in its second line, or their ids.
  * Invariant: as in _piece_table.h. Nothing is written to the table.

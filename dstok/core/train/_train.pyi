@@ -41,7 +41,7 @@ class MergeLoop:
         """(visits, counts of all pairs): for tests and benchmarks."""
 
 class Survey:
-    """What pieces hold, before a training. Pieces with a count below `drop_below` are dropped.
+    """The contents of pieces, before a training. Pieces with a count below `drop_below` are dropped.
 
     pieces, occurrences, length: of all pieces: their number, the sum of their counts, and that of their bytes as often
     as they occur. dropped_...: of those that are dropped. highest: of all counts. Sums end at 2**63 - 1.
