@@ -387,9 +387,10 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     @lazy
     def _places(self) -> Places:
         from dstok.calls.places import Places
-        from dstok.calls.trimming import make_trimmer
+        from dstok.calls.trimming import Trimmer
 
-        trimmer = make_trimmer(self._tables.description.get("trim_offsets", ""), self._unicode_version)
+        trimming, shape = self._tables.description.get("trim_offsets", ""), self._tables.characters
+        trimmer = Trimmer(trimming, self._unicode_version, self._bpe, shape, self._added.tokens) if trimming else None
         return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer)
 
 

@@ -50,11 +50,9 @@ class Places:
 
     def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
         """The ids of a text, and their places; with `trim`, the spans as the model's post-processor trims them."""
-        own_places = self._trimmer is None  # which looks at the normalized text
-        ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False, own_places=own_places)
+        ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False, own_places=True)
         normalized = None if chars is not None else self._normalized_text(text, policy)
-        spans = own
-        seen = text if normalized is None else normalized.text
+        spans, seen = own, text if normalized is None else normalized.text
         if chars is None:
             chars = char_spans(utf8(seen, False), own)
         special = np.zeros(len(ids), np.bool_)
@@ -62,7 +60,9 @@ class Places:
         if normalized is not None:
             spans, chars = normalized.byte_spans(own, chars), normalized.char_spans(chars)
         if trim and self._trimmer is not None:
-            spans, chars = self._trimmer.trimmed(spans, chars, own, utf8(seen, False), special)
+            data = utf8(seen, False)
+            texts = {index: data[start:end].decode() for index, start, end in notes}
+            spans, chars = self._trimmer.trimmed(ids, spans, chars, texts)
         return Encoding(ids, spans, chars, partial(self._piece_numbers, text, policy), special)
 
     def char_spans(self, text: str | bytes, policy: Policy) -> Spans:

@@ -8,8 +8,10 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import character_models
 import pytest
 import tokenizers
+from character_models import character_json, metaspace
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import examples
@@ -112,3 +114,58 @@ def test_how_spans_are_trimmed_is_said_once() -> None:
 def test_trimming_twice_or_after_a_template_is_refused(steps: tuple[dict[str, Any], ...]) -> None:
     with pytest.raises(UnsupportedError, match=r"trimmed again, or after a template - at \$.post_processor.processors"):
         dstok.Tokenizer.from_str(file(sequence(*steps)))
+
+
+# Models of characters: a space is "▁" there, which upstream takes for no white space
+
+
+CHARACTER_MERGES = [("▁", "a"), ("▁", "▁"), ("\n", "\n"), ("\n", "▁"), ("▁", "\n"), ("a", "▁"), ("\u3000", "x"), ("b", "\n"),
+                    ("Ġ", "a"), ("a", "Ġ"), ("▁a", "b")]
+SHAPES = {
+    "replaced": (character_models.REPLACE, None), "prepended": (character_models.PREPEND, None),
+    **{f"{scheme}, split {split}": (None, metaspace(scheme, split))
+       for scheme in ("always", "first", "never") for split in (False, True)}}
+CHARACTER_PARTS = [*PARTS, "▁", "\t", "\u0085", "\u200b", "<0x0A>", "Ġa", "<t>", "▁n "]
+
+
+def character_file(processor: dict[str, Any], shape: str, characters: str = "abxn<>▁Ġ\n\u3000é") -> str:
+    found = character_json(*SHAPES[shape], characters=characters, merges=CHARACTER_MERGES)
+    normalized = shape in ("replaced", "prepended")  # found after spaces have become "▁"; before Metaspace there are none
+    added = [added_token("<l>", lstrip=True), added_token("\u3000x ", special=True), *[
+        added_token(content, normalized=True) for content in ("<n>Ġ", " <t> ", "▁n ", "\t") if normalized]]
+    following = len(found["model"]["vocab"])
+    found["added_tokens"] = [{**token, "id": following + number} for number, token in enumerate(added)]
+    return json.dumps({**found, "post_processor": processor})
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", ["all", "but the first", "roberta", "roberta, all", "roberta, none"])
+def test_spans_of_models_of_characters_are_upstreams(kind: str, shape: str) -> None:
+    text = character_file(PROCESSORS[kind], shape)
+    tok, judge = dstok.Tokenizer.from_str(text), tokenizers.Tokenizer.from_str(text)
+
+    @examples(150)
+    @given(st.lists(st.sampled_from(CHARACTER_PARTS), max_size=14).map("".join) | any_text)
+    def same(text: str) -> None:
+        found, expected = tok.encode_with_offsets(text), judge.encode(text, add_special_tokens=False)
+        assert found.ids.tolist() == expected.ids
+        assert list(map(tuple, found.char_spans.tolist())) == expected.offsets
+        starts = [len(text[:end].encode()) for end in range(len(text) + 1)]
+        for (start, end), (first, last), token in zip(found.byte_spans.tolist(), expected.offsets, expected.tokens):
+            assert token.startswith("<0x") or (start, end) == (starts[first], starts[last])
+
+    same()
+
+
+@pytest.mark.parametrize("kind", ["all", "but the first"])
+def test_which_characters_are_trimmed(kind: str) -> None:
+    """Those with White_Space, and the letter that stands for a space in byte-level spellings."""
+    every = "".join(chr(c) for c in range(0x10000) if not 0xD800 <= c < 0xE000 and chr(c) != " ")
+    file = character_file(PROCESSORS[kind], "never, split False", every)
+    tok, judge = dstok.Tokenizer.from_str(file), tokenizers.Tokenizer.from_str(file)
+    text = "".join(sorted(every, key=lambda char: (char == "\n", char)))  # none beside one that it merges with
+    found, expected = tok.encode_with_offsets(text), judge.encode(text, add_special_tokens=False)
+    assert found.ids.tolist() == expected.ids and list(map(tuple, found.char_spans.tolist())) == expected.offsets
+    trimmed = "".join(text[max(start - 1, 0)] for start, end in expected.offsets if start == end)
+    assert trimmed == "\t\x0b\x0c\r\x85\xa0Ġ\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + (
+        "\u2028\u2029\u202f\u205f\u3000\n")
