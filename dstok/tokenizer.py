@@ -417,7 +417,7 @@ def _normalizer(tables: Tables) -> Normalizer | None:
         return None
     from dstok.text.normalizers import make_normalizer  # needed by few models
 
-    return make_normalizer(tables.normalizer, tables.description["unicode_version"])
+    return make_normalizer(tables.normalizer, tables.description["unicode_version"], tables.characters)
 
 
 if TYPE_CHECKING:

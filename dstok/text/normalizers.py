@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 from dstok.core.text._forms import Form
 from dstok.core.text._normalize import Normalizer
 from dstok.errors import UnsupportedError
-from dstok.formats.character_shape import BLANK
-from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, NormalizerStep
+from dstok.formats.character_shape import BLANK, PREFIXES, CharacterShape
+from dstok.formats.description import PREFIX_SPACE, NormalizerStep
 from dstok.unicode.normalization import (
     FORMS,
     OLDEST,
@@ -52,18 +52,24 @@ Step = Callable[[str, Sources, int], Aligned]  # the number: at most so many cha
 
 GROWTH, ROOM = 32, 4096
 BLANKS = NormalizerStep("Replace", BLANK, content=" ")  # the first step of models of characters
-_PREFIXES = {"Prepend": 1, PREFIX_SPACE: 2, TEXT_SPACE: 3}  # as in core/text/_normalize.pxd
 LOCAL = (*FORMS, "Lowercase", "StripAccents")  # steps that look only at a character and its combining marks
 
 
-def make_normalizer(steps: tuple[NormalizerStep, ...], unicode_version: str) -> Normalizer | None:
-    """The normalizer of the steps; None if there are none. Raises as compiling a pattern does."""
+def make_normalizer(
+    steps: tuple[NormalizerStep, ...], unicode_version: str, shape: CharacterShape | None = None,
+) -> Normalizer | None:
+    """The normalizer of the steps; None if there are none. Raises as compiling a pattern does.
+
+    `shape`: of a model of characters, which alone decides its steps. The core's pass puts the space of its prefix, and
+    can do so for no other model: the steps of a byte-level one are run, even if they are the same.
+    """
     if not steps:
         return None
     if len(steps) == 1 and steps[0].type in FORMS:
         return _form(steps[0])
-    if steps[0] == replace(BLANKS, where=steps[0].where) and len(steps) < 3:
-        return Normalizer(_blanks_form(), None, True, prefix=_PREFIXES[steps[1].type] if len(steps) > 1 else 0)
+    if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
+        prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/_normalize.pxd numbers them
+        return Normalizer(_blanks_form(), None, True, prefix=prefix)
     chain = _Chain([(step.where, _STEPS[step.type](step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))

@@ -96,7 +96,7 @@ def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
     """The finder of pieces, and the normalizer."""
     model = base.model
     finder = make_finder(compile_splits(model.splits, model.unicode_version))
-    return finder, make_normalizer(model.normalizer, model.unicode_version)
+    return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
 
 
 def check(base: Base, trainer: BpeTrainer) -> None:

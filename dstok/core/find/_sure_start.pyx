@@ -112,7 +112,7 @@ def sure_start(LeftFinder finder not None, const uint8_t[::1] text not None, Py_
         return -1
     if isinstance(finder, CharacterFinder):  # two characters tell a cut
         return (<CharacterFinder>finder).first_part(&text[0], at, text.shape[0], False)
-    scanner = (<PieceFinder>finder).scanner
+    scanner = (<PieceFinder?>finder).scanner
     with nogil:
         if possible_ends(&scanner.tables, &text[0], at, text.shape[0], &ends):
             place = meeting(&scanner.tables, &text[0], text.shape[0], &ends)

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from dstok.core.merge._bpe cimport BPE
-from dstok.core.find._finder cimport LeftFinder
+from dstok.core.find._finder cimport CharacterFinder, LeftFinder
 from dstok.core.text._forms cimport NO_MEMORY, NORMALIZED, Verdict
 from dstok.core.find._id_sink cimport IdSink, IdSpanSink
 from dstok.core.text._normalize cimport PREFIX_NONE, Normalizer
@@ -60,6 +60,8 @@ cdef class Encoder:
     def __cinit__(
         self, LeftFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
     ):
+        if normalizer is not None and normalizer.prefix != PREFIX_NONE and not isinstance(finder, CharacterFinder):
+            raise ValueError("expected a finder of characters with a normalizer that puts a prefix")  # see Pass.lead
         self.finder = finder
         sink = IdSink(bpe)
         self.bpe, self.run = bpe, Pass(finder, sink)

@@ -92,7 +92,7 @@ cdef class Pass:
         """Encodes the first part of a stretch of a model of characters, from a copy with a space before it.
 
         Returns the part's end, `at` if no space goes before it, -1 if the part is not sure. Only where no added token
-        is found after normalizing.
+        is found after normalizing. The finder is a `CharacterFinder`: `Encoder` takes no other with a prefix.
         """
         cdef Py_ssize_t size, first = w.spanned, width
         if w.prefix == PREFIX_TEXT and w.fresh != 2 or not puts_space(w.prefix, text + at, stop - at):

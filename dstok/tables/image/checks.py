@@ -112,7 +112,7 @@ def _check_description(image: Image) -> None:
         if split["unicode_version"] is not None:
             _typed("unicode_version", split["unicode_version"], str)
     for step in _listed("normalizer", d.get("normalizer", []), dict):
-        _check_step(step)
+        _check_step(step, (*NORMALIZERS, PREFIX_SPACE, *[TEXT_SPACE] * ("characters" in d)))
     if "characters" in d:
         _check_shape(_typed("characters", d["characters"], dict), d)
     for char, ids in _typed("runs", d.get("runs", {}), dict).items():
@@ -150,8 +150,8 @@ def _check_kernel(kernel: dict[str, Any], classes: int) -> None:
         _ask("kinds", set(kinds) <= set(KINDS[rules]), f"some of {KINDS[rules]}", kinds)
 
 
-def _check_step(step: dict[str, Any]) -> None:
-    """A step of the normalizer, in the form of `NormalizerStep`, that a tokenizer.json may hold."""
+def _check_step(step: dict[str, Any], known: tuple[str, ...]) -> None:
+    """A step of the normalizer, in the form of `NormalizerStep`, of one of the `known` types."""
     needed = {f.name: f.type for f in fields(NormalizerStep)}
     _ask("normalizer", step.keys() | {"unicode_version"} == needed.keys(), "a step", sorted(step))
     for name, kind in get_type_hints(NormalizerStep).items():
@@ -161,7 +161,6 @@ def _check_step(step: dict[str, Any]) -> None:
     _ask("normalizer unicode_version", version in VERSIONS, f"one of {list(VERSIONS)}", version)
     texts = step["pattern"] + step["content"] + step["where"]
     _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
-    known = (*NORMALIZERS, PREFIX_SPACE, TEXT_SPACE)
     _ask("normalizer type", step["type"] in known, f"one of {', '.join(known)}", step["type"])
     _ask("normalizer pattern", step["type"] != "Replace" or step["pattern"] != "", "a pattern", "none")
     _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
