@@ -50,7 +50,7 @@ class Places:
 
     def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
         """The ids of a text, and their places; with `trim`, the spans as the model's post-processor trims them."""
-        ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False, own_places=True)
+        ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False)
         normalized = None if chars is not None else self._normalized_text(text, policy)
         spans, seen = own, text if normalized is None else normalized.text
         if chars is None:
@@ -99,7 +99,7 @@ class Places:
 
     def _piece_numbers(self, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
         """The number of the piece of each id. The spans are computed again: callers may change their array."""
-        _, own, chars, _, _ = self._encoder.encode_spans(text, policy, False, own_places=True)
+        _, own, chars, _, _ = self._encoder.encode_spans(text, policy, False)
         normalized = None if chars is not None else self._normalized_text(text, policy)
         if normalized is None:
             spans = self._encoder.piece_spans(self._piece_pass, text, policy)

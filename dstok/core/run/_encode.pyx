@@ -129,7 +129,7 @@ cdef class Encoder:
         if self.cuts_texts and source.length > RUN_MOST:
             return self._cut(run, policy, w, source, replace, limit)
         if self.normalizer is not None:
-            rewrites = w.noting and not w.own_places or policy.normalized is not None
+            rewrites = w.noting and run is self.run or policy.normalized is not None  # spans have places of their own
             verdict = self.normalizer.verdict(source, self.run.level, rewrites)
             w.prefix = PREFIX_NONE if rewrites else self.normalizer.prefix
         if verdict == NO_MEMORY:
@@ -270,21 +270,19 @@ cdef class Encoder:
         return <Pass>there
 
     def encode_spans(
-        self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint own_places=False,
-        bint inside=False
+        self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False
     ):
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
         `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. Where a
         normalizer changes the text, spans and notes lie in the normalized text, and `characters` is None; also if the
         model drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
-        own_places: a space that the model puts before a stretch is no change; it has the place of the next character.
-        inside: no such space goes before the text itself.
+        A space that the model puts before a stretch is no change; it has the place of the next character. inside: none
+        goes before the text itself.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
         w.begin_spans(False)
-        w.own_places = own_places
         w.opening = 0 if inside else 2
         try:
             # Unused room costs nothing; growing costs new pages. Few texts have as many ids as characters.
@@ -295,7 +293,7 @@ cdef class Encoder:
             spans, characters = spans_of_ids(w)
             return array_of(w, self.pool, 0, 0), spans, characters, notes, w.where
         finally:
-            w.own_places, w.opening = False, 2
+            w.opening = 2
             self.pool.release(w)
 
     def added(self, text, Policy policy not None):
@@ -317,7 +315,6 @@ cdef class Encoder:
         cdef int64_t[::1] out
         w.begin(False, True)
         w.begin_spans(True)
-        w.own_places = True
         try:
             self._part(self._with_spans(), w, text, start, end, policy, PY_SSIZE_T_MAX)
             if not w.counts_characters:
@@ -327,7 +324,6 @@ cdef class Encoder:
                 memcpy(&out[0], w.char_spans, w.spanned * sizeof(int64_t))
             return ends
         finally:
-            w.own_places = False
             self.pool.release(w)
 
     def piece_pass(self):
