@@ -390,7 +390,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         from dstok.calls.trimming import make_trimmer
 
         trimmer = make_trimmer(self._tables.description.get("trim_offsets", ""), self._unicode_version)
-        return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer)
+        return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer, self._bpe)
 
 
 def tokenizer_of(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from dstok.base.texts import utf8
 from dstok.calls.spans import Encoding, Piece, original_pieces
 from dstok.calls.trimming import Trimmer
+from dstok.core.merge._bpe import BPE
 from dstok.core.run._encode import Encoder
 from dstok.core.run._offsets import char_spans, in_characters, piece_numbers
 from dstok.core.run._piece_list import add_pieces
@@ -41,10 +42,10 @@ class Places:
 
     def __init__(
         self, encoder: Encoder, normalizer: Normalizer | None, tagged: Callable[[], tuple[Scanner, Sequence[Tag]]],
-        trimmer: Trimmer | None,
+        trimmer: Trimmer | None, bpe: BPE,
     ) -> None:
         self._encoder, self._normalizer = encoder, normalizer
-        self._tagged, self._trimmer = tagged, trimmer
+        self._tagged, self._trimmer, self._bpe = tagged, trimmer, bpe
         self._piece_pass = encoder.piece_pass()
         self._span_pass = SpanPass(encoder.finder.without_cuts())
 
@@ -62,7 +63,13 @@ class Places:
         if normalized is not None:
             spans, chars = normalized.byte_spans(own, chars), normalized.char_spans(chars)
         if trim and self._trimmer is not None:
-            spans, chars = self._trimmer.trimmed(spans, chars, own, utf8(seen, False), special)
+            data = utf8(seen, False)
+            if self._bpe.lost is not None:  # the text at the places of ids is not that of their tokens
+                tokens = [data[start:end] if is_added else self._bpe.token(id)
+                          for id, (start, end), is_added in zip(ids.tolist(), own.tolist(), special.tolist())]
+                ends = np.cumsum([0, *map(len, tokens)], dtype=np.int64)
+                data, own = b"".join(tokens), np.stack([ends[:-1], ends[1:]], axis=1)
+            spans, chars = self._trimmer.trimmed(spans, chars, own, data, special)
         return Encoding(ids, spans, chars, partial(self._piece_numbers, text, policy), special)
 
     def char_spans(self, text: str | bytes, policy: Policy) -> Spans:

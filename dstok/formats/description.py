@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
+from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class ModelDescription:
     trim_offsets: do the spans of tokens lose the white space at their ends? One of post_processors.TRIMMINGS.
     cuts_texts: does the model's own code cut long texts before it encodes them, as Kimi's does?
     characters: the shape of a model that merges characters; None: it merges bytes.
+    unknown: the text of `unk_token`, and `fuse_unk`: does one such token stand for several lost bytes in a row? Of use
+        only where bytes that UTF-8 has are without a token (`lost_bytes`); None: they are left out of a text.
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
     >>> merges = array("I", [0, 1, 2])
@@ -115,6 +118,7 @@ class ModelDescription:
     trim_offsets: str = ""
     characters: CharacterShape | None = None
     cuts_texts: bool = False
+    unknown: tuple[str, bool] | None = None
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def without_places(self) -> ModelDescription:
@@ -122,6 +126,12 @@ class ModelDescription:
         splits = tuple(replace(split, where="") for split in self.splits)
         normalizer = tuple(replace(step, where="") for step in self.normalizer)
         return replace(self, splits=splits, normalizer=normalizer, places={})
+
+    def lost_bytes(self) -> bytes:
+        """The bytes that UTF-8 has, and no token spells. A model of characters has tokens for all that it needs."""
+        known = {token for i, token in enumerate(self.tokens) if i not in self.raw_ids}
+        lost = bytes(b for b in range(256) if b not in NOT_IN_UTF_8 and bytes([b]) not in known)
+        return lost if self.characters is None else b""
 
     @contextmanager
     def naming_places(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ with another version can compare.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any
 
@@ -93,6 +93,7 @@ def trained_in(
     model = base.trained(learned)
     text = write_tokenizer_json(model).encode()
     folder.finish(text, {**plan, **found, "counts": {"sha256": hashed, **counts.totals._asdict()}, **_outcome(learned),
+                         "lost_bytes": [*model.lost_bytes()],
                          "tokenizer_sha256": sha256(text).hexdigest()})
     return tokenizer_of_description(model)
 
@@ -124,4 +125,5 @@ def _sample(learned: Learned) -> list[tuple[int, int]]:
 
 
 def _encoder(base: Base) -> Callable[[Learned], BPE]:
-    return lambda learned: make_bpe(build_tables(base.trained(learned)))
+    """The merging of words, which leave out bytes without a token, whatever stands for these in a text."""
+    return lambda learned: make_bpe(build_tables(replace(base.trained(learned), unknown=None)))

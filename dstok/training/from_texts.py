@@ -22,6 +22,7 @@ from dstok.text.normalizers import make_normalizer
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.like import Like, Normalizing, find_base
 from dstok.training.sources import texts_of
+from dstok.vocabularies.alphabet import FirstTokens
 from dstok.vocabularies.base import Base
 from dstok.vocabularies.counting import Texts, counted, counted_file
 from dstok.vocabularies.learning import learn
@@ -47,9 +48,9 @@ def train_from_iterator(
     threads: how many share the work. memory: in bytes, for the distinct pieces; more of them go to temporary files;
         then for the merges.
 
-    Raises `UnsupportedError` for a training that cannot be exact, and for an alphabet that cannot spell every text;
-    `TextError` with the number of the text; `ArgumentError`, also for too little memory for the merges; what reading
-    `like` raises.
+    Raises `UnsupportedError` for a training that cannot be exact; `TextError` with the number of the text;
+    `ArgumentError`, also for a `vocab_size` that special tokens and bytes exceed, and for too little memory for the
+    merges; what reading `like` raises.
 
     >>> import dstok
     >>> trainer = dstok.BpeTrainer(vocab_size=260, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
@@ -102,5 +103,8 @@ def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
 def check(base: Base, trainer: BpeTrainer) -> None:
     """Refuses, before any text is read, a model that no vocabulary makes a `Tokenizer`: tries it without merges."""
     base.check(trainer)
+    known = FirstTokens(trainer, [0] * 256)  # those that no text adds
+    if known.ids:
+        known.check()
     bytes_alone = replace(trainer, limit_alphabet=None, initial_alphabet=tuple(trainer.byte_alphabet()))
-    tokenizer_of_description(base.trained(learn(lambda: (), bytes_alone)))
+    tokenizer_of_description(base.trained(learn(lambda: (), bytes_alone, strict=False)))

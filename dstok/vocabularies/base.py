@@ -44,7 +44,12 @@ class Base(NamedTuple):
 
     def check(self, trainer: BpeTrainer) -> None:
         """Raises `UnsupportedError` if a setting needs a token that is not among the trainer's special tokens."""
-        self._config({token.content: 0 for token in trainer.special_tokens})
+        specials = {token.content: 0 for token in trainer.special_tokens}
+        self._config(specials)
+        unknown = self.model.unknown
+        if unknown and unknown[0] not in specials and not {*trainer.byte_alphabet()} <= {*trainer.initial_alphabet}:
+            raise UnsupportedError(f"the unk_token {shown(unknown[0])}, which stands for bytes without a token, without a "
+                                   "special token of this text", "special_tokens")
 
     def trained(self, learned: Learned) -> ModelDescription:
         """The model with a vocabulary."""

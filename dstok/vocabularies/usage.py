@@ -42,6 +42,8 @@ def most_used(self: Model, counts: Any, vocab_size: int) -> list[int]:
     always = {i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in model.raw_ids}
     always |= {token.id for token in model.added_tokens}
     always |= {i for i in (model.config.bos_id, model.config.eos_id, model.config.pad_id) if i is not None}
+    if self._bpe.lost is not None and self._bpe.lost.unknown >= 0:
+        always.add(self._bpe.lost.unknown)
     if size < len(always):
         raise UnsupportedError(f"a vocab_size of {size}, where bytes and added tokens are {len(always)}", "vocab_size")
     needed, rank = usage(self, counts), dict[int, int]()

@@ -45,6 +45,7 @@ class Encoder:
         """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
     def encode_spans(
         self, text: Text, policy: Policy, replace: bool, limit: int = ..., own_places: bool = ..., inside: bool = ...,
+        true_places: bool = ...,
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.int64] | None,
                list[tuple[int, int, int]], int]:
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
@@ -53,7 +54,7 @@ class Encoder:
         normalizer changes the text, spans and notes lie in the normalized text, and `characters` is None; also if the
         model drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
         own_places: a space that the model puts before a stretch is no change; it has the place of the next character.
-        inside: no such space goes before the text itself.
+        inside: no such space goes before the text itself. true_places: where a model loses bytes, see `IdSpanSink`.
         """
     def added(self, text: Text, policy: Policy) -> list[tuple[int, int, int]]:
         """(id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""
