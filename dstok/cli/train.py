@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dstok.vocabularies.trainer import BpeTrainer
 
 __all__ = ["add_commands", "add_counting", "add_resources", "base_named", "counting_of", "learning", "memory_size",
-           "reading_of"]
+           "reading_of", "tell_of_fewer"]
 
 DIFFERENT = 1
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -112,6 +112,7 @@ def run(arguments: Namespace) -> int:
     write_text(None, f"{manifest['vocab_size']:,} tokens, {manifest['merges']:,} merges, the last of "
                      f"{manifest['last_count'] or 0:,} pairs; {counts['distinct']:,} distinct of "
                      f"{counts['occurrences']:,} pieces, in {time.monotonic() - began:.1f} s: {arguments.out}")
+    tell_of_fewer(manifest["vocab_size"], manifest["trainer"]["vocab_size"])
     if manifest["upstream_overflows"]:
         complain("a pair occurs more than 2**31 - 1 times: upstream's counts would overflow, these do not")
     if manifest["dropped"]:
@@ -119,6 +120,12 @@ def run(arguments: Namespace) -> int:
         complain(f"--drop-below left out {pieces['dropped']:,} pieces: {pieces['share']:.1%} of the distinct ones, "
                  f"{length['share']:.2%} of the bytes")
     return 0
+
+
+def tell_of_fewer(found: int, wanted: int) -> None:
+    """Says on standard error that a vocabulary is smaller than --vocab-size."""
+    if found < wanted:
+        complain(f"{found:,} tokens instead of {wanted:,}: no other pair may be merged. More text has more pairs")
 
 
 def base_named(name: str) -> Base:

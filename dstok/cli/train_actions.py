@@ -13,7 +13,7 @@ from dstok.cli.arguments import add_actions, add_command, add_model, add_upstrea
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, interruptible
 from dstok.cli.models import load_model
-from dstok.cli.train import add_counting, base_named, counting_of
+from dstok.cli.train import add_counting, base_named, counting_of, tell_of_fewer
 from dstok.cli.train_report import add_report
 from dstok.files.outputs import write_text
 
@@ -99,6 +99,7 @@ def _extend(arguments: Namespace) -> None:
     tok, counts = _change(arguments)
     more = tok.extend(counts, arguments.vocab_size)
     more.to_json(arguments.out)
+    tell_of_fewer(more.vocab_size, arguments.vocab_size)
     write_text(None, f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}")
 
 

@@ -117,7 +117,7 @@ def _describe_bytes(
     splits = tuple(read_pre_tokenizers(file.member("pre_tokenizer"), cutting, versions))
     tokens, raw_ids = _tokens_by_id(vocab)
     unknown = _read_unknown(model)
-    own = {vocab.get(unknown[0], -1)} if unknown else set()  # merges may have it as a side: tables/build.py looks at them
+    own = {vocab.get(unknown[0], -1)} if unknown else set()  # tables/build.py looks whether merges have it as a side
     merges = _read_merges(model.need("merges"), vocab, raw_ids - own)
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
     prefix = prefix_step(cutting)
@@ -267,7 +267,7 @@ def _read_unknown(model: Value) -> tuple[str, bool] | None:
     lost = [char for byte, char in enumerate(BYTE_TO_CHAR) if char not in vocab and byte not in NOT_IN_UTF_8]
     for char in lost if _boolean(model, "byte_fallback", False, nullable=True) else "":
         if all(f"<0x{byte:02X}>" in vocab for byte in char.encode()):
-            model.need("byte_fallback").unsupported(f"byte_fallback with tokens for {char!r}, which has no token itself")
+            model.need("byte_fallback").unsupported(f"byte_fallback with tokens for {char!r}, which itself has none")
     if unknown is None:
         return None
     if lost and (unknown.text() not in vocab or unknown.text() != unknown.text().strip()):

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterable
 from hashlib import sha256
 from itertools import pairwise
+from typing import Any
 
 from dstok.core.merge._bpe import CharacterTable
 from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, build_pairs, live_merges
@@ -56,19 +57,8 @@ def build_tables(model: ModelDescription) -> Tables:
         "raw_ids": sorted(model.raw_ids),
         "merges": len(rules),
         "first": rules[0][2] if rules else 0,
+        **_unusual(model, lost),
     }
-    if model.normalizer:  # images of models without one have no such key
-        description["normalizer"] = [step.stored() for step in model.normalizer]
-    if model.trim_offsets:
-        description["trim_offsets"] = model.trim_offsets
-    if shape is not None:
-        description["characters"] = vars(shape)
-    if model.cuts_texts:
-        description["cuts_texts"] = True
-    if model.unknown is not None:
-        description["unknown"] = [*model.unknown]
-    if lost:
-        description["lost"] = [[*lost], unknown_id(model)]
     pairs, seeds = _pair_table(live)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
@@ -103,6 +93,17 @@ def build_tables(model: ModelDescription) -> Tables:
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(description, sections)
+
+
+def _unusual(model: ModelDescription, lost: bytes) -> dict[str, Any]:
+    """The keys that only images of some models have."""
+    found = {
+        "normalizer": [step.stored() for step in model.normalizer], "trim_offsets": model.trim_offsets,
+        "characters": None if model.characters is None else vars(model.characters), "cuts_texts": model.cuts_texts,
+        "unknown": None if model.unknown is None else [*model.unknown],
+        "lost": [[*lost], unknown_id(model)] if lost else None,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def unknown_id(model: ModelDescription) -> int:

@@ -22,7 +22,6 @@ from dstok.text.normalizers import make_normalizer
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.like import Like, Normalizing, find_base
 from dstok.training.sources import texts_of
-from dstok.vocabularies.alphabet import FirstTokens
 from dstok.vocabularies.base import Base
 from dstok.vocabularies.counting import Texts, counted, counted_file
 from dstok.vocabularies.learning import learn
@@ -103,8 +102,5 @@ def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
 def check(base: Base, trainer: BpeTrainer) -> None:
     """Refuses, before any text is read, a model that no vocabulary makes a `Tokenizer`: tries it without merges."""
     base.check(trainer)
-    known = FirstTokens(trainer, [0] * 256)  # those that no text adds
-    if known.ids:
-        known.check()
     bytes_alone = replace(trainer, limit_alphabet=None, initial_alphabet=tuple(trainer.byte_alphabet()))
     tokenizer_of_description(base.trained(learn(lambda: (), bytes_alone, strict=False)))

@@ -40,8 +40,8 @@ class FirstTokens:
         """Raises `ArgumentError` for a `vocab_size` below the number of these tokens, and if there are none."""
         if len(self.ids) > self.vocab_size:
             specials = len(self.added)
-            raise ArgumentError(f"expected a vocab_size of at least {len(self.ids):,}, since {specials:,} special tokens "
-                                f"and {len(self.ids) - specials:,} bytes have ids in any case, found "
+            raise ArgumentError(f"expected a vocab_size of at least {len(self.ids):,}, since {specials:,} special "
+                                f"tokens and {len(self.ids) - specials:,} bytes have ids in any case, found "
                                 f"{self.vocab_size:,}", "vocab_size")
         if not self.ids:
             raise ArgumentError("expected texts, special tokens or an initial_alphabet, found none: no token is left",

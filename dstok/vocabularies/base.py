@@ -20,6 +20,7 @@ from dstok.formats.description import ModelDescription, NormalizerStep, Tokenize
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import spelling
 from dstok.pattern.split import Split
+from dstok.vocabularies.alphabet import FirstTokens
 from dstok.vocabularies.learning import Learned
 from dstok.vocabularies.trainer import BpeTrainer
 
@@ -43,13 +44,19 @@ class Base(NamedTuple):
         return made_by(self.model.unicode_version, self.model.splits, self.model.normalizer)
 
     def check(self, trainer: BpeTrainer) -> None:
-        """Raises `UnsupportedError` if a setting needs a token that is not among the trainer's special tokens."""
+        """Refuses, before texts are read, a trainer whose special tokens lack one that a setting needs.
+
+        Also a `vocab_size` that they and the initial alphabet exceed. Raises `UnsupportedError` and `ArgumentError`.
+        """
+        known = FirstTokens(trainer, [0] * 256)  # texts may add to them
+        if known.ids:
+            known.check()
         specials = {token.content: 0 for token in trainer.special_tokens}
         self._config(specials)
         unknown = self.model.unknown
         if unknown and unknown[0] not in specials and not {*trainer.byte_alphabet()} <= {*trainer.initial_alphabet}:
-            raise UnsupportedError(f"the unk_token {shown(unknown[0])}, which stands for bytes without a token, without a "
-                                   "special token of this text", "special_tokens")
+            raise UnsupportedError(f"the unk_token {shown(unknown[0])}, which stands for bytes without a token, without "
+                                   "a special token of this text", "special_tokens")
 
     def trained(self, learned: Learned) -> ModelDescription:
         """The model with a vocabulary."""

@@ -36,7 +36,7 @@ def extend(
     r"""A tokenizer with more merges, learned from counted pieces. All ids and merges stay; new ids follow the last id.
 
     counts: of pieces that this model cuts, as `Splitter.count_pieces` or a counts file has them.
-    vocab_size: one more than the largest id, then. The other keywords are `BpeTrainer`'s.
+    vocab_size: one more than the largest id, then; at least the one before. It is less if no pairs are left. The other keywords are `BpeTrainer`'s.
 
     Raises `UnsupportedError` for a model whose merges are in no order of a training, `ArgumentError`, `DstokError`.
 
@@ -48,7 +48,8 @@ def extend(
     [' Zarquon', ',', ' Zarquon']
     """
     merges = MergeRules(min_frequency, max_token_length)
-    model = extended(self, rows_of(counts)(), whole_number("vocab_size", vocab_size), merges)[0]
+    size = whole_number("vocab_size", vocab_size, self.vocab_size, ", the number of ids that there are")
+    model = extended(self, rows_of(counts)(), size, merges)[0]
     return self._of_description(model)
 
 

@@ -41,8 +41,8 @@ def truncated(self: M, vocab_size: int) -> M:
     >>> tok.truncated(258).vocabulary()[256:]
     [b'lo', b'low']
     """
-    size, model = whole_number("vocab_size", vocab_size), byte_model(self)
-    if size >= self.vocab_size:
+    size, model = whole_number("vocab_size", vocab_size, most=self.vocab_size), byte_model(self)
+    if size == self.vocab_size:
         return self._of_description(model)
     merged = model.merges[2::3]
     new = [i for i in merged if i >= size]

@@ -36,9 +36,9 @@ def most_used(self: Model, counts: Any, vocab_size: int) -> list[int]:
     """The `vocab_size` ids that the counts use most, with all parts of each; bytes and added tokens are among them.
 
     A token counts as often as it is used, or a token that is made of it. Of equally frequent ones the earlier merges
-    are taken. Raises `UnsupportedError` if bytes and added tokens are more.
+    are taken. Raises `UnsupportedError` if bytes and added tokens are more, and `ArgumentError` if the model has fewer.
     """
-    size, model = whole_number("vocab_size", vocab_size), byte_model(self)
+    size, model = whole_number("vocab_size", vocab_size, most=self.vocab_size), byte_model(self)
     always = {i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in model.raw_ids}
     always |= {token.id for token in model.added_tokens}
     always |= {i for i in (model.config.bos_id, model.config.eos_id, model.config.pad_id) if i is not None}

@@ -6,7 +6,6 @@ refused by name.
 
 from __future__ import annotations
 
-import json
 import pickle
 import random
 from pathlib import Path
