@@ -21,8 +21,9 @@ from dstok.pattern.split import Split
 if TYPE_CHECKING:
     from dstok.formats.character_shape import CharacterShape
 
-__all__ = ["NORMALIZERS", "PREFIX_SPACE", "TEXT_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
+__all__ = ["ENDS", "NORMALIZERS", "PREFIX_SPACE", "TEXT_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
 
+ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
 PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that begins with none
 TEXT_SPACE = "TextSpace"  # a step of ours: the same, only at the start of the whole text
@@ -57,7 +58,8 @@ class NormalizerStep:
 class TokenizerConfig:
     """A model's settings of BOS, EOS and chats. None: its files do not say.
 
-    pad_id: the token that fills a batch up. add_bos, add_eos: do BOS and EOS stand around a text?
+    pad_id: the token that fills a batch up. unk_id: the token for what no other one spells.
+    add_bos, add_eos: do BOS and EOS stand around a text?
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
     framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see framing.py.
@@ -68,6 +70,7 @@ class TokenizerConfig:
     bos_id: int | None = None
     eos_id: int | None = None
     pad_id: int | None = None
+    unk_id: int | None = None
     add_bos: bool | None = None
     add_eos: bool | None = None
     chat_template: str | None = None

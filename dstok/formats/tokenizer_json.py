@@ -105,7 +105,10 @@ def read_tokenizer_json(
     finishing = steps_of(file.member("post_processor"), "processors")
     trim_offsets, framing = read_trimming(finishing), read_framing(finishing)
     truncation, padding = read_truncation(file.get("truncation")), read_padding(file.get("padding"))
-    settings = replace(_read_config(config, ids), framing=framing, truncation=truncation, padding=padding)
+    settings = _read_config(config, ids)
+    if settings.unk_id is None and model.get("unk_token") is not None:
+        settings = replace(settings, unk_id=ids.get(model.need("unk_token").text()))
+    settings = replace(settings, framing=framing, truncation=truncation, padding=padding)
     return replace(described, config=settings, trim_offsets=trim_offsets, places=PLACES)
 
 

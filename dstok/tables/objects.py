@@ -37,7 +37,8 @@ def bare_bpe(tables: Tables) -> BPE:
     """As `make_bpe`, but without the index for `ignore_merges`."""
     s, d = tables.sections, tables.description
     characters = CharacterTable(s["starts"], s["blob"]) if d.get("characters") else None
-    lost = LostBytes(*d["lost"], d.get("unknown", (None, False))[1]) if "lost" in d else None
+    values, unknown = d.get("lost", ((), -1))
+    lost = LostBytes(values, unknown, tables.unknown is not None and tables.unknown[1]) if values else None
     return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
                d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""),
                characters, lost)

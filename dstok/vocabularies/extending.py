@@ -36,7 +36,8 @@ def extend(
     r"""A tokenizer with more merges, learned from counted pieces. All ids and merges stay; new ids follow the last id.
 
     counts: of pieces that this model cuts, as `Splitter.count_pieces` or a counts file has them.
-    vocab_size: one more than the largest id, then; at least the one before. It is less if no pairs are left. The other keywords are `BpeTrainer`'s.
+    vocab_size: one more than the largest id, then; at least what it was, and less if no pairs are left. The other
+        keywords are `BpeTrainer`'s.
 
     Raises `UnsupportedError` for a model whose merges are in no order of a training, `ArgumentError`, `DstokError`.
 

@@ -12,6 +12,7 @@ from typing import Any
 from dstok.base.numbers import whole_number
 from dstok.core.train._train import id_counts
 from dstok.errors import UnsupportedError
+from dstok.formats.description import ENDS
 from dstok.vocabularies.base import base_of
 from dstok.vocabularies.model import Model, byte_model, rows_of
 
@@ -41,7 +42,7 @@ def most_used(self: Model, counts: Any, vocab_size: int) -> list[int]:
     size, model = whole_number("vocab_size", vocab_size, most=self.vocab_size), byte_model(self)
     always = {i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in model.raw_ids}
     always |= {token.id for token in model.added_tokens}
-    always |= {i for i in (model.config.bos_id, model.config.eos_id, model.config.pad_id) if i is not None}
+    always |= {getattr(model.config, name) for name in ENDS} - {None}
     if self._bpe.lost is not None and self._bpe.lost.unknown >= 0:
         always.add(self._bpe.lost.unknown)
     if size < len(always):

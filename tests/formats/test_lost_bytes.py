@@ -79,7 +79,7 @@ def check_calls(tok: Tokenizer, sample: str, ids: list[int], chance: random.Rand
         grown.append(sample[at:])
         assert grown.ids == ids
     for side in ("right", "left"):
-        cut = tok.truncate(sample, most, truncation_side=side)  # type: ignore[call-overload]
+        cut = tok.truncate(sample, most, truncation_side=side)
         assert (sample.startswith if side == "right" else sample.endswith)(cut) and tok.count(cut) <= most
     assert tok.count_up_to(sample, most) == min(len(ids), most + 1)
     parts = [*tok.chunk(sample, most + 8)]

@@ -265,5 +265,4 @@ def test_ends_are_renewed() -> None:
     trainer = BpeTrainer(initial_alphabet=BYTES, vocab_size=270, special_tokens=["x", eos])
     tok = train_from_iterator(TEXTS, trainer, like=v3)
     assert (tok.bos_id, tok.eos_id) == (None, 1) and tok.config.chat_template is None
-    names = find_base(v3).renamed({bos: "<b>"}).ends
-    assert names[:2] == ("<b>", eos)
+    assert find_base(v3).renamed({bos: "<b>"}).ends == {"bos_id": "<b>", "eos_id": eos, "pad_id": eos}

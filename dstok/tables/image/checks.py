@@ -58,7 +58,7 @@ PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/_sca
 MAX_SEEDS = 1 << 22  # see core/merge/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see tables/byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
-CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
+CONFIG = {"pad_id": int, "unk_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
           "generation": dict, "framing": str, "truncation": dict, "padding": dict}
 Parts = tuple[tuple[AddedToken, ...], "int | None", "int | None", str, TokenizerConfig]
 
@@ -197,8 +197,8 @@ def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
     _ask("config", found.keys() <= CONFIG.keys(), f"some of {', '.join(CONFIG)}", sorted(found))
     for name, value in found.items():
         _typed(f"config {name}", value, CONFIG[name])
-    if "pad_id" in found:
-        _ask("config pad_id", 0 <= found["pad_id"] < size, f"an id below {size}", found["pad_id"])
+    for name in {"pad_id", "unk_id"} & found.keys():
+        _ask(f"config {name}", 0 <= found[name] < size, f"an id below {size}", found[name])
     for template in found.get("chat_templates", {}).values():
         _typed("config chat_templates", template, str)
     if "framing" in found:
