@@ -36,7 +36,8 @@ def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> Tokeni
     add_bos, add_eos = (None if flag is None else flag.boolean() for flag in flags)
     templates = _templates(settings.get("chat_template"))
     named = {name: text for name, text in templates.items() if name is not None}
-    return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, templates.get(None, named.get("default")), named)
+    template = templates.get(None, named.get("default"))
+    return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, template, named)
 
 
 def read_generation_config(text: str | bytes) -> dict[str, Any]:

@@ -116,11 +116,12 @@ def _ids(keep: Any, size: int) -> set[int]:
 def _config(model: ModelDescription, by_text: dict[str, int], new: dict[int, int]) -> TokenizerConfig:
     """The settings with new ids. Refuses the loss of a token that they name."""
     config = model.config
-    ends: Any = {name: i for name in ENDS if (i := getattr(config, name)) is not None}
+    ends = {name: i for name in ENDS if (i := getattr(config, name)) is not None}
     lost = [i for i in ends.values() if i not in new]
     if lost:
         raise UnsupportedError(f"a vocabulary without {_named(model, lost)}, which settings name", "keep")
-    return replace(config, **{name: new[i] for name, i in ends.items()}, **around(config, by_text))
+    renewed: Any = {name: new[i] for name, i in ends.items()}
+    return replace(config, **renewed, **around(config, by_text))
 
 
 def _check_reached(self: Model, small: Model, new: dict[int, int]) -> None:
