@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dstok.base.ids import Ends
 from dstok.base.late import LateModule
 from dstok.base.lazy import lazy
-from dstok.base.numbers import whole_number
 from dstok.base.paths import StrPath, write_at_once
 from dstok.core.run._line import LineEncoder
 from dstok.core.split._scan import Scanner, pack_edges
@@ -165,6 +164,10 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
         ([223, 23368, 226], [1327, 228, 226])
         """
+        from dataclasses import replace
+
+        from dstok.base.numbers import whole_number
+
         if upstream is not UNCHANGED:
             return self._of_upstream(upstream).replace(
                 bos_id=bos_id, eos_id=eos_id, pad_id=pad_id, unk_id=unk_id, name=name)
@@ -177,8 +180,6 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         for with_ends in ("fingerprint", "_identity", "_settings"):  # they depend on BOS and EOS
             other.__dict__.pop(with_ends, None)
         if ids:
-            from dataclasses import replace
-
             other.__dict__["_config"] = replace(self.config, **ids)
         if name is not UNCHANGED:
             other.__dict__["_name"] = name

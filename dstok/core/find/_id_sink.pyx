@@ -257,7 +257,8 @@ cdef class IdSpanSink(IdSink):
     both begin at 0 and end at 1, in characters.
     Where a model loses bytes, an unknown token has the place of those that it stands for. Where they are left out,
     upstream counts the places of a piece's ids on without them, in characters of ByteLevel. Example: of " ab", whose
-    space is lost, "ab" has the place 0:1. So do these spans; those of a run with `true_places` are the true ones. The spans in characters are left to others then.
+    space is lost, "ab" has the place 0:1. So do these spans; a run with `true_places` gets the true ones. There are no
+    spans in characters then: others make them.
     """
 
     def __cinit__(self, BPE bpe not None):
