@@ -148,13 +148,14 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         return made if upstream is None else made.replace(upstream=upstream)
 
     def replace(
-        self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, name: str = UNCHANGED,
-        upstream: str = UNCHANGED,
+        self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, pad_id: int | None = UNCHANGED,
+        unk_id: int | None = UNCHANGED, name: str = UNCHANGED, upstream: str = UNCHANGED,
     ) -> Self:
-        r"""A copy of the tokenizer with another BOS, EOS, name or upstream. The tokenizer itself does not change.
+        r"""A copy of the tokenizer with other special ids, name or upstream. The tokenizer itself does not change.
 
         `upstream` names the version of upstream whose Unicode tables decide. Its tables are compiled anew. Raises
-        `UnsupportedError` for an unknown version, or one that reads a step of the model as dstok cannot.
+        `ArgumentError` for what is no id of the tokenizer, `UnsupportedError` for an unknown version, or one that reads
+        a step of the model as dstok cannot.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")
@@ -163,13 +164,23 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
         ([223, 23368, 226], [1327, 228, 226])
         """
+        from dataclasses import replace
+
+        from dstok.base.numbers import whole_number
+
         if upstream is not UNCHANGED:
-            return self._of_upstream(upstream).replace(bos_id=bos_id, eos_id=eos_id, name=name)
+            return self._of_upstream(upstream).replace(
+                bos_id=bos_id, eos_id=eos_id, pad_id=pad_id, unk_id=unk_id, name=name)
+        given = {"bos_id": bos_id, "eos_id": eos_id, "pad_id": pad_id, "unk_id": unk_id}
+        ids: Any = {key: None if id is None else whole_number(key, id, most=self._size - 1)
+                    for key, id in given.items() if id is not UNCHANGED}
         other = self.__copy__()
-        ends = Ends(self.bos_id if bos_id is UNCHANGED else bos_id, self.eos_id if eos_id is UNCHANGED else eos_id)
+        ends = Ends(ids.pop("bos_id", self.bos_id), ids.pop("eos_id", self.eos_id))
         LineEncoder.__init__(other, self._encoder, self._added, ends)
         for with_ends in ("fingerprint", "_identity", "_settings"):  # they depend on BOS and EOS
             other.__dict__.pop(with_ends, None)
+        if ids:
+            other.__dict__["_config"] = replace(self.config, **ids)
         if name is not UNCHANGED:
             other.__dict__["_name"] = name
         return other
@@ -246,6 +257,19 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     def eos_id(self) -> int | None:
         """The id of the token that ends a text; None if the model names none. `replace` sets another one."""
         return self._ends.eos_id
+
+    @property
+    def pad_id(self) -> int | None:
+        """The id of the token that fills a batch up; None if the model names none. `replace` sets another one."""
+        return self.config.pad_id
+
+    @property
+    def unk_id(self) -> int | None:
+        """The id of the token for what no other one spells; None if the model names none. `replace` sets another one.
+
+        Texts need it only in a model that loses bytes: `Inspection.lost_bytes`.
+        """
+        return self.config.unk_id
 
     @property
     def vocab_size(self) -> int:

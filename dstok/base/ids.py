@@ -91,10 +91,10 @@ class Ends(NamedTuple):
 
     >>> Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False)
     [0, 19923, 2058]
-    >>> Ends(0, None).after(wanted=True)
+    >>> Ends(0, None).after(wanted=True)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    dstok.errors.ArgumentError: add_eos was asked for, but the model names no eos token
+    dstok.errors.ArgumentError: add_eos was asked for, but the model names no eos token: name it with ...
     """
 
     bos_id: int | None
@@ -119,5 +119,7 @@ class Ends(NamedTuple):
 
 def _named(id: int | None, kind: str) -> list[int]:
     if id is None:
-        raise ArgumentError(f"add_{kind} was asked for, but the model names no {kind} token", f"add_{kind}")
+        raise ArgumentError(f"add_{kind} was asked for, but the model names no {kind} token: name it with "
+                            f"tok.replace({kind}_id=...), or as {kind}_token in a tokenizer_config.json beside the "
+                            "model's file", f"add_{kind}")
     return [id]

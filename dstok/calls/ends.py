@@ -106,7 +106,7 @@ class Ends:
 
         `inside`: the text is the rest of another one from a sure start on.
         """
-        _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit, inside)
+        _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit, inside, True)
         if chars is not None:
             return chars, None
         data, normalized = text.encode("utf-8", "surrogatepass"), None  # no surrogate before `end`

@@ -221,7 +221,8 @@ def _pad_id_of(tok: Parts) -> int:
     """The id of the padding token that the model's files name. Raises `ArgumentError`."""
     own = tok.config.pad_id
     if own is None:
-        raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with", "pad_id")
+        raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with: give pad_id, or "
+                            "name it with tok.replace(pad_id=...)", "pad_id")
     return own
 
 

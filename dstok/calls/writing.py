@@ -7,6 +7,7 @@ that a format cannot hold is refused. If the format leaves it out by convention,
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,19 +55,24 @@ def to_gguf(
 def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
     """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns sentences about what the file lacks.
 
-    BOS and EOS are no part of it; `config` is the path of a tokenizer_config.json to write them to. Raises
-    `UnsupportedError` for a setting that a tokenizer.json cannot hold, and `OSError`.
+    BOS, EOS and the like are no part of it; `config` is the path of a tokenizer_config.json to write them to. If `path`
+    is a folder, both files are written there. Raises `UnsupportedError` for a setting that a tokenizer.json cannot
+    hold, and `OSError`.
     """
+    from dstok.formats.description import ENDS
     from dstok.formats.tokenizer_config import write_tokenizer_config
     from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 
+    if os.path.isdir(path):
+        config = os.path.join(path, "tokenizer_config.json") if config is None else config
+        path = os.path.join(path, "tokenizer.json")
     write_at_once(path, write_tokenizer_json(self._describe()).encode())
     settings = self.config
     if config is not None:
-        ids = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
-        spelled = {token_id: self._vocabulary.text_of(token_id) for token_id in ids if token_id is not None}
+        ids = {id for name in ENDS if (id := getattr(settings, name)) is not None}
+        spelled = {id: self._vocabulary.text_of(id) for id in ids}
         write_at_once(config, write_tokenizer_config(settings, spelled).encode())
-    elif settings != type(settings)(framing=settings.framing):
+    elif settings != type(settings)(unk_id=settings.unk_id, framing=settings.framing):
         return ("a tokenizer.json does not say which tokens are BOS and EOS",)
     return ()
 

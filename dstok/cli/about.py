@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import dstok
@@ -91,7 +92,7 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
 
 def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
     names = {token_id: token for token, token_id in tokenizer.special_tokens.items()}
-    live = tokenizer.inspect().live_merges
+    live, lost = tokenizer.inspect().live_merges, tokenizer.inspect().lost_bytes
     info: dict[str, Any] = {
         "name": tokenizer.name or name,
         "fingerprint": tokenizer.fingerprint,
@@ -101,6 +102,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
         "bos_id": tokenizer.bos_id,
         "eos": names.get(tokenizer.eos_id) if tokenizer.eos_id is not None else None,
         "eos_id": tokenizer.eos_id,
+        "lost_bytes": _lost(tokenizer, lost),
         "merges": len(live),
         "live_merges": int(live.sum()),
         "unicode_version": tokenizer.inspect().unicode_version,
@@ -118,6 +120,17 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
     except ModelPackageError as error:  # the model is from a file whose name a broken package also uses
         complain(str(error))
     return info
+
+
+def _lost(tokenizer: Tokenizer, lost: bytes) -> str | None:
+    """The bytes without a token, as ranges, and what becomes of them."""
+    if not lost:
+        return None
+    ranges = [[byte for _, byte in run] for _, run in groupby(enumerate(lost), lambda each: each[1] - each[0])]
+    unknown = tokenizer.inspect().unknown_token
+    fate = "left out" if unknown is None else f"each is {tokenizer.id_to_token(unknown)}"
+    return f"{len(lost)} ({fate}): " + ", ".join(
+        f"{run[0]:02X}" if len(run) == 1 else f"{run[0]:02X}-{run[-1]:02X}" for run in ranges)
 
 
 def run_models(arguments: Namespace) -> None:

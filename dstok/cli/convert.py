@@ -17,6 +17,7 @@ from dstok.calls.writing import read_config
 from dstok.cli.arguments import Parser, add_command, add_upstream, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain, reason
 from dstok.cli.models import load_model
+from dstok.formats.description import ENDS
 from dstok.formats.kinds import contents, is_tiktoken
 from dstok.formats.tiktoken_encodings import encoding_of_file
 from dstok.formats.tokenizer_config import TokenizerConfig, write_tokenizer_config
@@ -157,8 +158,8 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
 def _write_json(out: str, tokenizer: Tokenizer, settings: TokenizerConfig) -> tuple[str, ...]:
     lost = tokenizer.to_json(out)
     config = os.path.join(os.path.dirname(out), "tokenizer_config.json")
-    named = {settings.bos_id, settings.eos_id, settings.pad_id} - {None}
-    text = write_tokenizer_config(settings, {i: tokenizer.id_to_token(i) for i in named if i is not None})
+    named = {i for name in ENDS if (i := getattr(settings, name)) is not None}
+    text = write_tokenizer_config(settings, {i: tokenizer.id_to_token(i) for i in named})
     written = ", ".join(json.loads(text))
     if not written or os.path.basename(out) != "tokenizer.json" or os.path.exists(config):
         return lost

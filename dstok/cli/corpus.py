@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import (
     Parser,
@@ -68,6 +68,9 @@ def _add_inputs(parser: Parser) -> None:
                              "refuses them, TOKEN,... only these as tokens")
     parser.add_argument("--add-bos", action="store_true", help="begin each document with the model's BOS token")
     parser.add_argument("--add-eos", action="store_true", help="end each document with the model's EOS token")
+    for end, does in (("bos", "begin"), ("eos", "end")):
+        parser.add_argument(f"--{end}", metavar="TOKEN",
+                            help=f"{does} each document with this token, also of a model that names no {end.upper()}")
     parser.add_argument("--on-bad-document", choices=("fail", "skip"), default="fail",
                         help="for a document that cannot be encoded: fail (default), or list and count it")
     parser.add_argument("--max-document", type=at_least_0, metavar="BYTES",
@@ -130,14 +133,18 @@ def _run(arguments: Namespace) -> Run:
     dataset, field = dataset_of(arguments)
     given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
              "lines": arguments.lines, "field": field, "special": _special(arguments.special),
-             "add_bos": arguments.add_bos, "add_eos": arguments.add_eos,
+             "add_bos": arguments.add_bos or arguments.bos is not None,
+             "add_eos": arguments.add_eos or arguments.eos is not None,
              "skip": arguments.on_bad_document == "skip", "pack": arguments.pack, "pad_id": arguments.pad_id,
              "shuffle": arguments.shuffle, "tokens_per_file": arguments.tokens_per_shard,
              "shard_bytes": arguments.shard_bytes}
     given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
-    load_model(arguments.model, arguments.upstream)  # its own error comes before those of the settings
+    tok = load_model(arguments.model, arguments.upstream)  # its own error comes before those of the settings
+    named = {f"{end}_id": getattr(arguments, end) for end in ("bos", "eos")}
+    ends: Any = {name: tok.token_to_id(text) for name, text in named.items() if text is not None}
+    model, upstream = (tok.replace(**ends), None) if ends else (arguments.model, arguments.upstream)
     try:
-        return Run(arguments.files, arguments.model, CorpusSettings(**given), dataset, arguments.upstream)
+        return Run(arguments.files, model, CorpusSettings(**given), dataset, upstream)
     except DstokError:
         raise
     except ValueError as error:

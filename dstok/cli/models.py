@@ -111,5 +111,6 @@ def edge_ids(arguments: Namespace, tokenizer: Tokenizer) -> tuple[list[int], lis
 
 def _known(tokenizer: Tokenizer, what: str, token_id: int | None) -> int:
     if token_id is None:
-        raise CommandError(f"--add-{what.lower()}: the model names no {what} token")
+        raise CommandError(f"--add-{what.lower()}: the model names no {what} token: {what.lower()}_token in a "
+                           "tokenizer_config.json beside its file does")
     return token_id

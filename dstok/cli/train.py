@@ -1,7 +1,8 @@
 """`dstok train`: files of text -> a trained tokenizer.
 
-In: paths of files, folders and globs, or a counts file. Out: the folder of --out with tokenizer.json and train.json; a
-line of totals. Invariant: the same command continues where it stopped, and writes the same bytes anywhere.
+In: paths of files, folders and globs, or a counts file. Out: the folder of --out with tokenizer.json, train.json and,
+if BOS and the like are named, tokenizer_config.json; a line of totals.
+Invariant: the same command continues where it stopped, and writes the same bytes anywhere.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dstok.vocabularies.trainer import BpeTrainer
 
 __all__ = ["add_commands", "add_counting", "add_resources", "base_named", "counting_of", "learning", "memory_size",
-           "reading_of"]
+           "reading_of", "tell_of_fewer"]
 
 DIFFERENT = 1
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -59,6 +60,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--vocab-size", type=at_least_0, default=30000, metavar="N", help="tokens (default 30000)")
     parser.add_argument("--special", action="append", default=[], metavar="TOKEN",
                         help="a special token; they get the first ids, in their order")
+    for end, use in (("bos", "begins texts"), ("eos", "ends texts"), ("pad", "fills rows"), ("unk", "is unknown")):
+        parser.add_argument(f"--{end}", metavar="TOKEN", help=f"the special token that {use}, as the files will say")
     parser.add_argument("--min-frequency", type=at_least_0, default=0, metavar="N",
                         help="merge no pair that occurs less often")
     parser.add_argument("--max-token-length", type=at_least_0, metavar="N", help="merged tokens are shorter, in bytes")
@@ -107,11 +110,14 @@ def run(arguments: Namespace) -> int:
     if arguments.out is None:
         raise CommandError("expected --out DIR")
     began = time.monotonic()
-    manifest = _train(arguments, arguments.out, base_named(arguments.like), _trainer(arguments))
+    base, ends = base_named(arguments.like), _ends(arguments)
+    base = base._replace(ends={**base.ends, **{f"{end}_id": text for end, text in ends.items()}})
+    manifest = _train(arguments, arguments.out, base, _trainer(arguments))
     counts = manifest["counts"]
     write_text(None, f"{manifest['vocab_size']:,} tokens, {manifest['merges']:,} merges, the last of "
                      f"{manifest['last_count'] or 0:,} pairs; {counts['distinct']:,} distinct of "
                      f"{counts['occurrences']:,} pieces, in {time.monotonic() - began:.1f} s: {arguments.out}")
+    tell_of_fewer(manifest["vocab_size"], manifest["trainer"]["vocab_size"])
     if manifest["upstream_overflows"]:
         complain("a pair occurs more than 2**31 - 1 times: upstream's counts would overflow, these do not")
     if manifest["dropped"]:
@@ -119,6 +125,12 @@ def run(arguments: Namespace) -> int:
         complain(f"--drop-below left out {pieces['dropped']:,} pieces: {pieces['share']:.1%} of the distinct ones, "
                  f"{length['share']:.2%} of the bytes")
     return 0
+
+
+def tell_of_fewer(found: int, wanted: int) -> None:
+    """Says on standard error that a vocabulary is smaller than --vocab-size."""
+    if found < wanted:
+        complain(f"{found:,} tokens instead of {wanted:,}: no other pair may be merged. More text has more pairs")
 
 
 def base_named(name: str) -> Base:
@@ -131,12 +143,18 @@ def base_named(name: str) -> Base:
         raise CommandError(f"{name}: {error.strerror}") from error
 
 
+def _ends(arguments: Namespace) -> dict[str, str]:
+    """The tokens of --bos, --eos, --pad and --unk."""
+    return {end: text for end in ("bos", "eos", "pad", "unk") if (text := getattr(arguments, end)) is not None}
+
+
 def _trainer(arguments: Namespace) -> BpeTrainer:
     from dstok.vocabularies.trainer import BpeTrainer
 
-    return BpeTrainer(vocab_size=arguments.vocab_size, special_tokens=arguments.special,
+    specials = [*dict.fromkeys([*arguments.special, *_ends(arguments).values()])]
+    return BpeTrainer(vocab_size=arguments.vocab_size, special_tokens=specials,
                       min_frequency=arguments.min_frequency, max_token_length=arguments.max_token_length,
-                      drop_below=arguments.drop_below or 0, initial_alphabet=BpeTrainer.byte_alphabet())
+                      drop_below=arguments.drop_below or 0)
 
 
 def counting_of(arguments: Namespace, base: Base) -> Counting:
@@ -246,10 +264,10 @@ def _repeat(arguments: Namespace) -> int:
     try:
         settings = dict(known["trainer"])
         specials = [AddedToken(**{**token, "id": -1}) for token in settings.pop("special_tokens")]
-        trainer = BpeTrainer(**settings, special_tokens=specials)
+        trainer, ends = BpeTrainer(**settings, special_tokens=specials), dict(known.get("ends", {}))
     except (KeyError, TypeError) as error:
         raise CommandError(f"{arguments.repeat}: expected a train.json: {error}") from error
-    base = base_named(os.path.join(os.path.dirname(os.path.abspath(arguments.repeat)), TOKENIZER))
+    base = base_named(os.path.join(os.path.dirname(os.path.abspath(arguments.repeat)), TOKENIZER))._replace(ends=ends)
     with TemporaryDirectory(prefix="dstok-") as out:
         found = _train(arguments, out, base, trainer)
     different = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import add_actions, add_command, add_model, add_upstream, at_least_0
 from dstok.cli.corpus_progress import watching_shards
-from dstok.cli.errors import CommandError, interruptible
+from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.models import load_model
-from dstok.cli.train import add_counting, base_named, counting_of
+from dstok.cli.train import add_counting, base_named, counting_of, tell_of_fewer
 from dstok.cli.train_report import add_report
 from dstok.files.outputs import write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands, Parser
     from dstok.counts.file import CountsFile
+    from dstok.tokenizer import Tokenizer
 
 __all__ = ["add_commands"]
 
@@ -50,7 +51,7 @@ def _add_change(parser: Parser) -> None:
     add_model(parser)
     add_upstream(parser)
     parser.add_argument("--vocab-size", type=at_least_0, required=True, metavar="N", help="ids of the new vocabulary")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the tokenizer.json to write")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the tokenizer.json to write, or a folder")
 
 
 def _count(arguments: Namespace) -> None:
@@ -98,8 +99,14 @@ def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
 def _extend(arguments: Namespace) -> None:
     tok, counts = _change(arguments)
     more = tok.extend(counts, arguments.vocab_size)
-    more.to_json(arguments.out)
+    _write(more, arguments.out)
+    tell_of_fewer(more.vocab_size, arguments.vocab_size)
     write_text(None, f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}")
+
+
+def _write(tok: Tokenizer, out: str) -> None:
+    for sentence in tok.to_json(out):
+        complain(f"{out}: note: {sentence}: an existing folder as --out gets a tokenizer_config.json, too")
 
 
 def _trim(arguments: Namespace) -> None:
@@ -109,7 +116,7 @@ def _trim(arguments: Namespace) -> None:
 
     tok, counts = _change(arguments)
     less, ids = tok.trimmed(most_used(tok, counts, arguments.vocab_size))
-    less.to_json(arguments.out)
+    _write(less, arguments.out)
     if arguments.map is not None:
         with open(arguments.map, "wb") as file:
             np.save(file, ids)

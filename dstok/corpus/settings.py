@@ -92,8 +92,10 @@ class CorpusSettings:
         ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.add_eos, "EOS", tokenizer.eos_id))
         for wanted, what, end in ends:
             if wanted and end is None:
-                raise ArgumentError(f"expected a model that names a {what} token, found one that does not",
-                                    f"add_{what.lower()}")
+                name = what.lower()
+                raise ArgumentError(f"expected a model that names its {what} token, found one that does not: name it "
+                                    f"with --{name} TOKEN, tok.replace({name}_id=...), or as {name}_token in a "
+                                    "tokenizer_config.json beside the model's file", f"add_{name}")
 
     def _pad(self, tokenizer: Tokenizer) -> int | None:
         """The id that fills the last row of a shard: the model's pad token, else its EOS."""

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
+from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.pattern.split import Split
 
 if TYPE_CHECKING:
     from dstok.formats.character_shape import CharacterShape
 
-__all__ = ["NORMALIZERS", "PREFIX_SPACE", "TEXT_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
+__all__ = ["ENDS", "NORMALIZERS", "PREFIX_SPACE", "TEXT_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
 
+ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
 PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that begins with none
 TEXT_SPACE = "TextSpace"  # a step of ours: the same, only at the start of the whole text
@@ -56,7 +58,8 @@ class NormalizerStep:
 class TokenizerConfig:
     """A model's settings of BOS, EOS and chats. None: its files do not say.
 
-    pad_id: the token that fills a batch up. add_bos, add_eos: do BOS and EOS stand around a text?
+    pad_id: the token that fills a batch up. unk_id: the token for what no other one spells.
+    add_bos, add_eos: do BOS and EOS stand around a text?
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
     framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see framing.py.
@@ -67,6 +70,7 @@ class TokenizerConfig:
     bos_id: int | None = None
     eos_id: int | None = None
     pad_id: int | None = None
+    unk_id: int | None = None
     add_bos: bool | None = None
     add_eos: bool | None = None
     chat_template: str | None = None
@@ -95,6 +99,8 @@ class ModelDescription:
     trim_offsets: do the spans of tokens lose the white space at their ends? One of post_processors.TRIMMINGS.
     cuts_texts: does the model's own code cut long texts before it encodes them, as Kimi's does?
     characters: the shape of a model that merges characters; None: it merges bytes.
+    unknown: the text of `unk_token`, and `fuse_unk`: does one such token stand for several lost bytes in a row? Of use
+        only where bytes that UTF-8 has are without a token (`lost_bytes`); None: they are left out of a text.
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
     >>> merges = array("I", [0, 1, 2])
@@ -115,6 +121,7 @@ class ModelDescription:
     trim_offsets: str = ""
     characters: CharacterShape | None = None
     cuts_texts: bool = False
+    unknown: tuple[str, bool] | None = None
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def without_places(self) -> ModelDescription:
@@ -122,6 +129,12 @@ class ModelDescription:
         splits = tuple(replace(split, where="") for split in self.splits)
         normalizer = tuple(replace(step, where="") for step in self.normalizer)
         return replace(self, splits=splits, normalizer=normalizer, places={})
+
+    def lost_bytes(self) -> bytes:
+        """The bytes that UTF-8 has, and no token spells. A model of characters has tokens for all that it needs."""
+        known = {token for i, token in enumerate(self.tokens) if i not in self.raw_ids}
+        lost = bytes(b for b in range(256) if b not in NOT_IN_UTF_8 and bytes([b]) not in known)
+        return lost if self.characters is None else b""
 
     @contextmanager
     def naming_places(self) -> Iterator[None]:

@@ -144,6 +144,7 @@ def write_gguf(
         keys = _llama_keys(model, texts, types)
         _write_file(path, architecture or "llama", "llama", texts, types, config, keys)
         return (*told_of_pieces(model, texts, types), *_lost(model, config, types))
+    _check_bytes(model.tokens, model.raw_ids)
     family, pre = find_family(model, hashes)
     if model.ignore_merges != family.ignore_merges and whole_pieces:
         value = str(model.ignore_merges).lower()

@@ -173,5 +173,5 @@ def token_config(values: dict[str, Any], count: int) -> TokenizerConfig:
             raise TokenizerFileError(f"expected an id below {count}, found {value}", key)
         ids[name] = value
     add_bos, add_eos = (typed(values, f"tokenizer.ggml.add_{name}_token", bool) for name in ("bos", "eos"))
-    return TokenizerConfig(ids["bos"], ids["eos"], ids["padding"], add_bos, add_eos,
-                           typed(values, "tokenizer.chat_template", str))
+    return TokenizerConfig(ids["bos"], ids["eos"], ids["padding"], add_bos=add_bos, add_eos=add_eos,
+                           chat_template=typed(values, "tokenizer.chat_template", str))

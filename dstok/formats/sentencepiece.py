@@ -23,9 +23,9 @@ from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.character_shape import canonical
-from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.description import ENDS, ModelDescription, TokenizerConfig
 from dstok.formats.json_value import Value, load_json
-from dstok.formats.pieces import BYTE, CONTROL, NORMAL, USER_DEFINED, Piece, describe_pieces
+from dstok.formats.pieces import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Piece, describe_pieces
 from dstok.formats.tokenizer_config import read_tokenizer_config
 
 __all__ = ["describe_sentencepiece", "pieces_of"]
@@ -62,8 +62,7 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
     if config is not None:
         ids = {piece.text: i for i, piece in enumerate(pieces)} | {token.content: token.id for token in tokens}
         found = read_tokenizer_config(config, ids)
-        ends = replace(found, **{name: getattr(ends, name) for name in ("bos_id", "eos_id", "pad_id")
-                                 if getattr(found, name) is None})
+        ends = replace(found, **{name: getattr(ends, name) for name in ENDS if getattr(found, name) is None})
     return replace(model, added_tokens=tuple(tokens), config=ends)
 
 
@@ -102,7 +101,8 @@ def _ends(trainer: _Fields, pieces: list[Piece]) -> TokenizerConfig:
     control = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == CONTROL}
     names = ((46, b"<s>"), (47, b"</s>"), (48, b"<pad>"))
     bos, eos, pad = (control.get(_bytes(trainer.get(field, name)).decode("utf-8", "replace")) for field, name in names)
-    return TokenizerConfig(bos, eos, pad)
+    unknown = next((i for i, piece in enumerate(pieces) if piece.kind == UNKNOWN), None)
+    return TokenizerConfig(bos, eos, pad, unknown)
 
 
 # Added tokens

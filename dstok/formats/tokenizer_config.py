@@ -22,7 +22,7 @@ __all__ = [
 def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> TokenizerConfig:
     """The settings in `config`. Raises `TokenizerFileError`.
 
-    A padding token that is not in the model is None: transformers adds it to the model, and no text has it.
+    A padding or unknown token that is not in the model is None: transformers adds it to the model, and no text has it.
 
     >>> config = read_tokenizer_config('{"bos_token": {"content": "<s>"}, "add_bos_token": true}', {"<s>": 1})
     >>> config.bos_id, config.eos_id, config.add_bos
@@ -30,13 +30,14 @@ def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> Tokeni
     """
     settings = load_json(config, "tokenizer_config.json: ")
     bos, eos = (read_token_id(settings.get(f"{kind}_token"), ids) for kind in ("bos", "eos"))
-    pad = settings.get("pad_token")
-    pad_id = None if pad is None else ids.get(_content(pad).text())
+    pad_id, unk_id = (None if token is None else ids.get(_content(token).text())
+                      for token in (settings.get("pad_token"), settings.get("unk_token")))
     flags = (settings.get("add_bos_token"), settings.get("add_eos_token"))
     add_bos, add_eos = (None if flag is None else flag.boolean() for flag in flags)
     templates = _templates(settings.get("chat_template"))
     named = {name: text for name, text in templates.items() if name is not None}
-    return TokenizerConfig(bos, eos, pad_id, add_bos, add_eos, templates.get(None, named.get("default")), named)
+    template = templates.get(None, named.get("default"))
+    return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, template, named)
 
 
 def read_generation_config(text: str | bytes) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def read_token_id(token: Value | None, ids: Mapping[str, int]) -> int | None:
 
 def write_tokenizer_config(config: TokenizerConfig, tokens: Mapping[int, str]) -> str:
     """The text of a tokenizer_config.json; `tokens` spells the ids that `config` names."""
-    named = {"bos_token": config.bos_id, "eos_token": config.eos_id, "pad_token": config.pad_id}
+    named = {f"{name}_token": getattr(config, f"{name}_id") for name in ("bos", "eos", "pad", "unk")}
     settings: dict[str, Any] = {key: tokens[token_id] for key, token_id in named.items() if token_id is not None}
     rest = {"add_bos_token": config.add_bos, "add_eos_token": config.add_eos, "chat_template": _written(config)}
     settings |= {key: value for key, value in rest.items() if value is not None}

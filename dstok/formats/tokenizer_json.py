@@ -14,7 +14,9 @@ Upstream's rules that the file does not state:
   has holes. A file that says otherwise is refused.
 - Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of two equal merges the later
   rank counts. Such a file may well be broken: it is refused.
-- unk_token, fuse_unk and byte_fallback have no effect once all bytes that UTF-8 has are in the vocabulary.
+- unk_token, fuse_unk and byte_fallback have no effect once all bytes that UTF-8 has are in the vocabulary. Else bytes
+  without a token are left out of a piece before merging, or the unk_token stands for each, or for a row of them. It is
+  looked up in the vocabulary when a text has such a byte; if it is not there, encoding raises an error.
 - Two added tokens with normalized=true that normalizing makes alike: both get the first one's id. Refused.
 - The post-processor runs even if nobody asks for special tokens: a template may drop or double the text, and
   trim_offsets moves offsets.
@@ -94,7 +96,6 @@ def read_tokenizer_json(
     vocab, by_characters = _read_vocab(model.need("vocab")), is_character_bpe(model, cutting, decoding)
     if not by_characters:
         _check_decoder(file.member("decoder"), decoding)
-        _check_bytes(model.need("vocab"))
     added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
     ids = {**vocab, **{token.content: token.id for token in added}}
     if by_characters:
@@ -104,7 +105,10 @@ def read_tokenizer_json(
     finishing = steps_of(file.member("post_processor"), "processors")
     trim_offsets, framing = read_trimming(finishing), read_framing(finishing)
     truncation, padding = read_truncation(file.get("truncation")), read_padding(file.get("padding"))
-    settings = replace(_read_config(config, ids), framing=framing, truncation=truncation, padding=padding)
+    settings = _read_config(config, ids)
+    if settings.unk_id is None and model.get("unk_token") is not None:
+        settings = replace(settings, unk_id=ids.get(model.need("unk_token").text()))
+    settings = replace(settings, framing=framing, truncation=truncation, padding=padding)
     return replace(described, config=settings, trim_offsets=trim_offsets, places=PLACES)
 
 
@@ -115,12 +119,14 @@ def _describe_bytes(
     model = file.need("model")
     splits = tuple(read_pre_tokenizers(file.member("pre_tokenizer"), cutting, versions))
     tokens, raw_ids = _tokens_by_id(vocab)
-    merges = _read_merges(model.need("merges"), vocab, raw_ids)
+    unknown = _read_unknown(model)
+    own = {vocab.get(unknown[0], -1)} if unknown else set()  # tables/build.py looks whether merges have it as a side
+    merges = _read_merges(model.need("merges"), vocab, raw_ids - own)
     ignore_merges = _boolean(model, "ignore_merges", False, nullable=True)
     prefix = prefix_step(cutting)
     normalizer = (*read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
     return ModelDescription(splits, tokens, raw_ids, merges, raw_tokens(normalizer, added), ignore_merges,
-                            versions.patterns, normalizer)
+                            versions.patterns, normalizer, unknown=unknown)
 
 
 def _describe_characters(
@@ -249,6 +255,8 @@ def _check_model_options(model: Value) -> None:
 
 def _read_vocab(value: Value) -> dict[str, int]:
     vocab: dict[str, int] = value.object()
+    if not vocab:
+        value.unsupported("a vocabulary without a token")
     if not all(type(i) is int and 0 <= i < MAX_IDS for i in vocab.values()):
         _refuse_id(value)
     if len(set(vocab.values())) < len(vocab):
@@ -256,10 +264,19 @@ def _read_vocab(value: Value) -> dict[str, int]:
     return vocab
 
 
-def _check_bytes(vocab: Value) -> None:
-    for byte, char in enumerate(BYTE_TO_CHAR):
-        if char not in vocab.object() and byte not in NOT_IN_UTF_8:
-            vocab.unsupported(f"a vocabulary without a token for the byte 0x{byte:02X}, {char!r}")
+def _read_unknown(model: Value) -> tuple[str, bool] | None:
+    """The unk_token, and `fuse_unk`. Refuses options with which bytes without a token are lost in another way."""
+    vocab, unknown = model.need("vocab").object(), model.get("unk_token")
+    lost = [char for byte, char in enumerate(BYTE_TO_CHAR) if char not in vocab and byte not in NOT_IN_UTF_8]
+    for char in lost if _boolean(model, "byte_fallback", False, nullable=True) else "":
+        if all(f"<0x{byte:02X}>" in vocab for byte in char.encode()):
+            model.need("byte_fallback").unsupported(f"byte_fallback with tokens for {char!r}, which itself has none")
+    if unknown is None:
+        return None
+    if lost and (unknown.text() not in vocab or unknown.text() != unknown.text().strip()):
+        unknown.unsupported(f"expected a token of the vocabulary without white space around it, for bytes such as "
+                            f"{lost[0]!r} that have no token, found {shown(unknown.text())}")
+    return unknown.text(), _boolean(model, "fuse_unk", False, nullable=True)
 
 
 def _refuse_id(vocab: Value) -> NoReturn:

@@ -51,8 +51,8 @@ def write_tokenizer_json(model: ModelDescription) -> str:
         "normalizer": parts["normalizer"], "pre_tokenizer": parts["pre_tokenizer"],
         "post_processor": _post_processor(model), "decoder": parts["decoder"],
         "model": {
-            "type": "BPE", "dropout": None, "unk_token": parts.get("unk_token"), "continuing_subword_prefix": None,
-            "end_of_word_suffix": None, "fuse_unk": parts.get("fuse_unk", False),
+            "type": "BPE", "dropout": None, "unk_token": parts["unk_token"], "continuing_subword_prefix": None,
+            "end_of_word_suffix": None, "fuse_unk": parts["fuse_unk"],
             "byte_fallback": model.characters is not None, "ignore_merges": model.ignore_merges,
             "vocab": {}, "merges": [],
         },
@@ -63,10 +63,12 @@ def write_tokenizer_json(model: ModelDescription) -> str:
 
 
 def _parts(model: ModelDescription) -> dict[str, Any]:
-    """The file's parts around the model, by their names there; of a model of characters also two of its options."""
+    """The file's parts around the model, and two of its options, by their names there."""
     if model.characters is not None:
-        return parts_of(model.characters)
-    return {"normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model), "decoder": _BYTE_LEVEL}
+        return {"unk_token": None, "fuse_unk": False, **parts_of(model.characters)}
+    unknown, fuse = model.unknown or (None, False)
+    return {"normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model), "decoder": _BYTE_LEVEL,
+            "unk_token": unknown, "fuse_unk": fuse}
 
 
 def token_spelling(model: ModelDescription, token_id: int) -> str:

@@ -143,6 +143,23 @@ class Inspection:
     # Pieces to ids
 
     @property
+    def lost_bytes(self) -> bytes:
+        r"""The bytes that no token spells: where a text has them, it loses them, or `unknown_token` stands for them.
+
+        Bytes that UTF-8 does not have are not among them.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").inspect().lost_bytes
+        b''
+        """
+        return b"" if self._bpe.lost is None else self._bpe.lost.values
+
+    @property
+    def unknown_token(self) -> int | None:
+        """The id of the token that stands for lost bytes; None: they are left out, or there are none."""
+        return None if self._bpe.lost is None or self._bpe.lost.unknown < 0 else self._bpe.lost.unknown
+
+    @property
     def merges(self) -> npt.NDArray[np.uint32]:
         """uint32[n, 3], by rank: the ids of the left token, the right token, and the merged one."""
         import numpy as np

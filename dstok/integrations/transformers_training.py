@@ -77,7 +77,7 @@ def _train(
     texts, most = _Texts(iterator), threads()
     try:
         with counted(*readers, texts, most, MEMORY) as rows:
-            learned = learn(rows, settings, whole=False, threads=most)
+            learned = learn(rows, settings, strict=False, threads=most)
     except TextError:
         _raise_upstreams(texts.last)
     if learned.highest >= OVERFLOW:

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterable
 from hashlib import sha256
 from itertools import pairwise
+from typing import Any
 
 from dstok.core.merge._bpe import CharacterTable
 from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, build_pairs, live_merges
@@ -18,7 +19,8 @@ from dstok.core.split._scan import pack_edges
 from dstok.errors import UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
-from dstok.formats.tokens import NOT_IN_UTF_8
+from dstok.formats.json_value import shown
+from dstok.formats.tokens import decoded_bytes, is_spelling
 from dstok.pattern.cascade import compile_splits
 from dstok.tables.byte_pairs import byte_pairs, settled_tokens
 from dstok.tables.character_matrix import character_matrix
@@ -28,7 +30,7 @@ from dstok.tables.kernels import NONE, Kernel, find_kernel, knows_borders
 from dstok.tables.objects import make_bpe
 from dstok.tables.runs import greedy_runs
 
-__all__ = ["build_tables", "describe_tables"]
+__all__ = ["build_tables", "describe_tables", "unknown_id"]
 
 
 def build_tables(model: ModelDescription) -> Tables:
@@ -38,7 +40,7 @@ def build_tables(model: ModelDescription) -> Tables:
     program = compile_splits(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
     starts, blob = _pack_tokens(model)
-    byte_ids, shape = _byte_ids(model), model.characters
+    byte_ids, shape, lost = _byte_ids(model), model.characters, model.lost_bytes()
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
     rules = list(zip(live[::3], live[1::3], live[2::3]))
     edges = pack_edges(program.boundaries.edges, pages[:128])
@@ -55,15 +57,8 @@ def build_tables(model: ModelDescription) -> Tables:
         "raw_ids": sorted(model.raw_ids),
         "merges": len(rules),
         "first": rules[0][2] if rules else 0,
+        **_unusual(model, lost),
     }
-    if model.normalizer:  # images of models without one have no such key
-        description["normalizer"] = [step.stored() for step in model.normalizer]
-    if model.trim_offsets:
-        description["trim_offsets"] = model.trim_offsets
-    if shape is not None:
-        description["characters"] = vars(shape)
-    if model.cuts_texts:
-        description["cuts_texts"] = True
     pairs, seeds = _pair_table(live)
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
@@ -88,7 +83,9 @@ def build_tables(model: ModelDescription) -> Tables:
         if runs:
             description["runs"] = runs
     else:
-        sections["joined"] = b"" if spoilers and not bordered else joined_pairs(made, borders if bordered else None)
+        # Merging joins the bytes on both sides of lost ones: no place is a safe cut.
+        no_cuts = lost or (spoilers and not bordered)
+        sections["joined"] = b"" if no_cuts else joined_pairs(made, borders if bordered else None)
     sections["borders"] = bytes(borders) if bordered and any(borders) else b""
     sections["windows"] = b"" if kernel.rules or shape is not None else program.windows
     if shape is not None:
@@ -96,6 +93,33 @@ def build_tables(model: ModelDescription) -> Tables:
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(description, sections)
+
+
+def _unusual(model: ModelDescription, lost: bytes) -> dict[str, Any]:
+    """The keys that only images of some models have."""
+    found = {
+        "normalizer": [step.stored() for step in model.normalizer], "trim_offsets": model.trim_offsets,
+        "characters": None if model.characters is None else vars(model.characters), "cuts_texts": model.cuts_texts,
+        "unknown": None if model.unknown is None else [*model.unknown],
+        "lost": [[*lost], unknown_id(model)] if lost else None,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def unknown_id(model: ModelDescription) -> int:
+    """The id of the token that stands for lost bytes; -1: they are left out."""
+    if model.unknown is None:
+        return -1
+    text = model.unknown[0]
+    ids = [i for i, token in enumerate(model.tokens) if token == decoded_bytes(text)
+           and (i in model.raw_ids) != is_spelling(text)]
+    if not ids:
+        raise UnsupportedError(f"the unk_token {shown(text)}, which is no token, for bytes without a token", "vocab")
+    for rank, (left, right, _) in enumerate(model.merge_rules()):
+        if ids[0] in (left, right):
+            raise UnsupportedError(f"a merge of the unk_token {shown(text)}, which stands for bytes without a token",
+                                   f"merges[{rank}]")
+    return ids[0]
 
 
 def _borders(spoilers: Iterable[bytes]) -> bytearray:
@@ -124,7 +148,7 @@ def describe_tables(
               for i, (start, end) in enumerate(pairwise(starts))]
     return ModelDescription(tables.splits, tuple(tokens), raw_ids, tables.merges, added, d["ignore_merges"],
                             d["unicode_version"], tables.normalizer, config, d.get("trim_offsets", ""),
-                            tables.characters, cuts_texts=d.get("cuts_texts", False))
+                            tables.characters, d.get("cuts_texts", False), tables.unknown)
 
 
 def _pair_table(merges: array[int]) -> tuple[bytes, bytes]:
@@ -159,13 +183,14 @@ def _merged(ids: array[int]) -> bytes:
 def _byte_ids(model: ModelDescription) -> list[int]:
     """The id of each byte; of characters that of the ASCII character, if it has one.
 
-    A byte without an id is in no text; it gets the id of the byte 0.
+    A byte without an id is in no text, or is lost; it gets the id of the byte 0, or else of the first byte with one.
     """
     own = model.characters.byte_ids if model.characters is not None else (-1,) * 256
     single = {bytes([byte]): i for byte, i in enumerate(own) if i >= 0}
     single.update((t, i) for i, t in enumerate(model.tokens)
                   if t and len(t) == 1 and i != own[t[0]] and i not in model.raw_ids)
-    return [single[bytes([0 if b in NOT_IN_UTF_8 and bytes([b]) not in single else b])] for b in range(256)]
+    other = single.get(b"\0", single[min(single)] if single else 0)
+    return [single.get(bytes([byte]), other) for byte in range(256)]
 
 
 def _reachable(model: ModelDescription) -> list[int]:

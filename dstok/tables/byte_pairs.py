@@ -36,8 +36,8 @@ def byte_pairs(
     >>> memoryview(pairs).cast("H")[ab:ab + 4].tolist(), memoryview(pairs).cast("H")[bc:bc + 4].tolist()
     ([0, 0, 0, 0], [1, 1, 1, 0])
     """
-    numbered = reversed(list(enumerate(byte_ids)))  # the id of the byte 0 also stands for bytes without a token: 0 wins
-    rank, before, after = _least_ranks(rules, tokens, {id: byte for byte, id in numbered})
+    own = {id: byte for byte, id in enumerate(byte_ids) if tokens[id] == bytes([byte])}  # others have no token
+    rank, before, after = _least_ranks(rules, tokens, own)
     made = sorted((r, pair) for pair, r in rank.items() if rules[r][2] in settled)[:NO_PAIR]
     ranks = [r for r, _ in made]
     table = array("H", [NO_PAIR, len(ranks), len(ranks), 0]) * 0x10000

@@ -38,6 +38,8 @@ def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | Non
     shape = tables.characters
     if shape is not None:
         whole.update(repr((shape.prefix, shape.split, shape.strip, shape.byte_ids)).encode())
+    if "lost" in part:
+        whole.update(repr((part["lost"], tables.unknown and tables.unknown[1])).encode())
     if part.get("cuts_texts"):
         whole.update(b"cuts texts")
     return whole.hexdigest()

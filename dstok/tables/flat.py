@@ -88,6 +88,12 @@ class Tables(NamedTuple):
         return CharacterShape(**{**shape, "byte_ids": tuple(shape["byte_ids"])})
 
     @property
+    def unknown(self) -> tuple[str, bool] | None:
+        """The text of `unk_token`, and `fuse_unk`, as `ModelDescription` has them."""
+        found = self.description.get("unknown")
+        return None if found is None else (found[0], found[1])
+
+    @property
     def merges(self) -> array[int]:
         """All merges of the model: left, right and merged id (uint32 each) by rank. Encoding does not need them.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dstok.core.find._finder import CharacterFinder, LeftFinder, PieceFinder
-from dstok.core.merge._bpe import BPE, CharacterTable
+from dstok.core.merge._bpe import BPE, CharacterTable, LostBytes
 from dstok.core.run._encode import Encoder
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import ImageError
@@ -37,9 +37,11 @@ def bare_bpe(tables: Tables) -> BPE:
     """As `make_bpe`, but without the index for `ignore_merges`."""
     s, d = tables.sections, tables.description
     characters = CharacterTable(s["starts"], s["blob"]) if d.get("characters") else None
+    values, unknown = d.get("lost", ((), -1))
+    lost = LostBytes(values, unknown, tables.unknown is not None and tables.unknown[1]) if values else None
     return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
                d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""),
-               characters)
+               characters, lost)
 
 
 def make_bpe(tables: Tables) -> BPE:

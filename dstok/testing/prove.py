@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok.base.lazy import lazy
@@ -37,7 +38,7 @@ from dstok.tables.objects import bare_bpe, make_plain_finder
 from dstok.testing.cascade import Cascade, Mistake, alternatives_of
 from dstok.testing.class_cover import cover_size, cover_words
 from dstok.testing.guide import Guide
-from dstok.testing.textbook import Textbook
+from dstok.testing.textbook import LONGEST, Textbook
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,6 +125,8 @@ class _Checks:
         yield "safe cuts", "proved", "Safe cuts", self.cuts
         yield "live rules", "proved", "Live rules", self.live
         yield "merging", "proved", "Sections", self.merging
+        if self.model.lost_bytes:
+            yield "lost bytes", "tested", "Sections", self.lost
         yield "growing texts", "tested", "Growing texts", self.growing
 
     @lazy
@@ -281,9 +284,22 @@ class _Checks:
         faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
         loop = bpe.merge_by_heap if self.model.takes_whole_tokens else self.model.merge
         for token, ids in self.textbook.ids():
+            if self.model.takes_whole_tokens and self.textbook.lost.intersection(token):
+                continue  # it is taken whole, and no merge makes it
             if (found := loop(token)) != ids and len(faults) < MOST_FAULTS:
                 faults.append(f"{token!a}: expected {ids}, found {found}")
         return f"{self.textbook.size:,} tokens by the textbook loop and by the core", faults
+
+    def lost(self) -> tuple[str, list[str]]:
+        """Two tokens with lost bytes between, as one piece, give what the textbook gives."""
+        tokens, lost, faults = self.textbook.tokens, self.model.lost_bytes, list[str]()
+        tokens = [token for token in tokens[:: max(len(tokens) // TOKENS, 1)] if len(token) <= LONGEST]
+        for at, (left, right) in enumerate(pairwise(tokens)):
+            piece = left + lost[at % len(lost) :][: 1 + at % 3] + right
+            if (found := self.model.merge(piece)) != (ids := self.textbook.merge(piece)[0]) and not (
+                    self.model.takes_whole_tokens and piece in self.textbook.tokens):
+                faults.append(f"{piece!a}: expected {ids}, found {found}")
+        return f"{len(tokens) - 1:,} pieces with some of {len(lost)} lost bytes", faults[:MOST_FAULTS]
 
     def growing(self) -> tuple[str, list[str]]:
         """A text of many tokens, appended in parts, has the ids of one call."""

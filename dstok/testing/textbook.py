@@ -17,7 +17,7 @@ from dstok.base.lazy import lazy
 from dstok.core.merge._bpe import CharacterTable
 from dstok.tables.flat import Tables
 
-__all__ = ["Textbook"]
+__all__ = ["LONGEST", "Textbook"]
 
 LONGEST = 512  # bytes of a token: the loop takes quadratic time
 Merge = tuple[int, int, int]
@@ -30,6 +30,8 @@ class Textbook:
         starts, blob = array("I", bytes(tables.sections["starts"])), bytes(tables.sections["blob"])
         self.tokens = [blob[first:end] for first, end in pairwise(starts)]
         self.byte_ids: list[int] = tables.description["byte_ids"]
+        lost, self.unknown = tables.description.get("lost", ([], -1))
+        self.lost, self.fuses = frozenset(lost), tables.unknown is not None and tables.unknown[1]
         self.ranks = {pair: rank for rank, pair in enumerate(zip(merges[::3], merges[1::3]))}
         self.merged = merges[2::3]
         self.raw = frozenset(tables.description["raw_ids"])
@@ -79,6 +81,11 @@ class Textbook:
 
     def _symbols(self, token: bytes) -> list[int]:
         """The ids that merging starts from."""
+        if self.lost:
+            ids = [self.unknown if byte in self.lost else self.byte_ids[byte] for byte in token]
+            kept = [at for at, byte in enumerate(token) if byte not in self.lost or (
+                self.unknown >= 0 and not (self.fuses and at and token[at - 1] in self.lost))]
+            return [ids[at] for at in kept]
         if self.by_character is None or not _text(token):
             return [self.byte_ids[byte] for byte in token]
         found = []

@@ -1,6 +1,7 @@
 """The folder of a training: its result, and the work of one that is not done.
 
     OUT/tokenizer.json      the trained tokenizer
+    OUT/tokenizer_config.json  its BOS, EOS and the like, if it has them
     OUT/train.json          last: all that decided it, and what came out
     OUT/work/plan.json      first: the inputs and settings
     OUT/work/pieces.counts  the counted pieces
@@ -30,7 +31,7 @@ from dstok.vocabularies.journal import Journal
 
 __all__ = ["MANIFEST", "TOKENIZER", "TrainingFolder", "as_json", "digest", "file_hash", "read_json"]
 
-MANIFEST, TOKENIZER = "train.json", "tokenizer.json"
+MANIFEST, TOKENIZER, CONFIG = "train.json", "tokenizer.json", "tokenizer_config.json"
 _BLOCK = 1 << 20
 
 
@@ -85,10 +86,11 @@ class TrainingFolder:
         """The merges so far. decides: all that decides them."""
         return Journal(os.path.join(self.work, "merges.part"), digest(decides))
 
-    def finish(self, tokenizer: bytes, manifest: Mapping[str, Any]) -> None:
-        """Writes the result, and removes the work."""
+    def finish(self, tokenizer: bytes, config: bytes, manifest: Mapping[str, Any]) -> None:
+        """Writes the result, and removes the work. config: of a tokenizer_config.json; empty if there is none."""
         with file_faults(self.out):
-            for name, data in ((TOKENIZER, tokenizer), (MANIFEST, as_json(manifest))):
+            for name, data in ((TOKENIZER, tokenizer), *([(CONFIG, config)] if config else []),
+                               (MANIFEST, as_json(manifest))):
                 write_at_once(os.path.join(self.work, name), data)  # a kill leaves its scratch file there
                 os.replace(os.path.join(self.work, name), os.path.join(self.out, name))
         shutil.rmtree(self.work, ignore_errors=True)

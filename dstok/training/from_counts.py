@@ -8,7 +8,7 @@ with another version can compare.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +18,8 @@ from dstok.base.paths import StrPath
 from dstok.core.merge._bpe import BPE
 from dstok.counts.file import CountsFile
 from dstok.errors import FileError
+from dstok.formats.description import ENDS
+from dstok.formats.tokenizer_config import write_tokenizer_config
 from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 from dstok.tables.build import build_tables
 from dstok.tables.objects import make_bpe
@@ -69,9 +71,12 @@ def plan_of(base: Base, trainer: BpeTrainer, inputs: Any) -> dict[str, Any]:
     steps = [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert} for split in model.splits]
     settings = {name: value for name, value in asdict(trainer).items() if name != "show_progress"}
     specials = [token._asdict() for token in trainer.special_tokens]
+    named = {token.content for token in trainer.special_tokens}
+    ends = {name: text for name, text in base.ends.items() if text in named}
     return {"dstok": dstok.__version__, "unicode_version": model.unicode_version, "splits": steps,
             "normalizer": [step.stored() for step in model.normalizer],
-            "trainer": {**settings, "special_tokens": [{**token, "id": None} for token in specials]}, "inputs": inputs}
+            "trainer": {**settings, "special_tokens": [{**token, "id": None} for token in specials]},
+            **({"ends": ends} if ends else {}), "inputs": inputs}
 
 
 def trained_in(
@@ -92,8 +97,11 @@ def trained_in(
         journal.close()
     model = base.trained(learned)
     text = write_tokenizer_json(model).encode()
-    folder.finish(text, {**plan, **found, "counts": {"sha256": hashed, **counts.totals._asdict()}, **_outcome(learned),
-                         "tokenizer_sha256": sha256(text).hexdigest()})
+    ends = write_tokenizer_config(model.config, {token.id: token.content for token in model.added_tokens})
+    config = ends.encode() if any(getattr(model.config, name) is not None for name in ENDS) else b""
+    counted = {"sha256": hashed, **counts.totals._asdict()}
+    folder.finish(text, config, {**plan, **found, "counts": counted, **_outcome(learned),
+                                 "lost_bytes": [*model.lost_bytes()], "tokenizer_sha256": sha256(text).hexdigest()})
     return tokenizer_of_description(model)
 
 
@@ -124,4 +132,5 @@ def _sample(learned: Learned) -> list[tuple[int, int]]:
 
 
 def _encoder(base: Base) -> Callable[[Learned], BPE]:
-    return lambda learned: make_bpe(build_tables(base.trained(learned)))
+    """The merging of words, which leave out bytes without a token, whatever stands for these in a text."""
+    return lambda learned: make_bpe(build_tables(replace(base.trained(learned), unknown=None)))

@@ -47,9 +47,9 @@ class MergeSteps:
         self.model, self._merges = model, merge_table(model) if table is None else table
 
     def of(self, piece: bytes) -> list[Step]:
-        """The steps of a whole piece; none if the model takes the piece whole (`Inspection.takes_whole_tokens`)."""
+        """The steps of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it."""
         ids = self.model.merge(piece)
-        if self.model.takes_whole_tokens and len(ids) == 1:
+        if (self.model.takes_whole_tokens and len(ids) == 1) or {*self.model.lost_bytes} & {*piece}:
             return []
         steps, left = self._steps(piece)
         assert left == ids, "the steps are those of the tokenizer"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from dstok.errors import UnsupportedError
+from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import BYTE_TO_CHAR, decoded_bytes, is_spelling
@@ -30,11 +30,22 @@ class FirstTokens:
 
     def __init__(self, trainer: BpeTrainer, counts: Sequence[int]) -> None:
         specials = [token.content for token in trainer.special_tokens]
-        self.ids: dict[str, int] = {}
+        self.vocab_size, self.ids = trainer.vocab_size, dict[str, int]()
         for text in [*specials, *_alphabet(trainer, counts)]:
             self.ids.setdefault(text, len(self.ids))
         self.spelled = list(self.ids)
         self.added = [token._replace(id=self.ids[token.content]) for token in _unique(trainer.special_tokens)]
+
+    def check(self) -> None:
+        """Raises `ArgumentError` for a `vocab_size` below the number of these tokens, and if there are none."""
+        if len(self.ids) > self.vocab_size:
+            specials = len(self.added)
+            raise ArgumentError(f"expected a vocab_size of at least {len(self.ids):,}, since {specials:,} special "
+                                f"tokens and {len(self.ids) - specials:,} bytes have ids in any case, found "
+                                f"{self.vocab_size:,}", "vocab_size")
+        if not self.ids:
+            raise ArgumentError("expected texts, special tokens or an initial_alphabet, found none: no token is left",
+                                "initial_alphabet")
 
     def tokens(self) -> list[bytes]:
         """The bytes of each."""

@@ -13,13 +13,15 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dstok.errors import UnsupportedError
-from dstok.formats.description import ModelDescription, NormalizerStep, TokenizerConfig
+from dstok.formats.description import ENDS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import spelling
 from dstok.pattern.split import Split
+from dstok.vocabularies.alphabet import FirstTokens
 from dstok.vocabularies.learning import Learned
 from dstok.vocabularies.trainer import BpeTrainer
 
@@ -27,24 +29,36 @@ __all__ = ["Base", "around", "base_of", "made_by"]
 
 
 class Base(NamedTuple):
-    """A model without a vocabulary. ends: the texts of its BOS, EOS and padding token, None where it has none."""
+    """A model without a vocabulary. ends: the texts of its BOS, EOS, padding and unknown token, where it has them."""
 
     model: ModelDescription
-    ends: tuple[str | None, str | None, str | None] = (None, None, None)
+    ends: Mapping[str, str] = MappingProxyType({})
 
     def renamed(self, names: Mapping[str, str]) -> Base:
         """The same with other special tokens: `names` maps old texts to new ones."""
         config = replace(self.model.config, **around(self.model.config, None, names))
-        bos, eos, pad = (text and names.get(text, text) for text in self.ends)
-        return Base(replace(self.model, config=config), (bos, eos, pad))
+        ends = {name: names.get(text, text) for name, text in self.ends.items()}
+        return Base(replace(self.model, config=config), ends)
 
     def made_by(self) -> str:
         """The SHA-256 of all that decides the pieces, as counts files have it."""
         return made_by(self.model.unicode_version, self.model.splits, self.model.normalizer)
 
     def check(self, trainer: BpeTrainer) -> None:
-        """Raises `UnsupportedError` if a setting needs a token that is not among the trainer's special tokens."""
-        self._config({token.content: 0 for token in trainer.special_tokens})
+        """Refuses, before texts are read, a trainer whose special tokens lack one that a setting needs.
+
+        Also a `vocab_size` that they and the initial alphabet exceed. Raises `UnsupportedError` and `ArgumentError`.
+        """
+        known = FirstTokens(trainer, [0] * 256)  # texts may add to them
+        if known.ids:
+            known.check()
+        specials = {token.content: 0 for token in trainer.special_tokens}
+        self._config(specials)
+        unknown = self.model.unknown
+        whole = {*trainer.byte_alphabet()} <= {*trainer.initial_alphabet}
+        if unknown and unknown[0] not in specials and not whole:
+            raise UnsupportedError(f"the unk_token {shown(unknown[0])}, which stands for bytes without a token, "
+                                   "without a special token of this text", "special_tokens")
 
     def trained(self, learned: Learned) -> ModelDescription:
         """The model with a vocabulary."""
@@ -53,9 +67,8 @@ class Base(NamedTuple):
                        added_tokens=learned.added_tokens, config=self._config(ids))
 
     def _config(self, ids: Mapping[str, int]) -> TokenizerConfig:
-        bos, eos, pad = (ids.get(text or "") for text in self.ends)
-        return replace(self.model.config, bos_id=bos, eos_id=eos, pad_id=pad,
-                       **around(self.model.config, ids))
+        ends: Any = {name: ids.get(text) for name, text in self.ends.items()}
+        return replace(self.model.config, **ends, **around(self.model.config, ids))
 
 
 def made_by(unicode_version: str, splits: Iterable[Split], normalizer: Iterable[NormalizerStep] = ()) -> str:
@@ -74,13 +87,12 @@ def base_of(model: ModelDescription) -> Base:
                            truncation=config.truncation, padding=config.padding)
     without = replace(model.without_places(), tokens=(), raw_ids=frozenset(), merges=array("I"), added_tokens=(),
                       config=kept)
-    bos, eos, pad = (None if i is None else names.get(i) for i in (config.bos_id, config.eos_id, config.pad_id))
-    return Base(without, (bos, eos, pad))
+    return Base(without, {name: names[i] for name in ENDS if (i := getattr(config, name)) in names})
 
 
 def _names(model: ModelDescription) -> dict[int, str]:
-    """The text of each token that may be BOS, EOS or padding."""
-    wanted = {model.config.bos_id, model.config.eos_id, model.config.pad_id}
+    """The text of each token that a setting may name."""
+    wanted = {getattr(model.config, name) for name in ENDS}
     tokens = {i: token for i, token in enumerate(model.tokens) if token and i in wanted}
     names = {i: token.decode() if i in model.raw_ids else spelling(token) for i, token in tokens.items()}
     return names | {token.id: token.content for token in model.added_tokens}

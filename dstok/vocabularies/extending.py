@@ -22,6 +22,8 @@ from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import spelling
+from dstok.tables.build import build_tables
+from dstok.tables.objects import make_bpe
 from dstok.vocabularies.learning import NO_LIMIT, Progress, Rows, finished, packed
 from dstok.vocabularies.model import M, Model, byte_model, rows_of
 
@@ -34,7 +36,8 @@ def extend(
     r"""A tokenizer with more merges, learned from counted pieces. All ids and merges stay; new ids follow the last id.
 
     counts: of pieces that this model cuts, as `Splitter.count_pieces` or a counts file has them.
-    vocab_size: one more than the largest id, then. The other keywords are `BpeTrainer`'s.
+    vocab_size: one more than the largest id, then; at least what it was, and less if no pairs are left. The other
+        keywords are `BpeTrainer`'s.
 
     Raises `UnsupportedError` for a model whose merges are in no order of a training, `ArgumentError`, `DstokError`.
 
@@ -46,7 +49,8 @@ def extend(
     [' Zarquon', ',', ' Zarquon']
     """
     merges = MergeRules(min_frequency, max_token_length)
-    model = extended(self, rows_of(counts)(), whole_number("vocab_size", vocab_size), merges)[0]
+    size = whole_number("vocab_size", vocab_size, self.vocab_size, ", the number of ids that there are")
+    model = extended(self, rows_of(counts)(), size, merges)[0]
     return self._of_description(model)
 
 
@@ -68,8 +72,10 @@ def extended(
     size = self.vocab_size
     tokens = [*model.tokens, *[None] * (size - len(model.tokens))]
     loop = MergeLoop(*packed(tokens), _taken(model), vocab_size, rules.min_frequency, rules.longest)
+    lost = self._bpe.lost is not None  # words leave lost bytes out, even if a token stands for them in a text
+    bpe = make_bpe(build_tables(replace(model, unknown=None))) if lost else self._bpe
     for pieces, offsets, counts in rows:
-        loop.add(pieces, offsets, counts, [-1] * 256, self._bpe)
+        loop.add(pieces, offsets, counts, [-1] * 256, bpe)
     merges, pair_counts = finished(loop, vocab_size, progress)
     _check_sides(model, merges)
     for left, right, merged in zip(merges[::3], merges[1::3], merges[2::3]):

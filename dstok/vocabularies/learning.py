@@ -14,10 +14,8 @@ from itertools import accumulate
 
 from dstok.core.merge._bpe import BPE
 from dstok.core.train._train import MergeLoop, Survey
-from dstok.errors import ArgumentError, UnsupportedError
+from dstok.errors import ArgumentError
 from dstok.formats.added_token import AddedToken
-from dstok.formats.json_value import shown
-from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8
 from dstok.vocabularies.alphabet import FirstTokens
 from dstok.vocabularies.forecast import Forecast, forecast
 from dstok.vocabularies.journal import Journal
@@ -54,23 +52,24 @@ class Learned:
 
 
 def learn(
-    rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, whole: bool = True, progress: Progress | None = None,
+    rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, strict: bool = True, progress: Progress | None = None,
     journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
     memory: int | None = None, announce: Callable[[Forecast], None] | None = None,
     threads: int = 1, divisor: int = 16, longest_short: int = 1024, shared: int = 4096, pairs_room: int | None = None,
 ) -> Learned:
     """The vocabulary of counted pieces. `rows` is called twice.
 
-    whole: refuse an alphabet that cannot spell every text. journal: keeps the merges; those that it has are not made
-    again. `encoder` makes the merging of a vocabulary then. memory: for the merges, in bytes; None: any. announce:
-    called with the forecast of memory, before the first merge. threads and the rest: as of `MergeLoop`. No merge
-    depends on them. Raises `UnsupportedError`, `ArgumentError` for a `drop_below` that drops all pieces and for too
-    little memory, and `DstokError` for counts of more than 63 bits together.
+    strict: refuse a `vocab_size` that the first tokens exceed, as `FirstTokens.check` does; upstream makes these then.
+    journal: keeps the merges; those that it has are not made again. `encoder` makes the merging of a vocabulary then.
+    memory: for the merges, in bytes; None: any. announce: called with the forecast of memory, before the first merge.
+    threads and the rest: as of `MergeLoop`. No merge depends on them. Raises `UnsupportedError`, `ArgumentError` for a
+    `drop_below` that drops all pieces and for too little memory, and `DstokError` for counts of more than 63 bits
+    together.
     """
     survey = _survey(rows(), trainer.drop_below)
     first = FirstTokens(trainer, survey.bytes())
-    if whole:
-        _check_whole(first)
+    if strict:
+        first.check()
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     before = _learned(first, survey, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
     expected = forecast(survey, len(first.spelled), trainer.vocab_size, threads, memory)
@@ -120,13 +119,6 @@ def _survey(rows: Iterable[Rows], drop_below: int) -> Survey:
         raise ArgumentError(f"expected pieces that occur at least {drop_below} times, found none: the most frequent "
                             f"one occurs {survey.highest} times", "drop_below")
     return survey
-
-
-def _check_whole(first: FirstTokens) -> None:
-    missing = [char for byte, char in enumerate(BYTE_TO_CHAR) if char not in first.ids and byte not in NOT_IN_UTF_8]
-    if missing:
-        raise UnsupportedError(f"an alphabet without {shown(''.join(missing))}: no token could spell these bytes. Pass "
-                               "initial_alphabet=dstok.BpeTrainer.byte_alphabet()", "initial_alphabet")
 
 
 def _tokens(first: FirstTokens, merges: array[int]) -> tuple[bytes, ...]:

@@ -24,15 +24,16 @@ _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 
 @dataclass(frozen=True, kw_only=True)
 class BpeTrainer:
-    """The settings of a training, with the names and defaults of upstream's BpeTrainer, and `drop_below`.
+    """The settings of a training, with the names of upstream's BpeTrainer, and `drop_below`.
 
     vocab_size: how many tokens to learn; special tokens and characters count, and are never left out.
     min_frequency: a pair that occurs less often is not merged.
     show_progress: without effect: `dstok.train` takes `progress`, and the command draws a bar.
     special_tokens: str, or upstream's AddedToken objects; they get the first ids.
     limit_alphabet: at most so many characters get an id, the most frequent ones; None: all.
-    initial_alphabet: the first character of each of these gets an id even if the texts have it not.
-        `BpeTrainer.byte_alphabet()` are the 256 characters of ByteLevel.
+    initial_alphabet: the first character of each of these gets an id even if the texts have it not. None: the 256
+        characters of ByteLevel, `BpeTrainer.byte_alphabet()`, or, with a limit_alphabet, none. A model loses bytes
+        without an id (`Tokenizer.inspect().lost_bytes`). Upstream's default is [].
     max_token_length: merged tokens are shorter than this, in bytes, or have two bytes; None: no limit.
     drop_below: pieces that occur less often are left out, as if the texts had them not; 0: none. Upstream has no such
         setting. It saves memory: often half of the pieces occur once.
@@ -49,7 +50,7 @@ class BpeTrainer:
     show_progress: bool = True
     special_tokens: tuple[AddedToken, ...] = ()
     limit_alphabet: int | None = None
-    initial_alphabet: tuple[str, ...] = ()
+    initial_alphabet: tuple[str, ...] = None  # type: ignore[assignment]  # which `__post_init__` replaces
     continuing_subword_prefix: str | None = None
     end_of_word_suffix: str | None = None
     max_token_length: int | None = None
@@ -59,7 +60,7 @@ class BpeTrainer:
         def __init__(
             self, *, vocab_size: int = 30000, min_frequency: int = 0, show_progress: bool = True,
             special_tokens: Iterable[Any] = (), limit_alphabet: int | None = None,
-            initial_alphabet: Iterable[str] = (), continuing_subword_prefix: str | None = None,
+            initial_alphabet: Iterable[str] | None = None, continuing_subword_prefix: str | None = None,
             end_of_word_suffix: str | None = None, max_token_length: int | None = None, drop_below: int = 0,
         ) -> None: ...
 
@@ -72,6 +73,8 @@ class BpeTrainer:
         for name in ("limit_alphabet", "max_token_length"):
             if getattr(self, name) is not None:
                 self._set(name, whole_number(name, getattr(self, name)))
+        if self.initial_alphabet is None:
+            self._set("initial_alphabet", tuple(BYTE_TO_CHAR) if self.limit_alphabet is None else ())
         self._set("special_tokens", tuple(map(_special_token, _several("special_tokens", self.special_tokens))))
         self._set("initial_alphabet", tuple(map(_character, _several("initial_alphabet", self.initial_alphabet))))
 
@@ -80,7 +83,7 @@ class BpeTrainer:
 
     @staticmethod
     def byte_alphabet() -> list[str]:
-        """The 256 characters of ByteLevel, by byte: an `initial_alphabet` that can spell every text.
+        """The 256 characters of ByteLevel, by byte: with them as `initial_alphabet` a model can spell every text.
 
         >>> len(BpeTrainer.byte_alphabet()), BpeTrainer.byte_alphabet()[ord(" ")]
         (256, 'Ġ')

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dstok.base.numbers import whole_number
 from dstok.errors import ArgumentError, UnsupportedError
-from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.description import ENDS, ModelDescription, TokenizerConfig
 from dstok.formats.json_value import shown
 from dstok.formats.tokens import NOT_IN_UTF_8, spelling
 from dstok.vocabularies.base import around
@@ -41,8 +41,8 @@ def truncated(self: M, vocab_size: int) -> M:
     >>> tok.truncated(258).vocabulary()[256:]
     [b'lo', b'low']
     """
-    size, model = whole_number("vocab_size", vocab_size), byte_model(self)
-    if size >= self.vocab_size:
+    size, model = whole_number("vocab_size", vocab_size, most=self.vocab_size), byte_model(self)
+    if size == self.vocab_size:
         return self._of_description(model)
     merged = model.merges[2::3]
     new = [i for i in merged if i >= size]
@@ -116,12 +116,12 @@ def _ids(keep: Any, size: int) -> set[int]:
 def _config(model: ModelDescription, by_text: dict[str, int], new: dict[int, int]) -> TokenizerConfig:
     """The settings with new ids. Refuses the loss of a token that they name."""
     config = model.config
-    ends = (config.bos_id, config.eos_id, config.pad_id)
-    lost = [i for i in ends if i is not None and i not in new]
+    ends = {name: i for name in ENDS if (i := getattr(config, name)) is not None}
+    lost = [i for i in ends.values() if i not in new]
     if lost:
         raise UnsupportedError(f"a vocabulary without {_named(model, lost)}, which settings name", "keep")
-    bos, eos, pad = (None if i is None else new[i] for i in ends)
-    return replace(config, bos_id=bos, eos_id=eos, pad_id=pad, **around(config, by_text))
+    renewed: Any = {name: new[i] for name, i in ends.items()}
+    return replace(config, **renewed, **around(config, by_text))
 
 
 def _check_reached(self: Model, small: Model, new: dict[int, int]) -> None:

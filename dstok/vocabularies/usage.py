@@ -12,6 +12,7 @@ from typing import Any
 from dstok.base.numbers import whole_number
 from dstok.core.train._train import id_counts
 from dstok.errors import UnsupportedError
+from dstok.formats.description import ENDS
 from dstok.vocabularies.base import base_of
 from dstok.vocabularies.model import Model, byte_model, rows_of
 
@@ -36,12 +37,14 @@ def most_used(self: Model, counts: Any, vocab_size: int) -> list[int]:
     """The `vocab_size` ids that the counts use most, with all parts of each; bytes and added tokens are among them.
 
     A token counts as often as it is used, or a token that is made of it. Of equally frequent ones the earlier merges
-    are taken. Raises `UnsupportedError` if bytes and added tokens are more.
+    are taken. Raises `UnsupportedError` if bytes and added tokens are more, and `ArgumentError` if the model has fewer.
     """
-    size, model = whole_number("vocab_size", vocab_size), byte_model(self)
+    size, model = whole_number("vocab_size", vocab_size, most=self.vocab_size), byte_model(self)
     always = {i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in model.raw_ids}
     always |= {token.id for token in model.added_tokens}
-    always |= {i for i in (model.config.bos_id, model.config.eos_id, model.config.pad_id) if i is not None}
+    always |= {getattr(model.config, name) for name in ENDS} - {None}
+    if self._bpe.lost is not None and self._bpe.lost.unknown >= 0:
+        always.add(self._bpe.lost.unknown)
     if size < len(always):
         raise UnsupportedError(f"a vocab_size of {size}, where bytes and added tokens are {len(always)}", "vocab_size")
     needed, rank = usage(self, counts), dict[int, int]()

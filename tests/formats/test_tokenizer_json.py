@@ -62,7 +62,7 @@ def encode(model: ModelDescription, text: str) -> list[int] | None:
     ids: list[int] = []
     for piece, tag in scanner.pieces(normalized(model, text)):
         if not tag.dropped:
-            ids += encode_piece(piece.encode(), by_bytes, rules, model.ignore_merges)
+            ids += encode_piece(piece.encode(), by_bytes, rules, model)
     return ids
 
 
@@ -73,11 +73,17 @@ def normalized(model: ModelDescription, text: str) -> str:
 
 
 def encode_piece(
-    piece: bytes, by_bytes: dict[bytes, int], rules: dict[Any, tuple[int, int]], ignore_merges: bool
+    piece: bytes, by_bytes: dict[bytes, int], rules: dict[Any, tuple[int, int]], model: ModelDescription
 ) -> list[int]:
-    if ignore_merges and piece in by_bytes:
+    if model.ignore_merges and piece in by_bytes:
         return [by_bytes[piece]]
-    ids = [by_bytes[bytes([byte])] for byte in piece]
+    ids, lost, (unknown, fuses) = list[int](), False, model.unknown or (None, False)
+    for byte in piece:
+        id = by_bytes.get(bytes([byte]))
+        if id is None and unknown is not None and not (lost and fuses):
+            ids.append(model.tokens.index(decoded_bytes(unknown)))
+        lost = id is None
+        ids += [] if id is None else [id]
     while True:
         found = [(*rules[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in rules]
         if not found:

@@ -48,7 +48,7 @@ def run(words: Mapping[str, int], vocab_size: int, memory: int | None) -> str:
         resource.setrlimit(resource.RLIMIT_AS, (now + size + PYTHON, now + size + PYTHON))
 
     try:
-        found = learn(lambda: [rows], BpeTrainer(vocab_size=vocab_size), whole=False, memory=memory, announce=limited)
+        found = learn(lambda: [rows], BpeTrainer(vocab_size=vocab_size, initial_alphabet=()), strict=False, memory=memory, announce=limited)
     except MemoryError:
         return f"{size} MemoryError"
     return f"{size} {sha256(found.merges.tobytes()).hexdigest()}"
@@ -65,7 +65,7 @@ def least(words: Mapping[str, int], vocab_size: int) -> int:
     while high - low > high // 100:
         middle = (low + high) // 2
         try:
-            learn(lambda: [rows], BpeTrainer(vocab_size=vocab_size), whole=False, memory=middle, announce=stop)
+            learn(lambda: [rows], BpeTrainer(vocab_size=vocab_size, initial_alphabet=()), strict=False, memory=middle, announce=stop)
         except ArgumentError:
             low = middle
         except InterruptedError:

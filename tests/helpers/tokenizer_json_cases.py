@@ -116,6 +116,8 @@ READ: list[tuple[Change, ...]] = [
     (("model.ignore_merges", None),),
     (("model.vocab.<bos>", 300), ("added_tokens.0.id", 300)),
     (("model.vocab.zz", 400), ("added_tokens.2.id", 263)),
+    *(((("model.vocab.x", ABSENT), ("model.vocab.Ġab", small()["model"]["vocab"]["x"]), ("added_tokens.2.id", 261), *unknown))
+      for unknown in ((), (("model.unk_token", "<bos>"), ("model.fuse_unk", True)))),
     (("model.vocab.", 262), ("model.merges.4", " a"), ("added_tokens.2.id", 263)),
     (("model.vocab.中", 262), ("model.vocab.a中", 263), ("model.merges.4", "a 中"),
      ("added_tokens.2.id", 264)),
@@ -214,7 +216,6 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
     (("model.vocab", ABSENT), BROKEN, "$.model"),
     (("model.vocab", []), BROKEN, "$.model.vocab"),
     (("model.vocab", {}), UNSUPPORTED, "$.model.vocab"),
-    (("model.vocab.a", ABSENT), UNSUPPORTED, "$.model.vocab"),
     (("model.vocab.Ġa", 258), BROKEN, '$.model.vocab["\\u0120a"]'),
     *((("model.vocab.ab", id), BROKEN, "$.model.vocab.ab") for id in (
         -1, 1.0, True, None, "258", 1 << 32, 1 << 70)),

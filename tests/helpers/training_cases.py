@@ -39,7 +39,8 @@ def spelled(learned: Learned) -> Trained:
 
 def by_dstok(words: Mapping[str, int], tuning: Mapping[str, Any] | None = None, **settings: Any) -> Trained:
     """Raises `UnsupportedError`. tuning: of `MergeLoop`."""
-    return spelled(learn(lambda: [rows_of(words)], BpeTrainer(**settings), whole=False, **tuning or {}))
+    trainer = BpeTrainer(**{"initial_alphabet": (), **settings})
+    return spelled(learn(lambda: [rows_of(words)], trainer, strict=False, **tuning or {}))
 
 
 def by_reference(words: Mapping[str, int], **settings: Any) -> Trained:

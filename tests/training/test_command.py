@@ -74,6 +74,45 @@ def test_train(inputs: Path, tmp_path: Path, workers: str, capsys: pytest.Captur
     assert "found one with other trainer" in capsys.readouterr().err
 
 
+def test_named_ends(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tokenizer_config.json beside says them, so that a corpus can end its documents."""
+    ends = ["--bos", "<s>", "--eos", "<e>", "--pad", "<p>", "--unk", "<u>"]
+    run("data", *SETTINGS, *ends, "--out", "tok")
+    tok = dstok.load("tok")
+    assert [tok.id_to_token(i or 0) for i in (tok.bos_id, tok.eos_id, tok.pad_id, tok.unk_id)] == ["<s>", "<e>", "<p>", "<u>"]
+    assert list(tok.special_tokens) == ["<s>", "</s>", "<e>", "<p>", "<u>"]
+    run("--repeat", "tok/train.json", "data", "--workers", "1")
+    run("data", *SETTINGS, *ends[:2], "--out", "tok", code=BAD)
+    assert "found one with other trainer, ends" in capsys.readouterr().err
+    assert main(["corpus", "data/a.jsonl", "-m", "tok", "--add-eos", "--out", "ids"]) == DONE
+    assert [ids.tolist()[-1] for ids in dstok.corpus.open("ids")] == [tok.eos_id] * 100
+    run("data", *SETTINGS, "--out", "plain")
+    assert not Path("plain/tokenizer_config.json").exists()
+    assert main(["corpus", "data/a.jsonl", "-m", "plain", "--add-eos", "--out", "more"]) == BAD
+    assert "found one that does not: name it with --eos TOKEN, " in capsys.readouterr().err
+    assert main(["corpus", "data/a.jsonl", "-m", "plain", "--bos", "<s>", "--eos", "</s>", "--out", "more"]) == DONE
+    assert all((ids.tolist()[0], ids.tolist()[-1]) == (0, 1) for ids in dstok.corpus.open("more"))
+    assert main(["corpus", "data/a.jsonl", "-m", "plain", "--eos", "<no>", "--out", "none"]) == BAD
+    assert "no token is '<no>'" in capsys.readouterr().err
+
+
+def test_sizes_that_are_not_what_was_asked_for(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("data", *LIKE, "--vocab-size", "100", "--out", "tok", code=BAD)
+    assert "expected a vocab_size of at least 256, since 0 special tokens and 256 bytes" in capsys.readouterr().err
+    assert not Path("tok").exists()
+    Path("a.txt").write_text("low lower", encoding="utf-8")
+    run("a.txt", *LIKE, "--vocab-size", "5000", "--out", "tok")
+    size = dstok.load("tok").vocab_size
+    assert f"dstok: {size} tokens instead of 5,000: no other pair may be merged" in capsys.readouterr().err
+    run("count", "a.txt", *LIKE, "--out", "a.counts")
+    for action, bound in (("extend", "at least"), ("trim", "at most")):
+        wanted = str(size + (1 if action == "trim" else -1))
+        run(action, "a.counts", "-m", "tok", "--vocab-size", wanted, "--out", "x.json", code=BAD)
+        assert f"expected vocab_size to be {bound} {size}" in capsys.readouterr().err
+    run("extend", "a.counts", "-m", "tok", "--vocab-size", str(size + 1), "--out", "x.json")
+    assert f"dstok: {size} tokens instead of {size + 1}" in capsys.readouterr().err
+
+
 def test_the_same_bytes_after_a_stop(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shards that were done are not counted again."""
     run("data", *SETTINGS, "--out", "whole")

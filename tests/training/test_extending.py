@@ -130,7 +130,10 @@ def test_added_tokens_keep_their_ids(tmp_path: Any) -> None:
 
 def test_a_size_that_is_reached() -> None:
     v3 = model_of("deepseek-v3")
-    assert v3.extend(Splitter.from_tokenizer(v3).count_pieces(["abc"]), 5) == v3
+    counts = Splitter.from_tokenizer(v3).count_pieces(["abc"])
+    assert v3.extend(counts, v3.vocab_size) == v3
+    with pytest.raises(ArgumentError, match=f"vocab_size to be at least {v3.vocab_size}, the number of ids that there are, found 5"):
+        v3.extend(counts, 5)
 
 
 def test_refused() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_models import model_json
 from tokenizers import Tokenizer as Upstream
 from tokenizers import trainers
 
@@ -123,8 +124,15 @@ class StoppedError(Exception):
     pass
 
 
+SMALL = BpeTrainer(vocab_size=600, special_tokens=["<s>", "<unk>"], limit_alphabet=9)  # words without the other bytes
+UNKNOWN = model_json().replace('"unk_token": null', '"unk_token": "<unk>"')
+
+
+@pytest.mark.parametrize(("trainer", "like"), [(TRAINER, "gpt-2"), (SMALL, UNKNOWN)], ids=["all bytes", "some bytes"])
 @pytest.mark.parametrize("after", [1, 2, 30, 200])
-def test_a_training_that_stopped(files: list[Path], tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_stopped(
+    files: list[Path], tmp_path: Path, after: int, trainer: BpeTrainer, like: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(learning, "_VISITS", 1)
     calls = []
 
@@ -134,15 +142,17 @@ def test_a_training_that_stopped(files: list[Path], tmp_path: Path, after: int, 
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok", progress=progress)
+        dstok.train(files, trainer, like=like, folder=tmp_path / "tok", progress=progress)
     assert sorted(os.listdir(tmp_path / "tok")) == ["work"]
     part = tmp_path / "tok" / "work" / "merges.part"
     part.write_bytes(part.read_bytes()[: -random.Random(after).randint(0, 30)] if after > 2 else part.read_bytes())
     stopped, calls[:] = calls[-1], []
-    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok", progress=lambda tokens, wanted: calls.append(tokens))
-    assert calls[0] > 257 and calls[0] >= stopped - 2
-    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "whole")
+    tok = dstok.train(files, trainer, like=like, folder=tmp_path / "tok", progress=lambda tokens, wanted: calls.append(tokens))
+    assert calls[0] > tok.vocab_size - len(tok.inspect().merges) and calls[0] >= stopped - 2
+    dstok.train(files, trainer, like=like, folder=tmp_path / "whole")
     assert written(tmp_path / "tok") == written(tmp_path / "whole")
+    lost = json.loads((tmp_path / "tok" / "train.json").read_bytes())["lost_bytes"]
+    assert bytes(lost) == tok.inspect().lost_bytes and bool(lost) == (trainer is SMALL)
 
 
 def test_a_changed_input(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

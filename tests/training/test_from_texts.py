@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from shared_data import CORPORA, corpus
-from shares import chance_of_today, share
+from shares import chance_of_today, seeds, share
 from tokenizers import AddedToken, trainers
 from tokenizers import Tokenizer as Upstream
-from training_cases import random_settings
+from training_cases import random_settings, random_words
 
 import dstok
 from dstok import BpeTrainer, Splitter, TextError, Tokenizer, UnsupportedError
@@ -164,9 +164,49 @@ def test_splitter_with_normalizer(normalizer: Any) -> None:
     assert train_from_iterator(texts, trainer, like=Splitter.preset("gpt-2"), normalizer=normalizer).fingerprint == expected.fingerprint
 
 
-def test_defaults_cannot_spell_every_text() -> None:
-    with pytest.raises(UnsupportedError, match=r"an alphabet without .*byte_alphabet\(\)"):
-        train_from_iterator(TEXTS, like="gpt-2")
+def test_defaults_spell_every_text() -> None:
+    assert train_from_iterator(TEXTS, BpeTrainer(vocab_size=300), like="gpt-2").inspect().lost_bytes == b""
+
+
+@pytest.mark.parametrize("seed", seeds(400, 20))
+def test_alphabets_that_lack_bytes_by_upstream(seed: int, tmp_path: Path) -> None:
+    """Those of upstream's defaults, and smaller ones; the trained models encode as upstream's do."""
+    chance = random.Random(seed)
+    texts = list(random_words(chance, 30))
+    settings = {"initial_alphabet": [], "special_tokens": [], **random_settings(chance)}
+    file = empty()
+    if chance.random() < 0.5:
+        settings["special_tokens"] = ["<unk>", *settings["special_tokens"]]
+        file["model"] |= {"unk_token": "<unk>", "fuse_unk": chance.random() < 0.5}
+    settings["vocab_size"] += 300 if chance.random() < 0.9 else 0
+    try:
+        tok = check(file, texts, settings, tmp_path)
+    except (ArgumentError, UnsupportedError) as error:
+        assert error.where in ("limit_alphabet", "initial_alphabet", "vocab_size")  # type: ignore[union-attr]
+        return
+    judge = Upstream.from_str(json.dumps(saved(tok, tmp_path)))
+    for text in [*texts, "zebra é \x00", "".join(texts)]:
+        assert tok.encode(text) == judge.encode(text, add_special_tokens=False).ids
+
+
+def test_an_extension_leaves_lost_bytes_out_of_words() -> None:
+    """A token stands for them in a text, but not in the words of a training."""
+    file, texts = empty(), ["axaxbaaab" * 3 + "bbaac"] * 2
+    file["model"]["unk_token"] = "<unk>"
+    small, large = (train_from_iterator(texts, BpeTrainer(vocab_size=size, special_tokens=["<unk>"], limit_alphabet=2), like=file)
+                    for size in (4, 6))
+    assert small.inspect().lost_bytes and small.inspect().unknown_token == 0 and large.vocab_size == 6
+    assert small.extend(Splitter.from_tokenizer(small).count_pieces(texts), 6) == large
+
+
+@pytest.mark.parametrize(("settings", "fault"), [
+    ({"vocab_size": 100}, "expected a vocab_size of at least 257, since 1 special tokens and 256 bytes .* found 100"),
+    ({"vocab_size": 3, "initial_alphabet": []}, "expected a vocab_size of at least 4, since 1 special tokens and 3 bytes"),
+    ({"initial_alphabet": [], "special_tokens": [], "limit_alphabet": 0}, "found none: no token is left"),
+])
+def test_refused_sizes(settings: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ArgumentError, match=fault):
+        train_from_iterator(["low"], BpeTrainer(**{"special_tokens": ["<s>"], **settings}), like="gpt-2")
 
 
 @pytest.mark.parametrize(("like", "error", "fault"), [
@@ -225,5 +265,4 @@ def test_ends_are_renewed() -> None:
     trainer = BpeTrainer(initial_alphabet=BYTES, vocab_size=270, special_tokens=["x", eos])
     tok = train_from_iterator(TEXTS, trainer, like=v3)
     assert (tok.bos_id, tok.eos_id) == (None, 1) and tok.config.chat_template is None
-    names = find_base(v3).renamed({bos: "<b>"}).ends
-    assert names[:2] == ("<b>", eos)
+    assert find_base(v3).renamed({bos: "<b>"}).ends == {"bos_id": "<b>", "eos_id": eos, "pad_id": eos}

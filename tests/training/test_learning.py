@@ -90,8 +90,8 @@ def test_order_and_blocks_of_words() -> None:
     turned = dict(reversed(words.items()))
     assert list(turned) != list(words) and by_dstok(turned, **settings) == by_dstok(words, **settings)
     blocks = [rows_of({word: count}) for word, count in words.items()]
-    one = learn(lambda: [rows_of(words)], BpeTrainer(**settings), whole=False)
-    assert learn(lambda: blocks, BpeTrainer(**settings), whole=False) == one
+    one = learn(lambda: [rows_of(words)], BpeTrainer(**{"initial_alphabet": (), **settings}), strict=False)
+    assert learn(lambda: blocks, BpeTrainer(**{"initial_alphabet": (), **settings}), strict=False) == one
 
 
 def test_counts_beyond_32_bits() -> None:
@@ -100,7 +100,7 @@ def test_counts_beyond_32_bits() -> None:
     assert by_dstok(words, vocab_size=100)[1] == [("c", "d"), ("a", "b"), ("e", "f")]
     for count in (OVERFLOW - 1, OVERFLOW):
         rows = [rows_of({"ab": count})]
-        assert learn(lambda: rows, BpeTrainer(), whole=False).highest == count  # noqa: B023 (it is called at once)
+        assert learn(lambda: rows, BpeTrainer(initial_alphabet=()), strict=False).highest == count  # noqa: B023 (it is called at once)
     assert by_dstok({"ab": (1 << 63) - 1}) == by_dstok({"ab": 1})
 
 
@@ -129,7 +129,7 @@ def test_dropped_pieces(seed: int) -> None:
         kept = {word: count for word, count in words.items() if count >= least}
         if (words and not kept) or is_refused(kept, {}, settings):
             continue
-        found = learn(lambda: [rows_of(words)], BpeTrainer(drop_below=least, **settings), whole=False)  # noqa: B023
+        found = learn(lambda: [rows_of(words)], BpeTrainer(**{"initial_alphabet": (), "drop_below": least, **settings}), strict=False)  # noqa: B023
         assert spelled(found) == by_dstok(kept, **settings), (words, settings, least)
         assert found.survey.dropped_pieces == len(words) - len(kept)
         assert found.survey.dropped_occurrences == sum(words.values()) - sum(kept.values())
@@ -144,8 +144,8 @@ def test_a_text_without_cuts() -> None:
     """A word of a million letters: each merge costs as much as the word holds the pair, not its length."""
     chance = random.Random(1)
     word = "".join(chance.choices(BYTE_TO_CHAR, k=1_000_000))
-    trainer = BpeTrainer(vocab_size=20_000)
-    found = learn(lambda: [rows_of({word: 1})], trainer, whole=False)
+    trainer = BpeTrainer(vocab_size=20_000, initial_alphabet=())
+    found = learn(lambda: [rows_of({word: 1})], trainer, strict=False)
     assert len(found.merges) // 3 == 20_000 - 256
     first = trainer_reference.train({word[:3000]: 1}, vocab_size=300)
     assert by_dstok({word[:3000]: 1}, vocab_size=300) == (first.vocab, first.merges)
@@ -188,7 +188,7 @@ def test_python_keeps_no_words() -> None:
     words = {f"{number:06d}": 1 for number in range(30_000)}
     rows = rows_of({word: count for word, count in words.items()})
     tracemalloc.start()
-    learn(lambda: [rows], BpeTrainer(vocab_size=500), whole=False)
+    learn(lambda: [rows], BpeTrainer(vocab_size=500, initial_alphabet=()), strict=False)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1_000_000

@@ -18,12 +18,14 @@ def test_names_and_defaults_are_upstream_s() -> None:
     for name in ("vocab_size", "min_frequency", "show_progress", "limit_alphabet", "continuing_subword_prefix",
                  "end_of_word_suffix", "max_token_length"):
         assert getattr(BpeTrainer(), name) == getattr(theirs, name), name
-    assert list(BpeTrainer().special_tokens) == theirs.special_tokens and list(BpeTrainer().initial_alphabet) == theirs.initial_alphabet
+    assert list(BpeTrainer().special_tokens) == theirs.special_tokens
+    assert list(BpeTrainer(limit_alphabet=9).initial_alphabet) == theirs.initial_alphabet == []
     assert all(each.kind is each.KEYWORD_ONLY for each in inspect.signature(BpeTrainer).parameters.values())
 
 
 def test_byte_alphabet() -> None:
     assert sorted(BpeTrainer.byte_alphabet()) == sorted(pre_tokenizers.ByteLevel.alphabet())
+    assert list(BpeTrainer().initial_alphabet) == BpeTrainer.byte_alphabet()  # upstream has none: its models lose bytes
 
 
 @pytest.mark.parametrize("affix", ["continuing_subword_prefix", "end_of_word_suffix"])
@@ -58,7 +60,7 @@ def test_unknown_settings() -> None:
 
 def test_special_tokens() -> None:
     """Flags as given; special in any case; the last of two with one text counts."""
-    trainer = BpeTrainer(special_tokens=["<s>", AddedToken("<s>", lstrip=True), AddedToken("x", lstrip=True, normalized=True), ""])
+    trainer = BpeTrainer(special_tokens=["<s>", AddedToken("<s>", lstrip=True), AddedToken("x", lstrip=True, normalized=True), ""], initial_alphabet=())
     first = FirstTokens(trainer, [0] * 256)
     assert first.spelled == ["<s>", "x", ""] and [(token.id, *token[1:]) for token in first.added] == [
         (0, "<s>", False, True, False, False, True, False), (1, "x", False, True, False, True, True, False)]

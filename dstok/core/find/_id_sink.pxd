@@ -11,6 +11,7 @@ from dstok.core.find._workspace cimport Workspace
 cdef class IdSink(Sink):
     cdef BPE bpe
     cdef const Implementation *level
+    cdef bint in_strips           # the level merges several pieces at once, and no piece has lost bytes
 
     cdef void finish(self, Workspace w) noexcept nogil
     cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil
@@ -31,6 +32,9 @@ cdef class IdSpanSink(IdSink):
     cdef uint32_t *characters     # of each token: twice the number that begin in it, and 1 if it begins inside one
 
     cdef void write(
+        self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
+    cdef void write_pieces(self, Workspace w, const uint8_t *text, Py_ssize_t first) noexcept nogil
+    cdef void write_known(
         self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
     cdef int64_t write_spans(
         self, const uint32_t *ids, Py_ssize_t count, int64_t place, int64_t characters, int64_t *spans,

@@ -47,6 +47,7 @@ cdef class IdSink(Sink):
 
     def __cinit__(self, BPE bpe not None):
         self.bpe, self.level = bpe, chosen()
+        self.in_strips = self.level.merge_strips != NULL and bpe.lost is None
 
     cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
         if self.find_values(w, text + w.origin):
@@ -146,7 +147,7 @@ cdef class IdSink(Sink):
         cdef uint32_t pieces[STRIPS]
         cdef uint32_t start
         cdef int i
-        if size < LEAST_STRIPS or self.level.merge_strips == NULL:
+        if size < LEAST_STRIPS or not self.in_strips:
             for i in range(size):
                 if not self.miss(w, chunk, batch[i]):
                     return False
@@ -179,11 +180,12 @@ cdef class IdSink(Sink):
             found = look_up_long(&w.table, piece, length, ids)
         if not found:
             found = self.bpe.merge_piece(piece, length, ids, &w.scratch, &w.junction)
+            if found > 0:
+                self.keep(w, chunk, index, ids, found)
+                return True
             if found < 0:
                 w.status = OUT_OF_MEMORY
                 return False
-            self.keep(w, chunk, index, ids, found)
-            return True
         w.side[w.side_used] = <uint32_t>found
         w.values[index] = <uint64_t>w.side_used << 16
         w.side_used += 1 + found
@@ -253,6 +255,10 @@ cdef class IdSpanSink(IdSink):
     and the tokens tell how many bytes and characters an id has. A character belongs to all ids that have a part of it.
     Example: "\xe4\xb8" and "\xad" are the two ids of a character of three bytes. The character begins in the first. So
     both begin at 0 and end at 1, in characters.
+    Where a model loses bytes, an unknown token has the place of those that it stands for. Where they are left out,
+    upstream counts the places of a piece's ids on without them, in characters of ByteLevel. Example: of " ab", whose
+    space is lost, "ab" has the place 0:1. So do these spans; a run with `true_places` gets the true ones. There are no
+    spans in characters then: others make them.
     """
 
     def __cinit__(self, BPE bpe not None):
@@ -278,8 +284,62 @@ cdef class IdSpanSink(IdSink):
             return
         if w.reserve(w.pieces * MIDDLE + w.side_used + 4):
             self.emit(w)
-            self.write(w, text, w.origin, w.origin + w.starts[w.pieces], first)
+            if self.bpe.lost is None:
+                self.write(w, text, w.origin, w.origin + w.starts[w.pieces], first)
+            else:
+                self.write_pieces(w, text, first)
         w.next_chunk()
+
+    cdef void write_pieces(self, Workspace w, const uint8_t *text, Py_ssize_t first) noexcept nogil:
+        """Does what `write` does, for a chunk of a model that loses bytes, whose ids begin at number `first`."""
+        cdef Py_ssize_t count = w.count
+        cdef uint32_t ids
+        cdef int i
+        w.count = first
+        for i in range(w.pieces):
+            ids = w.values[i] & 3
+            if not ids:
+                self.located(w, w.values[i], &ids)
+            w.count += ids
+            self.write(w, text, w.origin + w.starts[i], w.origin + w.starts[i + 1], w.count - ids)
+        w.count = count
+
+    cdef void write_known(
+        self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first
+    ) noexcept nogil:
+        """Does what `write_spans` does, for bytes alone and the ids of one piece, which may have lost bytes."""
+        cdef const uint32_t *ids = w.out + first
+        cdef int64_t *spans = w.spans + 2 * w.spanned
+        cdef Py_ssize_t count = w.count - first, i, at = start, begun, byte
+        cdef int64_t spelled = 0, passed = 0  # bytes of ByteLevel's characters: of the ids so far, and before `at`
+        if count == 1 and self.bpe.width(ids[0]) == end - start:
+            spans[0], spans[1] = w.base + start, w.base + end  # a whole token, or an unknown one
+            return
+        for i in range(count):
+            if self.bpe.lost.unknown >= 0:
+                begun, at = at, self.bpe.lost_until(text, at, end)
+                at += self.bpe.width(ids[i]) if at == begun else 0
+                byte = at
+            elif w.true_places:
+                while self.bpe.lost.flags[text[at]]:
+                    at += 1
+                begun, byte = at, self.bpe.width(ids[i])
+                while byte:
+                    byte -= not self.bpe.lost.flags[text[at]]
+                    at += 1
+                byte = at
+            else:
+                while passed + spelling_width(text[at]) <= spelled:
+                    passed += spelling_width(text[at])
+                    at += 1
+                begun = at
+                for byte in range(self.bpe.starts[ids[i]], self.bpe.starts[ids[i] + 1]):
+                    spelled += spelling_width(self.bpe.blob[byte])
+                while passed + spelling_width(text[at]) < spelled:
+                    passed += spelling_width(text[at])
+                    at += 1
+                byte = at + 1
+            spans[2 * i], spans[2 * i + 1] = w.base + begun, w.base + byte
 
     cdef void write(
         self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first
@@ -288,7 +348,11 @@ cdef class IdSpanSink(IdSink):
         if not w.reserve_spans(w.count - first):
             return
         count_characters(w, text, start)
-        if w.ends_only:
+        if self.bpe.lost is not None:
+            w.counts_characters = False
+            if not w.ends_only:
+                self.write_known(w, text, start, end, first)
+        elif w.ends_only:
             w.characters = self.write_ends(w.out + first, w.count - first, w.characters, w.char_spans + w.spanned)
         else:
             w.characters = self.write_spans(
@@ -362,6 +426,11 @@ cdef class IdSpanSink(IdSink):
         w.char_spans[w.spanned if w.ends_only else at + 1] = w.characters
         w.spanned += 1
         return True
+
+
+cdef inline int spelling_width(uint8_t byte) noexcept nogil:
+    """The number of bytes of a byte's character in ByteLevel: formats/tokens.py."""
+    return 1 if 0x21 <= byte <= 0x7E else 2
 
 
 cdef void count_characters(Workspace w, const uint8_t *text, Py_ssize_t at) noexcept nogil:

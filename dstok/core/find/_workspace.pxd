@@ -57,6 +57,7 @@ cdef class Workspace:
     cdef Py_ssize_t base              # offset in the text of byte 0 of the buffer in work
     cdef int fresh                    # 1: no text of the present stretch has been taken, 2: nor of the whole text
     cdef int opening                  # `fresh` at the start of a text that is encoded
+    cdef bint true_places             # spans of a model that loses bytes are not upstream's, but the tokens' own
     cdef int prefix                   # where a space goes before a stretch: PREFIX_ of text/_normalize.pxd
     cdef uint8_t *lead                # the first part of a stretch with this space before it
     cdef Py_ssize_t lead_size

@@ -71,6 +71,14 @@ cdef class CharacterTable:
 
 
 @cython.final
+cdef class LostBytes:
+    cdef readonly bytes values
+    cdef readonly int64_t unknown
+    cdef uint8_t flags[256]
+    cdef bint fuse
+
+
+@cython.final
 cdef class BPE:
     cdef PairTable pairs
     cdef StartTable start         # the table that merging starts from
@@ -81,6 +89,8 @@ cdef class BPE:
     cdef readonly Py_ssize_t size  # `starts` is defined for ids below this
     cdef readonly bint monotone
     cdef readonly bint ignore_merges
+    cdef readonly LostBytes lost  # None: each byte has a token
+    cdef bint merges_all          # neither `ignore_merges` nor lost bytes: a piece has the ids of merging its bytes
     cdef uint32_t *by_bytes       # ignore_merges only: open addressing over the vocabulary's bytes, id + 1
     cdef uint32_t by_bytes_mask
     cdef uint64_t by_bytes_seed
@@ -91,6 +101,13 @@ cdef class BPE:
     cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
     cdef Py_ssize_t width(self, uint32_t token) noexcept nogil
     cdef Py_ssize_t merge_piece(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil
+    cdef Py_ssize_t merge_known(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil
+    cdef Py_ssize_t lost_until(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil
+    cdef Py_ssize_t merge_bytes(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil

@@ -5,16 +5,24 @@ class CharacterTable:
 
     def __init__(self, starts: object, blob: object) -> None: ...
 
+class LostBytes:
+    """The bytes without a token, `values`; the unknown token's id (-1: they are left out), and `fuse_unk`."""
+
+    values: bytes
+    unknown: int
+    def __init__(self, lost: Sequence[int], unknown: int = -1, fuse: bool = False) -> None: ...
+
 class BPE:
     """The merge list of one model, as flat tables that it keeps alive."""
 
     size: int
     monotone: bool
     ignore_merges: bool
+    lost: LostBytes | None
     def __init__(
         self, pairs: object, seeds: object, merged: object, first: int, byte_ids: Sequence[int], starts: object,
         blob: object, monotone: bool, ignore_merges: bool, atoms: object = b"", byte_pairs: object = b"",
-        pair_ids: object = b"", characters: CharacterTable | None = None,
+        pair_ids: object = b"", characters: CharacterTable | None = None, lost: LostBytes | None = None,
     ) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] | None = None) -> int:
         """Indexes the ids that a whole piece may be, for `ignore_merges`. Returns the number of slots read."""

@@ -11,6 +11,10 @@ O(n log n) (_heap.h). `merge_sections` cuts a long piece into sections, merges e
 the answers, so that memory stays small and the cost linear. Sections are as small as their tokens allow. A section with
 the bytes of the section before takes its ids.
 
+A model may lack tokens of single bytes, and so lose these bytes (`LostBytes`). As upstream does, merging then leaves
+them out of a piece, so that their neighbours become a pair, or puts the unknown token in their place. No merge has
+this token as a side (tables/build.py refuses one), so that the bytes on both sides of it merge apart.
+
 Why sections are exact, whatever the ranks are. Each step of merging takes the pair of the least rank, the leftmost of
 equals. As long as no step joins anything across a border, the two sides do not influence each other: the pair that is
 taken on one side is the best one of that side, and the other side only decides when. No step crosses the edges of a
@@ -103,16 +107,28 @@ cdef class CharacterTable:
 
 
 @cython.final
+cdef class LostBytes:
+    """The bytes without a token: a list of them, the unknown token's id (-1: they are left out), and `fuse_unk`."""
+
+    def __cinit__(self, lost, int64_t unknown=-1, bint fuse=False):
+        self.unknown, self.fuse, self.values = unknown, fuse, bytes(lost)
+        for byte in self.values:
+            self.flags[byte] = 1
+
+
+@cython.final
 cdef class BPE:
     """The merge list of one model, as flat tables that it keeps alive.
 
     `pairs` and `seeds` come from _pairs.build_pairs. `merged` is the id by rank; if it is empty, `first` is the id of
     rank 0. `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
-    and `pair_ids` make a StartTable; so does `characters`, which only a model of characters has.
+    and `pair_ids` make a StartTable; so does `characters`, which only a model of characters has. `lost`: the bytes
+    without a token, if there are any.
     """
 
     def __cinit__(self, pairs, seeds, merged, uint32_t first, byte_ids, starts, blob, bint monotone,
-                  bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None):
+                  bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None,
+                  LostBytes lost=None):
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint16_t[::1] q = memoryview(seeds).cast("B").cast("H")
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
@@ -138,7 +154,10 @@ cdef class BPE:
         self.pairs.level = chosen()
         self.starts, self.blob = &s[0], &b[0]
         self.size = s.shape[0] - 1
-        self.monotone, self.ignore_merges = monotone, ignore_merges
+        self.monotone, self.ignore_merges, self.lost = monotone, ignore_merges, lost
+        self.merges_all = not ignore_merges and lost is None
+        if lost is not None and lost.unknown >= self.size:
+            raise ValueError(f"expected the id of the unknown token below {self.size}, found {lost.unknown}")
         for i in range(256):
             self.byte_ids[i] = byte_ids[i]
             if self.byte_ids[i] >= self.size:  # a byte that no text holds may have no token: it has another byte's id
@@ -290,11 +309,60 @@ cdef class BPE:
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil:
         """Writes the ids of one piece to `out`, which has room for `length`; -1 if memory is out."""
+        if not self.merges_all:
+            if self.ignore_merges:
+                out[0] = self.whole(text, length)
+                if out[0] != NO_RANK:
+                    return 1
+            if self.lost is not None:
+                return self.merge_known(text, length, out, scratch, junction)
+        return self.merge_bytes(text, length, out, scratch, junction)
+
+    cdef Py_ssize_t merge_known(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil:
+        """Does what `merge_bytes` does, for a piece that may have lost bytes."""
+        cdef Py_ssize_t at = 0, end, count = 0, found
+        cdef uint8_t *kept
+        if self.lost.unknown < 0:
+            kept = <uint8_t *>malloc(length + 1)
+            if kept == NULL:
+                return -1
+            for at in range(length):
+                kept[count] = text[at]
+                count += not self.lost.flags[text[at]]
+            found = self.merge_bytes(kept, count, out, scratch, junction) if count else 0
+            free(kept)
+            return found
+        while at < length:
+            end = self.lost_until(text, at, length)
+            if end > at:
+                out[count] = <uint32_t>self.lost.unknown
+                count += 1
+                at = end
+                continue
+            while end < length and not self.lost.flags[text[end]]:
+                end += 1
+            found = self.merge_bytes(text + at, end - at, out + count, scratch, junction)
+            if found < 0:
+                return -1
+            count += found
+            at = end
+        return count
+
+    cdef Py_ssize_t lost_until(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
+        """The end of the lost bytes at `at` for which one unknown token stands; `at` if there are none."""
+        while at < length and self.lost.flags[text[at]]:
+            at += 1
+            if not self.lost.fuse:
+                break
+        return at
+
+    cdef Py_ssize_t merge_bytes(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil:
+        """Does what `merge_piece` does, for bytes that all have tokens, and without `ignore_merges`."""
         cdef Py_ssize_t count
-        if self.ignore_merges:
-            out[0] = self.whole(text, length)
-            if out[0] != NO_RANK:
-                return 1
         if length <= 3 * FEW_SYMBOLS:
             count = start_symbols(&self.start, text, length, out)
             if count <= FEW_SYMBOLS:

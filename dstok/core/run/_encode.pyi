@@ -44,7 +44,7 @@ class Encoder:
     def count_part(self, text: str, start: int, end: int, policy: Policy, limit: int) -> int:
         """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
     def encode_spans(
-        self, text: Text, policy: Policy, replace: bool, limit: int = ..., inside: bool = ...,
+        self, text: Text, policy: Policy, replace: bool, limit: int = ..., inside: bool = ..., true_places: bool = ...,
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.int64] | None,
                list[tuple[int, int, int]], int]:
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
@@ -53,7 +53,7 @@ class Encoder:
         normalizer changes the text, spans and notes lie in the normalized text, and `characters` is None; also if the
         model drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
         A space that the model puts before a stretch is no change; it has the place of the next character. inside: none
-        goes before the text itself.
+        goes before the text itself. true_places: where a model loses bytes, see `IdSpanSink`.
         """
     def added(self, text: Text, policy: Policy) -> list[tuple[int, int, int]]:
         """(id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""

@@ -270,7 +270,8 @@ cdef class Encoder:
         return <Pass>there
 
     def encode_spans(
-        self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False
+        self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False,
+        bint true_places=False
     ):
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
@@ -278,11 +279,12 @@ cdef class Encoder:
         normalizer changes the text, spans and notes lie in the normalized text, and `characters` is None; also if the
         model drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
         A space that the model puts before a stretch is no change; it has the place of the next character. inside: none
-        goes before the text itself.
+        goes before the text itself. true_places: where a model loses bytes, see `IdSpanSink`.
         """
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
         w.begin_spans(False)
+        w.true_places = true_places
         w.opening = 0 if inside else 2
         try:
             # Unused room costs nothing; growing costs new pages. Few texts have as many ids as characters.
@@ -293,7 +295,7 @@ cdef class Encoder:
             spans, characters = spans_of_ids(w)
             return array_of(w, self.pool, 0, 0), spans, characters, notes, w.where
         finally:
-            w.opening = 2
+            w.true_places, w.opening = False, 2
             self.pool.release(w)
 
     def added(self, text, Policy policy not None):

@@ -31,7 +31,7 @@ from dstok.core.check._check import (
 from dstok.core.find._finder import CharacterFinder
 from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.core.merge._pieces import BORDER_BYTES, JOINED_BYTES
-from dstok.errors import ImageError
+from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.character_bpe import canonical_steps, check_parts
 from dstok.formats.character_shape import PREFIXES, CharacterShape
@@ -42,7 +42,7 @@ from dstok.formats.post_processors import TRIMMINGS
 from dstok.formats.row_settings import check_row_settings
 from dstok.formats.tokens import NOT_IN_UTF_8
 from dstok.tables.character_matrix import MATRIX_HEAD
-from dstok.tables.flat import TABLES_FORMAT, Image, tables_from_image
+from dstok.tables.flat import TABLES_FORMAT, Image, Tables, tables_from_image
 from dstok.tables.image.file import AGAIN
 from dstok.tables.kernels import KINDS, NONE
 from dstok.tables.objects import bare_bpe
@@ -58,7 +58,7 @@ PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/_sca
 MAX_SEEDS = 1 << 22  # see core/merge/_pairs.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see tables/byte_pairs.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
-CONFIG = {"pad_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
+CONFIG = {"pad_id": int, "unk_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,
           "generation": dict, "framing": str, "truncation": dict, "padding": dict}
 Parts = tuple[tuple[AddedToken, ...], "int | None", "int | None", str, TokenizerConfig]
 
@@ -118,6 +118,9 @@ def _check_description(image: Image) -> None:
     for char, ids in _typed("runs", d.get("runs", {}), dict).items():
         _ask("runs", len(char) == 1 and len(_listed("runs", ids, int)) > 0, "ids of runs of a character", char)
     _typed("cuts_texts", d.get("cuts_texts", False), bool)
+    unknown = d.get("unknown", ["", False])
+    _ask("unknown", list(map(type, _typed("unknown", unknown, list))) == [str, bool], "a text and a bool", unknown)
+    _ask("unknown", _SURROGATE.search(unknown[0]) is None, "text", "a lone surrogate")
     trimming = d.get("trim_offsets", "")
     _ask("trim_offsets", trimming in TRIMMINGS, f"one of {list(TRIMMINGS)}", trimming)
     _check_kernel(_typed("kernel", d["kernel"], dict), d["symbols"] - 1)
@@ -193,8 +196,8 @@ def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
     _ask("config", found.keys() <= CONFIG.keys(), f"some of {', '.join(CONFIG)}", sorted(found))
     for name, value in found.items():
         _typed(f"config {name}", value, CONFIG[name])
-    if "pad_id" in found:
-        _ask("config pad_id", 0 <= found["pad_id"] < size, f"an id below {size}", found["pad_id"])
+    for name in {"pad_id", "unk_id"} & found.keys():
+        _ask(f"config {name}", 0 <= found[name] < size, f"an id below {size}", found[name])
     for template in found.get("chat_templates", {}).values():
         _typed("config chat_templates", template, str)
     if "framing" in found:
@@ -212,7 +215,7 @@ def _check_sizes(image: Image) -> None:
     _ask("sections", tuple(image.places) in (needed, (*needed, DEAD)), " ".join(needed), " ".join(image.places))
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, image.description["merges"]
-    least_ids = 256 - len(NOT_IN_UTF_8)
+    least_ids = 1 if "lost" in image.description else 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
         ("pair_ids", 4, 0, MAX_BYTE_PAIRS), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
@@ -255,7 +258,8 @@ def _check_tables(image: Image) -> None:
     if d["kernel"]["rules"] != NONE:
         expected, found = d["kernel"]["edges"], sha256(s["edges"]).hexdigest()
         _ask("section edges", found == expected, f"the automaton that the rules stand for, SHA-256 {expected}", found)
-    check_tokens(s["starts"], len(s["blob"]), d["byte_ids"])
+    lost = _lost(d)
+    check_tokens(s["starts"], len(s["blob"]), [i for byte, i in enumerate(d["byte_ids"]) if byte not in lost])
     _check_words(image)
 
 
@@ -272,9 +276,12 @@ def _check_words(image: Image) -> None:
         for byte, i in enumerate(tables.characters.byte_ids):
             _ask("byte_ids", i == -1 or (0 <= i < len(starts) - 1 and starts[i + 1] - starts[i] == 1
                                          and s["blob"][starts[i]] == byte), f"the id of byte {byte}", i)
+    lost = _lost(d)
     for byte, i in enumerate(d["byte_ids"]):
-        _ask("byte_ids", s["blob"][starts[i]] == byte or (byte in NOT_IN_UTF_8 and s["blob"][starts[i]] == 0),
-             f"the id of byte {byte}", i)
+        _ask("byte_ids", byte in lost or s["blob"][starts[i]] == byte or (
+            byte in NOT_IN_UTF_8 and s["blob"][starts[i]] == 0), f"the id of byte {byte}", i)
+    if lost:
+        _check_lost(tables)
     bpe = bare_bpe(tables)
     merges = merges_of(s["pairs"])
     count = len(merges) // 2
@@ -293,6 +300,26 @@ def _check_words(image: Image) -> None:
     if DEAD in s:
         found = max(all_merges(array("I", bytes(12 * count)), tables.dead))
         _ask("section dead", found < bpe.size, f"ids below {bpe.size}", found)
+
+
+def _lost(d: dict[str, Any]) -> list[int]:
+    """The bytes whose ids are not those of their tokens: lost ones, and in a model that has such those of no text."""
+    lost, unknown = _typed("lost", d.get("lost", [[], -1]), list)
+    _typed("unknown token", unknown, int)
+    return [*_listed("lost", lost, int), *(NOT_IN_UTF_8 if lost else ())]
+
+
+def _check_lost(tables: Tables) -> None:
+    """The lost bytes are those that the vocabulary lacks, and the token that stands for them is no side of a merge."""
+    from dstok.tables.build import describe_tables, unknown_id  # they compile patterns, and few models lose bytes
+
+    model = describe_tables(tables, (), TokenizerConfig())
+    try:
+        expected = [[*model.lost_bytes()], unknown_id(model)]
+    except UnsupportedError as error:
+        raise ValueError(str(error)) from None
+    _ask("lost", tables.description["lost"] == expected, expected, tables.description["lost"])
+    _ask("section joined", not len(tables.sections["joined"]), "no cuts in a model that loses bytes", "cuts")
 
 
 def _ask(what: str, holds: bool, expected: Any, found: Any) -> None:
