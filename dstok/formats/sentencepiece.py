@@ -8,7 +8,8 @@ Source: sentencepiece_model.proto and SentencePiece 0.2.3; tests/formats/test_se
 
 - SentencePiece puts a space, its dummy prefix, before a text. Here a space stands before each stretch between control
   tokens. SentencePiece finds no control token in a text, so its callers encode the stretches one by one.
-- User-defined symbols are found in the text with its space. No space is put after them.
+- User-defined symbols are found in the text with its space. No space is put after them. The text has U+2581 for
+  spaces by then, so a symbol with a literal space is never found.
 - A folder of the hub may add tokens in its tokenizer_config.json.
 """
 
@@ -22,7 +23,6 @@ from typing import Any
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
-from dstok.formats.character_shape import canonical
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.json_value import Value, load_json
 from dstok.formats.pieces import BYTE, CONTROL, NORMAL, USER_DEFINED, Piece, describe_pieces
@@ -53,7 +53,8 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
     _check_normalizer(normalizer, specs.get(DENORMALIZER, {}))
     prefix = bool(normalizer.get(3, True))
     model = describe_pieces(pieces, "stretch" if prefix else "none", int(prefix), "pieces")
-    tokens = [_user_defined(token, prefix) if pieces[token.id].kind == USER_DEFINED else token
+    # Symbols are found in the normalized text. A normalizer that puts a space before it would change them, too.
+    tokens = [token._replace(normalized=True, literal=prefix) if pieces[token.id].kind == USER_DEFINED else token
               for token in model.added_tokens]
     ends = _ends(trainer, pieces)
     if config is not None:
@@ -106,12 +107,6 @@ def _ends(trainer: _Fields, pieces: list[Piece]) -> TokenizerConfig:
 
 
 # Added tokens
-
-
-def _user_defined(token: AddedToken, prefix: bool) -> AddedToken:
-    """A symbol that is found in the normalized text. A normalizer that puts a space before it would change it, too."""
-    content = canonical(token.content) if prefix else token.content
-    return token._replace(content=content, normalized=True, literal=prefix)
 
 
 def _tokens_beside(settings: Value, pieces: list[Piece], known: list[AddedToken]) -> Iterator[AddedToken]:

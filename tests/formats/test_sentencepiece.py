@@ -147,7 +147,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"more": [(5, message([(2, b"x")]))]}, "denormalizer_spec.precompiled_charsmap"),
     ({"pieces": [*SMALL, Piece("abc", -70, UNUSED)]}, "the piece 'abc' of no text, which merging could make - at pieces[267]"),
     ({"pieces": [*SMALL, Piece("ax", -70, NORMAL)]}, "the piece 'ax' with 'x', which is no piece"),
-    ({"pieces": [*SMALL, Piece("a b", -70, NORMAL)]}, "the piece 'a b' with a space"),
+    ({"pieces": [*SMALL, Piece("a b▁", -70, NORMAL)]}, "the piece 'a b▁' with a space and U+2581 - at pieces[267]"),
     ({"pieces": [*SMALL, Piece("a" * 257, -70, NORMAL)]}, "of more than 256 characters"),
     ({"pieces": [*SMALL, Piece("bc", -1, NORMAL)]}, "with a score that another one has, too"),
     ({"pieces": [*SMALL[:50], *SMALL[51:]]}, "a vocabulary without the piece '<0x2F>'"),
@@ -211,6 +211,7 @@ def test_user_defined_symbols(prefix: int) -> None:
     made = ["".join(rng.choices([*symbols, *"a  ▁xb[R", "a[REF]b"], k=rng.randrange(9))) for _ in range(400)]
     tok = tokenizer(data)
     compare(tok, sentencepiece(data), [*SPACES, *made])
+    assert [tok.id_to_token(tok.token_to_id(text)) for text in symbols] == [*symbols]
     if not prefix:
         assert Tokenizer.from_str(write_tokenizer_json(tok._describe())).encode("a[REF]b").ids == tok.encode("a[REF]b")
         return
@@ -221,9 +222,32 @@ def test_user_defined_symbols(prefix: int) -> None:
 def test_how_user_defined_symbols_are_read() -> None:
     pieces = [*SMALL, Piece("▁x", 0, USER_DEFINED), Piece("<c>", 0, CONTROL)]
     token = describe_sentencepiece(model_bytes(pieces)).added_tokens[3]
-    assert (token.content, token.normalized, token.literal, token.special) == (" x", True, True, False)
+    assert (token.content, token.normalized, token.literal, token.special) == ("▁x", True, True, False)
     token = describe_sentencepiece(model_bytes(pieces, normalizer={3: 0})).added_tokens[3]
     assert (token.content, token.normalized, token.literal) == ("▁x", True, False)
+
+
+@pytest.mark.parametrize("prefix", [0, 1])
+@pytest.mark.parametrize("both", [False, True])
+def test_pieces_with_a_literal_space(prefix: int, both: bool) -> None:
+    """SentencePiece finds none of them in a text, where spaces are U+2581; they decode to their text."""
+    lost = "a b", "b c ", "é  a", " ", "  ", " a"
+    found = ["a▁b", "c▁"] if both else []
+    pieces = [*SMALL, *(Piece(text, -99, USER_DEFINED) for text in lost),
+              Piece("b a", -99, NORMAL), *(Piece(text, 0, USER_DEFINED) for text in found)]
+    data = model_bytes(pieces, normalizer={3: prefix})
+    tok, theirs, rng = tokenizer(data), sentencepiece(data), chance_of_today("literal spaces")
+    made = ["".join(rng.choices([*lost, *found, *"ab ▁c"], k=rng.randrange(9))) for _ in range(400)]
+    compare(tok, theirs, [*SPACES, *lost, "b a", *made])
+    for i in range(len(SMALL), len(pieces)):
+        assert (tok.id_to_token(i), tok.token_to_id(pieces[i].text)) == (theirs.id_to_piece(i), i)
+        assert tok.decode([263, i]) == theirs.decode([263, i])
+    if not found:
+        text = write_tokenizer_json(tok._describe())
+        again, upstream = dstok.Tokenizer.from_str(text), Tokenizer.from_str(text)
+        assert again.get_vocab() == tok.get_vocab() == upstream.get_vocab()
+        for text in made:
+            assert again.encode(text) == tok.encode(text) == upstream.encode(text).ids
 
 
 def test_a_folder(tmp_path: Path) -> None:
