@@ -71,7 +71,8 @@ def describe_pieces(
               or (raw and piece.kind in (UNKNOWN, CONTROL, USER_DEFINED) and BLANK in piece.text)}
     merges = _rules(pieces, merged, where)
     _check_scores(pieces, merges, merged, where)
-    tokens = [None if piece.kind == UNUSED else canonical(piece.text).encode() for piece in pieces]
+    apart = {UNUSED} if raw else {UNUSED, CONTROL, UNKNOWN}  # no characters become one of these
+    tokens = [None if piece.kind in apart else canonical(piece.text).encode() for piece in pieces]
     for byte, token_id in enumerate(byte_ids):
         if token_id >= 0:
             tokens[token_id] = bytes([byte])
@@ -139,7 +140,7 @@ def _rules(pieces: Sequence[Piece], merged: set[int], where: str) -> array[int]:
                                f"{where}[{i}]")
     for i in made:
         text = pieces[i].text
-        if i in merged and not alone.issuperset(text) and _joins_any(text, ids):
+        if not alone.issuperset(text) and _joins_any(text, ids):
             char = next(char for char in text if char not in alone)
             raise UnsupportedError(f"the piece {shown(text)} with {char!r}, which is no piece", f"{where}[{i}]")
     return rules

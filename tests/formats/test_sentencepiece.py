@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,31 @@ def test_random_models(tokens: list[str], rng: Any, texts: list[str]) -> None:
         assert "score" in str(error) or "grown" in str(error)
         return
     compare(dstok.Tokenizer._of_description(model), theirs, texts)
+
+
+KINDS = st.dictionaries(st.text("ab▁ <x\n", min_size=1, max_size=4), st.sampled_from([NORMAL, USER_DEFINED, CONTROL, UNUSED]),
+                        min_size=1, max_size=9)
+
+
+@examples(60)
+@given(KINDS, st.integers(0, 1), st.randoms(use_true_random=False))
+def test_random_kinds(kinds: dict[str, int], prefix: int, rng: Any) -> None:
+    """Pieces of all types, of one character and of several, with spaces of both kinds."""
+    alone = [Piece(char, -100 - number, NORMAL) for number, char in enumerate("▁ab<x") if char not in kinds]
+    made = [Piece(text, score, kind) for (text, kind), score in zip(kinds.items(), rng.sample(range(-60, 0), len(kinds)))]
+    data = model_bytes([*SMALL[:259], *made, *alone], normalizer={3: prefix})
+    with suppress(UnsupportedError, TokenizerFileError):  # two pieces of one text, and what merging makes of odd ones
+        tok = tokenizer(data)
+        compare(tok, sentencepiece(data), ["".join(rng.choices([*kinds, *"ab ▁<x\n"], k=rng.randrange(9))) for _ in range(30)])
+
+
+def test_characters_that_are_control_pieces() -> None:
+    """Such a character is spelled by its bytes; so merging must not need it."""
+    pieces = [*SMALL[:259], *SMALL[262:264], Piece("b", 0, CONTROL), Piece("é", 0, CONTROL), Piece("c", -9, NORMAL)]
+    data = model_bytes(pieces)
+    compare(tokenizer(data), sentencepiece(data), ["b", "aé b", "éa"])
+    with pytest.raises(UnsupportedError, match="the piece 'cb' with 'b', which is no piece"):
+        tokenizer(model_bytes([*pieces, Piece("cb", -70, UNUSED), Piece("cbc", -71, NORMAL)]))
 
 
 RUNS = [([2, 3, 4], True), ([2, 3, 4, 6], True), ([2, 4], True), ([2, 5, 7], False), ([3], True)]
