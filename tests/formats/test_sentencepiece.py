@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
-from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED, Piece
+from dstok.formats.pieces import CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece
 from dstok.formats.sentencepiece import describe_sentencepiece
 from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 
@@ -33,10 +33,15 @@ SPACES = ("", " ", "  ", "▁", "▁▁ ", " \n ", "\n\n", "a ▁", "\t \t", "\u
 
 
 def sentencepiece(data: bytes) -> Any:
+    return processor()(model_proto=data)
+
+
+@kept(most=1)
+def processor() -> Any:
     sys.path.append(str(judge("mistral")))  # after the packages that are installed
     from sentencepiece import SentencePieceProcessor  # type: ignore[import-not-found]
 
-    return SentencePieceProcessor(model_proto=data)
+    return SentencePieceProcessor
 
 
 def tokenizer(data: bytes) -> dstok.Tokenizer:
@@ -182,14 +187,28 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 BROKEN: list[tuple[bytes, str]] = [
     (model_bytes([*SMALL, SMALL[-1]]), "a piece of its own, found 'é' of id 266 again - at pieces[267]"),
     (model_bytes([*SMALL, Piece("", 0, NORMAL)]), "found an empty one"),
-    (model_bytes([*SMALL, Piece("x", 0, 7)]), "expected a type from 1 to 6, found 7"),
-    (model_bytes([*SMALL, Piece("x", float("nan"), NORMAL)]), "found NaN"),
     (model_bytes([*SMALL, Piece("<0xag>", 0, 6)]), "expected the spelling of a byte, found '<0xag>'"),
     (model_bytes()[:-3], "the file is cut short or damaged"),
-    (message([(1, message([(1, b"\xff")]))]), "expected a piece in UTF-8"),
     (message([(1, 5)]), "expected bytes, found a number"),
-    (b"\x0b", "wire type 3"),
-    (b"\x08" + b"\xff" * 11, "more than ten bytes"),
+    (b"\x3b", "wire type 3"),
+    (b"\x38" + b"\xff" * 11, "more than 10 bytes"),
+    *((model_bytes(**changes), said) for changes, said in (
+        ({"pieces": [piece for piece in SMALL if piece.text != "<0xFF>"]}, "found none for <0xFF> - at pieces"),
+        ({"pieces": [piece._replace(kind=NORMAL) if piece.text == "<0xC0>" else piece for piece in SMALL]}, "found none for <0xC0>"),
+        ({"pieces": [*SMALL, Piece("<unk2>", 0, UNKNOWN)]}, "expected one unknown piece, of type 2, found another - at pieces[267]"),
+        ({"pieces": [*SMALL, Piece("a\0", 0, USER_DEFINED)]}, "without the character U+0000"),
+        ({"more": [(0, 1)]}, "expected a field's number from 1 to 536870911, found 0"),
+        ({"trainer": {0: 1}}, "found 0"), ({"normalizer": {0: b""}}, "found 0"), ({"more": [(1 << 29, b"")]}, "found 536870912"),
+        ({"trainer": {35: b"\x01"}}, "expected a number, found bytes"))),
+    (model_bytes() + b"\x80\x80\x80\x80\x80\x01", "expected a number, found the end or more than 5 bytes - at byte 4534"),
+]
+STRICTER: list[tuple[bytes, str]] = [  # SentencePiece skips a field of another type, or takes it for its default
+    (model_bytes(normalizer={3: b""}), "expected a number, found bytes - at byte"),
+    (model_bytes(more=[(1, message([(1, b"x"), (2, 3)]))]), "expected 32 bits, found a number"),
+    (model_bytes([*SMALL, Piece("x", 0, 7)]), "expected a type from 1 to 6, found 7"),
+    (model_bytes([*SMALL, Piece("x", float("nan"), NORMAL)]), "found NaN"),
+    (message([(1, message([(1, b"\xff")]))]) + model_bytes(), "expected a piece in UTF-8"),
+    (model_bytes() + b"\x3b\x3c", "wire type 3"),
 ]
 
 
@@ -200,11 +219,39 @@ def test_refused(changes: dict[str, Any], said: str) -> None:
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize(("data", "said"), BROKEN)
+@pytest.mark.parametrize(("data", "said"), [*BROKEN, *STRICTER])
 def test_broken(data: bytes, said: str) -> None:
     with pytest.raises(TokenizerFileError) as caught:
         describe_sentencepiece(data)
     assert said in str(caught.value)
+    if (data, said) in BROKEN:
+        with pytest.raises(RuntimeError):
+            sentencepiece(data)
+    else:
+        sentencepiece(data)
+
+
+def test_settings_in_two_parts() -> None:
+    """They are one message, of which the last value counts."""
+    data = model_bytes(normalizer={3: 0}, more=[(3, message([(3, 1)])), (2, message([(3, 2)]))])
+    compare(tokenizer(data), sentencepiece(data), ["ab", " ab"])
+
+
+def test_damaged_bytes() -> None:
+    """What SentencePiece does not load is refused."""
+    rng, whole, verdicts = chance_of_today("damaged"), model_bytes(), set()
+    for _ in range(300):
+        at, data = rng.choice([rng.randrange(len(whole)), rng.randrange(len(whole) - 60, len(whole))]), bytearray(whole)
+        data[at : at + rng.randrange(2)] = bytes([rng.choice([0, 1, 8, 255, rng.randrange(256)])][: rng.randrange(2)])
+        try:
+            sentencepiece(bytes(data))
+        except (RuntimeError, UnicodeDecodeError):
+            with pytest.raises((TokenizerFileError, UnsupportedError)):
+                describe_sentencepiece(bytes(data))
+            verdicts.add(False)
+        else:
+            verdicts.add(True)
+    assert verdicts == {False, True}
 
 
 # Folders of the hub
