@@ -20,14 +20,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.character_shape import byte_spelling
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.json_value import Value, load_json
 from dstok.formats.pieces import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Piece, describe_pieces
-from dstok.formats.tokenizer_config import read_tokenizer_config
+from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
 
 __all__ = ["describe_sentencepiece", "pieces_of"]
 
@@ -125,18 +124,15 @@ def _ends(trainer: _Fields, pieces: list[Piece]) -> TokenizerConfig:
 
 def _tokens_beside(settings: Value, pieces: list[Piece], known: list[AddedToken]) -> Iterator[AddedToken]:
     """The further tokens in `added_tokens_decoder`."""
-    listed, contents = settings.get("added_tokens_decoder"), {token.content for token in known}
-    for key in listed.object() if listed is not None else ():
-        entry = listed.need(key)  # type: ignore[union-attr]
+    contents = {token.content for token in known}
+    for number, entry in entries_by_id(settings.get("added_tokens_decoder")).items():
         content = entry.need("content")
-        if not key.isdecimal() or len(key) > 9 or int(key) >= MAX_IDS:
-            entry.wrong(f"an id below {MAX_IDS}")
-        if int(key) < len(pieces) and pieces[int(key)].text != content.text():
-            content.wrong(f"the piece {pieces[int(key)].text!r}")
+        if number < len(pieces) and pieces[number].text != content.text():
+            content.wrong(f"the piece {pieces[number].text!r}")
         if content.text() in contents:
             continue
         flags = {name: entry.need(name).boolean() for name in ("single_word", "lstrip", "rstrip", "special")}
-        yield AddedToken(int(key), content.text(), **flags)
+        yield AddedToken(number, content.text(), **flags)
 
 
 def _check_names(added: bytes | None, tokens: list[AddedToken]) -> None:
