@@ -9,8 +9,8 @@ Source: Polars 2.1, pandas 3.1, DuckDB 2.0.
 >>> from dstok.integrations import columns
 >>> columns.register(pl)
 >>> tok, frame = dstok.load("deepseek-v3"), pl.DataFrame({"text": ["Hello world", None]})
->>> frame.select(ids=pl.col("text").dstok.encode(tok), n=pl.col("text").dstok.count(tok)).to_dict(as_series=False)
-{'ids': [[19923, 2058], None], 'n': [2, None]}
+>>> frame.select(ids=pl.col("text").dstok.encode(tok), n=pl.col("text").dstok.count(tok)).rows()
+[([19923, 2058], 2), (None, None)]
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ def register_functions(
     connection: Any, by: Tokenizer | Splitter, name: str, *, unit: Unit = "bytes", special: Special = "all",
     errors: Errors = "strict",
 ) -> None:
-    """Adds functions of SQL to a connection of DuckDB, named `name` and the call after it; null gives null.
+    """Adds functions of SQL to a connection of DuckDB, named `name`, "_" and the call; null gives null.
 
-    Of a tokenizer: `_encode` (`UINTEGER[]`), `_count` (`BIGINT`), `_truncate` with the number of ids as second
-    argument (`VARCHAR`), `_decode` of `UINTEGER[]` (`VARCHAR`). Of a splitter: `_spans`
-    (`STRUCT("start" INTEGER, "end" INTEGER)[]`, in `unit`), `_split` (`VARCHAR[]`), `_count` (`BIGINT`).
+    Of a tokenizer: encode (`UINTEGER[]`), count (`BIGINT`), truncate with the number of ids as second argument
+    (`VARCHAR`), decode of `UINTEGER[]` (`VARCHAR`). Of a splitter: spans
+    (`STRUCT("start" INTEGER, "end" INTEGER)[]`, in `unit`), split (`VARCHAR[]`), count (`BIGINT`).
 
     >>> import dstok, duckdb
     >>> from dstok.integrations import columns
