@@ -1,6 +1,7 @@
 """Arrow arrays: text to ids and back, without Python objects. Extra: `pip install "dstok[arrow]"`. Docs: docs/arrow.md.
 
     encode, count    an array of texts -> an array of lists of ids; of the numbers of ids
+    truncate         an array of texts -> an array of texts of at most so many ids
     decode           an array of lists of ids -> an array of texts
     conversations    conversations -> a table of ids, labels and the message of each id, for training
     spans, split     an array of texts -> an array of lists of the pieces from a `Splitter`, as places or texts
@@ -22,11 +23,13 @@ try:
     from dstok.arrow.column_encoder import ColumnEncoder
     from dstok.arrow.conversations import conversations
     from dstok.arrow.decoding import decode
-    from dstok.arrow.encoding import count, encode
+    from dstok.arrow.encoding import count, encode, truncate
     from dstok.arrow.splitting import number_of_pieces, spans, split
 except ModuleNotFoundError as error:
     if error.name != "pyarrow":
         raise
     raise DstokError('dstok.arrow needs pyarrow: pip install "dstok[arrow]"') from None
 
-__all__ = ["ColumnEncoder", "conversations", "count", "decode", "encode", "number_of_pieces", "spans", "split"]
+__all__ = [
+    "ColumnEncoder", "conversations", "count", "decode", "encode", "number_of_pieces", "spans", "split", "truncate",
+]

@@ -9,6 +9,7 @@ Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictiona
 
 from __future__ import annotations
 
+from types import UnionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,10 @@ import pyarrow as pa
 from dstok.arrow.soundness import check
 from dstok.core.text._rows import Rows
 from dstok.errors import ArgumentError, TextError
+from dstok.splitting.splitter import Splitter
+from dstok.tokenizer import Tokenizer
 
-__all__ = ["TEXTS", "Chunk", "Column", "column_of", "pieces_of"]
+__all__ = ["TEXTS", "Chunk", "Column", "check_argument", "column_of", "pieces_of"]
 
 VIEW = 16    # bytes of a view: length, then the text, or its first four bytes, a buffer's number, a place there
 INLINE = 12  # bytes of a text that lies in its view
@@ -79,6 +82,16 @@ class Column(NamedTuple):
             text -= len(chunk.owners)
             before += len(chunk.owners) if chunk.places is None else len(chunk.places)
         raise IndexError(text)
+
+
+def check_argument(given: object, wanted: type | UnionType) -> None:
+    """Raises `ArgumentError` if the first argument of a call is no `Tokenizer`, no `Splitter`, or neither of both."""
+    if not isinstance(given, wanted):
+        kinds = {Tokenizer: 'a Tokenizer, such as dstok.load("deepseek-v3")',
+                 Splitter: 'a Splitter, such as dstok.Splitter.preset("gpt-2")'}
+        expected = " or ".join(text for kind, text in kinds.items() if issubclass(kind, wanted))
+        raise ArgumentError(f"expected {expected}, found {type(given).__name__}",
+                            "tok" if wanted is Tokenizer else "splitter" if wanted is Splitter else "by")
 
 
 def _one(parts: list[Any], dtype: type) -> Any:

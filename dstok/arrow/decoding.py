@@ -8,21 +8,19 @@ Invariant: row i is `Tokenizer.decode` of list i; a null row is null. A null amo
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dstok.arrow.columns import pieces_of
+from dstok.arrow.columns import check_argument, pieces_of
 from dstok.arrow.soundness import check
 from dstok.base.texts import Errors
 from dstok.calls.decoding import decode_lists
 from dstok.errors import ArgumentError, UnknownIdError
-
-if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import Tokenizer
 
 __all__ = ["decode"]
 
@@ -42,6 +40,7 @@ def decode(tok: Tokenizer, lists: Any, *, skip_special_tokens: bool = False, err
     >>> arrow.decode(dstok.load("deepseek-v3"), pyarrow.array([[19923, 2058], None])).to_pylist()
     ['Hello world', None]
     """
+    check_argument(tok, Tokenizer)
     pieces, kind, chunked = pieces_of(lists)
     content = getattr(kind, "value_type", None)
     if not _is_list(kind) or not (pa.types.is_integer(content) or pa.types.is_null(content)):

@@ -14,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dstok.arrow.columns import Chunk, Column, column_of
+from dstok.arrow.columns import Chunk, Column, check_argument, column_of
 from dstok.base.ids import Dtype, checked_dtype, in_dtype
 from dstok.base.texts import Errors, Special
 from dstok.calls.batches import count_rows, encode_rows
 from dstok.errors import SpecialTokenError, TextError
+from dstok.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
+    from dstok.calls.sides import Side
 
-__all__ = ["LIMIT", "count", "counts_of", "encode", "encode_and_count", "joined", "rows_named", "total"]
+__all__ = ["LIMIT", "count", "counts_of", "encode", "encode_and_count", "joined", "rows_named", "total", "truncate"]
 
 LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
@@ -55,6 +56,7 @@ def encode(
 def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> tuple[Any, Any]:
     """The results of `encode` and of `count`."""
     content = pa.type_for_alias(checked_dtype(dtype))
+    check_argument(tok, Tokenizer)
     column = column_of(array)
     with rows_named(column):
         ids, lengths = encode_rows(tok, column.rows(), column.present(), **options)
@@ -81,11 +83,53 @@ def count(
     >>> arrow.count(dstok.load("deepseek-v3"), pyarrow.array(["Hello world", None])).to_pylist()
     [2, None]
     """
+    check_argument(tok, Tokenizer)
     column = column_of(array)
     with rows_named(column):
         lengths = count_rows(tok, column.rows(), column.present(), threads=threads, special=special, add_bos=add_bos,
                              add_eos=add_eos, errors=errors)
     return counts_of(column, lengths)
+
+
+def truncate(
+    tok: Tokenizer, array: Any, max_tokens: int, *, truncation_side: Side = "right", special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> Any:
+    """Each text of an Arrow array cut to at most `max_tokens` ids, as `StringArray`; a null text stays null.
+
+    `array` as for `encode`; a large array, and one with more bytes than 31 bits can count, gives a `LargeStringArray`.
+    Keywords and errors as for `Tokenizer.truncate`; `TextError` and `SpecialTokenError` name the row.
+
+    >>> import dstok, pyarrow
+    >>> from dstok import arrow
+    >>> arrow.truncate(dstok.load("deepseek-v3"), pyarrow.array(["Hello wide world", None]), 2).to_pylist()
+    ['Hello wide', None]
+    """
+    check_argument(tok, Tokenizer)
+    column = column_of(array)
+    large = column.large or any(total(chunk, chunk.lengths) > LIMIT for chunk in column.chunks)
+    kind = pa.large_string() if large else pa.string()
+
+    def cut(text: bytes) -> bytes:
+        return tok.truncate(text, max_tokens, truncation_side=truncation_side, special=special, add_bos=add_bos,
+                            add_eos=add_eos, errors=errors)
+
+    cut(b"")  # an argument that no text can have is told without one
+    rows, kept = column.rows(), list[bytes | None]()
+    with rows_named(column):
+        for row, present in enumerate(column.present().tolist()):
+            try:
+                kept.append(cut(rows[row]) if present else None)
+            except TextError as error:
+                raise TextError(error.message, error.offset, len(kept)) from None
+            except SpecialTokenError as error:
+                raise SpecialTokenError(error.token, error.offset, len(kept)) from None
+    arrays, at = [], 0
+    for chunk in column.chunks:
+        texts = pa.array(kept[at : at + len(chunk.owners)], kind)
+        arrays.append(texts if chunk.places is None else texts.take(chunk.places))
+        at += len(chunk.owners)
+    return joined(column, arrays, kind)
 
 
 def counts_of(column: Column, lengths: npt.NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:

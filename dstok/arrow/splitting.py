@@ -14,17 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dstok.arrow.columns import Chunk, Column, column_of
+from dstok.arrow.columns import Chunk, Column, check_argument, column_of
 from dstok.arrow.encoding import LIMIT, counts_of, joined, rows_named, total
 from dstok.base.texts import Errors, replaces_faults
 from dstok.core.run._offsets import in_characters
 from dstok.core.text._rows import Rows
 from dstok.errors import DstokError
 from dstok.splitting.batches import count_rows, span_rows
+from dstok.splitting.splitter import Splitter
 from dstok.splitting.texts import checked_unit
 
 if TYPE_CHECKING:
-    from dstok.splitting.splitter import Splitter
     from dstok.splitting.texts import Unit
 
 __all__ = ["number_of_pieces", "spans", "split"]
@@ -97,6 +97,7 @@ def number_of_pieces(splitter: Splitter, array: Any, *, threads: int = 1, errors
     >>> arrow.number_of_pieces(dstok.Splitter.preset("gpt-2"), pyarrow.array(["it's 42", None])).to_pylist()
     [3, None]
     """
+    check_argument(splitter, Splitter)
     column = _read(array, errors)
     with rows_named(column):
         return counts_of(column, np.diff(count_rows(splitter.span_pass, column.rows(), column.lengths(), threads)))
@@ -120,6 +121,7 @@ class _Found(NamedTuple):
 
 
 def _found(splitter: Splitter, array: Any, threads: int, errors: Errors) -> _Found:
+    check_argument(splitter, Splitter)
     column = _read(array, errors)
     with rows_named(column):
         return _Found(column, *span_rows(splitter.span_pass, column.rows(), column.lengths(), threads))

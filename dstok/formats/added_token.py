@@ -15,7 +15,7 @@ class AddedToken(NamedTuple):
 
     literal: does decoding give the text as it is, as tiktoken does, even if it is also a spelling in the byte-level
         alphabet? Upstream's decoder takes every such added token for a spelling; see `decoded_bytes`.
-        With `normalized`, the normalized text has this very text.
+        With `normalized`, the normalized text has this very text, with a space for U+2581.
     """
 
     id: int

@@ -165,15 +165,20 @@ def byte_of_token(text: str) -> int | None:
 
 
 def canonical_tokens(vocab: dict[str, int], path: str) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
-    """The tokens by id, and the ids whose text is empty. Raises `UnsupportedError` for two tokens of one text."""
+    """The tokens by id, and the ids that no text has: without a text, or with a space, where texts have U+2581.
+
+    Raises `UnsupportedError` for two tokens of one text.
+    """
     tokens: list[bytes | None] = [None] * (max(vocab.values()) + 1)
     for text, token_id in vocab.items():
         byte = byte_of_token(text)
-        if " " in text or (byte is not None and text != byte_spelling(byte)):
-            kind = "a space" if " " in text else f"another spelling of the byte 0x{byte:02X}"
-            raise UnsupportedError(f"the token {shown(text)} with {kind}", join_path(path, text))
+        if byte is not None and text != byte_spelling(byte):
+            raise UnsupportedError(f"the token {shown(text)} with another spelling of the byte 0x{byte:02X}",
+                                   join_path(path, text))
+        if " " in text and BLANK in text:
+            raise UnsupportedError(f"the token {shown(text)} with a space and U+2581", join_path(path, text))
         tokens[token_id] = canonical(text).encode() if byte is None else bytes([byte])
-    return tuple(tokens), frozenset([vocab[""]] if "" in vocab else [])
+    return tuple(tokens), frozenset(token_id for text, token_id in vocab.items() if not text or " " in text)
 
 
 def refuse_byte_merges(merges: array[int], byte_ids: Sequence[int], path: str) -> None:

@@ -88,8 +88,8 @@ class ModelDescription:
     splits: the pre-tokenizer's steps, with ByteLevel's own regex if it is used.
     tokens: by id, the bytes of each entry of the vocabulary; None where an id has none. Added tokens above
         the vocabulary are not in here: its length is the largest id of the vocabulary + 1.
-    raw_ids: ids of the vocabulary that BPE can never make, because their spelling is not in the byte-level alphabet;
-        their bytes are the UTF-8 of their spelling.
+    raw_ids: ids of the vocabulary that BPE can never make, because their spelling is not in the byte-level alphabet, or
+        has a space in a model of characters; their bytes are the UTF-8 of their spelling.
     merges: typecode "I", flat: left id, right id, merged id, in the order of rank. A merge with a raw id can never
         happen and is not in here.
     added_tokens: in the order of the file.

@@ -26,7 +26,7 @@ from dstok.base.paths import StrPath, replacing
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
-from dstok.formats.gguf_file import TOKENS, need, read_gguf, strings, token_config, token_types
+from dstok.formats.gguf_file import MERGES, TOKENS, need, read_gguf, strings, token_config, token_types
 from dstok.formats.gguf_llama import describe_llama, scores_of, told_of_pieces
 from dstok.formats.json_value import shown
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, family_base, family_of_pre, find_family
@@ -38,7 +38,7 @@ from dstok.formats.upstream import NEWEST
 
 __all__ = ["describe_gguf", "write_gguf"]
 
-MERGES, PRE = "tokenizer.ggml.merges", "tokenizer.ggml.pre"
+PRE = "tokenizer.ggml.pre"
 
 
 # Reading

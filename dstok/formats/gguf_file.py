@@ -3,7 +3,8 @@
 In: a path. Out: the metadata as a dictionary, and its values with their types checked. The reader does not look at
 tensors.
 Invariant: the file is mapped, and a length is believed only if the bytes are there. A damaged file is a
-`TokenizerFileError` with the file offset, in time and memory in proportion to the file.
+`TokenizerFileError` with the file offset, in time in proportion to the file. An array becomes a list only if it is one
+of `ARRAYS`; of another one only the number of its values is kept.
 Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
 
 The reader of the package `gguf` is no substitute: it makes two numpy arrays for each string and number, and an array
@@ -18,14 +19,22 @@ import struct
 from typing import Any, NoReturn
 
 from dstok.base.paths import StrPath
-from dstok.errors import TokenizerFileError
+from dstok.core.merge._pairs import MAX_IDS
+from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC as MAGIC
 from dstok.formats.description import TokenizerConfig
 from dstok.formats.json_value import shown
 
-__all__ = ["TOKENS", "TYPES", "need", "read_gguf", "strings", "token_config", "token_types", "typed"]
+__all__ = [
+    "ARRAYS", "MERGES", "SCORES", "TOKENS", "TYPES", "need", "read_gguf", "strings", "token_config", "token_types",
+    "typed",
+]
 
 TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+MERGES, SCORES = "tokenizer.ggml.merges", "tokenizer.ggml.scores"
+ARRAYS = frozenset([TOKENS, TYPES, MERGES, SCORES])  # those that are read
+MAX_VALUES = 4 * MAX_IDS  # of one of them: more than a vocabulary and its merges have
+MAX_KEYS = 1 << 16
 
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
@@ -33,7 +42,10 @@ SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 
 
 def read_gguf(path: StrPath) -> dict[str, Any]:
-    """The metadata: numbers, bools, strings, and lists of these. Raises `TokenizerFileError` and `OSError`."""
+    """The metadata: numbers, bools, strings, lists of these; for arrays that nobody reads a `range` of their length.
+
+    Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
+    """
     with open(path, "rb") as file:
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -59,12 +71,15 @@ class _Reader:
             self.broken(f"expected GGUF version 2 or 3, little-endian, found {version}", 4)
         self.number("Q")  # tensors
         values: dict[str, Any] = {}
-        for _ in range(self.count(13)):  # a key's length, its type, and a value of one byte
+        keys = self.count(13)  # a key's length, its type, and a value of one byte
+        if keys > MAX_KEYS:
+            raise UnsupportedError(f"more than {MAX_KEYS} keys", "byte 16")
+        for _ in range(keys):
             start = self.at
             key = self.string()
             if key in values:
                 self.broken(f"expected a new key, found {key[:80]!r} again", start)
-            values[key] = self.value()
+            values[key] = self.value(key)
         return values
 
     def broken(self, message: str, at: int) -> NoReturn:
@@ -97,30 +112,42 @@ class _Reader:
         except UnicodeDecodeError as error:
             self.broken(f"not UTF-8: {error.reason}", self.at - len(data) + error.start)
 
-    def value(self) -> Any:
-        start = self.at
-        kind = self.number("I")
-        return self.array() if kind == ARRAY else self.single(kind, start)
+    def value(self, key: str) -> Any:
+        kind = self.kind()
+        if kind == ARRAY:
+            return self.array(key)
+        return self.string() if kind == STRING else self.number(SCALARS[kind])
 
-    def single(self, kind: int, start: int) -> Any:
-        if kind == STRING:
-            return self.string()
-        if kind not in SCALARS:
+    def kind(self) -> int:
+        start = self.at
+        kind: int = self.number("I")
+        if kind not in (STRING, ARRAY) and kind not in SCALARS:
             self.broken(f"expected a type from 0 to 12, found {kind}", start)
-        return self.number(SCALARS[kind])
+        return kind
 
-    def array(self) -> list[Any]:
-        start = self.at
-        kind = self.number("I")
+    def array(self, key: str) -> list[Any] | range:
+        start, kind = self.at, self.kind()
         if kind == ARRAY:
             self.broken("expected an array of numbers or strings, found one of arrays", start)
-        if kind == STRING:
-            return [self.string() for _ in range(self.count(8))]
-        if kind not in SCALARS:
-            self.broken(f"expected a type from 0 to 12, found {kind}", start)
-        size = struct.calcsize(SCALARS[kind])
+        size = 8 if kind == STRING else struct.calcsize(SCALARS[kind])
         count = self.count(size)
+        if key not in ARRAYS:
+            self.skip(count, size, kind == STRING)
+            return range(count)
+        if count > MAX_VALUES:
+            raise UnsupportedError(f"more than {MAX_VALUES} values", key)
+        if kind == STRING:
+            return [self.string() for _ in range(count)]
         return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size)))
+
+    def skip(self, count: int, size: int, strings: bool) -> None:
+        """Passes over the values of an array; numbers are known to be there."""
+        if not strings:
+            self.at += count * size
+            return
+        for _ in range(count):
+            length = self.count(1)
+            self.at += length
 
 
 # Values of a type
@@ -137,7 +164,7 @@ def typed(values: dict[str, Any], key: str, kind: type) -> Any:
     """The value of a key, or None. Raises `TokenizerFileError` for another type."""
     value = values.get(key)
     if value is not None and type(value) is not kind:
-        found = f"an array of {len(value)}" if isinstance(value, list) else shown(value)
+        found = f"an array of {len(value)}" if isinstance(value, list | range) else shown(value)
         raise TokenizerFileError(f"expected a value of type {kind.__name__}, found {found}", key)
     return value
 

@@ -25,13 +25,13 @@ from dstok.core.merge._pairs import live_merges
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.character_shape import BLANK
 from dstok.formats.description import ModelDescription
-from dstok.formats.gguf_file import TOKENS, need, strings, token_config, token_types, typed
+from dstok.formats.gguf_file import SCORES, TOKENS, need, strings, token_config, token_types, typed
 from dstok.formats.json_value import shown
 from dstok.formats.pieces import BYTE, NORMAL, Piece, describe_pieces
 
 __all__ = ["describe_llama", "scores_of", "told_of_pieces"]
 
-SCORES, PREFIX = "tokenizer.ggml.scores", "tokenizer.ggml.add_space_prefix"
+PREFIX = "tokenizer.ggml.add_space_prefix"
 PHI_3 = ("phi-3", "phi3")  # in `general.name`, in any case
 PHI_3_BARE = ("<unk>", "<s>", "<|endoftext|>")  # after these white space stays there, too
 

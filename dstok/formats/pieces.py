@@ -52,7 +52,8 @@ def describe_pieces(
 
     prefix, strip: as in `CharacterShape`. Control tokens and the unknown token are special; user-defined ones are
     added tokens, too. raw: added tokens are found in the raw text. So merging can make those with U+2581, of spaces;
-    the others are taken out before. Raises `UnsupportedError` and `TokenizerFileError`.
+    the others are taken out before. A piece with a literal space that is looked for after spaces became U+2581 stands
+    in no text: its id is a raw one. Raises `UnsupportedError` and `TokenizerFileError`.
 
     >>> texts = "<unk>", *map(byte_spelling, range(256)), "▁", "a", "▁a"
     >>> kinds = UNKNOWN, *[BYTE] * 256, *[NORMAL] * 3
@@ -62,37 +63,40 @@ def describe_pieces(
     """
     if len(pieces) > MAX_IDS:
         raise UnsupportedError(f"more than {MAX_IDS} pieces", where)
-    ids = _ids(pieces, where)
+    lost = {i for i, piece in enumerate(pieces)
+            if " " in piece.text and (piece.kind == NORMAL or (piece.kind == USER_DEFINED and not raw))}
+    ids = _ids(pieces, lost, where)
     byte_ids = _byte_ids(pieces, ids, where)
-    merged = {i for i, piece in enumerate(pieces) if piece.kind == NORMAL
+    merged = {i for i, piece in enumerate(pieces) if (piece.kind == NORMAL and i not in lost)
               or (raw and piece.kind in (UNKNOWN, CONTROL, USER_DEFINED) and BLANK in piece.text)}
     merges = _rules(pieces, merged, where)
     _check_scores(pieces, merges, merged, where)
-    tokens = [None if piece.kind == UNUSED else canonical(piece.text).encode() for piece in pieces]
+    apart = {UNUSED} if raw else {UNUSED, CONTROL, UNKNOWN}  # no characters become one of these
+    tokens = [None if piece.kind in apart else canonical(piece.text).encode() for piece in pieces]
     for byte, token_id in enumerate(byte_ids):
         if token_id >= 0:
             tokens[token_id] = bytes([byte])
     shape = CharacterShape(prefix, False, strip, byte_ids)
     added = tuple(AddedToken(i, piece.text, special=piece.kind != USER_DEFINED) for i, piece in enumerate(pieces)
-                  if piece.kind in (UNKNOWN, CONTROL, USER_DEFINED))
+                  if piece.kind in (UNKNOWN, CONTROL, USER_DEFINED) and i not in lost)
     places = {f"added_tokens[{number}]": f"{where}[{token.id}]" for number, token in enumerate(added)}
-    return ModelDescription((), tuple(tokens), frozenset(), merges, added, False,
+    return ModelDescription((), tuple(tokens), frozenset(lost), merges, added, False,
                             normalizer=canonical_steps(shape, where), characters=shape,
                             places={"vocab": where, "merges": where, **places})
 
 
-def _ids(pieces: Sequence[Piece], where: str) -> dict[str, int]:
-    """The ids by text. No two pieces have one, spaces written either way."""
+def _ids(pieces: Sequence[Piece], lost: set[int], where: str) -> dict[str, int]:
+    """The ids by text, with U+2581 for spaces but in `lost` pieces. No two pieces have one."""
     ids: dict[str, int] = {}
     for i, piece in enumerate(pieces):
         if not piece.text:
             raise TokenizerFileError("expected a piece, found an empty one", f"{where}[{i}]")
-        if ids.setdefault(canonical(piece.text), i) != i:
-            owner = ids[canonical(piece.text)]
+        owner = ids.setdefault(piece.text if i in lost else piece.text.replace(" ", BLANK), i)
+        if owner != i:
             raise TokenizerFileError(f"expected a piece of its own, found {shown(piece.text)} of id {owner} again",
                                      f"{where}[{i}]")
-        if piece.kind == NORMAL and " " in piece.text:
-            raise UnsupportedError(f"the piece {shown(piece.text)} with a space", f"{where}[{i}]")
+        if i in lost and BLANK in piece.text:
+            raise UnsupportedError(f"the piece {shown(piece.text)} with a space and U+2581", f"{where}[{i}]")
         if piece.score != piece.score:
             raise TokenizerFileError("expected a score, found NaN", f"{where}[{i}]")
     return ids
@@ -103,7 +107,7 @@ def _byte_ids(pieces: Sequence[Piece], ids: dict[str, int], where: str) -> tuple
     found = [ids.get(byte_spelling(byte), -1) for byte in range(256)]
     found = [i if i >= 0 and pieces[i].kind == BYTE else -1 for i in found]
     for byte, token_id in enumerate(found):
-        owner = ids.get(chr(byte)) if byte < 0x80 else None
+        owner = ids.get(BLANK if byte == ord(" ") else chr(byte)) if byte < 0x80 else None
         alone = owner is not None and pieces[owner].kind in (NORMAL, USER_DEFINED)
         if not alone and byte not in NOT_IN_UTF_8 and (token_id < 0 or byte == ord(" ")):
             missing = BLANK if byte == ord(" ") else byte_spelling(byte)
@@ -136,7 +140,7 @@ def _rules(pieces: Sequence[Piece], merged: set[int], where: str) -> array[int]:
                                f"{where}[{i}]")
     for i in made:
         text = pieces[i].text
-        if i in merged and not alone.issuperset(text) and _joins_any(text, ids):
+        if not alone.issuperset(text) and _joins_any(text, ids):
             char = next(char for char in text if char not in alone)
             raise UnsupportedError(f"the piece {shown(text)} with {char!r}, which is no piece", f"{where}[{i}]")
     return rules

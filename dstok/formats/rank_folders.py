@@ -27,7 +27,7 @@ from dstok.formats.description import ModelDescription, NormalizerStep
 from dstok.formats.json_value import load_json, read_text
 from dstok.formats.kinds import contents
 from dstok.formats.tiktoken import describe_tiktoken
-from dstok.formats.tokenizer_config import read_tokenizer_config
+from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
 
 __all__ = ["WRAPPERS", "describe_folder"]
 
@@ -102,15 +102,16 @@ def _kimi(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelD
     data = _beside(path, "tokenizer_config.json")
     if data is None:
         raise TokenizerFileError("expected a tokenizer_config.json beside the rank file, found none")
-    named = load_json(data, "tokenizer_config.json: ").need("added_tokens_decoder")
+    decoder = load_json(data, "tokenizer_config.json: ").need("added_tokens_decoder")
+    named = entries_by_id(decoder)
     first = len(ranks)
     special: dict[str, int] = {}
     plain = set[int]()
     for number in range(first, first + _KIMI_RESERVED):
-        entry = named.get(str(number))
+        entry = named.get(number)
         content = f"<|reserved_token_{number}|>" if entry is None else entry.need("content").text()
         if special.setdefault(content, number) != number:
-            (named if entry is None else entry.need("content")).wrong("each token once")
+            (decoder if entry is None else entry.need("content")).wrong("each token once")
         if entry is not None and not entry.need("special").boolean():
             plain.add(number)
     model = describe_tiktoken(ranks, wrapper.pattern, special)

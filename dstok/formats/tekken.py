@@ -2,7 +2,8 @@ r"""tekken.json -> `ModelDescription`: the tokenizer file of Mistral's models.
 
 In: the root of a tekken.json. Out: a description, by way of tiktoken's ranks (tiktoken.py).
 Invariant: with `special="none"` the ids are those of mistral-common's own tokenizer, which finds no special token
-in a text. A file that mistral-common does not load is refused, with its JSON path.
+in a text. A file that mistral-common does not load is refused, with its JSON path. But the settings of images, audio
+and requests in it, which change no id, are not read.
 Source: mistral-common 1.13.1; tests/formats/test_tekken.py compares with it.
 
 Rules that the file does not state:
@@ -21,13 +22,14 @@ from dataclasses import replace
 
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.formats.description import ModelDescription, TokenizerConfig
-from dstok.formats.json_value import Value
+from dstok.formats.json_value import Value, shown
 from dstok.formats.tiktoken import describe_tiktoken
 
 __all__ = ["describe_tekken", "is_tekken"]
 
 VERSIONS = ("v1", "v2", "v3", "v7", "v11", "v13", "v15")
 LISTING = VERSIONS[4:]  # those that must list their special tokens
+_ENTRY = frozenset(["rank", "token_bytes", "token_str"])
 _SPECIAL_TOKENS = (
     "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
     "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]",
@@ -64,8 +66,10 @@ def describe_tekken(file: Value) -> ModelDescription:
 
 def _token(entry: Value, rank: int) -> bytes:
     """The bytes of the entry of `vocab` with this rank."""
-    if entry.need("rank").value != rank:
-        entry.need("rank").wrong(f"the rank {rank}")
+    _check_rank(entry, rank)
+    for key in _ENTRY ^ entry.object().keys():
+        entry.wrong(f"the keys {', '.join(sorted(_ENTRY))} and no others, of which {shown(key)} is "
+                    f"{'missing' if key in _ENTRY else 'none'}")
     try:
         token = b64decode(entry.need("token_bytes").text(), validate=True)
     except (ValueError, binascii.Error):
@@ -75,17 +79,31 @@ def _token(entry: Value, rank: int) -> bytes:
     return token
 
 
+def _check_rank(entry: Value, rank: int) -> None:
+    found = entry.need("rank")
+    if type(found.value) is not int or found.value != rank:  # tiktoken takes no 7.0
+        found.wrong(f"the rank {rank}")
+
+
+def _check_version(file: Value, version: Value) -> None:
+    if version.text() not in VERSIONS:
+        version.unsupported(f"expected one of the versions {', '.join(VERSIONS)}, found {version.text()[:40]!r}")
+    number = VERSIONS.index(version.text())
+    if file.member("multimodal").value and number > VERSIONS.index("v11"):
+        file.member("multimodal").wrong(f"no such settings in the version {version.text()}, which has 'image'")
+    if file.get("model_settings_builder") and number < VERSIONS.index("v15"):
+        file.member("model_settings_builder").wrong(f"no such settings in the version {version.text()}, before v15")
+
+
 def _special_tokens(file: Value, config: Value) -> dict[str, int]:
     """All special tokens with their ids."""
     version, listed = config.need("version"), file.get("special_tokens")
-    if version.text() not in VERSIONS:
-        version.unsupported(f"expected one of the versions {', '.join(VERSIONS)}, found {version.text()[:40]!r}")
+    _check_version(file, version)
     if listed is None and version.text() in LISTING:
         version.wrong("a version up to v7, where the file has no special_tokens")
     found = {name: number for number, name in enumerate(_SPECIAL_TOKENS)} if listed is None else {}
     for number, token in enumerate(listed.array() if listed is not None else ()):
-        if token.need("rank").value != number:
-            token.need("rank").wrong(f"the rank {number}")
+        _check_rank(token, number)
         if found.setdefault(token.need("token_str").text(), number) != number:
             token.need("token_str").wrong("a token of its own")
     count = config.need("default_num_special_tokens").integer(MAX_IDS)

@@ -125,13 +125,13 @@ def read_ranks(data: bytes) -> dict[bytes, int]:
     """
     ranks: dict[bytes, int] = {}
     at = 0
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if line.strip():
+    for number, line in enumerate(data.splitlines(keepends=True), 1):  # at "\r", too, as tiktoken
+        if line not in (b"\n", b"\r\n", b"\r"):
             token, rank = _read_line(line, number, at)
             if token in ranks:
                 _broken(f"expected a new token, found {token[:40]!r} again", number, at)
             ranks[token] = rank
-        at += len(line) + 1
+        at += len(line)
     if not ranks:
         raise TokenizerFileError("expected lines of base64, a space and a rank, found none", "line 1 (byte 0)")
     return ranks
@@ -145,6 +145,7 @@ def _read_line(line: bytes, number: int, at: int) -> tuple[bytes, int]:
             raise ValueError
         return b64decode(token, validate=True), int(rank)
     except (ValueError, binascii.Error):
+        line = line.rstrip(b"\r\n")
         shown = line if len(line) <= 60 else line[:57] + b"..."
         _broken(f"expected base64, a space and a rank, found {shown!r}", number, at)
 

@@ -11,11 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dstok.core.merge._pairs import MAX_IDS
 from dstok.formats.description import TokenizerConfig
 from dstok.formats.json_value import Value, load_json
 
 __all__ = [
-    "TokenizerConfig", "read_generation_config", "read_token_id", "read_tokenizer_config", "write_tokenizer_config",
+    "TokenizerConfig", "entries_by_id", "read_generation_config", "read_token_id", "read_tokenizer_config",
+    "write_tokenizer_config",
 ]
 
 
@@ -47,6 +49,25 @@ def read_generation_config(text: str | bytes) -> dict[str, Any]:
     {'temperature': 0.6, 'top_p': 0.95}
     """
     return load_json(text, "generation_config.json: ").object()
+
+
+def entries_by_id(decoder: Value | None) -> dict[int, Value]:
+    """The members of an `added_tokens_decoder`: transformers takes Python's `int` of a key, so "0260" is 260.
+
+    Raises `TokenizerFileError` for a key that is no number, and for a second one of a number.
+    """
+    entries: dict[int, Value] = {}
+    for key in decoder.object() if decoder is not None else ():
+        entry = decoder.member(key)  # type: ignore[union-attr]
+        try:
+            number = int(key)
+        except ValueError:
+            number = -1
+        if not 0 <= number < MAX_IDS:
+            Value(key, entry.path).wrong(f"an id below {MAX_IDS} as the key")
+        if entries.setdefault(number, entry) is not entry:
+            Value(key, entry.path).wrong(f"each id once as a key, and {number} is one")
+    return entries
 
 
 def _templates(value: Value | None) -> dict[str | None, str]:

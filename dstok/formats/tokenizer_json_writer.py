@@ -74,9 +74,9 @@ def _parts(model: ModelDescription) -> dict[str, Any]:
 def token_spelling(model: ModelDescription, token_id: int) -> str:
     """A token as a tokenizer.json spells it."""
     token = model.tokens[token_id] or b""
-    if model.characters is not None:
-        return spelled(token, token_id, model.characters)
-    return token.decode() if token_id in model.raw_ids else spelling(token)
+    if token_id in model.raw_ids:
+        return token.decode()
+    return spelling(token) if model.characters is None else spelled(token, token_id, model.characters)
 
 
 def _added_token(index: int, token: AddedToken) -> dict[str, Any]:

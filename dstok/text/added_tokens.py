@@ -64,9 +64,10 @@ class AddedTokens:
 
     def seen(self, token: AddedToken) -> bytes:
         """The text by which a token is matched."""
-        content = token.content.encode()
-        normalized = token.normalized and not token.literal
-        return self._normalizer.normalize(content) if self._normalizer and normalized else content
+        if not (self._normalizer and token.normalized):
+            return token.content.encode()
+        return (token.content.replace("\u2581", " ").encode() if token.literal
+                else self._normalizer.normalize(token.content.encode()))
 
     def spelled(self, token: AddedToken, characters: bool) -> str:
         """The text by which a token is matched, as upstream writes it: in a model of characters with U+2581."""

@@ -23,7 +23,7 @@ __all__ = ["Vocabulary"]
 
 
 class Vocabulary:
-    """The tokens of one model. `raw_ids`: those with their text as spelling, not the byte-level alphabet.
+    """The tokens of one model. `raw_ids`: those with their text as spelling, which no text has.
 
     characters: the shape of a model of characters, whose tokens are spelled with U+2581 for a space, or as "<0x0A>".
     """
@@ -39,11 +39,13 @@ class Vocabulary:
         added = self._added_texts.get(id)
         if added is not None:
             return added
+        if id in self._raw_ids:
+            return data.decode()
         if self._characters is not None:
             from dstok.formats.character_shape import spelled  # not needed by most models
 
             return spelled(data, id, self._characters)
-        return data.decode() if id in self._raw_ids else spelling(data)
+        return spelling(data)
 
     def id_of(self, token: Text) -> int:
         """The id of a token, given as its spelling or its bytes. Raises `UnknownTokenError` and `TypeError`."""

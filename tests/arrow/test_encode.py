@@ -16,6 +16,7 @@ from text_strategies import texts as any_text
 import dstok
 from dstok import arrow
 from dstok.arrow import encoding
+from dstok.errors import ArgumentError, SpecialTokenError, TextError
 
 TYPES = [pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view()]
 TEXTS = ["Hello world", None, "", "twelve bytes", "thirteen byte", "é中文 <｜User｜>hi", None, "long " * 40_000, "end"]
@@ -38,6 +39,11 @@ def check(array: Any, texts: list[str | None], **options: Any) -> None:
         counts = arrow.count(TOK, array, threads=threads, **options)
         assert (counts.type, counts.null_count) == (pa.int64(), texts.count(None))
         assert counts.to_pylist() == [None if row is None else len(row) for row in ids]
+    for side in ("right", "left"):
+        cut = arrow.truncate(TOK, array, 3, truncation_side=side, **options)
+        cut.validate(full=True)
+        assert cut.type in (pa.string(), pa.large_string())
+        assert cut.to_pylist() == [None if text is None else TOK.truncate(text, 3, truncation_side=side, **options) for text in texts]
 
 
 @each_type
@@ -83,6 +89,30 @@ def test_what_a_null_row_holds_is_not_read(kind: pa.DataType) -> None:
     _, offsets, data = array.buffers()
     validity = pa.py_buffer(bytes([0b101]))
     check(pa.Array.from_buffers(kind, 3, [validity, offsets, data]), ["a", None, "c"])
+
+
+def test_arguments_of_the_calls() -> None:
+    words, texts, ids = dstok.Splitter(r"\w+"), pa.array(["a", "b <｜User｜>", "\ufffd"]), pa.array([[1]])
+    calls: list[tuple[Any, Any, tuple[int, ...]]] = [
+        (arrow.encode, texts, ()), (arrow.count, texts, ()), (arrow.decode, ids, ()), (arrow.truncate, texts, (1,))]
+    for wrong in (None, "deepseek-v3", 3, words):
+        for call, array, more in calls:
+            with pytest.raises(ArgumentError, match=f"expected a Tokenizer, .*, found {type(wrong).__name__}"):
+                call(wrong, array, *more)
+    splits: list[Any] = [arrow.split, arrow.spans, arrow.number_of_pieces]
+    for split in splits:
+        with pytest.raises(ArgumentError, match="expected a Splitter, .*, found Tokenizer"):
+            split(TOK, texts)
+    refusing: list[tuple[Any, Any]] = [(-1, {}), (0, {"add_bos": True}), (1, {"truncation_side": "middle"}), ("1", {})]
+    for most, options in refusing:
+        with pytest.raises(ArgumentError):
+            arrow.truncate(TOK, pa.array([], pa.string()), most, **options)
+    with pytest.raises(SpecialTokenError) as refused:
+        arrow.truncate(TOK, texts, 9, special="raise")
+    with pytest.raises(TextError) as broken:
+        arrow.truncate(TOK, pa.array([b"a", b"bc\xff"]), 9)
+    assert (refused.value.batch_index, broken.value.batch_index, broken.value.offset) == (1, 1, 2)
+    assert arrow.truncate(TOK, pa.array([b"bc\xff"]), 9, errors="replace").to_pylist() == ["bc\ufffd"]
 
 
 @each_type

@@ -22,7 +22,7 @@ import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.gguf import describe_gguf
-from dstok.formats.gguf_file import read_gguf
+from dstok.formats.gguf_file import ARRAYS, read_gguf
 from dstok.formats.llama_cpp import FAMILIES, NO_WHOLE, family_base, family_of_pre, same_pieces
 from dstok.formats.llama_cpp_hashes import CHECK_TEXT, HASHES
 from dstok.formats.tokenizer_config import TokenizerConfig
@@ -91,7 +91,8 @@ def test_our_reader_is_the_packages(tmp_path: Path) -> None:
     for file in (path, tmp_path / "y.gguf"):
         ours, theirs = read_gguf(file), GGUFReader(file)
         fields = {key: field.contents() for key, field in theirs.fields.items() if not key.startswith("GGUF.")}
-        assert ours == fields
+        assert ours == {key: value if key in ARRAYS or not isinstance(value, list) else range(len(value))
+                        for key, value in fields.items()}
 
 
 def test_built_in_models_need_no_config(tmp_path: Path) -> None:

@@ -81,6 +81,16 @@ def test_random_pieces(tmp_path: Path) -> None:
             compare(path, ["".join(rng.choices(["a", "b", "▁", " ", "c", "é", "<s>", "\n"], k=rng.randrange(14))) for _ in range(150)])
 
 
+@pytest.mark.parametrize("space", [None, False])
+def test_pieces_with_a_literal_space(space: bool | None, tmp_path: Path) -> None:
+    """llama.cpp makes none by merging; it finds the user-defined ones in the text as it is."""
+    path = tmp_path / "x.gguf"
+    more = [Piece("a b", -40, NORMAL), Piece(" c", -41, NORMAL), Piece(" ", -42, NORMAL), Piece("b c", -43, USER_DEFINED)]
+    path.write_bytes(llama_bytes([*SMALL, *more], add_space_prefix=space))
+    compare(path, ["a b", " c", "ab c a b c", "a▁b▁c", "b c b", "  a  c"])
+    assert [dstok.load(path).id_to_token(267 + i) for i in range(4)] == [piece.text for piece in more]
+
+
 def describe(pieces: Any, folder: Path, **changes: Any) -> Any:
     (folder / "y.gguf").write_bytes(llama_bytes(pieces, **changes))
     return describe_gguf(folder / "y.gguf")

@@ -265,6 +265,23 @@ def test_pieces(tmp_path: Path) -> None:
         assert "refused" in found[name], name
 
 
+def test_arrays_of_gguf_take_no_memory(tmp_path: Path) -> None:
+    """Of those that nobody reads only the length is kept; the others, and the keys, have a limit."""
+    def with_array(key: bytes, kind: int, count: int) -> bytes:
+        values = gguf_bytes({**small_values(), "x": 1})[: -len(b"x") - 16]  # the last key becomes this one
+        return values + struct.pack("<Q", len(key)) + key + struct.pack("<IIQ", 9, kind, count) + bytes(1 << 25)
+
+    keys = b"GGUF" + struct.pack("<IQQ", 3, 0, 1 << 21) + b"".join(struct.pack("<QIIB", 4, i, 0, 0) for i in range(1 << 21))
+    contents = {"numbers.gguf": with_array(b"x", 1, 1 << 25), "strings.gguf": with_array(b"x", 8, 1 << 22), "keys.gguf": keys,
+                "types.gguf": with_array(b"tokenizer.ggml.scores", 1, 1 << 25)}
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    done = subprocess.run([sys.executable, CHILD, "500", tmp_path], capture_output=True, check=True, text=True)
+    found = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert "ids" in found["numbers.gguf"] and "ids" in found["strings.gguf"]
+    assert "more than 4194304 values" in found["types.gguf"]["refused"] and "more than 65536 keys" in found["keys.gguf"]["refused"]
+
+
 def test_the_memory_limit_works(tmp_path: Path) -> None:
     """The process does end when memory runs out: a file that is larger than the limit."""
     (tmp_path / "x.json").write_bytes(b"[" + b" " * (300 << 20))

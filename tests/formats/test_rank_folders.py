@@ -98,6 +98,14 @@ def test_kimi_special_tokens(tmp_path: Path) -> None:
     assert dstok.Tokenizer.from_tiktoken(tmp_path / "tiktoken.model") == tok
 
 
+def test_kimis_ids_in_other_spellings(tmp_path: Path) -> None:
+    """transformers reads the keys by Python's `int`."""
+    named = kimi_config()["added_tokens_decoder"]
+    config = {**kimi_config(), "added_tokens_decoder": {"0259": named["259"], " 260": named["260"], "2_62": named["262"]}}
+    tok = dstok.load(folder(tmp_path, "tiktoken.model", written(SMALL), config))
+    assert tok.encode("[BOS]ab[EOS]<|tool|>") == [259, 256, 260, 262]
+
+
 def cut(text: str) -> list[str]:
     """The parts of a text that Kimi's own code gives to tiktoken, one character after the other."""
     parts = list[str]()
@@ -198,6 +206,11 @@ BROKEN: list[tuple[str, dict[str, Any] | None, str | None, type[DstokError], str
     ("tiktoken.model", {"added_tokens_decoder": {"259": {"content": 1}}}, None, TokenizerFileError, 'added_tokens_decoder["259"].content'),
     ("tiktoken.model", {"added_tokens_decoder": {"260": {"content": "<|reserved_token_259|>", "special": True}}}, None,
      TokenizerFileError, "each token once"),
+    ("tiktoken.model", {"added_tokens_decoder": {"x": {"content": "[X]", "special": True}}}, None,
+     TokenizerFileError, 'as the key, found the string \'x\' - at tokenizer_config.json: $.added_tokens_decoder.x'),
+    ("tiktoken.model", {"added_tokens_decoder": {key: {"content": key, "special": True} for key in ("260", "0260")}}, None,
+     TokenizerFileError, "each id once as a key, and 260 is one, found the string '0260'"),
+    ("tiktoken.model", {"added_tokens_decoder": {"260": None}}, None, TokenizerFileError, "expected an object, found null"),
     ("tiktoken.model", {**kimi_config(), "bos_token": "[X]"}, None, TokenizerFileError, "bos_token"),
     ("tiktoken.model", kimi_config(), "", UnsupportedError, "another model"),
     ("tiktoken.model", kimi_config(), code_of("tiktoken.model").replace("&&", "--"), UnsupportedError, "another model"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
-from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED, Piece
+from dstok.formats.pieces import CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece
 from dstok.formats.sentencepiece import describe_sentencepiece
 from dstok.formats.tokenizer_json_writer import write_tokenizer_json
 
@@ -32,10 +33,15 @@ SPACES = ("", " ", "  ", "▁", "▁▁ ", " \n ", "\n\n", "a ▁", "\t \t", "\u
 
 
 def sentencepiece(data: bytes) -> Any:
+    return processor()(model_proto=data)
+
+
+@kept(most=1)
+def processor() -> Any:
     sys.path.append(str(judge("mistral")))  # after the packages that are installed
     from sentencepiece import SentencePieceProcessor  # type: ignore[import-not-found]
 
-    return SentencePieceProcessor(model_proto=data)
+    return SentencePieceProcessor
 
 
 def tokenizer(data: bytes) -> dstok.Tokenizer:
@@ -104,6 +110,31 @@ def test_random_models(tokens: list[str], rng: Any, texts: list[str]) -> None:
     compare(dstok.Tokenizer._of_description(model), theirs, texts)
 
 
+KINDS = st.dictionaries(st.text("ab▁ <x\n", min_size=1, max_size=4), st.sampled_from([NORMAL, USER_DEFINED, CONTROL, UNUSED]),
+                        min_size=1, max_size=9)
+
+
+@examples(60)
+@given(KINDS, st.integers(0, 1), st.randoms(use_true_random=False))
+def test_random_kinds(kinds: dict[str, int], prefix: int, rng: Any) -> None:
+    """Pieces of all types, of one character and of several, with spaces of both kinds."""
+    alone = [Piece(char, -100 - number, NORMAL) for number, char in enumerate("▁ab<x") if char not in kinds]
+    made = [Piece(text, score, kind) for (text, kind), score in zip(kinds.items(), rng.sample(range(-60, 0), len(kinds)))]
+    data = model_bytes([*SMALL[:259], *made, *alone], normalizer={3: prefix})
+    with suppress(UnsupportedError, TokenizerFileError):  # two pieces of one text, and what merging makes of odd ones
+        tok = tokenizer(data)
+        compare(tok, sentencepiece(data), ["".join(rng.choices([*kinds, *"ab ▁<x\n"], k=rng.randrange(9))) for _ in range(30)])
+
+
+def test_characters_that_are_control_pieces() -> None:
+    """Such a character is spelled by its bytes; so merging must not need it."""
+    pieces = [*SMALL[:259], *SMALL[262:264], Piece("b", 0, CONTROL), Piece("é", 0, CONTROL), Piece("c", -9, NORMAL)]
+    data = model_bytes(pieces)
+    compare(tokenizer(data), sentencepiece(data), ["b", "aé b", "éa"])
+    with pytest.raises(UnsupportedError, match="the piece 'cb' with 'b', which is no piece"):
+        tokenizer(model_bytes([*pieces, Piece("cb", -70, UNUSED), Piece("cbc", -71, NORMAL)]))
+
+
 RUNS = [([2, 3, 4], True), ([2, 3, 4, 6], True), ([2, 4], True), ([2, 5, 7], False), ([3], True)]
 
 
@@ -147,7 +178,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"more": [(5, message([(2, b"x")]))]}, "denormalizer_spec.precompiled_charsmap"),
     ({"pieces": [*SMALL, Piece("abc", -70, UNUSED)]}, "the piece 'abc' of no text, which merging could make - at pieces[267]"),
     ({"pieces": [*SMALL, Piece("ax", -70, NORMAL)]}, "the piece 'ax' with 'x', which is no piece"),
-    ({"pieces": [*SMALL, Piece("a b", -70, NORMAL)]}, "the piece 'a b' with a space"),
+    ({"pieces": [*SMALL, Piece("a b▁", -70, NORMAL)]}, "the piece 'a b▁' with a space and U+2581 - at pieces[267]"),
     ({"pieces": [*SMALL, Piece("a" * 257, -70, NORMAL)]}, "of more than 256 characters"),
     ({"pieces": [*SMALL, Piece("bc", -1, NORMAL)]}, "with a score that another one has, too"),
     ({"pieces": [*SMALL[:50], *SMALL[51:]]}, "a vocabulary without the piece '<0x2F>'"),
@@ -156,14 +187,28 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 BROKEN: list[tuple[bytes, str]] = [
     (model_bytes([*SMALL, SMALL[-1]]), "a piece of its own, found 'é' of id 266 again - at pieces[267]"),
     (model_bytes([*SMALL, Piece("", 0, NORMAL)]), "found an empty one"),
-    (model_bytes([*SMALL, Piece("x", 0, 7)]), "expected a type from 1 to 6, found 7"),
-    (model_bytes([*SMALL, Piece("x", float("nan"), NORMAL)]), "found NaN"),
     (model_bytes([*SMALL, Piece("<0xag>", 0, 6)]), "expected the spelling of a byte, found '<0xag>'"),
     (model_bytes()[:-3], "the file is cut short or damaged"),
-    (message([(1, message([(1, b"\xff")]))]), "expected a piece in UTF-8"),
     (message([(1, 5)]), "expected bytes, found a number"),
-    (b"\x0b", "wire type 3"),
-    (b"\x08" + b"\xff" * 11, "more than ten bytes"),
+    (b"\x3b", "wire type 3"),
+    (b"\x38" + b"\xff" * 11, "more than 10 bytes"),
+    *((model_bytes(**changes), said) for changes, said in (
+        ({"pieces": [piece for piece in SMALL if piece.text != "<0xFF>"]}, "found none for <0xFF> - at pieces"),
+        ({"pieces": [piece._replace(kind=NORMAL) if piece.text == "<0xC0>" else piece for piece in SMALL]}, "found none for <0xC0>"),
+        ({"pieces": [*SMALL, Piece("<unk2>", 0, UNKNOWN)]}, "expected one unknown piece, of type 2, found another - at pieces[267]"),
+        ({"pieces": [*SMALL, Piece("a\0", 0, USER_DEFINED)]}, "without the character U+0000"),
+        ({"more": [(0, 1)]}, "expected a field's number from 1 to 536870911, found 0"),
+        ({"trainer": {0: 1}}, "found 0"), ({"normalizer": {0: b""}}, "found 0"), ({"more": [(1 << 29, b"")]}, "found 536870912"),
+        ({"trainer": {35: b"\x01"}}, "expected a number, found bytes"))),
+    (model_bytes() + b"\x80\x80\x80\x80\x80\x01", "expected a number, found the end or more than 5 bytes - at byte 4534"),
+]
+STRICTER: list[tuple[bytes, str]] = [  # SentencePiece skips a field of another type, or takes it for its default
+    (model_bytes(normalizer={3: b""}), "expected a number, found bytes - at byte"),
+    (model_bytes(more=[(1, message([(1, b"x"), (2, 3)]))]), "expected 32 bits, found a number"),
+    (model_bytes([*SMALL, Piece("x", 0, 7)]), "expected a type from 1 to 6, found 7"),
+    (model_bytes([*SMALL, Piece("x", float("nan"), NORMAL)]), "found NaN"),
+    (message([(1, message([(1, b"\xff")]))]) + model_bytes(), "expected a piece in UTF-8"),
+    (model_bytes() + b"\x3b\x3c", "wire type 3"),
 ]
 
 
@@ -174,11 +219,39 @@ def test_refused(changes: dict[str, Any], said: str) -> None:
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize(("data", "said"), BROKEN)
+@pytest.mark.parametrize(("data", "said"), [*BROKEN, *STRICTER])
 def test_broken(data: bytes, said: str) -> None:
     with pytest.raises(TokenizerFileError) as caught:
         describe_sentencepiece(data)
     assert said in str(caught.value)
+    if (data, said) in BROKEN:
+        with pytest.raises(RuntimeError):
+            sentencepiece(data)
+    else:
+        sentencepiece(data)
+
+
+def test_settings_in_two_parts() -> None:
+    """They are one message, of which the last value counts."""
+    data = model_bytes(normalizer={3: 0}, more=[(3, message([(3, 1)])), (2, message([(3, 2)]))])
+    compare(tokenizer(data), sentencepiece(data), ["ab", " ab"])
+
+
+def test_damaged_bytes() -> None:
+    """What SentencePiece does not load is refused."""
+    rng, whole, verdicts = chance_of_today("damaged"), model_bytes(), set()
+    for _ in range(300):
+        at, data = rng.choice([rng.randrange(len(whole)), rng.randrange(len(whole) - 60, len(whole))]), bytearray(whole)
+        data[at : at + rng.randrange(2)] = bytes([rng.choice([0, 1, 8, 255, rng.randrange(256)])][: rng.randrange(2)])
+        try:
+            sentencepiece(bytes(data))
+        except (RuntimeError, UnicodeDecodeError):
+            with pytest.raises((TokenizerFileError, UnsupportedError)):
+                describe_sentencepiece(bytes(data))
+            verdicts.add(False)
+        else:
+            verdicts.add(True)
+    assert verdicts == {False, True}
 
 
 # Folders of the hub
@@ -211,6 +284,7 @@ def test_user_defined_symbols(prefix: int) -> None:
     made = ["".join(rng.choices([*symbols, *"a  ▁xb[R", "a[REF]b"], k=rng.randrange(9))) for _ in range(400)]
     tok = tokenizer(data)
     compare(tok, sentencepiece(data), [*SPACES, *made])
+    assert [tok.id_to_token(tok.token_to_id(text)) for text in symbols] == [*symbols]
     if not prefix:
         assert Tokenizer.from_str(write_tokenizer_json(tok._describe())).encode("a[REF]b").ids == tok.encode("a[REF]b")
         return
@@ -221,9 +295,32 @@ def test_user_defined_symbols(prefix: int) -> None:
 def test_how_user_defined_symbols_are_read() -> None:
     pieces = [*SMALL, Piece("▁x", 0, USER_DEFINED), Piece("<c>", 0, CONTROL)]
     token = describe_sentencepiece(model_bytes(pieces)).added_tokens[3]
-    assert (token.content, token.normalized, token.literal, token.special) == (" x", True, True, False)
+    assert (token.content, token.normalized, token.literal, token.special) == ("▁x", True, True, False)
     token = describe_sentencepiece(model_bytes(pieces, normalizer={3: 0})).added_tokens[3]
     assert (token.content, token.normalized, token.literal) == ("▁x", True, False)
+
+
+@pytest.mark.parametrize("prefix", [0, 1])
+@pytest.mark.parametrize("both", [False, True])
+def test_pieces_with_a_literal_space(prefix: int, both: bool) -> None:
+    """SentencePiece finds none of them in a text, where spaces are U+2581; they decode to their text."""
+    lost = "a b", "b c ", "é  a", " ", "  ", " a"
+    found = ["a▁b", "c▁"] if both else []
+    pieces = [*SMALL, *(Piece(text, -99, USER_DEFINED) for text in lost),
+              Piece("b a", -99, NORMAL), *(Piece(text, 0, USER_DEFINED) for text in found)]
+    data = model_bytes(pieces, normalizer={3: prefix})
+    tok, theirs, rng = tokenizer(data), sentencepiece(data), chance_of_today("literal spaces")
+    made = ["".join(rng.choices([*lost, *found, *"ab ▁c"], k=rng.randrange(9))) for _ in range(400)]
+    compare(tok, theirs, [*SPACES, *lost, "b a", *made])
+    for i in range(len(SMALL), len(pieces)):
+        assert (tok.id_to_token(i), tok.token_to_id(pieces[i].text)) == (theirs.id_to_piece(i), i)
+        assert tok.decode([263, i]) == theirs.decode([263, i])
+    if not found:
+        text = write_tokenizer_json(tok._describe())
+        again, upstream = dstok.Tokenizer.from_str(text), Tokenizer.from_str(text)
+        assert again.get_vocab() == tok.get_vocab() == upstream.get_vocab()
+        for text in made:
+            assert again.encode(text) == tok.encode(text) == upstream.encode(text).ids
 
 
 def test_a_folder(tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ def both_changed(*changes: Callable[[dict[str, Any]], Any]) -> Callable[[dict[st
 
 READ = [small(), changed(listed("<s>", "</s>")), changed(listed(*(f"<{number}>" for number in range(21)))),
         changed(both_changed(listed("</s>"), setting("version", "v13"))), changed(setting("default_vocab_size", 282)),
-        changed(lambda file: file.update(image={"image_patch_size": 16, "max_image_size": 1024}))]
+        changed(lambda file: file.update(image={"image_patch_size": 16, "max_image_size": 1024})),
+        changed(lambda file: file.update(multimodal={"image_patch_size": 16, "max_image_size": 1024}, model_settings_builder=None)),
+        changed(lambda file: file["vocab"].append({}))]
 
 
 @pytest.mark.parametrize("file", READ)
@@ -124,6 +126,7 @@ def entry(number: int, **values: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda file: file["vocab"][number].update(values)
 
 
+newer = both_changed(listed("<s>"), setting("version", "v13"))
 REFUSED: list[tuple[Callable[[dict[str, Any]], Any], type[DstokError], str]] = [
     (setting("version", "v4"), UnsupportedError, "$.config.version"),
     (setting("version", "v13"), TokenizerFileError, "$.config.version"),
@@ -135,6 +138,12 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], type[DstokError], str]] = [
     (listed("a", "a"), TokenizerFileError, "$.special_tokens[1].token_str"),
     (listed("a", "<SPECIAL_20>"), TokenizerFileError, "$.special_tokens"),
     (entry(7, rank=8), TokenizerFileError, "$.vocab[7].rank"),
+    (entry(7, rank=7.0), TokenizerFileError, "$.vocab[7].rank"),
+    (entry(7, extra=1), TokenizerFileError, "$.vocab[7]"),
+    (lambda file: file["vocab"][7].pop("token_str"), TokenizerFileError, "$.vocab[7]"),
+    (both_changed(newer, lambda file: file.update(multimodal={"image_patch_size": 16, "max_image_size": 9})),
+     TokenizerFileError, "$.multimodal"),
+    (both_changed(newer, lambda file: file.update(model_settings_builder={})), TokenizerFileError, "$.model_settings_builder"),
     (entry(7, token_bytes="CA=="), TokenizerFileError, "$.vocab[7].token_bytes"),
     (entry(7, token_bytes="é"), TokenizerFileError, "$.vocab[7].token_bytes"),
     (entry(257, token_bytes=b64encode(b"ab").decode()), TokenizerFileError, "$.vocab[257].token_bytes"),
@@ -144,6 +153,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], type[DstokError], str]] = [
 ALONE: list[tuple[Callable[[dict[str, Any]], Any], type[DstokError], str]] = [  # mistral-common loads them
     (setting("default_vocab_size", 276), TokenizerFileError, "$.config.default_vocab_size"),
     (lambda file: file.update(special_tokens=listing("a", "b")[1:]), TokenizerFileError, "$.special_tokens[0].rank"),
+    (lambda file: file.update(special_tokens=[{"rank": 0.0, "token_str": "a"}]), TokenizerFileError, "$.special_tokens[0].rank"),
     (setting("pattern", r"(a)\1"), UnsupportedError, "position 3 of '(a)\\\\1'"),
     (listed("a", "ab"), UnsupportedError, "special token 'a'"),
 ]

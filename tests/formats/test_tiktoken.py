@@ -15,9 +15,10 @@ from judges import rank_file
 from kept import kept
 from reference import DEEP, examples
 from shared_data import CORPORA, corpus, shared, wiki
-from shares import seeds, share
+from shares import chance_of_today, seeds, share
 from small_models import added_token, model_json
 from text_strategies import texts as odd_texts
+from tiktoken.load import load_tiktoken_bpe
 from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 
 import dstok
@@ -281,11 +282,29 @@ def test_translation() -> None:
     (b"YQ==\n", "line 1 (byte 0)"), (b"YQ== 1 2\n", "line 1"), (b"YQ== -1\n", "line 1"), (b"YQ== 1.0\n", "line 1"),
     (b"YQ= 1\n", "line 1"), ("YQ== ²\n".encode(), "line 1"), (b"Y!Q== 1\n", "line 1"), (b"YQ== 9999999999\n", "line 1"),
     (b"YQ== 1\nYg== 1" + b"1" * 5000, "line 2 (byte 7)"),
+    (b"YQ== 1\n \nYg== 2\n", "found b' ' - at line 2 (byte 7)"), (b"YQ== 1\r\n\t\r\n", "line 2 (byte 8)"), (b"YQ==\r1\n", "line 1"),
 ])
 def test_broken_files(data: bytes, where: str, tmp_path: Path) -> None:
     (tmp_path / "ranks").write_bytes(data)
     with pytest.raises(TokenizerFileError, match=re.escape(where)):
         dstok.Tokenizer.from_tiktoken(tmp_path / "ranks", "cl100k_base")
+
+
+def test_lines_of_rank_files(tmp_path: Path) -> None:
+    """What is read has tiktoken's ranks: lines end at any of three ends, and only those of nothing are left out."""
+    rng, path, verdicts = chance_of_today("lines"), tmp_path / "ranks", set()
+    parts = b"YQ==", b"Yg==", b" ", b"\t", b"\x0b", b"\n", b"\r", b"\r\n", b"1", b"2", b"YQ== 1\n", b"Yg== 2\r\n"
+    with patch.dict("os.environ", {"TIKTOKEN_CACHE_DIR": ""}):
+        for _ in range(2000):
+            data = b"".join(rng.choices(parts, k=rng.randint(1, 6)))
+            path.write_bytes(data)
+            try:
+                found = read_ranks(data)
+            except TokenizerFileError:
+                continue
+            verdicts.add(len(found))
+            assert load_tiktoken_bpe(str(path)) == found
+    assert verdicts == {1, 2}
 
 
 @pytest.mark.parametrize(("ranks", "special", "message"), [
