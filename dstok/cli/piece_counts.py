@@ -50,7 +50,7 @@ def count_pieces(arguments: Namespace) -> None:
     counters = _counters(arguments, splitter, folder, made)
     try:
         with (work.entered() if work else nullcontext(),
-              Output(arguments.output, arguments.files, at_once=True) as output):
+              Output(arguments.output, arguments.files) as output):
             _count(arguments, splitter, counters, work)
             _write(output, arguments, counters)
     finally:

@@ -130,8 +130,12 @@ class Counting:
 
     def count(
         self, folder: TrainingFolder, workers: int | None, memory: int, progress: Progress, engine: Engine = run,
+        out: StrPath | None = None,
     ) -> tuple[CountsFile, list[dict[str, Any]]]:
-        """(the counts file in `folder`, which is entered; the records of the shards). Goes on where it stopped."""
+        """(the counts file `out`, by default in `folder`, which is entered; the records of the shards).
+
+        Goes on where it stopped.
+        """
         size = min(workers or available_cpus(), len(self.shards)) or 1
         job = CountJob(folder.work, self.settings, self.base, memory // size)
         _clear(folder.work)
@@ -144,9 +148,9 @@ class Counting:
         for _ in engine(job, waiting, workers, progress) if waiting else ():
             pass
         records = [record for record in map(job.record, self.shards) if record is not None]
-        if not os.path.exists(folder.counts_path):
-            merge_counts([job.path(shard) for shard in self.shards], folder.counts_path)
-        return CountsFile(folder.counts_path), records
+        if out is None and os.path.exists(folder.counts_path):
+            return CountsFile(folder.counts_path), records
+        return merge_counts([job.path(shard) for shard in self.shards], out or folder.counts_path), records
 
     def count_to(
         self, out: StrPath, workers: int | None, memory: int, progress: Progress, engine: Engine = run,
@@ -154,10 +158,9 @@ class Counting:
         """(the counts file `out`; the records of the shards). The folder `out`.work is there until all is counted."""
         folder = TrainingFolder(f"{os.fspath(out)}.work")
         with folder.entered({"pieces": self.base.made_by(), "inputs": self.inputs()}, self.state()):
-            counts, records = self.count(folder, workers, memory, progress, engine)
-            os.replace(counts.path, out)
+            counted = self.count(folder, workers, memory, progress, engine, out)
         shutil.rmtree(folder.out, ignore_errors=True)
-        return CountsFile(out), records
+        return counted
 
 
 def _clear(work: str) -> None:

@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 from zlib import crc32
 
 from dstok.base.faults import file_faults
-from dstok.base.paths import StrPath, written_at_once
+from dstok.base.paths import StrPath, WholeFile
 from dstok.core.find._counts import rows_of
 from dstok.errors import FileError
 
@@ -117,7 +117,7 @@ def is_counts(path: StrPath) -> bool:
 def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: bool = False) -> CountsFile:
     """Writes all blocks of `source` to a file, at once or not at all. Raises `FileError`, and errors of the source."""
     path = os.fspath(path)
-    with file_faults(path), written_at_once(path) as file:
+    with file_faults(path), WholeFile(path) as file:
         file.seek(_START)
         while block := source.block(BLOCK):
             file.write(_BLOCK_HEADER.pack(len(block), crc32(block)))

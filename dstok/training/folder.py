@@ -89,8 +89,7 @@ class TrainingFolder:
         """Writes the result, and removes the work."""
         with file_faults(self.out):
             for name, data in ((TOKENIZER, tokenizer), (MANIFEST, as_json(manifest))):
-                write_at_once(os.path.join(self.work, name), data)  # a kill leaves its scratch file there
-                os.replace(os.path.join(self.work, name), os.path.join(self.out, name))
+                write_at_once(os.path.join(self.out, name), data, self.work)  # a kill leaves its scratch file there
         shutil.rmtree(self.work, ignore_errors=True)
 
 
