@@ -50,10 +50,16 @@ class LineRange:
         hashed = _Hashed(file, self.hash)
         if not file.peek(1):  # type: ignore[attr-defined]
             raise FileError(f"{self.path}: expected packed data, found an empty file")
-        yield from Source(self.path, hashed).blocks()  # type: ignore[arg-type]
+        fault = None
+        try:
+            yield from Source(self.path, hashed).blocks()  # type: ignore[arg-type]
+        except FileError as error:
+            fault = error
         while hashed.read(BLOCK):
             pass
         self.stop = file.tell()
+        if fault is not None:
+            raise fault
 
     def _lines(self, file: BinaryIO) -> Iterator[bytes]:
         stop = os.fstat(file.fileno()).st_size if self.stop < 0 else self.stop

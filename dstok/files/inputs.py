@@ -17,13 +17,12 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
-from dstok.files.packed import SUFFIXES, open_packed
+from dstok.files.packed import PACKED, open_packed
 
 __all__ = ["BLOCK", "PACKED", "GivenText", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
 
 BLOCK = 1 << 20
 MOST_HELD = 1 << 28  # bytes of a packed input held together: a few packed bytes may stand for all of memory
-PACKED = (".gz", *SUFFIXES)  # these suffixes are unpacked
 
 
 class Watcher(Protocol):
@@ -63,9 +62,10 @@ class Source:
             progress.waits()
 
     def blocks(self, size: int = 0) -> Iterator[bytes]:
-        """The bytes in blocks of `size` (1 MB by default), none empty."""
+        """The bytes in blocks of `size` (1 MB by default), none empty. All before a fault comes before its error."""
+        read = self.stream.read1 if self.packed else self.stream.read  # type: ignore[attr-defined]
         with self._reading():
-            while block := self.stream.read(size or BLOCK):
+            while block := read(size or BLOCK):
                 self._count(block)
                 yield block
 
@@ -168,12 +168,7 @@ def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception]
     """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError."""
     if raw.isatty():
         return BufferedReader(_UpToTheEnd(raw)), (OSError,)
-    if name.endswith(".gz"):
-        import gzip
-        import zlib
-
-        return gzip.GzipFile(fileobj=raw, mode="rb"), (OSError, zlib.error)  # type: ignore[return-value]
-    if name.endswith(SUFFIXES):
+    if name.endswith(PACKED):
         return open_packed(name, raw)
     return raw, (OSError,)
 

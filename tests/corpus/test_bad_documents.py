@@ -127,6 +127,26 @@ def test_broken_packed_files(name: str) -> None:
     assert "the rest of the file" in listed.read_text()
 
 
+PACK = {"gz": gzip.compress, "zst": zstd_frame, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("fault", ["cut", "garbage"])
+@pytest.mark.parametrize("suffix", PACK)
+def test_what_stands_before_a_fault_is_kept(suffix: str, fault: str) -> None:
+    """The first frame, and the lines of the second up to the fault; the rest is listed with its line."""
+    one, other = PACK[suffix](BEFORE), PACK[suffix](AFTER)
+    path = Path(f"a.jsonl.{suffix}")
+    path.write_bytes(one + (other[: len(other) // 2] if fault == "cut" else b"garbage, not packed"))
+    done = dstok.corpus.tokenize(path, "skipped", workers=1, skip=True)
+    assert done.documents >= 200 and done.skipped == 1
+    assert [ids.tolist() for ids in dstok.corpus.open("skipped")] == ids_of(GOOD[: done.documents])
+    listed = json.loads(Path("skipped", "__dstok__", "skipped", f"{path}-00000.jsonl").read_bytes())  # one line
+    assert listed["line"] == done.documents + 1 and "the rest of the file" in listed["reason"]
+    assert list(dstok.corpus.verify("skipped")) == []
+    path.write_bytes(path.read_bytes()[:-1] + b"?")  # in the part that is not read
+    assert len(list(dstok.corpus.verify("skipped"))) == 1
+
+
 def test_broken_tables() -> None:
     table = pa.table({"text": pa.array(["a", None, "c"]), "number": [1, 2, 3], "bytes": [b"a", b"\xff", b"c"]})
     pq.write_table(table, "a.parquet")
