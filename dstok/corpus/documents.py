@@ -53,7 +53,11 @@ class DocumentReader:
         self.next: int | None = None  # the number of the next document, once one has been read
 
     def batches(self) -> Iterator[DocumentBatch]:
-        """The documents. Raises `FileError` unless bad ones are skipped; then a broken file ends here."""
+        """The documents. Raises `FileError` unless bad ones are skipped; then a broken file ends here.
+
+        A file that is not the planned one, or changes while it is read, is a `FileError` in any case.
+        """
+        change = self.part.file.checked_change()
         try:
             yield from self.read()
         except FileError as error:
@@ -62,6 +66,7 @@ class DocumentReader:
                 raise
             place = Place(self.path) if self.next is None else self.place(self.next)
             self.faults.found(place, f"the rest of the file: {error.message.removeprefix(f'{self.path}: ')}")
+        self.part.file.checked_change(change)
 
     def read(self) -> Iterator[DocumentBatch]:
         raise NotImplementedError

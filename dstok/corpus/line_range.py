@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
-from dstok.files.inputs import PACKED, Source
+from dstok.files.inputs import Source
+from dstok.files.packed import PACKED
 
 __all__ = ["LineRange", "count_lines"]
 

@@ -19,6 +19,7 @@ from corpora_made import checksums, ids_of, json_lines
 from zstd_frames import zstd_frame
 
 import dstok.corpus
+from dstok.corpus.checking import verify
 from dstok.corpus.names import PLAN
 from dstok.errors import FileError
 
@@ -142,9 +143,9 @@ def test_what_stands_before_a_fault_is_kept(suffix: str, fault: str) -> None:
     assert [ids.tolist() for ids in dstok.corpus.open("skipped")] == ids_of(GOOD[: done.documents])
     listed = json.loads(Path("skipped", "__dstok__", "skipped", f"{path}-00000.jsonl").read_bytes())  # one line
     assert listed["line"] == done.documents + 1 and "the rest of the file" in listed["reason"]
-    assert list(dstok.corpus.verify("skipped")) == []
+    assert list(verify("skipped")) == []
     path.write_bytes(path.read_bytes()[:-1] + b"?")  # in the part that is not read
-    assert len(list(dstok.corpus.verify("skipped"))) == 1
+    assert len(list(verify("skipped"))) == 1
 
 
 def test_broken_tables() -> None:
