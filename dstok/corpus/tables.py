@@ -153,7 +153,7 @@ def _of_dataset(file: InputFile, start: int, stop: int, field: str) -> Iterator[
 
 def _check_field(path: str, field: str, names: list[str]) -> None:
     if names.count(field) != 1:
-        raise FileError(f"{path}: expected a column {field!r}, found {', '.join(map(repr, names)) or 'none'}", "field")
+        raise FileError(f"{path}: expected one column {field!r}, found {', '.join(map(repr, names)) or 'none'}", "field")
 
 
 def _as_binary(column: Any, path: str, field: str) -> Any:

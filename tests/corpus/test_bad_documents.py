@@ -148,6 +148,18 @@ def test_what_stands_before_a_fault_is_kept(suffix: str, fault: str) -> None:
     assert len(list(verify("skipped"))) == 1
 
 
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_two_columns_of_one_name(kind: str) -> None:
+    table = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    if kind == "parquet":
+        pq.write_table(table, "a.parquet")
+    else:
+        with pa.OSFile("a.arrow", "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(FileError, match=f"a.{kind}: expected one column 'text', found 'text', 'text'"):
+        tokenize(f"a.{kind}")
+
+
 def test_broken_tables() -> None:
     table = pa.table({"text": pa.array(["a", None, "c"]), "number": [1, 2, 3], "bytes": [b"a", b"\xff", b"c"]})
     pq.write_table(table, "a.parquet")
@@ -158,7 +170,7 @@ def test_broken_tables() -> None:
     options: Any
     for path, options, message in [
         ("a.parquet", {}, "a.parquet: row 1: expected text in the column 'text', found null"),
-        ("a.parquet", {"field": "body"}, "a.parquet: expected a column 'body', found 'text', 'number', 'bytes'"),
+        ("a.parquet", {"field": "body"}, "a.parquet: expected one column 'body', found 'text', 'number', 'bytes'"),
         ("a.parquet", {"field": "number"}, "a.parquet: expected text in the column 'number', found int64"),
         ("a.parquet", {"field": "bytes"}, "a.parquet: row 1: expected utf-8, found byte 0xff"),
         ("empty.parquet", {}, "empty.parquet: "), ("garbage.parquet", {}, "garbage.parquet: "),
