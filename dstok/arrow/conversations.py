@@ -65,7 +65,7 @@ def _of_arrow(value: Any) -> Any:
     try:
         return _present(value.as_py())
     except ValueError as error:  # a struct with two fields of one name
-        raise ArgumentError(f"expected structs with the fields of messages, found {value.type}: {error}", "talks") from None
+        raise ArgumentError(f"expected structs with a message's fields, found {value.type}: {error}", "talks") from None
 
 
 def _present(value: Any) -> Any:

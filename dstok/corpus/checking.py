@@ -76,8 +76,8 @@ def _left_out(folder: str, files: list[dict[str, Any]], manifests: list[dict[str
             ends[record["file"]] = record["stop"]
     for file in files:
         if file["kind"] in ("jsonl", "lines", "text") and ends.get(file["name"]) != file["size"]:
-            yield (f"{os.path.join(folder, CORPUS)}: expected all {file['size']} bytes of {file['path']}, found the first "
-                   f"{ends.get(file['name'], 0)} alone")
+            yield (f"{os.path.join(folder, CORPUS)}: expected all {file['size']} bytes of {file['path']}, found the "
+                   f"first {ends.get(file['name'], 0)} alone")
 
 
 def _outputs(folder: str, settings: CorpusSettings, manifest: dict[str, Any]) -> Iterator[str]:

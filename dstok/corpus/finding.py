@@ -47,7 +47,7 @@ class InputFile(NamedTuple):
         return self.path.endswith(PACKED)
 
     def checked_change(self, change: int | None = None) -> int:
-        """When it was changed, in ns. Raises `FileError` unless it has its size, and this `change`. A data set has 0."""
+        """When it was changed, in ns; 0 of a data set. Raises `FileError` unless it has its size, and this `change`."""
         return 0 if self.kind == "dataset" else checked_change(self.path, self.size, change)
 
 

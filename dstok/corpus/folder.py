@@ -79,9 +79,9 @@ class Folder:
     def forget(self, shards: Iterable[str]) -> None:
         """Removes the proofs that shards are done."""
         with file_faults(self.out):
-            for name in [os.path.join(self.out, CORPUS), *(os.path.join(self.out, manifest_name(one)) for one in shards)]:
+            for name in (CORPUS, *map(manifest_name, shards)):
                 with suppress(FileNotFoundError):
-                    os.unlink(name)
+                    os.unlink(os.path.join(self.out, name))
 
     def finish(self, manifests: Sequence[dict[str, Any]]) -> None:
         """Write the file that says that the corpus is whole, unless it exists."""

@@ -114,7 +114,7 @@ def _record_batches(path: str) -> int:
 def _of_arrow(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
     names = _opened(file.path).schema.names
     _check_field(file.path, field, names)
-    options = needed("pyarrow.ipc").IpcReadOptions(included_fields=[names.index(field)])  # the other columns are not read
+    options = needed("pyarrow.ipc").IpcReadOptions(included_fields=[names.index(field)])  # reads no other column
     reader, first = _opened(file.path, options), 0
     count = getattr(reader, "num_record_batches", None)  # None: a stream
     batches = iter(reader) if count is None else map(reader.get_batch, range(count if stop < 0 else stop))
@@ -153,7 +153,8 @@ def _of_dataset(file: InputFile, start: int, stop: int, field: str) -> Iterator[
 
 def _check_field(path: str, field: str, names: list[str]) -> None:
     if names.count(field) != 1:
-        raise FileError(f"{path}: expected one column {field!r}, found {', '.join(map(repr, names)) or 'none'}", "field")
+        found = ", ".join(map(repr, names)) or "none"
+        raise FileError(f"{path}: expected one column {field!r}, found {found}", "field")
 
 
 def _as_binary(column: Any, path: str, field: str) -> Any:

@@ -125,5 +125,5 @@ def test_a_table_with_two_columns_of_one_name(name: str) -> None:
 
 def test_messages_with_two_fields_of_one_name() -> None:
     message = pa.StructArray.from_arrays([pa.array(["user"]), pa.array(["a"]), pa.array(["b"])], ["role", "content", "content"])
-    with pytest.raises(dstok.ArgumentError, match="duplicate field names"):
+    with pytest.raises(dstok.DstokError, match="duplicate field names"):
         arrow.conversations(TOK, pa.ListArray.from_arrays([0, 1], message), "v3")

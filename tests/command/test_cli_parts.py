@@ -149,9 +149,14 @@ def test_an_output_is_written_through_a_link_and_keeps_its_mode(tmp_path: Path) 
 def test_a_stopped_output_changes_nothing(fault: BaseException, tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
-    with pytest.raises(BaseException, match="^$|^" + re.escape(f"{path}: no space")), Output(str(path)) as output:
-        output.write(b"new")
-        raise fault
+
+    def stopped() -> None:
+        with Output(str(path)) as output:
+            output.write(b"new")
+            raise fault
+
+    with pytest.raises(BaseException, match="^$|^" + re.escape(f"{path}: no space")):
+        stopped()
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["x"]
 
 

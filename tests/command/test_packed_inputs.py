@@ -115,10 +115,10 @@ def test_blocks_before_a_fault(suffix: str, room: int, tmp_path: Path) -> None:
     text = b"some text " * 1000
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(PACK[suffix](text) + PACK[suffix](text)[:-9])
-    got = b""
+    blocks = list[bytes]()
     with open_source(str(path)) as source, pytest.raises(FileError, match="cut short"):
-        for block in source.blocks(room):
-            got += block
+        blocks.extend(source.blocks(room))
+    got = b"".join(blocks)
     assert got.startswith(text) and (2 * text).startswith(got)
 
 

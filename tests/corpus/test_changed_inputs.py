@@ -166,9 +166,12 @@ def test_counted_pieces_of_the_command(
 
 def test_a_file_that_is_cut_under_a_reader() -> None:
     lines("a.txt")
-    with open_source("a.txt") as source, pytest.raises(FileError, match=r"a.txt: has changed: expected .* found"):
-        for _ in source.blocks(100):
-            os.truncate("a.txt", 50)
+    with open_source("a.txt") as source:
+        blocks = source.blocks(100)
+        assert len(next(blocks)) == 100
+        os.truncate("a.txt", 50)
+        with pytest.raises(FileError, match=r"a.txt: has changed: expected .* found"):
+            list(blocks)
 
 
 def test_an_arrow_file_that_is_cut_under_its_reader() -> None:
