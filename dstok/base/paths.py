@@ -44,8 +44,12 @@ class WholeFile:
             if mode is not None and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
             self.file: BinaryIO = open(self._scratch or path, "xb" if self._scratch else "wb", buffering=1 << 18)
-            if mode is not None and self._scratch:
-                os.chmod(self._scratch, stat.S_IMODE(mode))
+            try:
+                if self._scratch and mode not in (None, os.fstat(self.file.fileno()).st_mode):
+                    os.chmod(self._scratch, stat.S_IMODE(mode or 0))
+            except BaseException:
+                self.discard()
+                raise
 
     def finish(self) -> None:
         """Puts all bytes on the disk."""

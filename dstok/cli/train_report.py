@@ -62,6 +62,6 @@ def _report(arguments: Namespace) -> None:
                             progress=progress)
     finally:
         bar.close()
+    write_text(arguments.output, json.dumps(found.as_json(), indent=1) if arguments.json else str(found))
     if arguments.plot is not None:
         found.plot(arguments.plot)
-    write_text(arguments.output, json.dumps(found.as_json(), indent=1) if arguments.json else str(found))
