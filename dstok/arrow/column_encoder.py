@@ -81,13 +81,15 @@ class ColumnEncoder:
         return encode(self._tok, array, **self._options)
 
     def _table(self, table: Any) -> Any:
-        for name, column in self._columns(table.column(self._place(table.schema.names))):
-            at = table.schema.get_field_index(name)
-            table = table.append_column(name, column) if at < 0 else table.set_column(at, name, column)
+        for name, column in self._columns(table.column(self._place(table.schema.names, self._column))):
+            if name in table.schema.names:
+                table = table.set_column(self._place(table.schema.names, name), name, column)
+            else:
+                table = table.append_column(name, column)
         return table
 
     def _frame(self, frame: Any, series: Any) -> Any:
-        texts = frame.to_series(self._place(frame.columns))
+        texts = frame.to_series(self._place(frame.columns, self._column))
         return frame.with_columns([series(name, column) for name, column in self._columns(texts)])
 
     def _columns(self, texts: Any) -> Iterator[tuple[str, Any]]:
@@ -96,11 +98,11 @@ class ColumnEncoder:
         if self._length is not None:
             yield self._length, counts
 
-    def _place(self, names: list[str]) -> int:
-        if names.count(self._column) != 1:
+    def _place(self, names: list[str], wanted: str) -> int:
+        if names.count(wanted) != 1:
             found = ", ".join(map(repr, names)) or "no column"
-            raise ColumnError(f"expected one column {self._column!r}, found {found}")
-        return names.index(self._column)
+            raise ColumnError(f"expected one column {wanted!r}, found {found}")
+        return names.index(wanted)
 
     def __repr__(self) -> str:
         return f"<dstok.arrow.ColumnEncoder {self._column!r} -> {self._ids!r}: {self._tok!r}>"

@@ -18,7 +18,7 @@ import pyarrow as pa
 from dstok.arrow.columns import pieces_of
 from dstok.arrow.soundness import check
 from dstok.chat import EncodedConversation, encode
-from dstok.errors import ChatError
+from dstok.errors import ArgumentError, ChatError
 
 if TYPE_CHECKING:
     from dstok.chat import Template, VersionName
@@ -57,8 +57,15 @@ def _rows(talks: Any) -> Iterable[Any]:
     """The conversations as Python objects."""
     if isinstance(talks, pa.Array | pa.ChunkedArray):
         check(pieces_of(talks)[0], whole=True)
-        return (_present(value.as_py()) for value in talks)
+        return map(_of_arrow, talks)
     return talks if isinstance(talks, Iterable) else [talks]
+
+
+def _of_arrow(value: Any) -> Any:
+    try:
+        return _present(value.as_py())
+    except ValueError as error:  # a struct with two fields of one name
+        raise ArgumentError(f"expected structs with a message's fields, found {value.type}: {error}", "talks") from None
 
 
 def _present(value: Any) -> Any:

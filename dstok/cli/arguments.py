@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # argparse has no public name for it
 
 __all__ = ["Parser", "add_actions", "add_command", "add_files", "add_given_text", "add_input", "add_json",
-           "add_json_and_output", "add_jsonl", "add_model", "add_output", "add_reading", "add_text", "add_upstream",
-           "at_least_0", "dataset_of", "field_of", "refuse_unless", "take_given_text"]
+           "add_json_and_output", "add_jsonl", "add_model", "add_output", "add_reading", "add_text",
+           "add_texts_of_corpora", "add_upstream", "at_least_0", "dataset_of", "field_of", "refuse_unless",
+           "take_given_text"]
 
 DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
 EXAMPLE = "example:\n  "
@@ -144,13 +145,18 @@ def add_jsonl(parser: Parser, meaning: str) -> None:
     parser.add_argument("--field", metavar="F", help=f"with --jsonl: the text's key (default {FIELD})")
 
 
-def add_reading(parser: Parser) -> None:
-    """The options of commands that read the documents of corpora."""
+def add_texts_of_corpora(parser: Parser) -> None:
+    """The options that say how to read the documents of corpora."""
     parser.add_argument("--field", metavar="F", help="the text's key in JSON lines, or its column (default text)")
     parser.add_argument("--lines", action="store_true", help="each line of a text file is a document")
     parser.add_argument("--input-format", choices=("jsonl", "lines", "text", "parquet", "arrow"),
                         help="the format of all inputs, whatever their suffixes")
     parser.add_argument("--dataset", metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]", help="a data set, through `datasets`")
+
+
+def add_reading(parser: Parser) -> None:
+    """The options of commands that read the documents of corpora by several processes."""
+    add_texts_of_corpora(parser)
     parser.add_argument("--engine", choices=("local", "ray"), default="local",
                         help="local processes or Ray (default local)")
 

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 from dstok.base.numbers import thread_count
 from dstok.cli.arguments import field_of, refuse_unless
 from dstok.cli.models import load_model, load_splitter
-from dstok.cli.piece_inputs import Inputs, Place
-from dstok.cli.piece_work import Work, input_settings
+from dstok.cli.piece_inputs import Inputs, Place, State, input_states
+from dstok.cli.piece_work import Work
 from dstok.cli.progress import watching
 from dstok.counts.counting import PieceCounter, count_together
+from dstok.errors import FileError
 from dstok.files.outputs import Output
 from dstok.vocabularies.base import made_by
 
@@ -45,13 +46,14 @@ def count_pieces(arguments: Namespace) -> None:
     arguments.field = field_of(arguments)
     splitter = _splitter(arguments)
     made = made_by(splitter.unicode_version, splitter.splits)
-    work = None if arguments.work is None else Work(arguments.work, _settings(arguments, made))
+    states = input_states(arguments.files)
+    work = None if arguments.work is None else Work(arguments.work, _settings(arguments, made, states))
     folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
     counters = _counters(arguments, splitter, folder, made)
     try:
         with (work.entered() if work else nullcontext(),
-              Output(arguments.output, arguments.files, at_once=True) as output):
-            _count(arguments, splitter, counters, work)
+              Output(arguments.output, arguments.files) as output):
+            _count(arguments, splitter, counters, work, states)
             _write(output, arguments, counters)
     finally:
         if work is None:
@@ -66,9 +68,12 @@ def _splitter(arguments: Namespace) -> Splitter:
     return Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
 
 
-def _settings(arguments: Namespace, made_by: str) -> dict[str, object]:
-    """All that decides the counts, for people who read that it differs."""
-    return {"splitter": made_by, "files": input_settings(arguments.files), "field": arguments.field,
+def _settings(arguments: Namespace, made_by: str, states: Sequence[State | None]) -> dict[str, object]:
+    """All that decides the counts, for people who read that it differs. Raises `FileError`."""
+    for path, state in zip(arguments.files, states):
+        if state is None:
+            raise FileError(f"{path}: expected a file, which can be read again (--work)")
+    return {"splitter": made_by, "files": [[*state] for state in states if state], "field": arguments.field,
             "errors": arguments.errors}
 
 
@@ -79,11 +84,15 @@ def _counters(arguments: Namespace, splitter: Splitter, folder: str, made_by: st
     return [PieceCounter(finder, memory // threads, folder, made_by) for _ in range(threads)]
 
 
-def _count(arguments: Namespace, splitter: Splitter, counters: Sequence[PieceCounter], work: Work | None) -> None:
+def _count(
+    arguments: Namespace, splitter: Splitter, counters: Sequence[PieceCounter], work: Work | None,
+    states: Sequence[State | None],
+) -> None:
     """Counts all texts that `work` has not."""
     counters[0].spills += work.spills if work else []
     with watching(arguments.files) as progress:
-        inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0))
+        inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0),
+                        states)
         while not inputs.done:
             count_together(counters, ([text] for text in inputs.segment(SEGMENT)))
             if work is not None:

@@ -7,22 +7,24 @@ Without such a place, the held text grows.
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.base.texts import not_utf8, utf8
 from dstok.cli.errors import about_input
 from dstok.core.text._utf8 import first_invalid
-from dstok.files.inputs import Source, open_source, records
+from dstok.files.inputs import Source, checked_change, open_source, records
 
 if TYPE_CHECKING:
     from dstok.cli.progress import Progress
 
-__all__ = ["Inputs", "Place", "parts"]
+__all__ = ["Inputs", "Place", "State", "input_states", "parts"]
 
 MAY_CUT_WITHIN = 4096  # bytes from the end of the text read; the first place is mostly a few from it
 MayCut = Callable[[str, str], bool]
+State = tuple[str, int, int]
 
 
 class Place(NamedTuple):
@@ -33,10 +35,15 @@ class Place(NamedTuple):
 
 
 class Inputs:
-    """The texts of the command's inputs from `place` on, which moves with each text that is taken."""
+    """The texts of the command's inputs from `place` on, which moves with each text that is taken.
 
-    def __init__(self, arguments: Namespace, may_cut: MayCut, progress: Progress, place: Place) -> None:
-        self.place, self.done = place, False
+    states: of the inputs, by `input_states`. An input that has another one when it has been read is a `FileError`.
+    """
+
+    def __init__(
+        self, arguments: Namespace, may_cut: MayCut, progress: Progress, place: Place, states: Sequence[State | None],
+    ) -> None:
+        self.place, self.done, self.states = place, False, states
         self._texts = self._all(arguments, may_cut, progress)
 
     def segment(self, size: int) -> Iterator[bytes]:
@@ -58,9 +65,21 @@ class Inputs:
                 if not arguments.jsonl:
                     for text, end in parts(source, may_cut, arguments.errors, after=after):
                         yield text, Place(number, end)
-                    continue
-                for record in records(source, arguments.field, arguments.errors, after):
-                    yield _text(record.name, record.text), Place(number, source.bytes_read)
+                else:
+                    for record in records(source, arguments.field, arguments.errors, after):
+                        yield _text(record.name, record.text), Place(number, source.bytes_read)
+            state = self.states[number]
+            if state is not None:
+                checked_change(*state)
+
+
+def input_states(paths: Sequence[str]) -> list[State | None]:
+    """The path, size and time of change of each input; None for one that is no file."""
+    states = list[State | None]()
+    for path in paths:
+        status = os.stat(path) if os.path.isfile(path) else None
+        states.append(status and (os.path.abspath(path), status.st_size, status.st_mtime_ns))
+    return states
 
 
 def _text(name: str, text: str) -> bytes:

@@ -21,20 +21,9 @@ from dstok.base.platform import hold_alone
 from dstok.cli.piece_inputs import Place
 from dstok.errors import FileError
 
-__all__ = ["Work", "input_settings"]
+__all__ = ["Work"]
 
 JOURNAL, LOCK = "journal.json", ".lock"
-
-
-def input_settings(paths: Sequence[str]) -> list[list[Any]]:
-    """Path, size and time of change of each input. Raises `FileError` for what cannot be read again."""
-    found = []
-    for path in paths:
-        if not os.path.isfile(path):
-            raise FileError(f"{path}: expected a file, which can be read again (--work)")
-        status = os.stat(path)
-        found.append([os.path.abspath(path), status.st_size, status.st_mtime_ns])
-    return found
 
 
 class Work:

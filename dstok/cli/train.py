@@ -25,14 +25,12 @@ from dstok.files.outputs import write_text
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.corpus.counting import Counting
-    from dstok.corpus.settings import CorpusSettings
     from dstok.counts.file import CountsFile
     from dstok.vocabularies.base import Base
     from dstok.vocabularies.forecast import Forecast
     from dstok.vocabularies.trainer import BpeTrainer
 
-__all__ = ["add_commands", "add_counting", "add_resources", "base_named", "counting_of", "learning", "memory_size",
-           "reading_of", "tell_of_fewer"]
+__all__ = ["add_commands", "add_counting", "base_named", "counting_of", "learning", "memory_size", "tell_of_fewer"]
 
 DIFFERENT = 1
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -46,7 +44,7 @@ The alphabet is always all 256 bytes, so that the tokenizer can spell every text
   dstok train merge COUNTS...   add up counts files, with weights
   dstok train extend COUNTS     more tokens for a model, which keeps its ids
   dstok train trim COUNTS       fewer tokens for a model, by use
-  dstok train report FILE...    how well models fit texts; the counts of a training as a picture
+  dstok train report FILE...    compare tokenizers: tokens, bytes a token, tokens a word
 
 """
 
@@ -76,11 +74,6 @@ def add_counting(parser: Parser) -> None:
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--like", default="deepseek-v3", metavar="NAME|PATH",
                         help="cut and normalize as this model, tokenizer.json or preset (default deepseek-v3)")
-    add_resources(parser)
-
-
-def add_resources(parser: Parser) -> None:
-    """The options of all commands that count pieces in texts."""
     add_reading(parser)
     parser.add_argument("--memory", type=memory_size, default=10**9, metavar="SIZE",
                         help="for the tables of distinct pieces, such as 4GB (default 1GB); more of them go to disk; "
@@ -160,21 +153,15 @@ def _trainer(arguments: Namespace) -> BpeTrainer:
 def counting_of(arguments: Namespace, base: Base) -> Counting:
     """The counting of the files that the command names."""
     from dstok.corpus.counting import Counting
+    from dstok.corpus.settings import CorpusSettings
 
     if not arguments.files and arguments.dataset is None:
         raise CommandError("nothing to read: expected files, folders, globs or --dataset")
-    settings, dataset = reading_of(arguments)
-    return Counting(arguments.files, settings, base, dataset)
-
-
-def reading_of(arguments: Namespace) -> tuple[CorpusSettings, str | None]:
-    """(how to read the inputs, the name of a data set)."""
-    from dstok.corpus.settings import CorpusSettings
-
     if arguments.workers == 0:
         raise CommandError("--workers: expected at least 1")
     dataset, field = dataset_of(arguments)
-    return CorpusSettings(kind=arguments.input_format or "", lines=arguments.lines, field=field), dataset
+    settings = CorpusSettings(kind=arguments.input_format or "", lines=arguments.lines, field=field)
+    return Counting(arguments.files, settings, base, dataset)
 
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
@@ -191,7 +178,7 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
     counting = counting_of(arguments, base)
     plan = plan_of(base, trainer, counting.inputs())
     if folder.finished(plan) is None:
-        with interruptible(), folder.entered(plan, counting.state()):
+        with interruptible(), folder.entered(plan, counting.changes):
             with watching_shards(counting.shards) as progress:
                 counts, records = counting.count(folder, arguments.workers, arguments.memory, progress,
                                                  find_engine(arguments.engine))

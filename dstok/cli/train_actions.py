@@ -9,6 +9,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.faults import file_faults
+from dstok.base.paths import WholeFile
 from dstok.cli.arguments import add_actions, add_command, add_model, add_upstream, at_least_0
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain, interruptible
@@ -118,6 +120,6 @@ def _trim(arguments: Namespace) -> None:
     less, ids = tok.trimmed(most_used(tok, counts, arguments.vocab_size))
     _write(less, arguments.out)
     if arguments.map is not None:
-        with open(arguments.map, "wb") as file:
+        with file_faults(arguments.map), WholeFile(arguments.map) as file:
             np.save(file, ids)
     write_text(None, f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}")

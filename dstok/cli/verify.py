@@ -141,11 +141,7 @@ def _write(arguments: Namespace, report: Report) -> None:
     if arguments.html:
         from dstok.testing.html import page
 
-        try:
-            with open(arguments.html, "w", encoding="utf-8") as file:
-                file.write(page(report, load_model(arguments.model, arguments.upstream)))
-        except OSError as error:
-            raise CommandError(f"{arguments.html}: {reason(error)}") from error
+        write_text(arguments.html, page(report, load_model(arguments.model, arguments.upstream)))
     write_text(arguments.output, _json(report) if arguments.json else str(report), "backslashreplace")
 
 

@@ -53,6 +53,8 @@ def verify(
     corpus = read_corpus(folder)
     manifests = [read_manifest(folder, shard) for shard in corpus["shards"]]
     yield from _totals(folder, corpus, manifests)
+    if not settings.skip:  # skipped documents may be the rest of a file
+        yield from _left_out(folder, plan["inputs"], manifests)
     for manifest in manifests:
         yield from _outputs(folder, settings, manifest)
     if inputs and plan["inputs"]:
@@ -64,6 +66,18 @@ def _totals(folder: str, corpus: dict[str, Any], manifests: list[dict[str, Any]]
         total = sum(manifest[key] for manifest in manifests)
         if corpus[key] != total:
             yield f"{os.path.join(folder, CORPUS)}: expected {total} {key}, as the manifests say, found {corpus[key]}"
+
+
+def _left_out(folder: str, files: list[dict[str, Any]], manifests: list[dict[str, Any]]) -> Iterator[str]:
+    """The inputs that were not read from their first byte to their last, as the plan has them."""
+    ends = dict[str, int]()
+    for record in [record for manifest in manifests for record in manifest["inputs"]]:
+        if ends.get(record["file"], 0) == record["start"]:
+            ends[record["file"]] = record["stop"]
+    for file in files:
+        if file["kind"] in ("jsonl", "lines", "text") and ends.get(file["name"]) != file["size"]:
+            yield (f"{os.path.join(folder, CORPUS)}: expected all {file['size']} bytes of {file['path']}, found the "
+                   f"first {ends.get(file['name'], 0)} alone")
 
 
 def _outputs(folder: str, settings: CorpusSettings, manifest: dict[str, Any]) -> Iterator[str]:
@@ -107,10 +121,10 @@ class _Inputs:
         model: str | Tokenizer | None,
     ) -> None:
         self.folder, self.settings = folder, settings
-        files = [InputFile(*(file[key] for key in InputFile._fields)) for file in plan["inputs"]]
-        if least_shards(files, settings) > len(manifests):
+        self.files = [InputFile(*(file[key] for key in InputFile._fields)) for file in plan["inputs"]]
+        if least_shards(self.files, settings) > len(manifests):
             raise FileError(f"{os.path.join(folder, PLAN)}: expected inputs of {len(manifests)} shards, found more")
-        self.shards = {shard.name: shard for shard in plan_shards(files, self.settings)}
+        self.shards = {shard.name: shard for shard in plan_shards(self.files, self.settings)}
         self.manifests = manifests
         self.encoder = BatchEncoder(_tokenizer(plan["tokenizer"], model), settings)
 
@@ -118,10 +132,12 @@ class _Inputs:
         step = max(1, len(self.manifests) // max(1, sample))
         for number, manifest in enumerate(self.manifests):
             shard = self.shards.get(manifest["shard"])
-            if shard is None:
-                yield f"{self.folder}: expected the inputs' shards, found another, {manifest['shard']}"
-                continue
             try:
+                if shard is None:  # a table that has changed has others
+                    for file in self.files:
+                        file.checked_change()
+                    yield f"{self.folder}: expected the inputs' shards, found another, {manifest['shard']}"
+                    continue
                 yield from self._shard(shard, manifest, sample > 0 and number % step == 0)
             except DstokError as error:
                 yield str(error)

@@ -118,20 +118,21 @@ class Counting:
         self.files: list[InputFile] = find_inputs(inputs, settings) if inputs else []
         if dataset is not None:
             self.files.append(dataset_file(dataset))
+        self.changes = [file.checked_change() for file in self.files]
         self.shards = plan_shards(self.files, settings)
 
     def inputs(self) -> list[dict[str, Any]]:
         """The files, for the plan of a training."""
         return [{"file": file.name, "kind": file.kind, "size": file.size} for file in self.files]
 
-    def state(self) -> list[int]:
-        """Changes with the files. Of a data set only the number of rows is known, which `inputs` has."""
-        return [0 if file.kind == "dataset" else os.stat(file.path).st_mtime_ns for file in self.files]
-
     def count(
         self, folder: TrainingFolder, workers: int | None, memory: int, progress: Progress, engine: Engine = run,
+        out: StrPath | None = None,
     ) -> tuple[CountsFile, list[dict[str, Any]]]:
-        """(the counts file in `folder`, which is entered; the records of the shards). Goes on where it stopped."""
+        """(the counts file `out`, by default in `folder`, which is entered; the records of the shards).
+
+        Goes on where it stopped.
+        """
         size = min(workers or available_cpus(), len(self.shards)) or 1
         job = CountJob(folder.work, self.settings, self.base, memory // size)
         _clear(folder.work)
@@ -143,21 +144,22 @@ class Counting:
                 progress(ShardReport(shard.name, 0, 0, 0, earlier=True))
         for _ in engine(job, waiting, workers, progress) if waiting else ():
             pass
+        for file, change in zip(self.files, self.changes) if waiting else ():
+            file.checked_change(change)
         records = [record for record in map(job.record, self.shards) if record is not None]
-        if not os.path.exists(folder.counts_path):
-            merge_counts([job.path(shard) for shard in self.shards], folder.counts_path)
-        return CountsFile(folder.counts_path), records
+        if out is None and os.path.exists(folder.counts_path):
+            return CountsFile(folder.counts_path), records
+        return merge_counts([job.path(shard) for shard in self.shards], out or folder.counts_path), records
 
     def count_to(
         self, out: StrPath, workers: int | None, memory: int, progress: Progress, engine: Engine = run,
     ) -> tuple[CountsFile, list[dict[str, Any]]]:
         """(the counts file `out`; the records of the shards). The folder `out`.work is there until all is counted."""
         folder = TrainingFolder(f"{os.fspath(out)}.work")
-        with folder.entered({"pieces": self.base.made_by(), "inputs": self.inputs()}, self.state()):
-            counts, records = self.count(folder, workers, memory, progress, engine)
-            os.replace(counts.path, out)
+        with folder.entered({"pieces": self.base.made_by(), "inputs": self.inputs()}, self.changes):
+            counted = self.count(folder, workers, memory, progress, engine, out)
         shutil.rmtree(folder.out, ignore_errors=True)
-        return CountsFile(out), records
+        return counted
 
 
 def _clear(work: str) -> None:

@@ -50,16 +50,23 @@ class DocumentReader:
     def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         self.part, self.settings, self.faults = part, settings, faults
         self.path = part.file.path
+        self.next: int | None = None  # the number of the next document, once one has been read
 
     def batches(self) -> Iterator[DocumentBatch]:
-        """The documents. Raises `FileError` unless bad ones are skipped; then a broken file ends here."""
+        """The documents. Raises `FileError` unless bad ones are skipped; then a broken file ends here.
+
+        A file that is not the planned one, or changes while it is read, is a `FileError` in any case.
+        """
+        change = self.part.file.checked_change()
         try:
             yield from self.read()
         except FileError as error:
             if not self.faults.skips:
                 error.parameter = with_skip(error.parameter)
                 raise
-            self.faults.found(Place(self.path), f"the rest of the file: {_without_path(error, self.path)}")
+            place = Place(self.path) if self.next is None else self.place(self.next)
+            self.faults.found(place, f"the rest of the file: {error.message.removeprefix(f'{self.path}: ')}")
+        self.part.file.checked_change(change)
 
     def read(self) -> Iterator[DocumentBatch]:
         raise NotImplementedError
@@ -102,7 +109,7 @@ class _Lines(_Bytes):
         for lines in lines_of(self.line_range.blocks(), self.settings.largest):
             texts, numbers = self.texts(lines, number)
             yield DocumentBatch(texts, numbers, len(lines) + sum(map(_length, lines)))
-            number += len(lines)
+            self.next = number = number + len(lines)
 
     def texts(self, lines: list[bytes | int], first: int) -> tuple[list[str | bytes], Sequence[int]]:
         """The texts of `lines`, and their numbers."""
@@ -190,6 +197,7 @@ class _Table(DocumentReader):
             if not good.all():
                 values, numbers, lengths = values.filter(good), (first + np.flatnonzero(good)).tolist(), lengths[good]
             yield DocumentBatch(values, numbers, int(lengths.sum()))
+            self.next = first + len(good)
 
     def _lengths(self, values: Any) -> Array:
         """The bytes of each value, -1 for null. The buffers of the values go into the checksum."""
@@ -221,10 +229,6 @@ _READERS: dict[str, type[DocumentReader]] = {
 def reader_of(part: FileRange, settings: CorpusSettings, faults: Faults) -> DocumentReader:
     """The reader of a part, chosen by the kind of its file."""
     return _READERS[part.file.kind](part, settings, faults)
-
-
-def _without_path(error: FileError, path: str) -> str:
-    return error.message.removeprefix(f"{path}: ")
 
 
 def _length(line: bytes | int) -> int:

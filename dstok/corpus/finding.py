@@ -18,7 +18,8 @@ from dstok.base.faults import reason
 from dstok.corpus.names import OWN, is_corpus
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import FileError
-from dstok.files.inputs import PACKED
+from dstok.files.inputs import checked_change
+from dstok.files.packed import PACKED
 
 __all__ = ["InputFile", "find_inputs"]
 
@@ -44,6 +45,10 @@ class InputFile(NamedTuple):
     def packed(self) -> bool:
         """Whether the file is compressed and can be read only from its start."""
         return self.path.endswith(PACKED)
+
+    def checked_change(self, change: int | None = None) -> int:
+        """When it was changed, in ns; 0 of a data set. Raises `FileError` unless it has its size, and this `change`."""
+        return 0 if self.kind == "dataset" else checked_change(self.path, self.size, change)
 
 
 def find_inputs(inputs: Sequence[str], settings: CorpusSettings) -> list[InputFile]:

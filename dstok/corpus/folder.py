@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from dstok.base.faults import file_faults, reason
@@ -75,6 +75,13 @@ class Folder:
         manifest = read_manifest(self.out, shard.name)
         whole = all(_size(os.path.join(self.out, output["file"])) == output["size"] for output in manifest["outputs"])
         return manifest if whole else None
+
+    def forget(self, shards: Iterable[str]) -> None:
+        """Removes the proofs that shards are done."""
+        with file_faults(self.out):
+            for name in (CORPUS, *map(manifest_name, shards)):
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.out, name))
 
     def finish(self, manifests: Sequence[dict[str, Any]]) -> None:
         """Write the file that says that the corpus is whole, unless it exists."""

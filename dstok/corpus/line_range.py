@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
-from dstok.files.inputs import PACKED, Source
+from dstok.files.inputs import Source
+from dstok.files.packed import PACKED
 
 __all__ = ["LineRange", "count_lines"]
 
@@ -50,10 +51,16 @@ class LineRange:
         hashed = _Hashed(file, self.hash)
         if not file.peek(1):  # type: ignore[attr-defined]
             raise FileError(f"{self.path}: expected packed data, found an empty file")
-        yield from Source(self.path, hashed).blocks()  # type: ignore[arg-type]
+        fault = None
+        try:
+            yield from Source(self.path, hashed).blocks()  # type: ignore[arg-type]
+        except FileError as error:
+            fault = error
         while hashed.read(BLOCK):
             pass
         self.stop = file.tell()
+        if fault is not None:
+            raise fault
 
     def _lines(self, file: BinaryIO) -> Iterator[bytes]:
         stop = os.fstat(file.fileno()).st_size if self.stop < 0 else self.stop

@@ -11,13 +11,12 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from dstok.base.faults import reason
+from dstok.base.faults import file_faults
+from dstok.base.paths import WholeFile, write_at_once
 from dstok.base.platform import sync_folder
-from dstok.errors import FileError
 
 __all__ = ["OutputFile", "Written", "make_folder", "write_json"]
 
@@ -36,10 +35,9 @@ class OutputFile(io.RawIOBase):
     def __init__(self, out: str, name: str, scratch: str) -> None:
         super().__init__()
         self.name, self.final = name, os.path.join(out, name)
-        self.temporary = os.path.join(scratch, os.urandom(8).hex())
         self.size, self.hash = 0, hashlib.sha256()
-        with self._named():
-            self.file = open(self.temporary, "xb", buffering=1 << 18)
+        with file_faults(self.final):
+            self.whole = WholeFile(self.final, scratch)
 
     def writable(self) -> bool:
         return True
@@ -49,52 +47,36 @@ class OutputFile(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        with self._named():
-            self.file.write(view)
+        with file_faults(self.final), self.whole.faults():
+            self.whole.file.write(view)
         self.hash.update(view)
         self.size += len(view)
         return len(view)
 
     def finish(self) -> None:
         """Sync all written bytes to the disk."""
-        with self._named():
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
+        with file_faults(self.final):
+            self.whole.finish()
 
     def commit(self) -> Written:
         """Give the file its name. The caller syncs the folder."""
-        with self._named():
+        with file_faults(self.final):
             make_folder(os.path.dirname(self.final))
-            os.replace(self.temporary, self.final)
+            self.whole.commit()
         return Written(self.name, self.size, self.hash.hexdigest())
 
     def discard(self) -> None:
         """Remove the written bytes, unless the file has its name."""
-        with suppress(OSError):
-            self.file.close()
-        with suppress(OSError):
-            os.unlink(self.temporary)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise FileError(f"{self.final}: {reason(error)}") from error
+        self.whole.discard()
 
 
 def write_json(out: str, name: str, value: Any, scratch: str) -> None:
     """Write a file of JSON, whole or not at all, and return once it is on the disk. Raises `FileError`."""
-    file = OutputFile(out, name, scratch)
-    try:
-        file.write(json.dumps(value, indent=1).encode() + b"\n")
-        file.finish()
-        file.commit()
-    except BaseException:
-        file.discard()
-        raise
-    sync_folder(os.path.dirname(file.final))
+    path = os.path.join(out, name)
+    with file_faults(path):
+        make_folder(os.path.dirname(path))
+        write_at_once(path, json.dumps(value, indent=1).encode() + b"\n", scratch)
+        sync_folder(os.path.dirname(path))
 
 
 def make_folder(path: str) -> None:

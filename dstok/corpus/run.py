@@ -20,7 +20,7 @@ from dstok.corpus.plan import Shard, plan_shards
 from dstok.corpus.settings import TABLES, CorpusSettings
 from dstok.corpus.tables import dataset_file
 from dstok.corpus.work import Job
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, FileError
 
 if TYPE_CHECKING:
     from dstok.base.paths import StrPath
@@ -64,6 +64,7 @@ class Run:
         self.files = find_inputs([os.fspath(path) for path in inputs], self.settings) if inputs else []
         if dataset is not None:
             self.files.append(dataset_file(dataset))
+        self.changes = [file.checked_change() for file in self.files]
         self.shards = plan_shards(self.files, self.settings)
 
     def plan(self) -> dict[str, Any]:
@@ -89,6 +90,8 @@ class Run:
             job = Job(folder.out, folder.scratch, self.settings, self.tokenizer)
             for manifest in engine(job, missing, workers, progress) if missing else ():
                 done[manifest["shard"]] = manifest
+            if missing:
+                self._check_inputs(folder)
             complete = self._finish(folder, done)
         return _totals([done[one.name] for one in mine], before, complete)
 
@@ -101,6 +104,15 @@ class Run:
                 done[shard.name] = manifest
                 progress(ShardReport(shard.name, shard.size, manifest["documents"], manifest["tokens"], earlier=True))
         return done
+
+    def _check_inputs(self, folder: Folder) -> None:
+        """Raises `FileError` for an input that has changed since this run began; its shards are not done then."""
+        for file, change in zip(self.files, self.changes):
+            try:
+                file.checked_change(change)
+            except FileError:
+                folder.forget(shard.name for shard in self.shards if file in (part.file for part in shard.parts))
+                raise
 
     def _finish(self, folder: Folder, done: dict[str, dict[str, Any]]) -> bool:
         manifests = [done.get(one.name) or folder.manifest(one) for one in self.shards]

@@ -95,16 +95,16 @@ def _of_parquet(file: InputFile, start: int, stop: int, field: str) -> Iterator[
             first += batch.num_rows
 
 
-def _opened(path: str) -> Any:
+def _opened(path: str, options: Any = None) -> Any:
     """The reader of an Arrow file, or of a stream as `datasets` writes it."""
     pa = needed("pyarrow")
     with about(path):
-        source = pa.memory_map(path)
+        source = pa.OSFile(path)  # not mapped: a file that is cut while it is read would end the process
         try:
-            return pa.ipc.open_file(source)
+            return pa.ipc.open_file(source, options=options)
         except pa.ArrowInvalid:
             source.seek(0)
-            return pa.ipc.open_stream(source)
+            return pa.ipc.open_stream(source, options=options)
 
 
 def _record_batches(path: str) -> int:
@@ -112,8 +112,10 @@ def _record_batches(path: str) -> int:
 
 
 def _of_arrow(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
-    reader, first = _opened(file.path), 0
-    _check_field(file.path, field, reader.schema.names)
+    names = _opened(file.path).schema.names
+    _check_field(file.path, field, names)
+    options = needed("pyarrow.ipc").IpcReadOptions(included_fields=[names.index(field)])  # reads no other column
+    reader, first = _opened(file.path, options), 0
     count = getattr(reader, "num_record_batches", None)  # None: a stream
     batches = iter(reader) if count is None else map(reader.get_batch, range(count if stop < 0 else stop))
     for number, batch in enumerate(batches):
@@ -140,6 +142,8 @@ def dataset_file(name: str) -> InputFile:
 
 def _of_dataset(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
     loaded = load_dataset(file.path)
+    if len(loaded) != file.size:
+        raise FileError(f"{file.path}: has changed since the run began: expected {file.size} rows, found {len(loaded)}")
     _check_field(file.path, field, loaded.column_names)
     table = loaded.with_format("arrow")
     for chunk in table[start:stop].column(field).chunks:
@@ -148,8 +152,9 @@ def _of_dataset(file: InputFile, start: int, stop: int, field: str) -> Iterator[
 
 
 def _check_field(path: str, field: str, names: list[str]) -> None:
-    if field not in names:
-        raise FileError(f"{path}: expected a column {field!r}, found {', '.join(map(repr, names)) or 'none'}", "field")
+    if names.count(field) != 1:
+        found = ", ".join(map(repr, names)) or "none"
+        raise FileError(f"{path}: expected one column {field!r}, found {found}", "field")
 
 
 def _as_binary(column: Any, path: str, field: str) -> Any:

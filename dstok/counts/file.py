@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 from zlib import crc32
 
 from dstok.base.faults import file_faults
-from dstok.base.paths import StrPath, written_at_once
+from dstok.base.paths import StrPath, WholeFile
 from dstok.core.find._counts import rows_of
 from dstok.errors import FileError
 
@@ -71,8 +71,8 @@ class CountsFile:
         _, number, by_count, made_by, *totals, expected = _HEADER.unpack(header[:-4])
         if number != _FORMAT:
             raise FileError(f"{self.path}: expected counts in format {_FORMAT}, found format {number}")
-        if size != expected:
-            raise FileError(f"{self.path}: expected {expected} bytes, found {size}")
+        self.size = int(expected)
+        self._check_size(size)
         self.totals, self.by_count = Totals(*totals), bool(by_count)
         self.made_by = made_by.hex() if any(made_by) else ""
 
@@ -82,6 +82,11 @@ class CountsFile:
             file.seek(_START)
             while head := file.read(_BLOCK_HEADER.size):
                 yield self._block(file, head)
+            self._check_size(file.tell())  # it may have been cut since, between two blocks
+
+    def _check_size(self, found: int) -> None:
+        if found != self.size:
+            raise FileError(f"{self.path}: expected {self.size} bytes, found {found}")
 
     def _block(self, file: BinaryIO, head: bytes) -> bytes:
         at = file.tell() - len(head)
@@ -117,7 +122,7 @@ def is_counts(path: StrPath) -> bool:
 def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: bool = False) -> CountsFile:
     """Writes all blocks of `source` to a file, at once or not at all. Raises `FileError`, and errors of the source."""
     path = os.fspath(path)
-    with file_faults(path), written_at_once(path) as file:
+    with file_faults(path), WholeFile(path) as file:
         file.seek(_START)
         while block := source.block(BLOCK):
             file.write(_BLOCK_HEADER.pack(len(block), crc32(block)))

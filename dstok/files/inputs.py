@@ -17,13 +17,13 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from dstok.base.faults import reason
 from dstok.errors import FileError
-from dstok.files.packed import SUFFIXES, open_packed
+from dstok.files.packed import PACKED, open_packed
 
-__all__ = ["BLOCK", "PACKED", "GivenText", "Record", "Source", "Watcher", "json_kind", "open_source", "records"]
+__all__ = ["BLOCK", "PACKED", "GivenText", "Record", "Source", "Watcher", "checked_change", "json_kind", "open_source",
+           "records"]
 
 BLOCK = 1 << 20
 MOST_HELD = 1 << 28  # bytes of a packed input held together: a few packed bytes may stand for all of memory
-PACKED = (".gz", *SUFFIXES)  # these suffixes are unpacked
 
 
 class Watcher(Protocol):
@@ -63,11 +63,13 @@ class Source:
             progress.waits()
 
     def blocks(self, size: int = 0) -> Iterator[bytes]:
-        """The bytes in blocks of `size` (1 MB by default), none empty."""
+        """The bytes in blocks of `size` (1 MB by default), none empty. All before a fault comes before its error."""
+        read = self.stream.read1 if self.packed else self.stream.read  # type: ignore[attr-defined]
         with self._reading():
-            while block := self.stream.read(size or BLOCK):
+            while block := read(size or BLOCK):
                 self._count(block)
                 yield block
+            self._check_end()
 
     def lines(self) -> Iterator[bytes]:
         """The bytes in lines, each with its line feed, except that the last may have none."""
@@ -77,6 +79,7 @@ class Source:
                 self._check_held(len(line), "a line")
                 self._count(line)
                 yield line
+            self._check_end()
 
     def read_all(self) -> bytes:
         """All bytes. A packed input of more than `MOST_HELD` bytes is a `FileError`."""
@@ -100,6 +103,11 @@ class Source:
         if self.packed and size > MOST_HELD:
             raise FileError(f"{self.name}: {what} has more than {MOST_HELD >> 20} MB, too much for a packed input: "
                             "unpack the file first")
+
+    def _check_end(self) -> None:
+        """Refuses a file that somebody cut while it was read. One that grows is read to its end."""
+        if self.size is not None and self.raw.tell() < self.size:
+            raise _changed(self.name, self.size, self.raw.tell())
 
     def _count(self, data: bytes) -> None:
         self.bytes_read += len(data)
@@ -164,16 +172,31 @@ def _size(raw: BinaryIO) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
+def checked_change(path: str, size: int, change: int | None = None) -> int:
+    """When the file at `path` was changed, in ns. Raises `FileError` unless it has `size` bytes, and this `change`.
+
+    A corpus or a training reads a file after it has planned the work, and some files in several parts: what was read
+    counts if the file is the same before and after.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise FileError(f"{path}: {reason(error)}") from error
+    if status.st_size != size or change not in (None, status.st_mtime_ns):
+        raise _changed(path, size, status.st_size)
+    return status.st_mtime_ns
+
+
+def _changed(name: str, size: int, found: int) -> FileError:
+    how = " while it was read" if size == found else f": expected {size} bytes, found {found}"
+    return FileError(f"{name}: has changed{how}")
+
+
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
     """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError."""
     if raw.isatty():
         return BufferedReader(_UpToTheEnd(raw)), (OSError,)
-    if name.endswith(".gz"):
-        import gzip
-        import zlib
-
-        return gzip.GzipFile(fileobj=raw, mode="rb"), (OSError, zlib.error)  # type: ignore[return-value]
-    if name.endswith(SUFFIXES):
+    if name.endswith(PACKED):
         return open_packed(name, raw)
     return raw, (OSError,)
 

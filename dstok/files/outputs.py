@@ -1,8 +1,8 @@
 """Bytes -> standard output or a file, and ids -> their four formats.
 
 In: bytes, or ids in groups (a group is the ids of one file or one JSON record). Out: the same, on standard output or
-in the file of --output. Invariant: only data is written, and all of it is written when `close` returns. Errors of
-standard output stay an `OSError`; those of a named file become a `FileError`.
+in the file of --output. Invariant: only data is written. A file is there when it is complete, and after an error it is
+as it was. Errors of standard output stay an `OSError`; those of a named file become a `FileError`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from dstok.base.faults import reason
+from dstok.base.paths import WholeFile
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
@@ -30,19 +31,16 @@ BINARY_FORMATS = ID_FORMATS[2:]
 
 
 class Output:
-    """The destination of data: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
+    """A context manager: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
 
-    at_once: as a context manager, a file gets its name when it is complete; until then ".part" follows the name.
     Raises `FileError`.
     """
 
-    def __init__(self, path: str | None, inputs: Sequence[str] = (), at_once: bool = False) -> None:
+    def __init__(self, path: str | None, inputs: Sequence[str] = ()) -> None:
         self.path = None if path == "-" else path
-        self.part = None
-        if at_once and self.path is not None and (os.path.isfile(self.path) or not os.path.exists(self.path)):
-            self.part = f"{self.path}.part"  # not for a device or a pipe
         with self._named():
-            self.stream = _stdout() if self.path is None else _create(self.path, inputs, self.part)
+            self.whole = None if self.path is None else _create(self.path, inputs)
+        self.stream = _stdout() if self.whole is None else self.whole.file
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; under PYTHONUNBUFFERED one write to standard output may take only a part."""
@@ -50,13 +48,6 @@ class Output:
         with self._named():
             while rest:
                 rest = rest[self.stream.write(rest) :]
-
-    def close(self) -> None:
-        with self._named():
-            if self.path is None:
-                self.stream.flush()
-            else:
-                self.stream.close()  # flushes; closed even if that fails, so that no finalizer tries again
 
     def is_terminal(self) -> bool:
         return self.stream.isatty()
@@ -76,14 +67,11 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        complete = False
-        try:
-            self.close()
-            complete = kind is None
-        finally:
-            if self.part is not None and self.path is not None:
-                with self._named():
-                    os.replace(self.part, self.path) if complete else os.unlink(self.part)
+        with self._named():
+            if self.whole is None:
+                self.stream.flush()
+            else:
+                self.whole.__exit__(kind, error, trace)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -101,11 +89,11 @@ def _stdout() -> BinaryIO:
     return sys.stdout.buffer
 
 
-def _create(path: str, inputs: Sequence[str], part: str | None) -> BinaryIO:
+def _create(path: str, inputs: Sequence[str]) -> WholeFile:
     for name in inputs:
         if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
             raise FileError(f"{path}: is both input and output")
-    return open(part or path, "wb")
+    return WholeFile(path)
 
 
 class IdWriter:

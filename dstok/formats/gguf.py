@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from dstok.base.extras import of_extra
-from dstok.base.paths import StrPath, replacing
+from dstok.base.paths import StrPath, WholeFile
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.added_token import AddedToken
 from dstok.formats.description import ModelDescription, TokenizerConfig
@@ -171,33 +171,26 @@ def _write_file(
     keys: dict[str, Any],
 ) -> None:
     """Writes a file at once or not at all. `keys`: further values, by the calls of GGUFWriter."""
-    with replacing(path) as scratch:
-        _write_to(scratch, architecture, kind, texts, types, config, keys)
-
-
-def _write_to(
-    path: str, architecture: str, kind: str, texts: list[str], types: list[int], config: TokenizerConfig,
-    keys: dict[str, Any],
-) -> None:
     with of_extra("gguf", "writing GGUF"):
         from gguf import GGUFWriter
 
-    writer = GGUFWriter(path, architecture)
-    writer.add_tokenizer_model(kind)
-    writer.add_token_list(texts)
-    writer.add_token_types(types)
-    values: list[tuple[Callable[[Any], None], Any]] = [
-        *((getattr(writer, name), value) for name, value in keys.items()),
-        (writer.add_bos_token_id, config.bos_id), (writer.add_eos_token_id, config.eos_id),
-        (writer.add_pad_token_id, config.pad_id), (writer.add_add_bos_token, bool(config.add_bos)),
-        (writer.add_add_eos_token, config.add_eos), (writer.add_chat_template, config.chat_template),
-    ]
-    for add, value in values:
-        if value is not None:
-            add(value)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.close()
+    with WholeFile(path) as file:
+        writer = GGUFWriter(file.name, architecture)
+        writer.add_tokenizer_model(kind)
+        writer.add_token_list(texts)
+        writer.add_token_types(types)
+        values: list[tuple[Callable[[Any], None], Any]] = [
+            *((getattr(writer, name), value) for name, value in keys.items()),
+            (writer.add_bos_token_id, config.bos_id), (writer.add_eos_token_id, config.eos_id),
+            (writer.add_pad_token_id, config.pad_id), (writer.add_add_bos_token, bool(config.add_bos)),
+            (writer.add_add_eos_token, config.add_eos), (writer.add_chat_template, config.chat_template),
+        ]
+        for add, value in values:
+            if value is not None:
+                add(value)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
 
 
 def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:

@@ -7,6 +7,7 @@
     prove, Step                 the steps of a model, each with its proof, checked on the model's tables
     upgrade                     what changes for a model from one version of upstream to another
     conformance                 pytest: the checks as tests of your own project
+    compare, Comparison         what texts cost tokenizers: tokens, bytes a token, tokens a word
     adapters, runner, child     tokenizers of all kinds, each in a process of its own
     texts, calls, growth        the checks
     plan, clock                 their order, and their share of the time
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 from dstok.testing.adapters import CandidateError, Engine, open_engine
 from dstok.testing.class_cover import class_cover, cover_size
+from dstok.testing.comparison import Comparison, compare
 from dstok.testing.guide import Guide
 from dstok.testing.prove import Step, prove
 from dstok.testing.pytest_helper import conformance
@@ -35,5 +37,5 @@ from dstok.testing.runner import Limits
 from dstok.testing.upgrade import Change, Upgrade, upgrade
 from dstok.testing.verify import CHECKS, verify
 
-__all__ = ["CHECKS", "CandidateError", "Change", "Engine", "Guide", "Limits", "Report", "Step", "Upgrade",
-           "class_cover", "conformance", "cover_size", "open_engine", "prove", "upgrade", "verify"]
+__all__ = ["CHECKS", "CandidateError", "Change", "Comparison", "Engine", "Guide", "Limits", "Report", "Step", "Upgrade",
+           "class_cover", "compare", "conformance", "cover_size", "open_engine", "prove", "upgrade", "verify"]

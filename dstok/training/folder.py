@@ -91,8 +91,7 @@ class TrainingFolder:
         with file_faults(self.out):
             for name, data in ((TOKENIZER, tokenizer), *([(CONFIG, config)] if config else []),
                                (MANIFEST, as_json(manifest))):
-                write_at_once(os.path.join(self.work, name), data)  # a kill leaves its scratch file there
-                os.replace(os.path.join(self.work, name), os.path.join(self.out, name))
+                write_at_once(os.path.join(self.out, name), data, self.work)  # a kill leaves its scratch file there
         shutil.rmtree(self.work, ignore_errors=True)
 
 

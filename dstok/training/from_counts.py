@@ -34,8 +34,6 @@ from dstok.vocabularies.trainer import BpeTrainer
 
 __all__ = ["check_made_by", "plan_of", "train_from_counts", "trained_in"]
 
-FIRST, POINTS = 32, 256  # merges in a manifest
-
 
 def train_from_counts(
     counts: StrPath | CountsFile, trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
@@ -109,8 +107,7 @@ def _outcome(learned: Learned) -> dict[str, Any]:
     """Of the merges. upstream_overflows: whether a pair is more frequent than upstream's counts of 32 bits can say."""
     return {"vocab_size": len(learned.tokens), "merges": len(learned.counts), "highest_count": learned.highest,
             "last_count": learned.counts[-1] if learned.counts else None,
-            "upstream_overflows": learned.highest >= OVERFLOW, "dropped": _dropped(learned),
-            "counts_of_merges": _sample(learned)}
+            "upstream_overflows": learned.highest >= OVERFLOW, "dropped": _dropped(learned)}
 
 
 def _dropped(learned: Learned) -> dict[str, Any] | None:
@@ -122,13 +119,6 @@ def _dropped(learned: Learned) -> dict[str, Any] | None:
              "occurrences": (found.dropped_occurrences, found.occurrences)}
     return {name: {"dropped": part, "share": round(part / whole, 6) if whole else 0.0}
             for name, (part, whole) in parts.items()}
-
-
-def _sample(learned: Learned) -> list[tuple[int, int]]:
-    """(rank, count of the pair) of some merges: of the first ones, of the last one, and of some between."""
-    size = len(learned.counts)
-    ranks = {*range(min(size, FIRST)), *range(0, size, max(1, size // POINTS)), size - 1}
-    return [(rank, learned.counts[rank]) for rank in sorted(ranks) if rank >= 0]
 
 
 def _encoder(base: Base) -> Callable[[Learned], BPE]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from dstok.base.faults import reason
+from dstok.base.faults import file_faults
 from dstok.base.paths import StrPath
 from dstok.counts.file import CountsFile
 from dstok.errors import ArgumentError, FileError, TextError
+from dstok.files.inputs import checked_change
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.folder import TOKENIZER, TrainingFolder
 from dstok.training.from_counts import plan_of, trained_in
@@ -61,7 +63,7 @@ def train(
     check(base, settings)
     paths = [os.fspath(path) for path in files]
     if folder is not None:
-        return _trained(TrainingFolder(folder), paths, base, settings, threads, memory, progress)
+        return _trained(TrainingFolder(folder), _Lines(paths), base, settings, threads, memory, progress)
     lines = _Lines(paths)
     with lines.named_in_errors(), counted(*readers_of(base), lines, threads, memory) as rows:
         learned = learn(rows, settings, progress=progress, memory=memory, threads=threads)
@@ -69,40 +71,36 @@ def train(
 
 
 def _trained(
-    folder: TrainingFolder, paths: Sequence[str], base: Base, trainer: BpeTrainer, threads: int, memory: int,
+    folder: TrainingFolder, lines: _Lines, base: Base, trainer: BpeTrainer, threads: int, memory: int,
     progress: Progress | None,
 ) -> Tokenizer:
-    plan = plan_of(base, trainer, [{"file": path, "size": _status(path).st_size} for path in paths])
+    plan = plan_of(base, trainer, [{"file": path, "size": status.st_size} for path, status in lines.files])
     if folder.finished(plan):
         return Tokenizer.from_json(os.path.join(folder.out, TOKENIZER))
-    with folder.entered(plan, [_status(path).st_mtime_ns for path in paths]):
-        counts = folder.counts() or _count(folder, paths, base, threads, memory)
+    with folder.entered(plan, [status.st_mtime_ns for _, status in lines.files]):
+        counts = folder.counts() or _count(folder, lines, base, threads, memory)
         return trained_in(folder, base, trainer, plan, counts, progress, {}, threads, memory)
 
 
-def _count(folder: TrainingFolder, paths: Sequence[str], base: Base, threads: int, memory: int) -> CountsFile:
-    lines = _Lines(paths)
+def _count(folder: TrainingFolder, lines: _Lines, base: Base, threads: int, memory: int) -> CountsFile:
     spills = os.path.join(folder.work, "spills")
     shutil.rmtree(spills, ignore_errors=True)  # of a call that was killed
     with lines.named_in_errors():
         return counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(), folder.counts_path)
 
 
-def _status(path: str) -> os.stat_result:
-    try:
-        return os.stat(path)
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from error
-
-
 class _Lines:
     """The lines of files, with their endings, in lists. path, line, number: of the first line of the last list.
 
-    `line` counts from 1 in each file, `number` from 0 in all of them.
+    `line` counts from 1 in each file, `number` from 0 in all of them. A file that is changed is a `FileError`.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.paths, self.path, self.line, self.number = paths, "", 0, 0
+        self.path, self.line, self.number = "", 0, 0
+        self.files = list[tuple[str, os.stat_result]]()
+        for path in paths:
+            with file_faults(path):
+                self.files.append((path, os.stat(path)))
 
     @contextmanager
     def named_in_errors(self) -> Iterator[None]:
@@ -115,12 +113,11 @@ class _Lines:
 
     def __iter__(self) -> Iterator[list[bytes]]:
         size = 0
-        for path in self.paths:
+        for path, status in self.files:
             self.path, self.line, self.number, size = path, 1, self.number + size, 0
-            try:
-                with open(path, "rb", buffering=1 << 20) as file:
-                    while lines := file.readlines(_LIST):
-                        self.line, self.number, size = self.line + size, self.number + size, len(lines)
-                        yield lines
-            except OSError as error:
-                raise FileError(f"{path}: {reason(error)}") from error
+            with file_faults(path), open(path, "rb", buffering=1 << 20) as file:
+                while lines := file.readlines(_LIST):
+                    self.line, self.number, size = self.line + size, self.number + size, len(lines)
+                    yield lines
+            if stat.S_ISREG(status.st_mode):
+                checked_change(path, status.st_size, status.st_mtime_ns)

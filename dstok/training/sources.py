@@ -67,7 +67,8 @@ def _of_tables(tables: Iterable[Any], field: str) -> Iterator[Any]:
     for table in tables:
         names = table.schema.names
         if names.count(field) != 1:
-            raise ArgumentError(f"expected a column {field!r}, found {', '.join(map(repr, names)) or 'none'}", "field")
+            found = ", ".join(map(repr, names)) or "none"
+            raise ArgumentError(f"expected one column {field!r}, found {found}", "field")
         column = table.column(field)
         yield from getattr(column, "chunks", [column])
 

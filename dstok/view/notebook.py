@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from dstok.base.paths import write_at_once
 from dstok.view.pages import page_of
 from dstok.view.sheet import Sheet
 from dstok.view.terminal import Lines
@@ -42,8 +43,7 @@ class TokenView:
     def save(self, path: StrPath) -> None:
         """Writes the page. Raises `OSError`."""
         page = self.page().encode("utf-8", "replace")  # the given names may not be UTF-8
-        with open(path, "wb") as file:
-            file.write(page)
+        write_at_once(path, page)
 
     def _repr_html_(self) -> str:
         tokens = max(map(len, self.readings))

@@ -113,3 +113,17 @@ def test_a_pickle_does_the_same() -> None:
     assert again(TABLE) == encoder(TABLE) and again(TABLE)["i"].to_pylist()[0][-1] == 5
     assert pickle.dumps(again) == pickle.dumps(encoder)
     assert repr(again).startswith("<dstok.arrow.ColumnEncoder 'rest' -> 'i': <dstok.Tokenizer")
+
+
+@pytest.mark.parametrize("name", ["text", "input_ids"])
+def test_a_table_with_two_columns_of_one_name(name: str) -> None:
+    """Neither of them is taken, nor replaced."""
+    table = pa.table([pa.array(["a"]), pa.array(["b"]), pa.array(["c"])], names=["text", name, name])
+    with pytest.raises(dstok.DstokError, match=f"expected one column '{name}', found 'text', '{name}', '{name}'"):
+        arrow.ColumnEncoder(TOK)(table)
+
+
+def test_messages_with_two_fields_of_one_name() -> None:
+    message = pa.StructArray.from_arrays([pa.array(["user"]), pa.array(["a"]), pa.array(["b"])], ["role", "content", "content"])
+    with pytest.raises(dstok.DstokError, match="duplicate field names"):
+        arrow.conversations(TOK, pa.ListArray.from_arrays([0, 1], message), "v3")

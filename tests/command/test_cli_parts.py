@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from cli_process import TEXT, USER, tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import examples
 
 import dstok
+from dstok.base.paths import write_at_once
 from dstok.cli.count import count_blocks
 from dstok.cli.encode import encode_blocks
 from dstok.cli.rows import JsonRows, piece_lines, token_lines
@@ -101,8 +105,64 @@ class _Reluctant(io.RawIOBase):
 
 
 def test_all_is_written_to_a_stream_that_takes_a_part(tmp_path: Path) -> None:
-    output, stream = Output(str(tmp_path / "x")), _Reluctant()
-    output.stream.close()
-    output.stream = stream  # type: ignore[assignment]
-    output.write(TEXT)
+    stream = _Reluctant()
+    with Output(str(tmp_path / "x")) as output:
+        output.stream = stream  # type: ignore[assignment]
+        output.write(TEXT)
     assert stream.taken == TEXT
+
+
+def _two(path: Path) -> list[bytes]:
+    """The file after each of two writers that overlap is done."""
+    with Output(str(path)) as first:
+        with Output(str(path)) as second:
+            first.write(b"one, ")
+            second.write(b"two, two")
+        after = path.read_bytes()
+        first.write(b"one")
+    return [after, path.read_bytes()]
+
+
+def test_two_outputs_of_one_name(tmp_path: Path) -> None:
+    """Each writes a file of its own, and nobody's FILE.part is touched."""
+    path, others = tmp_path / "x", tmp_path / "x.part"
+    others.write_bytes(b"of the user")
+    assert _two(path) == [b"two, two", b"one, one"]
+    assert others.read_bytes() == b"of the user" and sorted(os.listdir(tmp_path)) == ["x", "x.part"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and modes of POSIX")
+def test_an_output_is_written_through_a_link_and_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    path, link, dangling = tmp_path / "there" / "x", tmp_path / "link", tmp_path / "dangling"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    link.symlink_to("there/x")
+    dangling.symlink_to("there/y")
+    assert _two(link) == _two(dangling) == [b"two, two", b"one, one"]
+    assert path.read_bytes() == (path.parent / "y").read_bytes() == b"one, one"
+    assert link.is_symlink() and dangling.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640 and sorted(os.listdir(path.parent)) == ["x", "y"]
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_a_stopped_output_changes_nothing(fault: BaseException, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+
+    def stopped() -> None:
+        with Output(str(path)) as output:
+            output.write(b"new")
+            raise fault
+
+    with pytest.raises(BaseException, match="^$|^" + re.escape(f"{path}: no space")):
+        stopped()
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["x"]
+
+
+def test_a_device_is_written_as_it_is() -> None:
+    before = os.stat(os.devnull)
+    with Output(os.devnull) as output:
+        output.write(TEXT)
+    write_at_once(os.devnull, TEXT)
+    assert os.stat(os.devnull).st_mode == before.st_mode

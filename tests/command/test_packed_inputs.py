@@ -87,6 +87,41 @@ def test_windows(suffix: str, made: Any, tmp_path: Path) -> None:
             source.read_all()
 
 
+@pytest.mark.parametrize("length", [4, 8, 40_000])
+@pytest.mark.parametrize("suffix", ["gz", "xz"])
+def test_padding(suffix: str, length: int, tmp_path: Path) -> None:
+    """Zeros after a frame, and between two: `xz --list` shows them as stream padding."""
+    path, frame = tmp_path / f"x.{suffix}", PACK[suffix](b"abc")
+    for data, text in ((frame + bytes(length), b"abc"), (frame + bytes(length) + frame, b"abcabc")):
+        path.write_bytes(data)
+        with open_source(str(path)) as source:
+            assert source.read_all() == text
+    path.write_bytes(bytes(length) + frame)
+    with open_source(str(path)) as source, pytest.raises(FileError):
+        source.read_all()
+
+
+@pytest.mark.parametrize(("suffix", "length"), [("xz", 3), ("xz", 40_001), ("bz2", 4), ("zst", 4)])
+def test_zeros_that_are_no_padding(suffix: str, length: int, tmp_path: Path) -> None:
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(PACK[suffix](b"abc") + bytes(length))
+    with open_source(str(path)) as source, pytest.raises(FileError, match=f"^{path}: "):
+        source.read_all()
+
+
+@pytest.mark.parametrize("suffix", PACK)
+@pytest.mark.parametrize("room", [1, 100, 1 << 20])
+def test_blocks_before_a_fault(suffix: str, room: int, tmp_path: Path) -> None:
+    text = b"some text " * 1000
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(PACK[suffix](text) + PACK[suffix](text)[:-9])
+    blocks = list[bytes]()
+    with open_source(str(path)) as source, pytest.raises(FileError, match="cut short"):
+        blocks.extend(source.blocks(room))
+    got = b"".join(blocks)
+    assert got.startswith(text) and (2 * text).startswith(got)
+
+
 # Memory that a packed input takes
 
 def read_lines(source: Source) -> None:

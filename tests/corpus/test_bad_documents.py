@@ -19,6 +19,7 @@ from corpora_made import checksums, ids_of, json_lines
 from zstd_frames import zstd_frame
 
 import dstok.corpus
+from dstok.corpus.checking import verify
 from dstok.corpus.names import PLAN
 from dstok.errors import FileError
 
@@ -127,6 +128,38 @@ def test_broken_packed_files(name: str) -> None:
     assert "the rest of the file" in listed.read_text()
 
 
+PACK = {"gz": gzip.compress, "zst": zstd_frame, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("fault", ["cut", "garbage"])
+@pytest.mark.parametrize("suffix", PACK)
+def test_what_stands_before_a_fault_is_kept(suffix: str, fault: str) -> None:
+    """The first frame, and the lines of the second up to the fault; the rest is listed with its line."""
+    one, other = PACK[suffix](BEFORE), PACK[suffix](AFTER)
+    path = Path(f"a.jsonl.{suffix}")
+    path.write_bytes(one + (other[: len(other) // 2] if fault == "cut" else b"garbage, not packed"))
+    done = dstok.corpus.tokenize(path, "skipped", workers=1, skip=True)
+    assert done.documents >= 200 and done.skipped == 1
+    assert [ids.tolist() for ids in dstok.corpus.open("skipped")] == ids_of(GOOD[: done.documents])
+    listed = json.loads(Path("skipped", "__dstok__", "skipped", f"{path}-00000.jsonl").read_bytes())  # one line
+    assert listed["line"] == done.documents + 1 and "the rest of the file" in listed["reason"]
+    assert list(verify("skipped")) == []
+    path.write_bytes(path.read_bytes()[:-1] + b"?")  # in the part that is not read
+    assert len(list(verify("skipped"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_two_columns_of_one_name(kind: str) -> None:
+    table = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    if kind == "parquet":
+        pq.write_table(table, "a.parquet")
+    else:
+        with pa.OSFile("a.arrow", "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(FileError, match=f"a.{kind}: expected one column 'text', found 'text', 'text'"):
+        tokenize(f"a.{kind}")
+
+
 def test_broken_tables() -> None:
     table = pa.table({"text": pa.array(["a", None, "c"]), "number": [1, 2, 3], "bytes": [b"a", b"\xff", b"c"]})
     pq.write_table(table, "a.parquet")
@@ -137,7 +170,7 @@ def test_broken_tables() -> None:
     options: Any
     for path, options, message in [
         ("a.parquet", {}, "a.parquet: row 1: expected text in the column 'text', found null"),
-        ("a.parquet", {"field": "body"}, "a.parquet: expected a column 'body', found 'text', 'number', 'bytes'"),
+        ("a.parquet", {"field": "body"}, "a.parquet: expected one column 'body', found 'text', 'number', 'bytes'"),
         ("a.parquet", {"field": "number"}, "a.parquet: expected text in the column 'number', found int64"),
         ("a.parquet", {"field": "bytes"}, "a.parquet: row 1: expected utf-8, found byte 0xff"),
         ("empty.parquet", {}, "empty.parquet: "), ("garbage.parquet", {}, "garbage.parquet: "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import struct
 from collections import Counter
@@ -279,3 +280,12 @@ def test_files_with_pieces_out_of_order(tmp_path: Path) -> None:
     path.write_bytes(whole[:start] + struct.pack("<QI", 8, crc32(changed)) + changed)
     with pytest.raises(FileError, match=f"^{path}: expected pieces with counts, in order"):
         merge_counts([made(tmp_path / "b", {b"a": 1}), path], tmp_path / "x")
+
+
+def test_a_file_that_is_cut_between_two_blocks(tmp_path: Path) -> None:
+    """After it was opened: fewer blocks are no fewer pieces, but an error."""
+    path = made(tmp_path / "a", {b"a": 1, b"b": 2})
+    file = CountsFile(path)
+    os.truncate(path, path.stat().st_size - 8 - 12)
+    with pytest.raises(FileError, match=f"^{path}: expected .* bytes, found "):
+        list(file.rows())

@@ -68,8 +68,8 @@ def test_another_column() -> None:
 
 
 FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
-    (lambda: pa.table({"body": ["a"]}), ArgumentError, "expected a column 'text', found 'body'"),
-    (lambda: datasets.Dataset.from_dict({"body": ["a"]}), ArgumentError, "expected a column 'text', found 'body'"),
+    (lambda: pa.table({"body": ["a"]}), ArgumentError, "expected one column 'text', found 'body'"),
+    (lambda: datasets.Dataset.from_dict({"body": ["a"]}), ArgumentError, "expected one column 'text', found 'body'"),
     (lambda: pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), ArgumentError, "found 'text', 'text'"),
     (lambda: pa.table({"text": [5]}), ArgumentError, "strings or binaries, found one of int64"),
     (lambda: pa.array([["a"]]), ArgumentError, "strings or binaries, found one of list"),
