@@ -438,7 +438,7 @@ class _Checks:
         """Letters of some scripts that the vocabulary has, so that their words are long pieces."""
         chars = {char for text in self.guide.token_texts.values() for char in text}
         ranges = ("az", "\u00e0\u00ff", "\u0430\u044f", "\u3041\u3093", "\u4e00\u9fa5")
-        return ["".join(sorted(char for char in chars if first <= char <= last)) or first for first, last in ranges]
+        return ["".join(sorted(char for char in chars if ends[0] <= char <= ends[1])) or ends[0] for ends in ranges]
 
     def growing(self) -> tuple[str, list[str]]:
         """A text of many tokens, appended in parts, has the ids of one call."""

@@ -16,7 +16,7 @@ from dstok.testing.guide import SURROGATES, Guide
 __all__ = [
     "NOT_SPACES", "ODD", "SPACES", "added_tokens", "alike", "code_points", "concatenations", "contexts", "cover",
     "joined_code_points",
-    "long_pieces", "merge_conflicts", "odd_texts", "random_text", "random_texts", "runs", "vocabulary",
+    "long_pieces", "longer", "merge_conflicts", "odd_texts", "random_text", "random_texts", "runs", "vocabulary",
 ]
 
 SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2002\u2003\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -163,6 +163,15 @@ def alike(guide: Guide) -> Iterator[str]:
         words = [letters[at : at + length] for at in starts]
         others = [word[:-1] + chance.choice(letters) for word in words]
         yield separator.join([*words, *others, *words, *(word[:-1] for word in words), *(word[1:] for word in words)])
+
+
+def longer(guide: Guide, text: str) -> Iterator[str]:
+    """Texts of about the length of a text, and up to twice as long: of each class, of words, and of the text itself."""
+    for char in guide.representatives:
+        yield from (char + text, text + char)
+        yield from (char * size for size in (len(text) // 2, len(text), len(text) + 1, 2 * len(text)))
+    words = "".join(islice((f" {word}" for word in guide.token_texts.values() if word.isalpha()), len(text)))
+    yield from (text * 2, text[::-1] + text, *(words[:size] for size in (len(text), len(text) + 1, 2 * len(text))))
 
 
 def concatenations(guide: Guide) -> Iterator[str]:
