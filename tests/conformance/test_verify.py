@@ -157,6 +157,16 @@ class Careless:
         self.engine = Engine("careless", "", TOK.encode, None, decode, offsets)
 
 
+def test_a_fault_of_encode_is_no_fault_of_offsets() -> None:
+    def offsets(text: str) -> Any:
+        found = TOK.encode_with_offsets(text)
+        return found.ids.tolist()[:20], found.char_spans.tolist()[:20]
+
+    cut = Engine("cut", "", lambda text: TOK.encode(text)[:20], None, None, offsets)
+    report = verify(cut, seconds=60, checks=["some random texts", "offsets"])
+    assert [finding.title for finding in report.findings] == ["only the first 20 ids are given"], f"\n{report}"
+
+
 def test_decode_and_offsets() -> None:
     def byte_offsets(text: str) -> Any:
         found = TOK.encode_with_offsets(text)
