@@ -201,7 +201,7 @@ def test_real_models(name: str) -> None:
     assert [step for step in found if step.faults] == []
 
 
-@pytest.mark.parametrize("name", [*share([*MODELS], 5)])
+@pytest.mark.parametrize("name", [*share([*MODELS], 12)])
 def test_small_models(name: str) -> None:
     assert [step for step in prove(dstok.Tokenizer.from_str(MODELS[name])) if step.faults] == []
 
