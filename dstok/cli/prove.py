@@ -1,6 +1,7 @@
-"""`dstok prove`: the steps of a model from pattern to ids, each proved, enumerated or tested, checked on its tables.
+"""`dstok prove`: the steps of a model from text to ids, each proved, enumerated or tested, on its tables and the code.
 
-In: a model. Out: a line for each step, or JSON. Exit code 0: no step failed, 1: a step failed, 2: bad usage or input.
+In: a model. Out: a line for each step, and one for what none looks at; or JSON. Exit code 0: no step failed, 1: a step
+failed, 2: bad usage or input.
 Invariant: the output is that of `dstok.testing.prove`.
 """
 
@@ -28,6 +29,8 @@ kinds:
   proved       a theorem holds for all texts; what it asks of the model's tables is checked
   enumerated   all cases up to a size are tried
   tested       some cases are tried
+  none         the last row, which names what no step looks at
+The code runs at each level that this processor has. It takes seconds to a minute.
 The theorems are in docs/proofs.md, each under the heading that is printed.
 
 exit codes: 0 no step failed, 1 a step failed, 2 bad usage or input
@@ -63,6 +66,7 @@ def _json(found: list[Step]) -> str:
 def _table(found: list[Step]) -> str:
     from dstok.base.columns import aligned
 
-    rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem) for step in found]
-    faults = [f"{step.name}: {fault}" for step in found for fault in step.faults]
-    return "\n".join([*aligned([HEAD, *rows]), *faults])
+    rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
+            for step in found if step.kind != "none"]
+    rest = [f"{step.name}: {part}" for step in found for part in (step.faults or [step.done] * (step.kind == "none"))]
+    return "\n".join([*aligned([HEAD, *rows]), *rest])

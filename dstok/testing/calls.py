@@ -91,6 +91,12 @@ def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
     return [text for at, text in enumerate(texts) if at not in failed]
 
 
+def _right(pair: Pair, texts: list[str]) -> list[str]:
+    """The texts on which the candidate's `encode` is right: a fault of it is not counted again."""
+    wrong = {*pair.candidate.encode(texts).differ(pair.reference.encode(texts))}
+    return [text for at, text in enumerate(texts) if at not in wrong]
+
+
 def check_batches(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """One call for many texts of many sizes, including the empty text."""
     chance, pool = random.Random(6), _sample(pair, guide, 2000, 6)
@@ -191,7 +197,7 @@ Spans = list[tuple[int, int]] | None  # of a text's tokens, if available
 
 def check_offsets(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """Spans equal the reference's, in code points."""
-    pool = [text for text in [*texts_of.odd_texts(guide), *_sample(pair, guide, 500, 9)] if text]
+    pool = _right(pair, [text for text in [*texts_of.odd_texts(guide), *_sample(pair, guide, 500, 9)] if text])
 
     def ask(texts: list[str]) -> list[tuple[Spans, Spans] | None]:
         expected, found = _spans(pair.reference, texts, guide), _spans(pair.candidate, texts, guide)
@@ -226,10 +232,9 @@ def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
 
 
 def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
-    """Texts that contain added tokens as plain text: no prompt forges a token. `encode` has to be right on them."""
-    pool = [*texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)]
-    wrong = {*pair.candidate.encode(pool).differ(pair.reference.encode(pool))}
-    pool = [text for at, text in enumerate(pool) if at not in wrong]
+    """Texts that contain added tokens as plain text: no prompt forges a token."""
+    pool = _right(pair, [
+        *texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)])
     expected = _as_text(pair, guide)
 
     def ask(texts: list[str]) -> list[Row | None]:

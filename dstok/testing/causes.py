@@ -23,7 +23,7 @@ from dstok.testing import texts as texts_of
 from dstok.testing.clock import OutOfTimeError
 from dstok.testing.differ import Difference, Pair, Test, fewest, shrink, simplify
 from dstok.testing.guide import Guide
-from dstok.testing.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override
+from dstok.testing.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override, truncations
 from dstok.testing.neighbours import Neighbourhood
 from dstok.testing.runner import Fault
 from dstok.testing.tokens import bytes_of, ends, tokens_of, violated, width
@@ -71,20 +71,28 @@ class Explainer:
         self.neighbourhood = Neighbourhood(guide)
         self.causes: list[Cause] = []
         self.diagnosed: dict[Difference, Cause] = {}  # by the smallest text, which others may share
-        self.unexplained = 0
+        self.waiting: list[Difference] = []  # those without a cause so far
         self.smallest: Difference  # the difference in work, as far as it is shrunk
 
     def take(self, difference: Difference, search: bool = True) -> None:
         """Counts a difference with its cause. Looks for that cause if it is new and `search` is true."""
-        known = self._known(difference)
+        known = None
+        with suppress(OutOfTimeError):
+            known = self._known(difference)
         if known is None:
             known = self._new(difference, search and len(self.causes) < MAX_CAUSES)
         else:
             known.count += 1
         if known is None:
-            self.unexplained += 1
+            self.waiting.append(difference)
         elif difference.text not in (known.text, *known.examples) and len(known.examples) < MAX_EXAMPLES:
             known.examples.append(difference.text)
+
+    def settle(self) -> None:
+        """Gives those without a cause to the causes that have been named since."""
+        waiting, self.waiting = self.waiting, []
+        for difference in waiting:
+            self.take(difference, search=False)
 
     def _new(self, difference: Difference, search: bool) -> Cause | None:
         """The new cause of a difference; None if causes are known and the search is off or runs out of time."""
@@ -174,7 +182,20 @@ class Explainer:
                 same.details[detail] = same.details.get(detail, 0) + 1
             return same
         self.causes.append(cause)
+        if cause.hypothesis:
+            self._absorb(cause, cause.hypothesis)
         return cause
+
+    def _absorb(self, new: Cause, hypothesis: Hypothesis) -> None:
+        """Takes the earlier causes of which it predicts each text: they are the same fault."""
+        for other in [one for one in self.causes if not (one is new or one.before or isinstance(one.found, Fault))]:
+            texts = [other.text, *other.examples]
+            answers = {d.text: d.found for d in self.pair.differences(texts)}
+            if all(hypothesis.predict(text) == answers.get(text) for text in texts):
+                new.count += other.count
+                new.examples += [text for text in texts if text not in new.examples][: MAX_EXAMPLES - len(new.examples)]
+                self.causes.remove(other)
+                self.diagnosed = {small: new if one is other else one for small, one in self.diagnosed.items()}
 
     def _small(self, difference: Difference) -> Difference:
         fails = self._fails("")
@@ -238,8 +259,11 @@ class Explainer:
     # Hypotheses
 
     def _by_hypothesis(self, small: Difference) -> Cause | None:
-        fitting = [one for one in self.catalog if one.predict(small.text) == small.found]
-        return self._best(small, fitting)
+        assert not isinstance(small.found, Fault)
+        lengths = list(truncations(self.pipeline, small.text, small.found))
+        fitting = [one for one in (*self.catalog, *lengths) if one.predict(small.text) == small.found]
+        further = texts_of.longer(self.guide, small.text) if any(one in lengths for one in fitting) else ()
+        return self._best(small, fitting, further)
 
     def _by_class(self, small: Difference) -> Cause | None:
         """Treats one character of the text as a member of another class."""

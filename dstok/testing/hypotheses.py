@@ -12,9 +12,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import combinations
+from itertools import combinations, takewhile
 from typing import Any
 
+from dstok.base.lazy import lazy as lazy_property
 from dstok.errors import DstokError
 from dstok.pattern.automaton import DEAD, NO_TAG, START
 from dstok.pattern.cascade import compile_splits
@@ -25,7 +26,7 @@ from dstok.text.normalizers import make_normalizer
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
 
-__all__ = ["Hypothesis", "Pipeline", "catalog", "class_override", "unicode_override"]
+__all__ = ["Hypothesis", "Pipeline", "catalog", "class_override", "truncations", "unicode_override"]
 
 Ids = tuple[int, ...]
 Splitter = Callable[[str], list[str]]
@@ -41,6 +42,8 @@ GREED = "greedy repeat"
 NORMALIZE = "normalization"
 ADDED = "added-token policy"
 FRAME = "ids around the text"
+LONGEST = "greedy longest match"
+TRUNCATED = "truncation"
 
 
 @dataclass
@@ -61,20 +64,38 @@ class Pipeline:
     def reference(self, text: str) -> Ids:
         return tuple(self.tokenizer.encode(text))
 
-    def with_splitter(self, split: Splitter, text: str) -> Ids:
-        """The ids if `split` cut the text between added tokens."""
+    def with_splitter(self, split: Splitter, text: str, merge: Callable[[str], list[int]] | None = None) -> Ids:
+        """The ids if `split` cut the text between added tokens, and `merge` made the ids of a piece."""
         data = self.guide.model.seen(text).encode()
         ids: list[int] = []
         at = 0
         for id, start, end in self.guide.model.added_in(text):
-            ids += self._cut(split, data[at:start])
+            ids += self._cut(split, data[at:start], merge)
             ids.append(id)
             at = end
-        return tuple(ids + self._cut(split, data[at:]))
+        return tuple(ids + self._cut(split, data[at:], merge))
 
-    def _cut(self, split: Splitter, text: bytes) -> list[int]:
+    def _cut(self, split: Splitter, text: bytes, merge: Callable[[str], list[int]] | None) -> list[int]:
         """The ids of a text without added tokens."""
-        return [id for piece in split(text.decode()) for id in self.guide.merged(piece)]
+        return [id for piece in split(text.decode()) for id in (merge or self.guide.merged)(piece)]
+
+    def longest(self, piece: str) -> list[int]:
+        """The ids of the longest tokens, one after the other from the left."""
+        data, ids, at = piece.encode(), list[int](), 0
+        known, sizes = self._tokens
+        while part := next((part for size in sizes if (part := data[at : at + size]) in known), b""):
+            ids.append(known[part])
+            at += len(part)
+        return ids
+
+    @lazy_property
+    def _tokens(self) -> tuple[dict[bytes, int], list[int]]:
+        """The vocabulary's tokens with their ids, and their sizes, the largest first."""
+        model, added = self.guide.model, {*self.tokenizer.special_tokens.values()}
+        size = len(model.tables["starts"]) // 4 - 1
+        known = {model.token(id): id for id in reversed([*takewhile(size.__gt__, model.ids())]) if id not in added}
+        known.pop(b"", None)
+        return known, sorted({*map(len, known)}, reverse=True)
 
     def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
         """The pieces of a text, with some characters treated as members of other classes."""
@@ -238,6 +259,31 @@ def _rewrite(pipeline: Pipeline, cause: str, title: str, change: Callable[[str],
     yield Hypothesis(cause, title, predict)
 
 
+# Merging, and the length of texts
+
+
+def _longest_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
+    for title, split in (("each piece is cut into its longest tokens from the left", pipeline.pieces),
+                         ("the text is cut into its longest tokens from the left, across pieces", lambda text: [text])):
+        yield Hypothesis(LONGEST, title, lambda text, split=split: pipeline.with_splitter(  # type: ignore[misc]
+            split, text, pipeline.longest))
+
+
+def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesis]:
+    """The limits of length that may explain the ids of a text of which no character can be left out."""
+    reference, count, size = pipeline.reference, len(found), len(text.encode())
+    if not found or len(text) < 2:
+        return
+    last = len(text) - 1
+    yield Hypothesis(TRUNCATED, f"only the first {last:,} characters are read", lambda one: reference(one[:last]))
+    yield Hypothesis(TRUNCATED, f"only the last {last:,} characters are read", lambda one: reference(one[-last:]))
+    yield Hypothesis(TRUNCATED, f"only the first {count:,} ids are given", lambda one: reference(one)[:count])
+    yield Hypothesis(TRUNCATED, f"only the last {count:,} ids are given", lambda one: reference(one)[-count:])
+    for limit in range(size - 1, max(size - 5, 0), -1):
+        yield Hypothesis(TRUNCATED, f"only the first {limit:,} bytes are read", lambda one, limit=limit: reference(  # type: ignore[misc]
+            one.encode()[:limit].decode("utf-8", "ignore")))
+
+
 # The steps and their alternatives
 
 
@@ -394,7 +440,7 @@ def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
     pipeline = Pipeline(guide)
     own = guide.program.unicode_version
     hypotheses = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_form_hypotheses(pipeline),
-                  *_text_hypotheses(pipeline)]
+                  *_text_hypotheses(pipeline), *_longest_hypotheses(pipeline)]
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
         hypotheses += [unicode_override(pipeline, version, own) for version in nearest if version != own]

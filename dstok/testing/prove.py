@@ -1,9 +1,11 @@
-r"""`prove`: the steps of a model from pattern to ids, each with its proof, checked again on the model's own tables.
+r"""`prove`: the steps of a model from text to ids, each with its proof, checked again on its tables and on the code.
 
-In: a tokenizer. Out: a `Step` for each: is it proved, enumerated or tested, what has run, where docs/proofs.md has the
-theorem, and the faults that were found. Invariant: a theorem speaks about tables with certain properties, and what runs
-here checks these properties on the tables that encode. It makes them again from the patterns, tokens and merges, or
-compares them with a plain form of the same step (cascade.py, the textbook loop of textbook.py).
+In: a tokenizer. Out: a `Step` for each part that the model has: is it proved, enumerated or tested, what has run, where
+docs/proofs.md has the theorem, and the faults that were found; at last what nothing has looked at. Invariant: a theorem
+speaks about tables with certain properties, and what runs here checks these properties on the tables that encode. It
+makes them again from the patterns, tokens and merges, or compares them with a plain form of the same step (cascade.py,
+textbook.py). A theorem says nothing about code: so each part also encodes, at each level that this processor has, and
+its answers are compared with the plain form's.
 Tokens, merges and patterns are the model itself: nothing here can show that a file has the wrong ones.
 
 Example: in an image one bit of the safe cuts is changed. The step "safe cuts" then fails, and names the pair's bit.
@@ -11,11 +13,13 @@ Example: in an image one bit of the safe cuts is changed. The step "safe cuts" t
 
 from __future__ import annotations
 
+import json
+import random
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok.base.lazy import lazy
@@ -24,6 +28,7 @@ from dstok.core.find._finder import CharacterFinder, PieceFinder
 from dstok.core.merge._pairs import all_merges, live_merges, merges_of
 from dstok.core.merge._pieces import joined_characters
 from dstok.core.run._span_pass import SpanPass
+from dstok.core.simd import _level
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
@@ -35,32 +40,43 @@ from dstok.tables.character_matrix import CLASSES, MATRIX_HEAD
 from dstok.tables.flat import Tables
 from dstok.tables.kernels import CASED, KINDS, NONE, TEKKEN, classes_of, find_difference, goes_on_from_cuts
 from dstok.tables.objects import bare_bpe, make_plain_finder
+from dstok.testing import texts as texts_of
 from dstok.testing.cascade import Cascade, Mistake, alternatives_of
 from dstok.testing.class_cover import cover_size, cover_words
 from dstok.testing.guide import Guide
-from dstok.testing.textbook import LONGEST, Textbook
+from dstok.testing.textbook import LONGEST, Plain, Textbook, TooLongError, known_codes
+from dstok.tokenizer import Tokenizer, tokenizer_of
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.tokenizer import Tokenizer
 
 __all__ = ["Step", "prove", "steps"]
 
-Kind = Literal["proved", "enumerated", "tested"]
+Kind = Literal["proved", "enumerated", "tested", "none"]
 MOST_WORDS = 100_000  # of a class cover: seconds for the plain cascade
 MOST_FAULTS = 3  # that a step names
 TOKENS = 400  # of the text that grows
+ADDED = 200  # added tokens in texts
+SHORT_TEXTS, SHUFFLED = 4000, 40_000  # texts that are encoded alone; tokens that are encoded one after the other
+JOINED = 200_000  # characters of the longest text: Kimi's own code cuts longer ones
+STRIPS, STRIP_BYTES = 64, 15  # texts that `merge_in_strips` takes, and their bytes
+BLOCK = 256  # code points that are normalized at once
+LEFT_OUT = ("whether the tokens, merges, patterns, added tokens and normalizer are those of the model; the data of "
+            "Unicode; decoding, offsets, batches, streams, budgets; special=\"raise\" and sets of added tokens")
 SURROGATES = slice(0xD800, 0xE000)
 # Texts around a character: each leaves the rules in another state, and moves it to other columns of the blocks.
 AROUND = (("", ""), ("it's a", " "), (" ", "a"), ("!", "\n"), ("12", "  "))
+# The same for normal forms: a base before, marks on both sides, parts of syllables.
+AROUND_MARKS = (("a", ""), ("e\u0323", ""), ("", "\u0301"), ("\u1100", "\u11a8"), ("\uac00", ""), (" ", " "))
 
 
 class Step(NamedTuple):
     """A step from pattern to ids.
 
-    kind: "proved": a theorem, for all texts; "enumerated": all cases up to a size; "tested": some cases.
+    kind: "proved": a theorem, for all texts; "enumerated": all cases up to a size; "tested": some cases; "none": of
+        the last one, whose `done` names what no step looks at.
     done: what this run has checked. theorem: the heading in docs/proofs.md. faults: empty if the step holds.
     """
 
@@ -72,7 +88,10 @@ class Step(NamedTuple):
 
 
 def prove(tokenizer: Tokenizer, progress: Callable[[str], None] = lambda name: None) -> list[Step]:
-    """All steps of a tokenizer; `progress` gets the name of each before it runs. It takes seconds to a minute.
+    """All steps of a tokenizer, and what none looks at; `progress` gets the name of each before it runs.
+
+    It takes seconds to a minute, and 500 MB for a vocabulary of 130,000 tokens. No other thread should make tokenizers
+    meanwhile: they would run at the level that is being tried.
 
     >>> import dstok
     >>> tok = dstok.Tokenizer.from_tiktoken({bytes([byte]): byte for byte in range(256)}, "[a-z]+|[^a-z]+")
@@ -111,6 +130,10 @@ class _Checks:
         self.kernel = self.description["kernel"]
 
     def listed(self) -> Iterator[tuple[str, Kind, str, Callable[[], tuple[str, list[str]]]]]:
+        if self.model.added_tokens:
+            yield "added tokens", "tested", "Added tokens and normalizer", self.added
+        if self.model.normalizer:
+            yield "normalizer", "enumerated", "Added tokens and normalizer", self.normalizer
         if self.model.merges_characters:
             yield "matrix", "proved", "Matrix of characters", self.matrix
         else:
@@ -120,14 +143,17 @@ class _Checks:
                 yield "rules", "proved", "Rules and automaton", self.rules
                 yield "blocks of 64 bytes", "proved", "Blocks of 64 bytes", self.blocks
                 yield "masks", "enumerated", "Masks", self.masks
-            elif len(self.sections["windows"]):
-                yield "windows", "tested", "Collapse", self.windows
+            else:
+                yield "windows" if len(self.sections["windows"]) else "scan", "enumerated", "Collapse", self.masks
         yield "safe cuts", "proved", "Safe cuts", self.cuts
         yield "live rules", "proved", "Live rules", self.live
         yield "merging", "proved", "Sections", self.merging
         if self.model.lost_bytes:
             yield "lost bytes", "tested", "Sections", self.lost
+        yield "encoding", "tested", "Whole texts", self.encoding
         yield "growing texts", "tested", "Growing texts", self.growing
+        yield "tables", "proved", "Tables", self.all_tables
+        yield "not looked at", "none", "", self.left_out
 
     @lazy
     def fresh(self) -> Tables:
@@ -139,6 +165,76 @@ class _Checks:
         return [f"section {name}: {_first_difference(self.sections.get(name, b''), self.fresh.sections.get(name, b''))}"
                 for name in names
                 if bytes(self.sections.get(name, b"")) != bytes(self.fresh.sections.get(name, b""))]
+
+    def levels(self) -> Iterator[str]:
+        """Each level of this processor. What the caller makes before it takes the next one runs at this level."""
+        before = _level.chosen_level()
+        try:
+            for name in _level.levels():
+                _level.choose_level(name)
+                yield name
+        finally:
+            _level.choose_level(before)
+
+    def made(self) -> Tokenizer:
+        """A new tokenizer of the same tables."""
+        return tokenizer_of(self.tables, self.model.added_tokens, None, None)
+
+    @lazy
+    def guide(self) -> Guide:
+        return Guide(self.tokenizer)
+
+    @lazy
+    def way(self) -> Plain:
+        """The plain way from a text to its ids."""
+        return Plain(self.model, self.textbook, lambda data: self.automaton_pass.split(data))
+
+    # From text to stretches
+
+    @property
+    def stride(self) -> int:
+        """One added token in so many is tried."""
+        return len(self.model.added_tokens) // ADDED + 1
+
+    def added(self) -> tuple[str, list[str]]:
+        """The search for added tokens, and a plain one."""
+        texts = list(texts_of.added_tokens(self.guide, self.stride))
+        texts += ["".join(texts[at : at + 50]) for at in range(0, len(texts), 50)]
+        expected = []
+        for text in texts:
+            at, spans = 0, []
+            for id, part in self.way.seen(text):
+                at, start = at + len(part.encode()), at
+                spans += [] if id is None else [(id, start, at)]
+            expected.append(spans)
+        faults = [f"{text[:40]!a}, {level}: expected {spans[:4]}, found {found[:4]}" for level in self.levels()
+                  for model in [self.made().inspect()] for text, spans in zip(texts, expected)
+                  if (found := model.added_in(text)) != spans]
+        return f"{len(texts):,} texts, at {_levels()}, by a plain search", faults[:MOST_FAULTS]
+
+    def normalizer(self) -> tuple[str, list[str]]:
+        """Every code point, alone and in a row; those that change or may, in contexts; and a plain normalizer."""
+        faults: list[str] = []
+
+        def check(texts: Iterable[str]) -> None:
+            for text in texts:
+                if len(faults) < MOST_FAULTS and (found := self.model.normalize(text)) != (
+                        expected := self.way.normalize(text, True)):
+                    faults.append(f"{text[:40]!a}: expected {expected[:40]!a}, found {found[:40]!a}")
+
+        known = {*chain.from_iterable(known_codes(step) for step in self.model.normalizer)}
+        for start in range(0, 0x110000, BLOCK):
+            if 0xD800 <= start < 0xE000:
+                continue
+            chars = list(map(chr, range(start, start + BLOCK)))
+            clean = [char for char in chars if self.model.normalize(char) == char]
+            known.update(set(chars).difference(clean) if len(clean) > BLOCK // 2 else ())
+            check(("".join(chars), "".join(clean)))
+        chance, row = random.Random(3), sorted(known)
+        check(f"{before}{char}{after}" for before, after in AROUND_MARKS for char in row)
+        check("".join(chance.choices(row, k=chance.randint(2, 12))) for _ in range(SHORT_TEXTS if row else 0))
+        done = f"1,112,064 code points; {len(row):,} that may change, in {len(AROUND_MARKS)} contexts and in rows"
+        return done, faults
 
     # From text to pieces
 
@@ -165,9 +261,7 @@ class _Checks:
         plain, faults = self.plain, self.differing("edges")
         if plain is None:
             return "compiled again", faults
-        guide, k = Guide(self.tokenizer), 1
-        while cover_size(guide, k + 1) <= MOST_WORDS and k < 4:
-            k += 1
+        guide, k = self.guide, self.depth
         compiled, count = self.automaton_pass, 0
         for word in cover_words(guide, k):
             text, count = guide.spell_plainly(word), count + 1
@@ -211,17 +305,25 @@ class _Checks:
         return "proved on the source of the rules, by tests/pieces/test_proof.py", []
 
     def masks(self) -> tuple[str, list[str]]:
-        """Every code point, in some contexts, by the kernel of this processor and by the automaton."""
-        fast, faults = SpanPass(make_plain_finder(self.tables)), []
-        for before, after in AROUND:
-            data = "".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if not 0xD800 <= c < 0xE000).encode()
-            found, expected = fast.spans(data), self.automaton_pass.spans(data)
-            if place := _first_place(found, expected):
-                faults.append(f"after {data[max(place - 20, 0) : place]!a}: {data[place : place + 20]!a}")
-        return f"1,112,064 code points in {len(AROUND)} contexts, {self.model.way}", faults
+        """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
+        faults = self.differing("windows")
+        texts = ["".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+                 for before, after in AROUND]
+        texts.append("".join(map(self.guide.spell_plainly, cover_words(self.guide, self.depth))))
+        for data in map(str.encode, texts):
+            expected = self.automaton_pass.spans(data)
+            for level in islice(self.levels(), 1, None):  # the first one is the automaton
+                finder = make_plain_finder(self.tables)
+                if place := _first_place(SpanPass(finder).spans(data), expected):
+                    faults.append(f"{finder.way()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
+                                  f"{data[place : place + 20]!a}")
+        done = f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every state"
+        return done, faults[:MOST_FAULTS]
 
-    def windows(self) -> tuple[str, list[str]]:
-        return "compiled again", self.differing("windows")
+    @lazy
+    def depth(self) -> int:
+        """The length of the words of classes that are tried: the largest that has few enough of them."""
+        return next(k for k in (4, 3, 2, 1) if k == 1 or cover_size(self.guide, k) <= MOST_WORDS)
 
     @lazy
     def program(self) -> Program:
@@ -237,7 +339,10 @@ class _Checks:
     def automaton_pass(self) -> SpanPass:
         """The automaton in the model's tables, without rules and windows."""
         s = self.sections
-        return SpanPass(PieceFinder(Scanner(s["pages"], s["page_numbers"], s["edges"], self.description["symbols"])))
+        for _ in self.levels():  # at the first level, which has no vectors
+            scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.description["symbols"])
+            return SpanPass(PieceFinder(scanner))
+        raise AssertionError
 
     # From pieces to ids
 
@@ -282,13 +387,64 @@ class _Checks:
         _check.check_pairs(bpe, merges)
         _check.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
         faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
-        loop = bpe.merge_by_heap if self.model.takes_whole_tokens else self.model.merge
-        for token, ids in self.textbook.ids():
-            if self.model.takes_whole_tokens and self.textbook.lost.intersection(token):
-                continue  # it is taken whole, and no merge makes it
-            if (found := loop(token)) != ids and len(faults) < MOST_FAULTS:
-                faults.append(f"{token!a}: expected {ids}, found {found}")
-        return f"{self.textbook.size:,} tokens by the textbook loop and by the core", faults
+        for level in self.levels():
+            bpe = bare_bpe(self.tables)
+            few: list[tuple[bytes, list[int]]] = []
+            for token, ids in chain(self.textbook.ids(), [(b"", [])]):  # the last one closes the last row of strips
+                if self.model.takes_whole_tokens and self.textbook.lost.intersection(token):
+                    continue  # it is taken whole, and no merge makes it
+                loops = [bpe.merge_by_heap(token)] if self.model.takes_whole_tokens or not token else [bpe.merge(token)]
+                if len(token) <= STRIP_BYTES and not self.model.lost_bytes:
+                    few.append((token, ids))
+                if len(few) == STRIPS or not token:
+                    strips = bpe.merge_in_strips([one for one, _ in few]) or []
+                    faults += [f"{one!a}, strips, {level}: expected {right}, found {found}"
+                               for (one, right), found in zip(few, strips) if found != right]
+                    few.clear()
+                faults += [f"{token!a}, {level}: expected {ids}, found {found}" for found in loops if found != ids]
+        done = f"{self.textbook.size:,} tokens, at {_levels()}, by the textbook loop"
+        return done, faults[:MOST_FAULTS]
+
+    def encoding(self) -> tuple[str, list[str]]:
+        """Whole texts, by the calls that encode, twice, so that the piece table is empty first; and the plain way."""
+        chance, tokens = random.Random(5), list(self.guide.token_texts.values())
+        rows = chance.sample(tokens, min(len(tokens), SHUFFLED))
+        long = ["".join(rows[at : at + 500]) for at in range(0, len(rows), 500)]
+        long += texts_of.alike(self.guide)
+        short = [*texts_of.odd_texts(self.guide), *islice(texts_of.random_texts(self.guide), SHORT_TEXTS)]
+        short += islice(texts_of.added_tokens(self.guide, self.stride), SHORT_TEXTS)
+        short += [text for length in (63, 64, 65, 129, 200, 300, 1000) for text in
+                  [char * (length // len(char.encode())) for char in self.guide.representatives] + [
+                      "".join(chance.choices(letters, k=length // len(letters[-1].encode())))
+                      for letters in self.alphabets]]
+        known, late, faults = list[tuple[str, bool, list[int]]](), 0, list[str]()
+        for text in [*long, "".join(long)[:JOINED], *short]:
+            for added in (True, False):
+                try:
+                    self.tokenizer.encode(text, special="all" if added else "none")
+                    known.append((text, added, self.way.ids(text, added)))
+                except (TooLongError, UnsupportedError):
+                    late += 1
+        for level in self.levels():
+            tok = self.made()
+            for turn in ("first", "again"):
+                for text, added, ids in known:
+                    special: Literal["all", "none"] = "all" if added else "none"
+                    found = [tok.encode(text, special=special), tok.encode(text.encode(), special=special)]
+                    if any(one != ids for one in found) or tok.count(text, special=special) != len(ids):
+                        at = next((at for at, (one, other) in enumerate(zip(ids, found[0])) if one != other), len(ids))
+                        faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
+                                      f"found {found[0][at : at + 4]}")
+        left = f"; {late:,} left out: refused, or with longer pieces" if late else ""
+        done = f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(_level.levels())}{left}"
+        return done, faults[:MOST_FAULTS]
+
+    @lazy
+    def alphabets(self) -> list[str]:
+        """Letters of some scripts that the vocabulary has, so that their words are long pieces."""
+        chars = {char for text in self.guide.token_texts.values() for char in text}
+        ranges = ("az", "\u00e0\u00ff", "\u0430\u044f", "\u3041\u3093", "\u4e00\u9fa5")
+        return ["".join(sorted(char for char in chars if ends[0] <= char <= ends[1])) or ends[0] for ends in ranges]
 
     def lost(self) -> tuple[str, list[str]]:
         """Two tokens with lost bytes between, as one piece, give what the textbook gives."""
@@ -314,6 +470,28 @@ class _Checks:
             faults.append("ids of a text in parts: expected those of one call, found others")
         return f"{len(text):,} characters in parts of 7", faults
 
+    def all_tables(self) -> tuple[str, list[str]]:
+        """Every table, and every fact beside them, is the one that the model's description gives."""
+        facts, fresh = (json.loads(json.dumps(each)) for each in (self.description, self.fresh.description))
+        faults = [f"{name}: expected {str(fresh.get(name))[:60]}, found {str(facts.get(name))[:60]}"
+                  for name in sorted({*facts, *fresh}) if facts.get(name) != fresh.get(name)]
+        names = sorted({*self.sections, *self.fresh.sections})
+        done = f"{len(names)} tables and {len(facts)} facts, made again"
+        return done, [*faults, *self.differing(*names)][:MOST_FAULTS]
+
+    def left_out(self) -> tuple[str, list[str]]:
+        """What no step has looked at."""
+        found = [LEFT_OUT]
+        if missing := [name for name in _level.LEVELS if name not in _level.levels()]:
+            found.append(f"code for {', '.join(missing)}, which this processor does not have")
+        if long := sum(len(token) > LONGEST for token in self.textbook.tokens):
+            found.append(f"merging of {long:,} tokens of more than {LONGEST} bytes")
+        if not (self.model.merges_characters or self.plain):
+            found.append("the automaton's cuts: their plain form does not know this look-around, or this behavior")
+        if self.description.get("cuts_texts"):
+            found.append("how long texts are cut before they are encoded")
+        return "; ".join(found), []
+
     @lazy
     def live_array(self) -> array[int]:
         """The live merges of the tables, left, right and merged id by rank."""
@@ -330,6 +508,10 @@ class _Checks:
     @lazy
     def textbook(self) -> Textbook:
         return Textbook(self.tables, self.merges)
+
+
+def _levels() -> str:
+    return f"{len(_level.levels())} levels"
 
 
 def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:

@@ -1,25 +1,36 @@
-"""The textbook's loop of BPE over all tokens of a model, with all of its merges, dead ones included.
+"""The textbook's tokenizer: each step from a text to ids as its definition says, and nothing more.
 
-In: the tables of a model, and its merges by rank. Out: the ids of each token's bytes, and the merges that are the last
-step of some token: the live ones. Invariant: the loop takes the pair of the least rank, the leftmost of equals, and
-looks at all pairs before each step. It shares no code with the core.
-Source: Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units", 2016.
+In: the tables of a model, its merges by rank, its pieces. Out: `Textbook`, the ids of each token's bytes, and the
+merges that are the last step of some token: the live ones; `Plain`, the ids of a text. Invariant: the merge loop takes
+the pair of the least rank, the leftmost of equals, and looks at all pairs before each step. Nothing here shares code
+with the core; the data of Unicode are the same.
+Source: Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units", 2016; Unicode Standard
+Annex #15; upstream's AddedVocabulary, measured.
 Example: with the merges a b and ab c the token "abc" has the last step ab c.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain, groupby, pairwise
+from unicodedata import normalize
 
 from dstok.base.lazy import lazy
 from dstok.core.merge._bpe import CharacterTable
+from dstok.formats.added_token import AddedToken
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, NormalizerStep
+from dstok.inspection.inspection import Inspection
 from dstok.tables.flat import Tables
+from dstok.text.normalizers import STEPS
+from dstok.unicode.normalization import FORMS, OLDEST, combining_classes, decompositions
+from dstok.unicode.sets import CodePointSet, white_space, word
 
-__all__ = ["LONGEST", "Textbook"]
+__all__ = ["LONGEST", "Plain", "Textbook", "TooLongError", "known_codes", "normal_form"]
 
 LONGEST = 512  # bytes of a token: the loop takes quadratic time
+LONGEST_PIECE = 1100  # the same of a piece of a text
 Merge = tuple[int, int, int]
 
 
@@ -27,6 +38,7 @@ class Textbook:
     """The tokens of one model, merged plainly. `characters` is the core's table for `live_merges`; None of bytes."""
 
     def __init__(self, tables: Tables, merges: Sequence[int]) -> None:
+        self.tables = tables
         starts, blob = array("I", bytes(tables.sections["starts"])), bytes(tables.sections["blob"])
         self.tokens = [blob[first:end] for first, end in pairwise(starts)]
         self.byte_ids: list[int] = tables.description["byte_ids"]
@@ -68,15 +80,15 @@ class Textbook:
     def merge(self, token: bytes) -> tuple[list[int], Merge | None]:
         """The ids of these bytes, and the last merge."""
         ids, last = self._symbols(token), None
-        ranks, none = self.ranks, len(self.ranks)
-        while len(ids) > 1:
-            known = [ranks.get(pair, none) for pair in pairwise(ids)]
-            rank = min(known)
-            if rank == none:
-                break
+        none = len(self.ranks)
+        known = [self.ranks.get(pair, none) for pair in pairwise(ids)]
+        while known and (rank := min(known)) != none:
             at = known.index(rank)
             last = ids[at], ids[at + 1], self.merged[rank]
-            ids[at : at + 2] = [self.merged[rank]]
+            ids[at : at + 2] = [last[2]]
+            del known[at]
+            for near in range(max(at - 1, 0), min(at + 1, len(known))):  # the pairs with the new symbol
+                known[near] = self.ranks.get((ids[near], ids[near + 1]), none)
         return ids, last
 
     def _symbols(self, token: bytes) -> list[int]:
@@ -101,3 +113,154 @@ def _text(token: bytes) -> str:
         return token.decode()
     except UnicodeDecodeError:
         return ""
+
+
+class Plain:
+    """A text's way to ids, step by step. `pieces` cuts a stretch without added tokens, except for models of characters.
+
+    Added tokens with normalized=false are found in the text, each stretch between two of them is normalized, and the
+    other added tokens are found there, by their normalized content. Of the tokens that begin first the longest counts.
+    """
+
+    def __init__(self, model: Inspection, book: Textbook, pieces: Callable[[bytes], Iterable[str]]) -> None:
+        self.book, self._cut_bytes, self._version = book, pieces, model.unicode_version
+        self._steps = [(step.type == TEXT_SPACE, _step(step, self._version)) for step in model.normalizer]
+        raw, others = ([token for token in model.added_tokens if token.normalized == kind] for kind in (False, True))
+        self._raw = {token.content: token for token in raw}
+        self._others = {token.content if token.literal else self.normalize(token.content, True): token
+                        for token in others}
+        self._split = book.tables.characters is not None and book.tables.characters.split
+        self._whole = {} if not model.takes_whole_tokens else {
+            token: id for id, token in reversed([*enumerate(book.tokens)]) if token and id not in book.raw}
+        self._known: dict[str, list[int]] = {}
+
+    def normalize(self, stretch: str, at_start: bool) -> str:
+        """A stretch after the normalizer's steps; is it at the start of the text?"""
+        for only_at_start, step in self._steps:
+            if stretch and (at_start or not only_at_start):
+                stretch = step(stretch)
+        return stretch
+
+    def seen(self, text: str, added: bool = True) -> list[tuple[int | None, str]]:
+        """The text as the model sees it: each added token with its id, and the stretches between them with None."""
+        found: list[tuple[int | None, str]] = []
+        for id, part in self._found(text, self._raw if added else {}):
+            if id is not None:
+                found.append((id, part))
+            else:
+                found += self._found(self.normalize(part, not found), self._others if added else {})
+        return found
+
+    def ids(self, text: str, added: bool = True) -> list[int]:
+        """The ids of a text. Raises `TooLongError` for a piece that the loop would take too long for."""
+        ids: list[int] = []
+        for id, part in self.seen(text, added):
+            if id is not None:
+                ids.append(id)
+            else:
+                for piece in self.pieces(part):
+                    ids += self._known.get(piece) or self._merged(piece)
+        return ids
+
+    def pieces(self, stretch: str) -> Iterable[str]:
+        """The pieces of a normalized stretch; in a model of characters cut where no live merge joins the two beside."""
+        if self.book.by_character is None:
+            return self._cut_bytes(stretch.encode())
+        ends = [at for at, pair in enumerate(pairwise(stretch), 1)
+                if pair not in self._joined or (self._split and pair[1] == " ")]
+        return (stretch[start:end] for start, end in pairwise([0, *ends, len(stretch)]))
+
+    def _merged(self, piece: str) -> list[int]:
+        data = piece.encode()
+        if len(data) > LONGEST_PIECE:
+            raise TooLongError(len(data))
+        whole = self._whole.get(data)
+        self._known[piece] = ids = self.book.merge(data)[0] if whole is None else [whole]
+        return ids
+
+    @lazy
+    def _joined(self) -> set[tuple[str, str]]:
+        tokens = self.book.tokens
+        return {(_text(tokens[left])[-1:], _text(tokens[right])[:1]) for left, right, _ in self.book.live()}
+
+    def _found(self, text: str, tokens: dict[str, AddedToken]) -> Iterator[tuple[int | None, str]]:
+        lengths = sorted({len(content) for content in tokens}, reverse=True)
+        firsts = {content[0] for content in tokens}
+        begun = at = 0
+        while at < len(text):
+            content = "" if text[at] not in firsts else next(
+                (text[at : at + length] for length in lengths if text[at : at + length] in tokens), "")
+            if not content:
+                at += 1
+                continue
+            start, at, token = at, at + len(content), tokens[content]
+            beside = text[max(start - 1, 0) : start] + text[at : at + 1]
+            if token.single_word and any(char in _words(self._version) for char in beside):
+                continue
+            while token.lstrip and start > begun and text[start - 1] in white_space(self._version):
+                start -= 1
+            while token.rstrip and at < len(text) and text[at] in white_space(self._version):
+                at += 1
+            if begun < start:
+                yield None, text[begun:start]
+            yield token.id, text[start:at]
+            begun = at
+        if begun < len(text):
+            yield None, text[begun:]
+
+
+class TooLongError(ValueError):
+    """A piece of so many bytes, which plain merging would take too long for."""
+
+
+def normal_form(text: str, form: str, version: str = OLDEST) -> str:
+    """The text in a normal form: decomposed, its marks in order, and in NFC and NFKC composed again.
+
+    >>> normal_form("e\u0323\u0301", "NFC") == "\u1eb9\u0301"
+    True
+    """
+    classes, (mappings, _, pairs) = combining_classes(version), decompositions(form.startswith("NFK"), version)
+    rest, codes = [ord(char) for char in reversed(text)], list[int]()
+    while rest:
+        code = rest.pop()
+        if code in mappings:
+            rest += reversed(mappings[code])
+        else:
+            codes += map(ord, normalize("NFD", chr(code))) if 0xAC00 <= code <= 0xD7A3 else [code]
+    codes = [code for _, run in groupby(codes, classes.__contains__)
+             for code in sorted(run, key=lambda code: classes.get(code, 0))]
+    if form.endswith("D"):
+        return "".join(map(chr, codes))
+    made, starter = list[int](), -1
+    for code in codes:
+        if starter >= 0 and (starter == len(made) - 1 or classes.get(made[-1], 0) < classes.get(code, 0)):
+            joined = normalize("NFC", chr(made[starter]) + chr(code)) if 0x1161 <= code <= 0x11C2 else ""
+            both = ord(joined) if len(joined) == 1 else pairs.get((made[starter], code))
+            if both is not None:
+                made[starter] = both
+                continue
+        if code not in classes:
+            starter = len(made)
+        made.append(code)
+    return "".join(map(chr, made))
+
+
+def known_codes(step: NormalizerStep) -> Iterable[str]:
+    """The characters that the data of a normal form name."""
+    if step.type not in FORMS:
+        return ()
+    mappings, _, pairs = decompositions(step.type.startswith("NFK"), step.unicode_version or OLDEST)
+    codes = {*mappings, *combining_classes(step.unicode_version or OLDEST), *chain.from_iterable(pairs)}
+    return map(chr, codes)
+
+
+def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:
+    if step.type in FORMS:
+        return lambda text: normal_form(text, step.type, step.unicode_version or OLDEST)
+    run = STEPS[PREFIX_SPACE if step.type == TEXT_SPACE else step.type](step, version)
+    return lambda text: run(text, None, 1 << 40)[0]
+
+
+@cache
+def _words(version: str) -> CodePointSet:
+    return word(version, in_class=True) | CodePointSet.from_ranges([(0x200C, 0x200D)])

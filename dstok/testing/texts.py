@@ -14,9 +14,9 @@ from dstok.testing.class_cover import cover_words
 from dstok.testing.guide import SURROGATES, Guide
 
 __all__ = [
-    "NOT_SPACES", "ODD", "SPACES", "added_tokens", "code_points", "concatenations", "contexts", "cover",
+    "NOT_SPACES", "ODD", "SPACES", "added_tokens", "alike", "code_points", "concatenations", "contexts", "cover",
     "joined_code_points",
-    "long_pieces", "merge_conflicts", "odd_texts", "random_text", "random_texts", "runs", "vocabulary",
+    "long_pieces", "longer", "merge_conflicts", "odd_texts", "random_text", "random_texts", "runs", "vocabulary",
 ]
 
 SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2002\u2003\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -141,13 +141,37 @@ def odd_texts(guide: Guide) -> Iterator[str]:
         yield from (text, f"a{text}", f"{text}b", f" {text} ", f"中{text}\n")
 
 
-def added_tokens(guide: Guide) -> Iterator[str]:
-    """Each added token alone, among neighbours, twice, in parts, and broken."""
-    for content in guide.tokenizer.special_tokens:
+def added_tokens(guide: Guide, step: int = 1) -> Iterator[str]:
+    """Each added token, or one in `step`, alone, among neighbours, twice, in parts, and broken."""
+    for content in [*guide.tokenizer.special_tokens][::step]:
         yield from (content, f"a{content}b", f" {content} ", f"\n{content}\n", content * 2, f"中{content}中",
+                    f"{content} \t {content}",
                     content[:-1], content[1:], content[:-1] + content, content.swapcase(), content.replace("｜", "|"))
         for at in range(1, len(content), max(1, len(content) // CUT)):
             yield f"{content[:at]} {content[at:]}"
+
+
+def alike(guide: Guide) -> Iterator[str]:
+    """Texts of words of each length up to 70 that nearly are others: twice, with another end, with a letter less.
+
+    An engine that remembers pieces, or merges equal ones once, must not take one of them for another.
+    """
+    chance = random.Random(7)
+    letters = "".join(text for text in guide.token_texts.values() if text.isalpha()) or "ab"
+    for length, separator in product(range(1, 71), (" ", "\n")):
+        starts = [chance.randrange(max(len(letters) - length, 1)) for _ in range(24)]
+        words = [letters[at : at + length] for at in starts]
+        others = [word[:-1] + chance.choice(letters) for word in words]
+        yield separator.join([*words, *others, *words, *(word[:-1] for word in words), *(word[1:] for word in words)])
+
+
+def longer(guide: Guide, text: str) -> Iterator[str]:
+    """Texts of about the length of a text, and up to twice as long: of each class, of words, and of the text itself."""
+    for char in guide.representatives:
+        yield from (char + text, text + char)
+        yield from (char * size for size in (len(text) // 2, len(text), len(text) + 1, 2 * len(text)))
+    words = "".join(islice((f" {word}" for word in guide.token_texts.values() if word.isalpha()), len(text)))
+    yield from (text * 2, text[::-1] + text, *(words[:size] for size in (len(text), len(text) + 1, 2 * len(text))))
 
 
 def concatenations(guide: Guide) -> Iterator[str]:

@@ -178,11 +178,9 @@ class _Run:
     def explain(self, difference: Any, patience: float) -> float:
         """Finds the cause of a difference, if there is `patience`. Returns the seconds that it took."""
         began = time.monotonic()
-        if self.explainer.causes and (self.clock.all_left() <= 0 or patience <= 0 >= self.clock.left()):
-            self.explainer.unexplained += 1
-            return 0.0
+        late = bool(self.explainer.causes) and (self.clock.all_left() <= 0 or patience <= 0 >= self.clock.left())
         with self.clock.part(max(patience, ONE * self.clock.all_left())):
-            self.explainer.take(difference, search=patience > 0)
+            self.explainer.take(difference, search=patience > 0 and not late)
         return time.monotonic() - began
 
     # The other checks
@@ -248,10 +246,11 @@ class _Run:
         return Check(check.name, tally.texts, seconds, tally.complete, sum(cause.count for cause in causes))
 
     def report(self, candidate: str, reference: str, model: str) -> Report:
+        self.explainer.settle()
         causes = sorted(self.explainer.causes, key=lambda cause: -cause.count)
         notes = [*self.notes]
-        if self.explainer.unexplained:
-            notes.append(f"{self.explainer.unexplained:,} further differences have no cause named: "
+        if self.explainer.waiting:
+            notes.append(f"{len(self.explainer.waiting):,} further differences have no cause named: "
                          "too many causes, or no time left")
         if self.pair.candidate.unfinished is not None:
             notes.append(f"the candidate was at {shown(self.pair.candidate.unfinished)} when the time was up")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from dstok.core.text._policy import Policy
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["NormalizedText", "make_normalizer", "normalized_text"]
+__all__ = ["STEPS", "NormalizedText", "make_normalizer", "normalized_text"]
 
 Sources = list[int] | None  # for each character the index of its source; None: not asked for
 Aligned = tuple[str, Sources]
@@ -70,7 +70,7 @@ def make_normalizer(
     if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
         prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/_normalize.pxd numbers them
         return Normalizer(_blanks_form(), None, True, prefix=prefix)
-    chain = _Chain([(step.where, _STEPS[step.type](step, unicode_version)) for step in steps])
+    chain = _Chain([(step.where, STEPS[step.type](step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))
     return Normalizer(Form(check_tables(changing), False), chain, local,
@@ -273,7 +273,7 @@ def _blanks(unicode_version: str) -> str:
     return "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
 
 
-_STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
+STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
     **dict.fromkeys(FORMS, _normal_form), "Lowercase": _lowercase, "StripAccents": _strip_accents,
     "Strip": _strip, "Prepend": _prepend, "Replace": _replace, PREFIX_SPACE: _prefix_space,
 }

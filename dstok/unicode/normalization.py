@@ -18,8 +18,8 @@ from types import ModuleType
 
 from dstok.errors import UnsupportedError
 
-__all__ = ["FORMS", "OLDEST", "VERSIONS", "FormTables", "check_tables", "form_tables", "lowercase", "marks",
-           "replacing_tables"]
+__all__ = ["FORMS", "OLDEST", "VERSIONS", "FormTables", "check_tables", "combining_classes", "decompositions",
+           "form_tables", "lowercase", "marks", "replacing_tables"]
 
 OLDEST = "9.0"
 VERSIONS = (OLDEST, "17.0")  # of Unicode, whose normal forms dstok knows
@@ -53,7 +53,7 @@ class FormTables:
 @cache
 def form_tables(form: str, version: str = OLDEST) -> FormTables:
     """The tables of one of `FORMS`, in one of `VERSIONS`."""
-    classes, mappings, excluded, pairs = combining_classes(version), *_decompositions(form.startswith("NFK"), version)
+    classes, mappings, excluded, pairs = combining_classes(version), *decompositions(form.startswith("NFK"), version)
     composed = form.endswith("C")
     seconds = {second for _, second in pairs} | {*_VOWELS, *_FINALS}
     full = {code: _full(code, mappings) for code in mappings}
@@ -113,7 +113,7 @@ def combining_classes(version: str = OLDEST) -> dict[int, int]:
 
 
 @cache
-def _decompositions(
+def decompositions(
     compatible: bool, version: str
 ) -> tuple[dict[int, tuple[int, ...]], frozenset[int], dict[tuple[int, int], int]]:
     """One step of each decomposition; those that composition never makes; (first, second) -> their composition."""

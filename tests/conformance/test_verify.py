@@ -9,17 +9,21 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_process import DSTOK, fails, ok, run, tiny_model
+from planted import Greedy
 from real_models import V3 as TOK
 
 from dstok.testing import CandidateError, Engine, Limits, verify
 from dstok.testing.adapters import engine_of
-from dstok.testing.differ import shrink
+from dstok.testing.causes import Explainer
+from dstok.testing.differ import Pair, shrink
+from dstok.testing.guide import guide_of
 from dstok.testing.html import page
 from dstok.testing.report import Report
 from dstok.testing.runner import Fault, Runner
@@ -53,6 +57,39 @@ def test_what_the_candidate_does_to_itself_is_a_finding() -> None:
         assert rows(runner, ["a", "crash", "bc", "error", "", "hang", "d", "memory", "efg"]) == \
             [1, "crash", 2, "error", 0, "hang", 1, "memory", 3]
         assert rows(runner, ["crash"] * 3 + ["a"]) == ["crash"] * 3 + [1]
+
+
+def test_one_fault_is_counted_once() -> None:
+    """Causes named by sight belong to the hypothesis that predicts their texts, and so do texts that had no cause."""
+    guide = guide_of(TOK)
+    with Runner(Greedy()) as candidate, Runner(TOK) as reference:
+        pair = Pair(candidate, reference)
+        pair.clock.start(300)
+        explainer = Explainer(guide, pair)
+        named, explainer.catalog = explainer.catalog, ()
+        differences = pair.differences([" \u1e9b", "'SA", "\u0300\u102b", " " * 53, " \t\n", " \t ", "\u0661\u0662"])
+        assert len(differences) == 7
+        for difference in differences[1:-1]:
+            explainer.take(difference)
+        explainer.take(differences[-1], search=False)
+        assert len(explainer.causes) > 1 and len(explainer.waiting) == 1
+        explainer.catalog = named
+        explainer.take(differences[0])
+        explainer.settle()
+    assert [(cause.cause, cause.count) for cause in explainer.causes] == [("greedy longest match", len(differences))]
+    assert explainer.waiting == []
+
+
+@pytest.mark.parametrize(("encode", "title"), [
+    (lambda text: TOK.encode(text[:200]), "only the first 200 characters are read"),
+    (lambda text: TOK.encode(text[-200:]), "only the last 200 characters are read"),
+    (lambda text: TOK.encode(text)[-150:], "only the last 150 ids are given"),
+    (lambda text: TOK.encode(text.encode()[:250].decode("utf-8", "ignore")), "only the first 250 bytes are read"),
+])
+def test_lengths_that_are_cut(encode: Callable[[str], list[int]], title: str) -> None:
+    report = verify(encode, seconds=60, checks=["some random texts"])
+    assert [(finding.cause, finding.title) for finding in report.findings] == [("truncation", title)], f"\n{report}"
+    assert report.findings[0].count == min(report.checks[0].differences, 400)  # further ones are not explained
 
 
 def test_after_many_deaths_the_rest_is_left_out() -> None:
@@ -118,6 +155,16 @@ class Careless:
 
     def __init__(self, decode: Any = None, offsets: Any = None) -> None:
         self.engine = Engine("careless", "", TOK.encode, None, decode, offsets)
+
+
+def test_a_fault_of_encode_is_no_fault_of_offsets() -> None:
+    def offsets(text: str) -> Any:
+        found = TOK.encode_with_offsets(text)
+        return found.ids.tolist()[:20], found.char_spans.tolist()[:20]
+
+    cut = Engine("cut", "", lambda text: TOK.encode(text)[:20], None, None, offsets)
+    report = verify(cut, seconds=60, checks=["some random texts", "offsets"])
+    assert [finding.title for finding in report.findings] == ["only the first 20 ids are given"], f"\n{report}"
 
 
 def test_decode_and_offsets() -> None:

@@ -1,16 +1,18 @@
-"""Plants faults that there were into a copy of this checkout, one by one, and lets the fuzzer find them.
+"""Plants faults into a copy of this checkout, one by one, and lets the fuzzer find them, or `dstok prove`.
 
     python tests/fuzzing/planted_faults.py                   # all; or their names
     python tests/fuzzing/planted_faults.py --folder FOLDER   # keeps the copy, and what was built, for the next time
 
-In: `FAULTS`. Out: a row each: what the fuzzer found, after how many texts and seconds (of wall, of processor), and the
-text that was left; status 1 if it did not find one within --seconds. Where the code is compiled, the copy is built
+In: `FAULTS` that there were, for the fuzzer, and those `OF_PROVE`. Out: a row each: what the fuzzer found, after how many
+texts and seconds (of wall, of processor), and the text that was left, or the steps that failed; status 1 if one was not
+found within --seconds. Where the code is compiled, the copy is built
 first (ccache makes that quick). What was found is on record in docs/fuzzing.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -27,7 +29,7 @@ FOUND = re.compile(r"(.*), after (\d+) texts, (\d+) s \((\d+) of processor\)")
 
 @dataclass(frozen=True)
 class Fault:
-    """`old` becomes `new` in `file`; `subjects` are what the fuzzer tries."""
+    """`old` becomes `new` in `file`; `subjects` are what the fuzzer tries, or the models that are proved."""
 
     file: str
     old: str
@@ -64,6 +66,24 @@ FAULTS = {
     "copies share their state": Fault(
         "dstok/base/copies.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
 }
+STRIPS, V3 = "dstok/core/merge/_strips_avx2.h", ("deepseek-v3",)
+OF_PROVE = {
+    "strips that leave the last text": Fault(
+        STRIPS, "    while (r.active)\n", "    while (r.active > 1)\n", V3),
+    "strips with the wrong symbol after": Fault(
+        STRIPS, "r->right[2 * j + 1] = ids[at + 2];", "r->right[2 * j + 1] = ids[at + 1];", V3),
+    "a repeat of another end": Fault(
+        "dstok/core/find/_repeats.h", "memcmp(text + starts[one], text + starts[other], length) == 0",
+        "memcmp(text + starts[one], text + starts[other], length - 1) == 0", V3),
+    "a probe that takes any length": Fault(
+        "dstok/core/merge/_probe_avx512.h", "__mmask8 wrong = _mm512_cmpneq_epi64_mask(has, length) |",
+        "__mmask8 wrong = _mm512_cmpneq_epi64_mask(has, length) & _mm512_testn_epi64_mask(value, value) |", V3),
+    "a long piece of the same length": Fault(
+        "dstok/core/merge/_pieces.pyx", "if c[way].length == length and not memcmp(c[way].key, text, length):",
+        "if c[way].length == length:", V3),
+    "sections that always join": Fault(
+        "dstok/core/merge/_bpe.pyx", "        return count == 2 and junction.ends[0] == left", "        return True", V3),
+}
 
 
 def planted(text: str, fault: Fault) -> str:
@@ -89,9 +109,22 @@ def find(copy: Path, fault: Fault, seconds: float) -> tuple[str, str] | None:
     return "{}: {} texts, {} s, {} of processor".format(*found.groups()), lines[-1]
 
 
+def refute(copy: Path, fault: Fault, seconds: float) -> tuple[str, str] | None:
+    """The steps of `dstok prove` that fail, and the first of them in its words; None if all hold."""
+    for model in fault.subjects:
+        ran = subprocess.run([sys.executable, "-m", "dstok", "prove", model, "--json"], cwd=copy, text=True, timeout=seconds,
+                             stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(copy / "lib")})
+        if ran.returncode == 1:
+            failed = [step for step in json.loads(ran.stdout) if step["faults"]]
+            return "prove: " + ", ".join(step["name"] for step in failed), failed[0]["faults"][0]
+        if ran.returncode < 0:
+            return "prove: ", f"ended by signal {-ran.returncode}"
+    return None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=list(FAULTS), help="of faults; default: all")
+    parser.add_argument("names", nargs="*", default=[*FAULTS, *OF_PROVE], help="of faults; default: all")
     parser.add_argument("--seconds", type=float, default=300, help="for each; default: 300")
     parser.add_argument("--folder", type=Path, help="of the copy; default: one that is removed at the end")
     wanted = parser.parse_args()
@@ -108,13 +141,13 @@ def run(copy: Path, names: list[str], seconds: float) -> int:
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
     missed = 0
     for name in names:
-        fault = FAULTS[name]
+        fault = {**FAULTS, **OF_PROVE}[name]
         path = copy / fault.file
         right = path.read_text("utf-8")
         try:
             path.write_text(planted(right, fault), "utf-8")
             build(copy)
-            found = find(copy, fault, seconds)
+            found = (refute if name in OF_PROVE else find)(copy, fault, seconds)
         finally:
             path.write_text(right, "utf-8")
         missed += found is None

@@ -14,14 +14,15 @@ if sys.version_info < (3, 11):
 
 import fuzz
 from fuzz_subjects import families
-from planted_faults import FAULTS, FOUND, ROOT, find, planted
+from planted_faults import FAULTS, FOUND, OF_PROVE, ROOT, Fault, find, planted, refute
+from small_models import added_token, model_json
 
 import dstok
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", [*FAULTS, *OF_PROVE])
 def test_its_place_is_there(name: str) -> None:
-    fault = FAULTS[name]
+    fault = {**FAULTS, **OF_PROVE}[name]
     right = (ROOT / fault.file).read_text("utf-8")
     wrong = planted(right, fault)
     assert fault.new in wrong and wrong != right
@@ -45,6 +46,19 @@ def test_a_fault_that_needs_no_compiler_is_found(tmp_path: Path) -> None:
     found = find(tmp_path, fault, 60)
     assert found is not None
     assert found[0].startswith(("models: copies of a ", "models: growing text "))  # which is copied, too
+
+
+def test_a_fault_that_prove_finds(tmp_path: Path) -> None:
+    """In a copy of the installed package, where single words are found among other letters."""
+    shutil.copytree(Path(dstok.__file__).parent, tmp_path / "lib" / "dstok")
+    model = tmp_path / "tokenizer.json"
+    model.write_text(model_json([(b"a", b"b")], [added_token("<w>", single_word=True)]), "utf-8")
+    fault = Fault("dstok/text/added_tokens.py", "(self.seen(t), t.single_word,", "(self.seen(t), False,", (str(model),))
+    assert refute(tmp_path, fault, 60) is None
+    path = tmp_path / "lib" / fault.file
+    path.write_text(planted(path.read_text("utf-8"), fault), "utf-8")
+    found = refute(tmp_path, fault, 60)
+    assert found is not None and found[0] == "prove: added tokens, encoding"
 
 
 def test_what_the_fuzzer_says_is_read() -> None:

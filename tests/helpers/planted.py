@@ -189,6 +189,39 @@ class LostAtBatchEdge(Wrapped):
         return rows
 
 
+class Truncated(Wrapped):
+    """A text has 300 ids at most."""
+
+    def encode(self, text: str) -> list[int]:
+        return TOK.encode(text)[:300]
+
+
+class Greedy(Wrapped):
+    """The longest token at each place of a piece, whatever the merges say."""
+
+    def __init__(self) -> None:
+        tokens = {id: TOK._bpe.token(id) for id in range(TOK._bpe.size)}
+        self.ids = {token: id for id, token in tokens.items() if id not in TOK._added.by_id}
+        self.sizes = sorted({*map(len, self.ids)}, reverse=True)
+
+    def encode(self, text: str) -> list[int]:
+        data, ids, at = text.encode(), list[int](), 0
+        for id, start, end in [*TOK.inspect().added_in(text), (-1, len(data), len(data))]:
+            for first, stop, _ in TOK._scanner.spans(data[at:start]):
+                ids += self.merged(data[at + first : at + stop])
+            ids += [id] * (id >= 0)
+            at = end
+        return ids
+
+    def merged(self, piece: bytes) -> list[int]:
+        ids, at = list[int](), 0
+        while at < len(piece):
+            token = next(piece[at : at + size] for size in self.sizes if piece[at : at + size] in self.ids)
+            ids.append(self.ids[token])
+            at += len(token)
+        return ids
+
+
 class Quadratic(Wrapped):
     """Work that grows with the square of a run of letters."""
 
@@ -244,6 +277,8 @@ PLANTED = {
     "colliding piece table": Planted(Colliding, "what was encoded before", "earlier text", 12, "vocabulary"),
     "special=false not matched": Planted(OnlySpecial, "added-token policy", "special=false", 30, "added tokens"),
     "lost at a batch edge": Planted(LostAtBatchEdge, "batch and single differ", "text 256", 1, "batches"),
+    "truncated": Planted(Truncated, "truncation", "only the first 300 ids are given", 400, "some random texts"),
+    "greedy": Planted(Greedy, "greedy longest match", "each piece is cut into its longest tokens", 4, "odd texts"),
     "quadratic": Planted(Quadratic, "super-linear time", "", 40_000, "growth"),  # a clock decides which run is first
     "crash at 24k letters": Planted(Crash, "crash", "from 24,000 characters on", 24_000, "growth"),
 }
