@@ -24,7 +24,7 @@ from importlib import import_module
 
 import dstok
 from dstok.cli.arguments import Parser, take_given_text
-from dstok.cli.errors import CommandError, complain, message_of, reason
+from dstok.cli.errors import CommandError, complain, reason
 from dstok.errors import DstokError
 
 __all__ = ["commands", "main"]
@@ -81,7 +81,7 @@ def _guarded(argv: Sequence[str]) -> int:
     try:
         return _command(argv)
     except (CommandError, DstokError) as error:
-        complain(message_of(error))
+        complain(error)
         return BAD
     except MemoryError:
         complain("out of memory")

@@ -15,7 +15,7 @@ from dstok.cli.errors import CommandError, interruptible
 from dstok.cli.models import load_model
 from dstok.cli.train import add_counting, base_named, counting_of
 from dstok.cli.train_report import add_report
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands, Parser
@@ -60,7 +60,7 @@ def _count(arguments: Namespace) -> None:
     with interruptible(), watching_shards(counting.shards) as progress:
         counts, records = counting.count_to(arguments.out, arguments.workers, arguments.memory, progress, engine)
     documents = sum(record["documents"] for record in records)
-    write_text(None, f"{documents:,} documents, {_sizes(counts)}: {arguments.out}")
+    write_lines(None, [f"{documents:,} documents, {_sizes(counts)}: {arguments.out}"])
 
 
 def _sizes(counts: CountsFile) -> str:
@@ -79,7 +79,7 @@ def _merge(arguments: Namespace) -> None:
         if len(weights) != len(arguments.files):
             raise CommandError(f"--weights: expected {len(arguments.files)} numbers, found {len(weights)}")
     merged = merge_counts(arguments.files, arguments.out, weights)
-    write_text(None, f"{_sizes(merged)}: {arguments.out}")
+    write_lines(None, [f"{_sizes(merged)}: {arguments.out}"])
 
 
 def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
@@ -99,7 +99,7 @@ def _extend(arguments: Namespace) -> None:
     tok, counts = _change(arguments)
     more = tok.extend(counts, arguments.vocab_size)
     more.to_json(arguments.out)
-    write_text(None, f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}")
+    write_lines(None, [f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}"])
 
 
 def _trim(arguments: Namespace) -> None:
@@ -113,4 +113,4 @@ def _trim(arguments: Namespace) -> None:
     if arguments.map is not None:
         with open(arguments.map, "wb") as file:
             np.save(file, ids)
-    write_text(None, f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}")
+    write_lines(None, [f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}"])

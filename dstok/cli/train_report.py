@@ -18,7 +18,7 @@ from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError
 from dstok.cli.models import load_model
 from dstok.cli.train import add_resources, reading_of
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines, write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -57,7 +57,7 @@ def _report(arguments: Namespace) -> None:
         return
     lines = [f"{row.bytes_per_token:>11.3f}  {row.characters_per_token:>11.3f}  {row.tokens_per_piece:>12.3f}  "
              f"{row.tokens:>11,}  {row.unused:>6,}  {row.tokenizer}, {row.input}" for row in rows]
-    write_text(arguments.output, "\n".join([TITLES, *lines]))
+    write_lines(arguments.output, [TITLES, *lines])
 
 
 def _rows(arguments: Namespace) -> Iterator[FitRow]:

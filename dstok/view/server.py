@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from dstok.base.faults import visible
 from dstok.errors import DstokError
 from dstok.view.pages import SCRIPTS, STYLES, asset, view_body
 from dstok.view.requests import MAX_TEXT, GoneError, Requests
@@ -56,7 +57,7 @@ class ViewServer(ThreadingHTTPServer):
         """
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError | TimeoutError) and request.fileno() >= 0:
-            print(f"dstok view: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"dstok view: internal error: {visible(f'{type(error).__name__}: {error}')}", file=sys.stderr)
 
 
 class _RefusedError(Exception):
