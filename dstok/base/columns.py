@@ -1,7 +1,7 @@
 """Text in columns of a terminal. A character takes no place there, one, or two.
 
-In: rows of text. Out: lines, without characters that cannot be printed. Invariant: a column begins at the same place in each line, unless the
-text before it is wider than allowed. The package wcwidth says how wide a character is.
+In: rows of text. Out: lines, without characters that cannot be printed. Invariant: a column begins at the same place in
+each line, unless the text before it is wider than allowed. The package wcwidth says how wide a character is.
 """
 
 from __future__ import annotations

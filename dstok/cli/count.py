@@ -30,8 +30,9 @@ __all__ = ["add_commands", "count_blocks"]
 OVER_BUDGET, BAD = 1, 2
 OUTPUT = """\
 prints a number; for several files a number and a name for each, and the total; with --jsonl a number for
-each record. A name has escapes for what cannot be printed, but not in JSON. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}. If a file cannot be
-read, the command names it on standard error, and counts the others.
+each record. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}, with the very name:
+elsewhere it has escapes for what cannot be printed. If a file cannot be read, the command names it on
+standard error, and counts the others.
 
 """
 
