@@ -253,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             data, at = bytearray(int(digits)), 0
             self.incoming.allow(len(data) + 1, begun=True)
             while at < len(data):
-                size = self.rfile.readinto(memoryview(data)[at:])  # type: ignore[attr-defined]
+                size = self.rfile.readinto(memoryview(data)[at:])
                 if not size:
                     raise ConnectionError("the client has gone")
                 at += size

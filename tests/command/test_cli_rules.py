@@ -221,6 +221,24 @@ def test_an_interrupt_of_any_import_is_quiet(started: str) -> None:
     assert (code, error) == (0, "")
 
 
+def test_an_interrupt_that_a_library_takes_for_its_own_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """As numpy does while its parts are imported."""
+    def swallow(_: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("a bad install") from None
+        return 0
+
+    monkeypatch.setattr(app, "_command", swallow)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert app.main(["count"]) == 130 and capfd.readouterr().err == ""
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("command", ["count", "encode"])
 def test_a_quick_start_does_without_numpy(command: str) -> None:
     code = ("import sys; from dstok.cli.app import main; code = main(sys.argv[1:]); "

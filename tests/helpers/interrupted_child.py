@@ -32,7 +32,7 @@ def start(left: int) -> NoReturn:
     """Runs the command in this process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = sys.argv[1:]
-    sys.meta_path.insert(0, Interrupting(left))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Interrupting(left))
     if sys.argv[0] == "-m":
         runpy.run_module("dstok", run_name="__main__", alter_sys=True)
     from dstok.cli.app import main
