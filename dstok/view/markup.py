@@ -10,7 +10,8 @@ Classes of tokens: `c` continues the piece of the token before, `a` is an added 
 reading, `w` has more than `MOST_WHOLE` characters or twice as many columns, so that a line may end inside it, `v` has
 more than `MOST_WHOLE` columns, `m` is a box of several tokens, `g` is text that no token holds and a model drops, `r`
 begins in a line that runs from right to left. Tokens follow one another in their line's direction, whatever the
-direction of their letters: the style isolates each, in a line of class `r` by `<bdi>`.
+direction of their letters: the style isolates each. In a line of class `r`, `<bdi>` isolates those with letters or
+digits that run from left to right; all others stay joined, as Arabic letters are.
 Classes of parts of a token: `n` line feed, `t` tab, `u` a character written as its number, or ∅ for no text; a blank
 has no class.
 """
@@ -66,12 +67,12 @@ def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_
         start, end = spans[at]
         right = backward[at]
         if start > done:
-            yield _opening("gr" if right else "g") + _isolated(shown(text[done:start]), right)
+            yield _opening("gr" if right else "g") + _isolated(text[done:start], shown(text[done:start]), right)
         done = max(done, end)
         if not shared[at + 1]:
             part = text[start:end]
             html = shown(part) or _of_no_text(reading, first + at)
-            yield OPEN[opened[at] + _long(part) + 32 * right] + _isolated(html, right and not opened[at] & 2)
+            yield OPEN[opened[at] + _long(part) + 32 * right] + _isolated(part, html, right and not opened[at] & 2)
             at += 1
             continue
         begin = at
@@ -83,11 +84,12 @@ def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_
         yield f"{_opening('mr' if right else 'm')}<b>{shown(text[start:done])}</b><ol>{parts}</ol>"
     if last == len(reading) and done < len(text):
         right = backward[-1] if backward else False
-        yield _opening("gr" if right else "g") + _isolated(shown(text[done:]), right)
+        yield _opening("gr" if right else "g") + _isolated(text[done:], shown(text[done:]), right)
 
 
-def _isolated(html: str, right: bool) -> str:
-    return f"<bdi>{html}</bdi>" if right else html
+def _isolated(text: str, html: str, right: bool) -> str:
+    apart = right and any(unicodedata.bidirectional(char) in ("L", "EN", "AN") for char in text)
+    return f"<bdi>{html}</bdi>" if apart else html
 
 
 def _backward(reading: Reading, first: int, last: int) -> list[bool]:
