@@ -6,7 +6,25 @@
 [19923, 2058]
 """
 
-from typing import TYPE_CHECKING
+import os
+import sys
+
+
+def _without_interrupts(hook: "Any") -> "Any":
+    """A hook for exceptions that nobody catches. For Ctrl-C it ends the process at once, without a traceback."""
+    def called(found: "Any", *rest: "Any") -> None:
+        if issubclass(getattr(found, "exc_type", found), KeyboardInterrupt):
+            os._exit(130)
+        hook(found, *rest)
+
+    return called
+
+
+if "".join(sys.argv[:1]).endswith(("-m", "dstok", "dstok.exe", "dstok-script.py")):
+    # This process is the command, whose imports are most of its start: `cli.app` catches Ctrl-C after them.
+    sys.excepthook, sys.unraisablehook = _without_interrupts(sys.excepthook), _without_interrupts(sys.unraisablehook)
+
+from typing import TYPE_CHECKING, Any  # noqa: E402  # takes a millisecond
 
 try:
     from dstok import errors

@@ -5,7 +5,7 @@ Every error that dstok raises on purpose is a `DstokError`, except for those of 
 same class in every call: a wrong argument is an `ArgumentError`, a broken text a `TextError`, a broken file a
 `TokenizerFileError`. Six are also names of `dstok` itself: a program that tokenizes is likely to catch these.
 Messages are lower case and say what was expected, what was found, and where (JSON path, pattern position, byte
-offset, index).
+offset, index). A message has at most 1,000 characters, however long the texts are that it repeats.
 """
 
 from __future__ import annotations
@@ -34,11 +34,15 @@ __all__ = [
 ]
 
 
+MOST = 1000  # characters of a message
 HUGE = 1 << 128  # messages do not write out larger numbers: Python makes no digits of very long ones
 
 
 class DstokError(Exception):
     """The base of dstok's own errors. The arguments of a class's constructor are its attributes."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(bounded(value) if isinstance(value, str) else value for value in arguments))
 
     def __reduce__(self) -> tuple[type, tuple[object, ...], dict[str, object]]:
         """The constructor's arguments, and the attributes: a pickled error keeps its message and its notes."""
@@ -200,6 +204,17 @@ class GroupError(DstokError, IndexError):
 
 class ColumnError(DstokError, LookupError):
     """A table has no such column, or several."""
+
+
+def bounded(message: str) -> str:
+    """`message` without its middle, if it has more than `MOST` characters.
+
+    >>> bounded("found " + 2000 * "x")[690:740]
+    'xxxxxxxxxx ... 1,106 characters left out ... xxxxx'
+    """
+    if len(message) <= MOST:
+        return message
+    return f"{message[:700]} ... {len(message) - 900:,} characters left out ... {message[-200:]}"
 
 
 def _shorten(text: str, limit: int = 120) -> str:

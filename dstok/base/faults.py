@@ -39,4 +39,6 @@ def visible(text: str) -> str:
     >>> print(visible("a|\n\u202e"))
     a|\n\u202e
     """
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

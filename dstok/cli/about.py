@@ -7,16 +7,16 @@ there only JSON has the source of each model and its hash.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.arguments import add_command, add_json_and_output, add_model, add_output, add_upstream
-from dstok.cli.errors import complain, visible
+from dstok.cli.errors import complain
 from dstok.cli.models import listed_models, load_model
 from dstok.errors import ModelNotFoundError, ModelPackageError
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines, write_text
 from dstok.loading import fetched
 
 if TYPE_CHECKING:
@@ -67,12 +67,17 @@ def run_explain(arguments: Namespace) -> None:
         from dstok.view.explanation import explanation_page
 
         write_text(arguments.html, explanation_page(tokenizer, arguments.text, arguments.model))
-    write_text(arguments.output, explain(tokenizer.inspect(), arguments.text))
+    write_lines(arguments.output, explain(tokenizer.inspect(), arguments.text).split("\n"))
 
 
 def run_info(arguments: Namespace) -> None:
     info = _info(arguments.model, load_model(arguments.model, arguments.upstream))
-    write_text(arguments.output, _json(info) if arguments.json else _lines(list(_rows(info))))
+    if arguments.json:
+        write_text(arguments.output, _json(info))
+        return
+    from dstok.base.columns import aligned
+
+    write_lines(arguments.output, aligned(list(_rows(info))))
 
 
 def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -80,14 +85,8 @@ def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in info.items():
         label = key.replace("_", " ")
         for item in value if isinstance(value, list) else [value]:
-            yield label, "none" if item is None else visible(str(item))
+            yield label, "none" if item is None else str(item)
             label = ""
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> str:
-    from dstok.base.columns import aligned
-
-    return "\n".join(aligned(rows))
 
 
 def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -118,7 +117,7 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
     except ModelNotFoundError:
         pass
     except ModelPackageError as error:  # the model is from a file whose name a broken package also uses
-        complain(str(error))
+        complain(error)
     return info
 
 
@@ -139,7 +138,7 @@ def run_models(arguments: Namespace) -> None:
     if arguments.json:
         write_text(arguments.output, _json(models))
         return
-    write_text(arguments.output, "\n".join(_table(models)))
+    write_lines(arguments.output, _table(models))
 
 
 def _table(models: list[dict[str, Any]]) -> Iterator[str]:

@@ -10,8 +10,9 @@ with a caret under the place; an exit code:
     130  interrupted
     141  the reader of our output has gone
 
-Invariant: no traceback reaches the user. No buffer is left that could fail at the interpreter's end: standard output is
-flushed here, or, if that fails, pointed at nothing.
+Invariant: no traceback reaches the user, and Ctrl-C ends each command: a library that it interrupts, such as numpy in
+its imports, may raise an error of its own, which then counts as an interrupt. No buffer is left that could fail at the
+interpreter's end: standard output is flushed here, or, if that fails, pointed at nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import dstok
 from dstok.cli.arguments import Parser, take_given_text
-from dstok.cli.errors import CommandError, complain, message_of, reason
+from dstok.cli.errors import CommandError, complain, reason
 from dstok.errors import DstokError
 
 __all__ = ["commands", "main"]
@@ -60,8 +62,17 @@ READER_GONE = 141  # 128 + SIGPIPE: a shell shows the same for `cat`
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with the words `argv` (None: those of this process) and return its exit code."""
+    signals, pressed = import_module("_signal"), list[int]()  # `signal` itself would take a millisecond
+
+    def press(number: int, _: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
     try:
-        code = _guarded(sys.argv[1:] if argv is None else argv)
+        if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
+            with suppress(ValueError):  # outside the main thread
+                signals.signal(signals.SIGINT, press)
+        code = _guarded(sys.argv[1:] if argv is None else argv, pressed)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -75,13 +86,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         complain(f"{error.filename or 'standard output'}: {reason(error)}")
         return BAD
+    finally:
+        if signals.getsignal(signals.SIGINT) is press:
+            signals.signal(signals.SIGINT, signals.default_int_handler)
 
 
-def _guarded(argv: Sequence[str]) -> int:
+def _guarded(argv: Sequence[str], pressed: Sequence[int]) -> int:
     try:
-        return _command(argv)
+        try:
+            return _command(argv)
+        except Exception:
+            if pressed:
+                raise KeyboardInterrupt from None
+            raise
     except (CommandError, DstokError) as error:
-        complain(message_of(error))
+        complain(error)
         return BAD
     except MemoryError:
         complain("out of memory")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok import chat
+from dstok.base.faults import visible
 from dstok.base.texts import lone_surrogate
 from dstok.cli.arguments import (
     Parser,
@@ -155,8 +156,8 @@ def _count(arguments: Namespace) -> int:
         if limit is not None and count > limit:
             over.append(conversation.name)
             complain(f"{conversation.name}: {count} tokens, {count - limit} over --max-tokens {limit}")
-        label = f"\t{conversation.name}" if len(arguments.files) > 1 and not arguments.jsonl else ""
-        return f"{count}{label}\n".encode("utf-8", "surrogateescape")
+        label = f"\t{visible(conversation.name)}" if len(arguments.files) > 1 and not arguments.jsonl else ""
+        return f"{count}{label}\n".encode()
 
     _write(arguments, number)
     return OVER_BUDGET if over else 0

@@ -27,7 +27,7 @@ from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.models import load_model
 from dstok.errors import DstokError
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -114,12 +114,12 @@ def run(arguments: Namespace) -> None:
     began = time.monotonic()
     work = _run(arguments)
     if arguments.dry_run:
-        write_text(None, _dry(arguments, work))
+        write_lines(None, [_dry(arguments, work)])
         return
     totals = _tokenize(arguments, work)
     seconds = time.monotonic() - began
     size = sum(shard.size for shard in work.shards[arguments.shard[0] - 1 :: arguments.shard[1]])
-    write_text(None, _json(totals, size, seconds) if arguments.json else _line(totals, size, seconds))
+    write_lines(None, [(_json if arguments.json else _line)(totals, size, seconds)])
     if totals.skipped:
         from dstok.corpus.names import SKIPPED
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dstok.cli.arguments import add_actions, add_command, add_json, at_least_0
 from dstok.cli.errors import CommandError
 from dstok.cli.models import load_model
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -61,10 +61,10 @@ def _info(arguments: Namespace) -> None:
     shape = {"complete": whole, "dstok": plan["dstok"], "tokenizer": plan["tokenizer"], "settings": plan["settings"],
              "inputs": len(plan["inputs"]), "files": len(outputs), "bytes": sum(output["size"] for output in outputs),
              **corpus, "shards": len(corpus["shards"])}
-    write_text(None, json.dumps(shape) if arguments.json else _words(shape))
+    write_lines(None, [json.dumps(shape)] if arguments.json else _words(shape))
 
 
-def _words(shape: dict[str, Any]) -> str:
+def _words(shape: dict[str, Any]) -> list[str]:
     settings = {key: value for key, value in shape["settings"].items() if value not in ("", None, False, 0)}
     rows = {"tokenizer": f"{shape['tokenizer']['model'] or 'without a name'}, {shape['tokenizer']['fingerprint'][:16]}",
             **settings, "inputs": f"{shape['inputs']:,} files"}
@@ -73,7 +73,7 @@ def _words(shape: dict[str, Any]) -> str:
         rows["files"] = f"{shape['files']:,} of {shape['bytes'] / 1e6:,.1f} MB"
     else:
         rows["state"] = "not whole: the command that makes it goes on where it stopped"
-    return "\n".join(f"{key:<16} {value}" for key, value in rows.items())
+    return [f"{key:<16} {value}" for key, value in rows.items()]
 
 
 def _verify(arguments: Namespace) -> int:
@@ -81,8 +81,8 @@ def _verify(arguments: Namespace) -> int:
 
     problems = list(verify(arguments.folder, inputs=not arguments.no_inputs, sample=arguments.sample,
                            model=arguments.model))
-    words = "\n".join(problems) or "all is as it should be"
-    write_text(None, json.dumps({"problems": problems}) if arguments.json else words)
+    words = problems or ["all is as it should be"]
+    write_lines(None, [json.dumps({"problems": problems})] if arguments.json else words)
     return DIFFERENT if problems else 0
 
 
@@ -92,7 +92,7 @@ def _merge(arguments: Namespace) -> None:
     manifest = merge(arguments.folders, arguments.out, tokens_per_file=arguments.tokens_per_shard)
     sums = {key: manifest[key] for key in ("documents", "tokens")}
     words = f"{sums['documents']:,} documents, {sums['tokens']:,} tokens"
-    write_text(None, json.dumps(sums) if arguments.json else words)
+    write_lines(None, [json.dumps(sums) if arguments.json else words])
 
 
 def _stats(arguments: Namespace) -> None:
@@ -113,10 +113,10 @@ def _stats(arguments: Namespace) -> None:
     shape = {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes,
              "distinct_ids": Counter((summary.counts > 0).tolist())[True],
              "tokens_a_document": dict(zip(map(str, PERCENTS), summary.percentiles)), "frequent": frequent}
-    write_text(None, json.dumps(shape) if arguments.json else _table(shape))
+    write_lines(None, [json.dumps(shape)] if arguments.json else _table(shape))
 
 
-def _table(shape: dict[str, Any]) -> str:
+def _table(shape: dict[str, Any]) -> list[str]:
     tokens = max(1, shape["tokens"])
     lines = [f"documents        {shape['documents']:,}", f"tokens           {shape['tokens']:,}",
              f"distinct ids     {shape['distinct_ids']:,}", f"bytes a token    {shape['bytes'] / tokens:.3f}",
@@ -124,4 +124,4 @@ def _table(shape: dict[str, Any]) -> str:
     lines += [f"{f'{percent} %':>8} {count:>12,}" for percent, count in shape["tokens_a_document"].items()]
     lines += ["", f"{'id':>8} {'how often':>12} {'share':>7}   token"]
     lines += [f"{id:>8} {count:>12,} {count / tokens:>7.2%}   {text!r}" for id, text, count in shape["frequent"]]
-    return "\n".join(lines)
+    return lines

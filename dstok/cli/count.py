@@ -8,13 +8,13 @@ unreadable file does not stop the count of the others, as with `wc`; the exit co
 from __future__ import annotations
 
 import json
-import os
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.faults import visible
 from dstok.cli.arguments import add_command, add_json, add_output, add_text, at_least_0, field_of
-from dstok.cli.errors import CommandError, about_input, complain, message_of
+from dstok.cli.errors import CommandError, about_input, complain
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.progress import Progress, watching
 from dstok.errors import FileError
@@ -30,8 +30,9 @@ __all__ = ["add_commands", "count_blocks"]
 OVER_BUDGET, BAD = 1, 2
 OUTPUT = """\
 prints a number; for several files a number and a name for each, and the total; with --jsonl a number for
-each record. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}. If a file cannot be
-read, the command names it on standard error, and counts the others.
+each record. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}, with the very name:
+elsewhere it has escapes for what cannot be printed. If a file cannot be read, the command names it on
+standard error, and counts the others.
 
 """
 
@@ -55,11 +56,11 @@ def run(arguments: Namespace) -> int:
                 counter.file(path, output, progress)
             except (CommandError, FileError) as error:
                 progress.bar.wipe()
-                complain(message_of(error))
+                complain(error)
                 counter.code = BAD
         progress.bar.close()
         if len(arguments.files) > 1 and not arguments.jsonl:
-            output.write(counter.line("total", counter.total, b"\ttotal"))
+            output.write(counter.line("total", counter.total, "\ttotal"))
     return counter.code
 
 
@@ -75,7 +76,7 @@ class _Counter:
 
     def file(self, path: str, output: Output, progress: Progress) -> None:
         """Counts one file, and writes its line or lines once it has been read whole."""
-        label = b"\t" + os.fsencode(path) if self.several and self.field is None else b""
+        label = f"\t{visible(path)}" if self.several and self.field is None else ""
         with open_source(path, progress) as source:
             for name, count in self.counts(source):
                 count += self.extra
@@ -84,11 +85,11 @@ class _Counter:
                 self.judge(name, count)
                 output.write(self.line(name, count, label))
 
-    def line(self, name: str, count: int, label: bytes) -> bytes:
+    def line(self, name: str, count: int, label: str) -> bytes:
         """The output for a text: its number and `label`, or JSON."""
         if self.json:
             return json.dumps({"name": name, "tokens": count}).encode() + b"\n"
-        return b"%d%b\n" % (count, label)
+        return f"{count}{label}\n".encode()
 
     def counts(self, source: Source) -> Iterator[tuple[str, int]]:
         """Name and count of each text in `source`."""

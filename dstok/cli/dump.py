@@ -167,4 +167,4 @@ def _named(name: str, text: Iterator[Passage]) -> Iterator[Passage]:
 def _write(output: Output, lines: Iterator[str]) -> None:
     """Writes in groups: a call for each line would take longer than making the line."""
     while group := "".join(islice(lines, LINES_AT_ONCE)):
-        output.write(group.encode("utf-8", "surrogateescape"))
+        output.write(group.encode())

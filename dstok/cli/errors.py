@@ -2,7 +2,7 @@
 
 In: errors of the library, of the system, of the user. Out: `CommandError`. Its text is the one line on standard error;
 a broken pattern adds two lines, which show the place in it. Invariant: the text names its input, and starts in lower
-case.
+case. Standard error gets characters that can be printed, and not many.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dstok.base.faults import reason, visible
-from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError
+from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError, bounded
 
-__all__ = ["CommandError", "about_input", "complain", "interruptible", "message_of", "reason", "visible"]
+__all__ = ["CommandError", "about_input", "complain", "interruptible", "reason"]
 
 OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
            "largest": "--max-document allows more", "model": "--model names it",
@@ -26,32 +26,28 @@ class CommandError(Exception):
     """Bad usage or bad input: the command ends with exit code 2 and this message."""
 
 
-def complain(message: str) -> None:
-    """Prints one line on standard error; nothing if that is closed."""
+def complain(error: str | CommandError | DstokError) -> None:
+    """Prints an error on standard error in one line, with the options that help; nothing if that is closed."""
+    helps = error.parameter.split(", ") if isinstance(error, FileError) else []
+    options = ", ".join(OPTIONS[parameter] for parameter in helps if parameter in OPTIONS)
+    message, place = f"{error} ({options})" if options else str(error), []
+    if isinstance(error, PatternError):
+        message, place = f"{error.message} at position {error.position} of the pattern", _pointed(error)
     try:
         if sys.stderr is not None:  # print(file=None) would write to standard output
-            print(f"dstok: {message}", file=sys.stderr)
+            print(f"dstok: {visible(bounded(message))}", *place, sep="\n", file=sys.stderr)
     except (OSError, ValueError):
         pass
 
 
-def message_of(error: CommandError | DstokError) -> str:
-    """The message of an error, with the options that help."""
-    helps = error.parameter.split(", ") if isinstance(error, FileError) else []
-    options = ", ".join(OPTIONS[parameter] for parameter in helps if parameter in OPTIONS)
-    if isinstance(error, PatternError):
-        return f"{error.message} at position {error.position} of the pattern\n{_pointed(error)}"
-    return f"{error} ({options})" if options else str(error)
-
-
-def _pointed(error: PatternError) -> str:
-    """The part of a pattern around the error, with a caret below the place."""
+def _pointed(error: PatternError) -> list[str]:
+    """The part of a pattern around the error, and a caret below the place."""
     from dstok.base.columns import width
 
     start = max(0, error.position - PATTERN_SHOWN)
     before = visible(error.pattern[start : error.position])
     after = visible(error.pattern[error.position : error.position + PATTERN_SHOWN])
-    return f"  {before}{after}\n  {' ' * width(before)}^"
+    return [f"  {before}{after}", f"  {' ' * width(before)}^"]
 
 
 @contextmanager

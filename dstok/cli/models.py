@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.arguments import refuse_unless
-from dstok.cli.errors import CommandError, complain, reason, visible
+from dstok.cli.errors import CommandError, complain, reason
 from dstok.models import models_and_faults
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def listed_models() -> tuple[ModelInfo, ...]:
     """All models, as `dstok.models` lists them. For each broken package a line goes to standard error."""
     models, faults = models_and_faults()
     for fault in faults:
-        complain(str(fault))
+        complain(fault)
     return models
 
 
@@ -61,7 +61,7 @@ def load_splitter(name: str, upstream: str | None = None) -> Splitter:
         return _splitter_of_file(name, upstream) or Splitter.from_tokenizer(load_model(name, upstream))
     except dstok.errors.ModelNotFoundError as error:
         raise CommandError(f"{error}; nor a preset: {', '.join(preset_names())}; nor an encoding: "
-                           f"{', '.join(ENCODINGS)}; a pattern is given as regex:{visible(name)}") from error
+                           f"{', '.join(ENCODINGS)}; a pattern is given as regex:{name}") from error
 
 
 def _splitter_of_file(path: str, upstream: str | None) -> Splitter | None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from dstok.base.faults import visible
 from dstok.cli.errors import complain
 
 __all__ = ["Bar", "Progress", "watching"]
@@ -141,5 +142,5 @@ def _total_size(paths: Sequence[str]) -> int | None:
 
 
 def _short(name: str) -> str:
-    shown = "".join(char if char.isprintable() else "?" for char in name)
+    shown = visible(name)
     return shown if len(shown) <= NAME else f"...{shown[3 - NAME:]}"

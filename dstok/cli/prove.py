@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dstok.cli.arguments import add_command, add_json_and_output, add_upstream
 from dstok.cli.models import load_model
 from dstok.cli.progress import Bar
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
     tokenizer = load_model(arguments.model, arguments.upstream)
     with closing(Bar()) as bar:
         found = prove(tokenizer, lambda name: bar.draw(LAYOUT, 0, None, name) if bar.due() else None)
-    write_text(arguments.output, _json(found) if arguments.json else _table(found), "backslashreplace")
+    write_lines(arguments.output, _json(found).split("\n") if arguments.json else _table(found))
     return 1 if any(step.faults for step in found) else 0
 
 
@@ -63,10 +63,10 @@ def _json(found: list[Step]) -> str:
     return json.dumps([step._asdict() for step in found], indent=2)
 
 
-def _table(found: list[Step]) -> str:
+def _table(found: list[Step]) -> list[str]:
     from dstok.base.columns import aligned
 
     rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
             for step in found if step.kind != "none"]
     rest = [f"{step.name}: {part}" for step in found for part in (step.faults or [step.done] * (step.kind == "none"))]
-    return "\n".join([*aligned([HEAD, *rows]), *rest])
+    return [*aligned([HEAD, *rows]), *rest]

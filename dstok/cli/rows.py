@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.faults import visible
 from dstok.files.passages import Passage, Place
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def label_of(file: str | None, line: int | None) -> dict[str, str | int]:
 def heading(file: str | None, line: int | None) -> str:
     """The line above a text that tells it from others; "" without a file and a line."""
     names = [name for name in (file, None if line is None else f"line {line}") if name]
-    return f"==> {', '.join(names)} <==\n" if names else ""
+    return f"==> {visible(', '.join(names))} <==\n" if names else ""
 
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode

@@ -60,8 +60,7 @@ def run_show(arguments: Namespace) -> None:
         for path in files:
             with open_source(path, progress) as source:
                 for line, text in texts_of(arguments, tokenizer, source, keywords):
-                    head = heading(source.name if len(files) > 1 else None, line)
-                    output.write(head.encode("utf-8", "surrogateescape"))
+                    output.write(heading(source.name if len(files) > 1 else None, line).encode())
                     for shown in _lines(Lines(columns, colours, arguments.ids), tokenizer, text, edges):
                         output.write(shown.encode())
 

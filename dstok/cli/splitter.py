@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import Parser, add_actions, add_command, add_json_and_output, add_upstream
-from dstok.cli.errors import visible
 from dstok.cli.models import SPLITTER, load_splitter
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines, write_text
 
 if TYPE_CHECKING:
     from dstok.calls.spans import Piece
@@ -58,7 +57,9 @@ def run_show(arguments: Namespace) -> None:
         shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
         write_text(arguments.output, _json(_facts(splitter) | shown))
         return
-    write_text(arguments.output, _aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
+    from dstok.base.columns import aligned
+
+    write_lines(arguments.output, aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
 
 
 def _facts(splitter: Splitter) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def _rows(splitter: Splitter) -> Iterator[tuple[str, str]]:
     for key in ("name", "fingerprint", "unicode_version"):
         yield key.replace("_", " "), facts[key] or "none"
     for number, split in enumerate(splitter.splits):
-        yield f"step {number}", f"{split.behavior}{', inverted' if split.invert else ''}: {visible(split.pattern)}"
+        yield f"step {number}", f"{split.behavior}{', inverted' if split.invert else ''}: {split.pattern}"
     yield "classes", str(facts["classes"])
     yield "way", facts["way"]
     lost = facts["loses_text"]
@@ -116,24 +117,21 @@ def run_diff(arguments: Namespace) -> int:
     if arguments.json:
         write_text(arguments.output, _json({"equal": difference is None} | (vars(difference) if difference else {})))
     elif difference is None:
-        write_text(arguments.output, "equal: both cut every text into the same pieces")
+        write_lines(arguments.output, ["equal: both cut every text into the same pieces"])
     else:
+        from dstok.base.columns import aligned
+
         alike = difference.pieces == difference.others  # only their places differ
-        write_text(arguments.output, _aligned([("text", repr(difference.text)),
-                                    ("first", _quoted(difference.pieces, difference.spans if alike else [])),
-                                    ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
+        write_lines(arguments.output, aligned([
+            ("text", repr(difference.text)),
+            ("first", _quoted(difference.pieces, difference.spans if alike else [])),
+            ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
     return 0 if difference is None else DIFFERENT
 
 
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:
     places = [f" ({start}:{end})" for start, end in spans] or [""] * len(pieces)
     return " ".join(f"{piece!r}{place}" for piece, place in zip(pieces, places)) or "no pieces"
-
-
-def _aligned(rows: list[tuple[str, str]]) -> str:
-    from dstok.base.columns import aligned
-
-    return "\n".join(aligned(rows))
 
 
 def _json(value: Any) -> str:

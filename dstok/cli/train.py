@@ -20,7 +20,7 @@ from dstok.cli.arguments import Parser, add_command, add_reading, at_least_0, da
 from dstok.cli.corpus_progress import watching_shards
 from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.progress import Bar
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -107,9 +107,9 @@ def run(arguments: Namespace) -> int:
     base = base._replace(ends={**base.ends, **{f"{end}_id": text for end, text in ends.items()}})
     manifest = _train(arguments, arguments.out, base, _trainer(arguments))
     counts = manifest["counts"]
-    write_text(None, f"{manifest['vocab_size']:,} tokens, {manifest['merges']:,} merges, the last of "
-                     f"{manifest['last_count'] or 0:,} pairs; {counts['distinct']:,} distinct of "
-                     f"{counts['occurrences']:,} pieces, in {time.monotonic() - began:.1f} s: {arguments.out}")
+    write_lines(None, [f"{manifest['vocab_size']:,} tokens, {manifest['merges']:,} merges, the last of "
+                       f"{manifest['last_count'] or 0:,} pairs; {counts['distinct']:,} distinct of "
+                       f"{counts['occurrences']:,} pieces, in {time.monotonic() - began:.1f} s: {arguments.out}"])
     tell_of_fewer(manifest["vocab_size"], manifest["trainer"]["vocab_size"])
     if manifest["upstream_overflows"]:
         complain("a pair occurs more than 2**31 - 1 times: upstream's counts would overflow, these do not")
@@ -258,5 +258,6 @@ def _repeat(arguments: Namespace) -> int:
     with TemporaryDirectory(prefix="dstok-") as out:
         found = _train(arguments, out, base, trainer)
     different = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
-    write_text(None, f"different: {', '.join(different)}" if different else "the same tokenizer, from the same pieces")
+    words = f"different: {', '.join(different)}" if different else "the same tokenizer, from the same pieces"
+    write_lines(None, [words])
     return DIFFERENT if different else 0

@@ -17,7 +17,7 @@ from dstok.cli.errors import CommandError, complain, interruptible
 from dstok.cli.models import load_model
 from dstok.cli.train import add_counting, base_named, counting_of, tell_of_fewer
 from dstok.cli.train_report import add_report
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands, Parser
@@ -63,7 +63,7 @@ def _count(arguments: Namespace) -> None:
     with interruptible(), watching_shards(counting.shards) as progress:
         counts, records = counting.count_to(arguments.out, arguments.workers, arguments.memory, progress, engine)
     documents = sum(record["documents"] for record in records)
-    write_text(None, f"{documents:,} documents, {_sizes(counts)}: {arguments.out}")
+    write_lines(None, [f"{documents:,} documents, {_sizes(counts)}: {arguments.out}"])
 
 
 def _sizes(counts: CountsFile) -> str:
@@ -82,7 +82,7 @@ def _merge(arguments: Namespace) -> None:
         if len(weights) != len(arguments.files):
             raise CommandError(f"--weights: expected {len(arguments.files)} numbers, found {len(weights)}")
     merged = merge_counts(arguments.files, arguments.out, weights)
-    write_text(None, f"{_sizes(merged)}: {arguments.out}")
+    write_lines(None, [f"{_sizes(merged)}: {arguments.out}"])
 
 
 def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
@@ -103,7 +103,7 @@ def _extend(arguments: Namespace) -> None:
     more = tok.extend(counts, arguments.vocab_size)
     _write(more, arguments.out)
     tell_of_fewer(more.vocab_size, arguments.vocab_size)
-    write_text(None, f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}")
+    write_lines(None, [f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}"])
 
 
 def _write(tok: Tokenizer, out: str) -> None:
@@ -122,4 +122,4 @@ def _trim(arguments: Namespace) -> None:
     if arguments.map is not None:
         with file_faults(arguments.map), WholeFile(arguments.map) as file:
             np.save(file, ids)
-    write_text(None, f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}")
+    write_lines(None, [f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dstok.cli.arguments import add_command, add_json, add_output, add_texts_of_corpora, dataset_of
 from dstok.cli.errors import CommandError, interruptible
 from dstok.cli.progress import Bar
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -62,6 +62,7 @@ def _report(arguments: Namespace) -> None:
                             progress=progress)
     finally:
         bar.close()
-    write_text(arguments.output, json.dumps(found.as_json(), indent=1) if arguments.json else str(found))
+    text = json.dumps(found.as_json(), indent=1) if arguments.json else str(found)
+    write_lines(arguments.output, text.split("\n"))
     if arguments.plot is not None:
         found.plot(arguments.plot)

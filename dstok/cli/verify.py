@@ -17,7 +17,7 @@ from dstok.cli.arguments import add_command, add_json, add_output, add_upstream,
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.cli.models import load_model
 from dstok.cli.progress import Bar
-from dstok.files.outputs import write_text
+from dstok.files.outputs import write_lines, write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
@@ -119,7 +119,7 @@ def _run_upgrade(arguments: Namespace) -> int:
         found = upgrade(arguments.candidate, arguments.old, arguments.new, texts)
     except OSError as error:
         raise CommandError(f"{arguments.candidate}: {reason(error)}") from error
-    write_text(arguments.output, _json(found) if arguments.json else str(found), "backslashreplace")
+    write_lines(arguments.output, (_json(found) if arguments.json else str(found)).split("\n"))
     return DIFFERENT if found.changed else FINE
 
 
@@ -142,7 +142,7 @@ def _write(arguments: Namespace, report: Report) -> None:
         from dstok.testing.html import page
 
         write_text(arguments.html, page(report, load_model(arguments.model, arguments.upstream)))
-    write_text(arguments.output, _json(report) if arguments.json else str(report), "backslashreplace")
+    write_lines(arguments.output, (_json(report) if arguments.json else str(report)).split("\n"))
 
 
 def _json(report: Report | Upgrade) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from dstok.base.faults import reason
+from dstok.base.faults import reason, visible
 from dstok.base.paths import WholeFile
 from dstok.errors import FileError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Ids = Sequence[int] | NDArray[uint32]
 
-__all__ = ["BINARY_FORMATS", "ID_FORMATS", "IdWriter", "Output", "id_writer", "write_text"]
+__all__ = ["BINARY_FORMATS", "ID_FORMATS", "IdWriter", "Output", "id_writer", "write_lines", "write_text"]
 
 ID_FORMATS = ("ids", "json", "npy", "u32")
 BINARY_FORMATS = ID_FORMATS[2:]
@@ -198,7 +198,12 @@ def id_writer(format: str, output: Output) -> IdWriter:
     return {"ids": _Text, "json": _Json, "npy": _Npy, "u32": _Binary}[format](output)
 
 
-def write_text(path: str | None, text: str, errors: str = "surrogateescape") -> None:
+def write_lines(path: str | None, lines: Iterable[str]) -> None:
+    """Writes lines for people: with escapes for what cannot be printed, such as a line feed in the name of a file."""
+    write_text(path, "\n".join(map(visible, lines)))
+
+
+def write_text(path: str | None, text: str) -> None:
     """Writes a text that ends with one line feed. Raises `FileError`; `OSError` of standard output."""
     with Output(path) as output:
-        output.write(text.rstrip("\n").encode("utf-8", errors) + b"\n")
+        output.write(text.rstrip("\n").encode("utf-8", "surrogateescape") + b"\n")

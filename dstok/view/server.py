@@ -2,24 +2,30 @@
 
 In: `Requests`. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/. Invariant: it answers only requests from this machine
 that have the key, a random part of the address: it listens at 127.0.0.1, and the Host of a request must name that. It
-reads only the page's files, asks nothing of other addresses, and keeps only the last few texts. A body that is too
-large is refused before it is read.
+reads only the page's files, asks nothing of other addresses, and keeps only the last few texts.
 
-`wbufsize = -1`: an answer is written at once. Unbuffered, head and body would be two packets, and the second would wait
-40 ms for the first one's acknowledgement.
+Its memory has a bound, whatever the clients send or do not read: `MAX_CONNECTIONS`, each with a head of `MAX_HEAD`
+bytes; `MAX_BODY` bytes of a body; `MAX_HELD` bytes of bodies and answers together. A client has `PATIENCE` seconds for
+a head, for a body, and to take an answer. What does not fit is refused with 431, 413, 503 or 408, and a sentence. A
+refused client may go on to send for a moment, or it would lose the answer: what it sends is read and dropped.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedReader, RawIOBase
+from threading import Condition
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from dstok.base.faults import visible
 from dstok.errors import DstokError
 from dstok.view.pages import SCRIPTS, STYLES, asset, view_body
 from dstok.view.requests import MAX_TEXT, GoneError, Requests
@@ -27,7 +33,12 @@ from dstok.view.requests import MAX_TEXT, GoneError, Requests
 __all__ = ["MAX_BODY", "ViewServer"]
 
 MAX_BODY = 2 * MAX_TEXT  # bytes of a request: JSON has more bytes than the text
-PATIENCE = 30  # seconds that a client may be silent
+MAX_HEAD = 128 << 10  # bytes of a request's head, with what the reader reads ahead
+MAX_HELD = 2 * MAX_BODY  # bytes of bodies and answers that are in memory at one time
+MAX_CONNECTIONS = 256
+MAX_REFUSED = 64  # connections beyond these that get an answer; further ones are closed
+PATIENCE = 30.0  # seconds that a client may be silent, and that it has for a head, a body or an answer
+FAREWELL = 2.0  # seconds that a refused client may go on sending, and that a request waits for memory
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
@@ -43,11 +54,48 @@ class ViewServer(ThreadingHTTPServer):
 
     def __init__(self, requests: Requests, port: int = 0) -> None:
         self.requests, self.key = requests, secrets.token_urlsafe(16)
+        self.connections = self.held = 0
+        self.crowded = set[Any]()  # connections that are refused
+        self.changed = Condition()
         super().__init__(("127.0.0.1", port), _Handler)
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/{self.key}/"
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection, counted until `shutdown_request`."""
+        found = super().get_request()
+        with self.changed:
+            self.connections += 1
+        return found
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether a connection gets a thread, for answers or for a refusal."""
+        if self.connections > MAX_CONNECTIONS:
+            self.crowded.add(request)
+        return self.connections <= MAX_CONNECTIONS + MAX_REFUSED
+
+    def shutdown_request(self, request: Any) -> None:
+        with self.changed:
+            self.connections -= 1
+            self.crowded.discard(request)
+        super().shutdown_request(request)
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Room for `size` bytes, or for all that there is. Raises `_RefusedError` if others have it for too long."""
+        size = min(size, MAX_HELD)
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.held + size <= MAX_HELD, FAREWELL):
+                raise _RefusedError(503, "too many requests at one time: try again later")
+            self.held += size
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.held -= size
+                self.changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Prints an error, without the data sent.
@@ -56,7 +104,7 @@ class ViewServer(ThreadingHTTPServer):
         """
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError | TimeoutError) and request.fileno() >= 0:
-            print(f"dstok view: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"dstok view: internal error: {visible(f'{type(error).__name__}: {error}')}", file=sys.stderr)
 
 
 class _RefusedError(Exception):
@@ -67,11 +115,60 @@ class _RefusedError(Exception):
         self.status = status
 
 
+class _Incoming(RawIOBase):
+    """What a client sends. `allow` sets how many bytes it may send from now on, and until when.
+
+    `begun`: whether a part of a request has come.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.allow(MAX_HEAD)
+
+    def allow(self, most: int, begun: bool = False) -> None:
+        self.left, self.begun = most, begun
+        self.until = monotonic() + PATIENCE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Raises `_RefusedError` for too many bytes, or too slow ones; `TimeoutError` if none came."""
+        if self.left <= 0:
+            raise _RefusedError(431, f"expected a head of at most {MAX_HEAD >> 10} KB, found a larger one")
+        self.connection.settimeout(max(0.001, self.until - monotonic()))
+        try:
+            size = self.connection.recv_into(buffer)
+        except TimeoutError:
+            if not self.begun:
+                raise
+            raise _RefusedError(408, f"expected a request within {PATIENCE:g} seconds, found a part of one") from None
+        self.left, self.begun = self.left - size, True
+        return size
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: ViewServer
     protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    timeout = PATIENCE
+    disable_nagle_algorithm = True  # an answer's body does not wait until its head has been acknowledged
+    requestline, request_version, command = "", protocol_version, ""  # for a refusal before these are read
+    refused = False
+
+    def setup(self) -> None:
+        """As in the base class, with a reader that has bounds."""
+        super().setup()
+        self.rfile.close()
+        self.incoming = _Incoming(self.connection)
+        self.rfile = BufferedReader(self.incoming)
+
+    def handle_one_request(self) -> None:
+        self.incoming.allow(MAX_HEAD)
+        try:
+            if self.request in self.server.crowded:
+                raise _RefusedError(503, f"expected at most {MAX_CONNECTIONS} connections, found more: try again later")
+            super().handle_one_request()
+        except _RefusedError as error:
+            self.send_error(error.status, str(error))
 
     def do_GET(self) -> None:
         self._answer(self._get)
@@ -87,15 +184,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answers a refusal of http.server itself, such as a bad request line, like our own refusals."""
-        self.close_connection = True
+        self.close_connection = self.refused = True
         self._send(int(code), "application/json", json.dumps({"error": message or "refused"}).encode())
 
     def _answer(self, find: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
         try:
-            self._send(200, *find(*self._place()))
+            name, query = self._place()
+            with self.server.holding(MAX_HELD if name == "export" else 0):  # it may be of any size
+                kind, data = find(name, query)
+                with self.server.holding(0 if name == "export" else len(data)):
+                    self._send(200, kind, data)
         except _RefusedError as error:
-            self.close_connection = True  # the rest of the body is not read
-            self._say(error.status, str(error))
+            self.send_error(error.status, str(error))  # the rest of the body is not read
         except GoneError as error:
             self._say(410, str(error))
         except (DstokError, ValueError) as error:
@@ -149,14 +249,19 @@ class _Handler(BaseHTTPRequestHandler):
         digits = length.lstrip("0") or "0"
         if len(digits) > 18 or int(digits) > MAX_BODY:  # Python refuses to convert thousands of digits
             raise _RefusedError(413, f"expected a body of at most {MAX_BODY >> 20} MB, found a larger one")
-        data = self.rfile.read(int(digits))
-        if len(data) < int(digits):
-            raise ConnectionError("the client has gone")
-        try:
-            body = json.loads(data)
-        except (ValueError, RecursionError):
-            raise _RefusedError(400, "expected JSON") from None
-        return _json(self.server.requests.encode(body))
+        with self.server.holding(int(digits)):
+            data, at = bytearray(int(digits)), 0
+            self.incoming.allow(len(data) + 1, begun=True)
+            while at < len(data):
+                size = self.rfile.readinto(memoryview(data)[at:])
+                if not size:
+                    raise ConnectionError("the client has gone")
+                at += size
+            try:
+                body = json.loads(data)
+            except (ValueError, RecursionError):
+                raise _RefusedError(400, "expected JSON") from None
+            return _json(self.server.requests.encode(body))
 
     def _say(self, status: int, message: str) -> None:
         self._send(status, "application/json", json.dumps({"error": message}).encode())
@@ -169,9 +274,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         if self.close_connection:
             self.send_header("Connection", "close")
+        self.connection.settimeout(PATIENCE)  # for all of `sendall`
         self.end_headers()
         self.wfile.write(data)
-        self.wfile.flush()
 
     def handle(self) -> None:
         """As in the base class, except that a client that has gone is not an error."""
@@ -179,9 +284,17 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def finish(self) -> None:
-        """As in the base class, except that output for a client that has gone is dropped."""
+        """As in the base class. A client that was refused may go on sending: to close at once would drop the answer."""
         with suppress(ConnectionError, TimeoutError):
             super().finish()
+        with suppress(OSError):
+            if self.refused:
+                self.connection.shutdown(socket.SHUT_WR)
+                until, dropped = monotonic() + FAREWELL, bytearray(1 << 16)
+                while (left := until - monotonic()) > 0:
+                    self.connection.settimeout(left)
+                    if not self.connection.recv_into(dropped):
+                        break
 
 
 def _json(value: Any) -> tuple[str, bytes]:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstok.base.lazy import lazy
 from dstok.pattern.syntax import alternatives
 from dstok.view.alignment import Alignment, align
 from dstok.view.markup import tokens_html
@@ -109,7 +108,7 @@ class Sheet:
             raise IndexError(side)
         return self.readings[side].piece(number)
 
-    @lazy
+    @property
     def export(self) -> dict[str, Any]:
         """The whole sheet as JSON: the header, the text, and the columns of all tokens."""
         return {**self.header(), "text": self.readings[0].text,

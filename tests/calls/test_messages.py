@@ -115,3 +115,19 @@ def test_skipping_keeps_what_the_model_does_not_mark_as_special() -> None:
     r1: Any = dstok.load("deepseek-r1")
     ids = r1.encode("<｜begin▁of▁sentence｜><｜User｜>a<｜Assistant｜><think>b<｜end▁of▁sentence｜>")
     assert r1.decode(ids, skip_special_tokens=True) == "<｜User｜>a<｜Assistant｜><think>b"
+
+
+LONG = "x\n" * 500_000
+
+
+@pytest.mark.parametrize("call", [
+    lambda: dstok.load(LONG), lambda: dstok.load("deepseek-v3", upstream=LONG), lambda: TOK.encode("a", special={LONG}), lambda: TOK.encode("a", special=LONG),
+    lambda: TOK.token_to_id(LONG), lambda: TOK.decode([1], errors=LONG), lambda: TOK.truncate("a", LONG), lambda: next(dstok.Splitter("a").finditer("a")).group(LONG),
+    lambda: dstok.model_info(LONG),
+])
+def test_messages_are_short(call: Callable[[], Any]) -> None:
+    """The middle of a long text is left out. A pickled error says the same."""
+    with pytest.raises(dstok.DstokError) as raised:
+        call()
+    message = str(raised.value)
+    assert len(message) <= 1000 and "x\\nx\\n" in message.replace("\n", "\\n") and message == str(pickle.loads(pickle.dumps(raised.value)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -39,6 +40,50 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_usage(words: list[str], message: str) -> None:
     done = run(*words)
     assert done.stdout == b"" and message in fails(*words)
+
+
+NASTY = "a\x1b[2J\nb\x9b\u202ec"
+MISSING = ["count X", "encode X", "decode X", "dump X", "pieces X", "show X", "truncate --max-tokens 5 X", "chunk --max-tokens 5 X", "view X",
+           "count -m X", "info -m X", "prove X", "verify X", "verify tokenizers:X", "fetch X", "convert X X.json", "convert deepseek-v3 X", "splitter show X",
+           "splitter diff X X", "splitter show regex:X(", "explain -m X", "chat render --version v3 X", "unicode diff 16.0 X", "unicode diff 16.0 17.0 --property X",
+           "corpus X --out o", "corpus info X", "corpus verify X", "corpus stats X", "corpus merge X --out o", "train X --out o", "train report X -m deepseek-v3",
+           "train count X --out o", "train merge X --out o", "count --upstream X", "encode --special X .", "count --jsonl --field X text", "X", "count --X", "encode -o X/o text",
+           "pieces --count --splitter X text", "view --compare X text", "view --compare MODULE:X text", "count --max-tokens X"]
+
+
+@pytest.mark.parametrize("words", MISSING)
+def test_errors_are_short_and_can_be_printed(words: str) -> None:
+    """No name of a user moves the terminal's cursor, begins a line or fills the screen. A pattern's place has two lines more."""
+    file("text", b'{"text": "a"}\n')
+    for name in (NASTY, NASTY + 4_000 * "n\x1b", os.fsdecode(b"\xff\x9b")):
+        if sys.platform.startswith("linux") or name.isascii():
+            done = run(*(word.replace("X", name) for word in words.split()))
+            error = done.stderr.decode()
+            assert done.returncode == 2 and error.startswith("dstok: ") and len(error) < 5_000
+            assert error.count("\n") == (3 if "regex:" in words else 1) and error.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("words", ["count X X", "count --max-tokens 0 X X", "dump --format table X X", "pieces --format table X X", "show X X", "corpus X --out Y", "corpus info Y",
+                                   "train count X --out Y.counts", "train report X -m deepseek-v3", "info -m Y.image", "chat count --version v3 Z Z"])
+def test_names_of_files_can_be_printed(words: str) -> None:
+    """In what is for people, each in one line. JSON has them as they are."""
+    names = {"X": f"{NASTY}.txt", "Y": f"y{NASTY}", "Z": f"{NASTY}.json"}
+    file(names["X"], b"some text")
+    file(names["Z"], b"[]")
+    if "info Y" in words:
+        ok("corpus", names["X"], "--out", names["Y"])
+    if ".image" in words:
+        dstok.load("deepseek-v3").to_image(f"{names['Y']}.image")
+    done = run(*(names.get(word[:1], word[:1]) + word[1:] for word in words.split()))
+    found = (done.stdout + done.stderr).decode()
+    assert done.returncode in (0, 1) and found.replace("\n", "").replace("\t", "").isprintable(), found
+    assert not any(line.startswith("b\\x9b") for line in found.split("\n")), found
+
+
+@pytest.mark.parametrize("command", ["count --jsonl X", "corpus X --out o", "train X --out o", "chat count --version v3 --jsonl X"])
+def test_an_error_does_not_repeat_a_record(command: str) -> None:
+    file("x.jsonl", b'{"%s\\n": 1}\n' % (b"key" * 400_000))
+    assert len(fails(*command.replace("X", "x.jsonl").split())) < 2_000
 
 
 def test_the_bare_command_prints_its_help() -> None:
@@ -162,6 +207,34 @@ def test_an_interrupt_is_quiet() -> None:
         process.send_signal(signal.SIGINT)
         process.stdout.read()
         assert (process.stderr.read(), process.wait(120)) == (b"", 130)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("started", ["-m", "/bin/dstok"])
+def test_an_interrupt_of_any_import_is_quiet(started: str) -> None:
+    child = Path(__file__).parents[1] / "helpers" / "interrupted_child.py"
+    done = subprocess.run([sys.executable, str(child), started, "count", "--text", "a"], capture_output=True, timeout=120)
+    *interrupted, (code, error) = json.loads(done.stdout)
+    assert len(interrupted) > 50 and all(found == [130, ""] for found in interrupted), interrupted
+    assert (code, error) == (0, "")
+
+
+def test_an_interrupt_that_a_library_takes_for_its_own_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """As numpy does while its parts are imported."""
+    def swallow(_: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("a bad install") from None
+        return 0
+
+    monkeypatch.setattr(app, "_command", swallow)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert app.main(["count"]) == 130 and capfd.readouterr().err == ""
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("command", ["count", "encode"])

@@ -84,7 +84,7 @@ def test_a_name_that_is_not_utf_8_stands_above_its_text(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     name = file(os.fsdecode(b"\xff"), b"a")
-    assert ok(*command, name, name).count(b"==> \xff <==\n") == 2
+    assert ok(*command, name, name).count(b"==> \\udcff <==\n") == 2
 
 
 @LINUX

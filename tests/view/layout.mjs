@@ -53,6 +53,31 @@ const scenarios = {
     return found;
   },
 
+  // Of each list: of each of its items the text, the direction and the boxes.
+  async directions() {
+    const found = [];
+    for (const [name, url] of Object.entries({ alone: given.directions, pair: given.twoDirections })) for (const viewport of [WIDE, PHONE]) {
+      const page = await open(url, viewport);
+      for (const ids of [false, true]) {
+        await page.setChecked("#ids", ids);
+        await page.waitForFunction(ids => document.body.classList.contains("ids") === ids, ids);
+        await page.evaluate(() => state.rows.markAll());
+        const lists = await page.$$eval("#rows ol", lists => lists.map(list => [...list.children].map(item => [item.textContent, getComputedStyle(item).direction,
+          [...item.getClientRects()].filter(box => box.width > 0).map(box => [box.left, box.right, box.top, box.bottom])])));
+        found.push({ name, width: viewport.width, ids, lists, sideways: await sideways(page), axe: ids ? await violations(page) : [] });
+        if (given.shots) await page.screenshot({ path: `${given.shots}/${name}-${viewport.width}${ids ? "-ids" : ""}.png`, fullPage: true });
+      }
+      await page.click("#rows li >> nth=1");
+      for (const key of ["ArrowLeft", "ArrowLeft", "ArrowRight"]) {
+        await page.keyboard.press(key);
+        await page.evaluate(() => state.rows.moving);
+        (found.at(-1).keys ??= []).push(await page.evaluate(() => state.rows.at[1]));
+      }
+      await page.close();
+    }
+    return found;
+  },
+
   async phone() {
     const found = {};
     for (const [name, url] of Object.entries({ text: given.text, pair: given.pair, chat: given.chat, page: given.page })) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ TEXT = ("# Tokenization of everyday text.\n\nA language model reads tokens, not 
         + "".join(LONG[::40]) + "\n" + "-" * 300 + " " * 300 + "x\n")
 TALK = [{"role": "system", "content": "Answer in one sentence."}, {"role": "user", "content": "What is the tallest mountain of Europe?"},
         {"role": "assistant", "content": "Mount Elbrus, " * 200}, {"role": "user", "content": "And in the Alps?"}]
+BACKWARD = "العربية: with English inside (and more) 123.\n" + "שלום עולם, שלומך? abc 12:30 https://example.org/א\n" + "فارسی می‌خواهم [1]\n\n\t- שורה\n<｜User｜>שלום <｜Assistant｜> ok\n"
+FORWARD = "Hebrew: שלומך, and Arabic: العربية (السلام عليكم) 5%.\n  # עברית at the end: שלום\n"
+DIRECTIONS = BACKWARD + FORWARD + (BACKWARD.split("\n")[1] + " ") * 12 + "\n" + FORWARD + "ޱ߷ ߊߋ🦙 שָׁלוֹם"
 PHONE, WHOLE = 390, 20
 
 
@@ -34,9 +38,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     (folder / "text").write_text(TEXT, encoding="utf-8")
     (folder / "talk").write_text(json.dumps(TALK), encoding="utf-8")
     (folder / "page.html").write_text(page_of(Sheet([read(V3, TEXT)])), encoding="utf-8")
+    other = dstok.load("deepseek-r1-distill-qwen")
+    pages = {"directions": [read(V3, DIRECTIONS)], "twoDirections": [read(V3, DIRECTIONS), read(other, DIRECTIONS)]}
+    for name, readings in pages.items():
+        (folder / f"{name}.html").write_text(page_of(Sheet(readings)), encoding="utf-8")
     with served(folder / "text") as text, served(folder / "text", "--compare", "deepseek-r1-distill-qwen") as pair, \
             served(folder / "talk", "--chat", "v3") as talk:
-        what = {"text": text, "pair": pair, "chat": talk, "page": (folder / "page.html").as_uri()}
+        what = {"text": text, "pair": pair, "chat": talk, **{name: (folder / f"{name}.html").as_uri() for name in ("page", *pages)}}
         yield run_scenarios(Path(__file__).with_name("layout.mjs"), what)
 
 
@@ -59,6 +67,27 @@ def test_a_token_stays_in_one_piece(results: dict[str, Any]) -> None:
                 assert lines <= 1 + text.removesuffix("\n").count("\n"), (page["name"], page["width"], page["ids"], text, classes)
             broken += lines > 1 and not short
     assert broken > 10
+
+
+def test_no_token_is_torn(results: dict[str, Any]) -> None:
+    """By letters of another direction. In each line the tokens follow one another, in the line's direction."""
+    for page in value(results, "directions"):
+        where, backward = (page["name"], page["width"], page["ids"]), 0
+        assert page["sideways"] == 0 and page["axe"] == [], where
+        for items in page["lists"]:
+            for text, _, boxes in items:
+                for here, there in pairwise(sorted((box for box in boxes), key=lambda box: (round(box[2]), box[0]))):
+                    assert round(here[2]) != round(there[2]) or abs(here[1] - there[0]) < 1, (where, text, boxes)
+            for (text, way, boxes), (_, other_way, next_boxes) in pairwise(items):
+                rows = [(one, other) for one in boxes for other in next_boxes if min(one[3], other[3]) - max(one[2], other[2]) > 8]
+                backward += way == other_way == "rtl"
+                assert all((other[1] < one[0] + 1) if way == "rtl" else (other[0] > one[1] - 1) for one, other in rows if way == other_way), (where, text, rows)
+        assert backward > 60, where
+        ways = {text: way for items in page["lists"] for text, way, _ in items}
+        assert (ways["<｜User｜>"], ways[" Arabic"], ways[" ok"], ways[" end"]) == ("rtl", "ltr", "rtl", "rtl")
+        assert page.get("keys", [2]) in ([2], [2, 3, 2]), "arrow keys move as the tokens stand"
+        wholes = [items for items in page["lists"] if len(items) > 20]
+        assert all(items[0][1] == "rtl" for items in wholes), "a list that begins within a line has the line's direction"
 
 
 def test_on_a_phone(results: dict[str, Any]) -> None:

@@ -9,10 +9,12 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +26,7 @@ from view_server import served, started
 from dstok import chat
 from dstok.view import read
 from dstok.view.requests import MAX_RESULTS, Asked, GoneError, ReadSettings, Requests
-from dstok.view.server import MAX_BODY
+from dstok.view.server import MAX_BODY, ViewServer
 
 TEXT = "Hello 🦙 <｜User｜> naïve\n"
 SETTINGS = {"model": "deepseek-v3", "other": "", "special": "all", "kind": "", "bos": False, "eos": False}
@@ -228,6 +230,123 @@ def test_ctrl_c_ends_it_while_clients_wait() -> None:
     assert process.wait(30) == 0 and process.communicate()[1].strip() == ""
     for connection in waiting:
         connection.close()
+
+
+# Its limits
+
+
+@contextmanager
+def limited(monkeypatch: pytest.MonkeyPatch, **limits: float) -> Iterator[tuple[ViewServer, Client]]:
+    """A server in this process with other limits."""
+    for name, value in limits.items():
+        monkeypatch.setattr(f"dstok.view.server.{name}", value)
+    requests = Requests({"deepseek-v3": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", ReadSettings("deepseek-v3")))
+    with ViewServer(requests) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server, Client(server.address)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def sent(client: Client, data: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", client.port), 60)
+    connection.sendall(data)
+    return connection
+
+
+def answer(connection: socket.socket) -> tuple[int, str]:
+    """Status and error of an answer, after which the server closes."""
+    with connection:
+        found = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    head, _, body = found.partition(b"\r\n\r\n")
+    return (int(head.split()[1]), json.loads(body)["error"]) if found else (0, "")
+
+
+def head(client: Client, name: str, size: int | None = None) -> bytes:
+    length = "" if size is None else f"Content-Length: {size}\r\n"
+    return f"{'GET' if size is None else 'POST'} /{client.key}/{name} HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\n{length}\r\n".encode()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        sleep(0.01)
+    raise AssertionError("it does not come to hold")
+
+
+def test_too_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that came first are answered. A later one is told, and further ones are closed."""
+    with limited(monkeypatch, MAX_CONNECTIONS=4, MAX_REFUSED=2) as (server, client):
+        first = [sent(client, b"") for _ in range(4)]
+        until(lambda: server.connections == 4)
+        refused = sent(client, head(client, "start"))
+        status, error = answer(refused)
+        assert (status, error) == (503, "expected at most 4 connections, found more: try again later")
+        more = [sent(client, b"") for _ in range(9)]
+        until(lambda: server.connections <= 6)
+        first[0].sendall(head(client, "start"))
+        assert first[0].recv(100).startswith(b"HTTP/1.1 200 ")
+        for connection in (*first, *more):
+            connection.close()
+        until(lambda: server.connections == 0)
+        assert client.get("start")[0] == 200 and not server.crowded
+
+
+def test_a_large_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own server takes 100 lines of 64 KB. The client gets its answer, though it sends all before it reads."""
+    with limited(monkeypatch) as (_, client):
+        lines = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 60_000) for number in range(60))
+        assert answer(sent(client, head(client, "start")[:-2] + lines)) == (431, "expected a head of at most 128 KB, found a larger one")
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_slow_sender(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is silent, or goes on byte by byte."""
+    with limited(monkeypatch, PATIENCE=0.3, FAREWELL=0.1) as (server, client):
+        whole = head(client, "encode", 1000) + b"x" * 100
+        connection = sent(client, whole[:40] if part == "head" else whole)
+        assert answer(connection) == (408, "expected a request within 0.3 seconds, found a part of one")
+        connection = sent(client, whole[:40] if part == "head" else whole)
+        with suppress(OSError):
+            until(lambda: not connection.send(b"x"))  # a send fails when the server has closed
+        assert server.held == 0
+        assert answer(sent(client, b"")) == (0, ""), "an idle connection is closed without a word"
+
+
+def test_half_sent_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have so much memory together. The next one is refused, until one of them goes."""
+    with limited(monkeypatch, MAX_HELD=3_000_000, FAREWELL=0.1) as (server, client):
+        halves = [sent(client, head(client, "encode", size) + b"x" * (size // 2)) for size in (2_000_000, 900_000)]
+        until(lambda: server.held == 2_900_000)
+        assert answer(sent(client, head(client, "encode", 500_000) + b"x" * 499_999)) == (503, "too many requests at one time: try again later")
+        halves[0].close()
+        until(lambda: server.held == 900_000)
+        assert client.encode("x")[0] == 200
+        halves[1].close()
+
+
+def test_a_client_that_sends_all_of_a_large_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the refusal, and no broken connection."""
+    with limited(monkeypatch, MAX_BODY=1 << 20) as (_, client):
+        assert answer(sent(client, head(client, "encode", 20 << 20) + bytes(20 << 20)))[0] == 413
+
+
+def test_answers_that_nobody_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with limited(monkeypatch, FAREWELL=0.1) as (server, client):
+        export = head(client, f"export?result={client.encode('word ' * 400_000)[1]['result']}")
+        waiting = sent(client, export)
+        assert waiting.recv(100).startswith(b"HTTP/1.1 200 ") and server.held
+        assert answer(sent(client, export))[0] == 503
+        waiting.close()
+        until(lambda: server.held == 0)
+        monkeypatch.setattr("dstok.view.server.PATIENCE", 0.3)
+        with sent(client, export) as waiting:
+            assert waiting.recv(100).startswith(b"HTTP/1.1 200 ")
+            until(lambda: server.held == 0)  # it has waited long enough
 
 
 # The command

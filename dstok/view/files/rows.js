@@ -133,7 +133,7 @@ class Rows {
       const token = this.first(side, number) + i;
       if (this.ids) {
         item.dataset.id = tokens[side].ids[token - tokens[side].start];
-        const end = item.lastChild; // after a line feed an id would stand in the next line
+        const end = (item.querySelector(":scope > bdi") ?? item).lastChild; // after a line feed an id would stand in the next line
         if (end?.className === "n") end.dataset.id = item.dataset.id;
       }
       const ends = this.limit && this.limit[0] === side && this.limit[1] === token;
@@ -230,7 +230,7 @@ class Rows {
   async key(event) {
     if (!this.at || event.altKey || event.metaKey) return;
     const [side, number] = this.at, row = this.rowOf(side, number), last = this.source.header.ends[side] - 1;
-    const list = event.target.closest("ol"), turned = list && getComputedStyle(list).direction === "rtl" ? -1 : 1;
+    const item = event.target.closest("li"), turned = item && getComputedStyle(item).direction === "rtl" ? -1 : 1;
     const moves = {
       ArrowRight: () => this.choose(side, number + turned), ArrowLeft: () => this.choose(side, number - turned),
       ArrowDown: () => this.inLine(1), ArrowUp: () => this.inLine(-1),
