@@ -24,6 +24,8 @@ __all__ = ["BLOCK", "PACKED", "GivenText", "Record", "Source", "Watcher", "json_
 BLOCK = 1 << 20
 MOST_HELD = 1 << 28  # bytes of a packed input held together: a few packed bytes may stand for all of memory
 PACKED = (".gz", *SUFFIXES)  # these suffixes are unpacked
+MAGIC = {".gz": b"\x1f\x8b\x08", ".zst": b"\x28\xb5\x2f\xfd", ".xz": b"\xfd7zXZ\0"}  # no UTF-8; that of .bz2 is text
+STDIN = "standard input"
 
 
 class Watcher(Protocol):
@@ -48,6 +50,7 @@ class GivenText(str):
     """
 
     __slots__ = ()
+    name = "the text"
 
 
 class Source:
@@ -138,8 +141,8 @@ def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
 def _opened(path: str) -> tuple[str, BinaryIO]:
     """The name for messages, and the bytes as stored."""
     if isinstance(path, GivenText):
-        return "the text", BytesIO(os.fsencode(path))
-    return ("standard input", _stdin()) if path == "-" else (path, _open(path))
+        return path.name, BytesIO(os.fsencode(path))
+    return (STDIN, _stdin()) if path == "-" else (path, _open(path))
 
 
 def _stdin() -> BinaryIO:
@@ -165,9 +168,15 @@ def _size(raw: BinaryIO) -> int | None:
 
 
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError."""
+    """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError.
+
+    The bytes of a pipe have no name of their own: there the first bytes tell, which no text begins with.
+    """
     if raw.isatty():
         return BufferedReader(_UpToTheEnd(raw)), (OSError,)
+    if isinstance(raw, BufferedReader) and (name == STDIN or _size(raw) is None):
+        start = raw.peek(6)
+        name = next((f"{name} as {suffix}" for suffix, magic in MAGIC.items() if start.startswith(magic)), name)
     if name.endswith(".gz"):
         import gzip
         import zlib
