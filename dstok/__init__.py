@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
     raise unbuilt(error.name) from None
 
 if TYPE_CHECKING:
-    from dstok import arrow, chat, corpus, rows, testing, unicode  # noqa: F401  # type checkers know them by this
+    from dstok import arrow, chat, rows, unicode  # noqa: F401  # type checkers know them by this
     from dstok.calls.growing import GrowingText
     from dstok.calls.spans import Encoding, Piece
     from dstok.calls.streams import DecodeStream, EncodeStream
@@ -78,7 +78,7 @@ def _hint(name: str) -> str:
 
 
 __getattr__, _names = late_names(globals(), {  # not needed to load a built-in model and to encode
-    **{room: f"dstok.{room}" for room in ("arrow", "chat", "corpus", "testing", "unicode")},  # too much for `import *`
+    **{room: f"dstok.{room}" for room in ("arrow", "chat", "corpus", "unicode")},  # too much for `import *`
     "BpeTrainer": "dstok.vocabularies.trainer",
     "DecodeStream": "dstok.calls.streams",
     "EncodeStream": "dstok.calls.streams",
