@@ -71,7 +71,7 @@ def test_the_most_that_fit(version: Any, system: bool, made: Any, most: int, kee
     assert all(any(message is one for one in talk) for message in found)
 
 
-@pytest.mark.parametrize("version", ["v3", "v3.2", "v4-0731"])
+@pytest.mark.parametrize("version", ["v3", "v3.1", "v3.2", "v4-0731"])
 def test_the_prompt_and_tools_count(version: Any) -> None:
     tok, talk = ours(version), [SYSTEM, user("a"), answer("b"), user("c")]
     arguments: dict[str, Any] = {"add_generation_prompt": True}
