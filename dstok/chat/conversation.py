@@ -315,7 +315,8 @@ def _format(
 
 def _ends_with_output(text: Rendered) -> bool:
     """Whether the text ends with the token after a tool's output. V3.1 writes no opener there; the model goes on."""
-    return bool(text.spans) and text.spans[-1].kind == "tool_result" and text.special_ranges[-1][1] == len(text.text)
+    ends = [end for _, end in text.special_ranges[-1:]]
+    return bool(text.spans) and text.spans[-1].kind == "tool_result" and ends == [len(text.text)]
 
 
 def _stand_in(message: Any, index: int) -> Message:
