@@ -48,7 +48,7 @@ except ModuleNotFoundError as error:
     raise unbuilt(error.name) from None
 
 if TYPE_CHECKING:
-    from dstok import rows
+    from dstok import arrow, chat, rows, unicode  # noqa: F401  # type checkers know them by this
     from dstok.calls.growing import GrowingText
     from dstok.calls.spans import Encoding, Piece
     from dstok.calls.streams import DecodeStream, EncodeStream
@@ -95,7 +95,8 @@ def _hint(name: str) -> str:
     return module_hint(name)
 
 
-__getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in model and to encode
+__getattr__, _names = late_names(globals(), {  # not needed to load a built-in model and to encode
+    **{room: f"dstok.{room}" for room in ("arrow", "chat", "corpus", "unicode")},  # too much for `import *`
     "BpeTrainer": "dstok.vocabularies.trainer",
     "DecodeStream": "dstok.calls.streams",
     "EncodeStream": "dstok.calls.streams",
@@ -109,3 +110,10 @@ __getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in 
     "train": "dstok.training.from_files",
     "train_from_iterator": "dstok.training.from_texts",
 }, _hint)
+
+
+def __dir__() -> list[str]:
+    """The public names; `arrow` only where pyarrow is: `help(dstok)` asks for the value of each."""
+    from importlib.util import find_spec
+
+    return [name for name in _names() if name != "arrow" or find_spec("pyarrow") is not None]

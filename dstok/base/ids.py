@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Dtype", "Ends", "checked_dtype", "common_start", "id_array", "id_list", "in_dtype"]
+__all__ = ["Dtype", "Ends", "checked_dtype", "common_start", "first_ids", "id_array", "id_list", "in_dtype"]
 
 Dtype = Literal["uint32", "int32", "int64"]
 _DTYPES = get_args(Dtype)
@@ -44,6 +44,15 @@ def id_list(ids: Iterable[int]) -> list[int]:
         hint = f": give one id as [{found}]" if hasattr(found, "__index__") else ""
         raise ArgumentError(f"expected ids, found {type(ids).__name__}{hint}", "ids") from None
     return list(each)
+
+
+def first_ids(ids: npt.NDArray[np.uint32] | list[int]) -> str:
+    """The number of ids and the first eight: how a `repr` shows them.
+
+    >>> first_ids([19923, 2058])
+    '2 ids: 19923, 2058'
+    """
+    return f"{len(ids)} ids: {', '.join(str(int(id)) for id in ids[:8])}{', ...' if len(ids) > 8 else ''}"
 
 
 def common_start(one: list[int], other: list[int]) -> int:

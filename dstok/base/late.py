@@ -46,14 +46,15 @@ def late_names(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package. `package`: its `globals()`; `modules`: the module of each late name.
 
-    `hint` ends the message of `AttributeError`. For a late name that is a module, `modules` has its own path.
+    `hint` ends the message of `AttributeError`. For a late name that is a module, `modules` has its own path. `dir` of
+    the package shows its `__all__` and the late names: what is imported at its top beside them is no part of it.
     """
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}{hint(name)}")
         return imported(modules[name], "" if modules[name].endswith(f".{name}") else name)
 
-    return find, lambda: sorted({*package, *modules})
+    return find, lambda: sorted({*package["__all__"], *modules})
 
 
 class LateModule:

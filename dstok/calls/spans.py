@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dstok.base.ids import first_ids
 from dstok.base.lazy import lazy
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Encoding:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return "Encoding({!r}, {!r}, {!r}, {!r}, {!r})".format(*self._columns())
+        return f"Encoding({first_ids(self.ids)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Encoding, self._columns()

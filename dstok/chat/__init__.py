@@ -5,6 +5,7 @@
     render          messages -> text, equal to the reference's, with the ranges of the format's own tokens
     encode, count   messages -> ids; no message can make a token of the format; masks for training
     read_request    the body of a request to OpenAI's or DeepSeek's API -> messages and arguments
+    fit             the messages that fit a number of ids: the oldest turns go
     Conversation    a conversation that grows: the ids that stay and those that are new
     Template        a loaded model's own jinja template, in place of a version (extra `dstok[chat]`)
     parse, Parser   completions -> messages, whole or as a stream of deltas
@@ -21,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dstok.chat.answers import Message
+from dstok.chat.budget import fit
 from dstok.chat.conversation import Change, Conversation
 from dstok.chat.encoding import EncodedConversation, count, encode, encode_rendered
 from dstok.chat.parsing import Parser, parse
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from dstok.chat.templates import Template
 
 __all__ = ["Change", "ChatError", "Conversation", "EncodedConversation", "Message", "Parser", "Rendered", "Request",
-           "Span", "Template", "Version", "VersionName", "count", "encode", "encode_rendered", "parse", "read_request",
-           "render", "version_of", "versions"]
+           "Span", "Template", "Version", "VersionName", "count", "encode", "encode_rendered", "fit", "parse",
+           "read_request", "render", "version_of", "versions"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,8 @@ In: messages, and the ids that a model sampled for an answer. Out: after each me
 the new ones.
 Invariant: without sampled ids, the ids equal those of encoding the whole conversation. This holds even where a format
 rewrites earlier text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
-Sampled ids stay, and so do all ids before them (`dstok.chat.sampled`). The text after them is encoded by itself.
+Sampled ids stay, and so do all ids before them (`dstok.chat.sampled`). The text after them is encoded by itself. A
+format may refuse an answer for what it says; sampled ids it never sees, only a message that it takes in their place.
 Only new text costs work. `dstok.chat.tails` renders only the tail of the text, and only its new stretches are
 encoded, so a conversation takes time linear in its length. Example: V2 writes no token after a user's message. So the
 messages of several users are one stretch, which grows; a growing text holds its ids.
@@ -31,7 +32,7 @@ from dstok.chat.encoding import (
     parts_of,
     spaces,
 )
-from dstok.chat.messages import message_list
+from dstok.chat.messages import Message, as_message, calls_of, message_list
 from dstok.chat.parsing import parse
 from dstok.chat.rendering import Format
 from dstok.chat.sampled import NO_TEXT, FixedStart, cut_before, fixed_start, joined, text_after
@@ -168,23 +169,24 @@ class Conversation:
 
     def _append_sampled(self, message: Any, ids: list[int]) -> Change:
         text, count = self._rendered(), len(self)
-        if self._format is not None and not (text.spans and text.spans[-1].kind == "prompt"):
+        opened = bool(text.spans) and text.spans[-1].kind == "prompt"
+        if self._format is not None and not opened and not _ends_with_output(text):
             raise ChatError("expected ids after a generation prompt, found a text without one at its end: pass "
                             "add_generation_prompt=True", field="ids")
         self.tokenizer.decode_bytes(ids)  # refuses unknown ids
         ids = list(map(int, ids))  # numpy's ints may have come
-        new = [self._read(ids)] if message is None else message_list([message])
-        tail = self._text.tail(new)
+        new = [self._read(ids, opened)] if message is None else message_list([message])
+        tail = self._text.tail(new if self._format is None else [_stand_in(new[0], len(self.messages))])
         self._fixed = fixed_start(self.tokenizer, self._all_parts(), text, tail.new, len(self.messages), ids)
         self._take_after(tail, new, NO_TEXT, [], count + len(ids))
         return Change(count, ids, None)
 
-    def _read(self, ids: list[int]) -> Any:
-        """The message that the model wrote."""
+    def _read(self, ids: list[int], opened: bool) -> Any:
+        """The message that the model wrote. `opened`: after the format's opener, which may begin the reasoning."""
         if self._format is None:
             raise ChatError("expected a message with its ids, found ids alone: a template cannot read answers",
                             field="message")
-        thinks = self._format.settings.get("thinking", True)
+        thinks = opened and self._format.settings.get("thinking", True)
         return parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks).as_dict()
 
     def _extend_after(self, fixed: FixedStart, new: list[Any]) -> Change:
@@ -309,6 +311,25 @@ def _format(
     **options: Any,
 ) -> Format:
     return Format(version, tools, add_generation_prompt, continue_final_message, options)
+
+
+def _ends_with_output(text: Rendered) -> bool:
+    """Whether the text ends with the token after a tool's output. V3.1 writes no opener there; the model goes on."""
+    ends = [end for _, end in text.special_ranges[-1:]]
+    return bool(text.spans) and text.spans[-1].kind == "tool_result" and ends == [len(text.text)]
+
+
+def _stand_in(message: Any, index: int) -> Message:
+    """A message that every format takes, in place of one whose ids are given: no format writes it.
+
+    It has the same calls, as these tell where their results go, but other arguments and always some reasoning.
+    """
+    message = as_message(message, index)
+    calls = [{**call, "function": {**call["function"], "arguments": "{}"}}
+             if isinstance(call, dict) and isinstance(call.get("function"), dict) else call
+             for call in calls_of(message, index) or []]
+    return {**message, "reasoning_content": message.get("reasoning_content") or "-",
+            **({"tool_calls": calls} if calls else {})}
 
 
 def _start(part: EncodedSpan) -> int:

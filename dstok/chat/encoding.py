@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from dstok.base.beside import Beside
+from dstok.base.ids import first_ids
 from dstok.chat.rendering import render
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
@@ -65,6 +66,9 @@ class EncodedConversation:
     parts: list[EncodedSpan]
     special: ChatSpecial
     tokenizer: TokenizerProtocol
+
+    def __repr__(self) -> str:
+        return f"EncodedConversation({first_ids(self.ids)})"
 
     def array(self) -> npt.NDArray[np.uint32]:
         """The ids as uint32[n]."""

@@ -15,7 +15,7 @@ from dstok.errors import ChatError
 __all__ = ["call_text", "calls", "content", "joined"]
 
 
-def joined(value: Any, index: int, field: str) -> str:
+def joined(value: Any, index: int | None, field: str) -> str:
     """`'text' + value`: only text can be joined."""
     if isinstance(value, str):
         return value

@@ -110,7 +110,7 @@ class Format:
         elif name in ("v3-0324", "r1-0528"):
             render_v3_0324(messages, writer, opens, name == "r1-0528")
         elif name in ("v3.1", "v3.2-exp"):
-            render_v3_1(messages, writer, opens, self.settings["thinking"], name == "v3.2-exp")
+            render_v3_1(messages, writer, opens, self.settings["thinking"], name == "v3.2-exp", self.tools)
         elif self.conversation is None:
             _write_script(name, messages, self.tools, self.settings, writer)
         else:

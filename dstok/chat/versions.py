@@ -62,8 +62,8 @@ _VERSIONS = (
     Version("r1-distill", TEMPLATE.format("deepseek-r1-distill-qwen-7b"), models=("deepseek-r1-distill-qwen",),
             hub=tuple(f"DeepSeek-R1-Distill-{size}" for size in (
                 "Qwen-1.5B", "Qwen-7B", "Qwen-14B", "Qwen-32B", "Llama-8B", "Llama-70B")), released="2025-01-20"),
-    Version("v3.1", TEMPLATE.format("deepseek-v3.1"), _THINKING, ("deepseek-v3.1",), hub=("DeepSeek-V3.1",),
-            released="2025-08-21"),
+    Version("v3.1", f"{TEMPLATE.format('deepseek-v3.1')}; about tools, DeepSeek-V3.1's model card", _THINKING,
+            ("deepseek-v3.1",), takes_tools=True, hub=("DeepSeek-V3.1",), released="2025-08-21"),
     Version("v3.2-exp", "jinja template of DeepSeek-V3.2-Exp: V3.1's with a wider generation prompt", _THINKING,
             ("deepseek-v3.1",), hub=("DeepSeek-V3.2-Exp",), released="2025-09-29"),
     Version("v3.2", "encoding_dsv32.py in lmdeploy 0.18.0", MappingProxyType({**SCRIPT}), ("deepseek-v3.2",), True,

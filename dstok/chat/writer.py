@@ -57,7 +57,7 @@ CLOSE = "</think>"
 DSML = "｜DSML｜"
 
 NOTHING: frozenset[str] = frozenset()
-_INLINE = (DSML, OPEN, CLOSE)  # tokens inside longer texts of a format
+_INLINE = re.compile(f"({DSML}|{OPEN}|{CLOSE}|<｜tool▁[a-z▁]+｜>)")  # tokens inside longer texts of a format
 
 
 class Span(NamedTuple):
@@ -107,7 +107,7 @@ def form(text: str) -> Form:
     >>> form("</｜DSML｜invoke>")
     (('</', False), ('｜DSML｜', True), ('invoke>', False))
     """
-    return tuple((part, part in _INLINE) for part in re.split(f"({'|'.join(_INLINE)})", text) if part)
+    return tuple((part, number % 2 == 1) for number, part in enumerate(_INLINE.split(text)) if part)
 
 
 class Mark(NamedTuple):

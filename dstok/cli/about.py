@@ -12,7 +12,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.arguments import add_command, add_json_and_output, add_model, add_output, add_upstream
+from dstok.cli.arguments import (
+    DEFAULT_MODEL,
+    add_command,
+    add_json,
+    add_json_and_output,
+    add_model,
+    add_output,
+    add_upstream,
+    refuse_unless,
+)
 from dstok.cli.errors import complain
 from dstok.cli.models import listed_models, load_model
 from dstok.errors import ModelNotFoundError, ModelPackageError
@@ -37,20 +46,24 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--svg", metavar="FILE", help="draw the automaton and the text's path; needs Graphviz")
     parser.add_argument("--html", metavar="FILE", help="also write words and pictures to FILE as one page")
     add_output(parser)
-    parser = add_command(commands, "info", run_info, "describe a model", "dstok info --model deepseek-v4")
+    parser = add_command(commands, "info", run_info, "describe a model", "dstok info deepseek-v4")
+    parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="the model, as with --model")
     add_model(parser)
+    parser.set_defaults(model=None)
     add_upstream(parser)
     add_json_and_output(parser)
     parser = add_command(commands, "fetch", run_fetch, "download a model of the hub, or an encoding of tiktoken's",
                          "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")
     parser.add_argument("name", metavar="NAME", help="a model of the Hugging Face hub (org/name), or o200k_base, ...")
     parser.add_argument("--revision", metavar="R", help="a branch, tag or commit of the hub's model (default: main)")
+    add_json(parser, "JSON: the name and the path")
     add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
                                     "dstok models", "--json also has the source of each, and its hash\n\n"))
 
 
 def run_fetch(arguments: Namespace) -> None:
-    write_text(None, f"{fetched(arguments.name, arguments.revision, download=True)[0]}\n")
+    path = str(fetched(arguments.name, arguments.revision, download=True)[0])
+    write_text(None, _json({"name": arguments.name, "path": path}) if arguments.json else f"{path}\n")
 
 
 def run_explain(arguments: Namespace) -> None:
@@ -71,7 +84,9 @@ def run_explain(arguments: Namespace) -> None:
 
 
 def run_info(arguments: Namespace) -> None:
-    info = _info(arguments.model, load_model(arguments.model, arguments.upstream))
+    refuse_unless(arguments.name is None or arguments.model is None, "--model", "a command without NAME")
+    name = arguments.name or arguments.model or DEFAULT_MODEL
+    info = _info(name, load_model(name, arguments.upstream))
     if arguments.json:
         write_text(arguments.output, _json(info))
         return

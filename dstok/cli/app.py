@@ -23,9 +23,10 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
+from itertools import takewhile
 
 import dstok
-from dstok.cli.arguments import Parser, take_given_text
+from dstok.cli.arguments import Parser, nearest, take_given_text
 from dstok.cli.errors import CommandError, complain, reason
 from dstok.errors import DstokError
 
@@ -129,6 +130,7 @@ def _command(argv: Sequence[str]) -> int:
 def _arguments(argv: Sequence[str]) -> Namespace:
     """The parsed words. argparse takes the files before an option and leaves those after it."""
     parser = _parser(argv)
+    _refuse_unknown_options(parser, argv)
     arguments, rest = parser.parse_known_args(argv)
     if any(word.startswith("-") and word != "-" for word in rest) or (rest and "files" not in arguments):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -138,9 +140,34 @@ def _arguments(argv: Sequence[str]) -> Namespace:
     return arguments
 
 
+def _refuse_unknown_options(parser: ArgumentParser, argv: Sequence[str]) -> None:
+    """Refuses an option that the command does not have. argparse would first ask for those that are required."""
+    words = iter(argv)
+    while group := next(_groups_of(parser), None):
+        word = next(words, "-")
+        if word not in group.choices and not word.startswith("-"):
+            return  # argparse refuses the command
+        if word.startswith("-"):
+            words = iter([word, *words])
+            break
+        parser = group.choices[word]
+    known = parser._option_string_actions  # noqa: SLF001
+    given = [*takewhile("--".__ne__, words)]
+    if "-h" in given or "--help" in given:
+        return
+    for before, word in zip(["", *given], given):
+        option = word.partition("=")[0]
+        if word[:1] != "-" or word[1:2] in "0123456789." or " " in word or option in known or (
+                word[1] != "-" and word[:2] in known):
+            continue
+        if before in known and known[before].nargs is None:
+            parser.error(f"expected a value after {before}, found an option: {before}={word} is a value")
+        parser.error(f"no option {option}{nearest('--' + option.lstrip('-'), known)}")
+
+
 def _parser(argv: Sequence[str]) -> Parser:
     parser = Parser(prog="dstok", description=DESCRIPTION, epilog=EPILOG, usage=USAGE)
-    parser.add_argument("--version", action="version", version=f"dstok {dstok.__version__}",
+    parser.add_argument("-V", "--version", action="version", version=f"dstok {dstok.__version__}",
                         help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="dstok")
     for group in _groups(argv):
@@ -176,12 +203,16 @@ def commands() -> Iterator[tuple[str, ArgumentParser]]:
 
 def commands_below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
     """The commands under `name`, each by its whole name, with its parser; `name` itself, if there are none."""
-    groups = [action for action in parser._actions if isinstance(action, _SubParsersAction)]  # noqa: SLF001
+    groups = [*_groups_of(parser)]
     if not groups:
         yield name, parser
     for group in groups:
         for word, below in group.choices.items():
             yield from commands_below(f"{name} {word}", below)
+
+
+def _groups_of(parser: ArgumentParser) -> Iterator[_SubParsersAction[ArgumentParser]]:
+    return (action for action in parser._actions if isinstance(action, _SubParsersAction))  # noqa: SLF001
 
 
 def _drop_output() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok.cli.errors import CommandError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Parser", "add_actions", "add_command", "add_files", "add_given_text", "add_input", "add_json",
            "add_json_and_output", "add_jsonl", "add_model", "add_output", "add_reading", "add_text",
-           "add_texts_of_corpora", "add_upstream", "at_least_0", "dataset_of", "field_of", "refuse_unless",
-           "take_given_text"]
+           "add_texts_of_corpora", "add_upstream", "at_least_0", "dataset_of", "field_of", "missing", "nearest",
+           "refuse_unless", "take_given_text"]
 
 DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
 EXAMPLE = "example:\n  "
@@ -39,6 +39,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuses the name of a command that does not exist; argparse's method would list all of them."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001
+            self.error(f"no {str(action.metavar).lower()} {value!r}{nearest(value, action.choices)}")
+        super()._check_value(action, value)
 
     def _print_message(self, message: str, file: object = None) -> None:
         """Writes the texts of --help and --version.
@@ -117,9 +123,18 @@ def add_given_text(parser: Parser) -> None:
 
 
 def take_given_text(arguments: argparse.Namespace) -> None:
-    """Puts the text of --text in place of the files. Raises `CommandError` if both are given."""
-    given = getattr(arguments, "given_text", None)
+    """Puts the text of --text in place of the files. Raises `CommandError` if both are given.
+
+    Also if words are given that name no file: whoever gives a text in place of files learns how.
+    """
+    if not hasattr(arguments, "given_text"):
+        return
+    given = arguments.given_text
     if given is None:
+        if missing(arguments.files):
+            text = " ".join(arguments.files)
+            raise CommandError(f"{arguments.files[0]}: no such file or directory (--text {text[:60]!r} reads words as "
+                               "a text; so does standard input)")
         return
     refuse_unless(arguments.files == ["-"], "--text", "a command without files")
     from dstok.files.inputs import GivenText
@@ -127,12 +142,43 @@ def take_given_text(arguments: argparse.Namespace) -> None:
     arguments.files = [GivenText(given)]
 
 
+def missing(files: list[str]) -> bool:
+    """Whether none of the files exists."""
+    for path in files:
+        try:
+            if path != "-":
+                os.stat(path)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            pass
+        return False
+    return True
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of an error message: the known word that somebody may have meant, "" if none is near.
+
+    >>> nearest("cuont", ["encode", "count"])
+    '; did you mean count?'
+    """
+    from difflib import get_close_matches  # only errors need it, and it takes a millisecond
+
+    close = get_close_matches(word, [*known], 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def add_output(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of standard output")
 
 
 def add_json(parser: Parser, meaning: str = "JSON instead of a table for people") -> None:
-    parser.add_argument("--json", action="store_true", help=meaning)
+    """Adds --json. After a --format that has json it is short for that."""
+    format = parser._option_string_actions.get("--format")  # noqa: SLF001  # argparse has no public list of options
+    if format is not None and "json" in (format.choices or ()):
+        parser.add_argument("--json", action="store_const", dest="format", const="json", help="short for --format json")
+    else:
+        parser.add_argument("--json", action="store_true", help=meaning)
 
 
 def add_json_and_output(parser: Parser) -> None:

@@ -22,6 +22,7 @@ from dstok.cli.arguments import (
     add_actions,
     add_command,
     add_files,
+    add_json,
     add_output,
     add_upstream,
     at_least_0,
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_commands"]
 
+JSON = {  # the meaning of --json, by action
+    "render": "a JSON object for each conversation: its text, special_ranges and spans",
+    "encode": "a JSON object for each conversation, as always",
+    "count": "a JSON object for each conversation: its name and tokens",
+    "parse": "a JSON object for each completion, as always",
+}
 OVER_BUDGET = 1
 OPTIONS = """\
 A conversation is a JSON array of messages, or the body of a request. The command reads its messages,
@@ -73,6 +80,8 @@ def add_commands(commands: Commands) -> None:
         if name != "render":
             _add_model(action)
     _add_parse(actions)
+    for name, meaning in JSON.items():
+        add_json(actions.choices[name], meaning)
 
 
 def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
@@ -126,7 +135,7 @@ def _add_parse(actions: Commands) -> None:
 def _render(arguments: Namespace) -> None:
     def text(conversation: InputConversation) -> bytes:
         rendered = chat.render(conversation.messages, arguments.version, **conversation.arguments)
-        if not arguments.jsonl:
+        if not (arguments.json or arguments.jsonl):
             return _utf8(rendered.text)
         return _line({"text": rendered.text, "special_ranges": rendered.special_ranges,
                       "spans": [span._asdict() for span in rendered.spans]})
@@ -156,6 +165,8 @@ def _count(arguments: Namespace) -> int:
         if limit is not None and count > limit:
             over.append(conversation.name)
             complain(f"{conversation.name}: {count} tokens, {count - limit} over --max-tokens {limit}")
+        if arguments.json:
+            return _line({"name": conversation.name, "tokens": count})
         label = f"\t{visible(conversation.name)}" if len(arguments.files) > 1 and not arguments.jsonl else ""
         return f"{count}{label}\n".encode()
 
@@ -208,7 +219,7 @@ def _utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise lone_surrogate(text[error.start], error.start,
-                             " of the rendered conversation (--jsonl escapes it)") from None
+                             " of the rendered conversation (--json escapes it)") from None
 
 
 def _tokenizer(arguments: Namespace) -> Tokenizer:

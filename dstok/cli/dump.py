@@ -16,6 +16,7 @@ from dstok.cli.arguments import (
     Parser,
     add_command,
     add_input,
+    add_json,
     add_output,
     add_text,
     at_least_0,
@@ -92,6 +93,7 @@ def _add_count(parser: Parser) -> None:
 def _add_format(parser: Parser) -> None:
     parser.add_argument("--format", choices=tuple(FORMATS), default="json",
                         help="JSON lines (default), or a table for people")
+    add_json(parser)
     add_output(parser)
 
 

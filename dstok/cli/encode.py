@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_output, add_text, field_of
+from dstok.cli.arguments import add_command, add_json, add_output, add_text, field_of
 from dstok.cli.errors import CommandError, about_input
 from dstok.cli.models import edge_ids, load_model, text_keywords
 from dstok.cli.progress import watching
@@ -37,6 +37,7 @@ def add_commands(commands: Commands) -> None:
                          "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst", FORMATS)
     add_text(parser)
     parser.add_argument("--format", choices=ID_FORMATS, default="ids", help="the format of the ids, see below")
+    add_json(parser)
     add_output(parser)
 
 

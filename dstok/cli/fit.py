@@ -54,6 +54,7 @@ def add_commands(commands: Commands) -> None:
     _add_input(parser)
     parser.add_argument("--overlap", type=at_least_0, default=0, metavar="N",
                         help="begin each part at most N tokens before the end of the last one (default 0)")
+    add_json(parser, "a JSON object for each part, as always")
 
 
 def _add_input(parser: Parser) -> None:

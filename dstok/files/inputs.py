@@ -24,6 +24,8 @@ __all__ = ["BLOCK", "PACKED", "GivenText", "Record", "Source", "Watcher", "check
 
 BLOCK = 1 << 20
 MOST_HELD = 1 << 28  # bytes of a packed input held together: a few packed bytes may stand for all of memory
+MAGIC = {".gz": b"\x1f\x8b\x08", ".zst": b"\x28\xb5\x2f\xfd", ".xz": b"\xfd7zXZ\0"}  # no UTF-8; that of .bz2 is text
+STDIN = "standard input"
 
 
 class Watcher(Protocol):
@@ -48,6 +50,7 @@ class GivenText(str):
     """
 
     __slots__ = ()
+    name = "the text"
 
 
 class Source:
@@ -146,8 +149,8 @@ def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
 def _opened(path: str) -> tuple[str, BinaryIO]:
     """The name for messages, and the bytes as stored."""
     if isinstance(path, GivenText):
-        return "the text", BytesIO(os.fsencode(path))
-    return ("standard input", _stdin()) if path == "-" else (path, _open(path))
+        return path.name, BytesIO(os.fsencode(path))
+    return (STDIN, _stdin()) if path == "-" else (path, _open(path))
 
 
 def _stdin() -> BinaryIO:
@@ -193,9 +196,15 @@ def _changed(name: str, size: int, found: int) -> FileError:
 
 
 def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError."""
+    """The stream of unpacked bytes, chosen by the name's suffix, and its errors beside EOFError.
+
+    The bytes of a pipe have no name of their own: there the first bytes tell, which no text begins with.
+    """
     if raw.isatty():
         return BufferedReader(_UpToTheEnd(raw)), (OSError,)
+    if isinstance(raw, BufferedReader) and (name == STDIN or _size(raw) is None):
+        start = raw.peek(6)
+        name = next((f"{name} as {suffix}" for suffix, magic in MAGIC.items() if start.startswith(magic)), name)
     if name.endswith(PACKED):
         return open_packed(name, raw)
     return raw, (OSError,)

@@ -80,6 +80,12 @@ class TokenizerConfig:
     truncation: Mapping[str, Any] | None = None
     padding: Mapping[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        """The settings that the files say, long ones cut: a template alone may have thousands of characters."""
+        said = {name: repr(value) for name, value in vars(self).items() if value is not None and value != {}}
+        shown = (f"{name}={text if len(text) <= 40 else f'{text[:36]} ...'}" for name, text in said.items())
+        return f"TokenizerConfig({', '.join(shown)})"
+
 
 @dataclass(frozen=True)
 class ModelDescription:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import dstok
-from dstok.base.faults import file_faults, reason
+from dstok.base.faults import file_faults, reason, visible
 from dstok.base.paths import StrPath, write_at_once
 from dstok.corpus.documents import reader_of
 from dstok.corpus.extras import needed
@@ -65,7 +65,7 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         lines = [f"{row.tokens:>14,}  {row.bytes_per_token:>11.3f}  {row.tokens_per_word:>11.3f}  {row.tokenizer}, "
-                 f"{row.by}{': ' * bool(row.of)}{row.of}" for row in self.rows]
+                 + visible(f"{row.by}{': ' * bool(row.of)}{row.of}") for row in self.rows]
         return "\n".join(["        tokens  bytes/token  tokens/word  tokenizer, texts", *lines])
 
     def as_json(self) -> list[dict[str, Any]]:

@@ -174,6 +174,6 @@ def _options(version: str, texts: SearchStrategy[str]) -> SearchStrategy[dict[st
     optional = {name: known[name] for name in found.options}
     if found.takes_tools:
         optional["tools"] = _tools(texts)
-    else:
+    if not found.opens:
         optional["add_generation_prompt"] = st.booleans()
     return st.fixed_dictionaries({}, optional=optional)

@@ -223,3 +223,14 @@ def test_invalid_text() -> None:
         found = TOK.encode_with_offsets(broken, errors="replace")
         assert rows(found.byte_spans) == rows(TOK.encode_with_offsets("ab\ufffdc").byte_spans)
         assert [piece.text for piece in TOK.inspect().pretokenize(broken, errors="replace")] == ["ab", "\ufffd", "c"]
+
+
+def test_reprs_are_short() -> None:
+    """Of results, and of a model's settings, whose template has thousands of characters."""
+    tok = dstok.load("deepseek-v3")
+    assert repr(tok.encode_with_offsets("Hello world")) == "Encoding(2 ids: 19923, 2058)"
+    assert repr(tok.encode_with_offsets("a " * 999)).startswith("Encoding(1000 ids: ")
+    talk = dstok.chat.encode(tok, [{"role": "user", "content": "a " * 999}], "v3")
+    found = [repr(tok.encode_with_offsets("a " * 999)), repr(talk), repr(tok.config)]
+    assert all(len(shown) < 150 for shown in found), found
+    assert repr(tok.config).startswith("TokenizerConfig(bos_id=0, eos_id=1, pad_id=1, add_bos=True, add_eos=False, chat")

@@ -14,7 +14,7 @@ from dstok import chat
 from dstok.testing.conversations import Drawn, conversations
 
 OWN = ("the tools in a message of the context", "the tools in this message or as an argument",  # what dstok alone refuses
-       "expected text or a list of parts", "expected a part of type")
+       "expected text or a list of parts", "expected a part of type", "expected thinking=False with tools")
 
 
 def outcome(render: Any, drawn: Drawn) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from chat_models import ours
 from chat_references import reference
 
 from dstok import chat
@@ -17,7 +18,7 @@ from dstok.core.text._utf8 import is_text
 VERSIONS = [version.name for version in chat.versions()]
 USER = {"role": "user", "content": "Hi"}
 ANSWER = {"role": "assistant", "content": "Yo"}
-EOS = "<｜end▁of▁sentence｜>"
+BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
 
 
 def refused(match: str, messages: Any, version: chat.VersionName, **arguments: Any) -> chat.ChatError:
@@ -99,11 +100,42 @@ def test_tools() -> None:
         assert chat.render([USER], version, tools=[]) == chat.render([USER], version)
         if found.takes_tools:
             text = chat.render([USER], version, tools=[tool]).text
-            assert text == chat.render([USER], version, tools=[function]).text and json.dumps(function) in text
+            schema = json.dumps(function["parameters"] if version == "v3.1" else function)
+            assert text == chat.render([USER], version, tools=[function]).text and schema in text
             refused("field tools.0.: expected a tool with a function that has a name", [USER], version, tools=[{}])
             refused("expected a list of tools", [USER], version, tools=tool)
         else:
             refused("has no text for tools .its reference ignores them.", [USER], version, tools=[tool])
+
+
+def test_tools_of_v3_1() -> None:
+    """As on its model card: after the system messages, without thinking only; its tokens are tokens."""
+    tools = [{"name": name, "description": "Größe", "parameters": {"é": [1, None]}, "strict": True} for name in ("f", EOS)]
+    system = {"role": "system", "content": "Be brief."}
+    found = chat.render([USER, system], "v3.1", tools=tools, add_generation_prompt=True)
+    assert found.text == (
+        f"{BOS}Be brief.\n\n## Tools\nYou have access to the following tools:\n\n"
+        '### f\nDescription: Größe\n\nParameters: {"é": [1, null]}\n\n'
+        f'### {EOS}\nDescription: Größe\n\nParameters: {{"é": [1, null]}}\n\n'
+        "IMPORTANT: ALWAYS adhere to this exact format for tool use:\n<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>tool_call_name"
+        "<｜tool▁sep｜>tool_call_arguments<｜tool▁call▁end｜>{additional_tool_calls}<｜tool▁calls▁end｜>\n\nWhere:\n"
+        "- `tool_call_name` must be an exact match to one of the available tools\n"
+        "- `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema\n"
+        "- For multiple tool calls, chain them directly without separators or spaces<｜User｜>Hi<｜Assistant｜></think>")
+    tokens = [found.text[start:end] for start, end in found.special_ranges]
+    assert tokens == [BOS, "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>",
+                      "<｜tool▁calls▁end｜>", "<｜User｜>", "<｜Assistant｜>", "</think>"]
+    about = [span for span in found.spans if span.kind == "tools"]
+    assert {(span.message, span.sampled) for span in about} == {(-1, False)}
+    assert chat.render([USER], "v3.1", tools=tools).text.startswith(f"{BOS}\n\n## Tools\n")
+    talk = chat.Conversation(ours("v3.1"), "v3.1", [USER], tools=tools)
+    talk.append(system)  # the format writes it before the tools
+    assert talk.ids == chat.encode(ours("v3.1"), [USER, system], "v3.1", tools=tools).ids
+    refused("field thinking: expected thinking=False with tools", [USER], "v3.1", tools=tools, thinking=True)
+    refused("field tools.0..function.description: expected text, found nothing", [USER], "v3.1", tools=[{"name": "f"}])
+    refused("field tools.0..function.parameters: expected a schema, found nothing", [USER], "v3.1",
+            tools=[{"name": "f", "description": ""}])
+    refused("v3.2-exp has no text for tools", [USER], "v3.2-exp", tools=tools)
 
 
 def test_tools_of_the_scripts_are_in_one_message() -> None:

@@ -110,6 +110,55 @@ def test_answers_are_parsed_and_reasoning_stays(version: Any) -> None:
     assert talk.encoded().sampled.sum() == len(answer)
 
 
+HOSTILE = ("</think>", "<think>", "Yes.", "\n\n", "{", EOS, "<｜User｜>", "<｜begin▁of▁sentence｜>", "｜DSML｜", "\xff", "f",
+           *(f'{close}\n\n<｜DSML｜{block}>\n<｜DSML｜{gap}invoke name="f">\n<｜DSML｜{gap}parameter name="x" string="false">no JSON'
+             f"</｜DSML｜{gap}parameter>\n</｜DSML｜{gap}invoke>\n</｜DSML｜{block}>"
+             for close in ("", "</think>")
+             for block, gap in (("function_calls", ""), ("tool_calls", ""), (" calls", " "))),
+           *(f"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>{call}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+             for call in ("f<｜tool▁sep｜>no JSON", "function<｜tool▁sep｜>f\n```json\n{\n```", "f")))
+
+
+@part_of_examples(0.5)
+@given(st.sampled_from(VERSIONS), st.booleans(), st.sampled_from(["template", "all"]), st.lists(
+    st.lists(st.tuples(st.sampled_from(HOSTILE), st.sampled_from(["all", "none"])), max_size=4), min_size=1, max_size=3))
+def test_sampled_ids_are_never_refused_for_what_they_say(version: Any, thinking: bool, special: Any, turns: Any) -> None:
+    """An end token at once, calls whose arguments are no JSON: also before the results of calls, and the next answer."""
+    can_think = "thinking" in chat.versions()[VERSIONS.index(version)].options
+    tok, talk = opened(version, special=special, **({"thinking": thinking} if can_think else {}))
+    for parts in turns:
+        before, ids = talk.ids, [id for text, how in parts for id in tok.encode(text, special=how)]
+        assert talk.append(ids=ids) == chat.Change(len(before), ids, None)
+        calls = talk.messages[-1].get("tool_calls", [])
+        for call in calls:
+            talk.append({"role": "tool", "tool_call_id": call["id"], "content": "7"})
+        if not calls:
+            talk.append(MORE)
+        assert talk.ids[: len(before) + len(ids)] == before + ids
+
+
+def test_the_message_of_sampled_ids_may_lack_what_the_format_wants() -> None:
+    """V3.2 refuses an answer to the last user with neither reasoning nor calls; sampled ids it does not write."""
+    tok, talk = opened("v3.2", thinking=True)
+    ids = [*tok.encode("</think>Yes."), tok.special_tokens[EOS]]
+    answer = {"role": "assistant", "content": "Yes."}
+    assert talk.append(answer, ids=ids).new == ids
+    assert talk.messages[-1] is answer
+    with pytest.raises(chat.ChatError, match="reasoning_content"):
+        talk.copy().extend([MORE, answer])
+
+
+def test_the_answer_to_a_tool_of_v3_1_needs_no_opener() -> None:
+    """There the format writes nothing between the last output and the answer, which begins without reasoning."""
+    tok, talk = opened("v3.1", thinking=True)
+    call = "</think><｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+    talk.append(ids=[*tok.encode(call), tok.special_tokens[EOS]])
+    talk.append({"role": "tool", "content": "7"})
+    ids = [*tok.encode("It is 7."), tok.special_tokens[EOS]]
+    assert talk.append(ids=ids).new == ids
+    assert talk.messages[-1] == {"role": "assistant", "content": "It is 7."}
+
+
 @part_of_examples(0.3)
 @given(st.sampled_from(VERSIONS), st.lists(st.tuples(st.one_of(texts, special_texts), st.booleans(), st.booleans()), max_size=4))
 def test_several_turns(version: Any, turns: list[tuple[str, bool, bool]]) -> None:

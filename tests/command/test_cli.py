@@ -5,9 +5,11 @@ Its manners (exit codes, pipes, usage) are tested in test_cli_rules.py, its part
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import re
 import sys
@@ -73,6 +75,40 @@ def test_a_text_in_place_of_files(command: str) -> None:
     assert ok(command, "--text", text) == ok(command, stdin=text.encode())
     assert "--text is for a command without files" in fails(command, "--text", text, "README.md")
     assert "the text: expected utf-8" in fails(command, "--text", os.fsdecode(b"\xff"))
+
+
+@pytest.mark.parametrize("words", [["19923", "2058"], ["19923 2058"], ["[19923, 2058]"], ["[19923,", "2058]"]])
+def test_ids_in_place_of_files(words: list[str]) -> None:
+    assert ok("decode", *words) == b"Hello world"
+    assert "the ids: id 999999999" in fails("decode", "19923", "999999999")
+    file(words[0], b"23166")
+    assert ok("decode", words[0]) == b"Hi", "a file of that name"
+
+
+def test_json_is_the_same_everywhere() -> None:
+    text = "Hi there"
+    assert ok("encode", "--json", "--text", text) == ok("encode", "--format", "json", "--text", text)
+    assert json_lines(ok("decode", "--json", "23166")) == [{"name": "the ids", "text": "Hi"}]
+    assert json_lines(ok("dump", "--json", "--text", text)) == json_lines(ok("dump", "--text", text))
+    assert json_lines(ok("chunk", "--json", "--max-tokens", "1", "--text", text))[0]["text"] == "Hi"
+    talk = file("talk", b'[{"role": "user", "content": "Hi"}]')
+    assert json_lines(ok("chat", "count", "--version", "v3", "--json", talk)) == [{"name": "talk", "tokens": 3}]
+    assert json_lines(ok("chat", "render", "--version", "v3", "--json", talk))[0]["text"].endswith("Hi")
+    assert "JSON holds text only" in fails("decode", "--json", "--errors", "bytes", "1")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd_frame])
+def test_packed_bytes_of_a_pipe_are_known(pack: Any, tok: dstok.Tokenizer) -> None:
+    """Their first bytes begin no text. Those of bzip2 could, so there the text is not UTF-8."""
+    assert ok("count", stdin=pack(TEXT)) == ok("count", stdin=TEXT)
+    assert ok("decode", stdin=pack(np.array(tok.encode(TEXT), "<u4").tobytes())) == TEXT
+    assert "standard input" in fails("count", stdin=pack(TEXT)[:-9])
+    assert "standard input: expected utf-8" in fails("count", stdin=bz2.compress(TEXT))
+
+
+def test_info_takes_the_name() -> None:
+    assert ok("info", "deepseek-v4") == ok("info", "--model", "deepseek-v4")
+    assert "--model is for a command without NAME" in fails("info", "deepseek-v3", "-m", "deepseek-v3")
 
 
 def test_several_files(tok: dstok.Tokenizer) -> None:

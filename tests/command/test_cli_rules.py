@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (["encode", "-o", "no/file", "."], "no/file: no such file or directory"),
     (["decode", "--jsonl", "--format", "u32"], "--jsonl"),
     (["chunk"], "--max-tokens"),
-    (["truncate", "--max-tokens", "5", "a", "b"], "one file (--json takes several)"),
+    (["truncate", "--max-tokens", "5", ".", "."], "one file (--json takes several)"),
 ])
 def test_bad_usage(words: list[str], message: str) -> None:
     done = run(*words)
@@ -86,6 +87,36 @@ def test_an_error_does_not_repeat_a_record(command: str) -> None:
     assert len(fails(*command.replace("X", "x.jsonl").split())) < 2_000
 
 
+@pytest.mark.parametrize(("words", "message"), [
+    ("cuont a", "no command 'cuont'; did you mean count? (see dstok --help)"),
+    ("chat rendr a", "no action 'rendr'; did you mean render? (see dstok chat --help)"),
+    ("qqq", "no command 'qqq' (see dstok --help)"),
+    ("--vresion", "no option --vresion; did you mean --version? (see dstok --help)"),
+    ("count --modle x", "no option --modle; did you mean --model? (see dstok count --help)"),
+    ("count -json", "no option -json; did you mean --json? (see dstok count --help)"),
+    ("chat encode --lables", "no option --lables; did you mean --labels? (see dstok chat encode --help)"),
+    ("truncate --max-token 5", "no option --max-token; did you mean --max-tokens? (see dstok truncate --help)"),
+    ("count --text -x", "expected a value after --text, found an option: --text=-x is a value (see dstok count --help)"),
+    ("count Hello world", "Hello: no such file or directory (--text 'Hello world' reads words as a text; so does standard input)"),
+    ("decode 1 x", "1: no such file or directory (ids themselves are words: dstok decode 19923 2058)"),
+    ("decode --format u32 19923", "19923: no such file or directory (ids themselves are words: dstok decode 19923 2058)"),
+])
+def test_errors_name_what_was_meant(words: str, message: str) -> None:
+    assert fails(*words.split()) == f"dstok: {message}\n"
+
+
+def test_options_after_two_dashes_are_files() -> None:
+    file("--nope", b"Hi")
+    assert ok("count", "--", "--nope") == b"1\n"
+
+
+def test_every_command_for_data_has_json() -> None:
+    """Not those that draw for people, nor those that write files: these print a line when they are done."""
+    without = {name.removeprefix("dstok ") for name, parser in app.commands() if not re.search(r"--json\s", parser.format_help())}
+    assert without == {"explain", "show", "chat show", "view", "convert", "completion", "train", "train count", "train merge",
+                       "train extend", "train trim"}
+
+
 def test_the_bare_command_prints_its_help() -> None:
     assert ok() == ok("--help") != b""
 
@@ -99,7 +130,7 @@ def test_a_field_without_json_lines_is_refused(command: str) -> None:
 
 
 def test_help() -> None:
-    assert ok("--version") == f"dstok {dstok.__version__}\n".encode()
+    assert ok("-V") == ok("--version") == f"dstok {dstok.__version__}\n".encode()
     commands = ["encode", "decode", "count", "truncate", "chunk", "dump", "pieces", "explain", "info", "models"]
     text = ok("--help").decode()
     for command in commands:
@@ -134,6 +165,7 @@ def test_a_file_that_may_not_be_read(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "secret")
 
+    file("secret", b"")
     monkeypatch.setattr(inputs, "open", refuse, raising=False)  # root may read everything
     assert app.main(["count", "secret"]) == 2
     assert capsys.readouterr().err == "dstok: secret: permission denied\n"

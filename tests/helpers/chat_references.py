@@ -59,6 +59,24 @@ PRINTS = {"v2.5": ("system",), "r1-distill": ("system",), "v3.2": ("system", "us
           "v4-preview": ("system", "user", "tool", "assistant", "latest_reminder")}
 
 
+# The text about tools on DeepSeek-V3.1's model card as a template: its template ignores tools.
+TOOLS_V3_1 = """{{ '## Tools
+You have access to the following tools:
+
+' }}{% for tool in tools %}{{ '### ' + tool.function.name + '
+Description: ' + tool.function.description + '
+
+Parameters: ' }}{{ tool.function.parameters | tojson }}{{ '
+
+' }}{% endfor %}IMPORTANT: ALWAYS adhere to this exact format for tool use:
+<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>tool_call_name<｜tool▁sep｜>tool_call_arguments<｜tool▁call▁end｜>{additional_tool_calls}<｜tool▁calls▁end｜>
+
+Where:
+- `tool_call_name` must be an exact match to one of the available tools
+- `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema
+- For multiple tool calls, chain them directly without separators or spaces"""
+
+
 def as_text(version: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages as the reference has to get them: parts of a content joined, and no content where it prints None."""
     found = []
@@ -111,10 +129,13 @@ def _template(version: str) -> Reference:
     sandbox = pytest.importorskip("jinja2.sandbox")
     environment = sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
-    template = environment.from_string(template_text(version))
+    template, about_tools = environment.from_string(template_text(version)), environment.from_string(TOOLS_V3_1)
 
     def render(messages: list[dict[str, Any]], options: dict[str, Any]) -> str:
         given = {"add_generation_prompt": False, **options}
+        if version == "v3.1" and given.get("tools"):  # joined to the system messages as one more, the first with a blank line
+            blank = "" if any(message.get("role") == "system" for message in messages) else "\n\n"
+            messages = [*messages, {"role": "system", "content": blank + about_tools.render(tools=given["tools"])}]
         return str(template.render(messages=messages, bos_token="<｜begin▁of▁sentence｜>",
                                    eos_token="<｜end▁of▁sentence｜>", **given))
 

@@ -85,7 +85,7 @@ def test_all_that_is_late_is_there() -> None:
 import sys
 before = set()
 import dstok
-assert set(dstok.__all__) <= set(dir(dstok))
+assert dir(dstok) == sorted({*dstok.__all__, "arrow", "chat", "corpus", "unicode"})
 for name in dir(dstok):
     getattr(dstok, name)
 late = [name for name, value in vars(dstok.Tokenizer).items() if type(value).__module__ == "dstok.base.late"]
@@ -95,6 +95,20 @@ for name in late:
     assert vars(dstok.Tokenizer)[name] is method and callable(method), name
 """
     assert own(imported(code)) > OWN
+
+
+def test_the_package_can_be_described_without_pyarrow() -> None:
+    imported("""
+import sys
+before = set()
+sys.modules["pyarrow"] = None
+import dstok, inspect
+assert "arrow" not in dir(dstok) and "chat" in dict(inspect.getmembers(dstok))
+try:
+    dstok.arrow
+except dstok.DstokError as error:
+    assert 'pip install "dstok[arrow]"' in str(error)
+""")
 
 
 def test_late_methods_are_those_of_their_modules() -> None:
