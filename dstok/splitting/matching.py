@@ -120,7 +120,7 @@ class Matching:
         if not isinstance(count, int) or count < 0:
             raise ArgumentError(f"expected a count of at least 0, found {count!r}", "count")
         searched = Searched(self._matcher, text, errors)
-        make = replacement if callable(replacement) else Replacement(replacement, searched).of
+        make = replacement if callable(replacement) else Replacement(replacement, searched, "a function or ").of
         return searched.replaced(make, count)
 
     def count_matches(self, text: Text, *, errors: Errors = "strict") -> int:
