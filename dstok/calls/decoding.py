@@ -107,11 +107,11 @@ def decode_lists(
 def decode_stream(
     self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace", whole_runs: bool = False,
 ) -> DecodeStream:
-    """A stream that decodes ids as they come. Keywords as `decode`; with `whole_runs` its texts, joined, are `decode`'s.
+    """A stream that decodes ids as they come. Keywords as `decode`. Its texts, joined, are `decode`'s, but in one case.
 
-    Without it they differ in one case, of models with tokens such as `<0xE4>`: where a run of these breaks after
-    characters of it were given. These stay, and each later byte of the run becomes U+FFFD; `decode` has U+FFFD for all
-    bytes of the run. `whole_runs` holds such a run until it ends.
+    In models with tokens such as `<0xE4>`, a run of these may break after characters of it were given. They stay, and
+    each later byte of the run becomes U+FFFD; `decode` has U+FFFD for all bytes of the run. With `whole_runs` a run
+    goes out when it ends, so that nothing differs.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").decode_stream().feed([19923, 2058])

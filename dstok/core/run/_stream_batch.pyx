@@ -141,7 +141,7 @@ cdef class StreamBatch:
     def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots):
         """The text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
 
-        Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; and `DecodeError` of the streams that fail,
+        Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; or `DecodeError` for streams that fail,
         with the texts of all.
         """
         cdef Py_ssize_t i, slot
