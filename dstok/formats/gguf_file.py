@@ -14,6 +14,7 @@ tests/formats/test_gguf.py compares this reader with its reader.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from typing import Any, NoReturn
 
@@ -34,7 +35,7 @@ SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 
 def read_gguf(path: StrPath) -> dict[str, Any]:
     """The metadata: numbers, bools, strings, and lists of these. Raises `TokenizerFileError` and `OSError`."""
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:

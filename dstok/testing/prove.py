@@ -17,6 +17,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from dstok.base.keywords import hinting
 from dstok.base.lazy import lazy
 from dstok.core.check import _check
 from dstok.core.find._finder import CharacterFinder, PieceFinder
@@ -70,6 +71,7 @@ class Step(NamedTuple):
     faults: tuple[str, ...]
 
 
+@hinting
 def prove(tokenizer: Tokenizer, progress: Callable[[str], None] = lambda name: None) -> list[Step]:
     """All steps of a tokenizer; `progress` gets the name of each before it runs. It takes seconds to a minute.
 

@@ -6,6 +6,7 @@ its own policy holds there. So its style affects nothing in the notebook, and it
 
 from __future__ import annotations
 
+import os
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class TokenView:
     def save(self, path: StrPath) -> None:
         """Writes the page. Raises `OSError`."""
         page = self.page().encode("utf-8", "replace")  # the given names may not be UTF-8
-        with open(path, "wb") as file:
+        with open(os.fspath(path), "wb") as file:
             file.write(page)
 
     def _repr_html_(self) -> str:
