@@ -10,6 +10,8 @@ offset, index). A message has at most 1,000 characters, however long the texts a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "ArgumentError",
     "ChatError",
@@ -177,7 +179,15 @@ class UnknownTokenError(DstokError, LookupError):
 
 
 class DecodeError(DstokError, ValueError):
-    """Ids whose bytes are not valid UTF-8, decoded with `errors="strict"`."""
+    """Ids whose bytes are not valid UTF-8, decoded with `errors="strict"`.
+
+    Of `DecodeStreams`: `texts` is what the call would have returned, with "" in place of text that is at fault, and
+    `slots` has the numbers of the streams that have failed.
+    """
+
+    def __init__(self, message: str, texts: Sequence[str] = (), slots: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.message, self.texts, self.slots = message, texts, slots
 
 
 class ChatError(DstokError, ValueError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from errno import ENOENT
 
+from dstok.base.keywords import hinting
 from dstok.base.paths import StrPath
 from dstok.errors import ArgumentError, ModelNotFoundError
 from dstok.models import built_in
@@ -20,6 +21,7 @@ from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["fetched", "is_path", "load"]
 
+@hinting
 def load(
     name: StrPath, *, upstream: str | None = None, revision: str | None = None, download: bool = False,
 ) -> Tokenizer:
@@ -153,5 +155,5 @@ def _kind(path: StrPath) -> str | None:
 
     if not os.path.isfile(path):
         return None
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
         return kind_of(file.read(LOOK))

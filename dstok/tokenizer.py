@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok.base.ids import Ends
+from dstok.base.keywords import hinting
 from dstok.base.late import LateModule
 from dstok.base.lazy import lazy
 from dstok.base.paths import StrPath, write_at_once
@@ -147,6 +148,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
             raise ImageError(f"{image.path}: {error}") from None
         return made if upstream is None else made.replace(upstream=upstream)
 
+    @hinting
     def replace(
         self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, pad_id: int | None = UNCHANGED,
         unk_id: int | None = UNCHANGED, name: str = UNCHANGED, upstream: str = UNCHANGED,
@@ -198,6 +200,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
     # Files
 
+    @hinting
     def to_image(self, path: StrPath) -> None:
         """Writes the tokenizer to a file for `Tokenizer.from_image`, at once or not at all. Raises `OSError`.
 

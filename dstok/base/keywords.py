@@ -1,7 +1,7 @@
-"""Keywords of other libraries' calls, and the calls of dstok that give the same.
+"""Errors of calls in the caller's words: keywords of other libraries, and arguments of a wrong kind.
 
-In: the keywords of a call that has no such keyword. Out: `TypeError`, as Python raises it for an unknown keyword, with
-the call or keyword of dstok.
+In: a call that has failed. Out: `TypeError`, as Python raises it for an unknown keyword, with the call or keyword of
+dstok that gives the same; or `ArgumentError` for an argument that is other than its annotation.
 Invariant: none of these names is a keyword of the calls that are marked with `hinting`, nor of `LineEncoder`'s.
 Source: the calls of `tokenizers` 0.23.3, `transformers` 5.24.0 and `tiktoken` 0.14.0.
 """
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import ParamSpec, TypeVar
+
+from dstok.errors import DstokError
 
 __all__ = ["KEYWORDS", "hinting", "keyword_hint"]
 
@@ -54,19 +56,39 @@ def keyword_hint(names: Iterable[str]) -> str:
 
 
 def hinting(call: Callable[P, R]) -> Callable[P, R]:
-    """The same call; its error for a keyword of another library names dstok's keyword.
+    """The same call. Its error for a keyword of another library names dstok's; others name the argument at fault.
+
+    An error that is none of dstok's own, and that a wrong argument explains, becomes an `ArgumentError`.
 
     >>> @hinting
-    ... def encode_batch(texts, *, threads=1): ...
+    ... def encode_batch(texts: list[str], *, threads: int = 1): return [text.encode() for text in texts]
     >>> encode_batch(["a"], num_threads=2)
     Traceback (most recent call last):
     ...
     TypeError: encode_batch() has no num_threads, which other libraries have: use threads
+    >>> encode_batch(["a", 5])
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected str as texts, found int: 5 at index 1
     """
     @wraps(call)
     def hinted(*arguments: P.args, **keywords: P.kwargs) -> R:
-        if keywords and not keywords.keys().isdisjoint(KEYWORDS):
-            raise TypeError(f"{call.__name__}() has no {keyword_hint(keywords)}")
-        return call(*arguments, **keywords)
+        try:
+            return call(*arguments, **keywords)
+        except Exception as error:
+            if isinstance(error, DstokError):
+                raise
+            import inspect  # not needed by calls that succeed
+
+            from dstok.base.arguments import wrong_argument
+
+            foreign = keywords.keys() & KEYWORDS.keys() - inspect.signature(call).parameters.keys()
+            if foreign and isinstance(error, TypeError):
+                hint = keyword_hint(name for name in keywords if name in foreign)
+                raise TypeError(f"{call.__name__}() has no {hint}") from None
+            explained = wrong_argument(call, arguments, keywords)
+            if explained is None:
+                raise
+            raise explained from error
 
     return hinted

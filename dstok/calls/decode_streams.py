@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dstok.base.numbers import whole_number
+from dstok.base.texts import Errors, replaces_faults
 from dstok.calls.decoding import decode_stream
 from dstok.calls.parts import Alone
 from dstok.core.run._stream_batch import StreamBatch
@@ -29,10 +30,12 @@ MOST = 1 << 20  # streams
 MOST_INT64 = (1 << 63) - 1
 
 
-def decode_streams(self: Parts, count: int, *, skip_special_tokens: bool = False) -> DecodeStreams:
-    """So many empty streams, for ids that come one of each sequence at a time. The keyword is as in `decode`.
+def decode_streams(
+    self: Parts, count: int, *, skip_special_tokens: bool = False, errors: Errors = "replace",
+) -> DecodeStreams:
+    """So many empty streams, for ids that come one of each sequence at a time. Keywords as in `decode_stream`.
 
-    Bytes that are not UTF-8 become U+FFFD. Models of characters have an object for each stream. Raises `ArgumentError`.
+    Models of characters have an object for each stream, and so has errors="strict". Raises `ArgumentError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -41,8 +44,9 @@ def decode_streams(self: Parts, count: int, *, skip_special_tokens: bool = False
     (['Hello', 'Hello'], [' world', ''])
     """
     number, decoder = whole_number("count", count, most=MOST), self._decoder
-    make = partial(decode_stream, self, skip_special_tokens=skip_special_tokens) if decoder.runs else None
-    return DecodeStreams(StreamBatch(decoder, skip_special_tokens, number, make))
+    make = partial(decode_stream, self, skip_special_tokens=skip_special_tokens, errors=errors)
+    own = replaces_faults(errors) and not decoder.runs
+    return DecodeStreams(StreamBatch(decoder, skip_special_tokens, number, None if own else make))
 
 
 class DecodeStreams:
@@ -74,8 +78,9 @@ class DecodeStreams:
 
         Without `slots`, `ids` has an id for each stream, and -1 adds nothing. With `slots`, id i goes to stream
         `slots[i]`; a slot may occur several times. A stream that has met a stop string takes no further ids. Raises
-        `UnknownIdError` with the index, and `ArgumentError`; then no id has been taken. For a model of characters it
-        may raise `DecodeError` as a `DecodeStream` does; then the ids before that of the stream have been taken.
+        `UnknownIdError` with the index, and `ArgumentError`; then no id has been taken. Ids of tokens never raise under
+        errors="replace". With "strict" it raises `DecodeError` after all ids have been taken: its `texts` are the list
+        for all streams, and the streams of its `slots` take no more ids until `begin` or `finish`.
         """
         given = _numbers(ids, "ids")
         places = None if slots is None else _numbers(slots, "slots")
@@ -99,7 +104,10 @@ class DecodeStreams:
             self._streams.begin(self._slot(slot), stops)
 
     def finish(self, slot: int) -> str:
-        """The rest of a stream, which is empty then: text held back, and U+FFFD for a character that is not whole."""
+        """The rest of a stream, which is empty then: text held back, and U+FFFD for a character that is not whole.
+
+        Raises `DecodeError` for such a character with errors="strict"; its `texts` has the rest before it.
+        """
         with self._alone:
             return self._streams.finish(self._slot(slot))
 

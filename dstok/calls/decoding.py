@@ -104,11 +104,23 @@ def decode_lists(
     return data, sizes, repaired
 
 
-def decode_stream(self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace") -> DecodeStream:
-    """A stream that decodes ids as they come. Keywords as `decode`."""
+def decode_stream(
+    self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace", whole_runs: bool = False,
+) -> DecodeStream:
+    """A stream that decodes ids as they come. Keywords as `decode`. Its texts, joined, are `decode`'s, but in one case.
+
+    In models with tokens such as `<0xE4>`, a run of these may break after characters of it were given. They stay, and
+    each later byte of the run becomes U+FFFD; `decode` has U+FFFD for all bytes of the run. With `whole_runs` a run
+    goes out when it ends, so that nothing differs.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").decode_stream().feed([19923, 2058])
+    'Hello world'
+    """
     replaces_faults(errors)
-    kind = RunDecodeStream if self._decoder.runs else DecodeStream
-    return kind(self._decoder, skip_special_tokens, errors)
+    if self._decoder.runs:
+        return RunDecodeStream(self._decoder, skip_special_tokens, errors, whole_runs)
+    return DecodeStream(self._decoder, skip_special_tokens, errors)
 
 
 def id_to_token(self: Parts, id: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from dstok.base.numbers import MANY
 from dstok.base.texts import lone_surrogate
 from dstok.calls.ends import Ends
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
@@ -44,8 +45,10 @@ class Fitting:
                 start = covered  # the overlap leaves no room for the next character: go on without it
                 continue
             if end == start:
-                raise ArgumentError(f"expected max_tokens that the character at code point {start} fits, "
-                                    f"found {room} ids for text", "max_tokens")
+                needed = self._count(text, start, start + 1, MANY)
+                raise ArgumentError(f"expected max_tokens to be at least {needed - room} more, as the character "
+                                    f"{text[start]!r} at code point {start} has {needed} ids, found room for {room}",
+                                    "max_tokens")
             yield start, end
             covered = end
             start = max(self._start_before(ahead, start, end, overlap), start + 1) if overlap else end

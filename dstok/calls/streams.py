@@ -1,8 +1,8 @@
 """Streams: text comes in parts, and ids go out as soon as they are sure; or ids come, and text goes out.
 
 In: parts of a text; ids. Out: ids that no later text changes; text that no later id changes.
-Invariant: one call on the whole input gives the outputs, joined. Memory is bounded by the longest piece or
-added token. Time is linear in the input.
+Invariant: one call on the whole input gives the outputs, joined; but text that a `RunDecodeStream` has given stays
+given. Memory is bounded by the longest piece or added token. Time is linear in the input.
 """
 
 from __future__ import annotations
@@ -149,6 +149,9 @@ class DecodeStream(Separate):
     may not share the stream. `copy` (`copy.copy`, `copy.deepcopy`) gives a second stream that goes on by itself.
     Pickling raises `PickleError`.
 
+    No ids of tokens raise, unless `errors` is "strict": then bytes that are not UTF-8 raise `DecodeError`, and the
+    stream raises it again at each later call.
+
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
     >>> stream = tok.decode_stream()
@@ -160,7 +163,8 @@ class DecodeStream(Separate):
         self._tokens, self._skip_special = decoder, skip_special_tokens
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._count = 0  # ids fed before
-        self._open = False  # whether the last character still lacks bytes
+        self._open = False  # whether the last character still lacks bytes, or the stream is at its end
+        self._error = ""  # why no more ids are taken
         self._finished = False
 
     def feed(self, ids: int | Iterable[int]) -> str:
@@ -172,27 +176,35 @@ class DecodeStream(Separate):
         except UnknownIdError as error:
             raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
         self._count += len(given)
-        if isinstance(found, str) and not (self._open or self._finished):
+        if isinstance(found, str) and not self._open:
             return found
-        return self._text(found.encode() if isinstance(found, str) else found, False)
+        return self._advance(found.encode() if isinstance(found, str) else found, False)
+
+    def finish(self) -> str:
+        """The rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
+        text = self._advance(b"", True)
+        self._finished = self._open = True
+        return text
+
+    def _advance(self, data: bytes, final: bool) -> str:
+        if self._finished:
+            raise StreamError("the stream is finished")
+        if not self._error:
+            try:
+                return self._text(data, final)
+            except UnicodeDecodeError as error:
+                self._open, self._error = True, (
+                    f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} in the last of "
+                    f"{self._count} ids, or before")
+        raise DecodeError(self._error)
+
+    # How tokens are read
 
     def _take(self, ids: Any) -> str | bytes:
         return self._tokens.text(ids, self._skip_special)
 
-    def finish(self) -> str:
-        """The rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
-        text = self._text(b"", True)
-        self._finished = True
-        return text
-
     def _text(self, data: bytes, final: bool) -> str:
-        if self._finished:
-            raise StreamError("the stream is finished")
-        try:
-            text = self._decoder.decode(data, final)
-        except UnicodeDecodeError as error:
-            raise DecodeError(f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} "
-                              f"in the last of {self._count} ids, or before") from None
+        text = self._decoder.decode(data, final)
         self._open = bool(self._decoder.getstate()[0])
         return text
 
@@ -200,25 +212,21 @@ class DecodeStream(Separate):
 class RunDecodeStream(DecodeStream):
     r"""A `DecodeStream` of a model of characters: a run of byte tokens is UTF-8, or each of its bytes is U+FFFD.
 
-    A character goes out once all its bytes are there. If the run then proves not to be UTF-8, `decode` would give
-    U+FFFD for this character, too: `DecodeError`, from then on. An open run keeps at most three bytes.
+    A character goes out once all its bytes are there, and an open run keeps at most three bytes. If the run then
+    proves not to be UTF-8, `decode` would give U+FFFD for this character, too; here all bytes after it become U+FFFD.
+    With `whole_runs` a run goes out at its end, so there is no such difference.
     """
 
-    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors) -> None:
+    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors, whole_runs: bool) -> None:
         super().__init__(decoder, skip_special_tokens, errors)
-        self._strict, self._strips = errors == "strict", decoder.strip
-        self._run = b""  # bytes of the open run that have not gone out
-        self._begun = self._broken = False  # has text of the open run gone out; is the run not UTF-8
-        self._error: DecodeError | None = None
+        self._strict, self._strips, self._whole = errors == "strict", decoder.strip, whole_runs
+        self._run = bytearray()  # bytes of the open run that have not gone out
+        self._broken = False  # is the open run not UTF-8
 
     def _take(self, ids: Any) -> bytes:
         return self._tokens.marked(ids, self._skip_special)
 
     def _text(self, data: bytes, final: bool) -> str:
-        if self._finished:
-            raise StreamError("the stream is finished")
-        if self._error is not None:
-            raise DecodeError(str(self._error))
         text, *tokens = data.split(BYTE_MARK)
         made, run = [], bytearray()
         if text:
@@ -226,28 +234,28 @@ class RunDecodeStream(DecodeStream):
         for token in tokens:  # a byte, and the text up to the next one
             run.append(token[0])
             if len(token) > 1:
-                made += [self._of_run(bytes(run), True), self._stripped(token[1:].decode())]
+                made += [self._of_run(run, True), self._stripped(token[1:].decode())]
                 run.clear()
-        return "".join([*made, self._of_run(bytes(run), final)])
+        return "".join([*made, self._of_run(run, final)])
 
-    def _of_run(self, more: bytes, closed: bool) -> str:
+    def _of_run(self, more: bytes | bytearray, closed: bool) -> str:
         """The text that more bytes of the open run make sure. A run that is closed here gets no further byte."""
-        data = self._run + more
-        text, used = "\ufffd" * len(data), len(data)
-        try:
-            text, used = (text, used) if self._broken else codecs.utf_8_decode(data, "strict", closed)
-        except UnicodeDecodeError as error:
-            if self._strict or self._begun:
-                self._error = self._refused(data[error.start])
-                raise self._error from None
-            self._broken = True
-        if closed or not (text == " " and self._strips):  # this space is none yet: the run may still break
-            text, self._run = self._stripped(text), data[used:]
-            self._begun = (self._begun or bool(text)) and not closed
-            self._broken = self._broken and not closed
-            return text
-        self._run = data
-        return ""
+        self._run += more
+        if self._whole and not closed:
+            return ""
+        text, used = "\ufffd" * len(self._run), len(self._run)
+        if not self._broken:
+            try:
+                text, used = codecs.utf_8_decode(self._run, "strict", closed)
+            except UnicodeDecodeError:
+                if self._strict:
+                    raise
+                self._broken = True
+        if text == " " and self._strips and not closed:
+            return ""  # this space is none yet: the run may still break
+        del self._run[:used]
+        self._broken = self._broken and not closed
+        return self._stripped(text)
 
     def _stripped(self, text: str) -> str:
         """The text without the space that decoding drops at the start."""
@@ -255,11 +263,6 @@ class RunDecodeStream(DecodeStream):
             self._strips = False
             return text.removeprefix(" ")
         return text
-
-    def _refused(self, byte: int) -> DecodeError:
-        given = ", whose text was given before" if self._begun else ""
-        return DecodeError(f"expected a run of byte tokens that is UTF-8{given}, found byte 0x{byte:02x} in the last "
-                           f"of {self._count} ids, or before")
 
 
 def _as_numpy(ids: array[int]) -> npt.NDArray[np.uint32]:

@@ -96,7 +96,7 @@ def _write_records(arguments: Namespace, tokenizer: Tokenizer, source: Source, o
 
 def _text(arguments: Namespace, tokenizer: Tokenizer, name: str, groups: Iterable[list[int]]) -> Iterator[bytes]:
     """The text of all ids of an input, in UTF-8."""
-    stream = tokenizer.decode_stream(errors=arguments.errors)
+    stream = tokenizer.decode_stream(errors=arguments.errors, whole_runs=True)
     for ids in groups:
         with about_input(name):
             yield stream.feed(ids).encode()

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.keywords import hinting
 from dstok.errors import ArgumentError
 from dstok.files.inputs import json_kind
 
@@ -67,6 +68,7 @@ class CorpusSettings:
     shard_bytes: int = 0
     largest: int = LARGEST
 
+    @hinting
     def resolved(self, tokenizer: Tokenizer) -> CorpusSettings:
         """These settings with every open value filled in for `tokenizer`. Raises `ArgumentError`.
 
@@ -112,6 +114,7 @@ class CorpusSettings:
         return values | {"special": list(self.special)} if isinstance(self.special, tuple) else values
 
     @classmethod
+    @hinting
     def from_json(cls, values: dict[str, Any]) -> CorpusSettings:
         """The settings from the result of `as_json`. Raises `ValueError`."""
         if values.keys() != {field.name for field in fields(cls)}:

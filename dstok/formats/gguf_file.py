@@ -15,6 +15,7 @@ tests/formats/test_gguf.py compares this reader with its reader.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from typing import Any, NoReturn
 
@@ -46,7 +47,7 @@ def read_gguf(path: StrPath) -> dict[str, Any]:
 
     Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
     """
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:

@@ -99,7 +99,7 @@ def contents(path: StrPath) -> bytes:
 
     A folder from elsewhere may hold a link to a device that has no end.
     """
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise TokenizerFileError(f"expected a file, found a device: {os.fspath(path)!r}")

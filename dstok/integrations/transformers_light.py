@@ -19,6 +19,7 @@ import tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import BatchEncoding
 
+from dstok.base.keywords import hinting
 from dstok.base.paths import StrPath
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.added_token import AddedToken
@@ -38,6 +39,7 @@ SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token
                   "additional_special_tokens", "extra_special_tokens")
 
 
+@hinting
 def load(path: StrPath) -> Light:
     """The light tokenizer of a folder, or of a tokenizer.json. Raises the errors of `dstok.load` for such a file.
 

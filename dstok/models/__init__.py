@@ -13,6 +13,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.keywords import hinting
 from dstok.formats.columns import joined, unpack_added
 from dstok.models.names import ALIASES, find
 from dstok.tables.flat import Tables, tables_from_image
@@ -66,6 +67,7 @@ def models() -> tuple[str, ...]:
     return tuple(model.name for model in known)
 
 
+@hinting
 def model_info(name: str) -> ModelInfo:
     """The data of the model with this name or alias: its vocabulary's size, source, licence, other names.
 

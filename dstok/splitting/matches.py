@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from dstok.base.lazy import lazy
 from dstok.base.texts import Errors, Text
 from dstok.core.run._offsets import in_characters
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, PickleError
 from dstok.splitting.matcher import Matcher
 from dstok.splitting.texts import Unit, readable
 
@@ -82,8 +83,18 @@ class Match:
         return {name: self._text(name, default) for name in self._searched.matcher.names if name is not None}
 
     def expand(self, template: str | bytes) -> Any:
-        r"""The template of `Splitter.sub`, filled with the groups of this match."""
+        r"""The template of `Splitter.sub`, filled with the groups of this match. Raises `ArgumentError` as `sub`."""
         return Replacement(template, self._searched).of(self)
+
+    def __copy__(self) -> Match:
+        return self  # it never changes
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Match:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise PickleError("expected what pickles, found a Match, which holds its whole text: pickle what you need of "
+                          "it, such as its groups and spans")
 
     def __repr__(self) -> str:
         return f"<Match span={self._span}, group={self._text(0)!r}>"
@@ -118,9 +129,9 @@ class Searched:
         self.converts = characters and not isinstance(self.data, str)  # places in bytes to places in characters
         self._letters: Any = None
 
-    @property
+    @lazy
     def utf8(self) -> bytes:
-        """The text as UTF-8."""
+        """The text as UTF-8, made once: each match of groups reads it."""
         return self.data.encode() if isinstance(self.data, str) else self.data
 
     def part(self, start: int, end: int) -> str | bytes:
@@ -190,12 +201,14 @@ class Searched:
 class Replacement:
     r"""A template of `sub`: text with `\1`, `\g<1>`, `\g<name>`, and the escapes of Python's templates."""
 
-    def __init__(self, template: str | bytes, searched: Searched) -> None:
+    def __init__(self, template: str | bytes, searched: Searched, orelse: str = "") -> None:
+        kind = str if searched.is_str else bytes
+        if not isinstance(template, kind):
+            raise ArgumentError(f"expected {orelse}a template of type {kind.__name__}, as the text is, found "
+                                f"{type(template).__name__}", "replacement")
         text = template.decode("utf-8", "surrogateescape") if isinstance(template, bytes) else template
         self._parts: list[str | bytes | int] = []
-        self._bytes, at = isinstance(template, bytes), 0
-        if not isinstance(text, str):
-            raise ArgumentError(f"expected a template or a function, found {type(template).__name__}", "replacement")
+        self._bytes, at = kind is bytes, 0
         for escape in _TEMPLATE.finditer(text):
             self._add(text[at : escape.start()])
             self._escape(escape, searched.matcher)

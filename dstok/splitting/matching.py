@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from dstok.base.keywords import hinting
 from dstok.base.lazy import lazy
 from dstok.base.texts import Errors, Text
 from dstok.core.run._span_pass import SpanPass
@@ -92,6 +93,7 @@ class Matching:
         """
         return Searched(self._matcher, text, errors, unit).first(True)
 
+    @hinting
     def sub(
         self, replacement: T | Callable[[Match], T], text: T, count: int = 0, *, errors: Errors = "strict",
     ) -> T:
@@ -108,6 +110,7 @@ class Matching:
         """
         return self.subn(replacement, text, count, errors=errors)[0]
 
+    @hinting
     def subn(
         self, replacement: T | Callable[[Match], T], text: T, count: int = 0, *, errors: Errors = "strict",
     ) -> tuple[T, int]:
@@ -120,7 +123,7 @@ class Matching:
         if not isinstance(count, int) or count < 0:
             raise ArgumentError(f"expected a count of at least 0, found {count!r}", "count")
         searched = Searched(self._matcher, text, errors)
-        make = replacement if callable(replacement) else Replacement(replacement, searched).of
+        make = replacement if callable(replacement) else Replacement(replacement, searched, "a function or ").of
         return searched.replaced(make, count)
 
     def count_matches(self, text: Text, *, errors: Errors = "strict") -> int:
@@ -133,6 +136,7 @@ class Matching:
         """
         return self._matcher.count(Searched(self._matcher, text, errors).data)
 
+    @hinting
     def scan(
         self, text: Text, function: Callable[[int, int], object], *, unit: Unit | None = None,
         errors: Errors = "strict",

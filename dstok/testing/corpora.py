@@ -6,6 +6,7 @@ Invariant: nothing is changed or left out; an unavailable source is a `Candidate
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 
 from dstok.base.faults import reason
@@ -20,7 +21,7 @@ def documents(files: Iterable[str]) -> Iterator[str]:
     """The texts of files, in parts of whole lines. Raises `CandidateError` for an unreadable file."""
     for path in files:
         try:
-            with open(path, encoding="utf-8", newline="") as file:
+            with open(os.fspath(path), encoding="utf-8", newline="") as file:
                 while lines := file.readlines(DOCUMENT):
                     yield "".join(lines)
         except (OSError, UnicodeDecodeError) as error:

@@ -15,6 +15,7 @@ from itertools import chain, count
 from typing import Any
 
 from dstok.base.faults import reason
+from dstok.base.keywords import hinting
 from dstok.errors import ArgumentError
 from dstok.loading import load
 from dstok.models import models_and_faults
@@ -48,6 +49,7 @@ TURN = 0.5  # least seconds for a check, however small its share, as long as oth
 SUPER_LINEAR = "super-linear time"
 
 
+@hinting
 def verify(
     candidate: Any, reference: Any = None, *, model: str | Tokenizer = "deepseek-v3", files: Iterable[str] = (),
     seconds: float = 60.0, checks: Iterable[str] | None = None, tokenizer_json: str | None = None,

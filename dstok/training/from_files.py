@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from dstok.base.faults import file_faults
+from dstok.base.keywords import hinting
 from dstok.base.paths import StrPath
 from dstok.counts.file import CountsFile
 from dstok.errors import ArgumentError, FileError, TextError
@@ -32,6 +33,7 @@ __all__ = ["train"]
 _LIST = 1 << 16  # bytes of the lines that are read at once
 
 
+@hinting
 def train(
     files: Sequence[StrPath], trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
     threads: int = 1, memory: int = 1 << 30, folder: StrPath | None = None, progress: Progress | None = None,
@@ -115,7 +117,7 @@ class _Lines:
         size = 0
         for path, status in self.files:
             self.path, self.line, self.number, size = path, 1, self.number + size, 0
-            with file_faults(path), open(path, "rb", buffering=1 << 20) as file:
+            with file_faults(path), open(os.fspath(path), "rb", buffering=1 << 20) as file:
                 while lines := file.readlines(_LIST):
                     self.line, self.number, size = self.line + size, self.number + size, len(lines)
                     yield lines

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from dstok.base.keywords import hinting
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.properties import binary_properties, binary_property, script, script_extensions, scripts
 from dstok.unicode.sets import general_categories, general_category
@@ -33,6 +34,7 @@ class Change:
     code_points: CodePointSet
 
 
+@hinting
 def difference(one: str, other: str) -> tuple[Change, ...]:
     """The changes between two Unicode versions: categories first, then scripts, extensions, binary properties.
 

@@ -20,6 +20,7 @@ from importlib import import_module
 from itertools import accumulate
 from types import ModuleType
 
+from dstok.base.keywords import hinting
 from dstok.errors import ArgumentError, DstokError, UnsupportedError
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
 
@@ -64,6 +65,7 @@ def versions() -> tuple[str, ...]:
     return _VERSIONS
 
 
+@hinting
 def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     """The two-letter general category of a code point.
 
@@ -80,6 +82,7 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     return categories[bisect_right(starts, code_point) - 1]
 
 
+@hinting
 def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The two-letter names of the general categories.
 
@@ -92,6 +95,7 @@ def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     return tuple(sorted(name for name in _general_categories(version) if len(name) == 2 and name != "LC"))
 
 
+@hinting
 def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     """A general category by its short name: two letters, one letter for a group, or `LC`.
 
@@ -110,6 +114,7 @@ def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
         raise UnknownPropertyError(f"expected a general category such as L or Lu, found {name!r}") from None
 
 
+@hinting
 def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property White_Space, which upstream's `\s` matches.
 
@@ -122,6 +127,7 @@ def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
     return _binary_property("WHITE_SPACE", version)
 
 
+@hinting
 def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property Alphabetic: letters, letter numbers and Other_Alphabetic.
 
@@ -134,6 +140,7 @@ def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
     return _binary_property("ALPHABETIC", version)
 
 
+@hinting
 def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The set that upstream's `\d` matches, inside and outside brackets: the category Nd.
 
@@ -146,6 +153,7 @@ def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
     return general_category("Nd", version)
 
 
+@hinting
 def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePointSet:
     r"""The set that upstream's `\w` matches: Alphabetic, M, Nd and Pc, and six code points of Latin-1.
 
@@ -161,6 +169,7 @@ def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePoint
     return _word(version, in_class)
 
 
+@hinting
 def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The set that upstream's `\p{name}` matches.
 
@@ -186,6 +195,7 @@ def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
         ) from None
 
 
+@hinting
 def checksum(version: str = DEFAULT_VERSION) -> str:
     """The sha256, in hexadecimal, of the two-letter categories of all code points in a row.
 

@@ -17,7 +17,7 @@ from text_strategies import PARTIAL, special_texts, texts
 
 import dstok
 from dstok.core.run._decode import Decoder
-from dstok.errors import ArgumentError, PickleError, UnknownIdError
+from dstok.errors import ArgumentError, DecodeError, PickleError, UnknownIdError
 
 ADDED = list(TOK.special_tokens.values())
 KNOWN = [id for id in range(TOK.vocab_size) if TOK._decoder.has(id)]
@@ -135,6 +135,26 @@ def test_errors_take_no_id() -> None:
     assert "".join(streams.step(partial[1:], [0] * len(partial[1:]))) == "\N{LLAMA}"
 
 
+def test_strict_streams_fail_alone() -> None:
+    """The others have their text, and the stream at fault takes no more until it is begun anew."""
+    other = TOK.encode("\N{LLAMA}")
+    half = other[0]
+    streams = TOK.decode_streams(3, errors="strict")
+    streams.begin(1, stop="Hey")
+    assert streams.step([half, TOK.token_to_id("He"), other[0]]) == ["", "", ""]
+    with pytest.raises(DecodeError, match="^slot 0: expected ids of whole characters, found byte 0x[0-9a-f]+ in the last") as error:
+        streams.step([19923, 19923, other[1]])
+    assert (error.value.texts, error.value.slots) == (["", "HeHello", ""], [0])
+    assert [pickle.loads(pickle.dumps(error.value)).slots, streams.is_stopped(0)] == [[0], False]
+    assert streams.step([19923, -1, other[2]])[0] == ""
+    assert streams.finish(0) == "" and streams.step([19923], [0]) == ["Hello"]
+    streams.begin(1, stop="He")
+    assert streams.step([TOK.token_to_id("H"), half], [1, 1]) == ["", ""]
+    with pytest.raises(DecodeError, match="slot 1: ") as error:
+        streams.finish(1)
+    assert (error.value.texts, error.value.slots, streams.finish(1)) == (["H"], [1], "")
+
+
 def test_bad_arguments() -> None:
     streams = TOK.decode_streams(2)
     for slot in (-1, 2, "a"):
@@ -151,5 +171,7 @@ def test_bad_arguments() -> None:
     for do in (pickle.dumps, copy):
         with pytest.raises(PickleError, match="make another one from its tokenizer"):
             do(streams)
+    with pytest.raises(ArgumentError, match='"strict" or "replace", found 5'):
+        TOK.decode_streams(1, errors=5)  # type: ignore[arg-type]
     assert TOK.decode_streams(0).step([]) == []
     assert len(streams) == 2

@@ -52,30 +52,41 @@ def test_healing(strips: bool, text: str, more: str) -> None:
     assert tok.decode_bytes(ids) + tail == tok.decode_bytes(tok.encode(text))
 
 
+@pytest.mark.parametrize("errors", ["replace", "strict"])
 @pytest.mark.parametrize("strips", [False, True])
 @examples(200)
 @given(st.lists(ids_of, min_size=1, max_size=3))
 @example([[2, 196]])
-def test_streams_of_a_batch(strips: bool, lists: list[list[int]]) -> None:
+@example([[2 + 0xC3, 2 + 0xA9, 2 + 0xFF, 2 + 0x41], [2 + 0xFF, 2], [6, 7, 8, 9, 10]])
+def test_streams_of_a_batch(strips: bool, errors: Any, lists: list[list[int]]) -> None:
+    """Each is a stream of its own; with "strict" one that fails takes nothing from the others, and no more ids."""
     tok = model(strips)
-    streams, single = tok.decode_streams(len(lists)), [tok.decode_stream() for _ in lists]
+    streams, single = tok.decode_streams(len(lists), errors=errors), [tok.decode_stream(errors=errors) for _ in lists]
+    failed = set[int]()
     for step in range(max(map(len, lists))):
         ids = [row[step] if step < len(row) else -1 for row in lists]
-        try:
-            expected = ["" if id == -1 else one.feed(id) for one, id in zip(single, ids)]
-        except DecodeError:
-            with pytest.raises(DecodeError):
-                streams.step(ids)
-            return
-        assert streams.step(ids) == expected
+        expected, now = [], list[int]()
+        for slot, id in enumerate(ids):
+            text = ""
+            try:
+                text = "" if id == -1 or slot in failed else single[slot].feed(id)
+            except DecodeError:
+                now.append(slot)
+            expected.append(text)
+        assert (expected, now) == outcome(streams.step, ids)
+        failed.update(now)
     for slot, one in enumerate(single):
-        try:
-            expected = [one.finish()]
-        except DecodeError:
-            with pytest.raises(DecodeError):
-                streams.finish(slot)
-            return
-        assert streams.finish(slot) == expected[0]
+        rest, faults = ("", []) if slot in failed else outcome(one.finish)
+        assert outcome(streams.finish, slot) == (([""], [slot]) if faults else (rest, []))
+        assert streams.step([2 + 0x41], [slot]) == ["A"]  # the slot is free
+
+
+def outcome(call: Any, *given: Any) -> tuple[Any, list[int]]:
+    """What a call gives, also beside an error, and the slots that fail."""
+    try:
+        return call(*given), []
+    except DecodeError as error:
+        return [*error.texts], [*error.slots] or [-1]
 
 
 def test_stop_strings() -> None:

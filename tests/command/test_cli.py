@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from character_models import character_json
 from cli_process import FORMATS, MANY, TEXT, TEXTS, USER, fails, file, json_lines, ok, run, tiny_model
 from shares import SEED, seeds
 from zstd_frames import zstd_frame
@@ -130,6 +131,16 @@ def test_decode_of_unfinished_characters(tok: dstok.Tokenizer) -> None:
     assert ok("decode", stdin=first) == data.decode("utf-8", "replace").encode() != data
     assert ok("decode", "--errors", "bytes", stdin=first) == data
     assert "in the last of 2 ids" in fails("decode", "--errors", "strict", stdin=b"19923 " + first)
+
+
+def test_decode_of_a_run_over_two_blocks() -> None:
+    """A run of byte tokens that breaks after the first block is U+FFFD wholly: the text is that of one call."""
+    Path("characters.json").write_text(json.dumps(character_json()))
+    ids = [2 + byte for byte in b"A" * ((1 << 18) - 1) + "é!".encode()]
+    for tail in ([], [2 + 0xFF]):
+        np.array([*ids, *tail], np.uint32).tofile("run.u32")
+        found = ok("decode", "-m", "characters.json", "--format", "u32", "run.u32").decode()
+        assert found == dstok.load("characters.json").decode([*ids, *tail])
 
 
 @pytest.mark.parametrize(("data", "words"), [

@@ -102,6 +102,17 @@ def test_matrix_of_a_model_of_characters(change: Change, words: str, tmp_path: P
         dstok.Tokenizer.from_image(tmp_path / "x")
 
 
+def test_tokens_of_a_model_of_characters_are_text(tmp_path: Path) -> None:
+    """All but byte tokens; decoding and the vocabulary rely on it."""
+    dstok.Tokenizer.from_str(json.dumps(character_json())).to_image(tmp_path / "x")
+    parts = Parts(tmp_path / "x")
+    at = bytes(parts.sections["blob"]).index("é".encode())
+    parts.words("blob", at, 0xFF, kind="B")
+    parts.write(tmp_path / "x")
+    with pytest.raises(ImageError, match=r"expected tokens that are text, found b'\\xff\\xa9' at id [0-9]+"):
+        dstok.Tokenizer.from_image(tmp_path / "x")
+
+
 def test_ranks_that_do_not_rise(tmp_path: Path) -> None:
     """A model whose merges are not monotone cannot say that they are."""
     dstok.Tokenizer.from_str(MODELS["not monotone"]).to_image(tmp_path / "x")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
+from collections.abc import Callable
+from copy import copy, deepcopy
 from typing import Any
 
 import pytest
@@ -13,9 +17,11 @@ from regex_patterns import judge_of_matches, matches_by
 from upstream import upstream_pieces
 
 from dstok import DstokError, Split, Splitter, TextError, UnsupportedError
-from dstok.errors import ArgumentError, GroupError
+from dstok.errors import ArgumentError, GroupError, PickleError
 from dstok.pattern.ast import is_nullable
 from dstok.pattern.syntax import parse
+from dstok.splitting.matches import Match
+from dstok.splitting.matching import Matching
 from dstok.testing.patterns import patterns, texts
 
 
@@ -106,6 +112,60 @@ def test_a_large_text_is_read_in_blocks() -> None:
     assert next(Splitter(r"\w+").finditer(text)).group() == "ab"
 
 
+def of(text: str | bytes, template: str) -> Any:
+    return template if isinstance(text, str) else template.encode()
+
+
+def each(ask: Callable[[Any, Any], Any]) -> Callable[[Splitter, Any], Any]:
+    """What one call of a match gives, for each match of a text."""
+    return lambda splitter, text: [ask(match, text) for match in splitter.finditer(text)]
+
+
+CALLS: dict[str, Callable[[Any, Any], Any]] = {
+    "findall": lambda s, text: s.findall(text), "finditer": lambda s, text: [*s.finditer(text)],
+    "search": lambda s, text: s.search(text).groups(), "match": lambda s, text: s.match(text).groups(),
+    "fullmatch": lambda s, text: s.fullmatch(text), "count_matches": lambda s, text: s.count_matches(text),
+    "sub": lambda s, text: s.sub(of(text, r"<\1\g<b>>"), text), "scan": lambda s, text: s.scan(text, lambda *_: None),
+    "subn": lambda s, text: s.subn(lambda match: match.expand(match.group()), text),
+    "group": each(lambda m, _: m.group(1, "b")), "__getitem__": each(lambda m, _: m["b"]), "__repr__": each(lambda m, _: repr(m)),
+    "groups": each(lambda m, _: m.groups()), "groupdict": each(lambda m, _: m.groupdict()),
+    "span": each(lambda m, _: (m.span(), m.span(1))), "start": each(lambda m, _: m.start(2)), "end": each(lambda m, _: m.end(1)),
+    "expand": each(lambda m, text: m.expand(of(text, r"\2\n\g<b>"))), "byte_span": each(lambda m, _: m.byte_span)}
+
+
+def looked_at(call: Callable[[Any, Any], Any], splitter: Splitter, text: str | bytes) -> int:
+    """The work of a call: the lengths of all texts that a method of C is called on, and of those read for oracles."""
+    total = 0
+
+    def note(_: Any, event: str, called: Any) -> None:
+        nonlocal total
+        if event == "c_call":
+            owner = getattr(called, "__self__", None)
+            total += len(owner) if isinstance(owner, str | bytes | memoryview) else 0
+            total += len(text) if called.__name__ == "letters" else 0
+
+    sys.setprofile(note)
+    try:
+        call(splitter, text)
+    finally:
+        sys.setprofile(None)
+    return total
+
+
+@pytest.mark.parametrize("pattern", [r"(?<a>\w)(?<b>\w)?", r"(?<a>.)(?=c?)(?<b>b)|", r"(?<a>\w)(?<b>c|(?!\w))?"])
+@pytest.mark.parametrize("name", CALLS)
+def test_every_call_is_linear(name: str, pattern: str) -> None:
+    splitter = Splitter(pattern)
+    for run in ("ab ", "éb ", b"ab ", "éb ".encode()):
+        less, more = (looked_at(CALLS[name], splitter, run * count) for count in (500, 2_000))
+        assert more <= 4.2 * less + 1000
+
+
+def test_each_public_call_is_among_them() -> None:
+    public = {name for each in (Matching, Match) for name in vars(each) if not name.startswith("_")}
+    assert public == {name for name in CALLS if not name.startswith("_")}
+
+
 def test_groups_of_a_very_long_match_are_refused() -> None:
     match: Any = Splitter("(a|b)+").search("ab" * 12_000_000)
     assert match.span() == (0, 24_000_000)
@@ -157,9 +217,21 @@ def test_wrong_arguments_are_errors_of_dstok() -> None:
         splitter.finditer("a", unit="words")
     with pytest.raises(TextError, match="offset 1"):
         splitter.finditer(b"a\xff")
+    for text, template, found in (("a", b"x", "bytes"), (b"a", "x", "str"), ("b", b"x", "bytes"), ("a", None, "NoneType")):
+        with pytest.raises(ArgumentError, match=f"expected (a function or )?a template of type .*, found {found}"):
+            splitter.sub(template, text)
+        with pytest.raises(ArgumentError, match=f"expected a template of type .*, as the text is, found {found}"):
+            splitter.search(text.replace(*("ba" if isinstance(text, str) else (b"b", b"a")))).expand(template)
     assert splitter.sub("b", b"a\xff".decode("latin-1")) == "bÿ"
     assert splitter.sub(b"b", b"a\xff", errors="replace") == "b�".encode()
     assert splitter.sub("b", "a\ud800", errors="replace") == "b�"
+
+
+def test_a_match_is_its_own_copy_and_does_not_pickle() -> None:
+    match = Splitter("(a)").search("a")
+    assert copy(match) is deepcopy(match) is match
+    with pytest.raises(PickleError, match="found a Match, which holds its whole text: pickle what you need of it"):
+        pickle.dumps(match)
 
 
 def test_templates_are_those_of_python() -> None:

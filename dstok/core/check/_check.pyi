@@ -12,6 +12,9 @@ def check_edges(edges: Buffer, ascii: Buffer, symbols: int) -> None:
     """The automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies."""
 
 def check_windows(tables: Buffer) -> None: ...
+def check_texts(starts: memoryview, blob: Buffer, byte_ids: set[int]) -> None:
+    """The tokens of a model of characters, but for those of bytes, are UTF-8: their spellings and texts rely on it."""
+
 def check_tokens(starts: Buffer, blob: int, byte_ids: list[int]) -> None:
     """The vocabulary: `starts` rise from 0 to the length of the blob, and each of the 256 `byte_ids` has one byte."""
 

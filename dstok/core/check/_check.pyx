@@ -17,7 +17,9 @@ from dstok.core.find._finder cimport (
     CharacterFinder, matrix_apart, matrix_ascii,
     WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
 )
+from dstok.core.simd._level cimport chosen
 from dstok.core.text._forms cimport BOUNDARY, HANGUL, TROUBLED
+from dstok.core.text._utf8 cimport find_invalid
 from dstok.core.split._scan cimport DEAD, FINAL, KEEP, MOVE, OPERATION, ROW, ROWS, SET_0, SET_1, START
 
 cdef enum:
@@ -134,6 +136,15 @@ def check_tokens(starts, Py_ssize_t blob, list byte_ids):
     for i in byte_ids:
         if not 0 <= i < size or s[i + 1] - s[i] != 1:
             raise ValueError(f"expected the id of a byte, found {i}")
+
+
+def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids):
+    """The tokens of a model of characters, but for those of bytes, are UTF-8: their spellings and texts rely on it."""
+    cdef Py_ssize_t i
+    for i in range(starts.shape[0] - 1):
+        if starts[i] < starts[i + 1] and find_invalid(&blob[starts[i]], starts[i + 1] - starts[i], chosen()) >= 0 and (
+                i not in byte_ids):
+            raise ValueError(f"expected tokens that are text, found {bytes(blob[starts[i]:starts[i + 1]])!r} at id {i}")
 
 
 def check_merges(BPE bpe not None, merges):

@@ -38,6 +38,9 @@ cdef class SpanPass:
     def __cinit__(self, Finder finder not None):
         self.finder, self.pool, self.level = finder, Pool(), chosen()
 
+    def __copy__(self):
+        return self  # it never changes
+
     def way(self):
         """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
         return self.finder.way()

@@ -17,7 +17,7 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
-from dstok.errors import ArgumentError, UnknownIdError
+from dstok.errors import ArgumentError, DecodeError, UnknownIdError
 
 cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
@@ -28,6 +28,8 @@ cdef extern from "Python.h":
 
 cdef enum:
     WAITING = 4  # room for the bytes of a character that is not whole: three at most
+    STOPPED = 1  # the stream has met a stop string
+    FAILED = 2   # its ids are no text, in the sense of errors="strict"
 
 cdef str NOTHING = ""
 
@@ -99,7 +101,8 @@ cdef class StopSearch:
 cdef class StreamBatch:
     """`count` streams. `decoder` gives the tokens; those that may be skipped are empty with `skip_special`.
 
-    With `make`, which makes a stream, each has such a stream: for models whose tokens are not text by themselves.
+    With `make`, which makes a stream, each has such a stream: for models whose tokens are not text by themselves, and
+    for errors="strict".
     """
 
     cdef object decoder, make
@@ -108,7 +111,7 @@ cdef class StreamBatch:
     cdef Py_ssize_t size        # ids
     cdef PyObject **tokens      # of each id: its text, or its bytes if they are not whole characters; NULL: not known
     cdef Waiting *waiting
-    cdef uint8_t *over          # whether each stream has met a stop string
+    cdef uint8_t *over          # why each stream takes no more ids, or 0
     cdef uint8_t *slow          # whether its text is not that of its next token alone: it may stop, or bytes wait
     cdef list held, searches, own
 
@@ -138,10 +141,11 @@ cdef class StreamBatch:
     def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots):
         """The text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
 
-        Raises `UnknownIdError` or `ArgumentError`, and has then taken no id.
+        Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; or `DecodeError` for streams that fail,
+        with the texts of all.
         """
         cdef Py_ssize_t i, slot
-        cdef list texts
+        cdef list texts, failed = []
         cdef PyObject *token
         for i in range(ids.shape[0]):
             if slots is not None and not 0 <= slots[i] < self.count:
@@ -153,22 +157,35 @@ cdef class StreamBatch:
             slot = i if slots is None else slots[i]
             token = self.tokens[ids[i]] if ids[i] != -1 else <PyObject *>NOTHING
             if self.slow[slot] or type(<object>token) is not str:
-                text = "" if self.over[slot] else self._add(slot, ids[i], <object>token)
+                text = ""
+                try:
+                    text = "" if self.over[slot] else self._add(slot, ids[i], <object>token)
+                except DecodeError as error:
+                    self.over[slot] = FAILED
+                    failed.append((slot, error))
             else:
                 text = <object>token
             Py_INCREF(text)
             PyList_SET_ITEM(texts, i, text)
+        if failed:
+            raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
         return texts
 
     def finish(self, Py_ssize_t slot):
         """The rest of a stream, which is empty then: U+FFFD for a character that is not whole, and text held back."""
         cdef Waiting *waiting = &self.waiting[slot]
-        text = ""
+        text, error = "", None
         if not self.over[slot]:
             rest = waiting.data[:waiting.size]
-            text = rest.decode("utf-8", "replace") if self.make is None else self.own[slot].finish()
-            text = self._until_stop(slot, text) + self.held[slot]
+            try:
+                text = rest.decode("utf-8", "replace") if self.make is None else self.own[slot].finish()
+            except DecodeError as caught:
+                error = caught
+            text = self._until_stop(slot, text)
+        text += self.held[slot]
         self.begin(slot, ())
+        if error is not None:
+            raise DecodeError(f"slot {slot}: {error}", [text], [slot])
         return text
 
     def begin(self, Py_ssize_t slot, tuple stops not None):
@@ -180,7 +197,7 @@ cdef class StreamBatch:
 
     def is_over(self, Py_ssize_t slot):
         """Whether a stream has met a stop string."""
-        return bool(self.over[slot])
+        return self.over[slot] == STOPPED
 
     cdef int _know(self, int64_t id, Py_ssize_t index) except -1:
         """Makes the token of an id, if it is not known."""
@@ -223,5 +240,5 @@ cdef class StreamBatch:
         keep = length if end >= 0 else (<StopSearch>self.searches[slot]).open()
         given = PyUnicode_GET_LENGTH(whole) - keep
         self.held[slot] = "" if end >= 0 else whole[given:]
-        self.over[slot] = end >= 0
+        self.over[slot] = STOPPED if end >= 0 else 0
         return whole[:given]

@@ -25,6 +25,7 @@ from dstok.core.check._check import (
     check_matrix_classes,
     check_merges,
     check_pairs,
+    check_texts,
     check_tokens,
     check_windows,
 )
@@ -276,6 +277,7 @@ def _check_words(image: Image) -> None:
         for byte, i in enumerate(tables.characters.byte_ids):
             _ask("byte_ids", i == -1 or (0 <= i < len(starts) - 1 and starts[i + 1] - starts[i] == 1
                                          and s["blob"][starts[i]] == byte), f"the id of byte {byte}", i)
+        check_texts(starts, s["blob"], set(tables.characters.byte_ids))
     lost = _lost(d)
     for byte, i in enumerate(d["byte_ids"]):
         _ask("byte_ids", byte in lost or s["blob"][starts[i]] == byte or (

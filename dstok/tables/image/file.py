@@ -14,6 +14,7 @@ them, the header (JSON: description, [name, offset, length] of each section, tok
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,7 +70,7 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
     Raises `OSError`, and `ImageError` if it is no image, of another format number, cut short, or damaged.
     """
     try:
-        with open(path, "rb") as file:
+        with open(os.fspath(path), "rb") as file:
             view = map_file(file)
     except ValueError:
         raise ImageError(f"{path}: expected a dstok image, found an empty file") from None
