@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.arguments import add_command, add_json_and_output, add_model, add_output, add_upstream
-from dstok.cli.errors import complain, visible
-from dstok.cli.models import listed_models, load_model
-from dstok.errors import ModelNotFoundError, ModelPackageError
+from dstok.cli.errors import visible
+from dstok.cli.models import load_model
+from dstok.errors import ModelNotFoundError
 from dstok.files.outputs import write_text
 from dstok.loading import fetched
 
@@ -44,7 +44,7 @@ def add_commands(commands: Commands) -> None:
                          "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")
     parser.add_argument("name", metavar="NAME", help="a model of the Hugging Face hub (org/name), or o200k_base, ...")
     parser.add_argument("--revision", metavar="R", help="a branch, tag or commit of the hub's model (default: main)")
-    add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
+    add_json_and_output(add_command(commands, "models", run_models, "list the built-in models",
                                     "dstok models", "--json also has the source of each, and its hash\n\n"))
 
 
@@ -115,14 +115,12 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
     except ModelNotFoundError:
         pass
-    except ModelPackageError as error:  # the model is from a file whose name a broken package also uses
-        complain(str(error))
     return info
 
 
 def run_models(arguments: Namespace) -> None:
-    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases", "package")
-    models = [{field: getattr(model, field) for field in fields} for model in listed_models()]
+    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases")
+    models = [{field: getattr(dstok.model_info(name), field) for field in fields} for name in dstok.models()]
     if arguments.json:
         write_text(arguments.output, _json(models))
         return
@@ -135,7 +133,7 @@ def _table(models: list[dict[str, Any]]) -> Iterator[str]:
 
     from dstok.base.columns import aligned
 
-    fields = ("name", "vocab_size", "licence", "package")
+    fields = ("name", "vocab_size", "licence")
     head, *lines = aligned([fields, *([str(model[field]) for field in fields] for model in models)])
     yield head
     for model, line in zip(models, lines):

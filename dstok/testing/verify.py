@@ -17,7 +17,7 @@ from typing import Any
 from dstok.base.faults import reason
 from dstok.errors import ArgumentError
 from dstok.loading import load
-from dstok.models import models_and_faults
+from dstok.models import models
 from dstok.models.names import find
 from dstok.testing.adapters import CandidateError
 from dstok.testing.calls import Tally
@@ -98,7 +98,7 @@ def _tokenizer(name: str) -> Tokenizer:
     try:
         return built_in(name) if name == find(name) else load(name)
     except OSError as error:
-        known = ", ".join(model.name for model in models_and_faults()[0])
+        known = ", ".join(models())
         raise CandidateError(f"expected a file or one of {known}, found {name!r}: {reason(error)}") from error
 
 
