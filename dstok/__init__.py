@@ -71,12 +71,6 @@ __all__ = [
 ]
 
 
-def _hint(name: str) -> str:
-    from dstok.names_of_others import module_hint
-
-    return module_hint(name)
-
-
 __getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in model and to encode
     "BpeTrainer": "dstok.vocabularies.trainer",
     "DecodeStream": "dstok.calls.streams",
@@ -90,4 +84,4 @@ __getattr__, __dir__ = late_names(globals(), {  # not needed to load a built-in 
     "rows": "dstok.rows",
     "train": "dstok.training.from_files",
     "train_from_iterator": "dstok.training.from_texts",
-}, _hint)
+})

@@ -10,7 +10,7 @@ imports its module and makes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from dstok.base.ids import Ends
 from dstok.base.late import LateModule
@@ -70,10 +70,7 @@ class _Class(type):
     """The metaclass: for a name of other libraries, such as `Tokenizer.from_pretrained`, it names dstok's call."""
 
     if not TYPE_CHECKING:
-        def __getattr__(cls, name: str) -> NoReturn:
-            from dstok.names_of_others import raise_no_class_attribute
-
-            raise_no_class_attribute(cls, name)
+        __getattr__ = names_of_others.raise_no_attribute
 
 
 class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
