@@ -32,7 +32,7 @@ __all__ = ["commands", "main"]
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "truncate": "fit", "chunk": "fit",
     "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "fetch": "about",
-    "convert": "convert", "verify": "verify", "prove": "prove", "chat": "chat", "unicode": "unicode",
+    "convert": "convert", "verify": "verify", "prove": "prove", "chat": "chat",
     "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view", "show": "show",
 }
 ACTIONS = {  # modules of their own
