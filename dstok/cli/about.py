@@ -33,8 +33,7 @@ def add_commands(commands: Commands) -> None:
     add_model(parser)
     add_upstream(parser)
     parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
-    parser.add_argument("--svg", metavar="FILE", help="draw the automaton and the text's path; needs Graphviz")
-    parser.add_argument("--html", metavar="FILE", help="also write words and pictures to FILE as one page")
+    parser.add_argument("--dot", metavar="FILE", help="also write the automaton as a graph, which Graphviz draws")
     add_output(parser)
     parser = add_command(commands, "info", run_info, "describe a model", "dstok info --model deepseek-v4")
     add_model(parser)
@@ -55,18 +54,12 @@ def run_fetch(arguments: Namespace) -> None:
 def run_explain(arguments: Namespace) -> None:
     from dstok.inspection.explain import explain
 
-    tokenizer = load_model(arguments.model, arguments.upstream)
-    if arguments.svg:
-        from dstok.inspection.picture import picture
+    model = load_model(arguments.model, arguments.upstream).inspect()
+    if arguments.dot:
+        from dstok.inspection.graph import automaton_dot
 
-        model = tokenizer.inspect()
-        text = None if arguments.text is None else model.normalize(arguments.text)
-        write_text(arguments.svg, picture(model.automaton, text))
-    if arguments.html:
-        from dstok.view.explanation import explanation_page
-
-        write_text(arguments.html, explanation_page(tokenizer, arguments.text, arguments.model))
-    write_text(arguments.output, explain(tokenizer.inspect(), arguments.text))
+        write_text(arguments.dot, automaton_dot(model.automaton))
+    write_text(arguments.output, explain(model, arguments.text))
 
 
 def run_info(arguments: Namespace) -> None:
