@@ -6,15 +6,21 @@ In: the lines of a docstring. Out: the same, in which a paragraph such as
         or a set of their texts.
     add_bos: whether BOS stands before the ids.
 
-is a list with two items. Invariant: a paragraph whose lines begin in one column, and an example, stay as they are.
+is a list with two items. The signature of a compiled call gets the types of its stub. Invariant: a paragraph whose
+lines begin in one column, and an example, stay as they are.
 """
 
 from __future__ import annotations
 
+import ast
 from itertools import groupby
+from pathlib import Path
+from types import MethodDescriptorType
 from typing import Any
 
 from sphinx.application import Sphinx
+
+import dstok
 
 
 def listed(lines: list[str]) -> list[str]:
@@ -39,6 +45,16 @@ def _process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: l
     lines[:] = listed(lines)
 
 
+def _typed(app: Sphinx, what: str, name: str, obj: Any, *others: Any) -> tuple[str, str] | None:
+    if not isinstance(obj, MethodDescriptorType) or not name.startswith("dstok."):
+        return None
+    stub = ast.parse((Path(dstok.__file__).parent / "core" / "run" / "_line.pyi").read_text(encoding="utf-8"))
+    (written,) = (node for node in ast.walk(stub) if isinstance(node, ast.FunctionDef) and node.name == obj.__name__)
+    del written.args.args[0]
+    return f"({ast.unparse(written.args)})", ast.unparse(written.returns) if written.returns else ""
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _typed)
     return {"parallel_read_safe": True}

@@ -89,12 +89,6 @@ __all__ = [
 ]
 
 
-def _hint(name: str) -> str:
-    from dstok.names_of_others import module_hint
-
-    return module_hint(name)
-
-
 __getattr__, _names = late_names(globals(), {  # not needed to load a built-in model and to encode
     **{room: f"dstok.{room}" for room in ("arrow", "chat", "corpus", "unicode")},  # too much for `import *`
     "BpeTrainer": "dstok.vocabularies.trainer",
@@ -109,7 +103,7 @@ __getattr__, _names = late_names(globals(), {  # not needed to load a built-in m
     "rows": "dstok.rows",
     "train": "dstok.training.from_files",
     "train_from_iterator": "dstok.training.from_texts",
-}, _hint)
+})
 
 
 def __dir__() -> list[str]:

@@ -22,7 +22,6 @@ __all__ = [
     "GroupError",
     "ImageError",
     "ModelNotFoundError",
-    "ModelPackageError",
     "PatternError",
     "PickleError",
     "SettingError",
@@ -123,10 +122,6 @@ class SettingError(DstokError, ValueError):
 
 class ModelNotFoundError(DstokError, LookupError):
     """No model has this name: none is built in, of an installed package, or in the caches of the hub or of tiktoken."""
-
-
-class ModelPackageError(DstokError, ValueError):
-    """A package of models is damaged, or for another version of dstok; or two packages have one model's name."""
 
 
 class TextError(DstokError, ValueError):

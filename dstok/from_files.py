@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.paths import StrPath
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
@@ -30,7 +30,7 @@ class FromFiles:
     __slots__ = ()
 
     @classmethod
-    @hinting
+    @explained
     def from_json(cls, path: StrPath, config: StrPath | None = None, *, upstream: str = NEWEST) -> Self:
         """The tokenizer of a tokenizer.json file.
 
@@ -47,7 +47,7 @@ class FromFiles:
             return cls._of_description(describe_json_file(path, config, upstream))
 
     @classmethod
-    @hinting
+    @explained
     def from_str(cls, json: str | bytes, config: str | bytes | None = None, *, upstream: str = NEWEST) -> Self:
         """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_json`."""
         from dstok.formats.tokenizer_json import read_tokenizer_json
@@ -55,7 +55,7 @@ class FromFiles:
         return cls._of_description(read_tokenizer_json(json, config, upstream))
 
     @classmethod
-    @hinting
+    @explained
     def from_tiktoken(
         cls, ranks: StrPath | Mapping[bytes, int], pattern: str | None = None,
         special_tokens: Mapping[str, int] | None = None,
@@ -82,7 +82,7 @@ class FromFiles:
             return cls._of_description(describe_ranks(ranks, pattern, special_tokens))
 
     @classmethod
-    @hinting
+    @explained
     def from_gguf(cls, path: StrPath, *, upstream: str = NEWEST) -> Self:
         """The tokenizer of a GGUF file: only the vocabulary is read, not the tensors.
 
@@ -97,7 +97,7 @@ class FromFiles:
             return cls._of_description(describe_gguf(path, upstream))
 
     @classmethod
-    @hinting
+    @explained
     def from_sentencepiece(cls, path: StrPath) -> Self:
         """The tokenizer of a .model file of SentencePiece: BPE with byte fallback, as Llama 2 and Mistral have it.
 
@@ -114,7 +114,7 @@ class FromFiles:
             return cls._of_description(describe_sentencepiece_file(path))
 
     @classmethod
-    @hinting
+    @explained
     def from_image(cls, path: StrPath, *, verify: bool = True, upstream: str | None = None) -> Self:
         """The tokenizer that `to_image` wrote to `path`: the file is mapped, not read, and shared between processes.
 

@@ -1,7 +1,7 @@
 """A model of any kind, by name or path.
 
-In: the name of a built-in or installed model, of a model in the hub's cache, or of an encoding in tiktoken's; or the
-path of a file or folder. Out: `Tokenizer`.
+In: the name of a model, built in, of an installed package, or in the hub's cache, or of an encoding in tiktoken's; or
+the path of a file or folder. Out: `Tokenizer`.
 Invariant: a name means its model, whatever files lie about. Take a folder `deepseek-v3`: `load("deepseek-v3")` still
 gives the model, and `./deepseek-v3` names the folder. A built-in name means the built-in model, whatever is installed.
 The first bytes of a file decide its kind, not its name.
@@ -12,36 +12,36 @@ from __future__ import annotations
 import os
 from errno import ENOENT
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.paths import StrPath
 from dstok.errors import ArgumentError, ModelNotFoundError
 from dstok.models import built_in
-from dstok.models.names import FILES, ORGANIZATION, find, is_name, is_taken
+from dstok.models.names import FILES, ORGANIZATION, find, installed, is_name, is_taken, not_found
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
 __all__ = ["fetched", "is_path", "load"]
 
-@hinting
+@explained
 def load(
     name: StrPath, *, upstream: str | None = None, revision: str | None = None, download: bool = False,
 ) -> Tokenizer:
     """A model by its name or path.
 
-    A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in models
-    and those of installed packages. A path leads to a tokenizer.json or tekken.json, a model's folder, a GGUF file,
-    an image that `Tokenizer.to_image` wrote, a .model file of SentencePiece, or one of the rank files that tiktoken
-    publishes. For a file with a model's name write `./deepseek-v3`, or a `Path`. `upstream`, such as
-    "tokenizers-1.0.0rc3", is the version of upstream whose Unicode tables decide; without it, the version of the model
-    or image, and the newest stable one for a file.
+    A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in ones.
+    An installed package can name a file of its own (an entry point of the group `dstok.models`). A path leads to a
+    tokenizer.json or tekken.json, a model's folder, a GGUF file, an image that `Tokenizer.to_image` wrote, a .model
+    file of SentencePiece, or one of the rank files that tiktoken publishes. For a file with a model's name write
+    `./deepseek-v3`, or a `Path`. `upstream`, such as "tokenizers-1.0.0rc3", is the version of upstream whose Unicode
+    tables decide; without it, the version of the model or image, and the newest stable one for a file.
 
     Any other `org/name` is a model of the Hugging Face hub, and a name of tiktoken's, such as o200k_base, an encoding:
     their files are read from the local caches of huggingface_hub and tiktoken. `revision` is a branch, tag or commit of
     a model of the hub. `download` gets a file that is not in the cache, or of the hub a newer one.
 
-    Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model,
-    `ModelPackageError` if the package with the name is broken or two have it, `OSError` for a path without a file,
-    `ArgumentError` (also for `upstream` with a rank file or tekken.json, which are tiktoken's, or with a .model file),
-    and the errors of `Tokenizer.from_json`, `from_gguf`, `from_sentencepiece`, `from_tiktoken` and `from_image`.
+    Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model and for one that
+    two installed packages have, `OSError` for a path without a file, `ArgumentError` (also for `upstream` with a rank
+    file or tekken.json, which are tiktoken's, or with a .model file), and the errors of `Tokenizer.from_json`,
+    `from_gguf`, `from_sentencepiece`, `from_tiktoken` and `from_image`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -58,7 +58,7 @@ def load(
         if not is_path(name):
             return _named(name, upstream, revision, download)
     _refuse(revision, "a path")
-    return _open(_in_folder(name) if os.path.isdir(name) else name, upstream)
+    return _open(_in_folder(name) if os.path.isdir(name) else name, upstream=upstream)
 
 
 def is_path(name: StrPath) -> bool:
@@ -73,11 +73,7 @@ def is_path(name: StrPath) -> bool:
         return False
     if name.startswith((".", os.sep, "/")) or name.endswith(FILES):
         return True
-    if not os.path.exists(name):
-        return False
-    from dstok.models.package_reader import is_named  # not needed for built-in models
-
-    return not is_named(name)
+    return os.path.exists(name) and installed(name) is None
 
 
 def _refuse(revision: str | None, what: str) -> None:
@@ -90,14 +86,11 @@ def _moved(tokenizer: Tokenizer, upstream: str | None) -> Tokenizer:
 
 
 def _named(name: str, upstream: str | None, revision: str | None, download: bool) -> Tokenizer:
-    from dstok.models.package_reader import installed  # not needed for built-in models
-
-    tokenizer = installed(name, tokenizer_of)
-    if tokenizer is None:
-        path, encoding = fetched(name, revision, download)
-        return _open(path, upstream, encoding)
-    _refuse(revision, f"the installed {name}")
-    return _moved(tokenizer, upstream)
+    own = installed(name)
+    if own is not None:
+        _refuse(revision, f"the installed {name}")
+        return _open(_in_folder(own) if os.path.isdir(own) else own, upstream=upstream)
+    return _open(*fetched(name, revision, download), upstream=upstream)
 
 
 def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str | None]:
@@ -107,20 +100,19 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
     """
     from dstok.formats.tiktoken_encodings import ENCODINGS
     from dstok.models.hub import hub_file, is_hub_name
-    from dstok.models.package_reader import missing
     from dstok.models.tiktoken_cache import ranks_file
 
     if name in ENCODINGS:
         _refuse(revision, f"tiktoken's {name}")
         return ranks_file(name, download), name
     if not is_hub_name(name) or is_taken(name):
-        raise missing(name)
+        raise not_found(name)
     try:
         return hub_file(name, revision, download), None
     except ModelNotFoundError as error:
         if not name.lower().startswith(ORGANIZATION):
             raise
-        raise ModelNotFoundError(f"{missing(name)}; {error}") from error.__cause__
+        raise ModelNotFoundError(f"{not_found(name)}; {error}") from error.__cause__
 
 
 def _in_folder(folder: StrPath) -> str:
@@ -134,7 +126,7 @@ def _in_folder(folder: StrPath) -> str:
                             os.fspath(folder))
 
 
-def _open(path: StrPath, upstream: str | None, encoding: str | None = None) -> Tokenizer:
+def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None) -> Tokenizer:
     from dstok.formats.kinds import GGUF, IMAGE, RANKS, SENTENCEPIECE  # not needed for built-in models
 
     kind = _kind(path)

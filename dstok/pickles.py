@@ -1,11 +1,11 @@
-"""Pickles of tokenizers: references to built-in and installed models and to files; for other tokenizers an image.
+"""Pickles of tokenizers: references to built-in models and to files; for other tokenizers an image.
 
 In: a tokenizer. Out: the function for pickle to call, and its arguments; from these the tokenizer again, or
 `PickleError`.
 Invariant: the format number of a pickle is checked first. The tables pass the checks of an image that is opened before
-any of them is used. A reference leads to the same tokenizer as before: a built-in or installed model with the same
+any of them is used. A reference leads to the same tokenizer as before: a built-in model with the same
 fingerprint and the same settings outside the fingerprint, or a file with the same checksum. A reference is short, and
-processes share its tables. In return, the file or package has to be there where the pickle is loaded.
+processes share its tables. In return, the file has to be there where the pickle is loaded.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dstok.base.paths import StrPath
-from dstok.errors import ImageError, ModelNotFoundError, ModelPackageError, PickleError
+from dstok.errors import ImageError, ModelNotFoundError, PickleError
 from dstok.models import built_in, is_built_in
-from dstok.models.names import find
-from dstok.models.package_reader import installed, is_installed, missing
+from dstok.models.names import find, not_found
 from dstok.tables.fingerprint import settings_hash
 from dstok.tables.flat import Image
 from dstok.tables.image.file import checksum as checksum_of
@@ -41,9 +40,9 @@ _AGAIN = "make the pickle again with this version of dstok"
 def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
     """The result of `Tokenizer.__reduce__` for a tokenizer of these tables and added tokens."""
     image, config = tables.image, tok.config
-    for kind, is_one in (("built-in", is_built_in), ("installed", is_installed)):
-        if is_one(tok.name, tables, added, config):
-            return restored, (PICKLE_FORMAT, type(tok), kind, tok.name, tok.fingerprint, settings_hash(tables, config))
+    if is_built_in(tok.name, tables, added, config):
+        settings = settings_hash(tables, config)
+        return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint, settings)
     if image is not None and _opened_with(added, config, image) and same_file(image):
         place = os.path.abspath(os.fspath(image.path))
         return restored, (PICKLE_FORMAT, type(tok), "file", place, checksum_of(image), tok.bos_id, tok.eos_id, tok.name)
@@ -62,27 +61,21 @@ def restored(format: Any, *parts: Any) -> Any:
         raise PickleError(f"expected a pickle of a tokenizer of format {PICKLE_FORMAT}, found {format!r}: {_AGAIN}")
     cls, kind, *rest = parts
     with _as_pickle_error():
-        if kind in ("built-in", "installed"):
-            return _named(cls, kind, *rest)
+        if kind == "built-in":
+            return _named(cls, *rest)
         return _from_file(cls, *rest) if kind == "file" else _from_bytes(cls, *rest)
 
 
-def _named(cls: Any, kind: str, name: str, fingerprint: str, settings: bytes) -> Any:
-    def make(tables: Tables, *parts: Any) -> tuple[Any, Tables]:
-        return cls._of_tables(tables, *parts), tables
-
-    if kind == "built-in":
-        pair = make(*built_in(name)) if find(name) == name else None
-    else:
-        pair = installed(name, make)
-    if pair is None:
-        raise missing(name)
-    tok, tables = pair
+def _named(cls: Any, name: str, fingerprint: str, settings: bytes) -> Any:
+    if find(name) != name:
+        raise not_found(name)
+    tables, *others = built_in(name)
+    tok = cls._of_tables(tables, *others)
     if tok.fingerprint != fingerprint:
-        raise PickleError(f"expected the {kind} model {name!r} of the fingerprint {fingerprint}, found another "
+        raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found another "
                           f"version of it, {tok.fingerprint}: {_AGAIN}")
     if settings_hash(tables, tok.config) != settings:
-        raise PickleError(f"expected the {kind} model {name!r} as it was, found another version of it, with other "
+        raise PickleError(f"expected the built-in model {name!r} as it was, found another version of it, with other "
                           f"settings (of pairs, padding, chats or spans): {_AGAIN}")
     return tok
 
@@ -110,5 +103,5 @@ def _as_pickle_error() -> Iterator[None]:
     """Turns every fault of a pickle into a `PickleError`."""
     try:
         yield
-    except (ImageError, ModelNotFoundError, ModelPackageError) as error:
+    except (ImageError, ModelNotFoundError) as error:
         raise PickleError(str(error)) from None

@@ -10,10 +10,10 @@ imports its module and makes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from dstok.base.arguments import explained
 from dstok.base.ids import Ends
-from dstok.base.keywords import hinting
 from dstok.base.late import LateModule
 from dstok.base.lazy import lazy
 from dstok.base.paths import StrPath, write_at_once
@@ -71,10 +71,7 @@ class _Class(type):
     """The metaclass: for a name of other libraries, such as `Tokenizer.from_pretrained`, it names dstok's call."""
 
     if not TYPE_CHECKING:
-        def __getattr__(cls, name: str) -> NoReturn:
-            from dstok.names_of_others import raise_no_class_attribute
-
-            raise_no_class_attribute(cls, name)
+        __getattr__ = names_of_others.raise_no_attribute
 
 
 class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
@@ -148,7 +145,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
             raise ImageError(f"{image.path}: {error}") from None
         return made if upstream is None else made.replace(upstream=upstream)
 
-    @hinting
+    @explained
     def replace(
         self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, pad_id: int | None = UNCHANGED,
         unk_id: int | None = UNCHANGED, name: str = UNCHANGED, upstream: str = UNCHANGED,
@@ -200,7 +197,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
     # Files
 
-    @hinting
+    @explained
     def to_image(self, path: StrPath) -> None:
         """Writes the tokenizer to a file for `Tokenizer.from_image`, at once or not at all. Raises `OSError`.
 

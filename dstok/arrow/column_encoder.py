@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dstok.arrow.encoding import encode, encode_and_count
+from dstok.base.arguments import explained
 from dstok.base.ids import Dtype
-from dstok.base.keywords import hinting
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special
 from dstok.errors import ArgumentError, ColumnError
@@ -51,7 +51,7 @@ class ColumnEncoder:
     [{'text': 'Hello', 'input_ids': [19923, 1], 'length': 2}, {'text': None, 'input_ids': None, 'length': None}]
     """
 
-    @hinting
+    @explained
     def __init__(
         self, tok: Tokenizer, column: str = "text", *, ids: str = "input_ids", length: str | None = "length",
         threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,

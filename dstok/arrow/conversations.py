@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dstok.arrow.columns import pieces_of
 from dstok.arrow.soundness import check
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.chat import EncodedConversation, encode
 from dstok.errors import ArgumentError, ChatError
 
@@ -31,7 +31,7 @@ SCHEMA = pa.schema([("input_ids", pa.large_list(pa.uint32())), ("labels", pa.lar
                     ("message_index", pa.large_list(pa.int32()))])
 
 
-@hinting
+@explained
 def conversations(tok: Tokenizer, talks: Any, version: VersionName | Template, **arguments: Any) -> Any:
     """The ids of conversations for training, as a `pyarrow.Table` of three columns, a row a conversation.
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from dstok.arrow.columns import check_argument, pieces_of
 from dstok.arrow.soundness import check
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.texts import Errors
 from dstok.calls.decoding import decode_lists
 from dstok.errors import ArgumentError, UnknownIdError
@@ -29,7 +29,7 @@ LIMIT = (1 << 31) - 1  # bytes in an array with offsets of 32 bits
 MOST = (1 << 32) - 1
 
 
-@hinting
+@explained
 def decode(tok: Tokenizer, lists: Any, *, skip_special_tokens: bool = False, errors: Errors = "replace") -> Any:
     """The text of each list of an Arrow array of lists of ids, as `StringArray`; a null list stays null.
 

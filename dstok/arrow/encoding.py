@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dstok.arrow.columns import Chunk, Column, check_argument, column_of
+from dstok.base.arguments import explained
 from dstok.base.ids import Dtype, checked_dtype, in_dtype
-from dstok.base.keywords import hinting
 from dstok.base.texts import Errors, Special
 from dstok.calls.batches import count_rows, encode_rows
 from dstok.errors import SpecialTokenError, TextError
@@ -30,7 +30,7 @@ __all__ = ["LIMIT", "count", "counts_of", "encode", "encode_and_count", "joined"
 LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
 
-@hinting
+@explained
 def encode(
     tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict", dtype: Dtype = "uint32",
@@ -74,7 +74,7 @@ def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> 
     return joined(column, arrays, kind), counts_of(column, lengths)
 
 
-@hinting
+@explained
 def count(
     tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dstok.arrow.columns import Chunk, Column, check_argument, column_of
 from dstok.arrow.encoding import LIMIT, counts_of, joined, rows_named, total
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.texts import Errors, replaces_faults
 from dstok.core.run._offsets import in_characters
 from dstok.core.text._rows import Rows
@@ -35,7 +35,7 @@ WINDOW_LOG2 = 30  # a view's place in its buffer has 32 bits
 Ints = npt.NDArray[np.int64]
 
 
-@hinting
+@explained
 def spans(
     splitter: Splitter, array: Any, *, unit: Unit = "bytes", threads: int = 1, errors: Errors = "strict",
 ) -> Any:
@@ -65,7 +65,7 @@ def spans(
     return _lists(found, structs, kind, large)
 
 
-@hinting
+@explained
 def split(
     splitter: Splitter, array: Any, *, views: bool = False, threads: int = 1, errors: Errors = "strict",
 ) -> Any:
@@ -92,7 +92,7 @@ def split(
     return _lists(found, pieces, kind, large)
 
 
-@hinting
+@explained
 def number_of_pieces(splitter: Splitter, array: Any, *, threads: int = 1, errors: Errors = "strict") -> Any:
     """The number of pieces of each text of an Arrow array, as `Int64Array`. Else like `split`.
 

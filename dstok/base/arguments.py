@@ -8,16 +8,18 @@ that `WORDS` does not know asks for nothing.
 
 from __future__ import annotations
 
-import inspect
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from operator import index
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, DstokError
 
-__all__ = ["WORDS", "wrong_argument"]
+__all__ = ["WORDS", "explained", "wrong_argument"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _is_index(value: Any) -> bool:
@@ -72,8 +74,37 @@ ITEMS = ("Iterable", "Sequence", "list")  # their items are looked at, too, if t
 SHOWN = 60  # characters of a value
 
 
+def explained(call: Callable[P, R]) -> Callable[P, R]:
+    """The same call. Its error names the argument at fault where that explains the error.
+
+    An error that is none of dstok's own, and that a wrong argument explains, becomes an `ArgumentError`.
+
+    >>> @explained
+    ... def encode_batch(texts: list[str], *, threads: int = 1): return [text.encode() for text in texts]
+    >>> encode_batch(["a", 5])
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected str as texts, found int: 5 at index 1
+    """
+    @wraps(call)
+    def made(*arguments: P.args, **keywords: P.kwargs) -> R:
+        try:
+            return call(*arguments, **keywords)
+        except DstokError:
+            raise
+        except Exception as error:
+            fault = wrong_argument(call, arguments, keywords)
+            if fault is None:
+                raise
+            raise fault from error
+
+    return made
+
+
 def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> ArgumentError | None:
     """The first argument that is other than its annotation; None also for arguments that do not fit the function."""
+    import inspect  # not needed by calls that succeed
+
     signature = inspect.signature(call)
     try:
         given = signature.bind(*arguments, **keywords).arguments
@@ -95,6 +126,8 @@ def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> A
 
 def _fault(annotation: str, value: Any) -> tuple[str, Any, str] | None:
     """What was expected and found, and where inside of it; None for what the annotation asks for, or is not known."""
+    import re
+
     known = []
     for kind in re.split(r"\s*\|\s*(?![^\[]*\])", annotation):  # the kinds of a union
         name, _, items = (kind, "", "") if kind in WORDS else kind.partition("[")

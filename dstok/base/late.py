@@ -42,16 +42,16 @@ def imported(module: str, name: str) -> Any:
 
 
 def late_names(
-    package: dict[str, Any], modules: Mapping[str, str], hint: Callable[[str], str] = lambda name: "",
+    package: dict[str, Any], modules: Mapping[str, str],
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package. `package`: its `globals()`; `modules`: the module of each late name.
 
-    `hint` ends the message of `AttributeError`. For a late name that is a module, `modules` has its own path. `dir` of
-    the package shows its `__all__` and the late names: what is imported at its top beside them is no part of it.
+    For a late name that is a module, `modules` has its own path. `dir` of the package shows its `__all__` and the late
+    names: what is imported at its top beside them is no part of it.
     """
     def find(name: str) -> Any:
         if name not in modules:
-            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}{hint(name)}")
+            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
         return imported(modules[name], "" if modules[name].endswith(f".{name}") else name)
 
     return find, lambda: sorted({*package["__all__"], *modules})

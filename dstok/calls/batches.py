@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.arguments import explained
 from dstok.base.ids import Dtype, in_dtype
-from dstok.base.keywords import hinting
 from dstok.base.numbers import thread_count
 from dstok.base.texts import Errors, Special, Text, checked_texts, replaces_faults
 from dstok.core.run._batch import Batch
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["count_batch", "count_rows", "encode_batch", "encode_batch_arrays", "encode_rows", "framed"]
 
 
-@hinting
+@explained
 def encode_batch(
     self: Parts, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
@@ -47,7 +47,7 @@ def encode_batch(
     return [ends.around(row, add_bos, add_eos) for row in lists] if add_bos or add_eos else lists
 
 
-@hinting
+@explained
 def encode_batch_arrays(
     self: Parts, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict", dtype: Dtype = "uint32",
@@ -68,7 +68,7 @@ def encode_batch_arrays(
     return in_dtype(flat, dtype), offsets
 
 
-@hinting
+@explained
 def count_batch(
     self: Parts, texts: Iterable[Text], *, threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, overload
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.numbers import MANY, whole_number
 from dstok.base.texts import Errors, Special, Text, characters, replaces_faults
 from dstok.calls.fitting import Fitting
@@ -111,7 +111,7 @@ def chunk(
     return parts if isinstance(text, str) else map(str.encode, parts)
 
 
-@hinting
+@explained
 def chunk_spans(
     tok: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",

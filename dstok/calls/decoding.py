@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.arguments import explained
 from dstok.base.ids import id_list
-from dstok.base.keywords import hinting
 from dstok.base.texts import Errors, Text, replaces_faults
 from dstok.calls.streams import DecodeStream, RunDecodeStream
 from dstok.errors import ArgumentError, DecodeError
@@ -57,7 +57,7 @@ def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool =
     return self._decoder.decode(ids, skip_special_tokens)
 
 
-@hinting
+@explained
 def decode_batch(
     self: Parts, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | Sequence[int] | None = None,
     skip_special_tokens: bool = False, errors: Errors = "replace",

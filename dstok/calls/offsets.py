@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.texts import Errors, Special, Text, checked_text, replaces_faults, utf8
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["encode_char_spans", "encode_with_offsets"]
 
 
-@hinting
+@explained
 def encode_with_offsets(
     self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
     errors: Errors = "strict",

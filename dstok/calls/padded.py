@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.numbers import MANY, thread_count, whole_number
 from dstok.base.texts import Errors, Special, Text
 from dstok.calls.batches import encode_batch_arrays, framed
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
     threads: int
 
 
-@hinting
+@explained
 def encode_batch_padded(
     tok: Parts, texts: Iterable[Text], *, length: int | None = None, padding_side: Side = "right",
     pad_id: int | None = None, pad_to_multiple_of: int | None = None, max_length: int | None = None,
@@ -73,7 +73,7 @@ def encode_batch_padded(
     return filled(flat, lengths, row_width(lengths, shape), padding_side, shape.pad_id)
 
 
-@hinting
+@explained
 def file_settings(tok: Parts) -> dict[str, Any]:
     """The objects `truncation` and `padding` of the model's tokenizer.json, as arguments of `encode_batch_padded`.
 
@@ -96,7 +96,7 @@ def file_settings(tok: Parts) -> dict[str, Any]:
     return settings
 
 
-@hinting
+@explained
 def encode_with_overflow(
     tok: Parts, text: Text, max_tokens: int, *, stride: int = 0, truncation_side: Side = "right",
     special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.numbers import whole_number
 from dstok.base.texts import Errors, Special, Text, checked_text, checked_texts
 from dstok.calls.batches import encode_batch_arrays
@@ -68,7 +68,7 @@ class PaddedPairs(NamedTuple):
     type_ids: npt.NDArray[np.int64]
 
 
-@hinting
+@explained
 def encode_pair(
     tok: Parts, text: Text, pair: Text, *, add_special_tokens: bool = True, special: Special = "all",
     errors: Errors = "strict",
@@ -89,7 +89,7 @@ def encode_pair(
     return _joined(parts, both)
 
 
-@hinting
+@explained
 def encode_pair_with_overflow(
     tok: Parts, text: Text, pair: Text, max_tokens: int, *, truncation: Truncation = "longest_first", stride: int = 0,
     truncation_side: Side = "right", add_special_tokens: bool = True, special: Special = "all",
@@ -125,7 +125,7 @@ def encode_pair_with_overflow(
     return rows
 
 
-@hinting
+@explained
 def encode_pairs_padded(
     tok: Parts, texts: Iterable[Text], pairs: Iterable[Text], *, length: int | None = None,
     padding_side: Side = "right", pad_id: int | None = None, pad_type_id: int = 0,

@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.paths import StrPath, write_at_once
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["read_config", "to_gguf", "to_json", "to_tiktoken"]
 
 
-@hinting
+@explained
 def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
     """Writes tiktoken's rank file, and returns sentences about the settings that such a file does not hold.
 
@@ -35,7 +35,7 @@ def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
     return unsaid(model)
 
 
-@hinting
+@explained
 def to_gguf(
     self: Parts, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
 ) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def to_gguf(
     return write_gguf(path, model, settings, _check_hashes(self, settings), whole, architecture)
 
 
-@hinting
+@explained
 def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
     """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns sentences about what the file lacks.
 

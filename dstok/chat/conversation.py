@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from dstok.base.arguments import explained
 from dstok.base.ids import common_start, id_list
-from dstok.base.keywords import hinting
 from dstok.chat.encoding import (
     WITHIN,
     ChatSpecial,
@@ -97,7 +97,7 @@ class Conversation:
     (4, 1, 12)
     """
 
-    @hinting
+    @explained
     def __init__(
         self, tokenizer: TokenizerProtocol, version: VersionName | Template, messages: Any = (), *,
         special: ChatSpecial = "template", **arguments: Any,

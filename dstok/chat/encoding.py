@@ -17,9 +17,9 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from dstok.base.arguments import explained
 from dstok.base.beside import Beside
 from dstok.base.ids import first_ids
-from dstok.base.keywords import hinting
 from dstok.chat.rendering import render
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
@@ -172,7 +172,7 @@ def _given_offsets(tokenizer: TokenizerProtocol, part: EncodedSpan) -> Iterator[
         yield max(start, part.start), min(max(end, part.start) + bool(decoder.getstate()[0]), part.end)
 
 
-@hinting
+@explained
 def encode(
     tokenizer: TokenizerProtocol, messages: Any, version: VersionName | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
@@ -193,7 +193,7 @@ def encode(
     return encode_rendered(tokenizer, render(messages, version, **arguments), special)
 
 
-@hinting
+@explained
 def count(
     tokenizer: TokenizerProtocol, messages: Any, version: VersionName | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
@@ -219,7 +219,7 @@ def count(
                for start, end, token in stretches(rendered))
 
 
-@hinting
+@explained
 def encode_rendered(
     tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial = "template",
 ) -> EncodedConversation:

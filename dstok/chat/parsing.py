@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.chat.answers import Answer, Message, Straight
 from dstok.chat.dsml import V3_2, V4, V4_1
 from dstok.chat.dsml_lenient import LenientParser
@@ -53,7 +53,7 @@ class Parser:
     ([], 'Sunny')
     """
 
-    @hinting
+    @explained
     def __init__(
         self, version: VersionName, *, tokenizer: TokenizerProtocol | None = None, thinking: bool = True,
         tools: bool = True, continues: bool = False, json_output: bool = False, mode: Mode = "lenient",
@@ -125,7 +125,7 @@ class Parser:
         return self._ids.text([ids] if not isinstance(ids, Iterable) else ids)
 
 
-@hinting
+@explained
 def parse(
     completion: str | Iterable[int], version: VersionName, *, tokenizer: TokenizerProtocol | None = None,
     thinking: bool = True, tools: bool = True, continues: bool = False, json_output: bool = False,

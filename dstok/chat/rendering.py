@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.chat.contents import text_messages
 from dstok.chat.messages import Message, as_tools, shown
 from dstok.chat.recipe import RecipeConversation, conversation_of, recipe_messages
@@ -34,7 +34,7 @@ BOOLEANS = ("thinking", "drop_thinking", "add_default_bos_token")
 MODES: dict[Any, bool] = {"thinking": True, "chat": False}
 
 
-@hinting
+@explained
 def render(
     messages: Any, version: VersionName | Template, *, tools: Any = None, add_generation_prompt: bool | None = None,
     continue_final_message: bool = False, **options: Any,

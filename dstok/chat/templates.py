@@ -17,7 +17,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.chat import sandbox, template_process
 from dstok.chat.messages import Message, as_messages, as_tools, shown
 from dstok.chat.traced import Traced, merged, parts_of, upto
@@ -53,7 +53,7 @@ class Template:
 
     name = "template"
 
-    @hinting
+    @explained
     def __init__(
         self, text: str, tokenizer: TokenizerProtocol, *, bos_token: str | None = None, eos_token: str | None = None,
         trusted: bool = False,

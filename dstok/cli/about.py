@@ -22,9 +22,8 @@ from dstok.cli.arguments import (
     add_upstream,
     refuse_unless,
 )
-from dstok.cli.errors import complain
-from dstok.cli.models import listed_models, load_model
-from dstok.errors import ModelNotFoundError, ModelPackageError
+from dstok.cli.models import load_model
+from dstok.errors import ModelNotFoundError
 from dstok.files.outputs import write_lines, write_text
 from dstok.loading import fetched
 
@@ -43,8 +42,7 @@ def add_commands(commands: Commands) -> None:
     add_model(parser)
     add_upstream(parser)
     parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
-    parser.add_argument("--svg", metavar="FILE", help="draw the automaton and the text's path; needs Graphviz")
-    parser.add_argument("--html", metavar="FILE", help="also write words and pictures to FILE as one page")
+    parser.add_argument("--dot", metavar="FILE", help="also write the automaton as a graph, which Graphviz draws")
     add_output(parser)
     parser = add_command(commands, "info", run_info, "describe a model", "dstok info deepseek-v4")
     parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="the model, as with --model")
@@ -57,7 +55,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("name", metavar="NAME", help="a model of the Hugging Face hub (org/name), or o200k_base, ...")
     parser.add_argument("--revision", metavar="R", help="a branch, tag or commit of the hub's model (default: main)")
     add_json(parser, "JSON: the name and the path")
-    add_json_and_output(add_command(commands, "models", run_models, "list all models, built in or installed",
+    add_json_and_output(add_command(commands, "models", run_models, "list the built-in models",
                                     "dstok models", "--json also has the source of each, and its hash\n\n"))
 
 
@@ -69,18 +67,12 @@ def run_fetch(arguments: Namespace) -> None:
 def run_explain(arguments: Namespace) -> None:
     from dstok.inspection.explain import explain
 
-    tokenizer = load_model(arguments.model, arguments.upstream)
-    if arguments.svg:
-        from dstok.inspection.picture import picture
+    model = load_model(arguments.model, arguments.upstream).inspect()
+    if arguments.dot:
+        from dstok.inspection.graph import automaton_dot
 
-        model = tokenizer.inspect()
-        text = None if arguments.text is None else model.normalize(arguments.text)
-        write_text(arguments.svg, picture(model.automaton, text))
-    if arguments.html:
-        from dstok.view.explanation import explanation_page
-
-        write_text(arguments.html, explanation_page(tokenizer, arguments.text, arguments.model))
-    write_lines(arguments.output, explain(tokenizer.inspect(), arguments.text).split("\n"))
+        write_text(arguments.dot, automaton_dot(model.automaton))
+    write_lines(arguments.output, explain(model, arguments.text).split("\n"))
 
 
 def run_info(arguments: Namespace) -> None:
@@ -131,8 +123,6 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
     except ModelNotFoundError:
         pass
-    except ModelPackageError as error:  # the model is from a file whose name a broken package also uses
-        complain(error)
     return info
 
 
@@ -148,8 +138,8 @@ def _lost(tokenizer: Tokenizer, lost: bytes) -> str | None:
 
 
 def run_models(arguments: Namespace) -> None:
-    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases", "package")
-    models = [{field: getattr(model, field) for field in fields} for model in listed_models()]
+    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases")
+    models = [{field: getattr(dstok.model_info(name), field) for field in fields} for name in dstok.models()]
     if arguments.json:
         write_text(arguments.output, _json(models))
         return
@@ -162,7 +152,7 @@ def _table(models: list[dict[str, Any]]) -> Iterator[str]:
 
     from dstok.base.columns import aligned
 
-    fields = ("name", "vocab_size", "licence", "package")
+    fields = ("name", "vocab_size", "licence")
     head, *lines = aligned([fields, *([str(model[field]) for field in fields] for model in models)])
     yield head
     for model, line in zip(models, lines):

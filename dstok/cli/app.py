@@ -35,9 +35,8 @@ __all__ = ["commands", "main"]
 GROUPS = {  # command: its module
     "encode": "encode", "decode": "decode", "count": "count", "truncate": "fit", "chunk": "fit",
     "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "fetch": "about",
-    "convert": "convert", "verify": "verify", "prove": "prove", "chat": "chat", "unicode": "unicode",
+    "convert": "convert", "verify": "verify", "prove": "prove", "chat": "chat",
     "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view", "show": "show",
-    "completion": "completion",
 }
 ACTIONS = {  # modules of their own
     **{f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")},
@@ -185,12 +184,12 @@ def _groups(argv: Sequence[str]) -> Iterable[str]:
 
 
 def whole_parser() -> Parser:
-    """The parser with all commands, as for `dstok --help`: for completions, and the page of the manual."""
+    """The parser with all commands, as for `dstok --help`: for the page of the manual."""
     return _parser(())
 
 
 def commands() -> Iterator[tuple[str, ArgumentParser]]:
-    """Every command by its whole name, with its parser: for the reference, completions, and a page of the manual.
+    """Every command by its whole name, with its parser: for the reference and tests.
 
     >>> [name for name, _ in commands() if name.startswith("dstok corpus")][:3]
     ['dstok corpus', 'dstok corpus info', 'dstok corpus verify']

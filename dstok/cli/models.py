@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok.cli.arguments import refuse_unless
-from dstok.cli.errors import CommandError, complain, reason
-from dstok.models import models_and_faults
+from dstok.cli.errors import CommandError, reason
 
 if TYPE_CHECKING:
-    from dstok.models.info import ModelInfo
     from dstok.splitting.splitter import Splitter
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["SPLITTER", "edge_ids", "listed_models", "load_model", "load_splitter", "model_of", "text_keywords"]
+__all__ = ["SPLITTER", "edge_ids", "load_model", "load_splitter", "model_of", "text_keywords"]
 
 SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
             "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
@@ -31,14 +29,6 @@ def load_model(name: str, upstream: str | None = None) -> Tokenizer:
         return dstok.load(name, upstream=upstream)
     except OSError as error:
         raise CommandError(f"{name}: {reason(error)}") from error
-
-
-def listed_models() -> tuple[ModelInfo, ...]:
-    """All models, as `dstok.models` lists them. For each broken package a line goes to standard error."""
-    models, faults = models_and_faults()
-    for fault in faults:
-        complain(fault)
-    return models
 
 
 def load_splitter(name: str, upstream: str | None = None) -> Splitter:

@@ -11,6 +11,7 @@ from argparse import Namespace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import dstok
 from dstok.base.texts import characters
 from dstok.chat.versions import versions
 from dstok.cli.arguments import (
@@ -24,7 +25,7 @@ from dstok.cli.arguments import (
     refuse_unless,
 )
 from dstok.cli.errors import CommandError, about_input, reason
-from dstok.cli.models import listed_models, load_model, model_of
+from dstok.cli.models import load_model, model_of
 from dstok.files.inputs import open_source
 from dstok.files.outputs import Output
 
@@ -119,8 +120,8 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
 
     upstream = arguments.upstream
     readers = {arguments.model: _loaded(arguments.model, upstream)}
-    for model in () if arguments.output is not None else listed_models():  # a page in a file offers no others
-        readers.setdefault(model.name, reader_of(partial(load_model, model.name, upstream)))
+    for model in () if arguments.output is not None else dstok.models():  # a page in a file offers no others
+        readers.setdefault(model, reader_of(partial(load_model, model, upstream)))
     compared = arguments.compare
     if compared is None or compared in readers:
         return readers, frozenset()

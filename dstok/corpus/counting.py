@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dstok.base.arguments import explained
 from dstok.base.faults import file_faults
-from dstok.base.keywords import hinting
 from dstok.base.paths import StrPath, write_at_once
 from dstok.base.platform import available_cpus
 from dstok.corpus.documents import DocumentBatch, DocumentReader, reader_of
@@ -171,7 +171,7 @@ def _clear(work: str) -> None:
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
-@hinting
+@explained
 def count(
     inputs: StrPath | Sequence[StrPath], out: StrPath, *, like: Like, normalizer: Normalizing = None,
     dataset: str | None = None, engine: str | Engine = "local", workers: int | None = None, memory: int = 10**9,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from dstok.base.arguments import explained
 from dstok.base.ids import checked_dtype
-from dstok.base.keywords import hinting
 from dstok.corpus.flat_readers import DatatroveFile, MegatronFile, RawFile
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
 from dstok.corpus.names import CORPUS, PLAN, SKIPPED
@@ -65,7 +65,7 @@ class Corpus(Sequence["Array"]):
     @overload
     def __getitem__(self, index: slice) -> list[Array]: ...
 
-    @hinting
+    @explained
     def __getitem__(self, index: int | slice) -> Array | list[Array]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
@@ -78,7 +78,7 @@ class Corpus(Sequence["Array"]):
         ids = file.row(row)
         return ids if self.dtype is None else ids.astype(self.dtype)
 
-    @hinting
+    @explained
     def lengths(self, index: int) -> Array:
         """The number of ids of each document in row `index`; if the corpus is not packed, of the one document."""
         file, row = self._place(index)
@@ -98,7 +98,7 @@ class Corpus(Sequence["Array"]):
         return f"<Corpus {self.path}: {len(self)} documents, {self.tokens} tokens>"
 
 
-@hinting
+@explained
 def open_corpus(path: StrPath, *, dtype: Dtype | None = None) -> Corpus:
     """The corpus in a folder, which must be whole, or in one file of ids.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dstok
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.corpus import local
 from dstok.corpus.extras import needed
 from dstok.corpus.finding import find_inputs
@@ -143,7 +143,7 @@ def _model_name(model: str | Tokenizer) -> str:
     return os.path.abspath(model) if is_path(model) else model
 
 
-@hinting
+@explained
 def tokenize(
     inputs: StrPath | Sequence[StrPath], out: StrPath, *, model: str | Tokenizer = "deepseek-v3",
     upstream: str | None = None, engine: str | Engine = "local", workers: int | None = None,

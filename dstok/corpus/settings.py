@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.errors import ArgumentError
 from dstok.files.inputs import json_kind
 
@@ -68,7 +68,7 @@ class CorpusSettings:
     shard_bytes: int = 0
     largest: int = LARGEST
 
-    @hinting
+    @explained
     def resolved(self, tokenizer: Tokenizer) -> CorpusSettings:
         """These settings with every open value filled in for `tokenizer`. Raises `ArgumentError`.
 
@@ -114,7 +114,7 @@ class CorpusSettings:
         return values | {"special": list(self.special)} if isinstance(self.special, tuple) else values
 
     @classmethod
-    @hinting
+    @explained
     def from_json(cls, values: dict[str, Any]) -> CorpusSettings:
         """The settings from the result of `as_json`. Raises `ValueError`."""
         if values.keys() != {field.name for field in fields(cls)}:

@@ -1,20 +1,15 @@
 """The automaton as a graph that Graphviz lays out.
 
-In: a program, and the moves of a text. Out: the graph in the DOT language; its drawing as SVG, with classes (`step0`,
-`many`, `used`) for a style sheet in place of colours. Invariant: it has every state but the dead one, and every move
-between such states; moves between the same two states share one arrow. Source: the DOT language and the options of
-`dot`, which graphviz.org describes.
+In: a program, and the moves of a text. Out: the graph in the DOT language, with classes (the step of a state, `many`,
+`used`) for a style sheet in place of colours. Invariant: it has every state but the dead one, and every move between
+such states; moves between the same two states share one arrow. Source: the DOT language, which graphviz.org describes.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from dstok.errors import DstokError
 from dstok.inspection.paths import examples, symbol_name
 from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, START
 from dstok.pattern.marked import FINAL
@@ -22,16 +17,14 @@ from dstok.pattern.marked import FINAL
 if TYPE_CHECKING:
     from dstok.pattern.cascade import Cascade, Program
 
-__all__ = ["PROGRAMS", "automaton_dot", "drawn", "layout_program", "marked_dot", "visible"]
+__all__ = ["automaton_dot", "marked_dot", "visible"]
 
-PROGRAMS = ("dot", "graphviz-pure")  # the first one found does the layout
 _BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
 _HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
          '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
          '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
          '  begin [label="" shape=point class="begin"]', f'  begin -> {START} [class="move"]')
 _FEW = 3  # classes that an arrow names
-_PATIENCE = 120  # seconds for a layout; a hundred states take less than one
 
 
 def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
@@ -125,36 +118,3 @@ def visible(name: str) -> str:
 
 def _quoted(label: str) -> str:
     return '"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def layout_program() -> str:
-    """The path of the layout program. Raises `DstokError`, which says what to install, if there is none."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        raise DstokError("a picture of an automaton needs Graphviz: expected a program dot or graphviz-pure, found "
-                         'neither (the package graphviz of your system, or pip install "dstok[pictures]")')
-    return program
-
-
-def drawn(dot: str, program: str | None = None) -> str:
-    """The element `svg` of a graph in DOT, without colours of its own.
-
-    Raises `DstokError` as `layout_program`, and with the program's message if it failed.
-    """
-    program = program or layout_program()
-    try:
-        done = subprocess.run([program, "-Kdot", "-Tsvg"], input=dot.encode(), capture_output=True, timeout=_PATIENCE)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DstokError(f"{program}: expected a drawing of the automaton, found {error}") from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        raise DstokError(f"{program}: expected a drawing of the automaton, found exit code {done.returncode}: {said}")
-    return _plain(done.stdout.decode())
-
-
-def _plain(svg: str) -> str:
-    """The SVG without declarations, background, comments, fonts and colours: a style sheet gives these."""
-    svg = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', svg[svg.index("<svg") :], count=2)
-    svg = re.sub(r"(?s)<!--.*?-->\n?", "", svg)
-    svg = re.sub(r'<polygon fill="[^"]*" stroke="(?:none|transparent)"[^>]*/>\n', "", svg, count=1)
-    return re.sub(r' (?:fill|stroke|font-family|font-size|xml:space)="[^"]*"', "", svg)

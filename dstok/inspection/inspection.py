@@ -11,7 +11,7 @@ from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
 from dstok.core.merge._bpe import BPE
 from dstok.core.run._decode import Decoder
@@ -183,7 +183,7 @@ class Inspection:
         live[dead[:, 0]] = False
         return live
 
-    @hinting
+    @explained
     def parts(self, text: str) -> list[tuple[int, int]]:
         """(start, end) of each part of a normalized text, in bytes, that is merged alone: a piece, or a part of one.
 
@@ -193,7 +193,7 @@ class Inspection:
         """
         return self._encoder.pieces(text.encode(), self._added.policy("none"))
 
-    @hinting
+    @explained
     def merge(self, piece: bytes) -> list[int]:
         """The ids that merging makes of a whole `piece`.
 
@@ -213,12 +213,12 @@ class Inspection:
         """Whether a piece that is a token is that token, whatever merging would give (`ignore_merges`)."""
         return self._bpe.ignore_merges
 
-    @hinting
+    @explained
     def token(self, id: int) -> bytes:
         """The vocabulary's bytes for an id. It may not have an added token's bytes: see `added_tokens`."""
         return self._bpe.token(id)
 
-    @hinting
+    @explained
     def has(self, id: int) -> bool:
         """Whether an id has a token, added or not."""
         return 0 <= id < self._decoder.size and self._decoder.has(id)

@@ -20,7 +20,7 @@ from chonkie import BaseChunker
 from chonkie.tokenizer import Tokenizer
 from chonkie.types import Chunk
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.protocol import TokenizerProtocol
 
 __all__ = ["CharacterSafeChunker", "ChonkieTokenizer"]
@@ -29,7 +29,7 @@ __all__ = ["CharacterSafeChunker", "ChonkieTokenizer"]
 class ChonkieTokenizer(Tokenizer):  # type: ignore[misc]  # mypy does not see the package's types
     """A chonkie `Tokenizer` that encodes, decodes and counts with dstok."""
 
-    @hinting
+    @explained
     def __init__(self, tokenizer: TokenizerProtocol) -> None:
         super().__init__()
         self._tokenizer = tokenizer

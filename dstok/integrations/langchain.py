@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from langchain_text_splitters import TextSplitter
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.protocol import TokenizerProtocol
 
 __all__ = ["TokenSplitter"]
@@ -27,7 +27,7 @@ class TokenSplitter(TextSplitter):  # type: ignore[misc]  # mypy does not see th
     Raises `ArgumentError` for sizes that LangChain or `chunk` refuses.
     """
 
-    @hinting
+    @explained
     def __init__(self, tokenizer: TokenizerProtocol, chunk_size: int = 512, chunk_overlap: int = 0) -> None:
         super().__init__(chunk_size=chunk_size, chunk_overlap=chunk_overlap, length_function=tokenizer.count)
         self.tokenizer, self.size, self.overlap = tokenizer, chunk_size, chunk_overlap

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.protocol import TokenizerProtocol
 
 __all__ = ["custom_tokenizer"]
 
 
-@hinting
+@explained
 def custom_tokenizer(tokenizer: TokenizerProtocol) -> dict[str, Any]:
     """The dictionary that litellm's calls take as `custom_tokenizer`.
 

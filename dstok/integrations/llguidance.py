@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dstok.base.arguments import explained
 from dstok.base.extras import of_extra
-from dstok.base.keywords import hinting
 from dstok.errors import ArgumentError
 from dstok.integrations.special import special_ids, stop_ids
 from dstok.protocol import TokenizerProtocol
@@ -31,7 +31,7 @@ with of_extra("llguidance", __name__):
 __all__ = ["ll_tokenizer"]
 
 
-@hinting
+@explained
 def ll_tokenizer(
     tokenizer: TokenizerProtocol, *, n_vocab: int | None = None, eos_token: int | list[int] | None = None,
     slices: list[str] | None = None,

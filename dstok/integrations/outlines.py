@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dstok.base.arguments import explained
 from dstok.base.extras import of_extra
-from dstok.base.keywords import hinting
 from dstok.calls.padded import filled
 from dstok.errors import ArgumentError
 from dstok.integrations.special import special_ids, stop_ids
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["OutlinesTokenizer", "vocabulary"]
 
 
-@hinting
+@explained
 def vocabulary(tokenizer: TokenizerProtocol, *, eos_token_id: int | None = None) -> Vocabulary:
     """outlines-core's vocabulary, for its index of a pattern. `eos_token_id`: by default the tokenizer's EOS.
 
@@ -63,7 +63,7 @@ class OutlinesTokenizer:
     ([[19923, 2058], [1, 19923]], [[1, 1], [0, 1]], ['Hello world', 'Hello'])
     """
 
-    @hinting
+    @explained
     def __init__(self, tokenizer: TokenizerProtocol) -> None:
         self.tokenizer = tokenizer
         [self.eos_token_id] = stop_ids(tokenizer, None)

@@ -37,11 +37,10 @@ from dstok.errors import DstokError, UnsupportedError
 from dstok.integrations.transformers_backend import ATTRIBUTE, PLAIN, Backing, backing_of
 from dstok.integrations.transformers_encodings import CallInputs, LazyEncodings, Row
 from dstok.integrations.transformers_engine import Engine
-from dstok.integrations.transformers_light import Light, load
 from dstok.integrations.transformers_stand_in import StandIn
 from dstok.integrations.transformers_training import learning_by_dstok
 
-__all__ = ["Account", "Light", "accelerate", "install", "load", "uninstall"]
+__all__ = ["Account", "accelerate", "install", "uninstall"]
 
 T = TypeVar("T")
 Fast: Any = transformers.PreTrainedTokenizerFast  # in 5.x TokenizersBackend

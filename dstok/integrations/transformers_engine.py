@@ -28,7 +28,7 @@ from dstok.tables.build import build_tables
 from dstok.tables.flat import Tables
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
-__all__ = ["Engine", "check_stripping", "deep_marks", "engine_of", "joined", "marks", "state_of", "truncate"]
+__all__ = ["Engine", "deep_marks", "engine_of", "joined", "marks", "state_of", "truncate"]
 
 PROBES = 64  # entries of the vocabulary that tell another model from the engine's
 FIELDS = attrgetter("content", "single_word", "lstrip", "rstrip", "normalized", "special")
@@ -119,7 +119,10 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
     added = _live_tokens(real)
     tables = _tables_of(_body(real.to_str()), f"tokenizers-{tokenizers.__version__}")
     _check_ids(real, added)
-    check_stripping(normalizer is not None, added)
+    for number, token in enumerate(added):
+        if normalizer is not None and token.normalized and (token.lstrip or token.rstrip):  # what they took is unknown
+            raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text",
+                                   f"$.added_tokens[{number}]")
     raw = raw_tokens(tables.normalizer, added)
     engine = Engine(tokenizer_of(tables, raw, None, None), raw)
     with _bare(real):
@@ -162,14 +165,6 @@ def _check_ids(real: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
         own = real.model.id_to_token(token.id)
         if own not in (None, token.content):
             raise UnsupportedError(f"the added token {token.content!r}, whose id is also that of {own!r}",
-                                   f"$.added_tokens[{number}]")
-
-
-def check_stripping(normalizes: bool, added: Sequence[AddedToken]) -> None:
-    """Refuses tokens that strip normalized text: the text that they took is unknown. Raises `UnsupportedError`."""
-    for number, token in enumerate(added):
-        if normalizes and token.normalized and (token.lstrip or token.rstrip):
-            raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text",
                                    f"$.added_tokens[{number}]")
 
 

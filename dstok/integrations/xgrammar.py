@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dstok.base.arguments import explained
 from dstok.base.extras import of_extra
-from dstok.base.keywords import hinting
 from dstok.integrations.special import stop_ids
 from dstok.protocol import TokenizerProtocol
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["tokenizer_info"]
 
 
-@hinting
+@explained
 def tokenizer_info(
     tokenizer: TokenizerProtocol, *, vocab_size: int | None = None, stop_token_ids: int | list[int] | None = None,
 ) -> TokenizerInfo:

@@ -1,7 +1,5 @@
 """The built-in models: an image of tables for each vocabulary, and a small file with the own parts of each model.
 
-package_reader.py lists the models of installed packages beside them.
-
 In: a name (names.py). Out: the parts of a `Tokenizer`, from the mapped image: no network, no cache, nothing parsed
 but the own parts. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
 """
@@ -13,20 +11,18 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.formats.columns import joined, unpack_added
-from dstok.models.names import ALIASES, find
+from dstok.models.names import ALIASES, find, not_found
 from dstok.tables.flat import Tables, tables_from_image
 from dstok.tables.image.file import open_image
 
 if TYPE_CHECKING:
-    from dstok.errors import ModelPackageError
     from dstok.formats.added_token import AddedToken
     from dstok.formats.description import TokenizerConfig
     from dstok.models.info import ModelInfo
-    from dstok.models.package_reader import Model
 
-__all__ = ["built_in", "is_built_in", "model_info", "models", "models_and_faults"]
+__all__ = ["built_in", "is_built_in", "model_info", "models"]
 
 _HERE = os.path.dirname(__file__)
 
@@ -51,64 +47,30 @@ def _own(name: str) -> dict[str, Any]:
 
 
 def models() -> tuple[str, ...]:
-    """The names of the built-in models, then of those in installed packages (`dstok-models-...`).
-
-    A broken package affects only its own models. A name that two packages have is not listed. Each of these gives a
-    warning that names the package. A listed model may still have a damaged file: `load` checks the files.
+    """The names of the built-in models.
 
     >>> models()[:3]
     ('deepseek-v3', 'deepseek-r1', 'deepseek-v3.1')
     """
-    import warnings
-
-    known, faults = models_and_faults()
-    for fault in faults:
-        warnings.warn(str(fault), stacklevel=2)
-    return tuple(model.name for model in known)
+    return tuple(_index())
 
 
-@hinting
+@explained
 def model_info(name: str) -> ModelInfo:
-    """The data of the model with this name or alias: its vocabulary's size, source, licence, other names.
+    """The data of the built-in model with this name or alias: its vocabulary's size, source, licence, other names.
 
-    Raises `ModelNotFoundError`, also for models that only lie in the caches of other libraries, and
-    `ModelPackageError`.
+    Raises `ModelNotFoundError`.
 
     >>> model_info("deepseek-ai/DeepSeek-R1-0528").name, model_info("deepseek-r1").vocab_size
     ('deepseek-r1', 128815)
     """
-    known = find(name)
-    if known is not None:
-        return _known(known)
-    from dstok.models.package_reader import missing, model_of
-
-    model = model_of(name)
-    if model is None:
-        raise missing(name)
-    loadable = {info.name: info for info in models_and_faults()[0]}  # without aliases that another package has, too
-    return loadable.get(model.name) or _of_package(model)
-
-
-def models_and_faults() -> tuple[tuple[ModelInfo, ...], tuple[ModelPackageError, ...]]:
-    """The data of the models that `models` names, and the errors that it warns of."""
-    from dstok.models.package_reader import listing  # asking for the installed packages takes longer than loading
-
-    others, faults = listing()
-    return (*map(_known, _index()), *map(_of_package, others)), tuple(faults)
-
-
-def _known(name: str) -> ModelInfo:
-    return _info(name, _index()[name], ALIASES[name], "dstok")
-
-
-def _of_package(model: Model) -> ModelInfo:
-    return _info(model.name, model.entry, tuple(model.entry["aliases"]), model.package.name)
-
-
-def _info(name: str, entry: dict[str, Any], aliases: tuple[str, ...], package: str) -> ModelInfo:
     from dstok.models.info import ModelInfo
 
-    return ModelInfo(name, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"], aliases, package)
+    known = find(name)
+    if known is None:
+        raise not_found(name)
+    entry = _index()[known]
+    return ModelInfo(known, entry["sha256"], entry["vocab_size"], entry["source"], entry["licence"], ALIASES[known])
 
 
 def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int | None, str, dict[str, Any]]:

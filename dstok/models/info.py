@@ -1,4 +1,4 @@
-"""The data of a named model. A module of its own, since loading a model does not need it."""
+"""The data of a built-in model. A module of its own, since loading a model does not need it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["ModelInfo"]
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The data of a named model.
+    """The data of a built-in model.
 
     `sha256` is of its tokenizer.json. `aliases` are the other names that `load` takes for it: the tokenizer.json
-    published under them has the same vocabulary, merges and added tokens. `package` is the installed package with it.
+    published under them has the same vocabulary, merges and added tokens.
     """
 
     name: str
@@ -21,4 +21,3 @@ class ModelInfo:
     source: str
     licence: str
     aliases: tuple[str, ...] = ()
-    package: str = "dstok"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.lazy import lazy
 from dstok.base.texts import Errors, Text
 from dstok.core.run._span_pass import SpanPass
@@ -93,7 +93,7 @@ class Matching:
         """
         return Searched(self._matcher, text, errors, unit).first(True)
 
-    @hinting
+    @explained
     def sub(
         self, replacement: T | Callable[[Match], T], text: T, count: int = 0, *, errors: Errors = "strict",
     ) -> T:
@@ -110,7 +110,7 @@ class Matching:
         """
         return self.subn(replacement, text, count, errors=errors)[0]
 
-    @hinting
+    @explained
     def subn(
         self, replacement: T | Callable[[Match], T], text: T, count: int = 0, *, errors: Errors = "strict",
     ) -> tuple[T, int]:
@@ -136,7 +136,7 @@ class Matching:
         """
         return self._matcher.count(Searched(self._matcher, text, errors).data)
 
-    @hinting
+    @explained
     def scan(
         self, text: Text, function: Callable[[int, int], object], *, unit: Unit | None = None,
         errors: Errors = "strict",

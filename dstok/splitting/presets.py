@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.errors import ModelNotFoundError, UnsupportedError
 from dstok.formats.json_value import Value
 from dstok.formats.upstream import NEWEST
@@ -38,7 +38,7 @@ def preset_names() -> tuple[str, ...]:
     return tuple(presets())
 
 
-@hinting
+@explained
 def preset_splits(name: str, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
     """The steps of a preset, and the Unicode version of their patterns.
 
@@ -49,7 +49,7 @@ def preset_splits(name: str, upstream: str = NEWEST) -> tuple[tuple[Split, ...],
     return splits_of_json(Value(presets()[name]["pre_tokenizer"], "$"), upstream)
 
 
-@hinting
+@explained
 def tiktoken_splits(encoding: str) -> tuple[Split, ...]:
     """The step of one of tiktoken's encodings. Raises `UnsupportedError`, with the known names."""
     from dstok.formats.tiktoken_encodings import ENCODINGS

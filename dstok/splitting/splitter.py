@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.lazy import lazy
 from dstok.base.paths import write_at_once
 from dstok.base.texts import Errors, Text, replaces_faults, utf8
@@ -62,7 +62,7 @@ class Splitter(Matching):
     ['a', 'b', 'c']
     """
 
-    @hinting
+    @explained
     def __init__(
         self, patterns: str | Split | Iterable[str | Split], *, behavior: str = "Isolated", invert: bool = False,
         dialect: Dialect = "oniguruma", upstream: str = NEWEST,
@@ -85,7 +85,7 @@ class Splitter(Matching):
     # Sources
 
     @classmethod
-    @hinting
+    @explained
     def from_json(cls, path: StrPath, *, upstream: str | None = None) -> Splitter:
         """The splitter of a JSON file: a tokenizer.json, the value of its `pre_tokenizer` alone, or `to_json`'s.
 
@@ -99,7 +99,7 @@ class Splitter(Matching):
             return cls.from_str(contents(path), upstream=upstream)
 
     @classmethod
-    @hinting
+    @explained
     def from_str(cls, json: str | bytes, *, upstream: str | None = None) -> Splitter:
         """The splitter of the text of such a file. Raises as `from_json`.
 
@@ -116,7 +116,7 @@ class Splitter(Matching):
         return saved.restored(cls._of, file.value)
 
     @classmethod
-    @hinting
+    @explained
     def from_tokenizer(cls, tokenizer: Tokenizer) -> Splitter:
         """The splitting of a tokenizer, for text between its added tokens.
 
@@ -128,7 +128,7 @@ class Splitter(Matching):
         return cls._of(model.splits, model.unicode_version, tokenizer.name)
 
     @classmethod
-    @hinting
+    @explained
     def from_tiktoken(cls, encoding: str) -> Splitter:
         """The splitting of one of tiktoken's encodings, by its name, such as "cl100k_base".
 
@@ -139,7 +139,7 @@ class Splitter(Matching):
         return cls._of(tiktoken_splits(encoding), "16.0", encoding)
 
     @classmethod
-    @hinting
+    @explained
     def preset(cls, name: str, *, upstream: str = NEWEST) -> Splitter:
         """The splitting of a well-known model, by name: `dstok.splitting.presets.preset_names()` lists them.
 
@@ -153,7 +153,7 @@ class Splitter(Matching):
 
         return cls._of(*preset_splits(name, upstream), name)
 
-    @hinting
+    @explained
     def with_unicode(self, version: str) -> Splitter:
         r"""The same steps with the tables of another Unicode version, to see what changes.
 
@@ -170,7 +170,7 @@ class Splitter(Matching):
         general_categories(version)  # raises where there is no table; the steps may need none
         return self._of(self.splits, version, self.name)
 
-    @hinting
+    @explained
     def to_json(self, path: StrPath) -> None:
         """Writes the splitter to a file for `from_json`, at once or not at all. Raises `OSError`.
 
@@ -284,7 +284,7 @@ class Splitter(Matching):
         replaces_faults(errors)
         return SplitStream(self._span_pass, errors)
 
-    @hinting
+    @explained
     def count_pieces(
         self, texts: Iterable[Text], *, threads: int = 1, memory: int = 1 << 30, errors: Errors = "strict",
     ) -> PieceCounts:
@@ -329,7 +329,7 @@ class Splitter(Matching):
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
         return self._span_pass.way()
 
-    @hinting
+    @explained
     def explain(self, text: str | None = None) -> str:
         """The steps, the classes of characters and the automaton in words; with `text` also its way through them."""
         from dstok.inspection.explain import explain_cascade
@@ -357,7 +357,7 @@ class Splitter(Matching):
 
     # Facts about every text: see splitting/properties.py
 
-    @hinting
+    @explained
     def difference(self, other: Splitter) -> Difference | None:
         r"""The shortest text with different kept spans, and these spans; None if there is no such text.
 
@@ -400,7 +400,7 @@ class Splitter(Matching):
         """The places to cut any text so that its parts, split alone, give the same pieces."""
         return properties.cut_places(self.cascade)
 
-    @hinting
+    @explained
     def may_cut(self, left: str, right: str) -> bool:
         r"""Whether every text may be cut between `left` and `right`, one character each: see `cut_places`.
 

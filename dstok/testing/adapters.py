@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.errors import DstokError
 
 __all__ = ["OPENERS", "CandidateError", "Engine", "engine_of", "open_engine"]
@@ -54,7 +54,7 @@ class Engine:
     plain_special: bool = False
 
 
-@hinting
+@explained
 def open_engine(spec: str, default_file: str | None = None) -> Engine:
     """The engine that a spec names. `default_file`: the tokenizer.json for a spec that names none.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.errors import ArgumentError
 from dstok.testing.guide import Guide, Word
 from dstok.tokenizer import Tokenizer
@@ -22,7 +22,7 @@ from dstok.tokenizer import Tokenizer
 __all__ = ["class_cover", "cover_size", "cover_words"]
 
 
-@hinting
+@explained
 def class_cover(tokenizer: Tokenizer | Guide, k: int) -> Iterator[str]:
     r"""The texts that take every path of `k` classes from every state of the tokenizer's automaton.
 
@@ -46,7 +46,7 @@ def cover_words(guide: Guide, k: int) -> Iterator[Word]:
             yield way + word
 
 
-@hinting
+@explained
 def cover_size(guide: Guide, k: int) -> int:
     """The number of texts of `class_cover`."""
     size: int = len(guide.access) * len(guide.classes) ** k

@@ -22,7 +22,7 @@ from hashlib import sha256
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.lazy import lazy
 from dstok.core.check import _check
 from dstok.core.find._finder import CharacterFinder, PieceFinder
@@ -88,7 +88,7 @@ class Step(NamedTuple):
     faults: tuple[str, ...]
 
 
-@hinting
+@explained
 def prove(tokenizer: Tokenizer, progress: Callable[[str], None] = lambda name: None) -> list[Step]:
     """All steps of a tokenizer, and what none looks at; `progress` gets the name of each before it runs.
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.testing.results import NO_CALL
 from dstok.testing.verify import CHECKS, verify
 
@@ -25,7 +25,7 @@ __all__ = ["conformance"]
 QUICK = tuple(name for name in CHECKS if name not in ("corpora", "class cover, k = 4", "all code points, joined"))
 
 
-@hinting
+@explained
 def conformance(
     load: Any, reference: Any = None, *, model: Any = "deepseek-v3", seconds: float = 10.0,
     checks: Iterable[str] | None = None, files: Iterable[str] = (),

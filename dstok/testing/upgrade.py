@@ -15,7 +15,7 @@ from itertools import product
 from textwrap import wrap
 from typing import Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.loading import load
 from dstok.testing import texts as texts_of
 from dstok.testing.guide import Guide
@@ -79,7 +79,7 @@ class Upgrade:
         return found
 
 
-@hinting
+@explained
 def upgrade(model: str, old: str, new: str, texts: Iterable[str] = ()) -> Upgrade:
     r"""The changes for a model, by its name or path, between two versions of upstream, such as "tokenizers-0.23.3".
 

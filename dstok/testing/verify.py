@@ -14,11 +14,11 @@ from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
+from dstok.base.arguments import explained
 from dstok.base.faults import reason
-from dstok.base.keywords import hinting
 from dstok.errors import ArgumentError
 from dstok.loading import load
-from dstok.models import models_and_faults
+from dstok.models import models
 from dstok.models.names import find
 from dstok.testing.adapters import CandidateError
 from dstok.testing.calls import Tally
@@ -49,7 +49,7 @@ TURN = 0.5  # least seconds for a check, however small its share, as long as oth
 SUPER_LINEAR = "super-linear time"
 
 
-@hinting
+@explained
 def verify(
     candidate: Any, reference: Any = None, *, model: str | Tokenizer = "deepseek-v3", files: Iterable[str] = (),
     seconds: float = 60.0, checks: Iterable[str] | None = None, tokenizer_json: str | None = None,
@@ -100,7 +100,7 @@ def _tokenizer(name: str) -> Tokenizer:
     try:
         return built_in(name) if name == find(name) else load(name)
     except OSError as error:
-        known = ", ".join(model.name for model in models_and_faults()[0])
+        known = ", ".join(models())
         raise CandidateError(f"expected a file or one of {known}, found {name!r}: {reason(error)}") from error
 
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import dstok
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.numbers import thread_count, whole_number
 from dstok.base.paths import StrPath
 from dstok.core.merge._bpe import BPE
@@ -36,7 +36,7 @@ from dstok.vocabularies.trainer import BpeTrainer
 __all__ = ["check_made_by", "plan_of", "train_from_counts", "trained_in"]
 
 
-@hinting
+@explained
 def train_from_counts(
     counts: StrPath | CountsFile, trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
     threads: int = 1, memory: int = 1 << 30, progress: Progress | None = None,

@@ -12,8 +12,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from dstok.base.arguments import explained
 from dstok.base.faults import file_faults
-from dstok.base.keywords import hinting
 from dstok.base.paths import StrPath
 from dstok.counts.file import CountsFile
 from dstok.errors import ArgumentError, FileError, TextError
@@ -33,7 +33,7 @@ __all__ = ["train"]
 _LIST = 1 << 16  # bytes of the lines that are read at once
 
 
-@hinting
+@explained
 def train(
     files: Sequence[StrPath], trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
     threads: int = 1, memory: int = 1 << 30, folder: StrPath | None = None, progress: Progress | None = None,

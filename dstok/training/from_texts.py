@@ -11,7 +11,7 @@ from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.paths import StrPath
 from dstok.core.find._finder import Finder
 from dstok.core.text._normalize import Normalizer
@@ -31,7 +31,7 @@ from dstok.vocabularies.trainer import BpeTrainer
 __all__ = ["check", "checked_trainer", "count_from_iterator", "readers_of", "train_from_iterator"]
 
 
-@hinting
+@explained
 def train_from_iterator(
     texts: Texts | Any, trainer: BpeTrainer | None = None, *, like: Like,
     normalizer: Normalizing = None, threads: int = 1, memory: int = 1 << 30, field: str = "text",
@@ -66,7 +66,7 @@ def train_from_iterator(
         return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, threads=threads)))
 
 
-@hinting
+@explained
 def count_from_iterator(
     texts: Texts | Any, out: StrPath, *, like: Like, normalizer: Normalizing = None, threads: int = 1,
     memory: int = 1 << 30, field: str = "text",

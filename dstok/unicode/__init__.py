@@ -1,6 +1,6 @@
 """The Unicode character database as dstok needs it: sets of code points by property and version.
 
-The values of a property, the set of each, its members, and the changes of a version:
+The values of a property, the set of each, and its members:
 
 >>> from dstok import unicode
 >>> unicode.versions()
@@ -8,14 +8,13 @@ The values of a property, the set of each, its members, and the changes of a ver
 >>> kana = unicode.script("Hiragana", "17.0") | unicode.script("Katakana", "17.0")
 >>> "か" in kana, kana.isdisjoint(unicode.binary_property("Ideographic", "17.0"))
 (True, True)
->>> sum(len(c.code_points) for c in unicode.difference("16.0", "17.0") if c.property == "General_Category")
-4804
+>>> len(unicode.general_category("Cn", "16.0") - unicode.general_category("Cn", "17.0"))
+4803
 """
 
 from __future__ import annotations
 
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
-from dstok.unicode.differences import Change, difference
 from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.properties import (
     binary_properties,
@@ -43,7 +42,6 @@ from dstok.unicode.sets import (
 __all__ = [
     "DEFAULT_VERSION",
     "MAX_CODE_POINT",
-    "Change",
     "CodePointSet",
     "UnknownPropertyError",
     "alphabetic",
@@ -51,7 +49,6 @@ __all__ = [
     "binary_property",
     "category_of",
     "checksum",
-    "difference",
     "digit",
     "further_names",
     "general_categories",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import accumulate, chain
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.errors import ArgumentError
 
 __all__ = ["MAX_CODE_POINT", "CodePointSet", "range_text"]
@@ -57,7 +57,7 @@ class CodePointSet:
             previous = last
 
     @classmethod
-    @hinting
+    @explained
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> CodePointSet:
         """The union of inclusive ranges `(first, last)`, which may come in any order and overlap.
 
@@ -74,7 +74,7 @@ class CodePointSet:
         return cls(_coalesce(ascending))
 
     @classmethod
-    @hinting
+    @explained
     def from_chars(cls, chars: str) -> CodePointSet:
         """The set of the code points in a string.
 
@@ -101,7 +101,7 @@ class CodePointSet:
         """
         return cls(((0, MAX_CODE_POINT),))
 
-    @hinting
+    @explained
     def sample(self, count: int, seed: int = 0) -> list[int]:
         """`count` different code points, all equally likely; the same ones for the same `seed`.
 
@@ -169,7 +169,7 @@ class CodePointSet:
     def __invert__(self) -> CodePointSet:
         return CodePointSet(tuple(_gaps(self.ranges)))
 
-    @hinting
+    @explained
     def isdisjoint(self, other: CodePointSet) -> bool:
         """Whether the sets share no code point.
 
@@ -178,7 +178,7 @@ class CodePointSet:
         """
         return next(_overlaps(self.ranges, other.ranges), None) is None
 
-    @hinting
+    @explained
     def issubset(self, other: CodePointSet) -> bool:
         """Whether every code point of this set is in `other`.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.properties import binary_property, script
 from dstok.unicode.sets import (
@@ -26,7 +26,7 @@ from dstok.unicode.sets import (
 __all__ = ["named_set", "posix_set"]
 
 
-@hinting
+@explained
 def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
     r"""The set of upstream's `[:name:]`, or None if there is no such class.
 
@@ -57,7 +57,7 @@ def _posix(version: str) -> dict[str, CodePointSet]:
     }
 
 
-@hinting
+@explained
 def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePointSet:
     r"""The set that upstream's `\p{name}` matches.
 

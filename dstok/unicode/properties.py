@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.sets import DEFAULT_VERSION, UnknownPropertyError, alphabetic, loose, versions, white_space
@@ -21,7 +21,7 @@ from dstok.unicode.sets import DEFAULT_VERSION, UnknownPropertyError, alphabetic
 __all__ = ["binary_properties", "binary_property", "further_names", "script", "script_extensions", "scripts"]
 
 
-@hinting
+@explained
 def scripts(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The names of the scripts.
 
@@ -31,7 +31,7 @@ def scripts(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     return _names("SCRIPTS", version)
 
 
-@hinting
+@explained
 def script(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     """The characters of a script, by its name or four-letter code; case, spaces, `-` and `_` do not count.
 
@@ -43,7 +43,7 @@ def script(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     return _members("SCRIPTS", _script_name(name, version), version)
 
 
-@hinting
+@explained
 def script_extensions(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     """The characters that are used with a script (Script_Extensions). Names and errors as `script`.
 
@@ -53,7 +53,7 @@ def script_extensions(name: str, version: str = DEFAULT_VERSION) -> CodePointSet
     return _members("SCRIPT_EXTENSIONS", _script_name(name, version), version)
 
 
-@hinting
+@explained
 def binary_properties(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The names that `binary_property` knows.
 
@@ -63,7 +63,7 @@ def binary_properties(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     return tuple(sorted([*_names("BINARY", version), "Alphabetic", "White_Space"]))
 
 
-@hinting
+@explained
 def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     """The characters with a binary property, by its long name. Names and errors as `script`.
 
@@ -78,7 +78,7 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     return own(version) if own else _members("BINARY", known[loose(name)], version)
 
 
-@hinting
+@explained
 def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
     """By script, its other names, with spaces between them."""
     own = _table(version)

@@ -20,7 +20,7 @@ from importlib import import_module
 from itertools import accumulate
 from types import ModuleType
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.errors import ArgumentError, DstokError, UnsupportedError
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
 
@@ -65,7 +65,7 @@ def versions() -> tuple[str, ...]:
     return _VERSIONS
 
 
-@hinting
+@explained
 def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     """The two-letter general category of a code point.
 
@@ -82,7 +82,7 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     return categories[bisect_right(starts, code_point) - 1]
 
 
-@hinting
+@explained
 def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The two-letter names of the general categories.
 
@@ -95,7 +95,7 @@ def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     return tuple(sorted(name for name in _general_categories(version) if len(name) == 2 and name != "LC"))
 
 
-@hinting
+@explained
 def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     """A general category by its short name: two letters, one letter for a group, or `LC`.
 
@@ -114,7 +114,7 @@ def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
         raise UnknownPropertyError(f"expected a general category such as L or Lu, found {name!r}") from None
 
 
-@hinting
+@explained
 def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property White_Space, which upstream's `\s` matches.
 
@@ -127,7 +127,7 @@ def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
     return _binary_property("WHITE_SPACE", version)
 
 
-@hinting
+@explained
 def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property Alphabetic: letters, letter numbers and Other_Alphabetic.
 
@@ -140,7 +140,7 @@ def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
     return _binary_property("ALPHABETIC", version)
 
 
-@hinting
+@explained
 def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The set that upstream's `\d` matches, inside and outside brackets: the category Nd.
 
@@ -153,7 +153,7 @@ def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
     return general_category("Nd", version)
 
 
-@hinting
+@explained
 def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePointSet:
     r"""The set that upstream's `\w` matches: Alphabetic, M, Nd and Pc, and six code points of Latin-1.
 
@@ -169,7 +169,7 @@ def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePoint
     return _word(version, in_class)
 
 
-@hinting
+@explained
 def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The set that upstream's `\p{name}` matches.
 
@@ -195,7 +195,7 @@ def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
         ) from None
 
 
-@hinting
+@explained
 def checksum(version: str = DEFAULT_VERSION) -> str:
     """The sha256, in hexadecimal, of the two-letter categories of all code points in a row.
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from dstok.protocol import TokenizerProtocol
     from dstok.view.notebook import TokenView
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 
 __all__ = ["view"]
 
 
-@hinting
+@explained
 def view(
     self: TokenizerProtocol, text: Text, *, beside: TokenizerProtocol | None = None, special: Special = "all",
     add_bos: bool = False, add_eos: bool = False,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dstok.base.arguments import explained
 from dstok.base.beside import Beside
-from dstok.base.keywords import hinting
 from dstok.base.lazy import lazy
 from dstok.base.texts import Special, Text, characters
 from dstok.calls.spans import Encoding
@@ -201,7 +201,7 @@ def _merge_table(tokenizer: TokenizerProtocol) -> MergeTable:
 _table_of = Beside(_merge_table)
 
 
-@hinting
+@explained
 def read(
     tokenizer: TokenizerProtocol, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
     name: str = "",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.formats.description import ModelDescription
 from dstok.tables.objects import make_plain_finder
 from dstok.vocabularies.base import Base, base_of
@@ -24,7 +24,7 @@ from dstok.vocabularies.trainer import BpeTrainer
 __all__ = ["train_new_from_iterator"]
 
 
-@hinting
+@explained
 def train_new_from_iterator(
     self: M, texts: Texts, vocab_size: int, *, length: int | None = None,
     new_special_tokens: Iterable[Any] | None = None, special_tokens_map: Mapping[str, str] | None = None,

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.keywords import hinting
+from dstok.base.arguments import explained
 from dstok.base.numbers import whole_number
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.description import ENDS, ModelDescription, TokenizerConfig
@@ -58,7 +58,7 @@ def truncated(self: M, vocab_size: int) -> M:
     return self._of_description(replace(model, tokens=model.tokens[:size], merges=model.merges[: 3 * kept]))
 
 
-@hinting
+@explained
 def trimmed(self: M, keep: Iterable[int]) -> tuple[M, npt.NDArray[np.int64]]:
     """(a tokenizer with the tokens `keep`, from old ids to new ones).
 

@@ -20,9 +20,12 @@ from real_models import V3, real
 from small_models import added_token, both, model_json
 
 import dstok
-from dstok.base.keywords import KEYWORDS
-from dstok.names_of_others import ELSEWHERE, OF_MODULES
+from dstok.names_of_others import HINTS
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
+NAMES, KEYWORDS, OF_MODULES = (
+    dict(re.findall(r"(?m)^\| (\w+) \| (.*`.*) \|$", PAGE.split(f"## {title}\n")[1].split("\n## ")[0]))
+    for title in ("Names of a tokenizer", "Keywords of calls", "Names of modules"))
 CONFIG = json.dumps({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": "<pad>"})
 SMALL = model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>", special=True), added_token("<pad>")])
 
@@ -66,51 +69,53 @@ def test_python_guesses_at_no_other_name() -> None:
     assert done.returncode == 1 and done.stderr.rstrip().endswith('use encode(text, special="none")')
 
 
-@pytest.mark.parametrize("name", sorted(ELSEWHERE))
-def test_names_of_others(name: str) -> None:
-    """None is there for `hasattr`; the error names a call, and every name of ours in it exists."""
-    assert not hasattr(V3, name)
-    with pytest.raises(AttributeError, match=f"^a dstok.Tokenizer has no {name}, .*: use ") as caught:
-        getattr(V3, name)
-    own = re.findall(r"(?:^|(?<!ds)tok\.)(\w+)", ELSEWHERE[name])
-    known = {"dstok", "len", "id", "tok", *(found for found in own if hasattr(dstok.Tokenizer, found))}
-    assert [found for found in own if found not in known] == [], caught.value
-    for path in re.findall(r"dstok\.([\w.]+)", ELSEWHERE[name]):
+def exists(use: str) -> None:
+    """Every name of ours in a hint is there."""
+    use = use.replace("`", "")
+    own = re.findall(r"(?:^|(?<!ds)tok\.)(\w+)", use)
+    assert [found for found in own if found not in ("dstok", "len", "id", "tok") and not hasattr(dstok.Tokenizer, found)] == []
+    for path in re.findall(r"dstok\.([\w.]+)", use):
         assert operator.attrgetter(path)(dstok)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_names_of_others(name: str) -> None:
+    """No such name is there for `hasattr`; what the page says of it exists."""
+    assert not hasattr(V3, name) and not hasattr(dstok.Tokenizer, name)
+    exists(NAMES[name])
+
+
+@pytest.mark.parametrize("name", sorted(HINTS))
+def test_names_that_newcomers_type(name: str) -> None:
+    """On a tokenizer and on its class the error says what the page says."""
+    for owner in (V3, dstok.Tokenizer):
+        with pytest.raises(AttributeError) as caught:
+            getattr(owner, name)
+        assert str(caught.value) == f"Tokenizer has no {name}, as other libraries have: use {HINTS[name]}"
+    assert NAMES[name].replace("`", "") == HINTS[name]
 
 
 def test_no_name_of_tokenizers_and_tiktoken_is_forgotten() -> None:
     for other in (tokenizers.Tokenizer, tiktoken.Encoding):
-        assert [name for name in dir(other) if name[0] != "_" and name not in ELSEWHERE and name not in dir(dstok.Tokenizer)] == []
+        assert [name for name in dir(other) if name[0] != "_" and name not in NAMES and name not in dir(dstok.Tokenizer)] == []
 
 
 @pytest.mark.parametrize(("name", "use"), [("enable_padding", "encode_batch_padded"), ("enable_truncation", "encode_with_overflow"),
                                            ("padding_side", "encode_batch_padded"), ("chat_template", "config")])
 def test_where_well_known_names_lead(name: str, use: str) -> None:
-    assert ELSEWHERE[name].startswith((use, f"dstok.rows.{use}"))
-
-
-@pytest.mark.parametrize("name", sorted(ELSEWHERE))
-def test_the_class_tells_the_same(name: str) -> None:
-    assert not hasattr(dstok.Tokenizer, name)
-    with pytest.raises(AttributeError, match=f"^dstok.Tokenizer has no {name}, .*: use ") as caught:
-        getattr(dstok.Tokenizer, name)
-    assert str(caught.value).endswith(f"use {ELSEWHERE[name]}")
+    assert NAMES[name].startswith((f"`{use}", f"`dstok.rows.{use}"))
 
 
 @pytest.mark.parametrize("name", sorted(OF_MODULES))
 def test_names_of_others_modules(name: str) -> None:
     assert not hasattr(dstok, name)
-    with pytest.raises(AttributeError, match=f"^module 'dstok' has no attribute '{name}', as other libraries have: use ") as caught:
-        getattr(dstok, name)
-    for path in re.findall(r"dstok\.([\w.]+)", OF_MODULES[name]):
-        assert operator.attrgetter(path)(dstok), caught.value
+    exists(OF_MODULES[name])
 
 
 def test_names_that_nobody_has_are_missing_as_usual() -> None:
     with pytest.raises(AttributeError, match="^module 'dstok' has no attribute 'nothing'$"):
         dstok.nothing  # noqa: B018
-    with pytest.raises(AttributeError, match="^type object 'Tokenizer' has no attribute 'nothing'$"):
+    with pytest.raises(AttributeError, match="^'Tokenizer' has no attribute 'nothing'$"):
         dstok.Tokenizer.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
@@ -118,17 +123,12 @@ CALLS: dict[str, Any] = {"encode": "a", "encode_array": "a", "count": "a", "enco
                          "encode_batch_arrays": ["a"], "count_batch": ["a"], "decode_batch": [[67]]}
 
 
-@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("keyword", sorted(KEYWORDS))
-def test_keywords_of_others(call: str, keyword: str) -> None:
-    found = getattr(V3, call)
-    for keywords in ({keyword: None}, {"errors": "strict", keyword: True}):
-        with pytest.raises(TypeError) as caught:
-            found(CALLS[call], **keywords)
-        assert str(caught.value) == f"{call}() has no {keyword}, which other libraries have: use {KEYWORDS[keyword]}"
-    assert keyword not in inspect.signature(found).parameters
-    for path in re.findall(r"dstok\.([\w.]+)", KEYWORDS[keyword]):
-        assert operator.attrgetter(path)(dstok)
+def test_keywords_of_others(keyword: str) -> None:
+    """No call has one; what the page says of it exists."""
+    for call in CALLS:
+        assert keyword not in inspect.signature(getattr(V3, call)).parameters
+    exists(KEYWORDS[keyword] if "(" in KEYWORDS[keyword] else "")
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -142,7 +142,7 @@ def test_other_keywords_are_unknown_as_usual(call: str) -> None:
 
 
 def test_other_names_are_missing_as_usual() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'encod'") as caught:
+    with pytest.raises(AttributeError, match="^'Tokenizer' has no attribute 'encod'$") as caught:
         V3.encod  # type: ignore[attr-defined]  # noqa: B018
     assert (caught.value.name, caught.value.obj) == ("encod", V3)
     assert copy.deepcopy(V3).encode("a") == pickle.loads(pickle.dumps(V3)).encode("a") == V3.encode("a")

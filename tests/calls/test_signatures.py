@@ -7,10 +7,11 @@ import doctest
 import inspect
 import os
 import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 from real_models import V3 as TOK
@@ -54,7 +55,7 @@ def test_keywords_of_calls_for_pairs(call: str) -> None:
 @pytest.mark.parametrize("call", [*CALLS, *PAIRS[:1], "growing"])
 def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
     text = pydoc.render_doc(named(call), renderer=pydoc.plaintext)  # type: ignore[attr-defined]
-    assert "special:" in text and "errors:" in text  # in the signature
+    assert re.search("special[:=]", text) and re.search("errors[:=]", text)  # in the signature
     if call == "encode":
         for word in ('"all"', '"none"', '"raise"', "set of", "add_bos, add_eos:", '"strict"', '"replace"', "Raises"):
             assert word in text.split("\n", 1)[1], word
@@ -64,21 +65,20 @@ def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
 
 @pytest.mark.parametrize("call", COMPILED)
 def test_compiled_calls_have_the_stubs_signature(call: str) -> None:
+    """The stub adds the types."""
     stub = ast.parse(Path(str(_line.__file__)).with_name("_line.pyi").read_text(encoding="utf-8"))
     (owner,) = (node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "LineEncoder")
     (written,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == call)
     assert written.returns is not None
-    found = inspect.signature(getattr(LineEncoder, call))
-    given = ast.parse(f"def f{found}: ...".replace("'", "")).body[0]  # annotations are strings
-    assert isinstance(given, ast.FunctionDef) and given.returns is not None
-    expected = ast.unparse(written.args).replace("'", "")
-    assert ast.unparse(given.args) == expected
-    assert ast.unparse(given.returns) == ast.unparse(written.returns)
+    for argument in [*written.args.args[1:], *written.args.kwonlyargs]:
+        assert argument.annotation is not None
+        argument.annotation = None
+    assert f"({ast.unparse(written.args)})" == str(inspect.signature(getattr(LineEncoder, call))).replace("self, /,", "self,")
 
 
 @pytest.mark.parametrize("call", COMPILED)
 def test_compiled_calls_with_and_without_keywords(call: str) -> None:
-    """A call with one argument takes another way. `self` of another class would be read as if it were a tokenizer."""
+    """`self` of another class would be read as if it were a tokenizer."""
     method = getattr(dstok.Tokenizer, call)
     found, expected = method(TOK, "a b"), method(TOK, "a b", special="all")
     assert type(found) is type(expected) and repr(found) == repr(expected)
@@ -90,12 +90,6 @@ def test_compiled_calls_with_and_without_keywords(call: str) -> None:
 def test_examples_of_compiled_calls_run() -> None:
     names = {test.name for test in doctest.DocTestFinder().find(_line) if test.examples}
     assert names == {f"dstok.core.run._line.LineEncoder.{call}" for call in COMPILED}
-
-
-def test_values_at_run_time() -> None:
-    hints = get_type_hints(LineEncoder.count)
-    assert get_args(hints["errors"]) == ("strict", "replace")
-    assert get_args(get_args(hints["special"])[0]) == ("all", "none", "raise")
 
 
 USE = """

@@ -46,7 +46,7 @@ def test_bad_usage(words: list[str], message: str) -> None:
 NASTY = "a\x1b[2J\nb\x9b\u202ec"
 MISSING = ["count X", "encode X", "decode X", "dump X", "pieces X", "show X", "truncate --max-tokens 5 X", "chunk --max-tokens 5 X", "view X",
            "count -m X", "info -m X", "prove X", "verify X", "verify tokenizers:X", "fetch X", "convert X X.json", "convert deepseek-v3 X", "splitter show X",
-           "splitter diff X X", "splitter show regex:X(", "explain -m X", "chat render --version v3 X", "unicode diff 16.0 X", "unicode diff 16.0 17.0 --property X",
+           "splitter diff X X", "splitter show regex:X(", "explain -m X", "chat render --version v3 X",
            "corpus X --out o", "corpus info X", "corpus verify X", "corpus stats X", "corpus merge X --out o", "train X --out o", "train report X -m deepseek-v3",
            "train count X --out o", "train merge X --out o", "count --upstream X", "encode --special X .", "count --jsonl --field X text", "X", "count --X", "encode -o X/o text",
            "pieces --count --splitter X text", "view --compare X text", "view --compare MODULE:X text", "count --max-tokens X"]
@@ -113,7 +113,7 @@ def test_options_after_two_dashes_are_files() -> None:
 def test_every_command_for_data_has_json() -> None:
     """Not those that draw for people, nor those that write files: these print a line when they are done."""
     without = {name.removeprefix("dstok ") for name, parser in app.commands() if not re.search(r"--json\s", parser.format_help())}
-    assert without == {"explain", "show", "chat show", "view", "convert", "completion", "train", "train count", "train merge",
+    assert without == {"explain", "show", "chat show", "view", "convert", "train", "train count", "train merge",
                        "train extend", "train trim"}
 
 

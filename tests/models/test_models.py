@@ -23,7 +23,7 @@ from small_models import added_token, model_json
 from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 
 import dstok
-from dstok.errors import ModelNotFoundError, TokenizerFileError, UnsupportedError
+from dstok.errors import ArgumentError, ModelNotFoundError, TokenizerFileError, UnsupportedError
 from dstok.formats.tiktoken_encodings import ENCODINGS, encoding_of_file
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.loading import is_path
@@ -120,6 +120,39 @@ def test_a_model_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "image").rename("deepseek-v3")
     assert dstok.load("deepseek-v3").fingerprint == built_in.fingerprint
     assert dstok.load("./deepseek-v3").fingerprint == dstok.load(Path("deepseek-v3")).fingerprint == plain.fingerprint
+
+
+def test_a_name_that_a_package_gives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By pip's records alone: no code runs, damaged records of others change nothing, and no known name is taken."""
+    def install(package: str, points: bytes) -> None:
+        (tmp_path / f"{package}-1.0.dist-info").mkdir()
+        (tmp_path / f"{package}-1.0.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (tmp_path / f"{package}-1.0.dist-info" / "entry_points.txt").write_bytes(b"[dstok.models]\n" + points)
+
+    text = model_json([(b"a", b"b")])
+    (tmp_path / "one" / "models").mkdir(parents=True)
+    for folder in (tmp_path / "one", tmp_path / "one" / "models"):
+        (folder / "__init__.py").write_text("raise SystemExit('a package was run')")
+    (tmp_path / "one" / "models" / "tokenizer.json").write_text(text, encoding="utf-8")
+    file = b"one.models:tokenizer.json\n"
+    install("one", b"Mine = " + file + b"deepseek-v3 = " + file + b"deepseek-chat = " + file + b"lost = one:lost.json\ntwice = " + file
+            + b"Me/Mine-7B = " + file + b"nowhere = nothing:x.json\n")
+    install("two", b"twice = one:tokenizer.json\n")
+    install("damaged", b"\xff = ]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()  # a name means its model, whatever lies about
+    plain = dstok.Tokenizer.from_str(text)
+    for name in ("mine", "MINE", "me/mine-7b", "deepseek-ai/mine"):
+        assert not is_path(name) and dstok.load(name).fingerprint == plain.fingerprint
+    with pytest.raises(ArgumentError, match="^expected a revision of a model of the hub, found one of the installed mine$"):
+        dstok.load("mine", revision="main")
+    assert dstok.load("deepseek-v3").name == "deepseek-v3"
+    for name, words in (("deepseek-chat", "DeepSeek's API"), ("lost", "'lost' at one:lost.json, found none$"),
+                        ("nowhere", "at nothing:x.json, found none$"), ("other", "no built-in model 'other'"),
+                        ("twice", "found one.models:tokenizer.json and one:tokenizer.json$")):
+        with pytest.raises(ModelNotFoundError, match=words):
+            dstok.load(name)
 
 
 def test_a_rank_file_without_its_pattern(tmp_path: Path) -> None:

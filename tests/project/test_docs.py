@@ -53,7 +53,7 @@ def test_values_are_shown() -> None:
 
 def test_languages() -> None:
     """A block of code in a language that nobody runs, such as `py`, would never be tried."""
-    known = {*RUN, "", "text", "json", "html"}
+    known = {*RUN, "", "text", "json", "html", "toml"}
     found = {block.language for page in PAGES for block in blocks(page, read(page))}
     assert {language for language in found if not language.startswith("{")} <= known  # {toctree}: Sphinx knows it
 

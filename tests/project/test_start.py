@@ -25,7 +25,7 @@ assert main(["count", sys.argv[1]]) == 0
 TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
     "dstok", "dstok.errors", "dstok.from_files", "dstok.loading", "dstok.tokenizer",
-    "dstok.base", "dstok.base.ids", "dstok.base.keywords", "dstok.base.late", "dstok.base.lazy", "dstok.base.paths",
+    "dstok.base", "dstok.base.ids", "dstok.base.arguments", "dstok.base.late", "dstok.base.lazy", "dstok.base.paths",
     "dstok.base.platform", "dstok.base.texts",
     "dstok.core", "dstok.core._shared",
     "dstok.core.find", "dstok.core.find._finder", "dstok.core.find._id_sink", "dstok.core.find._pool",

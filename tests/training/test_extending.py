@@ -139,9 +139,9 @@ def test_a_size_that_is_reached() -> None:
 def test_refused() -> None:
     v3 = model_of("deepseek-v3")
     with pytest.raises(ArgumentError, match="expected counts, as Splitter.count_pieces .* found dict"):
-        v3.extend({"a": 1}, 10)
+        v3.extend({"a": 1}, v3.vocab_size)
     with pytest.raises(ArgumentError, match="expected min_frequency to be at least 0"):
-        v3.extend(WHOLE.count_pieces([]), 10, min_frequency=-1)
+        v3.extend(WHOLE.count_pieces([]), v3.vocab_size, min_frequency=-1)
 
 
 def test_a_merge_before_its_parts() -> None:

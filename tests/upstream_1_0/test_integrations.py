@@ -55,7 +55,7 @@ def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("code", [
     "import dstok.integrations.transformers", "from dstok.integrations.transformers import accelerate",
-    "from dstok.integrations.transformers import load", "from dstok.integrations.vllm import register; register()",
+    "from dstok.integrations.vllm import register; register()",
     "from dstok.integrations.sglang import register; register()",
 ])
 def test_what_stands_in_for_a_backend_is_refused(code: str) -> None:

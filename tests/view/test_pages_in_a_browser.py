@@ -1,5 +1,5 @@
-"""The pages of `explain --html` and `verify --html` in a real browser: nothing bars people from them, in light, dark and on
-a narrow screen; they fetch nothing, their policy refuses nothing that they have, and long texts do not push them aside."""
+"""The page of `verify --html` in a real browser: nothing bars people from it, in light, dark and on
+a narrow screen; it fetches nothing, its policy refuses nothing that it has, and long texts do not push it aside."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from real_models import V3
 from dstok.testing.html import page
 from dstok.testing.report import Report
 from dstok.testing.results import Character, Check, Finding
-from dstok.view.explanation import explanation_page
 
 LONG = "x" * 400 + "<b>\u202e中文" + "a\u0301" * 50
-TEXT = "I'll pay 12345, </script> 東京\n\n ok"
 
 
 def finding(text: str, found: list[int], expected: list[int]) -> Finding:
@@ -31,14 +29,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     findings = [finding(text, V3.encode(text, special="none"), V3.encode(text)) for text in (LONG, "<｜User｜>" + LONG)]
     report = Report("mine", "dstok", "deepseek-v3", findings, [Check("odd texts", 12, 0.5, True, 2),
                                                                Check("batches", 0, 0.0, True, 0, "no such call")])
-    pages = {"report": page(report, V3), "explanation": explanation_page(V3, TEXT), "without text": explanation_page(V3)}
+    pages = {"report": page(report, V3)}
     for name, html in pages.items():
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
     return run_scenarios(Path(__file__).with_name("pages.mjs"),
                          {"pages": {name: (folder / f"{name}.html").as_uri() for name in pages}})
 
 
-@pytest.mark.parametrize("name", ["report", "explanation", "without text"])
+@pytest.mark.parametrize("name", ["report"])
 @pytest.mark.parametrize("screen", ["light", "dark", "narrow"])
 def test_nothing_bars_people(results: dict[str, Any], name: str, screen: str) -> None:
     assert results[name][screen] == {"faults": [], "sideways": False, "axe": []}

@@ -1,4 +1,4 @@
-# cython: annotation_typing=False
+# cython: annotation_typing=False, binding=False, embedsignature=True, embedsignature.format=clinic
 """The calls of a tokenizer for one short text after another, without a Python function around them.
 
 In: a text, and a user's keywords. Out: ids, as a list or an array, or their number.
@@ -6,7 +6,7 @@ Invariant: the ids are those that `Encoder` gives under the policy of the keywor
 """
 
 cimport cython
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 
 from dstok.core.run._encode cimport Encoder
@@ -15,10 +15,6 @@ from dstok.core.find._pool cimport late_object, late_put
 
 from dstok.base.ids import Dtype, in_dtype
 from dstok.base.texts import Errors, Special, Text, replaces_faults
-
-cdef extern from "run/_hinting.h":
-    ctypedef object (*PlainCall)(object self, object argument)
-    void hint_keywords(int place, object method, PyTypeObject *owner, PlainCall plain, object refuse)
 
 cdef str _ALL = "all"
 cdef str _STRICT = "strict"
@@ -54,7 +50,8 @@ cdef class LineEncoder:
             late_put(&self._all, <PyObject *>policy)
         return policy
 
-    # Annotations are for `help` and tools: Cython neither uses nor checks them here.
+    # Annotations are for readers: Cython neither uses nor checks them here, and type checkers read the stub. With a
+    # binding of its own Python would see them, but each call would cost 70 instructions more and not check its self.
 
     def encode(
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
@@ -120,30 +117,3 @@ cdef class LineEncoder:
         if add_bos or add_eos:
             framing = self._ends.extra(add_bos, add_eos)
         return framing + self._encoder.count(text, self._policy(special), replace)
-
-
-def _refuse(name, keywords):
-    """Raises the error of a call that has failed; for a keyword of another library it names dstok's keyword."""
-    from dstok.base.keywords import keyword_hint
-
-    hint = keyword_hint(keywords)
-    if hint:
-        raise TypeError(f"{name}() has no {hint}")
-
-
-cdef object _encode(self, text):
-    return (<LineEncoder>self)._encoder.encode(text, (<LineEncoder>self)._policy(_ALL), False)
-
-
-cdef object _encode_array(self, text):
-    return (<LineEncoder>self)._encoder.encode_array(text, (<LineEncoder>self)._policy(_ALL), False, 0, 0)
-
-
-cdef object _count(self, text):
-    return (<LineEncoder>self)._encoder.count(text, (<LineEncoder>self)._policy(_ALL), False)
-
-
-cdef PyTypeObject *_class = <PyTypeObject *>LineEncoder
-hint_keywords(0, LineEncoder.__dict__["encode"], _class, _encode, _refuse)
-hint_keywords(1, LineEncoder.__dict__["encode_array"], _class, _encode_array, _refuse)
-hint_keywords(2, LineEncoder.__dict__["count"], _class, _count, _refuse)
