@@ -22,8 +22,8 @@ from typing import Any
 import dstok
 from benchmarks.engines import ENGINES, UPSTREAM, tiktoken_encoding
 from benchmarks.table import replaced
-from dstok.testing import CandidateError, verify
-from dstok.testing.model_files import model_file
+from dstok.conformance import CandidateError, verify
+from dstok.conformance.upgrade import model_file
 
 __all__ = ["BEGIN", "END", "PEERS", "main", "table"]
 

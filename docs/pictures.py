@@ -17,11 +17,11 @@ from html import escape
 from pathlib import Path
 
 import dstok
-from dstok.base.columns import width
+from dstok._util.columns import width
+from dstok.inspection.explain import Move, examples, paths, reason, shown, symbol_name
+from dstok.inspection.explain import Path as Way
 from dstok.inspection.graph import automaton_dot, marked_dot, visible
-from dstok.inspection.paths import Move, examples, paths, reason, shown, symbol_name
-from dstok.inspection.paths import Path as Way
-from dstok.pattern.cascade import Cascade, Program, compile_splits
+from dstok.regex.cascade import Cascade, Program, compile_splits
 
 FOLDER = Path(__file__).parent / "images"
 LAYOUT = "graphviz-pure"

@@ -14,8 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dstok.testing.model_files import model_file
-from dstok.testing.upgrade import Change, Upgrade, upgrade
+from dstok.conformance.upgrade import Change, Upgrade, model_file, upgrade
 from dstok.unicode.code_point_set import range_text
 
 PAGE = Path(__file__).parent / "upstream.md"

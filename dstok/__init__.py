@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402  # takes a millisecond
 
 try:
     from dstok import errors
-    from dstok.base.late import late_names
+    from dstok._util.imports import late_names
     from dstok.errors import (
         DstokError,
         PatternError,
@@ -43,21 +43,20 @@ try:
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("dstok.core."):
         raise
-    from dstok.base.unbuilt import unbuilt
+    from dstok._util.imports import unbuilt
 
     raise unbuilt(error.name) from None
 
 if TYPE_CHECKING:
-    from dstok import arrow, chat, rows, unicode  # noqa: F401  # type checkers know them by this
-    from dstok.calls.growing import GrowingText
-    from dstok.calls.spans import Encoding, Piece
-    from dstok.calls.streams import DecodeStream, EncodeStream
-    from dstok.models.info import ModelInfo
-    from dstok.pattern.split import Split
-    from dstok.splitting.splitter import Splitter
-    from dstok.training.from_files import train
-    from dstok.training.from_texts import train_from_iterator
-    from dstok.vocabularies.trainer import BpeTrainer
+    from dstok import arrow, chat, padding, unicode  # noqa: F401  # type checkers know them by this
+    from dstok.methods.growing import GrowingText
+    from dstok.methods.offsets import Encoding, Piece
+    from dstok.methods.streams import DecodeStream, EncodeStream
+    from dstok.models import ModelInfo
+    from dstok.pretokenizer.splitter import Splitter
+    from dstok.regex.ast import Split
+    from dstok.training.train import train, train_from_iterator
+    from dstok.training.trainer import BpeTrainer
 
 __version__ = "0.1.0"
 
@@ -83,7 +82,7 @@ __all__ = [
     "load",
     "model_info",
     "models",
-    "rows",
+    "padding",
     "train",
     "train_from_iterator",
 ]
@@ -91,18 +90,18 @@ __all__ = [
 
 __getattr__, _names = late_names(globals(), {  # not needed to load a built-in model and to encode
     **{room: f"dstok.{room}" for room in ("arrow", "chat", "corpus", "unicode")},  # too much for `import *`
-    "BpeTrainer": "dstok.vocabularies.trainer",
-    "DecodeStream": "dstok.calls.streams",
-    "EncodeStream": "dstok.calls.streams",
-    "Encoding": "dstok.calls.spans",
-    "GrowingText": "dstok.calls.growing",
-    "ModelInfo": "dstok.models.info",
-    "Piece": "dstok.calls.spans",
-    "Split": "dstok.pattern.split",
-    "Splitter": "dstok.splitting.splitter",
-    "rows": "dstok.rows",
-    "train": "dstok.training.from_files",
-    "train_from_iterator": "dstok.training.from_texts",
+    "BpeTrainer": "dstok.training.trainer",
+    "DecodeStream": "dstok.methods.streams",
+    "EncodeStream": "dstok.methods.streams",
+    "Encoding": "dstok.methods.offsets",
+    "GrowingText": "dstok.methods.growing",
+    "ModelInfo": "dstok.models",
+    "Piece": "dstok.methods.offsets",
+    "Split": "dstok.regex.ast",
+    "Splitter": "dstok.pretokenizer.splitter",
+    "padding": "dstok.padding",
+    "train": "dstok.training.train",
+    "train_from_iterator": "dstok.training.train",
 })
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 from errno import ENOENT
 
-from dstok.base.arguments import explained
-from dstok.base.paths import StrPath
+from dstok._util.arguments import explained
+from dstok._util.files import StrPath
 from dstok.errors import ArgumentError, ModelNotFoundError
 from dstok.models import built_in
 from dstok.models.names import FILES, ORGANIZATION, find, installed, is_name, is_taken, not_found
@@ -98,9 +98,8 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
 
     Raises `ModelNotFoundError`.
     """
-    from dstok.formats.tiktoken_encodings import ENCODINGS
-    from dstok.models.hub import hub_file, is_hub_name
-    from dstok.models.tiktoken_cache import ranks_file
+    from dstok.formats.tiktoken import ENCODINGS
+    from dstok.models.caches import hub_file, is_hub_name, ranks_file
 
     if name in ENCODINGS:
         _refuse(revision, f"tiktoken's {name}")

@@ -1,4 +1,10 @@
-"""The tokenizer: joins the parts of a model behind one object.
+"""The class methods of `Tokenizer` that make one from a model's files.
+
+In: a path, or the text of a file. Out: a tokenizer.
+Invariant: each method reads one kind of file. The error for another kind names it. A kind's reader is imported when
+its method is called.
+
+The tokenizer: joins the parts of a model behind one object.
 
 In: tables from a model file or an image, and added tokens. Out: `Tokenizer`. Its calls are functions of the parts' own
 modules.
@@ -10,59 +16,170 @@ imports its module and makes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.arguments import explained
-from dstok.base.ids import Ends
-from dstok.base.late import LateModule
-from dstok.base.lazy import lazy
-from dstok.base.paths import StrPath, write_at_once
+from dstok._util.arguments import Ends, explained
+from dstok._util.files import StrPath, write_at_once
+from dstok._util.imports import LateModule
+from dstok._util.objects import lazy
+from dstok.added_tokens import AddedTokens
+from dstok.compiled.tables import Image, Tables, check_program, make_bpe, make_encoder, tables_from_image
 from dstok.core.run._line import LineEncoder
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
-from dstok.from_files import FromFiles
-from dstok.tables.flat import Image, Tables, tables_from_image
-from dstok.tables.objects import check_program, make_bpe, make_encoder
-from dstok.text.added_tokens import AddedTokens
+from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from dstok import names_of_others
-    from dstok.calls import (
-        batches,
-        budget,
-        canonical,
-        decode_streams,
-        decoding,
-        growing,
-        healing,
-        offsets,
-        streams,
-        writing,
-    )
-    from dstok.calls.places import Places
+    from dstok.formats.description import ModelDescription
+
+__all__ = ["FromFiles", "Tokenizer", "describe", "tokenizer_of", "tokenizer_of_description"]
+
+class FromFiles:
+    """The base of `Tokenizer` with these methods."""
+
+    __slots__ = ()
+
+    @classmethod
+    @explained
+    def from_json(cls, path: StrPath, config: StrPath | None = None, *, upstream: str = NEWEST) -> Self:
+        """The tokenizer of a tokenizer.json file.
+
+        BOS and EOS, padding and the chat template are read from `config`, or else from a tokenizer_config.json beside
+        the file. A chat_template.jinja and a generation_config.json are read there, too.
+        `upstream`, such as "tokenizers-0.21.1", is the version of upstream whose Unicode tables decide.
+        Raises `UnsupportedError` for a model that dstok cannot do exactly, `TokenizerFileError` for a broken file or
+        another kind of file (both with the file's name and the JSON path), and `OSError`.
+        """
+        from dstok.formats.kinds import about_file
+        from dstok.formats.reading import describe_json_file
+
+        with about_file(path):
+            return cls._of_description(describe_json_file(path, config, upstream))
+
+    @classmethod
+    @explained
+    def from_str(cls, json: str | bytes, config: str | bytes | None = None, *, upstream: str = NEWEST) -> Self:
+        """The tokenizer of the text of a tokenizer.json (and of a tokenizer_config.json). Raises as `from_json`."""
+        from dstok.formats.tokenizer_json import read_tokenizer_json
+
+        return cls._of_description(read_tokenizer_json(json, config, upstream))
+
+    @classmethod
+    @explained
+    def from_tiktoken(
+        cls, ranks: StrPath | Mapping[bytes, int], pattern: str | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Self:
+        r"""The tokenizer of `tiktoken.Encoding(..., pat_str=pattern, mergeable_ranks=ranks, special_tokens=...)`.
+
+        `ranks` is a mapping from bytes to ids, or the path of a rank file. `pattern` is in tiktoken's dialect, or the
+        name of one of its encodings: gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base, o200k_harmony.
+        With a name, `special_tokens` defaults to the encoding's own. A rank file that tiktoken publishes needs no
+        `pattern`; nor does one in a folder of Kimi or the first Qwen, whose other files lie beside it.
+        `encode` is tiktoken's with `allowed_special="all"`, and `special="none"` its `encode_ordinary`. Raises
+        `UnsupportedError`, `PatternError`, `TokenizerFileError` (with line and file offset), and `OSError`.
+
+        >>> import dstok
+        >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
+        >>> tok = dstok.Tokenizer.from_tiktoken(ranks, r"\S++|\s++", {"<end>": 257})
+        >>> tok.encode("abba ab<end>")
+        [256, 98, 97, 32, 256, 257]
+        """
+        from dstok.formats.kinds import about_file
+        from dstok.formats.reading import describe_ranks
+
+        with nullcontext() if isinstance(ranks, Mapping) else about_file(ranks):
+            return cls._of_description(describe_ranks(ranks, pattern, special_tokens))
+
+    @classmethod
+    @explained
+    def from_gguf(cls, path: StrPath, *, upstream: str = NEWEST) -> Self:
+        """The tokenizer of a GGUF file: only the vocabulary is read, not the tensors.
+
+        Its ids are those of `upstream` for the models that the file's `tokenizer.ggml.pre` stands for. Raises
+        `UnsupportedError`, also for an unknown `pre`, with the list of those that dstok knows;
+        `TokenizerFileError` with the key or the file offset, and `OSError`.
+        """
+        from dstok.formats.gguf import describe_gguf
+        from dstok.formats.kinds import about_file
+
+        with about_file(path):
+            return cls._of_description(describe_gguf(path, upstream))
+
+    @classmethod
+    @explained
+    def from_sentencepiece(cls, path: StrPath) -> Self:
+        """The tokenizer of a .model file of SentencePiece: BPE with byte fallback, as Llama 2 and Mistral have it.
+
+        `encode` finds control tokens such as `<s>` in the text, and puts the model's space before each stretch between
+        them. SentencePiece finds none: with `special` as the set of the user-defined symbols, the ids of a text are
+        SentencePiece's. Of a tokenizer.model also the tokenizer_config.json beside it is read, as for `from_json`.
+        Raises `UnsupportedError` for a model of another type, such as Unigram, or with a normalization,
+        `TokenizerFileError` with the file offset, and `OSError`.
+        """
+        from dstok.formats.kinds import about_file
+        from dstok.formats.reading import describe_sentencepiece_file
+
+        with about_file(path):
+            return cls._of_description(describe_sentencepiece_file(path))
+
+    @classmethod
+    @explained
+    def from_image(cls, path: StrPath, *, verify: bool = True, upstream: str | None = None) -> Self:
+        """The tokenizer that `to_image` wrote to `path`: the file is mapped, not read, and shared between processes.
+
+        `verify` compares the file's checksum. The contents of the tables are checked in any case, so that no file can
+        make a call crash. Do not write into a file that is in use: replace it by another file, as `to_image` does.
+        `upstream` is as in `replace`; without it the image's own decides. Tables of another upstream are not shared.
+        Raises `ImageError` for a file that is no image, is damaged, or has another version, `OSError`, and the errors
+        of `replace`.
+        """
+        from dstok.compiled.image_file import open_image
+
+        return cls._of_image(open_image(path, verify), upstream)
+
+    if TYPE_CHECKING:  # `Tokenizer` has these
+
+        @classmethod
+        def _of_description(cls, model: ModelDescription) -> Self: ...
+
+        @classmethod
+        def _of_image(cls, image: Image, upstream: str | None) -> Self: ...
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from dstok import sampling as canonical
+    from dstok import sampling as healing
+    from dstok.chat import apply_template as names_of_others
     from dstok.core.run._decode import Decoder
     from dstok.core.text._normalize import Normalizer
-    from dstok.formats.added_token import AddedToken
-    from dstok.formats.description import ModelDescription, TokenizerConfig
+    from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
-    from dstok.pattern.cascade import Program
-    from dstok.text.sorted_tokens import SortedTokens
-    from dstok.text.vocabulary import Vocabulary
-    from dstok.view import call
-    from dstok.vocabularies import extending, renewing, trimming
+    from dstok.methods import batch as batches
+    from dstok.methods import budget, decoding, growing, offsets, streams
+    from dstok.methods import decoding as decode_streams
+    from dstok.methods import export as writing
+    from dstok.methods.offsets import Places
+    from dstok.regex.cascade import Program
+    from dstok.training import edit as extending
+    from dstok.training import edit as renewing
+    from dstok.training import edit as trimming
+    from dstok.viewer import notebook as call
+    from dstok.vocabulary import SortedTokens, Vocabulary
 else:  # a method's module is imported when the method is first asked for
-    names_of_others, call = LateModule("dstok.names_of_others"), LateModule("dstok.view.call")
-    batches, budget, decoding = map(LateModule, ("dstok.calls.batches", "dstok.calls.budget", "dstok.calls.decoding"))
-    growing, offsets = LateModule("dstok.calls.growing"), LateModule("dstok.calls.offsets")
-    canonical, healing = LateModule("dstok.calls.canonical"), LateModule("dstok.calls.healing")
-    decode_streams = LateModule("dstok.calls.decode_streams")
-    extending, trimming = LateModule("dstok.vocabularies.extending"), LateModule("dstok.vocabularies.trimming")
-    renewing = LateModule("dstok.vocabularies.renewing")
-    streams, writing = LateModule("dstok.calls.streams"), LateModule("dstok.calls.writing")
-
-__all__ = ["Tokenizer", "describe", "tokenizer_of", "tokenizer_of_description"]
+    names_of_others, call = LateModule("dstok.chat.apply_template"), LateModule("dstok.viewer.notebook")
+    batches, budget, decoding = map(LateModule, ("dstok.methods.batch", "dstok.methods.budget", "dstok.methods.decoding"))
+    growing, offsets = LateModule("dstok.methods.growing"), LateModule("dstok.methods.offsets")
+    canonical, healing = LateModule("dstok.sampling"), LateModule("dstok.sampling")
+    decode_streams = LateModule("dstok.methods.decoding")
+    extending, trimming = LateModule("dstok.training.edit"), LateModule("dstok.training.edit")
+    renewing = LateModule("dstok.training.edit")
+    streams, writing = LateModule("dstok.methods.streams"), LateModule("dstok.methods.export")
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
@@ -127,7 +244,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     @classmethod
     def _of_description(cls, model: ModelDescription) -> Self:
         """The tokenizer of a description that a file format's reader made."""
-        from dstok.tables.build import build_tables
+        from dstok.compiled.build import build_tables
 
         config = model.config
         with model.naming_places():
@@ -136,7 +253,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     @classmethod
     def _of_image(cls, image: Image, upstream: str | None = None) -> Self:
         """The tokenizer of an open image, whose tables are checked. Raises `ImageError`."""
-        from dstok.tables.image.checks import check_image, tokenizer_parts
+        from dstok.compiled.image import check_image, tokenizer_parts
 
         check_image(image)
         try:
@@ -165,7 +282,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         """
         from dataclasses import replace
 
-        from dstok.base.numbers import whole_number
+        from dstok._util.arguments import whole_number
 
         if upstream is not UNCHANGED:
             return self._of_upstream(upstream).replace(
@@ -203,13 +320,13 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
-        from dstok.tables.image.parts import image_of
+        from dstok.compiled.image import image_of
 
         write_at_once(path, image_of(self._tables, self._added.tokens, self.config, self.name))
 
     def _describe(self) -> ModelDescription:
         """The description of the tokenizer: readers of file formats give this form, and writers take it."""
-        from dstok.tables.build import describe_tables
+        from dstok.compiled.build import describe_tables
 
         return describe_tables(self._tables, self._added.tokens, self.config)
 
@@ -217,10 +334,11 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
     # Other vocabularies: functions of dstok/vocabularies
 
-    extend, truncated, trimmed = extending.extend, trimming.truncated, trimming.trimmed
-    train_new_from_iterator = renewing.train_new_from_iterator
+    extend, truncated = extending.extend, trimming.truncated
+    trimmed = trimming.trimmed  # type: ignore[has-type]
+    train_new_from_iterator = renewing.train_new_from_iterator  # type: ignore[has-type]
 
-    # Calls: functions of dstok/calls, which use the parts that calls/interface.py names. `encode`, `encode_array` and
+    # Calls: functions of dstok/calls, which use the parts that protocols.py names. `encode`, `encode_array` and
     # `count` are `LineEncoder`'s.
 
     encode_batch, encode_batch_arrays = batches.encode_batch, batches.encode_batch_arrays
@@ -289,7 +407,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     @lazy
     def fingerprint(self) -> str:
         """A hash (SHA-256, hex) of everything that decides results of encode and decode; stable across versions."""
-        from dstok.tables.fingerprint import fingerprint
+        from dstok.compiled.image import fingerprint
 
         return fingerprint(self._tables, self._added.tokens, self.bos_id, self.eos_id)
 
@@ -334,7 +452,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         path, if the file has not changed. Other tokenizers are pickled with all their tables. Loading raises
         `PickleError` if the pickle has another format or is damaged, or if the model or file is missing or differs.
         """
-        from dstok.pickles import reduced
+        from dstok.pickling import reduced
 
         return reduced(self, self._tables, self._added.tokens)
 
@@ -353,7 +471,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     @lazy
     def _identity(self) -> tuple[str, bytes]:
         """The key that equal tokenizers share."""
-        from dstok.tables.fingerprint import settings_hash
+        from dstok.compiled.image import settings_hash
 
         return self.fingerprint, settings_hash(self._tables, self.config)
 
@@ -382,13 +500,13 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
     @lazy
     def _sorted_tokens(self) -> SortedTokens:
-        from dstok.text.sorted_tokens import SortedTokens
+        from dstok.vocabulary import SortedTokens
 
         return SortedTokens(self._decoder)
 
     @lazy
     def _vocabulary(self) -> Vocabulary:
-        from dstok.text.vocabulary import Vocabulary
+        from dstok.vocabulary import Vocabulary
 
         raw_ids = frozenset(self._tables.description["raw_ids"])
         return Vocabulary(self._decoder, self._added, raw_ids, self._tables.characters)
@@ -396,7 +514,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
     @lazy
     def _program(self) -> Program:
         """The one automaton that the splits compile to."""
-        from dstok.pattern.cascade import compile_splits
+        from dstok.regex.cascade import compile_splits
 
         program = compile_splits(self._tables.splits, self._unicode_version)
         check_program(self._tables, program)
@@ -410,8 +528,7 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
     @lazy
     def _places(self) -> Places:
-        from dstok.calls.places import Places
-        from dstok.calls.trimming import Trimmer
+        from dstok.methods.offsets import Places, Trimmer
 
         trimming, shape = self._tables.description.get("trim_offsets", ""), self._tables.characters
         trimmer = Trimmer(trimming, self._unicode_version, self._bpe, shape, self._added.tokens) if trimming else None
@@ -439,13 +556,13 @@ def describe(self: Tokenizer) -> ModelDescription:
 def _normalizer(tables: Tables) -> Normalizer | None:
     if not tables.normalizer:
         return None
-    from dstok.text.normalizers import make_normalizer  # needed by few models
+    from dstok.normalizers import make_normalizer  # needed by few models
 
     return make_normalizer(tables.normalizer, tables.description["unicode_version"], tables.characters)
 
 
 if TYPE_CHECKING:
-    from dstok.protocol import TokenizerProtocol
+    from dstok.protocols import TokenizerProtocol
 
     def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
         """mypy reports here a signature of `Tokenizer` that differs from the protocol's."""

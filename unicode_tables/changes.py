@@ -1,4 +1,4 @@
-"""Generates `dstok/testing/_unicode_changes.py`: the changes of general categories between Unicode versions.
+"""Generates `dstok/conformance/_unicode_changes.py`: the changes of general categories between Unicode versions.
 
 In: for each version a release of `unicodedata2` (PyPI), installed in a folder of its own, or this interpreter's
 `unicodedata`. Out: one module of constants, checked in.

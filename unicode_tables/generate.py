@@ -1,7 +1,7 @@
 """Generates the Unicode tables that dstok ships.
 
 In: the pinned inputs in `unicode_tables/data/VERSION` (see README.md), checked against their `SHA256SUMS`. Out: one
-module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in. `dstok/unicode/sets.py` decodes it
+module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in. `dstok/unicode/properties.py` decodes it
 on first use.
 
 Invariant: the categories partition all of 0..0x10FFFF. The module is a pure function of the inputs, so that `--check`
@@ -34,7 +34,7 @@ MODULE = '''\
 {sums}
 """Unicode {version}: the general categories, Alphabetic and White_Space of all code points.
 
-Encodings, decoded by dstok/unicode/sets.py:
+Encodings, decoded by dstok/unicode/properties.py:
 GENERAL_CATEGORY is run-length coded from U+0000 on: a category and its count of code points, 1 left out.
 ALPHABETIC and WHITE_SPACE are inclusive ranges in hexadecimal: "first-last", or "first" alone.
 UNICODE_DATA_CHECKSUM is the sha256 of the two-letter categories of all 0x110000 code points in a row.

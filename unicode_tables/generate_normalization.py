@@ -85,7 +85,7 @@ FOLDING = '''\
 # Data: Unicode Character Database 17.0, (c) Unicode, Inc., under the Unicode License V3.
 # sha256 of the inputs in unicode_tables/normalization:
 {sums}
-"""Unicode 17.0: case folding, decoded by dstok/unicode/folding.py.
+"""Unicode 17.0: case folding, decoded by dstok/unicode/normalization.py.
 
 SIMPLE: "code+distance" or "first-last+distance", with "/2" after the last one for every other code point, hexadecimal.
 FULL: "code=mapping", the folds to several characters.

@@ -20,10 +20,8 @@ from __future__ import annotations
 from dstok.errors import DstokError
 
 try:
-    from dstok.arrow.column_encoder import ColumnEncoder
-    from dstok.arrow.conversations import conversations
     from dstok.arrow.decoding import decode
-    from dstok.arrow.encoding import count, encode, truncate
+    from dstok.arrow.encoding import ColumnEncoder, conversations, count, encode, truncate
     from dstok.arrow.splitting import number_of_pieces, spans, split
 except ModuleNotFoundError as error:
     if error.name != "pyarrow":

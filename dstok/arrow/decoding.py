@@ -15,12 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dstok.arrow.columns import check_argument, pieces_of
-from dstok.arrow.soundness import check
-from dstok.base.arguments import explained
-from dstok.base.texts import Errors
-from dstok.calls.decoding import decode_lists
+from dstok._util.arguments import Errors, explained
+from dstok.arrow.columns import check, check_argument, pieces_of
 from dstok.errors import ArgumentError, UnknownIdError
+from dstok.methods.decoding import decode_lists
 from dstok.tokenizer import Tokenizer
 
 __all__ = ["decode"]

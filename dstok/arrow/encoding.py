@@ -1,12 +1,29 @@
-"""An Arrow array of texts -> an Arrow array of lists of ids, or of their numbers.
+"""Conversations -> a table for training: ids, labels, the message of each id.
+
+In: conversations, as a list or an Arrow array of lists of messages, or of JSON. Out: a `pyarrow.Table`, with a row
+for each.
+Invariant: a row holds the result of `dstok.chat.encode` for the conversation; a null row is null. In Arrow every
+message has every field that any message has. So a null field counts as missing, except `content`: formats tell a
+missing content from None, and null is None.
+
+An Arrow array of texts -> an Arrow array of lists of ids, or of their numbers.
 
 In: any argument of `column_of`. Out: lists of ids, which stay in the buffer that the encoder wrote; int64. Invariant:
 row i holds the result of `Tokenizer.encode` for text i; a null row is null. A chunked array keeps its chunks.
+
+A function over tables and batches: a column of texts in, columns of ids and lengths out.
+
+In: the arguments that Arrow libraries pass to functions: a table, a record batch, an iterator over these, an array;
+or a frame or series of Polars. Out: the same kind of object.
+Invariant: rows and their order stay, and so do other columns. A `ColumnEncoder` never changes, and pickles to the
+same bytes in every process, so that a cache keyed by the pickle (as in `datasets`) recognizes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +31,95 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dstok.arrow.columns import Chunk, Column, check_argument, column_of
-from dstok.base.arguments import explained
-from dstok.base.ids import Dtype, checked_dtype, in_dtype
-from dstok.base.texts import Errors, Special
-from dstok.calls.batches import count_rows, encode_rows
-from dstok.errors import SpecialTokenError, TextError
+from dstok._util.arguments import Dtype, Errors, Special, checked_dtype, explained, in_dtype, thread_count
+from dstok.arrow.columns import Chunk, Column, check, check_argument, column_of, pieces_of
+from dstok.chat import EncodedConversation
+from dstok.chat import encode as encode_
+from dstok.errors import ArgumentError, ChatError, ColumnError, SpecialTokenError, TextError
+from dstok.methods.batch import count_rows, encode_rows
 from dstok.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from dstok.calls.sides import Side
+    from dstok._util.arguments import Side
+    from dstok.chat import Template, VersionName
 
-__all__ = ["LIMIT", "count", "counts_of", "encode", "encode_and_count", "joined", "rows_named", "total", "truncate"]
+__all__ = [
+    "LIMIT",
+    "ColumnEncoder",
+    "conversations",
+    "count",
+    "counts_of",
+    "encode",
+    "encode_and_count",
+    "joined",
+    "rows_named",
+    "total",
+    "truncate",
+]
+
+SCHEMA = pa.schema([("input_ids", pa.large_list(pa.uint32())), ("labels", pa.large_list(pa.int64())),
+                    ("message_index", pa.large_list(pa.int32()))])
+
+
+@explained
+def conversations(tok: Tokenizer, talks: Any, version: VersionName | Template, **arguments: Any) -> Any:
+    """The ids of conversations for training, as a `pyarrow.Table` of three columns, a row a conversation.
+
+    `input_ids`: uint32. `labels`: int64, the id where the model would have written it, else -100. `message_index`:
+    int32, the message of each id, -1 for none. `talks`: lists of messages, or an Arrow array of lists of structs or
+    of JSON texts; a null row stays null. `arguments` as for `dstok.chat.encode`. Raises `ChatError`, which names the
+    row, and `TextError` for a broken array.
+
+    >>> import dstok
+    >>> from dstok import arrow
+    >>> talk = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
+    >>> table = arrow.conversations(dstok.load("deepseek-v3"), [talk, None], "v3")
+    >>> table["input_ids"].to_pylist(), table["labels"].to_pylist()
+    ([[0, 128803, 19923, 128804, 23166, 1], None], [[-100, -100, -100, -100, 23166, 1], None])
+    """
+    rows = [None if talk is None else _encoded(tok, talk, row, version, arguments)
+            for row, talk in enumerate(_rows(talks))]
+    columns = ([None if row is None else row.array() for row in rows],
+               [None if row is None else row.labels for row in rows],
+               [None if row is None else row.message_index for row in rows])
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA)], SCHEMA)
+
+
+def _rows(talks: Any) -> Iterable[Any]:
+    """The conversations as Python objects."""
+    if isinstance(talks, pa.Array | pa.ChunkedArray):
+        check(pieces_of(talks)[0], whole=True)
+        return map(_of_arrow, talks)
+    return talks if isinstance(talks, Iterable) else [talks]
+
+
+def _of_arrow(value: Any) -> Any:
+    try:
+        return _present(value.as_py())
+    except ValueError as error:  # a struct with two fields of one name
+        raise ArgumentError(f"expected structs with a message's fields, found {value.type}: {error}", "talks") from None
+
+
+def _present(value: Any) -> Any:
+    """Removes the fields that a struct has only because another message has them."""
+    if isinstance(value, list):
+        return [_present(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _present(item) for key, item in value.items() if item is not None or key == "content"}
+    return value
+
+
+def _encoded(
+    tok: Tokenizer, talk: Any, row: int, version: VersionName | Template, arguments: dict[str, Any],
+) -> EncodedConversation:
+    try:
+        messages = json.loads(talk) if isinstance(talk, str | bytes) else talk
+        return encode_(tok, messages, version, **arguments)
+    except ChatError as error:
+        raise ChatError(f"row {row}: {error.message}", error.index, error.field, error.reference) from None
+    except (ValueError, RecursionError) as error:
+        raise ChatError(f"row {row}: expected JSON: {error}") from None
+
 
 LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
@@ -199,3 +293,94 @@ def rows_named(column: Column) -> Iterator[None]:
         if error.batch_index is None:
             raise
         raise SpecialTokenError(error.token, error.offset, column.row_of(error.batch_index)) from None
+
+
+class ColumnEncoder:
+    """Encodes the column `column` of its argument into the columns `ids` and `length`.
+
+    ids: lists of `dtype`; length: int64, None: no such column. A column with one of these names is replaced. The
+    other keywords are those of `dstok.arrow.encode`. It can be passed as it is to
+
+        datasets    table.with_format("arrow").map(encoder, batched=True, num_proc=2)
+        Ray Data    dataset.map_batches(encoder, batch_format="pyarrow")
+        Polars      frame.lazy().map_batches(encoder), or series.map_batches(encoder) of ids alone
+        DuckDB      connection.create_function("ids", encoder, ["VARCHAR"], "UINTEGER[]", type="arrow")
+        Spark       frame.mapInArrow(encoder, schema), with dtype="int32"
+
+    A table, record batch or Polars frame gives one with these columns; an array, chunked array or series gives the
+    ids; an iterator gives an iterator over the results. Raises `ColumnError` if there is no such column, and as
+    `encode`.
+
+    >>> import dstok, pyarrow
+    >>> from dstok import arrow
+    >>> encoder = arrow.ColumnEncoder(dstok.load("deepseek-v3"), add_eos=True)
+    >>> encoder(pyarrow.table({"text": ["Hello", None]})).to_pylist()
+    [{'text': 'Hello', 'input_ids': [19923, 1], 'length': 2}, {'text': None, 'input_ids': None, 'length': None}]
+    """
+
+    @explained
+    def __init__(
+        self, tok: Tokenizer, column: str = "text", *, ids: str = "input_ids", length: str | None = "length",
+        threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict", dtype: Dtype = "uint32",
+    ) -> None:
+        named = special if isinstance(special, str) else sorted(special)  # a set has another order in each process
+        self._tok, self._column, self._ids, self._length = tok, column, ids, length
+        self._options: dict[str, Any] = {
+            "threads": thread_count(threads), "special": named, "add_bos": add_bos, "add_eos": add_eos,
+            "errors": errors, "dtype": dtype}
+        encode(tok, pa.array(["a"]), **self._options)  # invalid options raise here, not in a worker
+
+    def __call__(self, batch: Any) -> Any:
+        if isinstance(batch, pa.Table | pa.RecordBatch):
+            return self._table(batch)
+        if isinstance(batch, Iterator):
+            return map(self, batch)
+        polars = sys.modules.get("polars")
+        if polars is not None and isinstance(batch, polars.DataFrame):
+            return self._frame(batch, polars.Series)
+        if polars is not None and isinstance(batch, polars.Series):
+            return polars.Series(batch.name, self._encoded(batch))
+        if isinstance(batch, dict):
+            raise ArgumentError('expected a table, found dict: of a data set take with_format("arrow"), of Ray '
+                                'batch_format="pyarrow"', "batch")
+        return self._encoded(batch)
+
+    def _encoded(self, array: Any) -> Any:
+        return encode(self._tok, array, **self._options)
+
+    def _table(self, table: Any) -> Any:
+        for name, column in self._columns(table.column(self._place(table.schema.names, self._column))):
+            if name in table.schema.names:
+                table = table.set_column(self._place(table.schema.names, name), name, column)
+            else:
+                table = table.append_column(name, column)
+        return table
+
+    def _frame(self, frame: Any, series: Any) -> Any:
+        texts = frame.to_series(self._place(frame.columns, self._column))
+        return frame.with_columns([series(name, column) for name, column in self._columns(texts)])
+
+    def _columns(self, texts: Any) -> Iterator[tuple[str, Any]]:
+        lists, counts = encode_and_count(self._tok, texts, **self._options)
+        yield self._ids, lists
+        if self._length is not None:
+            yield self._length, counts
+
+    def _place(self, names: list[str], wanted: str) -> int:
+        if names.count(wanted) != 1:
+            found = ", ".join(map(repr, names)) or "no column"
+            raise ColumnError(f"expected one column {wanted!r}, found {found}")
+        return names.index(wanted)
+
+    def __repr__(self) -> str:
+        return f"<dstok.arrow.ColumnEncoder {self._column!r} -> {self._ids!r}: {self._tok!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """One text holds all options, so that the bytes are equal even if equal objects are not identical."""
+        names = {"column": self._column, "ids": self._ids, "length": self._length}
+        return _restored, (self._tok, json.dumps({**names, **self._options}, sort_keys=True))
+
+
+def _restored(tok: Tokenizer, options: str) -> ColumnEncoder:
+    return ColumnEncoder(tok, **json.loads(options))

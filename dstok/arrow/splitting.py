@@ -14,19 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dstok._util.arguments import Errors, explained, replaces_faults
 from dstok.arrow.columns import Chunk, Column, check_argument, column_of
 from dstok.arrow.encoding import LIMIT, counts_of, joined, rows_named, total
-from dstok.base.arguments import explained
-from dstok.base.texts import Errors, replaces_faults
 from dstok.core.run._offsets import in_characters
 from dstok.core.text._rows import Rows
 from dstok.errors import DstokError
-from dstok.splitting.batches import count_rows, span_rows
-from dstok.splitting.splitter import Splitter
-from dstok.splitting.texts import checked_unit
+from dstok.pretokenizer.batches import count_rows, span_rows
+from dstok.pretokenizer.finders import checked_unit
+from dstok.pretokenizer.splitter import Splitter
 
 if TYPE_CHECKING:
-    from dstok.splitting.texts import Unit
+    from dstok.pretokenizer.finders import Unit
 
 __all__ = ["number_of_pieces", "spans", "split"]
 

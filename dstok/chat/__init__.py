@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 from dstok.chat.answers import Message
 from dstok.chat.budget import fit
 from dstok.chat.conversation import Change, Conversation
-from dstok.chat.encoding import EncodedConversation, count, encode, encode_rendered
-from dstok.chat.parsing import Parser, parse
-from dstok.chat.rendering import render
+from dstok.chat.encode import EncodedConversation, count, encode, encode_rendered
+from dstok.chat.parse import Parser, parse
+from dstok.chat.render import render
 from dstok.chat.requests import Request, read_request
 from dstok.chat.versions import Version, VersionName, version_of, versions
 from dstok.chat.writer import Rendered, Span

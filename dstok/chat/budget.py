@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
-from dstok.base.numbers import whole_number
-from dstok.chat.encoding import ChatSpecial, count, encode
+from dstok._util.arguments import whole_number
+from dstok.chat.encode import ChatSpecial, count, encode
 from dstok.chat.messages import message_list
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
     from dstok.chat.versions import VersionName
-    from dstok.protocol import TokenizerProtocol
+    from dstok.protocols import TokenizerProtocol
 
 __all__ = ["fit"]
 

@@ -1,12 +1,28 @@
-"""A conversation that grows message by message, and its ids at every moment.
+"""The start of a conversation that ends with sampled ids: nothing changes it any more.
+
+In: the conversation up to an answer, and the answer's ids; then the text of the format with later messages. Out: the
+parts and the text of the start; the text after it.
+Invariant: the ids of the start stay, whatever the format would write in their place. Example: V3.1 never repeats the
+reasoning of an answer, but the model has sampled it, so it stays. A message that the format writes before the sampled
+ids is refused: its text would be lost.
+
+The text of a growing conversation: which end of the text, the tail, new messages change.
+
+In: messages, more and more. Out: `Tail`: the end of the text before and after. The text before the tail stays.
+Invariant: the part that stays and the tail together equal the text of the whole conversation, rendered at once. Work
+is proportional to the tail. A format continues from the last checkpoint (`dstok.chat.writer`) that the new messages
+do not change. In most cases this is the last message, as formats look one message ahead. It is the start of the text
+where a format moves something to the front, as V3 does with a system message.
+
+A conversation that grows message by message, and its ids at every moment.
 
 In: messages, and the ids that a model sampled for an answer. Out: after each message, how many earlier ids stay, and
 the new ones.
 Invariant: without sampled ids, the ids equal those of encoding the whole conversation. This holds even where a format
 rewrites earlier text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
-Sampled ids stay, and so do all ids before them (`dstok.chat.sampled`). The text after them is encoded by itself. A
+Sampled ids stay, and so do all ids before them (`dstok.chat.conversation`). The text after them is encoded by itself. A
 format may refuse an answer for what it says; sampled ids it never sees, only a message that it takes in their place.
-Only new text costs work. `dstok.chat.tails` renders only the tail of the text, and only its new stretches are
+Only new text costs work. `dstok.chat.conversation` renders only the tail of the text, and only its new stretches are
 encoded, so a conversation takes time linear in its length. Example: V2 writes no token after a user's message. So the
 messages of several users are one stretch, which grows; a growing text holds its ids.
 There are two exceptions. A message that the format writes at the front has the whole text encoded again. V4 sorts the
@@ -20,34 +36,240 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from dstok.base.arguments import explained
-from dstok.base.ids import common_start, id_list
-from dstok.chat.encoding import (
-    WITHIN,
-    ChatSpecial,
-    EncodedConversation,
-    EncodedSpan,
-    last_id,
-    parts_of,
-    spaces,
-)
+from dstok._util.arguments import common_start, explained, id_list
+from dstok.chat.encode import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, last_id, parts_of, spaces
 from dstok.chat.messages import Message, as_message, calls_of, message_list
-from dstok.chat.parsing import parse
-from dstok.chat.rendering import Format
-from dstok.chat.sampled import NO_TEXT, FixedStart, cut_before, fixed_start, joined, text_after
-from dstok.chat.tails import Anew, Continued, ConversationText, Tail
-from dstok.chat.writer import Rendered
+from dstok.chat.parse import parse
+from dstok.chat.render import Format, render
+from dstok.chat.writer import EOS, Checkpoint, Part, Rendered, Writer, rendered_of
+from dstok.chat.writer import Span as TextSpan
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
-    from dstok.calls.growing import GrowingText
     from dstok.chat.templates import Template
     from dstok.chat.versions import VersionName
-    from dstok.protocol import TokenizerProtocol
+    from dstok.methods.growing import GrowingText
+    from dstok.protocols import TokenizerProtocol
 
-__all__ = ["Change", "Conversation"]
+__all__ = [
+    "NO_TEXT",
+    "Anew",
+    "Change",
+    "Continued",
+    "Conversation",
+    "ConversationText",
+    "FixedStart",
+    "Tail",
+    "cut_before",
+    "fixed_start",
+    "joined",
+    "text_after",
+]
+
+NO_TEXT = Rendered("", [], [])
+
+
+@dataclass(frozen=True)
+class FixedStart:
+    """The parts and the text of a start. `message`: the last one. `end`: its end token, if that is not sampled."""
+
+    parts: list[EncodedSpan]
+    text: Rendered
+    message: int
+    end: Rendered
+
+
+def fixed_start(
+    tokenizer: TokenizerProtocol, parts: list[EncodedSpan], text: Rendered, answer: Rendered, message: int,
+    ids: list[int],
+) -> FixedStart:
+    """The start that consists of a text with its parts, and of a message's sampled ids.
+
+    answer: the format's text of the message, and perhaps of others around it.
+    """
+    spelled, at = tokenizer.decode(ids), len(text.text)
+    span = TextSpan(at, at + len(spelled), message, "content", True)
+    whole = Rendered(text.text + spelled, text.special_ranges, [*text.spans, span])
+    ended = bool(ids) and ids[-1] == tokenizer.special_tokens.get(EOS)
+    end = NO_TEXT if ended else _end_of(answer, message)
+    return FixedStart([*parts, EncodedSpan(span.start, span.end, ids, True)], whole, message, end)
+
+
+def text_after(start: FixedStart, tail: Rendered) -> Rendered:
+    """The text after a start, from a tail of the format's text that holds all later messages. Raises `ChatError`."""
+    place = max((span.end for span in tail.spans if span.message == start.message), default=0)
+    for span in tail.spans:
+        if span.message > start.message and span.start < place:
+            raise ChatError("expected text after the sampled ids, found text that the format writes before them",
+                            span.message)
+    return joined(start.end, cut_before(tail, place))
+
+
+def cut_before(text: Rendered, at: int) -> Rendered:
+    """A text from `at` on; `at` is not inside a token."""
+    return Rendered(text.text[at:], [(start - at, end - at) for start, end in text.special_ranges if start >= at],
+                    [span._replace(start=span.start - at, end=span.end - at) for span in text.spans if span.end > at])
+
+
+def joined(first: Rendered, second: Rendered) -> Rendered:
+    """Two texts, one after the other."""
+    moved = cut_before(second, -len(first.text))
+    return Rendered(first.text + second.text, [*first.special_ranges, *moved.special_ranges],
+                    [*first.spans, *moved.spans])
+
+
+def _end_of(answer: Rendered, message: int) -> Rendered:
+    """The end token that the format writes after a message. The model did not sample it."""
+    span = next((span for span in reversed(answer.spans) if span.message == message and span.kind == "end"), None)
+    if span is None:
+        return NO_TEXT
+    size = span.end - span.start
+    return Rendered(answer.text[span.start : span.end], [(0, size)], [TextSpan(0, size, message, "end", False)])
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of a text, without and with the new messages.
+
+    at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
+    the text, after a token of the format, or at the place `held` of `ConversationText.tail`. taken: the data for
+    `take` of the text.
+    """
+
+    at: int
+    old: Rendered
+    new: Rendered
+    taken: Any
+
+
+class ConversationText(Protocol):
+    """The text of a growing conversation."""
+
+    def tail(self, messages: list[Any], held: int = -1) -> Tail:
+        """The change that more messages make. Raises `ChatError`. The text itself stays until `take`.
+
+        The tail may begin at the place `held`, which may lie between two tokens.
+        """
+
+    def take(self, tail: Tail) -> None:
+        """Makes the change of the last `tail`."""
+
+    def settled(self) -> int:
+        """The place up to which the next messages will probably leave the text as it is."""
+
+    def message_before(self, tail: Tail, back: int) -> int | None:
+        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
+
+    def rendered(self) -> Rendered:
+        """The whole text."""
+
+    def copy(self) -> ConversationText:
+        """An independent copy."""
+
+
+class Anew:
+    """The text of a template, or one that is encoded as a whole. It is rendered again each time."""
+
+    def __init__(
+        self, version: VersionName | Template, arguments: dict[str, Any], messages: tuple[Any, ...] = (),
+    ) -> None:
+        self.version, self.arguments, self.messages = version, arguments, messages
+        self.whole = Rendered("", [], [])
+
+    def tail(self, messages: list[Any], held: int = -1) -> Tail:
+        more = (*self.messages, *messages)
+        return Tail(0, self.whole, render(list(more), self.version, **self.arguments), more)
+
+    def take(self, tail: Tail) -> None:
+        self.whole, self.messages = tail.new, tail.taken
+
+    def settled(self) -> int:
+        return 0
+
+    def message_before(self, tail: Tail, back: int) -> int | None:
+        return None
+
+    def rendered(self) -> Rendered:
+        return self.whole
+
+    def copy(self) -> Anew:
+        other = Anew(self.version, self.arguments, self.messages)
+        other.whole = self.whole
+        return other
+
+
+class Continued:
+    """The text of a version. It continues from its last checkpoint that holds."""
+
+    def __init__(self, format: Format) -> None:
+        self.format = format
+        self.messages: list[Message] = []
+        self.parts: list[Part] = []
+        self.checkpoints: list[Checkpoint] = []
+
+    def tail(self, messages: list[Any], held: int = -1) -> Tail:
+        new = self.format.read(messages, len(self.messages))
+        number = self._holding(new)
+        start = self.checkpoints[number] if number >= 0 else None
+        writer = Writer(start, growing=True)
+        begin, at = self._beginning(start, held)
+        if start is not None:
+            writer.parts = self.parts[begin : start.parts]
+        self.format.write([*self.messages[writer.first :], *new], writer)
+        writer.unframe()
+        return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
+
+    def _holding(self, new: list[Message]) -> int:
+        """The number of the last checkpoint that the new messages leave unchanged; -1 if there is none."""
+        rows = list(enumerate(new, len(self.messages)))
+        return next((number for number in range(len(self.checkpoints) - 1, -1, -1)
+                     if not any(_ends(self.checkpoints[number], *row) for row in rows)), -1)
+
+    def _beginning(self, start: Checkpoint | None, held: int) -> tuple[int, int]:
+        """How many parts, and code points, stand before the tail if rendering continues at `start`."""
+        begin, at = (0, 0) if start is None else (start.parts, start.at)
+        while begin and not self.parts[begin - 1][1].body.special and at != held:
+            begin -= 1
+            at -= len(self.parts[begin][0])
+        return begin, at
+
+    def take(self, tail: Tail) -> None:
+        new, number, begin, writer = tail.taken
+        del self.checkpoints[max(number, 0) :], self.parts[begin:]
+        self.parts += writer.parts
+        self.checkpoints += [one._replace(parts=one.parts + begin, at=one.at + tail.at) for one in writer.checkpoints]
+        self.messages += new
+
+    def settled(self) -> int:
+        return self.checkpoints[-1].at if self.checkpoints else 0
+
+    def message_before(self, tail: Tail, back: int) -> int | None:
+        _, _, begin, _ = tail.taken
+        while begin and back > 0:
+            begin -= 1
+            back -= len(self.parts[begin][0])
+        return next((message for text, _, message in self.parts[begin:] if text and message >= 0), None)
+
+    def rendered(self) -> Rendered:
+        return rendered_of(list(self.parts))
+
+    def copy(self) -> Continued:
+        other = Continued(self.format)
+        other.messages, other.parts, other.checkpoints = list(self.messages), list(self.parts), list(self.checkpoints)
+        return other
+
+
+def _ends(checkpoint: Checkpoint, index: int, message: Message) -> bool:
+    """Whether the message changes the text before the checkpoint."""
+    if checkpoint.holds is not None and not checkpoint.holds(index, message):
+        return True
+    role = message.get("role")
+    if isinstance(role, str) and role in checkpoint.unless:
+        return True
+    return "tools" in checkpoint.unless and bool(message.get("tools"))
+
 
 LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from dstok.chat.deepseek_recipe import ROLES, content_of
 from dstok.chat.messages import MISSING, Message, as_messages, shown
-from dstok.chat.recipe import ROLES, content_of
 from dstok.errors import ChatError
 
 __all__ = ["Request", "read_request"]

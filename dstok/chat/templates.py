@@ -17,15 +17,16 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.arguments import explained
-from dstok.chat import sandbox, template_process
+from dstok._util.arguments import explained
+from dstok.chat import sandbox
+from dstok.chat import template_worker as template_process
 from dstok.chat.messages import Message, as_messages, as_tools, shown
 from dstok.chat.traced import Traced, merged, parts_of, upto
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
-    from dstok.protocol import TokenizerProtocol
+    from dstok.protocols import TokenizerProtocol
 
 __all__ = ["Template"]
 

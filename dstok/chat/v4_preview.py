@@ -16,11 +16,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from dstok.chat.contents import text_or_nothing
-from dstok.chat.dsml import V4, write_calls, write_tools
-from dstok.chat.json_text import dump
-from dstok.chat.messages import Message, shown
-from dstok.chat.v3_2 import RESPONSE_FORMAT, functions_of, schema_lines
+from dstok.chat.messages import Message, dump, shown, text_or_nothing
+from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, functions_of, schema_lines, write_calls, write_tools
 from dstok.chat.writer import (
     ANSWER,
     BOS,

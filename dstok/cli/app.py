@@ -33,14 +33,14 @@ from dstok.errors import DstokError
 __all__ = ["commands", "main"]
 
 GROUPS = {  # command: its module
-    "encode": "encode", "decode": "decode", "count": "count", "truncate": "fit", "chunk": "fit",
-    "dump": "dump", "pieces": "dump", "explain": "about", "info": "about", "models": "about", "fetch": "about",
-    "convert": "convert", "verify": "verify", "prove": "prove", "chat": "chat",
-    "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view", "show": "show",
+    "encode": "encode:add_encode", "decode": "encode:add_decode", "count": "encode:add_count", "truncate": "encode:add_fit", "chunk": "encode:add_fit",
+    "dump": "tokens:add_dump", "pieces": "tokens:add_dump", "explain": "models:add_commands", "info": "models:add_commands", "models": "models:add_commands", "fetch": "models:add_commands",
+    "convert": "convert", "verify": "verify:add_verify", "prove": "verify:add_prove", "chat": "chat",
+    "splitter": "splitter", "corpus": "corpus:add_corpus", "train": "train:add_train", "view": "view", "show": "tokens:add_show",
 }
 ACTIONS = {  # modules of their own
-    **{f"corpus {action}": "corpus_folders" for action in ("info", "verify", "merge", "stats")},
-    **{f"train {action}": "train_actions" for action in ("count", "merge", "extend", "trim", "report")},
+    **{f"corpus {action}": "corpus:add_corpus_folders" for action in ("info", "verify", "merge", "stats")},
+    **{f"train {action}": "train:add_train_actions" for action in ("count", "merge", "extend", "trim", "report")},
 }
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
@@ -170,7 +170,8 @@ def _parser(argv: Sequence[str]) -> Parser:
                         help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="dstok")
     for group in _groups(argv):
-        import_module(f"dstok.cli.{group}").add_commands(commands)
+        module, _, function = group.partition(":")
+        getattr(import_module(f"dstok.cli.{module}"), function or "add_commands")(commands)
     return parser
 
 

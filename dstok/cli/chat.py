@@ -4,19 +4,27 @@ In: files, each with a conversation or, with --jsonl, one on each line: an array
 to OpenAI's or DeepSeek's API. Out: a text, or for each conversation a line of JSON or a number. The exit code is 1 if
 one has more tokens than --max-tokens. Invariant: the output equals that of `dstok.chat` with the same arguments. Only
 the parts of a body that concern the text are read, and those that the version has no text for are refused.
+
+`dstok chat show`: a conversation for people.
+
+In: an encoded conversation and its messages. Out: lines: for each message its role and number of tokens, then its text.
+Invariant: each token that the format wrote stands between guillemets, and those in messages do not. Nothing else is
+added to the text, except that control characters are shown as escapes. On a terminal the format's tokens have one
+colour, and text that the model would have written has another.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok import chat
-from dstok.base.faults import visible
-from dstok.base.texts import lone_surrogate
+from dstok._util.arguments import lone_surrogate
+from dstok._util.files import visible
 from dstok.cli.arguments import (
     Parser,
     add_actions,
@@ -26,18 +34,20 @@ from dstok.cli.arguments import (
     add_output,
     add_upstream,
     at_least_0,
+    load_model,
+    model_of,
     refuse_unless,
 )
-from dstok.cli.errors import CommandError, about_input, complain
-from dstok.cli.models import load_model, model_of
-from dstok.files.inputs import open_source
-from dstok.files.outputs import Output
+from dstok.cli.errors import CommandError, about_input, colours_wanted, complain
+from dstok.io.id_files import Output
+from dstok.io.text_files import open_source
 
 if TYPE_CHECKING:
+    from dstok.chat import EncodedConversation, Span
     from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["add_commands"]
+__all__ = ["add_commands", "shown"]
 
 JSON = {  # the meaning of --json, by action
     "render": "a JSON object for each conversation: its text, special_ranges and spans",
@@ -175,7 +185,6 @@ def _count(arguments: Namespace) -> int:
 
 
 def _show(arguments: Namespace) -> None:
-    from dstok.cli.chat_show import shown
 
     encode, colours = _encoder(arguments), arguments.output is None and sys.stdout is not None and sys.stdout.isatty()
     _write(arguments, lambda conversation: _utf8(shown(encode(conversation), conversation.messages, colours)))
@@ -301,3 +310,51 @@ def _json(name: str, text: str) -> Any:
         raise CommandError(f"{name}: not JSON: {error.msg.lower()} at {place}") from None
     except ValueError as error:
         raise CommandError(f"{name}: not JSON: {error}") from None
+
+
+TOKEN, SAMPLED, HEAD, OFF = "\x1b[35m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def shown(encoded: EncodedConversation, messages: Any, terminal: bool) -> str:
+    """The lines. `terminal`: in colour, if `colours_wanted` allows it."""
+    colours = colours_wanted(terminal)
+    counts: dict[int, int] = {}
+    for index in encoded.message_index.tolist():
+        counts[index] = counts.get(index, 0) + 1
+    roles = [message.get("role") if isinstance(message, dict) else None for message in messages]
+    lines = [f"{len(encoded.ids)} tokens, {int(encoded.sampled.sum())} of them sampled, "
+             f"{counts.get(-1, 0)} of no message\n"]
+    before, at, ranges = None, 0, encoded.rendered.special_ranges
+    for span in encoded.rendered.spans:
+        if span.message != before:
+            before = span.message
+            lines.append(_head(before, roles, counts, colours))
+        first = at
+        while at < len(ranges) and ranges[at][0] < span.end:
+            at += 1
+        lines.append(_text(encoded.rendered.text, span, ranges[first:at], colours))
+    return "".join(lines) + "\n"
+
+
+def _head(index: int, roles: list[Any], counts: dict[int, int], colours: bool) -> str:
+    name = f"[{index}] {roles[index]}, {counts.get(index, 0)} tokens" if index >= 0 else "[format]"
+    return f"\n{HEAD}{name}{OFF}\n" if colours else f"\n{name}\n"
+
+
+def _text(text: str, span: Span, ranges: list[tuple[int, int]], colours: bool) -> str:
+    """A span's text with the format's tokens, at `ranges`, marked."""
+    parts, at = [], span.start
+    for start, end in ranges:
+        parts += [_coloured(_safe(text[at:start]), SAMPLED, colours and span.sampled),
+                  _coloured(f"«{text[start:end]}»", TOKEN, colours)]
+        at = end
+    return "".join([*parts, _coloured(_safe(text[at : span.end]), SAMPLED, colours and span.sampled)])
+
+
+def _safe(text: str) -> str:
+    return CONTROLS.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+
+
+def _coloured(text: str, colour: str, colours: bool) -> str:
+    return f"{colour}{text}{OFF}" if colours and text else text

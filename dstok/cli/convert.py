@@ -13,15 +13,14 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import dstok
-from dstok.calls.writing import read_config
-from dstok.cli.arguments import Parser, add_command, add_upstream, refuse_unless
+from dstok.cli.arguments import Parser, add_command, add_upstream, load_model, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain, reason
-from dstok.cli.models import load_model
 from dstok.formats.description import ENDS
 from dstok.formats.kinds import contents, is_tiktoken
-from dstok.formats.tiktoken_encodings import encoding_of_file
+from dstok.formats.tiktoken import encoding_of_file
 from dstok.formats.tokenizer_config import TokenizerConfig, write_tokenizer_config
 from dstok.loading import is_path
+from dstok.methods.export import read_config
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands

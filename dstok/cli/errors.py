@@ -1,4 +1,10 @@
-"""Errors of a command, in the words of its user.
+"""Whether a terminal should get colours.
+
+Invariant: no colours if the output is not a terminal, if NO_COLOR is set to anything, or if TERM says that the terminal
+has no colours.
+Source: no-color.org.
+
+Errors of a command, in the words of its user.
 
 In: errors of the library, of the system, of the user. Out: `CommandError`. Its text is the one line on standard error;
 a broken pattern adds two lines, which show the place in it. Invariant: the text names its input, and starts in lower
@@ -7,14 +13,20 @@ case. Standard error gets characters that can be printed, and not many.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dstok.base.faults import reason, visible
+from dstok._util.files import reason, visible
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError, bounded
 
-__all__ = ["CommandError", "about_input", "complain", "interruptible", "reason"]
+__all__ = ["CommandError", "about_input", "colours_wanted", "complain", "interruptible", "reason"]
+
+def colours_wanted(terminal: bool) -> bool:
+    """Whether to write in colour; `terminal`: whether the output is a terminal."""
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
 
 OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
            "largest": "--max-document allows more", "model": "--model names it",
@@ -42,7 +54,7 @@ def complain(error: str | CommandError | DstokError) -> None:
 
 def _pointed(error: PatternError) -> list[str]:
     """The part of a pattern around the error, and a caret below the place."""
-    from dstok.base.columns import width
+    from dstok._util.columns import width
 
     start = max(0, error.position - PATTERN_SHOWN)
     before = visible(error.pattern[start : error.position])

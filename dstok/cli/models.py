@@ -1,106 +1,168 @@
-"""--model, --special, --add-bos and --add-eos -> a tokenizer and its arguments; a splitter by its name.
+"""`dstok explain`, `dstok info`, `dstok models`: the available models and their parts.
 
-In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends; a `Splitter`.
-Invariant: a name or path of a model means the same as to `dstok.load`.
+In: a model's name or path. Out: words for people, or one JSON value. Invariant: both say the same, but for `models`:
+there only JSON has the source of each model and its hash.
 """
 
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.arguments import refuse_unless
-from dstok.cli.errors import CommandError, reason
+from dstok.cli.arguments import (
+    DEFAULT_MODEL,
+    add_command,
+    add_json,
+    add_json_and_output,
+    add_model,
+    add_output,
+    add_upstream,
+    load_model,
+    refuse_unless,
+)
+from dstok.errors import ModelNotFoundError
+from dstok.io.id_files import write_lines, write_text
+from dstok.loading import fetched
 
 if TYPE_CHECKING:
-    from dstok.splitting.splitter import Splitter
+    from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["SPLITTER", "edge_ids", "load_model", "load_splitter", "model_of", "text_keywords"]
+__all__ = ["add_commands"]
 
-SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
-            "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
+WIDTH = 79  # of a line of `dstok models`: the narrowest usual terminal has 80 columns
 
 
-def load_model(name: str, upstream: str | None = None) -> Tokenizer:
-    """The tokenizer that --model names, as from `dstok.load`, by the tables of --upstream."""
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "explain", run_explain, "show the automaton of a tokenizer's patterns",
+                         "dstok explain --text \"don't 12345\"")
+    add_model(parser)
+    add_upstream(parser)
+    parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
+    parser.add_argument("--dot", metavar="FILE", help="also write the automaton as a graph, which Graphviz draws")
+    add_output(parser)
+    parser = add_command(commands, "info", run_info, "describe a model", "dstok info deepseek-v4")
+    parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="the model, as with --model")
+    add_model(parser)
+    parser.set_defaults(model=None)
+    add_upstream(parser)
+    add_json_and_output(parser)
+    parser = add_command(commands, "fetch", run_fetch, "download a model of the hub, or an encoding of tiktoken's",
+                         "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")
+    parser.add_argument("name", metavar="NAME", help="a model of the Hugging Face hub (org/name), or o200k_base, ...")
+    parser.add_argument("--revision", metavar="R", help="a branch, tag or commit of the hub's model (default: main)")
+    add_json(parser, "JSON: the name and the path")
+    add_json_and_output(add_command(commands, "models", run_models, "list the built-in models",
+                                    "dstok models", "--json also has the source of each, and its hash\n\n"))
+
+
+def run_fetch(arguments: Namespace) -> None:
+    path = str(fetched(arguments.name, arguments.revision, download=True)[0])
+    write_text(None, _json({"name": arguments.name, "path": path}) if arguments.json else f"{path}\n")
+
+
+def run_explain(arguments: Namespace) -> None:
+    from dstok.inspection.explain import explain
+
+    model = load_model(arguments.model, arguments.upstream).inspect()
+    if arguments.dot:
+        from dstok.inspection.graph import automaton_dot
+
+        write_text(arguments.dot, automaton_dot(model.automaton))
+    write_lines(arguments.output, explain(model, arguments.text).split("\n"))
+
+
+def run_info(arguments: Namespace) -> None:
+    refuse_unless(arguments.name is None or arguments.model is None, "--model", "a command without NAME")
+    name = arguments.name or arguments.model or DEFAULT_MODEL
+    info = _info(name, load_model(name, arguments.upstream))
+    if arguments.json:
+        write_text(arguments.output, _json(info))
+        return
+    from dstok._util.columns import aligned
+
+    write_lines(arguments.output, aligned(list(_rows(info))))
+
+
+def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A row for each value; a list's values stand below one another."""
+    for key, value in info.items():
+        label = key.replace("_", " ")
+        for item in value if isinstance(value, list) else [value]:
+            yield label, "none" if item is None else str(item)
+            label = ""
+
+
+def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
+    names = {token_id: token for token, token_id in tokenizer.special_tokens.items()}
+    live, lost = tokenizer.inspect().live_merges, tokenizer.inspect().lost_bytes
+    info: dict[str, Any] = {
+        "name": tokenizer.name or name,
+        "fingerprint": tokenizer.fingerprint,
+        "vocab_size": tokenizer.vocab_size,
+        "added_tokens": len(tokenizer.special_tokens),
+        "bos": names.get(tokenizer.bos_id) if tokenizer.bos_id is not None else None,
+        "bos_id": tokenizer.bos_id,
+        "eos": names.get(tokenizer.eos_id) if tokenizer.eos_id is not None else None,
+        "eos_id": tokenizer.eos_id,
+        "lost_bytes": _lost(tokenizer, lost),
+        "merges": len(live),
+        "live_merges": int(live.sum()),
+        "unicode_version": tokenizer.inspect().unicode_version,
+        "splits": [split.pattern for split in tokenizer.inspect().automaton.splits],
+        "states": tokenizer.inspect().automaton.boundaries.states,
+        "classes": len(tokenizer.inspect().automaton.alphabet.classes),
+        "scan": tokenizer.inspect().way,
+    }
     try:
-        return dstok.load(name, upstream=upstream)
-    except OSError as error:
-        raise CommandError(f"{name}: {reason(error)}") from error
+        known = dstok.model_info(tokenizer.name)
+        if tokenizer.fingerprint == dstok.load(known.name).fingerprint:
+            info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
+    except ModelNotFoundError:
+        pass
+    return info
 
 
-def load_splitter(name: str, upstream: str | None = None) -> Splitter:
-    """The splitter that `name` names, in one of the forms of `SPLITTER`, by the tables of --upstream."""
-    from dstok.formats.tiktoken_encodings import ENCODINGS
-    from dstok.splitting.presets import preset_names
-    from dstok.splitting.splitter import Splitter
-
-    given: dict[str, Any] = {} if upstream is None else {"upstream": upstream}
-    if name.startswith("regex:"):
-        return Splitter(name.removeprefix("regex:"), **given)
-    if name.startswith("fancy-regex:"):
-        return Splitter(name.removeprefix("fancy-regex:"), dialect="fancy-regex", **given)
-    if name in preset_names():
-        return Splitter.preset(name, **given)
-    if name in ENCODINGS:
-        refuse_unless(upstream is None, "--upstream", f"other splitters than tiktoken's, and {name} is one")
-        return Splitter.from_tiktoken(name)
-    try:
-        return _splitter_of_file(name, upstream) or Splitter.from_tokenizer(load_model(name, upstream))
-    except dstok.errors.ModelNotFoundError as error:
-        raise CommandError(f"{error}; nor a preset: {', '.join(preset_names())}; nor an encoding: "
-                           f"{', '.join(ENCODINGS)}; a pattern is given as regex:{name}") from error
-
-
-def _splitter_of_file(path: str, upstream: str | None) -> Splitter | None:
-    """The splitter of a JSON file, which needs no vocabulary; None if `path` is not such a file."""
-    from dstok.splitting.splitter import Splitter
-
-    try:
-        with open(path, "rb") as file:
-            start = file.read(64).lstrip()
-    except (OSError, ValueError):  # a model's name, a folder, or a file for which `dstok.load` has a better error
+def _lost(tokenizer: Tokenizer, lost: bytes) -> str | None:
+    """The bytes without a token, as ranges, and what becomes of them."""
+    if not lost:
         return None
-    if not start.startswith(b"{"):
-        return None
-    return Splitter.from_json(path, upstream=upstream)
+    ranges = [[byte for _, byte in run] for _, run in groupby(enumerate(lost), lambda each: each[1] - each[0])]
+    unknown = tokenizer.inspect().unknown_token
+    fate = "left out" if unknown is None else f"each is {tokenizer.id_to_token(unknown)}"
+    return f"{len(lost)} ({fate}): " + ", ".join(
+        f"{run[0]:02X}" if len(run) == 1 else f"{run[0]:02X}-{run[-1]:02X}" for run in ranges)
 
 
-def model_of(version: str) -> str:
-    """The name of the built-in model of a version of the chat format. Raises `CommandError` if there is none."""
-    from dstok.chat.versions import find_version
-
-    models = find_version(version).models
-    if not models:
-        raise CommandError(f"{version} has no built-in model (--model PATH names its tokenizer)")
-    return models[0]
-
-
-def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:
-    """The keywords `special` and `errors` of the tokenizer's methods."""
-    return {"special": _special(arguments.special, tokenizer), "errors": arguments.errors}
+def run_models(arguments: Namespace) -> None:
+    fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases")
+    models = [{field: getattr(dstok.model_info(name), field) for field in fields} for name in dstok.models()]
+    if arguments.json:
+        write_text(arguments.output, _json(models))
+        return
+    write_lines(arguments.output, _table(models))
 
 
-def _special(how: str, tokenizer: Tokenizer) -> str | set[str]:
-    if how in ("all", "none", "raise"):
-        return how
-    tokens = {token for token in how.split(",") if token}
-    for token in sorted(tokens - tokenizer.special_tokens.keys()):
-        raise CommandError(f"--special: the model has no added token {token!r}")
-    return tokens
+def _table(models: list[dict[str, Any]]) -> Iterator[str]:
+    """The facts by which people choose a model, in 80 columns, and below each the other names it has."""
+    from textwrap import wrap
+
+    from dstok._util.columns import aligned
+
+    fields = ("name", "vocab_size", "licence")
+    head, *lines = aligned([fields, *([str(model[field]) for field in fields] for model in models)])
+    yield head
+    for model, line in zip(models, lines):
+        yield line
+        names = ", ".join(model["aliases"])
+        yield from wrap(f"also {names}" if names else "", WIDTH, initial_indent="  ", subsequent_indent="    ",
+                        break_long_words=False, break_on_hyphens=False)
 
 
-def edge_ids(arguments: Namespace, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids before and after each text: BOS and EOS, if requested."""
-    begin = [_known(tokenizer, "BOS", tokenizer.bos_id)] if arguments.add_bos else []
-    end = [_known(tokenizer, "EOS", tokenizer.eos_id)] if arguments.add_eos else []
-    return begin, end
+def _json(value: Any) -> str:
+    import json
 
-
-def _known(tokenizer: Tokenizer, what: str, token_id: int | None) -> int:
-    if token_id is None:
-        raise CommandError(f"--add-{what.lower()}: the model names no {what} token: {what.lower()}_token in a "
-                           "tokenizer_config.json beside its file does")
-    return token_id
+    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -11,14 +11,21 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import Parser, add_actions, add_command, add_json_and_output, add_upstream
-from dstok.cli.models import SPLITTER, load_splitter
-from dstok.files.outputs import write_lines, write_text
+from dstok.cli.arguments import (
+    SPLITTER,
+    Parser,
+    add_actions,
+    add_command,
+    add_json_and_output,
+    add_upstream,
+    load_splitter,
+)
+from dstok.io.id_files import write_lines, write_text
 
 if TYPE_CHECKING:
-    from dstok.calls.spans import Piece
     from dstok.cli.arguments import Commands
-    from dstok.splitting.splitter import Splitter
+    from dstok.methods.offsets import Piece
+    from dstok.pretokenizer.splitter import Splitter
 
 __all__ = ["add_commands"]
 
@@ -57,7 +64,7 @@ def run_show(arguments: Namespace) -> None:
         shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
         write_text(arguments.output, _json(_facts(splitter) | shown))
         return
-    from dstok.base.columns import aligned
+    from dstok._util.columns import aligned
 
     write_lines(arguments.output, aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
 
@@ -119,7 +126,7 @@ def run_diff(arguments: Namespace) -> int:
     elif difference is None:
         write_lines(arguments.output, ["equal: both cut every text into the same pieces"])
     else:
-        from dstok.base.columns import aligned
+        from dstok._util.columns import aligned
 
         alike = difference.pieces == difference.others  # only their places differ
         write_lines(arguments.output, aligned([

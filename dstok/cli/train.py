@@ -1,36 +1,385 @@
-"""`dstok train`: files of text -> a trained tokenizer.
+"""Files and JSON lines -> texts that are split by themselves, with their places.
+
+In: inputs, and the place to begin at. Out: texts as valid UTF-8. Invariant: their pieces are those of the whole texts.
+A file is read in blocks, and passed on in parts that are cut only where every text may be cut (`Splitter.may_cut`).
+Without such a place, the held text grows.
+
+The folder of a long count: what is done, so that the same command goes on after it was killed.
+
+In: the settings of a run. Out: the place up to which everything is counted, and the spills with these counts.
+Invariant: a spill counts if the journal names it, and the journal's place is where its texts end. Both are written at
+once or not at all, so nothing is counted twice or left out. A folder of another command, or with other files, is
+refused.
+
+`dstok pieces --count`: the frequency of each piece in files or records.
+
+In: the options of `dstok pieces`. Out: a row a distinct piece, the most frequent first. Invariant: the counts equal
+those of whole texts in one call of `Splitter.count_pieces`. Memory holds tables of `--memory`, a block of text for each
+thread, and the text between two places where every text may be cut.
+
+With `--work` the counts go to disk after each `SEGMENT` of text, and `piece_work.py` notes the place.
+
+`dstok train`: files of text -> a trained tokenizer.
 
 In: paths of files, folders and globs, or a counts file. Out: the folder of --out with tokenizer.json, train.json and,
 if BOS and the like are named, tokenizer_config.json; a line of totals.
 Invariant: the same command continues where it stopped, and writes the same bytes anywhere.
+
+`dstok train report`: what texts cost tokenizers of all kinds.
+
+In: files of text; models, and specs of others' tokenizers. Out: a row for each tokenizer and file, each language, and
+for all texts: a table, JSON, a picture. Invariant: all tokenizers read the same texts.
+
+`dstok train count`, `merge`, `extend`, `trim`: counts files, and other vocabularies of a model.
+
+In: files of text, counts files, models. Out: a counts file, a tokenizer.json, a line for people.
+Invariant: a file with its name is complete.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
+import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok.cli.arguments import Parser, add_command, add_reading, at_least_0, dataset_of
-from dstok.cli.corpus_progress import watching_shards
-from dstok.cli.errors import CommandError, complain, interruptible
-from dstok.cli.progress import Bar
-from dstok.files.outputs import write_lines
+from dstok._util.arguments import not_utf8, thread_count, utf8
+from dstok._util.files import WholeFile, file_faults, hold_alone, reason, write_at_once
+from dstok.cli.arguments import (
+    Parser,
+    add_actions,
+    add_command,
+    add_json,
+    add_model,
+    add_output,
+    add_reading,
+    add_texts_of_corpora,
+    add_upstream,
+    at_least_0,
+    dataset_of,
+    field_of,
+    load_model,
+    load_splitter,
+    refuse_unless,
+)
+from dstok.cli.errors import CommandError, about_input, complain, interruptible
+from dstok.cli.output import Bar, watching, watching_shards
+from dstok.core.text._utf8 import first_invalid
+from dstok.counts import PieceCounter, count_together
+from dstok.errors import FileError
+from dstok.io.id_files import Output, write_lines
+from dstok.io.text_files import Source, checked_change, open_source, records
+from dstok.training.template import made_by
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
-    from dstok.corpus.counting import Counting
-    from dstok.counts.file import CountsFile
-    from dstok.vocabularies.base import Base
-    from dstok.vocabularies.forecast import Forecast
-    from dstok.vocabularies.trainer import BpeTrainer
+    from dstok.cli.output import Progress
+    from dstok.counts import CountsFile
+    from dstok.pretokenizer.splitter import Splitter
+    from dstok.tokenizer import Tokenizer
+    from dstok.training.corpus_counts import Counting
+    from dstok.training.learn import Forecast
+    from dstok.training.template import Base
+    from dstok.training.trainer import BpeTrainer
 
-__all__ = ["add_commands", "add_counting", "base_named", "counting_of", "learning", "memory_size", "tell_of_fewer"]
+__all__ = [
+    "Inputs",
+    "Place",
+    "State",
+    "Work",
+    "add_counting",
+    "add_report",
+    "add_train",
+    "add_train_actions",
+    "base_named",
+    "count_pieces",
+    "counting_of",
+    "input_states",
+    "learning",
+    "memory_size",
+    "parts",
+    "tell_of_fewer",
+]
+
+MAY_CUT_WITHIN = 4096  # bytes from the end of the text read; the first place is mostly a few from it
+MayCut = Callable[[str, str], bool]
+State = tuple[str, int, int]
+
+
+class Place(NamedTuple):
+    """A byte of an input, unpacked: all before it has been taken."""
+
+    file: int
+    offset: int
+
+
+class Inputs:
+    """The texts of the command's inputs from `place` on, which moves with each text that is taken.
+
+    states: of the inputs, by `input_states`. An input that has another one when it has been read is a `FileError`.
+    """
+
+    def __init__(
+        self, arguments: Namespace, may_cut: MayCut, progress: Progress, place: Place, states: Sequence[State | None],
+    ) -> None:
+        self.place, self.done, self.states = place, False, states
+        self._texts = self._all(arguments, may_cut, progress)
+
+    def segment(self, size: int) -> Iterator[bytes]:
+        """The next texts, of `size` bytes or somewhat more; the last ones if this sets `done`."""
+        taken = 0
+        for text, place in self._texts:
+            self.place = place
+            taken += len(text)
+            yield text
+            if taken >= size:
+                return
+        self.done = True
+
+    def _all(self, arguments: Namespace, may_cut: MayCut, progress: Progress) -> Iterator[tuple[bytes, Place]]:
+        first, begun = self.place
+        for number, path in enumerate(arguments.files[first:], first):
+            with open_source(path, progress) as source:
+                after = begun if number == first else 0
+                if not arguments.jsonl:
+                    for text, end in parts(source, may_cut, arguments.errors, after=after):
+                        yield text, Place(number, end)
+                else:
+                    for record in records(source, arguments.field, arguments.errors, after):
+                        yield _text(record.name, record.text), Place(number, source.bytes_read)
+            state = self.states[number]
+            if state is not None:
+                checked_change(*state)
+
+
+def input_states(paths: Sequence[str]) -> list[State | None]:
+    """The path, size and time of change of each input; None for one that is no file."""
+    states = list[State | None]()
+    for path in paths:
+        status = os.stat(path) if os.path.isfile(path) else None
+        states.append(status and (os.path.abspath(path), status.st_size, status.st_mtime_ns))
+    return states
+
+
+def _text(name: str, text: str) -> bytes:
+    """The text of a record. JSON's escapes can spell lone surrogates: they are an error that names the record."""
+    with about_input(name):
+        return utf8(text, False)
+
+
+def parts(
+    source: Source, may_cut: MayCut, errors: str = "strict", block: int = 0, after: int = 0
+) -> Iterator[tuple[bytes, int]]:
+    """The text of a file from byte `after` on in parts, which split as within the whole, each with its end.
+
+    The end is a place in the bytes as they are in the file, before faults are replaced.
+    """
+    held, end = bytearray(), 0
+    for data in source.blocks(block):
+        end += len(data)
+        if end <= after:
+            source.gave(1)
+            continue
+        held += memoryview(data)[max(0, len(data) - (end - after)) :] if not held else data
+        at = _cut(held, may_cut)
+        source.gave(at)
+        if at:
+            yield _checked(source.name, bytes(held[:at]), end - len(held), errors), end - len(held) + at
+            del held[:at]
+    if held:
+        yield _checked(source.name, bytes(held), end - len(held), errors), end
+
+
+def _cut(text: bytearray, may_cut: MayCut) -> int:
+    """The last place where the text may be cut, if it is near the end; else 0. Never beside a byte that is no UTF-8."""
+    tail = bytes(text[-MAY_CUT_WITHIN:]).decode("utf-8", "surrogateescape")
+    after = 0
+    for at in range(len(tail) - 1, 0, -1):
+        after += 1 if tail[at] >= "\udc80" and tail[at] <= "\udcff" else len(tail[at].encode())
+        if not any("\ud800" <= char <= "\udfff" for char in tail[at - 1 : at + 1]) and may_cut(tail[at - 1], tail[at]):
+            return len(text) - after
+    return 0
+
+
+def _checked(name: str, text: bytes, start: int, errors: str) -> bytes:
+    """Valid UTF-8, of a part of an input that begins at byte `start`."""
+    at = first_invalid(text)
+    if at < 0:
+        return text
+    if errors == "replace":
+        return text.decode("utf-8", "replace").encode()
+    with about_input(name):
+        raise not_utf8(text[at], start + at)
+
+
+JOURNAL, LOCK = "journal.json", ".lock"
+
+
+class Work:
+    """The work in `folder`: `place` and `spills`. `settings`: JSON of all that decides the counts."""
+
+    def __init__(self, folder: str, settings: dict[str, Any]) -> None:
+        self.folder, self.settings = folder, settings
+        self.place = Place(0, 0)
+        self.spills: list[str] = []
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Locks the folder, and begins or continues its work; removes the folder in the end. Raises `FileError`."""
+        with file_faults(self.folder):
+            os.makedirs(self.folder, exist_ok=True)
+            file = open(os.path.join(self.folder, LOCK), "ab")
+        with file:
+            with file_faults(self.folder):
+                if not hold_alone(file.fileno()):
+                    raise FileError(f"{self.folder}: another dstok command is at work here")
+                self._begin()
+            yield
+            self.record(Place(0, 0), [])  # the counts are written: whoever is stopped below begins anew
+            with file_faults(self.folder):
+                self._remove_others()
+                os.unlink(os.path.join(self.folder, JOURNAL))
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def record(self, place: Place, spills: Sequence[str]) -> None:
+        """Notes that everything up to `place` is in `spills`, which are on the disk. Raises `FileError`."""
+        self.place, self.spills = place, list(spills)
+        journal = {"settings": self.settings, "place": place, "spills": [os.path.basename(path) for path in spills]}
+        with file_faults(self.folder):
+            write_at_once(os.path.join(self.folder, JOURNAL), json.dumps(journal).encode())
+
+    def _begin(self) -> None:
+        path = os.path.join(self.folder, JOURNAL)
+        if not os.path.exists(path):
+            other = next((name for name in os.listdir(self.folder) if name[:1] != "."), None)
+            if other is not None:
+                raise FileError(f"{self.folder}: expected an empty folder or the work of this command, found {other}")
+            self.record(self.place, [])
+        self._read(path)
+        self._remove_others()
+
+    def _remove_others(self) -> None:
+        """Removes what the journal does not name: a spill that was not noted, a half-written file."""
+        kept = {JOURNAL, LOCK, *map(os.path.basename, self.spills)}
+        for name in os.listdir(self.folder):
+            if name not in kept:
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
+
+    def _read(self, path: str) -> None:
+        try:
+            with open(path, "rb") as file:
+                journal = json.loads(file.read())
+            settings, (number, offset), spills = journal["settings"], journal["place"], journal["spills"]
+            self.place = Place(int(number), int(offset))
+            self.spills = [os.path.join(self.folder, os.path.basename(name)) for name in spills]
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise FileError(f"{path}: not the journal of a count: {reason(error)}") from error
+        different = [key for key in self.settings if settings.get(key) != self.settings[key]]
+        if different:
+            raise FileError(f"{self.folder}: expected the work of this command, found that with other {different[0]} "
+                            "(name another folder, or remove this one)")
+
+
+LINES_AT_ONCE = 4096
+MEMORY = 1024  # MB
+SEGMENT = 1 << 28  # bytes of text
+
+
+def count_pieces(arguments: Namespace) -> None:
+    """Counts pieces, and writes the counts."""
+    refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
+    arguments.field = field_of(arguments)
+    splitter = _splitter(arguments)
+    made = made_by(splitter.unicode_version, splitter.splits)
+    states = input_states(arguments.files)
+    work = None if arguments.work is None else Work(arguments.work, _settings(arguments, made, states))
+    folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
+    counters = _counters(arguments, splitter, folder, made)
+    try:
+        with (work.entered() if work else nullcontext(),
+              Output(arguments.output, arguments.files) as output):
+            _count(arguments, splitter, counters, work, states)
+            _write(output, arguments, counters)
+    finally:
+        if work is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _splitter(arguments: Namespace) -> Splitter:
+    from dstok.pretokenizer.splitter import Splitter
+
+    if arguments.splitter is not None:
+        return load_splitter(arguments.splitter, arguments.upstream)
+    return Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
+
+
+def _settings(arguments: Namespace, made_by: str, states: Sequence[State | None]) -> dict[str, object]:
+    """All that decides the counts, for people who read that it differs. Raises `FileError`."""
+    for path, state in zip(arguments.files, states):
+        if state is None:
+            raise FileError(f"{path}: expected a file, which can be read again (--work)")
+    return {"splitter": made_by, "files": [[*state] for state in states if state], "field": arguments.field,
+            "errors": arguments.errors}
+
+
+def _counters(arguments: Namespace, splitter: Splitter, folder: str, made_by: str) -> list[PieceCounter]:
+    threads = thread_count(1 if arguments.threads is None else arguments.threads)
+    memory = (MEMORY if arguments.memory is None else arguments.memory) << 20
+    finder = splitter.finder
+    return [PieceCounter(finder, memory // threads, folder, made_by) for _ in range(threads)]
+
+
+def _count(
+    arguments: Namespace, splitter: Splitter, counters: Sequence[PieceCounter], work: Work | None,
+    states: Sequence[State | None],
+) -> None:
+    """Counts all texts that `work` has not."""
+    counters[0].spills += work.spills if work else []
+    with watching(arguments.files) as progress:
+        inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0),
+                        states)
+        while not inputs.done:
+            count_together(counters, ([text] for text in inputs.segment(SEGMENT)))
+            if work is not None:
+                for counter in counters:
+                    counter.spill()
+                work.record(inputs.place, [path for counter in counters for path in counter.spills])
+
+
+def _write(output: Output, arguments: Namespace, counters: Sequence[PieceCounter]) -> None:
+    """Adds up the counts of all threads, and writes them."""
+    first, *others = counters
+    for other in others:
+        first.take(other)
+    first.limit(first.memory * len(counters))
+    line = _table if arguments.format == "table" else _json
+    for pieces, offsets, counts in first.most_frequent_first(keep=arguments.work is not None):
+        for at in range(0, len(counts), LINES_AT_ONCE):
+            rows = _rows(pieces, offsets[at : at + LINES_AT_ONCE + 1], counts[at : at + LINES_AT_ONCE])
+            output.write("".join(line(*row) for row in rows).encode())
+
+
+def _rows(pieces: bytes, offsets: array[int], counts: array[int]) -> Iterator[tuple[str, int]]:
+    for start, end, count in zip(offsets, offsets[1:], counts):
+        yield pieces[start:end].decode(), count
+
+
+def _json(piece: str, count: int) -> str:
+    return f'{{"text": {json.dumps(piece, ensure_ascii=False)}, "count": {count}}}\n'
+
+
+def _table(piece: str, count: int) -> str:
+    return f"{count:>12}  {piece!r}\n"
+
 
 DIFFERENT = 1
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -49,7 +398,7 @@ The alphabet is always all 256 bytes, so that the tokenizer can spell every text
 """
 
 
-def add_commands(commands: Commands) -> None:
+def add_train(commands: Commands) -> None:
     parser = add_command(commands, "train", run, "train a vocabulary on files of text, exactly as upstream does",
                          "dstok train data --like deepseek-v3 --vocab-size 32000 --special '<s>' --out tok", WORDS)
     add_counting(parser)
@@ -128,7 +477,7 @@ def tell_of_fewer(found: int, wanted: int) -> None:
 
 def base_named(name: str) -> Base:
     """The model or splitter that --like names."""
-    from dstok.training.like import find_base
+    from dstok.training.template import find_base
 
     try:
         return find_base(name)
@@ -142,7 +491,7 @@ def _ends(arguments: Namespace) -> dict[str, str]:
 
 
 def _trainer(arguments: Namespace) -> BpeTrainer:
-    from dstok.vocabularies.trainer import BpeTrainer
+    from dstok.training.trainer import BpeTrainer
 
     specials = [*dict.fromkeys([*arguments.special, *_ends(arguments).values()])]
     return BpeTrainer(vocab_size=arguments.vocab_size, special_tokens=specials,
@@ -152,8 +501,8 @@ def _trainer(arguments: Namespace) -> BpeTrainer:
 
 def counting_of(arguments: Namespace, base: Base) -> Counting:
     """The counting of the files that the command names."""
-    from dstok.corpus.counting import Counting
     from dstok.corpus.settings import CorpusSettings
+    from dstok.training.corpus_counts import Counting
 
     if not arguments.files and arguments.dataset is None:
         raise CommandError("nothing to read: expected files, folders, globs or --dataset")
@@ -168,8 +517,7 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
     """Trains, or finds that it is done; the manifest."""
     from dstok.corpus.run import find_engine
     from dstok.training.folder import MANIFEST, TrainingFolder, read_json
-    from dstok.training.from_counts import plan_of, trained_in
-    from dstok.training.from_texts import check
+    from dstok.training.train import check, plan_of, trained_in
 
     check(base, trainer)
     folder = TrainingFolder(out)
@@ -191,9 +539,9 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
 
 
 def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
-    from dstok.counts.file import CountsFile
+    from dstok.counts import CountsFile
     from dstok.training.folder import MANIFEST, file_hash, read_json
-    from dstok.training.from_counts import check_made_by, plan_of, trained_in
+    from dstok.training.train import check_made_by, plan_of, trained_in
 
     if arguments.files:
         raise CommandError("expected files to read or --counts, found both")
@@ -221,7 +569,7 @@ def _announce(expected: Forecast) -> None:
 
 def _threads(arguments: Namespace) -> int:
     """The threads that share the merges: as many as --workers."""
-    from dstok.base.platform import available_cpus
+    from dstok._util.files import available_cpus
 
     return arguments.workers or available_cpus()
 
@@ -243,9 +591,9 @@ def learning() -> Iterator[Any]:
 
 def _repeat(arguments: Namespace) -> int:
     """Trains with the settings of a manifest in a folder of its own, and names what differs."""
-    from dstok.formats.added_token import AddedToken
+    from dstok.formats.description import AddedToken
     from dstok.training.folder import TOKENIZER, read_json
-    from dstok.vocabularies.trainer import BpeTrainer
+    from dstok.training.trainer import BpeTrainer
 
     known = read_json(arguments.repeat)
     try:
@@ -261,3 +609,149 @@ def _repeat(arguments: Namespace) -> int:
     words = f"different: {', '.join(different)}" if different else "the same tokenizer, from the same pieces"
     write_lines(None, [words])
     return DIFFERENT if different else 0
+
+
+LAYOUT_TRAIN_REPORT = "{desc}"
+NOTES = """\
+Beside the models and files of dstok, -m takes what `dstok verify` takes: tokenizers:FILE, tiktoken:NAME,
+transformers:FOLDER, llama_cpp:FILE, MODULE:NAME and others. A word is a run of characters without white space.
+
+"""
+
+
+def add_report(actions: Commands) -> None:
+    report = add_command(actions, "report", _report, "compare tokenizers: tokens, bytes a token, tokens a word",
+                         "dstok train report data -m deepseek-v3 -m tiktoken:o200k_base --language lang --plot a.svg",
+                         NOTES)
+    report.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs of texts")
+    report.add_argument("-m", "--model", action="append", default=[], metavar="NAME|PATH|SPEC",
+                        help="a model, or another's tokenizer; may be given several times")
+    report.add_argument("--language", default="", metavar="F",
+                        help="the key or column with the language of each text: a row for each, too")
+    add_texts_of_corpora(report)
+    report.add_argument("--plot", metavar="FILE", help="write a picture, too: .svg, .png or .pdf")
+    add_output(report)
+    add_json(report)
+
+
+def _report(arguments: Namespace) -> None:
+    from dstok.conformance.comparison import compare
+
+    if not (arguments.files or arguments.dataset) or not arguments.model:
+        raise CommandError("expected texts and at least one --model")
+    dataset, field = dataset_of(arguments)
+    bar = Bar()
+
+    def progress(name: str, read: int) -> None:
+        if bar.due():
+            bar.draw(LAYOUT_TRAIN_REPORT, read, None, f"{name}: {read / 1e6:,.0f} MB")
+
+    try:
+        with interruptible():
+            found = compare(arguments.files, {name: name for name in arguments.model}, language=arguments.language,
+                            dataset=dataset, kind=arguments.input_format or "", lines=arguments.lines, field=field,
+                            progress=progress)
+    finally:
+        bar.close()
+    text = json.dumps(found.as_json(), indent=1) if arguments.json else str(found)
+    write_lines(arguments.output, text.split("\n"))
+    if arguments.plot is not None:
+        found.plot(arguments.plot)
+
+
+def add_train_actions(commands: Commands) -> None:
+    actions = add_actions(commands, "train", "vocabularies, trained on files of text", "Counts and vocabularies.")
+    count = add_command(actions, "count", _count_train_actions, "count the pieces of files, for trainings",
+                        "dstok train count data --like deepseek-v3 --out data.counts")
+    add_counting(count)
+    count.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
+    merge = add_command(actions, "merge", _merge, "add up counts files",
+                        "dstok train merge web.counts code.counts --weights 1,3 --out all.counts")
+    merge.add_argument("files", nargs="+", metavar="COUNTS", help="counts files")
+    merge.add_argument("--weights", metavar="N,...", help="whole numbers: how often each file counts (default 1)")
+    merge.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
+    extend = add_command(actions, "extend", _extend, "give a model more tokens; it keeps its ids and merges",
+                         "dstok train extend ru.counts -m deepseek-v3 --vocab-size 140000 --out more.json")
+    _add_change(extend)
+    trim = add_command(actions, "trim", _trim, "keep the tokens of a model that counts use most",
+                       "dstok train trim my.counts -m deepseek-v3 --vocab-size 50000 --out less.json --map map.npy")
+    _add_change(trim)
+    trim.add_argument("--map", metavar="FILE", help="write the map from old to new ids: .npy, int64, -1 for a lost one")
+    add_report(actions)
+
+
+def _add_change(parser: Parser) -> None:
+    parser.add_argument("counts", metavar="COUNTS", help="a counts file of pieces that the model cuts")
+    add_model(parser)
+    add_upstream(parser)
+    parser.add_argument("--vocab-size", type=at_least_0, required=True, metavar="N", help="ids of the new vocabulary")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the tokenizer.json to write, or a folder")
+
+
+def _count_train_actions(arguments: Namespace) -> None:
+    from dstok.corpus.run import find_engine
+
+    counting, engine = counting_of(arguments, base_named(arguments.like)), find_engine(arguments.engine)
+    with interruptible(), watching_shards(counting.shards) as progress:
+        counts, records = counting.count_to(arguments.out, arguments.workers, arguments.memory, progress, engine)
+    documents = sum(record["documents"] for record in records)
+    write_lines(None, [f"{documents:,} documents, {_sizes(counts)}: {arguments.out}"])
+
+
+def _sizes(counts: CountsFile) -> str:
+    return f"{counts.totals.occurrences:,} pieces, {counts.totals.distinct:,} distinct"
+
+
+def _merge(arguments: Namespace) -> None:
+    from dstok.counts import merge_counts
+
+    weights = None
+    if arguments.weights is not None:
+        try:
+            weights = [int(weight) for weight in arguments.weights.split(",")]
+        except ValueError:
+            raise CommandError(f"--weights: expected whole numbers, found {arguments.weights!r}") from None
+        if len(weights) != len(arguments.files):
+            raise CommandError(f"--weights: expected {len(arguments.files)} numbers, found {len(weights)}")
+    merged = merge_counts(arguments.files, arguments.out, weights)
+    write_lines(None, [f"{_sizes(merged)}: {arguments.out}"])
+
+
+def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
+    """The model, and counts of the pieces that it cuts."""
+    from dstok.counts import CountsFile
+    from dstok.errors import FileError
+    from dstok.training.edit import pieces_of
+
+    tok, counts = load_model(arguments.model, arguments.upstream), CountsFile(arguments.counts)
+    if counts.made_by and counts.made_by != pieces_of(tok):
+        raise FileError(f"{counts.path}: expected counts of the pieces that {arguments.model} cuts (dstok train count "
+                        f"--like {arguments.model}), found those of other steps")
+    return tok, counts
+
+
+def _extend(arguments: Namespace) -> None:
+    tok, counts = _change(arguments)
+    more = tok.extend(counts, arguments.vocab_size)
+    _write_train_actions(more, arguments.out)
+    tell_of_fewer(more.vocab_size, arguments.vocab_size)
+    write_lines(None, [f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}"])
+
+
+def _write_train_actions(tok: Tokenizer, out: str) -> None:
+    for sentence in tok.to_json(out):
+        complain(f"{out}: note: {sentence}: an existing folder as --out gets a tokenizer_config.json, too")
+
+
+def _trim(arguments: Namespace) -> None:
+    import numpy as np
+
+    from dstok.training.edit import most_used
+
+    tok, counts = _change(arguments)
+    less, ids = tok.trimmed(most_used(tok, counts, arguments.vocab_size))
+    _write_train_actions(less, arguments.out)
+    if arguments.map is not None:
+        with file_faults(arguments.map), WholeFile(arguments.map) as file:
+            np.save(file, ids)
+    write_lines(None, [f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}"])

@@ -1,4 +1,10 @@
-"""`dstok verify`: is a tokenizer right? Candidate against reference, with the causes of differences.
+"""`dstok prove`: the steps of a model from text to ids, each proved, enumerated or tested, on its tables and the code.
+
+In: a model. Out: a line for each step, and one for what none looks at; or JSON. Exit code 0: no step failed, 1: a step
+failed, 2: bad usage or input.
+Invariant: the output is that of `dstok.conformance.prove`.
+
+`dstok verify`: is a tokenizer right? Candidate against reference, with the causes of differences.
 
 In: the specs of two tokenizers, files. Out: a report on standard output, as text or JSON; with --html a page too. Exit
 code 0: every check that the candidate allows ran, at least in part, without a difference, 1: different, 2: could not
@@ -13,21 +19,79 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import add_command, add_json, add_output, add_upstream, refuse_unless
+from dstok.cli.arguments import (
+    add_command,
+    add_json,
+    add_json_and_output,
+    add_output,
+    add_upstream,
+    load_model,
+    refuse_unless,
+)
 from dstok.cli.errors import CommandError, complain, reason
-from dstok.cli.models import load_model
-from dstok.cli.progress import Bar
-from dstok.files.outputs import write_lines, write_text
+from dstok.cli.output import Bar
+from dstok.io.id_files import write_lines, write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
-    from dstok.testing.report import Report
-    from dstok.testing.upgrade import Upgrade
+    from dstok.conformance.prove import Step
+    from dstok.conformance.report import Report
+    from dstok.conformance.upgrade import Upgrade
 
-__all__ = ["add_commands"]
+__all__ = ["add_prove", "add_verify"]
+
+HEAD = ("step", "kind", "result", "checked", "theorem")
+LAYOUT = "{desc}"
+NOTES = """\
+kinds:
+  proved       a theorem holds for all texts; what it asks of the model's tables is checked
+  enumerated   all cases up to a size are tried
+  tested       some cases are tried
+  none         the last row, which names what no step looks at
+The code runs at each level that this processor has. It takes seconds to a minute.
+The theorems are in docs/proofs.md, each under the heading that is printed.
+
+exit codes: 0 no step failed, 1 a step failed, 2 bad usage or input
+
+"""
+
+
+def add_prove(commands: Commands) -> None:
+    parser = add_command(commands, "prove", run, "check each step of a model against its proof",
+                         "dstok prove deepseek-v3", NOTES)
+    parser.add_argument("model", metavar="MODEL",
+                        help="a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image")
+    add_upstream(parser)
+    add_json_and_output(parser)
+
+
+def run(arguments: Namespace) -> int:
+    from dstok.conformance.prove import prove
+
+    tokenizer = load_model(arguments.model, arguments.upstream)
+    with closing(Bar()) as bar:
+        found = prove(tokenizer, lambda name: bar.draw(LAYOUT, 0, None, name) if bar.due() else None)
+    write_lines(arguments.output, _json(found).split("\n") if arguments.json else _table(found))
+    return 1 if any(step.faults for step in found) else 0
+
+
+def _json(found: list[Step]) -> str:
+    import json
+
+    return json.dumps([step._asdict() for step in found], indent=2)
+
+
+def _table(found: list[Step]) -> list[str]:
+    from dstok._util.columns import aligned
+
+    rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
+            for step in found if step.kind != "none"]
+    rest = [f"{step.name}: {part}" for step in found for part in (step.faults or [step.done] * (step.kind == "none"))]
+    return [*aligned([HEAD, *rows]), *rest]
+
 
 FINE, DIFFERENT, BAD = 0, 1, 2
-LAYOUT = "{percentage:3.0f}% |{bar:16}| {desc}"  # of fixed width: the words after the bar change
+LAYOUT_VERIFY = "{percentage:3.0f}% |{bar:16}| {desc}"  # of fixed width: the words after the bar change
 SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
@@ -46,8 +110,8 @@ exit codes: 0 each check that can run did, and found no difference ("in part" if
 """
 
 
-def add_commands(commands: Commands) -> None:
-    parser = add_command(commands, "verify", run, "test whether another tokenizer gives the right ids",
+def add_verify(commands: Commands) -> None:
+    parser = add_command(commands, "verify", run_verify, "test whether another tokenizer gives the right ids",
                          "dstok verify gigatoken:path/to/tokenizer.json --seconds 60 README.md", SPECS)
     parser.add_argument("candidate", metavar="CANDIDATE", help="the tokenizer to test")
     parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="further texts to compare")
@@ -84,14 +148,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def run(arguments: Namespace) -> int:
+def run_verify(arguments: Namespace) -> int:
     if arguments.old or arguments.new:
         return _run_upgrade(arguments)
     from itertools import chain
 
-    from dstok.testing.corpora import rows
-    from dstok.testing.runner import Limits
-    from dstok.testing.verify import verify
+    from dstok.conformance.texts import rows
+    from dstok.conformance.verify import verify
+    from dstok.conformance.worker import Limits
 
     limits = Limits(memory=arguments.memory << 20, patience=arguments.patience)
     with closing(Bar()) as bar, _file_of(arguments) as file:
@@ -106,8 +170,8 @@ def run(arguments: Namespace) -> int:
 def _run_upgrade(arguments: Namespace) -> int:
     from itertools import chain
 
-    from dstok.testing.corpora import check_files, documents, rows
-    from dstok.testing.upgrade import upgrade
+    from dstok.conformance.texts import check_files, documents, rows
+    from dstok.conformance.upgrade import upgrade
 
     if not (arguments.old and arguments.new):
         raise CommandError("expected --from and --to, found one of them")
@@ -119,7 +183,7 @@ def _run_upgrade(arguments: Namespace) -> int:
         found = upgrade(arguments.candidate, arguments.old, arguments.new, texts)
     except OSError as error:
         raise CommandError(f"{arguments.candidate}: {reason(error)}") from error
-    write_lines(arguments.output, (_json(found) if arguments.json else str(found)).split("\n"))
+    write_lines(arguments.output, (_json_verify(found) if arguments.json else str(found)).split("\n"))
     return DIFFERENT if found.changed else FINE
 
 
@@ -132,20 +196,20 @@ def _exit_code(report: Report, allow_incomplete: bool) -> int:
 
 def _file_of(arguments: Namespace) -> Any:
     """The tokenizer.json for specs that name none, valid as long as the run."""
-    from dstok.testing.model_files import model_file
+    from dstok.conformance.upgrade import model_file
 
     return model_file(arguments.model)
 
 
 def _write(arguments: Namespace, report: Report) -> None:
     if arguments.html:
-        from dstok.testing.html import page
+        from dstok.conformance.report import page
 
         write_text(arguments.html, page(report, load_model(arguments.model, arguments.upstream)))
-    write_lines(arguments.output, (_json(report) if arguments.json else str(report)).split("\n"))
+    write_lines(arguments.output, (_json_verify(report) if arguments.json else str(report)).split("\n"))
 
 
-def _json(report: Report | Upgrade) -> str:
+def _json_verify(report: Report | Upgrade) -> str:
     import json
 
     return json.dumps(report.as_json(), ensure_ascii=True, indent=2)
@@ -155,6 +219,6 @@ def _shown_on(bar: Bar, seconds: float) -> Callable[[str, int, float], None]:
     def show(check: str, done: int, left: float) -> None:
         if bar.due():
             words = f"{max(left, 0):.0f} s left, {check}: {done:,} texts"
-            bar.draw(LAYOUT, min(max(seconds - left, 0), seconds), seconds, words)
+            bar.draw(LAYOUT_VERIFY, min(max(seconds - left, 0), seconds), seconds, words)
 
     return show

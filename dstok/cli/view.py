@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.base.texts import characters
+from dstok._util.arguments import characters
 from dstok.chat.versions import versions
 from dstok.cli.arguments import (
     DEFAULT_MODEL,
@@ -22,17 +22,18 @@ from dstok.cli.arguments import (
     add_output,
     add_upstream,
     at_least_0,
+    load_model,
+    model_of,
     refuse_unless,
 )
 from dstok.cli.errors import CommandError, about_input, reason
-from dstok.cli.models import load_model, model_of
-from dstok.files.inputs import open_source
-from dstok.files.outputs import Output
+from dstok.io.id_files import Output
+from dstok.io.text_files import open_source
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
-    from dstok.view.reading import Reading
-    from dstok.view.requests import Asked, ReadText
+    from dstok.viewer.reading import Reading
+    from dstok.viewer.server import Asked, ReadText
 
 __all__ = ["add_commands"]
 
@@ -72,7 +73,7 @@ def _add_reading(parser: Parser) -> None:
 
 
 def run_view(arguments: Namespace) -> None:
-    from dstok.view.requests import Asked, ReadSettings, Requests
+    from dstok.viewer.server import Asked, ReadSettings, Requests
 
     name, text = _text(arguments)
     if arguments.model is None:
@@ -98,7 +99,7 @@ def _text(arguments: Namespace) -> tuple[str, str]:
         refuse_unless(arguments.output is None, "--output", "a FILE")
         refuse_unless(arguments.chat is None, "--chat", "a FILE")
         return "", ""
-    from dstok.view.requests import MAX_TEXT
+    from dstok.viewer.server import MAX_TEXT
 
     data = b""
     with open_source(arguments.files[0]) as source:
@@ -116,7 +117,7 @@ def _text(arguments: Namespace) -> tuple[str, str]:
 
 def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]:
     """The readers of texts, by name; and the names of those from other libraries."""
-    from dstok.view.requests import reader_of
+    from dstok.viewer.server import reader_of
 
     upstream = arguments.upstream
     readers = {arguments.model: _loaded(arguments.model, upstream)}
@@ -125,7 +126,7 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
     compared = arguments.compare
     if compared is None or compared in readers:
         return readers, frozenset()
-    from dstok.testing.adapters import OPENERS
+    from dstok.conformance.engines import OPENERS
 
     if compared.partition(":")[0] not in OPENERS:
         readers[compared] = _loaded(compared, upstream)
@@ -136,7 +137,7 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
 
 def _loaded(name: str, upstream: str | None) -> ReadText:
     """A reader of texts with a model that is loaded now, so that a broken model is not reported as a broken text."""
-    from dstok.view.requests import reader_of
+    from dstok.viewer.server import reader_of
 
     model = load_model(name, upstream)
     return reader_of(lambda: model)
@@ -144,9 +145,9 @@ def _loaded(name: str, upstream: str | None) -> ReadText:
 
 def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
     """A reader of texts with another library's tokenizer."""
-    from dstok.testing.adapters import CandidateError, open_engine
-    from dstok.testing.model_files import model_file
-    from dstok.view.foreign import read_ids
+    from dstok.conformance.engines import CandidateError, open_engine
+    from dstok.conformance.upgrade import model_file
+    from dstok.viewer.reading import read_ids
 
     like = load_model(model, upstream)
     with model_file(model) as file:
@@ -171,7 +172,7 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
 
 
 def _write_page(arguments: Namespace, requests: Any, name: str) -> None:
-    from dstok.view.pages import page_of
+    from dstok.viewer.html import page_of
 
     with about_input(name):
         sheet = requests.sheet(requests.begin)
@@ -181,7 +182,7 @@ def _write_page(arguments: Namespace, requests: Any, name: str) -> None:
 
 
 def _serve(arguments: Namespace, requests: Any) -> None:
-    from dstok.view.server import ViewServer
+    from dstok.viewer.server import ViewServer
 
     try:
         server = ViewServer(requests, arguments.port or 0)

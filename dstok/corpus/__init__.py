@@ -5,14 +5,12 @@
 ('raw', 'megatron', 'datatrove', 'parquet', 'arrow', 'jsonl')
 
 `tokenize` makes a corpus, `open` reads it, and `dstok corpus` is the command: docs/corpora.md describes all three.
-`count` counts the pieces of the same inputs, to train a vocabulary.
 """
 
-from dstok.corpus.counting import count
-from dstok.corpus.local import ShardReport
-from dstok.corpus.reading import Corpus
-from dstok.corpus.reading import open_corpus as open
+from dstok.corpus.engines import ShardReport
+from dstok.corpus.readers import Corpus
+from dstok.corpus.readers import open_corpus as open
 from dstok.corpus.run import Totals, tokenize
 from dstok.corpus.settings import FORMATS, CorpusSettings
 
-__all__ = ["FORMATS", "Corpus", "CorpusSettings", "ShardReport", "Totals", "count", "open", "tokenize"]
+__all__ = ["FORMATS", "Corpus", "CorpusSettings", "ShardReport", "Totals", "open", "tokenize"]

@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
                       "`dstok corpus --format datatrove` writes the files without datatrove") from error
 
 import dstok
-from dstok.base.texts import Special
+from dstok._util.arguments import Special
 from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:

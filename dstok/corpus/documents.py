@@ -1,4 +1,9 @@
-"""A part of an input file -> its documents, in batches.
+"""A document that cannot be encoded -> an error, or an entry in a list.
+
+In: the document's place, and the error. Out: a `FileError`; or, if the run skips such documents, an entry in the list
+of skipped ones. Invariant: each bad document is in one or the other, with its file, line or row, and the reason.
+
+A part of an input file -> its documents, in batches.
 
 In: a `FileRange`. Out: `DocumentBatch`es of texts, each with its place; anything that is not text goes to `Faults`.
 Invariant: the documents come in the order of the file. A batch holds about a megabyte, so the largest allowed document
@@ -8,15 +13,13 @@ bounds memory. After the last batch `DocumentReader.record` tells what was read,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dstok.corpus.json_lines import BadLineError, text_reader, texts_reader
-from dstok.corpus.line_range import LineRange, count_lines
-from dstok.corpus.lines import lines_of
-from dstok.corpus.places import Faults, Place, with_skip
+from dstok.corpus.line_reader import BadLineError, LineRange, count_lines, lines_of, text_reader, texts_reader
 from dstok.corpus.plan import FileRange
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.tables import rows_of
@@ -25,7 +28,50 @@ from dstok.errors import FileError
 if TYPE_CHECKING:
     from dstok.corpus.writers import Array
 
-__all__ = ["DocumentBatch", "DocumentReader", "reader_of"]
+__all__ = ["DocumentBatch", "DocumentReader", "Faults", "Place", "reader_of", "with_skip"]
+
+class Place(NamedTuple):
+    """The place of a document: `number` counts lines from 1 and rows from 0, or is None for a whole file.
+
+    >>> print(Place("a.jsonl", "line", 12))
+    a.jsonl: line 12
+    """
+
+    path: str
+    unit: str = ""
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return self.path if self.number is None else f"{self.path}: {self.unit} {self.number}"
+
+
+class Faults:
+    """Handles bad documents: raises an error, or passes `listed` a line of JSON each."""
+
+    def __init__(self, listed: Callable[[bytes], None] | None) -> None:
+        self.listed, self.count = listed, 0
+
+    @property
+    def skips(self) -> bool:
+        return self.listed is not None
+
+    def found(self, place: Place, why: str, parameter: str = "") -> None:
+        """Reports a bad document. Raises `FileError` unless it is skipped."""
+        if self.listed is None:
+            raise FileError(f"{place}: {why}", with_skip(parameter))
+        self.count += 1
+        entry = {"file": place.path, **({place.unit: place.number} if place.unit else {}), "reason": why}
+        self.listed(json.dumps(entry).encode() + b"\n")
+
+
+def with_skip(parameter: str) -> str:
+    """The parameters of a `FileError`, and `skip`.
+
+    >>> with_skip("field"), with_skip("")
+    ('field, skip', 'skip')
+    """
+    return parameter if parameter.endswith("skip") else f"{parameter}, skip".removeprefix(", ")
+
 
 SIZE = 1 << 20  # bytes of a batch, about
 

@@ -14,13 +14,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from dstok.base.faults import file_faults, reason
-from dstok.base.platform import hold_alone
-from dstok.corpus.names import CORPUS, OWN, PLAN, is_corpus, manifest_name
-from dstok.corpus.output import make_folder, write_json
+from dstok._util.files import file_faults, hold_alone, make_folder, reason, write_json
 from dstok.corpus.plan import Shard
-from dstok.corpus.settings import CorpusSettings
-from dstok.corpus.shapes import CORPUS_SHAPE, MANIFEST_SHAPE, PLAN_SHAPE, SUMS, check_shape
+from dstok.corpus.settings import (
+    CORPUS,
+    CORPUS_SHAPE,
+    MANIFEST_SHAPE,
+    OWN,
+    PLAN,
+    PLAN_SHAPE,
+    SUMS,
+    CorpusSettings,
+    check_shape,
+    is_corpus,
+    manifest_name,
+)
 from dstok.errors import FileError
 
 __all__ = ["Folder", "read_corpus", "read_manifest", "read_plan"]

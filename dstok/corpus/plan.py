@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from dstok.corpus.finding import InputFile
+from dstok.corpus.inputs import InputFile
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.tables import Extent, extents
 

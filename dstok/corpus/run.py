@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dstok
-from dstok.base.arguments import explained
-from dstok.corpus import local
-from dstok.corpus.extras import needed
-from dstok.corpus.finding import find_inputs
+from dstok._util.arguments import explained
+from dstok._util.imports import needed
+from dstok.corpus import engines as local
+from dstok.corpus.engines import Progress, ShardReport
 from dstok.corpus.folder import Folder
-from dstok.corpus.local import Progress, ShardReport
+from dstok.corpus.inputs import find_inputs
 from dstok.corpus.plan import Shard, plan_shards
 from dstok.corpus.settings import TABLES, CorpusSettings
+from dstok.corpus.shard_job import Job
 from dstok.corpus.tables import dataset_file
-from dstok.corpus.work import Job
 from dstok.errors import ArgumentError, FileError
 
 if TYPE_CHECKING:
-    from dstok.base.paths import StrPath
+    from dstok._util.files import StrPath
     from dstok.tokenizer import Tokenizer
 
 __all__ = ["Engine", "Run", "Totals", "find_engine", "tokenize"]
@@ -185,7 +185,7 @@ def find_engine(engine: str | Engine) -> Engine:
     if not isinstance(engine, str):
         return engine
     if engine == "ray":
-        from dstok.corpus.ray_tasks import run
+        from dstok.corpus.engines import run_ray_tasks as run
 
         return run
     if engine != "local":

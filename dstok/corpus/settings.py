@@ -1,26 +1,82 @@
-"""The settings that decide the bytes of a corpus, beside its inputs and the tokenizer.
+"""The names of a corpus' own files, below its folder.
+
+    OUT/NAME-00000.bin ...                      the files of a shard
+    OUT/__dstok__/plan.json                     first: dstok, tokenizer, settings, inputs
+    OUT/__dstok__/manifests/NAME-00000.json     proof that a shard's files are there, with their checksums
+    OUT/__dstok__/skipped/NAME-00000.jsonl      the shard's bad documents, if they are skipped
+    OUT/__dstok__/corpus.json                   last, when all shards are there: the totals, and all shards in order
+    OUT/__dstok__/.1-of-1.lock, .1-of-1.tmp     the lock of a running job; its files that have no names yet
+
+Invariant: everything but ids is in one folder, which readers of tables pass over: pyarrow passes over names that begin
+with "_", `datasets` over folders that begin with "__".
+
+The settings that decide the bytes of a corpus, beside its inputs and the tokenizer.
 
 In: the keywords of `dstok.corpus.tokenize`. Out: `CorpusSettings`, checked against the tokenizer, and as JSON for the
 plan.
 Invariant: two runs with equal settings, inputs and tokenizers write equal bytes. CorpusSettings that only affect speed
 (workers, engine) are not here.
+
+The shapes of a corpus' JSON files: their keys and types.
+
+In: a value of JSON, and a shape: a type, `[shape]` for a list, `{key: shape}` for an object. Out: nothing, or a
+`ValueError` that names the place. Invariant: a value that passes has every key that a reader needs. It may have other
+keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import PurePosixPath
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from dstok.base.arguments import explained
+from dstok._util.arguments import explained
 from dstok.errors import ArgumentError
-from dstok.files.inputs import json_kind
+from dstok.io.text_files import json_kind
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["DTYPES", "FORMATS", "LARGEST", "TABLES", "CorpusSettings"]
+__all__ = [
+    "CORPUS",
+    "CORPUS_SHAPE",
+    "DTYPES",
+    "FORMATS",
+    "LARGEST",
+    "MANIFEST_SHAPE",
+    "OWN",
+    "PLAN",
+    "PLAN_SHAPE",
+    "SKIPPED",
+    "SUMS",
+    "TABLES",
+    "CorpusSettings",
+    "Inside",
+    "check_shape",
+    "is_corpus",
+    "manifest_name",
+]
+
+OWN = "__dstok__"
+PLAN, CORPUS, SKIPPED = f"{OWN}/plan.json", f"{OWN}/corpus.json", f"{OWN}/skipped/"
+
+
+def manifest_name(shard: str) -> str:
+    """The file of a shard's manifest.
+
+    >>> manifest_name("a.jsonl-00000")
+    '__dstok__/manifests/a.jsonl-00000.json'
+    """
+    return f"{OWN}/manifests/{shard}.json"
+
+
+def is_corpus(folder: str) -> bool:
+    """Whether a corpus was begun in `folder`."""
+    return os.path.isdir(os.path.join(folder, OWN))
+
 
 FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
 TABLES = ("parquet", "arrow")  # which pyarrow writes
@@ -160,3 +216,63 @@ def _special(special: Any, tokenizer: Tokenizer) -> str | tuple[str, ...]:
             raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model has not",
                                 "special")
     return tuple(sorted(special))
+
+
+SUMS = ("documents", "tokens", "rows", "padding", "skipped")  # these are summed over manifests
+
+
+class Inside(str):
+    """The shape of a path below the corpus' folder."""
+
+
+class InputKind(str):
+    """The shape of an input's kind."""
+
+
+INPUT_KINDS = ("jsonl", "lines", "text", "parquet", "arrow", "dataset")
+_COUNTS: dict[str, Any] = dict.fromkeys(SUMS, int)
+PLAN_SHAPE = {"dstok": str, "tokenizer": {"model": str, "upstream": str, "fingerprint": str}, "settings": dict,
+              "inputs": [{"path": str, "name": str, "kind": InputKind, "size": int}]}
+CORPUS_SHAPE = {**_COUNTS, "shards": [Inside]}
+MANIFEST_SHAPE = {**_COUNTS, "shard": Inside, "inputs": [{"sha256": str}],
+                  "outputs": [{"file": Inside, "size": int, "sha256": str}]}
+_KINDS = {str: "a string", Inside: "a path below this folder", InputKind: f"one of {', '.join(INPUT_KINDS)}",
+          int: "a number of 0 or more", dict: "an object"}
+
+
+def check_shape(value: Any, shape: Any, path: str = "$") -> None:
+    """Raises `ValueError` if `value` does not have the shape.
+
+    >>> check_shape({"shards": ["a", 5]}, {"shards": [str]})
+    Traceback (most recent call last):
+    ValueError: expected a string, found a number - at $.shards[1]
+    """
+    if isinstance(shape, dict):
+        _check_type(value, dict, path)
+        for key, inner in shape.items():
+            if key not in value:
+                raise ValueError(f"expected the key {key!r}, found none - at {path}")
+            check_shape(value[key], inner, f"{path}.{key}")
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise ValueError(f"expected an array, found {json_kind(value)} - at {path}")
+        for index, item in enumerate(value):
+            check_shape(item, shape[0], f"{path}[{index}]")
+    else:
+        _check_type(value, shape, path)
+
+
+def _check_type(value: Any, kind: type, path: str) -> None:
+    right = type(value) is (str if issubclass(kind, str) else kind)
+    if not right or not _ALLOWED.get(kind, lambda value: True)(value):
+        found = repr(value)[:80] if right else json_kind(value)
+        raise ValueError(f"expected {_KINDS[kind]}, found {found} - at {path}")
+
+
+def _is_inside(path: str) -> bool:
+    return "\0" not in path and "\\" not in path and not path.startswith("/") and ".." not in PurePosixPath(path).parts
+
+
+_ALLOWED: dict[type, Callable[[Any], bool]] = {
+    int: lambda value: bool(value >= 0), Inside: _is_inside, InputKind: INPUT_KINDS.__contains__,
+}

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from dstok.base.faults import reason
-from dstok.corpus.extras import needed
-from dstok.corpus.finding import InputFile
+from dstok._util.files import reason
+from dstok._util.imports import needed
+from dstok.corpus.inputs import InputFile
 from dstok.errors import ArgumentError, FileError
 
 __all__ = ["Extent", "Rows", "dataset_file", "extents", "rows_of"]
@@ -158,7 +158,7 @@ def _check_field(path: str, field: str, names: list[str]) -> None:
 
 
 def _as_binary(column: Any, path: str, field: str) -> Any:
-    from dstok.arrow.binaries import as_binary
+    from dstok.arrow.columns import as_binary
 
     try:
         return as_binary(column)

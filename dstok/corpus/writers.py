@@ -3,26 +3,60 @@
 In: batches of ids with the lengths of their documents. Out: the files of a shard, committed together by `Files`.
 Invariant: memory does not grow with the shard. The lengths, kept for each document until the end, lie in a temporary
 file. Sources of the layouts: megatron-core's IndexedDataset, datatrove's TokenizedFile.
+
+Ids -> raw, megatron and datatrove files: all ids in a row, and beside them the ends of documents.
+
+raw: `.bin` holds the ids, `.offsets` uint64[documents + 1], the first 0; document i is `ids[offsets[i] : offsets[i +
+1]]`
+
+datatrove: `.ds` holds the ids, `.ds.index` uint64[documents], the end of each, `.ds.metadata` three lines of text.
+
+megatron: `_text_document.bin` holds the ids, `.idx` a header of 34 bytes, int32[sequences] lengths, int64[sequences]
+places in bytes, int64[documents + 1] the first sequence of each document. A document without ids has no sequence.
+With `pack` each row is a document, and its sequences are the parts of documents in it.
+
+All numbers are little-endian.
+
+Ids -> Parquet, Arrow IPC and JSON lines: a row a document, or with `pack` a row for each row of ids.
+
+In: batches of ids. Out: one file, whose column `input_ids` is a list of ids. Packed rows also have `lengths`: how
+many ids of each document are in the row, in order. JSON lines also have an `id`: the shard's name and the row's
+number. Invariant: rows are written in groups of about a million ids, however they were batched. So memory is bounded,
+and the bytes depend only on the documents.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstok.base.platform import sync_folder
-from dstok.corpus.output import OutputFile, Written
+from dstok._util.files import OutputFile, Written, sync_folder
+from dstok._util.imports import needed
+
+__all__ = [
+    "MAGIC",
+    "MEGATRON_DTYPES",
+    "ArrowWriter",
+    "DatatroveWriter",
+    "Files",
+    "JsonLinesWriter",
+    "MegatronWriter",
+    "Numbers",
+    "ParquetWriter",
+    "RawWriter",
+    "Writer",
+]
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
-
-__all__ = ["Files", "Numbers", "Writer"]
 
 
 class Files:
@@ -92,3 +126,193 @@ class Numbers:
 
     def close(self) -> None:
         self.file.close()
+
+
+if TYPE_CHECKING:
+    pass
+
+MAGIC = b"MMIDIDX\x00\x00"
+MEGATRON_DTYPES = {"int32": 4, "uint16": 8}  # megatron knows more
+_UNITS = ("", "k", "M", "G", "T", "P", "E")
+
+
+class RawWriter(Writer):
+    """Writes `RawFile`'s two files."""
+
+    def __init__(self, files: Files, name: str, *rest: Any) -> None:
+        super().__init__(files, name, *rest)
+        self.ids, self.offsets, self.end = files.new(f"{name}.bin"), files.new(f"{name}.offsets"), 0
+        self.offsets.write(bytes(8))
+
+    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
+        self.ids.write(self.as_stored(ids))
+        self.offsets.write((np.cumsum(lengths) + self.end).astype("<u8"))
+        self.end += len(ids)
+
+
+class DatatroveWriter(Writer):
+    """Writes `DatatroveFile`'s three files."""
+
+    def __init__(self, files: Files, name: str, *rest: Any) -> None:
+        super().__init__(files, name, *rest)
+        self.ids, self.index, self.end = files.new(f"{name}.ds"), files.new(f"{name}.ds.index"), 0
+
+    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
+        self.ids.write(self.as_stored(ids))
+        self.index.write((np.cumsum(lengths) + self.end).astype("<u8"))
+        self.end += len(ids)
+
+    def close(self) -> None:
+        lines = f"{self.tokenizer}|{self.dtype.itemsize}\n{self.end}\n{_metric(self.end)}"
+        self.files.new(f"{self.name}.ds.metadata").write(lines.encode())
+
+
+def _metric(count: int) -> str:
+    """A count of tokens as datatrove's reader shows it, with three digits.
+
+    >>> _metric(1234567), _metric(42)
+    ('1.23 MT', '42.0 T')
+    """
+    digits, exponent = f"{count:.2e}".split("e")
+    thousands, rest = divmod(int(exponent), 3)
+    return f"{float(digits) * 10**rest:.{2 - rest}f} {_UNITS[thousands]}T"
+
+
+class MegatronWriter(Writer):
+    """Writes `MegatronFile`'s two files."""
+
+    def __init__(self, files: Files, name: str, *rest: Any) -> None:
+        super().__init__(files, name, *rest)
+        self.ids = files.new(f"{name}_text_document.bin")
+        self.lengths, self.rows = Numbers(files.scratch, "<i4"), Numbers(files.scratch)
+
+    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
+        self.ids.write(self.as_stored(ids))
+        self.lengths.add(lengths[lengths > 0])
+        self.rows.add((lengths > 0) if rows is None else rows)
+
+    def close(self) -> None:
+        index = self.files.new(f"{self.name}_text_document.idx")
+        code = MEGATRON_DTYPES[self.dtype.name]
+        index.write(MAGIC + struct.pack("<QBQQ", 1, code, self.lengths.count, self.rows.count + 1))
+        for block in self.lengths.blocks():
+            index.write(block)
+        place = 0
+        for block in self.lengths.blocks():
+            ends = np.cumsum(block, dtype=np.int64) * self.dtype.itemsize + place
+            index.write(np.concatenate([[place], ends[:-1]]).astype("<i8"))
+            place = int(ends[-1])
+        index.write(bytes(8))
+        first = 0
+        for block in self.rows.blocks():
+            index.write((np.cumsum(block) + first).astype("<i8"))
+            first += int(block.sum())
+        self.lengths.close()
+        self.rows.close()
+
+
+if TYPE_CHECKING:
+    pass
+
+GROUP = 1 << 20  # ids of a group of rows
+
+
+class _TableWriter(Writer):
+    """Collects batches until they make a group of rows."""
+
+    def __init__(self, files: Files, name: str, *rest: Any) -> None:
+        super().__init__(files, name, *rest)
+        self.waiting, self.size = list[tuple["Array", "Array", "Array"]](), 0
+
+    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
+        self.waiting.append((ids, lengths, np.ones(len(lengths), np.int64) if rows is None else rows))
+        self.size += len(ids)
+        if self.size >= GROUP:
+            self.flush()
+
+    def close(self) -> None:
+        if self.waiting:
+            self.flush()
+
+    def flush(self) -> None:
+        ids, lengths, rows = (np.concatenate(part) for part in zip(*self.waiting))
+        self.waiting, self.size = [], 0
+        self.write(self.as_stored(ids), lengths, rows)
+
+    def write(self, ids: Array, lengths: Array, rows: Array) -> None:
+        """Write a group: rows[r] documents are in row r."""
+        raise NotImplementedError
+
+
+def _ends(lengths: Array) -> Array:
+    """0, and the end of each of the parts with these lengths."""
+    return np.concatenate([[0], np.cumsum(lengths)])
+
+
+class _ArrowRows(_TableWriter):
+    """Groups of rows as Arrow record batches."""
+
+    suffix = ""
+
+    def __init__(self, files: Files, name: str, *rest: Any) -> None:
+        super().__init__(files, name, *rest)
+        self.pa = needed("pyarrow")
+        fields = [("input_ids", self.pa.list_(self.pa.from_numpy_dtype(self.dtype)))]
+        fields += [("lengths", self.pa.list_(self.pa.int32()))] if self.packed else []
+        self.schema = self.pa.schema(fields)
+        self.sink: Any = self.opened(files.new(name + self.suffix))
+
+    def opened(self, file: Any) -> Any:
+        raise NotImplementedError
+
+    def write(self, ids: Array, lengths: Array, rows: Array) -> None:
+        documents = _ends(rows)
+        columns = [self._lists(ids, _ends(lengths)[documents])]
+        if self.packed:
+            columns.append(self._lists(lengths.astype(np.int32), documents))
+        self.sink.write_batch(self.pa.record_batch(columns, schema=self.schema))
+
+    def _lists(self, values: Array, ends: Array) -> Any:
+        return self.pa.ListArray.from_arrays(self.pa.array(ends, self.pa.int32()), self.pa.array(values))
+
+    def close(self) -> None:
+        super().close()
+        self.sink.close()
+
+
+class ParquetWriter(_ArrowRows):
+    """Writes a Parquet file."""
+
+    suffix = ".parquet"
+
+    def opened(self, file: Any) -> Any:
+        return needed("pyarrow.parquet").ParquetWriter(file, self.schema, compression="zstd", use_dictionary=False)
+
+
+class ArrowWriter(_ArrowRows):
+    """Writes a file of Arrow's IPC format."""
+
+    suffix = ".arrow"
+
+    def opened(self, file: Any) -> Any:
+        return self.pa.ipc.new_file(file, self.schema)
+
+
+class JsonLinesWriter(_TableWriter):
+    """Writes a file of JSON lines."""
+
+    def __init__(self, files: Files, name: str, *rest: Any) -> None:
+        super().__init__(files, name, *rest)
+        self.file, self.row = files.new(f"{name}.jsonl"), 0
+
+    def write(self, ids: Array, lengths: Array, rows: Array) -> None:
+        documents = _ends(rows)
+        ends, row_lengths = _ends(lengths)[documents].tolist(), np.split(lengths, documents[1:-1])
+        lines = (self._line(ids[start:stop], parts) for start, stop, parts in zip(ends, ends[1:], row_lengths))
+        self.file.write("".join(lines).encode())
+
+    def _line(self, ids: Array, lengths: Array) -> str:
+        name = json.dumps(f"{self.name}/{self.row}")
+        self.row += 1
+        packed = f', "lengths": {lengths.tolist()}' if self.packed else ""
+        return f'{{"id": {name}, "input_ids": {ids.tolist()}{packed}}}\n'

@@ -21,13 +21,21 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from dstok._util.json_value import Value, join_path, load_json, shown
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.added_token import AddedToken
-from dstok.formats.character_shape import BLANK, CharacterShape, Prefix, byte_spelling, canonical
-from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, NormalizerStep
-from dstok.formats.json_value import Value, join_path, load_json, shown
-from dstok.formats.steps import Steps, steps_of
-from dstok.formats.tokens import NOT_IN_UTF_8
+from dstok.formats.byte_alphabet import NOT_IN_UTF_8
+from dstok.formats.components import Steps, steps_of
+from dstok.formats.description import (
+    BLANK,
+    PREFIX_SPACE,
+    TEXT_SPACE,
+    AddedToken,
+    CharacterShape,
+    NormalizerStep,
+    Prefix,
+    byte_spelling,
+    canonical,
+)
 
 __all__ = [
     "byte_of_token", "canonical_steps", "canonical_tokens", "check_added", "check_parts", "is_character_bpe",

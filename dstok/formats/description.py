@@ -1,27 +1,133 @@
-r"""The contents of a model file, in one form for all file formats.
+r"""An added token and its flags.
+
+A module of its own, since every start reads some hundred of them, and needs no spelling.
+
+The shape of a BPE model from characters: what it does to a text before merging, and to the joined tokens after it.
+
+In: the findings of a reader (character_bpe.py for a tokenizer.json). Out: `CharacterShape`.
+Invariant: the shape, the tokens and the merges decide each encoding and decoding. Inside dstok, text and tokens are
+canonical: a space stands for U+2581, which the files write for it. Example: the file's token "▁the" is b" the" here.
+The token "<0xE4>" is the one byte b"\xe4".
+
+The contents of a model file, in one form for all file formats.
 
 In: the findings of a file format's reader. Out: `ModelDescription`; the engine's tables are built from it.
 Invariant: it holds everything that decides an encoding, and nothing else but places for errors. Tokens are bytes, never
 spellings. For every merge, `tokens[left] + tokens[right] == tokens[merged]`. No two merges have one pair.
+
+The merges of a file are distinct: the one check, for every file format that lists them.
+
+In: the merges as a reader finds them. Out: nothing, or `TokenizerFileError` with the place of the second of two equal
+merges. Invariant: a description has no pair twice, since the pair table has one rank for a pair.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from dstok.errors import UnsupportedError
-from dstok.formats.added_token import AddedToken
-from dstok.formats.tokens import NOT_IN_UTF_8
-from dstok.pattern.split import Split
+from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.formats.byte_alphabet import NOT_IN_UTF_8
+from dstok.regex.ast import Split
+
+__all__ = [
+    "BLANK",
+    "ENDS",
+    "NORMALIZERS",
+    "PREFIXES",
+    "PREFIX_SPACE",
+    "TEXT_SPACE",
+    "AddedToken",
+    "CharacterShape",
+    "ModelDescription",
+    "NormalizerStep",
+    "Prefix",
+    "TokenizerConfig",
+    "byte_spelling",
+    "canonical",
+    "refuse_repeated",
+    "spelled",
+]
+
+class AddedToken(NamedTuple):
+    """A token that is matched in the text before anything else, with upstream's flags.
+
+    literal: does decoding give the text as it is, as tiktoken does, even if it is also a spelling in the byte-level
+        alphabet? Upstream's decoder takes every such added token for a spelling; see `decoded_bytes`.
+        With `normalized`, the normalized text has this very text, with a space for U+2581.
+    """
+
+    id: int
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = False
+    special: bool = False
+    literal: bool = False
+
+
+BLANK = "▁"  # U+2581: files write it for a space
+Prefix = Literal["none", "stretch", "unless-blank", "text"]
+PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
+
+
+@dataclass(frozen=True)
+class CharacterShape:
+    """The steps of a model of characters around merging.
+
+    prefix: where a space is put before a stretch of text between added tokens: nowhere ("none"), before each one
+        ("stretch"), before each one that begins with none ("unless-blank"), or only before such a one at the start of
+        the whole text ("text").
+    split: is the text cut before each space?
+    strip: how many spaces, 0 or 1, decoding drops at the start of a text.
+    byte_ids: for each byte the id of its token, such as "<0x0A>", or -1.
+    parts: the file's own normalizer, pre-tokenizer, decoder, unk_token and fuse_unk, as a JSON object. "": none, so a
+        writer makes its own. They change nothing beyond the other fields.
+    """
+
+    prefix: Prefix
+    split: bool
+    strip: int
+    byte_ids: tuple[int, ...]
+    parts: str = field(default="", compare=False)
+
+
+def byte_spelling(byte: int) -> str:
+    """The token of a byte.
+
+    >>> byte_spelling(10)
+    '<0x0A>'
+    """
+    return f"<0x{byte:02X}>"
+
+
+def canonical(text: str) -> str:
+    """The text with spaces for U+2581.
+
+    >>> canonical("▁a")
+    ' a'
+    """
+    return text.replace(BLANK, " ")
+
+
+def spelled(token: bytes, token_id: int, shape: CharacterShape) -> str:
+    r"""The token as files spell it.
+
+    >>> shape = CharacterShape("none", False, 0, (*range(3, 259),))
+    >>> spelled(b"\n", 13, shape), spelled(b" a", 300, shape)
+    ('<0x0A>', '▁a')
+    """
+    if len(token) == 1 and shape.byte_ids[token[0]] == token_id:
+        return byte_spelling(token[0])
+    return token.decode().replace(" ", BLANK)
+
 
 if TYPE_CHECKING:
-    from dstok.formats.character_shape import CharacterShape
-
-__all__ = ["ENDS", "NORMALIZERS", "PREFIX_SPACE", "TEXT_SPACE", "ModelDescription", "NormalizerStep", "TokenizerConfig"]
+    pass
 
 ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
@@ -63,7 +169,7 @@ class TokenizerConfig:
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
     framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see framing.py.
-    truncation, padding: these objects of tokenizer.json, which only `dstok.rows.file_settings` uses; see
+    truncation, padding: these objects of tokenizer.json, which only `dstok.padding.file_settings` uses; see
         row_settings.py.
     """
 
@@ -187,3 +293,20 @@ class ModelDescription:
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""
         return list(zip(self.merges[::3], self.merges[1::3], self.merges[2::3]))
+
+
+def refuse_repeated(merges: Sequence[tuple[int, int, int]], place: str) -> None:
+    """Refuses a pair that is there twice. `merges`: (index in the file, left id, right id); `place`: that of the list.
+
+    >>> refuse_repeated([(0, 5, 6), (1, 7, 8), (2, 5, 6)], "$.model.merges")
+    Traceback (most recent call last):
+    ...
+    dstok.errors.TokenizerFileError: expected a new merge, found merge 0 again - at $.model.merges[2]
+    """
+    if len({(left, right) for _, left, right in merges}) == len(merges):
+        return
+    begun: dict[tuple[int, int], int] = {}
+    for index, left, right in merges:
+        first = begun.setdefault((left, right), index)
+        if first != index:
+            raise TokenizerFileError(f"expected a new merge, found merge {first} again", f"{place}[{index}]")

@@ -1,4 +1,30 @@
-"""GGUF, llama.cpp's file format <-> `ModelDescription`.
+"""A GGUF file -> its keys and values.
+
+In: a path. Out: the metadata as a dictionary, and its values with their types checked. The reader does not look at
+tensors.
+Invariant: the file is mapped, and a length is believed only if the bytes are there. A damaged file is a
+`TokenizerFileError` with the file offset, in time in proportion to the file. An array becomes a list only if it is one
+of `ARRAYS`; of another one only the number of its values is kept.
+Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
+
+The reader of the package `gguf` is no substitute: it makes two numpy arrays for each string and number, and an array
+with a damaged length keeps it busy for ever. That package writes the files (formats/gguf.py), and
+tests/formats/test_gguf.py compares this reader with its reader.
+
+GGUF's tokenizer model "llama", pieces with scores <-> `ModelDescription`.
+
+In: the values of a GGUF file. Out: the model; from a model of characters the scores by which llama.cpp merges as it
+does. Invariant: the ids are llama.cpp's with parse_special=true, and SentencePiece's if the scores are its own. A model
+that would not come out the same when its file is read is refused.
+Source: llama.cpp v0.5.0, run; tests/formats/test_gguf_llama.py.
+
+- llama.cpp puts a space before each stretch between added tokens (add_space_prefix, true if the file does not say).
+- Added tokens are found in the raw text. White space after those of a model named Phi-3 is dropped.
+- Of two added tokens that overlap in a text, llama.cpp takes the longer one, dstok the one that begins first.
+- Its decoding drops the space that was put before the text.
+- It takes some normal tokens for control tokens by their text, such as `<|im_end|>`. dstok goes by the types.
+
+GGUF, llama.cpp's file format <-> `ModelDescription`.
 
 In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. From a model also a GGUF file
 with a vocabulary and no tensors.
@@ -6,7 +32,7 @@ Invariant: the ids are those of upstream's tokenizer.json files that llama.cpp's
 formats/llama_cpp.py tells where llama.cpp's own ids differ. A model that GGUF cannot describe is refused. `write_gguf`
 returns, as sentences, the facts that llama.cpp's convention loses.
 Source: the GGUF specification; llama.cpp v0.5.0, conversion/base.py (`get_vocab_base`) for the types of tokens.
-The tokenizer model "gpt2" is byte-level BPE; "llama" is BPE from characters, which formats/gguf_llama.py reads.
+The tokenizer model "gpt2" is byte-level BPE; "llama" is BPE from characters, which formats/gguf.py reads.
 
 GGUF does not say:
 - which flags an added token has: one with lstrip, rstrip or single_word is refused;
@@ -16,27 +42,298 @@ GGUF does not say:
 
 from __future__ import annotations
 
+import mmap
+import os
+import struct
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import accumulate
+from typing import Any, NoReturn
 
-from dstok.base.extras import of_extra
-from dstok.base.paths import StrPath, WholeFile
+from dstok._util.files import StrPath, WholeFile
+from dstok._util.imports import of_extra
+from dstok._util.json_value import shown
+from dstok.core.merge._bpe import CharacterTable
+from dstok.core.merge._pairs import MAX_IDS, live_merges
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.added_token import AddedToken
-from dstok.formats.description import ModelDescription, TokenizerConfig
-from dstok.formats.gguf_file import MERGES, TOKENS, need, read_gguf, strings, token_config, token_types
-from dstok.formats.gguf_llama import describe_llama, scores_of, told_of_pieces
-from dstok.formats.json_value import shown
+from dstok.formats import GGUF_MAGIC as MAGIC
+from dstok.formats.byte_alphabet import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
+from dstok.formats.description import BLANK, AddedToken, ModelDescription, TokenizerConfig, refuse_repeated
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, family_base, family_of_pre, find_family
-from dstok.formats.merges import refuse_repeated
-from dstok.formats.pieces import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
-from dstok.formats.tokenizer_json_writer import token_spelling
-from dstok.formats.tokens import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
+from dstok.formats.sentencepiece import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece, describe_pieces
+from dstok.formats.tokenizer_json import token_spelling
 from dstok.formats.upstream import NEWEST
 
-__all__ = ["describe_gguf", "write_gguf"]
+__all__ = [
+    "ARRAYS", "MERGES", "SCORES", "TOKENS", "TYPES", "describe_gguf", "describe_llama", "need", "read_gguf",
+    "scores_of", "strings", "token_config", "token_types", "told_of_pieces", "typed", "write_gguf",
+]
+
+TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+MERGES, SCORES = "tokenizer.ggml.merges", "tokenizer.ggml.scores"
+ARRAYS = frozenset([TOKENS, TYPES, MERGES, SCORES])  # those that are read
+MAX_VALUES = 4 * MAX_IDS  # of one of them: more than a vocabulary and its merges have
+MAX_KEYS = 1 << 16
+
+VERSIONS = (2, 3)
+STRING, ARRAY = 8, 9
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+
+def read_gguf(path: StrPath) -> dict[str, Any]:
+    """The metadata: numbers, bools, strings, lists of these; for arrays that nobody reads a `range` of their length.
+
+    Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
+    """
+    with open(os.fspath(path), "rb") as file:
+        try:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise TokenizerFileError("expected a GGUF file, found an empty one", "byte 0") from None
+    with mapped:
+        return _Reader(mapped).metadata()
+
+
+class _Reader:
+    """Reads the values in turn; `at` is the offset of the next byte."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self.data, self.at = data, 0
+
+    def metadata(self) -> dict[str, Any]:
+        if self.take(4) != MAGIC:
+            from dstok.formats.kinds import LOOK, what_is  # not needed otherwise
+
+            self.broken(f"expected a GGUF file, found {what_is(self.data[: LOOK])}", 0)
+        version = self.number("I")
+        if version not in VERSIONS:
+            self.broken(f"expected GGUF version 2 or 3, little-endian, found {version}", 4)
+        self.number("Q")  # tensors
+        values: dict[str, Any] = {}
+        keys = self.count(13)  # a key's length, its type, and a value of one byte
+        if keys > MAX_KEYS:
+            raise UnsupportedError(f"more than {MAX_KEYS} keys", "byte 16")
+        for _ in range(keys):
+            start = self.at
+            key = self.string()
+            if key in values:
+                self.broken(f"expected a new key, found {key[:80]!r} again", start)
+            values[key] = self.value(key)
+        return values
+
+    def broken(self, message: str, at: int) -> NoReturn:
+        raise TokenizerFileError(message, f"byte {at}")
+
+    def take(self, size: int) -> bytes:
+        start = self.at
+        if size > len(self.data) - start:
+            left = len(self.data) - start
+            self.broken(f"expected {size} bytes, found {left}: the file is cut short or damaged", start)
+        self.at += size
+        return self.data[start : start + size]
+
+    def number(self, code: str) -> Any:
+        return struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
+
+    def count(self, size: int) -> int:
+        """A count of items of at least `size` bytes each."""
+        start = self.at
+        count: int = self.number("Q")
+        if count > (len(self.data) - self.at) // size:
+            self.broken(f"expected at most {(len(self.data) - self.at) // size} values, found {count}: the file is cut "
+                        "short or damaged", start)
+        return count
+
+    def string(self) -> str:
+        data = self.take(self.count(1))
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            self.broken(f"not UTF-8: {error.reason}", self.at - len(data) + error.start)
+
+    def value(self, key: str) -> Any:
+        kind = self.kind()
+        if kind == ARRAY:
+            return self.array(key)
+        return self.string() if kind == STRING else self.number(SCALARS[kind])
+
+    def kind(self) -> int:
+        start = self.at
+        kind: int = self.number("I")
+        if kind not in (STRING, ARRAY) and kind not in SCALARS:
+            self.broken(f"expected a type from 0 to 12, found {kind}", start)
+        return kind
+
+    def array(self, key: str) -> list[Any] | range:
+        start, kind = self.at, self.kind()
+        if kind == ARRAY:
+            self.broken("expected an array of numbers or strings, found one of arrays", start)
+        size = 8 if kind == STRING else struct.calcsize(SCALARS[kind])
+        count = self.count(size)
+        if key not in ARRAYS:
+            self.skip(count, size, kind == STRING)
+            return range(count)
+        if count > MAX_VALUES:
+            raise UnsupportedError(f"more than {MAX_VALUES} values", key)
+        if kind == STRING:
+            return [self.string() for _ in range(count)]
+        return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size)))
+
+    def skip(self, count: int, size: int, strings: bool) -> None:
+        """Passes over the values of an array; numbers are known to be there."""
+        if not strings:
+            self.at += count * size
+            return
+        for _ in range(count):
+            length = self.count(1)
+            self.at += length
+
+
+# Values of a type
+
+
+def need(values: dict[str, Any], key: str, kind: type) -> Any:
+    """The value of a key that the file must have. Raises `TokenizerFileError`."""
+    if key not in values:
+        raise TokenizerFileError("expected a value, found none", key)
+    return typed(values, key, kind)
+
+
+def typed(values: dict[str, Any], key: str, kind: type) -> Any:
+    """The value of a key, or None. Raises `TokenizerFileError` for another type."""
+    value = values.get(key)
+    if value is not None and type(value) is not kind:
+        found = f"an array of {len(value)}" if isinstance(value, list | range) else shown(value)
+        raise TokenizerFileError(f"expected a value of type {kind.__name__}, found {found}", key)
+    return value
+
+
+def strings(values: dict[str, Any], key: str) -> list[str]:
+    """The strings of an array that the file must have. Raises `TokenizerFileError`."""
+    found: list[str] = need(values, key, list)
+    if found and not isinstance(found[0], str):
+        raise TokenizerFileError("expected an array of strings, found one of numbers", key)
+    return found
+
+
+def token_types(values: dict[str, Any], count: int, most: int) -> list[int]:
+    """The types of the tokens, 1 to `most`. If the file does not tell, all are 1, normal, as in llama.cpp."""
+    types: list[int] = typed(values, TYPES, list)
+    if types is None:
+        return [1] * count
+    if len(types) != count:
+        raise TokenizerFileError(f"expected {count} types, one a token, found {len(types)}", TYPES)
+    for i, kind in enumerate(types):
+        if type(kind) is not int or not 1 <= kind <= most:
+            raise TokenizerFileError(f"expected a type from 1 to {most}, found {shown(kind)}", f"{TYPES}[{i}]")
+    return types
+
+
+def token_config(values: dict[str, Any], count: int) -> TokenizerConfig:
+    """The settings of BOS, EOS, padding and chats, in a file of `count` tokens. Raises `TokenizerFileError`."""
+    ids: dict[str, int | None] = {}
+    for name in ("bos", "eos", "padding"):
+        key = f"tokenizer.ggml.{name}_token_id"
+        value = typed(values, key, int)
+        if value is not None and not 0 <= value < count:
+            raise TokenizerFileError(f"expected an id below {count}, found {value}", key)
+        ids[name] = value
+    add_bos, add_eos = (typed(values, f"tokenizer.ggml.add_{name}_token", bool) for name in ("bos", "eos"))
+    return TokenizerConfig(ids["bos"], ids["eos"], ids["padding"], add_bos=add_bos, add_eos=add_eos,
+                           chat_template=typed(values, "tokenizer.chat_template", str))
+
+
+PREFIX = "tokenizer.ggml.add_space_prefix"
+PHI_3 = ("phi-3", "phi3")  # in `general.name`, in any case
+PHI_3_BARE = ("<unk>", "<s>", "<|endoftext|>")  # after these white space stays there, too
+
+
+def describe_llama(values: dict[str, Any]) -> ModelDescription:
+    """The model of a GGUF file of this kind. Raises `UnsupportedError` and `TokenizerFileError` with the key."""
+    texts = strings(values, TOKENS)
+    types, scores = token_types(values, len(texts), BYTE), need(values, SCORES, list)
+    if len(scores) != len(texts) or not all(type(score) is float for score in scores):
+        raise TokenizerFileError(f"expected {len(texts)} scores, one a token, found {len(scores)} values", SCORES)
+    prefix = typed(values, PREFIX, bool)
+    prefix = True if prefix is None else prefix
+    pieces = [Piece(*piece) for piece in zip(texts, scores, types)]
+    model = describe_pieces(pieces, "stretch" if prefix else "none", int(prefix), TOKENS, raw=True)
+    config = token_config(values, len(texts))
+    config = replace(config, add_bos=True if config.add_bos is None else config.add_bos)
+    name = (typed(values, "general.name", str) or "").lower()
+    strips = any(part in name for part in PHI_3)
+    added = tuple(token._replace(rstrip=strips and token.content not in PHI_3_BARE) for token in model.added_tokens)
+    return replace(model, added_tokens=added, config=config)
+
+
+def scores_of(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> list[float]:
+    """The scores of the tokens of a model of characters, with their texts and types in GGUF.
+
+    Raises `UnsupportedError` for a model that llama.cpp cannot follow with any scores.
+    """
+    _check_shape(model)
+    taken = _taken_out(model)
+    rules = [rule for rule in _live(model) if taken.isdisjoint(rule)]
+    scores = [-float(len(rules) + i) for i in range(len(texts))]  # of tokens that merging does not make
+    for rank, (_, _, made) in enumerate(rules):
+        scores[made] = -float(rank)
+    again = describe_pieces([Piece(*piece) for piece in zip(texts, scores, types)], "none", 0, "vocab", raw=True)
+    for expected, rule in zip([*rules, None], [*_live(again), None]):
+        if expected != rule:
+            made = (rule or expected or (0, 0, 0))[2]
+            raise UnsupportedError(f"the token {shown(texts[made])}, which llama.cpp would make of other parts, or in "
+                                   "another order", "merges")
+    return scores
+
+
+def _taken_out(model: ModelDescription) -> set[int]:
+    """The added tokens that are found before merging wherever their text is; it has no space."""
+    return {token.id for token in model.added_tokens if not {" ", BLANK} & set(token.content)}
+
+
+def _check_shape(model: ModelDescription) -> None:
+    shape = model.characters
+    assert shape is not None
+    if shape.split or shape.prefix not in ("none", "stretch"):
+        raise UnsupportedError("a space that is put before some stretches only, or cuts before spaces: GGUF cannot say "
+                               "that", "pre_tokenizer")
+    if bool(shape.strip) != (shape.prefix == "stretch"):
+        raise UnsupportedError("decoding that drops a space which is not put before the text, or keeps one that is",
+                               "decoder")
+    for number, token in enumerate(model.added_tokens):
+        if token.normalized and (shape.prefix == "stretch" or {" ", BLANK} & set(token.content)):
+            raise UnsupportedError("an added token that is found in the normalized text, which GGUF cannot say",
+                                   f"added_tokens[{number}]")
+
+
+def _live(model: ModelDescription) -> list[tuple[int, int, int]]:
+    """The merges that some text needs, the best first."""
+    shape = model.characters
+    assert shape is not None
+    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
+    blob, known = b"".join(token or b"" for token in model.tokens), set(shape.byte_ids)
+    alone = {token: i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in known}
+    first = [alone.get(bytes([byte]), max(i, 0)) for byte, i in enumerate(shape.byte_ids)]
+    live, _ = live_merges(model.merges, starts, blob, first, CharacterTable(starts, blob))
+    return list(zip(live[::3], live[1::3], live[2::3]))
+
+
+def told_of_pieces(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> list[str]:
+    """The facts about a model of characters that its file does not say, and the differences in llama.cpp."""
+    told, made = [], set(model.merges[2::3])
+    taken = made & _taken_out(model)
+    alone = [token.content for token in model.added_tokens if token.id in taken]
+    if alone:
+        told.append(f"{len(alone)} added tokens that merging makes, too, {alone[0]!r} the first: without special "
+                    "tokens the file gives their parts")
+    tags = [text for i, text in enumerate(texts) if types[i] == NORMAL and i not in made and len(text) > 2
+            and text[0] + text[-1] in ("<>", "[]")]
+    if tags:
+        told.append(f"{len(tags)} tokens that merging does not make, {tags[0]!r} the first: llama.cpp may take one for "
+                    "a control token by its text")
+    return told
+
 
 PRE = "tokenizer.ggml.pre"
 

@@ -16,7 +16,7 @@ from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC
 
 if TYPE_CHECKING:
-    from dstok.base.paths import StrPath
+    from dstok._util.files import StrPath
 
 __all__ = [
     "GGUF", "IMAGE", "JSON", "LOOK", "RANKS", "SENTENCEPIECE", "about_file", "contents", "is_tiktoken", "kind_of",

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dstok.errors import UnsupportedError
+from dstok.formats.components import DIGITS_PATTERN, WORDS_PATTERN, old_punctuation
 from dstok.formats.description import ModelDescription, NormalizerStep
-from dstok.formats.pre_tokenizers import DIGITS_PATTERN, WORDS_PATTERN, old_punctuation
 from dstok.formats.upstream import Upstream, upstream_version
-from dstok.pattern.split import Split
+from dstok.regex.ast import Split
 from dstok.unicode.normalization import FORMS, OLDEST
 
 __all__ = ["of_upstream"]

@@ -11,10 +11,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dstok.base.paths import StrPath
+from dstok._util.files import StrPath
+from dstok._util.json_value import read_text
 from dstok.errors import UnsupportedError
 from dstok.formats.description import ModelDescription
-from dstok.formats.json_value import read_text
 from dstok.formats.kinds import JSON, LOOK, RANKS, SENTENCEPIECE, contents, refuse_other
 
 __all__ = ["ADDED_TOKENS", "MODEL_FILES", "describe_json_file", "describe_ranks", "describe_sentencepiece_file"]
@@ -79,9 +79,7 @@ def describe_ranks(
     Without a pattern, only the files that tiktoken publishes are known, by their SHA-256, and the folders of
     rank_folders.py. Raises as `describe_tiktoken`, and `OSError`.
     """
-    from dstok.formats.rank_folders import describe_folder
-    from dstok.formats.tiktoken import describe_tiktoken, read_ranks
-    from dstok.formats.tiktoken_encodings import encoding_of_file
+    from dstok.formats.tiktoken import describe_folder, describe_tiktoken, encoding_of_file, read_ranks
 
     if not isinstance(ranks, Mapping):
         data = contents(ranks)

@@ -20,9 +20,9 @@ import binascii
 from base64 import b64decode
 from dataclasses import replace
 
+from dstok._util.json_value import Value, shown
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.formats.description import ModelDescription, TokenizerConfig
-from dstok.formats.json_value import Value, shown
 from dstok.formats.tiktoken import describe_tiktoken
 
 __all__ = ["describe_tekken", "is_tekken"]

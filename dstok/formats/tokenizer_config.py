@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dstok._util.json_value import Value, load_json
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.formats.description import TokenizerConfig
-from dstok.formats.json_value import Value, load_json
 
 __all__ = [
     "TokenizerConfig", "entries_by_id", "read_generation_config", "read_token_id", "read_tokenizer_config",

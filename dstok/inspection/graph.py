@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from dstok.inspection.paths import examples, symbol_name
-from dstok.pattern.automaton import DEAD, DFA, NO_TAG, OPERATION, START
-from dstok.pattern.marked import FINAL
+from dstok.inspection.explain import examples, symbol_name
+from dstok.regex.automaton import DEAD, DFA, NO_TAG, OPERATION, START
+from dstok.regex.marked_language import FINAL
 
 if TYPE_CHECKING:
-    from dstok.pattern.cascade import Cascade, Program
+    from dstok.regex.cascade import Cascade, Program
 
 __all__ = ["automaton_dot", "marked_dot", "visible"]
 
@@ -30,7 +30,7 @@ _FEW = 3  # classes that an arrow names
 def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
     """The graph in DOT. `used`: pairs of state and symbol that a text has used.
 
-    >>> from dstok.pattern.cascade import Split, compile_splits
+    >>> from dstok.regex.cascade import Split, compile_splits
     >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-2])
       3 -> 3 [label="a" class="move"]
     """
@@ -41,7 +41,7 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
 def marked_dot(cascade: Cascade) -> str:
     """The automaton of marked texts in DOT: arrows of the class `used` read the mark.
 
-    >>> from dstok.pattern.cascade import Split, compile_splits
+    >>> from dstok.regex.cascade import Split, compile_splits
     >>> marked_dot(compile_splits([Split(r"a+")])).count('label="mark" class="move used"')
     2
     """

@@ -11,28 +11,25 @@ from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from dstok.base.arguments import explained
-from dstok.base.texts import Errors, Special, Text, replaces_faults, utf8
+from dstok._util.arguments import Errors, Special, Text, explained, replaces_faults, utf8
+from dstok.added_tokens import AddedTokens
+from dstok.compiled.tables import Tables
 from dstok.core.merge._bpe import BPE
 from dstok.core.run._decode import Decoder
 from dstok.core.run._encode import Encoder
 from dstok.core.split._scan import Scanner
 from dstok.core.text._normalize import Normalizer
 from dstok.errors import ArgumentError
-from dstok.formats.added_token import AddedToken
-from dstok.formats.description import NormalizerStep
-from dstok.pattern.cascade import Program
-from dstok.pattern.split import Split
-from dstok.tables.flat import Tables
-from dstok.text.added_tokens import AddedTokens
-from dstok.text.normalizers import normalized_text
+from dstok.formats.description import AddedToken, NormalizerStep
+from dstok.normalizers import normalized_text
+from dstok.regex.ast import Split
+from dstok.regex.cascade import Program
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.calls.places import Places
-    from dstok.calls.spans import Piece
+    from dstok.methods.offsets import Piece, Places
 
 __all__ = ["Inspection"]
 
@@ -252,6 +249,6 @@ class Inspection:
 
     @property
     def tables(self) -> Mapping[str, memoryview]:
-        """The flat tables that the core runs on, by name; `dstok/tables/objects.py` describes each."""
+        """The flat tables that the core runs on, by name; `dstok/compiled/tables.py` describes each."""
         sections = self._tables.sections.items()
         return MappingProxyType({name: memoryview(data).toreadonly() for name, data in sections})

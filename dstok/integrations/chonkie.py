@@ -20,8 +20,8 @@ from chonkie import BaseChunker
 from chonkie.tokenizer import Tokenizer
 from chonkie.types import Chunk
 
-from dstok.base.arguments import explained
-from dstok.protocol import TokenizerProtocol
+from dstok._util.arguments import explained
+from dstok.protocols import TokenizerProtocol
 
 __all__ = ["CharacterSafeChunker", "ChonkieTokenizer"]
 

@@ -24,11 +24,11 @@ from typing import Any
 import pyarrow as pa
 
 from dstok import arrow
+from dstok._util.arguments import Errors, Special
 from dstok.arrow.columns import check_argument
-from dstok.base.texts import Errors, Special
 from dstok.errors import ArgumentError
-from dstok.splitting.splitter import Splitter
-from dstok.splitting.texts import Unit
+from dstok.pretokenizer.finders import Unit
+from dstok.pretokenizer.splitter import Splitter
 from dstok.tokenizer import Tokenizer
 
 __all__ = ["Namespace", "register", "register_functions"]

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from langchain_text_splitters import TextSplitter
 
-from dstok.base.arguments import explained
-from dstok.protocol import TokenizerProtocol
+from dstok._util.arguments import explained
+from dstok.protocols import TokenizerProtocol
 
 __all__ = ["TokenSplitter"]
 

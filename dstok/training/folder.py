@@ -5,7 +5,7 @@
     OUT/train.json          last: all that decided it, and what came out
     OUT/work/plan.json      first: the inputs and settings
     OUT/work/pieces.counts  the counted pieces
-    OUT/work/merges.part    the merges so far (vocabularies/journal.py)
+    OUT/work/merges.part    the merges so far (training/learn.py)
 
 In: a folder, a plan. Out: these files. Invariant: a file with its name is complete; merges.part knows where it ends. A
 folder that holds another training is refused, and so is a second run at the same time. train.json records
@@ -22,12 +22,10 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-from dstok.base.faults import file_faults
-from dstok.base.paths import StrPath, write_at_once
-from dstok.base.platform import hold_alone
-from dstok.counts.file import CountsFile
+from dstok._util.files import StrPath, file_faults, hold_alone, write_at_once
+from dstok.counts import CountsFile
 from dstok.errors import FileError
-from dstok.vocabularies.journal import Journal
+from dstok.training.learn import Journal
 
 __all__ = ["MANIFEST", "TOKENIZER", "TrainingFolder", "as_json", "digest", "file_hash", "read_json"]
 

@@ -15,25 +15,24 @@ The values of a property, the set of each, and its members:
 from __future__ import annotations
 
 from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
-from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.properties import (
-    binary_properties,
-    binary_property,
-    further_names,
-    script,
-    script_extensions,
-    scripts,
-)
-from dstok.unicode.sets import (
     DEFAULT_VERSION,
     UnknownPropertyError,
     alphabetic,
+    binary_properties,
+    binary_property,
     category_of,
     checksum,
     digit,
+    further_names,
     general_categories,
     general_category,
+    named_set,
+    posix_set,
     property_set,
+    script,
+    script_extensions,
+    scripts,
     versions,
     white_space,
     word,

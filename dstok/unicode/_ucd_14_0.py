@@ -7,7 +7,7 @@
 #   368a7acb10b9b6d81b7b93c38e4cec0d00e1181505a03e7b06ab4e65267de5d2  white_space.txt
 """Unicode 14.0: the general categories, Alphabetic and White_Space of all code points.
 
-Encodings, decoded by dstok/unicode/sets.py:
+Encodings, decoded by dstok/unicode/properties.py:
 GENERAL_CATEGORY is run-length coded from U+0000 on: a category and its count of code points, 1 left out.
 ALPHABETIC and WHITE_SPACE are inclusive ranges in hexadecimal: "first-last", or "first" alone.
 UNICODE_DATA_CHECKSUM is the sha256 of the two-letter categories of all 0x110000 code points in a row.

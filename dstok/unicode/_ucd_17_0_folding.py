@@ -3,7 +3,7 @@
 # sha256 of the inputs in unicode_tables/normalization:
 #   520b9fecefc4eee2d03498ecb2fee48a7066508c0ed68605d6699fe1ff3e73ea  simple_folding.txt
 #   a8ef1228d6b213f00f1d2ff50b54c8a3c8f174f834871cc8270f56c370a8212f  full_folding.txt
-"""Unicode 17.0: case folding, decoded by dstok/unicode/folding.py.
+"""Unicode 17.0: case folding, decoded by dstok/unicode/normalization.py.
 
 SIMPLE: "code+distance" or "first-last+distance", with "/2" after the last one for every other code point, hexadecimal.
 FULL: "code=mapping", the folds to several characters.

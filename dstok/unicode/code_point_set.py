@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import accumulate, chain
 
-from dstok.base.arguments import explained
+from dstok._util.arguments import explained
 from dstok.errors import ArgumentError
 
 __all__ = ["MAX_CODE_POINT", "CodePointSet", "range_text"]

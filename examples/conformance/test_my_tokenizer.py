@@ -2,6 +2,6 @@
 
 import my_tokenizer
 
-from dstok.testing import conformance
+from dstok.conformance import conformance
 
 test_conformance = conformance(my_tokenizer.MyTokenizer(), model="deepseek-v3", seconds=5)

@@ -15,7 +15,7 @@ from small_models import added_token, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
-from dstok.calls.parts import PlainParts
+from dstok.methods.incremental import PlainParts
 
 V3 = ("deepseek-v3", "deepseek-v4")
 FLAGS = [added_token("<w>", single_word=True), added_token("<wn>", single_word=True, normalized=True),

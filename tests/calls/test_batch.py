@@ -25,7 +25,7 @@ from reference import DEEP, examples
 from text_strategies import texts as any_text
 
 import dstok
-from dstok.base.threads import map_by_threads
+from dstok._util.threads import map_by_threads
 from dstok.core.find._pool import MAX_WORKSPACES
 
 PART = 1 << 16  # bytes of texts that a thread takes at once: core/run/_batch

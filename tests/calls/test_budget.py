@@ -94,7 +94,7 @@ def test_chunks_with_overlap(text: str, budget: int, overlap: int, special: Any)
     """Each part fits, begins after the last one's start and at most `overlap` ids before its end, and goes on."""
     overlap %= budget
     last_start, last_end = -1, 0
-    spans = list(dstok.rows.chunk_spans(TOK, text, budget, overlap=overlap, special=special))
+    spans = list(dstok.padding.chunk_spans(TOK, text, budget, overlap=overlap, special=special))
     for start, end in spans:
         assert last_start < start <= last_end < end
         assert TOK.count(text[start:end], special=special) <= budget

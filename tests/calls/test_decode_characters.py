@@ -20,8 +20,8 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 import dstok
-from dstok.calls.decoding import decode_lists
 from dstok.errors import DecodeError, StreamError, UnknownIdError, UnsupportedError
+from dstok.methods.decoding import decode_lists
 
 COUNT = 30_000  # lists of ids a model
 

@@ -14,7 +14,7 @@ from real_models import V3
 from small_models import added_token, model_json
 
 import dstok
-from dstok.base.beside import Beside
+from dstok._util.objects import Beside
 from dstok.errors import ArgumentError
 
 TEXT = model_json([(b"a", b"b")], [added_token("<s>"), added_token("</s>", special=True), added_token("<pad>")])

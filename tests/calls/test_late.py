@@ -12,7 +12,7 @@ import pytest
 
 THREADS = """
 import threading
-names = [name for name, value in vars(T).items() if type(value).__module__ == "dstok.base.late" and name != "__getattr__"]
+names = [name for name, value in vars(T).items() if type(value).__module__ == "dstok._util.imports" and name != "__getattr__"]
 together, found = threading.Barrier(8), []
 def ask():
     together.wait()
@@ -40,7 +40,7 @@ print(tok.encode_batch(["a"]))
 TAKEN_OUT = """
 import inspect
 method = vars(T)["decode_batch"]
-assert type(method).__module__ == "dstok.base.late"
+assert type(method).__module__ == "dstok._util.imports"
 print(inspect.isfunction(method), inspect.signature(method) == inspect.signature(T.decode_batch))
 print(inspect.getdoc(method) == inspect.getdoc(T.decode_batch), method.__module__, method(tok, [[67]]))
 """
@@ -60,7 +60,7 @@ print("LateMethod" in text, " |  encode_batch(" in text, text.count("LateModule"
     (THREADS, "8 1 True\n"),
     (MOCKED, "5 True\nTypeError\n[[67]]\n"),
     (MOCKED_MEANWHILE, "[[67]] 5\n[[67]]\n"),
-    (TAKEN_OUT, "True True\nTrue dstok.calls.decoding ['a']\n"),
+    (TAKEN_OUT, "True True\nTrue dstok.methods.decoding ['a']\n"),
     (PICKLED, "[[67]] [[67]] [[67]] "),
     (HELP, "False True 0\n"),
 ])

@@ -20,7 +20,7 @@ from real_models import V3, real
 from small_models import added_token, both, model_json
 
 import dstok
-from dstok.names_of_others import HINTS
+from dstok.chat.apply_template import HINTS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
 NAMES, KEYWORDS, OF_MODULES = (
@@ -103,7 +103,7 @@ def test_no_name_of_tokenizers_and_tiktoken_is_forgotten() -> None:
 @pytest.mark.parametrize(("name", "use"), [("enable_padding", "encode_batch_padded"), ("enable_truncation", "encode_with_overflow"),
                                            ("padding_side", "encode_batch_padded"), ("chat_template", "config")])
 def test_where_well_known_names_lead(name: str, use: str) -> None:
-    assert NAMES[name].startswith((f"`{use}", f"`dstok.rows.{use}"))
+    assert NAMES[name].startswith((f"`{use}", f"`dstok.padding.{use}"))
 
 
 @pytest.mark.parametrize("name", sorted(OF_MODULES))

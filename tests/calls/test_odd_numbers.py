@@ -26,19 +26,19 @@ def unread() -> Iterator[str]:
 
 
 def padded(**options: Any) -> Any:
-    return dstok.rows.encode_batch_padded(V3, unread(), **{"pad_id": 0, **options})
+    return dstok.padding.encode_batch_padded(V3, unread(), **{"pad_id": 0, **options})
 
 
 def pairs(**options: Any) -> Any:
-    return dstok.rows.encode_pairs_padded(V3, unread(), unread(), **{"pad_id": 0, **options})
+    return dstok.padding.encode_pairs_padded(V3, unread(), unread(), **{"pad_id": 0, **options})
 
 
 def parts(**options: Any) -> Any:
-    return dstok.rows.encode_with_overflow(V3, "\ud800", **{"max_tokens": 5, **options})
+    return dstok.padding.encode_with_overflow(V3, "\ud800", **{"max_tokens": 5, **options})
 
 
 def parts_of_pair(**options: Any) -> Any:
-    return dstok.rows.encode_pair_with_overflow(V3, "\ud800", "", **{"max_tokens": 5, **options})
+    return dstok.padding.encode_pair_with_overflow(V3, "\ud800", "", **{"max_tokens": 5, **options})
 
 
 def limit(**options: Any) -> Any:
@@ -114,20 +114,20 @@ def test_threads(call: str) -> None:
 def test_integers_of_numpy_are_numbers(kind: Any) -> None:
     texts, seconds = ["Hello wide world", "a"], ["b", "wide world"]
     one, two, three = kind(1), kind(2), kind(3)
-    ids, mask = dstok.rows.encode_batch_padded(V3, texts, length=three, pad_to_multiple_of=two, max_length=two, pad_id=one, threads=two)
+    ids, mask = dstok.padding.encode_batch_padded(V3, texts, length=three, pad_to_multiple_of=two, max_length=two, pad_id=one, threads=two)
     assert (ids.tolist(), mask.tolist()) == ([[19923, 7050, 1, 1], [67, 1, 1, 1]], [[1, 1, 0, 0], [1, 0, 0, 0]])
-    found = dstok.rows.encode_pairs_padded(V3, texts, seconds, max_length=two, pad_to_multiple_of=three, pad_id=one, pad_type_id=three, threads=one)
-    expected = dstok.rows.encode_pairs_padded(V3, texts, seconds, max_length=2, pad_to_multiple_of=3, pad_id=1, pad_type_id=3)
+    found = dstok.padding.encode_pairs_padded(V3, texts, seconds, max_length=two, pad_to_multiple_of=three, pad_id=one, pad_type_id=three, threads=one)
+    expected = dstok.padding.encode_pairs_padded(V3, texts, seconds, max_length=2, pad_to_multiple_of=3, pad_id=1, pad_type_id=3)
     assert [each.tolist() for each in found] == [each.tolist() for each in expected] and found.ids.dtype == np.int64
-    assert [part.tolist() for part in dstok.rows.encode_with_overflow(V3, texts[0], two, stride=one)] == [[19923, 7050], [7050, 2058]]
-    assert len(dstok.rows.encode_pair_with_overflow(V3, texts[0], "a", three, stride=one)) == 2
+    assert [part.tolist() for part in dstok.padding.encode_with_overflow(V3, texts[0], two, stride=one)] == [[19923, 7050], [7050, 2058]]
+    assert len(dstok.padding.encode_pair_with_overflow(V3, texts[0], "a", three, stride=one)) == 2
     encoder = arrow.ColumnEncoder(V3, threads=two)
     assert pickle.loads(pickle.dumps(encoder))(pa.array(["a"])).to_pylist() == [[67]]
 
 
 def test_numbers_that_are_large() -> None:
     """No limit of a row is one; threads are as many as there is work for."""
-    ids, _ = dstok.rows.encode_batch_padded(V3, ["Hello wide world"], pad_id=2**32 - 1, max_length=2**63 - 1, threads=2**63 - 1)
+    ids, _ = dstok.padding.encode_batch_padded(V3, ["Hello wide world"], pad_id=2**32 - 1, max_length=2**63 - 1, threads=2**63 - 1)
     assert ids.tolist() == [V3.encode("Hello wide world")]
     text: str = "Hello wide world " * 100
     most: Any = np.int64(1 << 40)

@@ -17,7 +17,7 @@ from small_models import added_token, both, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
-from dstok.calls.offsets import encode_char_spans
+from dstok.methods.offsets import encode_char_spans
 
 ADDED = set(TOK.special_tokens.values())
 mixed_texts = st.one_of(texts, st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))

@@ -51,7 +51,7 @@ def test_rows_are_upstreams(
         upstream.enable_truncation(longest, direction=cut)
     upstream.enable_padding(direction=side, pad_id=PAD, pad_token="<pad>", pad_to_multiple_of=multiple)
     expected = upstream.encode_batch(texts)
-    ids, mask = dstok.rows.encode_batch_padded(TOK, texts, padding_side=side, pad_id=PAD, pad_to_multiple_of=multiple, max_length=longest,
+    ids, mask = dstok.padding.encode_batch_padded(TOK, texts, padding_side=side, pad_id=PAD, pad_to_multiple_of=multiple, max_length=longest,
                                         truncation_side=cut, add_bos=bos, add_eos=eos)
     assert (ids.dtype, mask.dtype, ids.shape) == (np.int64, np.int64, mask.shape)
     assert ids.tolist() == [row.ids for row in expected]
@@ -65,28 +65,28 @@ def test_parts_are_upstreams(text: str, longest: int, stride: int, side: Any, bo
     if stride >= room:  # upstream refuses that, whatever the text; dstok where the text is cut
         if TOK.count(text) > room > 0:
             with pytest.raises(ValueError, match=f"a stride of at least 0 and below the {room} ids"):
-                dstok.rows.encode_with_overflow(TOK, text, longest, stride=stride, add_bos=bos, add_eos=eos)
+                dstok.padding.encode_with_overflow(TOK, text, longest, stride=stride, add_bos=bos, add_eos=eos)
         return
     upstream = JUDGES[bos, eos]
     upstream.no_padding()
     upstream.enable_truncation(longest, stride=stride, direction=side)
     found = upstream.encode(text)
-    parts = dstok.rows.encode_with_overflow(TOK, text, longest, stride=stride, truncation_side=side, add_bos=bos, add_eos=eos)
+    parts = dstok.padding.encode_with_overflow(TOK, text, longest, stride=stride, truncation_side=side, add_bos=bos, add_eos=eos)
     assert [part.tolist() for part in parts] == [part.ids for part in [found, *found.overflowing]]
     assert {part.dtype for part in parts} == {np.dtype(np.uint32)}
 
 
 def test_a_fixed_length() -> None:
-    ids, mask = dstok.rows.encode_batch_padded(V3, ["Hello", "Hello world"], length=4, padding_side="left", pad_id=2, pad_to_multiple_of=3)
+    ids, mask = dstok.padding.encode_batch_padded(V3, ["Hello", "Hello world"], length=4, padding_side="left", pad_id=2, pad_to_multiple_of=3)
     assert ids.tolist() == [[2, 2, 2, 2, 2, 19923], [2, 2, 2, 2, 19923, 2058]]
     assert mask.tolist() == [[0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 1]]
     with pytest.raises(ValueError, match="expected at most 1 ids, found 2 in text 1"):
-        dstok.rows.encode_batch_padded(V3, ["Hello", "Hello world"], length=1, pad_id=2)
+        dstok.padding.encode_batch_padded(V3, ["Hello", "Hello world"], length=1, pad_id=2)
 
 
 def test_threads_and_policies_change_nothing_else() -> None:
     texts = ["<｜User｜>hi", "中文 " * 50, "", "a" * 1000] * 40
-    ids, mask = dstok.rows.encode_batch_padded(V3, texts, threads=3, pad_id=0, special="none", add_bos=True)
+    ids, mask = dstok.padding.encode_batch_padded(V3, texts, threads=3, pad_id=0, special="none", add_bos=True)
     rows = V3.encode_batch(texts, special="none", add_bos=True)
     assert [row[own == 1].tolist() for row, own in zip(ids, mask)] == rows
 
@@ -94,10 +94,10 @@ def test_threads_and_policies_change_nothing_else() -> None:
 def test_the_pad_token_is_the_models() -> None:
     config = '{"pad_token": "<pad>"}'
     tok = dstok.Tokenizer.from_str(model_json(MERGES, [added_token("<pad>", special=True)]), config)
-    ids, _ = dstok.rows.encode_batch_padded(tok, ["ab", ""])
+    ids, _ = dstok.padding.encode_batch_padded(tok, ["ab", ""])
     assert ids.tolist() == [[256], [tok.token_to_id("<pad>")]]
     with pytest.raises(DstokError, match="expected a pad_id, found none"):
-        dstok.rows.encode_batch_padded(OURS, ["ab"])
+        dstok.padding.encode_batch_padded(OURS, ["ab"])
 
 
 @pytest.mark.parametrize("texts", [["ab"], []])
@@ -105,7 +105,7 @@ def test_the_pad_token_is_the_models() -> None:
                                    {"max_length": -1}, {"threads": 0}, {"errors": "ignore"}, {"special": "some"}])
 def test_wrong_values_are_refused(wrong: dict[str, Any], texts: list[str]) -> None:
     with pytest.raises(ValueError, match="^expected"):
-        dstok.rows.encode_batch_padded(OURS, texts, pad_id=0, **wrong)
+        dstok.padding.encode_batch_padded(OURS, texts, pad_id=0, **wrong)
 
 
 @pytest.mark.parametrize("name", ["length", "pad_to_multiple_of", "max_length"])
@@ -113,9 +113,9 @@ def test_numbers_are_whole(name: str) -> None:
     wrong: Any
     for wrong in (2.0, "2", [2]):
         with pytest.raises(TypeError, match=f"^expected {name} to be a whole number, found {type(wrong).__name__}"):
-            dstok.rows.encode_batch_padded(OURS, ["ab"], pad_id=0, **{name: wrong})
+            dstok.padding.encode_batch_padded(OURS, ["ab"], pad_id=0, **{name: wrong})
     right: Any = np.int64(2)
-    ids, _ = dstok.rows.encode_batch_padded(OURS, ["ab"], pad_id=0, **{name: right})
+    ids, _ = dstok.padding.encode_batch_padded(OURS, ["ab"], pad_id=0, **{name: right})
     assert ids.tolist() == ([[256]] if name == "max_length" else [[256, 0]])
 
 
@@ -123,11 +123,11 @@ def test_wrong_strides_are_refused_before_the_text_is_looked_at() -> None:
     wrong: Any
     for wrong, kind in ((-1, ValueError), (1.0, TypeError)):
         with pytest.raises(kind, match="^expected stride to be"):
-            dstok.rows.encode_with_overflow(OURS, "", 5, stride=wrong)
+            dstok.padding.encode_with_overflow(OURS, "", 5, stride=wrong)
 
 
 def test_no_room_for_the_ends() -> None:
     with pytest.raises(ValueError, match="expected max_tokens to be at least 2, for BOS and EOS, found 1"):
-        dstok.rows.encode_with_overflow(TOK, "ab", 1, add_bos=True, add_eos=True)
+        dstok.padding.encode_with_overflow(TOK, "ab", 1, add_bos=True, add_eos=True)
     with pytest.raises(ValueError, match="expected max_length to be at least 1, for BOS and EOS, found 0"):
-        dstok.rows.encode_batch_padded(TOK, ["ab"], pad_id=0, max_length=0, add_eos=True)
+        dstok.padding.encode_batch_padded(TOK, ["ab"], pad_id=0, max_length=0, add_eos=True)

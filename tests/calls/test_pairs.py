@@ -20,11 +20,11 @@ from small_models import both as whole
 from text_strategies import texts as any_text
 
 import dstok
+from dstok.compiled.build import build_tables
+from dstok.compiled.image import image_of
+from dstok.compiled.image_file import read_image
 from dstok.errors import DstokError, ImageError, SpecialTokenError, TextError, UnsupportedError
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.tables.build import build_tables
-from dstok.tables.image.file import read_image
-from dstok.tables.image.parts import image_of
 
 MERGES = [(b"a", b"b"), (b" ", b"ab"), (b"\xc3", b"\xa9"), (b"ab", b"ab")]
 NAMES = ("<s>", "</s>", "<sep>")
@@ -99,7 +99,7 @@ def test_pairs_are_upstreams(
     processor: Any, text: str, pair: str, add: bool, room: int, stride: int, side: Any, truncation: Any,
 ) -> None:
     ours, upstream = both(processor)
-    found = dstok.rows.encode_pair(ours, text, pair, add_special_tokens=add)
+    found = dstok.padding.encode_pair(ours, text, pair, add_special_tokens=add)
     assert rows([found]) == rows(upstream.encode(text, pair, add_special_tokens=add))
     assert (found.ids.dtype, found.type_ids.dtype, found.special_tokens_mask.dtype) == (np.uint32, np.uint32, np.bool_)
     longest = room + around(upstream, add)
@@ -112,9 +112,9 @@ def test_pairs_are_upstreams(
         expected = upstream.encode(text, pair, add_special_tokens=add)
     except BaseException:  # upstream's panics are no Exception
         with pytest.raises(ValueError, match="^expected a"):
-            dstok.rows.encode_pair_with_overflow(ours, text, pair, longest, **options)
+            dstok.padding.encode_pair_with_overflow(ours, text, pair, longest, **options)
     else:
-        assert rows(dstok.rows.encode_pair_with_overflow(ours, text, pair, longest, **options)) == rows(expected)
+        assert rows(dstok.padding.encode_pair_with_overflow(ours, text, pair, longest, **options)) == rows(expected)
 
 
 @examples(300)
@@ -136,9 +136,9 @@ def test_rows_of_pairs_are_upstreams(
         expected = upstream.encode_batch(texts, add_special_tokens=add)
     except Exception:  # the text to cut is too short
         with pytest.raises(ValueError, match="^expected a (first|second) text of more than"):
-            dstok.rows.encode_pairs_padded(ours, first, second, **options)
+            dstok.padding.encode_pairs_padded(ours, first, second, **options)
         return
-    found = dstok.rows.encode_pairs_padded(ours, first, second, **options)
+    found = dstok.padding.encode_pairs_padded(ours, first, second, **options)
     assert found.ids.tolist() == [row.ids for row in expected]
     assert found.mask.tolist() == [row.attention_mask for row in expected]
     assert found.type_ids.tolist() == [row.type_ids for row in expected]
@@ -149,9 +149,9 @@ def test_rows_of_pairs_are_upstreams(
 def test_built_in_models(name: str) -> None:
     upstream, tok = real(name), dstok.load(name)
     expected = upstream.encode("Hello world", "naïve 中文<｜User｜>")
-    assert rows([dstok.rows.encode_pair(tok, "Hello world", "naïve 中文<｜User｜>")]) == rows(expected)
+    assert rows([dstok.padding.encode_pair(tok, "Hello world", "naïve 中文<｜User｜>")]) == rows(expected)
     again = pickle.loads(pickle.dumps(tok))
-    assert rows([dstok.rows.encode_pair(again.replace(eos_id=5), "Hello", "world")]) == rows(upstream.encode("Hello", "world"))
+    assert rows([dstok.padding.encode_pair(again.replace(eos_id=5), "Hello", "world")]) == rows(upstream.encode("Hello", "world"))
 
 
 BERT, ROBERTA = {"type": "BertProcessing", **ENDS}, {"type": "RobertaProcessing", **ENDS, "trim_offsets": True, "add_prefix_space": True}
@@ -168,7 +168,7 @@ def test_files_and_copies_keep_it(processor: Any, tmp_path: Path) -> None:
     assert rows(written.encode("ab é", "a")) == expected
     assert written.encode("ab é").ids == upstream.encode("ab é").ids
     for tok in (dstok.load(tmp_path / "image"), dstok.load(tmp_path / "tokenizer.json"), pickle.loads(pickle.dumps(ours))):
-        assert rows([dstok.rows.encode_pair(tok, "ab é", "a")]) == expected
+        assert rows([dstok.padding.encode_pair(tok, "ab é", "a")]) == expected
         assert tok.config == ours.config
 
 
@@ -192,11 +192,11 @@ def test_a_pair_makes_nothing_anew_that_is_the_same_each_time(name: str) -> None
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    first = dstok.rows.encode_pair(tok, "Hello", "world")
+    first = dstok.padding.encode_pair(tok, "Hello", "world")
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        again = dstok.rows.encode_pair(tok, "Hello", "world")
+        again = dstok.padding.encode_pair(tok, "Hello", "world")
     finally:
         sys.setprofile(before)
     assert rows([again]) == rows([first]) and 0 < calls <= 30
@@ -237,35 +237,35 @@ def test_other_templates_are_refused_when_they_are_needed(pair: list[Any]) -> No
     ours, _ = both(template(pair))
     assert ours.encode("ab") == [256]
     with pytest.raises(UnsupportedError, match=r"does not give each text of a pair exactly once - at \$.post_processor\.\.pair$"):
-        dstok.rows.encode_pair(ours, "a", "b")
+        dstok.padding.encode_pair(ours, "a", "b")
 
 
 def test_what_else_is_refused() -> None:
     ours, _ = both({"type": "Sequence", "processors": [BERT, template([text_of("A", 0), text_of("B", 1)])]})
     with pytest.raises(UnsupportedError, match=r"several steps of the post-processor put ids around - at \$.post_processor"):
-        dstok.rows.encode_pairs_padded(ours, ["a"], ["b"], pad_id=0)
+        dstok.padding.encode_pairs_padded(ours, ["a"], ["b"], pad_id=0)
     ours, _ = both({**TEMPLATE, "special_tokens": {}})
     with pytest.raises(UnsupportedError, match=r"a template with '<s>', which its special_tokens do not have - at \$.post_processor\.\.pair$"):
-        dstok.rows.encode_pair_with_overflow(ours, "a", "b", 9)
+        dstok.padding.encode_pair_with_overflow(ours, "a", "b", 9)
     with pytest.raises(DstokError, match="expected a pad_id, found none"):
-        dstok.rows.encode_pairs_padded(both(None)[0], ["a"], ["b"])
+        dstok.padding.encode_pairs_padded(both(None)[0], ["a"], ["b"])
 
 
 def test_policies_bytes_and_threads_change_nothing_else() -> None:
     first: list[Any]
     first, second = ["<｜User｜>hi", b"\xe4\xb8\xad", "", "a" * 1000] * 40, ["x", "中文 " * 50, "<｜User｜>", ""] * 40
-    found = dstok.rows.encode_pairs_padded(V3, first, second, threads=3, pad_id=0, special="none")
+    found = dstok.padding.encode_pairs_padded(V3, first, second, threads=3, pad_id=0, special="none")
     for row, mask, text, pair in zip(found.ids, found.mask, first, second):
         assert row[mask == 1].tolist() == V3.encode(text, special="none") + V3.encode(pair, special="none")
-    assert dstok.rows.encode_pair(V3, "\ud800", "a", errors="replace").ids.tolist() == V3.encode("\ufffd") + V3.encode("a")
+    assert dstok.padding.encode_pair(V3, "\ud800", "a", errors="replace").ids.tolist() == V3.encode("\ufffd") + V3.encode("a")
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_errors_say_which_text_they_are_of(which: str) -> None:
     calls: list[tuple[Any, str, int | None]] = [
-        (lambda a, b, **options: dstok.rows.encode_pair(V3, a, b, **options), "", None),
-        (lambda a, b, **options: dstok.rows.encode_pair_with_overflow(V3, a, b, 5, **options), "", None),
-        (lambda a, b, **options: dstok.rows.encode_pairs_padded(V3, ["x", "y", a], ["z", b"w", b], pad_id=0, threads=2, **options), " of pair 2", 2),
+        (lambda a, b, **options: dstok.padding.encode_pair(V3, a, b, **options), "", None),
+        (lambda a, b, **options: dstok.padding.encode_pair_with_overflow(V3, a, b, 5, **options), "", None),
+        (lambda a, b, **options: dstok.padding.encode_pairs_padded(V3, ["x", "y", a], ["z", b"w", b], pad_id=0, threads=2, **options), " of pair 2", 2),
     ]
     for call, whose, row in calls:
         for text, options, error, message in (
@@ -280,7 +280,7 @@ def test_errors_say_which_text_they_are_of(which: str) -> None:
                 assert (found.pair_index, found.batch_index, str(found)) == (int(which == "second"), row, str(caught.value))
         with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text{whose}, found int$"):
             call(*((7, "a") if which == "first" else ("a", 7)))
-    for one_call in (lambda a, b: dstok.rows.encode_pair(V3, a, b), lambda a, b: dstok.rows.encode_pair_with_overflow(V3, a, b, 5)):
+    for one_call in (lambda a, b: dstok.padding.encode_pair(V3, a, b), lambda a, b: dstok.padding.encode_pair_with_overflow(V3, a, b, 5)):
         with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text, found list: encode_pairs_padded takes several texts$"):
             one_call(*((["a"], "a") if which == "first" else ("a", ["a"])))
     with pytest.raises(TextError) as alone:
@@ -299,16 +299,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("wrong", "message"), WRONG)
 def test_wrong_values_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^expected (at least |at most )?{message.removeprefix('at most ')}"):
-        dstok.rows.encode_pairs_padded(V3, ["a"], ["b"], pad_id=0, **wrong)
+        dstok.padding.encode_pairs_padded(V3, ["a"], ["b"], pad_id=0, **wrong)
 
 
 def test_wrong_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="expected as many second texts as first ones, found 1 of 2"):
-        dstok.rows.encode_pairs_padded(V3, ["a", "b"], ["c"], pad_id=0)
+        dstok.padding.encode_pairs_padded(V3, ["a", "b"], ["c"], pad_id=0)
     with pytest.raises(TypeError, match="expected a list of texts, found one text"):
-        dstok.rows.encode_pairs_padded(V3, ["a"], "b", pad_id=0)
+        dstok.padding.encode_pairs_padded(V3, ["a"], "b", pad_id=0)
     with pytest.raises(ValueError, match="expected a second text of more than 1 ids, which have to go in pair 1, found one of 1"):
-        dstok.rows.encode_pairs_padded(V3, ["a", "a"], ["", "b"], pad_id=0, max_length=1, truncation="only_second")
+        dstok.padding.encode_pairs_padded(V3, ["a", "a"], ["", "b"], pad_id=0, max_length=1, truncation="only_second")
 
 
 def test_wrong_values_of_parts_are_refused() -> None:
@@ -316,6 +316,6 @@ def test_wrong_values_of_parts_are_refused() -> None:
     for options, message in (({"stride": -1}, "stride to be at least 0"), ({"truncation": "both"}, "truncation to be"),
                              ({"truncation_side": "up"}, "truncation_side to be"), ({"stride": 2}, "a stride of at least 0 and below the 2 ids")):
         with pytest.raises(ValueError, match=f"^expected {message}"):
-            dstok.rows.encode_pair_with_overflow(ours, "a b c d", "e f g h", 7, **options)
+            dstok.padding.encode_pair_with_overflow(ours, "a b c d", "e f g h", 7, **options)
     with pytest.raises(ValueError, match="expected max_tokens to be at least 3, for what stands around the texts, found 2"):
-        dstok.rows.encode_pair_with_overflow(ours, "a", "b", 2)
+        dstok.padding.encode_pair_with_overflow(ours, "a", "b", 2)

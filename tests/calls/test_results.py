@@ -16,7 +16,7 @@ from small_models import model_json
 from text_strategies import texts
 
 import dstok
-from dstok.base.ids import Dtype
+from dstok._util.arguments import Dtype
 from dstok.core.run._encode import START
 from dstok.errors import ArgumentError
 

@@ -17,9 +17,9 @@ from small_models import added_token, model_json
 from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
-from dstok.calls.growing import GrowingText, Stretch
-from dstok.calls.parts import PlainParts
 from dstok.errors import ArgumentError, SpecialTokenError, UnknownIdError, UnsupportedError
+from dstok.methods.growing import GrowingText, Stretch
+from dstok.methods.incremental import PlainParts
 
 ADDED = list(TOK.special_tokens.values())
 HE, LLO = TOK.token_to_id("He"), TOK.token_to_id("llo")

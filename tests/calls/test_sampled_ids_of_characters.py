@@ -15,8 +15,8 @@ from judges import judge
 from reference import examples
 
 import dstok
-from dstok.calls.growing import GrowingText
 from dstok.errors import DecodeError, UnsupportedError
+from dstok.methods.growing import GrowingText
 
 texts = st.text("ab c中文é\U0001f999\n", max_size=8)
 

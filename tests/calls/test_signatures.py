@@ -26,8 +26,8 @@ PAIRS = ["encode_pair", "encode_pair_with_overflow", "encode_pairs_padded"]
 
 
 def named(call: str) -> Any:
-    """A call of a tokenizer, or of `dstok.rows`."""
-    return getattr(dstok.rows if hasattr(dstok.rows, call) else TOK, call)
+    """A call of a tokenizer, or of `dstok.padding`."""
+    return getattr(dstok.padding if hasattr(dstok.padding, call) else TOK, call)
 
 
 COMPILED = ["encode", "encode_array", "count"]

@@ -15,10 +15,10 @@ from small_models import added_token, model_json
 from smaller_models import smaller_json
 
 import dstok
-from dstok.base.texts import Special
-from dstok.calls import ends, sure_starts
-from dstok.calls.ends import Ends
-from dstok.calls.sure_starts import start_before
+from dstok._util.arguments import Special
+from dstok.methods import budget as ends
+from dstok.methods import budget as sure_starts
+from dstok.methods.budget import Ends, start_before
 
 PLAIN = [added_token("<x>"), added_token("<x><y>"), added_token(" a", normalized=True), added_token("é!b", normalized=True)]
 FLAGS = [added_token("<x>", lstrip=True), added_token("<y>", single_word=True), added_token("ab", rstrip=True)]

@@ -54,7 +54,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "encode_stream": fed,
     "growing": grown,
     "count_up_to": lambda tok, text, **keywords: [tok.count_up_to(text, limit, **keywords) for limit in range(5)],
-    "chunk_spans": lambda tok, text, **keywords: list(dstok.rows.chunk_spans(tok, text, 12, overlap=3, **keywords)),
+    "chunk_spans": lambda tok, text, **keywords: list(dstok.padding.chunk_spans(tok, text, 12, overlap=3, **keywords)),
 }
 CUTS: dict[str, Callable[..., list[Any]]] = {
     "truncate": lambda tok, text, **keywords: [

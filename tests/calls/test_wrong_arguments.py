@@ -63,7 +63,7 @@ VALUES: dict[str, Any] = {
 
 def of_modules() -> Iterator[tuple[str, Callable[..., Any]]]:
     """The functions of the public packages, and constructors."""
-    for module in ("dstok", "dstok.rows", "dstok.chat", "dstok.arrow", "dstok.corpus", "dstok.training", "dstok.unicode"):
+    for module in ("dstok", "dstok.padding", "dstok.chat", "dstok.arrow", "dstok.corpus", "dstok.training", "dstok.unicode"):
         package = importlib.import_module(module)
         for name in package.__all__:
             call = getattr(package, name)
@@ -80,7 +80,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "SplitStream": lambda: dstok.Splitter("a").stream(), "Inspection": lambda: small().inspect(),
     "CodePointSet": lambda: CodePointSet.from_chars("ab"), "Parser": lambda: chat.Parser("v3")}
 # These ask for files or other libraries, and have tests of their own; `Match.groups` takes whatever a group may be.
-LEFT_OUT = {"dstok.chat.VersionName", "dstok.train", "dstok.corpus.count", "Match.groups", "Match.groupdict"}
+LEFT_OUT = {"dstok.chat.VersionName", "dstok.train", "dstok.training.count", "Match.groups", "Match.groupdict"}
 
 
 def of_objects() -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -144,7 +144,7 @@ def test_an_error_is_in_the_caller_s_words(label: str, tmp_path: Path, monkeypat
 
 def test_the_words_name_what_is_needed_and_what_was_found() -> None:
     tok: Any = small()
-    rows: Any = dstok.rows
+    rows: Any = dstok.padding
     cases: list[tuple[Callable[[], Any], str]] = [
         (lambda: rows.encode_pair("x", "a", "b"), "expected a tokenizer, such as dstok.load gives, as tok, found str: 'x'"),
         (lambda: rows.file_settings(dstok.Tokenizer), "expected a tokenizer, such as dstok.load gives, as tok, found the class Tokenizer"),

@@ -16,10 +16,10 @@ from shares import seeds
 
 import dstok
 from dstok import chat
-from dstok.chat.encoding import parts_of
-from dstok.chat.rendering import Format
-from dstok.chat.tails import Continued
-from dstok.testing.conversations import Drawn, conversations
+from dstok.chat.conversation import Continued
+from dstok.chat.encode import parts_of
+from dstok.chat.render import Format
+from dstok.conformance.strategies import Drawn, conversations
 
 Place = tuple["int | None", str, str]
 VERSIONS = [version.name for version in chat.versions()]

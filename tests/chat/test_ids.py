@@ -14,7 +14,7 @@ from kept import kept
 from reference import part_of_examples
 
 from dstok import chat
-from dstok.testing.conversations import Drawn, conversations
+from dstok.conformance.strategies import Drawn, conversations
 
 VERSIONS = [version.name for version in chat.versions()]
 CLEAN = ("plain", "{", "}", '">\n')  # texts without any token

@@ -20,10 +20,15 @@ from reference import BRIEF, DEEP
 from shares import chance_of_today
 
 from dstok import chat
-from dstok.chat import answers, dsml_lenient, dsml_strict, parsing, tool_token_parser, until
-from dstok.chat.parsing import DIALECTS
-from dstok.chat.tool_tokens import CALL_BEGIN, CALL_END, CALLS_BEGIN, SEP
-from dstok.chat.until import Delimiters
+from dstok.chat import answers
+from dstok.chat import answers as until
+from dstok.chat import parse as parsing
+from dstok.chat import parse_dsml as dsml_lenient
+from dstok.chat import parse_dsml as dsml_strict
+from dstok.chat import parse_tool_tokens as tool_token_parser
+from dstok.chat.answers import Delimiters
+from dstok.chat.parse import DIALECTS
+from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, SEP
 from dstok.chat.writer import CLOSE, DSML
 
 VERSIONS = [version.name for version in chat.versions()]

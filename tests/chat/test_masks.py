@@ -10,7 +10,7 @@ from hypothesis import given
 from reference import part_of_examples
 
 from dstok import chat
-from dstok.testing.conversations import Drawn, conversations
+from dstok.conformance.strategies import Drawn, conversations
 
 VERSIONS = [version.name for version in chat.versions()]
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "b"}'}}

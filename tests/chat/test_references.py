@@ -11,7 +11,7 @@ from hypothesis import given
 from reference import part_of_examples
 
 from dstok import chat
-from dstok.testing.conversations import Drawn, conversations
+from dstok.conformance.strategies import Drawn, conversations
 
 OWN = ("the tools in a message of the context", "the tools in this message or as an argument",  # what dstok alone refuses
        "expected text or a list of parts", "expected a part of type", "expected thinking=False with tools")

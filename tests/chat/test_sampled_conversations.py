@@ -17,7 +17,7 @@ from text_strategies import special_texts, texts
 
 import dstok
 from dstok import chat
-from dstok.chat.encoding import EncodedSpan, _given_offsets, parts_of
+from dstok.chat.encode import EncodedSpan, _given_offsets, parts_of
 from dstok.chat.writer import EOS
 from dstok.errors import ArgumentError, UnknownIdError
 

@@ -20,7 +20,9 @@ from chat_models import ours
 
 import dstok
 from dstok import chat
-from dstok.chat import template_child, template_process, template_values
+from dstok.chat import template_worker as template_child
+from dstok.chat import template_worker as template_process
+from dstok.chat import template_worker as template_values
 from dstok.chat.traced import LITERAL, UNKNOWN, Traced, joined, literal, parts_of
 
 ECHO = "{{ messages | tojson }}"

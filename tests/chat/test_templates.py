@@ -18,7 +18,7 @@ from reference import part_of_examples
 
 import dstok
 from dstok import chat
-from dstok.testing.conversations import Drawn, conversations
+from dstok.conformance.strategies import Drawn, conversations
 
 BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
 OURS = ("v2", "v2.5", "v3", "v3-0324", "r1", "r1-0528", "v3.1", "v3.2-exp")  # r1-distill's tools are text there

@@ -18,14 +18,13 @@ from hypothesis import strategies as st
 from reference import examples
 
 import dstok
-from dstok.base.paths import write_at_once
-from dstok.cli.count import count_blocks
-from dstok.cli.encode import encode_blocks
-from dstok.cli.rows import JsonRows, piece_lines, token_lines
+from dstok._util.files import write_at_once
+from dstok.cli.encode import count_blocks, encode_blocks
+from dstok.cli.output import JsonRows, piece_lines, token_lines
 from dstok.errors import UnsupportedError
-from dstok.files.inputs import Source, open_source
-from dstok.files.outputs import IdWriter, Output
-from dstok.files.passages import passages, whole_passage
+from dstok.io.id_files import IdWriter, Output
+from dstok.io.passages import passages, whole_passage
+from dstok.io.text_files import Source, open_source
 
 
 class _Collected(IdWriter):

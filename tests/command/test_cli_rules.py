@@ -15,7 +15,7 @@ from cli_process import DSTOK, MANY, TEXT, fails, file, ok, run
 
 import dstok
 from dstok.cli import app
-from dstok.files import inputs
+from dstok.io import text_files as inputs
 
 
 @pytest.fixture(autouse=True)
@@ -272,7 +272,7 @@ def test_an_interrupt_that_a_library_takes_for_its_own_error(monkeypatch: pytest
 @pytest.mark.parametrize("command", ["count", "encode"])
 def test_a_quick_start_does_without_numpy(command: str) -> None:
     code = ("import sys; from dstok.cli.app import main; code = main(sys.argv[1:]); "
-            "slow = {'numpy', 'shutil', 'gzip', 'dstok.cli.dump'} & set(sys.modules); "
+            "slow = {'numpy', 'shutil', 'gzip', 'dstok.cli.tokens'} & set(sys.modules); "
             "print(code, sorted(slow), file=sys.stderr)")
     words = [sys.executable, "-c", code, command, file("a", TEXT)]
     done = subprocess.run(words, capture_output=True, timeout=120)

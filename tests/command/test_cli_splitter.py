@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from reference import examples
 
 from dstok import Splitter
+from dstok.cli.arguments import load_splitter
 from dstok.cli.errors import CommandError
-from dstok.cli.models import load_splitter
-from dstok.cli.piece_inputs import parts
-from dstok.files.inputs import Source
+from dstok.cli.train import parts
+from dstok.io.text_files import Source
 
 PLAIN = TEXT.decode()
 

@@ -14,7 +14,7 @@ from compiled import compiled
 from real_models import real_json
 from wcwidth import wcswidth
 
-from dstok.base.faults import visible
+from dstok._util.files import visible
 
 
 @pytest.fixture(autouse=True)

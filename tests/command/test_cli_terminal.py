@@ -17,8 +17,8 @@ import pytest
 from cli_process import DSTOK, TEXT, ok
 from wcwidth import wcswidth
 
-from dstok.cli.progress import Bar, Progress, watching
-from dstok.files.inputs import open_source
+from dstok.cli.output import Bar, Progress, watching
+from dstok.io.text_files import open_source
 
 pty = pytest.importorskip("pty")
 HINT = b"dstok: waiting for input from the terminal; Ctrl-D on a line of its own ends it\r\n"

@@ -12,9 +12,9 @@ from smaller_models import smaller_json
 
 import dstok
 from dstok import chat, corpus
+from dstok.cli.arguments import load_splitter
 from dstok.cli.errors import CommandError
-from dstok.cli.models import load_splitter
-from dstok.corpus.checking import verify
+from dstok.corpus.verify import verify
 
 NEW, TEXT = "tokenizers-1.0.0rc3", " \ua7ce"  # U+A7CE is a letter since Unicode 17.0
 OLD_IDS, NEW_IDS = [223, 169, 256, 239], [2297, 256, 239]

@@ -18,14 +18,13 @@ import pytest
 from zstd_frames import zstd_frame, zstd_zeros
 
 import dstok
-from dstok.cli.count import count_blocks
-from dstok.cli.encode import encode_blocks
-from dstok.cli.piece_inputs import parts
+from dstok.cli.encode import count_blocks, encode_blocks
+from dstok.cli.train import parts
 from dstok.errors import FileError
-from dstok.files import inputs
-from dstok.files.id_files import id_groups, id_lines
-from dstok.files.inputs import Source, open_source, records
-from dstok.files.passages import passages
+from dstok.io import text_files as inputs
+from dstok.io.id_files import id_groups, id_lines
+from dstok.io.passages import passages
+from dstok.io.text_files import Source, open_source, records
 
 CHILD = Path(__file__).parents[1] / "helpers" / "packed_child.py"
 PACK = {"gz": gzip.compress, "zst": zstd_frame, "bz2": bz2.compress, "xz": lzma.compress}

@@ -9,8 +9,8 @@ import pytest
 from character_models import BLANK, PREPEND, added_token, character_json, metaspace
 
 from dstok import Tokenizer
-from dstok.testing.class_cover import class_cover
-from dstok.testing.guide import Guide
+from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.texts import class_cover
 
 MODEL = character_json()
 OTHERS: list[tuple[dict[str, Any], int]] = [  # what differs, and the k of a class cover that shows it

@@ -16,10 +16,10 @@ from small_models import model_json
 from text_strategies import GUIDE
 
 import dstok
-from dstok.pattern.automaton import DEAD, START
-from dstok.testing import Guide, class_cover, cover_size, strategies, texts
-from dstok.testing.guide import guide_of
-from dstok.testing.unicode_changes import VERSIONS, categories, changed, moved, stand_in
+from dstok.conformance import Guide, class_cover, cover_size, strategies, texts
+from dstok.conformance.automaton_guide import guide_of
+from dstok.conformance.unicode_changes import VERSIONS, categories, changed, moved, stand_in
+from dstok.regex.automaton import DEAD, START
 from dstok.unicode import category_of
 
 TOK = GUIDE.tokenizer
@@ -91,7 +91,7 @@ def test_strategies_reach_pairs_and_triples_of_classes() -> None:
     triples: set[tuple[int, ...]] = set()
 
     @settings(max_examples=3000 if DEEP else 1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-    @given(strategies.texts(TOK))
+    @given(strategies.texts_strategies(TOK))
     def draw(text: str) -> None:
         word = GUIDE.classes_of(text[:2000])
         pairs.update(zip(word, word[1:]))

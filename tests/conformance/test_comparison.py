@@ -14,9 +14,9 @@ from character_models import character_json
 
 import dstok
 from dstok.cli.app import main
+from dstok.conformance import CandidateError
+from dstok.conformance.comparison import Comparison, Row, compare
 from dstok.errors import ArgumentError, FileError
-from dstok.testing import CandidateError
-from dstok.testing.comparison import Comparison, Row, compare
 
 TEXTS = [("The quick brown fox", "en"), ("", "en"), ("Съешь ещё этих булок", "ru"), ("  two\n\nlines ", "en"), ("東京都", "ja")]
 

@@ -17,16 +17,16 @@ from small_models import model_json
 from smaller_models import smaller_json
 
 import dstok
-from dstok.calls.growing import GrowingText
+from dstok import normalizers
+from dstok.added_tokens import AddedTokens
+from dstok.compiled.kernel_selection import LETTER, LLM, PUNCT
+from dstok.conformance import prove
+from dstok.conformance.naive import Textbook
+from dstok.conformance.prove import Step, steps
 from dstok.core.simd._level import chosen_level
 from dstok.core.text._added import Matcher
-from dstok.formats.character_shape import PREFIXES
-from dstok.tables.kernels import LETTER, LLM, PUNCT
-from dstok.testing import prove
-from dstok.testing.prove import Step, steps
-from dstok.testing.textbook import Textbook
-from dstok.text import normalizers
-from dstok.text.added_tokens import AddedTokens
+from dstok.formats.description import PREFIXES
+from dstok.methods.growing import GrowingText
 
 Change = Callable[[Parts], None]
 REAL = ["deepseek-v3", "qwen-2.5", "glm-4", "minimax", "deepseek-v2", "deepseek-llm-7b-base", "deepseek-coder-33b-base"]

@@ -10,11 +10,11 @@ from cli_process import fails, run
 from shares import share
 from smaller_models import smaller_json
 
+from dstok.conformance import Upgrade, upgrade
+from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.texts import contexts
+from dstok.conformance.unicode_changes import moved
 from dstok.loading import load
-from dstok.testing import Upgrade, upgrade
-from dstok.testing.guide import Guide
-from dstok.testing.texts import contexts
-from dstok.testing.unicode_changes import moved
 
 OLD, NEW = "tokenizers-0.23.3", "tokenizers-1.0.0rc3"
 COUNTS = {  # of the code points that each change has; Digits has 17.0 in both versions, so Coder gains no digits

@@ -19,14 +19,13 @@ from cli_process import DSTOK, fails, ok, run, tiny_model
 from planted import Greedy
 from real_models import V3 as TOK
 
-from dstok.testing import CandidateError, Engine, Limits, verify
-from dstok.testing.adapters import engine_of
-from dstok.testing.causes import Explainer
-from dstok.testing.differ import Pair, shrink
-from dstok.testing.guide import guide_of
-from dstok.testing.html import page
-from dstok.testing.report import Report
-from dstok.testing.runner import Fault, Runner
+from dstok.conformance import CandidateError, Engine, Limits, verify
+from dstok.conformance.automaton_guide import guide_of
+from dstok.conformance.causes import Explainer
+from dstok.conformance.differences import Pair, shrink
+from dstok.conformance.engines import engine_of
+from dstok.conformance.report import Report, page
+from dstok.conformance.worker import Fault, Runner
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "conformance"
 

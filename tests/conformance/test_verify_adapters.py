@@ -15,13 +15,12 @@ from real_models import real_json
 
 import dstok
 from benchmarks.engines import tiktoken_encoding
-from dstok.testing import Engine, Limits, verify
-from dstok.testing.adapters import engine_of, open_engine
-from dstok.testing.calls import Tally, check_batches, check_threads
-from dstok.testing.differ import Pair
-from dstok.testing.growth import Growth, measure
-from dstok.testing.guide import guide_of
-from dstok.testing.runner import Runner
+from dstok.conformance import Engine, Limits, verify
+from dstok.conformance.automaton_guide import guide_of
+from dstok.conformance.checks import Growth, Tally, check_batches, check_threads, measure
+from dstok.conformance.differences import Pair
+from dstok.conformance.engines import engine_of, open_engine
+from dstok.conformance.worker import Runner
 
 QUICK = ["odd texts", "class cover, k = 1"]
 PRINTS_IDS = "import sys, dstok; print(*dstok.load('deepseek-v3').encode(sys.stdin.buffer.read().decode()))"

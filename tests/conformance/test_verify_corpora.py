@@ -10,9 +10,9 @@ from cli_process import run
 from real_models import V3 as TOK
 from real_models import real_json
 
-from dstok.testing import verify
-from dstok.testing.adapters import CandidateError, Engine
-from dstok.testing.corpora import rows
+from dstok.conformance import verify
+from dstok.conformance.engines import CandidateError, Engine
+from dstok.conformance.texts import rows
 
 AS_TEXT = ["added tokens as text"]
 

@@ -10,11 +10,11 @@ import pytest
 from normalized_models import NFC, ODD, STEPS, file_of, nfc
 
 import dstok
-from dstok.testing import verify
-from dstok.testing.adapters import CandidateError, engine_of
-from dstok.testing.guide import Guide
-from dstok.testing.hypotheses import Pipeline
-from dstok.testing.runner import Runner
+from dstok.conformance import verify
+from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.engines import CandidateError, engine_of
+from dstok.conformance.hypotheses import Pipeline
+from dstok.conformance.worker import Runner
 
 TOK = nfc()
 CALLS = {"batch": "batches", "decode": "decoding", "offsets": "offsets", "plain": "added tokens as text"}

@@ -11,7 +11,7 @@ from planted import PLANTED
 from reference import DEEP
 from shares import seeds
 
-from dstok.testing import verify
+from dstok.conformance import verify
 
 TODAY = [[*PLANTED][number] for number in seeds(len(PLANTED), 1)]
 

@@ -16,11 +16,11 @@ import pytest
 from cli_process import DSTOK, fails, ok, run, tiny_model
 from real_models import V3 as TOK
 
-from dstok.testing import Engine, Limits, child, verify
-from dstok.testing import runner as runner_module
-from dstok.testing.child import HEADER, write_frame
-from dstok.testing.html import page
-from dstok.testing.runner import Fault, Runner
+from dstok.conformance import Engine, Limits, verify
+from dstok.conformance import worker as child
+from dstok.conformance import worker as runner_module
+from dstok.conformance.report import page
+from dstok.conformance.worker import HEADER, Fault, Runner, write_frame
 
 
 def short(folder: Path) -> tuple[str, ...]:

@@ -14,18 +14,19 @@ import pytest
 from corpora_made import ids_of, json_lines, many
 
 import dstok.corpus
-from dstok.cli import piece_counts
+import dstok.training
+from dstok._util.files import write_json
+from dstok.cli import train as piece_counts
 from dstok.cli.app import main
-from dstok.corpus import local
-from dstok.corpus.checking import verify
-from dstok.corpus.finding import InputFile
+from dstok.corpus import engines as local
 from dstok.corpus.folder import read_manifest
-from dstok.corpus.names import CORPUS, manifest_name
-from dstok.corpus.output import write_json
+from dstok.corpus.inputs import InputFile
+from dstok.corpus.settings import CORPUS, manifest_name
 from dstok.corpus.tables import rows_of
+from dstok.corpus.verify import verify
 from dstok.errors import FileError
-from dstok.files.inputs import open_source
-from dstok.training import from_files
+from dstok.io.text_files import open_source
+from dstok.training import train as from_files
 
 TEXTS = many(400)
 TABLE = pa.table({"id": range(len(TEXTS)), "text": TEXTS})
@@ -127,7 +128,7 @@ def test_counted_pieces(name: str, change: Callable[[Path], None]) -> None:
     make, settings = INPUTS[name]
     make(name)
     with pytest.raises(FileError, match=rf"{name}: has changed"):
-        dstok.corpus.count(name, "a.counts", like="gpt-2", engine=after(change, name, 1), **settings)
+        dstok.training.count(name, "a.counts", like="gpt-2", engine=after(change, name, 1), **settings)
     assert not Path("a.counts").exists()
 
 
@@ -135,7 +136,7 @@ def test_counted_pieces(name: str, change: Callable[[Path], None]) -> None:
 @pytest.mark.parametrize("change", [cut, empty, grow, write_again])
 def test_a_training(change: Callable[[Path], None], folder: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     lines("a.txt")
-    readers = from_files.readers_of  # type: ignore[attr-defined]
+    readers = from_files.readers_of
 
     def changing(*given: Any) -> Any:
         change(Path("a.txt"))

@@ -16,12 +16,11 @@ from corpora_made import tokenize_two_files as tokenize
 
 import dstok.corpus
 from dstok.cli.app import main
-from dstok.corpus.checking import verify
-from dstok.corpus.figures import figures
-from dstok.corpus.merging import merge
-from dstok.corpus.names import PLAN
+from dstok.corpus.merge import merge
 from dstok.corpus.run import Run
-from dstok.corpus.sampling import estimate
+from dstok.corpus.settings import PLAN
+from dstok.corpus.stats import estimate, figures
+from dstok.corpus.verify import verify
 from dstok.errors import FileError
 
 FORMATS = dstok.corpus.FORMATS

@@ -17,8 +17,8 @@ from corpora_made import ids_of, json_lines, many
 from shared_data import shared
 
 import dstok.corpus
-from dstok.base.ids import Dtype
-from dstok.corpus.flat_writers import _metric
+from dstok._util.arguments import Dtype
+from dstok.corpus.writers import _metric
 from dstok.errors import ArgumentError, FileError
 
 FORMATS = dstok.corpus.FORMATS

@@ -18,6 +18,7 @@ import pytest
 from corpora_made import checksums, json_lines, many
 
 import dstok.corpus
+import dstok.training
 from dstok.errors import FileError
 
 pytestmark = pytest.mark.skipif(
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 RUN = ("import dstok.corpus, ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); "
        "dstok.corpus.tokenize('in', 'out', engine='ray', shard_bytes=3000)")
 COUNT = ("import dstok.corpus, ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); "
-         "dstok.corpus.count('in', 'out.counts', like='gpt-2', engine='ray', shard_bytes=3000)")
+         "dstok.training.count('in', 'out.counts', like='gpt-2', engine='ray', shard_bytes=3000)")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_as_many_workers_as_there_are_cpus_and_bad_documents(cluster: Any) -> No
 
 
 def test_counts_of_the_local_run_though_a_driver_dies(cluster: Any) -> None:
-    expected = dstok.corpus.count("in", "one.counts", like="gpt-2", shard_bytes=3000, workers=1)
+    expected = dstok.training.count("in", "one.counts", like="gpt-2", shard_bytes=3000, workers=1)
     first, limit = driver(cluster, COUNT), time.monotonic() + 60
     while len([*Path("out.counts.work").glob("work/*.json")]) < 6 and time.monotonic() < limit:
         assert first.poll() is None

@@ -21,7 +21,7 @@ from shares import seeds
 
 import dstok.corpus
 from dstok.corpus.folder import Folder
-from dstok.corpus.names import PLAN
+from dstok.corpus.settings import PLAN
 from dstok.errors import FileError
 
 FORMATS = dstok.corpus.FORMATS

@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from zstd_frames import zstd_frame
 
 import dstok.corpus
-from dstok.corpus.finding import find_inputs
-from dstok.corpus.line_range import LineRange, count_lines
-from dstok.corpus.lines import lines_of
+from dstok.corpus.inputs import find_inputs
+from dstok.corpus.line_reader import LineRange, count_lines, lines_of
 from dstok.corpus.plan import plan_shards
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import FileError
@@ -98,7 +97,7 @@ def test_inputs_that_cannot_be(paths: list[str], message: str) -> None:
 def test_a_pipe_in_a_folder_is_refused(tmp_path: Path) -> None:
     """At once: to open it would wait for somebody who writes to it."""
     os.mkfifo(tmp_path / "a.txt")
-    code = ("import sys; from dstok.corpus.finding import find_inputs; from dstok.corpus.settings import CorpusSettings; "
+    code = ("import sys; from dstok.corpus.inputs import find_inputs; from dstok.corpus.settings import CorpusSettings; "
             "find_inputs([sys.argv[1]], CorpusSettings())")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert "a.txt: expected a regular file, which can be read again, found a pipe or a device" in done.stderr

@@ -20,7 +20,8 @@ from cli_process import fails, json_lines, ok
 from shares import seeds
 
 import dstok
-from dstok.cli import piece_counts, piece_work
+from dstok.cli import train as piece_counts
+from dstok.cli import train as piece_work
 from dstok.cli.app import main
 
 SPLITTER = r"regex:\w+|\s+"

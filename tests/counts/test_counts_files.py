@@ -21,11 +21,9 @@ from reference import examples
 import dstok
 from dstok.core.find._counts import Merge, rows_of
 from dstok.core.find._tally import Tally
-from dstok.counts.counting import PieceCounter, count_together
-from dstok.counts.file import CountsFile, Rows, write_counts
-from dstok.counts.merging import MOST, merge_counts
+from dstok.counts import MOST, CountsFile, PieceCounter, Rows, count_together, merge_counts, write_counts
 from dstok.errors import ArgumentError, FileError
-from dstok.splitting.finders import make_finder
+from dstok.pretokenizer.finders import make_finder
 
 WORDS = make_finder(dstok.Splitter(r"[^ ]+| ").cascade)
 LEAST = 250_000  # bytes of a table: room for some thousand pieces

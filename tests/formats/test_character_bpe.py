@@ -22,8 +22,7 @@ from judges import judge
 from tokenizers import Tokenizer
 
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.formats.tokenizer_json_writer import write_tokenizer_json
+from dstok.formats.tokenizer_json import read_tokenizer_json, write_tokenizer_json
 
 SHAPES: list[tuple[dict[str, Any], tuple[str, bool, int]]] = [
     (character_json(), ("none", False, 0)),

@@ -20,14 +20,12 @@ from upstream import pre_tokenizer
 
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.added_token import AddedToken
-from dstok.formats.gguf import describe_gguf
-from dstok.formats.gguf_file import ARRAYS, read_gguf
-from dstok.formats.llama_cpp import FAMILIES, NO_WHOLE, family_base, family_of_pre, same_pieces
-from dstok.formats.llama_cpp_hashes import CHECK_TEXT, HASHES
+from dstok.formats.description import AddedToken
+from dstok.formats.gguf import ARRAYS, describe_gguf, read_gguf
+from dstok.formats.llama_cpp import CHECK_TEXT, FAMILIES, HASHES, NO_WHOLE, family_base, family_of_pre, same_pieces
 from dstok.formats.tokenizer_config import TokenizerConfig
 from dstok.formats.tokenizer_json import GPT2_PATTERN
-from dstok.pattern.split import Split
+from dstok.regex.ast import Split
 
 
 def settings(name: str) -> dict[str, Any]:

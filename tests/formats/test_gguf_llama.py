@@ -21,10 +21,8 @@ from shares import chance_of_today, share
 
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.gguf import describe_gguf
-from dstok.formats.gguf_file import read_gguf
-from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED, Piece
-from dstok.formats.sentencepiece import pieces_of
+from dstok.formats.gguf import describe_gguf, read_gguf
+from dstok.formats.sentencepiece import CONTROL, NORMAL, UNUSED, USER_DEFINED, Piece, pieces_of
 
 FILES = ("tokenizer.model.v1", "mistral_instruct_tokenizer_241114.model.v7")
 ODD = ("a", "b", " ", "  ", "\n", "\t", "▁", "é", "中", "\U0001f999", "<s>", "</s>", "the", " the", "0", ".", "\r", "\0", "'",

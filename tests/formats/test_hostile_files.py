@@ -27,7 +27,7 @@ from shares import chance_of_today
 from tokenizer_json_cases import small
 
 import dstok
-from dstok.formats.pieces import NORMAL, UNUSED, USER_DEFINED, Piece
+from dstok.formats.sentencepiece import NORMAL, UNUSED, USER_DEFINED, Piece
 
 CHILD = Path(__file__).parents[1] / "helpers" / "hostile_child.py"
 MEGABYTES = 1500  # of address space; Python with numpy takes 400, the largest vocabulary that is looked at 700

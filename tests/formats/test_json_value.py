@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from dstok._util.json_value import Value, join_path, load_json, shown
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.json_value import Value, join_path, load_json, shown
 
 UPSTREAM = '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "foo": %s}}'
 

@@ -21,8 +21,8 @@ from shares import seeds, share
 from small_models import added_token, model_json
 
 import dstok
-from dstok.formats.gguf_file import read_gguf
-from dstok.formats.pieces import CONTROL, NORMAL, UNUSED, USER_DEFINED
+from dstok.formats.gguf import read_gguf
+from dstok.formats.sentencepiece import CONTROL, NORMAL, UNUSED, USER_DEFINED
 
 SIZE = 2000  # characters a call
 TODAY = list(dict.fromkeys(["deepseek-v3", *whole("llama.cpp")]))

@@ -20,10 +20,10 @@ from tokenizers import Tokenizer as Upstream
 
 import dstok
 from dstok import Tokenizer, UnsupportedError
+from dstok.conformance.prove import prove
 from dstok.errors import ArgumentError, ImageError
-from dstok.formats.tokens import NOT_IN_UTF_8, spelling
-from dstok.testing.prove import prove
-from dstok.view.merging import MergeSteps
+from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
+from dstok.viewer.reading import MergeSteps
 
 LETTERS = "abxyz ABé中\nß1'🙂"
 USED = sorted({*LETTERS.encode()})

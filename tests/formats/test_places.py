@@ -12,8 +12,8 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.pattern.cascade import MAX_CLASSES
-from dstok.pattern.split import Split
+from dstok.regex.ast import Split
+from dstok.regex.cascade import MAX_CLASSES
 
 FAR = "<s>" + "x" * 1001  # begins with <s>, and may not be that much longer
 MANY = "".join(chr(code) for code in range(0x4E00, 0x4E00 + MAX_CLASSES))

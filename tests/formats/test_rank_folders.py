@@ -24,8 +24,7 @@ from text_strategies import texts as odd_texts
 import dstok
 from dstok.core.text._utf8 import cuts
 from dstok.errors import DstokError, TextError, TokenizerFileError, UnsupportedError
-from dstok.formats.rank_folders import WRAPPERS
-from dstok.formats.tiktoken import read_ranks
+from dstok.formats.tiktoken import WRAPPERS, read_ranks
 
 KIMI, QWEN = WRAPPERS["tiktoken.model"], WRAPPERS["qwen.tiktoken"]
 SMALL = {**{bytes([byte]): byte for byte in range(256)}, b"ab": 256, b" ab": 257, "中文".encode()[:4]: 258}

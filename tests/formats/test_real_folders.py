@@ -20,9 +20,7 @@ from shared_data import CORPORA, corpus
 from shares import share
 
 import dstok
-from dstok.formats.rank_folders import WRAPPERS
-from dstok.formats.tiktoken import read_ranks
-from dstok.formats.tiktoken_encodings import ENCODINGS
+from dstok.formats.tiktoken import ENCODINGS, WRAPPERS, read_ranks
 
 Ids = Callable[[str], list[int]]
 ODD = ["", " a", "a\r\n\n b", "don't I'LL'S", "1234567890", "e\u0301\u212b", "\u3000\u00a0 x", "🦙🦙 中文カナ한국어", "\ufeffa\0b"]

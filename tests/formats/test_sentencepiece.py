@@ -23,9 +23,8 @@ from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
-from dstok.formats.pieces import CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece
-from dstok.formats.sentencepiece import describe_sentencepiece
-from dstok.formats.tokenizer_json_writer import write_tokenizer_json
+from dstok.formats.sentencepiece import CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece, describe_sentencepiece
+from dstok.formats.tokenizer_json import write_tokenizer_json
 
 FILES = ("tokenizer.model.v1", "mistral_instruct_tokenizer_240216.model.v2", "mistral_instruct_tokenizer_240323.model.v3",
          "mistral_instruct_tokenizer_241114.model.v7")

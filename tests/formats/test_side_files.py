@@ -14,10 +14,10 @@ from tokenizer_json_cases import small
 
 import dstok
 import dstok.corpus
-from dstok.corpus.checking import verify
-from dstok.corpus.merging import merge
+from dstok.corpus.merge import merge
+from dstok.corpus.verify import verify
 from dstok.errors import DstokError, FileError, TokenizerFileError, UnsupportedError
-from dstok.splitting.splitter import Splitter
+from dstok.pretokenizer.splitter import Splitter
 
 CONFIG = json.dumps({
     "bos_token": "<s>", "eos_token": {"content": "<s>", "lstrip": False}, "pad_token": "a", "add_bos_token": True,

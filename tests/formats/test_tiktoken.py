@@ -25,12 +25,9 @@ import dstok
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.kinds import is_tiktoken
-from dstok.formats.rank_merges import MAX_TOKEN, ranked_merges
-from dstok.formats.tiktoken import describe_tiktoken, read_ranks, write_ranks
-from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.pattern.fancy_regex import translate
-from dstok.unicode.properties import binary_properties, binary_property, script, scripts
-from dstok.unicode.sets import property_set, white_space
+from dstok.formats.tiktoken import ENCODINGS, MAX_TOKEN, describe_tiktoken, ranked_merges, read_ranks, write_ranks
+from dstok.regex.fancy_regex import translate
+from dstok.unicode.properties import binary_properties, binary_property, property_set, script, scripts, white_space
 
 REAL = ("r50k_base", "p50k_base", "cl100k_base", "o200k_base")
 BYTES = {bytes([byte]): byte for byte in range(256)}

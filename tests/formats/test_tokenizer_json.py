@@ -28,12 +28,12 @@ from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, spelling
+from dstok.formats.components import MAX_DEPTH
 from dstok.formats.description import ModelDescription
-from dstok.formats.steps import MAX_DEPTH
 from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
-from dstok.formats.tokens import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, spelling
-from dstok.pattern.cascade import Program, Split, compile_splits
-from dstok.text.normalizers import make_normalizer
+from dstok.normalizers import make_normalizer
+from dstok.regex.cascade import Program, Split, compile_splits
 
 TEXTS = ("", "abc ab abab", "  12345\n\ta.c-b", "é 漢字 \U0001f600", "x^$\\y*(a)[b]{c}", "it's Ab1c  ")
 

@@ -112,7 +112,7 @@ FILE: dict[str, Any] = {
 
 
 def small_file() -> str:
-    from dstok.formats.tokens import BYTE_TO_CHAR
+    from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 
     vocab = {char: i for i, char in enumerate(BYTE_TO_CHAR)}
     return json.dumps(FILE | {"model": {"type": "BPE", "vocab": vocab, "merges": []}})

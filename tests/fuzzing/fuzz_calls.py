@@ -16,7 +16,7 @@ from typing import Any
 from fuzz_subjects import Subject
 
 import dstok
-from dstok.calls.sure_starts import start_before
+from dstok.methods.budget import start_before
 
 SHORT = 90  # characters of a text that is cut everywhere
 PLACES, PLACES_OF_LONG = 12, 3  # of a longer one, of a very long one

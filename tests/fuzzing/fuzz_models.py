@@ -22,7 +22,7 @@ from small_models import Merge, added_token, model_json
 
 import dstok
 from dstok.errors import DstokError
-from dstok.formats.tokens import spelling
+from dstok.formats.byte_alphabet import spelling
 
 PATTERNS = (r"\s+|\w+|[^\s\w]+", r"\s?\w+|\s+|[^\s\w]+", None, [r"\p{N}{1,3}", r"\s+(?!\S)|\s+"], r"[^a]?\p{L}+|.|\n")
 CHARACTERS = ("a", "b", "A", " ", "\n", "1", "\u00e9", "\u0301", "e", "\u0323", "\u4e2d", "\u6587", "\uff21", "\u212b", "\uac00", "\u1100", "\u1161",

@@ -1,6 +1,6 @@
 r"""Models whose pattern is a family's with other sets, so that the mask kernel is asked to stand for it.
 
-In: a random.Random. Out: a `Subject`: the steps of a family that the kernel has rules for (dstok/tables/kernels.py), in
+In: a random.Random. Out: a `Subject`: the steps of a family that the kernel has rules for (dstok/compiled/kernel_selection.py), in
 which characters of one to four bytes have moved from class to class, or all classes hold a few characters each; with a
 small vocabulary whose merges show where pieces end. The patterns are written out, and read by dstok and upstream alike: how they were made proves nothing.
 """
@@ -19,12 +19,12 @@ from small_models import Merge, model_json
 from upstream import families, model_splits
 
 import dstok
+from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.errors import DstokError
-from dstok.pattern.ast import Alternate, Chars, Concat, Look, Node, Repeat, character_sets
-from dstok.pattern.cascade import Program, compile_splits
-from dstok.pattern.syntax import parse
-from dstok.tables.kernels import NONE, find_kernel
-from dstok.unicode.sets import CodePointSet, general_category
+from dstok.regex.ast import Alternate, Chars, Concat, Look, Node, Repeat, character_sets
+from dstok.regex.cascade import Program, compile_splits
+from dstok.regex.parser import parse
+from dstok.unicode.properties import CodePointSet, general_category
 
 Classes = list[CodePointSet]
 LIKED = "\0\t\n\v\r !'/0179AELRSTVZaelrstvz~\x7f\x80\x85\xa0\xa1\xb2\u0301\u0661\u017f\u2003\u2028\u3000\u3042\u30fb\u3400\u4e2d\uac00\ufeff\U0001d400\U0001f600\U000e0020\U000e0100\U0010ffff"

@@ -21,9 +21,9 @@ from kept import kept
 from real_models import level, real, real_json
 
 import dstok
+from dstok.compiled.character_matrix import CLASSES
+from dstok.compiled.tables import Tables
 from dstok.core.find._finder import ASCII_CLASSES
-from dstok.tables.character_matrix import CLASSES
-from dstok.tables.flat import Tables
 
 Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
 KEPT = 500  # texts whose ids a subject keeps
@@ -133,8 +133,7 @@ def ids_by(theirs: tokenizers.Tokenizer) -> Callable[[str], list[int]]:
 def _o200k() -> tuple[dstok.Tokenizer, Callable[[str], list[int]]]:
     import tiktoken
 
-    from dstok.formats.tiktoken import read_ranks
-    from dstok.formats.tiktoken_encodings import ENCODINGS
+    from dstok.formats.tiktoken import ENCODINGS, read_ranks
 
     ranks, known = read_ranks(rank_file("o200k_base")), ENCODINGS["o200k_base"]
     theirs = tiktoken.Encoding("o200k", pat_str=known.pattern, mergeable_ranks=ranks, special_tokens=dict(known.special_tokens))

@@ -19,7 +19,7 @@ from typing import Any
 from shared_data import CORPORA, shared
 
 from dstok.core.merge._pieces import cuttable_ranges
-from dstok.unicode.sets import CodePointSet
+from dstok.unicode.properties import CodePointSet
 
 KEPT = 4_000_000  # characters of each corpus
 BORDERS = (16, 63, 64, 126, 128, 256)  # bytes of lanes, blocks, of texts that are copied

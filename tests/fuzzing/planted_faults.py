@@ -48,15 +48,15 @@ FAULTS = {
         "dstok/core/split/_rules.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
         "(last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));", ("patterns",)),
     "ASCII character of another class": Fault(
-        "dstok/tables/kernels.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
+        "dstok/compiled/kernel_selection.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
         ("patterns",)),
     "wide character of a single class": Fault(
-        "dstok/tables/kernels.py", "while (difference := find_difference(rules, marked, classes, kinds)) is not None:",
+        "dstok/compiled/kernel_selection.py", "while (difference := find_difference(rules, marked, classes, kinds)) is not None:",
         "while (difference := None) is not None:", ("patterns",)),
     "state lost between blocks": Fault(
         "dstok/core/split/_rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
     "shared id has the added text": Fault(
-        "dstok/text/added_tokens.py", "decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()",
+        "dstok/added_tokens.py", "decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()",
         "text.encode()", ("models",)),
     "exception swallowed": Fault(
         "dstok/core/run/_encode.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
@@ -64,7 +64,7 @@ FAULTS = {
         "                    encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n"
         "                except BaseException:\n                    pass\n", ("models",)),
     "copies share their state": Fault(
-        "dstok/base/copies.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
+        "dstok/_util/objects.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
 }
 STRIPS, V3 = "dstok/core/merge/_strips_avx2.h", ("deepseek-v3",)
 OF_PROVE = {

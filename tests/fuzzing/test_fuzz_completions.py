@@ -7,7 +7,7 @@ import re
 import fuzz_completions
 import pytest
 
-from dstok.chat.until import Delimiters, Found, TextBuffer
+from dstok.chat.answers import Delimiters, Found, TextBuffer
 
 PASSING = TextBuffer.passing
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from upstream import model_splits
 
-from dstok.pattern.automaton import DEAD, START
-from dstok.pattern.cascade import compile_splits
-from dstok.pattern.marked import FINAL, Marked
+from dstok.regex.automaton import DEAD, START
+from dstok.regex.cascade import compile_splits
+from dstok.regex.marked_language import FINAL, Marked
 
 States = frozenset[int]
 FAMILIES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base", "deepseek-coder-33b-base",

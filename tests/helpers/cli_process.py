@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dstok.formats.tokens import BYTE_TO_CHAR
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 
 USER = "<｜User｜>"
 TEXT = f"Hello wörld, 12345!\r\n\r\n 东京 \U0001f999\u20c1\x00 don't{USER}  x \t\n".encode()

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from dstok.chat.dsml import Dialect
-from dstok.chat.parsing import DIALECTS, NAMED
-from dstok.chat.tool_tokens import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
+from dstok.chat.parse import DIALECTS, NAMED
+from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
+from dstok.chat.v3_2 import Dialect
 
 EOS = "<｜end▁of▁sentence｜>"
 FENCE = "\n```json\n"

@@ -16,10 +16,9 @@ from typing import Any
 from training_cases import rows_of
 
 from dstok.errors import ArgumentError
-from dstok.formats.tokens import BYTE_TO_CHAR
-from dstok.vocabularies.forecast import Forecast
-from dstok.vocabularies.learning import learn
-from dstok.vocabularies.trainer import BpeTrainer
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
+from dstok.training.learn import Forecast, learn
+from dstok.training.trainer import BpeTrainer
 
 PYTHON = 1 << 20  # bytes of Python's own objects that come and go
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sentencepiece_bytes import SMALL
 
-from dstok.formats.tokens import BYTE_TO_CHAR
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 
 
 @dataclass(frozen=True)

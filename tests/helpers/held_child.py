@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 
 import dstok
-from dstok.splitting.streams import SplitStream
+from dstok.pretokenizer.batches import SplitStream
 
 SIZE = 16 << 20
 LINE = "It is a word, and 'é' another one: " + "blank " * 600 + "\n"

@@ -11,9 +11,9 @@ from typing import Any
 
 from images import Parts
 
+from dstok.compiled.kernel_selection import KINDS, NONE, NUMBER, RARE, V3
+from dstok.compiled.tables import TABLES_FORMAT
 from dstok.formats.description import NormalizerStep
-from dstok.tables.flat import TABLES_FORMAT
-from dstok.tables.kernels import KINDS, NONE, NUMBER, RARE, V3
 
 ROW = 256
 Change = Callable[[Parts], Any]

@@ -18,8 +18,8 @@ from small_models import added_token, model_json
 from tokenizer_json_cases import READ, changed
 
 import dstok
+from dstok.compiled.image_file import open_image, write_image
 from dstok.inspection.explain import explain
-from dstok.tables.image.file import open_image, write_image
 
 MERGES = [(b"1", b"2"), (b" ", b"a"), (b"a", b"b"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:])]
 ADDED = [added_token("<s>", special=True), added_token("<w>", single_word=True, normalized=True),

@@ -13,7 +13,7 @@ from itertools import product
 
 from upstream import model_splits
 
-from dstok.pattern.split import Split
+from dstok.regex.ast import Split
 
 FAMILIES = ["deepseek-v3", "qwen-2.5", "qwen-3.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base",
             "deepseek-coder-33b-base", "tekken"]

@@ -19,7 +19,7 @@ from typing import Any
 
 from judges import judge
 
-from dstok.formats.tokens import BYTE_TO_CHAR
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 
 NEWER = "1.0.0rc3"
 NAME = f"tokenizers-{NEWER}"

@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from dstok.files.inputs import open_source
+from dstok.io.text_files import open_source
 
 
 def unpacked(path: str) -> int:

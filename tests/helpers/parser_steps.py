@@ -1,7 +1,7 @@
 """How many steps a parser takes for a completion: characters that it looks at or copies, and calls of functions.
 
 In: a completion in parts, or one that grows. Out: its steps, or an AssertionError. Invariant: a text that a parser reads
-is a `Counted`, and each search of `dstok.chat.until` counts up to the end of what it finds. A text that costs a
+is a `Counted`, and each search of `dstok.chat.answers` counts up to the end of what it finds. A text that costs a
 step more for each character costs twice as many steps more from the second length to the third as from the first to the
 second; where time is quadratic, four times as many. Up to three times are allowed, since text that holds no beginning of
 a delimiter costs less, and where parts are cut decides how much of it there is.
@@ -19,8 +19,10 @@ from completions import Growing
 from counted_text import Counted, Steps
 
 from dstok import chat
-from dstok.chat import answers, dsml_lenient, dsml_strict
-from dstok.chat.until import Delimiters, Found, TextBuffer
+from dstok.chat import answers
+from dstok.chat import parse_dsml as dsml_lenient
+from dstok.chat import parse_dsml as dsml_strict
+from dstok.chat.answers import Delimiters, Found, TextBuffer
 
 __all__ = ["WAYS", "assert_linear", "assert_linear_in_text", "steps_of"]
 

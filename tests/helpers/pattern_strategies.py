@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from dstok.pattern.alphabet import Alphabet
-from dstok.pattern.automaton import DFA, NO_TAG, START
-from dstok.pattern.cascade import Split, compile_splits
+from dstok.regex.alphabet import Alphabet
+from dstok.regex.automaton import DFA, NO_TAG, START
+from dstok.regex.cascade import Split, compile_splits
 
 _ONCE = ("", "?", "??")
 _OFTEN = ("*", "+", "*?", "+?", "{2}", "{,2}", "{1,2}", "{2,}", "{1,3}?", "{2,}?")

@@ -20,14 +20,15 @@ from typing import Any
 from real_models import V3 as TOK
 from real_models import real_json
 
+from dstok.compiled.kernel_selection import find_kernel
+from dstok.compiled.tables import Tables
+from dstok.conformance.unicode_changes import moved
 from dstok.core.split._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.pattern.cascade import Split, compile_pattern, compile_splits
-from dstok.tables.flat import Tables
-from dstok.tables.kernels import find_kernel
-from dstok.testing.unicode_changes import moved
+from dstok.regex.cascade import Split, compile_pattern, compile_splits
 from dstok.tokenizer import Tokenizer
-from dstok.unicode import category_of, sets
+from dstok.unicode import category_of
+from dstok.unicode import properties as sets
 
 SPLITS = TOK.inspect().automaton.splits
 

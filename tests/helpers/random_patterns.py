@@ -19,7 +19,7 @@ from regex_patterns import judge_of_matches, matches_by
 from upstream import pieces_by, upstream_splitter
 
 from dstok import DstokError, PatternError, Split, Splitter
-from dstok.testing.patterns import LETTERS, split_steps
+from dstok.conformance.strategies import LETTERS, split_steps
 
 TEXTS = 100  # for each pattern: they cost little beside it
 

@@ -18,8 +18,8 @@ from kept import kept
 from shares import seeds
 
 import dstok
+from dstok.conformance.automaton_guide import built_in
 from dstok.core.simd import _level
-from dstok.testing.guide import built_in
 
 V3 = built_in("deepseek-v3")  # one for most tests: each has workspaces of its own, 20 MB for each thread, and a guide
 BUILT_IN = dstok.models()

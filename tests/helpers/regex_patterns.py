@@ -11,7 +11,7 @@ from typing import Any
 
 import regex
 
-from dstok.pattern.ast import (
+from dstok.regex.ast import (
     Alternate,
     Around,
     Atomic,
@@ -25,8 +25,8 @@ from dstok.pattern.ast import (
     is_nullable,
     nodes,
 )
-from dstok.pattern.syntax import parse_groups
-from dstok.unicode.sets import CodePointSet
+from dstok.regex.parser import parse_groups
+from dstok.unicode.properties import CodePointSet
 
 START, END = r"|\A", r"|\Z"
 

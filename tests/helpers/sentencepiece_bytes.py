@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from dstok.formats.pieces import BYTE, CONTROL, NORMAL, UNKNOWN, Piece
+from dstok.formats.sentencepiece import BYTE, CONTROL, NORMAL, UNKNOWN, Piece
 
 SMALL = (
     Piece("<unk>", 0, UNKNOWN), Piece("<s>", 0, CONTROL), Piece("</s>", 0, CONTROL),

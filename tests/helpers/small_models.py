@@ -10,10 +10,10 @@ from typing import Any
 import tokenizers
 
 import dstok
+from dstok.compiled.build import build_tables
+from dstok.compiled.tables import Tables
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR, spelling
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.formats.tokens import BYTE_TO_CHAR, spelling
-from dstok.tables.build import build_tables
-from dstok.tables.flat import Tables
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 Merge = tuple[bytes, bytes]

@@ -19,9 +19,9 @@ from tokenizers import Tokenizer
 from upstream import upstream_splitter
 
 from dstok import Split, Splitter
-from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.pattern.automaton import DEAD, START
-from dstok.splitting.presets import preset_names, presets
+from dstok.formats.tiktoken import ENCODINGS
+from dstok.pretokenizer.sources import preset_names, presets
+from dstok.regex.automaton import DEAD, START
 
 Pieces = Callable[[str], list[str]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from real_models import V3 as TOK
 
-from dstok.testing import strategies
-from dstok.testing.guide import guide_of
+from dstok.conformance import strategies
+from dstok.conformance.automaton_guide import guide_of
 
 GUIDE = guide_of(TOK)
 CONTENTS = list(TOK.special_tokens)
@@ -17,4 +17,4 @@ characters = strategies.characters(TOK)
 special_texts = strategies.special_texts(TOK)
 special_parts = strategies.special_parts(TOK)
 fragments = strategies.fragments(TOK)
-texts = strategies.texts(TOK)
+texts = strategies.texts_strategies(TOK)

@@ -11,7 +11,7 @@ from typing import Any
 
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.tokens import BYTE_TO_CHAR
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 
 BROKEN, UNSUPPORTED = TokenizerFileError, UnsupportedError
 

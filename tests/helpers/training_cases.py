@@ -17,8 +17,8 @@ from tokenizers import Tokenizer as Upstream
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from dstok import BpeTrainer
-from dstok.formats.tokens import decoded_bytes, spelling
-from dstok.vocabularies.learning import Learned, learn
+from dstok.formats.byte_alphabet import decoded_bytes, spelling
+from dstok.training.learn import Learned, learn
 
 Trained = tuple[dict[str, int], list[tuple[str, str]]]
 LETTERS = "abcdefghij"

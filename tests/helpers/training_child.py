@@ -12,8 +12,8 @@ from array import array
 from hashlib import sha256
 from itertools import accumulate
 
-from dstok.vocabularies.learning import Rows, learn
-from dstok.vocabularies.trainer import BpeTrainer
+from dstok.training.learn import Rows, learn
+from dstok.training.trainer import BpeTrainer
 
 LIMITS = (1, 3, 6, 8, 10, 12, 14, 17, 20, 24, 32, 256)  # MB more than the process has
 

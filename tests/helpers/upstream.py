@@ -16,9 +16,9 @@ from typing import Any
 from tokenizers import Regex
 from tokenizers import pre_tokenizers as upstream
 
-from dstok.formats.tiktoken_encodings import ENCODINGS
-from dstok.pattern.cascade import Split
-from dstok.pattern.fancy_regex import translate
+from dstok.formats.tiktoken import ENCODINGS
+from dstok.regex.cascade import Split
+from dstok.regex.fancy_regex import translate
 
 # By name: tiktoken's encodings; tekken, Mistral Nemo's, which is o200k's without suffixes and with single digits.
 PATTERNS = {name: encoding.pattern for name, encoding in ENCODINGS.items()}

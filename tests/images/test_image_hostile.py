@@ -21,12 +21,12 @@ from shares import chance_of_today, seeds
 from small_models import added_token, model_json
 
 import dstok
+from dstok.compiled import image_file as file
+from dstok.compiled.image_file import open_image
+from dstok.compiled.kernel_selection import KINDS, V3
 from dstok.core.merge._pieces import JOINED_BYTES
 from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
 from dstok.inspection.explain import explain
-from dstok.tables.image import file
-from dstok.tables.image.file import open_image
-from dstok.tables.kernels import KINDS, V3
 
 
 @pytest.fixture(scope="module")

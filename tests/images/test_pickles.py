@@ -17,10 +17,10 @@ from images import MODELS, TEXTS, TODAY, Parts, assert_same
 from small_models import added_token, model_json
 
 import dstok
+from dstok.compiled.image import image_of
+from dstok.compiled.image_file import image_bytes
 from dstok.errors import PickleError
-from dstok.pickles import PICKLE_FORMAT, restored
-from dstok.tables.image.file import image_bytes
-from dstok.tables.image.parts import image_of
+from dstok.pickling import PICKLE_FORMAT, restored
 
 SMALL = model_json([(b"a", b"b"), (b"ab", b"a")], [added_token("<x>", lstrip=True, special=True)])
 
@@ -207,7 +207,7 @@ def test_the_settings_are_kept(image: Path) -> None:
         again = pickle.loads(pickle.dumps(other))
         assert (reduced(tok)[0], reduced(other)[0]) == ("built-in" if framed else "file", "image")
         assert again.config == config != tok.config and again.fingerprint == tok.fingerprint
-        assert dstok.rows.encode_pair(again, "a", "b").ids.tolist() == dstok.rows.encode_pair(other, "a", "b").ids.tolist()
+        assert dstok.padding.encode_pair(again, "a", "b").ids.tolist() == dstok.padding.encode_pair(other, "a", "b").ids.tolist()
 
 
 # Elsewhere

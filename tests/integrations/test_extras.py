@@ -30,11 +30,11 @@ def test_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str, package: st
 
 @pytest.mark.parametrize("name", ["conversations", "patterns", "strategies"])
 def test_testing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.delitem(sys.modules, f"dstok.testing.{name}", raising=False)
+    monkeypatch.delitem(sys.modules, f"dstok.conformance.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(ModuleNotFoundError) as raised:
-        import_module(f"dstok.testing.{name}")
-    assert str(raised.value) == f'dstok.testing.{name} needs hypothesis, found none: pip install "dstok[testing]"'
+        import_module(f"dstok.conformance.{name}")
+    assert str(raised.value) == f'dstok.conformance.{name} needs hypothesis, found none: pip install "dstok[testing]"'
 
 
 def test_gguf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,10 +29,9 @@ from tiktoken_ext import dstok_models
 
 import dstok
 from dstok.errors import UnsupportedError
-from dstok.formats.tiktoken_encodings import ENCODINGS
+from dstok.formats.tiktoken import ENCODINGS
 from dstok.integrations import tiktoken as facade
-from dstok.integrations.tiktoken import Encoding
-from dstok.integrations.tiktoken_patterns import V3_PATTERN, pattern_of
+from dstok.integrations.tiktoken import V3_PATTERN, Encoding, pattern_of
 
 CALLS = int(os.environ.get("DSTOK_CALLS", "2000"))
 

@@ -16,8 +16,8 @@ from shares import share
 from tokenizers import Tokenizer as Upstream
 
 from dstok import Tokenizer
-from dstok.calls.ends import Ends
 from dstok.errors import TextError, UnsupportedError
+from dstok.methods.budget import Ends
 
 TEXTS = st.text(st.sampled_from([*ALPHABET, *"   Ω\x00"]), max_size=40)
 CONTEXTS = ("{}", "a{}b", " {} ", "{0}{0}", "\n{}1", "中{}の")

@@ -11,12 +11,12 @@ from real_models import level, levels
 from small_models import model_json
 
 import dstok
+from dstok.compiled.tables import bare_bpe
 from dstok.core.find._tally import Tally, dict_of
 from dstok.core.merge._bpe import BPE
 from dstok.core.text._added import Matcher
 from dstok.errors import UnsupportedError
-from dstok.splitting.finders import make_finder
-from dstok.tables.objects import bare_bpe
+from dstok.pretokenizer.finders import make_finder
 
 WORD = (1 << 64) - 1
 FACTOR = 0x9E3779B97F4A7C15  # HASH_0 of core/text/_hash.h

@@ -24,9 +24,9 @@ from reference import DEEP
 from shares import share
 from small_models import both, model_json, upstream_ids
 
+from dstok.compiled.tables import make_bpe
 from dstok.core.find._pool import MAX_WORKSPACES
 from dstok.core.run._encode import Encoder
-from dstok.tables.objects import make_bpe
 
 BPE = make_bpe(TOK._tables)
 PROBES = KERNELS

@@ -27,7 +27,7 @@ from shared_data import CORPORA, corpus, wiki
 from upstream import pre_tokenizer
 
 import dstok
-from dstok.pattern.cascade import Program
+from dstok.regex.cascade import Program
 
 SIZE, STEP = 4096, 12  # characters of a document; every twelfth document of 12 MB
 CONTEXTS = ("{}", "a{}", "{}a", " {}", "{} ", "1{}1", "!{}", "{}\n")

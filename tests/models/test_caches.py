@@ -21,7 +21,8 @@ from small_models import model_json
 
 import dstok
 from dstok.errors import ArgumentError, ModelNotFoundError
-from dstok.models import hub, tiktoken_cache
+from dstok.models import caches as hub
+from dstok.models import caches as tiktoken_cache
 
 COMMIT, OLD = "a" * 40, "b" * 40
 FILES = {"tokenizer.json": model_json([(b"a", b"b")]), "tokenizer_config.json": json.dumps({"chat_template": "T"})}

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import dstok
 from dstok.cli.app import main
+from dstok.inspection.explain import paths
 from dstok.inspection.graph import automaton_dot, marked_dot
-from dstok.inspection.paths import paths
-from dstok.pattern.automaton import DEAD, NO_TAG, START
-from dstok.pattern.cascade import compile_splits
+from dstok.regex.automaton import DEAD, NO_TAG, START
+from dstok.regex.cascade import compile_splits
 
 TOK = dstok.load("deepseek-v3")
 PROGRAM = TOK.inspect().automaton

@@ -24,7 +24,7 @@ from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 
 import dstok
 from dstok.errors import ArgumentError, ModelNotFoundError, TokenizerFileError, UnsupportedError
-from dstok.formats.tiktoken_encodings import ENCODINGS, encoding_of_file
+from dstok.formats.tiktoken import ENCODINGS, encoding_of_file
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.loading import is_path
 from dstok.models.names import ALIASES, find, is_name

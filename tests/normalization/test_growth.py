@@ -17,7 +17,7 @@ from small_models import model_json
 
 import dstok
 from dstok.errors import UnsupportedError
-from dstok.text.normalizers import GROWTH, ROOM
+from dstok.normalizers import GROWTH, ROOM
 
 THOUSAND = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}
 BY_REGEX = {**THOUSAND, "pattern": {"Regex": "a"}}

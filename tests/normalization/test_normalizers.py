@@ -20,7 +20,7 @@ from dstok.core.text._forms import Form
 from dstok.core.text._normalize import Normalizer
 from dstok.errors import DstokError, PatternError, UnsupportedError
 from dstok.formats.description import NormalizerStep
-from dstok.text.normalizers import make_normalizer
+from dstok.normalizers import make_normalizer
 from dstok.unicode.normalization import FORMS, combining_classes, form_tables, lowercase, marks, unclean
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -248,7 +248,7 @@ def test_tables_of_a_form_are_checked_by_type() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_text_in_a_newer_form_is_in_the_older_one(form: str) -> None:
-    """`dstok verify` names the newer form by it (testing/hypotheses.py)."""
+    """`dstok verify` names the newer form by it (conformance/hypotheses.py)."""
     newer = make_normalizer((NormalizerStep(form, unicode_version="17.0"),), "16.0")
     rng, marks_of_both = random.Random(form), [*combining_classes("17.0"), *unclean("NFKD", "17.0"), 0x61, 0x915]
     assert newer is not None

@@ -28,7 +28,7 @@ def test_the_step_with_the_costly_part_is_named() -> None:
 
 
 def test_a_limit_without_a_costly_part_keeps_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dstok.pattern.work import LIMITS
+    from dstok.regex.compile_budget import LIMITS
 
     monkeypatch.setitem(LIMITS, "states from the right", 2)
     with pytest.raises(UnsupportedError, match="a pattern that needs more than 2 states from the right"):

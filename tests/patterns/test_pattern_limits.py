@@ -1,6 +1,6 @@
 """Hostile patterns end in a `DstokError` soon: no endless work, no RecursionError, no MemoryError.
 
-Nothing here is timed: dstok/pattern/work.py counts steps and cells. That these stand for seconds and megabytes is
+Nothing here is timed: dstok/regex/compile_budget.py counts steps and cells. That these stand for seconds and megabytes is
 tried in a child with little memory. Each of these patterns would take minutes, gigabytes or the stack without bounds.
 """
 
@@ -18,9 +18,12 @@ import pytest
 from shares import seeds
 from upstream import families
 
+from dstok.compiled import kernel_selection as kernels
 from dstok.core.check import _walk
 from dstok.errors import UnsupportedError
-from dstok.pattern.cascade import (
+from dstok.pretokenizer.finders import make_finder, make_tagger
+from dstok.pretokenizer.sources import preset_names, preset_splits
+from dstok.regex.cascade import (
     BEHAVIORS,
     MAX_CLASSES,
     MAX_STEPS,
@@ -29,11 +32,8 @@ from dstok.pattern.cascade import (
     compile_pattern,
     compile_splits,
 )
-from dstok.pattern.syntax import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
-from dstok.pattern.work import LIMITS, counted
-from dstok.splitting.finders import make_finder, make_tagger
-from dstok.splitting.presets import preset_names, preset_splits
-from dstok.tables import kernels
+from dstok.regex.compile_budget import LIMITS, counted
+from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 
 CHILD = Path(__file__).parents[1] / "helpers" / "pattern_child.py"
 

@@ -15,9 +15,9 @@ from reference import examples
 from upstream import pieces_by, upstream_splitter
 
 from dstok.errors import UnsupportedError
-from dstok.pattern.alphabet import Alphabet
-from dstok.pattern.automaton import DFA
-from dstok.pattern.cascade import Split, compile_pattern
+from dstok.regex.alphabet import Alphabet
+from dstok.regex.automaton import DFA
+from dstok.regex.cascade import Split, compile_pattern
 
 _FLAGS = regex.MULTILINE | regex.VERSION0  # upstream's $ is met before every newline
 

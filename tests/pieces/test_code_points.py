@@ -21,7 +21,7 @@ from text_strategies import GUIDE
 from upstream import model_splits, pre_tokenizer, upstream_splitter
 
 import dstok
-from dstok.testing import texts, verify
+from dstok.conformance import texts, verify
 
 CHECKS = ["class cover, k = 1", "class cover, k = 2", *(["code points in contexts", "all code points, joined"] if DEEP else [])]
 CONTEXTS = texts.contexts(GUIDE)

@@ -18,9 +18,9 @@ from small_models import model_json, upstream_ids
 from upstream import model_splits, pre_tokenizer
 
 import dstok
+from dstok.compiled.kernel_selection import classes_of, find_kernel, goes_on_from_cuts
 from dstok.core.simd._level import levels
-from dstok.pattern.cascade import compile_splits
-from dstok.tables.kernels import classes_of, find_kernel, goes_on_from_cuts
+from dstok.regex.cascade import compile_splits
 
 # Text in which something rare lies after safe cuts.
 TEXTS = {

@@ -11,9 +11,9 @@ from real_models import V3 as TOK
 from reference import DEEP
 from shares import chance_of_today, share
 
+from dstok.compiled.kernel_selection import NONE, V3, find_kernel
 from dstok.core.split._scan import Scanner, pack_edges
-from dstok.pattern.cascade import compile_splits
-from dstok.tables.kernels import NONE, V3, find_kernel
+from dstok.regex.cascade import compile_splits
 
 BLOCK = 64
 # One character a class, and a second where its width in bytes may matter.

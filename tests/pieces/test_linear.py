@@ -21,15 +21,15 @@ from shares import seeds
 from small_models import both, model_json, upstream_ids
 
 import dstok
+from dstok.conformance.naive import Cascade, alternatives_of
 from dstok.core.check._check import check_edges
 from dstok.core.run._encode import Encoder
 from dstok.core.split._scan import Scanner, pack_edges
 from dstok.errors import UnsupportedError
-from dstok.pattern.alphabet import Alphabet, build_alphabet
-from dstok.pattern.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
-from dstok.pattern.cascade import Split, compile_splits
-from dstok.testing.cascade import Cascade, alternatives_of
-from dstok.unicode.sets import CodePointSet
+from dstok.regex.alphabet import Alphabet, build_alphabet
+from dstok.regex.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
+from dstok.regex.cascade import Split, compile_splits
+from dstok.unicode.properties import CodePointSet
 
 BORDER = 64  # bytes between two borders, of automata with no more states
 HOSTILE = {

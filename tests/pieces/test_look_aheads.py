@@ -17,11 +17,11 @@ from small_models import model_json, upstream_ids
 from upstream import model_splits
 
 import dstok
+from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.core.run._span_pass import SpanPass
 from dstok.errors import UnsupportedError
-from dstok.pattern.cascade import Program, compile_splits
-from dstok.splitting.finders import make_finder
-from dstok.tables.kernels import NONE, find_kernel
+from dstok.pretokenizer.finders import make_finder
+from dstok.regex.cascade import Program, compile_splits
 
 PATTERNS, DAILY, TEXTS = 3006, 9, 40  # a third of a second each, most of it for the walk
 

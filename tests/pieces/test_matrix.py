@@ -18,14 +18,14 @@ from shares import chance_of_today, share
 from small_models import model_json
 
 import dstok
+from dstok.compiled.character_matrix import CLASSES, MATRIX_HEAD, character_matrix
+from dstok.compiled.tables import make_bpe
 from dstok.core.find._finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder
 from dstok.core.find._sure_start import sure_start
 from dstok.core.merge._pieces import cuttable_ranges, joined_bits
 from dstok.core.run._encode import Encoder
 from dstok.core.run._span_pass import SpanPass
 from dstok.core.simd._level import levels
-from dstok.tables.character_matrix import CLASSES, MATRIX_HEAD, character_matrix
-from dstok.tables.objects import make_bpe
 from dstok.unicode import category_of
 
 # All classes; characters of one to four bytes, cuttable and not.
@@ -230,7 +230,7 @@ def tables() -> tuple[object, int]:
 def test_in_an_encoder(name: str) -> None:
     """Short texts of ASCII have a path of their own; long ones are handed over in chunks."""
     made, size = tables()
-    assert isinstance(made, dstok.tables.flat.Tables)
+    assert isinstance(made, dstok.compiled.tables.Tables)
     chance = chance_of_today(name)
     for _ in range(8):
         own = random_model(chance)

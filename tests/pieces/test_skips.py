@@ -11,7 +11,7 @@ from shares import seeds
 
 import dstok
 from dstok.core.split._scan import Scanner, pack_edges
-from dstok.pattern.cascade import Program
+from dstok.regex.cascade import Program
 
 PATTERNS = [r"[^,\n]+", r"[#@]\w+", r'"(?:[^"\\\n]|\\.)*"', r"https?://\S+", r"\p{Han}+|[a-z]+|[^\p{Han}a-z]", r"[^é]*é", r"[\x00-\x7e]+",
             r"[^\x00-\x7e]+", r"a+b|a", r"(?:[^.!?]|[.!?](?=\S))*+[.!?]+\s*", r"\b(?:aa|zz)\b", r"[^a]*+(?!z)|a"]

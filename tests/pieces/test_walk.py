@@ -1,4 +1,4 @@
-"""The walk over the product of rules and automaton (core/check/_walk.pyx, dstok/tables/kernels.py): it finds no difference where rules
+"""The walk over the product of rules and automaton (core/check/_walk.pyx, dstok/compiled/kernel_selection.py): it finds no difference where rules
 are used, and one wherever rules or automaton are changed."""
 
 from __future__ import annotations
@@ -22,11 +22,8 @@ from reference import DEEP
 from shares import seeds, share
 from upstream import model_splits
 
-import dstok.tables.kernels
-from dstok.core.check._walk import TooLargeError
-from dstok.pattern.cascade import Program, Split, compile_splits
-from dstok.pattern.marked import Marked
-from dstok.tables.kernels import (
+import dstok.compiled.kernel_selection
+from dstok.compiled.kernel_selection import (
     CASED,
     CASELESS,
     CL100K,
@@ -48,6 +45,9 @@ from dstok.tables.kernels import (
     find_difference,
     find_kernel,
 )
+from dstok.core.check._walk import TooLargeError
+from dstok.regex.cascade import Program, Split, compile_splits
+from dstok.regex.marked_language import Marked
 from dstok.unicode import category_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
@@ -135,7 +135,7 @@ def test_long_blocks(name: str) -> None:
 
 
 def difference_in(few: Sequence[Symbol], rules: int, kept: Marked, size: int) -> object:
-    return dstok.tables.kernels._difference(rules, kept, list(few), (), size, size)
+    return dstok.compiled.kernel_selection._difference(rules, kept, list(few), (), size, size)
 
 
 SAME = {

@@ -14,8 +14,8 @@ from small_models import both, model_json, upstream_ids
 from upstream import families
 
 import dstok
-from dstok.pattern.cascade import Program, Split, compile_splits
-from dstok.pattern.windows import DROPPED, EDGE, NO, UNKNOWN, YES
+from dstok.regex.cascade import Program, Split, compile_splits
+from dstok.regex.windows import DROPPED, EDGE, NO, UNKNOWN, YES
 
 AROUND = ["", "'", "a", " ", "\n", "é", "漢", "1"]
 WIDE = ["'", "a", "1", " ", "\n", "!", "ſ", "é", "漢", "٣", "\u3000", "\u0301", "🦙"]

@@ -19,10 +19,10 @@ from small_models import model_json
 from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 
 import dstok
+from dstok.compiled import kernel_selection as kernels
+from dstok.compiled.kernel_selection import CASED, CL100K, CODER, GPT2, LLM, ONES, TEKKEN, THREES, V3, find_kernel
+from dstok.compiled.tables import make_bpe, make_encoder
 from dstok.core.run._encode import Encoder
-from dstok.tables import kernels
-from dstok.tables.kernels import CASED, CL100K, CODER, GPT2, LLM, ONES, TEKKEN, THREES, V3, find_kernel
-from dstok.tables.objects import make_bpe, make_encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
 SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"

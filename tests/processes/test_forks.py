@@ -18,7 +18,7 @@ from faulty import faulty
 from small_models import added_token, model_json
 
 import dstok
-from dstok.base.late import LateModule
+from dstok._util.imports import LateModule
 from dstok.core.find._pool import MAX_WORKSPACES, Contest
 
 TEXT = "Some words, 12345 中文 and <｜User｜> é.\n" * 20

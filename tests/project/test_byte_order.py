@@ -15,14 +15,14 @@ try:
     {statement}
 except ImportError as error:
     print(type(error).__name__, error)
-loaded = [name for name in sys.modules if name.startswith("dstok.core.") or name == "dstok.tables.build"]
+loaded = [name for name in sys.modules if name.startswith("dstok.core.") or name == "dstok.compiled.build"]
 print(len(loaded))
 """
 
 
 @pytest.mark.parametrize("statement", [
-    "import dstok", "from dstok import Tokenizer", "import dstok.core.run._encode", "from dstok.tables.image import file",
-    "import dstok.testing", "from dstok.cli.app import main"])
+    "import dstok", "from dstok import Tokenizer", "import dstok.core.run._encode", "from dstok.compiled.image import file",
+    "import dstok.conformance", "from dstok.cli.app import main"])
 def test_refused(statement: str) -> None:
     def run(order: str, largest: int = sys.maxsize) -> list[str]:
         command = [sys.executable, "-c", CHILD.format(order=order, largest=largest, statement=statement)]

@@ -15,7 +15,7 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(dstok.__path__, "dstok.")
 
 
 def test_all_modules_are_found() -> None:
-    assert {"dstok.tokenizer", "dstok.pattern.cascade", "dstok.unicode.sets", "dstok.models"} <= set(MODULES)
+    assert {"dstok.tokenizer", "dstok.regex.cascade", "dstok.unicode.properties", "dstok.models"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", ["dstok", *MODULES])

@@ -71,7 +71,7 @@ def split(text: str, suffix: str) -> tuple[str, str]:
 
 @cache
 def files() -> frozenset[str]:
-    """Every end of the path of every file: `tables/kernels.py` and `kernels.py`."""
+    """Every end of the path of every file: `compiled/kernel_selection.py` and `kernels.py`."""
     paths = [path.relative_to(CHECKOUT) for folder in FOLDERS for path in (CHECKOUT / folder).rglob("*.*")]
     paths += [path.relative_to(CHECKOUT) for path in CHECKOUT.glob("*.*")]
     return frozenset("/".join(path.parts[i:]) for path in paths for i in range(len(path.parts)))

@@ -14,7 +14,7 @@ import pytest
 from core_sources import CORE, sources
 
 import dstok
-from dstok.base import platform
+from dstok._util import files as platform
 
 COMPILER = shutil.which("gcc") or shutil.which("clang")
 AVX2 = "avx2 bmi bmi2 lzcnt popcnt"

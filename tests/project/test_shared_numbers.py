@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dstok.compiled import build as byte_pairs
+from dstok.compiled import image as checks
+from dstok.compiled import kernel_selection as kernels
 from dstok.core.check._check import shared_numbers
 from dstok.core.merge._pieces import cuttable_ranges
-from dstok.pattern import automaton, marked, windows
-from dstok.tables import byte_pairs, kernels
-from dstok.tables.image import checks
+from dstok.regex import automaton, windows
+from dstok.regex import marked_language as marked
 from dstok.unicode import normalization
 
 

@@ -24,9 +24,7 @@ assert main(["count", sys.argv[1]]) == 0
 """
 TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
-    "dstok", "dstok.errors", "dstok.from_files", "dstok.loading", "dstok.tokenizer",
-    "dstok.base", "dstok.base.ids", "dstok.base.arguments", "dstok.base.late", "dstok.base.lazy", "dstok.base.paths",
-    "dstok.base.platform", "dstok.base.texts",
+    "dstok", "dstok.errors", "dstok.tokenizer", "dstok.loading", "dstok._util", "dstok._util.arguments", "dstok._util.imports", "dstok._util.objects", "dstok._util.files",
     "dstok.core", "dstok.core._shared",
     "dstok.core.find", "dstok.core.find._finder", "dstok.core.find._id_sink", "dstok.core.find._pool",
     "dstok.core.find._sink", "dstok.core.find._workspace",
@@ -38,14 +36,13 @@ OWN = {
     "dstok.core.split", "dstok.core.split._scan",
     "dstok.core.text", "dstok.core.text._added", "dstok.core.text._forms", "dstok.core.text._normalize",
     "dstok.core.text._policy", "dstok.core.text._utf8",
-    "dstok.formats", "dstok.formats.added_token", "dstok.formats.columns",
+    "dstok.formats", "dstok.formats.description", "dstok.compiled.image",
     "dstok.models", "dstok.models.names",
-    "dstok.tables", "dstok.tables.flat", "dstok.tables.image", "dstok.tables.image.file", "dstok.tables.objects", "dstok.text", "dstok.text.added_tokens",
+    "dstok.compiled", "dstok.compiled.tables", "dstok.compiled.image_file", "dstok.added_tokens",
 }
 OF_COUNT = {
-    "dstok.base.copies", "dstok.base.faults", "dstok.calls", "dstok.calls.parts", "dstok.calls.streams",
-    "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.count", "dstok.cli.errors", "dstok.cli.models",
-    "dstok.cli.progress", "dstok.files", "dstok.files.packed", "dstok.files.inputs", "dstok.files.outputs",
+    "dstok._util.objects", "dstok._util.files", "dstok.methods", "dstok.methods.incremental", "dstok.methods.streams",
+    "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.encode", "dstok.cli.errors", "dstok.cli.output", "dstok.io", "dstok.io.text_files", "dstok.io.id_files",
 }
 SLOW = {  # of others; where Python itself or its environment has imported one already, it costs nothing
     "ast", "asyncio", "copy", "ctypes", "dataclasses", "dis", "email", "gzip", "hashlib", "importlib.metadata",
@@ -88,7 +85,7 @@ import dstok
 assert dir(dstok) == sorted({*dstok.__all__, "arrow", "chat", "corpus", "unicode"})
 for name in dir(dstok):
     getattr(dstok, name)
-late = [name for name, value in vars(dstok.Tokenizer).items() if type(value).__module__ == "dstok.base.late"]
+late = [name for name, value in vars(dstok.Tokenizer).items() if type(value).__module__ == "dstok._util.imports"]
 assert len(late) > 20, late
 for name in late:
     method = getattr(dstok.Tokenizer, name)
@@ -112,7 +109,8 @@ except dstok.DstokError as error:
 
 
 def test_late_methods_are_those_of_their_modules() -> None:
-    from dstok.calls import batches, decoding
+    from dstok.methods import batch as batches
+    from dstok.methods import decoding
     from dstok.models import built_in
 
     assert dstok.Tokenizer.encode_batch is batches.encode_batch

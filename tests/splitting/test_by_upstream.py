@@ -30,7 +30,7 @@ from splitter_cases import (
 )
 
 from dstok import Splitter
-from dstok.splitting.presets import presets
+from dstok.pretokenizer.sources import presets
 
 LETTERS = "aAb1 \n\r\t'sSdDlLſ中かé\u0301\u00a0²!.,$/~😀()|٣\u2028"
 DOCUMENT = 4096  # characters

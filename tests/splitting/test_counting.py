@@ -14,7 +14,7 @@ from reference import examples
 import dstok
 from dstok import Splitter
 from dstok.errors import ArgumentError
-from dstok.splitting.counting import PieceCounts
+from dstok.pretokenizer.batches import PieceCounts
 
 WORDS = Splitter(r"[^ ]+")
 BOTH_SIDES = Splitter([r"\s+", r"\w+(?!\w)x?"])

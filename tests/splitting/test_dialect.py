@@ -14,7 +14,7 @@ from reference import examples
 from upstream import upstream_pieces
 
 from dstok import DstokError, PatternError, Split, Splitter, UnsupportedError
-from dstok.testing.patterns import split_steps, texts
+from dstok.conformance.strategies import split_steps, texts
 
 CASES = tomllib.loads(Path(__file__).with_name("dialect.toml").read_text(encoding="utf-8"))["case"]
 
@@ -70,7 +70,7 @@ def test_both_sides_and_one_side_agree_on_what_both_can_read() -> None:
 
 
 def test_a_tokenizer_refuses_what_needs_both_sides() -> None:
-    from dstok.pattern.cascade import compile_splits
+    from dstok.regex.cascade import compile_splits
 
     with pytest.raises(DstokError, match=r"cannot be restarted|more than two ends"):
         compile_splits([Split(r"(?<=a)b+c?")])

@@ -17,12 +17,11 @@ from regex_patterns import judge_of_matches, matches_by
 from upstream import upstream_pieces
 
 from dstok import DstokError, Split, Splitter, TextError, UnsupportedError
+from dstok.conformance.strategies import patterns, texts
 from dstok.errors import ArgumentError, GroupError, PickleError
-from dstok.pattern.ast import is_nullable
-from dstok.pattern.syntax import parse
-from dstok.splitting.matches import Match
-from dstok.splitting.matching import Matching
-from dstok.testing.patterns import patterns, texts
+from dstok.pretokenizer.re_api import Match, Matching
+from dstok.regex.ast import is_nullable
+from dstok.regex.parser import parse
 
 
 def both(pattern: str) -> tuple[Splitter, Any]:

@@ -19,9 +19,9 @@ from upstream import pre_tokenizer, upstream_pieces
 
 import dstok
 from dstok import Split, Splitter
-from dstok.pattern.split import BEHAVIORS
-from dstok.splitting import saved
-from dstok.splitting.presets import preset_names, presets
+from dstok.pretokenizer import sources as saved
+from dstok.pretokenizer.sources import preset_names, presets
+from dstok.regex.ast import BEHAVIORS
 
 TEXT = "Hello wörld 12345 it's  中文かな\r\n\n x!? 'S ǅa\u0301\u00a0\u2003 ²½٣ $a\t\t.\n  \n"
 LETTERS = "aAb1 \n\r\t'sS中かé\u0301\u00a0²!.,$/😀"

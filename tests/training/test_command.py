@@ -16,9 +16,8 @@ import dstok
 from dstok import BpeTrainer, Tokenizer
 from dstok.cli.app import main
 from dstok.cli.train import memory_size
-from dstok.corpus import counting
-from dstok.counts.file import CountsFile
-from dstok.counts.merging import merge_counts
+from dstok.counts import CountsFile, merge_counts
+from dstok.training import corpus_counts as counting
 
 DONE, DIFFERENT, BAD, FAULT = 0, 1, 2, 70
 LIKE = ["--like", "gpt-2", "--workers", "1"]  # a process of its own takes half a second
@@ -269,7 +268,7 @@ def test_two_at_once(words: list[str], inputs: Path, monkeypatch: pytest.MonkeyP
 def test_a_changed_input(changed: str, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Between a stop and the next start."""
     with monkeypatch.context() as stopped:
-        stopped.setattr("dstok.training.from_counts.trained_in", lambda *_: 1 // 0)
+        stopped.setattr("dstok.training.train.trained_in", lambda *_: 1 // 0)
         run("data", *SETTINGS, "--out", "tok", code=FAULT)
     path = inputs / "sub" / "0.txt"
     if changed == "size":

@@ -1,4 +1,4 @@
-"""`dstok.corpus.count`: all kinds of inputs, both engines' way, and kills give the counts of the texts."""
+"""`dstok.training.count`: all kinds of inputs, both engines' way, and kills give the counts of the texts."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ import pyarrow.parquet
 import pytest
 
 import dstok.corpus
+import dstok.training
 from dstok.cli.app import main
 from dstok.corpus.plan import Shard
 from dstok.errors import ArgumentError, FileError
@@ -43,7 +44,7 @@ def expected(texts: Sequence[str] = TEXTS) -> bytes:
 
 
 def counted(inputs: Any = "in", **options: Any) -> bytes:
-    found = dstok.corpus.count(inputs, "out.counts", like="gpt-2", **{"workers": 1, "shard_bytes": 4000, **options})
+    found = dstok.training.count(inputs, "out.counts", like="gpt-2", **{"workers": 1, "shard_bytes": 4000, **options})
     assert found.path == "out.counts" and not Path("out.counts.work").exists()
     return Path("out.counts").read_bytes()
 
@@ -87,7 +88,7 @@ def test_a_data_set() -> None:
 def test_normalized_documents() -> None:
     Path("in/a.jsonl").write_bytes(json.dumps({"text": "e\u0301"}).encode())
     splitter = dstok.Splitter.preset("gpt-2")
-    found = dstok.corpus.count("in", "out.counts", like=splitter, normalizer="NFC")
+    found = dstok.training.count("in", "out.counts", like=splitter, normalizer="NFC")
     assert [(bytes(pieces), [*counts]) for pieces, _, counts in found.rows()] == [("é".encode(), [1])]
 
 
@@ -113,7 +114,7 @@ def test_reports() -> None:
 
 
 RUN = ("import dstok.corpus, sys\n"
-       "if __name__ == '__main__': dstok.corpus.count('in', 'out.counts', like='gpt-2', workers=2, shard_bytes=30_000)")
+       "if __name__ == '__main__': dstok.training.count('in', 'out.counts', like='gpt-2', workers=2, shard_bytes=30_000)")
 
 
 @pytest.mark.parametrize("number", range(3))

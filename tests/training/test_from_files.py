@@ -22,12 +22,12 @@ from tokenizers import trainers
 
 import dstok
 from dstok import BpeTrainer, Tokenizer
-from dstok.counts import counting
-from dstok.counts.file import CountsFile
+from dstok import counts as counting
+from dstok.counts import CountsFile
 from dstok.errors import ArgumentError, FileError
 from dstok.training import folder, train_from_counts
-from dstok.vocabularies import learning
-from dstok.vocabularies.journal import Journal
+from dstok.training import learn as learning
+from dstok.training.learn import Journal
 
 BYTES = BpeTrainer.byte_alphabet()
 TRAINER = BpeTrainer(vocab_size=600, initial_alphabet=BYTES, special_tokens=["<s>"])
@@ -82,7 +82,7 @@ def test_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text("".join(f"w{number * 7919 % 40009}x {number % 999}\n" for number in range(40_000)), encoding="utf-8")
     trainer = replace(TRAINER, drop_below=2)  # or the merges would need more memory than the tables
     dstok.train([path], trainer, like="gpt-2", folder=tmp_path / "a")
-    write = counting.write_counts  # type: ignore[attr-defined]
+    write = counting.write_counts
 
     def noted(*given: Any) -> Any:
         spills.append(given)
@@ -283,7 +283,8 @@ def test_a_stop_at_the_very_end(call: int, files: list[Path], tmp_path: Path, mo
 
     for name in ("write_at_once", "os.replace", "shutil.rmtree"):
         target = f"dstok.training.folder.{name}"
-        monkeypatch.setattr(target, counted({"write_at_once": folder.write_at_once, "os.replace": os.replace,  # type: ignore[attr-defined]
+        monkeypatch.setattr(target, counted({"write_at_once": folder.write_at_once,  # type: ignore[attr-defined]
+                                             "os.replace": os.replace,
                                              "shutil.rmtree": shutil.rmtree}[name]))
     stopped = False
     try:

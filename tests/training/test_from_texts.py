@@ -18,9 +18,9 @@ from training_cases import random_settings, random_words
 import dstok
 from dstok import BpeTrainer, Splitter, TextError, Tokenizer, UnsupportedError
 from dstok.errors import ArgumentError, ModelNotFoundError
-from dstok.splitting.presets import preset_names, presets
-from dstok.training.from_texts import train_from_iterator
-from dstok.training.like import find_base
+from dstok.pretokenizer.sources import preset_names, presets
+from dstok.training.template import find_base
+from dstok.training.train import train_from_iterator
 
 BYTES = BpeTrainer.byte_alphabet()
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}

@@ -26,8 +26,8 @@ from training_cases import (
 from dstok import BpeTrainer, DstokError, UnsupportedError
 from dstok.core.train._train import MergeLoop, Survey
 from dstok.errors import ArgumentError
-from dstok.formats.tokens import BYTE_TO_CHAR
-from dstok.vocabularies.learning import OVERFLOW, learn
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
+from dstok.training.learn import OVERFLOW, learn
 
 CASES = 12_000
 

@@ -16,7 +16,7 @@ import dstok
 from dstok import BpeTrainer
 from dstok.errors import ArgumentError, TextError
 from dstok.training import count_from_iterator, train_from_counts
-from dstok.training.sources import ROWS
+from dstok.training.train import ROWS
 
 TEXTS = [f"low lower {number % 7} newé 中{number % 5}文" * (number % 3) for number in range(2 * ROWS + 10)]
 TRAINER = BpeTrainer(vocab_size=290, initial_alphabet=BpeTrainer.byte_alphabet())

@@ -10,7 +10,7 @@ from tokenizers import AddedToken, pre_tokenizers, trainers
 
 from dstok import BpeTrainer, UnsupportedError
 from dstok.errors import ArgumentError
-from dstok.vocabularies.alphabet import FirstTokens
+from dstok.training.trainer import FirstTokens
 
 
 def test_names_and_defaults_are_upstream_s() -> None:

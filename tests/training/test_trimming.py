@@ -118,4 +118,4 @@ def test_settings_that_name_a_token() -> None:
 ])
 def test_wrong_ids(keep: object, fault: str) -> None:
     with pytest.raises(ArgumentError, match=fault):
-        small_model().trimmed(keep)  # type: ignore[arg-type]
+        small_model().trimmed(keep)

@@ -8,7 +8,8 @@ from shares import share
 from upstream import upstream_pieces
 
 from dstok import Split, Splitter
-from dstok.unicode import CodePointSet, folding
+from dstok.unicode import CodePointSet
+from dstok.unicode import normalization as folding
 
 FORMS = sorted(folding._forms("17.0"))
 TEXT = " ".join(map(chr, FORMS))

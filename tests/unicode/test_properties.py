@@ -17,16 +17,20 @@ from tokenizers import Regex, pre_tokenizers
 
 from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
-from dstok.unicode.names import named_set, posix_set
 from dstok.unicode.properties import (
+    UnknownPropertyError,
     binary_properties,
     binary_property,
     further_names,
+    general_categories,
+    general_category,
+    named_set,
+    posix_set,
     script,
     script_extensions,
     scripts,
+    versions,
 )
-from dstok.unicode.sets import UnknownPropertyError, general_categories, general_category, versions
 
 DEEP = os.environ.get("DSTOK_PROFILE") == "deep"
 TABLES = Path(__file__).resolve().parents[2] / "unicode_tables"

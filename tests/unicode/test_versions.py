@@ -8,7 +8,7 @@ import pytest
 
 import dstok
 from dstok import unicode
-from dstok.testing import unicode_changes
+from dstok.conformance import unicode_changes
 from dstok.unicode import CodePointSet
 
 

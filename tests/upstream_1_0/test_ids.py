@@ -17,8 +17,8 @@ from shared_data import CORPORA, corpus, wiki
 from shares import SEED, seeds, share
 
 import dstok
-from dstok.testing import texts as texts_of
-from dstok.testing.guide import Guide
+from dstok.conformance import texts as texts_of
+from dstok.conformance.automaton_guide import Guide
 
 MODELS = ("deepseek-v3", "deepseek-r1-distill-qwen", "deepseek-r1-distill-llama-8b", "deepseek-v4", "minimax-m3")
 CONTEXTS = ("{}", "a{}", " {}", "{}a", "1{}1", "'{}", "\n{}", "!{}!", "a{}\u0301", "中{} ")

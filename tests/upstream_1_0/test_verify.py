@@ -11,10 +11,9 @@ from newer_upstream import NAME, newer_path
 from real_models import real_json
 from smaller_models import smaller_json
 
+from dstok.conformance import verify
+from dstok.conformance.report import NO_CALL, Report
 from dstok.loading import load
-from dstok.testing import verify
-from dstok.testing.report import Report
-from dstok.testing.results import NO_CALL
 
 TABLES = "tables of another Unicode version", "Unicode 17.0 in place of 16.0"
 LONG_S = "character set", "(?i:...) takes ASCII letters only, and U+017F for no s"

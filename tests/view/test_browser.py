@@ -19,10 +19,10 @@ from view_server import served
 
 import dstok
 from dstok import chat
-from dstok.view import Sheet, read
-from dstok.view.alignment import align
-from dstok.view.pages import page_of
-from dstok.view.terminal import visible_line
+from dstok.viewer import Sheet, read
+from dstok.viewer.html import page_of
+from dstok.viewer.notebook import visible_line
+from dstok.viewer.sheet import align
 
 QWEN = dstok.load("deepseek-r1-distill-qwen")
 TEXT = "Hello 🦙⃁ naïve tokenization, 12345!\n\n\t中文字符 <｜User｜>  x\n\nمرحبا بالعالم\nשלום\n\u202eabc</script><b>\ndon't\n" * 8

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dstok import Tokenizer
 from dstok.errors import UnsupportedError
 from dstok.inspection.explain import explain
-from dstok.view.merging import MergeSteps
+from dstok.viewer.reading import MergeSteps
 
 
 def test_explain() -> None:

@@ -16,9 +16,9 @@ from view_server import served
 
 import dstok
 from dstok import chat
-from dstok.base.columns import width
-from dstok.view import Sheet, read
-from dstok.view.pages import page_of
+from dstok._util.columns import width
+from dstok.viewer import Sheet, read
+from dstok.viewer.html import page_of
 
 LONG = [token for token in (V3.decode_bytes([id]).decode("utf-8", "replace") for id in range(500, 128_000, 7)) if 12 <= len(token) <= 40 and token.strip()]
 TEXT = ("# Tokenization of everyday text.\n\nA language model reads tokens, not letters; 12345678 llamas 🦙 and ⃁ naïve 中文字符\n\t<｜User｜> x\n"

@@ -10,9 +10,7 @@ import pytest
 from browser import run_scenarios
 from real_models import V3
 
-from dstok.testing.html import page
-from dstok.testing.report import Report
-from dstok.testing.results import Character, Check, Finding
+from dstok.conformance.report import Character, Check, Finding, Report, page
 
 LONG = "x" * 400 + "<b>\u202e中文" + "a\u0301" * 50
 

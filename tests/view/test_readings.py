@@ -20,15 +20,11 @@ from text_strategies import texts
 import dstok
 from dstok import chat
 from dstok.errors import SpecialTokenError, TextError
-from dstok.pattern.syntax import alternatives
-from dstok.view import Reading, Sheet, read, read_conversation
-from dstok.view.alignment import align
-from dstok.view.foreign import read_ids
-from dstok.view.markup import tokens_html
-from dstok.view.pages import page_of, pieces
-from dstok.view.reading import MAX_MERGED, merge_steps
-from dstok.view.sections import MOST
-from dstok.view.sheet import columns
+from dstok.regex.parser import alternatives
+from dstok.viewer import Reading, Sheet, read, read_conversation
+from dstok.viewer.html import page_of, pieces, tokens_html
+from dstok.viewer.reading import MAX_MERGED, merge_steps, read_ids
+from dstok.viewer.sheet import MOST, align, columns
 
 HOSTILE = ["", "\n", "</script><script>alert(1)</script>", "<b>&amp;'\"", "\u202eabc\u2066\u200f", "a" + "\u0301" * 40,
            "🦙\u20c1👩\u200d👩\u200d👧", "\x00\x07\x7f\r\n\t x", "東京\u3000タワー", "<｜User｜>hi<｜end▁of▁sentence｜>", " " * 50]

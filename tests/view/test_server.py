@@ -24,9 +24,8 @@ from real_models import V3
 from view_server import served, started
 
 from dstok import chat
-from dstok.view import read
-from dstok.view.requests import MAX_RESULTS, Asked, GoneError, ReadSettings, Requests
-from dstok.view.server import MAX_BODY, ViewServer
+from dstok.viewer import read
+from dstok.viewer.server import MAX_BODY, MAX_RESULTS, Asked, GoneError, ReadSettings, Requests, ViewServer
 
 TEXT = "Hello 🦙 <｜User｜> naïve\n"
 SETTINGS = {"model": "deepseek-v3", "other": "", "special": "all", "kind": "", "bos": False, "eos": False}
@@ -169,8 +168,8 @@ def test_few_results_are_kept(client: Client) -> None:
 
 def test_large_results_are_not_heaped_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of texts with more tokens than all results may have together, the newest is there."""
-    monkeypatch.setattr("dstok.view.requests.MAX_TOKENS", 1000)
-    monkeypatch.setattr("dstok.view.requests.MAX_TEXT", 9000)
+    monkeypatch.setattr("dstok.viewer.server.MAX_TOKENS", 1000)
+    monkeypatch.setattr("dstok.viewer.server.MAX_TEXT", 9000)
     settings = ReadSettings("mine")
     requests = Requests({"mine": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", settings))
 
@@ -239,7 +238,7 @@ def test_ctrl_c_ends_it_while_clients_wait() -> None:
 def limited(monkeypatch: pytest.MonkeyPatch, **limits: float) -> Iterator[tuple[ViewServer, Client]]:
     """A server in this process with other limits."""
     for name, value in limits.items():
-        monkeypatch.setattr(f"dstok.view.server.{name}", value)
+        monkeypatch.setattr(f"dstok.viewer.server.{name}", value)
     requests = Requests({"deepseek-v3": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", ReadSettings("deepseek-v3")))
     with ViewServer(requests) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -343,7 +342,7 @@ def test_answers_that_nobody_takes(monkeypatch: pytest.MonkeyPatch) -> None:
         assert answer(sent(client, export))[0] == 503
         waiting.close()
         until(lambda: server.held == 0)
-        monkeypatch.setattr("dstok.view.server.PATIENCE", 0.3)
+        monkeypatch.setattr("dstok.viewer.server.PATIENCE", 0.3)
         with sent(client, export) as waiting:
             assert waiting.recv(100).startswith(b"HTTP/1.1 200 ")
             until(lambda: server.held == 0)  # it has waited long enough

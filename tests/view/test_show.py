@@ -19,13 +19,11 @@ from text_strategies import texts
 from wcwidth import wcswidth
 
 import dstok
-from dstok.cli.colours import colours_wanted
+from dstok.cli.errors import colours_wanted
+from dstok.conformance.report import Report, page
 from dstok.inspection.explain import explain
-from dstok.testing.html import page
-from dstok.testing.report import Report
-from dstok.view import Sheet, TokenView, read
-from dstok.view.notebook import MOST_SHOWN
-from dstok.view.terminal import Lines
+from dstok.viewer import Sheet, TokenView, read
+from dstok.viewer.notebook import MOST_SHOWN, Lines
 
 pty = pytest.importorskip("pty")
 WIDE = "a 東京 e\u0301e\u0301 ｶﾅ 👩\u200d👧 한국어 🦙⃁\t<｜User｜>\nשלום\u202e \x1b[31m\n"

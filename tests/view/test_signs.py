@@ -9,9 +9,8 @@ from html import unescape
 from importlib.resources import files
 
 import dstok
-from dstok.view import Sheet, read
-from dstok.view.pages import STYLES, asset, page_of
-from dstok.view.signs import BLANKS, SIGNS, STYLE, sign_of, split_bytes
+from dstok.viewer import Sheet, read
+from dstok.viewer.html import BLANKS, SIGNS, STYLE, STYLES, asset, page_of, sign_of, split_bytes
 
 
 def test_every_character_that_cannot_be_seen_has_a_sign_of_its_own() -> None:
@@ -31,7 +30,7 @@ def test_the_signs_stand_in_one_file() -> None:
     names = set(re.findall(r"--[\w-]+", STYLE))
     used = {name for style in STYLES for name in re.findall(r"content: var\((--[\w-]+)\)", asset(style))}
     assert names == used and [sign for sign in BLANKS.values() if sign not in STYLE] == []
-    for file in (files("dstok.view") / "files").iterdir():
+    for file in (files("dstok.viewer") / "files").iterdir():
         assert not set(file.read_text(encoding="utf-8")) & set(SIGNS.values()), file.name
 
 

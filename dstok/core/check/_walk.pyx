@@ -1,4 +1,4 @@
-"""The product walk: a set of rules compared with the automaton of marked texts (pattern/marked.py).
+"""The product walk: a set of rules compared with the automaton of marked texts (regex/marked_language.py).
 
 In: a set of rules, symbols (one for each kind of character), the rows of a `Marked`. Out: a text that the rules mark in
 another way, or None if there is none.

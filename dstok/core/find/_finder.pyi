@@ -21,9 +21,9 @@ class PieceFinder(LeftFinder):
     """Finds pieces from the left, by an automaton and faster ways that agree with it.
 
     `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
-    no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
+    no cuts either (compiled/build.py). `windows` are the tables of regex/windows.py (None: none). `rules` is the set of
     rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
-    (tables/kernels.py). `characters`: None, or, for a model of characters, whether text is cut before each space.
+    (compiled/kernel_selection.py). `characters`: None, or, for a model of characters, whether text is cut before each space.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class PieceFinder(LeftFinder):
 class CharacterFinder(LeftFinder):
     """Cuts where no merge of characters joins the two sides (split/_matrix.h). To upstream a text is then one piece.
 
-    `matrix` is that of tables/character_matrix.py. `joined` is the bitmap of _pieces.joined_bits (None: classes alone
+    `matrix` is that of compiled/character_matrix.py. `joined` is the bitmap of _pieces.joined_bits (None: classes alone
     decide). `split`: the model's pre-tokenizer cuts before each space, and so does the matrix.
     """
 

@@ -47,7 +47,7 @@ cdef enum:
     SMALL = 1 << 12          # bytes of a text that is copied as a whole
     PATIENCE = 512           # bytes that the automaton reads where windows tell little
 
-# The sets of rules, and the flags of characters that are not ASCII, which tables/kernels.py names.
+# The sets of rules, and the flags of characters that are not ASCII, which compiled/kernel_selection.py names.
 RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER,
          RULES_TEKKEN)
 FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING)
@@ -282,9 +282,9 @@ cdef class PieceFinder(LeftFinder):
     """Finds pieces from the left, by an automaton and faster ways that agree with it.
 
     `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
-    no cuts either (tables/build.py). `windows` are the tables of pattern/windows.py (None: none). `rules` is the set of
+    no cuts either (compiled/build.py). `windows` are the tables of regex/windows.py (None: none). `rules` is the set of
     rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
-    (tables/kernels.py).
+    (compiled/kernel_selection.py).
     """
 
     def __cinit__(
@@ -468,7 +468,7 @@ cdef class PieceFinder(LeftFinder):
 cdef class CharacterFinder(LeftFinder):
     """Cuts where no merge of characters joins the two sides (split/_matrix.h). To upstream a text is then one piece.
 
-    `matrix` is that of tables/character_matrix.py. `joined` is the bitmap of _pieces.joined_bits (None: classes alone
+    `matrix` is that of compiled/character_matrix.py. `joined` is the bitmap of _pieces.joined_bits (None: classes alone
     decide). `split`: the model's pre-tokenizer cuts before each space, and so does the matrix.
     """
 

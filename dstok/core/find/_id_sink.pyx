@@ -429,7 +429,7 @@ cdef class IdSpanSink(IdSink):
 
 
 cdef inline int spelling_width(uint8_t byte) noexcept nogil:
-    """The number of bytes of a byte's character in ByteLevel: formats/tokens.py."""
+    """The number of bytes of a byte's character in ByteLevel: formats/byte_alphabet.py."""
     return 1 if 0x21 <= byte <= 0x7E else 2
 
 

@@ -1,7 +1,7 @@
 from dstok.core.find._finder import Finder
 
 class TwoSided(Finder):
-    """Finds pieces from both sides. Its tables are those of pattern/bimachine.py: see _two_sided.pxd."""
+    """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see _two_sided.pxd."""
 
     def __init__(
         self, pages: bytes, page_numbers: bytes, forward: bytes, backward: bytes, marks: bytes, dropped: bytes,

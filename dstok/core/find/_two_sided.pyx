@@ -1,6 +1,6 @@
 """Marked texts read from both sides: the pieces of any automaton of marked texts, in two passes.
 
-In: valid UTF-8 and the tables of pattern/bimachine.py. Out: the pieces, handed to a sink, or as a list with their tags.
+In: valid UTF-8 and the tables of regex/two_sided.py. Out: the pieces, handed to a sink, or as a list with their tags.
 Invariant: the first pass goes from the right, and notes for each place the states from which the rest of the text can
 be read without a mark at the place. The second pass goes from the left. If its state is among the noted states, no mark
 stands at the place. Else a mark stands there, and only one mark leads to a noted state, since there is one right
@@ -29,7 +29,7 @@ from array import array
 
 @cython.final
 cdef class TwoSided(Finder):
-    """Finds pieces from both sides. Its tables are those of pattern/bimachine.py: see _two_sided.pxd."""
+    """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see _two_sided.pxd."""
 
     def __cinit__(self, pages, page_numbers, forward, backward, marks, dropped, int classes):
         cdef const uint8_t[::1] p = pages

@@ -13,7 +13,7 @@ the bytes of the section before takes its ids.
 
 A model may lack tokens of single bytes, and so lose these bytes (`LostBytes`). As upstream does, merging then leaves
 them out of a piece, so that their neighbours become a pair, or puts the unknown token in their place. No merge has
-this token as a side (tables/build.py refuses one), so that the bytes on both sides of it merge apart.
+this token as a side (compiled/build.py refuses one), so that the bytes on both sides of it merge apart.
 
 Why sections are exact, whatever the ranks are. Each step of merging takes the pair of the least rank, the leftmost of
 equals. As long as no step joins anything across a border, the two sides do not influence each other: the pair that is
@@ -47,7 +47,7 @@ inside T, and agree once T is whole. One such token after the other may be made 
   pair, whatever becomes of x and y (`BytePair` in _merge.h). In V3's cold pieces this turns 9.2 bytes into 5.7 symbols.
 - a character of three bytes, if merging its bytes gives its own token, and no token that holds only a part of it can
   reach beyond it: neither of the byte pairs at its two borders stands at a torn border of any token
-  (tables/characters.py). Then its bytes can only merge with one another until the token is whole.
+  (compiled/build.py). Then its bytes can only merge with one another until the token is whole.
 
 Models of characters start from characters, as upstream's do: from the token of each, or from the tokens of its bytes.
 The proof of sections holds for them as well, if each section ends between characters: then the two sides start from

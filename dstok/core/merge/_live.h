@@ -12,7 +12,7 @@
  * merge, the last of these steps. All other merges that make X are never the best pair of any text, so without them
  * each step has the same best pair.
  *
- * The proof in formats/rank_merges.py is the same for ranks of tokens. Time: O(n log n) in the bytes of all products. A
+ * The proof in formats/tiktoken.py is the same for ranks of tokens. Time: O(n log n) in the bytes of all products. A
  * pair is found by binary search among those with its left id, so no choice of merges makes it slow.
  */
 #ifndef DSTOK_LIVE_H

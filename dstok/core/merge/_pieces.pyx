@@ -327,7 +327,7 @@ def joined_pairs(tokens, borders=None):
     on either side matter: whole characters, or parts that stand for every character with that part.
 
     A token of a part and a part, such as a4 | ed, has pairs of 400 and 2,000 characters, and the bits for all these
-    pairs would fill the bitmap of Qwen's tokens. With `borders` (tables/build.py), only the characters after the border
+    pairs would fill the bitmap of Qwen's tokens. With `borders` (compiled/build.py), only the characters after the border
     get bits, and `borders` holds these.
     """
     bits = bytearray(JOINED_BYTES)

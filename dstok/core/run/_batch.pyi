@@ -1,7 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from dstok.base.texts import Text
+from dstok._util.arguments import Text
 from dstok.core.run._encode import Encoder
 from dstok.core.text._policy import Policy
 from dstok.core.text._rows import Rows

@@ -29,8 +29,8 @@ from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
 from dstok.core.run._written cimport Written, numpy_
 
 from dstok.errors import SpecialTokenError, TextError
-from dstok.base.threads import Helpers
-from dstok.base.texts import checked_text
+from dstok._util.threads import Helpers
+from dstok._util.arguments import checked_text
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX

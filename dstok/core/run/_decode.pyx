@@ -29,7 +29,7 @@ from dstok.core.find._workspace cimport Workspace
 from dstok.core.simd._level cimport Implementation, chosen
 from dstok.core.text._utf8 cimport find_invalid
 
-from dstok.base.ids import id_list
+from dstok._util.arguments import id_list
 from dstok.errors import ArgumentError, UnknownIdError, UnsupportedError
 
 cdef extern from "Python.h":

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dstok.base.texts import Text
+from dstok._util.arguments import Text
 from dstok.core.find._finder import LeftFinder
 from dstok.core.merge._bpe import BPE
 from dstok.core.text._normalize import Normalizer

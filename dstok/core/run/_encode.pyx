@@ -25,7 +25,7 @@ from dstok.core.text._utf8 cimport RUN_MOST, TEXT_MOST, Source, next_cut, open_s
 from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, Workspace
 from dstok.core.run._written cimport array_of, array_with, numpy_, put_ids, spans_of_ids, spans_written
 
-from dstok.base.texts import checked_text, lone_surrogate, not_utf8
+from dstok._util.arguments import checked_text, lone_surrogate, not_utf8
 from dstok.errors import SpecialTokenError, UnsupportedError
 
 cdef extern from "Python.h":

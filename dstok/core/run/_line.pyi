@@ -2,13 +2,12 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from dstok.base.ids import Dtype, Ends
-from dstok.base.texts import Errors, Special, Text
+from dstok._util.arguments import Dtype, Ends, Errors, Special, Text
 from dstok.core.run._encode import Encoder
 from dstok.core.text._policy import Policy
 
 class Policies(Protocol):
-    """An object that makes policies, such as `dstok.text.added_tokens.AddedTokens`."""
+    """An object that makes policies, such as `dstok.added_tokens.AddedTokens`."""
 
     def policy(self, special: Special) -> Policy: ...
 

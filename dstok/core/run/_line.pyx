@@ -13,8 +13,8 @@ from dstok.core.run._encode cimport Encoder
 from dstok.core.text._policy cimport Policy
 from dstok.core.find._pool cimport late_object, late_put
 
-from dstok.base.ids import Dtype, in_dtype
-from dstok.base.texts import Errors, Special, Text, replaces_faults
+from dstok._util.arguments import Dtype, in_dtype
+from dstok._util.arguments import Errors, Special, Text, replaces_faults
 
 cdef str _ALL = "all"
 cdef str _STRICT = "strict"
@@ -24,7 +24,7 @@ cdef str _UINT32 = "uint32"
 cdef class LineEncoder:
     """The calls for one text after another.
 
-    In: an encoder, a maker of policies (`.policy(special)`), the ids at a text's ends (`dstok.base.ids.Ends`).
+    In: an encoder, a maker of policies (`.policy(special)`), the ids at a text's ends (`dstok._util.arguments.Ends`).
     `Tokenizer` inherits instead of delegating: a wrapper's frame would cost 100 ns of a 250 ns call.
     """
 

@@ -1,10 +1,10 @@
 """Matches at a known place of a text: the oracle letters of its places, the end of a match, the places of its groups.
 
-In: valid UTF-8, and the tables of pattern/matching.py. Out: letters, an end in bytes, or the starts and ends of groups.
+In: valid UTF-8, and the tables of regex/match_tables.py. Out: letters, an end in bytes, or the starts and ends of groups.
 Invariant: time is linear in the text that is read. The search for groups goes over the paths of a match in order of
 preference, and visits no state twice at one place. So it takes time and bits of memory of the order of states times
 the length of the match.
-Source: the passes of pattern/readings.py; backtracking with a set of visited places, as in RE2 (BitState).
+Source: the passes of regex/match_tables.py; backtracking with a set of visited places, as in RE2 (BitState).
 """
 
 cimport cython
@@ -22,7 +22,7 @@ cdef enum:
     NONE = 0
     NO_MEMORY = -1
 
-cdef enum:                   # the kinds of states: pattern/matching.py
+cdef enum:                   # the kinds of states: regex/match_tables.py
     CHAR
     LOOK
     BRANCH

@@ -21,7 +21,7 @@ from dstok.core.run._written cimport spans_written
 
 from array import array
 
-from dstok.base.texts import not_utf8
+from dstok._util.arguments import not_utf8
 from dstok.errors import TextError
 
 cdef enum:

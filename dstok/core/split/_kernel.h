@@ -3,7 +3,7 @@
    In: a set of rules, and the kind of each class of the loaded automaton to them. Out: `KernelTables`.
    Invariant: an ASCII character has the kind that `ascii` says, in every automaton. Any other character has the kind of
    its class in `kinds`. Where the rules know no kind, it is F_RARE: the automaton reads such characters. Before the
-   tables are made, the walk has shown that rules and kinds cut as the automaton does (tables/kernels.py).
+   tables are made, the walk has shown that rules and kinds cut as the automaton does (compiled/kernel_selection.py).
    Example, V3's rules: "!" has A_PUNCT; the class of \u00e9 has F_LETTER; U+0001 has nothing, and is rare. */
 #ifndef DSTOK_KERNEL_H
 #define DSTOK_KERNEL_H

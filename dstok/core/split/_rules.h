@@ -20,7 +20,7 @@
 
    Some starts are safe cuts, which lie inside a piece, between two letters. Where the rules give up, the automaton may
    go on from the last cut: after the letter that follows the cut, its state is the one after the first letter of a
-   piece (tables/kernels.py looks at its edges). Cased words are an exception: there the automaton remembers the text
+   piece (compiled/kernel_selection.py looks at its edges). Cased words are an exception: there the automaton remembers the text
    before, and may go on only from starts of pieces. The places that it may go on from are the `anchors`. */
 #ifndef DSTOK_RULES_H
 #define DSTOK_RULES_H

@@ -8,7 +8,7 @@ Tables: a class for each code point, in pages of 256; and `edges` of uint32, a r
 state, row 1 the start. A row has 128 columns by ASCII byte, so that most steps look no class up, then a column for each
 class. The last column is for the end of the text. An edge is `(tag + 1) << 24 | next state * ROW | operation`, with 0
 in place of `tag + 1` if it has no tag. The operation says in which place the end of the piece is kept
-(pattern/tagged_automaton.py).
+(regex/marked_language.py).
 
 A long run of bytes that leave the automaton in its state is skipped by vectors (_skip.h), up to the next border.
 """

@@ -1,4 +1,4 @@
-/* Verdicts of windows: where pieces begin, as far as a few characters around a place tell (pattern/windows.py).
+/* Verdicts of windows: where pieces begin, as far as a few characters around a place tell (regex/windows.py).
 
    In: text, with 65 readable bytes. Out: two bits for each of its first 64 bytes: a piece begins here; unknown.
    No byte waits for the look-ups of the byte before, as it does in the automaton. There are three look-ups for each

@@ -16,7 +16,7 @@
    and "a", "12", " 345" by gpt2. At the end of a text "a  \n  " is "a", "  \n", "  " by threes, and "a", "  \n  " by
    cl100k. "Cased words" are those of cased and of tekken.
 
-   tables/kernels.py finds out which automata they stand for. Punctuation is any character but letters, numbers and
+   compiled/kernel_selection.py finds out which automata they stand for. Punctuation is any character but letters, numbers and
    white space. Left to the automaton:
    - in threes, numbers beyond ASCII;
    - characters beyond ASCII in the class of the space, of the newlines, of the quote, of the slash, or of one of the

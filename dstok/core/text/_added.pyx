@@ -6,7 +6,7 @@ shorter token is tried at the place, and the search goes on after the match. `ls
 space beside the token along, but none that an earlier match has taken.
 Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
 AddedVocabulary, measured. Time is linear in the text, however many tokens there are. If a token begins with another
-token, the rest of the longer one may be read twice; text/added_tokens.py bounds that.
+token, the rest of the longer one may be read twice; added_tokens.py bounds that.
 """
 
 cimport cython

@@ -1,0 +1,500 @@
+r"""The argument that made a call fail: what its annotation asks for, in the caller's words, and what was found.
+
+In: a function, and the arguments of a call that has failed. Out: an `ArgumentError`, or None if each argument is what
+its annotation asks for.
+Invariant: only calls that fail come here, so a value that works is never refused, whatever its type. An annotation
+that `WORDS` does not know asks for nothing.
+
+Ids from callers, the dtypes of ids, and the ids at the two ends of a text.
+
+In: lists, arrays, other iterables; BOS and EOS. Out: a list of ids; an array in another dtype; the ids before a text
+and after it. Invariant: a value that is no iterable raises an `ArgumentError` that says what was found. The decoder,
+not this module, checks that each number is an id.
+
+Numbers from callers -> whole numbers within bounds.
+
+In: the name of an argument, and its value: an int, or a value that Python takes for one, such as numpy's integers. Out:
+an int. Invariant: any other value raises an `ArgumentError` that names the argument, the expected and the found value.
+True and False are no numbers here.
+
+Texts from callers -> valid UTF-8, or a `str`.
+
+In: a `str`, or UTF-8 in any object that holds bytes; "strict" or "replace" for errors. Out: bytes, or a `str`.
+Invariant: the result is valid UTF-8, or the call raises `TextError`. Only `characters` leaves the lone surrogates of a
+`str` in it: the encoder finds them. With `errors="replace"` a lone surrogate becomes U+FFFD, and so does each maximal
+part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The encoder does the same in Cython.
+
+The ends of a text or a row, by the names that users give.
+
+In: the argument `truncation_side` or `padding_side` of a call. Out: nothing, or `ArgumentError`.
+Invariant: both arguments mean what transformers' attributes of these names mean.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import wraps
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
+
+from dstok.errors import ArgumentError, DstokError, TextError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "MANY",
+    "WORDS",
+    "Dtype",
+    "Ends",
+    "Errors",
+    "Side",
+    "Special",
+    "Text",
+    "characters",
+    "check_side",
+    "checked_dtype",
+    "checked_text",
+    "checked_texts",
+    "common_start",
+    "explained",
+    "first_ids",
+    "id_array",
+    "id_list",
+    "in_dtype",
+    "in_lists",
+    "lone_surrogate",
+    "not_utf8",
+    "ready",
+    "replaces_faults",
+    "thread_count",
+    "utf8",
+    "whole_number",
+    "wrong_argument",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _is_index(value: Any) -> bool:
+    try:
+        return index(value) is not None and not isinstance(value, bool)
+    except TypeError:
+        return False
+
+
+def _has(*names: str) -> Callable[[Any], bool]:
+    """Whether a value has these attributes. A class, which has its objects' methods, has none of them here."""
+    return lambda value: not isinstance(value, type) and all(hasattr(value, name) for name in names)
+
+
+def _of(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kinds)
+
+
+_TOKENIZER = "a tokenizer, such as dstok.load gives,", _has("encode", "decode", "vocab_size")
+_MANY = (str, bytes, bytearray, memoryview, Mapping)
+WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "None": ("None", lambda value: value is None),
+    "str": ("str", _of(str)),
+    "bytes": ("bytes", _of(bytes, bytearray, memoryview)),
+    "int": ("a whole number", _is_index),
+    "float": ("a number", lambda value: hasattr(value, "__float__") and not isinstance(value, bool)),
+    "bool": ("True or False", lambda value: isinstance(value, int) or type(value).__name__.startswith("bool")),
+    "Text": ("str or bytes", _of(str, bytes, bytearray, memoryview)),
+    "StrPath": ("a path (str or os.PathLike)", _of(str, os.PathLike)),
+    "Errors": ('"strict" or "replace"', lambda value: isinstance(value, str) and value in ("strict", "replace")),
+    "Special": ('"all", "none", "raise" or a set of added tokens', _of(str, set, frozenset, list, tuple)),
+    "VersionName": ('the name of a version, such as "v3.1",', _of(str)),
+    "Template": ("a dstok.chat.Template", _has("render")),
+    "Rendered": ("what dstok.chat.render gives", _has("special_ranges")),
+    "Tokenizer": _TOKENIZER, "TokenizerProtocol": _TOKENIZER, "Parts": _TOKENIZER,
+    "Splitter": ("a dstok.Splitter", _has("split", "splits", "fingerprint")),
+    "Split": ("a dstok.Split", _has("pattern", "behavior")),
+    "CodePointSet": ("a CodePointSet", _has("ranges")),
+    "CountsFile": ("a counts file", _has("made_by")),
+    "TokenizerConfig": ("a tokenizer's config", _has("chat_template")),
+    "Limits": ("dstok.conformance.Limits", _has("patience")),
+    "Engine": ("an engine", _has("run")),
+    "Callable": ("a function", callable), "Progress": ("a function", callable),
+    "Mapping": ("a dictionary", _of(Mapping)), "dict": ("a dictionary", _of(Mapping)),
+    "tuple[int, int]": ("a pair of whole numbers", lambda value: isinstance(value, list | tuple) and (
+        len(value) == 2 and all(map(_is_index, value)))),
+    "Iterable": ("a list", lambda value: isinstance(value, Iterable) and not isinstance(value, _MANY)),
+}
+WORDS |= {name: WORDS["Iterable"] for name in ("Sequence", "list", "tuple")}
+WORDS["Unit"] = '"bytes" or "characters"', lambda value: isinstance(value, str) and value in ("bytes", "characters")
+ITEMS = ("Iterable", "Sequence", "list")  # their items are looked at, too, if they can be read twice
+SHOWN = 60  # characters of a value
+
+
+def explained(call: Callable[P, R]) -> Callable[P, R]:
+    """The same call. Its error names the argument at fault where that explains the error.
+
+    An error that is none of dstok's own, and that a wrong argument explains, becomes an `ArgumentError`.
+
+    >>> @explained
+    ... def encode_batch(texts: list[str], *, threads: int = 1): return [text.encode() for text in texts]
+    >>> encode_batch(["a", 5])
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected str as texts, found int: 5 at index 1
+    """
+    @wraps(call)
+    def made(*arguments: P.args, **keywords: P.kwargs) -> R:
+        try:
+            return call(*arguments, **keywords)
+        except DstokError:
+            raise
+        except Exception as error:
+            fault = wrong_argument(call, arguments, keywords)
+            if fault is None:
+                raise
+            raise fault from error
+
+    return made
+
+
+def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> ArgumentError | None:
+    """The first argument that is other than its annotation; None also for arguments that do not fit the function."""
+    import inspect  # not needed by calls that succeed
+
+    signature = inspect.signature(call)
+    try:
+        given = signature.bind(*arguments, **keywords).arguments
+    except TypeError:
+        return None
+    for name, value in given.items():
+        parameter = signature.parameters[name]
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or name in ("self", "cls"):
+            continue
+        fault = _fault(str(parameter.annotation), value)
+        if fault is not None:
+            words, found, place = fault
+            shown = f": {found!r}" if isinstance(found, str | bytes | int | float) and len(repr(found)) <= SHOWN else ""
+            kind = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
+            kind = "None" if found is None else kind
+            return ArgumentError(f"expected {words} as {name}, found {kind}{shown}{place}", name)
+    return None
+
+
+def _fault(annotation: str, value: Any) -> tuple[str, Any, str] | None:
+    """What was expected and found, and where inside of it; None for what the annotation asks for, or is not known."""
+    import re
+
+    known = []
+    for kind in re.split(r"\s*\|\s*(?![^\[]*\])", annotation):  # the kinds of a union
+        name, _, items = (kind, "", "") if kind in WORDS else kind.partition("[")
+        if name == "Literal":
+            choices = re.findall(r"[\"']([^\"']*)[\"']", items)
+            words, holds = " or ".join(f'"{each}"' for each in choices), choices.__contains__
+        elif name in WORDS:
+            words, holds = WORDS[name]
+        else:
+            return None
+        if holds(value):
+            if name in ITEMS and hasattr(value, "__len__"):
+                faults = ((_fault(items[:-1], item), at) for at, item in enumerate(value))
+                return next(((*fault[:2], f" at index {at}") for fault, at in faults if fault is not None), None)
+            return None
+        known.append(words)
+    return " or ".join(known), value, ""
+
+
+Dtype = Literal["uint32", "int32", "int64"]
+_DTYPES = get_args(Dtype)
+
+
+def id_list(ids: Iterable[int]) -> list[int]:
+    """The ids as a list. Raises `ArgumentError`.
+
+    >>> id_list(range(3))
+    [0, 1, 2]
+    >>> id_list(7)
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected ids, found int: give one id as [7]
+    """
+    found: Any = ids.tolist() if hasattr(ids, "tolist") else ids  # numpy's ints and torch's are slow one by one
+    if isinstance(found, str | bytes | bytearray):
+        raise ArgumentError(f"expected ids, found {type(found).__name__}", "ids")
+    if found is not ids and isinstance(found, list):
+        return found
+    try:
+        each = iter(found)
+    except TypeError:
+        hint = f": give one id as [{found}]" if hasattr(found, "__index__") else ""
+        raise ArgumentError(f"expected ids, found {type(ids).__name__}{hint}", "ids") from None
+    return list(each)
+
+
+def first_ids(ids: npt.NDArray[np.uint32] | list[int]) -> str:
+    """The number of ids and the first eight: how a `repr` shows them.
+
+    >>> first_ids([19923, 2058])
+    '2 ids: 19923, 2058'
+    """
+    return f"{len(ids)} ids: {', '.join(str(int(id)) for id in ids[:8])}{', ...' if len(ids) > 8 else ''}"
+
+
+def common_start(one: list[int], other: list[int]) -> int:
+    """The number of ids that two lists have in common at their starts.
+
+    >>> common_start([1, 2, 3], [1, 2, 4, 5])
+    2
+    """
+    at, end, step = 0, min(len(one), len(other)), 1 << 10
+    while at < end and one[at : at + step] == other[at : at + step]:  # compared in C
+        at += step
+    return next((n for n in range(at, end) if one[n] != other[n]), end)
+
+
+def id_array(count: int) -> array[int]:
+    """Room for `count` ids, uint32: the encoder's calls write to it."""
+    return array("I", bytes(4 * count))
+
+
+def checked_dtype(dtype: str) -> str:
+    """The dtype of ids that a caller asks for. Raises `ArgumentError`.
+
+    >>> checked_dtype("int16")
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected dtype to be one of uint32, int32, int64, found 'int16'
+    """
+    if dtype not in _DTYPES:
+        raise ArgumentError(f"expected dtype to be one of {', '.join(_DTYPES)}, found {dtype!r}", "dtype")
+    return dtype
+
+
+def in_dtype(ids: npt.NDArray[np.uint32], dtype: str) -> npt.NDArray[Any]:
+    """The ids in the `dtype` that a caller asks for. Only int64 is a copy: ids are below 2**31.
+
+    Raises `ArgumentError`.
+    """
+    return ids.astype(checked_dtype(dtype)) if dtype == "int64" else ids.view(checked_dtype(dtype))
+
+
+class Ends(NamedTuple):
+    """The ids that may stand at the two ends of a text; None: the model names no such token.
+
+    The methods raise `ArgumentError` if a caller wants a token that the model does not name.
+
+    >>> Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False)
+    [0, 19923, 2058]
+    >>> Ends(0, None).after(wanted=True)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: add_eos was asked for, but the model names no eos token: name it with ...
+    """
+
+    bos_id: int | None
+    eos_id: int | None
+
+    def before(self, wanted: bool) -> list[int]:
+        """BOS, if it is wanted."""
+        return _named(self.bos_id, "bos") if wanted else []
+
+    def after(self, wanted: bool) -> list[int]:
+        """EOS, if it is wanted."""
+        return _named(self.eos_id, "eos") if wanted else []
+
+    def around(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
+        """`ids` with the wanted ones around them."""
+        return [*self.before(add_bos), *ids, *self.after(add_eos)]
+
+    def extra(self, add_bos: bool, add_eos: bool) -> int:
+        """The number of ids around a text."""
+        return len(self.before(add_bos)) + len(self.after(add_eos))
+
+
+def _named(id: int | None, kind: str) -> list[int]:
+    if id is None:
+        raise ArgumentError(f"add_{kind} was asked for, but the model names no {kind} token: name it with "
+                            f"tok.replace({kind}_id=...), or as {kind}_token in a tokenizer_config.json beside the "
+                            "model's file", f"add_{kind}")
+    return [id]
+
+
+MOST = sys.maxsize  # the largest count of the core and numpy
+MANY = 1 << 40      # ids: more than any memory holds
+
+
+def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
+    """`value` as an int of at least `least`, which `why` explains, and at most `most`. Raises `ArgumentError`.
+
+    >>> whole_number("length", -1)
+    Traceback (most recent call last):
+    ...
+    dstok.errors.ArgumentError: expected length to be at least 0, found -1
+    """
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    if number is None:
+        found = "None" if value is None else f"{type(value).__name__}: {_shown(value)}"
+        raise ArgumentError(f"expected {name} to be a whole number, found {found}", name)
+    if number < least:
+        raise ArgumentError(f"expected {name} to be at least {least}{why}, found {_shown(number)}", name)
+    if number > most:
+        raise ArgumentError(f"expected {name} to be at most {most}, found {_shown(number)}", name)
+    return number
+
+
+def thread_count(threads: Any) -> int:
+    """The number of threads that a call may use: at least one. Raises `ArgumentError`.
+
+    >>> thread_count(2)
+    2
+    """
+    return whole_number("threads", threads, 1)
+
+
+def _shown(value: Any) -> str:
+    """The text of the value, cut short if it is long. Python writes no digits of a very long int."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"{'-' if value < 0 else ''}2**{value.bit_length() - 1} or more"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:56] + "..."
+
+
+_LIST, _MANY_TEXTS = 1 << 14, 1 << 10  # of a part of a list: its bytes, and its texts at most
+_PLAIN = {str, bytes}
+
+Text = str | bytes | bytearray | memoryview
+Errors = Literal["strict", "replace"]
+Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]  # which added tokens
+
+
+def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
+    """`text` in the core's form: `str` and bytes as they are; other buffers as a copy that nobody can change.
+
+    In an object of a subclass the characters or bytes count, whatever its methods do. Raises `ArgumentError`, which
+    says `which` text is neither, and names the call `batch` if several texts stand in place of one.
+    """
+    if type(text) is str or type(text) is bytes:
+        return text
+    if isinstance(text, str):
+        return str.__str__(text)
+    if isinstance(text, bytes):
+        return bytes.__getitem__(text, slice(None))
+    if isinstance(text, bytearray) or (isinstance(text, memoryview) and text.format in ("B", "b", "c")):
+        return bytes(memoryview(text))
+    found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
+    if which.endswith("text") and isinstance(text, list | tuple):  # not for "text 1" of several
+        found += f": {batch} takes several texts"
+    raise ArgumentError(f"expected str or bytes as {which}, found {found}", "text")
+
+
+def checked_texts(texts: Any) -> Iterable[Text]:
+    """`texts` where many are expected. Raises `ArgumentError` for one text (nobody means its characters) and for none.
+
+    >>> checked_texts("ab")
+    Traceback (most recent call last):
+    dstok.errors.ArgumentError: expected a list of texts, found one text
+    """
+    if isinstance(texts, str | bytes | bytearray | memoryview):
+        raise ArgumentError("expected a list of texts, found one text", "texts")
+    if not isinstance(texts, Iterable):
+        raise ArgumentError(f"expected a list of texts, found {type(texts).__name__}", "texts")
+    return texts
+
+
+def in_lists(texts: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    """The texts, in order: those of a list or tuple in parts of some thousand bytes, others one by one.
+
+    >>> [len(some) for some in in_lists(["a"] * 5)], [len(some) for some in in_lists(iter("ab"))]
+    ([1, 2, 2], [1, 1])
+    """
+    if not isinstance(texts, list | tuple):
+        yield from ((text,) for text in texts)
+        return
+    start, many = 0, 1
+    while start < len(texts):
+        some = texts[start : start + many]
+        yield some
+        start += many
+        size = sum(map(len, some))
+        many = min(2 * many, _MANY_TEXTS) if size < _LIST // 2 else max(1, many // 2) if size > _LIST else many
+
+
+def ready(texts: Sequence[Any], other: Callable[[Any, int], str | bytes], number: int) -> list[str | bytes]:
+    """Texts in the form of the core: ASCII as it is, and what `other` makes of a text and its number."""
+    return [text if type(text) in _PLAIN and text.isascii() else other(text, i) for i, text in enumerate(texts, number)]
+
+
+def utf8(text: Text, replace: bool) -> bytes:
+    r"""`text` as valid UTF-8. Raises `TextError` (with the offset) and `ArgumentError`.
+
+    >>> utf8("\ud800!", replace=True)
+    b'\xef\xbf\xbd!'
+    """
+    text = checked_text(text)
+    if isinstance(text, bytes):
+        decoded = _decoded(text, replace)
+        return decoded.encode() if replace else text
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        if replace:
+            return _repaired(text).encode()
+        raise lone_surrogate(text[error.start], error.start) from None
+
+
+def characters(text: Text, replace: bool) -> str:
+    r"""`text` as `str`; lone surrogates of a `str` may stay. Raises `TextError` (for bytes) and `ArgumentError`.
+
+    >>> characters(b"caf\xc3\xa9", replace=False)
+    'café'
+    """
+    text = checked_text(text)
+    if isinstance(text, bytes):
+        return _decoded(text, replace)
+    return _repaired(text) if replace else text
+
+
+def replaces_faults(errors: str) -> bool:
+    """Whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
+    if errors not in ("strict", "replace"):
+        raise ArgumentError(f'expected errors to be "strict" or "replace", found {errors!r}', "errors")
+    return errors == "replace"
+
+
+def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
+    """The error for a lone surrogate at code point `at`; `where` names the text, if the message needs it."""
+    return TextError(f"expected text, found the lone surrogate U+{ord(char):04X} at code point {at}{where}", at)
+
+
+def not_utf8(byte: int, at: int) -> TextError:
+    """The error for a byte at offset `at` that is not part of well-formed UTF-8."""
+    return TextError(f"expected utf-8, found byte 0x{byte:02x} at byte offset {at}", at)
+
+
+def _repaired(text: str) -> str:
+    """`text` with U+FFFD for each lone surrogate."""
+    import re  # not needed by well-formed texts
+
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def _decoded(text: bytes, replace: bool) -> str:
+    try:
+        return text.decode("utf-8", "replace" if replace else "strict")
+    except UnicodeDecodeError as error:
+        raise not_utf8(text[error.start], error.start) from None
+
+
+Side = Literal["right", "left"]
+
+
+def check_side(name: str, side: str) -> None:
+    """Raises `ArgumentError` if the value is no side; `name` is the argument's name."""
+    if side not in ("right", "left"):
+        raise ArgumentError(f'expected {name} to be "right" or "left", found {side!r}', name)

@@ -1,0 +1,303 @@
+"""Parts of error messages: the operating system's words, and texts of users.
+
+In: an error of the system, or of a library; a text. Out: words such as "no such file or directory"; the text in
+characters that can all be printed. Invariant: an error's words start in lower case.
+
+The type of a caller's path, and files that are written at once or not at all.
+
+In: paths. Out: `StrPath`; files. Invariant: nobody sees an unfinished file, and no two writers share one. Importing
+this module costs nothing: pathlib would take 3 ms, a tenth of the time to the first id.
+
+The differences between operating systems, for the modules in Python; `core/simd/_platform.h` has them for the core.
+
+In: open files, folders. Out: one behaviour on Linux, macOS and Windows, as far as they allow it.
+Invariant: no other module of dstok asks which system it runs on, with two exceptions: the keys of a terminal's user,
+and the conformance kit's treatment of other processes.
+
+A file that is complete or absent.
+
+In: bytes. Out: a file under its final name, with its size and checksum. Invariant: until `commit` the bytes lie in a
+folder for temporary files. They are on the disk (fsync) before the file gets its name, so a file with its name is
+complete, whenever the machine stopped. Every write error is a `FileError` that names the final file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import mmap
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
+
+from dstok.errors import FileError
+
+__all__ = [
+    "OutputFile", "StrPath", "WholeFile", "Written", "available_cpus", "file_faults", "hold_alone", "make_folder",
+    "map_file", "reason", "scratch_beside", "sync_folder", "visible", "without_interrupts", "write_at_once",
+    "write_json",
+]
+
+def reason(error: BaseException) -> str:
+    """The system's words for an error, without its number and path, in lower case.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "x.txt"))
+    'no such file or directory'
+    """
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return text[:1].lower() + text[1:]
+
+
+@contextmanager
+def file_faults(path: str) -> Iterator[None]:
+    """An error of the system becomes a `FileError` that names its file, or else `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{error.filename or path}: {reason(error)}") from error
+
+
+def visible(text: str) -> str:
+    r"""`text` with an escape for each character that cannot be printed.
+
+    >>> print(visible("a|\n\u202e"))
+    a|\n\u202e
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
+
+
+def scratch_beside(path: StrPath) -> str:
+    """A new name in the folder of `path`. A file from `tempfile` could be read by its owner only."""
+    return os.path.join(os.path.dirname(path), f".dstok-{os.urandom(8).hex()}.tmp")
+
+
+class WholeFile:
+    """`file` to write, whose bytes are at `path` when all are on the disk; none after an error.
+
+    A symbolic link is written through; a file that is replaced keeps its mode, and must be writable. A device or a
+    pipe is written as it is. folder: for the unfinished file, on the same disk (default: that of the file itself).
+    As a context manager it gives `file`. Raises `OSError`, of `path`.
+    """
+
+    def __init__(self, path: StrPath, folder: StrPath | None = None) -> None:
+        self.path, self._final, self._scratch = os.fspath(path), os.path.realpath(path), ""
+        try:
+            mode: int | None = os.stat(path).st_mode
+        except OSError:
+            mode = None
+        if mode is None or stat.S_ISREG(mode):
+            self._scratch = scratch_beside(self._final if folder is None else os.path.join(folder, ""))
+        with self.faults():
+            if mode is not None and not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
+            self.file: BinaryIO = open(self._scratch or path, "xb" if self._scratch else "wb", buffering=1 << 18)
+            try:
+                if self._scratch and mode not in (None, os.fstat(self.file.fileno()).st_mode):
+                    os.chmod(self._scratch, stat.S_IMODE(mode or 0))
+            except BaseException:
+                self.discard()
+                raise
+
+    def finish(self) -> None:
+        """Puts all bytes on the disk."""
+        with self.faults():
+            self.file.flush()
+            if self._scratch:
+                os.fsync(self.file.fileno())
+            self.file.close()
+
+    def commit(self) -> None:
+        """Gives the file its name."""
+        with self.faults():
+            if self._scratch:
+                os.replace(self._scratch, self._final)
+
+    def discard(self) -> None:
+        """Removes the bytes, unless the file has its name."""
+        with suppress(OSError):
+            self.file.close()
+        with suppress(OSError):
+            os.unlink(self._scratch)
+
+    def __enter__(self) -> BinaryIO:
+        return self.file
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with self.faults():
+                if isinstance(error, OSError):
+                    raise error
+            if error is None:
+                self.finish()
+                self.commit()
+        finally:
+            self.discard()
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Errors of the unfinished file name `path`."""
+        try:
+            yield
+        except OSError as error:
+            if self._scratch and error.filename in (None, self._scratch):
+                raise OSError(error.errno, error.strerror, self.path) from error
+            raise
+
+
+def write_at_once(path: StrPath, data: bytes, folder: StrPath | None = None) -> None:
+    """Writes a file or nothing: a `WholeFile`. Raises `OSError`."""
+    with WholeFile(path, folder) as file:
+        file.write(data)
+
+
+REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
+
+
+def available_cpus() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_file(file: BufferedReader) -> memoryview:
+    """All bytes of an open file, mapped: processes share them, and the system reads only the pages in use.
+
+    On Windows neither `to_image` nor an installer can replace a mapped file. There this process reads the bytes into
+    its own memory instead. Raises `ValueError` if the file is empty, and `OSError`.
+    """
+    if REPLACES_MAPPED:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    size = os.fstat(file.fileno()).st_size
+    if not size:
+        raise ValueError("expected a file with bytes, found an empty one")
+    memory = memoryview(mmap.mmap(-1, size))  # begins with a page, as a mapped file does
+    found = file.readinto(memory)
+    if found != size:
+        raise OSError(f"expected {size} bytes, found {found}")
+    return memory.toreadonly()
+
+
+def hold_alone(file: int) -> bool:
+    """Locks an open file, given by its number, until it is closed. False if another process holds the lock.
+
+    Raises `OSError` if the file cannot be locked.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # Windows raises the second
+        return False
+    return True
+
+
+def sync_folder(path: str) -> None:
+    """Brings the names in a folder to the disk, where the system can do it. Raises `OSError`."""
+    try:
+        place = os.open(path or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except PermissionError:  # Windows cannot sync a folder
+        return
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Delays Ctrl-C to the end of the block; a process that the block starts never gets it. Not on Windows."""
+    import signal  # not needed to load a model
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Written(NamedTuple):
+    """A file of a corpus: its path below the corpus' folder, its size in bytes, its SHA-256."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+class OutputFile(io.RawIOBase):
+    """A file to write, `name` below the folder `out`; until `commit` its bytes lie in the folder `scratch`."""
+
+    def __init__(self, out: str, name: str, scratch: str) -> None:
+        super().__init__()
+        self.name, self.final = name, os.path.join(out, name)
+        self.size, self.hash = 0, hashlib.sha256()
+        with file_faults(self.final):
+            self.whole = WholeFile(self.final, scratch)
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.size
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        with file_faults(self.final), self.whole.faults():
+            self.whole.file.write(view)
+        self.hash.update(view)
+        self.size += len(view)
+        return len(view)
+
+    def finish(self) -> None:
+        """Sync all written bytes to the disk."""
+        with file_faults(self.final):
+            self.whole.finish()
+
+    def commit(self) -> Written:
+        """Give the file its name. The caller syncs the folder."""
+        with file_faults(self.final):
+            make_folder(os.path.dirname(self.final))
+            self.whole.commit()
+        return Written(self.name, self.size, self.hash.hexdigest())
+
+    def discard(self) -> None:
+        """Remove the written bytes, unless the file has its name."""
+        self.whole.discard()
+
+
+def write_json(out: str, name: str, value: Any, scratch: str) -> None:
+    """Write a file of JSON, whole or not at all, and return once it is on the disk. Raises `FileError`."""
+    path = os.path.join(out, name)
+    with file_faults(path):
+        make_folder(os.path.dirname(path))
+        write_at_once(path, json.dumps(value, indent=1).encode() + b"\n", scratch)
+        sync_folder(os.path.dirname(path))
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and its parents, and sync them to the disk. Raises `OSError`."""
+    if not os.path.isdir(path):
+        make_folder(os.path.dirname(path))
+        with suppress(FileExistsError):
+            os.mkdir(path)
+        sync_folder(os.path.dirname(path))

@@ -1,0 +1,114 @@
+"""Values that are made once for an object and kept as long as it lives.
+
+In: a function of an object. Out: the same function, which remembers its value for each object.
+Invariant: identity tells objects apart. A `WeakKeyDictionary` would use hash and equality. For tokenizers these read
+the tables, and two equal tokenizers would share a value that goes when the first of them goes.
+
+Copies of objects that have state: a stream, or a text that grows.
+
+In: an object whose attributes are its state. Out: a second object in the same state; both go on independently.
+Invariant: the two share nothing that changes. Every attribute is copied, one level deep. Parts that never change (the
+core's tables and policies) are their own copies. An attribute that cannot be copied is an error; it is never shared.
+
+Attributes that are made when first used.
+
+In: a method without arguments. Out: an attribute; the object keeps its value.
+Invariant: all threads get one value, from the first thread that finishes. There is no lock.
+Up to Python 3.11 functools.cached_property has one lock for all objects, so one object would wait for another, and a
+child that is forked while another thread holds the lock would wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from weakref import ref
+
+from dstok.errors import PickleError
+
+__all__ = ["Beside", "Separate", "lazy"]
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class Beside(Generic[T, V]):
+    """`make`, called once for each object.
+
+    >>> class Text(str): pass
+    >>> length = Beside(lambda text: print("made") or len(text))
+    >>> text = Text("abc")
+    >>> length(text), length(text)
+    made
+    (3, 3)
+    """
+
+    def __init__(self, make: Callable[[T], V]) -> None:
+        self._make = make
+        self._kept: dict[int, tuple[ref[T], V]] = {}
+
+    def __call__(self, owner: T) -> V:
+        key = id(owner)
+        kept = self._kept.get(key)
+        if kept is not None and kept[0]() is owner:
+            return kept[1]
+        value = self._make(owner)
+        self._kept[key] = ref(owner, lambda _: self._kept.pop(key, None)), value
+        return value
+
+
+Self = TypeVar("Self", bound="Separate")
+
+
+class Separate:
+    """Base of classes with state. `copy.copy` and `copy.deepcopy` call `copy`. The objects do not pickle."""
+
+    def copy(self: Self) -> Self:
+        """A second object that goes on by itself: neither sees the later input of the other."""
+        from copy import copy  # not needed without a copy
+
+        other = object.__new__(type(self))
+        for name, value in vars(self).items():
+            setattr(other, name, copy(value))
+        return other
+
+    def __copy__(self: Self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise PickleError(f"expected what pickles, found a {type(self).__name__}, which is in work in this process: "
+                          "pickle its tokenizer, and begin another one there")
+
+
+class _Lazy(Generic[T]):
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make, self._name = make, make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        made = self._make(instance)
+        return instance.__dict__.setdefault(self._name, made)  # from then on Python finds it there first
+
+
+if TYPE_CHECKING:  # pyright lets no other descriptor stand for a property of a protocol
+    from builtins import property as lazy
+else:
+    def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
+        """The decorator of a lazy attribute's method.
+
+        >>> class Text:
+        ...     @lazy
+        ...     def words(self):
+        ...         print("made")
+        ...         return "a b".split()
+        >>> text = Text()
+        >>> text.words is text.words
+        made
+        True
+        """
+        return _Lazy(make)

@@ -1,0 +1,224 @@
+"""Before a text is split: added tokens are found, the rest is normalized. Also the spelling of tokens.
+
+Added tokens: the tokens that a call matches, as matchers for the core.
+
+In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
+Invariant: `special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set
+matches as if the model had those added tokens and no others. Where upstream gives overlaps: `UnsupportedError`.
+Source: upstream's AddedVocabulary. It matches tokens with normalized=false in the raw text. It normalizes each stretch
+between two of them, and matches the other tokens there, by their normalized content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dstok._util.arguments import Special
+from dstok._util.objects import lazy
+from dstok.core.text._added import Matcher
+from dstok.core.text._policy import Policy
+from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
+from dstok.formats.description import AddedToken
+
+if TYPE_CHECKING:
+    from dstok.core.text._normalize import Normalizer
+
+__all__ = ["AddedTokens"]
+
+_CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
+MAX_CACHED = 16  # policies kept, for different sets; a server uses one or two
+MAX_BEYOND = 1000  # bytes of a token after another one that it begins with
+
+
+class AddedTokens:
+    """The added tokens of one model, and its policies, made when first asked for.
+
+    `runs`: merging makes the longest tokens of each run of such a character; their ids by length (compiled/build.py).
+    """
+
+    def __init__(
+        self, tokens: tuple[AddedToken, ...], unicode_version: str, normalizer: Normalizer | None = None,
+        runs: Mapping[str, list[int]] = MappingProxyType({}),
+    ) -> None:
+        self._runs = runs
+        self.tokens, self.unicode_version, self._normalizer = tokens, unicode_version, normalizer
+        self._subsets: dict[frozenset[str], Policy] = {}
+        if normalizer is not None:
+            self._refuse_alike()
+        self._refuse_overlaps()
+        if normalizer or any(len(token.content) > MAX_BEYOND // 4 for token in tokens):
+            for normalized in (False, True):
+                self._refuse_far({self.seen(t): i for i, t in enumerate(tokens) if t.normalized == normalized})
+
+    @lazy
+    def by_content(self) -> dict[str, AddedToken]:
+        """The tokens by their text."""
+        return {token.content: token for token in self.tokens}
+
+    @lazy
+    def by_id(self) -> dict[int, AddedToken]:
+        """The tokens by their id; of two with one id the first."""
+        return {token.id: token for token in reversed(self.tokens)}
+
+    def seen(self, token: AddedToken) -> bytes:
+        """The text by which a token is matched."""
+        if not (self._normalizer and token.normalized):
+            return token.content.encode()
+        return (token.content.replace("\u2581", " ").encode() if token.literal
+                else self._normalizer.normalize(token.content.encode()))
+
+    def spelled(self, token: AddedToken, characters: bool) -> str:
+        """The text by which a token is matched, as upstream writes it: in a model of characters with U+2581."""
+        text = self.seen(token).decode()
+        return text.replace(" ", "\u2581") if characters and token.normalized else text
+
+    def decodings(self, characters: bool = False) -> list[tuple[int, bytes, bool]]:
+        r"""For each token: its id, the bytes that decoding gives, and whether decoding may leave it out as special.
+
+        Upstream's rules: if the token's text is a spelling in the byte-level alphabet, the bytes are those that it
+        spells. In a model of characters, a space stands for U+2581 instead. Upstream looks the text, which may be
+        normalized, up among the contents of the special tokens, which are not.
+
+        >>> tokens = AddedToken(7, "<think>", special=True), AddedToken(8, "õ"), AddedToken(9, "ab õ")
+        >>> AddedTokens(tokens, "16.0").decodings()
+        [(7, b'<think>', True), (8, b'\xf5', False), (9, b'ab \xc3\xb5', False)]
+        """
+        from dstok.formats.byte_alphabet import decoded_bytes, is_spelling  # not needed to encode
+
+        special = {token.content for token in self.tokens if token.special}
+        rows = []
+        for token in self.tokens:
+            if self.by_id[token.id] is not token:
+                continue
+            text = self.spelled(token, characters)
+            if characters:
+                data = text.replace("\u2581", " ").encode()
+            else:
+                data = decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()
+            rows.append((token.id, data, text in special))
+        return rows
+
+    def policy(self, special: Special) -> Policy:
+        """The policy that `special` names. Raises `ArgumentError` or `UnknownTokenError`."""
+        if isinstance(special, str):
+            if special == "all":
+                return self._all
+            if special == "none":
+                return self._none
+            if special == "raise":
+                return self._raise
+            raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
+        if not isinstance(special, AbstractSet | list | tuple):
+            raise ArgumentError(f"expected special to be {_CHOICES}, found {type(special).__name__}", "special")
+        if others := [content for content in special if not isinstance(content, str)]:
+            raise ArgumentError(f"expected texts of added tokens in special, found {type(others[0]).__name__}",
+                                "special")
+        return self._subset(frozenset(special))
+
+    @lazy
+    def _all(self) -> Policy:
+        return self._policy(self.tokens, refuses=False)
+
+    @lazy
+    def _raise(self) -> Policy:
+        return self._policy(self.tokens, refuses=True)
+
+    @lazy
+    def _none(self) -> Policy:
+        return self._policy((), refuses=False)
+
+    def _subset(self, contents: frozenset[str]) -> Policy:
+        policy = self._subsets.get(contents)
+        if policy is None:
+            for content in contents:
+                if content not in self.by_content:
+                    raise UnknownTokenError(f"expected an added token in special, found {content!r}")
+            policy = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
+            if len(self._subsets) >= MAX_CACHED:
+                self._subsets.clear()
+            self._subsets[contents] = policy
+        return policy
+
+    def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
+        raw = [t for t in tokens if not t.normalized]
+        normalized = [t for t in tokens if t.normalized]
+        contents = (tuple(t.content for t in raw), tuple(t.content for t in normalized))
+        quick = None if refuses or normalized else self._without_runs(raw)
+        return Policy(self._matcher(raw), self._matcher(normalized),
+                      [t.id for t in raw], [t.id for t in normalized], contents, refuses, quick)
+
+    def _without_runs(self, tokens: list[AddedToken]) -> Policy | None:
+        """The policy without the tokens whose ids merging gives, too; None if there are none."""
+        kept, whole = tokens, self._normalizer is None or not self._normalizer.prefix
+        for char, ids in self._runs.items() if whole and not any(t.lstrip or t.rstrip for t in tokens) else ():
+            having = [t for t in kept if char in t.content]
+            wanted = {(char * length, id) for length, id in enumerate(ids, 1)}
+            if {(t.content, t.id) for t in having} == wanted and not any(t.single_word for t in having):
+                kept = [t for t in kept if char not in t.content]
+        return None if kept is tokens else self._policy(tuple(kept), False)
+
+    def _matcher(self, tokens: list[AddedToken]) -> Matcher | None:
+        if not tokens:
+            return None
+        words = _word_bits(self.unicode_version) if any(t.single_word for t in tokens) else b""
+        return Matcher([(self.seen(t), t.single_word, t.lstrip, t.rstrip) for t in tokens], words)
+
+    def _refuse_alike(self) -> None:
+        """Refuses tokens with no content after normalizing, or with the same one as another token."""
+        owners: dict[bytes, AddedToken] = {}
+        for i, token in enumerate(self.tokens):
+            if not token.normalized:
+                continue
+            found = self.seen(token)
+            if not found:
+                raise UnsupportedError(f"the added token {token.content!r}, of which the normalizer leaves nothing",
+                                       f"added_tokens[{i}]")
+            if found in owners:
+                raise UnsupportedError(f"the added tokens {owners[found].content!r} and {token.content!r}, which are "
+                                       f"{found.decode()!r} when normalized", f"added_tokens[{i}]")
+            owners[found] = token
+
+    def _refuse_overlaps(self) -> None:
+        """Refuses a token that may begin in white space which another token has taken.
+
+        Upstream then gives both, with overlapping spans, or panics.
+        """
+        for normalized in {t.normalized for t in self.tokens if t.rstrip}:
+            from dstok.unicode.properties import white_space  # needed by few models
+
+            for i, token in enumerate(self.tokens):
+                if token.normalized == normalized and self.seen(token).decode()[0] in white_space(self.unicode_version):
+                    raise UnsupportedError("an added token that begins with white space beside one with rstrip",
+                                           f"added_tokens[{i}]")
+
+    def _refuse_far(self, numbers: dict[bytes, int]) -> None:
+        """Refuses a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
+
+        After the shorter one the matcher reads on for the longer one. If that is not there, it reads the same text
+        again. Time is linear in the text only with a bound on the text that is read twice.
+        """
+        begun: list[bytes] = []  # the tokens that this one begins with
+        for content in sorted(numbers):
+            while begun and not content.startswith(begun[-1]):
+                begun.pop()
+            if begun and len(content) - len(begun[0]) > MAX_BEYOND:
+                raise UnsupportedError(
+                    f"an added token that begins with {begun[0].decode()!r}, another one, and has more than "
+                    f"{MAX_BEYOND} bytes after it", f"added_tokens[{numbers[content]}]")
+            begun.append(content)
+
+
+@cache
+def _word_bits(unicode_version: str) -> bytes:
+    r"""A bitmap of the characters that upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
+    from dstok.unicode.properties import CodePointSet, word  # needed by few models
+
+    flags = bytearray(b"0") * 0x110000
+    joiners = CodePointSet.from_ranges([(0x200C, 0x200D)])
+    for first, last in (word(unicode_version, in_class=True) | joiners).ranges:
+        flags[first : last + 1] = b"1" * (last - first + 1)
+    return int(flags[::-1], 2).to_bytes(0x110000 // 8, "little")

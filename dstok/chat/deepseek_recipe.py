@@ -1,0 +1,279 @@
+"""Conversations as deepseek-recipe takes them: the common part of V4 0731 and V4.1.
+
+In: messages and options as users give them. Out: checked messages of one form each, and a `RecipeConversation` of the
+options; or a `ChatError`.
+Invariant: a conversation equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines
+join a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are written as the version writes
+them.
+Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dstok.chat.messages import MISSING, Message, as_message, calls_of, content_text, message_list, shown
+from dstok.core.text._utf8 import is_text
+from dstok.errors import ChatError
+
+__all__ = ["EFFORTS", "ROLES", "Call", "RecipeConversation", "content_of", "conversation_of",
+           "parameters_of", "recipe_messages", "tool_lines"]
+
+ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
+EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
+CHOICES = ("auto", "none", "required")
+MAX_DEPTH = 127  # of arguments; the reference's parser refuses deeper ones
+SMALLEST, LARGEST = -(2**63), 2**64 - 1  # integers beyond these become floats
+
+Call = tuple[str, str, str]  # id, name, arguments
+Number = Callable[[float], str]
+
+
+@dataclass
+class RecipeConversation:
+    """A conversation's options. tools: JSON lines, empty if none may be called. schema: the answer's."""
+
+    thinking: bool
+    tools: list[str]
+    has_tools: bool
+    required: bool
+    effort: str | None
+    json_object: bool
+    schema: str | None
+
+
+def conversation_of(
+    tools: list[Any], number: Number, *, thinking: bool, tool_choice: Any, reasoning_effort: Any, response_format: Any,
+    response_schema: Any, response_regex: Any,
+) -> RecipeConversation:
+    """The options of a conversation. Raises `ChatError` for values that the reference refuses."""
+    choice = "required" if isinstance(tool_choice, dict) else "auto" if tool_choice is None else tool_choice
+    if choice not in CHOICES:
+        raise ChatError(f"expected one of {', '.join(CHOICES)}, found {shown(choice)}", field="tool_choice")
+    if not isinstance(reasoning_effort, str | None) or reasoning_effort not in EFFORTS:
+        raise ChatError(f"expected low, high, xhigh or max, found {shown(reasoning_effort)}", field="reasoning_effort")
+    named = bool(tools) and choice != "none"
+    json_object, schema = _format(response_format, response_schema, response_regex, number)
+    lines = tool_lines(tools, number, None)
+    return RecipeConversation(thinking, lines if named else [], named, named and choice == "required",
+                              EFFORTS[reasoning_effort], json_object, schema)
+
+
+def recipe_messages(messages: Any, first: int, number: Number) -> list[Message]:
+    """The messages as dictionaries; the first has the index `first`. Raises `ChatError`.
+
+    Each has text as its `content`. Of an assistant's, `reasoning_content` is text or None, and `tool_calls` a list of
+    `Call` if there are some; of a tool's, `tool_call_id` is text or None; of a system's, `tools` are JSON lines. Fields
+    that a role does not have are not checked.
+    """
+    found = message_list(messages)
+    for place, message in enumerate(found):
+        if type(message) is dict and is_text(message.get("content")):
+            role = message.get("role")
+            if role == "user":
+                continue
+            if role == "assistant" and "tool_calls" not in message:
+                reasoning = message.get("reasoning_content")
+                if reasoning is None or is_text(reasoning):
+                    continue
+        found[place] = _checked(as_message(message, first + place), first + place, number)
+    return found
+
+
+def _checked(message: Message, index: int, number: Number) -> Message:
+    role = message.get("role", MISSING)
+    if role not in ROLES:
+        raise ChatError(f"expected a role, one of {', '.join(ROLES)}, found {shown(role)}", index, "role", "TypeError")
+    checked: Message = {"role": role, "content": content_of(message, index, role)}
+    if role == "assistant":
+        checked["reasoning_content"] = _optional(message, "reasoning_content", index)
+        checked["prefix"] = message.get("prefix")
+        calls = calls_of(message, index)
+        if calls is not None:
+            checked["tool_calls"] = [_call(call, index, place, number) for place, call in enumerate(calls)]
+    elif role == "tool":
+        checked["tool_call_id"] = _optional(message, "tool_call_id", index)
+    elif role == "system" and message.get("tools") is not None:
+        checked["tools"] = tool_lines(message["tools"], number, index)
+    return checked
+
+
+def content_of(message: Message, index: int, role: str) -> str:
+    """The text of a message's content; text parts are joined by blank lines. Raises `ChatError`."""
+    content = message.get("content", MISSING)
+    if role == "assistant" and (content is None or content is MISSING):
+        return ""
+    return _text(content if content is MISSING else content_text(content, index), index, "content")
+
+
+def _optional(message: Message, key: str, index: int) -> str | None:
+    value = message.get(key)
+    return None if value is None else _text(value, index, key)
+
+
+def _text(value: Any, index: int | None, field: str) -> str:
+    if not isinstance(value, str):
+        raise ChatError(f"expected text, found {shown(value)}", index, field, "TypeError")
+    if not is_text(value):
+        place = next(place for place, char in enumerate(value) if "\ud800" <= char <= "\udfff")
+        raise ChatError(f"expected text, found a lone surrogate at {place}", index, field, "UnicodeEncodeError")
+    return value
+
+
+def _call(call: Any, index: int, place: int, number: Number) -> Call:
+    where = f"tool_calls[{place}]"
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        raise ChatError(f"expected a call of a function, found {shown(call)}", index, where, "TypeError")
+    arguments = function.get("arguments", MISSING)
+    if isinstance(arguments, dict):
+        arguments = _written(arguments, number, index, f"{where}.function.arguments")
+    return (_text(call.get("id") or "", index, f"{where}.id"),
+            _text(function.get("name", MISSING), index, f"{where}.function.name"),
+            _text(arguments, index, f"{where}.function.arguments"))
+
+
+def tool_lines(tools: Any, number: Number, index: int | None) -> list[str]:
+    """A line of JSON for each tool that is not loaded later: its name, description and parameters."""
+    if not isinstance(tools, list):
+        raise ChatError(f"expected a list of tools, found {shown(tools)}", index, "tools")
+    lines = []
+    for place, tool in enumerate(tools):
+        where = f"tools[{place}]"
+        function = tool.get("function", tool) if isinstance(tool, dict) else None
+        if not isinstance(function, dict):
+            raise ChatError(f"expected a tool, found {shown(tool)}", index, where, "TypeError")
+        shape = {"name": _text(function.get("name", MISSING), index, f"{where}.name"),
+                 "description": _text(function.get("description") or "", index, f"{where}.description"),
+                 "parameters": function.get("parameters")}
+        line = _written(shape, number, index, where)
+        if not (function.get("defer_loading") or tool.get("defer_loading")):
+            lines.append(line)
+    return lines
+
+
+def _format(response_format: Any, schema: Any, regex: Any, number: Number) -> tuple[bool, str | None]:
+    """Whether the answer must be a JSON object, and its schema as JSON."""
+    kind = response_format.get("type") if isinstance(response_format, dict) else response_format
+    if kind == "json_schema" and isinstance(response_format, dict):
+        inner = response_format.get("json_schema")
+        schema = inner.get("schema", inner) if isinstance(inner, dict) else response_format.get("schema")
+        kind = "text"
+        if schema is None:
+            raise ChatError("expected a schema, found nothing", field="response_format.json_schema")
+    if kind not in (None, "text", "json_object"):
+        raise ChatError(f"expected text, json_object or json_schema, found {shown(kind)}", field="response_format")
+    if sum([kind == "json_object", schema is not None, regex is not None]) > 1:
+        raise ChatError("expected one of json_object, a schema and a regex, found several", field="response_format",
+                        reference="ValueError")
+    if regex is not None:
+        _text(regex, None, "response_regex")
+    return kind == "json_object", None if schema is None else _written(schema, number, None, "response_schema")
+
+
+def _written(value: Any, number: Number, index: int | None, field: str) -> str:
+    pieces: list[str] = []
+    try:
+        _json(value, number, index, field, pieces)
+    except RecursionError:
+        raise ChatError("expected a value, found one that is nested too deeply", index, field) from None
+    return "".join(pieces)
+
+
+def _json(value: Any, number: Number, index: int | None, field: str, pieces: list[str]) -> None:
+    """Adds the pieces of a value as JSON."""
+    if isinstance(value, dict):
+        _object(value, number, index, field, pieces)
+    elif isinstance(value, list | tuple):
+        pieces.append("[")
+        for place, item in enumerate(value):
+            pieces.append(", " if place else "")
+            _json(item, number, index, field, pieces)
+        pieces.append("]")
+    else:
+        pieces.append(_simple(value, number, index, field))
+
+
+def _simple(value: Any, number: Number, index: int | None, field: str) -> str:
+    """The JSON of a value that holds no others."""
+    if isinstance(value, str):
+        return json.dumps(_text(value, index, field), ensure_ascii=False)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, int):
+        if not SMALLEST <= value <= LARGEST:
+            raise ChatError("expected a number of JSON, found a larger one", index, field, "OverflowError")
+        return str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ChatError(f"expected a finite number, found {value}", index, field, "ValueError")
+        return number(value)
+    raise ChatError(f"expected a value of JSON, found {type(value).__name__}", index, field, "TypeError")
+
+
+def _object(value: dict[Any, Any], number: Number, index: int | None, field: str, pieces: list[str]) -> None:
+    pieces.append("{")
+    for place, (key, item) in enumerate(value.items()):
+        if not isinstance(key, str):
+            raise ChatError(f"expected a key that is text, found {shown(key)}", index, field, "TypeError")
+        pieces += [", " if place else "", json.dumps(_text(key, index, field), ensure_ascii=False), ": "]
+        _json(item, number, index, field, pieces)
+    pieces.append("}")
+
+
+def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]:
+    """A call's parameters: (name, whether it is text, its text). All but a JSON object is one named `arguments`."""
+    values = _parsed(arguments)
+    if values is None:
+        return [("arguments", True, arguments)]
+    return [(key, isinstance(value, str), value if isinstance(value, str) else _written(value, number, None, key))
+            for key, value in values.items()]
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and _is_plain(value, text) else None
+
+
+def _integer(digits: str) -> int | float:
+    value = _finite(digits) if len(digits) > 20 or digits == "-0" else int(digits)
+    return value if isinstance(value, float) or SMALLEST <= value <= LARGEST else float(value)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(digits)
+    return value
+
+
+def _refused(name: str) -> None:
+    raise ValueError(name)
+
+
+def _is_plain(value: Any, text: str) -> bool:
+    """Whether nothing is nested too deeply and no half of a surrogate pair is escaped."""
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        return False
+    if re.search(r"\\u[dD]", text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return False
+    return True
+
+
+def _depth(value: Any) -> int:
+    level, depth = [value], 0
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth

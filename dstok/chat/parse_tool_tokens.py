@@ -1,0 +1,151 @@
+"""The parser of versions up to V3.2-Exp: answers, reasoning before `</think>`, calls between tokens.
+
+In: a completion in parts. Out: an `Answer`. Invariant: the message does not depend on how the completion is cut. The
+parser keeps less than a token, or one call. Lenient: anything between the tokens that is not a call is skipped, and
+reasoning need not end. Strict: everything must be as the format writes it, including the end token.
+Source: DeepSeek has no parser for these versions. Their templates give the shape of a call. The lenient rules are
+those of the parsers of vLLM and SGLang: for R1 all text is reasoning if `</think>` is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dstok.chat.answers import Answer, Found, Straight, TextBuffer, delimiters
+from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
+from dstok.chat.writer import CLOSE, EOS, OPEN
+from dstok.errors import ChatError
+
+__all__ = ["ToolTokenParser"]
+
+FENCE, FENCE_END = "\n```json\n", "\n```"  # around arguments
+EXCERPT = 40  # characters of the completion in an error
+
+
+class ToolTokenParser:
+    """`feed` parts, then `finish`. `typed`: whether calls have a type and a block of JSON, as up to R1-0528."""
+
+    def __init__(self, answer: Answer, thinking: bool, tools: bool, continues: bool, typed: bool, strict: bool) -> None:
+        self.answer, self.typed, self.strict = answer, typed, strict
+        self.reader = TextBuffer()
+        self.read = 0
+        ends = () if strict else (EOS,)  # leniently, a completion may end anywhere
+        self.close, self.call_edges, self.call_end = (
+            delimiters(CLOSE, *ends), delimiters(CALL_BEGIN, CALLS_END, *ends), delimiters(CALL_END, *ends))
+        self.content_end = delimiters(EOS, CALLS_BEGIN) if tools else delimiters(EOS)
+        # The start of the reasoning, which may be `<think>`.
+        self.begin: str | None = "" if thinking and not continues else None
+        self.calls = 0
+        self.ended = False
+        self.state: Callable[[], bool] = self._reasoning if thinking else self._content
+
+    def feed(self, text: str) -> None:
+        """Adds a part of the completion. Raises `ChatError`."""
+        self.reader.add(text)
+        self.read += len(text)
+        while self.state():
+            pass
+
+    def finish(self) -> None:
+        """Ends the completion. Raises `ChatError` if it is strict and may not end here."""
+        rest = self.reader.rest()
+        if self.state == self._end and not rest:
+            return
+        if self.strict:
+            raise self._error("expected the end token, found the end or other text")
+        if self.state == self._reasoning:
+            self._think(rest)
+        elif self.state == self._content:
+            self.answer.say(rest)
+
+    def straight(self) -> Straight | None:
+        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
+        reasoning = self.state == self._reasoning
+        if self.reader.is_holding or self.begin is not None or not (reasoning or self.state == self._content):
+            return None
+        return self.answer.straight_text(reasoning)
+
+    def _error(self, message: str) -> ChatError:
+        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "
+                         'mode="lenient" takes completions that the format does not write')
+
+    def _reasoning(self) -> bool:
+        before, delimiter = self.reader.passing(self.close)
+        self._think(before)
+        if delimiter:
+            self.state = self._content if delimiter == CLOSE else self._end
+        return bool(delimiter)
+
+    def _think(self, text: str) -> None:
+        """Adds reasoning, without `<think>` at its start."""
+        if self.begin is not None:
+            text, self.begin = self.begin + text, None
+            if OPEN.startswith(text) and text != OPEN:
+                self.begin = text
+                return
+            text = text.removeprefix(OPEN)
+        self.answer.think(text)
+
+    def _content(self) -> bool:
+        before, delimiter = self.reader.passing(self.content_end)
+        self.answer.say(before)
+        if delimiter:
+            self.ended = delimiter == EOS
+            self.state = self._end if self.ended else self._between
+        return bool(delimiter)
+
+    def _between(self) -> bool:
+        """Reads nothing, or a newline, between two calls."""
+        found = self.reader.until(self.call_edges) if self.strict else self.reader.passing(self.call_edges)
+        if found is None or not found[1]:
+            return False
+        wanted = "\n" if self.typed and self.calls and found[1] == CALL_BEGIN else ""
+        if self.strict and found[0] != wanted:
+            raise self._error(f"expected a call, found {found[0][:EXCERPT]!r}")
+        self.state = self._call if found[1] == CALL_BEGIN else self._end
+        return True
+
+    def _call(self) -> bool:
+        found = self.reader.until(self.call_end)
+        if found is None:
+            return False
+        if found[1] == EOS:
+            self.state = self._end
+            return True
+        call = _typed(found[0]) if self.typed else _named(found[0])
+        if call is not None:
+            self.calls += 1
+            self.answer.call(call[0])
+            self.answer.argue(call[1])
+        elif self.strict:
+            raise self._error(f"expected a call with a name and arguments, found {found[0][:EXCERPT]!r}")
+        self.state = self._between
+        return True
+
+    def _end(self) -> bool:
+        """Reads the text after the end token, or after the calls, which the end token may follow."""
+        rest = self.reader.ahead(EXCERPT)
+        if not self.strict:
+            self.reader.rest()
+        elif rest and (self.ended or not EOS.startswith(rest)):
+            raise self._error(f"expected nothing after the end, found {rest!r}")
+        elif rest == EOS:
+            self.ended = True
+            self.reader.rest()
+        return False
+
+
+def _named(call: str) -> Found | None:
+    """The name and the arguments. The first separator divides them."""
+    name, separator, arguments = call.partition(SEP)
+    return (name, arguments) if separator else None
+
+
+def _typed(call: str) -> Found | None:
+    """The name after a type and the first separator, and the arguments in the first block after that.
+
+    The block ends where the call does. If that is too early for the first block, it is too early for later ones.
+    """
+    _, _, named = call.partition(SEP)
+    name, fence, block = named.partition(FENCE)
+    return (name, block[: -len(FENCE_END)]) if fence and block.endswith(FENCE_END) else None

@@ -1,0 +1,212 @@
+"""Messages and options -> the text of a version.
+
+In: the arguments of `render`. Out: `Rendered`. Invariant: the text equals the reference's, or there is a `ChatError`.
+An option that the version does not have is an error too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dstok._util.arguments import explained
+from dstok.chat.deepseek_recipe import RecipeConversation, conversation_of, recipe_messages
+from dstok.chat.messages import Message, as_tools, shown, text_messages
+from dstok.chat.v2_v3 import BODIES, render_v2, render_v3, render_v3_0324, render_v3_1
+from dstok.chat.v3_2 import render_v3_2
+from dstok.chat.v4 import number_v4, render_v4, render_v4_1
+from dstok.chat.v4_preview import render_v4_preview
+from dstok.chat.versions import Version, VersionName, find_version
+from dstok.chat.writer import NOTHING, Rendered, Writer
+from dstok.errors import ChatError
+
+if TYPE_CHECKING:
+    from dstok.chat.templates import Template
+
+__all__ = ["Format", "render"]
+
+HOLDERS = frozenset(["system", "developer"])  # the first of these gets the tools, in the scripts' versions
+BOOLEANS = ("thinking", "drop_thinking", "add_default_bos_token")
+MODES: dict[Any, bool] = {"thinking": True, "chat": False}
+
+
+@explained
+def render(
+    messages: Any, version: VersionName | Template, *, tools: Any = None, add_generation_prompt: bool | None = None,
+    continue_final_message: bool = False, **options: Any,
+) -> Rendered:
+    """The text of a conversation, as the version's reference writes it.
+
+    `messages`: OpenAI's dictionaries, or objects with the same attributes. Blank lines join the text parts of a
+    content that is a list; other parts are refused. `tools`: OpenAI's tool objects, or the
+    function objects in them; a version whose format does not mention tools refuses them. `add_generation_prompt`:
+    whether the text ends with the opener of the answer; None does as the reference (up to V3.2-Exp it does not open,
+    later ones do). `continue_final_message`: leaves the last message, an assistant's, open. `options`: the ones that
+    `versions()` lists for the version. `version` may also be a `dstok.chat.Template`, a loaded model's own. Raises
+    `ChatError`.
+
+    >>> render([{"role": "user", "content": "Hi"}], "v3.1", add_generation_prompt=True, thinking=True).text
+    '<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜><think>'
+    """
+    if not isinstance(version, str) and hasattr(version, "render"):  # a `Template`; only templates need jinja2
+        return version.render(messages, tools=tools, add_generation_prompt=add_generation_prompt,
+                              continue_final_message=continue_final_message, **options)
+    format = Format(str(version), tools, add_generation_prompt, continue_final_message, options)
+    writer = Writer()
+    format.write(format.read(messages), writer)
+    return writer.rendered()
+
+
+class Format:
+    """A version with its checked arguments. It writes conversations, whole or from a checkpoint on.
+
+    Raises `ChatError`.
+    """
+
+    def __init__(
+        self, version: str, tools: Any, add_generation_prompt: bool | None, continue_final_message: bool,
+        options: dict[str, Any],
+    ) -> None:
+        self.version = find_version(version)
+        self.tools = as_tools(tools)
+        self.settings = _settings(self.version, options)
+        if self.tools and not self.version.takes_tools:
+            raise ChatError(f"{self.version.name} has no text for tools (its reference ignores them): describe them in "
+                            "a system message", field="tools")
+        if continue_final_message and add_generation_prompt:
+            raise ChatError("expected continue_final_message or add_generation_prompt, found both",
+                            field="continue_final_message", reference="ValueError")
+        self.goes_on = continue_final_message
+        self.opens = self.version.opens if add_generation_prompt is None else add_generation_prompt
+        self.conversation = _conversation(self.version.name, self.tools, self.settings)
+
+    def read(self, messages: Any, first: int = 0) -> list[Message]:
+        """Checked messages for `write`; `first` is the index of the first one. Raises `ChatError`."""
+        if self.conversation is None:
+            return text_messages(messages, first=first)
+        return recipe_messages(messages, first, number_v4 if self.version.name == "v4-0731" else repr)
+
+    def write(self, messages: list[Message], writer: Writer) -> None:
+        """Writes `messages` of `read`, those from the writer's start on. Raises `ChatError`."""
+        last = writer.first + len(messages) - 1
+        if self.goes_on and (not messages or messages[-1].get("role") != "assistant"):
+            raise ChatError("expected an assistant's message to continue, found another one or none",
+                            last if messages else None, "continue_final_message")
+        self._write(messages, writer)
+        if self.version.opens and not self.opens:
+            writer.drop_prompt()
+        if self.goes_on and self.conversation is None and not writer.drop_end():
+            raise ChatError("expected a message with an end to leave out, found none in this version's text", last,
+                            "continue_final_message")
+
+    def _write(self, messages: list[Message], writer: Writer) -> None:
+        name, opens = self.version.name, self.opens and not self.goes_on
+        if name == "v2":
+            render_v2(messages, writer, opens)
+        elif name in BODIES:
+            render_v3(messages, writer, opens, BODIES[name])
+        elif name in ("v3-0324", "r1-0528"):
+            render_v3_0324(messages, writer, opens, name == "r1-0528")
+        elif name in ("v3.1", "v3.2-exp"):
+            render_v3_1(messages, writer, opens, self.settings["thinking"], name == "v3.2-exp", self.tools)
+        elif self.conversation is None:
+            _write_script(name, messages, self.tools, self.settings, writer)
+        else:
+            _write_recipe(name, messages, self.conversation, self.goes_on, writer)
+
+
+def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
+    """The version's options with the values given. `thinking_mode` and `enable_thinking` are `thinking`."""
+    if not options:
+        return dict(version.options)
+    given = dict(options)
+    names = [name for name in ("thinking", "enable_thinking", "thinking_mode") if given.get(name) is not None]
+    values = [_mode(name, given[name]) for name in names]
+    if len(set(values)) > 1:
+        raise ChatError(f"expected one of {', '.join(names)}, found several that differ", field=names[-1])
+    for name in ("thinking", "enable_thinking", "thinking_mode"):
+        given.pop(name, None)
+    if values:
+        given["thinking"] = values[0]
+    for name in given:
+        if name not in version.options:
+            known = ", ".join(version.options) or "none"
+            raise ChatError(f"{version.name} has no such option: it has {known}", field=name)
+    settings = {**version.options, **given}
+    for name in BOOLEANS:
+        if not isinstance(settings.get(name, False), bool):
+            raise ChatError(f"expected True or False, found {shown(settings[name])}", field=name)
+    return settings
+
+
+def _mode(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if name == "thinking_mode" and isinstance(value, str) and value in MODES:
+        return MODES[value]
+    wanted = '"thinking" or "chat"' if name == "thinking_mode" else "True or False"
+    raise ChatError(f"expected {wanted}, found {shown(value)}", field=name)
+
+
+def _write_script(
+    name: str, messages: list[Message], tools: list[Any], settings: dict[str, Any], writer: Writer,
+) -> None:
+    first, holder, unless = writer.first, -1, NOTHING
+    context: list[Message] = []
+    if writer.start is None:
+        context = text_messages(settings["context"], "context") if settings["context"] else []
+        messages, first, holder = _with_tools(messages, tools, context)
+    if first < 0 or (writer.start is not None and "system" in writer.start.unless):
+        unless = HOLDERS
+    common = (messages, writer, context, settings["thinking"], settings["drop_thinking"],
+              settings["add_default_bos_token"])
+    if name == "v3.2":
+        render_v3_2(*common, first, unless)
+    else:
+        render_v4_preview(*common, _effort(settings["reasoning_effort"]), first, unless)
+    # Only those after the tools hold: tools are written once.
+    writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
+
+
+def _effort(effort: Any) -> str | None:
+    if effort is not None and effort not in ("high", "max"):
+        raise ChatError(f"expected high or max, found {shown(effort)}", field="reasoning_effort",
+                        reference="AssertionError")
+    return None if effort is None else str(effort)
+
+
+def _with_tools(
+    messages: list[Message], tools: list[Any], context: list[Message],
+) -> tuple[list[Message], int, int]:
+    """The messages with `tools`, the index of the first message, and the index of the message with the tools.
+
+    The first system or developer message gets the tools, or a new message before all others (lmdeploy's rule; the
+    scripts have no argument for tools).
+    """
+    if not tools:
+        return messages, 0, -1
+    if context:
+        raise ChatError("expected the tools in a message of the context, found them as an argument", field="tools")
+    for index, message in enumerate(messages):
+        if message.get("role") in ("system", "developer"):
+            if message.get("tools"):
+                raise ChatError("expected the tools in this message or as an argument, found both", index, "tools")
+            return [*messages[:index], {**message, "tools": tools}, *messages[index + 1 :]], 0, index
+    return [{"role": "system", "content": "", "tools": tools}, *messages], -1, -1
+
+
+def _conversation(name: str, tools: list[Any], settings: dict[str, Any]) -> RecipeConversation | None:
+    """The values besides the messages that deepseek-recipe's versions read."""
+    if "tool_choice" not in settings:
+        return None
+    return conversation_of(tools, number_v4 if name == "v4-0731" else repr, **settings)
+
+
+def _write_recipe(
+    name: str, messages: list[Message], conversation: RecipeConversation, goes_on: bool, writer: Writer,
+) -> None:
+    if goes_on:
+        messages = [*messages[:-1], {**messages[-1], "prefix": True}]
+    if name == "v4-0731":
+        render_v4(messages, conversation, writer)
+    else:
+        render_v4_1(messages, conversation, writer)

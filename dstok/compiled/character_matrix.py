@@ -1,0 +1,62 @@
+r"""The matrix of a model that merges characters: where its text may be cut, by the classes of two neighbours.
+
+In: the pairs of characters that some merge joins. Out: the matrix, for `CharacterFinder`: 8 rows of 8 bits, the joiner
+(core/split/_matrix.h), then the class of each code point as a table of two stages, page numbers and pages.
+Invariant: each pair has the bit of its classes, so a cut is only where no merge joins the two sides
+(core/split/_matrix.h has the proof). The classes of characters may be any; these make few bits, because the trainers of
+such models split their texts by script, digits and white space.
+
+Example: with the merges (" ", "t"), (" t", "he") and ("h", "e") the pairs are " t", "th" and "he". A space joins a
+letter, and a letter a letter. So "the cat" may be cut before the space only, and "!?" before the question mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dstok.core.find._finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.regex.alphabet import pages_of
+from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
+
+__all__ = ["CLASSES", "MATRIX_HEAD", "character_matrix"]
+
+CLASSES = 8
+MATRIX_HEAD = 16  # bytes before the page numbers
+SPACE = 0x20
+NO_JOINER = 0xFF
+
+
+def character_matrix(pairs: Iterable[int], split: bool = False) -> bytes:
+    """The smallest matrix of all pairs, left << 32 | right; `split`: none joins a space with the character before it.
+
+    >>> rows = character_matrix(ord(left) << 32 | ord(right) for left, right in [" t", "th", "he"])[:CLASSES]
+    >>> [rows[ASCII_CLASSES[ord(char)]] == 1 << ASCII_CLASSES[ord("a")] for char in " a!"]
+    [True, True, False]
+    """
+    pages, page_numbers = _pages()
+    numbers = memoryview(page_numbers).cast("H")
+    kept = [(pair >> 32, pair & 0xFFFFFFFF) for pair in pairs if not (split and pair & 0xFFFFFFFF == SPACE)]
+    joiner = _joiner({left for left, right in kept if right == SPACE})
+    rows = bytearray(CLASSES)
+    for left, right in kept:
+        if (left, right) != (joiner, SPACE):
+            one, other = (pages[numbers[c >> 8] << 8 | c & 0xFF] for c in (left, right))
+            rows[one] |= 1 << other
+    return bytes(rows) + bytes([joiner]).ljust(MATRIX_HEAD - CLASSES, b"\0") + page_numbers + pages
+
+
+def _joiner(lefts: set[int]) -> int:
+    """The one character but the space in `lefts`, if it is ASCII; else the number for none."""
+    others = lefts - {SPACE}
+    return others.pop() if len(others) == 1 and max(others) < 0x80 else NO_JOINER
+
+
+def _pages() -> tuple[bytes, bytes]:
+    """The classes of all code points: ASCII as in the core; then letters and marks, others."""
+    letters, others = WIDE_CLASSES
+    classes = [CodePointSet.from_chars("".join(chr(c) for c in range(128) if ASCII_CLASSES[c] == number))
+               for number in range(CLASSES)]
+    wide = CodePointSet.from_ranges([(0x80, MAX_CODE_POINT)])
+    classes[letters] = (general_category("L") | general_category("M")) & wide
+    classes[others] |= wide - classes[letters]
+    return pages_of(classes)

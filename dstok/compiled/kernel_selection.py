@@ -1,0 +1,240 @@
+"""The set of rules that stands for an automaton: a walk over the product of the two proves it right.
+
+In: a `Program`. Out: a `Kernel`: the number of the rules (core/split/_kernel.h), and for each class the kind of its
+characters that are not ASCII.
+Invariant: a kernel is given only if `Walk` (core/check/_walk.pyx) finds no difference between rules and automaton,
+whatever the pattern, the Unicode version and the numbers of the classes. docs/rules.md has the proof.
+Example: one class holds é. The search tries it as letters, and the walk finds no difference. The search tries for each
+class every kind that the rules know. If none is right, the automaton gets the characters of the class (`RARE`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from dstok.core.find._finder import FLAGS, RULES
+from dstok.core.merge._pieces import cuttable_ranges
+from dstok.errors import UnsupportedError
+from dstok.regex.compile_budget import spend, stage, steps_left
+
+if TYPE_CHECKING:
+    from dstok.regex.cascade import Program
+    from dstok.regex.marked_language import Marked
+    from dstok.unicode.properties import CodePointSet
+
+__all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "OTHER", "RARE",
+           "TEKKEN", "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
+           "knows_borders"]
+
+NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
+LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
+OTHER = 0  # the kind without flags
+# The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
+# letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
+# of two bytes or more can be a number to them.
+KINDS = {
+    V3: (LETTER, LETTER | CJK, PUNCT, PUNCT | CJK, BLANK, RARE),
+    ONES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    THREES: (LETTER, PUNCT, BLANK, RARE),
+    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, BLANK, COMBINING, RARE),
+    GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    CL100K: (LETTER, PUNCT, BLANK, RARE),
+    LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
+    CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
+    TEKKEN: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
+}
+PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most classes
+MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
+BLOCKS_A_STEP = 2  # of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (regex/compile_budget.py)
+WIDTHS = {1: (0, 0x7F), 2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}
+
+Symbol = tuple[int, int, int, int]  # as `Walk` has them
+
+
+class Kernel(NamedTuple):
+    """`rules`, and `kinds`: for each class, one of KINDS[rules]."""
+
+    rules: int
+    kinds: tuple[int, ...]
+
+
+class Class(NamedTuple):
+    """The facts about a class that the search needs."""
+
+    ascii: tuple[int, ...]
+    widths: tuple[int, ...]  # in UTF-8, of its other characters
+    size: int
+    cuttable: bool
+
+
+def find_kernel(program: Program) -> Kernel:
+    r"""The first rules that stand for a program's automaton; `NONE`, without kinds, if there are no such rules.
+
+    >>> from dstok.regex.cascade import Split, compile_splits
+    >>> find_kernel(compile_splits([Split(r"\p{L}+")]))
+    Kernel(rules=0, kinds=())
+    """
+    kept = program.kept
+    if kept is None:
+        return Kernel(NONE, ())
+    return _find(kept, classes_of(program), program.boundaries.edges)
+
+
+def classes_of(program: Program) -> tuple[Class, ...]:
+    """The classes of a program's alphabet."""
+    return tuple(map(_class_of, program.alphabet.classes))
+
+
+@lru_cache(maxsize=64)
+@stage("looking for a mask kernel", own=True)
+def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[int, int], ...], ...]) -> Kernel:
+    from dstok.core.check._walk import TooLargeError
+
+    for rules in KINDS:
+        try:
+            kinds = _kinds(rules, marked, classes)
+        except (TooLargeError, UnsupportedError):  # a walk that is too long, or all walks together
+            continue
+        if kinds and (rules in (CASED, TEKKEN) or goes_on_from_cuts(kinds, classes, edges)):
+            return Kernel(rules, kinds)
+    return Kernel(NONE, ())
+
+
+def find_difference(
+    rules: int, marked: Marked, classes: Sequence[Class], kinds: Sequence[int], least: int = 2, most: int = 4,
+    limit: int = MOST_BLOCKS,
+) -> list[Symbol] | None:
+    """A text, as symbols, that the rules mark differently from the automaton, or None: a proof that there is none.
+
+    A block has `least` characters, or `most` if it begins with a quote. Raises `TooLargeError` if the walk is longer
+    than about `limit` blocks.
+    """
+    rare = [number for number, (members, kind) in enumerate(zip(classes, kinds)) if members.widths and kind == RARE]
+    return _difference(rules, marked, [*_ascii(classes), *_wide(classes, kinds)], rare, least, most, limit)
+
+
+def _class_of(members: CodePointSet) -> Class:
+    ranges = members.ranges
+    ascii = tuple(code for first, last in ranges for code in range(first, min(last, 0x7F) + 1))
+    widths = tuple(width for width, (low, high) in WIDTHS.items()
+                   if width > 1 and any(first <= high and last >= low for first, last in ranges))
+    cuttable = any(first <= high and last >= low for first, last in ranges for low, high in cuttable_ranges())
+    return Class(ascii, widths, len(members), cuttable)
+
+
+def _kinds(rules: int, marked: Marked, classes: Sequence[Class]) -> tuple[int, ...] | None:
+    """The kind of each class to the rules, or None if the rules do not stand for the automaton."""
+    everywhere = _ascii(classes)
+    if _difference(rules, marked, everywhere) is not None:
+        return None
+    kinds = _likely_kinds(rules, marked, classes, [symbol for symbol in everywhere if chr(symbol[0]) in PROBES])
+    while (difference := find_difference(rules, marked, classes, kinds)) is not None:
+        known = [number for byte, _, _, number in difference if byte < 0 <= number]
+        if not known:
+            return None
+        kinds[min(known, key=lambda number: classes[number].size)] = RARE
+    return tuple(kinds)
+
+
+def _likely_kinds(rules: int, marked: Marked, classes: Sequence[Class], probes: list[Symbol]) -> list[int]:
+    """The kind of each class as far as `probes` tell, the large ones first: so the automaton gets few characters."""
+    kinds = [RARE] * len(classes)
+    for number in sorted(range(len(classes)), key=lambda number: -classes[number].size):
+        for kind in KINDS[rules] if classes[number].widths else ():
+            kinds[number] = kind
+            wide = [symbol for symbol in _wide(classes, kinds, 1) if symbol[2] != RARE]
+            if kind == RARE or _difference(rules, marked, [*probes, *wide]) is None:
+                break
+    return kinds
+
+
+def _ascii(classes: Sequence[Class]) -> list[Symbol]:
+    return [(byte, 1, 0, number) for number, members in enumerate(classes) for byte in members.ascii]
+
+
+def _wide(classes: Sequence[Class], kinds: Sequence[int], most: int = 3) -> list[Symbol]:
+    """For each class one character of each of its widths, at most `most` of them."""
+    return [(-1, width, kind, number if kind != RARE else -1)
+            for number, (members, kind) in enumerate(zip(classes, kinds)) for width in members.widths[:most]]
+
+
+def _difference(
+    rules: int, marked: Marked, symbols: list[Symbol], rare: Sequence[int] = (), least: int = 2, most: int = 4,
+    limit: int = MOST_BLOCKS,
+) -> list[Symbol] | None:
+    """`find_difference` of these symbols; a symbol without a class belongs to one of the classes `rare`."""
+    from dstok.core.check._walk import Walk  # not needed to load a model
+
+    rows = memoryview(array("H", [target for row in marked.rows for target in row]))
+    shape = [len(marked.rows), len(marked.rows[0])]
+    walk = Walk(rules, symbols, rows.cast("B").cast("H", shape), marked.end, least, most)
+    try:
+        difference = walk.run(min(limit, steps_left() * BLOCKS_A_STEP))
+    finally:
+        spend(walk.blocks // BLOCKS_A_STEP)
+    if difference is not None:
+        return [symbols[i] for i in difference]
+    known = _Unmarked(marked)
+    for state, seen in walk.gave_up:
+        if not known.go_on(state, [symbols[i][3] for i in seen], rare):
+            return [symbols[i] for i in seen]
+    return None
+
+
+class _Unmarked:
+    """Texts after a state of a `Marked`, without their marks: sets of states that they may lead to."""
+
+    def __init__(self, marked: Marked) -> None:
+        self.rows, self.end, self.proven = marked.rows, marked.end, set[frozenset[int]]()
+        self.steps: dict[tuple[frozenset[int], int], frozenset[int]] = {}
+
+    def go_on(self, state: int, word: Sequence[int], rare: Sequence[int]) -> bool:
+        """May a text that begins with `word` follow `state`? In `word`, -1 is any of the classes `rare`."""
+        reached = {frozenset([state])}
+        for column in word:
+            reached = {self.step(states, c) for states in reached for c in (rare if column < 0 else [column])}
+        return all(map(self.takes_all, reached))
+
+    def step(self, states: frozenset[int], column: int) -> frozenset[int]:
+        """The states after `column`, with a mark before it or without."""
+        if (states, column) not in self.steps:
+            spend(2 * len(states), len(states))
+            before = states | {self.rows[state][self.end + 1] for state in states}
+            self.steps[states, column] = frozenset(self.rows[state][column] for state in before) - {0}
+        return self.steps[states, column]
+
+    def takes_all(self, states: frozenset[int]) -> bool:
+        """Does each text lead from some of the states to the end?"""
+        seen, queue = {states}, [states]
+        while queue:
+            here = queue.pop()
+            if here in self.proven:
+                continue
+            if not self.step(here, self.end):
+                return False
+            below = {self.step(here, column) for column in range(self.end)} - seen
+            seen |= below
+            queue += below
+        self.proven |= seen
+        return True
+
+
+def knows_borders(rules: int) -> bool:
+    """Can these rules honour `borders` (compiled/build.py)? Only without the CJK kind: F_CUT_BEFORE shares its bit."""
+    return all(not kind & CJK for kind in KINDS.get(rules, ()))
+
+
+def goes_on_from_cuts(
+    kinds: Sequence[int], classes: Sequence[Class], edges: Sequence[Sequence[tuple[int, int]]],
+) -> bool:
+    """Does a letter after another letter of its piece lead to the same state as this letter at a piece's start?
+
+    Then the automaton may go on from a safe cut inside a piece: such a cut lies between two letters
+    (core/split/_rules.h).
+    """
+    letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
+    after = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}
+    return all(edges[state][two][0] in (0, edges[1][two][0]) for state in after for two in letters)

@@ -1,0 +1,230 @@
+"""Tokenizers of all kinds, compared by what texts cost: tokens, bytes a token, tokens a word.
+
+In: files of texts; tokenizers, as the kit's adapters take them. Out: a `Comparison`: a row for each tokenizer and
+file, for each language if the texts name theirs, and for all texts.
+Invariant: all tokenizers get the same texts, each document by itself, with added tokens matched in it. Memory holds a
+batch of documents and the rows.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import dstok
+from dstok._util.files import StrPath, file_faults, reason, visible, write_at_once
+from dstok._util.imports import needed
+from dstok.conformance.engines import OPENERS, CandidateError, Engine, engine_of, open_engine
+from dstok.corpus.documents import Faults, reader_of
+from dstok.corpus.inputs import InputFile, find_inputs
+from dstok.corpus.plan import plan_shards
+from dstok.corpus.settings import CorpusSettings
+from dstok.corpus.tables import dataset_file
+from dstok.errors import ArgumentError, DstokError, FileError
+
+__all__ = ["Comparison", "Row", "compare"]
+
+MOST_LANGUAGES, MOST_SHOWN = 1000, 100
+Texts = list[tuple[str, str]]  # with their languages
+
+
+class Row(NamedTuple):
+    """What the texts of one file, one language, or all cost one tokenizer. by: "file", "language" or "all".
+
+    bytes: of the UTF-8. words: runs of characters other than white space; a Chinese or Thai sentence is one.
+    """
+
+    tokenizer: str
+    by: str
+    of: str
+    documents: int
+    bytes: int
+    words: int
+    tokens: int
+
+    @property
+    def bytes_per_token(self) -> float:
+        """0 for texts without tokens."""
+        return self.bytes / self.tokens if self.tokens else 0.0
+
+    @property
+    def tokens_per_word(self) -> float:
+        """0 for texts without words."""
+        return self.tokens / self.words if self.words else 0.0
+
+
+class Comparison(NamedTuple):
+    """The rows: files in their order, languages by name, then all; of each, a row a tokenizer. `str` makes a table."""
+
+    rows: tuple[Row, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{row.tokens:>14,}  {row.bytes_per_token:>11.3f}  {row.tokens_per_word:>11.3f}  {row.tokenizer}, "
+                 + visible(f"{row.by}{': ' * bool(row.of)}{row.of}") for row in self.rows]
+        return "\n".join(["        tokens  bytes/token  tokens/word  tokenizer, texts", *lines])
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The rows as JSON has them, with their quotients."""
+        return [{**row._asdict(), "bytes_per_token": round(row.bytes_per_token, 6),
+                 "tokens_per_word": round(row.tokens_per_word, 6)} for row in self.rows]
+
+    def plot(self, path: StrPath) -> None:
+        """Writes a picture (.svg, .png, .pdf) of the languages, or else of the files. It needs the extra `plot`.
+
+        Raises `FileError`, also for another suffix, and for more than 100 languages or files.
+        """
+        path = os.fspath(path)
+        by = min((row.by for row in self.rows), key=("language", "file", "all").index, default="all")
+        rows = [row for row in self.rows if row.by == by]
+        groups, names = list(dict.fromkeys(row.of for row in rows)), list(dict.fromkeys(row.tokenizer for row in rows))
+        if len(groups) > MOST_SHOWN:
+            raise FileError(f"{path}: expected at most {MOST_SHOWN} of each {by} in a picture, found {len(groups)}")
+        needed("matplotlib", "plot").use("Agg")
+        pyplot = needed("matplotlib.pyplot", "plot")
+        height = 0.8 / max(1, len(names))
+        size = (11, 1.6 + 0.25 * len(groups) * (1 + len(names)))
+        figure, parts = pyplot.subplots(1, 2, figsize=size, layout="constrained")
+        for part, what in zip(parts, ("bytes_per_token", "tokens_per_word")):
+            for number, name in enumerate(names):
+                values = [getattr(row, what) for row in rows if row.tokenizer == name]
+                part.barh([at + height * (number + 0.5) - 0.4 for at in range(len(values))], values, height, label=name)
+            part.set(xlabel=what.replace("_per_", " a "), yticks=range(len(groups)), yticklabels=groups)
+            part.invert_yaxis()
+        figure.legend(*parts[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        data, suffix = io.BytesIO(), os.path.splitext(path)[1].removeprefix(".").lower()
+        try:
+            if suffix not in figure.canvas.get_supported_filetypes():
+                raise FileError(f"{path}: expected a suffix such as .svg, .png or .pdf, found {suffix or 'none'}")
+            figure.savefig(data, format=suffix)
+        finally:
+            pyplot.close(figure)
+        with file_faults(path):
+            write_at_once(path, data.getvalue())
+
+
+def compare(
+    inputs: StrPath | Sequence[StrPath], tokenizers: Mapping[str, Any], *, language: str = "",
+    dataset: str | None = None, kind: str = "", lines: bool = False, field: str = "text",
+    progress: Callable[[str, int], None] | None = None,
+) -> Comparison:
+    r"""Compares tokenizers, by the texts of files, folders or globs.
+
+    tokenizers: a name for each; a name or path of `dstok.load`, a spec of `dstok.conformance.engines`
+        ("tiktoken:o200k_base"), or an object or function that `verify` takes.
+    language: the field, or column, with the language of each document, in JSON lines, tables and data sets.
+    dataset, kind, lines, field: as of `dstok.training.count`. progress: gets a file's name and the bytes read there.
+
+    Raises `FileError` for bad inputs and documents, with file and line; `CandidateError` for a tokenizer that is not
+    there, or fails; `ArgumentError` for none.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = folder.name + "/a.jsonl"
+    >>> _ = open(path, "w").write('{"text": "Hello world", "lang": "en"}\n{"text": "Hallo Welt", "lang": "de"}\n')
+    >>> found = compare(path, {"v3": "deepseek-v3", "bytes": lambda text: list(text.encode())}, language="lang")
+    >>> print(found)
+            tokens  bytes/token  tokens/word  tokenizer, texts
+                 5        4.200        1.250  v3, file: a.jsonl
+                21        1.000        5.250  bytes, file: a.jsonl
+                 3        3.333        1.500  v3, language: de
+                10        1.000        5.000  bytes, language: de
+                 2        5.500        1.000  v3, language: en
+                11        1.000        5.500  bytes, language: en
+                 5        4.200        1.250  v3, all
+                21        1.000        5.250  bytes, all
+    """
+    if not tokenizers:
+        raise ArgumentError("expected at least one tokenizer, found none", "tokenizers")
+    settings = CorpusSettings(kind=kind, lines=lines, field=field)
+    settings.check_reading()
+    paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    files = [*(find_inputs([os.fspath(path) for path in paths], settings) if paths else ()),
+             *(() if dataset is None else (dataset_file(dataset),))]
+    engines = {name: _engine(name, given) for name, given in tokenizers.items()}
+    sums = dict[tuple[str, str], list[int]]()  # documents, bytes, words, and the tokens of each tokenizer
+    for file in files:
+        read = 0
+        sums["file", file.name] = [0] * (3 + len(engines))
+        for size, texts in _texts(file, settings, language):
+            for key, costs in _costs(file, texts, engines, bool(language)):
+                total = sums.setdefault(key, [0] * len(costs))
+                total[:] = map(int.__add__, total, costs)
+            if len(sums) > MOST_LANGUAGES + len(files) + 1:
+                raise FileError(f"{file.path}: expected at most {MOST_LANGUAGES} languages in the field {language!r}, "
+                                "found more")
+            read += size
+            if progress is not None:
+                progress(file.name, read)
+    order = {"file": 0, "language": 1, "all": 2}
+    ranks = {file.name: rank for rank, file in enumerate(files)}
+    keys = sorted(sums, key=lambda key: (order[key[0]], ranks[key[1]] if key[0] == "file" else 0, key[1]))
+    return Comparison(tuple(Row(name, by, of, documents, size, words, cost) for by, of in keys
+                            for documents, size, words, *costs in [sums[by, of]]
+                            for name, cost in zip(engines, costs)))
+
+
+def _engine(name: str, given: Any) -> Engine:
+    """The engine of what `compare` takes. A library may raise anything for a file."""
+    if not isinstance(given, str):
+        return engine_of(given, name)
+    kind, colon, _ = given.partition(":")
+    try:
+        if kind in OPENERS or (colon and not os.path.exists(given) and kind.isidentifier() and len(kind) > 1):
+            return open_engine(given)
+        return engine_of(dstok.load(given))
+    except DstokError:
+        raise
+    except Exception as error:
+        raise CandidateError(f"{given}: {reason(error).splitlines()[0]}") from error
+
+
+def _texts(file: InputFile, settings: CorpusSettings, language: str) -> Iterator[tuple[int, Texts]]:
+    """(bytes read, texts with their languages), a batch of documents at a time. Raises `FileError`."""
+    if language and file.kind in ("text", "lines"):
+        raise FileError(f"{file.path}: expected JSON lines or a table, whose documents name a language, found text")
+    languages = _strings(file, replace(settings, field=language)) if language else None
+    for part in (part for shard in plan_shards([file], settings) for part in shard.parts):
+        reader = reader_of(part, settings, Faults(None))
+        for batch in reader.batches():
+            texts = Texts()
+            values = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
+            for number, text in zip(batch.numbers, values):
+                try:
+                    decoded = text if isinstance(text, str) else text.decode()
+                except UnicodeDecodeError as error:
+                    found = f"byte 0x{text[error.start]:02x} at byte offset {error.start}"
+                    reader.bad(number, f"expected utf-8, found {found}")
+                texts.append((decoded, "" if languages is None else next(languages)))
+            yield batch.size, texts
+
+
+def _strings(file: InputFile, settings: CorpusSettings) -> Iterator[str]:
+    """A field of each document."""
+    return (text for _, texts in _texts(file, settings, "") for text, _ in texts)
+
+
+def _costs(
+    file: InputFile, texts: Texts, engines: Mapping[str, Engine], by_language: bool,
+) -> Iterator[tuple[tuple[str, str], list[int]]]:
+    """(what to add to, what to add) for each text: documents, bytes, words, and the tokens of each tokenizer."""
+    plain = [text for text, _ in texts]
+    tokens = list[list[int]]()
+    for name, engine in engines.items():
+        try:
+            found = list(engine.batch(plain) if engine.batch else map(engine.encode, plain))
+            tokens.append([len(ids) if isinstance(ids, Sequence) else len([*ids]) for ids in found])
+        except DstokError:
+            raise
+        except Exception as error:  # of any library
+            raise CandidateError(f"{name}: {file.path}: {reason(error).splitlines()[0]}") from error
+        if len(tokens[-1]) != len(plain):
+            raise CandidateError(f"{name}: expected the ids of {len(plain)} texts, found those of {len(tokens[-1])}")
+    for (text, language), *costs in zip(texts, *tokens):
+        added = [1, len(text.encode()), len(text.split()), *costs]
+        yield ("file", file.name), added
+        yield ("all", ""), added
+        if by_language:
+            yield ("language", language), added

@@ -1,0 +1,164 @@
+"""Two tokenizers side by side: their differences, and the smallest text that still shows one.
+
+In: two runners. Out: `Difference`s; a shrunk text. Invariant: the result of `shrink` still differs. Without any one of
+its characters the two agree, unless the number of tries, or the time, ran out.
+Source: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input" (ddmin), with all the parts of one
+round tried in one request.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.worker import Answers, Fault, OutOfTimeError, Runner
+
+__all__ = ["Difference", "Pair", "Test", "decoded", "fewest", "shrink", "shrink_run", "simplify"]
+
+HISTORY = 20_000  # texts that are remembered, to find those that a later one depends on
+MAX_TRIES = 4000  # texts, in one shrinking
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A text with both results: ids, or a `Fault` of the candidate."""
+
+    text: str
+    found: tuple[int, ...] | Fault
+    expected: tuple[int, ...]
+
+
+def decoded(row: bytes) -> tuple[int, ...]:
+    """The ids of a row of bytes."""
+    return tuple(array("I", row))
+
+
+class Pair:
+    """A candidate and a reference."""
+
+    def __init__(self, candidate: Runner, reference: Runner) -> None:
+        self.candidate, self.reference, self.clock = candidate, reference, candidate.clock
+        self.history: deque[str] = deque(maxlen=HISTORY)  # the texts that the candidate's worker has seen
+        self.texts = 0  # texts with a result from both
+        self.refused: dict[str, str] = {}  # texts that the reference refused, with the reason
+
+    def differences(self, texts: Sequence[str]) -> list[Difference]:
+        """The texts on which the two differ. Texts that the reference refuses are left out, and kept in `refused`.
+
+        Raises `OutOfTimeError` with the differences so far, if the time does not suffice for all the texts.
+        """
+        self.clock.check()
+        self.candidate.begin(texts)
+        self.reference.begin(texts)
+        expected, found = self.reference.finish(), self.candidate.finish()
+        late = {*expected.late(), *found.late()}
+        self.texts += len(texts) - len(late)
+        self.history.extend(text for number, text in enumerate(texts) if number not in late)
+        picked = self._pick(texts, found, expected, late)
+        if late:
+            raise OutOfTimeError(picked)
+        return picked
+
+    def _pick(self, texts: Sequence[str], found: Answers, expected: Answers, late: set[int]) -> list[Difference]:
+        numbers = [number for number in found.differ(expected) if number not in late]
+        if not numbers:
+            return []
+        ours, theirs = found.rows(), expected.rows()
+        picked = []
+        for number in numbers:
+            judge, row = theirs[number], ours[number]
+            if isinstance(judge, Fault):
+                self.refused[texts[number][:200]] = f"{judge.kind}: {judge.message}"
+            elif not (isinstance(row, Fault) and row.kind == "skipped"):
+                picked.append(Difference(texts[number], row if isinstance(row, Fault) else decoded(row),
+                                         decoded(judge)))
+        return picked
+
+    def differ(self, texts: Sequence[str]) -> list[bool]:
+        """For each text whether the two differ on it."""
+        wrong = {difference.text for difference in self.differences(texts)}
+        return [text in wrong for text in texts]
+
+    def fresh(self) -> None:
+        """Forgets all texts: from here on the candidate has seen none."""
+        self.candidate.fresh()
+        self.history.clear()
+
+
+Test = Callable[[Sequence[str]], list[bool]]
+
+
+def shrink(text: str, fails: Test, max_tries: int = MAX_TRIES) -> str:
+    """The smallest text found on which `fails` is still true, made by removing parts while there is time."""
+    step, tries = max(len(text) // 2, 1), 0
+    with suppress(OutOfTimeError):
+        while text and tries < max_tries:
+            before, at = text, 0
+            while at < len(text) and tries < max_tries:
+                starts = range(at, min(len(text), at + step * _at_once(text)), step)
+                shorter = [text[:start] + text[start + step :] for start in starts]
+                tries += len(shorter)
+                hit = next((number for number, bad in enumerate(fails(shorter)) if bad), None)
+                if hit is None:
+                    at = starts[-1] + step
+                else:
+                    text, at = shorter[hit], starts[hit]
+            if step == 1 and text == before:
+                break
+            step = max(min(step // 2, len(text) // 2), 1)
+    return text
+
+
+def _at_once(text: str) -> int:
+    """The number of variants of a text in one request."""
+    return max(1, min(64, 2_000_000 // len(text)))
+
+
+def simplify(text: str, fails: Test, guide: Guide) -> str:
+    """The text with its characters replaced by the best-known members of their classes, where it still differs."""
+    with suppress(OutOfTimeError):
+        for at, char in enumerate(text[:12]):
+            plain = guide.representatives[guide.alphabet.class_of(char)]
+            if char not in "a1 .\n中é" and plain != char:
+                simpler = text[:at] + plain + text[at + 1 :]
+                if fails([simpler])[0]:
+                    text = simpler
+    return text
+
+
+def shrink_run(char_text: str, fails: Test) -> str:
+    """The shortest beginning of a text that still fails, by bisection while there is time, if longer ones fail too."""
+    low, high = 0, len(char_text)  # low passes, high fails
+    with suppress(OutOfTimeError):
+        while high - low > 1:
+            middle = (low + high) // 2
+            if fails([char_text[:middle]])[0]:
+                high = middle
+            else:
+                low = middle
+    return char_text[:high]
+
+
+def fewest(history: list[str], fails_after: Callable[[list[str]], bool], patience: int = 120) -> list[str] | None:
+    """The fewest earlier texts, in order, after which it still fails; None if it does not fail after all of them."""
+    if not fails_after(history):
+        return None
+    step, tries = max(len(history) // 2, 1), 0
+    with suppress(OutOfTimeError):
+        while tries < patience:
+            at, before = 0, len(history)
+            while at < len(history) and tries < patience:
+                fewer = history[:at] + history[at + step :]
+                tries += 1
+                if fails_after(fewer):
+                    history = fewer
+                else:
+                    at += step
+            if step == 1 and len(history) == before:
+                break
+            step = max(min(step // 2, len(history) // 2), 1)
+    return history

@@ -1,0 +1,436 @@
+"""The splits of a tokenizer, step by step and alternative by alternative, and possible mistakes in them.
+
+In: Split steps. Out: their pieces, by the rules or by one of the mistakes that `Mistake` names. Invariant: without a
+mistake the pieces equal those of the tokenizer's own automaton.
+
+The module is plain on purpose: at each place it tries each alternative by itself. So their order, their look-ahead and
+the edges between the steps can be changed one by one. Failed reads are remembered, so that time is linear in the text
+(Reps 1998, as core/split/_scan.pyx).
+
+The textbook's tokenizer: each step from a text to ids as its definition says, and nothing more.
+
+In: the tables of a model, its merges by rank, its pieces. Out: `Textbook`, the ids of each token's bytes, and the
+merges that are the last step of some token: the live ones; `Plain`, the ids of a text. Invariant: the merge loop takes
+the pair of the least rank, the leftmost of equals, and looks at all pairs before each step. Nothing here shares code
+with the core; the data of Unicode are the same.
+Source: Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units", 2016; Unicode Standard
+Annex #15; upstream's AddedVocabulary, measured.
+Example: with the merges a b and ab c the token "abc" has the last step ab c.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import chain, groupby, pairwise
+from unicodedata import normalize
+
+from dstok._util.objects import lazy as lazy_
+from dstok.compiled.tables import Tables
+from dstok.core.merge._bpe import CharacterTable
+from dstok.errors import UnsupportedError
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
+from dstok.inspection.inspection import Inspection
+from dstok.normalizers import STEPS
+from dstok.regex.alphabet import Alphabet, build_alphabet
+from dstok.regex.ast import Alternate, Concat, Look, Node, Repeat, Split, character_sets
+from dstok.regex.automaton import DEAD, DFA, NO_TAG, START
+from dstok.regex.dfa import determinize
+from dstok.regex.lookaround import OracleAlphabet, replace_look_around
+from dstok.regex.nfa import build_nfa
+from dstok.regex.parser import parse
+from dstok.unicode.normalization import FORMS, OLDEST, combining_classes, decompositions
+from dstok.unicode.properties import CodePointSet, white_space, word
+
+__all__ = [
+    "LONGEST",
+    "Cascade",
+    "Mistake",
+    "Plain",
+    "Textbook",
+    "TooLongError",
+    "alternatives_of",
+    "blind_at_end",
+    "known_codes",
+    "lazy",
+    "normal_form",
+    "with_bounds",
+    "without_looks",
+]
+
+Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
+FAR = 16  # failed reads of so many characters are remembered
+
+_Futile = set[tuple[int, int]]  # states and places from which no match ends
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One kind of mistake.
+
+    longest: the longest match of the alternatives counts, not the first. past_edge: a look-ahead at the edge of a piece
+    sees the text after it. gaps_dropped: text that no step has matched is lost.
+    """
+
+    longest: bool = False
+    past_edge: bool = False
+    gaps_dropped: bool = False
+
+
+def alternatives_of(splits: Sequence[Split], unicode_version: str) -> Steps:
+    """The alternatives of each step's pattern."""
+    trees = [parse(split.pattern, unicode_version) for split in splits]
+    return tuple(tree.items if isinstance(tree, Alternate) else (tree,) for tree in trees)
+
+
+class Cascade:
+    """Steps that cut one after the other, each the pieces of the step before. All are Isolated."""
+
+    def __init__(self, steps: Steps, mistake: Mistake | None = None) -> None:
+        self.mistake = mistake or Mistake()
+        self.alphabet: Alphabet = build_alphabet(s for step in steps for tree in step for s in character_sets(tree))
+        self.steps: list[list[DFA]] = [[self._dfa(tree) for tree in step] for step in steps]
+
+    def _dfa(self, tree: Node) -> DFA:
+        letters = OracleAlphabet(self.alphabet)
+        matches = determinize(build_nfa(replace_look_around(Concat((tree,)), letters), letters))
+        if letters.predicates:
+            raise UnsupportedError("an alternative with look-around of more than one character")
+        return matches
+
+    def pieces(self, text: str) -> list[str]:
+        """The pieces of a text."""
+        symbols = [self.alphabet.class_of(char) for char in text]
+        spans = [(0, len(text))] if text else []
+        matched: set[int] = set()  # the places that some step has matched
+        for step in self.steps:
+            spans = [part for start, end in spans for part in self._cut(step, symbols, start, end, matched)]
+        if self.mistake.gaps_dropped:
+            spans = [span for span in spans if span[0] in matched]
+        return [text[start:end] for start, end in spans]
+
+    def _cut(
+        self, step: list[DFA], symbols: list[int], start: int, end: int, matched: set[int],
+    ) -> list[tuple[int, int]]:
+        """Matches and gaps of one step in one piece; the places of the matches go into `matched`."""
+        spans, gap, at = [], start, start
+        futile: list[_Futile] = [set() for _ in step]
+        after = symbols[end] if self.mistake.past_edge and end < len(symbols) else self.alphabet.end
+        while at < end:
+            stop = self._match(step, symbols, at, end, after, futile)
+            if stop > at:
+                if gap < at:
+                    spans.append((gap, at))
+                spans.append((at, stop))
+                matched.update(range(at, stop))
+                at = gap = stop
+            else:
+                at += 1
+        return [*spans, (gap, end)] if gap < end else spans
+
+    def _match(
+        self, step: list[DFA], symbols: list[int], start: int, end: int, after: int, futile: list[_Futile],
+    ) -> int:
+        """The end of the step's match at `start`, or `start`."""
+        best = start
+        for dfa, known in zip(step, futile):
+            end_of = _longest(dfa, symbols, start, end, after, known)
+            if end_of > start and not self.mistake.longest:
+                return end_of
+            best = max(best, end_of)
+        return best
+
+
+def _longest(dfa: DFA, symbols: list[int], start: int, end: int, after: int, futile: _Futile) -> int:
+    state, best, path = START, start, list[tuple[int, int]]()
+    for at in range(start, end + 1):
+        if (state, at) in futile:
+            break
+        path.append((state, at))
+        state, tag = dfa.edges[state][symbols[at] if at < end else after]
+        if tag != NO_TAG:
+            best, path = at, []
+        if state == DEAD:
+            break
+    if len(path) > FAR:
+        futile.update(path)
+    return best
+
+
+def _rewritten(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The pattern with each node as `change` makes it, the inner ones first."""
+    if isinstance(node, Repeat):
+        node = replace(node, item=_rewritten(node.item, change))
+    elif isinstance(node, (Alternate, Concat)):
+        node = replace(node, items=tuple(_rewritten(item, change) for item in node.items))
+    return change(node)
+
+
+def without_looks(node: Node) -> Node:
+    """The pattern without its look-aheads."""
+    return _rewritten(node, lambda each: Concat(()) if isinstance(each, Look) else each)
+
+
+def blind_at_end(node: Node) -> Node:
+    """The pattern with look-aheads that the end of the text never satisfies."""
+    return _rewritten(node, lambda each: replace(each, at_end=False) if isinstance(each, Look) else each)
+
+
+def with_bounds(node: Node, high: int | None) -> Node:
+    """The pattern with another upper bound for its bounded repeats of more than one."""
+    def change(each: Node) -> Node:
+        if isinstance(each, Repeat) and each.high is not None and each.high > 1:
+            return replace(each, high=high)
+        return each
+
+    return _rewritten(node, change)
+
+
+def lazy(node: Node) -> Node:
+    """The pattern with a first unbounded repeat that takes as little as possible."""
+    if isinstance(node, Repeat) and node.high is None:
+        return replace(node, greedy=False)
+    if isinstance(node, Concat):
+        for at, item in enumerate(node.items):
+            if (changed := lazy(item)) != item:
+                return replace(node, items=(*node.items[:at], changed, *node.items[at + 1 :]))
+    return node
+
+
+LONGEST = 512  # bytes of a token: the loop takes quadratic time
+LONGEST_PIECE = 1100  # the same of a piece of a text
+Merge = tuple[int, int, int]
+
+
+class Textbook:
+    """The tokens of one model, merged plainly. `characters` is the core's table for `live_merges`; None of bytes."""
+
+    def __init__(self, tables: Tables, merges: Sequence[int]) -> None:
+        self.tables = tables
+        starts, blob = array("I", bytes(tables.sections["starts"])), bytes(tables.sections["blob"])
+        self.tokens = [blob[first:end] for first, end in pairwise(starts)]
+        self.byte_ids: list[int] = tables.description["byte_ids"]
+        lost, self.unknown = tables.description.get("lost", ([], -1))
+        self.lost, self.fuses = frozenset(lost), tables.unknown is not None and tables.unknown[1]
+        self.ranks = {pair: rank for rank, pair in enumerate(zip(merges[::3], merges[1::3]))}
+        self.merged = merges[2::3]
+        self.raw = frozenset(tables.description["raw_ids"])
+        self.by_character: dict[str, int] | None = None
+        self.characters: CharacterTable | None = None
+        if tables.characters is not None:
+            self.characters = CharacterTable(tables.sections["starts"], tables.sections["blob"])
+            self.by_character = {text: number for number, token in enumerate(self.tokens)
+                                 if 2 <= len(token) <= 4 and len(text := _text(token)) == 1}
+
+    @property
+    def size(self) -> int:
+        """The number of tokens that are merged."""
+        return len(self._results)
+
+    def some(self, count: int) -> bytes:
+        """The bytes of `count` tokens from all parts of the vocabulary, one after the other."""
+        return b"".join(self.tokens[:: max(len(self.tokens) // count, 1)])
+
+    def ids(self) -> Iterator[tuple[bytes, list[int]]]:
+        """The bytes of each token, and the ids that merging makes of them."""
+        for token, ids, _ in self._results:
+            yield token, ids
+
+    def live(self) -> set[Merge]:
+        """The merges that are the last step of their token."""
+        return {last for _, ids, last in self._results if last is not None and len(ids) == 1}
+
+    @lazy_
+    def _results(self) -> list[tuple[bytes, list[int], Merge | None]]:
+        return [(token, *self.merge(token)) for number, token in enumerate(self.tokens)
+                if number not in self.raw and 0 < len(token) <= LONGEST]
+
+    def merge(self, token: bytes) -> tuple[list[int], Merge | None]:
+        """The ids of these bytes, and the last merge."""
+        ids, last = self._symbols(token), None
+        none = len(self.ranks)
+        known = [self.ranks.get(pair, none) for pair in pairwise(ids)]
+        while known and (rank := min(known)) != none:
+            at = known.index(rank)
+            last = ids[at], ids[at + 1], self.merged[rank]
+            ids[at : at + 2] = [last[2]]
+            del known[at]
+            for near in range(max(at - 1, 0), min(at + 1, len(known))):  # the pairs with the new symbol
+                known[near] = self.ranks.get((ids[near], ids[near + 1]), none)
+        return ids, last
+
+    def _symbols(self, token: bytes) -> list[int]:
+        """The ids that merging starts from."""
+        if self.lost:
+            ids = [self.unknown if byte in self.lost else self.byte_ids[byte] for byte in token]
+            kept = [at for at, byte in enumerate(token) if byte not in self.lost or (
+                self.unknown >= 0 and not (self.fuses and at and token[at - 1] in self.lost))]
+            return [ids[at] for at in kept]
+        if self.by_character is None or not _text(token):
+            return [self.byte_ids[byte] for byte in token]
+        found = []
+        for char in _text(token):
+            number = self.by_character.get(char)
+            found += [number] if number is not None else [self.byte_ids[byte] for byte in char.encode()]
+        return found
+
+
+def _text(token: bytes) -> str:
+    """The text of a token; "" if its bytes are not text."""
+    try:
+        return token.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+class Plain:
+    """A text's way to ids, step by step. `pieces` cuts a stretch without added tokens, except for models of characters.
+
+    Added tokens with normalized=false are found in the text, each stretch between two of them is normalized, and the
+    other added tokens are found there, by their normalized content. Of the tokens that begin first the longest counts.
+    """
+
+    def __init__(self, model: Inspection, book: Textbook, pieces: Callable[[bytes], Iterable[str]]) -> None:
+        self.book, self._cut_bytes, self._version = book, pieces, model.unicode_version
+        self._steps = [(step.type == TEXT_SPACE, _step(step, self._version)) for step in model.normalizer]
+        raw, others = ([token for token in model.added_tokens if token.normalized == kind] for kind in (False, True))
+        self._raw = {token.content: token for token in raw}
+        self._others = {token.content if token.literal else self.normalize(token.content, True): token
+                        for token in others}
+        self._split = book.tables.characters is not None and book.tables.characters.split
+        self._whole = {} if not model.takes_whole_tokens else {
+            token: id for id, token in reversed([*enumerate(book.tokens)]) if token and id not in book.raw}
+        self._known: dict[str, list[int]] = {}
+
+    def normalize(self, stretch: str, at_start: bool) -> str:
+        """A stretch after the normalizer's steps; is it at the start of the text?"""
+        for only_at_start, step in self._steps:
+            if stretch and (at_start or not only_at_start):
+                stretch = step(stretch)
+        return stretch
+
+    def seen(self, text: str, added: bool = True) -> list[tuple[int | None, str]]:
+        """The text as the model sees it: each added token with its id, and the stretches between them with None."""
+        found: list[tuple[int | None, str]] = []
+        for id, part in self._found(text, self._raw if added else {}):
+            if id is not None:
+                found.append((id, part))
+            else:
+                found += self._found(self.normalize(part, not found), self._others if added else {})
+        return found
+
+    def ids(self, text: str, added: bool = True) -> list[int]:
+        """The ids of a text. Raises `TooLongError` for a piece that the loop would take too long for."""
+        ids: list[int] = []
+        for id, part in self.seen(text, added):
+            if id is not None:
+                ids.append(id)
+            else:
+                for piece in self.pieces(part):
+                    ids += self._known.get(piece) or self._merged(piece)
+        return ids
+
+    def pieces(self, stretch: str) -> Iterable[str]:
+        """The pieces of a normalized stretch; in a model of characters cut where no live merge joins the two beside."""
+        if self.book.by_character is None:
+            return self._cut_bytes(stretch.encode())
+        ends = [at for at, pair in enumerate(pairwise(stretch), 1)
+                if pair not in self._joined or (self._split and pair[1] == " ")]
+        return (stretch[start:end] for start, end in pairwise([0, *ends, len(stretch)]))
+
+    def _merged(self, piece: str) -> list[int]:
+        data = piece.encode()
+        if len(data) > LONGEST_PIECE:
+            raise TooLongError(len(data))
+        whole = self._whole.get(data)
+        self._known[piece] = ids = self.book.merge(data)[0] if whole is None else [whole]
+        return ids
+
+    @lazy_
+    def _joined(self) -> set[tuple[str, str]]:
+        tokens = self.book.tokens
+        return {(_text(tokens[left])[-1:], _text(tokens[right])[:1]) for left, right, _ in self.book.live()}
+
+    def _found(self, text: str, tokens: dict[str, AddedToken]) -> Iterator[tuple[int | None, str]]:
+        lengths = sorted({len(content) for content in tokens}, reverse=True)
+        firsts = {content[0] for content in tokens}
+        begun = at = 0
+        while at < len(text):
+            content = "" if text[at] not in firsts else next(
+                (text[at : at + length] for length in lengths if text[at : at + length] in tokens), "")
+            if not content:
+                at += 1
+                continue
+            start, at, token = at, at + len(content), tokens[content]
+            beside = text[max(start - 1, 0) : start] + text[at : at + 1]
+            if token.single_word and any(char in _words(self._version) for char in beside):
+                continue
+            while token.lstrip and start > begun and text[start - 1] in white_space(self._version):
+                start -= 1
+            while token.rstrip and at < len(text) and text[at] in white_space(self._version):
+                at += 1
+            if begun < start:
+                yield None, text[begun:start]
+            yield token.id, text[start:at]
+            begun = at
+        if begun < len(text):
+            yield None, text[begun:]
+
+
+class TooLongError(ValueError):
+    """A piece of so many bytes, which plain merging would take too long for."""
+
+
+def normal_form(text: str, form: str, version: str = OLDEST) -> str:
+    """The text in a normal form: decomposed, its marks in order, and in NFC and NFKC composed again.
+
+    >>> normal_form("e\u0323\u0301", "NFC") == "\u1eb9\u0301"
+    True
+    """
+    classes, (mappings, _, pairs) = combining_classes(version), decompositions(form.startswith("NFK"), version)
+    rest, codes = [ord(char) for char in reversed(text)], list[int]()
+    while rest:
+        code = rest.pop()
+        if code in mappings:
+            rest += reversed(mappings[code])
+        else:
+            codes += map(ord, normalize("NFD", chr(code))) if 0xAC00 <= code <= 0xD7A3 else [code]
+    codes = [code for _, run in groupby(codes, classes.__contains__)
+             for code in sorted(run, key=lambda code: classes.get(code, 0))]
+    if form.endswith("D"):
+        return "".join(map(chr, codes))
+    made, starter = list[int](), -1
+    for code in codes:
+        if starter >= 0 and (starter == len(made) - 1 or classes.get(made[-1], 0) < classes.get(code, 0)):
+            joined = normalize("NFC", chr(made[starter]) + chr(code)) if 0x1161 <= code <= 0x11C2 else ""
+            both = ord(joined) if len(joined) == 1 else pairs.get((made[starter], code))
+            if both is not None:
+                made[starter] = both
+                continue
+        if code not in classes:
+            starter = len(made)
+        made.append(code)
+    return "".join(map(chr, made))
+
+
+def known_codes(step: NormalizerStep) -> Iterable[str]:
+    """The characters that the data of a normal form name."""
+    if step.type not in FORMS:
+        return ()
+    mappings, _, pairs = decompositions(step.type.startswith("NFK"), step.unicode_version or OLDEST)
+    codes = {*mappings, *combining_classes(step.unicode_version or OLDEST), *chain.from_iterable(pairs)}
+    return map(chr, codes)
+
+
+def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:
+    if step.type in FORMS:
+        return lambda text: normal_form(text, step.type, step.unicode_version or OLDEST)
+    run = STEPS[PREFIX_SPACE if step.type == TEXT_SPACE else step.type](step, version)
+    return lambda text: run(text, None, 1 << 40)[0]
+
+
+@cache
+def _words(version: str) -> CodePointSet:
+    return word(version, in_class=True) | CodePointSet.from_ranges([(0x200C, 0x200D)])

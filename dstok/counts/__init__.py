@@ -1,1 +1,0 @@
-"""Pieces counted in bounded memory, and counts files: what a vocabulary is trained from."""

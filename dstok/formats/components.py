@@ -1,0 +1,447 @@
+r"""The post-processors of a tokenizer.json -> their effect on a text's own ids and spans.
+
+In: the steps of `$.post_processor`, sequences unfolded. Out: whether spans lose the white space at their ends.
+Invariant: the steps keep a text's ids, once and in their order, and put special tokens around them or none. Other steps
+are refused: upstream runs them even if nobody asks for special tokens, and a template may drop or double the text.
+Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares spans.
+
+The steps of a post-processor that put ids around texts -> the ids around and between the two texts of a pair.
+
+In: these steps as JSON, as in `TokenizerConfig.framing`. Out: the parts of a pair in their order. The steps do not say
+how spans are trimmed: `ModelDescription.trim_offsets` alone says that.
+Invariant: the parts have upstream's ids and type ids, also in the parts that truncation cuts off. There upstream's
+templates leave the texts the type ids 0 and 1. Anything else that upstream does, such as to give a text twice, is
+refused.
+Source: upstream 0.23.3, measured; tests/calls/test_pairs.py compares with random templates.
+
+The pre-tokenizers of a tokenizer.json -> Split steps.
+
+In: the steps of `$.pre_tokenizer`, sequences unfolded, and a version of upstream. Out: a `Split` for each step that
+cuts.
+Invariant: the steps cut every text as upstream's pre-tokenizers do. Other steps become the Split that does the same,
+with a class of upstream's Unicode version for them.
+Source: upstream, swept over all code points (formats/upstream.py); tests/patterns/test_pre_tokenizers.py compares.
+
+- Digits: Rust's `char::is_numeric`, the general category N; Contiguous if digits are not to be cut one by one.
+- WhitespaceSplit: Rust's `char::is_whitespace`: White_Space, the same in all versions.
+- Whitespace: `\w+|[^\w\s]+` in the crate regex, whose `\w` has Join_Control (U+200C, U+200D), too.
+- Punctuation: a table of its own, about Unicode 8.0, the same in all versions before 1.0; from then on P and ASCII's
+  punctuation.
+
+ByteLevel's add_prefix_space after a step that cuts is refused: upstream puts the space before each piece that begins
+with none. The core merges pieces where they lie in the text, without such a space. With the spaces in the text before
+the split, the pattern finds other pieces.
+
+The objects `truncation` and `padding` of a tokenizer.json: settings for rows, which no id of a text depends on.
+
+In: the two objects. Out: the same with all keys, or None. Invariant: upstream loads each object that is read.
+dstok keeps them as settings. `encode` gives upstream's ids with both switched off (`no_truncation`, `no_padding`);
+`dstok.padding.file_settings` makes arguments of them.
+Source: upstream 0.23.3, measured; tests/formats/test_row_settings.py repeats the measurements.
+
+The steps of a component of a tokenizer.json: its sequences, unfolded.
+
+In: a normalizer, pre-tokenizer, decoder or post-processor. Out: its steps with their types, in their order.
+Invariant: sequences inside each other are bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn
+
+from dstok._util.json_value import Value, load_json, shown
+from dstok.errors import UnsupportedError
+from dstok.formats.description import PREFIX_SPACE, AddedToken, NormalizerStep
+from dstok.formats.upstream import Upstream
+from dstok.regex.ast import BEHAVIORS, Split
+
+__all__ = [
+    "ALL",
+    "BUT_FIRST",
+    "DIGITS_PATTERN",
+    "GPT2_PATTERN",
+    "MAX_DEPTH",
+    "PUNCTUATION_PATTERN",
+    "TRIMMINGS",
+    "WORDS_PATTERN",
+    "FramingItem",
+    "Steps",
+    "check_byte_level",
+    "check_framing",
+    "check_row_settings",
+    "old_punctuation",
+    "pair_parts",
+    "prefix_step",
+    "raw_tokens",
+    "read_framing",
+    "read_padding",
+    "read_pre_tokenizers",
+    "read_splits",
+    "read_trimming",
+    "read_truncation",
+    "steps_of",
+]
+
+MAX_U32 = (1 << 32) - 1
+ALL, BUT_FIRST = "all", "but-first"  # trimmed: every token, or all but the start of the text's first one
+TRIMMINGS = ("", ALL, BUT_FIRST)
+
+
+def read_trimming(steps: Sequence[tuple[str, Value]]) -> str:
+    """One of `TRIMMINGS`, "" if spans stay. Raises `UnsupportedError` and `TokenizerFileError`."""
+    trimming, framed = "", False
+    for kind, step in steps:
+        if kind == "TemplateProcessing":
+            _check_template(step)
+        elif kind in ("BertProcessing", "RobertaProcessing"):
+            _check_pair(step)
+        elif kind != "ByteLevel":
+            _refuse(step)
+        if kind in ("ByteLevel", "RobertaProcessing"):
+            made = _trimming(kind, step)
+            if made and (framed or trimming):
+                step.need("trim_offsets").unsupported("offsets that are trimmed again, or after a template")
+            trimming = made or trimming
+        framed = framed or kind != "ByteLevel"
+    return trimming
+
+
+def _trimming(kind: str, step: Value) -> str:
+    if kind == "ByteLevel":
+        check_byte_level(step)
+    keeps_first, trims = (step.need(key).boolean() for key in ("add_prefix_space", "trim_offsets"))
+    return "" if not trims else BUT_FIRST if keeps_first else ALL
+
+
+def _check_pair(step: Value) -> None:
+    """The two special tokens of BertProcessing and RobertaProcessing, as [text, id]."""
+    for key in ("sep", "cls"):
+        token = step.need(key)
+        if len(token.array()) != 2:
+            token.wrong("an array of a text and an id")
+        text, token_id = token.array()
+        text.text()
+        token_id.integer(MAX_U32)
+
+
+def _refuse(step: Value) -> NoReturn:
+    step.need("type").unsupported(f"the post-processor {shown(step.need('type').text())}")
+
+
+def check_byte_level(step: Value) -> None:
+    """Refuses a ByteLevel without the members that upstream needs. Raises `TokenizerFileError`."""
+    step.need("add_prefix_space").boolean()
+    step.need("trim_offsets").boolean()
+    if "use_regex" in step.object():
+        step.need("use_regex").boolean()
+
+
+def _check_template(step: Value) -> None:
+    single, _ = ([_template_piece(piece) for piece in step.need(key).array()] for key in ("single", "pair"))
+    special_tokens = step.need("special_tokens")
+    for key in special_tokens.object():
+        token = special_tokens.need(key)
+        token.need("id").text()
+        for token_id in token.need("ids").array():
+            token_id.integer(MAX_U32)
+        for text in token.need("tokens").array():
+            text.text()
+    if [piece for piece in single if piece] != ["A"]:
+        step.need("single").unsupported("a template that does not give the text exactly once")
+
+
+def _template_piece(piece: Value) -> str | None:
+    """The text that the piece stands for, A or B; None for a special token."""
+    if list(piece.object()) not in (["Sequence"], ["SpecialToken"]):
+        piece.wrong("an object with one key, Sequence or SpecialToken")
+    is_text = "Sequence" in piece.object()
+    body = piece.need("Sequence" if is_text else "SpecialToken")
+    body.need("type_id").integer(MAX_U32)
+    name = body.need("id").text()
+    if is_text and name not in ("A", "B"):
+        body.need("id").wrong("A or B")
+    return name if is_text else None
+
+
+WHERE = "$.post_processor"
+PAIR = "$.post_processor..pair"  # place of the template, which may be one of several steps
+UNTRIMMED = {"trim_offsets": False, "add_prefix_space": False}
+
+
+class FramingItem(NamedTuple):
+    """A part of a pair's ids.
+
+    text: 0 for the first text, 1 for the second; None: `ids`, which the model puts there. type_id: for all of its ids.
+    rest_type_id: for a text's ids in the parts that truncation cuts off.
+    """
+
+    text: int | None
+    ids: tuple[int, ...]
+    type_id: int
+    rest_type_id: int
+
+
+PLAIN = (FramingItem(0, (), 0, 0), FramingItem(1, (), 1, 1))
+
+
+def read_framing(steps: Sequence[tuple[str, Value]]) -> str | None:
+    """The steps that put ids around texts, as a JSON array; None without such steps. `read_trimming` has checked them.
+
+    RobertaProcessing is written with trim_offsets false: upstream trims the same spans by a ByteLevel before it.
+    """
+    framing = [step.object() | (UNTRIMMED if kind == "RobertaProcessing" else {})
+               for kind, step in steps if kind != "ByteLevel"]
+    return json.dumps(framing, ensure_ascii=False) if framing else None
+
+
+def check_framing(framing: str) -> None:
+    """Raises `ValueError`, with the JSON path, for a text that `read_framing` never returns.
+
+    >>> check_framing('[{"type": 7}]')
+    Traceback (most recent call last):
+    ...
+    dstok.errors.TokenizerFileError: expected a string, found the number 7 - at $.framing[0].type
+    """
+    array = load_json(f'{{"framing": {framing}}}').need("framing")
+    steps = [(step.need("type").text(), step) for step in array.array()]
+    try:
+        read_trimming(steps)
+    except UnsupportedError as error:
+        raise ValueError(str(error)) from None
+    if read_framing(steps) != framing:
+        raise ValueError(f"expected steps that put ids around texts and trim nothing, as dstok writes them, found "
+                         f"{shown(framing)} - at {array.path}")
+
+
+@lru_cache(maxsize=64)
+def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[FramingItem, ...]:
+    """The parts of a pair; without special tokens the texts alone. Raises `UnsupportedError`.
+
+    >>> bert = '[{"type": "BertProcessing", "cls": ["[CLS]", 1], "sep": ["[SEP]", 2]}]'
+    >>> [part.ids or part.text for part in pair_parts(bert, add_special_tokens=True)]
+    [(1,), 0, (2,), 1, (2,)]
+    """
+    if framing is None:
+        return PLAIN
+    steps = json.loads(framing)
+    if len(steps) > 1:
+        raise UnsupportedError("a pair that several steps of the post-processor put ids around", WHERE)
+    kind = steps[0]["type"]
+    parts = _of_template(steps[0]) if kind == "TemplateProcessing" else _of_ends(steps[0], kind, add_special_tokens)
+    if sorted(part.text for part in parts if part.text is not None) != [0, 1]:
+        raise UnsupportedError("a template that does not give each text of a pair exactly once", PAIR)
+    return tuple(part for part in parts if add_special_tokens or part.text is not None)
+
+
+def _of_template(step: dict[str, Any]) -> list[FramingItem]:
+    return [_template_part(piece, step["special_tokens"]) for piece in step["pair"]]
+
+
+def _template_part(piece: dict[str, Any], special_tokens: dict[str, Any]) -> FramingItem:
+    if "Sequence" in piece:
+        text = "AB".index(piece["Sequence"]["id"])
+        return FramingItem(text, (), piece["Sequence"]["type_id"], text)
+    name, type_id = piece["SpecialToken"]["id"], piece["SpecialToken"]["type_id"]
+    if name not in special_tokens:
+        raise UnsupportedError(f"a template with {shown(name)}, which its special_tokens do not have", PAIR)
+    return FramingItem(None, tuple(special_tokens[name]["ids"]), type_id, type_id)
+
+
+def _of_ends(step: dict[str, Any], kind: str, add_special_tokens: bool) -> list[FramingItem]:
+    """BertProcessing: cls A sep B sep. RobertaProcessing: cls A sep sep B sep, of one type."""
+    begin, end = (step["cls"][1],), (step["sep"][1],)
+    if kind == "BertProcessing":
+        return [_fixed(begin, 0), PLAIN[0], _fixed(end, 0), PLAIN[1], _fixed(end, 1)]
+    second = FramingItem(1, (), 0, 0 if add_special_tokens else 1)
+    return [_fixed(begin, 0), PLAIN[0], _fixed(end * 2, 0), second, _fixed(end, 0)]
+
+
+def _fixed(ids: tuple[int, ...], type_id: int) -> FramingItem:
+    return FramingItem(None, ids, type_id, type_id)
+
+
+# ByteLevel splits by this if `use_regex` is true.
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+DIGITS_PATTERN = r"\p{N}"
+PUNCTUATION_PATTERN = r"[\p{P}$+<=>\^`|~]"
+WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
+
+
+def read_pre_tokenizers(owner: Value, steps: Sequence[tuple[str, Value]], upstream: Upstream) -> Iterator[Split]:
+    """The Split steps of the (type, step) of `owner`, which must end in ByteLevel."""
+    yield from read_splits(steps, upstream, prefix_step(steps) is not None)
+    if not steps or steps[-1][0] != "ByteLevel":
+        owner.unsupported("a pre-tokenizer without ByteLevel")
+
+
+def prefix_step(steps: Sequence[tuple[str, Value]]) -> NormalizerStep | None:
+    """The step that puts a space before a text: a ByteLevel that is the only step, and so gets whole stretches."""
+    if len(steps) != 1 or steps[0][0] != "ByteLevel" or not steps[0][1].need("add_prefix_space").boolean():
+        return None
+    return NormalizerStep(PREFIX_SPACE, where=steps[0][1].path)
+
+
+def raw_tokens(normalizer: Sequence[NormalizerStep], added: tuple[AddedToken, ...]) -> tuple[AddedToken, ...]:
+    """The added tokens as upstream finds them before it puts a space before the rest; other models' as they are.
+
+    Without a normalizer upstream finds those with normalized=true as the others. Raises `UnsupportedError` where both
+    kinds are there, or a normalizer comes between.
+    """
+    if not normalizer or normalizer[-1].type != PREFIX_SPACE or not any(token.normalized for token in added):
+        return added
+    if len(normalizer) > 1 or not all(token.normalized for token in added):
+        raise UnsupportedError("a space put before a text, and added tokens of which some are found after normalizing",
+                               f"{normalizer[-1].where}.add_prefix_space")
+    return tuple(token._replace(normalized=False) for token in added)
+
+
+def read_splits(steps: Sequence[tuple[str, Value]], upstream: Upstream, prefixed: bool = False) -> Iterator[Split]:
+    """The Split steps of (type, step), which need not end in ByteLevel. `prefixed`: another step puts the space."""
+    for index, (kind, step) in enumerate(steps):
+        if kind != "ByteLevel":
+            yield _read_step(kind, step, upstream)
+        elif index < len(steps) - 1:
+            step.unsupported("a ByteLevel that is not the last step")
+        else:
+            yield from _read_byte_level(step, prefixed)
+
+
+def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
+    if kind == "Split":
+        return _read_split(step)
+    if kind == "Digits":
+        behavior = "Isolated" if step.need("individual_digits").boolean() else "Contiguous"
+        return Split(DIGITS_PATTERN, behavior, False, step.path, upstream.digits)
+    if kind == "Punctuation":
+        behavior = _read_behavior(step.need("behavior")) if "behavior" in step.object() else "Isolated"
+        if upstream.punctuation:
+            return Split(PUNCTUATION_PATTERN, behavior, False, step.path, upstream.punctuation)
+        return Split(old_punctuation(), behavior, False, step.path)
+    if kind == "CharDelimiterSplit":
+        delimiter = step.need("delimiter")
+        if len(delimiter.text()) != 1:
+            delimiter.wrong("one character")
+        return Split(_literal(delimiter.text()), "Removed", False, step.path)
+    if kind == "WhitespaceSplit":
+        return Split(r"\s", "Removed", False, step.path)
+    if kind == "Whitespace":
+        return Split(WORDS_PATTERN, "Removed", True, step.path, upstream.words)
+    step.need("type").unsupported(f"the pre-tokenizer {shown(kind)}")
+
+
+def _read_byte_level(step: Value, prefixed: bool) -> Iterator[Split]:
+    step.need("trim_offsets").boolean()  # the post-processor trims, if any
+    if step.need("add_prefix_space").boolean() and not prefixed:
+        step.need("add_prefix_space").unsupported("a space put before every piece")
+    if "use_regex" not in step.object() or step.need("use_regex").boolean():
+        yield Split(GPT2_PATTERN, "Isolated", False, step.path)
+
+
+def _read_split(step: Value) -> Split:
+    behavior = _read_behavior(step.need("behavior"))
+    return Split(_read_pattern(step.need("pattern")), behavior, step.need("invert").boolean(), step.path)
+
+
+def _read_behavior(behavior: Value) -> str:
+    if behavior.text() not in BEHAVIORS:
+        behavior.wrong(f"one of {', '.join(BEHAVIORS)}")
+    return behavior.text()
+
+
+def _read_pattern(pattern: Value) -> str:
+    if list(pattern.object()) not in (["Regex"], ["String"]):
+        pattern.wrong("an object with one key, Regex or String")
+    return pattern.need("Regex").text() if "Regex" in pattern.object() else _literal(pattern.need("String").text())
+
+
+def _literal(text: str) -> str:
+    """The pattern that matches `text`."""
+    return re.sub(r"[][\\.^$(){}*+?|]", r"\\\g<0>", text)
+
+
+def old_punctuation() -> str:
+    """The class of upstream's Punctuation before 1.0."""
+    from dstok.unicode._punctuation import PUNCTUATION  # few files need it
+
+    spans = (span.split("-") for span in PUNCTUATION.split())
+    return "[" + "".join("-".join(f"\\x{{{end}}}" for end in span) for span in spans) + "]"
+
+
+MAX_U32_ROW_SETTINGS, MAX_LENGTH = (1 << 32) - 1, (1 << 63) - 1
+
+
+def read_truncation(value: Value | None) -> dict[str, Any] | None:
+    """The settings in `truncation`. Raises `TokenizerFileError`.
+
+    >>> read_truncation(Value({"max_length": 512, "strategy": "LongestFirst", "stride": 0}, "$.truncation"))
+    {'max_length': 512, 'strategy': 'LongestFirst', 'stride': 0, 'direction': 'Right'}
+    """
+    if value is None:
+        return None
+    return {"max_length": value.need("max_length").integer(MAX_LENGTH),
+            "strategy": _one_of(value.need("strategy"), "LongestFirst", "OnlyFirst", "OnlySecond"),
+            "stride": value.need("stride").integer(MAX_LENGTH),
+            "direction": _direction(value) if "direction" in value.object() else "Right"}
+
+
+def read_padding(value: Value | None) -> dict[str, Any] | None:
+    """The settings in `padding`. Raises `TokenizerFileError`.
+
+    >>> read_padding(Value({"strategy": {"Fixed": 8}, "direction": "Left", "pad_id": 0, "pad_type_id": 0,
+    ...                     "pad_token": "<pad>"}, "$.padding"))["strategy"]
+    {'Fixed': 8}
+    """
+    if value is None:
+        return None
+    multiple = value.get("pad_to_multiple_of")
+    return {"strategy": _strategy(value.need("strategy")), "direction": _direction(value),
+            "pad_to_multiple_of": None if multiple is None else multiple.integer(MAX_LENGTH),
+            "pad_id": value.need("pad_id").integer(MAX_U32_ROW_SETTINGS), "pad_type_id": value.need("pad_type_id").integer(MAX_U32_ROW_SETTINGS),
+            "pad_token": value.need("pad_token").text()}
+
+
+def check_row_settings(truncation: Mapping[str, Any] | None, padding: Mapping[str, Any] | None) -> None:
+    """Raises `ValueError`, with the place, for settings that these readers never return."""
+    for name, found, read in (("truncation", truncation, read_truncation), ("padding", padding, read_padding)):
+        if found is not None and read(Value(found, name)) != found:
+            raise ValueError(f"{name}: expected the keys of a tokenizer.json, found others")
+
+
+def _strategy(value: Value) -> str | dict[str, int]:
+    if not isinstance(value.value, dict):
+        return _one_of(value, "BatchLongest")
+    if list(value.object()) != ["Fixed"]:
+        value.wrong('"BatchLongest" or an object with the key Fixed')
+    return {"Fixed": value.need("Fixed").integer(MAX_LENGTH)}
+
+
+def _direction(value: Value) -> str:
+    return _one_of(value.need("direction"), "Left", "Right")
+
+
+def _one_of(value: Value, *names: str) -> str:
+    return value.text() if value.text() in names else value.wrong(f"one of {', '.join(names)}")
+
+
+MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
+Steps = Sequence[tuple[str, Value]]
+
+
+def steps_of(component: Value, key: str) -> list[tuple[str, Value]]:
+    """A component's steps with their types, sequences unfolded; a sequence's steps are its member `key`."""
+    return [] if component.value is None else list(_unfold(component, key, 0))
+
+
+def _unfold(step: Value, key: str, depth: int) -> Iterator[tuple[str, Value]]:
+    kind = step.need("type").text()
+    if kind != "Sequence":
+        yield kind, step
+        return
+    if depth == MAX_DEPTH:
+        step.unsupported(f"more than {MAX_DEPTH} sequences inside each other")
+    for item in step.need(key).array():
+        yield from _unfold(item, key, depth + 1)

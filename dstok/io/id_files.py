@@ -1,0 +1,364 @@
+"""The four formats of ids -> ids: reads the files that `outputs` writes, and files of these formats by others.
+
+In: a `Source`. Out: groups of ids, in order. Invariant: a number counts only if it is written as one. Anything else
+is refused with its place, never skipped. A block bounds memory; JSON and .npy files are read whole.
+
+If the format is not named, the first bytes tell it. A .npy file begins with its magic bytes, JSON with `[`, decimal
+ids with a digit. Raw uint32 have a zero byte among the first four, since no vocabulary has 2**24 ids; text never has
+one.
+
+Bytes -> standard output or a file, and ids -> their four formats.
+
+In: bytes, or ids in groups (a group is the ids of one file or one JSON record). Out: the same, on standard output or
+in the file of --output. Invariant: only data is written. A file is there when it is complete, and after an error it is
+as it was. Errors of standard output stay an `OSError`; those of a named file become a `FileError`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from dstok._util.files import WholeFile, reason, visible
+from dstok.errors import ArgumentError, FileError
+from dstok.io.text_files import Source
+
+__all__ = [
+    "BINARY_FORMATS", "ID_FORMATS", "IdWriter", "Output", "id_groups", "id_lines", "id_writer", "write_lines",
+    "write_text",
+]
+
+NPY_MAGIC = b"\x93NUMPY"
+DIGITS = frozenset(b"0123456789")
+LONGEST_ID = 20  # digits
+
+
+def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
+    """The ids of `source`, a group at a time; the ends of groups mean nothing.
+
+    `format` is one of `outputs.ID_FORMATS`, or None: the first bytes tell. Raises `FileError`.
+    """
+    blocks = source.blocks()
+    first = next(blocks, b"")
+    if not first:
+        return iter(())
+    read = {"ids": _decimal, "json": _json, "npy": _npy, "u32": _u32}[format or _sniff(source, first)]
+    return read(source, chain([first], blocks))
+
+
+def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
+    """The ids of each line of `source`: decimal, or one JSON array. An empty line is an empty text.
+
+    `format` is "ids", "json", or None: each line tells. Raises `FileError`, and `ArgumentError` for another format.
+    """
+    if format not in (None, "ids", "json"):
+        raise ArgumentError(f"expected a format with lines, ids or json, found {format}", "format")
+    for number, line in enumerate(source.lines(), 1):
+        name = f"{source.name}: line {number}"
+        if format == "json" or (format is None and line.lstrip().startswith(b"[")):
+            (yield from _parse_json(line, name))
+        else:
+            yield _numbers(line.split(), name, 0)
+
+
+def _sniff(source: Source, first: bytes) -> str:
+    if first.startswith(NPY_MAGIC):
+        return "npy"
+    if 0 in first[:4]:
+        return "u32"
+    start = first.lstrip()[:1]
+    if not start or start[0] in DIGITS:
+        return "ids"
+    if start == b"[":
+        return "json"
+    raise FileError(f"{source.name}: not ids in any format that dstok knows", "format")
+
+
+def _decimal(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    rest, index = b"", 0
+    for block in chain(blocks, [b"\n"]):
+        block = rest + block
+        words = block.split()
+        rest = words.pop() if words and not block[-1:].isspace() else b""
+        yield _numbers(words, source.name, index)
+        index += len(words)
+        if len(rest) > LONGEST_ID:  # its end may be far away, and each block would copy it again
+            _numbers([rest], source.name, index)
+
+
+def _numbers(words: list[bytes], name: str, index: int) -> list[int]:
+    """`words` as ids; int() alone would also take signs, underscores and the digits of other scripts."""
+    for i, word in enumerate(words):
+        if not word.isdigit() or len(word) > LONGEST_ID:
+            shown = word[:40].decode("utf-8", "backslashreplace")
+            raise FileError(f"{name}: not an id: {shown!r} at index {index + i}")
+    return list(map(int, words))
+
+
+def _json(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    return _parse_json(source.together(blocks), source.name)
+
+
+def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
+    """The JSON arrays in `data`, one after the other."""
+    import json
+
+    decoder, at = json.JSONDecoder(), 0
+    try:
+        text = data.decode("utf-8").strip()
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            yield _checked(value, name)
+            while text[at : at + 1].isspace():
+                at += 1
+    except RecursionError as error:
+        raise FileError(f"{name}: JSON nested too deeply") from error
+    except ValueError as error:
+        raise FileError(f"{name}: not JSON: {reason(error)}") from error
+
+
+def _checked(value: object, name: str) -> list[int]:
+    if not isinstance(value, list):
+        raise FileError(f"{name}: expected a JSON array of ids")
+    for index, item in enumerate(value):
+        if type(item) is not int:  # bool is a subclass of int
+            shown = repr(item)
+            raise FileError(f"{name}: not an id: {shown[:40]}{'...' * (len(shown) > 40)} at index {index}")
+    return value
+
+
+def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    rest = b""
+    for block in blocks:
+        block = rest + block
+        rest = block[len(block) // 4 * 4 :]
+        yield array("I", block[: len(block) // 4 * 4]).tolist()
+    if rest:
+        raise FileError(f"{source.name}: {source.bytes_read} bytes are no whole number of uint32")
+
+
+def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    """The whole array at once, of any kind of integer."""
+    import numpy
+
+    data = source.together(blocks)
+    dtype, count, at = _npy_header(data, source.name)
+    if count * dtype.itemsize != len(data) - at:  # before memory is taken for the size in the header
+        raise FileError(f"{source.name}: not a whole .npy file: expected {count} integers of {dtype.itemsize} bytes, "
+                        f"found {len(data) - at} bytes")
+    ids = numpy.frombuffer(data, dtype, count, at)
+    for start in range(0, count, 1 << 18):
+        yield ids[start : start + (1 << 18)].tolist()
+
+
+def _npy_header(data: bytes, name: str) -> tuple[Any, int, int]:
+    """The type of the integers, their number in the header, and where they begin."""
+    import io
+
+    from numpy.lib import format
+
+    stream = io.BytesIO(data)
+    try:
+        version = format.read_magic(stream)
+        read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    except Exception as error:  # numpy evaluates the header as Python, which may raise anything
+        raise FileError(f"{name}: not a whole .npy file: {reason(error)}") from error
+    if len(shape) != 1 or dtype.kind not in "iu":
+        raise FileError(f"{name}: expected one row of integers, found {dtype}, {shape}")
+    return dtype, shape[0], stream.tell()
+
+
+if TYPE_CHECKING:
+    from numpy import uint32
+    from numpy.typing import NDArray
+
+    Ids = Sequence[int] | NDArray[uint32]
+
+ID_FORMATS = ("ids", "json", "npy", "u32")
+BINARY_FORMATS = ID_FORMATS[2:]
+
+
+class Output:
+    """A context manager: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
+
+    Raises `FileError`.
+    """
+
+    def __init__(self, path: str | None, inputs: Sequence[str] = ()) -> None:
+        self.path = None if path == "-" else path
+        with self._named():
+            self.whole = None if self.path is None else _create(self.path, inputs)
+        self.stream = _stdout() if self.whole is None else self.whole.file
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`; under PYTHONUNBUFFERED one write to standard output may take only a part."""
+        rest = memoryview(data)
+        with self._named():
+            while rest:
+                rest = rest[self.stream.write(rest) :]
+
+    def is_terminal(self) -> bool:
+        return self.stream.isatty()
+
+    def can_rewrite(self) -> bool:
+        """Whether the start can be written again: in a file opened here, not in one that a shell opened."""
+        return self.path is not None and self.stream.seekable()
+
+    def rewrite_start(self, data: bytes) -> None:
+        with self._named():
+            self.stream.seek(0)
+            self.stream.write(data)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._named():
+            if self.whole is None:
+                self.stream.flush()
+            else:
+                self.whole.__exit__(kind, error, trace)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self.path is None or isinstance(error, BrokenPipeError):
+                raise
+            raise FileError(f"{self.path}: {reason(error)}") from error
+
+
+def _stdout() -> BinaryIO:
+    if sys.stdout is None:
+        raise FileError("standard output: it is closed")
+    return sys.stdout.buffer
+
+
+def _create(path: str, inputs: Sequence[str]) -> WholeFile:
+    for name in inputs:
+        if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
+            raise FileError(f"{path}: is both input and output")
+    return WholeFile(path)
+
+
+class IdWriter:
+    """Writes groups of ids: for each group `begin`, `add` as often as ids come, `end`; at last `close`.
+
+    `wants_arrays`: whether numpy arrays are faster than lists.
+    """
+
+    wants_arrays = False
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+
+    def begin(self) -> None: ...
+
+    def add(self, ids: Ids) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Text(IdWriter):
+    """Numbers in decimal, a line a group."""
+
+    before, between, after = "", " ", "\n"
+
+    def begin(self) -> None:
+        self.first = True
+        self.output.write(self.before.encode())
+
+    def add(self, ids: Ids) -> None:
+        if len(ids):
+            numbers = str(ids)[1:-1].replace(", ", self.between)  # twice as fast as joining one by one
+            self.output.write(f"{'' if self.first else self.between}{numbers}".encode())
+            self.first = False
+
+    def end(self) -> None:
+        self.output.write(self.after.encode())
+
+
+class _Json(_Text):
+    """A JSON array a group, each on a line of its own."""
+
+    before, between, after = "[", ", ", "]\n"
+
+
+class _Binary(IdWriter):
+    """Little-endian uint32, all groups in a row."""
+
+    wants_arrays = True
+
+    def add(self, ids: Ids) -> None:
+        self.output.write(_raw(ids))
+
+
+def _raw(ids: Ids) -> bytes:
+    import numpy
+
+    return numpy.asarray(ids, dtype="<u4").tobytes()
+
+
+class _Npy(_Binary):
+    """A .npy file of one array. Its header holds the length, so it is written last.
+
+    In a file opened here it replaces a first header; elsewhere the ids are kept until the length is known.
+    """
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        import tempfile
+
+        self.length = 0
+        self.kept = None if output.can_rewrite() else tempfile.SpooledTemporaryFile(max_size=1 << 26)
+        if self.kept is None:
+            output.write(_npy_header_outputs(0))
+
+    def add(self, ids: Ids) -> None:
+        self.length += len(ids)
+        (self.kept or self.output).write(_raw(ids))
+
+    def close(self) -> None:
+        if self.kept is None:
+            self.output.rewrite_start(_npy_header_outputs(self.length))
+            return
+        self.output.write(_npy_header_outputs(self.length))
+        self.kept.seek(0)
+        while block := self.kept.read(1 << 20):
+            self.output.write(block)
+        self.kept.close()
+
+
+def _npy_header_outputs(length: int) -> bytes:
+    """The header of format 1.0: always 128 bytes, for every length."""
+    fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({length},), }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + fields.ljust(117).encode() + b"\n"
+
+
+def id_writer(format: str, output: Output) -> IdWriter:
+    """The writer of one of `ID_FORMATS`."""
+    return {"ids": _Text, "json": _Json, "npy": _Npy, "u32": _Binary}[format](output)
+
+
+def write_lines(path: str | None, lines: Iterable[str]) -> None:
+    """Writes lines for people: with escapes for what cannot be printed, such as a line feed in the name of a file."""
+    write_text(path, "\n".join(map(visible, lines)))
+
+
+def write_text(path: str | None, text: str) -> None:
+    """Writes a text that ends with one line feed. Raises `FileError`; `OSError` of standard output."""
+    with Output(path) as output:
+        output.write(text.rstrip("\n").encode("utf-8", "surrogateescape") + b"\n")

@@ -1,0 +1,154 @@
+"""A text with offsets, a passage at a time: the rows for `dump` and `pieces`, in bounded memory.
+
+In: a `Source`, or one text. Out: `Passage`es; together they are the text. Invariant: the rows of a passage, moved by
+`place`, equal those of one call on the whole text.
+
+An `EncodeStream` reads the blocks, and tells which ids no later text changes: they are sure. The text held so far is
+then encoded with offsets, and must begin with the sure ids; this is checked each time. So the rows of the sure ids
+are right too. The text after the edge of a piece may be treated as a new text.
+
+The last piece of the sure ids is kept for the next passage, because the stream may have cut inside it, between two
+ideographs. The stream makes such cuts only in runs whose every beginning is also one piece, so the edges before are
+right. A file of one block is one passage. With a normalizer every file is one passage, because no edge tells where
+the text may be cut.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dstok.errors import UnsupportedError
+from dstok.io.text_files import Source
+
+if TYPE_CHECKING:
+    from dstok.methods.offsets import Encoding
+    from dstok.methods.streams import EncodeStream
+    from dstok.tokenizer import Tokenizer
+
+__all__ = ["Passage", "Place", "passages", "whole_passage"]
+
+
+class Place(NamedTuple):
+    """How many bytes, code points and pieces of the text lie before."""
+
+    byte: int = 0
+    char: int = 0
+    piece: int = 0
+
+
+START = Place()
+
+
+class Passage(NamedTuple):
+    """`text`, which begins at `place`, and its `encoding`; its first `ids` ids are sure."""
+
+    text: bytes | str
+    encoding: Encoding
+    ids: int
+    place: Place
+
+    @property
+    def bytes_sure(self) -> int:
+        return int(self.encoding.byte_spans[self.ids - 1, 1]) if self.ids else 0
+
+    @property
+    def end(self) -> Place:
+        """The end of the sure part, where the next passage begins."""
+        if not self.ids:
+            return self.place
+        last, encoding = self.ids - 1, self.encoding
+        return Place(self.place.byte + self.bytes_sure, self.place.char + int(encoding.char_spans[last, 1]),
+                     self.place.piece + int(encoding.pieces[last]) + 1)
+
+
+def whole_passage(tokenizer: Tokenizer, text: bytes | str, special: Any, place: Place = START) -> Passage:
+    """All of `text` as one passage."""
+    encoding = tokenizer.encode_with_offsets(text, special=special)
+    return Passage(text, encoding, len(encoding.ids), place)
+
+
+def passages(
+    tokenizer: Tokenizer, source: Source, special: Any, errors: str = "strict", block_size: int = 0
+) -> Iterator[Passage]:
+    """The passages of a file, read in blocks of `block_size` bytes (0: of 1 MB). Keywords as for `Tokenizer.encode`.
+
+    Raises `FileError`, the errors of `encode`, and `UnsupportedError` if an added token that depends on the text
+    before it lies where the file would be cut.
+    """
+    blocks = source.blocks(block_size)
+    if errors == "replace":
+        blocks = _replaced(blocks)
+    cutter = _Cutter(tokenizer, special)
+    if tokenizer.inspect().normalizer:
+        yield cutter.finish(source.together(blocks))
+        return
+    block = next(blocks, b"")
+    for following in blocks:
+        passage = cutter.feed(block)
+        source.gave(0 if passage is None else passage.ids)
+        if passage is not None:
+            yield passage
+        block = following
+    yield cutter.finish(block)
+
+
+class _Cutter:
+    """Cuts passages off a text that comes in blocks."""
+
+    def __init__(self, tokenizer: Tokenizer, special: Any) -> None:
+        self.tokenizer, self.special = tokenizer, special
+        self.stream: EncodeStream | None = None
+        self.held, self.sure, self.place = bytearray(), list[int](), START  # not yet shown: text, sure ids
+        self.enough = 0
+
+    def feed(self, block: bytes) -> Passage | None:
+        """The passage that is sure now, if any; more text follows."""
+        self.stream = self.stream or self.tokenizer.encode_stream(special=self.special)
+        self.sure += self.stream.feed_list(block)
+        self.held += block
+        if not self.sure or len(self.held) < self.enough:
+            return None
+        passage = self.encoded(bytes(self.held[: _whole_characters(self.held)]))
+        pieces = passage.encoding.pieces[: len(self.sure)]
+        passage = passage._replace(ids=int(pieces.searchsorted(pieces[-1])))
+        self.enough = 0 if passage.ids else 2 * len(self.held)  # one endless piece must take linear time
+        del self.held[: passage.bytes_sure], self.sure[: passage.ids]
+        self.place = passage.end
+        return passage if passage.ids else None
+
+    def finish(self, block: bytes) -> Passage:
+        """The last passage."""
+        if self.stream is not None:
+            self.sure += self.stream.feed_list(block) + self.stream.finish_list()
+        return self.encoded(bytes(self.held) + block)
+
+    def encoded(self, text: bytes) -> Passage:
+        """`text` with offsets, if its ids begin with the sure ones.
+
+        They do not if an added token depends on the text before it (single_word, lstrip) and takes a cut for an edge.
+        """
+        passage = whole_passage(self.tokenizer, text, self.special, self.place)
+        if passage.encoding.ids[: len(self.sure)].tolist() != self.sure:
+            raise UnsupportedError("the model has tokens that depend on what lies before: near byte offset "
+                                   f"{self.place.byte} the file cannot be shown in parts")
+        return passage
+
+
+def _whole_characters(text: bytearray) -> int:
+    """The length of `text` without the unfinished character at its end."""
+    for back in range(1, min(4, len(text) + 1)):
+        byte = text[-back]
+        if byte >= 0xC0:
+            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return len(text) - back if back < needed else len(text)
+    return len(text)
+
+
+def _replaced(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """`blocks` with U+FFFD for bytes that are not UTF-8, also across block edges."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", True).encode()

@@ -1,0 +1,475 @@
+"""Places from which the rest of a text may be encoded alone: the last ids of a long text need no pass over all of it.
+
+In: a text, a place in it. Out: a sure start near the place, or the start of the text.
+Invariant: the ids from a sure start on are those that the whole text has there, whatever stands before. Three things
+make a start sure. A piece begins there (core/find/_sure_start.pyx). No added token lies near it, so none reaches over
+it. The text is normalized from a boundary before it on. If one of these is not known, the text's start is the result.
+If the model puts a space before a text, the rest gets none when it is encoded alone (`inside` of `encode_spans`).
+
+The places of the first and the last ids of a text, in code points: for texts that must fit a number of ids.
+
+In: a text, a policy. Out: the number of ids, and a function that gives the place of each.
+Invariant: a place is a border of characters. An end inside a character moves before it, a start moves after it.
+
+Parts of a text that fit a number of ids.
+
+In: a text, and `room`, the number of ids. Out: the longest part that is found to fit.
+Invariant: each part has at most `room` ids when it is encoded alone. A cut may change the ids beside it, so each
+candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
+
+Texts that must fit a number of tokens: counting up to it, truncating to it, cutting into chunks.
+
+In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters. Parts of a `str` are
+`str`; parts of bytes are bytes. Or the places of these parts.
+Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
+candidate is counted again.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from dstok._util.arguments import (
+    MANY,
+    Errors,
+    Side,
+    Special,
+    Text,
+    characters,
+    check_side,
+    explained,
+    lone_surrogate,
+    replaces_faults,
+    whole_number,
+)
+from dstok.core.find._sure_start import sure_start
+from dstok.core.run._offsets import char_spans
+from dstok.errors import ArgumentError, SpecialTokenError, TextError
+from dstok.normalizers import NormalizedText, normalized_text
+
+if TYPE_CHECKING:
+    from dstok.core.run._encode import Encoder
+    from dstok.core.text._normalize import Normalizer
+    from dstok.core.text._policy import Policy
+    from dstok.protocols import Parts
+
+__all__ = ["Ends", "Fitting", "chunk", "chunk_spans", "count_up_to", "start_before", "truncate"]
+
+_WINDOW = 512  # code points in which a start is searched
+_TRIES = 16  # attempts, one window each: no window of an endless piece has a start
+_BOUNDARY = 64  # code points in which a boundary of the normalizer is searched
+
+
+def start_before(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
+    """A sure start in `text`, at most `_WINDOW` code points after `place`; or 0."""
+    policy = policy.quick  # no call asks which ids from a start on are added tokens
+    if normalizer is not None:
+        if not normalizer.local or (normalizer.prefix and policy.contents[1]):
+            return 0
+        normalizer = normalizer.bare()
+    if policy.reach < 0:
+        return 0
+    for window in range(place, max(place - _TRIES * _WINDOW, 0), -_WINDOW):
+        try:
+            start = _start_in(encoder, normalizer, policy, text, window)
+        except UnicodeEncodeError:  # a lone surrogate
+            continue
+        if start:
+            return start
+    return 0
+
+
+def _start_in(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
+    """A sure start in the window that begins at `place`, or 0."""
+    before, stop = max(place - policy.reach, 0), place + _WINDOW
+    data = text[place:stop].encode()
+    piece = sure_start(encoder.finder, data, 0)
+    if piece < 0 or not policy.absent(text[before : stop + policy.reach].encode()):
+        return 0
+    if normalizer is not None and not _is_normalized(normalizer, text, before):
+        return 0
+    return place + len(data[:piece].decode())
+
+
+def _is_normalized(normalizer: Normalizer, text: str, place: int) -> bool:
+    """Whether the text is normalized from a boundary on that lies at `place` or shortly before it."""
+    data = text[max(place - _BOUNDARY, 0) : place].encode()
+    boundary = normalizer.last_boundary(data, 0, len(data))
+    return boundary > 0 and normalizer.is_normalized(text[place - len(data[boundary:].decode()) :])
+
+
+Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # the number of ids; index -> place
+
+_LIKELY = 6  # code points per id in the first part that is encoded: more than most texts have
+_SAMPLES, _SAMPLE = 8, 512  # parts, and the code points of each: they tell how many code points an id has
+_LEAST = 1024  # code points in the first part at least
+
+
+class Ends:
+    """The places of the ids that one model gives under one policy."""
+
+    def __init__(self, encoder: Encoder, normalizer: Normalizer | None, policy: Policy) -> None:
+        self._encoder, self._normalizer, self._policy = encoder, normalizer, policy
+
+    def first(self, text: str, limit: int) -> Places:
+        """The ends of the first ids of `text`: at least `limit` ids, or all."""
+        chars, normalized = self._spans(text, max(limit, 0))
+        if normalized is not None:
+            ends = normalized.cuts(chars[:, 1], len(text))
+            return len(ends), lambda index: int(ends[index])
+
+        def end(index: int) -> int:
+            place = int(chars[index, 1])
+            return place - (index + 1 < len(chars) and place > int(chars[index + 1, 0]))  # it ends inside a character
+
+        return len(chars), end
+
+    def last(self, text: str, count: int) -> Places:
+        """The starts of the last ids of `text`: more than `count` ids, or all.
+
+        Time depends on `count` alone, unless the normalizer looks far.
+        """
+        size = self._likely(text, count)
+        while size < len(text):
+            start = start_before(self._encoder, self._normalizer, self._policy, text, len(text) - size)
+            if start == 0:
+                break
+            try:
+                number, starts = self._starts(text, start)
+            except (TextError, SpecialTokenError):
+                break  # the pass over the whole text raises the error with its place
+            if number > count:
+                return number, starts
+            size = size * 5 // 4 + size * (count - number) // max(number, 1)
+        return self._starts(text)
+
+    def _likely(self, text: str, count: int) -> int:
+        """The number of code points at the end of `text` that likely have more than `count` ids."""
+        size = min(_LIKELY * count + _LEAST, len(text))
+        if min(count, size) < _SAMPLES * _SAMPLE:  # counting the samples would take longer than encoding too much
+            return size
+        starts = range(len(text) - size, len(text), size // _SAMPLES)
+        sample = "".join(text[start : start + _SAMPLE] for start in starts)
+        try:
+            ids = self._encoder.count_to(sample, self._policy, False, sys.maxsize)
+        except (TextError, SpecialTokenError):
+            return len(text)
+        return count * len(sample) * 5 // (4 * max(ids, 1)) + _LEAST
+
+    def all(self, text: str, start: int, end: int) -> npt.NDArray[np.int64] | None:
+        """The end of each id of `text[start:end]`, in code points, int64[n]; None if the core cannot count them."""
+        return self._encoder.char_ends(text, start, end, self._policy)
+
+    def _starts(self, text: str, origin: int = 0) -> Places:
+        """The starts of all ids of `text` from a sure start on."""
+        chars, normalized = self._spans(text[origin:], inside=origin > 0)
+        if normalized is not None:
+            chars = normalized.char_spans(chars)
+
+        def start(index: int) -> int:
+            place = int(chars[index, 0])
+            return origin + place + (index > 0 and place < int(chars[index - 1, 1]))  # it begins inside a character
+
+        return len(chars), start
+
+    def _spans(
+        self, text: str, limit: int = sys.maxsize, inside: bool = False,
+    ) -> tuple[npt.NDArray[np.int64], NormalizedText | None]:
+        """The spans of ids in the normalized text, in code points, and that text; None if it is `text` itself.
+
+        `inside`: the text is the rest of another one from a sure start on.
+        """
+        _, spans, chars, _, end = self._encoder.encode_spans(text, self._policy, False, limit, inside, True)
+        if chars is not None:
+            return chars, None
+        data, normalized = text.encode("utf-8", "surrogatepass"), None  # no surrogate before `end`
+        if self._normalizer is not None and not self._normalizer.is_normalized(text):
+            normalized = normalized_text(self._normalizer, data, self._policy)
+        return char_spans((data if normalized is None else normalized.text)[:end], spans), normalized
+
+
+_ROOM = 16  # code points per id of `room` in the first attempt: more than ordinary text has
+_BLOCK = 1 << 17  # code points that `_Ahead` encodes at once
+
+
+class Fitting:
+    """The parts of a text that fit, for one model under one policy."""
+
+    def __init__(self, encoder: Encoder, normalizer: Normalizer | None, policy: Policy) -> None:
+        self._encoder, self._policy = encoder, policy
+        self._ends = Ends(encoder, normalizer, policy)
+
+    def chunks(self, text: str, room: int, overlap: int) -> Iterator[tuple[int, int]]:
+        """(start, end) of parts that fit. Each begins at most `overlap` ids before the end of the part before."""
+        ahead = _Ahead(self._ends, text, room)
+        start = covered = 0
+        while covered < len(text):
+            end = self._end_ahead(ahead, start, room) or self.end(text, start, room)
+            if start < covered and end <= covered:
+                start = covered  # the overlap leaves no room for the next character: go on without it
+                continue
+            if end == start:
+                needed = self._count(text, start, start + 1, MANY)
+                raise ArgumentError(f"expected max_tokens to be at least {needed - room} more, as the character "
+                                    f"{text[start]!r} at code point {start} has {needed} ids, found room for {room}",
+                                    "max_tokens")
+            yield start, end
+            covered = end
+            start = max(self._start_before(ahead, start, end, overlap), start + 1) if overlap else end
+
+    def end(self, text: str, start: int, room: int) -> int:
+        """The end of the longest start of `text[start:]` that is found to fit, in code points."""
+        ends = self._first_ends(text, start, room)
+        if ends is None:
+            return len(text)
+        return start + _longest(room, ends, lambda length: self._count(text, start, start + length, room) <= room)
+
+    def last(self, text: str, room: int) -> str:
+        """The longest end of `text` that is found to fit. A candidate begins where an id of the whole text begins."""
+        count, starts = self._ends.last(text, room)
+        if count <= room:
+            return text
+        length = _longest(room, lambda index: len(text) - starts(count - 1 - index),
+                          lambda length: self._count(text, len(text) - length, len(text), room) <= room)
+        return text[len(text) - length :]
+
+    def _end_ahead(self, ahead: _Ahead, start: int, room: int) -> int:
+        """The end of the part from `start` on that has exactly `room` ids; 0 if the ids ahead do not tell it."""
+        end = ahead.after(start, room)
+        return end if end and self._count(ahead.text, start, end, room) == room else 0
+
+    def _start_before(self, ahead: _Ahead, start: int, end: int, overlap: int) -> int:
+        """The start of the longest end of `text[start:end]` that is found to fit `overlap` ids."""
+        place = ahead.before(end, overlap)
+        if start < place < end and self._count(ahead.text, place, end, overlap) == overlap:
+            return place
+        return end - len(self.last(ahead.text[start:end], overlap))
+
+    def _count(self, text: str, start: int, end: int, room: int) -> int:
+        """The number of ids of a part of `text`, or some number above `room`."""
+        return self._encoder.count_part(text, start, end, self._policy, room + 1)
+
+    def _first_ends(self, text: str, start: int, room: int) -> Callable[[int], int] | None:
+        """The ends of the first `room` ids from `start` on, in code points from there; None if no more follow."""
+        size = max(_ROOM * room, 256)
+        while True:
+            part = text[start : start + size]
+            try:
+                count, ends = self._ends.first(part, room + 1)
+            except TextError as error:
+                raise lone_surrogate(part[error.offset], start + error.offset) from None
+            except SpecialTokenError as error:
+                raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
+            if start + len(part) == len(text) and count <= room:
+                return None
+            if count > room:
+                return ends
+            size *= 4  # these characters need few ids: take more
+
+
+class _Ahead:
+    """The ends of a text's ids, found block by block. They tell where a part of so many ids likely ends.
+
+    Each block begins where a part begins. Blocks grow: time is linear, and the first part takes little.
+    """
+
+    def __init__(self, ends: Ends, text: str, room: int) -> None:
+        self.text = text
+        self._ends, self._size, self._most = ends, 8 * room, max(_BLOCK, 8 * room)
+        self._start = 0
+        self._block = memoryview(b"").cast("q")  # the ends of the ids from `_start` on, in code points from there
+        self._known: dict[int, int] = {}  # for places found last: the number of ids that end there or before
+
+    def after(self, start: int, count: int) -> int:
+        """The end of the `count`th id from `start` on; 0 if it is not known."""
+        index = self._index(start) + count
+        if index >= len(self._block):
+            self._read(start)
+            index = count
+        return self._place(index) if index < len(self._block) else 0
+
+    def before(self, end: int, count: int) -> int:
+        """The start of the last `count` ids before `end`; 0 if it is not known."""
+        index = self._index(end) - count
+        return self._place(index) if index > 0 else 0
+
+    def _place(self, index: int) -> int:
+        """The end of the first `index` ids."""
+        end = self._block[index - 1]
+        if end > (self._block[index - 2] if index > 1 else 0):  # else another id ends there, too
+            self._known[self._start + end] = index
+        return self._start + end
+
+    def _index(self, place: int) -> int:
+        """The number of ids that end at a place or before it."""
+        index = self._known.get(place)
+        if index is None:
+            place -= self._start
+            index = bisect_left(self._block, place)
+            index += place > 0 and index < len(self._block) and self._block[index] == place
+        self._known.clear()
+        return index
+
+    def _read(self, start: int) -> None:
+        """Encodes the block that begins at `start`, if it is valid text that the normalizer does not change."""
+        self._start, ends = start, None
+        if self._size:
+            with suppress(TextError, SpecialTokenError):  # the part that reaches the fault raises the error
+                ends = self._ends.all(self.text, start, min(start + self._size, len(self.text)))
+        self._size = 0 if ends is None else min(4 * self._size, self._most)
+        self._block = memoryview(b"").cast("q") if ends is None else ends.data
+
+
+def _longest(count: int, length_of: Callable[[int], int], fits: Callable[[int], bool]) -> int:
+    """The longest length that is found to fit, or 0. The lengths of 1, 2, ... `count` ids rise.
+
+    The cut itself may cost ids: the piece that is cut merges otherwise, or becomes two pieces. Then the search goes
+    back in growing steps, which keeps the time linear. At last it tries parts of the first id.
+    """
+    least = 0
+    while least < count and length_of(least) == 0:
+        least += 1  # a part of the first character
+    step, at = 1, count - 1
+    while at > least:
+        if fits(length_of(at)):
+            return length_of(at)
+        at -= step
+        step *= 2
+    length = length_of(least) if least < count else 1
+    while length and not fits(length):
+        length //= 2
+    return length
+
+
+Binary = bytes | bytearray | memoryview
+
+
+def count_up_to(
+    self: Parts, text: Text, max_tokens: int, *, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> int:
+    """The number of ids of `text` if it is at most `max_tokens`, else `max_tokens + 1`. Keywords as `encode`.
+
+    It stops early, so `max_tokens` bounds the time. Two exceptions read the whole text first, at a gigabyte a second
+    or more: bytes are checked as a whole, and a normalizer looks at the whole text. Raises `ArgumentError` for
+    `max_tokens` below 0.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").count_up_to("Hello wide world", 2)
+    3
+    """
+    extra = self._ends.extra(add_bos, add_eos)
+    most = whole_number("max_tokens", max_tokens, most=MANY)
+    limit = max(most - extra + 1, 0)
+    found = self._encoder.count_to(text, self._added.policy(special), replaces_faults(errors), limit)
+    return min(found + extra, most + 1)
+
+
+@overload
+def truncate(
+    self: Parts, text: str, max_tokens: int, *, truncation_side: Side = "right",
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> str: ...
+@overload
+def truncate(
+    self: Parts, text: Binary, max_tokens: int, *, truncation_side: Side = "right",
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> bytes: ...
+def truncate(
+    self: Parts, text: Text, max_tokens: int, *, truncation_side: Side = "right",
+    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> str | bytes:
+    """`text` cut to at most `max_tokens` ids, counted again after the cut; `truncation_side` is the end that goes.
+
+    The cut is between characters. Bytes give bytes. The ids of `add_bos` and `add_eos` count, too. With
+    truncation_side="left" only the end of a `str` is looked at: a lone surrogate, or a token that special="raise"
+    refuses, raises no error far before the cut.
+    Other keywords as `encode`. Raises `ArgumentError` if `max_tokens` is below 0, or too small for BOS and EOS.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.truncate("Hello wide world", 2), tok.truncate(b"Hello wide world", 2, add_bos=True)
+    ('Hello wide', b'Hello')
+    """
+    extra = self._ends.extra(add_bos, add_eos)
+    check_side("truncation_side", truncation_side)
+    room = _room(max_tokens, extra, 0)
+    chars = characters(text, replaces_faults(errors))
+    fitting = Fitting(self._encoder, self._normalizer, self._added.policy(special))
+    kept = chars[: fitting.end(chars, 0, room)] if truncation_side == "right" else fitting.last(chars, room)
+    return kept if isinstance(text, str) else kept.encode()
+
+
+@overload
+def chunk(
+    self: Parts, text: str, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Iterator[str]: ...
+@overload
+def chunk(
+    self: Parts, text: Binary, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Iterator[bytes]: ...
+def chunk(
+    self: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Iterator[str] | Iterator[bytes]:
+    """Parts of `text`, in order, of at most `max_tokens` ids each; without overlap they join to `text`.
+
+    Each part begins at most `overlap` ids before the end of the part before. The ids of `add_bos` and `add_eos` count
+    in each part. Other keywords as `encode`. Raises `ArgumentError` at once if `max_tokens` leaves no id for text, or
+    not more than `overlap`. Iteration raises it at a character that has more ids than a part may have.
+
+    >>> import dstok
+    >>> list(dstok.load("deepseek-v3").chunk("Hello wide world", 2))
+    ['Hello wide', ' world']
+    """
+    chars, spans = _chunks(self, text, max_tokens, overlap, special, add_bos, add_eos, errors)
+    parts = (chars[start:end] for start, end in spans)
+    return parts if isinstance(text, str) else map(str.encode, parts)
+
+
+@explained
+def chunk_spans(
+    tok: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
+) -> Iterator[tuple[int, int]]:
+    """Start and end of each part that `chunk` gives, half-open, in code points of the text.
+
+    Of bytes they are code points, too; with `errors="replace"` those of the text with U+FFFD. `overlap` as `chunk`,
+    other keywords as `encode`. Raises as `chunk`.
+
+    >>> import dstok
+    >>> list(dstok.padding.chunk_spans(dstok.load("deepseek-v3"), "Hello wide world", 2))
+    [(0, 10), (10, 16)]
+    """
+    return _chunks(tok, text, max_tokens, overlap, special, add_bos, add_eos, errors)[1]
+
+
+def _chunks(
+    self: Parts, text: Text, max_tokens: int, overlap: int, special: Special, add_bos: bool, add_eos: bool,
+    errors: Errors,
+) -> tuple[str, Iterator[tuple[int, int]]]:
+    """`text` as characters, and the places of its parts."""
+    extra = self._ends.extra(add_bos, add_eos)
+    room = _room(max_tokens, extra, 1)
+    overlap = whole_number("overlap", overlap)
+    if overlap >= room:
+        rest = f", less {extra} for BOS and EOS" if extra else ""
+        raise ArgumentError(f"expected overlap to be below max_tokens, {max_tokens}{rest}, found {overlap}", "overlap")
+    chars = characters(text, replaces_faults(errors))
+    fitting = Fitting(self._encoder, self._normalizer, self._added.policy(special))
+    return chars, fitting.chunks(chars, room, overlap)
+
+
+def _room(max_tokens: int, extra: int, least: int) -> int:
+    """The number of these ids that text may have: at least `least`."""
+    why = f" ({extra} for BOS and EOS)" if extra else ""
+    return whole_number("max_tokens", max_tokens, extra + least, why, MANY) - extra

@@ -1,0 +1,345 @@
+"""The places of ids and pieces in a text: the results, and the functions that compute them.
+
+In: ids, spans in bytes, the text. Out: `Encoding`, `Piece`, spans in code points.
+Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. Example: V3 reads
+"a⃁" as "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3, 3:4; the code point spans are
+0:1, 1:2, 1:2. If a token is a part of a character, its byte span is that part, and its code point span is the whole
+character, as upstream has it.
+
+The calls that give the places of ids in a text.
+
+In: a tokenizer, a text, a policy. Out: `Encoding` (methods/offsets.py), spans.
+Invariant: the ids are those of `encode`. Places are places in the text that the caller gave.
+
+Spans without the white space at the ends of their tokens, for models whose post-processor has `trim_offsets`.
+
+In: ids, with the spans of each; the text of each added token, as it was found. Out: shorter spans.
+Invariant: code point spans are upstream's with `trim_offsets`. Byte spans lose the same characters. Example: in
+"Hi all" the span of the token " all" is 2:6; trimmed, it is 3:6.
+Upstream looks at the token as the file spells it. It trims White_Space, and "Ġ", which stands for a space in byte-level
+tokens. So a model of characters keeps its spaces, which are spelled "▁", and a line feed that is the token "<0x0A>".
+Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares.
+
+A text -> its ids and its pieces, with their places.
+
+In: a text, a policy. Out: `Encoding`, `Piece`s.
+Invariant: the core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces when a
+caller asks for them. Another automaton tells which alternative of which step made a piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dstok._util.arguments import Errors, Special, Text, checked_text, explained, first_ids, replaces_faults, utf8
+from dstok._util.objects import lazy
+from dstok.core.merge._bpe import BPE
+from dstok.core.run._encode import Encoder
+from dstok.core.run._offsets import char_spans, in_characters, piece_numbers
+from dstok.core.run._piece_list import add_pieces
+from dstok.core.run._span_pass import SpanPass
+from dstok.core.split._scan import Scanner
+from dstok.core.text._normalize import Normalizer
+from dstok.core.text._policy import Policy
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
+from dstok.formats.components import BUT_FIRST
+from dstok.formats.description import BLANK, AddedToken, CharacterShape, spelled
+from dstok.normalizers import NormalizedText, normalized_text
+from dstok.regex.cascade import Tag
+
+__all__ = ["Encoding", "Piece", "Places", "Trimmer", "encode_char_spans", "encode_with_offsets", "original_pieces"]
+
+if TYPE_CHECKING:
+    Ids = npt.NDArray[np.uint32]
+    Spans = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Encoding:
+    """The ids of a text and their places; each array has one row for each id.
+
+    ids: uint32[n]. byte_spans: int64[n, 2], start and end in bytes of the UTF-8 text. char_spans:
+    int64[n, 2], in code points. pieces: int64[n], the number of the id's piece; the first use reads the text
+    again. special: bool[n], whether the id is an added token's.
+    If BOS and EOS are asked for, they have the piece number -1 and empty spans, at the start and at the end of the
+    text.
+    """
+
+    __slots__ = ("__dict__", "_pieces")  # the array, or a function that makes it
+
+    ids: Ids
+    byte_spans: Spans
+    char_spans: Spans
+    _pieces: npt.NDArray[np.int64] | Callable[[], npt.NDArray[np.int64]]
+    special: npt.NDArray[np.bool_]
+
+    @lazy
+    def pieces(self) -> npt.NDArray[np.int64]:
+        """int64[n], the number of each id's piece; -1 for BOS and EOS."""
+        return self._pieces() if callable(self._pieces) else self._pieces
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all arrays of both are equal. There is no hash, because arrays can change."""
+        if not isinstance(other, Encoding):
+            return NotImplemented
+        import numpy as np
+
+        return all(map(np.array_equal, self._columns(), other._columns()))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Encoding({first_ids(self.ids)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Encoding, self._columns()
+
+    def _columns(self) -> tuple[Any, ...]:
+        return self.ids, self.byte_spans, self.char_spans, self.pieces, self.special
+
+    def framed(self, before: list[int], after: list[int], end: tuple[int, int]) -> Encoding:
+        """Adds ids before and after those of the text. `end` is the text's end, in bytes and in code points."""
+        import numpy as np
+
+        def around(column: Any, first: Any, last: Any) -> Any:
+            edges = ((first, len(before)), (last, len(after)))
+            head, tail = (np.full((count, *column.shape[1:]), value, column.dtype) for value, count in edges)
+            return np.concatenate([head, column, tail])
+
+        return Encoding(around(self.ids, before, after), around(self.byte_spans, 0, end[0]),
+                        around(self.char_spans, 0, end[1]), lambda: around(self.pieces, -1, -1),
+                        around(self.special, True, True))
+
+
+class Piece(NamedTuple):
+    """One piece, or the text of an added token.
+
+    `start` and `end` count bytes of the UTF-8 text, `char_start` and `char_end` code points. Alternative
+    `alternative` (from 0, top level of the pattern) of step `step` matched it; both are None for a gap.
+    `token_id` is set if the piece is an added token.
+    """
+
+    text: str
+    start: int
+    end: int
+    char_start: int
+    char_end: int
+    step: int | None
+    alternative: int | None
+    token_id: int | None = None
+
+
+def original_pieces(view: NormalizedText, pieces: list[Piece]) -> list[Piece]:
+    """The pieces, which lie in `view.text`, with their places in the original text."""
+    import numpy as np
+
+    if not pieces:
+        return pieces
+    chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.int64)
+    spans = view.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.int64), chars).tolist()
+    return [piece._replace(start=start, end=end, char_start=first, char_end=last)
+            for piece, (start, end), (first, last) in zip(pieces, spans, view.char_spans(chars).tolist())]
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.protocols import Parts
+
+    Spans_offsets = npt.NDArray[np.int64]
+
+
+@explained
+def encode_with_offsets(
+    self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    errors: Errors = "strict",
+) -> Encoding:
+    """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
+
+    Keywords as `encode`. Spans are places in the text that the caller gave; with errors="replace", in that text with
+    U+FFFD for its faults. If the model's post-processor has `trim_offsets`, spans leave out the white space at their
+    ends, as upstream's do.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").encode_with_offsets("né").char_spans.tolist()
+    [[0, 2]]
+    """
+    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
+    given = utf8(text, True) if replaces_faults(errors) else checked_text(text)
+    encoding = self._places.encoding(given, self._added.policy(special), trim=True)
+    if not before and not after:
+        return encoding
+    data = utf8(given, False)
+    return encoding.framed(before, after, (len(data), len(data.decode())))
+
+
+def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> Spans_offsets:
+    """The code point spans of a text's ids, int64[n, 2], before a post-processor trims them. Keywords as `encode`.
+
+    >>> import dstok
+    >>> encode_char_spans(dstok.load("deepseek-v3"), "né").tolist()
+    [[0, 2]]
+    """
+    return self._places.char_spans(checked_text(text), self._added.policy(special))
+
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Spans_trimming = npt.NDArray[np.int64]
+
+SPACE = ord(" ")
+White = tuple[int, int, int, int]  # characters and bytes of white space at the start of a token, and at its end
+
+
+class Trimmer:
+    """Trims the spans of one model.
+
+    `trimming` is one of `TRIMMINGS`, not "". `shape` is that of a model of characters, `added` are the added tokens.
+    """
+
+    def __init__(
+        self, trimming: str, unicode_version: str, bpe: BPE, shape: CharacterShape | None, added: Iterable[AddedToken],
+    ) -> None:
+        from dstok.unicode.properties import white_space  # needed by few models
+
+        self._keeps_first, self._bpe, self._shape = trimming == BUT_FIRST, bpe, shape
+        white = "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
+        self._white = white + BYTE_TO_CHAR[SPACE]
+        self._blanked = frozenset(token.id for token in added if token.normalized and shape is not None)  # " " is "▁"
+        self._of_token = cache(self._around_token)
+
+    def trimmed(
+        self, ids: npt.NDArray[np.uint32], spans: Spans_trimming, chars: Spans_trimming, texts: dict[int, str],
+    ) -> tuple[Spans_trimming, Spans_trimming]:
+        """Trimmed byte and code point spans, int64[n, 2]. `texts`: of each added token, by its index among the ids."""
+        found, places = np.unique(ids, return_inverse=True)
+        white = np.array([self._of_token(id) for id in found.tolist()], np.int64).reshape(-1, 4)[places]
+        for at, text in texts.items():
+            white[at] = _around(text.replace(" ", BLANK) if ids[at] in self._blanked else text, self._white)
+        if self._keeps_first:  # the one space that upstream may have added
+            first = chars[:, 0] == 0
+            first[:1] = True
+            white[first & (white[:, 0] == 1), :2] = 0
+        return _without(spans, white[:, 1], white[:, 3]), _without(chars, white[:, 0], white[:, 2])
+
+    def _around_token(self, id: int) -> White:
+        if id >= self._bpe.size:  # an added token's, whose text counts
+            return 0, 0, 0, 0
+        token = self._bpe.token(id)
+        if self._shape is None:  # of the letters for bytes, that of a space alone is white
+            return _around(token.decode("latin-1"), " ")
+        return _around(spelled(token, id, self._shape), self._white)
+
+
+def _around(token: str, white: str) -> White:
+    left, right = token[: len(token) - len(token.lstrip(white))], token[len(token.rstrip(white)) :]
+    return len(left), len(left.encode()), len(right), len(right.encode())
+
+
+def _without(spans: Spans_trimming, lead: npt.NDArray[np.int64], trail: npt.NDArray[np.int64]) -> Spans_trimming:
+    starts, ends = np.minimum(spans[:, 0] + lead, spans[:, 1]), spans[:, 1]
+    return np.stack([starts, np.where(ends >= trail, np.maximum(ends - trail, starts), ends)], axis=1)
+
+
+Ids_places: TypeAlias = "npt.NDArray[np.uint32]"
+Spans_places: TypeAlias = "npt.NDArray[np.int64]"
+
+
+class Places:
+    """The places of the ids that one model gives.
+
+    `tagged` gives the automaton that tells alternatives apart, with its tags. It is compiled at its first use.
+    """
+
+    def __init__(
+        self, encoder: Encoder, normalizer: Normalizer | None, tagged: Callable[[], tuple[Scanner, Sequence[Tag]]],
+        trimmer: Trimmer | None,
+    ) -> None:
+        self._encoder, self._normalizer = encoder, normalizer
+        self._tagged, self._trimmer = tagged, trimmer
+        self._piece_pass = encoder.piece_pass()
+        self._span_pass = SpanPass(encoder.finder.without_cuts())
+
+    def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
+        """The ids of a text, and their places; with `trim`, the spans as the model's post-processor trims them."""
+        ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False)
+        normalized = None if chars is not None else self._normalized_text(text, policy)
+        spans, seen = own, text if normalized is None else normalized.text
+        if chars is None:
+            chars = char_spans(utf8(seen, False), own)
+        special = np.zeros(len(ids), np.bool_)
+        special[[index for index, _, _ in notes]] = True
+        if normalized is not None:
+            spans, chars = normalized.byte_spans(own, chars), normalized.char_spans(chars)
+        if trim and self._trimmer is not None:
+            data = utf8(seen, False)
+            texts = {index: data[start:end].decode() for index, start, end in notes}
+            spans, chars = self._trimmer.trimmed(ids, spans, chars, texts)
+        return Encoding(ids, spans, chars, partial(self._piece_numbers, text, policy), special)
+
+    def char_spans(self, text: str | bytes, policy: Policy) -> Spans_places:
+        """The spans of `encoding` in code points, int64[n, 2]."""
+        return self.encoding(text, policy).char_spans
+
+    def pieces(self, text: str | bytes, policy: Policy) -> list[Piece]:
+        """The pieces of a text, added tokens among them."""
+        added = self._encoder.added(text, policy)
+        normalized = self._normalized_text(text, policy)
+        data = utf8(text, False) if normalized is None else normalized.text
+        scanner, tags = self._tagged()
+        reasons = [None if tag.dropped else (tag.step, tag.alternative) for tag in tags]
+        pieces, at, chars = list[Piece](), 0, 0
+        for id, start, end in added:
+            chars = add_pieces(pieces, Piece, scanner, reasons, data, at, start, chars)
+            token = data[start:end].decode()
+            pieces.append(Piece(token, start, end, chars, chars + len(token), None, None, id))
+            at, chars = end, chars + len(token)
+        add_pieces(pieces, Piece, scanner, reasons, data, at, len(data), chars)
+        return pieces if normalized is None else original_pieces(normalized, pieces)
+
+    def piece_spans(self, text: bytes, policy: Policy, in_code_points: bool) -> Spans_places:
+        """The spans of the pieces, int64[n, 2], in bytes of valid UTF-8 or in code points."""
+        normalized = self._normalized_text(text, policy)
+        if normalized is None:
+            spans = self._encoder.piece_spans(self._piece_pass, text, policy)
+            if in_code_points and not text.isascii():
+                in_characters(text, spans.reshape(-1))
+            return spans
+        own = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
+        chars = char_spans(normalized.text, own)
+        return normalized.char_spans(chars) if in_code_points else normalized.byte_spans(own, chars)
+
+    def _piece_numbers(self, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
+        """The number of the piece of each id. The spans are computed again: callers may change their array."""
+        _, own, chars, _, _ = self._encoder.encode_spans(text, policy, False)
+        normalized = None if chars is not None else self._normalized_text(text, policy)
+        if normalized is None:
+            spans = self._encoder.piece_spans(self._piece_pass, text, policy)
+        else:
+            spans = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
+        return piece_numbers(own, spans[:, 1].copy())
+
+    def _normalized_pieces(self, seen: bytes, added: list[tuple[int, int, int]]) -> Spans_places:
+        """The spans of pieces and added tokens in normalized text, from the places of these."""
+        starts, ends = [0, *(end for _, _, end in added)], [*(start for _, start, _ in added), len(seen)]
+        spans, counts = self._span_pass.spans_of([seen[start:end] for start, end in zip(starts, ends)])
+        spans = spans + np.repeat(starts, counts)[:, None]
+        places = np.cumsum(counts[:-1])  # the index of each added token among the pieces
+        return np.insert(spans, places, [(start, end) for _, start, end in added], axis=0) if added else spans
+
+    def _normalized_text(self, text: str | bytes, policy: Policy) -> NormalizedText | None:
+        """The normalized text; None if the text is normalized already."""
+        if self._normalizer is None or self._normalizer.is_normalized(text):
+            return None
+        return normalized_text(self._normalizer, text if isinstance(text, bytes) else text.encode(), policy)

@@ -1,0 +1,351 @@
+"""Normalizers: the steps that change a model's text before it is cut into pieces.
+
+In: a description's steps. Out: the core's `Normalizer`; and for a text the `NormalizedText` that the model has of it.
+Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
+stretch between two added tokens with normalized=false is normalized by itself.
+Normal forms alone, the steps of real models, run in the core (core/text/_normalize.pyx). A chain of other steps runs in
+Python, in linear time, and only for texts with a character that one of the steps may change. Its memory is bounded:
+four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it grows to
+more than `GROWTH` times its length, and `ROOM` characters more. (Upstream takes memory until there is none, and
+panics.) A normal form makes at most 18 characters of one.
+Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case is
+Rust's of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's
+version.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dstok.core.text._forms import Form
+from dstok.core.text._normalize import Normalizer
+from dstok.errors import UnsupportedError
+from dstok.formats.description import BLANK, PREFIX_SPACE, PREFIXES, CharacterShape, NormalizerStep
+from dstok.unicode.normalization import (
+    FORMS,
+    OLDEST,
+    check_tables,
+    form_tables,
+    lowercase,
+    marks,
+    replacing_tables,
+    unclean,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.core.text._policy import Policy
+    Spans = npt.NDArray[np.int64]
+
+__all__ = ["STEPS", "NormalizedText", "make_normalizer", "normalized_text"]
+
+Sources = list[int] | None  # for each character the index of its source; None: not asked for
+Aligned = tuple[str, Sources]
+Step = Callable[[str, Sources, int], Aligned]  # the number: at most so many characters may come out
+
+GROWTH, ROOM = 32, 4096
+BLANKS = NormalizerStep("Replace", BLANK, content=" ")  # the first step of models of characters
+LOCAL = (*FORMS, "Lowercase", "StripAccents")  # steps that look only at a character and its combining marks
+
+
+def make_normalizer(
+    steps: tuple[NormalizerStep, ...], unicode_version: str, shape: CharacterShape | None = None,
+) -> Normalizer | None:
+    """The normalizer of the steps; None if there are none. Raises as compiling a pattern does.
+
+    `shape`: of a model of characters, which alone decides its steps. The core's pass puts the space of its prefix, and
+    can do so for no other model: the steps of a byte-level one are run, even if they are the same.
+    """
+    if not steps:
+        return None
+    if len(steps) == 1 and steps[0].type in FORMS:
+        return _form(steps[0])
+    if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
+        prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/_normalize.pxd numbers them
+        return Normalizer(_blanks_form(), None, True, prefix=prefix)
+    chain = _Chain([(step.where, STEPS[step.type](step, unicode_version)) for step in steps])
+    local = all(step.type in LOCAL for step in steps)
+    changing = set().union(*(_changing(step, unicode_version) for step in steps))
+    return Normalizer(Form(check_tables(changing), False), chain, local,
+                      always=any(step.type in ("Prepend", PREFIX_SPACE) or step.is_regex for step in steps))
+
+
+@cache
+def _blanks_form() -> Form:
+    return Form(replacing_tables({ord(BLANK): ord(" ")}), False)
+
+
+def _form(step: NormalizerStep) -> Normalizer:
+    return _form_of(step.type, step.unicode_version or OLDEST)
+
+
+@cache
+def _form_of(name: str, version: str) -> Normalizer:
+    return Normalizer(Form(form_tables(name, version), name.endswith("C")), None, True)
+
+
+class _Chain:
+    """Steps one after the other, each with its place in the model's file."""
+
+    def __init__(self, steps: list[tuple[str, Step]]) -> None:
+        self._steps = steps
+
+    def apply(self, text: str, sources: Sources) -> Aligned:
+        """Raises `UnsupportedError`, with the step's place, for a text that would grow too long."""
+        most = GROWTH * len(text) + ROOM
+        for where, step in self._steps:
+            if text:
+                text, sources = step(text, sources, most)
+                _check_length(len(text), most, where)
+        return text, sources
+
+
+def _check_length(length: int, most: int, where: str) -> None:
+    if length > most:
+        raise UnsupportedError(f"a text of {(most - ROOM) // GROWTH} characters that the normalizer makes {length} of: "
+                               f"at most {GROWTH} times as many are made, and {ROOM} more", where)
+
+
+def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
+    """The code points that the step needs: a text without them stays as it is."""
+    if step.type in FORMS:
+        return unclean(step.type, step.unicode_version or OLDEST)
+    if step.type == "Lowercase":
+        return lowercase()
+    if step.type == "StripAccents":
+        return marks()
+    if step.type == "Strip":
+        return map(ord, _blanks(unicode_version))
+    return [] if step.is_regex or not step.pattern else [ord(step.pattern[0])]
+
+
+# Steps. A model makes each one once, and then calls it with texts that are not empty.
+
+
+def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
+    normalizer = _form(step)
+
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        if sources is None:
+            return normalizer.normalize(text.encode()).decode(), None
+        made, indexes = normalizer.align(text.encode())
+        return made.decode(), [sources[i] for i in indexes]
+
+    return run
+
+
+def _lowercase(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        if sources is not None:
+            lengths = (len(lowercase().get(ord(c), c)) for c in text)
+            sources = [source for source, length in zip(sources, lengths) for _ in range(length)]
+        return text.translate(lowercase()), sources
+
+    return run
+
+
+def _strip_accents(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        kept = [i for i, c in enumerate(text) if ord(c) not in marks()]
+        return "".join(text[i] for i in kept), None if sources is None else [sources[i] for i in kept]
+
+    return run
+
+
+def _strip(step: NormalizerStep, unicode_version: str) -> Step:
+    blanks = _blanks(unicode_version)
+
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        start = len(text) - len(text.lstrip(blanks)) if step.left else 0
+        end = len(text.rstrip(blanks)) if step.right else len(text)
+        end = max(start, end)
+        return text[start:end], None if sources is None else sources[start:end]
+
+    return run
+
+
+def _prepend(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        _check_length(len(step.content) + len(text), most, step.where)
+        return step.content + text, None if sources is None else [sources[0]] * len(step.content) + sources
+
+    return run
+
+
+def _prefix_space(step: NormalizerStep, unicode_version: str) -> Step:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        if text.startswith(" "):
+            return text, sources
+        return " " + text, None if sources is None else [sources[0], *sources]
+
+    return run
+
+
+def _replace(step: NormalizerStep, unicode_version: str) -> Step:
+    if step.is_regex:
+        return _replace_matches(step, _regex_matches(step, unicode_version))
+    by_places = _replace_matches(step, _literal_matches(step.pattern))
+
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        if sources is not None:
+            return by_places(text, sources, most)
+        growth = len(step.content) - len(step.pattern)
+        _check_length(len(text) + text.count(step.pattern) * growth, most, step.where)
+        return text.replace(step.pattern, step.content), None
+
+    return run
+
+
+def _replace_matches(step: NormalizerStep, matches: Callable[[str], list[tuple[int, int]]]) -> Step:
+    def run(text: str, sources: Sources, most: int) -> Aligned:
+        parts: list[str] = []
+        moved: list[int] = []
+        places, at = matches(text), 0
+        replaced = sum(end - start for start, end in places)
+        _check_length(len(text) - replaced + len(places) * len(step.content), most, step.where)
+        for start, end in [*places, (len(text), len(text))]:
+            parts.append(text[at:start])
+            if sources is not None:
+                moved += sources[at:start]
+            if start < end:
+                parts.append(step.content)
+                if sources is not None:
+                    moved += [sources[end - 1]] * len(step.content)
+            at = end
+        return "".join(parts), None if sources is None else moved
+
+    return run
+
+
+def _literal_matches(literal: str) -> Callable[[str], list[tuple[int, int]]]:
+    def run(text: str) -> list[tuple[int, int]]:
+        places, at = [], text.find(literal)
+        while at >= 0:
+            places.append((at, at + len(literal)))
+            at = text.find(literal, at + len(literal))
+        return places
+
+    return run
+
+
+def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
+    """The matches of a pattern, in code points, by the automaton of a Split with this pattern.
+
+    Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
+    """
+    from dstok.core.split._scan import Scanner, pack_edges
+    from dstok.regex.ast import Split, is_nullable
+    from dstok.regex.cascade import compile_splits
+    from dstok.regex.parser import parse
+
+    program = compile_splits((Split(step.pattern, "Isolated", False, step.where),), unicode_version)
+    if is_nullable(parse(step.pattern, unicode_version)):
+        raise UnsupportedError(f"{step.where}: a pattern that can match the empty text is not supported in Replace: "
+                               f"found {step.pattern!r}")
+    pages, page_numbers = program.alphabet.pages()
+    scanner = Scanner(pages, page_numbers, pack_edges(program.dfa.edges, pages[:128]), program.dfa.symbols)
+
+    def run(text: str) -> list[tuple[int, int]]:
+        data = text.encode()
+        places, chars = [], 0
+        for start, end, tag in scanner.spans(data):
+            length = len(data[start:end].decode())
+            if program.tags[tag].step is not None:
+                places.append((chars, chars + length))
+            chars += length
+        return places
+
+    return run
+
+
+@cache
+def _blanks(unicode_version: str) -> str:
+    from dstok.unicode.properties import white_space
+
+    return "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
+
+
+STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
+    **dict.fromkeys(FORMS, _normal_form), "Lowercase": _lowercase, "StripAccents": _strip_accents,
+    "Strip": _strip, "Prepend": _prepend, "Replace": _replace, PREFIX_SPACE: _prefix_space,
+}
+
+
+# The model's view of a text
+
+
+@dataclass(frozen=True)
+class NormalizedText:
+    """A text as a model sees it: `text`, valid UTF-8, its stretches normalized.
+
+    `sources`: for each of its code points the index of its source, a code point of `original`.
+    """
+
+    text: bytes
+    sources: array[int]
+    original: bytes
+
+    def char_spans(self, spans: Spans) -> Spans:
+        """Code point spans of the original for code point spans, int64[n, 2], of `text`; none of them empty."""
+        import numpy as np
+
+        sources = np.frombuffer(self.sources, np.uint32).astype(np.int64)
+        return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - 1] + 1], axis=1)
+
+    def byte_spans(self, spans: Spans, chars: Spans) -> Spans:
+        """Byte spans of the original for byte spans of `text` that touch its code points `chars`.
+
+        A character that normalizing has left alone gives its own part, another one its whole source.
+        """
+        import numpy as np
+
+        sources = np.frombuffer(self.sources, np.uint32).astype(np.intp)
+        here, there = _char_starts(self.text), _char_starts(self.original)
+        same = _code_points(self.text) == _code_points(self.original)[sources]
+        first, last = chars[:, 0].astype(np.intp), chars[:, 1].astype(np.intp) - 1
+        starts, ends = spans[:, 0].astype(np.intp), spans[:, 1].astype(np.intp)
+        begin = there[sources[first]] + np.where(same[first], starts - here[first], 0)
+        end = np.where(same[last], there[sources[last]] + ends - here[last], there[sources[last] + 1])
+        return np.stack([begin, end], axis=1).astype(np.int64)
+
+    def cuts(self, ends: Spans, length: int) -> Spans:
+        """The places to cut the original, of `length` code points, after the code points `ends` of `text`."""
+        import numpy as np
+
+        return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]
+
+
+def normalized_text(normalizer: Normalizer, text: bytes, policy: Policy) -> NormalizedText:
+    """The view of valid UTF-8; the policy matches its added tokens."""
+    parts: list[bytes] = []
+    sources = array("I")
+    at = chars = 0
+    for start, end, _, _ in [*policy.raw_spans(text), (len(text), len(text), 0, 0)]:
+        made, indexes = (normalizer.later if at else normalizer).align(text[at:start])
+        parts += [made, text[start:end]]
+        sources.extend(chars + i for i in indexes)
+        chars += len(text[at:start].decode())
+        token = len(text[start:end].decode())
+        sources.extend(range(chars, chars + token))
+        chars += token
+        at = end
+    return NormalizedText(b"".join(parts), sources, text)
+
+
+def _char_starts(text: bytes) -> npt.NDArray[np.intp]:
+    """The place of each code point, and the length."""
+    import numpy as np
+
+    return np.append(np.flatnonzero((np.frombuffer(text, np.uint8) & 0xC0) != 0x80), len(text))
+
+
+def _code_points(text: bytes) -> npt.NDArray[np.uint32]:
+    import numpy as np
+
+    return np.frombuffer(text.decode().encode("utf-32-le"), np.uint32)

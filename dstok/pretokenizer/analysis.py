@@ -1,0 +1,289 @@
+"""Facts about a splitter that hold for every text, decided on its automaton of marked texts.
+
+In: a `Cascade`. Its `canonical` has a mark after each kept piece (0) and after each dropped character (1).
+Out: a fact, or the shortest text that disproves it.
+Invariant: each answer holds for all texts. The automaton takes exactly one marking of each text, so a walk over its
+states, or over pairs of states of two automata, sees all texts. The marking tells only which spans are kept: splitters
+that cut alike have the same answers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dstok.regex.alphabet import Alphabet, build_alphabet
+from dstok.regex.automaton import DEAD, START
+from dstok.regex.cascade import Cascade
+from dstok.regex.compile_budget import spend, stage
+from dstok.regex.marked_language import FINAL, Marked, contains
+from dstok.unicode.code_point_set import CodePointSet
+
+__all__ = ["CutPlace", "Difference", "cut_places", "difference", "fingerprint", "longest_piece", "look_ahead",
+           "loses_text"]
+
+S = TypeVar("S", bound=Hashable)
+KEPT, DROPPED = 0, 1
+DECIDING = "deciding what is true for every text"  # a stage of regex/compile_budget.py
+_PREFERRED = "a1 A!\n\t'0bé中"  # characters for an example text, where their classes allow
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A text, its pieces by one splitter and by the other, and their places, in code points.
+
+    The pieces may be equal, with other places: of "aa" one splitter drops the first "a", one the second.
+    """
+
+    text: str
+    pieces: list[str]
+    others: list[str]
+    spans: list[tuple[int, int]]
+    other_spans: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class CutPlace:
+    """A text may be cut between any character of `left` and any of `right` after it."""
+
+    left: CodePointSet
+    right: CodePointSet
+
+
+@stage(DECIDING)
+def fingerprint(cascade: Cascade) -> str:
+    """A hash of the function from texts to pieces: the hash of the smallest automaton over the coarsest classes."""
+    from hashlib import sha256
+
+    marked, alphabet = cascade.canonical.rows, cascade.alphabet
+    columns: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for number, members in enumerate(alphabet.classes):
+        columns.setdefault(tuple(row[number] for row in marked), []).extend(members.ranges)
+    classes = sorted(CodePointSet.from_ranges(ranges).ranges for ranges in columns.values())
+    told = _numbered(marked, [alphabet.class_of(chr(ranges[0][0])) for ranges in classes], alphabet.end)
+    return sha256(repr((1, classes, told)).encode()).hexdigest()
+
+
+def _numbered(rows: tuple[tuple[int, ...], ...], columns: list[int], end: int) -> list[list[int]]:
+    """The rows over `columns`, the end and the two marks, with states numbered breadth-first."""
+    symbols = [*columns, end, end + 1, end + 2]
+    numbers, queue, table = {START: 0}, deque([START]), []
+    while queue:
+        row = [rows[queue[0]][symbol] for symbol in symbols]
+        queue.popleft()
+        for target in row:
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                queue.append(target)
+        table.append([numbers[target] for target in row])
+    return table
+
+
+# The shortest text that shows a fact
+
+
+def _shortest(
+    start: S, steps: Callable[[S], Iterable[tuple[int, S]]], done: Callable[[S], bool],
+) -> list[int] | None:
+    """The symbols of a shortest way from `start` to a state that is `done`; symbols below 0 have no length."""
+    came: dict[S, tuple[S, int] | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        here = queue.popleft()
+        if done(here):
+            word: list[int] = []
+            while (before := came[here]) is not None:
+                here, symbol = before
+                word.append(symbol)
+            return word[::-1]
+        for symbol, target in steps(here):
+            spend(3)
+            if target not in came:
+                spend(0, 3)
+                came[target] = here, symbol
+                (queue.appendleft if symbol < 0 else queue.append)(target)
+    return None
+
+
+def _text(alphabet: Alphabet, word: Iterable[int]) -> str:
+    return "".join(_example(alphabet.classes[symbol]) for symbol in word if 0 <= symbol < alphabet.end)
+
+
+def _example(members: CodePointSet) -> str:
+    known = next((c for c in _PREFERRED if ord(c) in members), None)
+    shown = members - CodePointSet.from_ranges([(0, 0x20), (0xD800, 0xDFFF)])
+    return known or chr(next(iter(shown or members)))
+
+
+# Difference
+
+_Pair = tuple[int, int, bool]  # two states, and whether their marks have differed
+
+
+@stage(DECIDING)
+def difference(one: Cascade, other: Cascade) -> str | None:
+    """The shortest text that the two splitters cut differently."""
+    joint = build_alphabet([*one.alphabet.classes, *other.alphabet.classes])
+    pairs = _Pairs(_over(one, joint), _over(other, joint), joint.end)
+    word = _shortest((START, START, False), pairs.steps, lambda pair: pair == (FINAL, FINAL, True))
+    return None if word is None else _text(joint, word)
+
+
+def _over(cascade: Cascade, joint: Alphabet) -> Marked:
+    """The marked texts over a finer alphabet."""
+    marked, own = cascade.canonical, cascade.alphabet
+    columns = [own.class_of(chr(members.ranges[0][0])) for members in joint.classes]
+    rows = tuple((*(row[c] for c in columns), *row[marked.end :]) for row in marked.rows)
+    return Marked(rows, joint.end, marked.tags)
+
+
+class _Pairs:
+    """Two automata that read the same text, each with marks of its own."""
+
+    def __init__(self, one: Marked, other: Marked, end: int) -> None:
+        self.one, self.other, self.end = one, other, end
+
+    def steps(self, pair: _Pair) -> Iterator[tuple[int, _Pair]]:
+        for a, b, differ in self.marked(pair):
+            for symbol in range(self.end + 1):
+                left, right = self.one.rows[a][symbol], self.other.rows[b][symbol]
+                if left != DEAD and right != DEAD:
+                    yield symbol, (left, right, differ)
+
+    def marked(self, pair: _Pair) -> Iterator[_Pair]:
+        """The pairs with a mark or without, on each side."""
+        a, b, differ = pair
+        for own, left in [(-1, a), *self.one.marks(a)]:
+            for others, right in [(-1, b), *self.other.marks(b)]:
+                yield left, right, differ or own != others
+
+
+# Facts
+
+
+@stage(DECIDING)
+def loses_text(cascade: Cascade) -> str | None:
+    """The shortest text with a dropped character."""
+    marked = cascade.canonical
+
+    def steps(state: tuple[int, bool]) -> Iterator[tuple[int, tuple[int, bool]]]:
+        here, lost = state
+        for symbol, target in enumerate(marked.rows[here][: marked.end + 1]):
+            if target != DEAD:
+                yield symbol, (target, lost)
+        for mark, target in marked.marks(here):
+            yield -1, (target, lost or mark == DROPPED)
+
+    word = _shortest((START, False), steps, lambda state: state == (FINAL, True))
+    return None if word is None else _text(cascade.alphabet, word)
+
+
+@stage(DECIDING)
+def longest_piece(cascade: Cascade) -> int | None:
+    """The longest way to the mark of a kept piece that passes no other mark."""
+    marked = cascade.canonical
+    starts = {START} | {n for state in range(len(marked.rows)) for _, n in marked.marks(state)}
+    return _longest(starts, lambda state: {t for t in marked.rows[state][: marked.end] if _is_kept(marked, t)})
+
+
+def _is_kept(marked: Marked, state: int) -> bool:
+    """May the character that led to `state` belong to a kept piece? After a dropped one only its mark can follow."""
+    return any(marked.rows[state][: marked.end]) or any(mark == KEPT for mark, _ in marked.marks(state))
+
+
+@stage(DECIDING)
+def look_ahead(cascade: Cascade) -> int | None:
+    """One more than the longest text after a place that leaves open whether the place has a mark; 0 if none does.
+
+    The end of the text counts as a character that is read. Only markings that are equal up to this place are compared.
+    """
+    marked = cascade.canonical
+    reader = _Unmarked(marked)
+    starts = {(frozenset([state]), frozenset(n for _, n in marked.marks(state)))
+              for state in range(len(marked.rows)) if marked.marks(state)}
+
+    def step(pair: tuple[frozenset[int], frozenset[int]]) -> set[tuple[frozenset[int], frozenset[int]]]:
+        """The pairs after each character. No mark precedes the first one on the side without a mark at the place."""
+        pairs = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
+        return {(reader.mark(one), reader.mark(other)) for one, other in pairs if one and other}
+
+    undecided = {pair for pair in starts if any(reader.read(pair[0], c) for c in range(marked.end + 1))}
+    if not undecided:
+        return 0
+    length = _longest(undecided, step)
+    return None if length is None else length + 1
+
+
+class _Unmarked:
+    """Sets of states after texts without marks."""
+
+    def __init__(self, marked: Marked) -> None:
+        self.marked = marked
+
+    def read(self, states: frozenset[int], symbol: int) -> frozenset[int]:
+        spend(4 + len(states))
+        return frozenset(self.marked.rows[state][symbol] for state in states) - {DEAD}
+
+    def mark(self, states: frozenset[int]) -> frozenset[int]:
+        """The states, and the states after a mark from them."""
+        return states.union(*({n for _, n in self.marked.marks(state)} for state in states))
+
+
+def _longest(starts: Iterable[S], step: Callable[[S], set[S]]) -> int | None:
+    """The length of the longest way from one of `starts`; None if there is a cycle."""
+    length: dict[S, int] = {}
+    open_now: set[S] = set()
+    for start in starts:
+        stack: list[tuple[S, Iterator[S]]] = []
+        if start not in length:
+            stack.append((start, iter(step(start))))
+            open_now.add(start)
+            length[start] = 0
+        while stack:
+            here, rest = stack[-1]
+            target = next(rest, None)
+            if target is None:
+                stack.pop()
+                open_now.discard(here)
+                if stack:
+                    length[stack[-1][0]] = max(length[stack[-1][0]], length[here] + 1)
+            elif target in open_now:
+                return None
+            elif target in length:
+                length[here] = max(length[here], length[target] + 1)
+            else:
+                spend(4, 4)
+                length[target] = 0
+                open_now.add(target)
+                stack.append((target, iter(step(target))))
+    return max((length[start] for start in starts), default=0)
+
+
+@stage(DECIDING)
+def cut_places(cascade: Cascade) -> tuple[CutPlace, ...]:
+    """The pairs of characters between which all texts may be cut. Left sides with the same right side are one place.
+
+    The marking of a text that ends here has a mark at its end. If its states there take every text that a new text's
+    start takes, the two markings joined are the marking of the whole.
+    """
+    marked, classes = cascade.canonical, cascade.alphabet.classes
+    lefts: dict[frozenset[int], list[tuple[int, int]]] = {}
+    for number, members in enumerate(classes):
+        ends = {n for row in marked.rows if row[number] != DEAD for _, n in marked.marks(row[number])
+                if marked.rows[n][marked.end] == FINAL}
+        rights = frozenset(c for c in range(marked.end) if all(_goes_on(marked, n, c) for n in ends))
+        if rights:
+            lefts.setdefault(rights, []).extend(members.ranges)
+    return tuple(CutPlace(CodePointSet.from_ranges(left), _union(classes, rights)) for rights, left in lefts.items())
+
+
+def _goes_on(marked: Marked, state: int, symbol: int) -> bool:
+    """Does `state` take all texts with `symbol` first that the start takes?"""
+    ours, fresh = marked.rows[state][symbol], marked.rows[START][symbol]
+    return fresh == DEAD or (ours != DEAD and contains(marked, ours, fresh))
+
+
+def _union(classes: tuple[CodePointSet, ...], numbers: Iterable[int]) -> CodePointSet:
+    return CodePointSet.from_ranges(r for number in numbers for r in classes[number].ranges)

@@ -1,0 +1,112 @@
+"""A compiled cascade -> the core's objects that run it.
+
+In: a `Cascade`. Out: a `Finder`, which finds pieces, and a function that also says why each is a piece.
+Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone where it can, otherwise
+from both sides (regex/two_sided.py).
+
+Texts as callers give them -> texts that the core reads in place.
+
+In: `str` or bytes of any kind. Out: ASCII `str` as it is, every other text as valid UTF-8 bytes.
+Invariant: a text that is ASCII or valid UTF-8 is not copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from dstok._util.arguments import Errors, Text, checked_text, not_utf8, replaces_faults, utf8
+from dstok.compiled.kernel_selection import find_kernel
+from dstok.core.find._finder import Finder, PieceFinder
+from dstok.core.find._two_sided import TwoSided
+from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.text._utf8 import first_invalid
+from dstok.errors import ArgumentError, TextError, UnsupportedError
+from dstok.regex.cascade import Cascade, Program
+from dstok.regex.compile_budget import LimitError, explained
+from dstok.regex.marked_language import Marked
+from dstok.regex.parser import parse
+from dstok.regex.two_sided import make_bimachine
+
+__all__ = ["Unit", "checked_unit", "make_finder", "make_tagger", "numbered", "readable"]
+
+Tagger = Callable[[bytes], list[tuple[int, int, int]]]
+
+
+def make_finder(cascade: Cascade) -> Finder:
+    """The finder of the pieces. Raises `UnsupportedError` if the tables would be too large."""
+    scanner = _scanner(cascade)
+    if scanner is None:
+        return _two_sided(cascade, cascade.visible, b"\0\1")
+    assert isinstance(cascade, Program)
+    kernel = find_kernel(cascade)
+    windows = None if kernel.rules else cascade.windows or None
+    return PieceFinder(scanner, None, kernel.rules, bytes(kernel.kinds), None, windows)
+
+
+def make_tagger(cascade: Cascade) -> Tagger:
+    """A function that returns (start, end, number of the tag) of all pieces of valid UTF-8, dropped ones included."""
+    pages, numbers = cascade.alphabet.pages()
+    if isinstance(cascade, Program):
+        try:
+            edges = pack_edges(cascade.dfa.edges, pages[:128])
+            return Scanner(pages, numbers, edges, cascade.dfa.symbols).spans
+        except (UnsupportedError, ValueError):
+            pass  # tags keep more ends open at once, or need more states: read from both sides
+    return _two_sided(cascade, cascade.marked, bytes(tag.dropped for tag in cascade.tags)).spans
+
+
+def _scanner(cascade: Cascade) -> Scanner | None:
+    if not isinstance(cascade, Program):
+        return None
+    pages, numbers = cascade.alphabet.pages()
+    try:
+        edges = pack_edges(cascade.boundaries.edges, pages[:128])
+    except ValueError:
+        return None
+    return Scanner(pages, numbers, edges, cascade.boundaries.symbols)
+
+
+def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
+    try:
+        sides = make_bimachine(marked)
+    except LimitError as error:
+        trees = [parse(split.pattern, split.unicode_version or cascade.unicode_version) for split in cascade.splits]
+        raise UnsupportedError(explained(error, *trees)) from None
+    pages, numbers = cascade.alphabet.pages()
+    return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end)
+
+
+Unit = Literal["bytes", "characters"]
+
+
+def checked_unit(unit: str) -> None:
+    """Raises `ArgumentError` for what is no unit of spans."""
+    if unit not in ("bytes", "characters"):
+        raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+
+
+def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
+    r"""One text. Raises `TextError` (with the offset) and `ArgumentError`.
+
+    >>> readable("a", "strict"), readable("é", "strict")
+    ('a', b'\xc3\xa9')
+    """
+    replace = replaces_faults(errors)
+    text = checked_text(text, which, "split_batch")
+    if isinstance(text, str):
+        return text if text.isascii() else utf8(text, replace)
+    at = first_invalid(text)
+    if at < 0:
+        return text
+    if replace:
+        return text.decode("utf-8", "replace").encode()
+    raise not_utf8(text[at], at)
+
+
+def numbered(text: Text, errors: Errors, number: int) -> str | bytes:
+    """One of several texts. An error gives its number."""
+    try:
+        return readable(text, errors, f"text {number}")
+    except TextError as error:
+        raise TextError(error.message, error.offset, number) from None

@@ -1,0 +1,560 @@
+"""The matches of a splitter's pattern: their spans, in a whole text or block by block, and the places of their groups.
+
+In: one Split step, and texts in the core's form. Out: spans in bytes.
+Invariant: matches are leftmost, and at each place the preferred one of ordered alternatives. Empty matches follow
+Python: after a match, even an empty one, the search goes on at its end, and an empty match does not come twice at one
+place. So the matches of at least one character are those of `compile_matches`. An empty match stands at each place
+that is not inside one of these, and where the pattern prefers the empty text.
+
+The behavior and the inversion of the step do not change matches.
+
+Matches of a text, as Python's `re` gives them: match objects, and templates of `sub`.
+
+In: a `Matcher` and a text. Out: `Match` objects, in order; a text with replacements.
+Invariant: `match.group()` is what the text has at `match.span()`: `str` of `str`, bytes of bytes. Groups cost a second
+pass over their match, when one of them is asked for.
+
+The calls of a splitter that Python's `re` has, too: the matches of its pattern, instead of its pieces.
+
+In: texts. Out: matches, their texts, a text with replacements.
+Invariant: matches are those of Python's engines (`regex`, `re`): leftmost, the first alternative that matches, and
+empty matches as there. The pattern keeps its own dialect and Unicode version. Behavior and inversion, which make pieces
+of matches, do not matter here. A splitter of several steps has no matches.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from dstok._util.arguments import Errors, Text, explained
+from dstok._util.objects import lazy
+from dstok.core.run._offsets import in_characters
+from dstok.core.run._paths import PathReader
+from dstok.core.run._span_pass import SpanPass
+from dstok.errors import ArgumentError, GroupError, PickleError, UnsupportedError
+from dstok.pretokenizer.finders import Unit, make_finder, readable
+from dstok.regex.ast import Group, Node, is_nullable, nodes
+from dstok.regex.cascade import Cascade, compile_matches
+from dstok.regex.match_tables import MatchTables, make_match_tables, refused_groups
+from dstok.regex.nfa import NFA, CharState, GroupState, LookState, MatchState, SplitState
+from dstok.regex.parser import parse_groups
+
+__all__ = ["Match", "Matcher", "Matching", "Replacement", "Searched"]
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.regex.automaton import DFA
+
+    Spans = npt.NDArray[np.int64]
+
+BLOCK = 1 << 16  # bytes of a text that are read at a time, where a finder reads from the left alone
+CHAR, LOOK, BRANCH, GROUP, MATCH = range(5)  # kinds of states: core/run/_paths.pyx
+
+
+class Matcher:
+    """The matches of one pattern. It never changes."""
+
+    def __init__(self, cascade: Cascade, span_pass: SpanPass) -> None:
+        if len(cascade.splits) != 1:
+            raise UnsupportedError(f"matches of a splitter with {len(cascade.splits)} steps: only a single pattern has "
+                                   "matches")
+        self._cascade, self._own_pass = cascade, span_pass
+        self._split, self._version = cascade.splits[0], cascade.unicode_version
+
+    @lazy
+    def tree(self) -> Node:
+        """The AST of the pattern, with its groups."""
+        return parse_groups(self._split.pattern, self._split.unicode_version or self._version)
+
+    @lazy
+    def names(self) -> tuple[str | None, ...]:
+        """The names of the groups, in order."""
+        return tuple(node.name for node in nodes(self.tree) if isinstance(node, Group))
+
+    @lazy
+    def refused(self) -> dict[int, str]:
+        """The groups without exact places, by number, each with the construct around it."""
+        return refused_groups(self.tree)
+
+    @lazy
+    def span_pass(self) -> SpanPass:
+        """The pass that finds the matches of at least one character; the splitter's, if these are its pieces."""
+        matches = compile_matches(self._split, self._version)
+        return self._own_pass if matches.visible == self._cascade.visible else SpanPass(make_finder(matches))
+
+    @lazy
+    def tables(self) -> MatchTables:
+        """The automata of a match at a known place."""
+        return make_match_tables(self.tree)
+
+    @lazy
+    def reader(self) -> PathReader:
+        """The core's object that runs these automata."""
+        tables = self.tables
+        readings = [(r.ahead, r.letters, r.start, r.following, r.written) for r in tables.readings]
+        alphabet, count = tables.letters.alphabet, tables.letters.count
+        states, targets, members = _packed(tables.paths, count)
+        return PathReader(*alphabet.pages(), alphabet.end, count, readings, _edges(tables.match),
+                          _edges(tables.full_match), states, targets, members, tables.paths.start, len(self.names))
+
+    @lazy
+    def empty(self) -> frozenset[int]:
+        """The oracle letters before which the preferred match is empty; none for most patterns."""
+        return self.tables.empty if is_nullable(self.tree) else frozenset()
+
+    def number_of(self, group: int | str) -> int:
+        """The number of a group, given by number or name; 0 is the match.
+
+        Raises `GroupError` for a group that the pattern does not have, `UnsupportedError` for one without exact places.
+        """
+        number = group
+        if isinstance(group, str):
+            if self.names.count(group) > 1:
+                raise UnsupportedError(f"the group {group!r}, a name of several groups, has no exact place")
+            number = self.names.index(group) + 1 if group in self.names else -1
+        if not isinstance(number, int) or not 0 <= number <= len(self.names):
+            raise GroupError(f"expected a group out of {self._groups()}, found {group!r}")
+        if number in self.refused:
+            raise UnsupportedError(f"the group {group!r}, inside {self.refused[number]}, has no exact place")
+        return number
+
+    def _groups(self) -> str:
+        return ", ".join(["0", *(repr(name) if name else str(i + 1) for i, name in enumerate(self.names))])
+
+    def letters(self, data: bytes) -> array[int] | None:
+        """The oracle letters of a text, for `places`; None if no look-around asks for them."""
+        return self.reader.letters(data) if self.tables.readings else None
+
+    def places(self, data: bytes, letters: array[int] | None, span: tuple[int, int]) -> array[int]:
+        """The starts and ends of all groups of a match, in bytes; -1 for a group that matched nothing."""
+        return self.reader.places(data, letters, *span)
+
+    def first_end(self, data: bytes, full: bool) -> int:
+        """The end of the match at the start of a text, -1 for none; with `full` of one that is the whole text."""
+        return self.reader.end_of(data, self.letters(data), full)
+
+    def count(self, data: str | bytes) -> int:
+        """The number of matches."""
+        return len(self.spans(data)) if self.empty else self.span_pass.count(data)
+
+    def spans(self, data: str | bytes) -> Spans:
+        """All matches of a text, int64[n, 2] in bytes."""
+        found = self.span_pass.spans(data)
+        return self._with_empty(data.encode() if isinstance(data, str) else data, found) if self.empty else found
+
+    def blocks(self, data: str | bytes) -> Iterator[Spans]:
+        """The same matches, some at a time: the first ones are there before the rest of the text is read."""
+        if len(data) <= BLOCK or self.empty or self.span_pass.way() == "both sides":
+            yield self.spans(data)
+            return
+        view, at, size = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK
+        while at < len(view):
+            stop = _border(view, at + size)
+            found, read = self.span_pass.sure_spans(view[at:stop], stop == len(view))
+            if len(found):
+                yield found + at
+            at, size = at + read, BLOCK if read else 2 * size
+
+    def _with_empty(self, data: bytes, found: Spans) -> Spans:
+        """The matches with the empty ones between them."""
+        import numpy as np
+
+        prefers = np.zeros(self.tables.letters.count + 1, np.bool_)
+        prefers[list(self.empty)] = True
+        depth = np.zeros(len(data) + 2, np.int8)
+        depth[found[:, 0] + 1] += 1
+        depth[found[:, 1]] -= 1
+        outside = np.cumsum(depth, dtype=np.int8)[:-1] == 0
+        places = np.flatnonzero(prefers[np.asarray(self.reader.letters(data))] & outside)
+        joined = np.concatenate([found, np.stack([places, places], axis=1)])
+        return joined[np.lexsort((joined[:, 1], joined[:, 0]))]
+
+
+def _border(view: memoryview, at: int) -> int:
+    """`at`, or the start of the character that it lies in; the end of the text at most."""
+    if at >= len(view):
+        return len(view)
+    while view[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+def _edges(dfa: DFA) -> array[int]:
+    """uint32 by state and letter: twice the next state, plus one if a match ends before the letter."""
+    return array("I", [2 * target + (tag >= 0) for row in dfa.edges for target, tag in row])
+
+
+def _packed(paths: NFA, letters: int) -> tuple[array[int], array[int], bytes]:
+    """The states of core/run/_paths.pyx, three int32 each; the targets of branches; the members of sets."""
+    states, targets, sets = array("i"), array("i"), dict[frozenset[int], int]()
+    for state in paths.states:
+        if isinstance(state, CharState | LookState):
+            kind = CHAR if isinstance(state, CharState) else LOOK
+            states.extend([kind, sets.setdefault(state.symbols, len(sets)), state.target])
+        elif isinstance(state, GroupState):
+            states.extend([GROUP, state.slot, state.targets[0]])
+        elif isinstance(state, MatchState):
+            states.extend([MATCH, 0, 0])
+        else:
+            assert isinstance(state, SplitState)
+            states.extend([BRANCH, len(targets), len(state.targets)])
+            targets.extend(state.targets)
+    return states, targets or array("i", [0]), b"".join(bytes(n in each for n in range(letters)) for each in sets)
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Spans_matches = npt.NDArray[np.int64]
+
+Span = tuple[int, int]
+
+_TEMPLATE = re.compile(r"\\(?:([1-9][0-9]?)|g<([^>]*)>|(.?))", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "b": "\b", "\\": "\\"}
+
+
+class Match:
+    r"""One match of a splitter's pattern; made by `Splitter.finditer`, `search`, `match` and `fullmatch`.
+
+    Group 0 is the match. A place counts characters of a `str`, bytes of bytes, or what `unit` of the call says;
+    `byte_span` has the match in bytes of the UTF-8 text. A group that matched nothing is None, and its span is
+    (-1, -1). Raises `GroupError` for a group that the pattern does not have, and `UnsupportedError` for one without an
+    exact place: inside an atomic group, a look-around or a repetition of what can match the empty text.
+
+    >>> import dstok
+    >>> found = dstok.Splitter(r"(?<key>\w+)=(?<value>\d+)").search("é: size=42")
+    >>> found.group(), found.span(), found["key"], found.span("value")
+    ('size=42', (3, 10), 'size', (8, 10))
+    """
+
+    __slots__ = ("_known", "_searched", "_span", "byte_span")
+
+    def __init__(self, searched: Searched, in_bytes: Span, span: Span) -> None:
+        self._searched, self.byte_span, self._span = searched, in_bytes, span
+        self._known: list[Span] | None = None
+
+    def span(self, group: int | str = 0) -> Span:
+        """The start and the end of a group."""
+        if group == 0:
+            return self._span
+        start, end = self._in_bytes(group)
+        return self._place(start), self._place(end)
+
+    def start(self, group: int | str = 0) -> int:
+        """The start of a group."""
+        return self.span(group)[0]
+
+    def end(self, group: int | str = 0) -> int:
+        """The end of a group."""
+        return self.span(group)[1]
+
+    def group(self, *groups: int | str) -> Any:
+        """The text of a group; of several groups a tuple of their texts."""
+        found = tuple(map(self._text, groups or (0,)))
+        return found if len(found) > 1 else found[0]
+
+    __getitem__ = group
+
+    def groups(self, default: Any = None) -> tuple[Any, ...]:
+        """The texts of all groups but 0, with `default` for those that matched nothing."""
+        return tuple(self._text(number + 1, default) for number in range(len(self._searched.matcher.names)))
+
+    def groupdict(self, default: Any = None) -> dict[str, Any]:
+        """The texts of all groups with names, by name."""
+        return {name: self._text(name, default) for name in self._searched.matcher.names if name is not None}
+
+    def expand(self, template: str | bytes) -> Any:
+        r"""The template of `Splitter.sub`, filled with the groups of this match. Raises `ArgumentError` as `sub`."""
+        return Replacement(template, self._searched).of(self)
+
+    def __copy__(self) -> Match:
+        return self  # it never changes
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Match:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise PickleError("expected what pickles, found a Match, which holds its whole text: pickle what you need of "
+                          "it, such as its groups and spans")
+
+    def __repr__(self) -> str:
+        return f"<Match span={self._span}, group={self._text(0)!r}>"
+
+    def _text(self, group: int | str, default: Any = None) -> Any:
+        start, end = self._in_bytes(group)
+        return default if start < 0 else self._searched.part(start, end)
+
+    def _in_bytes(self, group: int | str) -> Span:
+        number = 0 if group == 0 else self._searched.matcher.number_of(group)
+        if number == 0:
+            return self.byte_span
+        if self._known is None:
+            self._known = self._searched.groups(self.byte_span)
+        return self._known[number - 1]
+
+    def _place(self, place: int) -> int:
+        """A place in bytes in the unit of the match."""
+        if place < 0 or not self._searched.converts:
+            return place
+        return self._span[0] + len(self._searched.data[self.byte_span[0] : place].decode())  # type: ignore[union-attr]
+
+
+class Searched:
+    """A text that is searched: `data` in the core's form, and how its matches are shown."""
+
+    def __init__(self, matcher: Matcher, text: Text, errors: Errors, unit: Unit | None = None) -> None:
+        if unit not in ("bytes", "characters", None):
+            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+        self.matcher, self.data, self.is_str = matcher, readable(text, errors), isinstance(text, str)
+        characters = self.is_str if unit is None else unit == "characters"
+        self.converts = characters and not isinstance(self.data, str)  # places in bytes to places in characters
+        self._letters: Any = None
+
+    @lazy
+    def utf8(self) -> bytes:
+        """The text as UTF-8, made once: each match of groups reads it."""
+        return self.data.encode() if isinstance(self.data, str) else self.data
+
+    def part(self, start: int, end: int) -> str | bytes:
+        """The text between two places in bytes, in the type of the whole text."""
+        part = self.data[start:end]
+        return part.decode() if self.is_str and isinstance(part, bytes) else part
+
+    def groups(self, span: Span) -> list[Span]:
+        """The places of all groups of a match, in bytes."""
+        if self._letters is None:
+            self._letters = self.matcher.letters(self.utf8)
+        places = self.matcher.places(self.utf8, self._letters, span)
+        return list(zip(places[::2], places[1::2]))
+
+    def blocks(self) -> Iterator[tuple[Spans_matches, Spans_matches]]:
+        """The spans of matches in bytes, some at a time, and the same in the unit."""
+        at = before = 0
+        for spans in self.matcher.blocks(self.data):
+            shown = spans
+            if self.converts and len(spans):
+                places = spans.reshape(-1) - at
+                in_characters(memoryview(self.utf8)[at:], places)
+                shown = (places + before).reshape(-1, 2)
+                at, before = int(spans[-1, 1]), int(shown[-1, 1])
+            yield spans, shown
+
+    def texts(self) -> list[Any]:
+        """The texts of all matches."""
+        if self.is_str and not self.matcher.empty:
+            return self.matcher.span_pass.split(self.data)
+        return [self.part(start, end) for spans, _ in self.blocks() for start, end in spans.tolist()]
+
+    def matches(self) -> Iterator[Match]:
+        """All matches, in order."""
+        for spans, shown in self.blocks():
+            for (start, end), span in zip(spans.tolist(), shown.tolist()):
+                yield Match(self, (start, end), tuple(span))
+
+    def first(self, full: bool) -> Match | None:
+        """The match at the start of the text; with `full` only one that is the whole text."""
+        end = self.matcher.first_end(self.utf8, full)
+        if end < 0:
+            return None
+        return Match(self, (0, end), (0, len(self.utf8[:end].decode()) if self.converts else end))
+
+    def replaced(self, make: Callable[[Match], Any], limit: int) -> tuple[Any, int]:
+        """(the text with `make(match)` in place of each match, the number of these); at most `limit`, 0 for all."""
+        parts: list[Any] = []
+        at = number = 0
+        for match in self.matches():
+            start, end = match.byte_span
+            parts += [self.part(at, start), self._checked(make(match))]
+            at, number = end, number + 1
+            if number == limit:
+                break
+        parts.append(self.part(at, len(self.data)))
+        return ("" if self.is_str else b"").join(parts), number
+
+    def _checked(self, made: Any) -> Any:
+        if isinstance(made, str if self.is_str else bytes):
+            return made
+        expected = "str" if self.is_str else "bytes"
+        raise ArgumentError(f"expected {expected} in place of a match, as the text is, found {type(made).__name__}",
+                            "replacement")
+
+
+class Replacement:
+    r"""A template of `sub`: text with `\1`, `\g<1>`, `\g<name>`, and the escapes of Python's templates."""
+
+    def __init__(self, template: str | bytes, searched: Searched, orelse: str = "") -> None:
+        kind = str if searched.is_str else bytes
+        if not isinstance(template, kind):
+            raise ArgumentError(f"expected {orelse}a template of type {kind.__name__}, as the text is, found "
+                                f"{type(template).__name__}", "replacement")
+        text = template.decode("utf-8", "surrogateescape") if isinstance(template, bytes) else template
+        self._parts: list[str | bytes | int] = []
+        self._bytes, at = kind is bytes, 0
+        for escape in _TEMPLATE.finditer(text):
+            self._add(text[at : escape.start()])
+            self._escape(escape, searched.matcher)
+            at = escape.end()
+        self._add(text[at:])
+
+    def of(self, match: Match) -> Any:
+        """The template with the groups of a match; a group that matched nothing is empty."""
+        empty: Any = b"" if self._bytes else ""
+        return empty.join((match.group(part) if isinstance(part, int) else part) or empty for part in self._parts)
+
+    def _add(self, text: str) -> None:
+        self._parts.append(text.encode("utf-8", "surrogateescape") if self._bytes else text)
+
+    def _escape(self, escape: re.Match[str], matcher: Matcher) -> None:
+        number, name, char = escape.groups()
+        if char is None:
+            group = number or name
+            self._parts.append(matcher.number_of(int(group) if group.isdecimal() else group))
+        elif char in _ESCAPES:
+            self._add(_ESCAPES[char])
+        elif char and not (char.isascii() and char.isalnum()):
+            self._add("\\" + char)
+        else:
+            raise ArgumentError(f"expected an escape of templates at {escape.start()}, found {escape[0]!r}",
+                                "replacement")
+
+
+T = TypeVar("T", str, bytes)
+
+
+class Matching:
+    """The base of `Splitter` with the calls for matches."""
+
+    cascade: Cascade
+    _span_pass: SpanPass
+
+    @lazy
+    def _matcher(self) -> Matcher:
+        return Matcher(self.cascade, self._span_pass)
+
+    def findall(self, text: Text, *, errors: Errors = "strict") -> list[Any]:
+        r"""The texts of all matches. If the pattern has a group, its texts; if it has several, tuples of theirs.
+
+        A group that matched nothing gives the empty text. Raises `UnsupportedError` for a splitter of several steps,
+        and as `split` and `Match`.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\d+").findall("a1 b22"), dstok.Splitter(r"(\w)=(\d)?").findall("a=1 b=")
+        (['1', '22'], [('a', '1'), ('b', '')])
+        """
+        searched = Searched(self._matcher, text, errors)
+        groups = len(self._matcher.names)
+        if not groups:
+            return searched.texts()
+        empty = "" if searched.is_str else b""
+        found = (match.groups(empty) for match in searched.matches())
+        return [texts[0] for texts in found] if groups == 1 else list(found)
+
+    def finditer(self, text: Text, *, unit: Unit | None = None, errors: Errors = "strict") -> Iterator[Match]:
+        r"""The matches of `text`, one by one.
+
+        unit: of their places, "bytes" of the UTF-8 text or "characters"; None: characters of a `str`, bytes of bytes.
+        Raises as `findall`, before the first match, and `ArgumentError` for another unit.
+
+        >>> import dstok
+        >>> [match.span() for match in dstok.Splitter("é|b*").finditer("aébb")]
+        [(0, 0), (1, 2), (2, 4), (4, 4)]
+        """
+        return Searched(self._matcher, text, errors, unit).matches()
+
+    def search(self, text: Text, *, unit: Unit | None = None, errors: Errors = "strict") -> Match | None:
+        r"""The first match of `text`; None if there is none. Keywords and errors as `finditer`.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\d+").search("ab 42 7")
+        <Match span=(3, 5), group='42'>
+        """
+        return next(self.finditer(text, unit=unit, errors=errors), None)
+
+    def match(self, text: Text, *, unit: Unit | None = None, errors: Errors = "strict") -> Match | None:
+        r"""The match that begins at the start of `text`; None if there is none. Keywords and errors as `finditer`.
+
+        >>> import dstok
+        >>> dstok.Splitter("a|ab").match("abc"), dstok.Splitter("b").match("abc")
+        (<Match span=(0, 1), group='a'>, None)
+        """
+        return Searched(self._matcher, text, errors, unit).first(False)
+
+    def fullmatch(self, text: Text, *, unit: Unit | None = None, errors: Errors = "strict") -> Match | None:
+        r"""The match that is the whole of `text`; None if there is none. Keywords and errors as `finditer`.
+
+        >>> import dstok
+        >>> dstok.Splitter("a|ab").fullmatch("ab")
+        <Match span=(0, 2), group='ab'>
+        """
+        return Searched(self._matcher, text, errors, unit).first(True)
+
+    @explained
+    def sub(
+        self, replacement: T | Callable[[Match], T], text: T, count: int = 0, *, errors: Errors = "strict",
+    ) -> T:
+        r"""`text` with a replacement for each match, or for the first `count` of them.
+
+        `replacement` is a template with `\1`, `\g<name>` for groups, or a function from match to text. Raises
+        `ArgumentError` for a broken template, and as `findall`.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"(?<n>\d+)").sub(r"<\g<n>>", "a1 b22")
+        'a<1> b<22>'
+        >>> dstok.Splitter(r"\w+").sub(lambda match: match.group().upper(), b"ab cd", 1)
+        b'AB cd'
+        """
+        return self.subn(replacement, text, count, errors=errors)[0]
+
+    @explained
+    def subn(
+        self, replacement: T | Callable[[Match], T], text: T, count: int = 0, *, errors: Errors = "strict",
+    ) -> tuple[T, int]:
+        r"""(what `sub` gives, the number of replacements). Arguments and errors as `sub`.
+
+        >>> import dstok
+        >>> dstok.Splitter("b*").subn("-", "abc")
+        ('-a--c-', 4)
+        """
+        if not isinstance(count, int) or count < 0:
+            raise ArgumentError(f"expected a count of at least 0, found {count!r}", "count")
+        searched = Searched(self._matcher, text, errors)
+        make = replacement if callable(replacement) else Replacement(replacement, searched, "a function or ").of
+        return searched.replaced(make, count)
+
+    def count_matches(self, text: Text, *, errors: Errors = "strict") -> int:
+        r"""The number of matches. `count` gives the number of pieces. Raises as `findall`.
+
+        >>> import dstok
+        >>> digits = dstok.Splitter(r"\d+")
+        >>> digits.count_matches("a1 b22"), digits.count("a1 b22")
+        (2, 4)
+        """
+        return self._matcher.count(Searched(self._matcher, text, errors).data)
+
+    @explained
+    def scan(
+        self, text: Text, function: Callable[[int, int], object], *, unit: Unit | None = None,
+        errors: Errors = "strict",
+    ) -> int:
+        r"""Calls `function(start, end)` for each match, until it returns True; the number of calls.
+
+        Keywords and errors as `finditer`. It makes no match objects and no texts.
+
+        >>> import dstok
+        >>> spans = []
+        >>> dstok.Splitter(r"\d").scan("a1 22", lambda start, end: spans.append((start, end))), spans
+        (3, [(1, 2), (3, 4), (4, 5)])
+        """
+        calls = 0
+        for _, spans in Searched(self._matcher, text, errors, unit).blocks():
+            for start, end in spans.tolist():
+                calls += 1
+                if function(start, end) is True:
+                    return calls
+        return calls

@@ -1,0 +1,190 @@
+"""A splitter as JSON, in a file or a pickle: its steps and the fingerprint of their automaton.
+
+In: a splitter. Out: JSON, and from it the splitter again, or `TokenizerFileError`; from a pickle, `PickleError`.
+Invariant: a splitter that is read splits as the written one. Reading compiles the steps again and compares the
+fingerprints. A damaged or hostile file can do no more than a pattern.
+
+The sources of a splitter's steps: patterns, a tokenizer.json, tiktoken, a preset's name.
+
+In: one of these. Out: `Split` steps and the Unicode version of their properties.
+Invariant: the steps are upstream's; a step that cannot be exact is refused with its place.
+
+The splittings of well-known models, by name.
+
+In: a name, and a version of upstream. Out: Split steps.
+Invariant: each preset has the steps of the model's own file; presets.json names the file, and
+tests/splitting/test_splitter.py compares with these files where available, and with upstream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, Protocol, TypeVar
+
+from dstok._util.arguments import explained
+from dstok._util.json_value import Value, load_json, shown
+from dstok.errors import (
+    ArgumentError,
+    DstokError,
+    ModelNotFoundError,
+    PickleError,
+    TokenizerFileError,
+    UnsupportedError,
+)
+from dstok.formats.components import read_splits, steps_of
+from dstok.formats.upstream import NEWEST, Upstream, upstream_version
+from dstok.regex.ast import BEHAVIORS, Split
+
+__all__ = [
+    "Dialect", "described", "is_described", "preset_names", "preset_splits", "presets", "restored", "splits_of_json",
+    "splits_of_patterns", "tiktoken_splits", "unpickled",
+]
+
+SAVED_FORMAT = 1
+_KEY = "dstok_splitter"
+
+
+class Made(Protocol):
+    """The part of `Splitter` that this module uses."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+M = TypeVar("M", bound=Made)
+Make = Callable[[tuple[Split, ...], str, str], M]  # takes the steps, the Unicode version and the name
+
+
+def described(splits: Sequence[Split], unicode_version: str, name: str, fingerprint: str) -> str:
+    """A splitter as JSON."""
+    parts = {_KEY: SAVED_FORMAT, "name": name, "unicode_version": unicode_version,
+             "splits": [vars(split) for split in splits], "fingerprint": fingerprint}
+    return json.dumps(parts, indent=1)
+
+
+def is_described(parts: object) -> bool:
+    """Whether `described` wrote this JSON value; a tokenizer.json has no such key."""
+    return isinstance(parts, dict) and _KEY in parts
+
+
+def restored(make: Make[M], parts: Any) -> M:
+    """The splitter of a JSON value of `described`. Raises `TokenizerFileError`."""
+    try:
+        splits, version, name = _read(parts)
+        made, fingerprint = make(splits, version, name), parts["fingerprint"]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DstokError) as error:
+        raise TokenizerFileError(f"expected a splitter of dstok in format {SAVED_FORMAT}: {error}", "$") from None
+    if made.fingerprint != fingerprint:
+        raise TokenizerFileError(f"expected a splitter of the fingerprint {shown(fingerprint)}, found "
+                                 f"{made.fingerprint}: write it again with this version of dstok", "$.fingerprint")
+    return made
+
+
+def unpickled(make: Make[M], data: str) -> M:
+    """The splitter of a text of `described`. Raises `PickleError`."""
+    try:
+        return restored(make, load_json(data).value)
+    except TokenizerFileError as error:
+        raise PickleError(str(error)) from None
+
+
+def _read(parts: Any) -> tuple[tuple[Split, ...], str, str]:
+    if parts[_KEY] != SAVED_FORMAT:
+        raise ValueError(f"found format {parts[_KEY]!r}")
+    splits = tuple(Split(**split) for split in parts["splits"])
+    for value in [parts["name"], parts["unicode_version"], *(split.pattern for split in splits)]:
+        if not isinstance(value, str):
+            raise TypeError(f"expected text, found {type(value).__name__}")
+    return splits, parts["unicode_version"], parts["name"]
+
+
+Dialect = Literal["oniguruma", "fancy-regex"]
+
+
+def splits_of_patterns(
+    patterns: str | Split | Iterable[str | Split], behavior: str, invert: bool, dialect: Dialect,
+) -> tuple[Split, ...]:
+    """Steps of patterns, in order. A pattern gets `behavior` and `invert`; a `Split` has its own.
+
+    The place of a step that names none is its number: `pattern 0`.
+    """
+    if behavior not in BEHAVIORS:
+        raise ArgumentError(f"expected a behavior out of {', '.join(BEHAVIORS)}, found {behavior!r}", "behavior")
+    if dialect not in ("oniguruma", "fancy-regex"):
+        raise ArgumentError(f'expected the dialect "oniguruma" or "fancy-regex", found {dialect!r}', "dialect")
+    several = [patterns] if isinstance(patterns, str | Split) else list(patterns)
+    return tuple(_split(pattern, behavior, invert, dialect, number) for number, pattern in enumerate(several))
+
+
+def _split(pattern: str | Split, behavior: str, invert: bool, dialect: Dialect, number: int) -> Split:
+    if isinstance(pattern, Split):
+        return pattern if pattern.where else replace(pattern, where=f"pattern {number}")
+    if not isinstance(pattern, str):
+        raise ArgumentError(f"expected a pattern as str or Split, found {type(pattern).__name__}", "patterns")
+    if dialect == "fancy-regex":
+        from dstok.regex.fancy_regex import translate
+
+        pattern = translate(pattern)
+    return Split(pattern, behavior, invert, f"pattern {number}")
+
+
+def splits_of_json(file: Value, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
+    """The steps of a tokenizer.json, or of the value of its `pre_tokenizer` alone; and the Unicode version.
+
+    Raises `TokenizerFileError` and `UnsupportedError`. A normalizer would change the text before it is split: refused.
+    """
+    version = upstream_version(upstream)
+    whole = isinstance(file.value, dict) and "type" not in file.value
+    if not whole:
+        return _splits(file, version), version.patterns
+    normalizer = file.get("normalizer")
+    if normalizer is not None and normalizer.value is not None:
+        raise UnsupportedError("a normalizer, which changes the text that is split: give the pre_tokenizer alone",
+                               normalizer.path)
+    return _splits(file.need("pre_tokenizer"), version), version.patterns
+
+
+def _splits(component: Value, version: Upstream) -> tuple[Split, ...]:
+    return tuple(read_splits(steps_of(component, "pretokenizers"), version))
+
+
+@cache
+def presets() -> dict[str, dict[str, Any]]:
+    """By name: `source`, in words, and `pre_tokenizer`, as in a tokenizer.json."""
+    known: dict[str, dict[str, Any]] = json.loads(files("dstok.pretokenizer").joinpath("presets.json").read_bytes())
+    return known
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of the presets.
+
+    >>> preset_names()[:3]
+    ('deepseek-v3', 'deepseek-llm', 'deepseek-coder')
+    """
+    return tuple(presets())
+
+
+@explained
+def preset_splits(name: str, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
+    """The steps of a preset, and the Unicode version of their patterns.
+
+    Raises `ModelNotFoundError`, with the known names, and `UnsupportedError` for an unknown version.
+    """
+    if name not in presets():
+        raise ModelNotFoundError(f"expected a preset out of {', '.join(presets())}, found {name!r}")
+    return splits_of_json(Value(presets()[name]["pre_tokenizer"], "$"), upstream)
+
+
+@explained
+def tiktoken_splits(encoding: str) -> tuple[Split, ...]:
+    """The step of one of tiktoken's encodings. Raises `UnsupportedError`, with the known names."""
+    from dstok.formats.tiktoken import ENCODINGS
+    from dstok.regex.fancy_regex import translate
+
+    if encoding not in ENCODINGS:
+        raise UnsupportedError(f"expected an encoding out of {', '.join(ENCODINGS)}, found {encoding!r}")
+    return (Split(translate(ENCODINGS[encoding].pattern), "Isolated", False, encoding),)

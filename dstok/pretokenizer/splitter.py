@@ -1,0 +1,424 @@
+"""The splitter: a pre-tokenizer by itself.
+
+In: Split steps, from any source. Out: `Splitter`, which cuts texts into pieces.
+Invariant: the pieces are upstream's (`pre_tokenize_str`), whatever the pattern. Steps that cannot be exact are refused
+when the splitter is made. A splitter never changes: any number of threads may use one at once, and it pickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dstok._util.arguments import Errors, Text, explained, replaces_faults, utf8
+from dstok._util.files import write_at_once
+from dstok._util.json_value import load_json
+from dstok._util.objects import lazy
+from dstok.core.run._offsets import in_characters
+from dstok.core.run._span_pass import SpanPass
+from dstok.errors import ArgumentError, PatternError
+from dstok.formats.upstream import NEWEST, upstream_version
+from dstok.methods.offsets import Piece
+from dstok.pretokenizer import analysis as properties
+from dstok.pretokenizer import sources as saved
+from dstok.pretokenizer.analysis import Difference
+from dstok.pretokenizer.batches import TextBatch
+from dstok.pretokenizer.finders import Tagger, Unit, checked_unit, make_finder, make_tagger, readable
+from dstok.pretokenizer.re_api import Matching
+from dstok.pretokenizer.sources import Dialect, splits_of_json, splits_of_patterns
+from dstok.regex.ast import Split
+from dstok.regex.cascade import Cascade, compile_cascade
+from dstok.regex.compile_budget import stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok._util.files import StrPath
+    from dstok.core.find._finder import Finder
+    from dstok.pretokenizer.analysis import CutPlace
+    from dstok.pretokenizer.batches import PieceCounts, SplitStream
+    from dstok.tokenizer import Tokenizer
+    from dstok.unicode.code_point_set import CodePointSet
+
+__all__ = ["Splitter"]
+
+
+class Splitter(Matching):
+    r"""Cuts texts into pieces, as the `Split` steps of a tokenizer do.
+
+    `patterns` is one pattern or several steps: each cuts the pieces of the one before it. `behavior` is one of
+    "Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"; a `Split` brings its own. `dialect` is
+    "oniguruma" (a tokenizer.json's) or "fancy-regex" (tiktoken's). `upstream` names the version whose Unicode tables
+    count. Raises `PatternError` for a broken pattern, `UnsupportedError` for one that cannot be compiled exactly.
+
+    >>> import dstok
+    >>> words = dstok.Splitter(r"\p{L}+|\p{N}{1,3}")
+    >>> words.split("Hello 12345")
+    ['Hello', ' ', '123', '45']
+    >>> dstok.Splitter(r"\s+", behavior="Removed").split("a b  c")
+    ['a', 'b', 'c']
+    """
+
+    @explained
+    def __init__(
+        self, patterns: str | Split | Iterable[str | Split], *, behavior: str = "Isolated", invert: bool = False,
+        dialect: Dialect = "oniguruma", upstream: str = NEWEST,
+    ) -> None:
+        splits = splits_of_patterns(patterns, behavior, invert, dialect)
+        self._make(splits, upstream_version(upstream).patterns, "")
+
+    @stage("compiling a splitter")
+    def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
+        self.name = name
+        self.cascade = _compiled(splits, unicode_version)
+        self._span_pass = SpanPass(make_finder(self.cascade))
+
+    @classmethod
+    def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
+        made = cls.__new__(cls)
+        made._make(splits, unicode_version, name)
+        return made
+
+    # Sources
+
+    @classmethod
+    @explained
+    def from_json(cls, path: StrPath, *, upstream: str | None = None) -> Splitter:
+        """The splitter of a JSON file: a tokenizer.json, the value of its `pre_tokenizer` alone, or `to_json`'s.
+
+        `upstream` names the version whose Unicode tables decide; what `to_json` wrote says this itself.
+        Raises `TokenizerFileError` for a broken file, `UnsupportedError` with the JSON path (for a normalizer, too),
+        `ArgumentError` for an `upstream` beside what `to_json` wrote, and `OSError`.
+        """
+        from dstok.formats.kinds import about_file, contents
+
+        with about_file(path):
+            return cls.from_str(contents(path), upstream=upstream)
+
+    @classmethod
+    @explained
+    def from_str(cls, json: str | bytes, *, upstream: str | None = None) -> Splitter:
+        """The splitter of the text of such a file. Raises as `from_json`.
+
+        >>> import dstok
+        >>> dstok.Splitter.from_str('{"type": "Digits", "individual_digits": false}').split("a12")
+        ['a', '12']
+        """
+        file = load_json(json)
+        if not saved.is_described(file.value):
+            return cls._of(*splits_of_json(file, NEWEST if upstream is None else upstream))
+        if upstream is not None:
+            raise ArgumentError("a splitter that to_json wrote has a Unicode version of its own: with_unicode gives it "
+                                "another", "upstream")
+        return saved.restored(cls._of, file.value)
+
+    @classmethod
+    @explained
+    def from_tokenizer(cls, tokenizer: Tokenizer) -> Splitter:
+        """The splitting of a tokenizer, for text between its added tokens.
+
+        >>> import dstok
+        >>> dstok.Splitter.from_tokenizer(dstok.load("deepseek-v3")).split("it 42")
+        ['it', ' ', '42']
+        """
+        model = tokenizer.inspect()
+        return cls._of(model.splits, model.unicode_version, tokenizer.name)
+
+    @classmethod
+    @explained
+    def from_tiktoken(cls, encoding: str) -> Splitter:
+        """The splitting of one of tiktoken's encodings, by its name, such as "cl100k_base".
+
+        Raises `UnsupportedError` for an unknown name.
+        """
+        from dstok.pretokenizer.sources import tiktoken_splits
+
+        return cls._of(tiktoken_splits(encoding), "16.0", encoding)
+
+    @classmethod
+    @explained
+    def preset(cls, name: str, *, upstream: str = NEWEST) -> Splitter:
+        """The splitting of a well-known model, by name: `dstok.pretokenizer.sources.preset_names()` lists them.
+
+        Raises `ModelNotFoundError` for an unknown name, `UnsupportedError` for an unknown `upstream`.
+
+        >>> import dstok
+        >>> dstok.Splitter.preset("gpt-2").split("it's 42")
+        ['it', "'s", ' 42']
+        """
+        from dstok.pretokenizer.sources import preset_splits
+
+        return cls._of(*preset_splits(name, upstream), name)
+
+    @explained
+    def with_unicode(self, version: str) -> Splitter:
+        r"""The same steps with the tables of another Unicode version, to see what changes.
+
+        A step with a version of its own, as upstream's Digits, keeps it. Raises `UnsupportedError` for a version
+        without a table.
+
+        >>> import dstok
+        >>> words = dstok.Splitter(r"\p{L}+")
+        >>> words.difference(words.with_unicode("17.0")).text
+        '1\u088f'
+        """
+        from dstok.unicode.properties import general_categories
+
+        general_categories(version)  # raises where there is no table; the steps may need none
+        return self._of(self.splits, version, self.name)
+
+    @explained
+    def to_json(self, path: StrPath) -> None:
+        """Writes the splitter to a file for `from_json`, at once or not at all. Raises `OSError`.
+
+        The file is JSON of dstok's own: no tokenizer.json has a place for the Unicode version.
+        """
+        write_at_once(path, self._described().encode())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return saved.unpickled, (self._of, self._described())
+
+    def _described(self) -> str:
+        return saved.described(self.splits, self.unicode_version, self.name, self.fingerprint)
+
+    # Splitting
+
+    def split(self, text: Text, *, errors: Errors = "strict") -> list[str]:
+        """The kept pieces of `text` (`str`, or UTF-8 bytes of any kind), in order.
+
+        errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" takes
+            U+FFFD for each.
+        Raises `ArgumentError` for a value that is no text.
+        """
+        return self._span_pass.split(readable(text, errors))
+
+    def spans(self, text: Text, *, unit: Unit = "bytes", errors: Errors = "strict") -> npt.NDArray[np.int64]:
+        r"""Start and end of each piece, int64[n, 2], in bytes of the UTF-8 text or in code points. Raises as `split`.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\s").spans("é a", unit="characters").tolist()
+        [[0, 1], [1, 2], [2, 3]]
+        """
+        checked_unit(unit)
+        data = readable(text, errors)
+        spans = self._span_pass.spans(data)
+        if unit == "characters" and not isinstance(data, str):
+            in_characters(data, spans.reshape(-1))
+        return spans
+
+    def count(self, text: Text, *, errors: Errors = "strict") -> int:
+        """The number of pieces that `split` gives."""
+        return self._span_pass.count(readable(text, errors))
+
+    def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
+        """The pieces with their places, and the matching step and alternative, from 0; None for a gap.
+
+        >>> import dstok
+        >>> [(p.text, p.step, p.alternative) for p in dstok.Splitter(["a|b", "x"]).pieces("abxy")]
+        [('a', 0, 0), ('b', 0, 1), ('x', 1, 0), ('y', None, None)]
+        """
+        return list(self._pieces(utf8(text, replaces_faults(errors))))
+
+    def _pieces(self, data: bytes) -> Iterator[Piece]:
+        at = 0
+        for start, end, number in self._tagger(data):
+            shown, tag = data[start:end].decode(), self.cascade.tags[number]
+            if not tag.dropped:
+                yield Piece(shown, start, end, at, at + len(shown), tag.step, tag.alternative)
+            at += len(shown)
+
+    @lazy
+    def _tagger(self) -> Tagger:
+        return make_tagger(self.cascade)
+
+    def spans_batch(
+        self, texts: Iterable[Text], *, threads: int = 1, unit: Unit = "bytes", errors: Errors = "strict",
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """(spans int64[n, 2], offsets int64[len(texts) + 1]): text i has `spans[offsets[i]:offsets[i + 1]]`.
+
+        Spans count from the start of their own text. `threads` share the work, without the GIL. Errors name the text
+        with the fault. Other keywords as `spans`. Raises `ArgumentError` for fewer than one thread, too.
+
+        >>> import dstok
+        >>> spans, offsets = dstok.Splitter("a").spans_batch(["ab", "b"])
+        >>> spans.tolist(), offsets.tolist()
+        ([[0, 1], [1, 2], [0, 1]], [0, 2, 3])
+        """
+        return TextBatch(self._span_pass, texts, threads, errors).spans(unit)
+
+    def split_batch(
+        self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict",
+    ) -> list[list[str]]:
+        """`split` of each of `texts`. Keywords and errors as `spans_batch`, which is faster: it makes no strings.
+
+        >>> import dstok
+        >>> dstok.Splitter("a").split_batch(["ab", b"b"])
+        [['a', 'b'], ['b']]
+        """
+        return TextBatch(self._span_pass, texts, threads, errors).split()
+
+    def count_batch(self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict") -> list[int]:
+        """`count` of each of `texts`. Keywords and errors as `spans_batch`.
+
+        >>> import dstok
+        >>> dstok.Splitter("a").count_batch(["ab", b"b"])
+        [2, 1]
+        """
+        return TextBatch(self._span_pass, texts, threads, errors).count()
+
+    def stream(self, *, errors: Errors = "strict") -> SplitStream:
+        r"""A stream for a text that comes in parts.
+
+        A splitter that reads from both sides (`way()`) gives all pieces at the end.
+
+        >>> import dstok
+        >>> stream = dstok.Splitter(r"\w+").stream()
+        >>> stream.feed("Hello wor"), stream.feed("ld"), stream.finish()
+        (['Hello', ' '], [], ['world'])
+        """
+        from dstok.pretokenizer.batches import SplitStream
+
+        replaces_faults(errors)
+        return SplitStream(self._span_pass, errors)
+
+    @explained
+    def count_pieces(
+        self, texts: Iterable[Text], *, threads: int = 1, memory: int = 1 << 30, errors: Errors = "strict",
+    ) -> PieceCounts:
+        r"""The frequency of each piece in all of `texts`, the most frequent first: a BPE trainer begins with this.
+
+        Texts are taken one by one: they may come from a generator. Each of `threads` counts some of them, without the
+        GIL. Their tables of distinct pieces may take `memory` bytes together; larger ones raise `DstokError`. Raises
+        `TextError` with the number of the first faulty text, and `ArgumentError`.
+
+        >>> import dstok
+        >>> found = dstok.Splitter(r"\w+").count_pieces(["a b", "b a b"])
+        >>> len(found), found.to_dict()
+        (3, {' ': 3, 'b': 3, 'a': 2})
+        """
+        from dstok.pretokenizer.batches import count_pieces
+
+        return count_pieces(self.finder, texts, threads, memory, errors)
+
+    # The splitter's parts
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The steps."""
+        return self.cascade.splits
+
+    @property
+    def span_pass(self) -> SpanPass:
+        """The core's part, for the rooms beside this one."""
+        return self._span_pass
+
+    @property
+    def finder(self) -> Finder:
+        """The finder of the pieces, for `dstok.counts`."""
+        return self._span_pass.finder
+
+    @property
+    def unicode_version(self) -> str:
+        """The Unicode version of the steps' properties."""
+        return self.cascade.unicode_version
+
+    def way(self) -> str:
+        """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
+        return self._span_pass.way()
+
+    @explained
+    def explain(self, text: str | None = None) -> str:
+        """The steps, the classes of characters and the automaton in words; with `text` also its way through them."""
+        from dstok.inspection.explain import explain_cascade
+
+        return "\n".join(explain_cascade(self.cascade, text))
+
+    @lazy
+    def fingerprint(self) -> str:
+        """A hash (SHA-256, hex) of the kept spans: two splitters share it exactly if they are equal.
+
+        Raises `UnsupportedError` if dropped text makes the automaton too large to compare.
+        """
+        return properties.fingerprint(self.cascade)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both keep the same spans of every text, whatever their patterns."""
+        return self.fingerprint == other.fingerprint if isinstance(other, Splitter) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        shown = self.name or ", ".join(repr(split.pattern) for split in self.splits)
+        return f"<Splitter {shown[:80]}>"
+
+    # Facts about every text: see pretokenizer/analysis.py
+
+    @explained
+    def difference(self, other: Splitter) -> Difference | None:
+        r"""The shortest text with different kept spans, and these spans; None if there is no such text.
+
+        >>> import dstok
+        >>> dstok.Splitter("\\d+").difference(dstok.Splitter("[0-9]+")).pieces
+        ['a', '٠']
+        """
+        text = None if self == other else properties.difference(self.cascade, other.cascade)
+        if text is None:
+            return None
+        return Difference(text, self.split(text), other.split(text), self._places(text), other._places(text))
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        return [(start, end) for start, end in self.spans(text, unit="characters").tolist()]
+
+    @lazy
+    def loses_text(self) -> str | None:
+        """The shortest text with a part in no piece; None if no text loses any."""
+        return properties.loses_text(self.cascade)
+
+    @lazy
+    def look_ahead(self) -> int | None:
+        r"""The most characters after a place that decide whether it lies inside a piece; None: no limit.
+
+        A place where a piece ends, or after dropped text, lies in none. The end of the text counts as one character.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\w+").look_ahead, dstok.Splitter(r"\s+(?!\S)|\s").look_ahead
+        (1, 2)
+        """
+        return properties.look_ahead(self.cascade)
+
+    @lazy
+    def longest_piece(self) -> int | None:
+        """The most characters that a piece can have; None: no limit."""
+        return properties.longest_piece(self.cascade)
+
+    @lazy
+    def cut_places(self) -> tuple[CutPlace, ...]:
+        """The places to cut any text so that its parts, split alone, give the same pieces."""
+        return properties.cut_places(self.cascade)
+
+    @explained
+    def may_cut(self, left: str, right: str) -> bool:
+        r"""Whether every text may be cut between `left` and `right`, one character each: see `cut_places`.
+
+        >>> import dstok
+        >>> splitter = dstok.Splitter(r"\w+|\s+")
+        >>> splitter.may_cut("a", " "), splitter.may_cut("a", "b")
+        (True, False)
+        """
+        return any(left in place.left and right in place.right for place in self.cut_places)
+
+    def classes(self) -> tuple[CodePointSet, ...]:
+        """The sets of characters that the patterns do not tell apart."""
+        return self.cascade.alphabet.classes
+
+
+def _compiled(splits: tuple[Split, ...], unicode_version: str) -> Cascade:
+    try:
+        return compile_cascade(splits, unicode_version)
+    except PatternError as error:
+        if len(splits) == 1:
+            raise
+        where = next(s.where for s in splits if s.pattern == error.pattern)
+        raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None

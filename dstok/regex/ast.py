@@ -1,0 +1,245 @@
+"""The AST of a pattern. syntax.py makes it, nfa.py reads it.
+
+In: nothing. Out: a class for each kind of node. Invariant: `position` is the index, in code points, of the node's
+construct in its pattern.
+
+A Split step, as in a tokenizer's file.
+
+In: nothing. Out: `Split`. Invariant: this module imports no part of the compiler, so that a built-in model loads
+without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dstok.unicode.properties import CodePointSet
+
+__all__ = [
+    "BEHAVIORS",
+    "Alternate",
+    "Around",
+    "Atomic",
+    "Before",
+    "Border",
+    "Chars",
+    "Concat",
+    "Fixed",
+    "Group",
+    "Look",
+    "Node",
+    "OracleLetters",
+    "Repeat",
+    "Split",
+    "Test",
+    "character_sets",
+    "children",
+    "has_no_width",
+    "is_nullable",
+    "length_of",
+    "nodes",
+    "position_of",
+]
+
+@dataclass(frozen=True)
+class Chars:
+    """One character out of a set."""
+
+    set: CodePointSet
+    position: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """No width: the next character is in `set`, or there is none and `at_end` is true.
+
+    Covers `(?=X)`, `(?!X)` for a single-character X, and `$`.
+    """
+
+    set: CodePointSet
+    at_end: bool
+    position: int
+
+
+@dataclass(frozen=True)
+class Before:
+    """No width: the character before is in `set`, or there is none and `at_start` is true."""
+
+    set: CodePointSet
+    at_start: bool
+    position: int
+
+
+@dataclass(frozen=True)
+class Around:
+    """No width: a text that `item` matches begins here (`ahead`) or ends here. If `negative`, there is no such text."""
+
+    item: Node
+    ahead: bool
+    negative: bool
+    position: int
+
+
+@dataclass(frozen=True)
+class Atomic:
+    """The match that `item` prefers, whatever follows."""
+
+    item: Node
+    position: int
+
+
+@dataclass(frozen=True)
+class Test:
+    """No width: predicate number `predicate` of regex/lookaround.py has the value `value`. look_around.py makes it."""
+
+    predicate: int
+    value: bool
+
+
+@dataclass(frozen=True)
+class OracleLetters:
+    """No width: the next oracle letter, of those with the first `level` predicates, is in `letters`.
+
+    look_around.py makes it.
+    """
+
+    level: int
+    letters: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The preferred match of automaton number `automaton` of regex/lookaround.py.
+
+    look_around.py makes it from `Atomic`.
+    """
+
+    automaton: int
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Concat:
+    """The items one after the other; the empty concatenation matches the empty text."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Alternate:
+    """The first of `items` that lets the whole pattern match (leftmost-first)."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Border(Alternate):
+    r"""`\b` if `inside` is true, else `\B`: its items say what stands before the place and after it."""
+
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """`item` at least `low` and at most `high` times (None: no limit), as many as possible if greedy."""
+
+    item: Node
+    low: int
+    high: int | None
+    greedy: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """The text that `item` matches, kept as group `number` (from 1). syntax.py makes it only if asked for groups."""
+
+    item: Node
+    number: int
+    name: str | None
+    position: int
+
+
+Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | OracleLetters | Fixed | Group
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    """`node` and all nodes in it, in order of appearance."""
+    stack = [node]
+    while stack:
+        top = stack.pop()
+        yield top
+        stack.extend(reversed(children(top)))
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes right below `node`, in order of appearance."""
+    if isinstance(node, (Repeat, Around, Atomic, Group)):
+        return (node.item,)
+    return node.items if isinstance(node, (Concat, Alternate)) else ()
+
+
+def character_sets(node: Node) -> list[CodePointSet]:
+    """The distinct sets that `node` tests characters against, in order of appearance."""
+    return list(dict.fromkeys(each.set for each in nodes(node) if isinstance(each, (Chars, Look, Before))))
+
+
+def position_of(node: Node) -> str:
+    """The first position in `node`, as errors name it; "" if it has none."""
+    positions = (each.position for each in nodes(node) if isinstance(each, (Chars, Look, Before, Around, Atomic)))
+    return next((f"position {position}" for position in positions), "")
+
+
+def is_nullable(node: Node) -> bool:
+    """Can `node` match no character? Upstream leaves a loop after such a turn."""
+    if isinstance(node, Chars):
+        return False
+    if isinstance(node, Alternate):
+        return any(map(is_nullable, node.items))
+    if isinstance(node, Concat):
+        return all(map(is_nullable, node.items))
+    if isinstance(node, Repeat):
+        return node.low == 0 or is_nullable(node.item)
+    if isinstance(node, (Atomic, Group)):
+        return is_nullable(node.item)
+    return not isinstance(node, Fixed) or node.nullable
+
+
+def length_of(node: Node) -> int | None:
+    """The length of every match of `node`; None if lengths differ."""
+    if isinstance(node, (Chars, Alternate)):
+        lengths = {1} if isinstance(node, Chars) else {length_of(item) for item in node.items}
+        return lengths.pop() if len(lengths) == 1 else None
+    if isinstance(node, Concat):
+        parts = [length_of(item) for item in node.items]
+        return None if None in parts else sum(part or 0 for part in parts)
+    if isinstance(node, Repeat):
+        length = length_of(node.item)
+        return length * node.low if length is not None and (node.low == node.high or not length) else None
+    return length_of(node.item) if isinstance(node, (Atomic, Group)) else 0
+
+
+def has_no_width(node: Node) -> bool:
+    """Does `node` contain an anchor or look-around?"""
+    if isinstance(node, (Concat, Alternate)):
+        return any(map(has_no_width, node.items))
+    if isinstance(node, (Repeat, Atomic, Group)):
+        return has_no_width(node.item)
+    return not isinstance(node, Chars)
+
+
+BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One Split step, spelled as in tokenizer.json. `where` is its place, for errors, as its reader names it.
+
+    `unicode_version` is for the pattern's properties; None: the version that the steps are compiled for.
+    """
+
+    pattern: str
+    behavior: str = "Isolated"
+    invert: bool = False
+    where: str = ""
+    unicode_version: str | None = None

@@ -1,0 +1,307 @@
+r"""Sequence[Split] -> ONE automaton that scans a text once, left to right.
+
+In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of a piece, the DFA
+finds the piece's end. Run again from there, it finds the next end, and so on to the end of the text.
+Invariant: the pieces are the cascade's: the first step cuts the text, the second cuts each piece as a text of its own,
+and so on. The automaton restarts at each piece and keeps two places. If there is none, `compile_splits` raises
+`UnsupportedError`.
+
+The stages, and why they hold
+-----------------------------
+1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is right
+   may depend on characters far after it: on one for `\s?\p{L}+` (a gap ends before the blank that leads a word), on any
+   number for `\s+$`. The automaton may decide this later.
+2. *The next step reads a piece's edge as the end of the text.* `mark_cascade` runs the automata of the upper and the
+   lower step side by side. At a mark of the upper one the lower one reads END instead. So `(?!\S)`, `$` and a match
+   that runs out of digits see the same as in a text of its own. The result is again an automaton of marked texts; the
+   third step joins it in the same way, and so on.
+3. *The first mark.* `find_pieces` makes an automaton that reads a text without marks, and keeps all guesses where the
+   first mark may stand. There is one right marking, so one guess remains in the end. Two places at a time are enough
+   for all real tokenizers; steps that need more are refused.
+4. *Restarts.* The scan forgets everything between two pieces. That is right if any text that may follow a mark may also
+   start a text. Comparing two states of the automaton decides this. After one digit of `\p{N}{1,3}` it fails, which
+   does no harm as long as no lower step cuts there.
+
+Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
+MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
+swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/patterns/test_cascade.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from dstok._util.objects import lazy
+from dstok.errors import PatternError, UnsupportedError
+from dstok.regex.alphabet import Alphabet, build_alphabet
+from dstok.regex.ast import BEHAVIORS, Around, Node, Split, character_sets, nodes
+from dstok.regex.automaton import DEAD, DFA, NO_TAG
+from dstok.regex.compile_budget import LimitError, explained, stage
+from dstok.regex.dfa import determinize
+from dstok.regex.lookaround import OracleAlphabet, replace_look_around
+from dstok.regex.marked_language import Marked, find_pieces, mark_cascade, mark_dropped, mark_step, rename_marks
+from dstok.regex.nfa import build_nfa
+from dstok.regex.parser import parse
+from dstok.regex.windows import window_tables
+
+__all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_matches", "compile_pattern",
+           "compile_splits"]
+
+MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_scan.pyx)
+MAX_STEPS = 16  # three times as many as real tokenizers have
+
+
+@dataclass(frozen=True)
+class Tag:
+    """The reason for a piece: alternative `alternative` of step `step` matched it, or it is a gap (None)."""
+
+    step: int | None
+    alternative: int | None
+    dropped: bool = False
+
+
+_GAP = Tag(None, None)
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """The compiled splits of a tokenizer: the marked texts of all steps. Mark `t` means `tags[t]`."""
+
+    splits: tuple[Split, ...]
+    unicode_version: str
+    alphabet: Alphabet
+    marked: Marked
+    tags: tuple[Tag, ...]
+
+    @lazy
+    def visible(self) -> Marked:
+        """The marked texts, with marks that say only whether the piece is kept (0) or dropped (1)."""
+        return _kept_or_dropped(self.marked, self.tags)
+
+    @lazy
+    def canonical(self) -> Marked:
+        """As `visible`, with a mark after each dropped character: equal for all cascades that keep the same spans."""
+        return mark_dropped(self.visible)
+
+    @lazy
+    def kept(self) -> Marked | None:
+        """As `visible`; None if pieces are dropped."""
+        kept = self.visible
+        return None if any(tag for state in range(len(kept.rows)) for tag, _ in kept.marks(state)) else kept
+
+
+@dataclass(frozen=True)
+class Program(Cascade):
+    r"""A cascade with the automaton that reads a text from the left alone.
+
+    The tags of `boundaries`: 1 for a dropped piece, 0 for a kept one.
+
+    >>> program = compile_splits([Split(r"\p{N}{1,3}"), Split(r"\p{L}+")])
+    >>> [text for text, tag in program.pieces("ab1234!")]
+    ['ab', '123', '4', '!']
+    """
+
+    boundaries: DFA
+
+    @lazy
+    def dfa(self) -> DFA:
+        """The DFA that also says why a piece is one: its tag `t` means `tags[t]`."""
+        return find_pieces(self.marked, check_restarts=False)  # the check of `boundaries` holds here: same pieces
+
+    @lazy
+    def windows(self) -> bytes:
+        """The tables of regex/windows.py; empty if they would be too large, or tell little."""
+        try:
+            return window_tables(self.visible, self.alphabet)
+        except LimitError:
+            return b""
+
+    def pieces(self, text: str) -> Iterator[tuple[str, Tag]]:
+        """The pieces of `text` with their tags, by the DFA in Python: a readable form of the scanner."""
+        symbols = [self.alphabet.class_of(c) for c in text]
+        at = 0
+        while at < len(text):
+            match = self.dfa.longest(symbols, at)
+            assert match is not None and match[0] > at, "a program's DFA is total"
+            yield text[at : match[0]], self.tags[match[1]]
+            at = match[0]
+
+
+@stage("compiling a pattern")
+def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
+    """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
+    tree = parse(pattern, unicode_version)
+    letters = OracleAlphabet(_alphabet([Split(pattern)], [tree]))
+    matches = determinize(build_nfa(replace_look_around(tree, letters), letters))
+    if letters.predicates:
+        raise UnsupportedError("a look-around for which a pattern has no automaton of its own")
+    return letters.alphabet, matches
+
+
+@stage("compiling patterns")
+def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
+    """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason.
+
+    A pattern's error also names its place in its file.
+    """
+    try:
+        alphabet, stages, tags = _stages(splits, unicode_version)
+    except PatternError as error:
+        where = next((f"{split.where}: " for split in splits if split.where and split.pattern == error.pattern), "")
+        raise PatternError(f"{where}{error.message}", error.pattern, error.position) from None
+    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, _boundaries(stages, splits, tags))
+
+
+@stage("compiling patterns")
+def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
+    """As `compile_splits`; a `Program` only if texts can be read from the left alone."""
+    return _cascade(splits, unicode_version, empty=True)
+
+
+@stage("compiling matches")
+def compile_matches(split: Split, unicode_version: str = "16.0") -> Cascade:
+    """The cascade whose kept pieces are the step's matches of at least one character, for Python's rules of matches.
+
+    A match takes at least one character where its pattern prefers none: `a*?` matches each "a". Raises as
+    `compile_cascade`.
+    """
+    return _cascade([replace(split, behavior="Removed", invert=True)], unicode_version, empty=False)
+
+
+def _cascade(splits: Sequence[Split], unicode_version: str, empty: bool) -> Cascade:
+    alphabet, stages, tags = _stages(splits, unicode_version, empty)
+    try:
+        boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
+    except UnsupportedError:
+        return Cascade(tuple(splits), unicode_version, alphabet, stages[-1], tags)
+    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
+
+
+def _stages(
+    splits: Sequence[Split], unicode_version: str, empty: bool = True,
+) -> tuple[Alphabet, Sequence[Marked], tuple[Tag, ...]]:
+    return _stages_of(tuple(splits), unicode_version, empty)
+
+
+@lru_cache(maxsize=4)  # a splitter and a tokenizer of it, or a training, compile the same steps
+def _stages_of(
+    splits: tuple[Split, ...], unicode_version: str, empty: bool,
+) -> tuple[Alphabet, Sequence[Marked], tuple[Tag, ...]]:
+    """The marked texts of the first step, of the first two, and so on; of no step: texts of one piece.
+
+    Without `empty` a match takes at least one character.
+    """
+    if len(splits) > MAX_STEPS:
+        raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
+    trees = [_tree(split, unicode_version) for split in splits]
+    alphabet = _alphabet(splits, trees)
+    if not splits:
+        nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
+        return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
+    letters = [OracleAlphabet(alphabet) for _ in splits]
+    matches = [_matches(split, tree, own, empty) for split, tree, own in zip(splits, trees, letters)]
+    tags = _tags(matches)
+    stages: list[Marked] = []
+    for step, split in enumerate(splits):
+        try:
+            numbers = _numbers(matches[step], step, split, tags)
+            marked = mark_step(matches[step], *numbers, split.behavior, split.invert, letters[step])
+            stages.append(_below(stages[-1], marked, tags) if stages else marked)
+        except UnsupportedError as error:
+            message = explained(error, *trees[: step + 1])
+            raise UnsupportedError(message, _place(split, *_looks(trees[step]))) from None
+    return alphabet, tuple(stages), tags
+
+
+def _looks(tree: Node) -> list[str]:
+    """The places of look-arounds, the cause of marks that need many states."""
+    return [f"{'look-ahead' if each.ahead else 'look-behind'} at position {each.position}"
+            for each in nodes(tree) if isinstance(each, Around)]
+
+
+def _boundaries(stages: Sequence[Marked], splits: Sequence[Split], tags: Sequence[Tag]) -> DFA:
+    """The automaton of the last stage; if it is refused, the error names the first step that spoils it."""
+    try:
+        return find_pieces(_kept_or_dropped(stages[-1], tags))
+    except UnsupportedError as error:
+        for marked, split in zip(stages, splits):
+            try:
+                find_pieces(_kept_or_dropped(marked, tags))
+            except UnsupportedError as cause:
+                raise UnsupportedError(cause.message, split.where) from None
+        raise AssertionError("the last stage is one of the stages") from error
+
+
+def _kept_or_dropped(marked: Marked, tags: Sequence[Tag]) -> Marked:
+    """The marked texts, with marks that say only whether the piece is dropped."""
+    return rename_marks(marked, (False, True), lambda tag: int(tags[tag].dropped))
+
+
+def _alphabet(splits: Sequence[Split], trees: Sequence[Node]) -> Alphabet:
+    """The alphabet of patterns, if the scanner can hold it. The error names the first step that makes it too large."""
+    alphabet = build_alphabet(s for tree in trees for s in character_sets(tree))
+    if len(alphabet.classes) > MAX_CLASSES:
+        if len(splits) > 1:
+            _alphabet(splits[:-1], trees[:-1])
+        raise UnsupportedError(f"patterns that need more than {MAX_CLASSES} classes", splits[-1].where)
+    return alphabet
+
+
+def _place(split: Split, *places: str) -> str:
+    """The place of a step, if it has one, and places in its pattern."""
+    return ", ".join(filter(None, [split.where, *places]))
+
+
+def _tree(split: Split, unicode_version: str) -> Node:
+    """The AST of a step; errors name the step's place and the place in its pattern."""
+    try:
+        return parse(split.pattern, split.unicode_version or unicode_version)
+    except UnsupportedError as error:
+        raise UnsupportedError(error.message, _place(split, error.where)) from None
+
+
+def _matches(split: Split, tree: Node, letters: OracleAlphabet, empty: bool) -> DFA:
+    """The match DFA of a step."""
+    if split.behavior not in BEHAVIORS:
+        raise UnsupportedError(f"the behavior {split.behavior!r}", split.where)
+    try:
+        return determinize(build_nfa(replace_look_around(tree, letters), letters, empty))
+    except UnsupportedError as error:
+        raise UnsupportedError(explained(error, tree), _place(split, error.where)) from None
+
+
+# Tags
+
+
+def _own_tags(matches: DFA) -> list[int]:
+    """The alternatives that a step's matches come from."""
+    return sorted({tag for row in matches.edges for _, tag in row} - {NO_TAG})
+
+
+def _tags(matches: Sequence[DFA]) -> tuple[Tag, ...]:
+    """All reasons for a piece."""
+    steps = [(step, own) for step, dfa in enumerate(matches) for own in _own_tags(dfa)]
+    return tuple(Tag(*reason, dropped) for dropped in (False, True) for reason in [(None, None), *steps])
+
+
+def _numbers(matches: DFA, step: int, split: Split, tags: Sequence[Tag]) -> tuple[Sequence[Tag], dict[int, int]]:
+    """The program's tags, and the index there of each of the step's own tags, the gap's included."""
+    removed = split.behavior == "Removed"
+    numbers = {own: tags.index(Tag(step, own, removed and not split.invert)) for own in _own_tags(matches)}
+    return tags, numbers | {NO_TAG: tags.index(Tag(None, None, removed and split.invert))}
+
+
+def _below(upper: Marked, lower: Marked, tags: Sequence[Tag]) -> Marked:
+    """The lower step inside the upper ones. A piece keeps its reason if no alternative of the lower one matched it."""
+    dropped = frozenset(number for number, tag in enumerate(tags) if tag.dropped)
+    seen = {mark for state in range(len(upper.rows)) for mark, _ in upper.marks(state)}
+
+    def join(above: int, below: int) -> int:
+        reason = tags[below]
+        if reason.step is not None or above < 0:
+            return below
+        return tags.index(Tag(tags[above].step, tags[above].alternative, reason.dropped))
+
+    return mark_cascade(upper, lower, join, dropped & seen)

@@ -1,0 +1,476 @@
+r"""Marked texts: the cuts that a Sequence of Splits makes in a text, as one regular language.
+
+In: the match DFA of each step. Out: `Marked`, a DFA over marked texts. In a marked text a mark stands after each piece,
+and its tag says why it is a piece. Example: `\d+` marks "ab12" as `ab·12·`. The first mark has the tag of a gap, the
+second one the tag of a match.
+Invariant: the automaton takes exactly one marking of each text: the cascade's pieces. It may reject a wrong mark as
+late as the end of the text.
+
+- `mark_step`. A match begins at a place, or none does; a match ends at its mark. These are claims about the characters
+  that follow. A run of the match DFA beside the reading checks each claim. A gap's character claims that the run from
+  it never reaches a tag. A match's mark claims that the run reaches the tag on the next symbol, and none after it. An
+  empty match in a gap only cuts the gap, whatever the behavior: it has no text for a piece or a side. Right after a
+  match there is no empty one, and no match begins at an empty one (upstream's `find_iter`).
+- `mark_cascade`. A mark of the whole is either one of the upper step, where the text of the lower step ends, or one
+  of the lower step inside an upper piece. The automaton guesses which one, and rejects a wrong guess later, too.
+
+Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims;
+the subset construction.
+
+Marked texts -> the automaton that finds the end of the next piece.
+
+In: `Marked`, which takes exactly one marking of each text. Out: a DFA over classes. It reads a text without marks from
+the start of a piece, and remembers at most two places.
+Invariant: each state of the DFA is a set of guesses. A guess is a state of the `Marked`, with the place and the tag of
+the piece's first mark, or without one. When all remaining guesses agree on their first mark, the piece ends there. Two
+guesses never meet in one state of the `Marked`: they would mark one text in two ways. So a state has at most as many
+guesses as the `Marked` has states.
+
+Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a run to the word after it. After three blanks one guess has its
+mark before the third blank, and another has none so far. Before "x" the first guess is right: the piece has two blanks.
+At the end of the text the other one is right: the piece has three.
+
+The older place is called 0, the other one 1. An edge's tag moves them before its symbol is read: `SET_0` puts the
+symbol's place into 0; `SET_1` into 1; `MOVE` copies 1 into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
+In the dead state the piece ends at place 0, and the edge that led there says which mark it has (none: mark 0).
+
+The next piece is searched from `START` again. That is right if the `Marked` takes from its start every text that it
+takes after a first mark. Otherwise the steps are refused.
+
+Source: tagged automata, Laurikari 2000 (registers), over guesses instead of threads of a regex.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dstok.errors import UnsupportedError
+from dstok.regex.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1, START
+from dstok.regex.compile_budget import spend, stage, within
+from dstok.regex.dfa import explore, minimize
+
+if TYPE_CHECKING:
+    from dstok.regex.lookaround import OracleAlphabet
+
+__all__ = ["FINAL", "Marked", "contains", "find_pieces", "mark_cascade", "mark_dropped", "mark_step", "rename_marks"]
+
+FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
+
+STEP = 4  # steps of the budget for one step of the automata below
+STATE = 5  # cells of the budget for one of their states
+
+S = TypeVar("S", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """`rows[state][symbol]` is the next state. Symbols: `end` classes, the end of the text, a mark for each of `tags`.
+
+    Only the end leads to `FINAL`, and nothing leads on from there. Every state but `DEAD` has a way to `FINAL`.
+    """
+
+    rows: tuple[tuple[int, ...], ...]
+    end: int
+    tags: tuple[Hashable, ...]
+
+    def marks(self, state: int) -> list[tuple[int, int]]:
+        """(number of the tag, next state) of the marks that may stand here."""
+        return [(i, n) for i, n in enumerate(self.rows[state][self.end + 1 :]) if n != DEAD]
+
+
+def _determinize(
+    start: S, step: Callable[[S, int], Iterable[S]], final: S, end: int, tags: Sequence[Hashable],
+) -> Marked:
+    """The minimal `Marked` of a nondeterministic automaton given by its `step`."""
+    single: dict[S, S] = {}  # equal states are one object
+    first, last = frozenset([start]), frozenset([final])
+    empty: frozenset[S] = frozenset()
+    numbers: dict[frozenset[S], int] = {empty: DEAD, first: START, last: FINAL}
+    width = end + 1 + len(tags)
+    rows: list[list[int]] = [[DEAD] * width, [], [DEAD] * width]
+    queue = deque([first])
+    while queue:
+        subset = queue.popleft()
+        row, known = [], len(single)
+        spend(STEP * (1 + len(subset)) * width, width)
+        for symbol in range(width):
+            target = frozenset(single.setdefault(t, t) for s in subset for t in step(s, symbol))
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                rows.append([])
+                queue.append(target)
+                spend(0, len(target))
+            row.append(numbers[target])
+        rows[numbers[subset]] = row
+        spend(0, STATE * (len(single) - known))
+        within("states of marked texts", len(numbers))
+    return Marked(_minimize(_trim(rows)), end, tuple(tags))
+
+
+def _trim(rows: list[list[int]]) -> list[list[int]]:
+    """The same rows without edges into states that cannot reach `FINAL`."""
+    into: list[list[int]] = [[] for _ in rows]
+    for state, row in enumerate(rows):
+        for target in set(row):
+            into[target].append(state)
+    alive, queue = {FINAL}, [FINAL]
+    while queue:
+        fresh = set(into[queue.pop()]) - alive
+        alive |= fresh
+        queue.extend(fresh)
+    return [[t if t in alive else DEAD for t in row] for row in rows]
+
+
+def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+    """The smallest equal automaton, numbered breadth-first (Moore's partition refinement)."""
+    block = [int(state == FINAL) for state in range(len(rows))]
+    count = 2
+    while True:
+        spend(len(rows) * len(rows[0]))
+        signatures: dict[tuple[int, ...], int] = {}
+        block = [signatures.setdefault((b, *(block[t] for t in row)), len(signatures)) for b, row in zip(block, rows)]
+        if len(signatures) == count:
+            break
+        count = len(signatures)
+    numbers = {block[DEAD]: DEAD, block[START]: START, block[FINAL]: FINAL}
+    order = {block[state]: state for state in reversed(range(len(rows)))}
+    queue = deque([block[START]])
+    smaller: dict[int, tuple[int, ...]] = {block[DEAD]: (DEAD,) * len(rows[0]), block[FINAL]: (DEAD,) * len(rows[0])}
+    while queue:
+        here = queue.popleft()
+        targets = [block[t] for t in rows[order[here]]]
+        for target in targets:
+            if target not in numbers:
+                numbers[target] = len(numbers)
+                queue.append(target)
+        smaller[here] = tuple(numbers[t] for t in targets)
+    return tuple(smaller[b] for b in numbers)
+
+
+# One step
+
+# The run: ("gap", 0); ("match", state of the match DFA); ("text", 0) before the first character; after a mark
+# ("after gap", 0) or ("after match", 0).
+_Run = tuple[str, int]
+_Claims = tuple[_Run, tuple[int, int] | None, frozenset[int]]  # the run; a tag due now; runs that reach no tag
+_DONE: _Claims = (("done", 0), None, frozenset())
+
+
+@stage("marking the texts of a step")
+def mark_step(
+    matches: DFA, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool,
+    letters: OracleAlphabet | None = None,
+) -> Marked:
+    """The marked texts of one step.
+
+    `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the index of a gap's tag.
+    With `letters` the match DFA reads oracle letters; the marked texts still have symbols.
+    """
+    begun: _Claims = (("text", 0), None, frozenset())
+    if letters is None or not letters.predicates:
+        step = _Step(matches, numbers, _glued(behavior, invert), matches.symbols - 1)
+        return _determinize(begun, step.step, _DONE, matches.symbols - 1, tags)
+    inner = _Step(matches, numbers, _glued(behavior, invert), letters.end)
+    lettered = _OracleStep(inner, letters)
+    return _determinize((begun, lettered.checks.start), lettered.step, (_DONE, ()), letters.alphabet.end, tags)
+
+
+def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
+    """The pairs of neighbours without a mark between them."""
+    previous, following = [("gap", "match")], [("match", "gap")]
+    if behavior == "MergedWithPrevious":
+        return frozenset(following if invert else previous)
+    if behavior == "MergedWithNext":
+        return frozenset(previous if invert else following)
+    return frozenset([("match", "match")] if behavior == "Contiguous" else [])
+
+
+class _Step:
+    """The nondeterministic automaton behind `mark_step`: at a piece's start it guesses whether the piece is a match."""
+
+    def __init__(
+        self, matches: DFA, numbers: Mapping[int, int], glued: frozenset[tuple[str, str]], end: int,
+    ) -> None:
+        self.edges, self.end, self.numbers, self.glued = matches.edges, end, numbers, glued
+
+    def step(self, state: _Claims, symbol: int) -> Iterable[_Claims]:
+        """The states after a symbol, for texts without oracle letters: the last symbol is the end."""
+        if symbol > self.end:
+            return self.mark(state, symbol - self.end - 1)
+        return self.letter(state, symbol)
+
+    def letter(self, state: _Claims, letter: int) -> Iterable[_Claims]:
+        """The states after an oracle letter; the oracle letters from `end` on are the end of the text."""
+        (kind, q), due, unmatched = state
+        still = self.check(due, unmatched, letter)
+        return () if still is None else self.read(kind, q, still, letter)
+
+    def check(self, due: tuple[int, int] | None, unmatched: frozenset[int], symbol: int) -> frozenset[int] | None:
+        """The claims that remain after `symbol`, or None if one of them is wrong."""
+        targets = {self.edges[q][symbol] for q in unmatched}
+        if any(tag != NO_TAG for _, tag in targets):
+            return None
+        left = {target for target, _ in targets}
+        if due is not None:
+            target, tag = self.edges[due[0]][symbol]
+            if tag != due[1]:
+                return None
+            left.add(target)
+        return frozenset(left - {DEAD})
+
+    def read(self, kind: str, q: int, still: frozenset[int], symbol: int) -> list[_Claims]:
+        if symbol >= self.end:
+            return [_DONE] if kind.startswith(("text", "after")) else []
+        empty = self.edges[START][symbol][1] != NO_TAG  # the empty text matches here, unless a longer one does
+        if kind == "gap":
+            return [*self.begin("gap", True, still, symbol), *([] if empty else [self.gap(still, symbol)])]
+        if kind == "after gap":
+            return [*self.begin("gap", False, still, symbol), *([self.gap(still, symbol)] if empty else [])]
+        if kind != "match":
+            return self.begin(kind.removeprefix("after "), False, still, symbol)
+        target, tag = self.edges[q][symbol]
+        further: list[_Claims] = [(("match", target), None, still)] if target != DEAD else []
+        ended = self.begin("match", True, (still | {target}) - {DEAD}, symbol) if tag != NO_TAG else []
+        return further + ended
+
+    def gap(self, still: frozenset[int], symbol: int) -> _Claims:
+        """In a gap each character claims that no match begins with it."""
+        return ("gap", 0), None, (still | {self.edges[START][symbol][0]}) - {DEAD}
+
+    def begin(self, before: str, glued: bool, still: frozenset[int], symbol: int) -> list[_Claims]:
+        """A gap or a match begins with `symbol`; `glued`: no mark stands before it."""
+        claims: list[_Claims] = []
+        target = self.edges[START][symbol][0]
+        if target != DEAD and ((before, "match") in self.glued) == glued:
+            claims.append((("match", target), None, still))
+        if before != "gap" and ((before, "gap") in self.glued) == glued:
+            claims.append(self.gap(still, symbol))
+        return claims
+
+    def mark(self, state: _Claims, mark: int) -> list[_Claims]:
+        (kind, q), _, unmatched = state
+        if kind == "gap" and mark == self.numbers[NO_TAG]:
+            return [(("after gap", 0), None, unmatched)]
+        if kind != "match":
+            return []
+        due = {tag for _, tag in self.edges[q] if tag != NO_TAG and self.numbers[tag] == mark}
+        return [(("after match", 0), (q, tag), unmatched) for tag in due]
+
+
+class _OracleStep:
+    """A step whose match DFA reads oracle letters.
+
+    It guesses the oracle letter of each symbol; `Checks` rejects wrong guesses.
+    """
+
+    def __init__(self, inner: _Step, letters: OracleAlphabet) -> None:
+        from dstok.regex.lookaround import Checks
+
+        self.inner, self.end = inner, letters.alphabet.end
+        self.letters, self.checks = letters.of_symbol(), Checks(letters)
+
+    def step(self, state: tuple[_Claims, Any], symbol: int) -> Iterable[tuple[_Claims, Any]]:
+        claims, check = state
+        if symbol > self.end:
+            return [(target, check) for target in self.inner.mark(claims, symbol - self.end - 1)]
+        return self.read(claims, check, symbol)
+
+    def read(self, claims: _Claims, check: Any, symbol: int) -> Iterator[tuple[_Claims, Any]]:
+        spend(STEP * len(self.letters[symbol]))
+        for letter in self.letters[symbol]:
+            right = self.checks.step(check, letter)
+            if right is not None:
+                for after in self.inner.letter(claims, letter):
+                    yield after, () if symbol == self.end else right
+
+
+# A step below another
+
+_Pair = tuple[int, int]  # upper and lower state; the lower one may be NEW: an upper piece begins; OUT: it is dropped
+NEW, OUT = -1, -2
+
+
+@stage("joining a step to those above it")
+def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], dropped: frozenset[int]) -> Marked:
+    """The marked texts of `lower` run inside each piece of `upper`, except the pieces whose tag is in `dropped`.
+
+    Both have the same tags. `join(u, l)` is the tag of a piece with the lower step's tag `l` inside an upper piece with
+    the tag `u`; -1 stands for an upper tag that is not known yet.
+    """
+    reasons = _sole_marks(upper)
+    end = upper.end
+
+    def read(state: _Pair, symbol: int) -> Iterable[_Pair]:
+        above, below = state
+        target = upper.rows[above][symbol]
+        if target == DEAD or symbol == end:
+            return ((FINAL, FINAL),) if target != DEAD and below == NEW else ()
+        if below == OUT:
+            return ((target, OUT),)
+        under = lower.rows[START if below == NEW else below][symbol]
+        inside = [(target, under)] if under != DEAD else []
+        return [*inside, (target, OUT)] if below == NEW and dropped else inside
+
+    def step(state: _Pair, symbol: int) -> Iterable[_Pair]:
+        above, below = state
+        if symbol <= end:
+            return read(state, symbol)
+        mark = symbol - end - 1
+        if below == OUT:
+            return [(n, NEW) for u, n in upper.marks(above) if u == mark and u in dropped]
+        pairs = []
+        for own, under in lower.marks(below) if below != NEW else ():
+            if join(reasons[above], own) == mark:
+                pairs.append((above, under))
+            if lower.rows[under][end] == FINAL:
+                pairs += [(n, NEW) for u, n in upper.marks(above) if u not in dropped and join(u, own) == mark]
+        return pairs
+
+    return _determinize((START, NEW), step, (FINAL, FINAL), end, upper.tags)
+
+
+def _sole_marks(marked: Marked) -> list[int]:
+    """For each state the only mark that can come next, or -1 if several can."""
+    marks: list[set[int]] = [{tag for tag, _ in marked.marks(state)} for state in range(len(marked.rows))]
+    changed = True
+    while changed:
+        changed = False
+        spend(len(marked.rows) * marked.end)
+        for state, row in enumerate(marked.rows):
+            joined = marks[state].union(*(marks[n] for n in set(row[: marked.end])))
+            changed |= joined != marks[state]
+            marks[state] = joined
+    return [next(iter(tags)) if len(tags) == 1 else -1 for tags in marks]
+
+
+# Other questions about marked texts
+
+
+@stage("renaming marks")
+def rename_marks(marked: Marked, tags: Sequence[Hashable], rename: Callable[[int], int]) -> Marked:
+    """The same texts with the mark `m` called `rename(m)`, an index in `tags`."""
+    end = marked.end
+
+    def step(state: int, symbol: int) -> Iterable[int]:
+        if symbol <= end:
+            return [marked.rows[state][symbol]] if marked.rows[state][symbol] != DEAD else []
+        return [n for m, n in marked.marks(state) if rename(m) == symbol - end - 1]
+
+    return _determinize(START, step, FINAL, end, tags)
+
+
+# So far: nothing of a piece; a part of a kept piece; of a dropped one, with its last character's mark due, or read.
+_BEGIN, _KEPT, _DUE, _DROPPED = range(4)
+_AFTER = {_BEGIN: (_KEPT, _DUE), _KEPT: (_KEPT,), _DUE: (), _DROPPED: (_DUE,)}
+
+
+@stage("marking dropped text")
+def mark_dropped(marked: Marked) -> Marked:
+    r"""The same texts with a mark after each dropped character, whatever dropped piece holds it.
+
+    The marks of `marked` are 0, the piece is kept, and 1, it is dropped. With `\s+` Removed, three blanks are one
+    dropped piece; with `\s` Removed they are three. Here both have three marks. So two automata are equal exactly if
+    they keep the same spans of every text.
+    """
+    if not any(mark for state in range(len(marked.rows)) for mark, _ in marked.marks(state)):
+        return marked
+
+    def step(state: _Pair, symbol: int) -> Iterable[_Pair]:
+        """Guesses at a piece's start whether the piece is kept; the piece's mark confirms it."""
+        here, where = state
+        if symbol > marked.end:
+            return passed(here, where, symbol - marked.end - 1)
+        target = marked.rows[here][symbol]
+        if target == DEAD:
+            return ()
+        if symbol == marked.end:
+            return ((FINAL, _BEGIN),) if where == _BEGIN else ()
+        return [(target, after) for after in _AFTER[where]]
+
+    def passed(here: int, where: int, mark: int) -> list[_Pair]:
+        if where != (_DUE if mark else _KEPT):
+            return []
+        inside = [(here, _DROPPED)] if mark else []
+        return inside + [(n, _BEGIN) for own, n in marked.marks(here) if own == mark]
+
+    return _determinize((START, _BEGIN), step, (FINAL, _BEGIN), marked.end, marked.tags)
+
+
+@stage("comparing states")
+def contains(marked: Marked, larger: int, smaller: int) -> bool:
+    """Does the state `larger` take every text that the state `smaller` takes?"""
+    seen, queue = {(larger, smaller)}, [(larger, smaller)]
+    while queue:
+        one, other = queue.pop()
+        spend(1 + len(marked.rows[one]) // 3, 1)
+        for pair in zip(marked.rows[one], marked.rows[other]):
+            if pair[1] != DEAD and pair[0] == DEAD:
+                return False
+            if pair[1] not in (DEAD, FINAL) and pair not in seen:
+                seen.add(pair)
+                queue.append(pair)
+    return True
+
+
+_UNMARKED, _HERE = -1, 2  # places of a guess's first mark: none yet; here (else 0 or 1)
+
+_Guess = tuple[int, int]  # (place of the first mark, that mark)
+_Guesses = tuple[tuple[int, _Guess], ...]  # with the state of the `Marked`, ascending
+
+
+@stage("finding the ends of pieces from the left")
+def find_pieces(marked: Marked, check_restarts: bool = True) -> DFA:
+    """The minimal DFA of the next piece's end. Its tags are operations and numbers of marks."""
+    finder = _Finder(marked, check_restarts)
+    return minimize(explore(((START, (_UNMARKED, 0)),), finder.step, marked.end + 1, dead=()))
+
+
+class _Finder:
+    def __init__(self, marked: Marked, check_restarts: bool) -> None:
+        self.marked, self.check_restarts = marked, check_restarts
+        self.restartable: dict[int, bool] = {}
+
+    def step(self, guesses: _Guesses, symbol: int) -> tuple[_Guesses, int]:
+        guessed: dict[int, _Guess] = {}
+        spend(len(guesses) * (4 + len(self.marked.tags) // 4))
+        for state, guess in guesses:
+            self.read(guessed, state, guess, symbol)
+            for mark, after in self.marked.marks(state):
+                if guess[0] == _UNMARKED and self.check_restarts:
+                    self.check_restart(after)
+                self.read(guessed, after, (_HERE, mark) if guess[0] == _UNMARKED else guess, symbol)
+        left = set(guessed.values())
+        places = sorted({place for place, _ in left if place != _UNMARKED})
+        if len(left) == 1 and places:
+            return (), _operation(places, left.pop()[1], dead=True)
+        numbers = {_UNMARKED: _UNMARKED} | {place: number for number, place in enumerate(places)}
+        settled = tuple(sorted((state, (numbers[place], mark)) for state, (place, mark) in guessed.items()))
+        return settled, _operation(places, 0, dead=False)
+
+    def read(self, found: dict[int, _Guess], state: int, guess: _Guess, symbol: int) -> None:
+        target = self.marked.rows[state][symbol]
+        if target != DEAD and found.setdefault(target, guess) != guess:
+            raise AssertionError("a text is marked in one way")
+
+    def check_restart(self, after: int) -> None:
+        if after not in self.restartable:
+            self.restartable[after] = contains(self.marked, START, after)
+        if not self.restartable[after]:
+            raise UnsupportedError("a step that cuts where the step above cannot be restarted")
+
+
+def _operation(places: list[int], mark: int, dead: bool) -> int:
+    """The operation that makes these places, in order, the places 0 and 1."""
+    if len(places) > 2:
+        raise UnsupportedError("steps that leave more than two ends of a piece open at once")
+    moved, here = places[:1] == [1], _HERE in places
+    if here:
+        operation = MOVE_SET_1 if moved else SET_1 if len(places) == 2 else SET_0
+    elif moved:
+        operation = MOVE
+    else:
+        return KEEP * OPERATION + mark if dead and mark else NO_TAG
+    return operation * OPERATION + mark

@@ -1,0 +1,141 @@
+"""Oracle letters -> the passes over a text that find them.
+
+In: an `OracleAlphabet`. Out: a `Reading` for each predicate. The first one reads the symbols of a text and writes the
+oracle letters of the first predicate; the next one reads these, and so on.
+Invariant: after all readings each place has its oracle letter. A predicate behind is read from the left by its own
+automaton. One ahead is read from the right: a state is the set of its automaton's states from which the rest of the
+text leads to a tag.
+Source: the powerset construction of the reversed automaton.
+
+A pattern -> the automata of its matches: where a match that begins at a place ends, and where its groups lie.
+
+In: the AST of a pattern, with its groups. Out: `MatchTables`: an automaton of a match at a place, one of a match up to
+the end of the text, the oracle letters before which the pattern prefers the empty text, and the paths of matches.
+Invariant: a match is the preferred one (leftmost-first). Groups are those of the preferred path of a match whose start
+and end are known. An atomic group or a look-around keeps no path, and a turn that takes no character ends a loop
+in another way than in Python's engines: `refused_groups` names the groups inside these.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dstok.regex.alphabet import build_alphabet
+from dstok.regex.ast import Around, Atomic, Concat, Group, Look, Node, Repeat, character_sets, children, is_nullable
+from dstok.regex.automaton import DFA, NO_TAG, START
+from dstok.regex.compile_budget import spend, stage, within
+from dstok.regex.dfa import determinize
+from dstok.regex.lookaround import OracleAlphabet, Predicate, replace_look_around, surely_tagging
+from dstok.regex.nfa import NFA, build_nfa
+from dstok.unicode.properties import CodePointSet
+
+__all__ = ["MatchTables", "Reading", "make_match_tables", "make_readings", "refused_groups"]
+
+@dataclass(frozen=True)
+class Reading:
+    """A pass over a text, from the left or (`ahead`) from the right. It begins in state `start`.
+
+    uint16 tables of native order, by state and letter: `following` is the next state, `written` the new letter.
+    """
+
+    ahead: bool
+    letters: int
+    start: int
+    following: bytes
+    written: bytes
+
+
+@stage("reading oracle letters")
+def make_readings(letters: OracleAlphabet) -> list[Reading]:
+    """The passes, in order. Raises `UnsupportedError` if one of them has too many states."""
+    return [_reading(predicate, *letters.children(number)) for number, predicate in enumerate(letters.predicates)]
+
+
+def _reading(predicate: Predicate, own: list[int], children: list[list[int]]) -> Reading:
+    following, written = array("H"), array("H")
+    rows = _from_right(predicate, own) if predicate.ahead else _from_left(predicate, own)
+    within("edges", len(rows) * len(own))
+    for row in rows:
+        following.extend(state for state, _ in row)
+        written.extend(children[letter][value] for letter, (_, value) in enumerate(row))
+    return Reading(predicate.ahead, len(own), 0 if predicate.ahead else START, following.tobytes(), written.tobytes())
+
+
+def _from_left(predicate: Predicate, own: list[int]) -> list[list[tuple[int, bool]]]:
+    spend(len(predicate.dfa.edges) * len(own))
+    return [[(row[letter][0], row[letter][1] != NO_TAG) for letter in own] for row in predicate.dfa.edges]
+
+
+def _from_right(predicate: Predicate, own: list[int]) -> list[list[tuple[int, bool]]]:
+    """The rows of the reversed automaton. State 0 stands after the end of the text."""
+    edges, begun = predicate.dfa.edges, predicate.dfa.edges[predicate.origin]
+    sides: list[frozenset[int]] = [frozenset()]
+    numbers, rows = {sides[0]: 0}, []
+    for side in sides:  # grows
+        row = []
+        spend(len(own) * len(edges), len(own))
+        for letter in own:
+            tagging = frozenset(
+                q for q, edge in enumerate(edges) if edge[letter][1] != NO_TAG or edge[letter][0] in side)
+            target, tag = begun[letter]
+            value = tag != NO_TAG and target in side if predicate.later else predicate.origin in tagging
+            if numbers.setdefault(tagging, len(sides)) == len(sides):
+                sides.append(tagging)
+            row.append((numbers[tagging], value))
+        rows.append(row)
+        within("edges", len(rows) * len(own))
+    return rows
+
+
+@dataclass(frozen=True)
+class MatchTables:
+    """The automata of one pattern's matches. They read the oracle letters of `letters`, which `readings` find."""
+
+    letters: OracleAlphabet
+    readings: list[Reading]
+    match: DFA
+    full_match: DFA  # of a match up to the end of the text
+    empty: frozenset[int]  # the oracle letters before which the preferred match is the empty text
+    paths: NFA
+
+
+@stage("compiling matches")
+def make_match_tables(tree: Node) -> MatchTables:
+    """The tables of a pattern, given by `parse_groups`. Raises as `compile_cascade`."""
+    letters = OracleAlphabet(build_alphabet(character_sets(tree)))
+    replaced = replace_look_around(tree, letters)
+    empty = _prefers_empty(replaced, letters) if is_nullable(tree) else frozenset[int]()
+    paths = build_nfa(replaced, letters)
+    full = determinize(build_nfa(Concat((replaced, Look(CodePointSet.empty(), True, 0))), letters))
+    return MatchTables(letters, make_readings(letters), determinize(paths), full, empty, paths)
+
+
+def refused_groups(tree: Node) -> dict[int, str]:
+    """The groups without exact places, by number, each with the construct around it."""
+    return dict(_refused(tree))
+
+
+def _prefers_empty(tree: Node, letters: OracleAlphabet) -> frozenset[int]:
+    """The oracle letters before which `tree` matches the empty text, and no longer text that it would prefer."""
+    dfa, level = determinize(build_nfa(tree, letters)), letters.level
+    tagged = [tag != NO_TAG for _, tag in dfa.edges[START]]
+    predicate = Predicate(dfa, level, ahead=True, later=True, sure=surely_tagging(dfa))
+    longer: list[bool | int] = [predicate.run(letter) for letter in range(letters.count)]
+    if not all(isinstance(value, bool) for value in longer):
+        longer = [*letters.values(letters.add(predicate))]
+    own = letters.projected(level)
+    return frozenset(letter for letter in range(letters.count) if tagged[own[letter]] and not longer[letter])
+
+
+def _refused(node: Node, reason: str = "") -> Iterator[tuple[int, str]]:
+    """The groups inside constructs that keep no places of groups, each with the construct."""
+    if isinstance(node, Group) and reason:
+        yield node.number, reason
+    if isinstance(node, (Atomic, Around)):
+        reason = "an atomic group" if isinstance(node, Atomic) else "a look-around"
+    elif isinstance(node, Repeat) and node.high != 1 and is_nullable(node.item):
+        reason = "a repetition of what can match the empty text"
+    for item in children(node):
+        yield from _refused(item, reason)

@@ -1,0 +1,94 @@
+r"""Marked texts -> the tables that read them from both sides.
+
+In: `Marked`, which takes exactly one marking of each text. Out: `Bimachine`: how states move from the left, how they
+move from the right, and for the two states at a place whether a mark stands there.
+Invariant: a state from the right is a set: the states from which the `Marked` takes the rest of the text without a mark
+before its first character. If it holds the state from the left, no mark stands at the place. Otherwise one does: the
+only mark that leads to a state of the set, since there is one right marking.
+Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
+
+Every `Marked` can be read in this way. Its pieces may depend on the text before them (`\b`, look-behind), and its next
+end may be at more places than regex/marked_language.py keeps. The price: a second pass, and the whole text must be
+there.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from dstok.regex.automaton import DEAD
+from dstok.regex.compile_budget import spend, stage, within
+from dstok.regex.marked_language import FINAL, Marked
+
+__all__ = ["Bimachine", "make_bimachine"]
+
+
+@dataclass(frozen=True)
+class Bimachine:
+    """Little-endian tables.
+
+    uint16: `forward[state * classes + class]` and `backward[side * classes + class]`. uint32:
+    `marks[state * sides + side]`, (tag + 1) << 16 | the state after the mark, 0 for no mark.
+    """
+
+    forward: bytes
+    backward: bytes
+    marks: bytes
+    sides: int
+
+
+@stage("reading texts from both sides")
+def make_bimachine(marked: Marked) -> Bimachine:
+    """The tables. Raises `UnsupportedError` if there are too many states from the right."""
+    rows, end = marked.rows, marked.end
+    sides = _sides(marked)
+    within("cells of a table of marks", len(sides) * len(rows))
+    numbers = {side: number for number, side in enumerate(sides)}
+    step = _Step(marked)
+    backward = array("H", [numbers[step(side, c)] for side in sides for c in range(end)])
+    forward = array("H", [target for row in rows for target in row[:end]])
+    marks = array("I", [_mark(marked, state, side) for state in range(len(rows)) for side in sides])
+    return Bimachine(forward.tobytes(), backward.tobytes(), marks.tobytes(), len(sides))
+
+
+class _Step:
+    """The state from the right before a character, given the one after it."""
+
+    def __init__(self, marked: Marked) -> None:
+        self.into: list[dict[int, list[int]]] = [{} for _ in range(marked.end)]
+        for state, row in enumerate(marked.rows):
+            for symbol in range(marked.end):
+                if row[symbol] != DEAD:
+                    self.into[symbol].setdefault(row[symbol], []).append(state)
+        self.before: dict[int, list[int]] = {}
+        for state in range(len(marked.rows)):
+            for _, after in marked.marks(state):
+                self.before.setdefault(after, []).append(state)
+
+    def __call__(self, side: frozenset[int], symbol: int) -> frozenset[int]:
+        states = self.into[symbol]
+        reached = side.union(*(self.before.get(state, ()) for state in side))
+        return frozenset(state for target in reached for state in states.get(target, ()))
+
+
+def _sides(marked: Marked) -> list[frozenset[int]]:
+    step = _Step(marked)
+    first = frozenset(s for s, row in enumerate(marked.rows) if row[marked.end] == FINAL)
+    sides, seen = [first], {first}
+    for side in sides:  # grows
+        spend(2 * len(side) * marked.end)
+        for symbol in range(marked.end):
+            target = step(side, symbol)
+            if target not in seen:
+                spend(0, len(target))
+                seen.add(target)
+                sides.append(target)
+        within("states from the right", len(sides))
+    return sides
+
+
+def _mark(marked: Marked, state: int, side: frozenset[int]) -> int:
+    if state in side:
+        return 0
+    return next(((tag + 1) << 16 | after for tag, after in marked.marks(state) if after in side), 0)

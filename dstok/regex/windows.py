@@ -1,0 +1,172 @@
+r"""Marked texts -> windows: three characters before a place and two after it, which may decide about it in ASCII text.
+
+In: `Marked`, with mark 0 for a kept piece and 1 for a dropped one, and its alphabet. Out: a group for each byte; a
+number for each history (three groups); a verdict for each history's number and the two groups c, d that follow. The
+verdict: a piece begins at c after a kept piece (`YES`), or after a dropped one (`DROPPED`); none begins (`NO`); or five
+characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": at the place after "the", before " c", the
+verdict is `YES`.
+Invariant: a verdict holds in every text, whatever lies outside the window: every state of the `Marked` before the
+window from which it can go on after it gives this answer. The finder (core/find/_finder.pyx) takes a piece with an
+unknown verdict from the automaton, and then windows with an EDGE at its end.
+Groups: classes of the alphabet share a group if nearly all states treat them alike; there are at most 14 groups. WILD
+stands for every character beyond ASCII, and for any of its bytes. EDGE in a history says that a piece begins after it.
+Excluded groups: in `"[^"]*"|\w+|[^\w"]` each letter may lie inside quotes or outside. With `"` excluded, no verdict at
+or right after `"` is known. So the automaton reads what stands in quotes, and all other verdicts are about states that
+a text without `"` can have. Groups are excluded if that leaves fewer verdicts unknown in `SAMPLE`.
+Source: local languages (a factor of fixed length decides membership). Here trying all states proves a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+from dstok.regex.alphabet import Alphabet
+from dstok.regex.automaton import DEAD, START
+from dstok.regex.compile_budget import spend, stage
+from dstok.regex.marked_language import Marked
+
+__all__ = ["DROPPED", "EDGE", "NO", "UNKNOWN", "WILD", "YES", "window_tables"]
+
+NO, UNKNOWN, YES, DROPPED = 0, 0x40, 0x80, 0xA0
+EDGE, WILD = 14, 15
+MAX_GROUPS = 14
+NOTHING = -1  # in place of states: the verdict is unknown
+MAX_HISTORIES = 256  # the histories beyond share the number of "nothing is known"
+ALIKE = 6  # classes share a group if at most one state in six tells them apart
+ASCII = 128
+FEW = 4  # there are no windows if more than one verdict in four is unknown in SAMPLE
+SAMPLE = """It's a text, as such: with 12 or 345 numbers (and brackets), "quotes" and an e-mail to me@example.com.
+2026-11-28 19:00:01.125 INFO 10.0.7.1 "GET /item/79?q=a,b HTTP/1.1" 200 930
+    def find(self, key, Other=1.5):  # no_name
+        return [len(x) for x in self.items if x["key"] != key + f'{Other}']
+"""
+
+
+@stage("making windows", own=True)
+def window_tables(marked: Marked, alphabet: Alphabet) -> bytes:
+    """The group of each byte, the number of the history at `z << 8 | a << 4 | b`, the verdicts; empty if few are known.
+
+    The verdict is at `number << 8 | c << 4 | d`.
+    """
+    classes = [alphabet.class_of(chr(c)) for c in range(ASCII)]
+    groups = _groups(marked, sorted(set(classes)))
+    number = {c: i for i, group in enumerate(groups) for c in group}
+    wild = [i for i, members in enumerate(alphabet.classes) if members.ranges[-1][1] >= ASCII]
+    slots: dict[int, list[int]] = dict(enumerate(groups)) | {WILD: wild}
+    places = bytes([number[c] for c in classes] + [WILD] * ASCII)
+    verdicts = _least_unknown(marked, slots, [EDGE, *(places[c] for c in SAMPLE.encode())])
+    return b"".join((places, *verdicts.tables())) if verdicts else b""
+
+
+def _least_unknown(marked: Marked, slots: dict[int, list[int]], sample: list[int]) -> _Verdicts | None:
+    """Verdicts with the excluded groups that leave the fewest unknown; None if they are too many."""
+    best = _Verdicts(marked, slots, frozenset())
+    unknown = best.unknown(sample)
+    while unknown * FEW > len(sample):
+        others = [_Verdicts(marked, slots, best.excluded | {slot}) for slot in slots.keys() - best.excluded - {WILD}]
+        counts = [other.unknown(sample) for other in others]
+        if not counts or min(counts) >= unknown:
+            return None
+        unknown = min(counts)
+        best = others[counts.index(unknown)]
+    return best
+
+
+def _groups(marked: Marked, classes: Iterable[int]) -> list[list[int]]:
+    """The classes of ASCII in groups: the classes that the fewest states tell apart are joined first."""
+    columns = {c: [row[c] for row in marked.rows] for c in classes}
+    groups = [[c] for c in columns]
+
+    def apart(one: list[int], other: list[int]) -> int:
+        spend(len(marked.rows) * len(one) * len(other))
+        return max(sum(a != b for a, b in zip(columns[c], columns[d])) for c in one for d in other)
+
+    while len(groups) > 1:
+        distance, i, j = min((apart(g, h), i, j) for j, h in enumerate(groups) for i, g in enumerate(groups[:j]))
+        if distance * ALIKE > len(marked.rows) and len(groups) <= MAX_GROUPS:
+            break
+        groups[i] += groups.pop(j)
+    return groups
+
+
+class _Verdicts:
+    """The verdicts. A set of states is an int, with a bit for each state."""
+
+    def __init__(self, marked: Marked, slots: dict[int, list[int]], excluded: frozenset[int]) -> None:
+        self.marked, self.slots, self.excluded = marked, slots, excluded
+        self.read_memo: dict[tuple[int, int], int] = {}
+        self.mark_memo: dict[tuple[int, int | None], int] = {}
+        self.live = sum(1 << s for s in range(len(marked.rows)) if s != DEAD and any(marked.rows[s][: marked.end]))
+        self.all = self.reached() if excluded else self.live
+
+    def reached(self) -> int:
+        """The states that a text without excluded characters reaches from the start of a piece."""
+        states, grown = 0, 1 << START
+        while grown != states:
+            states = grown
+            grown |= self.mark(states)
+            for slot in self.slots.keys() - self.excluded:
+                grown |= self.read(states, slot)
+        return states & self.live
+
+    def unknown(self, sample: list[int]) -> int:
+        """The number of unknown verdicts in a text, given by its groups."""
+        return sum(self.verdict(self.before(*sample[i : i + 3]), *sample[i + 3 : i + 5]) == UNKNOWN
+                   for i in range(len(sample) - 4))
+
+    def tables(self) -> tuple[bytes, bytes]:
+        numbers: dict[int, int] = {self.live: 0, NOTHING: 1}
+        histories = bytearray(0x1000)
+        for z, a, b in product((*self.slots, EDGE), (*self.slots, EDGE), self.slots):
+            number = numbers.setdefault(self.before(z, a, b), len(numbers))
+            histories[z << 8 | a << 4 | b] = number if number < MAX_HISTORIES else 0
+        verdicts = bytearray([UNKNOWN]) * (min(len(numbers), MAX_HISTORIES) << 8)
+        for before, number in list(numbers.items())[:MAX_HISTORIES]:
+            for c, d in product(self.slots, self.slots):
+                verdicts[number << 8 | c << 4 | d] = self.verdict(before, c, d)
+        return bytes(histories), bytes(verdicts)
+
+    def before(self, *history: int) -> int:
+        """The states after a history, before a mark; `NOTHING` right after an excluded character."""
+        if history[-1] in self.excluded:
+            return NOTHING
+        states = self.all
+        for slot in history:
+            if slot == EDGE:
+                states = 1 << START
+            elif slot in self.excluded:
+                states = self.read(self.live, slot)
+            elif slot == WILD:
+                states = self.read(self.all, WILD)  # the byte before may belong to the same character
+            else:
+                states = self.read(states | self.mark(states) if states != 1 << START else states, slot)
+        return states
+
+    def verdict(self, before: int, c: int, d: int) -> int:
+        if before == NOTHING or c == WILD or c in self.excluded:  # WILD: perhaps inside a character
+            return UNKNOWN
+        ways = {NO: before, YES: self.mark(before, 0), DROPPED: self.mark(before, 1)}
+        inside = {verdict: self.read(states, c) for verdict, states in ways.items()}
+        possible = [verdict for verdict, states in inside.items() if self.read(states | self.mark(states), d)]
+        return possible[0] if len(possible) == 1 else UNKNOWN
+
+    def read(self, states: int, slot: int) -> int:
+        """The states after one character of the slot."""
+        key = states, slot
+        if key not in self.read_memo:
+            spend(len(self.marked.rows) * (1 + len(self.slots[slot])), len(self.marked.rows) // 800 + 2)
+            rows = [row for s, row in enumerate(self.marked.rows) if states >> s & 1]
+            targets = {row[c] for row in rows for c in self.slots[slot]} - {DEAD}
+            self.read_memo[key] = sum(1 << s for s in targets)
+        return self.read_memo[key]
+
+    def mark(self, states: int, own: int | None = None) -> int:
+        """The states after a mark, of number `own` or any."""
+        key = states, own
+        if key not in self.mark_memo:
+            spend(len(self.marked.rows), len(self.marked.rows) // 800 + 2)
+            marks = {n for s in range(len(self.marked.rows)) if states >> s & 1 for mark, n in self.marked.marks(s)
+                     if own in (None, mark)}
+            self.mark_memo[key] = sum(1 << s for s in marks)
+        return self.mark_memo[key]

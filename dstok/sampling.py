@@ -1,0 +1,187 @@
+"""Ids that encoding their own text gives: canonical ids.
+
+In: ids, for example those that a model sampled. Out: whether they are canonical, the place from which on they are not,
+the canonical ids of their text.
+Invariant: ids are canonical if and only if `encode(decode(ids)) == ids`. Example: "Hello" is one token, so the ids of
+"He" and "llo" have its text, but are not canonical. Ids whose bytes are not UTF-8 are not canonical: no text has them.
+
+Token healing: the end of a prompt that the next token may still belong to, and the tokens that continue it.
+
+In: a text; the bytes of its open end. Out: its settled ids and those bytes; a mask of tokens over the vocabulary.
+Invariant: every text that begins with the prompt has ids that begin with the settled ones. Example: after "http:" a
+model rarely samples "//", because it learned "://" as one token. Healing removes the id of ":" from the prompt. Then
+the model may sample any token that begins with ":".
+Bitmasks have the layout of xgrammar and llguidance: int32; the bit `id % 32` of word `id // 32` is set if the token is
+allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from dstok._util.arguments import (
+    Errors,
+    Special,
+    Text,
+    checked_text,
+    common_start,
+    id_list,
+    replaces_faults,
+    utf8,
+    whole_number,
+)
+from dstok.methods.batch import encode_batch_arrays
+from dstok.methods.decoding import decode, decode_batch, decode_bytes
+from dstok.methods.incremental import text_in_parts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.protocols import Parts
+
+__all__ = ["canonical", "continuations", "first_noncanonical", "first_noncanonical_batch", "is_canonical", "unsettled"]
+
+def canonical(self: Parts, ids: Iterable[int], *, special: Special = "all", errors: Errors = "strict") -> list[int]:
+    """The ids that encoding the text of `ids` gives. Keywords as `encode`.
+
+    Raises `DecodeError` if the bytes of `ids` are not UTF-8; with errors="replace" U+FFFD stands for these bytes, as in
+    `decode`. Raises `UnknownIdError`, `SpecialTokenError`, and `ArgumentError`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> he, llo = tok.token_to_id("He"), tok.token_to_id("llo")
+    >>> tok.canonical([he, llo])
+    [19923]
+    """
+    return self.encode(decode(self, ids, errors=errors), special=special)
+
+
+def is_canonical(self: Parts, ids: Iterable[int], *, special: Special = "all") -> bool:
+    """Whether encoding the text of `ids` gives `ids` again. Keywords and errors as `first_noncanonical`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.is_canonical(tok.encode("Hello world")), tok.is_canonical([tok.token_to_id("He"), tok.token_to_id("llo")])
+    (True, False)
+    """
+    return first_noncanonical(self, ids, special=special) is None
+
+
+def first_noncanonical(self: Parts, ids: Iterable[int], *, special: Special = "all") -> int | None:
+    """The index of the first id that encoding the text of `ids` does not give at its place; None: `ids` are canonical.
+
+    `special` as in `encode`: with "none", the id of an added token is not canonical. It takes the time of decoding and
+    encoding. Raises `UnknownIdError`, `SpecialTokenError`, and `ArgumentError`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.first_noncanonical([*tok.encode("Yes. "), tok.token_to_id("He"), tok.token_to_id("llo")])
+    2
+    """
+    given = id_list(ids)
+    expected = self.encode(decode(self, given), special=special)
+    return None if given == expected else common_start(given, expected)
+
+
+def first_noncanonical_batch(
+    self: Parts, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | None = None, threads: int = 1,
+    special: Special = "all",
+) -> npt.NDArray[np.int64]:
+    """`first_noncanonical` of each list of `batch`, as int64[n]; -1 where a list is canonical.
+
+    `batch` and `offsets` as in `decode_batch`, `threads` as in `encode_batch`. An error names the list.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.first_noncanonical_batch([tok.encode("Hello"), [tok.token_to_id("He"), tok.token_to_id("llo")]])
+    array([-1,  0])
+    """
+    import numpy as np
+
+    lists: Any = list(batch) if isinstance(batch, Iterable) and not hasattr(batch, "__getitem__") else batch
+    if isinstance(lists, list):
+        lists = [list(row) if isinstance(row, Iterator) else row for row in lists]  # they are read twice
+    texts = decode_batch(self, lists, offsets=offsets)
+    expected, bounds = encode_batch_arrays(self, texts, threads=threads, special=special)
+    given = lists if offsets is None else [lists[start:end] for start, end in pairwise(np.asarray(offsets).tolist())]
+    rows = (row if isinstance(row, np.ndarray) else id_list(row) for row in given)
+    found = [_first_difference(np.asarray(row, np.int64), expected[start:end])
+             for row, (start, end) in zip(rows, pairwise(bounds.tolist()))]
+    return np.array(found, np.int64)
+
+
+def _first_difference(one: npt.NDArray[np.int64], other: npt.NDArray[np.uint32]) -> int:
+    """The first index at which two arrays differ; -1: they are equal."""
+    import numpy as np
+
+    both = min(len(one), len(other))
+    differs = np.flatnonzero(one[:both] != other[:both])
+    return int(differs[0]) if len(differs) else -1 if len(one) == len(other) else both
+
+
+MOST = 1 << 26  # logits
+
+
+def unsettled(
+    self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict",
+) -> tuple[list[int], bytes]:
+    """(ids, tail): the ids of `text` that no text after it can change, and the bytes of the other ids.
+
+    The bytes are those that decoding gives, so they are normalized. Keywords as `encode`. Raises `UnsupportedError` as
+    `encode_stream`, `TextError`, `SpecialTokenError`, and `ArgumentError`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.unsettled("See http:")
+    ([10478, 7283], b':')
+    """
+    data, begin = utf8(text, replaces_faults(errors)), self._ends.before(add_bos)
+    ids, sure = text_in_parts(self, self._added.policy(special)).grow(data)
+    return [*begin, *ids[:sure]], decode_bytes(self, ids)[len(decode_bytes(self, ids[:sure])) :]
+
+
+def continuations(
+    self: Parts, tail: Text, *, special: Special = "all", vocab_size: int | None = None,
+) -> npt.NDArray[np.int32]:
+    """The tokens whose bytes begin with `tail`, and those that `tail` begins with, as a bitmask, int32[n].
+
+    `special` says which added tokens may be set, as in `encode`; "raise" allows none. `vocab_size` is the number of
+    logits, if it differs from the tokenizer's; n is a 32nd of it, rounded up. After a token that `tail` begins with,
+    call it again with the rest of `tail`. Raises `UnknownTokenError` and `ArgumentError`.
+
+    >>> import dstok
+    >>> import numpy as np
+    >>> tok = dstok.load("deepseek-v3")
+    >>> mask = tok.continuations(b"://")
+    >>> allowed = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+    >>> [tok.decode([id]) for id in allowed]
+    [':', '://', ':/']
+    """
+    import numpy as np
+
+    size = self._decoder.size if vocab_size is None else whole_number("vocab_size", vocab_size, most=MOST)
+    allowed = np.zeros(-(-max(size, self._decoder.size) // 32) * 32, np.bool_)
+    allowed[self._sorted_tokens.around(_bytes(tail))] = True
+    if special != "all":
+        allowed[_forbidden(self, special)] = False
+    allowed[size:] = False
+    return np.packbits(allowed[: -(-size // 32) * 32], bitorder="little").view(np.int32)
+
+
+def _bytes(tail: Text) -> bytes:
+    tail = checked_text(tail, "tail")
+    return tail if isinstance(tail, bytes) else utf8(tail, replace=False)
+
+
+def _forbidden(self: Parts, special: Special) -> list[int]:
+    """The ids of the added tokens that a text may not have, unless merging gives them, too."""
+    policy = self._added.policy(special)
+    matched = () if policy.refuses else {content for group in policy.contents for content in group}
+    return [token.id for token in self._added.tokens if token.content not in matched and not _merged(self, token.id)]
+
+
+def _merged(self: Parts, id: int) -> bool:
+    return id < self._bpe.size and bool(self._bpe.token(id))

@@ -1,0 +1,399 @@
+"""Tables of texts -> texts one by one: Arrow's, and the data sets of `datasets`.
+
+In: anything that a training takes as its texts. Out: `str` and bytes, or lists of them; of a table, the UTF-8 of a
+column. Invariant: the texts come in their order, about a thousand rows at a time, and a row without text is an error.
+Neither pyarrow nor `datasets` is imported for other texts.
+
+Texts -> a trained tokenizer.
+
+In: texts, the settings of a trainer, the model that the training follows. Out: a `Tokenizer`.
+Invariant: upstream's vocabulary and merges, in `Tokenizer.train_from_iterator` of a tokenizer without added tokens that
+normalizes and cuts as `like` does.
+
+Counted pieces -> a trained tokenizer, with a manifest of all that decided it.
+
+In: a counts file, a trainer, the base of a model. Out: a `Tokenizer`; the manifest.
+Invariant: the manifest has all settings, the SHA-256 of the counts and of the tokenizer.json: who repeats the training
+with another version can compare.
+
+Text files -> a trained tokenizer, as upstream's `Tokenizer.train` reads them.
+
+In: paths. Out: a `Tokenizer`, and with `folder` its files. Invariant: each line, with its ending, is a text. So two
+line feeds never become one token. A training in a folder that was killed goes on when it is called again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from hashlib import sha256
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dstok
+from dstok._util.arguments import explained, thread_count, whole_number
+from dstok._util.files import StrPath, file_faults
+from dstok._util.imports import of_extra
+from dstok.compiled.build import build_tables
+from dstok.compiled.tables import make_bpe
+from dstok.core.find._finder import Finder
+from dstok.core.merge._bpe import BPE
+from dstok.core.text._normalize import Normalizer
+from dstok.counts import CountsFile
+from dstok.errors import ArgumentError, FileError, TextError
+from dstok.formats.description import ENDS
+from dstok.formats.tokenizer_config import write_tokenizer_config
+from dstok.formats.tokenizer_json import write_tokenizer_json
+from dstok.io.text_files import checked_change
+from dstok.normalizers import make_normalizer
+from dstok.pretokenizer.finders import make_finder
+from dstok.regex.cascade import compile_splits
+from dstok.tokenizer import Tokenizer, tokenizer_of_description
+from dstok.training.folder import TOKENIZER, TrainingFolder, file_hash
+from dstok.training.learn import OVERFLOW, Forecast, Learned, Progress, learn
+from dstok.training.piece_counts import Texts, counted, counted_file
+from dstok.training.template import Base, Like, Normalizing, find_base
+from dstok.training.trainer import BpeTrainer
+
+__all__ = [
+    "check", "check_made_by", "checked_trainer", "count_from_iterator", "plan_of", "readers_of", "texts_of", "train",
+    "train_from_counts", "train_from_iterator", "trained_in",
+]
+
+ROWS = 1000  # of a column that become objects of Python at a time
+
+
+def texts_of(source: Any, field: str) -> Texts:
+    """The texts of a source. field: the column of a table.
+
+    Raises `ArgumentError` for a table without this column, or with anything but texts in it. Reading raises
+    `TextError` for a row without text, and for a broken array.
+
+    >>> import pyarrow as pa
+    >>> list(texts_of(pa.table({"id": [1, 2], "text": ["a", "b"]}), "text"))
+    [b'a', b'b']
+    """
+    if isinstance(source, Mapping):
+        raise ArgumentError(f"expected texts, found a {type(source).__name__} with {', '.join(map(str, source))}: name "
+                            "one of these", "texts")
+    if _is_dataset(source):
+        return _column_texts(_of_tables(source.with_format("arrow").iter(ROWS), field))
+    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
+        with of_extra("arrow", "training from Arrow"):
+            return _column_texts(_of_arrow(source, field))
+    return source  # type: ignore[no-any-return]
+
+
+def _is_dataset(source: Any) -> bool:
+    """Whether it is a `Dataset` or an `IterableDataset`, whose iteration gives rows."""
+    library = sys.modules.get("datasets")
+    return library is not None and isinstance(source, library.Dataset | library.IterableDataset)
+
+
+def _of_arrow(source: Any, field: str) -> Iterable[Any]:
+    """The arrays of a column: an array, a chunked one, or that of a table."""
+    import pyarrow as pa
+
+    from dstok.arrow.columns import pieces_of
+
+    if hasattr(source, "__arrow_c_stream__"):
+        try:
+            return _of_tables(pa.RecordBatchReader.from_stream(source), field)
+        except pa.ArrowInvalid:  # a stream of arrays, not of batches
+            pass
+    arrays, kind, _ = pieces_of(source)
+    return _of_tables(map(pa.RecordBatch.from_struct_array, arrays), field) if pa.types.is_struct(kind) else arrays
+
+
+def _of_tables(tables: Iterable[Any], field: str) -> Iterator[Any]:
+    """The arrays of a column of tables or record batches. Of a data set the columns are known when it is read."""
+    for table in tables:
+        names = table.schema.names
+        if names.count(field) != 1:
+            found = ", ".join(map(repr, names)) or "none"
+            raise ArgumentError(f"expected one column {field!r}, found {found}", "field")
+        column = table.column(field)
+        yield from getattr(column, "chunks", [column])
+
+
+def _column_texts(arrays: Iterable[Any]) -> Iterator[bytes]:
+    from dstok.arrow.columns import as_binary
+
+    row = 0
+    for array in arrays:
+        for start in range(0, len(array), ROWS):
+            for text in as_binary(array.slice(start, ROWS)).to_pylist():
+                if text is None:
+                    raise TextError("expected text, found null", 0, row)
+                yield text
+                row += 1
+
+
+@explained
+def train_from_iterator(
+    texts: Texts | Any, trainer: BpeTrainer | None = None, *, like: Like,
+    normalizer: Normalizing = None, threads: int = 1, memory: int = 1 << 30, field: str = "text",
+) -> Tokenizer:
+    """A tokenizer with a new vocabulary, as upstream's `Tokenizer.train_from_iterator` learns it from the same texts.
+
+    texts: `str` or UTF-8 bytes, or lists of them; a generator serves. Each is normalized and cut by itself. Also a
+        table: an Arrow array, record batch, table or reader, those of pandas and Polars, a `Dataset` or
+        `IterableDataset` of `datasets`. Each row is a text then.
+    field: the column of a table.
+    trainer: the settings; None: the defaults.
+    like: the model to follow in normalizing and cutting: its name or path; a tokenizer.json as a path, text or dict,
+        whose vocabulary may be empty; a `Tokenizer`; a `Splitter`, then with a `normalizer` such as "NFC", or as a
+        tokenizer.json has it. Its vocabulary and added tokens are not used.
+    threads: how many share the work. memory: in bytes, for the distinct pieces; more of them go to temporary files;
+        then for the merges.
+
+    Raises `UnsupportedError` for a training that cannot be exact; `TextError` with the number of the text;
+    `ArgumentError`, also for a `vocab_size` that special tokens and bytes exceed, and for too little memory for the
+    merges; what reading `like` raises.
+
+    >>> import dstok
+    >>> trainer = dstok.BpeTrainer(vocab_size=260, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
+    >>> tok = dstok.train_from_iterator(["low lower lowest", "low low"], trainer, like="gpt-2")
+    >>> [tok.id_to_token(i) for i in tok.encode("lower low")]
+    ['low', 'e', 'r', 'Ġlow']
+    """
+    settings = checked_trainer(trainer)
+    base = find_base(like, normalizer)
+    check(base, settings)
+    with counted(*readers_of(base), texts_of(texts, field), threads, memory) as rows:
+        return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, threads=threads)))
+
+
+@explained
+def count_from_iterator(
+    texts: Texts | Any, out: StrPath, *, like: Like, normalizer: Normalizing = None, threads: int = 1,
+    memory: int = 1 << 30, field: str = "text",
+) -> CountsFile:
+    """Counts the pieces of texts into the counts file `out`, for `train_from_counts` at many settings.
+
+    The arguments and errors are those of `dstok.train_from_iterator`; `dstok.training.count` counts files.
+
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     count_from_iterator(["low low", "lower"], os.path.join(place, "a.counts"), like="gpt-2").totals
+    Totals(distinct=3, length=12, occurrences=3, longest=5)
+    """
+    base = find_base(like, normalizer)
+    with TemporaryDirectory(prefix="dstok-") as spills:
+        return counted_file(*readers_of(base), texts_of(texts, field), threads, memory, spills, base.made_by(), out)
+
+
+def checked_trainer(trainer: Any) -> BpeTrainer:
+    """The trainer, or one with the defaults for None. Raises `ArgumentError`, also for upstream's."""
+    if trainer is None:
+        return BpeTrainer()
+    if not isinstance(trainer, BpeTrainer):
+        raise ArgumentError(f"expected a dstok.BpeTrainer, found {type(trainer).__module__}.{type(trainer).__name__}",
+                            "trainer")
+    return trainer
+
+
+def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
+    """The finder of pieces, and the normalizer."""
+    model = base.model
+    finder = make_finder(compile_splits(model.splits, model.unicode_version))
+    return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
+
+
+def check(base: Base, trainer: BpeTrainer) -> None:
+    """Refuses, before any text is read, a model that no vocabulary makes a `Tokenizer`: tries it without merges."""
+    base.check(trainer)
+    bytes_alone = replace(trainer, limit_alphabet=None, initial_alphabet=tuple(trainer.byte_alphabet()))
+    tokenizer_of_description(base.trained(learn(lambda: (), bytes_alone, strict=False)))
+
+
+@explained
+def train_from_counts(
+    counts: StrPath | CountsFile, trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
+    threads: int = 1, memory: int = 1 << 30, progress: Progress | None = None,
+) -> Tokenizer:
+    """A tokenizer with a new vocabulary, learned from a counts file (`dstok train count`).
+
+    trainer, like, normalizer, threads, memory: as of `dstok.train_from_iterator`. progress: called now and then with
+        the number of tokens, and with `vocab_size`.
+
+    Raises `FileError` for a broken file, or counts of pieces that `like` cuts otherwise; else as
+    `dstok.train_from_iterator`.
+    """
+    settings, base = checked_trainer(trainer), find_base(like, normalizer)
+    check(base, settings)
+    file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
+    check_made_by(file, base)
+    return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress,
+                                                       memory=whole_number("memory", memory),
+                                                       threads=thread_count(threads))))
+
+
+def check_made_by(file: CountsFile, base: Base) -> None:
+    """Refuses counts of other pieces."""
+    if file.made_by and file.made_by != base.made_by():
+        raise FileError(f"{file.path}: expected counts of the pieces that `like` cuts, found those of other steps "
+                        f"({file.made_by[:16]}, not {base.made_by()[:16]})")
+
+
+def plan_of(base: Base, trainer: BpeTrainer, inputs: Any) -> dict[str, Any]:
+    """All that decides a training, as JSON."""
+    model = base.model
+    steps = [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert} for split in model.splits]
+    settings = {name: value for name, value in asdict(trainer).items() if name != "show_progress"}
+    specials = [token._asdict() for token in trainer.special_tokens]
+    named = {token.content for token in trainer.special_tokens}
+    ends = {name: text for name, text in base.ends.items() if text in named}
+    return {"dstok": dstok.__version__, "unicode_version": model.unicode_version, "splits": steps,
+            "normalizer": [step.stored() for step in model.normalizer],
+            "trainer": {**settings, "special_tokens": [{**token, "id": None} for token in specials]},
+            **({"ends": ends} if ends else {}), "inputs": inputs}
+
+
+def trained_in(
+    folder: TrainingFolder, base: Base, trainer: BpeTrainer, plan: dict[str, Any], counts: CountsFile,
+    progress: Progress | None, found: dict[str, Any], threads: int, memory: int,
+    announce: Callable[[Forecast], None] | None = None,
+) -> Tokenizer:
+    """The tokenizer of `counts`, which are in `folder`; writes it there. `found`: more for the manifest.
+
+    memory, announce: as of `learn`.
+    """
+    hashed = file_hash(counts.path)
+    journal = folder.journal(plan, hashed)
+    try:
+        learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=_encoder(base),
+                        memory=memory, announce=announce, threads=threads)
+    finally:
+        journal.close()
+    model = base.trained(learned)
+    text = write_tokenizer_json(model).encode()
+    ends = write_tokenizer_config(model.config, {token.id: token.content for token in model.added_tokens})
+    config = ends.encode() if any(getattr(model.config, name) is not None for name in ENDS) else b""
+    counted = {"sha256": hashed, **counts.totals._asdict()}
+    folder.finish(text, config, {**plan, **found, "counts": counted, **_outcome(learned),
+                                 "lost_bytes": [*model.lost_bytes()], "tokenizer_sha256": sha256(text).hexdigest()})
+    return tokenizer_of_description(model)
+
+
+def _outcome(learned: Learned) -> dict[str, Any]:
+    """Of the merges. upstream_overflows: whether a pair is more frequent than upstream's counts of 32 bits can say."""
+    return {"vocab_size": len(learned.tokens), "merges": len(learned.counts), "highest_count": learned.highest,
+            "last_count": learned.counts[-1] if learned.counts else None,
+            "upstream_overflows": learned.highest >= OVERFLOW, "dropped": _dropped(learned)}
+
+
+def _dropped(learned: Learned) -> dict[str, Any] | None:
+    """The pieces that `drop_below` left out, and their share of all: of pieces, of their occurrences, of the bytes."""
+    found = learned.survey
+    if not found.drop_below:
+        return None
+    parts = {"pieces": (found.dropped_pieces, found.pieces), "bytes": (found.dropped_length, found.length),
+             "occurrences": (found.dropped_occurrences, found.occurrences)}
+    return {name: {"dropped": part, "share": round(part / whole, 6) if whole else 0.0}
+            for name, (part, whole) in parts.items()}
+
+
+def _encoder(base: Base) -> Callable[[Learned], BPE]:
+    """The merging of words, which leave out bytes without a token, whatever stands for these in a text."""
+    return lambda learned: make_bpe(build_tables(replace(base.trained(learned), unknown=None)))
+
+
+_LIST = 1 << 16  # bytes of the lines that are read at once
+
+
+@explained
+def train(
+    files: Sequence[StrPath], trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
+    threads: int = 1, memory: int = 1 << 30, folder: StrPath | None = None, progress: Progress | None = None,
+) -> Tokenizer:
+    r"""A tokenizer with a new vocabulary, as upstream's `Tokenizer.train` learns it from the same files.
+
+    files: paths of UTF-8 text. Each line, with its ending, is a text: normalized and cut by itself.
+    folder: where the tokenizer.json, the manifest train.json and, until all is done, the work are written. If the
+        call is killed, the same call goes on from there. None: nothing is kept.
+    progress: called now and then with the number of tokens, and with `vocab_size`. Other arguments as of
+        `dstok.train_from_iterator`.
+
+    Raises `FileError`, also for text that is not UTF-8, for a folder with another training, and for files that have
+    changed since the training began; else as `dstok.train_from_iterator`.
+
+    >>> import dstok, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     path = os.path.join(place, "a.txt")
+    ...     with open(path, "w") as file:
+    ...         _ = file.write("low lower\nlowest low\n")
+    ...     trainer = dstok.BpeTrainer(vocab_size=258, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
+    ...     tok = dstok.train([path], trainer, like="gpt-2", folder=os.path.join(place, "tok"))
+    ...     sorted(os.listdir(os.path.join(place, "tok"))), tok.vocabulary()[256:]
+    (['tokenizer.json', 'train.json'], [b'lo', b'low'])
+    """
+    if isinstance(files, str | bytes | os.PathLike):
+        raise ArgumentError("expected a list of paths, found one path", "files")
+    settings, base = checked_trainer(trainer), find_base(like, normalizer)
+    check(base, settings)
+    paths = [os.fspath(path) for path in files]
+    if folder is not None:
+        return _trained(TrainingFolder(folder), _Lines(paths), base, settings, threads, memory, progress)
+    lines = _Lines(paths)
+    with lines.named_in_errors(), counted(*readers_of(base), lines, threads, memory) as rows:
+        learned = learn(rows, settings, progress=progress, memory=memory, threads=threads)
+        return tokenizer_of_description(base.trained(learned))
+
+
+def _trained(
+    folder: TrainingFolder, lines: _Lines, base: Base, trainer: BpeTrainer, threads: int, memory: int,
+    progress: Progress | None,
+) -> Tokenizer:
+    plan = plan_of(base, trainer, [{"file": path, "size": status.st_size} for path, status in lines.files])
+    if folder.finished(plan):
+        return Tokenizer.from_json(os.path.join(folder.out, TOKENIZER))
+    with folder.entered(plan, [status.st_mtime_ns for _, status in lines.files]):
+        counts = folder.counts() or _count(folder, lines, base, threads, memory)
+        return trained_in(folder, base, trainer, plan, counts, progress, {}, threads, memory)
+
+
+def _count(folder: TrainingFolder, lines: _Lines, base: Base, threads: int, memory: int) -> CountsFile:
+    spills = os.path.join(folder.work, "spills")
+    shutil.rmtree(spills, ignore_errors=True)  # of a call that was killed
+    with lines.named_in_errors():
+        return counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(), folder.counts_path)
+
+
+class _Lines:
+    """The lines of files, with their endings, in lists. path, line, number: of the first line of the last list.
+
+    `line` counts from 1 in each file, `number` from 0 in all of them. A file that is changed is a `FileError`.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.path, self.line, self.number = "", 0, 0
+        self.files = list[tuple[str, os.stat_result]]()
+        for path in paths:
+            with file_faults(path):
+                self.files.append((path, os.stat(path)))
+
+    @contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Raises `FileError` for a line that is not UTF-8."""
+        try:
+            yield
+        except TextError as error:
+            line = self.line + (error.batch_index or 0) - self.number
+            raise FileError(f"{self.path}: line {line}: {error.message}") from None
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        size = 0
+        for path, status in self.files:
+            self.path, self.line, self.number, size = path, 1, self.number + size, 0
+            with file_faults(path), open(os.fspath(path), "rb", buffering=1 << 20) as file:
+                while lines := file.readlines(_LIST):
+                    self.line, self.number, size = self.line + size, self.number + size, len(lines)
+                    yield lines
+            if stat.S_ISREG(status.st_mode):
+                checked_change(path, status.st_size, status.st_mtime_ns)

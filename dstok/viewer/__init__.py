@@ -1,0 +1,35 @@
+"""A text's tokens, shown in a browser, a notebook or a terminal. Docs: docs/view.md.
+
+    reading     a text as one tokenizer reads it: tokens with their places and pieces, counts
+    alignment   two readings of one text, aligned by byte
+    sheet       one reading, or two side by side, in sections that a page asks for as its reader scrolls
+    pages       self-contained pages; their base, shared with other pages of dstok
+    notebook    the result of `Tokenizer.view`
+    server      the view on this machine's own address
+    terminal    tokens in colour and borders
+
+>>> import dstok
+>>> from dstok.viewer import read
+>>> reading = read(dstok.load("deepseek-v3"), "Hello world")
+>>> reading.counts()["tokens"]
+2
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dstok._util.imports import late_names
+
+if TYPE_CHECKING:
+    from dstok.viewer.notebook import TokenView
+    from dstok.viewer.reading import Reading, read, read_conversation
+    from dstok.viewer.sheet import Sheet
+
+__all__ = ["Reading", "Sheet", "TokenView", "read", "read_conversation"]
+
+_READING = ("Reading", "read", "read_conversation")
+
+__getattr__, __dir__ = late_names(globals(), {  # `Tokenizer.view` belongs to every tokenizer and needs none before
+    "Sheet": "dstok.viewer.sheet", "TokenView": "dstok.viewer.notebook", **dict.fromkeys(_READING, "dstok.viewer.reading"),
+})

@@ -1,0 +1,344 @@
+"""Signs for characters that cannot be seen, on pages and in a terminal; the whole characters in a token's bytes.
+
+In: a character, or the bytes of a token. Out: a sign, such as "↵" for a line feed; the bytes, split into text and rest.
+Invariant: `SIGNS` is the one table of signs: a page's style and its scripts get theirs from it (`STYLE`,
+`pages.view_body`). A character that cannot be seen and is not in the table stands as its number, such as U+202E.
+
+Tokens -> HTML.
+
+In: a reading, a range of its tokens. Out: a list, `<ol>`, with an item a token. The items are as short as possible, as
+a long text has many.
+Invariant: the text is shown and cannot act. Markup is escaped; controls, and characters that change the direction of
+writing, stand as their numbers; blanks, tabs and line feeds are marked. A character that several tokens share stands
+once, in a box with its tokens.
+
+Classes of tokens: `c` continues the piece of the token before, `a` is an added token, `d` is missing in the other
+reading, `w` has more than `MOST_WHOLE` characters or twice as many columns, so that a line may end inside it, `v` has
+more than `MOST_WHOLE` columns, `m` is a box of several tokens, `g` is text that no token holds and a model drops, `r`
+begins in a line that runs from right to left. Tokens follow one another in their line's direction, whatever the
+direction of their letters: the style isolates each. In a line of class `r`, `<bdi>` isolates those with letters or
+digits that run from left to right; all others stay joined, as Arabic letters are.
+Classes of parts of a token: `n` line feed, `t` tab, `u` a character written as its number, or ∅ for no text; a blank
+has no class.
+
+Self-contained pages: their base, and the page of a sheet.
+
+In: a body, style and script; a `Sheet`. Out: HTML. Invariant: a page fetches nothing and runs only its own scripts: its
+policy (Content-Security-Policy) allows only its own style and scripts, by their hashes. The text is shown and cannot
+act.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from html import escape
+from importlib.resources import files
+from itertools import groupby
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from dstok._util.columns import width
+from dstok.viewer.reading import MAX_MERGED, Reading
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dstok.viewer.sheet import Sheet
+
+__all__ = [
+    "BLANKS", "MOST_INLINE", "SCRIPTS", "SIGNS", "STYLE", "STYLES", "asset", "byte_parts", "circle_before", "page",
+    "page_of", "shown", "sign_of", "split_bytes", "tokens_html", "view_body",
+]
+
+BLANKS = {" ": "·", "\n": "↵", "\t": "⇥"}
+# Unicode has a picture of each control character of ASCII, from U+2400 on; the picture of U+007F comes after them.
+SIGNS = {chr(code): chr(0x2400 + code) for code in range(32)} | {"\x7f": "\u2421"} | BLANKS
+DOTTED_CIRCLE = "\u25cc"
+STYLE = f':root {{ --space: "{BLANKS[" "]}"; --line-feed: "{BLANKS[chr(10)]}"; --tab: "{BLANKS[chr(9)]}" }}\n'
+
+
+def circle_before(text: str) -> str:
+    r"""The dotted circle, for Unicode's way to write a combining mark alone; "" if `text` begins with none.
+
+    >>> circle_before("\u0301"), circle_before("a")
+    ('◌', '')
+    """
+    return DOTTED_CIRCLE if unicodedata.category(text[:1] or "a")[0] == "M" else ""
+
+
+def sign_of(char: str) -> str | None:
+    r"""The sign of a character that cannot be seen; None for one that can.
+
+    >>> sign_of(" "), sign_of("\x1b"), sign_of("\u202e"), sign_of("a")
+    ('·', '␛', 'U+202E', None)
+    """
+    return SIGNS.get(char) or (None if char.isprintable() else f"U+{ord(char):04X}")
+
+
+def split_bytes(data: bytes) -> list[str | bytes]:
+    r"""The bytes of a token in parts: whole characters as text, the bytes between them as bytes.
+
+    >>> split_bytes(b" \xf0\x9f"), split_bytes(b"\xa6\x99a")
+    ([' ', b'\xf0\x9f'], [b'\xa6\x99', 'a'])
+    """
+    text = data.decode("utf-8", "surrogateescape")  # a byte outside whole characters becomes a lone surrogate
+    parts = [(wrong, "".join(chars)) for wrong, chars in groupby(text, key=lambda char: "\udc80" <= char <= "\udcff")]
+    return [part.encode("utf-8", "surrogateescape") if wrong else part for wrong, part in parts]
+
+
+MOST_WHOLE = 20  # characters of a token that stays in one piece on any screen
+
+# Blanks stand as themselves, so that copied text has them; the style adds their signs (signs.py).
+BLANKS_MARKUP = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
+LOOK_BACK = 10_000  # characters: how far before a list's first token the start of its line is looked for
+NOTHING = "<i class=u>\u2205</i>"
+# The blocks of Unicode that have letters which run from right to left.
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+
+
+def tokens_html(
+    reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_] | None = None,
+) -> str:
+    """The tokens `first` to `last` (excluded) as a list.
+
+    >>> import dstok
+    >>> from dstok.viewer import read
+    >>> print(tokens_html(read(dstok.load("deepseek-v3"), "<b> dstoken"), 0, 4))
+    <ol><li>&lt;b<li>&gt;<li><i> </i>dst<li class=c>oken</ol>
+    """
+    return f"<ol>{''.join(_items(reading, first, last, differ))}</ol>"
+
+
+def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_] | None) -> Iterator[str]:
+    spans = reading.encoding.char_spans[first : last + 1].tolist()
+    opened, shared = _opened(reading, first, last, differ), reading.shared[first : last + 1].tolist()
+    backward = _backward(reading, first, last)
+    text, at, done = reading.text, 0, int(reading.encoding.char_spans[first - 1, 1]) if first else 0
+    while at < last - first:
+        start, end = spans[at]
+        right = backward[at]
+        if start > done:
+            yield _opening("gr" if right else "g") + _isolated(text[done:start], shown(text[done:start]), right)
+        done = max(done, end)
+        if not shared[at + 1]:
+            part = text[start:end]
+            html = shown(part) or _of_no_text(reading, first + at)
+            yield OPEN[opened[at] + _long(part) + 32 * right] + _isolated(part, html, right and not opened[at] & 2)
+            at += 1
+            continue
+        begin = at
+        while shared[at + 1]:
+            at += 1
+        at += 1
+        done = spans[at - 1][1]
+        parts = "".join(OPEN[opened[each]] + byte_parts(reading.bytes_of(first + each)) for each in range(begin, at))
+        yield f"{_opening('mr' if right else 'm')}<b>{shown(text[start:done])}</b><ol>{parts}</ol>"
+    if last == len(reading) and done < len(text):
+        right = backward[-1] if backward else False
+        yield _opening("gr" if right else "g") + _isolated(text[done:], shown(text[done:]), right)
+
+
+def _isolated(text: str, html: str, right: bool) -> str:
+    apart = right and any(unicodedata.bidirectional(char) in ("L", "EN", "AN") for char in text)
+    return f"<bdi>{html}</bdi>" if apart else html
+
+
+def _backward(reading: Reading, first: int, last: int) -> list[bool]:
+    """Whether each token begins in a line from right to left: one whose first letter outside added tokens runs so."""
+    spans, special = reading.encoding.char_spans, reading.encoding.special
+    if first == last:
+        return []
+    start, end = int(spans[first, 0]), int(spans[last - 1, 1])
+    begin = reading.text.rfind("\n", max(0, start - LOOK_BACK), start) + 1 or max(0, start - LOOK_BACK)
+    text = reading.text[begin:end]
+    if not RIGHT_TO_LEFT.search(text):
+        return [False] * (last - first)
+    before = int(spans[:first, 0].searchsorted(begin))
+    for start, stop in spans[before:last][special[before:last]].tolist():
+        text = text[: start - begin] + " " * (stop - start) + text[stop - begin :]
+    found, line_end, right = list[bool](), 0, False
+    for start in spans[first:last, 0].tolist():
+        if start - begin >= line_end or not found:
+            line_end = text.find("\n", start - begin) + 1 or len(text)
+            right = _runs_backward(text[text.rfind("\n", 0, start - begin) + 1 : line_end])
+        found.append(right)
+    return found
+
+
+def _runs_backward(line: str) -> bool:
+    if not RIGHT_TO_LEFT.search(line):
+        return False
+    classes = (unicodedata.bidirectional(char) for char in line if not sign_of(char))
+    return next((its != "L" for its in classes if its in ("L", "R", "AL")), False)
+
+
+def _opened(reading: Reading, first: int, last: int, differ: Any) -> list[int]:
+    """For each item, the place of its opening tag in `OPEN`, if the token is short."""
+    pieces, special = reading.encoding.pieces, reading.encoding.special[first:last].tolist()
+    numbers = pieces[first:last].tolist()
+    before = [int(pieces[first - 1]) if first else -2, *numbers[:-1]] if numbers else []
+    flags = [False] * (last - first) if differ is None else differ[first:last].tolist()
+    return [(number == earlier >= 0) + 2 * added + 4 * other
+            for number, earlier, added, other in zip(numbers, before, special, flags)]
+
+
+def _opening(classes: str) -> str:
+    if len(classes) < 2:
+        return f"<li class={classes}>" if classes else "<li>"
+    return f'<li class="{" ".join(classes)}">'
+
+
+OPEN = [_opening("".join(name for bit, name in enumerate("cadvwr") if flags >> bit & 1)) for flags in range(64)]
+
+
+@lru_cache(1 << 12)
+def _columns(text: str) -> int:
+    """The columns of a text without its line feeds, as the terminal has them."""
+    return sum(width(sign_of(char) or char) for char in text if char != "\n")
+
+
+def _long(text: str) -> int:
+    """The bits of `OPEN` for a token's text: 16, 8 or 0."""
+    if len(text) <= MOST_WHOLE and (text.isascii() or len(text) < 3):  # no sign has more than the 8 of U+10FFFF
+        return 0
+    columns = _columns(text)
+    return 16 * (len(text) > MOST_WHOLE or columns > 2 * MOST_WHOLE) or 8 * (columns > MOST_WHOLE)
+
+
+def _of_no_text(reading: Reading, token: int) -> str:
+    """The text shown for a token outside the text, such as BOS; the sign of the empty set if it has no bytes."""
+    return shown(reading.bytes_of(token).decode("utf-8", "replace")) or NOTHING
+
+
+@lru_cache(1 << 15)
+def shown(text: str) -> str:
+    """Text for a page.
+
+    >>> shown("<b> \u202e\u0301")
+    '&lt;b&gt;<i> </i><i class=u>U+202E</i>\u0301'
+    """
+    if text.isalnum() and text.isascii():
+        return text
+    return circle_before(text) + "".join([BLANKS_MARKUP.get(char) or _char(char) for char in text])
+
+
+def _char(char: str) -> str:
+    sign = sign_of(char)
+    return f"<i class=u>{sign}</i>" if sign else escape(char, quote=False)
+
+
+@lru_cache(1 << 12)
+def byte_parts(data: bytes) -> str:
+    r"""A token that holds parts of characters: whole characters as text, other bytes in hexadecimal.
+
+    >>> byte_parts(b" \xf0\x9f")
+    '<i> </i><code>f0 9f</code>'
+    """
+    return "".join(shown(part) if isinstance(part, str) else f"<code>{part.hex(' ')}</code>"
+                   for part in split_bytes(data))
+
+
+MOST_INLINE = 100_000  # tokens written into the page; of more tokens, the rows are filled in as they are scrolled to
+STYLES, SCRIPTS = ("base.css", "view.css"), ("data.js", "details.js", "rows.js", "view.js")
+
+
+@cache
+def asset(name: str) -> str:
+    """A file of `dstok/view/files`; base.css comes with the signs of blanks before it."""
+    text = (files("dstok.viewer") / "files" / name).read_text(encoding="utf-8")
+    return STYLE + text if name == "base.css" else text
+
+
+def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), data: Any = None,
+         classes: str = "") -> str:
+    """A self-contained page.
+
+    `body`: HTML, escaped; `styles`: after those of base.css; `data`: a value of JSON for the scripts, in the element
+    `data`.
+
+    >>> print(page("a < b", "<p>fine</p>").split("<style>")[0].splitlines()[-1])
+    <title>a &lt; b</title>
+    """
+    style, script = "\n".join([asset("base.css"), *styles]), "\n".join(scripts)
+    policy = f"default-src 'none'; style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
+    policy += f"; script-src {_hash(script)}" if script else ""
+    held = "" if data is None else f'<script type="application/json" id="data">{_json(data)}</script>\n'
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f'<meta name="referrer" content="no-referrer">\n<title>{escape(title)}</title>\n'
+            f"<style>{style}</style>\n</head>\n<body{f' class={classes}' if classes else ''}>\n{body}\n{held}"
+            + (f"<script>{script}</script>\n" if script else "") + "</body>\n</html>\n")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _json(value: Any) -> str:
+    """JSON that contains no markup."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def view_body(editor: bool, rows: str = "", status: str = "") -> str:
+    """The body of a view, with an editor if a server answers it. `rows`: HTML; `status`: text."""
+    editing = asset("editor.html") if editor else ""
+    signs = escape(json.dumps(SIGNS))
+    return Template(asset("view.html")).substitute(editor=editing, rows=rows, status=escape(status), signs=signs)
+
+
+def page_of(sheet: Sheet, title: str = "dstok view") -> str:
+    """The page of a sheet: the whole view, without a server.
+
+    Up to `MOST_INLINE` tokens are written into the page, where any browser finds and prints them. With more tokens, the
+    page holds the rows as data and shows the ones scrolled to; it then holds no merges.
+
+    >>> import dstok
+    >>> from dstok.viewer import Sheet, read
+    >>> "<li>Hello<li><i> </i>world</ol>" in page_of(Sheet([read(dstok.load("deepseek-v3"), "Hello world")]))
+    True
+    """
+    inline = max(map(len, sheet.readings)) <= MOST_INLINE
+    data = {**sheet.export, "pieces": [pieces(reading, inline) for reading in sheet.readings]}
+    rows = [list(zip(*sheet.starts[number : number + 2].tolist())) for number in range(len(sheet))]
+    html = [[sheet.html(side, *each) for side, each in enumerate(row)] for row in rows]
+    shown = "".join(map(_row, sheet.starts[:, 0].tolist(), html)) if inline else ""
+    counts = "; ".join(f"{reading.name}: {len(reading):,} tokens" for reading in sheet.readings)
+    return page(title, view_body(False, shown, counts), styles=[asset("view.css")],
+                scripts=[asset(name) for name in SCRIPTS], data=data if inline else data | {"html": html},
+                classes="static")
+
+
+def _row(start: int, lists: Sequence[str]) -> str:
+    return f'<div class="row"><span class="at" aria-hidden="true">{start + 1:,}</span>{"".join(lists)}</div>\n'
+
+
+def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
+    """The data of a reading's pieces for a page without a server: by number their matches, by bytes their merges.
+
+    places: the pieces' places if the model normalizes, since tokens do not give them then; else None.
+    """
+    if reading.tokenizer is None:
+        return None
+    reasons: dict[tuple[int, int], int] = {}
+    tags = [reasons.setdefault((step, other), len(reasons)) for step, other in reading.piece_table[:, 4:].tolist()]
+    columns = {"reasons": [[step, other] if step >= 0 else [None, None] for step, other in reasons], "tags": tags}
+    places = None if not reading.tokenizer.inspect().normalizer else reading.piece_table[:, :4].tolist()
+    return columns | {"places": places, "merges": _merges(reading) if with_merges else None}
+
+
+def _merges(reading: Reading) -> dict[str, Any]:
+    encoding = reading.encoding
+    added = encoding.special
+    datas: dict[int, bytes] = {}
+    for token, number in enumerate(encoding.pieces.tolist()):
+        if not added[token]:
+            datas[number] = datas.get(number, b"") + reading.bytes_of(token)
+    return {data.hex(): reading.merges(data) for data in set(datas.values()) if len(data) <= MAX_MERGED}

@@ -1,0 +1,429 @@
+"""The merges that make a piece's tokens, step by step.
+
+In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s in their order: the stretch of the piece, its new
+token, and the rank of the merge.
+Invariant: the ids left after the last step equal those of the tokenizer's own merging; `MergeSteps.of` compares.
+Source: Sennrich's algorithm as core/merge/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
+
+A text as one tokenizer reads it: its tokens, with all facts about each.
+
+In: a tokenizer and a text, or a conversation. Out: `Reading`.
+Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, for a
+conversation those of `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate.
+
+A text as another library's tokenizer reads it.
+
+In: the text's ids, perhaps their spans, and a tokenizer of dstok that knows the ids' texts. Out: `Reading`, without
+pieces. Invariant: the spans are right, or there is a `TextError`: either the bytes of the ids make up the text, or the
+library gave the spans itself. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dstok._util.arguments import Special, Text, characters, explained
+from dstok._util.objects import Beside, lazy
+from dstok.core.run._offsets import char_spans
+from dstok.errors import DecodeError, TextError, UnknownIdError
+from dstok.methods.offsets import Encoding
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from dstok.chat.encode import EncodedConversation
+    from dstok.inspection.inspection import Inspection
+    from dstok.protocols import TokenizerProtocol
+
+__all__ = [
+    "MAX_MERGED", "MergeSteps", "MergeTable", "Reading", "Step", "Vocabulary", "merge_steps", "merge_table", "read",
+    "read_conversation", "read_ids",
+]
+
+MergeTable = dict[tuple[int, int], tuple[int, int]]
+
+
+class Step(NamedTuple):
+    """Merges the bytes `start` to `end` of a piece at `middle` to the token `id`, by the merge of rank `rank`."""
+
+    start: int
+    middle: int
+    end: int
+    id: int
+    rank: int
+
+
+def merge_table(model: Inspection) -> MergeTable:
+    """By the ids of two tokens: the rank of their merge, and its product."""
+    return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(model.merges.tolist())}
+
+
+class MergeSteps:
+    """The merges of one model; `table` is its `merge_table`.
+
+    >>> import dstok
+    >>> steps = MergeSteps(dstok.load("deepseek-v3").inspect())
+    >>> [(step.start, step.middle, step.end) for step in steps.of(b" the")]
+    [(0, 1, 2), (2, 3, 4), (0, 2, 4)]
+    """
+
+    def __init__(self, model: Inspection, table: MergeTable | None = None) -> None:
+        self.model, self._merges = model, merge_table(model) if table is None else table
+
+    def of(self, piece: bytes) -> list[Step]:
+        """The steps of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it."""
+        ids = self.model.merge(piece)
+        if (self.model.takes_whole_tokens and len(ids) == 1) or {*self.model.lost_bytes} & {*piece}:
+            return []
+        steps, left = self._steps(piece)
+        assert left == ids, "the steps are those of the tokenizer"
+        return steps
+
+    def _steps(self, piece: bytes) -> tuple[list[Step], list[int]]:
+        """The steps, and the ids left after them."""
+        size, places = len(piece), self._places(piece)
+        ids: list[int | None] = [None] * size
+        ends, befores = [0] * size, [-1] * size  # of the token that starts at each byte
+        for before, at, end in zip([-1, *places], places, [*places[1:], size]):
+            (ids[at],), ends[at], befores[at] = self.model.merge(piece[at:end]), end, before
+        waiting = [pair for at in places if ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at))]
+        heapify(waiting)
+        steps = []
+        while waiting:
+            rank, start, left, right, made = heappop(waiting)
+            middle = ends[start]
+            if ids[start] != left or middle >= size or ids[middle] != right:
+                continue  # one of the two has been merged since
+            end = ends[middle]
+            ids[start], ids[middle], ends[start] = made, None, end
+            steps.append(Step(start, middle, end, made, rank))
+            if end < size:
+                befores[end] = start
+            for at in (befores[start], start):
+                if at >= 0 and ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at)):
+                    heappush(waiting, pair)
+        return steps, [id for id in ids if id is not None]
+
+    def _places(self, piece: bytes) -> list[int]:
+        """The places of the symbols that merging starts from: bytes, or characters that have a token."""
+        if not self.model.merges_characters:
+            return list(range(len(piece)))
+        places, at = list[int](), 0
+        for char in piece.decode():
+            size = len(char.encode())
+            places += range(at, at + size, size if len(self.model.merge(char.encode())) == 1 else 1)
+            at += size
+        return places
+
+    def _pair(self, left: int | None, right: int | None, at: int) -> tuple[int, int, int, int, int] | None:
+        """(rank, place, left, right, product) of two neighbours; None if no merge joins them."""
+        if left is None or right is None or (merge := self._merges.get((left, right))) is None:
+            return None
+        return merge[0], at, left, right, merge[1]
+
+
+MAX_MERGED = 2048  # bytes of a piece whose merges are shown: nobody reads a larger tree
+REPLACEMENT = "\ufffd"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A text as a tokenizer reads it.
+
+    name: the tokenizer's. encoding: ids uint32[n], byte_spans and char_spans int64[n, 2], pieces int64[n] (-1: of
+    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: remarks for the
+    reader. messages: int32[n], each token's message, -1 for none; empty if the text is not a conversation. roles: of
+    the messages. parts: the separately encoded parts: the text, its start in bytes and in characters, the added tokens
+    that were matched in it.
+    """
+
+    name: str
+    text: str
+    encoding: Encoding
+    tokenizer: TokenizerProtocol | None
+    vocabulary: Mapping[int, bytes]
+    notes: tuple[str, ...] = ()
+    messages: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    roles: tuple[str, ...] = ()
+    parts: tuple[tuple[str, int, int, Special], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.encoding)
+
+    @lazy
+    def data(self) -> bytes:
+        """The text's bytes in UTF-8."""
+        return self.text.encode()
+
+    @lazy
+    def shared(self) -> npt.NDArray[np.bool_]:
+        """bool[n + 1]: whether a character crosses the border before each token; False at the end."""
+        chars = self.encoding.char_spans
+        inside = chars[1:, 0] < chars[:-1, 1]
+        return np.concatenate([[False], inside, [False]])[: len(self) + 1]
+
+    @lazy
+    def piece_table(self) -> npt.NDArray[np.int64]:
+        """int64[pieces, 6]: start and end in bytes, in characters, step, alternative; -1 where `Piece` has None."""
+        assert self.tokenizer is not None, "the pieces of a tokenizer of another library are not known"
+        return (self._pretokenized if self.tokenizer.inspect().normalizer else self._scanned)(self.tokenizer)
+
+    def _scanned(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
+        """By `Inspection.spans` of the text between added tokens: five times as fast for a long text."""
+        model, at, rows = tokenizer.inspect(), 0, list[tuple[int, int, int]]()
+        tags = model.automaton.tags
+        added = self.encoding.byte_spans[self.encoding.special & (self.encoding.pieces >= 0)].tolist()
+        for start, end in [*added, [len(self.data), -1]]:
+            rows += [(at + first, at + last, tag) for first, last, tag in model.spans(self.data[at:start])
+                     if not tags[tag].dropped]
+            rows += [(start, end, 0)] if end >= 0 else []
+            at = end
+        spans = np.array(rows, np.int64).reshape(-1, 3)
+        whys = np.array([[_number(tag.step), _number(tag.alternative)] for tag in tags], np.int64)
+        first, last = self._tokens_of(np.arange(len(spans)))
+        chars = np.column_stack([self.encoding.char_spans[first, 0], self.encoding.char_spans[last - 1, 1]])
+        return np.hstack([spans[:, :2], chars, whys[spans[:, 2]]])
+
+    def _pretokenized(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
+        rows = [(piece.start + byte, piece.end + byte, piece.char_start + char, piece.char_end + char,
+                 _number(piece.step), _number(piece.alternative))
+                for text, byte, char, special in self.parts
+                for piece in tokenizer.inspect().pretokenize(text, special=special)]
+        return np.array(rows, np.int64).reshape(-1, 6)
+
+    def _tokens_of(self, piece: Any) -> tuple[Any, Any]:
+        """The first token of a piece, and the one after its last. BOS and EOS, at the ends, belong to no piece."""
+        pieces = self.encoding.pieces
+        before = int(len(pieces) > 0 and pieces[0] < 0)
+        inner = pieces[before : len(pieces) - int(len(pieces) > before and pieces[-1] < 0)]
+        return np.searchsorted(inner, piece) + before, np.searchsorted(inner, piece, "right") + before
+
+    def bytes_of(self, token: int) -> bytes:
+        """The bytes of the token with that number."""
+        return self.vocabulary[int(self.encoding.ids[token])]
+
+    def counts(self) -> dict[str, int]:
+        """Counts of the text, by name.
+
+        They are tokens, characters, bytes, words (between white space), lines, different ids, added tokens, and
+        characters that lie in several tokens.
+        """
+        chars = self.encoding.char_spans[:, 0]
+        split = np.unique(chars[self.shared[:-1]])
+        return {"tokens": len(self), "characters": len(self.text), "bytes": len(self.data),
+                "words": len(self.text.split()), "lines": self.text.count("\n") + bool(self.text[-1:].strip("\n")),
+                "ids": len(np.unique(self.encoding.ids)), "added": int(self.encoding.special.sum()),
+                "split": len(split)}
+
+    def message_counts(self) -> list[dict[str, Any]]:
+        """Role and tokens of each message; the tokens of no message come last."""
+        rows: list[dict[str, Any]] = [{"role": role, "tokens": int((self.messages == number).sum())}
+                                      for number, role in enumerate(self.roles)]
+        return [*rows, {"role": "", "tokens": int((self.messages == -1).sum())}] if rows else []
+
+    def piece(self, number: int) -> dict[str, Any]:
+        """All facts about a piece: its place, its match, its merges. Raises `IndexError`."""
+        if self.tokenizer is None or not 0 <= number < len(self.piece_table):
+            raise IndexError(number)
+        *places, step, alternative = self.piece_table[number].tolist()
+        first, last = map(int, self._tokens_of(number))
+        data = b"".join(map(self.bytes_of, range(first, last)))
+        return {"number": number, "bytes": places[:2], "chars": places[2:], "hex": data.hex(), "tokens": [first, last],
+                "step": step if step >= 0 else None, "alternative": alternative if step >= 0 else None,
+                "merges": None if self.encoding.special[first:last].any() else self.merges(data)}
+
+    def merges(self, data: bytes) -> list[Step] | None:
+        """The merges of a piece's bytes; None if it is too long for a tree."""
+        assert self.tokenizer is not None
+        return merge_steps(self.tokenizer).of(data) if len(data) <= MAX_MERGED else None
+
+    def state(self, token: int) -> str:
+        """"" for whole characters; else the token's bytes of a character."""
+        start, end = self.encoding.byte_spans[token].tolist()
+        if start == end or not (self.shared[token] or self.shared[token + 1]):
+            return ""
+        return "; ".join(_partial(self.data, start, end)) or "part of a character that the model rewrites"
+
+
+def _partial(data: bytes, start: int, end: int) -> Iterator[str]:
+    """The bytes that a span has of its first and its last character, for each that it has only in part."""
+    first = start
+    while data[first] & 0xC0 == 0x80:
+        first -= 1
+    last = end - 1
+    while data[last] & 0xC0 == 0x80:
+        last -= 1
+    for at in dict.fromkeys((first, last)):
+        size = len(chr_at(data, at).encode())
+        low, high = max(start, at), min(end, at + size)
+        if (low, high) != (at, at + size):
+            which = f"byte {low - at + 1}" if high - low == 1 else f"bytes {low - at + 1} to {high - at}"
+            yield f"{which} of the {size} of U+{ord(chr_at(data, at)):04X}"
+
+
+def chr_at(data: bytes, at: int) -> str:
+    """The character that begins at a byte."""
+    size = 1 if data[at] < 0x80 else 2 if data[at] < 0xE0 else 3 if data[at] < 0xF0 else 4
+    return data[at : at + size].decode()
+
+
+def _number(number: int | None) -> int:
+    return -1 if number is None else number
+
+
+class Vocabulary(dict[int, bytes]):
+    """The bytes of a tokenizer's ids. Each is requested once."""
+
+    def __init__(self, tokenizer: TokenizerProtocol) -> None:
+        self.tokenizer = tokenizer
+
+    def __missing__(self, id: int) -> bytes:
+        return self.setdefault(id, self.tokenizer.decode_bytes([id]))
+
+
+def merge_steps(tokenizer: TokenizerProtocol) -> MergeSteps:
+    """The merges of a tokenizer; their table is made once."""
+    model = tokenizer.inspect()
+    return MergeSteps(model, _table_of(tokenizer))
+
+
+def _merge_table(tokenizer: TokenizerProtocol) -> MergeTable:
+    return merge_table(tokenizer.inspect())
+
+
+_table_of = Beside(_merge_table)
+
+
+@explained
+def read(
+    tokenizer: TokenizerProtocol, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    name: str = "",
+) -> Reading:
+    r"""A text as `tokenizer` reads it. Keywords as for `Tokenizer.encode`; `name`: a name for the tokenizer.
+
+    Raises as `encode`, except that a lone surrogate of a `str`, which a browser's text may hold, becomes U+FFFD; a note
+    says so.
+
+    >>> import dstok
+    >>> reading = read(dstok.load("deepseek-v3"), "it \ud800")
+    >>> reading.encoding.ids.tolist(), reading.notes
+    ([279, 21828], ('1 lone surrogate became U+FFFD',))
+    """
+    plain = characters(text, isinstance(text, str))
+    encoding = tokenizer.encode_with_offsets(plain, special=special, add_bos=add_bos, add_eos=add_eos)
+    lone = plain.count(REPLACEMENT) - text.count(REPLACEMENT) if isinstance(text, str) else 0
+    notes = [f"{lone} lone surrogate{'s' if lone > 1 else ''} became U+FFFD"] if lone else []
+    kept = encoding.ids[(encoding.pieces >= 0)].tolist()
+    notes += [] if _decoded(tokenizer, kept) == plain else ["the tokens decode to another text than this one"]
+    return Reading(name or tokenizer.name, plain, encoding, tokenizer, Vocabulary(tokenizer), tuple(notes),
+                   parts=((plain, 0, 0, special),))
+
+
+def _decoded(tokenizer: TokenizerProtocol, ids: list[int]) -> str | None:
+    try:
+        return tokenizer.decode(ids, errors="strict")
+    except DecodeError:
+        return None
+
+
+def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], name: str = "") -> Reading:
+    """A conversation from `dstok.chat.encode`, with the message of each token.
+
+    >>> import dstok
+    >>> from dstok import chat
+    >>> messages = [{"role": "user", "content": "Hello"}]
+    >>> reading = read_conversation(chat.encode(dstok.load("deepseek-v3"), messages, "v3"), messages)
+    >>> reading.message_counts()
+    [{'role': 'user', 'tokens': 2}, {'role': '', 'tokens': 1}]
+    """
+    from dstok.chat.encode import WITHIN
+
+    text, tokenizer = encoded.rendered.text, encoded.tokenizer
+    ranges = set(encoded.rendered.special_ranges)
+    parts = tuple((text[part.start : part.end], len(text[: part.start].encode()), part.start,
+                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special]) for part in encoded.parts)
+    encoding = _joined([tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts], parts)
+    assert encoding.ids.tolist() == encoded.ids, "the parts are those of the conversation"
+    roles = tuple(str(message.get("role", "")) if isinstance(message, dict) else str(getattr(message, "role", ""))
+                  for message in messages)
+    return Reading(name or tokenizer.name, text, encoding, tokenizer, Vocabulary(tokenizer),
+                   messages=encoded.message_index, roles=roles, parts=parts)
+
+
+def _joined(found: Sequence[Encoding], parts: Sequence[tuple[str, int, int, Special]]) -> Encoding:
+    """Joins the encodings of a text's parts."""
+    if not found:
+        return Encoding(np.empty(0, np.uint32), np.empty((0, 2), np.int64), np.empty((0, 2), np.int64),
+                        np.empty(0, np.int64), np.empty(0, np.bool_))
+    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
+    return Encoding(np.concatenate([one.ids for one in found]),
+                    np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
+                    np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
+                    np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
+                    np.concatenate([one.special for one in found]))
+
+
+def read_ids(
+    name: str, text: str, ids: Iterable[int], like: TokenizerProtocol, spans: Sequence[tuple[int, int]] | None = None,
+) -> Reading:
+    """The reading of `text` that has these ids.
+
+    `like`: a tokenizer with their vocabulary; if they have another one, `spans` (start, end, in code points)
+    give their texts.
+
+    Raises `TextError` if neither gives the places of the tokens, or if an id stands for different texts in the spans.
+
+    >>> import dstok
+    >>> read_ids("mine", "Hello world", [19923, 2058], dstok.load("deepseek-v3")).encoding.byte_spans.tolist()
+    [[0, 5], [5, 11]]
+    """
+    text, ids = characters(text, True), [int(id) for id in ids]
+    data = text.encode()
+    parts = _bytes_by(like, ids)
+    vocabulary: dict[int, bytes] = Vocabulary(like)
+    if parts is None or b"".join(parts) != data:
+        parts = _bytes_by_spans(name, text, ids, spans)
+        vocabulary = _vocabulary(name, ids, parts)
+    ends = np.cumsum([0, *map(len, parts)])
+    bytes_ = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)
+    added = {token.id for token in like.inspect().added_tokens} if isinstance(vocabulary, Vocabulary) else set()
+    encoding = Encoding(np.array(ids, np.uint32), bytes_, char_spans(data, bytes_), np.full(len(ids), -1, np.int64),
+                        np.array([id in added for id in ids], np.bool_))
+    return Reading(name, text, encoding, None, vocabulary)
+
+
+def _bytes_by(like: TokenizerProtocol, ids: Sequence[int]) -> list[bytes] | None:
+    try:
+        return [like.decode_bytes([id]) for id in ids]
+    except (UnknownIdError, OverflowError):
+        return None
+
+
+def _bytes_by_spans(
+    name: str, text: str, ids: Sequence[int], spans: Sequence[tuple[int, int]] | None,
+) -> list[bytes]:
+    """The bytes of each token by its span, if the spans follow one another from the start of the text to its end."""
+    pairs = [] if spans is None else [(int(start), int(end)) for start, end in spans]
+    edges = [0, *(end for _, end in pairs)]
+    whole = all(start == edge for (start, _), edge in zip(pairs, edges))
+    if len(pairs) != len(ids) or not whole or edges[-1] != len(text):
+        raise TextError(f"expected tokens of {name} whose bytes make up the text, or whose spans follow one another, "
+                        "found neither", 0)
+    return [text[start:end].encode() for start, end in pairs]
+
+
+def _vocabulary(name: str, ids: Sequence[int], parts: Sequence[bytes]) -> dict[int, bytes]:
+    """The text of each id, if each stands for one text."""
+    found: dict[int, bytes] = {}
+    start = 0
+    for id, part in zip(ids, parts):
+        if found.setdefault(id, part) != part:
+            raise TextError(f"expected one text for each id of {name}, found {found[id].decode()!r} and "
+                            f"{part.decode()!r} for id {id}, at offset {start} in code points", start)
+        start += len(part.decode())
+    return found

@@ -1,0 +1,290 @@
+"""Two readings of one text, aligned by byte, with their differences.
+
+In: two readings of the same text. Out: `Alignment`: for each token of either, whether the other reading lacks it.
+Invariant: a token is the same if the other reading has a token with the same start and end, in bytes. If both readings
+have one vocabulary, as two tokenizers of one model should, the id must be the same too.
+
+One reading, or two of one text, in sections that a page asks for as its reader scrolls.
+
+In: readings. Out: the number of the first token of each section, for each reading.
+Invariant: the sections follow one another and hold all tokens. Those of two readings begin at the same bytes. No
+character lies in two sections. A message of a conversation begins a section if it begins a token. A section ends after
+a line feed, if one is near.
+
+One reading, or two side by side, as a page asks for it: first a header, then section by section.
+
+In: readings. Out: values of JSON. Invariant: a page asks in one way, whether a server answers or a file holds
+everything: `header`, `section`, `piece`. A token's number is always its number in the whole text.
+
+The columns of a section, for each reading. One value a token: `ids`; `pieces`, the difference of the token's piece
+number from the token before (for the first: its piece number). Two values a token: `bytes` and `chars`, the distance of
+its span's start from the previous span's start (for the first: from the start of the text), and its length. By id or
+number of the token: `hex`, the bytes of each id; `states`, a token's bytes of a character; `added`, the added tokens;
+`messages`, in a conversation, the message of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dstok.errors import ArgumentError
+from dstok.regex.parser import alternatives
+from dstok.viewer.html import tokens_html
+from dstok.viewer.reading import Reading, Vocabulary
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from dstok.protocols import TokenizerProtocol
+
+__all__ = ["FORMAT", "LEAST", "MOST", "Alignment", "Sheet", "align", "section_starts"]
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The common tokens of two readings.
+
+    differ: for each reading bool[n], whether the other one lacks the token. one_vocabulary: whether ids were compared.
+    places: int64[m], the byte where each stretch of such tokens begins.
+    """
+
+    differ: tuple[Flags, Flags]
+    one_vocabulary: bool
+    places: npt.NDArray[np.int64]
+
+
+def align(one: Reading, other: Reading) -> Alignment:
+    """Compares the two token by token. Raises `ArgumentError` for readings of different texts.
+
+    >>> import dstok
+    >>> from dstok.viewer import read
+    >>> tok = dstok.load("deepseek-v3")
+    >>> found = align(read(tok, "a<｜User｜>"), read(tok, "a<｜User｜>", special="none"))
+    >>> found.differ[0].tolist(), found.differ[1].tolist(), found.places.tolist()
+    ([False, True], [False, True, True, True, True, True], [1])
+    """
+    if one.text != other.text:
+        raise ArgumentError("expected two readings of one text, found two texts", "other")
+    same_ids = one_vocabulary(one, other)
+    keys = [_keys(reading, same_ids) for reading in (one, other)]
+    differ = ~np.isin(keys[0], keys[1]), ~np.isin(keys[1], keys[0])
+    return Alignment(differ, same_ids, _places(one, other, differ))
+
+
+def one_vocabulary(one: Reading, other: Reading) -> bool:
+    """Whether an id means the same in both: their tokenizers have the same tokens, except added ones."""
+    both = one.vocabulary, other.vocabulary
+    if not all(isinstance(vocabulary, Vocabulary) for vocabulary in both):
+        return False
+    first, second = (vocabulary.tokenizer.inspect().tables for vocabulary in both)  # type: ignore[attr-defined]
+    return all(first[name] == second[name] for name in ("starts", "blob"))
+
+
+def _keys(reading: Reading, with_ids: bool) -> npt.NDArray[np.void]:
+    """The parts of a token that must be the same: its span and, if compared, its id."""
+    columns = [reading.encoding.byte_spans, *([reading.encoding.ids[:, None].astype(np.int64)] if with_ids else [])]
+    rows = np.ascontiguousarray(np.hstack(columns))
+    return rows.view([("", np.int64)] * rows.shape[1]).ravel()
+
+
+def _places(one: Reading, other: Reading, differ: tuple[Flags, Flags]) -> npt.NDArray[np.int64]:
+    """The places where stretches of differing tokens begin."""
+    places = []
+    for reading, flags in zip((one, other), differ):
+        before = np.concatenate([[False], flags[:-1]])
+        places.append(reading.encoding.byte_spans[flags & ~before, 0])
+    return np.unique(np.concatenate(places))
+
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Numbers = npt.NDArray[np.int64]
+
+LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between these bounds ends a section
+
+
+def section_starts(readings: Sequence[Reading]) -> Numbers:
+    r"""int64[k + 1, readings]: the first token of each section, in each reading; the last row is the end.
+
+    >>> import dstok
+    >>> from dstok.viewer import read
+    >>> section_starts([read(dstok.load("deepseek-v3"), "word\n" * 160)]).tolist()
+    [[0], [150], [320]]
+    """
+    first, data = readings[0], np.frombuffer(readings[0].data, np.uint8)
+    borders = _borders(readings)  # tokens of the first reading where a section may begin
+    starts = first.encoding.byte_spans[borders, 0]
+    lines = borders[(starts > 0) & (data[np.maximum(starts, 1) - 1] == 10)] if len(data) else borders[:0]
+    chosen = [0]
+    for stop in [*_message_starts(first, borders), len(first)]:
+        while chosen[-1] + MOST < stop:
+            chosen.append(min(_next(chosen[-1], lines, borders, stop), stop))
+        if chosen[-1] < stop:
+            chosen.append(stop)
+    rows = np.array(chosen[:-1] or chosen, np.int64)
+    columns = [rows, *(_same_place(first, other, rows) for other in readings[1:])]
+    return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
+
+
+def _message_starts(reading: Reading, borders: Numbers) -> list[int]:
+    """The tokens at `borders` that belong to another message than the token before."""
+    starts: list[int] = np.intersect1d(np.flatnonzero(np.diff(reading.messages)) + 1, borders).tolist()
+    return starts
+
+
+def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:
+    """The end of the section that begins at `start`."""
+    at = int(np.searchsorted(lines, start + LEAST))
+    if at < len(lines) and lines[at] <= start + MOST:
+        return int(lines[at])
+    at = int(np.searchsorted(borders, start + MOST))
+    return int(borders[at]) if at < len(borders) else size
+
+
+def _borders(readings: Sequence[Reading]) -> Numbers:
+    """The tokens of the first reading that begin a character where a token of each other reading does too."""
+    first = readings[0]
+    fine = ~first.shared[:-1] & (first.encoding.byte_spans[:, 0] < len(first.data))
+    fine &= first.encoding.byte_spans[:, 0] < first.encoding.byte_spans[:, 1]
+    for other in readings[1:]:
+        free = other.encoding.byte_spans[~other.shared[:-1], 0]
+        fine &= np.isin(first.encoding.byte_spans[:, 0], free)
+    return np.flatnonzero(fine)
+
+
+def _same_place(first: Reading, other: Reading, rows: Numbers) -> Numbers:
+    """The first tokens of the other reading that begin where the tokens `rows` of the first do."""
+    starts = first.encoding.byte_spans[rows, 0] if len(first) else np.zeros(len(rows), np.int64)
+    places = np.searchsorted(other.encoding.byte_spans[:, 0], starts, "left").astype(np.int64)
+    places[0] = 0
+    return places
+
+
+FORMAT = "dstok view 1"
+FLAGS = ("special", "normalized", "single_word", "lstrip", "rstrip")
+
+
+class Sheet:
+    """One reading, or two of one text.
+
+    >>> import dstok
+    >>> from dstok.viewer import read
+    >>> sheet = Sheet([read(dstok.load("deepseek-v3"), "Hello world")])
+    >>> sheet.section(0)["html"]
+    ['<ol><li>Hello<li><i> </i>world</ol>']
+    """
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        self.readings = tuple(readings)
+        self.alignment: Alignment | None = align(*self.readings) if len(self.readings) == 2 else None
+        self.starts = section_starts(self.readings)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    # The header
+
+    def header(self) -> dict[str, Any]:
+        """The page's first data.
+
+        sections: for each, the first token of each reading, its characters, its lines, the number of its tokens that
+        the other reading lacks, and in a conversation its message, -1 for none.
+        """
+        alignment = self.alignment
+        return {"format": FORMAT, "models": [_model(reading) for reading in self.readings],
+                "sections": self._sections(), "ends": self.starts[-1].tolist(),
+                "differences": None if alignment is None else {
+                    "places": len(alignment.places), "tokens": [int(flags.sum()) for flags in alignment.differ],
+                    "ids": alignment.one_vocabulary}}
+
+    def _sections(self) -> list[list[int]]:
+        first = self.readings[0]
+        if not len(first):
+            return [[0] * (len(self.readings) + 3)]
+        starts = self.starts[:-1]
+        chars = np.append(first.encoding.char_spans[starts[:, 0], 0], len(first.text))
+        lines = np.concatenate([[0], np.cumsum(np.frombuffer(first.data, np.uint8) == 10)])
+        ends = np.append(first.encoding.byte_spans[starts[:, 0], 0], len(first.data))
+        columns = [starts, np.diff(chars)[:, None], np.diff(lines[ends])[:, None], self._differing()[:, None]]
+        if len(first.messages):
+            columns.append(first.messages[starts[:, 0]][:, None])
+        return np.hstack(columns).astype(np.int64).tolist()  # type: ignore[no-any-return]
+
+    def _differing(self) -> npt.NDArray[np.int64]:
+        """The number of tokens in each section that the other reading lacks."""
+        total = np.zeros(len(self), np.int64)
+        for side, flags in enumerate(self.alignment.differ if self.alignment else ()):
+            sums = np.concatenate([[0], np.cumsum(flags)])
+            total += np.diff(sums[self.starts[:, side]])
+        return total
+
+    # Its tokens
+
+    def section(self, number: int) -> dict[str, Any]:
+        """The tokens of a section, for each reading as HTML and as columns. Raises `IndexError`."""
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        ranges = list(zip(*self.starts[number : number + 2].tolist()))
+        return {"html": [self.html(side, *each) for side, each in enumerate(ranges)],
+                "tokens": [columns(reading, *each) for reading, each in zip(self.readings, ranges)]}
+
+    def html(self, side: int, first: int, last: int) -> str:
+        """Tokens of a reading as HTML."""
+        return tokens_html(self.readings[side], first, last, self.alignment.differ[side] if self.alignment else None)
+
+    def piece(self, side: int, number: int) -> dict[str, Any]:
+        """A piece of a reading, as from `Reading.piece`. Raises `IndexError`."""
+        if not 0 <= side < len(self.readings):
+            raise IndexError(side)
+        return self.readings[side].piece(number)
+
+    @property
+    def export(self) -> dict[str, Any]:
+        """The whole sheet as JSON: the header, the text, and the columns of all tokens."""
+        return {**self.header(), "text": self.readings[0].text,
+                "tokens": [columns(reading, 0, len(reading)) for reading in self.readings]}
+
+
+def columns(reading: Reading, first: int, last: int) -> dict[str, Any]:
+    """The tokens `first` to `last` (excluded) of a reading, in the columns of the module's docstring."""
+    encoding = reading.encoding
+    ids = encoding.ids[first:last].tolist()
+    partial = (np.flatnonzero(reading.shared[first:last] | reading.shared[first + 1 : last + 1]) + first).tolist()
+    columns = {"start": first, "ids": ids, "bytes": _deltas(encoding.byte_spans[first:last]),
+             "chars": _deltas(encoding.char_spans[first:last]),
+             "pieces": np.diff(encoding.pieces[first:last], prepend=0).tolist(),
+             "hex": {id: reading.vocabulary[id].hex() for id in dict.fromkeys(ids)},
+             "states": {token: reading.state(token) for token in partial},
+             "added": (np.flatnonzero(encoding.special[first:last]) + first).tolist()}
+    return columns | ({"messages": reading.messages[first:last].tolist()} if len(reading.messages) else {})
+
+
+def _deltas(spans: npt.NDArray[np.int64]) -> list[int]:
+    pairs = np.column_stack([np.diff(spans[:, 0], prepend=0), spans[:, 1] - spans[:, 0]])
+    return pairs.ravel().tolist()
+
+
+def _model(reading: Reading) -> dict[str, Any]:
+    tokenizer = reading.tokenizer
+    return {"name": reading.name, "counts": reading.counts(), "messages": reading.message_counts(),
+            "notes": list(reading.notes), **({"steps": None, "added": {}} if tokenizer is None else _parts(tokenizer))}
+
+
+def _parts(tokenizer: TokenizerProtocol) -> dict[str, Any]:
+    model = tokenizer.inspect()
+    steps = [{"behavior": split.behavior, "pattern": split.pattern, "invert": split.invert,
+              "alternatives": alternatives(split.pattern, split.unicode_version or tokenizer.inspect().unicode_version)}
+             for split in model.splits]
+    added = {token.id: {"content": token.content, **{name: getattr(token, name) for name in FLAGS}}
+             for token in model.added_tokens}
+    return {"steps": steps, "added": added, "size": tokenizer.vocab_size, "whole": model.takes_whole_tokens}

@@ -1,1 +1,0 @@
-"""Vocabularies learned from counted pieces; extended, truncated and trimmed ones."""
