@@ -1,5 +1,5 @@
 """Hypothesis profiles: `ci`, or `deep` or `brief` by DSTOK_PROFILE; the working directory; which dstok is tested; images;
-what the day's shares are; which tests run in one process, and which need corpora or judges."""
+what the seed's shares are; which tests run in one process, and which need corpora or judges."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The day's examples of Hypothesis; the folder of compiled.py, which .ci/run gives to several runs, else the first
+    """The seed's examples of Hypothesis; the folder of compiled.py, which .ci/run gives to several runs, else the first
     process of a run makes it."""
     if not DEEP and config.getoption("hypothesis_seed", None) is None:
         hypothesis.core.global_force_seed = shares.SEED  # type: ignore[assignment]

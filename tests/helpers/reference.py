@@ -14,7 +14,7 @@ DEEP, BRIEF = (os.environ.get("DSTOK_PROFILE") == name for name in ("deep", "bri
 
 
 def examples(count: int, deep: int | None = None) -> settings:
-    """Settings for a fifth of `count` examples, other ones each day: some days try more than `count`.
+    """Settings for a fifth of `count` examples, other ones with each seed: some nights try more than `count`.
 
     In the deep profile for `deep`, or twenty times as many; in the brief one for a tenth.
     """

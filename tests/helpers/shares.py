@@ -1,9 +1,10 @@
-"""Exhaustive sets in shares: each day another one, so that some days together cover the whole set.
+"""Exhaustive sets in shares: each seed has another one, so that some nights together cover the whole set.
 
-In: a set that is too large for every run, and into how many shares it is cut. Out: the share of the day; in the deep
-profile the whole set, in the brief one a tenth of a share. Random texts, too, are others each day.
+In: a set that is too large for every run, and into how many shares it is cut. Out: the share of the seed; in the deep
+profile the whole set, in the brief one a tenth of a share. Random texts, too, are others with each seed.
 Invariant: the days 0 to `of - 1` have each item once, whatever comes before and after it in the set.
-`SEED` is the number of the day since 1970, or DSTOK_SEED. Every run prints it, and with it a run can be repeated.
+`SEED` is 0, so that a run fails because of a commit and not because of a date, or DSTOK_SEED: the nightly workflow sets
+it to the number of the day since 1970. Every run prints it, and with it a run can be repeated.
 
 >>> [sorted(share(range(7), 3, day)) for day in range(3)]
 [[0, 2, 5], [1, 4], [3, 6]]
@@ -13,19 +14,18 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from reference import BRIEF, DEEP
 
-SEED = int(os.environ.setdefault("DSTOK_SEED", str(int(time.time()) // 86_400)))  # workers and children inherit it
+SEED = int(os.environ.setdefault("DSTOK_SEED", "0"))  # workers and children inherit it
 GOLDEN = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it are spread evenly, in whatever period the set has
 Item = TypeVar("Item")
 
 
 def share(items: Iterable[Item], of: int, day: int = SEED) -> Iterator[Item]:
-    """The items of the day, in their order."""
+    """The items of the seed, in their order."""
     if DEEP:
         yield from items
         return
@@ -36,7 +36,7 @@ def share(items: Iterable[Item], of: int, day: int = SEED) -> Iterator[Item]:
 
 
 def seeds(count: int, daily: int, day: int = SEED) -> Iterable[int]:
-    """`daily` of the numbers below `count`, other ones each day; in the brief profile one of them.
+    """`daily` of the numbers below `count`, other ones with each seed; in the brief profile one of them.
 
     >>> seeds(10, 4, day=1), seeds(10, 4, day=2)
     ([4, 5, 6, 7], [8, 9, 0, 1])
@@ -48,5 +48,5 @@ def seeds(count: int, daily: int, day: int = SEED) -> Iterable[int]:
 
 
 def chance_of_today(name: str) -> random.Random:
-    """Random numbers, other ones each day; in the deep profile those that are known by the name alone."""
+    """Random numbers, other ones with each seed; in the deep profile those that are known by the name alone."""
     return random.Random(name if DEEP else f"{name} {SEED}")
