@@ -8,7 +8,7 @@ is a `ChatError`, not another id. The place where a last message is left open is
 sentinel is put after its content, and the text from the sentinel on is cut off.
 Unless the caller trusts it, a template is rendered in another process, which limits memory, processor time and stack
 (`template_worker.main`). No template can change this process or its memory; at worst the other process ends. A request
-keeps each value exactly (even lone surrogates, infinities and tuples), or there is a `ChatError` with the value's place.
+keeps each value exactly (even lone surrogates, infinities and tuples), or a `ChatError` names the value's place.
 An answer may be forged, so its length is limited, and it is read as JSON of one shape. A process that answered is kept
 for the next render. There are at most `MOST`, as many as threads that render at the same time; they end with this
 process. After a fork the new process starts its own.
