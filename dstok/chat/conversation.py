@@ -219,7 +219,7 @@ class Continued:
             writer.parts = self.parts[begin : start.parts]
         self.format.write([*self.messages[writer.first :], *new], writer)
         writer.unframe()
-        return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
+        return Tail(at, rendered_of(self.parts[begin:]), rendered_of(writer.parts), (new, number, begin, writer))
 
     def _holding(self, new: list[Message]) -> int:
         """The number of the last checkpoint that the new messages leave unchanged; -1 if there is none."""

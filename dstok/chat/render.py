@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 from dstok._util.arguments import explained
 from dstok.chat.deepseek_recipe import RecipeConversation, conversation_of, recipe_messages
 from dstok.chat.messages import Message, as_tools, shown, text_messages
-from dstok.chat.v2_v3 import BODIES, render_v2, render_v3, render_v3_0324, render_v3_1
+from dstok.chat.v2_v3 import BODIES, Turns0324, TurnsV3, TurnsV31, render_v2
 from dstok.chat.v3_2 import render_v3_2
 from dstok.chat.v4 import number_v4, render_v4, render_v4_1
 from dstok.chat.v4_preview import render_v4_preview
 from dstok.chat.versions import Version, VersionName, find_version
-from dstok.chat.writer import NOTHING, Rendered, Writer
+from dstok.chat.writer import NOTHING, Rendered, Writer, rendered_of
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
-
-__all__ = ["Format", "render"]
 
 HOLDERS = frozenset(["system", "developer"])  # the first of these gets the tools, in the scripts' versions
 BOOLEANS = ("thinking", "drop_thinking", "add_default_bos_token")
@@ -53,7 +51,7 @@ def render(
     format = Format(str(version), tools, add_generation_prompt, continue_final_message, options)
     writer = Writer()
     format.write(format.read(messages), writer)
-    return writer.rendered()
+    return rendered_of(writer.parts)
 
 
 class Format:
@@ -103,11 +101,11 @@ class Format:
         if name == "v2":
             render_v2(messages, writer, opens)
         elif name in BODIES:
-            render_v3(messages, writer, opens, BODIES[name])
+            TurnsV3(writer, name).write(messages, opens)
         elif name in ("v3-0324", "r1-0528"):
-            render_v3_0324(messages, writer, opens, name == "r1-0528")
+            Turns0324(writer, name == "r1-0528").write(messages, opens)
         elif name in ("v3.1", "v3.2-exp"):
-            render_v3_1(messages, writer, opens, self.settings["thinking"], name == "v3.2-exp", self.tools)
+            TurnsV31(writer, self.settings["thinking"], name == "v3.2-exp", self.tools).write(messages, opens)
         elif self.conversation is None:
             _write_script(name, messages, self.tools, self.settings, writer)
         else:

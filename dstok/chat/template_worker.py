@@ -57,7 +57,7 @@ LITERAL = Origin(True, -1, False)
 
 
 class Traced(str):
-    """A text with its parts, whose lengths add up to its own. Without parts, as from `format`, its origin is unknown."""
+    """A text with its parts, whose lengths add up to its own. Without parts, as from `format`, it is of no origin."""
 
     __slots__ = ("_parts",)
     _parts: tuple[OriginRun, ...]

@@ -1,18 +1,15 @@
-"""V4 of 0731, as deepseek-recipe writes it.
+"""V4 of 0731 and V4.1, as deepseek-recipe writes them.
 
 In: checked messages, a `RecipeConversation`. Out: the text in a `Writer`.
-Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd:
+Invariant: equal to `render_conversation` of `DeepseekV4Encoding` and `DeepseekV41Encoding` of deepseek-recipe 0.2.0
+(MIT), even where it is odd:
 
-- Without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode.
-- Calls and their results are sorted by their ids as text. An empty list of calls is an empty block.
-- After a conversation that ends with an answer, the next answer's opener follows.
-
-V4.1: system messages keep their places, and effort is a number.
-
-In: checked messages, a `RecipeConversation`. Out: the text in a `Writer`.
-Invariant: equal to `DeepseekV41Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd: of
-reminders in a row only the first is written; an answer with `prefix` has no end at any place. No tokenizer.json with
-`<｜System｜>` has been published. `dstok.chat.encode` refuses other tokenizers and names that token.
+- V4: without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode. Calls and
+  their results are sorted by their ids as text. An empty list of calls is an empty block. After a conversation that
+  ends with an answer, the next answer's opener follows.
+- V4.1: system messages keep their places, and effort is a number. Of reminders in a row only the first is written; an
+  answer with `prefix` has no end at any place. No tokenizer.json with `<｜System｜>` has been published.
+  `dstok.chat.encode` refuses other tokenizers and names that token.
 """
 
 from __future__ import annotations
@@ -26,7 +23,6 @@ from dstok.chat.deepseek_recipe import Call, RecipeConversation, parameters_of
 from dstok.chat.messages import Message
 from dstok.chat.v2_v3 import HOISTED
 from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, V4_1, write_calls, write_tools
-from dstok.chat.v4_preview import EFFORT_MAX
 from dstok.chat.writer import (
     ASSISTANT,
     BOS,
@@ -34,7 +30,8 @@ from dstok.chat.writer import (
     END,
     EOS,
     OPEN,
-    REMINDER,
+    PROMPTS,
+    REMINDED,
     ROLE,
     SYSTEM,
     USER,
@@ -45,22 +42,9 @@ from dstok.chat.writer import (
     opener,
 )
 
-__all__ = ["PLAIN_ANSWER", "REMINDED", "Row", "is_begun", "number_v4", "render_v4", "render_v4_1"]
-
-EFFORT_BEYOND = """\
-Reasoning Effort: Beyond maximum — exhaustive, relentless, and uncompromising.
-You MUST reason with the utmost depth and rigor, leaving absolutely nothing to chance: exhaustively decompose the \
-problem into its most fundamental components, trace every causal chain to its root, and resolve the underlying cause \
-rather than any surface symptom.
-Do not stop reasoning until you have independently verified the solution from multiple angles and are certain that no \
-assumption remains unchecked and no error remains undiscovered.
-
-"""
-EFFORTS = {"low": "", None: EFFORT_MAX, "high": EFFORT_MAX, "xhigh": EFFORT_MAX, "max": EFFORT_BEYOND}
-JSON_OBJECT = ("You are a helpful assistant designed to output JSON.\n## Response Format:\n\n"
-               "Reply with JSON object ONLY.")
+EFFORTS = {"low": "", **dict.fromkeys((None, "high", "xhigh"), PROMPTS["v4 maximal effort"]),
+           "max": PROMPTS["v4 effort beyond maximum"]}
 PLAIN_ANSWER = frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
-REMINDED = frame("content", before=[(REMINDER, ROLE)])
 NOWHERE: frozenset[int] = frozenset()
 
 Row = tuple[int, Message]  # a message and its index
@@ -109,10 +93,9 @@ def _write_system(systems: list[Row], conversation: RecipeConversation, writer: 
     for number, (index, content) in enumerate(said):
         writer.text(f"\n\n{content}" if number else content, index, "content")
     if conversation.has_tools:
-        writer.text("\n\n", -1, "tools")
         write_tools(writer, V4, conversation.tools, -1)
     if conversation.json_object:
-        writer.text(f"\n\n{JSON_OBJECT}", -1, "format")
+        writer.text(f"\n\n{PROMPTS['v4 JSON object']}", -1, "format")
     elif conversation.schema is not None:
         writer.text(f"\n\n{RESPONSE_FORMAT}{conversation.schema}", -1, "format")
 
@@ -346,7 +329,6 @@ class _Turns:
     def _about(self) -> None:
         conversation = self.conversation
         if conversation.has_tools:
-            self.writer.text("\n\n", -1, "tools")
             write_tools(self.writer, V4_1, conversation.tools, -1)
         schema = JSON_OBJECT_V4_1 if conversation.json_object else conversation.schema
         if schema is not None:
