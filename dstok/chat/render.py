@@ -48,7 +48,7 @@ def render(
     if not isinstance(version, str) and hasattr(version, "render"):  # a `Template`; only templates need jinja2
         return version.render(messages, tools=tools, add_generation_prompt=add_generation_prompt,
                               continue_final_message=continue_final_message, **options)
-    format = Format(str(version), tools, add_generation_prompt, continue_final_message, options)
+    format = Format(str(version), tools, add_generation_prompt, continue_final_message, **options)
     writer = Writer()
     format.write(format.read(messages), writer)
     return rendered_of(writer.parts)
@@ -61,8 +61,8 @@ class Format:
     """
 
     def __init__(
-        self, version: str, tools: Any, add_generation_prompt: bool | None, continue_final_message: bool,
-        options: dict[str, Any],
+        self, version: str, tools: Any = None, add_generation_prompt: bool | None = None,
+        continue_final_message: bool = False, **options: Any,
     ) -> None:
         self.version = find_version(version)
         self.tools = as_tools(tools)
