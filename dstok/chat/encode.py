@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from dstok._util.arguments import explained, first_ids
 from dstok._util.objects import Beside
 from dstok.chat.render import render
-from dstok.chat.writer import Rendered, Span
+from dstok.chat.writer import Rendered
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from dstok.chat.templates import Template
     from dstok.chat.versions import VersionName
     from dstok.protocols import TokenizerProtocol
-
-__all__ = ["ChatSpecial", "EncodedConversation", "EncodedSpan", "count", "encode", "encode_rendered", "last_id",
-           "parts_of", "spaces"]
 
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
@@ -117,10 +114,9 @@ class EncodedConversation:
         at = 0
         for part in filter(lambda part: part.ids, self.parts):
             first, last = np.searchsorted(starts, [part.start, part.end - 1], "right") - 1
-            own = values[first] if first == last or (values[first : last + 1] == values[first]).all() else None
-            if own is None:
-                places = self._offsets(part)[:, 0]
-                own = values[np.searchsorted(starts, places, "right") - 1]
+            own: Any = values[first]
+            if first != last and (values[first : last + 1] != own).any():
+                own = values[np.searchsorted(starts, self._offsets(part)[:, 0], "right") - 1]
             by_id[at : at + len(part.ids)] = own
             at += len(part.ids)
         return by_id
@@ -208,14 +204,9 @@ def count(
     _tokens(tokenizer, rendered)
     if special != "all" and spaces(tokenizer).after_token:
         return sum(len(part.ids) for part in parts_of(tokenizer, rendered, special))
-
-    def counted(text: str) -> int:
-        return tokenizer.count(text, special=within)
-
-    if special == "all":
-        return int(_told(rendered, 0, counted, rendered.text))
+    counted = partial(tokenizer.count, special=within)
     return sum(1 if token else int(_told(rendered, start, counted, rendered.text[start:end]))
-               for start, end, token in stretches(rendered))
+               for start, end, token in stretches(rendered, special))
 
 
 @explained
@@ -237,7 +228,7 @@ def parts_of(
     within = _within(special)
     tokens = _tokens(tokenizer, rendered)
     text, parts = rendered.text, list[EncodedSpan]()
-    for start, end, token in [(0, len(text), False)] if special == "all" else stretches(rendered):
+    for start, end, token in stretches(rendered, special):
         encoded = partial(_ids_after, tokenizer, after, within)
         ids = [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end])
         parts.append(EncodedSpan(start, end, ids))
@@ -286,9 +277,12 @@ def _spaces_of(tokenizer: TokenizerProtocol) -> _Spaces:
 spaces = Beside(_spaces_of)
 
 
-def stretches(rendered: Rendered) -> Iterator[tuple[int, int, bool]]:
-    """(start, end, whether it is a token of the format) of each part of the text."""
+def stretches(rendered: Rendered, special: str = "template") -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether it is a token of the format) of each part of the text; with "all" the whole is one part."""
     at = 0
+    if special == "all":
+        yield 0, len(rendered.text), False
+        return
     for start, end in rendered.special_ranges:
         if start > at:
             yield at, start, False
@@ -326,17 +320,10 @@ def _told(rendered: Rendered, start: int, call: Any, text: str) -> Any:
     try:
         return call(text)
     except TextError as error:
-        raise _error(rendered, start + error.offset, error.message) from None
+        place, message = start + error.offset, error.message
     except SpecialTokenError as error:
         place = start + len(text.encode()[: error.offset].decode())
-        raise _error(rendered, place, f"the text holds the added token {error.token!r}; pass special=\"template\" to "
-                     "encode it as plain text") from None
-
-
-def _error(rendered: Rendered, place: int, message: str) -> ChatError:
+        message = (f"the text holds the added token {error.token!r}; pass special=\"template\" to encode it as plain "
+                   "text")
     span = next(span for span in rendered.spans if span.end > place)
-    return ChatError(message, *_where(span))
-
-
-def _where(span: Span) -> tuple[int | None, str]:
-    return (span.message if span.message >= 0 else None), FIELDS.get(span.kind, "content")
+    raise ChatError(message, span.message if span.message >= 0 else None, FIELDS.get(span.kind, "content"))

@@ -13,13 +13,14 @@ mlx-lm 0.32.2's are the same, sglang and vllm lost seven blank lines. encoding_d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from dstok.chat.messages import Message, dump, load, shown, text_or_nothing
+from dstok.chat.messages import Message, dump, shown, text_or_nothing
 from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, OPEN, PROMPTS, REASONING, USER, USER_TURN, Writer, form, opener
 from dstok.errors import ChatError
 
@@ -251,7 +252,11 @@ class _Turns:
         calls = []
         for number, (name, values) in enumerate(functions):
             field = f"tool_calls[{number}].function.arguments"
-            values = load(values, index, field) if isinstance(values, str) else values
+            if isinstance(values, str):
+                try:
+                    values = json.loads(values)
+                except (ValueError, RecursionError) as error:
+                    raise ChatError(f"expected JSON: {error}", index, field, type(error).__name__) from None
             calls.append((name, parameters_of(values, index, field, "ValueError")))
         if self.thinking and place > self.last_user:
             if not (message.get("reasoning_content") or calls):
