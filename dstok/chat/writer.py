@@ -127,6 +127,7 @@ def frame(
 USER_TURN = frame("content", before=[(USER, ROLE)])
 REASONING = frame("reasoning", True, after=[(CLOSE, Mark("think", True, True))])
 ANSWER = frame("content", True, after=[(EOS, END)])
+PLAIN_ANSWER = frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
 REMINDED = frame("content", before=[(REMINDER, ROLE)])
 
 
