@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok._util.arguments import explained, first_ids
 from dstok._util.objects import Beside
@@ -35,8 +35,6 @@ ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
 FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": "tools", "format": "response_format"}
 IGNORED = -100  # the label of ids that no loss is computed for
-
-_Value = TypeVar("_Value", bound="np.generic")
 
 
 class EncodedSpan(NamedTuple):
@@ -87,28 +85,27 @@ class EncodedConversation:
 
         An id across a border belongs to the message where it begins.
         """
-        import numpy as np
-
-        return self._of_spans(np.array([span.message for span in self.rendered.spans], np.int32))
+        found: npt.NDArray[np.int32] = self._of_spans("message", "int32")
+        return found
 
     @property
     def sampled(self) -> npt.NDArray[np.bool_]:
         """bool[n]: whether the model would have written it: reasoning, its end, content, calls, end; no openers."""
-        import numpy as np
-
-        return self._of_spans(np.array([span.sampled for span in self.rendered.spans], np.bool_))
+        found: npt.NDArray[np.bool_] = self._of_spans("sampled", "bool")
+        return found
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """int64[n]: the ids where `sampled`, else -100."""
-        import numpy as np
+        labels = self.array().astype("int64")
+        labels[~self.sampled] = IGNORED
+        return labels
 
-        return np.where(self.sampled, np.array(self.ids, np.int64), IGNORED)
-
-    def _of_spans(self, values: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
+    def _of_spans(self, field: str, dtype: str) -> npt.NDArray[Any]:
         """The value of the span where each id begins."""
         import numpy as np
 
+        values = np.array([getattr(span, field) for span in self.rendered.spans], dtype)
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
         by_id = np.empty(len(self.ids), values.dtype)
         at = 0
