@@ -56,34 +56,29 @@ class Answer:
         self.calls: list[tuple[str, list[str]]] = []
 
     def think(self, text: str) -> None:
-        """Adds reasoning."""
         if text:
             self.reasoning = self.reasoning or []
             self.reasoning.append(text)
             self.deltas.append({"reasoning_content": text})
 
     def say(self, text: str) -> None:
-        """Adds content."""
         if text:
             self.content.append(text)
             self.deltas.append({"content": text})
 
     def call(self, name: str) -> None:
-        """Begins a call."""
         index = len(self.calls)
         self.calls.append((name, []))
         self.deltas.append({"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function",
                                             "function": {"name": name, "arguments": ""}}]})
 
     def argue(self, text: str) -> None:
-        """Adds to the last call's arguments."""
         if text:
             index = len(self.calls) - 1
             self.calls[index][1].append(text)
             self.deltas.append(_argued(index, text))
 
     def straight_text(self, reasoning: bool) -> Straight:
-        """Adds reasoning or content."""
         key, texts = "content", self.content
         if reasoning:
             self.reasoning = self.reasoning or []
@@ -96,7 +91,6 @@ class Answer:
         return tell
 
     def straight_value(self, is_text: bool) -> Straight:
-        """Adds to a value of the last call's arguments."""
         index, (_, texts) = len(self.calls) - 1, self.calls[-1]
 
         def argue(text: str) -> list[Delta]:
@@ -112,7 +106,6 @@ class Answer:
         return deltas
 
     def message(self) -> Message:
-        """The message so far."""
         calls = [{"id": f"call_{index}", "type": "function",
                   "function": {"name": name, "arguments": "".join(arguments)}}
                  for index, (name, arguments) in enumerate(self.calls)]
@@ -176,7 +169,6 @@ class TextBuffer:
         self._before: list[str] = []  # the text that `until` has searched without success
 
     def add(self, text: str) -> None:
-        """Adds text."""
         self._text, self._at = self._text[self._at :] + text, 0
 
     def passing(self, delimiters: Delimiters) -> Found:
@@ -257,7 +249,6 @@ class MethodParser:
             pass
 
     def error(self, message: str, raises: str = "") -> ChatError:
-        """The error at the place that is read."""
         return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "
                          'mode="lenient" takes completions that the format does not write',
                          reference=raises or self.raises)

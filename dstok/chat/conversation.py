@@ -85,7 +85,6 @@ class Anew:
         return Tail(0, self.whole, render(list(more), self.version, **self.arguments), more)
 
     def take(self, tail: Tail) -> None:
-        """Makes the change of the last `tail`."""
         self.whole, self.messages = tail.new, tail.taken
 
     def settled(self) -> int:
@@ -97,11 +96,9 @@ class Anew:
         return None
 
     def rendered(self) -> Rendered:
-        """The whole text."""
         return self.whole
 
     def copy(self) -> Anew:
-        """An independent copy."""
         return copy(self)
 
 

@@ -131,7 +131,7 @@ class EncodedConversation:
         if not any(part.given for part in self.parts):
             return found
         whole = self.special == "all"
-        added = np.isin(self.ids, [] if whole else list(_special_tokens(self.tokenizer).values()))
+        added = np.isin(self.ids, [] if whole else list(self.tokenizer.special_tokens.values()))
         edges = [-1, *np.flatnonzero(added).tolist(), len(found)]
         for start, stop in ((before + 1, after) for before, after in pairwise(edges) if after - before > 1):
             text = self.tokenizer.growing(special="all" if whole else "none")
@@ -295,11 +295,7 @@ def _within(special: str) -> Literal["all", "none", "raise"]:
     return WITHIN[special]
 
 
-def _special_tokens(tokenizer: TokenizerProtocol) -> Mapping[str, int]:
-    return tokenizer.special_tokens
-
-
-_added = Beside(_special_tokens)
+_added: Beside[TokenizerProtocol, Mapping[str, int]] = Beside(lambda tokenizer: tokenizer.special_tokens)
 
 
 def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ ends the completion. Otherwise ids are read as the text that they decode to.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from dstok._util.arguments import explained
 from dstok.chat.answers import Answer, Message, Straight
@@ -30,14 +30,6 @@ NAMED = ("v3.1", "v3.2-exp")
 # Text never holds these, because no decoder gives them: they stand for the tokens of the format in the text of ids.
 STAND_INS = {CLOSE: "\udc00", DSML: "\udc01", EOS: "\udc02"}
 CHARS = frozenset(STAND_INS.values())
-
-
-class _Reads(Protocol):
-    read: int  # characters fed
-
-    def feed(self, text: str) -> None: ...
-    def finish(self) -> None: ...
-    def straight(self) -> Straight | None: ...
 
 
 class Parser:
@@ -65,7 +57,7 @@ class Parser:
         self._answer = answer = Answer(thinks)
         by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
         self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
-        self._reads: _Reads
+        self._reads: ToolTokenParser | StrictParser | LenientParser
         if name not in DIALECTS:
             self._reads = ToolTokenParser(answer, thinks, tools and name != "v2", continues, name not in NAMED,
                                           mode == "strict")

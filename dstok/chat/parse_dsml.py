@@ -78,7 +78,6 @@ class LenientParser:
         self.state = "text" if thinking else self.content  # "" at the end
 
     def feed(self, text: str) -> None:
-        """Adds a part of the completion."""
         reader = self.reader
         reader.add(text)
         while self.state:
@@ -102,7 +101,6 @@ class LenientParser:
             self._end()
 
     def straight(self) -> Straight | None:
-        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
         state = self.state
         if self.reader.is_holding:
             return None
@@ -145,7 +143,6 @@ class LenientParser:
             self.answer.argue(escaped(self._seen(text)))
 
     def _reach(self, delimiter: str) -> None:
-        """Takes a delimiter, and goes on to the next state."""
         state, answer = self.state, self.answer
         if state == "text":
             self._after_text(delimiter)
@@ -268,7 +265,6 @@ class StrictParser(MethodParser):
             raise self.error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
 
     def straight(self) -> Straight | None:
-        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
         texts = (self._reasoning, self._content)
         if self.state not in texts or self.reader.is_holding or not STARTS.isdisjoint(self.tail):
             return None
@@ -306,7 +302,6 @@ class StrictParser(MethodParser):
         return bool(delimiter)
 
     def _between(self) -> bool:
-        """Reads the text before a call."""
         read = self.reader.until(self.block_edges)
         if read is None:
             self.at_tag = self.at_tag and not self.reader.held
@@ -341,7 +336,6 @@ class StrictParser(MethodParser):
             self.state = self._header
 
     def _header(self) -> bool:
-        """Reads the text before a parameter's name."""
         ahead = self.reader.ahead(EXCERPT)
         if len(ahead) < len(HEADER):
             return False

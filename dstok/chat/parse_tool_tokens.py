@@ -32,7 +32,6 @@ class ToolTokenParser(MethodParser):
         self.ended = False
 
     def finish(self) -> None:
-        """Ends the completion. Raises `ChatError` if it is strict and may not end here."""
         rest = self.reader.rest()
         if self.state == self._end and not rest:
             return
@@ -44,7 +43,6 @@ class ToolTokenParser(MethodParser):
             self.answer.say(rest)
 
     def straight(self) -> Straight | None:
-        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
         reasoning = self.state == self._reasoning
         if self.reader.is_holding or self.begin is not None or not (reasoning or self.state == self._content):
             return None

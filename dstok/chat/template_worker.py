@@ -85,7 +85,6 @@ class Traced(str):
         return self.lstrip(chars).rstrip(chars)
 
     def lstrip(self, chars: str | None = None, /) -> Traced:
-        """As of `str`."""
         kept = str.lstrip(self, chars)
         parts, count = list[OriginRun](), len(kept)
         for size, origin in reversed(self._parts):
@@ -94,7 +93,6 @@ class Traced(str):
         return Traced(kept, parts[::-1])
 
     def rstrip(self, chars: str | None = None, /) -> Traced:
-        """As of `str`."""
         return upto(self, len(str.rstrip(self, chars)))
 
 
@@ -216,7 +214,6 @@ class _Tracing(NodeTransformer):
         return nodes.EnvironmentAttribute(self.names[text], lineno=line)
 
     def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
-        """Visits the parts of a node."""
         if self.is_folded or not isinstance(node, FOLDED):
             return super().generic_visit(node, *args, **kwargs)
         self.is_folded = True
@@ -324,7 +321,6 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def concatenated(*values: object) -> Traced:
-        """The operator `~`."""
         return joined(map(str, values))
 
 

@@ -200,7 +200,6 @@ MOST_SAID = 4000  # characters of an error
 
 
 def _read_answer(data: bytes) -> dict[str, Any]:
-    """An answer of any shape."""
     def number(text: str) -> int:
         if len(text) > MOST_DIGITS:
             raise ValueError(text)
@@ -297,7 +296,6 @@ class _Children:
         return child
 
     def end(self) -> None:
-        """Ends all processes when this process ends."""
         while self.all:
             self.all.pop().end()
 
@@ -382,7 +380,6 @@ class _Child:
         return b"".join(parts)
 
     def _ended(self, seconds: int) -> ChatError:
-        """The reason why there is no answer."""
         try:
             code = self.process.wait(1)
         except subprocess.TimeoutExpired:
@@ -393,7 +390,6 @@ class _Child:
         return ChatError(f"the template ended the process that it was rendered in ({how})", field="template")
 
     def end(self) -> None:
-        """Ends the process and waits for its end."""
         self.socket.close()
         self.process.kill()
         self.process.wait()

@@ -134,7 +134,6 @@ class _Turns:
                          "tool_call", True)
 
     def end_calls(self, index: int) -> None:
-        """Ends all calls, and the message."""
         self.writer.token(CALLS_END, index, "tool_call", True)
         self.writer.token(EOS, index, "end", True)
 

@@ -216,7 +216,6 @@ class _Turns:
             self.writer.checkpoint(index, state, self.unless | USERS if is_open else self.unless)
 
     def _open(self, place: int) -> None:
-        """Opens the answer to a user's message."""
         index, kind = self._next(place)
         self.writer.turn(opener(OPEN if self.thinking and place == self.last_user else CLOSE, kind), "", index)
 

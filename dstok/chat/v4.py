@@ -62,7 +62,6 @@ def number_v4(value: float) -> str:
 
 
 def _write_about(conversation: RecipeConversation, writer: Writer, dialect: Dialect, json_object: str) -> None:
-    """Writes the tools, and the format of the answer."""
     if conversation.has_tools:
         write_tools(writer, dialect, conversation.tools, -1)
     if conversation.json_object:
@@ -353,5 +352,4 @@ def _place(row: Row, order: dict[str, int], otherwise: int) -> int:
 
 
 def _id(row: Row) -> str | None:
-    """The id of a tool result that has one."""
     return row[1].get("tool_call_id") if row[1]["role"] == "tool" else None

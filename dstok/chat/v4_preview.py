@@ -224,7 +224,6 @@ class _Turns:
         self._open(place, turn)
 
     def _for_task(self, place: int) -> bool:
-        """Whether the turn before has a task."""
         return place > 0 and self.turns[place - 1].task is not None
 
     def _unless(self, place: int, turn: _Turn) -> frozenset[str]:

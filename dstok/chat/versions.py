@@ -1,8 +1,8 @@
-"""The versions of DeepSeek's chat formats: their names, references and options.
+"""The versions of DeepSeek's chat formats: names, references and options, from `versions.json`.
 
 In: a version's name, or a model's name on the hub. Out: a `Version`. Invariant: a name always means the same format. A
 name that has meant several formats is refused, with the list of them. Nothing is guessed from the messages.
-Source: `versions.json`; of references, docs/chat.md; of dates, the change log of DeepSeek's API, api-docs.deepseek.com/updates.
+Source: of references, docs/chat.md; of dates, the change log of DeepSeek's API, api-docs.deepseek.com/updates.
 """
 
 from __future__ import annotations

@@ -180,11 +180,9 @@ class Writer:
         self.checkpoints: list[Checkpoint] = []
 
     def text(self, text: str, message: int, kind: str, sampled: bool = False) -> None:
-        """Writes text of a message or of the format, never a token."""
         self.parts.append((text, _single(kind, sampled, False), message))
 
     def token(self, token: str, message: int, kind: str, sampled: bool = False) -> None:
-        """Writes a token of the format."""
         self.parts.append((token, _single(kind, sampled, token not in self.plain), message))
 
     def turn(self, frame: Frame, text: str, message: int) -> None:

@@ -63,7 +63,7 @@ class CountingReader(TextBuffer):
 def steps_of(parts: list[Any], version: chat.VersionName, **arguments: Any) -> int:
     """The steps that parsing takes, up to an error if there is one."""
     steps, parser = Steps(), chat.Parser(version, **arguments)
-    parser._reads.reader = CountingReader(steps)  # type: ignore[attr-defined]
+    parser._reads.reader = CountingReader(steps)
     with ExitStack() as stack:
         stack.enter_context(patch.object(parse_dsml, "escaped", _escaping(steps)))
         for name in ("think", "say", "call", "argue"):
