@@ -79,9 +79,10 @@ class _Turns:
         if writer.start is None:
             self.begin(messages)
         for index, message in enumerate(messages, writer.first):
-            flags = (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
-                     self.has_prefix)
-            writer.checkpoint(index, flags, HOISTED)
+            if writer.growing:
+                flags = (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
+                         self.has_prefix)
+                writer.checkpoint(index, flags, HOISTED)
             role = message.get("role")
             if role == "user":
                 self.in_tools, self.after_user = False, True
@@ -92,7 +93,8 @@ class _Turns:
                 self.assistant(message, index)
             elif role == "tool":
                 self.output(content(message, index), index)
-            self.only_system = self.only_system and role == "system"
+            if role != "system":
+                self.only_system = False
         self.end(add_generation_prompt)
 
     def begin(self, messages: list[Message]) -> None:
@@ -127,9 +129,9 @@ class _Turns:
 
     def call(self, call: Any, index: int, number: int, typed: bool = True) -> None:
         """Writes a call: up to V3-0324 (`typed`) with a type, and the arguments as a block of JSON."""
-        keys = ("type", "name", "arguments") if typed else ("name", "arguments")
-        first, *others = [call_text(call, index, number, key) for key in keys]
-        second = f"{others[0]}\n```json\n{others[1]}\n```" if typed else others[0]
+        first = call_text(call, index, number, "type") if typed else ""
+        name, second = call_text(call, index, number, "name"), call_text(call, index, number, "arguments")
+        first, second = (first, f"{name}\n```json\n{second}\n```") if typed else (name, second)
         self.writer.form(((CALL_BEGIN, True), (first, False), (SEP, True), (second, False), (CALL_END, True)), index,
                          "tool_call", True)
 

@@ -69,28 +69,21 @@ def write_calls(
 
     calls: (name, parameters). `empty_line`: whether a call without parameters has an empty line.
     """
-    def text(text: str) -> None:
-        writer.text(text, index, "tool_call", True)
-
-    def tag(text: str) -> None:
-        writer.form(form(text), index, "tool_call", True)
-
-    number = 0
-    text("\n\n")
-    tag(f"<｜DSML｜{dialect.block}>\n")
+    pieces, number = [("\n\n", False), *form(f"<｜DSML｜{dialect.block}>\n")], 0
     for number, (name, parameters) in enumerate(calls, 1):
         if number > 1:
-            text("\n")
-        tag(f'<｜DSML｜{dialect.invoke} name="')
-        text(f'{name}">\n')
+            pieces.append(("\n", False))
+        pieces += form(f'<｜DSML｜{dialect.invoke} name="')
+        pieces.append((f'{name}">\n', False))
         for place, (key, is_text, value) in enumerate(parameters):
-            tag(f"{chr(10) if place else ''}<｜DSML｜{dialect.parameter} name=\"")
-            text(f'{key}" string="{"true" if is_text else "false"}">{value}')
-            tag(f"</｜DSML｜{dialect.parameter}>")
+            pieces += form(f"{chr(10) if place else ''}<｜DSML｜{dialect.parameter} name=\"")
+            pieces.append((f'{key}" string="{"true" if is_text else "false"}">{value}', False))
+            pieces += form(f"</｜DSML｜{dialect.parameter}>")
         if parameters or empty_line:
-            text("\n")
-        tag(f"</｜DSML｜{dialect.invoke}>")
-    tag(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>")
+            pieces.append(("\n", False))
+        pieces += form(f"</｜DSML｜{dialect.invoke}>")
+    pieces += form(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>")
+    writer.form(pieces, index, "tool_call", True)
 
 
 def parameters_of(values: Any, index: int, field: str, raises: str) -> Parameters:
@@ -154,6 +147,8 @@ def _list_of(message: Message, key: str, index: int) -> list[Any]:
 
 def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[str, Any]]]:
     """The schemas of a message's tools, and its calls' names and arguments. The scripts read them for any role."""
+    if not message.get("tools") and not message.get("tool_calls"):
+        return [], []
     schemas = [_key_of(tool, "function", index, f"tools[{number}]")
                for number, tool in enumerate(_list_of(message, "tools", index))]
     calls = []

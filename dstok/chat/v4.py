@@ -231,6 +231,8 @@ def _write_answer(index: int, message: Message, conversation: RecipeConversation
 
 EFFORTS_V4_1 = {"low": 50, None: 75, "high": 75, "xhigh": 75, "max": 100}
 EFFORT = "Reasoning Effort: {} (range 1-100, the higher the value, the more thorough the reasoning)\n\n"
+# The roles of messages in a row that are one turn with one of a role.
+JOINED = {"user": ("user", "tool"), "tool": ("user", "tool"), "latest_reminder": ("latest_reminder",)}
 UPDATED = "\n\n### Updated Tool Schemas\n\n"
 
 
@@ -267,10 +269,10 @@ class _Turns:
                     writer.text(EFFORT.format(EFFORTS_V4_1[self.conversation.effort]), -1, "effort")
             elif not is_first and writer.growing:
                 self._checkpoint(index)
-            joined = next((roles for roles in (("user", "tool"), ("latest_reminder",)) if role in roles), ())
             end = place + 1
-            while end < len(rows) and rows[end][1]["role"] in joined:
-                end += 1
+            if role in JOINED:
+                while end < len(rows) and rows[end][1]["role"] in JOINED[role]:
+                    end += 1
             if role in ("user", "tool"):
                 self._turn(rows[place:end])
                 self.reached = None

@@ -66,18 +66,7 @@ class Rendered:
         parts = vars(self).get("_parts")
         if parts is None or name not in ("special_ranges", "spans"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        found, start, at, owner = list[Any](), 0, 0, (-1, "", False)
-        for size, mark, message in _pieces(parts):
-            if name == "special_ranges":
-                found += [(at, at + size)] if mark.special else ()
-            elif owner != (own := (message, mark.kind, mark.sampled)):  # neighbours of one origin are one span
-                if at > start:
-                    found.append(Span(start, at, *owner))
-                start, owner = at, own
-            at += size
-        if name == "spans" and at > start:
-            found.append(Span(start, at, *owner))
-        vars(self)[name] = found
+        vars(self)[name] = found = _ranges(parts) if name == "special_ranges" else _spans(parts)
         return found
 
 
@@ -189,9 +178,10 @@ class Writer:
         """Writes text of a message in its frame."""
         self.parts.append((f"{frame.head}{text}{frame.tail}", frame, message))
 
-    def form(self, form: Form, message: int, kind: str, sampled: bool = False) -> None:
+    def form(self, form: Iterable[tuple[str, bool]], message: int, kind: str, sampled: bool = False) -> None:
         """Writes texts, each a token of the format or not."""
-        self.parts += [(text, _single(kind, sampled, is_token and text not in self.plain), message)
+        plain = self.plain
+        self.parts += [(text, _single(kind, sampled, is_token and text not in plain), message)
                        for text, is_token in form]
 
     def checkpoint(
@@ -252,3 +242,27 @@ def _unframed(parts: list[Part]) -> list[Part]:
         found.append((text[at : at + size], _single(*mark), message))
         at += size
     return found
+
+
+def _ranges(parts: list[Part]) -> list[Any]:
+    ranges, at = [], 0
+    for size, mark, _ in _pieces(parts):
+        if mark.special:
+            ranges.append((at, at + size))
+        at += size
+    return ranges
+
+
+def _spans(parts: list[Part]) -> list[Any]:
+    """Neighbours of one origin are one span."""
+    spans, start, at, owner = [], 0, 0, (-1, "", False)
+    for size, mark, message in _pieces(parts):
+        own = message, mark.kind, mark.sampled
+        if own != owner:
+            if at > start:
+                spans.append(Span(start, at, *owner))
+            start, owner = at, own
+        at += size
+    if at > start:
+        spans.append(Span(start, at, *owner))
+    return spans
