@@ -8,12 +8,10 @@ Sampled ids stay, and so do all ids before them, whatever the format would write
 encoded by itself; a message that the format writes before them is refused, as its text would be lost. A format may
 refuse an answer for what it says; sampled ids it never sees, only a message that it takes in their place.
 Only new text costs work, so a conversation takes time linear in its length. Only the end of the text that new messages
-change, the tail, is rendered: from the last checkpoint (`dstok.chat.writer`) that they do not change, in most cases the
-last message. Of the tail only new stretches are encoded. Example: V2 writes no token after a user's message. So the
-messages of several users are one stretch, which grows; a growing text holds its ids.
-There are two exceptions. A message that the format writes at the front, as V3 a system message, has the whole text
-encoded again. V4 sorts the results of a message's calls; a result that the format puts before others has these written
-again.
+change, the tail, is rendered: from the last checkpoint (`dstok.chat.writer`) that they do not change. Of the tail only
+new stretches are encoded; a growing text holds the ids of one that grows, as V2's messages of several users. There are
+two exceptions: a message that the format writes at the front, as V3 a system message, has the whole text encoded again,
+and a result that V4 sorts before others has these written again.
 """
 
 from __future__ import annotations

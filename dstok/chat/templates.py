@@ -2,10 +2,9 @@
 
 In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as for the built-in versions.
 Invariant: the text equals that of transformers' environment. A token is the template's own only if all of its
-characters are literals of the template. Text of a message stays text, whatever the template does to it, because every
-piece of text carries its origin. Some filters lose the origin: if the template then makes a token of its own, there
-is a `ChatError`, not another id. The place where a last message is left open is found as in transformers 5.24: a
-sentinel is put after its content, and the text from the sentinel on is cut off.
+characters are literals of the template, because every piece of text carries its origin. Some filters lose it: if the
+template then makes a token of its own, there is a `ChatError`, not another id. The place where a last message is left
+open is found as in transformers 5.24: a sentinel is put after its content, and the text is cut off there.
 Unless the caller trusts it, a template is rendered in another process, which limits memory, processor time and stack
 (`template_worker.main`). No template can change this process or its memory; at worst the other process ends. A request
 keeps each value exactly (even lone surrogates, infinities and tuples), or a `ChatError` names the value's place.
