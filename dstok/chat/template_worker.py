@@ -317,7 +317,8 @@ class _Environment(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, LoopControlExtension])
         self.filters["tojson"] = _tojson
-        self.globals |= {"raise_exception": _raise, "strftime_now": _now, "dict": _Dict(), "namespace": _Namespace}
+        self.globals |= {"raise_exception": _raise, "strftime_now": lambda form: datetime.now().strftime(form),
+                         "dict": _Dict(), "namespace": _Namespace}
 
     @staticmethod
     def concatenated(*values: object) -> Traced:
@@ -332,10 +333,6 @@ def _tojson(
 
 def _raise(message: str) -> None:
     raise TemplateError(message)
-
-
-def _now(form: str) -> str:
-    return datetime.now().strftime(form)
 
 
 SOCKET = 0
