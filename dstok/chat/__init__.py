@@ -10,8 +10,6 @@
     Template        a loaded model's own jinja template, in place of a version (extra `dstok[chat]`)
     parse, Parser   completions -> messages, whole or as a stream of deltas
 
-Each family of formats has its own file: v2, v3, v3_0324, v3_1, v3_2, v4_preview, v4, v4_1.
-
 >>> from dstok import chat
 >>> chat.render([{"role": "user", "content": "Hi"}], "v3", add_generation_prompt=True).text
 '<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜>'

@@ -1,14 +1,11 @@
-"""An assistant's message read from a completion, and the deltas of its stream.
+"""What all parsers share: the message that a completion holds, and the text that comes in parts.
 
-In: from a parser, pieces of reasoning, content and calls. Out: deltas in OpenAI's form, and the message so far.
-Invariant: the deltas add up to the message.
-
-Text that comes in parts, read up to the first of some delimiters. All parsers read text through this file.
-
-In: parts of a text. Out: the text before a delimiter, and the delimiter. Invariant: the answer does not depend on how
-the text is cut. Time is linear in the text: a place in it moves only forward, and only an end shorter than a
-delimiter is searched again. The reader keeps the text before the delimiter; when it passes text on at once, it keeps
-less than a delimiter. tests/chat/test_linear_time.py counts the characters that each call here looks at.
+In: parts of a text; pieces of reasoning, content and calls. Out: the text before a delimiter, and the delimiter;
+deltas in OpenAI's form, and the message so far.
+Invariant: the deltas add up to the message, and nothing depends on how the text is cut. Time is linear in the text: a
+place in it moves only forward, and only an end shorter than a delimiter is searched again. When a parser passes text on
+at once, less than a delimiter is kept. tests/chat/test_linear_time.py counts the characters that each call here looks
+at.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
 
-__all__ = ["Answer", "Delimiters", "Found", "Message", "Straight", "TextBuffer", "delimiters", "escaped"]
+from dstok.errors import ChatError
 
 Delta = dict[str, Any]
 Straight = Callable[[str], list[Delta]]  # takes text that no parser has to look at, returns its delta
@@ -59,34 +56,29 @@ class Answer:
         self.calls: list[tuple[str, list[str]]] = []
 
     def think(self, text: str) -> None:
-        """Adds reasoning."""
         if text:
             self.reasoning = self.reasoning or []
             self.reasoning.append(text)
             self.deltas.append({"reasoning_content": text})
 
     def say(self, text: str) -> None:
-        """Adds content."""
         if text:
             self.content.append(text)
             self.deltas.append({"content": text})
 
     def call(self, name: str) -> None:
-        """Begins a call."""
         index = len(self.calls)
         self.calls.append((name, []))
         self.deltas.append({"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function",
                                             "function": {"name": name, "arguments": ""}}]})
 
     def argue(self, text: str) -> None:
-        """Adds to the last call's arguments."""
         if text:
             index = len(self.calls) - 1
             self.calls[index][1].append(text)
             self.deltas.append(_argued(index, text))
 
     def straight_text(self, reasoning: bool) -> Straight:
-        """Adds reasoning or content."""
         key, texts = "content", self.content
         if reasoning:
             self.reasoning = self.reasoning or []
@@ -99,7 +91,6 @@ class Answer:
         return tell
 
     def straight_value(self, is_text: bool) -> Straight:
-        """Adds to a value of the last call's arguments."""
         index, (_, texts) = len(self.calls) - 1, self.calls[-1]
 
         def argue(text: str) -> list[Delta]:
@@ -111,13 +102,10 @@ class Answer:
 
     def taken(self) -> list[Delta]:
         """Returns the deltas since the last call."""
-        if not self.deltas:
-            return []
         deltas, self.deltas = self.deltas, []
         return deltas
 
     def message(self) -> Message:
-        """The message so far."""
         calls = [{"id": f"call_{index}", "type": "function",
                   "function": {"name": name, "arguments": "".join(arguments)}}
                  for index, (name, arguments) in enumerate(self.calls)]
@@ -139,12 +127,7 @@ Found = tuple[str, str]  # the text before a delimiter, and the delimiter
 
 
 class Delimiters:
-    """Some texts; none stands within another. `search` finds the first, or a part of one at the text's end.
-
-    >>> closing = Delimiters("</think>", "</end>")
-    >>> [closing.search(text).group() for text in ("a </think> b </e", "a </th", "</</e")]
-    ['</think>', '</th', '</e']
-    """
+    """Some texts; none stands within another. `search` finds the first, or a part of one at the text's end."""
 
     def __init__(self, *texts: str) -> None:
         self.texts = frozenset(texts)
@@ -153,10 +136,7 @@ class Delimiters:
         self.search = re.compile(_pattern(texts)).search
 
     def skip(self, text: str, at: int) -> int:
-        """A place from `at` on before which no delimiter begins.
-
-        This is faster than `search` where that is far away, and the delimiters begin with several characters.
-        """
+        """A place from `at` on before which no delimiter begins: faster than `search` where that is far away."""
         while len(text) - at > NEAR:
             stop = min(at + WINDOW, len(text))
             found = [place for one in self.texts if (place := text.find(one, at, stop)) >= 0]
@@ -167,11 +147,7 @@ class Delimiters:
 
 
 def _pattern(texts: tuple[str, ...]) -> str:
-    r"""A pattern that reads each character of a text at most once for each character of a delimiter.
-
-    >>> _pattern(("ab", "ac"))
-    'a(?:b|c|\\Z)'
-    """
+    """A pattern that reads each character of a text at most once for each character of a delimiter."""
     rests: dict[str, list[str]] = {}
     for text in texts:
         rests.setdefault(text[0], []).append(text[1:])
@@ -193,7 +169,6 @@ class TextBuffer:
         self._before: list[str] = []  # the text that `until` has searched without success
 
     def add(self, text: str) -> None:
-        """Adds text."""
         self._text, self._at = self._text[self._at :] + text, 0
 
     def passing(self, delimiters: Delimiters) -> Found:
@@ -221,9 +196,7 @@ class TextBuffer:
             return before, delimiter
         if before:
             self._before.append(before)
-        if not delimiter:
-            return None
-        return self.joined(self._before), delimiter
+        return (self.joined(self._before), delimiter) if delimiter else None
 
     def ahead(self, count: int) -> str:
         """The next characters, at most `count`. They are not read."""
@@ -255,3 +228,27 @@ class TextBuffer:
     def held(self) -> int:
         """The number of characters kept."""
         return sum(map(len, self._before)) + len(self._text) - self._at
+
+
+EXCERPT = 40  # characters of the completion in an error
+
+
+class MethodParser:
+    """A parser whose state is a method, which reads on, and tells whether it has reached a delimiter."""
+
+    def __init__(self, answer: Answer, state: Callable[[], bool], raises: str = "") -> None:
+        self.answer, self.state, self.raises = answer, state, raises
+        self.reader = TextBuffer()
+        self.read = 0  # characters fed
+
+    def feed(self, text: str) -> None:
+        """Adds a part of the completion. Raises `ChatError`."""
+        self.reader.add(text)
+        self.read += len(text)
+        while self.state():
+            pass
+
+    def error(self, message: str, raises: str = "") -> ChatError:
+        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "
+                         'mode="lenient" takes completions that the format does not write',
+                         reference=raises or self.raises)

@@ -1,23 +1,19 @@
-"""`Tokenizer.apply_chat_template`: the call that users know from transformers.
-
-In: its arguments. Out: the results of transformers: ids, a text, or a dictionary; lists of these for several
-conversations.
-Invariant: names, order and defaults are those of transformers 4.57. For a model with its own template the result also
-equals transformers', with one exception: the text of an added token in a message stays text, unless special="all".
-
-The names of other libraries: the method `apply_chat_template`, and errors for names that dstok does not have.
+"""What users know from other libraries: `Tokenizer.apply_chat_template`, and errors that name the call of dstok.
 
 In: the arguments of transformers' `apply_chat_template`; a name that `Tokenizer` or its class does not have, such as
-`encode_ordinary` or `from_pretrained`; a call of the tokenizer itself, `tok("Hello")`. Out: ids or a text;
-`AttributeError` or `TypeError` that names the call of dstok: `use encode(text, special="none")`.
-Invariant: `hasattr` is false for every name that dstok does not have. Libraries that probe for a name rely on that.
+`encode_ordinary` or `from_pretrained`; a call of the tokenizer itself, `tok("Hello")`. Out: the results of
+transformers: ids, a text, or a dictionary, and lists of these for several conversations; `AttributeError` or
+`TypeError` that says `use encode(text, special="none")`.
+Invariant: names, order and defaults are those of transformers 4.57. For a model with its own template the result also
+equals transformers', with one exception: the text of an added token in a message stays text, unless special="all".
+`hasattr` is false for every name that dstok does not have. Libraries that probe for a name rely on that.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dstok.chat.encode import ChatSpecial, EncodedConversation, encode
+from dstok.chat.encode import ChatSpecial, encode
 from dstok.chat.messages import shown
 from dstok.chat.render import render
 from dstok.chat.versions import VersionName, own_version, versions
@@ -26,46 +22,6 @@ from dstok.errors import ChatError
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
     from dstok.protocols import TokenizerProtocol
-
-__all__ = ["HINTS", "apply", "apply_chat_template", "raise_no_attribute", "raise_not_callable"]
-
-def apply(
-    tokenizer: TokenizerProtocol, conversation: Any, version: VersionName | None, documents: Any,
-    arguments: dict[str, Any], special: ChatSpecial, tokenize: bool, as_dict: bool, mask: bool, trusted: bool,
-) -> Any:
-    """Implements `Tokenizer.apply_chat_template`. Raises `ChatError`."""
-    if documents is not None:
-        raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
-                        field="documents")
-    name = _own(tokenizer, trusted) if version is None else version
-    several = isinstance(conversation, list) and bool(conversation) and isinstance(conversation[0], list)
-    talks = conversation if several else [conversation]
-    if not tokenize:
-        texts = [render(talk, name, **arguments).text for talk in talks]
-        return texts if several else texts[0]
-    encoded = [encode(tokenizer, talk, name, special=special, **arguments) for talk in talks]
-    if not as_dict:
-        return [one.ids for one in encoded] if several else encoded[0].ids
-    rows = [_row(one, mask) for one in encoded]
-    return {key: [row[key] for row in rows] for key in rows[0]} if several else rows[0]
-
-
-def _own(tokenizer: TokenizerProtocol, trusted: bool) -> VersionName | Template:
-    """The template of a loaded model, or the version of a built-in one, which gives the text of its template faster."""
-    text = tokenizer.config.chat_template
-    if text is None or any(tokenizer.name in version.models for version in versions()):
-        return own_version(tokenizer.name).name
-    from dstok import chat
-
-    return chat.Template(text, tokenizer, trusted=trusted)
-
-
-def _row(encoded: EncodedConversation, mask: bool) -> dict[str, list[int]]:
-    row = {"input_ids": encoded.ids, "attention_mask": [1] * len(encoded.ids)}
-    if mask:
-        row["assistant_masks"] = encoded.sampled.astype(int).tolist()
-    return row
-
 
 HINTS = {  # the names that newcomers type; docs/migration.md has all
     "from_pretrained": "dstok.load(name or path)",
@@ -107,18 +63,37 @@ def apply_chat_template(
     >>> tok.apply_chat_template([{"role": "user", "content": "Hi"}], add_generation_prompt=True, thinking=True)
     [0, 128803, 23166, 128804, 128798]
     """
-    arguments = {"tools": tools, "add_generation_prompt": add_generation_prompt,
-                 "continue_final_message": continue_final_message, **options}
-    return apply(self, conversation, _one_of(version, chat_template), documents, arguments, special, tokenize,
-                 return_dict, return_assistant_tokens_mask, trusted)
-
-
-def _one_of(version: VersionName | None, chat_template: VersionName | None) -> VersionName | None:
-    """The version, from either keyword. Raises `ChatError` if both are given."""
     if version is not None and chat_template is not None:
         raise ChatError(f"expected version or chat_template, found both, {version!r} and {chat_template!r}",
                         field="version")
-    return chat_template if version is None else version
+    if documents is not None:
+        raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
+                        field="documents")
+    name: VersionName | Template | None = chat_template if version is None else version
+    if name is None:
+        text = self.config.chat_template
+        if text is None or any(self.name in version.models for version in versions()):
+            name = own_version(self.name).name  # it gives the text of a built-in model's template faster
+        else:
+            from dstok import chat
+
+            name = chat.Template(text, self, trusted=trusted)
+    arguments: dict[str, Any] = {"tools": tools, "add_generation_prompt": add_generation_prompt,
+                                 "continue_final_message": continue_final_message, **options}
+    several = isinstance(conversation, list) and bool(conversation) and isinstance(conversation[0], list)
+    results = list[Any]()
+    for talk in conversation if several else [conversation]:
+        if not tokenize:
+            results.append(render(talk, name, **arguments).text)
+            continue
+        encoded = encode(self, talk, name, special=special, **arguments)
+        row = {"input_ids": encoded.ids, "attention_mask": [1] * len(encoded.ids)}
+        if return_dict and return_assistant_tokens_mask:
+            row["assistant_masks"] = encoded.sampled.astype(int).tolist()
+        results.append(row if return_dict else encoded.ids)
+    if not several:
+        return results[0]
+    return {key: [row[key] for row in results] for key in results[0]} if tokenize and return_dict else results
 
 
 def raise_no_attribute(self: object, name: str) -> NoReturn:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from dstok.chat.versions import VersionName
     from dstok.protocols import TokenizerProtocol
 
-__all__ = ["fit"]
-
 USERS, REMINDER = ("user", "developer"), "latest_reminder"
 GUESSES = 3  # counts by the spans; a format whose texts these do not tell is searched by halves
 

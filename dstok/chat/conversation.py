@@ -1,32 +1,17 @@
-"""The start of a conversation that ends with sampled ids: nothing changes it any more.
-
-In: the conversation up to an answer, and the answer's ids; then the text of the format with later messages. Out: the
-parts and the text of the start; the text after it.
-Invariant: the ids of the start stay, whatever the format would write in their place. Example: V3.1 never repeats the
-reasoning of an answer, but the model has sampled it, so it stays. A message that the format writes before the sampled
-ids is refused: its text would be lost.
-
-The text of a growing conversation: which end of the text, the tail, new messages change.
-
-In: messages, more and more. Out: `Tail`: the end of the text before and after. The text before the tail stays.
-Invariant: the part that stays and the tail together equal the text of the whole conversation, rendered at once. Work
-is proportional to the tail. A format continues from the last checkpoint (`dstok.chat.writer`) that the new messages
-do not change. In most cases this is the last message, as formats look one message ahead. It is the start of the text
-where a format moves something to the front, as V3 does with a system message.
-
-A conversation that grows message by message, and its ids at every moment.
+"""A conversation that grows message by message, and its ids at every moment.
 
 In: messages, and the ids that a model sampled for an answer. Out: after each message, how many earlier ids stay, and
 the new ones.
 Invariant: without sampled ids, the ids equal those of encoding the whole conversation. This holds even where a format
 rewrites earlier text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
-Sampled ids stay, and so do all ids before them (`dstok.chat.conversation`). The text after them is encoded by itself. A
-format may refuse an answer for what it says; sampled ids it never sees, only a message that it takes in their place.
-Only new text costs work. `dstok.chat.conversation` renders only the tail of the text, and only its new stretches are
-encoded, so a conversation takes time linear in its length. Example: V2 writes no token after a user's message. So the
-messages of several users are one stretch, which grows; a growing text holds its ids.
-There are two exceptions. A message that the format writes at the front has the whole text encoded again. V4 sorts the
-results of a message's calls; a result that the format puts before others has these written again.
+Sampled ids stay, and so do all ids before them, whatever the format would write in their place. The text after them is
+encoded by itself; a message that the format writes before them is refused, as its text would be lost. A format may
+refuse an answer for what it says; sampled ids it never sees, only a message that it takes in their place.
+Only new text costs work, so a conversation takes time linear in its length. Only the end of the text that new messages
+change, the tail, is rendered: from the last checkpoint (`dstok.chat.writer`) that they do not change. Of the tail only
+new stretches are encoded; a growing text holds the ids of one that grows, as V2's messages of several users. There are
+two exceptions: a message that the format writes at the front, as V3 a system message, has the whole text encoded again,
+and a result that V4 sorts before others has these written again.
 """
 
 from __future__ import annotations
@@ -36,15 +21,14 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import common_start, explained, id_list
 from dstok.chat.encode import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, last_id, parts_of, spaces
 from dstok.chat.messages import Message, as_message, calls_of, message_list
 from dstok.chat.parse import parse
 from dstok.chat.render import Format, render
-from dstok.chat.writer import EOS, Checkpoint, Part, Rendered, Writer, rendered_of
-from dstok.chat.writer import Span as TextSpan
+from dstok.chat.writer import EOS, Checkpoint, Part, Rendered, Span, Writer, rendered_of
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -53,89 +37,27 @@ if TYPE_CHECKING:
     from dstok.methods.growing import GrowingText
     from dstok.protocols import TokenizerProtocol
 
-__all__ = [
-    "NO_TEXT",
-    "Anew",
-    "Change",
-    "Continued",
-    "Conversation",
-    "ConversationText",
-    "FixedStart",
-    "Tail",
-    "cut_before",
-    "fixed_start",
-    "joined",
-    "text_after",
-]
-
 NO_TEXT = Rendered("", [], [])
 
 
-@dataclass(frozen=True)
-class FixedStart:
-    """The parts and the text of a start. `message`: the last one. `end`: its end token, if that is not sampled."""
-
-    parts: list[EncodedSpan]
-    text: Rendered
-    message: int
-    end: Rendered
-
-
-def fixed_start(
-    tokenizer: TokenizerProtocol, parts: list[EncodedSpan], text: Rendered, answer: Rendered, message: int,
-    ids: list[int],
-) -> FixedStart:
-    """The start that consists of a text with its parts, and of a message's sampled ids.
-
-    answer: the format's text of the message, and perhaps of others around it.
-    """
-    spelled, at = tokenizer.decode(ids), len(text.text)
-    span = TextSpan(at, at + len(spelled), message, "content", True)
-    whole = Rendered(text.text + spelled, text.special_ranges, [*text.spans, span])
-    ended = bool(ids) and ids[-1] == tokenizer.special_tokens.get(EOS)
-    end = NO_TEXT if ended else _end_of(answer, message)
-    return FixedStart([*parts, EncodedSpan(span.start, span.end, ids, True)], whole, message, end)
-
-
-def text_after(start: FixedStart, tail: Rendered) -> Rendered:
-    """The text after a start, from a tail of the format's text that holds all later messages. Raises `ChatError`."""
-    place = max((span.end for span in tail.spans if span.message == start.message), default=0)
-    for span in tail.spans:
-        if span.message > start.message and span.start < place:
-            raise ChatError("expected text after the sampled ids, found text that the format writes before them",
-                            span.message)
-    return joined(start.end, cut_before(tail, place))
-
-
-def cut_before(text: Rendered, at: int) -> Rendered:
+def _cut_before(text: Rendered, at: int) -> Rendered:
     """A text from `at` on; `at` is not inside a token."""
     return Rendered(text.text[at:], [(start - at, end - at) for start, end in text.special_ranges if start >= at],
                     [span._replace(start=span.start - at, end=span.end - at) for span in text.spans if span.end > at])
 
 
-def joined(first: Rendered, second: Rendered) -> Rendered:
+def _joined(first: Rendered, second: Rendered) -> Rendered:
     """Two texts, one after the other."""
-    moved = cut_before(second, -len(first.text))
+    moved = _cut_before(second, -len(first.text))
     return Rendered(first.text + second.text, [*first.special_ranges, *moved.special_ranges],
                     [*first.spans, *moved.spans])
 
 
-def _end_of(answer: Rendered, message: int) -> Rendered:
-    """The end token that the format writes after a message. The model did not sample it."""
-    span = next((span for span in reversed(answer.spans) if span.message == message and span.kind == "end"), None)
-    if span is None:
-        return NO_TEXT
-    size = span.end - span.start
-    return Rendered(answer.text[span.start : span.end], [(0, size)], [TextSpan(0, size, message, "end", False)])
-
-
-@dataclass(frozen=True)
-class Tail:
+class Tail(NamedTuple):
     """The end of a text, without and with the new messages.
 
     at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
-    the text, after a token of the format, or at the place `held` of `ConversationText.tail`. taken: the data for
-    `take` of the text.
+    the text, after a token of the format, or at the place `held` of `tail`. taken: the data for `take` of the text.
     """
 
     at: int
@@ -144,41 +66,19 @@ class Tail:
     taken: Any
 
 
-class ConversationText(Protocol):
-    """The text of a growing conversation."""
+class Anew:
+    """The text of a template, or one that is encoded as a whole. It is rendered again each time."""
+
+    def __init__(self, version: VersionName | Template, arguments: dict[str, Any]) -> None:
+        self.version, self.arguments = version, arguments
+        self.messages: tuple[Any, ...] = ()
+        self.whole = NO_TEXT
 
     def tail(self, messages: list[Any], held: int = -1) -> Tail:
         """The change that more messages make. Raises `ChatError`. The text itself stays until `take`.
 
         The tail may begin at the place `held`, which may lie between two tokens.
         """
-
-    def take(self, tail: Tail) -> None:
-        """Makes the change of the last `tail`."""
-
-    def settled(self) -> int:
-        """The place up to which the next messages will probably leave the text as it is."""
-
-    def message_before(self, tail: Tail, back: int) -> int | None:
-        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
-
-    def rendered(self) -> Rendered:
-        """The whole text."""
-
-    def copy(self) -> ConversationText:
-        """An independent copy."""
-
-
-class Anew:
-    """The text of a template, or one that is encoded as a whole. It is rendered again each time."""
-
-    def __init__(
-        self, version: VersionName | Template, arguments: dict[str, Any], messages: tuple[Any, ...] = (),
-    ) -> None:
-        self.version, self.arguments, self.messages = version, arguments, messages
-        self.whole = Rendered("", [], [])
-
-    def tail(self, messages: list[Any], held: int = -1) -> Tail:
         more = (*self.messages, *messages)
         return Tail(0, self.whole, render(list(more), self.version, **self.arguments), more)
 
@@ -186,61 +86,52 @@ class Anew:
         self.whole, self.messages = tail.new, tail.taken
 
     def settled(self) -> int:
+        """The place up to which the next messages will probably leave the text as it is."""
         return 0
 
     def message_before(self, tail: Tail, back: int) -> int | None:
+        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
         return None
 
     def rendered(self) -> Rendered:
         return self.whole
 
     def copy(self) -> Anew:
-        other = Anew(self.version, self.arguments, self.messages)
-        other.whole = self.whole
-        return other
+        return copy(self)
 
 
-class Continued:
+class Continued(Anew):
     """The text of a version. It continues from its last checkpoint that holds."""
 
     def __init__(self, format: Format) -> None:
         self.format = format
-        self.messages: list[Message] = []
+        self.told: list[Message] = []
         self.parts: list[Part] = []
         self.checkpoints: list[Checkpoint] = []
 
     def tail(self, messages: list[Any], held: int = -1) -> Tail:
-        new = self.format.read(messages, len(self.messages))
-        number = self._holding(new)
+        new = self.format.read(messages, len(self.told))
+        number = len(self.checkpoints) - 1
+        while number >= 0 and any(_ends(self.checkpoints[number], *row) for row in enumerate(new, len(self.told))):
+            number -= 1
         start = self.checkpoints[number] if number >= 0 else None
         writer = Writer(start, growing=True)
-        begin, at = self._beginning(start, held)
-        if start is not None:
-            writer.parts = self.parts[begin : start.parts]
-        self.format.write([*self.messages[writer.first :], *new], writer)
-        writer.unframe()
-        return Tail(at, rendered_of(self.parts[begin:]), writer.rendered(), (new, number, begin, writer))
-
-    def _holding(self, new: list[Message]) -> int:
-        """The number of the last checkpoint that the new messages leave unchanged; -1 if there is none."""
-        rows = list(enumerate(new, len(self.messages)))
-        return next((number for number in range(len(self.checkpoints) - 1, -1, -1)
-                     if not any(_ends(self.checkpoints[number], *row) for row in rows)), -1)
-
-    def _beginning(self, start: Checkpoint | None, held: int) -> tuple[int, int]:
-        """How many parts, and code points, stand before the tail if rendering continues at `start`."""
         begin, at = (0, 0) if start is None else (start.parts, start.at)
         while begin and not self.parts[begin - 1][1].body.special and at != held:
             begin -= 1
             at -= len(self.parts[begin][0])
-        return begin, at
+        if start is not None:
+            writer.parts = self.parts[begin : start.parts]
+        self.format.write([*self.told[writer.first :], *new], writer)
+        writer.unframe()
+        return Tail(at, rendered_of(self.parts[begin:]), rendered_of(writer.parts), (new, number, begin, writer))
 
     def take(self, tail: Tail) -> None:
         new, number, begin, writer = tail.taken
         del self.checkpoints[max(number, 0) :], self.parts[begin:]
         self.parts += writer.parts
         self.checkpoints += [one._replace(parts=one.parts + begin, at=one.at + tail.at) for one in writer.checkpoints]
-        self.messages += new
+        self.told += new
 
     def settled(self) -> int:
         return self.checkpoints[-1].at if self.checkpoints else 0
@@ -256,19 +147,16 @@ class Continued:
         return rendered_of(list(self.parts))
 
     def copy(self) -> Continued:
-        other = Continued(self.format)
-        other.messages, other.parts, other.checkpoints = list(self.messages), list(self.parts), list(self.checkpoints)
+        other = copy(self)
+        other.told, other.parts, other.checkpoints = list(self.told), list(self.parts), list(self.checkpoints)
         return other
 
 
 def _ends(checkpoint: Checkpoint, index: int, message: Message) -> bool:
     """Whether the message changes the text before the checkpoint."""
-    if checkpoint.holds is not None and not checkpoint.holds(index, message):
-        return True
-    role = message.get("role")
-    if isinstance(role, str) and role in checkpoint.unless:
-        return True
-    return "tools" in checkpoint.unless and bool(message.get("tools"))
+    role, unless = message.get("role"), checkpoint.unless
+    return ((checkpoint.holds is not None and not checkpoint.holds(index, message))
+            or (isinstance(role, str) and role in unless) or ("tools" in unless and bool(message.get("tools"))))
 
 
 LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
@@ -287,8 +175,7 @@ class Change:
     rewritten: int | None
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     """The parts after the `same` that stay. Of the next one the first `kept` ids stay, too: `parts[0]` has the rest."""
 
     same: int
@@ -296,13 +183,21 @@ class _Found:
     kept: int = 0
 
 
-@dataclass
-class _Held:
+class _Held(NamedTuple):
     """A stretch that messages lengthen: where it begins, in code points, and its text up to `at`."""
 
     start: int
     at: int
     text: GrowingText
+
+
+class _Fixed(NamedTuple):
+    """The start up to the sampled ids: its parts, its text, the last message, and its end token if not sampled."""
+
+    parts: list[EncodedSpan]
+    text: Rendered
+    message: int
+    end: Rendered
 
 
 class Conversation:
@@ -326,14 +221,14 @@ class Conversation:
     ) -> None:
         self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []
-        self._format = _format(version, **arguments) if isinstance(version, str) else None
-        self._text: ConversationText = Anew(version, arguments)
+        self._format = Format(version, **arguments) if isinstance(version, str) else None
+        self._text: Anew = Anew(version, arguments)
         if self._format is not None and special != "all":
             self._text = Continued(self._format)
         self._parts: list[EncodedSpan] = []
         self._counts = [0]  # how many ids stand before each part, and after the last
         self._held: _Held | None = None
-        self._fixed: FixedStart | None = None  # with it, `_parts` and `_counts` are those of `_rest`, the text after it
+        self._fixed: _Fixed | None = None  # with it, `_parts` and `_counts` are those of `_rest`, the text after it
         self._rest = NO_TEXT
         self.extend(messages)
 
@@ -367,13 +262,19 @@ class Conversation:
         self._text.take(tail)
         self.messages += new
         self._held = self._held_after(tail, found)
-        self._take(found)
+        same, parts = found.same, found.parts
+        if found.kept:
+            ids = self._parts[same].ids
+            ids[found.kept :] = parts[0].ids
+            parts = [parts[0]._replace(ids=ids), *parts[1:]]
+        self._parts[same:] = parts
+        self._counts[same:] = accumulate([len(part.ids) for part in parts], initial=self._counts[same])
         return change
 
     def copy(self) -> Conversation:
         """An independent copy of this conversation."""
         other = copy(self)
-        held = self._held and _Held(self._held.start, self._held.at, self._held.text.copy())
+        held = self._held and self._held._replace(text=self._held.text.copy())
         vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=self._own_parts(),
                            _counts=list(self._counts), _held=held)  # `_fixed` and `_rest` never change
         return other
@@ -392,31 +293,49 @@ class Conversation:
         return EncodedConversation(self.ids, self._rendered(), self._all_parts(), self.special, self.tokenizer)
 
     def _append_sampled(self, message: Any, ids: list[int]) -> Change:
-        text, count = self._rendered(), len(self)
-        opened = bool(text.spans) and text.spans[-1].kind == "prompt"
-        if self._format is not None and not opened and not _ends_with_output(text):
+        text, count, index = self._rendered(), len(self), len(self.messages)
+        kind = text.spans[-1].kind if text.spans else ""
+        opened = kind == "prompt"
+        # V3.1 writes no opener after the token that ends a tool's output; the model goes on.
+        after_output = kind == "tool_result" and bool(text.special_ranges) and (
+            text.special_ranges[-1][1] == len(text.text))
+        if self._format is not None and not opened and not after_output:
             raise ChatError("expected ids after a generation prompt, found a text without one at its end: pass "
                             "add_generation_prompt=True", field="ids")
         self.tokenizer.decode_bytes(ids)  # refuses unknown ids
         ids = list(map(int, ids))  # numpy's ints may have come
-        new = [self._read(ids, opened)] if message is None else message_list([message])
-        tail = self._text.tail(new if self._format is None else [_stand_in(new[0], len(self.messages))])
-        self._fixed = fixed_start(self.tokenizer, self._all_parts(), text, tail.new, len(self.messages), ids)
+        if message is not None:
+            new = message_list([message])
+        elif self._format is None:
+            raise ChatError("expected a message with its ids, found ids alone: a template cannot read answers",
+                            field="message")
+        else:
+            thinks = opened and self._format.settings.get("thinking", True)  # the opener may begin the reasoning
+            read = parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks)
+            new = [read.as_dict()]
+        tail = self._text.tail(new if self._format is None else [_stand_in(new[0], index)])
+        spelled, at = self.tokenizer.decode(ids), len(text.text)
+        span = Span(at, at + len(spelled), index, "content", True)
+        whole = Rendered(text.text + spelled, text.special_ranges, [*text.spans, span])
+        end, ended = NO_TEXT, bool(ids) and ids[-1] == self.tokenizer.special_tokens.get(EOS)
+        for one in () if ended else tail.new.spans:
+            if one.message == index and one.kind == "end":  # the format writes it, and the model did not sample it
+                size = one.end - one.start
+                end = Rendered(tail.new.text[one.start : one.end], [(0, size)], [Span(0, size, index, "end", False)])
+        parts = [*self._all_parts(), EncodedSpan(span.start, span.end, ids, True)]
+        self._fixed = _Fixed(parts, whole, index, end)
         self._take_after(tail, new, NO_TEXT, [], count + len(ids))
         return Change(count, ids, None)
 
-    def _read(self, ids: list[int], opened: bool) -> Any:
-        """The message that the model wrote. `opened`: after the format's opener, which may begin the reasoning."""
-        if self._format is None:
-            raise ChatError("expected a message with its ids, found ids alone: a template cannot read answers",
-                            field="message")
-        thinks = opened and self._format.settings.get("thinking", True)
-        return parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks).as_dict()
-
-    def _extend_after(self, fixed: FixedStart, new: list[Any]) -> Change:
+    def _extend_after(self, fixed: _Fixed, new: list[Any]) -> Change:
         """Adds messages after sampled ids. All text after these is encoded again."""
         tail = self._text.tail(new)
-        rest = text_after(fixed, tail.new)
+        place = max((span.end for span in tail.new.spans if span.message == fixed.message), default=0)
+        for span in tail.new.spans:
+            if span.message > fixed.message and span.start < place:
+                raise ChatError("expected text after the sampled ids, found text that the format writes before them",
+                                span.message)
+        rest = _joined(fixed.end, _cut_before(tail.new, place))
         parts = parts_of(self.tokenizer, rest, self.special, last_id(fixed.parts))
         before, after = ([id for part in some for id in part.ids] for some in (self._parts, parts))
         kept, start = common_start(before, after), self._counts[0]
@@ -431,7 +350,7 @@ class Conversation:
         self._counts = [*accumulate([len(part.ids) for part in parts], initial=start)]
 
     def _rendered(self) -> Rendered:
-        return self._text.rendered() if self._fixed is None else joined(self._fixed.text, self._rest)
+        return self._text.rendered() if self._fixed is None else _joined(self._fixed.text, self._rest)
 
     def _all_parts(self) -> list[EncodedSpan]:
         """The parts of the whole conversation."""
@@ -446,36 +365,28 @@ class Conversation:
         return [part._replace(ids=list(part.ids)) if part.start == start else part for part in self._parts]
 
     def _found(self, new: list[Any]) -> tuple[Tail, _Found]:
-        if self._held is not None:
-            tail = self._text.tail(new, self._held.at)
-            if tail.at == self._held.at and not _common(tail.old, tail.new):
-                try:
-                    return tail, self._lengthened(tail, self._held)
-                except (TextError, SpecialTokenError):
-                    tail = self._text.tail(new)  # encoding the whole stretch raises the error of its message
-        else:
-            tail = self._text.tail(new)
-        return tail, self._encoded(tail)
-
-    def _encoded(self, tail: Tail) -> _Found:
+        held = self._held
+        tail = self._text.tail(new, -1 if held is None else held.at)
+        if held is not None and tail.at == held.at and not _common(tail.old, tail.new):
+            try:  # the stretch that is held goes on with the text of the tail
+                end = tail.new.special_ranges[0][0] if tail.new.special_ranges else len(tail.new.text)
+                kept, ids = held.text.preview(tail.new.text[:end])
+                first = EncodedSpan(held.start, tail.at + end, ids)
+                same = bisect_left(self._parts, held.start, key=lambda part: part.start)
+                return tail, _Found(same, [first, *self._parts_from(tail, end)], kept)
+            except (TextError, SpecialTokenError):
+                tail = self._text.tail(new)  # encoding the whole stretch raises the error of its message
         if self.special == "all":
-            return _Found(0, parts_of(self.tokenizer, tail.new, "all"))
-        same = bisect_right(self._parts, tail.at + _common(tail.old, tail.new), key=_end)
+            return tail, _Found(0, parts_of(self.tokenizer, tail.new, "all"))
+        same = bisect_right(self._parts, tail.at + _common(tail.old, tail.new), key=lambda part: part.end)
         start = self._parts[same - 1].end if same else 0
         after = last_id(self._parts[same - 1 : same]) if same else None
-        return _Found(same, self._parts_from(tail, start - tail.at, after))
-
-    def _lengthened(self, tail: Tail, held: _Held) -> _Found:
-        """The parts if the stretch that is held goes on with the text of the tail."""
-        end = tail.new.special_ranges[0][0] if tail.new.special_ranges else len(tail.new.text)
-        kept, ids = held.text.preview(tail.new.text[:end])
-        first = EncodedSpan(held.start, tail.at + end, ids)
-        return _Found(bisect_left(self._parts, held.start, key=_start), [first, *self._parts_from(tail, end)], kept)
+        return tail, _Found(same, self._parts_from(tail, start - tail.at, after))
 
     def _parts_from(self, tail: Tail, place: int, after: int | None = None) -> list[EncodedSpan]:
         """The parts of the tail from a place in it on: after the token `after`, or where one begins."""
         start = tail.at + place
-        new = parts_of(self.tokenizer, cut_before(tail.new, place), self.special, after)
+        new = parts_of(self.tokenizer, _cut_before(tail.new, place), self.special, after)
         return [part._replace(start=part.start + start, end=part.end + start) for part in new]
 
     def _held_after(self, tail: Tail, found: _Found) -> _Held | None:
@@ -499,15 +410,6 @@ class Conversation:
         text.append(tail.new.text[start - tail.at : at - tail.at])
         return _Held(start, at, text)
 
-    def _take(self, found: _Found) -> None:
-        same, parts = found.same, found.parts
-        if found.kept:
-            ids = self._parts[same].ids
-            ids[found.kept :] = parts[0].ids
-            parts = [parts[0]._replace(ids=ids), *parts[1:]]
-        self._parts[same:] = parts
-        self._counts[same:] = accumulate([len(part.ids) for part in parts], initial=self._counts[same])
-
     def _change(self, tail: Tail, found: _Found) -> Change:
         same, kept = found.same, found.kept
         old = self._parts[same:]
@@ -530,19 +432,6 @@ class Conversation:
         return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
 
 
-def _format(
-    version: str, tools: Any = None, add_generation_prompt: bool | None = None, continue_final_message: bool = False,
-    **options: Any,
-) -> Format:
-    return Format(version, tools, add_generation_prompt, continue_final_message, options)
-
-
-def _ends_with_output(text: Rendered) -> bool:
-    """Whether the text ends with the token after a tool's output. V3.1 writes no opener there; the model goes on."""
-    ends = [end for _, end in text.special_ranges[-1:]]
-    return bool(text.spans) and text.spans[-1].kind == "tool_result" and ends == [len(text.text)]
-
-
 def _stand_in(message: Any, index: int) -> Message:
     """A message that every format takes, in place of one whose ids are given: no format writes it.
 
@@ -554,14 +443,6 @@ def _stand_in(message: Any, index: int) -> Message:
              for call in calls_of(message, index) or []]
     return {**message, "reasoning_content": message.get("reasoning_content") or "-",
             **({"tool_calls": calls} if calls else {})}
-
-
-def _start(part: EncodedSpan) -> int:
-    return part.start
-
-
-def _end(part: EncodedSpan) -> int:
-    return part.end
 
 
 def _common(old: Rendered, new: Rendered) -> int:

@@ -21,9 +21,6 @@ from dstok.chat.messages import MISSING, Message, as_message, calls_of, content_
 from dstok.core.text._utf8 import is_text
 from dstok.errors import ChatError
 
-__all__ = ["EFFORTS", "ROLES", "Call", "RecipeConversation", "content_of", "conversation_of",
-           "parameters_of", "recipe_messages", "tool_lines"]
-
 ROLES = ("system", "user", "assistant", "tool", "latest_reminder")
 EFFORTS = {None: None, "minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "max": "max"}
 CHOICES = ("auto", "none", "required")
@@ -188,59 +185,48 @@ def _written(value: Any, number: Number, index: int | None, field: str) -> str:
 def _json(value: Any, number: Number, index: int | None, field: str, pieces: list[str]) -> None:
     """Adds the pieces of a value as JSON."""
     if isinstance(value, dict):
-        _object(value, number, index, field, pieces)
+        pieces.append("{")
+        for place, (key, item) in enumerate(value.items()):
+            if not isinstance(key, str):
+                raise ChatError(f"expected a key that is text, found {shown(key)}", index, field, "TypeError")
+            pieces += [", " if place else "", json.dumps(_text(key, index, field), ensure_ascii=False), ": "]
+            _json(item, number, index, field, pieces)
+        pieces.append("}")
     elif isinstance(value, list | tuple):
         pieces.append("[")
         for place, item in enumerate(value):
             pieces.append(", " if place else "")
             _json(item, number, index, field, pieces)
         pieces.append("]")
-    else:
-        pieces.append(_simple(value, number, index, field))
-
-
-def _simple(value: Any, number: Number, index: int | None, field: str) -> str:
-    """The JSON of a value that holds no others."""
-    if isinstance(value, str):
-        return json.dumps(_text(value, index, field), ensure_ascii=False)
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, int):
+    elif isinstance(value, str):
+        pieces.append(json.dumps(_text(value, index, field), ensure_ascii=False))
+    elif value is None or isinstance(value, bool):
+        pieces.append(json.dumps(value))
+    elif isinstance(value, int):
         if not SMALLEST <= value <= LARGEST:
             raise ChatError("expected a number of JSON, found a larger one", index, field, "OverflowError")
-        return str(value)
-    if isinstance(value, float):
+        pieces.append(str(value))
+    elif isinstance(value, float):
         if not math.isfinite(value):
             raise ChatError(f"expected a finite number, found {value}", index, field, "ValueError")
-        return number(value)
-    raise ChatError(f"expected a value of JSON, found {type(value).__name__}", index, field, "TypeError")
-
-
-def _object(value: dict[Any, Any], number: Number, index: int | None, field: str, pieces: list[str]) -> None:
-    pieces.append("{")
-    for place, (key, item) in enumerate(value.items()):
-        if not isinstance(key, str):
-            raise ChatError(f"expected a key that is text, found {shown(key)}", index, field, "TypeError")
-        pieces += [", " if place else "", json.dumps(_text(key, index, field), ensure_ascii=False), ": "]
-        _json(item, number, index, field, pieces)
-    pieces.append("}")
+        pieces.append(number(value))
+    else:
+        raise ChatError(f"expected a value of JSON, found {type(value).__name__}", index, field, "TypeError")
 
 
 def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]:
     """A call's parameters: (name, whether it is text, its text). All but a JSON object is one named `arguments`."""
-    values = _parsed(arguments)
-    if values is None:
+    try:
+        values = json.loads(arguments, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+        if re.search(r"\\u[dD]", arguments):
+            json.dumps(values, ensure_ascii=False).encode()  # no half of a surrogate pair is escaped
+    except (ValueError, RecursionError):
+        values = None
+    is_deep = arguments.count("[") + arguments.count("{") > MAX_DEPTH and _depth(values) > MAX_DEPTH
+    if not isinstance(values, dict) or is_deep:
         return [("arguments", True, arguments)]
     return [(key, isinstance(value, str), value if isinstance(value, str) else _written(value, number, None, key))
             for key, value in values.items()]
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refused)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and _is_plain(value, text) else None
 
 
 def _integer(digits: str) -> int | float:
@@ -253,22 +239,6 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError(digits)
     return value
-
-
-def _refused(name: str) -> None:
-    raise ValueError(name)
-
-
-def _is_plain(value: Any, text: str) -> bool:
-    """Whether nothing is nested too deeply and no half of a surrogate pair is escaped."""
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        return False
-    if re.search(r"\\u[dD]", text):
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            return False
-    return True
 
 
 def _depth(value: Any) -> int:

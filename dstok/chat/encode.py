@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok._util.arguments import explained, first_ids
 from dstok._util.objects import Beside
 from dstok.chat.render import render
-from dstok.chat.writer import Rendered, Span
+from dstok.chat.writer import Rendered
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -31,15 +31,10 @@ if TYPE_CHECKING:
     from dstok.chat.versions import VersionName
     from dstok.protocols import TokenizerProtocol
 
-__all__ = ["ChatSpecial", "EncodedConversation", "EncodedSpan", "count", "encode", "encode_rendered", "last_id",
-           "parts_of", "spaces"]
-
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
 FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": "tools", "format": "response_format"}
 IGNORED = -100  # the label of ids that no loss is computed for
-
-_Value = TypeVar("_Value", bound="np.generic")
 
 
 class EncodedSpan(NamedTuple):
@@ -90,37 +85,35 @@ class EncodedConversation:
 
         An id across a border belongs to the message where it begins.
         """
-        import numpy as np
-
-        return self._of_spans(np.array([span.message for span in self.rendered.spans], np.int32))
+        found: npt.NDArray[np.int32] = self._of_spans("message", "int32")
+        return found
 
     @property
     def sampled(self) -> npt.NDArray[np.bool_]:
         """bool[n]: whether the model would have written it: reasoning, its end, content, calls, end; no openers."""
-        import numpy as np
-
-        return self._of_spans(np.array([span.sampled for span in self.rendered.spans], np.bool_))
+        found: npt.NDArray[np.bool_] = self._of_spans("sampled", "bool")
+        return found
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """int64[n]: the ids where `sampled`, else -100."""
-        import numpy as np
+        labels = self.array().astype("int64")
+        labels[~self.sampled] = IGNORED
+        return labels
 
-        return np.where(self.sampled, np.array(self.ids, np.int64), IGNORED)
-
-    def _of_spans(self, values: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
+    def _of_spans(self, field: str, dtype: str) -> npt.NDArray[Any]:
         """The value of the span where each id begins."""
         import numpy as np
 
+        values = np.array([getattr(span, field) for span in self.rendered.spans], dtype)
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
         by_id = np.empty(len(self.ids), values.dtype)
         at = 0
         for part in filter(lambda part: part.ids, self.parts):
             first, last = np.searchsorted(starts, [part.start, part.end - 1], "right") - 1
-            own = values[first] if first == last or (values[first : last + 1] == values[first]).all() else None
-            if own is None:
-                places = self._offsets(part)[:, 0]
-                own = values[np.searchsorted(starts, places, "right") - 1]
+            own: Any = values[first]
+            if first != last and (values[first : last + 1] != own).any():
+                own = values[np.searchsorted(starts, self._offsets(part)[:, 0], "right") - 1]
             by_id[at : at + len(part.ids)] = own
             at += len(part.ids)
         return by_id
@@ -138,7 +131,7 @@ class EncodedConversation:
         if not any(part.given for part in self.parts):
             return found
         whole = self.special == "all"
-        added = np.isin(self.ids, [] if whole else list(_special_tokens(self.tokenizer).values()))
+        added = np.isin(self.ids, [] if whole else list(self.tokenizer.special_tokens.values()))
         edges = [-1, *np.flatnonzero(added).tolist(), len(found)]
         for start, stop in ((before + 1, after) for before, after in pairwise(edges) if after - before > 1):
             text = self.tokenizer.growing(special="all" if whole else "none")
@@ -208,14 +201,9 @@ def count(
     _tokens(tokenizer, rendered)
     if special != "all" and spaces(tokenizer).after_token:
         return sum(len(part.ids) for part in parts_of(tokenizer, rendered, special))
-
-    def counted(text: str) -> int:
-        return tokenizer.count(text, special=within)
-
-    if special == "all":
-        return int(_told(rendered, 0, counted, rendered.text))
+    counted = partial(tokenizer.count, special=within)
     return sum(1 if token else int(_told(rendered, start, counted, rendered.text[start:end]))
-               for start, end, token in stretches(rendered))
+               for start, end, token in stretches(rendered, special))
 
 
 @explained
@@ -237,7 +225,7 @@ def parts_of(
     within = _within(special)
     tokens = _tokens(tokenizer, rendered)
     text, parts = rendered.text, list[EncodedSpan]()
-    for start, end, token in [(0, len(text), False)] if special == "all" else stretches(rendered):
+    for start, end, token in stretches(rendered, special):
         encoded = partial(_ids_after, tokenizer, after, within)
         ids = [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end])
         parts.append(EncodedSpan(start, end, ids))
@@ -286,9 +274,12 @@ def _spaces_of(tokenizer: TokenizerProtocol) -> _Spaces:
 spaces = Beside(_spaces_of)
 
 
-def stretches(rendered: Rendered) -> Iterator[tuple[int, int, bool]]:
-    """(start, end, whether it is a token of the format) of each part of the text."""
+def stretches(rendered: Rendered, special: str = "template") -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether it is a token of the format) of each part of the text; with "all" the whole is one part."""
     at = 0
+    if special == "all":
+        yield 0, len(rendered.text), False
+        return
     for start, end in rendered.special_ranges:
         if start > at:
             yield at, start, False
@@ -304,11 +295,7 @@ def _within(special: str) -> Literal["all", "none", "raise"]:
     return WITHIN[special]
 
 
-def _special_tokens(tokenizer: TokenizerProtocol) -> Mapping[str, int]:
-    return tokenizer.special_tokens
-
-
-_added = Beside(_special_tokens)
+_added: Beside[TokenizerProtocol, Mapping[str, int]] = Beside(lambda tokenizer: tokenizer.special_tokens)
 
 
 def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
@@ -326,17 +313,10 @@ def _told(rendered: Rendered, start: int, call: Any, text: str) -> Any:
     try:
         return call(text)
     except TextError as error:
-        raise _error(rendered, start + error.offset, error.message) from None
+        place, message = start + error.offset, error.message
     except SpecialTokenError as error:
         place = start + len(text.encode()[: error.offset].decode())
-        raise _error(rendered, place, f"the text holds the added token {error.token!r}; pass special=\"template\" to "
-                     "encode it as plain text") from None
-
-
-def _error(rendered: Rendered, place: int, message: str) -> ChatError:
+        message = (f"the text holds the added token {error.token!r}; pass special=\"template\" to encode it as plain "
+                   "text")
     span = next(span for span in rendered.spans if span.end > place)
-    return ChatError(message, *_where(span))
-
-
-def _where(span: Span) -> tuple[int | None, str]:
-    return (span.message if span.message >= 0 else None), FIELDS.get(span.kind, "content")
+    raise ChatError(message, span.message if span.message >= 0 else None, FIELDS.get(span.kind, "content"))

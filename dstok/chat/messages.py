@@ -1,29 +1,14 @@
-"""JSON as the references read and write it.
+"""Messages as users give them -> dictionaries that the formats read, and texts in place of values.
 
-In: a value, or the text of one. Out: the text that Python's json writes with raw non-ASCII characters, or the value.
-Invariant: a value or text that json refuses is a `ChatError` with the class of json's error.
-Source: `to_json` of the scripts of V3.2 and V4 (json.dumps, ensure_ascii=False).
-
-Messages as users give them -> dictionaries that the formats read.
-
-In: a list of OpenAI's message dictionaries, or of objects with the same attributes (those of the openai package,
-say).
-Out: dictionaries with the same keys, at every depth. Invariant: a dictionary is taken as it is, key by key. Formats
-tell a missing key from one that is None, because their references do. An object's attributes that are None count as
-missing, except `content`.
-
-A message's content -> its text.
-
-In: a content as clients of chat APIs send it: text, a list of parts, or nothing. Out: text, or None for nothing.
-Invariant: no part is lost. Blank lines join text parts. A part of another type, such as an image, is a `ChatError`
-that names the message, the part's place, and its type. No format writes the Python form of a value.
-Source: the request layer of deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_requests.py.
-
-How jinja's operators treat a message's values, for the formats whose reference is a jinja template.
-
-In: a value of a message. Out: the text that the template would join. Invariant: where jinja raises, a `ChatError` has
-the class of jinja's error: `UndefinedError` for a missing key, `TypeError` for None and other types.
-Source: jinja2 3.1 in the environment of transformers; measured in tests/chat/test_references.py.
+In: a list of OpenAI's message dictionaries, or of objects with the same attributes (those of the openai package, say).
+Out: dictionaries with the same keys, at every depth; of a value the text that a format writes.
+Invariant: a dictionary is taken as it is, key by key. Formats tell a missing key from one that is None, because their
+references do. An object's attributes that are None count as missing, except `content`. Blank lines join the text parts
+of a content; a part of another type, such as an image, is a `ChatError`. No format writes the Python form of a value.
+Where json or jinja raises, a `ChatError` has the class of its error: in jinja's operators, `UndefinedError` for a
+missing key, `TypeError` for None and other types.
+Source: `to_json` of the scripts of V3.2 and V4; the request layer of deepseek-recipe 0.2.0 (MIT), by experiment:
+tests/chat/test_requests.py; jinja2 3.1 in the environment of transformers, measured in tests/chat/test_references.py.
 """
 
 from __future__ import annotations
@@ -33,31 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dstok.errors import ChatError
-
-__all__ = [
-    "MISSING", "Message", "as_message", "as_messages", "as_tools", "call_text", "calls", "calls_of", "content",
-    "content_text", "dump", "joined", "load", "message_list", "shown", "text_messages", "text_or_nothing", "too_deep",
-]
-
-def dump(value: Any, index: int | None, field: str) -> str:
-    """The value as JSON. Raises `ChatError` for cycles, too deep nesting, and values that JSON cannot express.
-
-    >>> dump({"é": [1, 2.0, None]}, 0, "tools")
-    '{"é": [1, 2.0, null]}'
-    """
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ChatError(f"expected a value that JSON can hold: {error}", index, field, type(error).__name__) from None
-
-
-def load(text: str, index: int | None, field: str) -> Any:
-    """The value of a JSON text. Raises `ChatError`."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ChatError(f"expected JSON: {error}", index, field, type(error).__name__) from None
-
 
 Message = dict[str, Any]
 MAX_DEPTH = 64  # of objects within objects; a message has four levels
@@ -69,6 +29,14 @@ class _Missing:
 
 
 MISSING: Any = _Missing()  # formats read this where a message lacks a key
+
+
+def dump(value: Any, index: int | None, field: str) -> str:
+    """The value as JSON. Raises `ChatError` for cycles, too deep nesting, and values that JSON cannot express."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ChatError(f"expected a value that JSON can hold: {error}", index, field, type(error).__name__) from None
 
 
 def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
@@ -115,15 +83,13 @@ def as_tools(tools: Any) -> list[dict[str, Any]]:
         return []
     if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Sequence):
         raise ChatError(f"expected a list of tools, found {shown(tools)}", field="tools")
-    return [_tool(_plain(tool, 0, 0), number) for number, tool in enumerate(tools)]
-
-
-def _tool(tool: Any, number: int) -> dict[str, Any]:
-    function = tool.get("function", tool) if isinstance(tool, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise ChatError(f"expected a tool with a function that has a name, found {shown(tool)}",
-                        field=f"tools[{number}]")
-    return tool if "function" in tool else {"type": "function", "function": tool}
+    found = [_plain(tool, 0, 0) for tool in tools]
+    for number, tool in enumerate(found):
+        function = tool.get("function", tool) if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise ChatError(f"expected a tool with a function that has a name, found {shown(tool)}",
+                            field=f"tools[{number}]")
+    return [tool if "function" in tool else {"type": "function", "function": tool} for tool in found]
 
 
 def calls_of(message: Message, index: int) -> list[Any] | None:
@@ -154,9 +120,6 @@ def text_messages(messages: Any, field: str = "messages", first: int = 0) -> lis
     """The messages as dictionaries, with text in place of lists of parts; `first` is the first one's index.
 
     Raises `ChatError` for anything but messages, and for other contents.
-
-    >>> text_messages([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
-    [{'role': 'user', 'content': 'Hi'}]
     """
     found = message_list(messages, field)
     for place, message in enumerate(found):
@@ -166,36 +129,30 @@ def text_messages(messages: Any, field: str = "messages", first: int = 0) -> lis
                     break
             else:
                 continue  # most messages hold nothing but text
-        found[place] = _text_message(message, first + place)
+        plain = as_message(message, first + place)
+        if not isinstance(plain.get("content"), str | None):
+            plain = {**plain, "content": content_text(plain["content"], first + place)}
+        found[place] = plain
     return found
-
-
-def _text_message(message: Any, index: int) -> Message:
-    plain = as_message(message, index)
-    if isinstance(plain.get("content"), str | None):
-        return plain
-    return {**plain, "content": content_text(plain["content"], index)}
 
 
 def content_text(content: Any, index: int) -> str | None:
     """The text of the content of message `index`; None if there is none. Raises `ChatError`."""
-    if isinstance(content, list):
-        return "\n\n".join([_part_text(part, index, place) for place, part in enumerate(content)])
     if content is None or isinstance(content, str):
         return content
-    raise ChatError(f"expected text or a list of parts, found {shown(content)}", index, "content")
-
-
-def _part_text(part: Any, index: int, place: int) -> str:
-    where = f"content[{place}]"
-    kind = part.get("type", MISSING) if isinstance(part, dict) else MISSING
-    if kind != "text":
-        found = shown(part) if kind is MISSING else f"one of type {shown(kind)}"
-        raise ChatError(f"expected a part of type 'text', found {found}", index, where)
-    text = part.get("text", MISSING)
-    if not isinstance(text, str):
-        raise ChatError(f"expected text, found {shown(text)}", index, f"{where}.text")
-    return text
+    if not isinstance(content, list):
+        raise ChatError(f"expected text or a list of parts, found {shown(content)}", index, "content")
+    texts = list[str]()
+    for place, part in enumerate(content):
+        kind = part.get("type", MISSING) if isinstance(part, dict) else MISSING
+        if kind != "text":
+            found = shown(part) if kind is MISSING else f"one of type {shown(kind)}"
+            raise ChatError(f"expected a part of type 'text', found {found}", index, f"content[{place}]")
+        text = part.get("text", MISSING)
+        if not isinstance(text, str):
+            raise ChatError(f"expected text, found {shown(text)}", index, f"content[{place}].text")
+        texts.append(text)
+    return "\n\n".join(texts)
 
 
 def text_or_nothing(message: Message, key: str, index: int) -> str:

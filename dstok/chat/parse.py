@@ -9,7 +9,7 @@ ends the completion. Otherwise ids are read as the text that they decode to.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from dstok._util.arguments import explained
 from dstok.chat.answers import Answer, Message, Straight
@@ -23,8 +23,6 @@ from dstok.errors import ArgumentError, ChatError
 if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
-__all__ = ["Mode", "Parser", "parse"]
-
 Mode = Literal["strict", "lenient"]
 DIALECTS = {"v3.2": V3_2, "v4-preview": V4, "v4-0731": V4, "v4.1": V4_1}
 THINKING = ("r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp", *DIALECTS)  # versions that can
@@ -32,14 +30,6 @@ NAMED = ("v3.1", "v3.2-exp")
 # Text never holds these, because no decoder gives them: they stand for the tokens of the format in the text of ids.
 STAND_INS = {CLOSE: "\udc00", DSML: "\udc01", EOS: "\udc02"}
 CHARS = frozenset(STAND_INS.values())
-
-
-class _Reads(Protocol):
-    read: int  # characters fed
-
-    def feed(self, text: str) -> None: ...
-    def finish(self) -> None: ...
-    def straight(self) -> Straight | None: ...
 
 
 class Parser:
@@ -64,10 +54,20 @@ class Parser:
             raise ChatError(f"only the lenient parser of {', '.join(DIALECTS)} looks for JSON output, found mode "
                             f"{mode!r} of {name}", field="json_output")
         thinks = thinking and name in THINKING
-        self._answer = Answer(thinks)
+        self._answer = answer = Answer(thinks)
         by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
-        self._reads = _reader(name, self._answer, thinks, tools, continues, json_output, mode, by_id)
         self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
+        self._reads: ToolTokenParser | StrictParser | LenientParser
+        if name not in DIALECTS:
+            self._reads = ToolTokenParser(answer, thinks, tools and name != "v2", continues, name not in NAMED,
+                                          mode == "strict")
+        elif mode == "strict":
+            raises = "AssertionError" if name == "v3.2" else "ValueError"
+            self._reads = StrictParser(answer, thinks, tools, DIALECTS[name], raises)
+        else:
+            blocks = ("function_calls",) if name == "v3.2" else ("tool_calls", " calls")
+            marks = (STAND_INS[CLOSE], STAND_INS[DSML], STAND_INS[EOS]) if by_id else (CLOSE, DSML, EOS)
+            self._reads = LenientParser(answer, thinks, tools, continues, json_output, blocks, marks)
         self._straight: Straight | None = None  # for text that holds none of the characters in `feed`
         self._over = ""  # the call or error that ended the completion
 
@@ -93,7 +93,7 @@ class Parser:
     def finish(self) -> list[dict[str, Any]]:
         """Ends the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
         if self._over != "finish":
-            self._read("" if self._ids is None else self._ids.finish())
+            self._read("" if self._ids is None else self._ids.stream.finish())
             self._straight, self._over = None, "finish"
             self._reads.finish()
         return self._answer.taken()
@@ -156,20 +156,6 @@ def parse(
     return parser.message
 
 
-def _reader(
-    name: str, answer: Answer, thinks: bool, tools: bool, continues: bool, json_output: bool, mode: Mode, by_id: bool,
-) -> _Reads:
-    if name not in DIALECTS:
-        return ToolTokenParser(answer, thinks, tools and name != "v2", continues, name not in NAMED,
-                               mode == "strict")
-    if mode == "strict":
-        raises = "AssertionError" if name == "v3.2" else "ValueError"
-        return StrictParser(answer, thinks, tools, DIALECTS[name], raises)
-    blocks = ("function_calls",) if name == "v3.2" else ("tool_calls", " calls")
-    marks = (STAND_INS[CLOSE], STAND_INS[DSML], STAND_INS[EOS]) if by_id else (CLOSE, DSML, EOS)
-    return LenientParser(answer, thinks, tools, continues, json_output, blocks, marks)
-
-
 class _Ids:
     """The text of ids. With `delimiters`, characters that no text has stand for the format's own tokens."""
 
@@ -181,11 +167,10 @@ class _Ids:
         self.ended = False
 
     def text(self, ids: Iterable[int]) -> str:
-        """The text of more ids, up to the end token. Raises `UnknownIdError`."""
+        """The text of more ids, up to the end token."""
         return "".join([self.text_of(id) for id in ids])
 
     def text_of(self, id: int) -> str:
-        """The text of one more id. Raises `UnknownIdError`."""
         if self.ended:
             return ""
         if id not in self.stand_ins:
@@ -193,7 +178,3 @@ class _Ids:
         before, char = self.stream.finish(), self.stand_ins[id]
         self.stream, self.ended = self.tokenizer.decode_stream(), char == STAND_INS[EOS]
         return before + char
-
-    def finish(self) -> str:
-        """The text of leftover bytes."""
-        return self.stream.finish()

@@ -9,26 +9,19 @@ those of the parsers of vLLM and SGLang: for R1 all text is reasoning if `</thin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from dstok.chat.answers import Answer, Found, Straight, TextBuffer, delimiters
+from dstok.chat.answers import EXCERPT, Answer, MethodParser, Straight, delimiters
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
 from dstok.chat.writer import CLOSE, EOS, OPEN
-from dstok.errors import ChatError
-
-__all__ = ["ToolTokenParser"]
 
 FENCE, FENCE_END = "\n```json\n", "\n```"  # around arguments
-EXCERPT = 40  # characters of the completion in an error
 
 
-class ToolTokenParser:
+class ToolTokenParser(MethodParser):
     """`feed` parts, then `finish`. `typed`: whether calls have a type and a block of JSON, as up to R1-0528."""
 
     def __init__(self, answer: Answer, thinking: bool, tools: bool, continues: bool, typed: bool, strict: bool) -> None:
-        self.answer, self.typed, self.strict = answer, typed, strict
-        self.reader = TextBuffer()
-        self.read = 0
+        super().__init__(answer, self._reasoning if thinking else self._content)
+        self.typed, self.strict = typed, strict
         ends = () if strict else (EOS,)  # leniently, a completion may end anywhere
         self.close, self.call_edges, self.call_end = (
             delimiters(CLOSE, *ends), delimiters(CALL_BEGIN, CALLS_END, *ends), delimiters(CALL_END, *ends))
@@ -37,37 +30,23 @@ class ToolTokenParser:
         self.begin: str | None = "" if thinking and not continues else None
         self.calls = 0
         self.ended = False
-        self.state: Callable[[], bool] = self._reasoning if thinking else self._content
-
-    def feed(self, text: str) -> None:
-        """Adds a part of the completion. Raises `ChatError`."""
-        self.reader.add(text)
-        self.read += len(text)
-        while self.state():
-            pass
 
     def finish(self) -> None:
-        """Ends the completion. Raises `ChatError` if it is strict and may not end here."""
         rest = self.reader.rest()
         if self.state == self._end and not rest:
             return
         if self.strict:
-            raise self._error("expected the end token, found the end or other text")
+            raise self.error("expected the end token, found the end or other text")
         if self.state == self._reasoning:
             self._think(rest)
         elif self.state == self._content:
             self.answer.say(rest)
 
     def straight(self) -> Straight | None:
-        """Takes text that holds no delimiter's beginning; None if this parser has to look at it."""
         reasoning = self.state == self._reasoning
         if self.reader.is_holding or self.begin is not None or not (reasoning or self.state == self._content):
             return None
         return self.answer.straight_text(reasoning)
-
-    def _error(self, message: str) -> ChatError:
-        return ChatError(f"{message} - at character {max(self.read - self.reader.held, 0)} of the completion; "
-                         'mode="lenient" takes completions that the format does not write')
 
     def _reasoning(self) -> bool:
         before, delimiter = self.reader.passing(self.close)
@@ -101,7 +80,7 @@ class ToolTokenParser:
             return False
         wanted = "\n" if self.typed and self.calls and found[1] == CALL_BEGIN else ""
         if self.strict and found[0] != wanted:
-            raise self._error(f"expected a call, found {found[0][:EXCERPT]!r}")
+            raise self.error(f"expected a call, found {found[0][:EXCERPT]!r}")
         self.state = self._call if found[1] == CALL_BEGIN else self._end
         return True
 
@@ -112,13 +91,19 @@ class ToolTokenParser:
         if found[1] == EOS:
             self.state = self._end
             return True
-        call = _typed(found[0]) if self.typed else _named(found[0])
-        if call is not None:
+        # The first separator divides the name from what is before or after it. A block of arguments begins at the
+        # first fence and ends where the call does: if that is too early for the first fence, it is for later ones.
+        name, is_call, arguments = found[0].partition(SEP)
+        if self.typed:
+            name, fence, arguments = arguments.partition(FENCE)
+            is_call = fence if arguments.endswith(FENCE_END) else ""
+            arguments = arguments.removesuffix(FENCE_END)
+        if is_call:
             self.calls += 1
-            self.answer.call(call[0])
-            self.answer.argue(call[1])
+            self.answer.call(name)
+            self.answer.argue(arguments)
         elif self.strict:
-            raise self._error(f"expected a call with a name and arguments, found {found[0][:EXCERPT]!r}")
+            raise self.error(f"expected a call with a name and arguments, found {found[0][:EXCERPT]!r}")
         self.state = self._between
         return True
 
@@ -128,24 +113,8 @@ class ToolTokenParser:
         if not self.strict:
             self.reader.rest()
         elif rest and (self.ended or not EOS.startswith(rest)):
-            raise self._error(f"expected nothing after the end, found {rest!r}")
+            raise self.error(f"expected nothing after the end, found {rest!r}")
         elif rest == EOS:
             self.ended = True
             self.reader.rest()
         return False
-
-
-def _named(call: str) -> Found | None:
-    """The name and the arguments. The first separator divides them."""
-    name, separator, arguments = call.partition(SEP)
-    return (name, arguments) if separator else None
-
-
-def _typed(call: str) -> Found | None:
-    """The name after a type and the first separator, and the arguments in the first block after that.
-
-    The block ends where the call does. If that is too early for the first block, it is too early for later ones.
-    """
-    _, _, named = call.partition(SEP)
-    name, fence, block = named.partition(FENCE)
-    return (name, block[: -len(FENCE_END)]) if fence and block.endswith(FENCE_END) else None

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 from dstok._util.arguments import explained
 from dstok.chat.deepseek_recipe import RecipeConversation, conversation_of, recipe_messages
 from dstok.chat.messages import Message, as_tools, shown, text_messages
-from dstok.chat.v2_v3 import BODIES, render_v2, render_v3, render_v3_0324, render_v3_1
+from dstok.chat.v2_v3 import BODIES, Turns0324, TurnsV3, TurnsV31, render_v2
 from dstok.chat.v3_2 import render_v3_2
 from dstok.chat.v4 import number_v4, render_v4, render_v4_1
 from dstok.chat.v4_preview import render_v4_preview
 from dstok.chat.versions import Version, VersionName, find_version
-from dstok.chat.writer import NOTHING, Rendered, Writer
+from dstok.chat.writer import NOTHING, Rendered, Writer, rendered_of
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
-
-__all__ = ["Format", "render"]
 
 HOLDERS = frozenset(["system", "developer"])  # the first of these gets the tools, in the scripts' versions
 BOOLEANS = ("thinking", "drop_thinking", "add_default_bos_token")
@@ -50,10 +48,10 @@ def render(
     if not isinstance(version, str) and hasattr(version, "render"):  # a `Template`; only templates need jinja2
         return version.render(messages, tools=tools, add_generation_prompt=add_generation_prompt,
                               continue_final_message=continue_final_message, **options)
-    format = Format(str(version), tools, add_generation_prompt, continue_final_message, options)
+    format = Format(str(version), tools, add_generation_prompt, continue_final_message, **options)
     writer = Writer()
     format.write(format.read(messages), writer)
-    return writer.rendered()
+    return rendered_of(writer.parts)
 
 
 class Format:
@@ -63,8 +61,8 @@ class Format:
     """
 
     def __init__(
-        self, version: str, tools: Any, add_generation_prompt: bool | None, continue_final_message: bool,
-        options: dict[str, Any],
+        self, version: str, tools: Any = None, add_generation_prompt: bool | None = None,
+        continue_final_message: bool = False, **options: Any,
     ) -> None:
         self.version = find_version(version)
         self.tools = as_tools(tools)
@@ -77,13 +75,16 @@ class Format:
                             field="continue_final_message", reference="ValueError")
         self.goes_on = continue_final_message
         self.opens = self.version.opens if add_generation_prompt is None else add_generation_prompt
-        self.conversation = _conversation(self.version.name, self.tools, self.settings)
+        self.number = number_v4 if self.version.name == "v4-0731" else repr
+        self.conversation: RecipeConversation | None = None  # of deepseek-recipe's versions
+        if "tool_choice" in self.settings:
+            self.conversation = conversation_of(self.tools, self.number, **self.settings)
 
     def read(self, messages: Any, first: int = 0) -> list[Message]:
         """Checked messages for `write`; `first` is the index of the first one. Raises `ChatError`."""
         if self.conversation is None:
             return text_messages(messages, first=first)
-        return recipe_messages(messages, first, number_v4 if self.version.name == "v4-0731" else repr)
+        return recipe_messages(messages, first, self.number)
 
     def write(self, messages: list[Message], writer: Writer) -> None:
         """Writes `messages` of `read`, those from the writer's start on. Raises `ChatError`."""
@@ -103,15 +104,17 @@ class Format:
         if name == "v2":
             render_v2(messages, writer, opens)
         elif name in BODIES:
-            render_v3(messages, writer, opens, BODIES[name])
+            TurnsV3(writer, name).write(messages, opens)
         elif name in ("v3-0324", "r1-0528"):
-            render_v3_0324(messages, writer, opens, name == "r1-0528")
+            Turns0324(writer, name == "r1-0528").write(messages, opens)
         elif name in ("v3.1", "v3.2-exp"):
-            render_v3_1(messages, writer, opens, self.settings["thinking"], name == "v3.2-exp", self.tools)
+            TurnsV31(writer, self.settings["thinking"], name == "v3.2-exp", self.tools).write(messages, opens)
         elif self.conversation is None:
             _write_script(name, messages, self.tools, self.settings, writer)
         else:
-            _write_recipe(name, messages, self.conversation, self.goes_on, writer)
+            if self.goes_on:
+                messages = [*messages[:-1], {**messages[-1], "prefix": True}]
+            (render_v4 if name == "v4-0731" else render_v4_1)(messages, self.conversation, writer)
 
 
 def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
@@ -119,14 +122,18 @@ def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
     if not options:
         return dict(version.options)
     given = dict(options)
-    names = [name for name in ("thinking", "enable_thinking", "thinking_mode") if given.get(name) is not None]
-    values = [_mode(name, given[name]) for name in names]
-    if len(set(values)) > 1:
-        raise ChatError(f"expected one of {', '.join(names)}, found several that differ", field=names[-1])
+    values: dict[str, bool] = {}
     for name in ("thinking", "enable_thinking", "thinking_mode"):
-        given.pop(name, None)
+        value, modes = given.pop(name, None), MODES if name == "thinking_mode" else {}
+        if isinstance(value, bool) or (isinstance(value, str) and value in modes):
+            values[name] = value if isinstance(value, bool) else MODES[value]
+        elif value is not None:
+            wanted = '"thinking" or "chat"' if modes else "True or False"
+            raise ChatError(f"expected {wanted}, found {shown(value)}", field=name)
+    if len({*values.values()}) > 1:
+        raise ChatError(f"expected one of {', '.join(values)}, found several that differ", field=[*values][-1])
     if values:
-        given["thinking"] = values[0]
+        given["thinking"] = next(iter(values.values()))
     for name in given:
         if name not in version.options:
             known = ", ".join(version.options) or "none"
@@ -136,15 +143,6 @@ def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(settings.get(name, False), bool):
             raise ChatError(f"expected True or False, found {shown(settings[name])}", field=name)
     return settings
-
-
-def _mode(name: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if name == "thinking_mode" and isinstance(value, str) and value in MODES:
-        return MODES[value]
-    wanted = '"thinking" or "chat"' if name == "thinking_mode" else "True or False"
-    raise ChatError(f"expected {wanted}, found {shown(value)}", field=name)
 
 
 def _write_script(
@@ -159,19 +157,16 @@ def _write_script(
         unless = HOLDERS
     common = (messages, writer, context, settings["thinking"], settings["drop_thinking"],
               settings["add_default_bos_token"])
-    if name == "v3.2":
-        render_v3_2(*common, first, unless)
-    else:
-        render_v4_preview(*common, _effort(settings["reasoning_effort"]), first, unless)
-    # Only those after the tools hold: tools are written once.
-    writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
-
-
-def _effort(effort: Any) -> str | None:
+    effort = settings.get("reasoning_effort")
     if effort is not None and effort not in ("high", "max"):
         raise ChatError(f"expected high or max, found {shown(effort)}", field="reasoning_effort",
                         reference="AssertionError")
-    return None if effort is None else str(effort)
+    if name == "v3.2":
+        render_v3_2(*common, first, unless)
+    else:
+        render_v4_preview(*common, effort, first, unless)
+    # Only those after the tools hold: tools are written once.
+    writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
 
 
 def _with_tools(
@@ -192,21 +187,3 @@ def _with_tools(
                 raise ChatError("expected the tools in this message or as an argument, found both", index, "tools")
             return [*messages[:index], {**message, "tools": tools}, *messages[index + 1 :]], 0, index
     return [{"role": "system", "content": "", "tools": tools}, *messages], -1, -1
-
-
-def _conversation(name: str, tools: list[Any], settings: dict[str, Any]) -> RecipeConversation | None:
-    """The values besides the messages that deepseek-recipe's versions read."""
-    if "tool_choice" not in settings:
-        return None
-    return conversation_of(tools, number_v4 if name == "v4-0731" else repr, **settings)
-
-
-def _write_recipe(
-    name: str, messages: list[Message], conversation: RecipeConversation, goes_on: bool, writer: Writer,
-) -> None:
-    if goes_on:
-        messages = [*messages[:-1], {**messages[-1], "prefix": True}]
-    if name == "v4-0731":
-        render_v4(messages, conversation, writer)
-    else:
-        render_v4_1(messages, conversation, writer)

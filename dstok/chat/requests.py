@@ -17,8 +17,6 @@ from dstok.chat.deepseek_recipe import ROLES, content_of
 from dstok.chat.messages import MISSING, Message, as_messages, shown
 from dstok.errors import ChatError
 
-__all__ = ["Request", "read_request"]
-
 READ = ("tools", "tool_choice", "reasoning_effort", "response_format")  # a format may have text for these
 SAYS_NOTHING = {"tool_choice": ("auto",), "response_format": ("text", {"type": "text"})}  # the API's defaults
 EFFORTS = {"minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "xhigh", "ultra": "max",
@@ -52,17 +50,15 @@ def read_request(body: Mapping[str, Any], *, check: bool = False) -> Request:
     """
     if not isinstance(body, Mapping) or "messages" not in body:
         raise ChatError(f"expected an array of messages, or an object with them, found {shown(body)}")
-    return _checked(body) if check else Request(body["messages"], _arguments(body))
-
-
-def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
+    if check:
+        return _checked(body)
     given = {key: body[key] for key in READ
              if body.get(key) is not None and body[key] not in SAYS_NOTHING.get(key, ())}
     thinking = body.get("thinking")
     if thinking is not None:  # DeepSeek's API: {"type": "enabled"}
         given["thinking"] = thinking.get("type") == "enabled" if isinstance(thinking, dict) else thinking
     kwargs = body.get("chat_template_kwargs")
-    return {**given, **(kwargs if isinstance(kwargs, dict) else {})}
+    return Request(body["messages"], {**given, **(kwargs if isinstance(kwargs, dict) else {})})
 
 
 def _checked(body: Mapping[str, Any]) -> Request:
@@ -77,9 +73,16 @@ def _checked(body: Mapping[str, Any]) -> Request:
     _check_results(messages)
     texts = [content_of(message, index, message["role"]) for index, message in enumerate(messages)]
     format = _format(body.get("response_format"), texts)
-    if messages[-1]["role"] == "assistant" and messages[-1].get("prefix"):
-        _check_prefix(messages, tools, format)
-    said = [_said(message, thinking) for message, text in zip(messages, texts) if message["role"] != "system" or text]
+    if messages[-1]["role"] == "assistant" and messages[-1].get("prefix") and (  # it continues as text
+            tools or any(message["role"] == "tool" for message in messages) or "response_format" in format):
+        raise ChatError("expected neither tools nor JSON beside a prefix, found one of them", len(messages) - 1,
+                        "prefix")
+    said = []  # messages as the API reads them: reasoning only where the model thinks, and no message's tools
+    for message, text in zip(messages, texts):
+        if message["role"] != "system" or text:
+            said.append({key: value for key, value in message.items() if key not in ("tools", "reasoning_content")})
+            if message["role"] == "assistant" and thinking:
+                said[-1]["reasoning_content"] = message.get("reasoning_content") or ""
     asked = {"reasoning_effort": effort, "tools": tools, "tool_choice": None if choice == "auto" else choice}
     return Request(said, {"thinking": thinking, **{name: value for name, value in asked.items() if value}, **format})
 
@@ -104,25 +107,24 @@ def _tools(tools: Any, may_be_called: bool) -> list[dict[str, Any]]:
         return []
     if not isinstance(tools, list):
         raise ChatError(f"expected a list of tools, found {shown(tools)}", field="tools")
-    checked = [_tool(tool, f"tools[{number}]", may_be_called) for number, tool in enumerate(tools)]
+    checked = list[dict[str, Any]]()
+    for number, tool in enumerate(tools):
+        where = f"tools[{number}]"
+        function = _function_of(tool, where)
+        name, about, schema = function["name"], function.get("description"), function.get("parameters")
+        if not NAME.fullmatch(name):
+            raise ChatError(f"expected letters of ASCII, digits, _ and -, found {shown(name)}", field=f"{where}.name")
+        if not isinstance(about, str | None):
+            raise ChatError(f"expected text, found {shown(about)}", field=f"{where}.description")
+        if may_be_called and schema is not None and not (isinstance(schema, dict) and schema.get("type") == "object"):
+            raise ChatError(f'expected a schema of the type "object", found {shown(schema)}',
+                            field=f"{where}.parameters")
+        checked.append({"type": "function", "function": {"name": name, "description": about,
+                                                         "parameters": {} if schema is None else schema}})
     names = [tool["function"]["name"] for tool in checked]
     if may_be_called and len(set(names)) < len(names):
         raise ChatError("expected each name once, found one twice", field="tools")
     return checked
-
-
-def _tool(tool: Any, where: str, may_be_called: bool) -> dict[str, Any]:
-    function = _function_of(tool, where)
-    name = function["name"]
-    if not NAME.fullmatch(name):
-        raise ChatError(f"expected letters of ASCII, digits, _ and -, found {shown(name)}", field=f"{where}.name")
-    if not isinstance(function.get("description"), str | None):
-        raise ChatError(f"expected text, found {shown(function['description'])}", field=f"{where}.description")
-    schema = function.get("parameters")
-    if may_be_called and schema is not None and not (isinstance(schema, dict) and schema.get("type") == "object"):
-        raise ChatError(f'expected a schema of the type "object", found {shown(schema)}', field=f"{where}.parameters")
-    return {"type": "function", "function": {"name": name, "description": function.get("description"),
-                                             "parameters": {} if schema is None else schema}}
 
 
 def _function_of(value: Any, where: str, index: int | None = None) -> dict[str, Any]:
@@ -154,13 +156,16 @@ def _check_message(message: Message, index: int, is_last: bool) -> None:
     role, calls = message.get("role", MISSING), message.get("tool_calls")
     if not (isinstance(role, str) and role in ROLES):
         raise ChatError(f"expected a role, one of {', '.join(ROLES)}, found {shown(role)}", index, "role")
-    _check_content(message, index, role)
+    if role == "latest_reminder" and not isinstance(message.get("content", MISSING), str):
+        raise ChatError(f"expected text, found {shown(message.get('content', MISSING))}", index, "content")
+    content_of(message, index, role)
     if role == "tool" and not isinstance(message.get("tool_call_id"), str):
         raise ChatError(f"expected the id of a call, found {shown(message.get('tool_call_id', MISSING))}", index,
                         "tool_call_id")
     if role != "assistant":
         return
-    _check_calls(calls, index)
+    if calls is not None:
+        _check_calls(calls, index)
     if calls is None and message.get("content") is None:
         raise ChatError("expected content or tool_calls, found neither", index, "content")
     for key, kind in (("prefix", bool), ("reasoning_content", str)):
@@ -170,15 +175,7 @@ def _check_message(message: Message, index: int, is_last: bool) -> None:
         raise ChatError("expected a prefix in the last message alone, found one in another", index, "prefix")
 
 
-def _check_content(message: Message, index: int, role: str) -> None:
-    if role == "latest_reminder" and not isinstance(message.get("content", MISSING), str):
-        raise ChatError(f"expected text, found {shown(message.get('content', MISSING))}", index, "content")
-    content_of(message, index, role)
-
-
 def _check_calls(calls: Any, index: int) -> None:
-    if calls is None:
-        return
     if not isinstance(calls, list) or not calls:
         raise ChatError(f"expected a list of calls, at least one, found {shown(calls)}", index, "tool_calls")
     for number, call in enumerate(calls):
@@ -211,13 +208,6 @@ def _check_results(messages: list[Message]) -> None:
                         "tool_calls")
 
 
-def _check_prefix(messages: list[Message], tools: list[Any], format: dict[str, Any]) -> None:
-    """An answer that is begun continues as text."""
-    if tools or any(message["role"] == "tool" for message in messages) or "response_format" in format:
-        raise ChatError("expected neither tools nor JSON beside a prefix, found one of them", len(messages) - 1,
-                        "prefix")
-
-
 def _format(format: Any, texts: list[str]) -> dict[str, Any]:
     if format is None:
         return {}
@@ -238,11 +228,3 @@ def _format(format: Any, texts: list[str]) -> dict[str, Any]:
     if kind == "regex" and not isinstance(format.get("regex"), str):
         raise ChatError(f"expected text, found {shown(format.get('regex'))}", field="response_format.regex")
     return {"response_regex": format["regex"]} if kind == "regex" else {}
-
-
-def _said(message: Message, thinking: bool) -> Message:
-    """A message as the API reads it: reasoning only where the model thinks, and no message's tools."""
-    said = {key: value for key, value in message.items() if key not in ("tools", "reasoning_content")}
-    if message["role"] == "assistant" and thinking:
-        said["reasoning_content"] = message.get("reasoning_content") or ""
-    return said

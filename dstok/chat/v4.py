@@ -1,18 +1,15 @@
-"""V4 of 0731, as deepseek-recipe writes it.
+"""V4 of 0731 and V4.1, as deepseek-recipe writes them.
 
 In: checked messages, a `RecipeConversation`. Out: the text in a `Writer`.
-Invariant: equal to `DeepseekV4Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd:
+Invariant: equal to `render_conversation` of `DeepseekV4Encoding` and `DeepseekV41Encoding` of deepseek-recipe 0.2.0
+(MIT), even where it is odd:
 
-- Without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode.
-- Calls and their results are sorted by their ids as text. An empty list of calls is an empty block.
-- After a conversation that ends with an answer, the next answer's opener follows.
-
-V4.1: system messages keep their places, and effort is a number.
-
-In: checked messages, a `RecipeConversation`. Out: the text in a `Writer`.
-Invariant: equal to `DeepseekV41Encoding.render_conversation` of deepseek-recipe 0.2.0 (MIT), even where it is odd: of
-reminders in a row only the first is written; an answer with `prefix` has no end at any place. No tokenizer.json with
-`<｜System｜>` has been published. `dstok.chat.encode` refuses other tokenizers and names that token.
+- V4: without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode. Calls and
+  their results are sorted by their ids as text. An empty list of calls is an empty block. After a conversation that
+  ends with an answer, the next answer's opener follows.
+- V4.1: system messages keep their places, and effort is a number. Of reminders in a row only the first is written; an
+  answer with `prefix` has no end at any place. No tokenizer.json with `<｜System｜>` has been published.
+  `dstok.chat.encode` refuses other tokenizers and names that token.
 """
 
 from __future__ import annotations
@@ -22,46 +19,28 @@ from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
-from dstok.chat.deepseek_recipe import Call, RecipeConversation, parameters_of
+from dstok.chat.deepseek_recipe import RecipeConversation, parameters_of
 from dstok.chat.messages import Message
 from dstok.chat.v2_v3 import HOISTED
-from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, V4_1, write_calls, write_tools
-from dstok.chat.v4_preview import EFFORT_MAX
+from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, V4_1, Dialect, write_calls, write_tools
 from dstok.chat.writer import (
     ASSISTANT,
     BOS,
     CLOSE,
-    END,
     EOS,
     OPEN,
-    REMINDER,
-    ROLE,
+    PLAIN_ANSWER,
+    PROMPTS,
+    REMINDED,
     SYSTEM,
-    USER,
     USER_TURN,
     Writer,
     form,
-    frame,
     opener,
 )
 
-__all__ = ["PLAIN_ANSWER", "REMINDED", "Row", "is_begun", "number_v4", "render_v4", "render_v4_1"]
-
-EFFORT_BEYOND = """\
-Reasoning Effort: Beyond maximum — exhaustive, relentless, and uncompromising.
-You MUST reason with the utmost depth and rigor, leaving absolutely nothing to chance: exhaustively decompose the \
-problem into its most fundamental components, trace every causal chain to its root, and resolve the underlying cause \
-rather than any surface symptom.
-Do not stop reasoning until you have independently verified the solution from multiple angles and are certain that no \
-assumption remains unchecked and no error remains undiscovered.
-
-"""
-EFFORTS = {"low": "", None: EFFORT_MAX, "high": EFFORT_MAX, "xhigh": EFFORT_MAX, "max": EFFORT_BEYOND}
-JSON_OBJECT = ("You are a helpful assistant designed to output JSON.\n## Response Format:\n\n"
-               "Reply with JSON object ONLY.")
-PLAIN_ANSWER = frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
-REMINDED = frame("content", before=[(REMINDER, ROLE)])
-NOWHERE: frozenset[int] = frozenset()
+EFFORTS = {"low": "", **dict.fromkeys((None, "high", "xhigh"), PROMPTS["v4 maximal effort"]),
+           "max": PROMPTS["v4 effort beyond maximum"]}
 
 Row = tuple[int, Message]  # a message and its index
 
@@ -82,9 +61,26 @@ def number_v4(value: float) -> str:
     return f"{sign}0.0000{digits.replace('.', '')}"
 
 
+def _write_about(conversation: RecipeConversation, writer: Writer, dialect: Dialect, json_object: str) -> None:
+    if conversation.has_tools:
+        write_tools(writer, dialect, conversation.tools, -1)
+    if conversation.json_object:
+        writer.text(f"\n\n{json_object}", -1, "format")
+    elif conversation.schema is not None:
+        writer.text(f"\n\n{RESPONSE_FORMAT}{conversation.schema}", -1, "format")
+
+
+def _write_prompt(rows: list[Row], conversation: RecipeConversation, writer: Writer, block: str) -> None:
+    """Opens the next answer, unless the last one is begun, and the calls if there must be some."""
+    if not (rows and rows[-1][1]["role"] == "assistant" and rows[-1][1].get("prefix")):
+        writer.turn(opener(OPEN if conversation.thinking else CLOSE, "prompt"), "", -1)
+    if conversation.required:
+        writer.form(form(f"\n\n<｜DSML｜{block}>\n"), -1, "prompt")
+
+
 def render_v4(messages: list[Message], conversation: RecipeConversation, writer: Writer) -> None:
     """Writes the conversation. `messages`: as `recipe_messages` gives them."""
-    rows, systems, first = list(enumerate(messages, writer.first)), [], START
+    rows, systems, first = list(enumerate(messages, writer.first)), list[Row](), START
     is_simple = not [1 for message in messages if "tool_calls" in message or message["role"] == "system"]
     if not is_simple:
         systems = [row for row in rows if row[1]["role"] == "system"]
@@ -93,28 +89,15 @@ def render_v4(messages: list[Message], conversation: RecipeConversation, writer:
         writer.token(BOS, -1, "begin")
         if conversation.thinking:
             writer.text(EFFORTS[conversation.effort], -1, "effort")
-        _write_system(systems, conversation, writer)
+        said = ((index, message["content"]) for index, message in systems if message["content"])
+        for number, (index, content) in enumerate(said):
+            writer.text(f"\n\n{content}" if number else content, index, "content")
+        _write_about(conversation, writer, V4, PROMPTS["v4 JSON object"])
     else:
         first = writer.start.state
     order = Order(rows, first) if is_simple else _in_order(rows, first)
     _write_rows(order, conversation, writer)
-    if not (rows and is_begun(order.rows[-1][1])):
-        writer.turn(opener(OPEN if conversation.thinking else CLOSE, "prompt"), "", -1)
-    if conversation.required:
-        writer.form(form("\n\n<｜DSML｜tool_calls>\n"), -1, "prompt")
-
-
-def _write_system(systems: list[Row], conversation: RecipeConversation, writer: Writer) -> None:
-    said = ((index, message["content"]) for index, message in systems if message["content"])
-    for number, (index, content) in enumerate(said):
-        writer.text(f"\n\n{content}" if number else content, index, "content")
-    if conversation.has_tools:
-        writer.text("\n\n", -1, "tools")
-        write_tools(writer, V4, conversation.tools, -1)
-    if conversation.json_object:
-        writer.text(f"\n\n{JSON_OBJECT}", -1, "format")
-    elif conversation.schema is not None:
-        writer.text(f"\n\n{RESPONSE_FORMAT}{conversation.schema}", -1, "format")
+    _write_prompt(order.rows, conversation, writer, V4.block)
 
 
 class State(NamedTuple):
@@ -130,6 +113,7 @@ class State(NamedTuple):
 
 
 START = State("", False, sys.maxsize)
+NOWHERE: frozenset[int] = frozenset()
 
 
 class Order(NamedTuple):
@@ -152,48 +136,36 @@ def _in_order(rows: list[Row], first: State) -> Order:
     The units after an assistant's calls, as many as there are calls, are sorted by the results' ids as text. Units that
     are not results go last.
     """
-    units = _units(rows)
+    def role_of(unit: list[Row]) -> str:
+        return str(unit[0][1]["role"])
+
+    def rank(unit: list[Row]) -> tuple[bool, bool, str]:
+        call_id = unit[0][1].get("tool_call_id") if role_of(unit) == "tool" else None
+        return role_of(unit) != "tool", call_id is not None, call_id or ""
+
+    units: list[list[Row]] = []
+    for row in rows:
+        if units and row[1]["role"] == role_of(units[-1]) == "user":
+            units[-1].append(row)
+        else:
+            units.append([row])
     reach, limit, held, limits = -1, first.limit, set(), []
     for place, unit in enumerate(list(units)):
         limits += [limit] * len(unit)
         if place <= reach:
             held.add(place)
-        count = _calls(unit)
+        count = len(unit[0][1].get("tool_calls") or ()) if role_of(unit) == "assistant" else 0
         if count and place + count < len(units):
             results = slice(place + 1, place + 1 + count)
-            units[results] = sorted(units[results], key=_rank)
+            units[results] = sorted(units[results], key=rank)
             reach = max(reach, place + count)
         elif count:
             limit = min(limit, unit[0][0] + count)
     starts = list(accumulate(map(len, units), initial=0))
     apart = (starts[place] for place in range(1, len(units))
-             if _role(units[place]) == _role(units[place - 1]) == "user")
+             if role_of(units[place]) == role_of(units[place - 1]) == "user")
     return Order([row for unit in units for row in unit], first, frozenset(apart),
                  frozenset(place for unit in held for place in range(starts[unit], starts[unit + 1])), limits)
-
-
-def _units(rows: list[Row]) -> list[list[Row]]:
-    """The messages one by one; users' messages in a row are one unit."""
-    units: list[list[Row]] = []
-    for row in rows:
-        if units and row[1]["role"] == _role(units[-1]) == "user":
-            units[-1].append(row)
-        else:
-            units.append([row])
-    return units
-
-
-def _role(unit: list[Row]) -> str:
-    return str(unit[0][1]["role"])
-
-
-def _calls(unit: list[Row]) -> int:
-    return len(unit[0][1].get("tool_calls") or ()) if _role(unit) == "assistant" else 0
-
-
-def _rank(unit: list[Row]) -> tuple[bool, bool, str]:
-    call_id = unit[0][1].get("tool_call_id") if _role(unit) == "tool" else None
-    return _role(unit) != "tool", call_id is not None, call_id or ""
 
 
 def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) -> None:
@@ -219,7 +191,11 @@ def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) 
                 writer.text(f"\n\n{content}" if said else content, index, "content")
                 said = True
         elif role == "tool":
-            _write_result(index, content, before == "tool", writer)
+            if before == "tool":
+                writer.text("\n\n", index, "tool_result")
+            else:
+                writer.turn(USER_TURN, "", index)
+            writer.text(f"<tool_result>{content}</tool_result>", index, "tool_result")
         else:
             writer.turn(REMINDED, content, index)
         before = role
@@ -229,51 +205,34 @@ def _is_before(limit: int, index: int, message: Message) -> bool:
     return index < limit
 
 
-def _write_result(index: int, content: str, goes_on: bool, writer: Writer) -> None:
-    if goes_on:
-        writer.text("\n\n", index, "tool_result")
-    else:
-        writer.token(USER, index, "role")
-    writer.text(f"<tool_result>{content}</tool_result>", index, "tool_result")
-
-
-def is_begun(message: Message) -> bool:
-    """Whether it is an answer that the model continues."""
-    return message["role"] == "assistant" and bool(message.get("prefix"))
-
-
 def _write_answer(index: int, message: Message, conversation: RecipeConversation, last: bool, writer: Writer) -> None:
     content, calls, prefix = message["content"], message.get("tool_calls"), message.get("prefix")
     if not (prefix or conversation.has_tools) and calls is None:
         writer.turn(PLAIN_ANSWER, content, index)  # most answers
         return
     reasoning = message.get("reasoning_content")
-    reasons = reasoning is not None and (conversation.has_tools or prefix)
     writer.token(ASSISTANT, index, "role")
     goes_on = prefix and conversation.thinking and not content
-    if reasons:
+    if reasoning is not None and (conversation.has_tools or prefix):
         writer.token(OPEN, index, "role")
-        writer.text(reasoning or "", index, "reasoning", True)
+        writer.text(reasoning, index, "reasoning", True)
         if not goes_on:
             writer.token(CLOSE, index, "think", True)
     elif not goes_on:
         writer.token(CLOSE, index, "role")
     writer.text(content, index, "content", True)
     if calls is not None:
-        _write_calls(calls, index, writer)
+        written = ((name, parameters_of(arguments, number_v4))
+                   for _, name, arguments in sorted(calls, key=lambda call: call[0]))
+        write_calls(writer, V4, written, index, empty_line=False)
     if not (last and prefix):
         writer.token(EOS, index, "end", True)
 
 
-def _write_calls(calls: list[Call], index: int, writer: Writer) -> None:
-    ordered = sorted(calls, key=lambda call: call[0])
-    write_calls(writer, V4, ((name, parameters_of(arguments, number_v4)) for _, name, arguments in ordered), index,
-                empty_line=False)
-
-
 EFFORTS_V4_1 = {"low": 50, None: 75, "high": 75, "xhigh": 75, "max": 100}
 EFFORT = "Reasoning Effort: {} (range 1-100, the higher the value, the more thorough the reasoning)\n\n"
-JSON_OBJECT_V4_1 = '{"type": "json_object"}'
+# The roles of messages in a row that are one turn with one of a role.
+JOINED = {"user": ("user", "tool"), "tool": ("user", "tool"), "latest_reminder": ("latest_reminder",)}
 UPDATED = "\n\n### Updated Tool Schemas\n\n"
 
 
@@ -286,10 +245,7 @@ def render_v4_1(messages: list[Message], conversation: RecipeConversation, write
             rows.insert(0, (-1, {"role": "system", "content": ""}))
         writer.token(BOS, -1, "begin")
     _Turns(rows, conversation, writer).write()
-    if not (rows and is_begun(rows[-1][1])):
-        writer.turn(opener(OPEN if conversation.thinking else CLOSE, "prompt"), "", -1)
-    if conversation.required:
-        writer.form(form("\n\n<｜DSML｜ calls>\n"), -1, "prompt")
+    _write_prompt(rows, conversation, writer, V4_1.block)
 
 
 class _Turns:
@@ -307,50 +263,32 @@ class _Turns:
             index, message = rows[place]
             role = message["role"]
             is_first = place == 0 and writer.start is None
-            if is_first:
-                self._begin(index, role)
-            elif writer.growing:
+            if is_first and (self.conversation.thinking or role == "system"):
+                writer.token(SYSTEM, index if role == "system" else -1, "role")
+                if self.conversation.thinking:
+                    writer.text(EFFORT.format(EFFORTS_V4_1[self.conversation.effort]), -1, "effort")
+            elif not is_first and writer.growing:
                 self._checkpoint(index)
             end = place + 1
-            if role in ("user", "tool"):
-                while end < len(rows) and rows[end][1]["role"] in ("user", "tool"):
+            if role in JOINED:
+                while end < len(rows) and rows[end][1]["role"] in JOINED[role]:
                     end += 1
+            if role in ("user", "tool"):
                 self._turn(rows[place:end])
                 self.reached = None
             elif role == "latest_reminder":
-                while end < len(rows) and rows[end][1]["role"] == "latest_reminder":
-                    end += 1
                 writer.turn(REMINDED, message["content"], index)
             elif role == "system":
-                self._system(index, message, is_first)
+                if not is_first:
+                    writer.token(SYSTEM, index, "role")
+                writer.text(message["content"], index, "content")
+                if is_first:
+                    _write_about(self.conversation, writer, V4_1, RESPONSE_FORMAT + '{"type": "json_object"}')
+                if message.get("tools"):
+                    writer.text(UPDATED + "\n".join(message["tools"]), index, "tools")
             else:
                 self._answer(index, message, is_first)
             place = end
-
-    def _begin(self, index: int, role: str) -> None:
-        is_system = role == "system"
-        if self.conversation.thinking or is_system:
-            self.writer.token(SYSTEM, index if is_system else -1, "role")
-        if self.conversation.thinking:
-            self.writer.text(EFFORT.format(EFFORTS_V4_1[self.conversation.effort]), -1, "effort")
-
-    def _system(self, index: int, message: Message, is_first: bool) -> None:
-        if not is_first:
-            self.writer.token(SYSTEM, index, "role")
-        self.writer.text(message["content"], index, "content")
-        if is_first:
-            self._about()
-        if message.get("tools"):
-            self.writer.text(UPDATED + "\n".join(message["tools"]), index, "tools")
-
-    def _about(self) -> None:
-        conversation = self.conversation
-        if conversation.has_tools:
-            self.writer.text("\n\n", -1, "tools")
-            write_tools(self.writer, V4_1, conversation.tools, -1)
-        schema = JSON_OBJECT_V4_1 if conversation.json_object else conversation.schema
-        if schema is not None:
-            self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", -1, "format")
 
     def _checkpoint(self, index: int) -> None:
         order, reached = self.order, self.reached
@@ -371,7 +309,7 @@ class _Turns:
         results = [row for row in run if _id(row) is not None]
         ordered = iter(sorted(results, key=lambda row: self.order.get(_id(row) or "", 0)))
         if not goes_on:
-            self.writer.token(USER, index, "role")
+            self.writer.turn(USER_TURN, "", index)
         in_order = True  # do the results so far stand in the order in which they came?
         for number, row in enumerate(run):
             if number and in_order and self.writer.growing:
@@ -389,8 +327,7 @@ class _Turns:
         conversation, writer = self.conversation, self.writer
         content, calls, prefix = message["content"], message.get("tool_calls"), message.get("prefix")
         if conversation.thinking and (conversation.has_tools or prefix) and not is_first:
-            writer.token(ASSISTANT, index, "role")
-            writer.token(OPEN, index, "role")
+            writer.form(((ASSISTANT, True), (OPEN, True)), index, "role")
             writer.text(message.get("reasoning_content") or "", index, "reasoning", True)
             if not (prefix and not content and not calls):
                 writer.token(CLOSE, index, "think", True)
@@ -401,16 +338,13 @@ class _Turns:
             writer.turn(opener(CLOSE, "role"), "", index)
         writer.text(content, index, "content", True)
         if calls:
-            self._calls(calls, index)
+            self.order = {}
+            for number, (call_id, _, _) in enumerate(calls):
+                self.order.setdefault(call_id, number)
+            written = ((name, parameters_of(arguments, repr)) for _, name, arguments in calls)
+            write_calls(writer, V4_1, written, index)
         if not prefix:
             writer.token(EOS, index, "end", True)
-
-    def _calls(self, calls: list[Call], index: int) -> None:
-        self.order = {}
-        for number, (call_id, _, _) in enumerate(calls):
-            self.order.setdefault(call_id, number)
-        written = ((name, parameters_of(arguments, repr)) for _, name, arguments in calls)
-        write_calls(self.writer, V4_1, written, index)
 
 
 def _place(row: Row, order: dict[str, int], otherwise: int) -> int:
@@ -420,5 +354,4 @@ def _place(row: Row, order: dict[str, int], otherwise: int) -> int:
 
 
 def _id(row: Row) -> str | None:
-    """The id of a tool result that has one."""
     return row[1].get("tool_call_id") if row[1]["role"] == "tool" else None

@@ -14,36 +14,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from dstok.chat.messages import Message, dump, shown, text_or_nothing
-from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, functions_of, schema_lines, write_calls, write_tools
-from dstok.chat.writer import (
-    ANSWER,
-    BOS,
-    CLOSE,
-    EOS,
-    NOTHING,
-    OPEN,
-    REASONING,
-    REMINDER,
-    USER,
-    USER_TURN,
-    Writer,
-    opener,
-)
+from dstok.chat.messages import Message, shown, text_or_nothing
+from dstok.chat.v3_2 import V4, functions_of, parameters_of, write_about, write_calls
+from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
 from dstok.errors import ChatError
 
-__all__ = ["EFFORT_MAX", "render_v4_preview"]
-
-EFFORT_MAX = """\
-Reasoning Effort: Absolute maximum with no shortcuts permitted.
-You MUST be very thorough in your thinking and comprehensively decompose the problem to resolve the root cause, \
-rigorously stress-testing your logic against all potential paths, edge cases, and adversarial scenarios.
-Explicitly write out your entire deliberation process, documenting every intermediate step, considered alternative, \
-and rejected hypothesis to ensure absolutely no assumption is left unchecked.
-
-"""
 TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
 KEPT_ROLES = ("user", "system", "tool", "assistant", "latest_reminder", "direct_search_results")
 USERS = frozenset(["user", "developer", "tool"])  # a tool's result is in a user's turn
@@ -82,7 +60,7 @@ class _Turn:
 
 def render_v4_preview(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
-    add_bos: bool, effort: str | None, first: int = 0, unless: frozenset[str] = NOTHING,
+    add_bos: bool, effort: str | None, first: int, unless: frozenset[str],
 ) -> None:
     """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
 
@@ -187,13 +165,7 @@ def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
 
 def _rank(call_id: Any, order: dict[Any, int]) -> int | None:
     """The place of a result among those of its turn; None for an id that is refused beside others."""
-    if not order:
-        return 0
-    return order.get(_key(call_id), 0) if isinstance(call_id, str | int | float | None) else None
-
-
-def _index(block: _Block) -> int:
-    return block.index
+    return 0 if not order else order.get(_key(call_id), 0) if isinstance(call_id, str | int | float | None) else None
 
 
 def _last_user(turns: list[_Turn]) -> int:
@@ -206,6 +178,11 @@ def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
     return [turn for place, turn in enumerate(turns) if place >= last or turn.role in KEPT_ROLES]
 
 
+def _holds(order: dict[Any, int], reached: int, _: int, message: Message) -> bool:
+    rank = _rank(message.get("tool_call_id", ""), order) if message.get("role") == "tool" else reached
+    return rank is not None and rank >= reached
+
+
 class _Turns:
     def __init__(
         self, turns: list[_Turn], writer: Writer, thinking: bool, drops: bool, effort: str | None,
@@ -216,22 +193,29 @@ class _Turns:
         self.unless = unless
 
     def write(self, place: int) -> None:
-        turn = self.turns[place]
+        turn, writer = self.turns[place], self.writer
         schemas, calls = functions_of(turn.message, turn.index)
-        if self.writer.growing and turn.reached is None:
-            self._checkpoint(place, turn)
-        if place == 0 and self.writer.start is None and self.thinking and self.effort == "max":
-            self.writer.text(EFFORT_MAX, -1, "effort")
+        # The first turn may follow the effort; the turn after a task looks back at the task.
+        is_first = place == 0 and writer.start is None
+        if writer.growing and turn.reached is None and not is_first and not self._for_task(place):
+            writer.checkpoint(turn.index, (turn.order, not self.drops, None), self._unless(place, turn))
+        if is_first and self.thinking and self.effort == "max":
+            writer.text(PROMPTS["v4 maximal effort"], -1, "effort")
         if turn.role == "system":
-            self.writer.text(text_or_nothing(turn.message, "content", turn.index), turn.index, "content")
-            self._about(turn, schemas)
+            writer.text(text_or_nothing(turn.message, "content", turn.index), turn.index, "content")
+            write_about(writer, V4, turn.message, turn.index, schemas)
         elif turn.role == "developer":
-            self._developer(turn, schemas)
+            said = turn.message.get("content")
+            if not said:
+                raise ChatError("expected a content, found nothing", turn.index, "content", "AssertionError")
+            if not isinstance(said, str):
+                raise ChatError(f"expected text, found {shown(said)}", turn.index, "content", "TypeError")
+            writer.turn(USER_TURN, said, turn.index)
+            write_about(writer, V4, turn.message, turn.index, schemas)
         elif turn.role == "user":
             self._blocks(place, turn)
         elif turn.role == "latest_reminder":
-            self.writer.token(REMINDER, turn.index, "role")
-            self.writer.text(text_or_nothing(turn.message, "content", turn.index), turn.index, "content")
+            writer.turn(REMINDED, text_or_nothing(turn.message, "content", turn.index), turn.index)
         elif turn.role == "assistant":
             self._assistant(place, turn, calls)
         else:
@@ -239,22 +223,8 @@ class _Turns:
                             "NotImplementedError")
         self._open(place, turn)
 
-    def _checkpoint(self, place: int, turn: _Turn) -> None:
-        """The first turn may follow the effort; the turn after a task looks back at the task."""
-        is_first = place == 0 and self.writer.start is None
-        if is_first or (place and self.turns[place - 1].task is not None):
-            return
-        self.writer.checkpoint(turn.index, (turn.order, not self.drops, None), self._unless(place, turn))
-
-    def _checkpoint_within(self, place: int, turn: _Turn, index: int, reached: int) -> None:
-        """Before a block of a turn: valid until a result comes whose call is before the one of a result before."""
-        order = turn.order
-
-        def holds(_: int, message: Message) -> bool:
-            rank = _rank(message.get("tool_call_id", ""), order) if message.get("role") == "tool" else reached
-            return rank is not None and rank >= reached
-
-        self.writer.checkpoint(index, (order, not self.drops, reached), self._unless(place, turn), holds)
+    def _for_task(self, place: int) -> bool:
+        return place > 0 and self.turns[place - 1].task is not None
 
     def _unless(self, place: int, turn: _Turn) -> frozenset[str]:
         if not (self.thinking and self.drops):
@@ -263,37 +233,21 @@ class _Turns:
         stays = place < self.last_user or (place == self.last_user and turn.role == "user")
         return self.unless | (TOOLS if stays else TOOLS | USERS)
 
-    def _about(self, turn: _Turn, schemas: list[Any]) -> None:
-        """Writes the tools and the format of the answer."""
-        if schemas:
-            self.writer.text("\n\n", turn.index, "tools")
-            write_tools(self.writer, V4, schema_lines(schemas, turn.index), turn.index)
-        if turn.message.get("response_format"):
-            schema = dump(turn.message["response_format"], turn.index, "response_format")
-            self.writer.text(f"\n\n{RESPONSE_FORMAT}{schema}", turn.index, "format")
-
-    def _developer(self, turn: _Turn, schemas: list[Any]) -> None:
-        said = turn.message.get("content")
-        if not said:
-            raise ChatError("expected a content, found nothing", turn.index, "content", "AssertionError")
-        if not isinstance(said, str):
-            raise ChatError(f"expected text, found {shown(said)}", turn.index, "content", "TypeError")
-        self.writer.token(USER, turn.index, "role")
-        self.writer.text(said, turn.index, "content")
-        self._about(turn, schemas)
-
     def _blocks(self, place: int, turn: _Turn) -> None:
         first, goes_on = turn.blocks[0], turn.reached is not None
         if len(turn.blocks) == 1 and not first.is_result and not goes_on:
             self.writer.turn(USER_TURN, first.content, first.index)
             return
         if not goes_on:
-            self.writer.token(USER, first.index, "role")
-        arrived, reached = sorted(turn.blocks, key=_index), -1 if turn.reached is None else turn.reached
+            self.writer.turn(USER_TURN, "", first.index)
+        arrived = sorted(turn.blocks, key=lambda block: block.index)
+        reached = -1 if turn.reached is None else turn.reached
         in_order = self.writer.growing and turn.task is None  # do the blocks so far stand as they came?
         for number, block in enumerate(turn.blocks):
             if in_order and (number or goes_on):
-                self._checkpoint_within(place, turn, arrived[number].index, reached)
+                # Valid until a result comes whose call is before the one of a result before.
+                self.writer.checkpoint(arrived[number].index, (turn.order, not self.drops, reached),
+                                       self._unless(place, turn), partial(_holds, turn.order, reached))
             rank = _rank(block.call_id, turn.order) if block.is_result else reached
             in_order = in_order and block is arrived[number] and rank is not None
             reached = reached if rank is None else rank
@@ -303,9 +257,15 @@ class _Turns:
 
     def _assistant(self, place: int, turn: _Turn, calls: list[tuple[str, Any]]) -> None:
         index, message = turn.index, turn.message
-        written = [(name, _parameters(arguments, index, number)) for number, (name, arguments) in enumerate(calls)]
-        for_task = place > 0 and self.turns[place - 1].task is not None
-        if self.thinking and not for_task and (not self.drops or place > self.last_user):
+        written = []
+        for number, (name, arguments) in enumerate(calls):
+            try:
+                values = json.loads(arguments)
+            except (TypeError, ValueError, RecursionError):  # not text, or not JSON: the value of one parameter
+                values = {"arguments": arguments}
+            field = f"tool_calls[{number}].function.arguments"
+            written.append((name, parameters_of(values, index, field, "AttributeError")))
+        if self.thinking and not self._for_task(place) and (not self.drops or place > self.last_user):
             self.writer.turn(REASONING, text_or_nothing(message, "reasoning_content", index), index)
         text, ends = text_or_nothing(message, "content", index), not message.get("wo_eos", False)
         if ends and not written:
@@ -324,29 +284,13 @@ class _Turns:
             return
         answered = follower is not None and follower.role == "assistant"
         index, kind = (follower.index, "role") if follower is not None and answered else (-1, "prompt")
-        if turn.task is not None:
-            self._task(turn, index, kind)
-        elif turn.role in ("user", "developer"):
-            thinks = self.thinking and (not self.drops or place >= self.last_user)
-            self.writer.turn(opener(OPEN if thinks else CLOSE, kind), "", index)
-
-    def _task(self, turn: _Turn, index: int, kind: str) -> None:
-        if not isinstance(turn.task, str) or turn.task not in TASKS:
-            raise ChatError(f"expected a task, one of {', '.join(TASKS)}, found {shown(turn.task)}", turn.index, "task",
+        task, thinks = turn.task, self.thinking
+        if task is not None and (not isinstance(task, str) or task not in TASKS):
+            raise ChatError(f"expected a task, one of {', '.join(TASKS)}, found {shown(task)}", turn.index, "task",
                             "AssertionError")
-        if turn.task == "action":
-            self.writer.turn(opener(OPEN if self.thinking else CLOSE, kind), "", index)
-        self.writer.token(TASKS[turn.task], turn.index, "task")
-
-
-def _parameters(arguments: Any, index: int, number: int) -> list[tuple[str, bool, str]]:
-    """The parameters of a call. Arguments that are not JSON become the value of one parameter called `arguments`."""
-    where = f"tool_calls[{number}].function.arguments"
-    try:
-        values = json.loads(arguments)
-    except (TypeError, ValueError, RecursionError):  # not text, or not JSON
-        values = {"arguments": arguments}
-    if not isinstance(values, dict):
-        raise ChatError(f"expected a JSON object, found {shown(values)}", index, where, "AttributeError")
-    return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, where))
-            for key, value in values.items()]
+        if task is None:
+            thinks = thinks and (not self.drops or place >= self.last_user)
+        if task == "action" or (task is None and turn.role in ("user", "developer")):
+            self.writer.turn(opener(OPEN if thinks else CLOSE, kind), "", index)
+        if task is not None:
+            self.writer.token(TASKS[task], turn.index, "task")

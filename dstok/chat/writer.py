@@ -10,41 +10,13 @@ they are first asked for.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
-
-__all__ = [
-    "ANSWER",
-    "ASSISTANT",
-    "BOS",
-    "CLOSE",
-    "DSML",
-    "END",
-    "EOS",
-    "NOTHING",
-    "OPEN",
-    "REASONING",
-    "REMINDER",
-    "ROLE",
-    "SYSTEM",
-    "USER",
-    "USER_TURN",
-    "Checkpoint",
-    "Form",
-    "Frame",
-    "Mark",
-    "Part",
-    "Rendered",
-    "Span",
-    "Writer",
-    "form",
-    "frame",
-    "opener",
-    "rendered_of",
-]
 
 BOS = "<｜begin▁of▁sentence｜>"
 EOS = "<｜end▁of▁sentence｜>"
@@ -55,6 +27,8 @@ REMINDER = "<｜latest_reminder｜>"
 OPEN = "<think>"
 CLOSE = "</think>"
 DSML = "｜DSML｜"
+# The long texts of the formats, of the sources that their modules name.
+PROMPTS: dict[str, str] = json.loads(Path(__file__).with_name("prompts.json").read_text("utf-8"))
 
 NOTHING: frozenset[str] = frozenset()
 _INLINE = re.compile(f"({DSML}|{OPEN}|{CLOSE}|<｜tool▁[a-z▁]+｜>)")  # tokens inside longer texts of a format
@@ -92,21 +66,16 @@ class Rendered:
         parts = vars(self).get("_parts")
         if parts is None or name not in ("special_ranges", "spans"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        found = _ranges(parts) if name == "special_ranges" else _spans(parts)
-        vars(self)[name] = found
+        vars(self)[name] = found = _ranges(parts) if name == "special_ranges" else _spans(parts)
         return found
 
 
-Form = tuple[tuple[str, bool], ...]
+Form = tuple[tuple[str, bool], ...]  # (text, whether it is a token of the format)
 
 
 @cache
 def form(text: str) -> Form:
-    """A text of the format, cut into its tokens and the text between them: (part, whether it is a token).
-
-    >>> form("</｜DSML｜invoke>")
-    (('</', False), ('｜DSML｜', True), ('invoke>', False))
-    """
+    """A text of the format, cut into its tokens and the text between them."""
     return tuple((part, number % 2 == 1) for number, part in enumerate(_INLINE.split(text)) if part)
 
 
@@ -132,19 +101,13 @@ class Frame(NamedTuple):
 
 
 Part = tuple[str, Frame, int]  # a text with its head and tail, and the index of its message
-
-
 ROLE, END = Mark("role", False, True), Mark("end", True, True)  # of tokens
 
 
 def frame(
     kind: str, sampled: bool = False, before: Iterable[tuple[str, Mark]] = (), after: Iterable[tuple[str, Mark]] = (),
 ) -> Frame:
-    """A frame of texts, each with its mark, before and after a text of `kind`.
-
-    >>> frame("content", before=[("<｜User｜>", ROLE)]).head
-    '<｜User｜>'
-    """
+    """A frame of texts, each with its mark, before and after a text of `kind`."""
     before, after = tuple(before), tuple(after)
     return Frame(Mark(kind, sampled, False), "".join(text for text, _ in before), "".join(text for text, _ in after),
                  tuple((len(text), mark) for text, mark in before), tuple((len(text), mark) for text, mark in after))
@@ -153,6 +116,8 @@ def frame(
 USER_TURN = frame("content", before=[(USER, ROLE)])
 REASONING = frame("reasoning", True, after=[(CLOSE, Mark("think", True, True))])
 ANSWER = frame("content", True, after=[(EOS, END)])
+PLAIN_ANSWER = frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
+REMINDED = frame("content", before=[(REMINDER, ROLE)])
 
 
 @cache
@@ -204,20 +169,20 @@ class Writer:
         self.checkpoints: list[Checkpoint] = []
 
     def text(self, text: str, message: int, kind: str, sampled: bool = False) -> None:
-        """Writes text of a message or of the format, never a token."""
         self.parts.append((text, _single(kind, sampled, False), message))
 
     def token(self, token: str, message: int, kind: str, sampled: bool = False) -> None:
-        """Writes a token of the format."""
         self.parts.append((token, _single(kind, sampled, token not in self.plain), message))
 
     def turn(self, frame: Frame, text: str, message: int) -> None:
         """Writes text of a message in its frame."""
         self.parts.append((f"{frame.head}{text}{frame.tail}", frame, message))
 
-    def form(self, form: Form, message: int, kind: str, sampled: bool = False) -> None:
-        """Writes a text of the format, with its tokens."""
-        self.parts += [(text, _single(kind, sampled, special), message) for text, special in form]
+    def form(self, form: Iterable[tuple[str, bool]], message: int, kind: str, sampled: bool = False) -> None:
+        """Writes texts, each a token of the format or not."""
+        plain = self.plain
+        self.parts += [(text, _single(kind, sampled, is_token and text not in plain), message)
+                       for text, is_token in form]
 
     def checkpoint(
         self, index: int, state: Any = None, unless: frozenset[str] = NOTHING, holds: Holds | None = None,
@@ -251,10 +216,6 @@ class Writer:
         self.parts = parts
         self.checkpoints = [one._replace(parts=counts[one.parts]) for one in self.checkpoints]
 
-    def rendered(self) -> Rendered:
-        """The text written so far."""
-        return rendered_of(self.parts)
-
 
 def rendered_of(parts: list[Part]) -> Rendered:
     """The text of the parts, which must not change afterwards."""
@@ -283,7 +244,7 @@ def _unframed(parts: list[Part]) -> list[Part]:
     return found
 
 
-def _ranges(parts: list[Part]) -> list[tuple[int, int]]:
+def _ranges(parts: list[Part]) -> list[Any]:
     ranges, at = [], 0
     for size, mark, _ in _pieces(parts):
         if mark.special:
@@ -292,10 +253,9 @@ def _ranges(parts: list[Part]) -> list[tuple[int, int]]:
     return ranges
 
 
-def _spans(parts: list[Part]) -> list[Span]:
+def _spans(parts: list[Part]) -> list[Any]:
     """Neighbours of one origin are one span."""
-    spans, start, at = [], 0, 0
-    owner = -1, "", False
+    spans, start, at, owner = [], 0, 0, (-1, "", False)
     for size, mark, message in _pieces(parts):
         own = message, mark.kind, mark.sampled
         if own != owner:

@@ -17,7 +17,7 @@ from shares import seeds
 import dstok
 from dstok import chat
 from dstok.chat.conversation import Continued
-from dstok.chat.encode import parts_of
+from dstok.chat.encode import ChatSpecial, parts_of
 from dstok.chat.render import Format
 from dstok.conformance.strategies import Drawn, conversations
 
@@ -42,7 +42,7 @@ def cut(messages: list[Any], places: list[int]) -> Iterator[list[Any]]:
 @pytest.mark.parametrize("special", ["template", "all"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_equal_to_encoding_the_whole(
-    version: chat.VersionName, special: chat.encoding.ChatSpecial, monkeypatch: pytest.MonkeyPatch,
+    version: chat.VersionName, special: ChatSpecial, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ids, text, spans and errors; messages that are refused are left out, and those after them follow the others.
 
@@ -88,10 +88,10 @@ MESSAGES: dict[str, Any] = {
 @pytest.mark.parametrize("special", ["template", "raise"])
 @pytest.mark.parametrize("version", MESSAGES)
 def test_a_stretch_that_grows_is_encoded_once(
-    version: chat.VersionName, special: chat.encoding.ChatSpecial, monkeypatch: pytest.MonkeyPatch,
+    version: chat.VersionName, special: ChatSpecial, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Messages without a token between them lengthen one stretch: what is encoded anew stays short."""
-    tok, encoded, parts_of = ours(version), list[int](), chat.encoding.parts_of
+    tok, encoded = ours(version), list[int]()
 
     def parts(tokenizer: Any, text: chat.Rendered, special: Any, after: int | None = None) -> Any:
         encoded.append(len(text.text))
@@ -213,7 +213,7 @@ def test_calls_and_results_in_any_order(version: chat.VersionName) -> None:
         options: dict[str, Any] = {"thinking": rng.random() < 0.7}
         if version in ("v3.2", "v4-preview"):
             options["drop_thinking"] = rng.random() < 0.7
-        text = Continued(Format(version, None, None, False, options))
+        text = Continued(Format(version, **options))
         for _ in range(12):
             new = [turn(rng) for _ in range(rng.choice((1, 1, 1, 2)))]
             try:

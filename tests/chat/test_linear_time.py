@@ -20,12 +20,8 @@ from reference import BRIEF, DEEP
 from shares import chance_of_today
 
 from dstok import chat
-from dstok.chat import answers
-from dstok.chat import answers as until
+from dstok.chat import answers, parse_dsml, parse_tool_tokens
 from dstok.chat import parse as parsing
-from dstok.chat import parse_dsml as dsml_lenient
-from dstok.chat import parse_dsml as dsml_strict
-from dstok.chat import parse_tool_tokens as tool_token_parser
 from dstok.chat.answers import Delimiters
 from dstok.chat.parse import DIALECTS
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, SEP
@@ -33,7 +29,7 @@ from dstok.chat.writer import CLOSE, DSML
 
 VERSIONS = [version.name for version in chat.versions()]
 SHAPES = 500 if DEEP else 1 if BRIEF else 3
-PARSERS = (answers, dsml_lenient, dsml_strict, parsing, tool_token_parser)
+PARSERS = (parse_dsml, parsing, parse_tool_tokens)
 
 
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
@@ -93,9 +89,10 @@ def every_delimiters(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, ...]]:
 
     def noted(*texts: str) -> Delimiters:
         found.add(texts)
-        return until.delimiters(*texts)
+        return answers.delimiters(*texts)
 
-    for module in (dsml_lenient, dsml_strict, tool_token_parser):
+    parse_dsml._edges.cache_clear()
+    for module in (parse_dsml, parse_tool_tokens):
         monkeypatch.setattr(module, "delimiters", noted)
     for version in VERSIONS:
         for tools in (True, False):
@@ -109,12 +106,12 @@ def test_a_search_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pattern repeats anything, no delimiter stands within another, and the first one is found, or the longest part."""
     rng = Random(11)
     for texts in every_delimiters(monkeypatch):
-        assert not re.search(r"(?<!\\)[*+{]|(?<![\\(])\?", until._pattern(texts))
+        assert not re.search(r"(?<!\\)[*+{]|(?<![\\(])\?", answers._pattern(texts))
         assert not [(one, other) for one in texts for other in texts if one is not other and one in other]
         pieces = [text[: rng.randrange(1, len(text) + 1)] for text in texts for _ in range(4)] + list(texts) + ["x"]
         for _ in range(200):
             text = "".join(rng.choices(pieces, k=rng.randint(0, 6)))
-            found = until.delimiters(*texts).search(text)
+            found = answers.delimiters(*texts).search(text)
             assert (found.span() if found else None) == first_or_part(text, texts), (text, texts)
 
 
@@ -122,11 +119,11 @@ def test_delimiters_that_are_far_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long text is read like one that comes in parts."""
     rng = Random(12)
     for texts in every_delimiters(monkeypatch):
-        found = until.delimiters(*texts)
+        found = answers.delimiters(*texts)
         for _ in range(40):
             text = "".join(rng.choice(texts)[: rng.randrange(1, 30)] + "x" * rng.choice((0, 3, 240, 250, 1000, 2000))
                            for _ in range(rng.randint(1, 6)))
-            whole, parts, read, cut = until.TextBuffer(), until.TextBuffer(), list[str](), list[str]()
+            whole, parts, read, cut = answers.TextBuffer(), answers.TextBuffer(), list[str](), list[str]()
             whole.add(text)
             while (one := whole.passing(found))[1]:
                 read += one

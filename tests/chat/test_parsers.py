@@ -245,7 +245,7 @@ def test_nothing_is_read_after_an_error() -> None:
     for call in (lambda: parser.feed("x"), parser.finish):
         with pytest.raises(chat.ChatError, match="after an error"):
             call()
-    assert parser._reads.reader.held == 1  # type: ignore[attr-defined]
+    assert parser._reads.reader.held == 1
 
 
 @pytest.mark.parametrize("wrong", [None, b"Hi", 1.5, ["Hi"], [1.5]])
@@ -259,7 +259,7 @@ def test_what_is_neither_text_nor_ids(wrong: Any) -> None:
 def test_memory_is_bounded(mode: Any) -> None:
     """A megabyte of reasoning, content and a value, a character at a time: what is held is no longer than a tag."""
     parser = chat.Parser("v4-0731", mode=mode)
-    reader = parser._reads.reader  # type: ignore[attr-defined]
+    reader = parser._reads.reader
     begin = '</think>c\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name="f">\n<｜DSML｜parameter name="a" string="true">'
     held = 0
     for text in ("r<" * 20_000, begin, "v<\n" * 20_000):

@@ -17,8 +17,8 @@ PROGRAM = """
 import json, resource, sys
 import dstok
 from dstok import chat
-from dstok.chat import template_process
-template_process.SECONDS, template_process.MEMORY = int(sys.argv[1]), 128
+from dstok.chat import templates
+templates.SECONDS, templates.MEMORY = int(sys.argv[1]), 128
 tok = dstok.load("deepseek-v3.1")
 chat.render([], chat.Template("", tok))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -20,10 +20,8 @@ from chat_models import ours
 
 import dstok
 from dstok import chat
-from dstok.chat import template_worker as template_child
-from dstok.chat import template_worker as template_process
-from dstok.chat import template_worker as template_values
-from dstok.chat.traced import LITERAL, UNKNOWN, Traced, joined, literal, parts_of
+from dstok.chat import templates
+from dstok.chat.template_worker import LITERAL, UNKNOWN, Traced, joined, literal, parts_of
 
 ECHO = "{{ messages | tojson }}"
 TALK = [{"role": "user", "content": "Hi"}]
@@ -31,13 +29,13 @@ BEGIN = """
 import os, pathlib, signal, sys, threading, time
 import dstok
 from dstok import chat
-from dstok.chat import template_process
+from dstok.chat import templates
 tok = dstok.load("deepseek-v3.1")
 template = chat.Template("{{ messages[0].content }}", tok)
 def render(text):
     return chat.render([{"role": "user", "content": text}], template).text
 def number():
-    return template_process._children.idle[-1].process.pid
+    return templates._children.idle[-1].process.pid
 assert render("a") == "a"
 """
 
@@ -82,7 +80,7 @@ def test_after_a_fork_each_has_its_own() -> None:
 first = number()
 child = os.fork()
 if not child:
-    assert not template_process._children.all
+    assert not templates._children.all
     good = render("forked") == "forked" and number() != first
     os._exit(0 if good else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), render("b"), number() == first)
@@ -105,7 +103,7 @@ done = []
 threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print(len(done), len(template_process._children.all) <= template_process.MOST)
+print(len(done), len(templates._children.all) <= templates.MOST)
 """
     assert run(code) == "8 True\n"
 
@@ -122,7 +120,7 @@ threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     chat.render([], endless)
 except KeyboardInterrupt:
-    print(len(template_process._children.all), render("c"), number() != first)
+    print(len(templates._children.all), render("c"), number() != first)
 """
     assert run(code) == "0 c True\n"
 
@@ -131,7 +129,7 @@ def test_one_that_something_else_ended_is_replaced() -> None:
     code = """
 first = number()
 os.kill(first, signal.SIGKILL)
-while template_process._children.idle[-1].process.poll() is None: time.sleep(0.01)
+while templates._children.idle[-1].process.poll() is None: time.sleep(0.01)
 print(render("b"), number() != first)
 """
     assert run(code) == "b True\n"
@@ -158,7 +156,7 @@ print(sorted(os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0] for fd in os.list
 
 
 def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_process, "_children", template_process._Children())
+    monkeypatch.setattr(templates, "_children", templates._Children())
     for program in ("/bin/true", "/no/such/program", "", None):
         monkeypatch.setattr(sys, "executable", program)
         with pytest.raises(chat.ChatError, match="in a process of their own, and .* does not start one: trust the template"):
@@ -168,14 +166,14 @@ def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_system_that_does_not_hold_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process looks at the memory of the other one, as on macOS."""
-    children = template_process._Children()
-    monkeypatch.setattr(template_process, "_children", children)
+    children = templates._Children()
+    monkeypatch.setattr(templates, "_children", children)
     template = chat.Template("{% set ns = namespace(l=[1]) %}{% for i in range(99999) %}{% set ns.l = ns.l + ['x' * 9999] %}{% endfor %}",
                              ours("v3"))
     assert children.idle[0].is_limited
     children.idle[0].is_limited = False
-    monkeypatch.setattr(template_process, "LOOK", 0.005)
-    monkeypatch.setattr(template_process._Limits, "memory", 10)
+    monkeypatch.setattr(templates, "LOOK", 0.005)
+    monkeypatch.setattr(templates, "MEMORY", 10)
     with pytest.raises(chat.ChatError, match="the template needed more than 10 MB"):
         chat.render(TALK, template)
     children.end()
@@ -228,25 +226,23 @@ def test_long_conversations_have_more() -> None:
 ])
 def test_answers_of_another_shape(answer: bytes) -> None:
     with pytest.raises(chat.ChatError, match="the template took over the process"):
-        template_values.text_of(template_values.answer_of(answer), 1)
+        templates._text_of(templates._read_answer(answer), 1)
 
 
-def test_answers_are_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_answers_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that sends what it likes: too long, too little, or nothing for ever."""
-    children = template_process._Children()
-    monkeypatch.setattr(template_process, "_children", children)
-    monkeypatch.setattr(template_process, "PROGRAM", tmp_path / "template_child.py")
-    monkeypatch.setattr(template_process, "SECONDS", 1)
-    monkeypatch.setattr(template_process, "WALL", 2)
-    program = Path(template_child.__file__).read_text(encoding="utf-8")
-    program = program.replace("os.path.abspath(__file__)", repr(template_child.__file__))
+    children = templates._Children()
+    monkeypatch.setattr(templates, "_children", children)
+    monkeypatch.setattr(templates, "SECONDS", 1)
+    monkeypatch.setattr(templates, "WALL", 2)
+    program = templates.PROGRAM
     for code, said in (("os.write(0, b'\\xff' * 16)", "needed more than 16,.* bytes of text"), ("os._exit(3)", r"ended the process .* \(exit code 3\)"),
                        ("os.write(0, b'\\x05' + bytes(7) + b'ab'); os._exit(0)", r"ended the process .* \(exit code 0\)"),
                        ("os.write(0, b'\\x02' + bytes(7) + b'[]')", "took over the process"), ("time.sleep(99)", "needed more than 2 seconds"),
                        ("os.close(0); time.sleep(99)", "took over the process"), ("os.kill(os.getpid(), 11)", r"\(SIGSEGV\)")):
-        hostile = program.replace('        answer = _answer(', f'        {code}\n        answer = _answer(')
+        hostile = program.replace("template_worker.main(", f"import os, time\ntemplate_worker._answer = lambda size: exec({code!r})\ntemplate_worker.main(")
         assert hostile != program
-        (tmp_path / "template_child.py").write_text(hostile, encoding="utf-8")
+        monkeypatch.setattr(templates, "PROGRAM", hostile)
         with pytest.raises(chat.ChatError, match=said):
             chat.Template("x", ours("v3"))
         assert not children.all
@@ -262,7 +258,7 @@ def test_templates_are_pickled_as_what_they_are_made_of() -> None:
 
 def test_trusted_templates_need_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/program")
-    monkeypatch.setattr(template_process, "_children", template_process._Children())
+    monkeypatch.setattr(templates, "_children", templates._Children())
     template = chat.Template("{{ 'x' * 20000000 }}", ours("v3"), trusted=True)
     assert len(chat.render(TALK, template).text) == 20_000_000
     with pytest.raises(chat.ChatError, match="the template takes more memory than there is"):

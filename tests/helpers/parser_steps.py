@@ -19,9 +19,7 @@ from completions import Growing
 from counted_text import Counted, Steps
 
 from dstok import chat
-from dstok.chat import answers
-from dstok.chat import parse_dsml as dsml_lenient
-from dstok.chat import parse_dsml as dsml_strict
+from dstok.chat import answers, parse_dsml
 from dstok.chat.answers import Delimiters, Found, TextBuffer
 
 __all__ = ["WAYS", "assert_linear", "assert_linear_in_text", "steps_of"]
@@ -65,10 +63,9 @@ class CountingReader(TextBuffer):
 def steps_of(parts: list[Any], version: chat.VersionName, **arguments: Any) -> int:
     """The steps that parsing takes, up to an error if there is one."""
     steps, parser = Steps(), chat.Parser(version, **arguments)
-    parser._reads.reader = CountingReader(steps)  # type: ignore[attr-defined]
+    parser._reads.reader = CountingReader(steps)
     with ExitStack() as stack:
-        for module in (dsml_lenient, dsml_strict):
-            stack.enter_context(patch.object(module, "escaped", _escaping(steps)))
+        stack.enter_context(patch.object(parse_dsml, "escaped", _escaping(steps)))
         for name in ("think", "say", "call", "argue"):
             stack.enter_context(patch.object(parser._answer, name, _checking(getattr(parser._answer, name), steps)))
         if parser._ids is not None:
