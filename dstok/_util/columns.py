@@ -1,7 +1,7 @@
-"""Text in columns of a terminal. A character takes no place there, one, or two.
+"""Text in columns of a terminal. A character takes no place there, one, or two; the package wcwidth says how many.
 
 In: rows of text. Out: lines, without characters that cannot be printed. Invariant: a column begins at the same place in
-each line, unless the text before it is wider than allowed. The package wcwidth says how wide a character is.
+each line, unless the text before it is wider than allowed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from wcwidth import wcswidth
 
 from dstok._util.files import visible
-
-__all__ = ["aligned", "width"]
 
 
 def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[str]:
@@ -31,10 +29,6 @@ def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[
 
 
 def width(text: str) -> int:
-    r"""The places that `text` takes on a terminal.
-
-    >>> width("東京"), width("e\u0301")
-    (4, 1)
-    """
+    """The places that `text` takes on a terminal."""
     places = wcswidth(text)
     return len(text) if places < 0 else places  # less than 0: a character cannot be printed
