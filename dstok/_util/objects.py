@@ -17,6 +17,8 @@ from weakref import ref
 
 from dstok.errors import PickleError
 
+__all__ = ["Beside", "Separate", "lazy"]  # type checkers take `lazy` for an import
+
 T = TypeVar("T")
 V = TypeVar("V")
 
