@@ -26,14 +26,14 @@ with a character of C (`_refuse_backtracking`).
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 from dstok.errors import PatternError, UnsupportedError
 from dstok.regex.ast import Alternate, Around, Atomic, Chars, Concat, Look, Node, Repeat, is_nullable, length_of
 from dstok.regex.char_classes import MAX_NESTED
 from dstok.regex.parser import parse, repeat_count
-from dstok.unicode.properties import CodePointSet, binary_properties, scripts
-
-__all__ = ["translate"]
+from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.properties import binary_properties, scripts
 
 _CATEGORY = re.compile("C[cfno]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?")
 _QUANTIFIER = re.compile(r"[?*+]|\{(?=[\d,])(?P<low>\d*)(?:(?P<comma>,)(?P<high>\d*))?\}", re.ASCII)
@@ -66,7 +66,7 @@ def translate(pattern: str, unicode_version: str = "16.0") -> str:
     return translated
 
 
-def _refuse(construct: str, pattern: str, position: int) -> None:
+def _refuse(construct: str, pattern: str, position: int) -> NoReturn:
     shown = pattern if len(pattern) <= SHOWN else pattern[:SHOWN] + "..."
     raise UnsupportedError(f"{construct} cannot be compiled exactly", f"position {position} of {shown!r}")
 
@@ -99,18 +99,14 @@ class _Translator:
             elif self.pattern.startswith("(?", self.at) and not _GROUP.match(self.pattern, self.at):
                 _refuse("a group other than (?:...), (?=...), (?!...) and (?i:...)", self.pattern, self.at)
             else:
-                self.group(char)
+                if char == "(":
+                    self.folding.append(self.pattern.startswith("(?i:", self.at) or
+                                        (self.folding[-1] and not self.pattern.startswith("(?-i:", self.at)))
+                elif char == ")" and len(self.folding) > 1:
+                    self.folding.pop()
                 self.put(char, 1)
             self.quantifier(atom_at, char)
         return "".join(self.out)
-
-    def group(self, char: str) -> None:
-        """Notes that a group begins or ends, if `char` is a parenthesis."""
-        if char == "(":
-            self.folding.append(self.pattern.startswith("(?i:", self.at) or
-                                (self.folding[-1] and not self.pattern.startswith("(?-i:", self.at)))
-        elif char == ")" and len(self.folding) > 1:
-            self.folding.pop()
 
     def put(self, text: str, taken: int) -> None:
         self.out.append(text)
@@ -124,23 +120,17 @@ class _Translator:
             if self.pattern.startswith("{", self.at):
                 _refuse("a brace that is no quantifier", self.pattern, self.at)
             return
-        start = self.at
-        self.put(self.bounds(match), len(match.group()))
+        start, low, comma, high = self.at, match["low"], match["comma"] or "", match["high"] or ""
+        if high and repeat_count(low) > repeat_count(high):
+            _refuse("a quantifier whose first number is the larger", self.pattern, start)
+        self.put(match.group() if low is None else f"{{{low or 0}{comma}{high}}}", len(match.group()))
         if self.pattern.startswith("+", self.at):
             self.at += 1
             self.possessive.append((atom_at, start))
         elif self.pattern.startswith("?", self.at):
-            exactly = match["low"] and not match["comma"]
-            self.put("" if exactly else "?", 1)
+            self.put("" if low and not comma else "?", 1)  # {n}? is n times
         if _QUANTIFIER.match(self.pattern, self.at):
             _refuse("a quantifier on a quantifier", self.pattern, self.at)
-
-    def bounds(self, quantifier: re.Match[str]) -> str:
-        """A quantifier as upstream spells it."""
-        low, comma, high = quantifier["low"], quantifier["comma"], quantifier["high"]
-        if comma and high and repeat_count(low) > repeat_count(high):
-            _refuse("a quantifier whose first number is the larger", self.pattern, self.at)
-        return quantifier.group() if low is None else f"{{{low or 0}{comma or ''}{high or ''}}}"
 
     def escape(self, in_class: bool = False) -> None:
         """An escape, inside a class or outside."""
@@ -181,7 +171,15 @@ class _Translator:
             if char == "\\":
                 self.escape(in_class=True)
             elif char == "[":
-                self.nested_class()
+                if self.pattern.startswith("[:", self.at):
+                    _refuse("a class such as [:alpha:], which is of ASCII alone,", self.pattern, self.at)
+                if self.folding[-1]:
+                    _refuse("a class inside a class under (?i:...)", self.pattern, self.at)
+                self.nested += 1
+                if self.nested == MAX_NESTED:
+                    _refuse(f"more than {MAX_NESTED} nested classes", self.pattern, self.at)
+                self.char_class()
+                self.nested -= 1
             elif self.pattern.startswith(("--", "~~", "&&"), self.at):
                 self.operator(first)
             else:
@@ -189,17 +187,6 @@ class _Translator:
                 if char == "]":
                     return
         raise PatternError("unclosed character class", self.pattern, start)
-
-    def nested_class(self) -> None:
-        if self.pattern.startswith("[:", self.at):
-            _refuse("a class such as [:alpha:], which is of ASCII alone,", self.pattern, self.at)
-        if self.folding[-1]:
-            _refuse("a class inside a class under (?i:...)", self.pattern, self.at)
-        self.nested += 1
-        if self.nested == MAX_NESTED:
-            _refuse(f"more than {MAX_NESTED} nested classes", self.pattern, self.at)
-        self.char_class()
-        self.nested -= 1
 
     def operator(self, first: int) -> None:
         """`&&` between two operands that have items."""
@@ -212,7 +199,7 @@ class _Translator:
 
 
 def _check_possessive(tree: Node, places: dict[int, int], pattern: str) -> None:
-    """Refuses possessive quantifiers that differ from greedy ones. `places`: atom -> quantifier's position."""
+    """Refuse possessive quantifiers that differ from greedy ones. `places`: atom -> quantifier's position."""
     for branch in tree.items if isinstance(tree, Alternate) else (tree,):
         items = branch.items if isinstance(branch, Concat) else (branch,)
         for i, item in enumerate(items):
@@ -229,7 +216,6 @@ def _refuse_backtracking(members: CodePointSet, rest: tuple[Node, ...], pattern:
         atom = node.item if isinstance(node, Repeat) else node
         if not isinstance(atom, (Chars, Look)):
             _refuse("a possessive quantifier before a group", pattern, position)
-            return
         clash = clash or bool(atom.set & members)
         if not optional:
             break
