@@ -16,7 +16,7 @@ the text may be cut.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.errors import UnsupportedError
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from dstok.methods.offsets import Encoding
     from dstok.methods.streams import EncodeStream
     from dstok.tokenizer import Tokenizer
-
-__all__ = ["Passage", "Place", "passages", "whole_passage"]
 
 
 class Place(NamedTuple):
@@ -79,7 +77,7 @@ def passages(
     """
     blocks = source.blocks(block_size)
     if errors == "replace":
-        blocks = _replaced(blocks)
+        blocks = (text.encode() for text in codecs.iterdecode(blocks, "utf-8", "replace"))
     cutter = _Cutter(tokenizer, special)
     if tokenizer.inspect().normalizer:
         yield cutter.finish(source.together(blocks))
@@ -144,11 +142,3 @@ def _whole_characters(text: bytearray) -> int:
             needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             return len(text) - back if back < needed else len(text)
     return len(text)
-
-
-def _replaced(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """`blocks` with U+FFFD for bytes that are not UTF-8, also across block edges."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for block in blocks:
-        yield decoder.decode(block).encode()
-    yield decoder.decode(b"", True).encode()

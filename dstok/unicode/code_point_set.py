@@ -1,10 +1,8 @@
 """Sets of code points, and their algebra.
 
 In: ranges of code points, or characters. Out: `CodePointSet`, an immutable and hashable set.
-
 Invariant: `ranges` is canonical: ascending, disjoint and non-adjacent. So two sets are equal exactly when their ranges
 are, and every operation is linear in the number of ranges, not of code points.
-
 Source: the Unicode Standard, section 3.4, definition D9 (the codespace is 0..0x10FFFF, surrogates included).
 """
 
@@ -19,10 +17,7 @@ from itertools import accumulate, chain
 from dstok._util.arguments import explained
 from dstok.errors import ArgumentError
 
-__all__ = ["MAX_CODE_POINT", "CodePointSet", "range_text"]
-
 MAX_CODE_POINT = 0x10FFFF
-_RANGES_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,8 +43,7 @@ class CodePointSet:
     ranges: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        # Two below the first code point: nothing is adjacent to it.
-        previous = -2
+        previous = -2  # no code point is adjacent to it
         for first, last in self.ranges:
             if not previous + 1 < first <= last <= MAX_CODE_POINT:
                 raise ArgumentError("expected ascending, disjoint, non-adjacent ranges within 0..0x10FFFF, "
@@ -117,7 +111,6 @@ class CodePointSet:
 
         if not 0 <= count <= len(self):
             raise ArgumentError(f"expected a count from 0 to {len(self)}, found {count}", "count")
-        # The number of code points in the ranges up to each one.
         ends = list(accumulate(last - first + 1 for first, last in self.ranges))
         chosen = Random(seed).sample(range(len(self)), count)
         return [self.ranges[at][1] - (ends[at] - 1 - n) for n in chosen for at in [bisect_right(ends, n)]]
@@ -167,7 +160,10 @@ class CodePointSet:
         return (self - other) | (other - self)
 
     def __invert__(self) -> CodePointSet:
-        return CodePointSet(tuple(_gaps(self.ranges)))
+        """The code points that the set leaves out."""
+        starts = (0, *(last + 1 for _, last in self.ranges))
+        lasts = (*(first - 1 for first, _ in self.ranges), MAX_CODE_POINT)
+        return CodePointSet(tuple((start, last) for start, last in zip(starts, lasts) if start <= last))
 
     @explained
     def isdisjoint(self, other: CodePointSet) -> bool:
@@ -188,9 +184,9 @@ class CodePointSet:
         return self.isdisjoint(~other)
 
     def __repr__(self) -> str:
-        shown = [range_text(first, last) for first, last in self.ranges[:_RANGES_SHOWN]]
-        if len(self.ranges) > _RANGES_SHOWN:
-            shown.append(f"{len(self.ranges) - _RANGES_SHOWN} more ranges")
+        shown = [range_text(first, last) for first, last in self.ranges[:4]]
+        if len(self.ranges) > 4:
+            shown.append(f"{len(self.ranges) - 4} more ranges")
         return f"CodePointSet({', '.join(shown)})"
 
 
@@ -200,7 +196,7 @@ def range_text(first: int, last: int) -> str:
 
 
 def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Joins ranges that overlap or touch; they must come in ascending order."""
+    """Join ranges that overlap or touch; they must come in ascending order."""
     joined: list[tuple[int, int]] = []
     for first, last in ascending:
         if joined and first <= joined[-1][1] + 1:
@@ -213,7 +209,7 @@ def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ..
 def _overlaps(
     left: tuple[tuple[int, int], ...], right: tuple[tuple[int, int], ...]
 ) -> Iterator[tuple[int, int]]:
-    """The ranges that two canonical range lists share, canonical, too: where a range ends, one of the lists' does."""
+    """The ranges that two canonical lists share, canonical, too."""
     i = j = 0
     while i < len(left) and j < len(right):
         first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
@@ -223,14 +219,3 @@ def _overlaps(
             i += 1
         else:
             j += 1
-
-
-def _gaps(ranges: tuple[tuple[int, int], ...]) -> Iterator[tuple[int, int]]:
-    """The ranges of the codespace that canonical ranges leave out."""
-    start = 0
-    for first, last in ranges:
-        if start < first:
-            yield start, first - 1
-        start = last + 1
-    if start <= MAX_CODE_POINT:
-        yield start, MAX_CODE_POINT

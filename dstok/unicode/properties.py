@@ -1,26 +1,12 @@
-r"""Unicode properties as sets of code points, for a named Unicode version.
+"""Unicode properties as sets of code points, for a named Unicode version; also by the names in upstream's patterns.
 
-In: a property name as a pattern spells it, and a Unicode version. Out: a `CodePointSet`.
-
+In: a property name as a pattern spells it, or as Unicode does, and a Unicode version. Out: a `CodePointSet`.
 Invariant: each set is the one that upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code
-point but surrogates; tests sweep all of them. Upstream never sees a surrogate, so sets hold the surrogates where
-Unicode puts them.
-
-Source: the generated tables `_ucd_*.py` (see unicode_tables/README.md); Unicode Standard Annex #44, section
-5.7.1, for the groups of categories; Unicode Technical Standard #18, annex C, for `word` and `digit`.
-
-Scripts, script extensions and binary properties as sets of code points, for a named Unicode version.
-
-In: a property's name and a Unicode version. Out: a `CodePointSet`.
-Invariant: the sets equal those of the Unicode Character Database. Upstream matches the same sets by these names
-(tests/unicode/test_properties.py sweeps all code points).
-Source: the generated tables `_properties_*.py` (see unicode_tables/README.md). The table of the version `BASE` holds
-whole sets. The tables of the others hold symmetric differences from it.
-
-Sets by the names in upstream's patterns: `[:name:]`, and `\p{name}` of categories, scripts and properties.
-
-In: a name and a Unicode version. Out: a `CodePointSet`.
-Invariant: upstream matches the same set by the name (tests/unicode/test_properties.py sweeps all code points).
+point but surrogates (tests/unicode/test_properties.py sweeps all of them). Upstream never sees a surrogate, so sets
+hold the surrogates where Unicode puts them. Scripts and binary properties equal those of Unicode's database.
+Source: the generated tables `_ucd_*.py` and `_properties_*.py` (see unicode_tables/README.md), of which the version
+`BASE` holds whole sets, the others symmetric differences from it; Unicode Standard Annex #44, section 5.7.1, for the
+groups of categories; Unicode Technical Standard #18, annex C, for `word` and `digit`.
 """
 
 from __future__ import annotations
@@ -35,38 +21,12 @@ from types import ModuleType
 
 from dstok._util.arguments import explained
 from dstok.errors import ArgumentError, DstokError, UnsupportedError
-from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
-
-__all__ = [
-    "DEFAULT_VERSION",
-    "CodePointSet",
-    "UnknownPropertyError",
-    "alphabetic",
-    "binary_properties",
-    "binary_property",
-    "category_of",
-    "checksum",
-    "digit",
-    "further_names",
-    "general_categories",
-    "general_category",
-    "loose",
-    "named_properties",
-    "named_set",
-    "posix_set",
-    "property_set",
-    "script",
-    "script_extensions",
-    "scripts",
-    "versions",
-    "white_space",
-    "word",
-]
+from dstok.unicode.code_point_set import MAX_CODE_POINT
+from dstok.unicode.code_point_set import CodePointSet as CodePointSet
 
 DEFAULT_VERSION = "16.0"
 _VERSIONS = ("14.0", "15.0", "16.0", "17.0")
 
-_CASED_LETTER = ("Ll", "Lt", "Lu")
 _RUN = re.compile(r"([A-Z][a-z])(\d*)")
 # Below U+0100 Oniguruma answers \w outside brackets from an ISO 8859-1 table of its own. That table also counts
 # the superscript digits and the vulgar fractions: ² ³ ¹ ¼ ½ ¾.
@@ -228,8 +188,7 @@ def checksum(version: str = DEFAULT_VERSION) -> str:
     >>> checksum("16.0")[:16]
     '984e7b98c95aa8dc'
     """
-    # Importing it costs more than loading the table, and only checks of the table need it.
-    import hashlib
+    import hashlib  # costs more than loading the table, and only checks of the table need it
 
     digest = hashlib.sha256()
     for first, last, category in _category_ranges(version):
@@ -237,17 +196,16 @@ def checksum(version: str = DEFAULT_VERSION) -> str:
     return digest.hexdigest()
 
 
-def _table(version: str) -> ModuleType:
+def _table(kind: str, version: str) -> ModuleType:
     if version not in _VERSIONS:
-        known = ", ".join(_VERSIONS)
-        raise UnsupportedError(f"expected a Unicode version out of {known}, found {version!r}")
-    return import_module(f"dstok.unicode._ucd_{version.replace('.', '_')}")
+        raise UnsupportedError(f"expected a Unicode version out of {', '.join(_VERSIONS)}, found {version!r}")
+    return import_module(f"dstok.unicode._{kind}_{version.replace('.', '_')}")
 
 
 @cache
 def _runs(version: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Decodes the run-length coded categories: the start of each run, and its category."""
-    runs = _RUN.findall(_table(version).GENERAL_CATEGORY)
+    runs = _RUN.findall(_table("ucd", version).GENERAL_CATEGORY)
     starts = accumulate((int(length or 1) for _, length in runs[:-1]), initial=0)
     return tuple(starts), tuple(category for category, _ in runs)
 
@@ -263,20 +221,20 @@ def _general_categories(version: str) -> dict[str, CodePointSet]:
     """All general categories and their groups by short name."""
     members: dict[str, list[tuple[int, int]]] = {}
     for first, last, category in _category_ranges(version):
-        for name in _names_of_groups(category):
+        for name in (category, category[0], *(("LC",) if category in ("Ll", "Lt", "Lu") else ())):
             members.setdefault(name, []).append((first, last))
     return {name: CodePointSet.from_ranges(ranges) for name, ranges in members.items()}
 
 
-def _names_of_groups(category: str) -> tuple[str, ...]:
-    cased = ("LC",) if category in _CASED_LETTER else ()
-    return (category, category[0], *cased)
-
-
 @cache
 def _binary_property(attribute: str, version: str) -> CodePointSet:
-    spans = (span.split("-") for span in getattr(_table(version), attribute).split())
-    return CodePointSet(tuple((int(span[0], 16), int(span[-1], 16)) for span in spans))
+    return _decoded(getattr(_table("ucd", version), attribute))
+
+
+def _decoded(spans: str) -> CodePointSet:
+    """The set of a table's text, such as "41-5A AA"."""
+    pairs = (span.partition("-") for span in spans.split())
+    return CodePointSet.from_ranges((int(first, 16), int(last or first, 16)) for first, _, last in pairs)
 
 
 @cache
@@ -291,17 +249,14 @@ def named_properties(version: str) -> dict[str, CodePointSet]:
     """Every set that a pattern can name, by its loose name."""
     spaces = dict.fromkeys(("whitespace", "wspace", "space"), white_space(version))
     properties = {"any": CodePointSet.all(), "assigned": ~general_category("Cn", version), **spaces}
-    for names in _table(version).GENERAL_CATEGORY_NAMES:
+    for names in _table("ucd", version).GENERAL_CATEGORY_NAMES:
         properties |= dict.fromkeys(map(loose, names), general_category(names[0], version))
     return properties
 
 
-_IGNORED = str.maketrans("", "", " -_")
-
-
 def loose(name: str) -> str:
     """The name in Oniguruma's comparison; only ASCII folds, so U+212A KELVIN SIGN is no `k`."""
-    return name.translate(_IGNORED).lower() if name.isascii() else name
+    return re.sub("[ _-]", "", name).lower() if name.isascii() else name
 
 
 @explained
@@ -364,8 +319,8 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 @explained
 def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
     """By script, its other names, with spaces between them."""
-    own = _table_properties(version)
-    every: dict[str, str] = _table_properties(own.BASE).ALIASES | own.ALIASES
+    own = _table("properties", version)
+    every: dict[str, str] = _table("properties", own.BASE).ALIASES | own.ALIASES
     return {name: every[name] for name in scripts(version) if name in every}
 
 
@@ -386,7 +341,7 @@ def _script_names(version: str) -> dict[str, str]:
 
 @cache
 def _names(table: str, version: str) -> tuple[str, ...]:
-    own = _table_properties(version)
+    own = _table("properties", version)
     if version == own.BASE:
         return tuple(getattr(own, table))
     return tuple(sorted({*_names(table, own.BASE), *getattr(own, table)} - {*own.ABSENT[table].split()}))
@@ -394,16 +349,9 @@ def _names(table: str, version: str) -> tuple[str, ...]:
 
 @cache
 def _members(table: str, name: str, version: str) -> CodePointSet:
-    own = _table_properties(version)
-    spans = (span.split("-") for span in getattr(own, table).get(name, "").split())
-    members = CodePointSet.from_ranges((int(span[0], 16), int(span[-1], 16)) for span in spans)
+    own = _table("properties", version)
+    members = _decoded(getattr(own, table).get(name, ""))
     return members if version == own.BASE else members ^ _members(table, name, own.BASE)
-
-
-def _table_properties(version: str) -> ModuleType:
-    if version not in versions():
-        raise UnsupportedError(f"expected a Unicode version out of {', '.join(versions())}, found {version!r}")
-    return import_module(f"dstok.unicode._properties_{version.replace('.', '_')}")
 
 
 @explained
