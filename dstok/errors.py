@@ -196,11 +196,7 @@ class ColumnError(DstokError, LookupError):
 
 
 def bounded(message: str) -> str:
-    """`message` without its middle, if it has more than `MOST` characters.
-
-    >>> bounded("found " + 2000 * "x")[690:740]
-    'xxxxxxxxxx ... 1,106 characters left out ... xxxxx'
-    """
+    """`message` without its middle, if it has more than `MOST` characters."""
     if len(message) <= MOST:
         return message
     return f"{message[:700]} ... {len(message) - 900:,} characters left out ... {message[-200:]}"

@@ -15,12 +15,7 @@ from dstok._util.files import visible
 
 
 def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[str]:
-    r"""A line for each row, with two blanks between columns. A cell wider than `most` places is not aligned.
-
-    >>> print(*aligned([("a", "1"), ("東\n", "2")]), sep="\n")
-    a     1
-    東\n  2
-    """
+    """A line for each row, with two blanks between columns. A cell wider than `most` places is not aligned."""
     rows = [[visible(text) for text in row] for row in rows]
     widths = [min(max(map(width, column)), most) for column in zip(*rows)]
     for row in rows:

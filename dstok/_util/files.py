@@ -42,11 +42,7 @@ def file_faults(path: str) -> Iterator[None]:
 
 
 def visible(text: str) -> str:
-    r"""`text` with an escape for each character that cannot be printed.
-
-    >>> print(visible("a|\n\u202e"))
-    a|\n\u202e
-    """
+    """`text` with an escape for each character that cannot be printed."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

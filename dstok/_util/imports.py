@@ -30,13 +30,7 @@ from dstok.errors import FileError
 
 @contextmanager
 def of_extra(extra: str, what: str) -> Iterator[None]:
-    """Around the import of an extra's package; `what` needs it.
-
-    >>> with of_extra("xgrammar", "dstok.integrations.xgrammar"):
-    ...     import xgramar
-    Traceback (most recent call last):
-    ModuleNotFoundError: dstok.integrations.xgrammar needs xgramar, found none: pip install "dstok[xgrammar]"
-    """
+    """Around the import of an extra's package; `what` needs it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -76,14 +70,7 @@ def late_names(
 
 
 class LateModule:
-    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods.
-
-    >>> text = LateModule("textwrap")
-    >>> class Page:
-    ...     indented = text.indent
-    >>> Page.indented("a", "> ")
-    '> a'
-    """
+    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -127,11 +114,7 @@ class _LateMethod:
 
 
 def unbuilt(name: str) -> ImportError:
-    """The error for a compiled module that is missing, usually in a clone that hides the installed package.
-
-    >>> print(str(unbuilt("dstok.core.run._encode")).partition(",")[0])
-    expected the compiled module dstok.core.run._encode
-    """
+    """The error for a compiled module that is missing, usually in a clone that hides the installed package."""
     folder = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
     return ImportError(
         f"expected the compiled module {name}, found only dstok's source, in {folder}: Python takes what lies in the "
@@ -141,12 +124,7 @@ def unbuilt(name: str) -> ImportError:
 
 
 def needed(module: str, extra: str = "corpus") -> Any:
-    """The module, of a package that only some corpora need. Raises `FileError` if it is not installed.
-
-    >>> needed("pyarow")
-    Traceback (most recent call last):
-    dstok.errors.FileError: expected the package pyarow, found none: pip install "dstok[corpus]"
-    """
+    """The module, of a package that only some corpora need. Raises `FileError` if it is not installed."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

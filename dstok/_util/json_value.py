@@ -24,13 +24,7 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def load_json(data: str | bytes, name: str = "") -> Value:
-    """The root of a JSON text. `name` goes before every path and position in errors.
-
-    >>> load_json('{"a": [1, true]}').need("a").array()[1].integer(5)
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: expected an integer from 0 to 5, found true - at $.a[1]
-    """
+    """The root of a JSON text. `name` goes before every path and position in errors."""
     if not isinstance(data, (str, bytes)):
         raise ArgumentError(f"expected str or bytes, found {type(data).__name__}", "json")
     text, faults = data if isinstance(data, str) else read_text(data, name), _Faults()
@@ -112,11 +106,7 @@ class Value:
 
 
 def join_path(path: str, key: str | int) -> str:
-    r"""The path of a member.
-
-    >>> join_path("$.model.vocab", "Ġ a"), join_path("$.added_tokens", 3)
-    ('$.model.vocab["\\u0120 a"]', '$.added_tokens[3]')
-    """
+    """The path of a member."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     return f"{path}.{key}" if key.isascii() and key.isidentifier() else f"{path}[{_shorten(json.dumps(key))}]"
@@ -140,13 +130,7 @@ def _shorten(text: str) -> str:
 
 
 def read_text(data: bytes, name: str) -> str:
-    r"""The text of a UTF-8 file. `name` goes before the position in an error.
-
-    >>> read_text(b"caf\xe9", "chat_template.jinja: ")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: not UTF-8: unexpected end of data - at chat_template.jinja: byte 3
-    """
+    """The text of a UTF-8 file. `name` goes before the position in an error."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:

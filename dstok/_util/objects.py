@@ -24,15 +24,7 @@ V = TypeVar("V")
 
 
 class Beside(Generic[T, V]):
-    """`make`, called once for each object.
-
-    >>> class Text(str): pass
-    >>> length = Beside(lambda text: print("made") or len(text))
-    >>> text = Text("abc")
-    >>> length(text), length(text)
-    made
-    (3, 3)
-    """
+    """`make`, called once for each object."""
 
     def __init__(self, make: Callable[[T], V]) -> None:
         self._make = make
@@ -90,16 +82,5 @@ if TYPE_CHECKING:  # pyright lets no other descriptor stand for a property of a 
     from builtins import property as lazy
 else:
     def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
-        """The decorator of a lazy attribute's method.
-
-        >>> class Text:
-        ...     @lazy
-        ...     def words(self):
-        ...         print("made")
-        ...         return "a b".split()
-        >>> text = Text()
-        >>> text.words is text.words
-        made
-        True
-        """
+        """The decorator of a lazy attribute's method."""
         return _Lazy(make)

@@ -52,11 +52,7 @@ class Helpers:
 
 
 def map_by_threads(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> list[Result]:
-    """`work(part)` for all parts, in order, by up to `threads` threads. Raises an exception of `work`.
-
-    >>> map_by_threads(len, ["a", "bc"], threads=2)
-    [1, 2]
-    """
+    """`work(part)` for all parts, in order, by up to `threads` threads. Raises an exception of `work`."""
     results: list[Any] = list(parts)
     if threads == 1 or len(results) < 2:
         return list(map(work, results))

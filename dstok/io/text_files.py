@@ -84,56 +84,45 @@ def _format(name: str) -> _Format:
     return _Format(lambda: _BySmallParts(decoder.decompressobj()), zstandard.ZstdError)
 
 
-class _Member:
-    """A member of gzip. `zlib` leaves packed data for the next call, and may hold unpacked data beside it."""
+class _Adapted:
+    """What the decompressors of `zlib` and of the package zstandard lack of `_Frame`."""
 
-    def __init__(self, member: Any) -> None:
-        self._member, self._full = member, False
+    def __init__(self, frame: Any) -> None:
+        self.frame, self.held, self.full = frame, b"", False
 
     @property
     def needs_input(self) -> bool:
-        return not self._full and not self._member.unconsumed_tail
+        return not self.full and not self.held
 
     @property
     def eof(self) -> bool:
-        return bool(self._member.eof)
+        return bool(self.frame.eof)
 
     @property
     def unused_data(self) -> bytes:
-        return bytes(self._member.unused_data)
+        return bytes(self.frame.unused_data) + self.held
+
+
+class _Member(_Adapted):
+    """A member of gzip. `zlib` leaves packed data for the next call, and may hold unpacked data beside it."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        unpacked = bytes(self._member.decompress(self._member.unconsumed_tail + data, max_length))
-        self._full = len(unpacked) == max_length
+        unpacked = bytes(self.frame.decompress(self.held + data, max_length))
+        self.held, self.full = bytes(self.frame.unconsumed_tail), len(unpacked) == max_length
         return unpacked
 
 
-class _BySmallParts:
+class _BySmallParts(_Adapted):
     """A frame of the package zstandard, whose `decompress` has no `max_length`.
 
     It gets `ZSTANDARD_PIECE` bytes at a time. Four bytes are at most a block of 128 KB, so a part unpacks to at most
     16 MB.
     """
 
-    def __init__(self, frame: Any) -> None:
-        self._frame, self._held = frame, b""
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._held
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._frame.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._frame.unused_data) + self._held
-
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        held = self._held + data
-        self._held = held[ZSTANDARD_PIECE:]
-        return bytes(self._frame.decompress(held[:ZSTANDARD_PIECE]))
+        data = self.held + data
+        self.held = data[ZSTANDARD_PIECE:]
+        return bytes(self.frame.decompress(data[:ZSTANDARD_PIECE]))
 
 
 class _Unpacked(RawIOBase):
@@ -213,12 +202,7 @@ class Watcher(Protocol):
 
 
 class GivenText(str):
-    """Stands for a path in a list of inputs: the text itself was given.
-
-    >>> with open_source(GivenText("Hi")) as source:
-    ...     source.name, source.read_all()
-    ('the text', b'Hi')
-    """
+    """Stands for a path in a list of inputs: the text itself was given."""
 
     __slots__ = ()
     name = "the text"

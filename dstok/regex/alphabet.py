@@ -68,12 +68,7 @@ def pages_of(classes: Iterable[CodePointSet]) -> tuple[bytes, bytes]:
 
 @stage("dividing the characters into classes")
 def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
-    """The coarsest alphabet that makes each of `sets` a union of classes.
-
-    >>> alphabet = build_alphabet([CodePointSet.from_chars("abc"), CodePointSet.from_chars("b")])
-    >>> [len(c) for c in alphabet.classes]
-    [1112061, 2, 1]
-    """
+    """The coarsest alphabet that makes each of `sets` a union of classes."""
     edges: dict[int, int] = {0: 0}  # code point -> the sets that begin or end there, as bits
     for bit, members in enumerate([_SURROGATES, *sets]):
         words = 1 + bit // 512  # a cell holds 512 bits of the number

@@ -3,24 +3,13 @@ r"""Sequence[Split] -> ONE automaton that scans a text once, left to right.
 In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of a piece, the DFA
 finds the piece's end. Run again from there, it finds the next end, and so on to the end of the text.
 Invariant: the pieces are the cascade's: the first step cuts the text, the second cuts each piece as a text of its own,
-and so on. The automaton restarts at each piece and keeps two places. If there is none, `compile_splits` raises
-`UnsupportedError`.
-
-The stages, and why they hold
------------------------------
-1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is right
-   may depend on characters far after it: on one for `\s?\p{L}+` (a gap ends before the blank that leads a word), on any
-   number for `\s+$`. The automaton may decide this later.
-2. *The next step reads a piece's edge as the end of the text.* `mark_cascade` runs the automata of the upper and the
-   lower step side by side. At a mark of the upper one the lower one reads END instead. So `(?!\S)`, `$` and a match
-   that runs out of digits see the same as in a text of its own. The result is again an automaton of marked texts; the
-   third step joins it in the same way, and so on.
-3. *The first mark.* `find_pieces` makes an automaton that reads a text without marks, and keeps all guesses where the
-   first mark may stand. There is one right marking, so one guess remains in the end. Two places at a time are enough
-   for all real tokenizers; steps that need more are refused.
-4. *Restarts.* The scan forgets everything between two pieces. That is right if any text that may follow a mark may also
-   start a text. Comparing two states of the automaton decides this. After one digit of `\p{N}{1,3}` it fails, which
-   does no harm as long as no lower step cuts there.
+and so on. If there is no such automaton, `compile_splits` raises `UnsupportedError`. Why it holds: docs/proofs.md,
+section Collapse. `mark_step` makes an automaton of texts with a mark after each piece; `mark_cascade` runs the next
+step beside it, which reads the end of the text at a mark of the upper one, so `(?!\S)`, `$` and a match that runs out
+of digits see the same as in a text of their own; `find_pieces` keeps all guesses where the first mark may stand (two
+places at a time are enough for all real tokenizers), and begins anew after each piece. That is right if any text that
+may follow a mark may also start a text. After one digit of `\p{N}{1,3}` it fails, which does no harm as long as no
+lower step cuts there.
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
 MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`

@@ -41,6 +41,16 @@ _REFUSED = {
 } | {d: "a back-reference, which is not regular," for d in "123456789"}
 
 
+def place_in(pattern: str, position: int) -> str:
+    """A place as errors name it."""
+    return f"position {position} of {pattern if len(pattern) <= SHOWN else pattern[:SHOWN] + '...'!r}"
+
+
+def refuse(construct: str, pattern: str, position: int) -> NoReturn:
+    """Raise the error for a construct that is not exact."""
+    raise UnsupportedError(f"{construct} cannot be compiled exactly", place_in(pattern, position))
+
+
 class ClassParser:
     """The part of the parser that reads sets; `at` is the index of the next character."""
 
@@ -55,11 +65,7 @@ class ClassParser:
         raise PatternError(message, self.pattern, self.at if position is None else position)
 
     def refuse(self, construct: str, position: int) -> NoReturn:
-        raise UnsupportedError(f"{construct} cannot be compiled exactly", self.place(position))
-
-    def place(self, position: int) -> str:
-        shown = self.pattern if len(self.pattern) <= SHOWN else self.pattern[:SHOWN] + "..."
-        return f"position {position} of {shown!r}"
+        refuse(construct, self.pattern, position)
 
     def peek(self, text: str) -> bool:
         return self.pattern.startswith(text, self.at)

@@ -97,13 +97,7 @@ def _refuse(what: Spent | Size, work: Work | None) -> NoReturn:
 
 @contextmanager
 def counted(name: str, own: bool = False) -> Iterator[Work]:
-    """A stage with the budget of the stage around it; with a new budget if `own`, or without a stage around it.
-
-    >>> with counted("a test") as work:
-    ...     spend(3, cells=1)
-    >>> work
-    Work(stage='a test', steps=3, cells=1)
-    """
+    """A stage with the budget of the stage around it; with a new budget if `own`, or without a stage around it."""
     outer = _current.get()
     work = Work(name) if outer is None or own else outer
     token, before, work.stage = _current.set(work), work.stage, name

@@ -143,7 +143,7 @@ class OracleAlphabet:
         return [bits[letter] for letter in self.projected(predicate + 1)]
 
     def add(self, predicate: Predicate) -> int:
-        """Adds a predicate, unless it is there already; returns its number."""
+        """Add a predicate, unless it is there already; return its number."""
         if predicate in self.predicates:
             return self.predicates.index(predicate)
         parents, bits = [], []

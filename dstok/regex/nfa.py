@@ -85,7 +85,7 @@ class NFA:
     _symbols: dict[CodePointSet, frozenset[int]] = field(default_factory=dict)
 
     def add(self, state: State) -> int:
-        """Adds the new `state`; returns its number."""
+        """Add a state; return its number."""
         self.states.append(state)
         within("NFA states", len(self.states))
         return len(self.states) - 1

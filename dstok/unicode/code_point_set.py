@@ -26,8 +26,7 @@ class CodePointSet:
 
     `ranges` must be canonical already; `from_ranges` takes ranges in any order.
 
-    Raises:
-        ArgumentError: the ranges are not ascending, disjoint and non-adjacent within 0..0x10FFFF.
+    Raises `ArgumentError` if the ranges are not ascending, disjoint and non-adjacent within 0..0x10FFFF.
 
     >>> letters = CodePointSet.from_ranges([(0x61, 0x7A), (0x41, 0x5A)])
     >>> letters
@@ -55,8 +54,7 @@ class CodePointSet:
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> CodePointSet:
         """The union of inclusive ranges `(first, last)`, which may come in any order and overlap.
 
-        Raises:
-            ArgumentError: a range is empty (`last < first`) or leaves 0..0x10FFFF.
+        Raises `ArgumentError` if a range is empty (`last < first`) or leaves 0..0x10FFFF.
 
         >>> CodePointSet.from_ranges([(5, 9), (1, 3), (4, 6)])
         CodePointSet(U+0001..U+0009)
@@ -99,8 +97,7 @@ class CodePointSet:
     def sample(self, count: int, seed: int = 0) -> list[int]:
         """`count` different code points, all equally likely; the same ones for the same `seed`.
 
-        Raises:
-            ArgumentError: `count` is below 0 or over the number of code points.
+        Raises `ArgumentError` if `count` is below 0 or over the number of code points.
 
         >>> CodePointSet.from_chars("abcxyz").sample(6) == CodePointSet.from_chars("abcxyz").sample(6)
         True
@@ -126,13 +123,8 @@ class CodePointSet:
         return sha256(" ".join(f"{first:X}-{last:X}" for first, last in self.ranges).encode()).hexdigest()
 
     def __contains__(self, item: int | str) -> bool:
-        """Whether a code point, or the code point of a one-character string, is in the set.
-
-        Raises:
-            TypeError: a string does not have exactly one character.
-        """
+        """Whether a code point, or a string's only character (else `TypeError`), is in the set."""
         code_point = ord(item) if isinstance(item, str) else item
-        # The last range that starts at or before the code point is the only one that can hold it.
         index = bisect_right(self.ranges, (code_point, MAX_CODE_POINT)) - 1
         return index >= 0 and code_point <= self.ranges[index][1]
 

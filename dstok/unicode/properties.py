@@ -50,9 +50,7 @@ def versions() -> tuple[str, ...]:
 def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     """The two-letter general category of a code point.
 
-    Raises:
-        ArgumentError: the code point is outside 0..0x10FFFF.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `ArgumentError` for a number outside 0..0x10FFFF, `UnsupportedError` for a version without a table.
 
     >>> category_of(ord("a")), category_of(0x378)
     ('Ll', 'Cn')
@@ -67,8 +65,7 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
 def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The two-letter names of the general categories.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> len(general_categories()), general_categories()[:3]
     (30, ('Cc', 'Cf', 'Cn'))
@@ -80,9 +77,8 @@ def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
 def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     """A general category by its short name: two letters, one letter for a group, or `LC`.
 
-    Raises:
-        UnknownPropertyError: the name is not such a short name, in exactly this case.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnknownPropertyError` for a name that is not such a short name, in exactly this case, and
+    `UnsupportedError` if there is no table of this Unicode version.
 
     >>> general_category("Nd")
     CodePointSet(U+0030..U+0039, U+0660..U+0669, U+06F0..U+06F9, U+07C0..U+07C9, 67 more ranges)
@@ -99,8 +95,7 @@ def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property White_Space, which upstream's `\s` matches.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> len(white_space())
     25
@@ -112,8 +107,7 @@ def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
 def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property Alphabetic: letters, letter numbers and Other_Alphabetic.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> "\u24b6" in alphabetic(), "\u24b6" in general_category("L")  # circled latin capital letter A
     (True, False)
@@ -125,8 +119,7 @@ def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
 def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The set that upstream's `\d` matches, inside and outside brackets: the category Nd.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> "\u0663" in digit(), "\u00bd" in digit()
     (True, False)
@@ -141,8 +134,7 @@ def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePoint
     Oniguruma counts the six (superscript digits and vulgar fractions) outside brackets only. So `word(in_class=True)`
     is the set of `\w` inside a bracketed class, and `[\W]` is its complement. `\W` is the complement of `word()`.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> word() - word(in_class=True) == CodePointSet.from_chars("\u00b2\u00b3\u00b9\u00bc\u00bd\u00be")
     True
@@ -158,9 +150,8 @@ def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     `White_Space`, `WSpace` and `Space`. As in Oniguruma, ASCII case, spaces, `-` and `_` do not count. The
     `^` of a negated `\p{^name}` is syntax, not part of the name.
 
-    Raises:
-        UnknownPropertyError: any other name, also one that upstream knows, such as a script or a block.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnknownPropertyError` for any other name, also one that upstream knows, such as a script or a block, and
+    `UnsupportedError` if there is no table of this Unicode version.
 
     >>> property_set("uppercase letter") == property_set("Lu") == general_category("Lu")
     True
@@ -182,8 +173,7 @@ def checksum(version: str = DEFAULT_VERSION) -> str:
 
     The generated table records the right value as UNICODE_DATA_CHECKSUM.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> checksum("16.0")[:16]
     '984e7b98c95aa8dc'
@@ -312,8 +302,9 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     if loose(name) not in known:
         raise UnknownPropertyError(f"expected a binary property, such as {', '.join(list(known.values())[:3])}, "
                                    f"found {name!r}")
-    own = {"Alphabetic": alphabetic, "White_Space": white_space}.get(known[loose(name)])
-    return own(version) if own else _members("BINARY", known[loose(name)], version)
+    if known[loose(name)] in ("Alphabetic", "White_Space"):
+        return _binary_property(known[loose(name)].upper(), version)
+    return _members("BINARY", known[loose(name)], version)
 
 
 @explained
@@ -325,6 +316,7 @@ def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
 
 
 def _script_name(name: str, version: str) -> str:
+    """The name of a script, given by any of its names. Raises `UnknownPropertyError`."""
     known = _script_names(version).get(loose(name))
     if known is None:
         raise UnknownPropertyError(f"expected a script of Unicode {version}, such as Han or Grek, found {name!r}")
@@ -360,8 +352,7 @@ def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
 
     Inside `\p{...}` the names mean the same, except `punct`: there it is the category P.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> "$" in posix_set("punct"), posix_set("vowel")
     (True, None)
@@ -371,9 +362,7 @@ def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
 
 @cache
 def _posix(version: str) -> dict[str, CodePointSet]:
-    def category(name: str) -> CodePointSet:
-        return general_category(name, version)
-
+    category = _general_categories(version).__getitem__
     letters, spaces = alphabetic(version), white_space(version)
     graph = ~(spaces | category("Cc") | category("Cn") | category("Cs"))
     return {
@@ -391,9 +380,8 @@ def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = Fal
 
     The names are those of `property_set`, of `[:name:]`, of scripts and of binary properties.
 
-    Raises:
-        UnknownPropertyError: any other name, also one that upstream knows, such as a block.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnknownPropertyError` for any other name, also one that upstream knows, such as a block, and
+    `UnsupportedError` if there is no table of this Unicode version.
 
     >>> len(named_set("Greek")) == len(named_set("grek")), "b" in named_set("Lowercase")
     (True, True)
