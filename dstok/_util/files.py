@@ -25,6 +25,9 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from dstok.errors import FileError
 
+StrPath: TypeAlias = "str | os.PathLike[str]"
+REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
+
 
 def reason(error: BaseException) -> str:
     """The system's words for an error, without its number and path, in lower case."""
@@ -46,9 +49,6 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
 def scratch_beside(path: StrPath) -> str:
@@ -131,12 +131,9 @@ class WholeFile:
 
 
 def write_at_once(path: StrPath, data: bytes, folder: StrPath | None = None) -> None:
-    """Writes a file or nothing: a `WholeFile`. Raises `OSError`."""
+    """Write a file or nothing: a `WholeFile`. Raises `OSError`."""
     with WholeFile(path, folder) as file:
         file.write(data)
-
-
-REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
 
 
 def available_cpus() -> int:
@@ -179,7 +176,7 @@ def hold_alone(file: int) -> bool:
 
 
 def sync_folder(path: str) -> None:
-    """Brings the names in a folder to the disk, where the system can do it. Raises `OSError`."""
+    """Bring the names in a folder to the disk, where the system can do it. Raises `OSError`."""
     try:
         place = os.open(path or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     except PermissionError:  # Windows cannot sync a folder
@@ -192,7 +189,7 @@ def sync_folder(path: str) -> None:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Delays Ctrl-C to the end of the block; a process that the block starts never gets it. Not on Windows."""
+    """Delay Ctrl-C to the end of the block; a process that the block starts never gets it. Not on Windows."""
     import signal  # not needed to load a model
 
     if not hasattr(signal, "pthread_sigmask"):

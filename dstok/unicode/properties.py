@@ -4,9 +4,9 @@ In: a property name as a pattern spells it, or as Unicode does, and a Unicode ve
 Invariant: each set is the one that upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code
 point but surrogates (tests/unicode/test_properties.py sweeps all of them). Upstream never sees a surrogate, so sets
 hold the surrogates where Unicode puts them. Scripts and binary properties equal those of Unicode's database.
-Source: the generated tables `_ucd_*.py` and `_properties_*.py` (see unicode_tables/README.md), of which the version
-`BASE` holds whole sets, the others symmetric differences from it; Unicode Standard Annex #44, section 5.7.1, for the
-groups of categories; Unicode Technical Standard #18, annex C, for `word` and `digit`.
+Source: the generated tables (see unicode_tables/README.md), of which that of the version `BASE` holds whole sets, the
+others symmetric differences from it; Unicode Standard Annex #44, section 5.7.1, for the groups of categories; Unicode
+Technical Standard #18, annex C, for `word` and `digit`.
 """
 
 from __future__ import annotations
