@@ -108,7 +108,8 @@ class _Member(_Adapted):
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         unpacked = bytes(self.frame.decompress(self.held + data, max_length))
-        self.held, self.full = bytes(self.frame.unconsumed_tail), len(unpacked) == max_length
+        self.held = b"" if self.eof else bytes(self.frame.unconsumed_tail)  # at the end it repeats `unused_data`
+        self.full = len(unpacked) == max_length
         return unpacked
 
 
