@@ -13,27 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
-    "ArgumentError",
-    "ChatError",
-    "ColumnError",
-    "DecodeError",
-    "DstokError",
-    "FileError",
-    "GroupError",
-    "ImageError",
-    "ModelNotFoundError",
-    "PatternError",
-    "PickleError",
-    "SettingError",
-    "SpecialTokenError",
-    "StreamError",
-    "TextError",
-    "TokenizerFileError",
-    "UnknownIdError",
-    "UnknownTokenError",
-    "UnsupportedError",
+    "ArgumentError", "ChatError", "ColumnError", "DecodeError", "DstokError", "FileError", "GroupError", "ImageError",
+    "ModelNotFoundError", "PatternError", "PickleError", "SettingError", "SpecialTokenError", "StreamError",
+    "TextError", "TokenizerFileError", "UnknownIdError", "UnknownTokenError", "UnsupportedError",
 ]
-
 
 MOST = 1000  # characters of a message
 HUGE = 1 << 128  # messages do not write out larger numbers: Python makes no digits of very long ones
@@ -50,6 +33,14 @@ class DstokError(Exception):
         made = getattr(type(self).__init__, "__code__", None)
         names = made.co_varnames[1 : made.co_argcount] if made else ()
         return type(self), tuple(getattr(self, name) for name in names) or self.args, vars(self)
+
+
+class _MessageError(DstokError):
+    """An error whose `message` is its text, with `where`, the place, after it if there is one."""
+
+    def __init__(self, message: str, where: str = "") -> None:
+        super().__init__(f"{message} - at {where}" if where else message)
+        self.message, self.where = message, where
 
 
 class ArgumentError(DstokError, ValueError, TypeError):
@@ -70,30 +61,23 @@ class PatternError(DstokError, ValueError):
     """
 
     def __init__(self, message: str, pattern: str, position: int) -> None:
-        super().__init__(f"{message} at position {position} of pattern {_shorten(pattern)}")
+        shown = repr(pattern) if len(repr(pattern)) <= 120 else f"{repr(pattern)[:116]}...'"
+        super().__init__(f"{message} at position {position} of pattern {shown}")
         self.message, self.pattern, self.position = message, pattern, position
 
 
-class UnsupportedError(DstokError):
+class UnsupportedError(_MessageError):
     """Valid input that dstok cannot handle exactly, and therefore refuses.
 
     `where` names the place: a JSON path such as `$.normalizer.type`, or a pattern position.
     """
 
-    def __init__(self, message: str, where: str = "") -> None:
-        super().__init__(f"{message} - at {where}" if where else message)
-        self.message, self.where = message, where
 
-
-class TokenizerFileError(DstokError, ValueError):
+class TokenizerFileError(_MessageError, ValueError):
     """A tokenizer file is broken: not JSON, a wrong type, a reference to nothing, a duplicate.
 
     `where` is the JSON path or the file offset of the fault.
     """
-
-    def __init__(self, message: str, where: str = "") -> None:
-        super().__init__(f"{message} - at {where}" if where else message)
-        self.message, self.where = message, where
 
 
 class FileError(DstokError):
@@ -212,19 +196,10 @@ class ColumnError(DstokError, LookupError):
 
 
 def bounded(message: str) -> str:
-    """`message` without its middle, if it has more than `MOST` characters.
-
-    >>> bounded("found " + 2000 * "x")[690:740]
-    'xxxxxxxxxx ... 1,106 characters left out ... xxxxx'
-    """
+    """`message` without its middle, if it has more than `MOST` characters."""
     if len(message) <= MOST:
         return message
     return f"{message[:700]} ... {len(message) - 900:,} characters left out ... {message[-200:]}"
-
-
-def _shorten(text: str, limit: int = 120) -> str:
-    shown = repr(text)
-    return shown if len(shown) <= limit else shown[: limit - 4] + "...'"
 
 
 def _which_text(batch_index: int | None, pair_index: int | None) -> str:

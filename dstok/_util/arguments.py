@@ -1,33 +1,12 @@
-r"""The argument that made a call fail: what its annotation asks for, in the caller's words, and what was found.
+r"""Arguments from callers, checked: texts, ids, numbers, sides of a text.
 
-In: a function, and the arguments of a call that has failed. Out: an `ArgumentError`, or None if each argument is what
-its annotation asks for.
-Invariant: only calls that fail come here, so a value that works is never refused, whatever its type. An annotation
-that `WORDS` does not know asks for nothing.
-
-Ids from callers, the dtypes of ids, and the ids at the two ends of a text.
-
-In: lists, arrays, other iterables; BOS and EOS. Out: a list of ids; an array in another dtype; the ids before a text
-and after it. Invariant: a value that is no iterable raises an `ArgumentError` that says what was found. The decoder,
-not this module, checks that each number is an id.
-
-Numbers from callers -> whole numbers within bounds.
-
-In: the name of an argument, and its value: an int, or a value that Python takes for one, such as numpy's integers. Out:
-an int. Invariant: any other value raises an `ArgumentError` that names the argument, the expected and the found value.
-True and False are no numbers here.
-
-Texts from callers -> valid UTF-8, or a `str`.
-
-In: a `str`, or UTF-8 in any object that holds bytes; "strict" or "replace" for errors. Out: bytes, or a `str`.
-Invariant: the result is valid UTF-8, or the call raises `TextError`. Only `characters` leaves the lone surrogates of a
-`str` in it: the encoder finds them. With `errors="replace"` a lone surrogate becomes U+FFFD, and so does each maximal
-part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd". The encoder does the same in Cython.
-
-The ends of a text or a row, by the names that users give.
-
-In: the argument `truncation_side` or `padding_side` of a call. Out: nothing, or `ArgumentError`.
-Invariant: both arguments mean what transformers' attributes of these names mean.
+In: any value, and the name of the argument. Out: the value in the form that the core takes (valid UTF-8 or `str`, a
+list of ids, an int within bounds), or an `ArgumentError` or `TextError` that says what was expected and found.
+Invariant: an object counts for what it holds, whatever its class. True and False are no numbers. Only `characters`
+leaves lone surrogates in a `str`: the encoder finds them. With `errors="replace"` a lone surrogate becomes U+FFFD, and
+so does each maximal part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd", as in the core.
+`explained` looks only at calls that fail, so it refuses no value that works; what `WORDS` does not know asks for
+nothing. The decoder checks that each number is an id.
 """
 
 from __future__ import annotations
@@ -47,37 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = [
-    "MANY",
-    "WORDS",
-    "Dtype",
-    "Ends",
-    "Errors",
-    "Side",
-    "Special",
-    "Text",
-    "characters",
-    "check_side",
-    "checked_dtype",
-    "checked_text",
-    "checked_texts",
-    "common_start",
-    "explained",
-    "first_ids",
-    "id_array",
-    "id_list",
-    "in_dtype",
-    "in_lists",
-    "lone_surrogate",
-    "not_utf8",
-    "ready",
-    "replaces_faults",
-    "thread_count",
-    "utf8",
-    "whole_number",
-    "wrong_argument",
-]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -90,7 +38,7 @@ def _is_index(value: Any) -> bool:
 
 
 def _has(*names: str) -> Callable[[Any], bool]:
-    """Whether a value has these attributes. A class, which has its objects' methods, has none of them here."""
+    """Whether a value, which is no class, has these attributes."""
     return lambda value: not isinstance(value, type) and all(hasattr(value, name) for name in names)
 
 
@@ -135,9 +83,7 @@ SHOWN = 60  # characters of a value
 
 
 def explained(call: Callable[P, R]) -> Callable[P, R]:
-    """The same call. Its error names the argument at fault where that explains the error.
-
-    An error that is none of dstok's own, and that a wrong argument explains, becomes an `ArgumentError`.
+    """Turn an error that is none of dstok's own, and that a wrong argument explains, into an `ArgumentError`.
 
     >>> @explained
     ... def encode_batch(texts: list[str], *, threads: int = 1): return [text.encode() for text in texts]
@@ -162,7 +108,7 @@ def explained(call: Callable[P, R]) -> Callable[P, R]:
 
 
 def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> ArgumentError | None:
-    """The first argument that is other than its annotation; None also for arguments that do not fit the function."""
+    """Return the error for the first argument that is other than its annotation, if there is one."""
     import inspect  # not needed by calls that succeed
 
     signature = inspect.signature(call)
@@ -185,7 +131,7 @@ def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> A
 
 
 def _fault(annotation: str, value: Any) -> tuple[str, Any, str] | None:
-    """What was expected and found, and where inside of it; None for what the annotation asks for, or is not known."""
+    """What was expected and found, and where inside of it; None if all is well, or the annotation is not known."""
     import re
 
     known = []
@@ -208,24 +154,21 @@ def _fault(annotation: str, value: Any) -> tuple[str, Any, str] | None:
 
 
 Dtype = Literal["uint32", "int32", "int64"]
-_DTYPES = get_args(Dtype)
+Side = Literal["right", "left"]
+Text = str | bytes | bytearray | memoryview
+Errors = Literal["strict", "replace"]
+Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]  # which added tokens
+MOST = sys.maxsize  # the largest count of the core and numpy
+MANY = 1 << 40      # ids: more than any memory holds
 
 
 def id_list(ids: Iterable[int]) -> list[int]:
-    """The ids as a list. Raises `ArgumentError`.
-
-    >>> id_list(range(3))
-    [0, 1, 2]
-    >>> id_list(7)
-    Traceback (most recent call last):
-    ...
-    dstok.errors.ArgumentError: expected ids, found int: give one id as [7]
-    """
+    """The ids as a list. Raises `ArgumentError`."""
     found: Any = ids.tolist() if hasattr(ids, "tolist") else ids  # numpy's ints and torch's are slow one by one
-    if isinstance(found, str | bytes | bytearray):
-        raise ArgumentError(f"expected ids, found {type(found).__name__}", "ids")
     if found is not ids and isinstance(found, list):
         return found
+    if isinstance(found, str | bytes | bytearray):
+        raise ArgumentError(f"expected ids, found {type(found).__name__}", "ids")
     try:
         each = iter(found)
     except TypeError:
@@ -235,20 +178,12 @@ def id_list(ids: Iterable[int]) -> list[int]:
 
 
 def first_ids(ids: npt.NDArray[np.uint32] | list[int]) -> str:
-    """The number of ids and the first eight: how a `repr` shows them.
-
-    >>> first_ids([19923, 2058])
-    '2 ids: 19923, 2058'
-    """
+    """The number of ids and the first eight: how a `repr` shows them."""
     return f"{len(ids)} ids: {', '.join(str(int(id)) for id in ids[:8])}{', ...' if len(ids) > 8 else ''}"
 
 
 def common_start(one: list[int], other: list[int]) -> int:
-    """The number of ids that two lists have in common at their starts.
-
-    >>> common_start([1, 2, 3], [1, 2, 4, 5])
-    2
-    """
+    """The number of ids that two lists have in common at their starts."""
     at, end, step = 0, min(len(one), len(other)), 1 << 10
     while at < end and one[at : at + step] == other[at : at + step]:  # compared in C
         at += step
@@ -261,23 +196,14 @@ def id_array(count: int) -> array[int]:
 
 
 def checked_dtype(dtype: str) -> str:
-    """The dtype of ids that a caller asks for. Raises `ArgumentError`.
-
-    >>> checked_dtype("int16")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.ArgumentError: expected dtype to be one of uint32, int32, int64, found 'int16'
-    """
-    if dtype not in _DTYPES:
-        raise ArgumentError(f"expected dtype to be one of {', '.join(_DTYPES)}, found {dtype!r}", "dtype")
+    """The dtype of ids that a caller asks for. Raises `ArgumentError`."""
+    if dtype not in get_args(Dtype):
+        raise ArgumentError(f"expected dtype to be one of {', '.join(get_args(Dtype))}, found {dtype!r}", "dtype")
     return dtype
 
 
 def in_dtype(ids: npt.NDArray[np.uint32], dtype: str) -> npt.NDArray[Any]:
-    """The ids in the `dtype` that a caller asks for. Only int64 is a copy: ids are below 2**31.
-
-    Raises `ArgumentError`.
-    """
+    """The ids in the `dtype` that a caller asks for, or `ArgumentError`. Only int64 is a copy: ids are below 2**31."""
     return ids.astype(checked_dtype(dtype)) if dtype == "int64" else ids.view(checked_dtype(dtype))
 
 
@@ -298,20 +224,17 @@ class Ends(NamedTuple):
     eos_id: int | None
 
     def before(self, wanted: bool) -> list[int]:
-        """BOS, if it is wanted."""
         return _named(self.bos_id, "bos") if wanted else []
 
     def after(self, wanted: bool) -> list[int]:
-        """EOS, if it is wanted."""
         return _named(self.eos_id, "eos") if wanted else []
 
     def around(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
-        """`ids` with the wanted ones around them."""
         return [*self.before(add_bos), *ids, *self.after(add_eos)]
 
     def extra(self, add_bos: bool, add_eos: bool) -> int:
         """The number of ids around a text."""
-        return len(self.before(add_bos)) + len(self.after(add_eos))
+        return len(self.around([], add_bos, add_eos))
 
 
 def _named(id: int | None, kind: str) -> list[int]:
@@ -322,18 +245,8 @@ def _named(id: int | None, kind: str) -> list[int]:
     return [id]
 
 
-MOST = sys.maxsize  # the largest count of the core and numpy
-MANY = 1 << 40      # ids: more than any memory holds
-
-
 def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
-    """`value` as an int of at least `least`, which `why` explains, and at most `most`. Raises `ArgumentError`.
-
-    >>> whole_number("length", -1)
-    Traceback (most recent call last):
-    ...
-    dstok.errors.ArgumentError: expected length to be at least 0, found -1
-    """
+    """`value` as an int of at least `least`, which `why` explains, and at most `most`. Raises `ArgumentError`."""
     try:
         number = None if isinstance(value, bool) else index(value)
     except TypeError:
@@ -349,11 +262,7 @@ def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int
 
 
 def thread_count(threads: Any) -> int:
-    """The number of threads that a call may use: at least one. Raises `ArgumentError`.
-
-    >>> thread_count(2)
-    2
-    """
+    """The number of threads that a call may use: at least one. Raises `ArgumentError`."""
     return whole_number("threads", threads, 1)
 
 
@@ -363,14 +272,6 @@ def _shown(value: Any) -> str:
         return f"{'-' if value < 0 else ''}2**{value.bit_length() - 1} or more"
     text = repr(value)
     return text if len(text) <= 60 else text[:56] + "..."
-
-
-_LIST, _MANY_TEXTS = 1 << 14, 1 << 10  # of a part of a list: its bytes, and its texts at most
-_PLAIN = {str, bytes}
-
-Text = str | bytes | bytearray | memoryview
-Errors = Literal["strict", "replace"]
-Special = Literal["all", "none", "raise"] | AbstractSet[str] | list[str] | tuple[str, ...]  # which added tokens
 
 
 def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
@@ -394,12 +295,7 @@ def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") ->
 
 
 def checked_texts(texts: Any) -> Iterable[Text]:
-    """`texts` where many are expected. Raises `ArgumentError` for one text (nobody means its characters) and for none.
-
-    >>> checked_texts("ab")
-    Traceback (most recent call last):
-    dstok.errors.ArgumentError: expected a list of texts, found one text
-    """
+    """`texts` where many are expected. `ArgumentError` for one text (nobody means its characters) and for none."""
     if isinstance(texts, str | bytes | bytearray | memoryview):
         raise ArgumentError("expected a list of texts, found one text", "texts")
     if not isinstance(texts, Iterable):
@@ -408,11 +304,7 @@ def checked_texts(texts: Any) -> Iterable[Text]:
 
 
 def in_lists(texts: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    """The texts, in order: those of a list or tuple in parts of some thousand bytes, others one by one.
-
-    >>> [len(some) for some in in_lists(["a"] * 5)], [len(some) for some in in_lists(iter("ab"))]
-    ([1, 2, 2], [1, 1])
-    """
+    """The texts, in order: those of a list or tuple in parts of some thousand bytes, others one by one."""
     if not isinstance(texts, list | tuple):
         yield from ((text,) for text in texts)
         return
@@ -422,20 +314,17 @@ def in_lists(texts: Iterable[Any]) -> Iterator[Sequence[Any]]:
         yield some
         start += many
         size = sum(map(len, some))
-        many = min(2 * many, _MANY_TEXTS) if size < _LIST // 2 else max(1, many // 2) if size > _LIST else many
+        many = min(2 * many, 1 << 10) if size < 1 << 13 else max(1, many // 2) if size > 1 << 14 else many
 
 
 def ready(texts: Sequence[Any], other: Callable[[Any, int], str | bytes], number: int) -> list[str | bytes]:
     """Texts in the form of the core: ASCII as it is, and what `other` makes of a text and its number."""
-    return [text if type(text) in _PLAIN and text.isascii() else other(text, i) for i, text in enumerate(texts, number)]
+    return [text if type(text) in (str, bytes) and text.isascii() else other(text, i)
+            for i, text in enumerate(texts, number)]
 
 
 def utf8(text: Text, replace: bool) -> bytes:
-    r"""`text` as valid UTF-8. Raises `TextError` (with the offset) and `ArgumentError`.
-
-    >>> utf8("\ud800!", replace=True)
-    b'\xef\xbf\xbd!'
-    """
+    """`text` as valid UTF-8. Raises `TextError` (with the offset) and `ArgumentError`."""
     text = checked_text(text)
     if isinstance(text, bytes):
         decoded = _decoded(text, replace)
@@ -449,11 +338,7 @@ def utf8(text: Text, replace: bool) -> bytes:
 
 
 def characters(text: Text, replace: bool) -> str:
-    r"""`text` as `str`; lone surrogates of a `str` may stay. Raises `TextError` (for bytes) and `ArgumentError`.
-
-    >>> characters(b"caf\xc3\xa9", replace=False)
-    'café'
-    """
+    """`text` as `str`; lone surrogates of a `str` may stay. Raises `TextError` (for bytes) and `ArgumentError`."""
     text = checked_text(text)
     if isinstance(text, bytes):
         return _decoded(text, replace)
@@ -462,9 +347,18 @@ def characters(text: Text, replace: bool) -> str:
 
 def replaces_faults(errors: str) -> bool:
     """Whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
-    if errors not in ("strict", "replace"):
-        raise ArgumentError(f'expected errors to be "strict" or "replace", found {errors!r}', "errors")
+    _check_choice("errors", errors, "strict", "replace")
     return errors == "replace"
+
+
+def check_side(name: str, side: str) -> None:
+    """Raise `ArgumentError` if the value of the argument `name` is no side, as transformers names them."""
+    _check_choice(name, side, "right", "left")
+
+
+def _check_choice(name: str, value: str, one: str, other: str) -> None:
+    if value not in (one, other):
+        raise ArgumentError(f'expected {name} to be "{one}" or "{other}", found {value!r}', name)
 
 
 def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
@@ -478,7 +372,7 @@ def not_utf8(byte: int, at: int) -> TextError:
 
 
 def _repaired(text: str) -> str:
-    """`text` with U+FFFD for each lone surrogate."""
+    """The text with U+FFFD for each lone surrogate."""
     import re  # not needed by well-formed texts
 
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
@@ -489,12 +383,3 @@ def _decoded(text: bytes, replace: bool) -> str:
         return text.decode("utf-8", "replace" if replace else "strict")
     except UnicodeDecodeError as error:
         raise not_utf8(text[error.start], error.start) from None
-
-
-Side = Literal["right", "left"]
-
-
-def check_side(name: str, side: str) -> None:
-    """Raises `ArgumentError` if the value is no side; `name` is the argument's name."""
-    if side not in ("right", "left"):
-        raise ArgumentError(f'expected {name} to be "right" or "left", found {side!r}', name)

@@ -1,7 +1,7 @@
-"""Text in columns of a terminal. A character takes no place there, one, or two.
+"""Text in columns of a terminal. A character takes no place there, one, or two; the package wcwidth says how many.
 
 In: rows of text. Out: lines, without characters that cannot be printed. Invariant: a column begins at the same place in
-each line, unless the text before it is wider than allowed. The package wcwidth says how wide a character is.
+each line, unless the text before it is wider than allowed.
 """
 
 from __future__ import annotations
@@ -13,16 +13,9 @@ from wcwidth import wcswidth
 
 from dstok._util.files import visible
 
-__all__ = ["aligned", "width"]
-
 
 def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[str]:
-    r"""A line for each row, with two blanks between columns. A cell wider than `most` places is not aligned.
-
-    >>> print(*aligned([("a", "1"), ("東\n", "2")]), sep="\n")
-    a     1
-    東\n  2
-    """
+    """A line for each row, with two blanks between columns. A cell wider than `most` places is not aligned."""
     rows = [[visible(text) for text in row] for row in rows]
     widths = [min(max(map(width, column)), most) for column in zip(*rows)]
     for row in rows:
@@ -31,10 +24,6 @@ def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[
 
 
 def width(text: str) -> int:
-    r"""The places that `text` takes on a terminal.
-
-    >>> width("東京"), width("e\u0301")
-    (4, 1)
-    """
+    """The places that `text` takes on a terminal."""
     places = wcswidth(text)
     return len(text) if places < 0 else places  # less than 0: a character cannot be printed

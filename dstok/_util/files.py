@@ -1,32 +1,18 @@
-"""Parts of error messages: the operating system's words, and texts of users.
+"""Files that are complete or absent, locks, maps, the words of system errors: what differs between systems stands here.
 
-In: an error of the system, or of a library; a text. Out: words such as "no such file or directory"; the text in
-characters that can all be printed. Invariant: an error's words start in lower case.
-
-The type of a caller's path, and files that are written at once or not at all.
-
-In: paths. Out: `StrPath`; files. Invariant: nobody sees an unfinished file, and no two writers share one. Importing
-this module costs nothing: pathlib would take 3 ms, a tenth of the time to the first id.
-
-The differences between operating systems, for the modules in Python; `core/simd/_platform.h` has them for the core.
-
-In: open files, folders. Out: one behaviour on Linux, macOS and Windows, as far as they allow it.
-Invariant: no other module of dstok asks which system it runs on, with two exceptions: the keys of a terminal's user,
-and the conformance kit's treatment of other processes.
-
-A file that is complete or absent.
-
-In: bytes. Out: a file under its final name, with its size and checksum. Invariant: until `commit` the bytes lie in a
-folder for temporary files. They are on the disk (fsync) before the file gets its name, so a file with its name is
-complete, whenever the machine stopped. Every write error is a `FileError` that names the final file.
+In: paths, open files, bytes. Out: a file under its final name, with its size and checksum; `StrPath`; words in lower
+case and printable.
+Invariant: until `commit` the bytes lie under another name, and they are on the disk (fsync) before the file gets its
+name, so nobody sees an unfinished file, and no two writers share one. No other module of dstok asks which system it
+runs on, except for the keys of a terminal's user and the conformance kit's other processes (`core/simd/_platform.h`
+has the core's). Importing this module costs next to nothing: pathlib would take 3 ms, a tenth of the time to the first
+id, hashlib and json about as much.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
-import json
 import mmap
 import os
 import stat
@@ -39,18 +25,12 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from dstok.errors import FileError
 
-__all__ = [
-    "OutputFile", "StrPath", "WholeFile", "Written", "available_cpus", "file_faults", "hold_alone", "make_folder",
-    "map_file", "reason", "scratch_beside", "sync_folder", "visible", "without_interrupts", "write_at_once",
-    "write_json",
-]
+StrPath: TypeAlias = "str | os.PathLike[str]"
+REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
+
 
 def reason(error: BaseException) -> str:
-    """The system's words for an error, without its number and path, in lower case.
-
-    >>> reason(FileNotFoundError(2, "No such file or directory", "x.txt"))
-    'no such file or directory'
-    """
+    """The system's words for an error, without its number and path, in lower case."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     return text[:1].lower() + text[1:]
 
@@ -65,17 +45,10 @@ def file_faults(path: str) -> Iterator[None]:
 
 
 def visible(text: str) -> str:
-    r"""`text` with an escape for each character that cannot be printed.
-
-    >>> print(visible("a|\n\u202e"))
-    a|\n\u202e
-    """
+    """`text` with an escape for each character that cannot be printed."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
 def scratch_beside(path: StrPath) -> str:
@@ -88,7 +61,7 @@ class WholeFile:
 
     A symbolic link is written through; a file that is replaced keeps its mode, and must be writable. A device or a
     pipe is written as it is. folder: for the unfinished file, on the same disk (default: that of the file itself).
-    As a context manager it gives `file`. Raises `OSError`, of `path`.
+    As a context manager it gives `file`. Raises `OSError`, of `path`, also for the unfinished file.
     """
 
     def __init__(self, path: StrPath, folder: StrPath | None = None) -> None:
@@ -111,7 +84,7 @@ class WholeFile:
                 raise
 
     def finish(self) -> None:
-        """Puts all bytes on the disk."""
+        """Put all bytes on the disk."""
         with self.faults():
             self.file.flush()
             if self._scratch:
@@ -119,13 +92,13 @@ class WholeFile:
             self.file.close()
 
     def commit(self) -> None:
-        """Gives the file its name."""
+        """Give the file its name."""
         with self.faults():
             if self._scratch:
                 os.replace(self._scratch, self._final)
 
     def discard(self) -> None:
-        """Removes the bytes, unless the file has its name."""
+        """Remove the bytes, unless the file has its name."""
         with suppress(OSError):
             self.file.close()
         with suppress(OSError):
@@ -149,7 +122,6 @@ class WholeFile:
 
     @contextmanager
     def faults(self) -> Iterator[None]:
-        """Errors of the unfinished file name `path`."""
         try:
             yield
         except OSError as error:
@@ -159,12 +131,9 @@ class WholeFile:
 
 
 def write_at_once(path: StrPath, data: bytes, folder: StrPath | None = None) -> None:
-    """Writes a file or nothing: a `WholeFile`. Raises `OSError`."""
+    """Write a file or nothing: a `WholeFile`. Raises `OSError`."""
     with WholeFile(path, folder) as file:
         file.write(data)
-
-
-REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
 
 
 def available_cpus() -> int:
@@ -175,8 +144,8 @@ def available_cpus() -> int:
 def map_file(file: BufferedReader) -> memoryview:
     """All bytes of an open file, mapped: processes share them, and the system reads only the pages in use.
 
-    On Windows neither `to_image` nor an installer can replace a mapped file. There this process reads the bytes into
-    its own memory instead. Raises `ValueError` if the file is empty, and `OSError`.
+    Windows cannot replace a mapped file: there this process reads the bytes into its own memory. Raises `ValueError` if
+    the file is empty, and `OSError`.
     """
     if REPLACES_MAPPED:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -191,10 +160,7 @@ def map_file(file: BufferedReader) -> memoryview:
 
 
 def hold_alone(file: int) -> bool:
-    """Locks an open file, given by its number, until it is closed. False if another process holds the lock.
-
-    Raises `OSError` if the file cannot be locked.
-    """
+    """Lock an open file until it is closed; return False if another process holds the lock. Raises `OSError`."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -210,7 +176,7 @@ def hold_alone(file: int) -> bool:
 
 
 def sync_folder(path: str) -> None:
-    """Brings the names in a folder to the disk, where the system can do it. Raises `OSError`."""
+    """Bring the names in a folder to the disk, where the system can do it. Raises `OSError`."""
     try:
         place = os.open(path or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     except PermissionError:  # Windows cannot sync a folder
@@ -223,7 +189,7 @@ def sync_folder(path: str) -> None:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Delays Ctrl-C to the end of the block; a process that the block starts never gets it. Not on Windows."""
+    """Delay Ctrl-C to the end of the block; a process that the block starts never gets it. Not on Windows."""
     import signal  # not needed to load a model
 
     if not hasattr(signal, "pthread_sigmask"):
@@ -248,9 +214,10 @@ class OutputFile(io.RawIOBase):
     """A file to write, `name` below the folder `out`; until `commit` its bytes lie in the folder `scratch`."""
 
     def __init__(self, out: str, name: str, scratch: str) -> None:
+        from hashlib import sha256  # a start-up does not need it
+
         super().__init__()
-        self.name, self.final = name, os.path.join(out, name)
-        self.size, self.hash = 0, hashlib.sha256()
+        self.name, self.final, self.size, self.hash = name, os.path.join(out, name), 0, sha256()
         with file_faults(self.final):
             self.whole = WholeFile(self.final, scratch)
 
@@ -269,7 +236,6 @@ class OutputFile(io.RawIOBase):
         return len(view)
 
     def finish(self) -> None:
-        """Sync all written bytes to the disk."""
         with file_faults(self.final):
             self.whole.finish()
 
@@ -281,12 +247,13 @@ class OutputFile(io.RawIOBase):
         return Written(self.name, self.size, self.hash.hexdigest())
 
     def discard(self) -> None:
-        """Remove the written bytes, unless the file has its name."""
         self.whole.discard()
 
 
 def write_json(out: str, name: str, value: Any, scratch: str) -> None:
     """Write a file of JSON, whole or not at all, and return once it is on the disk. Raises `FileError`."""
+    import json
+
     path = os.path.join(out, name)
     with file_faults(path):
         make_folder(os.path.dirname(path))

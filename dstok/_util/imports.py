@@ -1,16 +1,11 @@
-"""The error for a missing package that an extra brings: it says what to install.
+"""Modules and names that are imported when first used, and the errors for packages and builds that are missing.
 
-In: the extra, and the name of the module that needs the package, around its import. Out: nothing, or a
-`ModuleNotFoundError`, as for any other missing package.
-
-Names of a class or of a package that import their module when first used.
-
-In: the name of a module, and the name of a function or class in it. Out: for a class that assigns the function, a
-method; for a package, the functions by which Python finds its names (PEP 562).
+In: the name of a module, and of a function or class in it, or of dstok's extra that brings it. Out: for a class that
+assigns the function, a method; for a package, the functions by which Python finds its names (PEP 562); a module.
 Invariant: the caller gets the same as from an import at the top of the file, in a forked child, too. The reason is
 start-up: most programs use few of a class's methods, and importing all their modules takes longer than loading a model.
 A method is in the class's `__dict__` from the beginning: `super()`, runtime-checkable protocols and unittest.mock look
-there, and never call `__getattr__`.
+there, and never call `__getattr__`. This module uses no compiled module.
 
 >>> from unittest.mock import patch
 >>> class Page:
@@ -18,18 +13,6 @@ there, and never call `__getattr__`.
 >>> with patch.object(Page, "wrapped", autospec=True) as wrapped:  # which looks into the class's __dict__
 ...     wrapped("a b", 1) is Page.wrapped.return_value
 True
-
-The error for an import of dstok's source without its compiled modules.
-
-In: the name of a module that was not found. Out: an `ImportError` that says what to do.
-Invariant: this module uses no compiled module. The usual cause is a clone. Before Python searches the installed
-modules, it looks beside the script, or, without a script (`python`, `python -m`, `python -c`), in the folder where it
-started. In a clone it finds dstok's source there, without compiled modules unless it was built in place.
-
-Packages that only some corpora need.
-
-In: the name of a module, and of dstok's extra for it. Out: the module, or a `FileError` with the command that
-installs it.
 """
 
 from __future__ import annotations
@@ -39,23 +22,15 @@ from _thread import RLock
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from dstok.errors import FileError
 
-__all__ = ["LateModule", "imported", "late_names", "needed", "of_extra", "unbuilt"]
 
 @contextmanager
 def of_extra(extra: str, what: str) -> Iterator[None]:
-    """Around the import of an extra's package; `what` needs it.
-
-    >>> with of_extra("xgrammar", "dstok.integrations.xgrammar"):
-    ...     import xgramar
-    Traceback (most recent call last):
-    ModuleNotFoundError: dstok.integrations.xgrammar needs xgramar, found none: pip install "dstok[xgrammar]"
-    """
+    """Around the import of an extra's package; `what` needs it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -72,7 +47,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def imported(module: str, name: str) -> Any:
-    """The object `name` of a module, or for "" the module itself. Imports the module if needed."""
+    """The object `name` of a module, which is imported if needed; for "" the module itself."""
     with _importing:
         there = import_module(module)
         return getattr(there, name) if name else there
@@ -95,14 +70,7 @@ def late_names(
 
 
 class LateModule:
-    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods.
-
-    >>> text = LateModule("textwrap")
-    >>> class Page:
-    ...     indented = text.indent
-    >>> Page.indented("a", "> ")
-    '> a'
-    """
+    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -114,8 +82,7 @@ class LateModule:
 class _LateMethod:
     """A method that puts the function in its own place when first used.
 
-    Code that takes it out of the class's `__dict__`, as unittest.mock does, finds the function's attributes, and may
-    call it.
+    What takes it out of the class's `__dict__`, as unittest.mock does, finds the function's attributes, and calls it.
     """
 
     def __init__(self, module: str, function: str) -> None:
@@ -147,26 +114,17 @@ class _LateMethod:
 
 
 def unbuilt(name: str) -> ImportError:
-    """The error for a compiled module that is missing.
-
-    >>> print(str(unbuilt("dstok.core.run._encode")).partition(",")[0])
-    expected the compiled module dstok.core.run._encode
-    """
-    folder = Path(__file__).resolve().parent.parent
+    """The error for a compiled module that is missing, usually in a clone that hides the installed package."""
+    folder = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
     return ImportError(
         f"expected the compiled module {name}, found only dstok's source, in {folder}: Python takes what lies in the "
         "folder that it was started in before what is installed. After `pip install .`, start it in another folder, "
         "with a script's path, or as `python -P` (3.11 or later). To use this source itself, build it in place: "
-        "`pip install -e .`", name=name, path=str(folder))
+        "`pip install -e .`", name=name, path=folder)
 
 
 def needed(module: str, extra: str = "corpus") -> Any:
-    """The module. Raises `FileError` if it is not installed.
-
-    >>> needed("pyarow")
-    Traceback (most recent call last):
-    dstok.errors.FileError: expected the package pyarow, found none: pip install "dstok[corpus]"
-    """
+    """The module, of a package that only some corpora need. Raises `FileError` if it is not installed."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

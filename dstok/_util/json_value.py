@@ -15,24 +15,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 
-__all__ = ["Value", "join_path", "load_json", "read_text", "shown"]
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def load_json(data: str | bytes, name: str = "") -> Value:
-    """The root of a JSON text. `name` goes before every path and position in errors.
-
-    >>> load_json('{"a": [1, true]}').need("a").array()[0].integer(5)
-    1
-    >>> load_json('{"a": [1, true]}').need("a").array()[1].integer(5)
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: expected an integer from 0 to 5, found true - at $.a[1]
-    """
-    text, faults = _decode(data, name), _Faults()
+    """The root of a JSON text. `name` goes before every path and position in errors."""
+    if not isinstance(data, (str, bytes)):
+        raise ArgumentError(f"expected str or bytes, found {type(data).__name__}", "json")
+    text, faults = data if isinstance(data, str) else read_text(data, name), _Faults()
+    try:
+        if text is data:
+            text.encode()
+    except UnicodeEncodeError as error:
+        raise TokenizerFileError("not text: a lone surrogate", f"{name}character {error.start}") from None
+    if text.startswith("\ufeff"):
+        raise TokenizerFileError("not JSON: a byte order mark", f"{name}line 1 column 1 (character 0)")
     try:
         root = json.loads(text, object_pairs_hook=faults.members, parse_constant=faults.constant,
                           parse_int=faults.integer, parse_float=faults.real)
@@ -42,9 +44,14 @@ def load_json(data: str | bytes, name: str = "") -> Value:
         raise TokenizerFileError(message, where) from None
     except RecursionError:
         raise TokenizerFileError("brackets nested too deeply", f"{name}$") from None
-    faults.refuse(root, f"{name}$")
-    if _SURROGATE_ESCAPE.search(text):
-        _refuse_surrogates(root, f"{name}$")
+    messages = {id(value): message for value, message in faults.found}
+    for entry in _walk(root, f"{name}$") if messages else ():
+        if id(entry.value) in messages:
+            raise TokenizerFileError(messages[id(entry.value)], entry.path())
+    for entry in _walk(root, f"{name}$") if _SURROGATE_ESCAPE.search(text) else ():
+        for each in (entry.value, *(entry.value if isinstance(entry.value, dict) else ())):
+            if isinstance(each, str) and _SURROGATE.search(each):
+                raise TokenizerFileError(f"a lone surrogate in {shown(each)}", entry.path())
     value = Value(root, f"{name}$")
     value.object()
     return value
@@ -99,22 +106,14 @@ class Value:
 
 
 def join_path(path: str, key: str | int) -> str:
-    r"""The path of a member.
-
-    >>> join_path("$.model.vocab", "Ġ a"), join_path("$.added_tokens", 3)
-    ('$.model.vocab["\\u0120 a"]', '$.added_tokens[3]')
-    """
+    """The path of a member."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     return f"{path}.{key}" if key.isascii() and key.isidentifier() else f"{path}[{_shorten(json.dumps(key))}]"
 
 
 def shown(value: object) -> str:
-    """A value for an error message, cut short if it is long.
-
-    >>> shown("Ġ" * 1000)[-8:]
-    "ĠĠĠĠ...'"
-    """
+    """A value for an error message, cut short if it is long."""
     return _shorten(repr(value))
 
 
@@ -131,31 +130,11 @@ def _shorten(text: str) -> str:
 
 
 def read_text(data: bytes, name: str) -> str:
-    r"""The text of a UTF-8 file. `name` goes before the position in an error.
-
-    >>> read_text(b"caf\xe9", "chat_template.jinja: ")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: not UTF-8: unexpected end of data - at chat_template.jinja: byte 3
-    """
+    """The text of a UTF-8 file. `name` goes before the position in an error."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         raise TokenizerFileError(f"not UTF-8: {error.reason}", f"{name}byte {error.start}") from None
-
-
-def _decode(data: str | bytes, name: str) -> str:
-    if not isinstance(data, (str, bytes)):
-        raise ArgumentError(f"expected str or bytes, found {type(data).__name__}", "json")
-    text = data if isinstance(data, str) else read_text(data, name)
-    try:
-        if text is data:
-            text.encode()
-    except UnicodeEncodeError as error:
-        raise TokenizerFileError("not text: a lone surrogate", f"{name}character {error.start}") from None
-    if text.startswith("\ufeff"):
-        raise TokenizerFileError("not JSON: a byte order mark", f"{name}line 1 column 1 (character 0)")
-    return text
 
 
 class _Faults:
@@ -185,35 +164,13 @@ class _Faults:
         # As upstream: -0 and numbers longer than 64 bits are floats. And int() of many digits is quadratic.
         return int(text) if len(text) < 20 and text != "-0" else self.real(text)
 
-    def refuse(self, root: object, path: str) -> None:
-        messages = {id(value): message for value, message in self.found}
-        for entry in _walk(root, path) if messages else ():
-            if id(entry.value) in messages:
-                raise TokenizerFileError(messages[id(entry.value)], entry.path())
 
-
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def _refuse_surrogates(root: object, path: str) -> None:
-    for entry in _walk(root, path):
-        keys = entry.value if isinstance(entry.value, dict) else ()
-        for text in (entry.value, *keys):
-            if isinstance(text, str) and not _is_encodable(text):
-                raise TokenizerFileError(f"a lone surrogate in {shown(text)}", entry.path())
-
-
-def _is_encodable(text: str) -> bool:
-    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
-
-
-class _Entry:
+class _Entry(NamedTuple):
     """A value inside a tree; its path is built only on request."""
 
-    __slots__ = ("key", "parent", "value")
-
-    def __init__(self, parent: _Entry | None, key: str | int, value: object) -> None:
-        self.parent, self.key, self.value = parent, key, value
+    parent: _Entry | None
+    key: str | int
+    value: object
 
     def path(self) -> str:
         keys, entry = [self.key], self.parent

@@ -1,21 +1,12 @@
-"""Values that are made once for an object and kept as long as it lives.
+"""Values that are made once for an object, attributes that are made when first used, copies of objects that have state.
 
-In: a function of an object. Out: the same function, which remembers its value for each object.
-Invariant: identity tells objects apart. A `WeakKeyDictionary` would use hash and equality. For tokenizers these read
-the tables, and two equal tokenizers would share a value that goes when the first of them goes.
-
-Copies of objects that have state: a stream, or a text that grows.
-
-In: an object whose attributes are its state. Out: a second object in the same state; both go on independently.
-Invariant: the two share nothing that changes. Every attribute is copied, one level deep. Parts that never change (the
-core's tables and policies) are their own copies. An attribute that cannot be copied is an error; it is never shared.
-
-Attributes that are made when first used.
-
-In: a method without arguments. Out: an attribute; the object keeps its value.
-Invariant: all threads get one value, from the first thread that finishes. There is no lock.
-Up to Python 3.11 functools.cached_property has one lock for all objects, so one object would wait for another, and a
-child that is forked while another thread holds the lock would wait for ever.
+In: a function of an object, or an object whose attributes are its state. Out: the same function, which remembers its
+value for each object (`Beside`); an attribute (`lazy`); a second object in the same state (`Separate`).
+Invariant: all threads get one value, from the first thread that finishes, without a lock. (Up to Python 3.11
+functools.cached_property has one lock for all objects: a child forked while another thread holds it would wait for
+ever.) `Beside` tells objects apart by identity: a `WeakKeyDictionary` would compare tables, and drop the value of two
+equal tokenizers with the first. A copy shares nothing that changes: every attribute is copied, one level deep, and one
+that cannot be copied is an error.
 """
 
 from __future__ import annotations
@@ -26,22 +17,14 @@ from weakref import ref
 
 from dstok.errors import PickleError
 
-__all__ = ["Beside", "Separate", "lazy"]
+__all__ = ["Beside", "Separate", "lazy"]  # type checkers take `lazy` for an import
 
 T = TypeVar("T")
 V = TypeVar("V")
 
 
 class Beside(Generic[T, V]):
-    """`make`, called once for each object.
-
-    >>> class Text(str): pass
-    >>> length = Beside(lambda text: print("made") or len(text))
-    >>> text = Text("abc")
-    >>> length(text), length(text)
-    made
-    (3, 3)
-    """
+    """`make`, called once for each object."""
 
     def __init__(self, make: Callable[[T], V]) -> None:
         self._make = make
@@ -64,7 +47,7 @@ class Separate:
     """Base of classes with state. `copy.copy` and `copy.deepcopy` call `copy`. The objects do not pickle."""
 
     def copy(self: Self) -> Self:
-        """A second object that goes on by itself: neither sees the later input of the other."""
+        """Return a second object that goes on by itself: neither sees the later input of the other."""
         from copy import copy  # not needed without a copy
 
         other = object.__new__(type(self))
@@ -99,16 +82,5 @@ if TYPE_CHECKING:  # pyright lets no other descriptor stand for a property of a 
     from builtins import property as lazy
 else:
     def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
-        """The decorator of a lazy attribute's method.
-
-        >>> class Text:
-        ...     @lazy
-        ...     def words(self):
-        ...         print("made")
-        ...         return "a b".split()
-        >>> text = Text()
-        >>> text.words is text.words
-        made
-        True
-        """
+        """The decorator of a lazy attribute's method."""
         return _Lazy(make)

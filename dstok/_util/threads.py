@@ -1,11 +1,9 @@
 """Threads that help the calling thread with the parts of one task.
 
 In: work, which takes parts until none is left. Out: all parts done, or an exception.
-Invariant: the calling thread works too, so the task is done even if no other thread can start. The calling thread waits
-for all threads that have begun, and for no other. After an exception in the calling thread, such as
-`KeyboardInterrupt`, no thread takes another part. A second Ctrl-C also ends the wait.
-
-`threading.Thread` does not serve: its `start` waits for ever for a thread that has too little memory to begin.
+Invariant: the calling thread works too, so the task is done even if no other thread can start, and it waits for all
+threads that have begun. After an exception in it, such as `KeyboardInterrupt`, no thread takes another part; a second
+Ctrl-C also ends the wait. (`threading.Thread.start` waits for ever for a thread that has too little memory to begin.)
 """
 
 from __future__ import annotations
@@ -13,8 +11,6 @@ from __future__ import annotations
 import _thread
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
-
-__all__ = ["Helpers", "map_by_threads"]
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -30,7 +26,7 @@ class Helpers:
         self._locks = [_thread.allocate_lock() for _ in range(count + 1)]
 
     def start(self) -> None:
-        """Starts the threads, or as many as the system allows."""
+        """Start the threads, or as many as the system allows."""
         for number in range(1, len(self._locks)):
             self._locks[number].acquire()
             try:
@@ -39,7 +35,7 @@ class Helpers:
                 break
 
     def wait(self) -> None:
-        """Waits for the threads that have begun. `wanted()` must be false by now."""
+        """Wait for the threads that have begun. `wanted()` must be false by now."""
         for lock in self._begun:
             if lock is not None:
                 lock.acquire()
@@ -56,35 +52,30 @@ class Helpers:
 
 
 def map_by_threads(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> list[Result]:
-    """`work(part)` for all parts, in order, by up to `threads` threads. Raises an exception of `work`.
-
-    >>> map_by_threads(len, ["a", "bc"], threads=2)
-    [1, 2]
-    """
+    """`work(part)` for all parts, in order, by up to `threads` threads. Raises an exception of `work`."""
     results: list[Any] = list(parts)
     if threads == 1 or len(results) < 2:
         return list(map(work, results))
     left = [*enumerate(results)][::-1]
-    helpers = Helpers(lambda _: _take(work, left, results), lambda: bool(left), min(threads, len(left)) - 1)
+
+    def take() -> None:
+        try:
+            while left:
+                try:
+                    number, part = left.pop()
+                except IndexError:  # another thread was faster
+                    break
+                results[number] = work(part)
+        finally:
+            left.clear()  # after an exception: no thread takes another part
+
+    helpers = Helpers(lambda _: take(), lambda: bool(left), min(threads, len(left)) - 1)
     try:
         helpers.start()
-        _take(work, left, results)
+        take()
     finally:
-        left.clear()  # after an exception: no thread takes another part
+        left.clear()
         helpers.wait()
     for error in filter(None, helpers.errors):
         raise error
     return results
-
-
-def _take(work: Callable[[Any], Any], left: list[tuple[int, Any]], results: list[Any]) -> None:
-    """Takes parts from the end of `left` until none is left. After an exception no thread takes another part."""
-    try:
-        while left:
-            try:
-                place, part = left.pop()
-            except IndexError:  # another thread was faster
-                break
-            results[place] = work(part)
-    finally:
-        left.clear()

@@ -1,17 +1,14 @@
-"""The four formats of ids -> ids: reads the files that `outputs` writes, and files of these formats by others.
+"""Ids to and from four formats, and bytes to standard output or the file of --output.
 
-In: a `Source`. Out: groups of ids, in order. Invariant: a number counts only if it is written as one. Anything else
-is refused with its place, never skipped. A block bounds memory; JSON and .npy files are read whole.
+In: a `Source`, or ids in groups (a group is the ids of one file or one JSON record). Out: groups of ids, in order, or
+the same ids on standard output or in a file. Formats: "ids", decimal, a line a group; "json", arrays; "npy"; "u32".
+Invariant: a number counts only if it is written as one. Anything else is refused with its place, never skipped. A block
+bounds memory; JSON and .npy files are read whole. Only data is written. A file is there when it is complete, and after
+an error it is as it was. Errors of standard output stay an `OSError`; those of a named file become a `FileError`.
 
 If the format is not named, the first bytes tell it. A .npy file begins with its magic bytes, JSON with `[`, decimal
 ids with a digit. Raw uint32 have a zero byte among the first four, since no vocabulary has 2**24 ids; text never has
 one.
-
-Bytes -> standard output or a file, and ids -> their four formats.
-
-In: bytes, or ids in groups (a group is the ids of one file or one JSON record). Out: the same, on standard output or
-in the file of --output. Invariant: only data is written. A file is there when it is complete, and after an error it is
-as it was. Errors of standard output stay an `OSError`; those of a named file become a `FileError`.
 """
 
 from __future__ import annotations
@@ -23,17 +20,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dstok._util.files import WholeFile, reason, visible
 from dstok.errors import ArgumentError, FileError
 from dstok.io.text_files import Source
 
-__all__ = [
-    "BINARY_FORMATS", "ID_FORMATS", "IdWriter", "Output", "id_groups", "id_lines", "id_writer", "write_lines",
-    "write_text",
-]
+if TYPE_CHECKING:
+    from numpy import uint32
+    from numpy.typing import NDArray
 
+    Ids = Sequence[int] | NDArray[uint32]
+
+ID_FORMATS = ("ids", "json", "npy", "u32")
+BINARY_FORMATS = ID_FORMATS[2:]
 NPY_MAGIC = b"\x93NUMPY"
 DIGITS = frozenset(b"0123456789")
 LONGEST_ID = 20  # digits
@@ -42,14 +42,16 @@ LONGEST_ID = 20  # digits
 def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
     """The ids of `source`, a group at a time; the ends of groups mean nothing.
 
-    `format` is one of `outputs.ID_FORMATS`, or None: the first bytes tell. Raises `FileError`.
+    `format` is one of `ID_FORMATS`, or None: the first bytes tell. Raises `FileError`.
     """
     blocks = source.blocks()
     first = next(blocks, b"")
     if not first:
         return iter(())
-    read = {"ids": _decimal, "json": _json, "npy": _npy, "u32": _u32}[format or _sniff(source, first)]
-    return read(source, chain([first], blocks))
+    all_blocks, kind = chain([first], blocks), format or _sniff(source, first)
+    if kind == "json":
+        return _parse_json(source.together(all_blocks), source.name)
+    return {"ids": _decimal, "npy": _npy, "u32": _u32}[kind](source, all_blocks)
 
 
 def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
@@ -101,10 +103,6 @@ def _numbers(words: list[bytes], name: str, index: int) -> list[int]:
     return list(map(int, words))
 
 
-def _json(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
-    return _parse_json(source.together(blocks), source.name)
-
-
 def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
     """The JSON arrays in `data`, one after the other."""
     import json
@@ -114,23 +112,19 @@ def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
         text = data.decode("utf-8").strip()
         while at < len(text):
             value, at = decoder.raw_decode(text, at)
-            yield _checked(value, name)
+            if not isinstance(value, list):
+                raise FileError(f"{name}: expected a JSON array of ids")
+            for index, item in enumerate(value):
+                if type(item) is not int:  # bool is a subclass of int
+                    shown = repr(item)
+                    raise FileError(f"{name}: not an id: {shown[:40]}{'...' * (len(shown) > 40)} at index {index}")
+            yield value
             while text[at : at + 1].isspace():
                 at += 1
     except RecursionError as error:
         raise FileError(f"{name}: JSON nested too deeply") from error
     except ValueError as error:
         raise FileError(f"{name}: not JSON: {reason(error)}") from error
-
-
-def _checked(value: object, name: str) -> list[int]:
-    if not isinstance(value, list):
-        raise FileError(f"{name}: expected a JSON array of ids")
-    for index, item in enumerate(value):
-        if type(item) is not int:  # bool is a subclass of int
-            shown = repr(item)
-            raise FileError(f"{name}: not an id: {shown[:40]}{'...' * (len(shown) > 40)} at index {index}")
-    return value
 
 
 def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
@@ -144,45 +138,29 @@ def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
 
 
 def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
-    """The whole array at once, of any kind of integer."""
-    import numpy
-
-    data = source.together(blocks)
-    dtype, count, at = _npy_header(data, source.name)
-    if count * dtype.itemsize != len(data) - at:  # before memory is taken for the size in the header
-        raise FileError(f"{source.name}: not a whole .npy file: expected {count} integers of {dtype.itemsize} bytes, "
-                        f"found {len(data) - at} bytes")
-    ids = numpy.frombuffer(data, dtype, count, at)
-    for start in range(0, count, 1 << 18):
-        yield ids[start : start + (1 << 18)].tolist()
-
-
-def _npy_header(data: bytes, name: str) -> tuple[Any, int, int]:
-    """The type of the integers, their number in the header, and where they begin."""
+    """The ids of an array of any kind of integer, which is held whole."""
     import io
 
+    import numpy
     from numpy.lib import format
 
+    data = source.together(blocks)
     stream = io.BytesIO(data)
     try:
         version = format.read_magic(stream)
         read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
         shape, _, dtype = read(stream)
     except Exception as error:  # numpy evaluates the header as Python, which may raise anything
-        raise FileError(f"{name}: not a whole .npy file: {reason(error)}") from error
+        raise FileError(f"{source.name}: not a whole .npy file: {reason(error)}") from error
     if len(shape) != 1 or dtype.kind not in "iu":
-        raise FileError(f"{name}: expected one row of integers, found {dtype}, {shape}")
-    return dtype, shape[0], stream.tell()
-
-
-if TYPE_CHECKING:
-    from numpy import uint32
-    from numpy.typing import NDArray
-
-    Ids = Sequence[int] | NDArray[uint32]
-
-ID_FORMATS = ("ids", "json", "npy", "u32")
-BINARY_FORMATS = ID_FORMATS[2:]
+        raise FileError(f"{source.name}: expected one row of integers, found {dtype}, {shape}")
+    count, start = shape[0], stream.tell()
+    if count * dtype.itemsize != len(data) - start:  # before memory is taken for the size in the header
+        raise FileError(f"{source.name}: not a whole .npy file: expected {count} integers of {dtype.itemsize} bytes, "
+                        f"found {len(data) - start} bytes")
+    ids = numpy.frombuffer(data, dtype, count, start)
+    for at in range(0, count, 1 << 18):
+        yield ids[at : at + (1 << 18)].tolist()
 
 
 class Output:
@@ -193,9 +171,18 @@ class Output:
 
     def __init__(self, path: str | None, inputs: Sequence[str] = ()) -> None:
         self.path = None if path == "-" else path
+        self.whole: WholeFile | None = None
+        if self.path is None:
+            if sys.stdout is None:
+                raise FileError("standard output: it is closed")
+            self.stream: BinaryIO = sys.stdout.buffer
+            return
         with self._named():
-            self.whole = None if self.path is None else _create(self.path, inputs)
-        self.stream = _stdout() if self.whole is None else self.whole.file
+            for name in inputs:
+                if name != "-" and all(map(os.path.exists, (name, self.path))) and os.path.samefile(name, self.path):
+                    raise FileError(f"{self.path}: is both input and output")
+            self.whole = WholeFile(self.path)
+        self.stream = self.whole.file
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; under PYTHONUNBUFFERED one write to standard output may take only a part."""
@@ -238,21 +225,8 @@ class Output:
             raise FileError(f"{self.path}: {reason(error)}") from error
 
 
-def _stdout() -> BinaryIO:
-    if sys.stdout is None:
-        raise FileError("standard output: it is closed")
-    return sys.stdout.buffer
-
-
-def _create(path: str, inputs: Sequence[str]) -> WholeFile:
-    for name in inputs:
-        if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
-            raise FileError(f"{path}: is both input and output")
-    return WholeFile(path)
-
-
 class IdWriter:
-    """Writes groups of ids: for each group `begin`, `add` as often as ids come, `end`; at last `close`.
+    """Write groups of ids: for each group `begin`, `add` as often as ids come, `end`; at last `close`.
 
     `wants_arrays`: whether numpy arrays are faster than lists.
     """
@@ -292,8 +266,6 @@ class _Text(IdWriter):
 
 
 class _Json(_Text):
-    """A JSON array a group, each on a line of its own."""
-
     before, between, after = "[", ", ", "]\n"
 
 
@@ -325,7 +297,7 @@ class _Npy(_Binary):
         self.length = 0
         self.kept = None if output.can_rewrite() else tempfile.SpooledTemporaryFile(max_size=1 << 26)
         if self.kept is None:
-            output.write(_npy_header_outputs(0))
+            output.write(_npy_header(0))
 
     def add(self, ids: Ids) -> None:
         self.length += len(ids)
@@ -333,16 +305,16 @@ class _Npy(_Binary):
 
     def close(self) -> None:
         if self.kept is None:
-            self.output.rewrite_start(_npy_header_outputs(self.length))
+            self.output.rewrite_start(_npy_header(self.length))
             return
-        self.output.write(_npy_header_outputs(self.length))
+        self.output.write(_npy_header(self.length))
         self.kept.seek(0)
         while block := self.kept.read(1 << 20):
             self.output.write(block)
         self.kept.close()
 
 
-def _npy_header_outputs(length: int) -> bytes:
+def _npy_header(length: int) -> bytes:
     """The header of format 1.0: always 128 bytes, for every length."""
     fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({length},), }}"
     return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + fields.ljust(117).encode() + b"\n"
@@ -354,11 +326,11 @@ def id_writer(format: str, output: Output) -> IdWriter:
 
 
 def write_lines(path: str | None, lines: Iterable[str]) -> None:
-    """Writes lines for people: with escapes for what cannot be printed, such as a line feed in the name of a file."""
+    """Write lines for people: with escapes for what cannot be printed, such as a line feed in the name of a file."""
     write_text(path, "\n".join(map(visible, lines)))
 
 
 def write_text(path: str | None, text: str) -> None:
-    """Writes a text that ends with one line feed. Raises `FileError`; `OSError` of standard output."""
+    """Write a text that ends with one line feed. Raises `FileError`; `OSError` of standard output."""
     with Output(path) as output:
         output.write(text.rstrip("\n").encode("utf-8", "surrogateescape") + b"\n")

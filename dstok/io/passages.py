@@ -1,22 +1,19 @@
 """A text with offsets, a passage at a time: the rows for `dump` and `pieces`, in bounded memory.
 
 In: a `Source`, or one text. Out: `Passage`es; together they are the text. Invariant: the rows of a passage, moved by
-`place`, equal those of one call on the whole text.
-
-An `EncodeStream` reads the blocks, and tells which ids no later text changes: they are sure. The text held so far is
-then encoded with offsets, and must begin with the sure ids; this is checked each time. So the rows of the sure ids
-are right too. The text after the edge of a piece may be treated as a new text.
+`place`, equal those of one call on the whole text. An `EncodeStream` tells which ids no later text changes: they are
+sure. The text held so far is then encoded with offsets, and must begin with the sure ids; this is checked each time.
+The text after the edge of a piece may be treated as a new text.
 
 The last piece of the sure ids is kept for the next passage, because the stream may have cut inside it, between two
 ideographs. The stream makes such cuts only in runs whose every beginning is also one piece, so the edges before are
-right. A file of one block is one passage. With a normalizer every file is one passage, because no edge tells where
-the text may be cut.
+right. With a normalizer every file is one passage, because no edge tells where the text may be cut.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok.errors import UnsupportedError
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from dstok.methods.offsets import Encoding
     from dstok.methods.streams import EncodeStream
     from dstok.tokenizer import Tokenizer
-
-__all__ = ["Passage", "Place", "passages", "whole_passage"]
 
 
 class Place(NamedTuple):
@@ -79,7 +74,7 @@ def passages(
     """
     blocks = source.blocks(block_size)
     if errors == "replace":
-        blocks = _replaced(blocks)
+        blocks = (text.encode() for text in codecs.iterdecode(blocks, "utf-8", "replace"))
     cutter = _Cutter(tokenizer, special)
     if tokenizer.inspect().normalizer:
         yield cutter.finish(source.together(blocks))
@@ -125,10 +120,7 @@ class _Cutter:
         return self.encoded(bytes(self.held) + block)
 
     def encoded(self, text: bytes) -> Passage:
-        """`text` with offsets, if its ids begin with the sure ones.
-
-        They do not if an added token depends on the text before it (single_word, lstrip) and takes a cut for an edge.
-        """
+        """`text` with offsets. Its ids begin with the sure ones, unless an added token depends on what is before it."""
         passage = whole_passage(self.tokenizer, text, self.special, self.place)
         if passage.encoding.ids[: len(self.sure)].tolist() != self.sure:
             raise UnsupportedError("the model has tokens that depend on what lies before: near byte offset "
@@ -144,11 +136,3 @@ def _whole_characters(text: bytearray) -> int:
             needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             return len(text) - back if back < needed else len(text)
     return len(text)
-
-
-def _replaced(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """`blocks` with U+FFFD for bytes that are not UTF-8, also across block edges."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for block in blocks:
-        yield decoder.decode(block).encode()
-    yield decoder.decode(b"", True).encode()

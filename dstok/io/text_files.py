@@ -1,24 +1,18 @@
-"""Data packed by gzip, Zstandard, bzip2 or xz -> a stream of the unpacked bytes.
+"""Files, standard input, .gz, .zst, .bz2 and .xz -> blocks of bytes, lines, JSON records.
 
-In: a binary stream. Out: another. The decoders are Python's own; before Python 3.14, Zstandard needs the package
-`zstandard`.
-Invariant: several frames in a row are read as one stream. (Gzip calls a frame a member; bzip2 and xz, a stream.) All
-that stands before a fault is given before the fault is raised. Data that ends inside a frame is an EOFError. Other data
-after a frame is an error; Python's `bz2` and `lzma` would ignore it. Zeros after a frame are padding where the format
-allows them: of gzip any number, of xz a multiple of four. Memory is bounded, whatever the data: at most
-`UNPACKED_PIECE` bytes are unpacked at a time (178 bytes of bzip2 may stand for 200 MB), and data that asks its decoder
-for a window of more than `WINDOW` bytes is an error.
-
-Files, standard input, .gz, .zst, .bz2 and .xz -> blocks of bytes, lines, JSON records.
-
-In: paths as the user wrote them. Out: `Source`, with the bytes of the file, unpacked and never translated (CRLF
-stays, NUL stays). Invariant: a block or a line bounds memory, and `MOST_HELD` bounds a line of a packed input. Every
-error of reading is a `FileError` that names the input.
+In: paths as the user wrote them. Out: `Source`, with the bytes of the file, unpacked and never translated (CRLF stays,
+NUL stays). The decoders are Python's own; before Python 3.14, Zstandard needs the package `zstandard`.
+Invariant: a block or a line bounds memory, and `MOST_HELD` bounds a line of a packed input. At most `UNPACKED_PIECE`
+bytes are unpacked at a time (178 bytes of bzip2 may stand for 200 MB); a window of more than `WINDOW` bytes is an
+error. Every error of reading is a `FileError` that names the input.
+Several frames in a row are read as one stream. (Gzip calls a frame a member; bzip2 and xz, a stream.) All that stands
+before a fault is given before the fault is raised: data that ends inside a frame, and other data after a frame, which
+Python's `bz2` and `lzma` would ignore. Zeros after a frame are padding where the format allows them: of gzip any
+number, of xz a multiple of four.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import sys
@@ -29,20 +23,6 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from dstok._util.files import reason
 from dstok.errors import FileError
-
-__all__ = [
-    "BLOCK",
-    "PACKED",
-    "GivenText",
-    "Record",
-    "Source",
-    "Watcher",
-    "checked_change",
-    "json_kind",
-    "open_packed",
-    "open_source",
-    "records",
-]
 
 PACKED = (".gz", ".zst", ".bz2", ".xz")  # these suffixes are unpacked
 PACKED_PIECE = 1 << 13
@@ -57,34 +37,23 @@ class _Frame(Protocol):
 
     @property
     def needs_input(self) -> bool: ...
-
     @property
     def eof(self) -> bool: ...
-
     @property
     def unused_data(self) -> bytes: ...
-
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 class _Format(NamedTuple):
-    """Makes decompressors. error: theirs. padding: zeros after a frame come in multiples of this; 0: never."""
+    """Make decompressors. error: theirs. padding: zeros after a frame come in multiples of this; 0: never."""
 
     new_frame: Callable[[], _Frame]
     error: type[Exception]
     padding: int = 0
 
 
-def open_packed(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception], ...]]:
-    """The unpacked stream of `raw`, packed as the suffix of `name` says, and its errors beside EOFError.
-
-    Raises `FileError` if there is no decoder.
-    """
-    packed = _format(name)
-    return io.BufferedReader(_Unpacked(raw, packed), 1 << 17), (OSError, packed.error)
-
-
 def _format(name: str) -> _Format:
+    """The format that the suffix says. Raises `FileError` if there is no decoder."""
     if name.endswith(".gz"):
         import zlib
 
@@ -96,8 +65,8 @@ def _format(name: str) -> _Format:
     if name.endswith(".xz"):
         import lzma
 
-        room = WINDOW + (1 << 20)  # this limit includes the decoder's own state
-        return _Format(lambda: lzma.LZMADecompressor(memlimit=room), lzma.LZMAError, 4)
+        limit = WINDOW + (1 << 20)  # includes the decoder's own state
+        return _Format(lambda: lzma.LZMADecompressor(memlimit=limit), lzma.LZMAError, 4)
     if sys.version_info >= (3, 14):
         try:
             from compression import zstd
@@ -115,59 +84,49 @@ def _format(name: str) -> _Format:
     return _Format(lambda: _BySmallParts(decoder.decompressobj()), zstandard.ZstdError)
 
 
-class _Member:
-    """A member of gzip. `zlib` leaves packed data for the next call, and may hold unpacked data beside it."""
+class _Adapted:
+    """What the decompressors of `zlib` and of the package zstandard lack of `_Frame`."""
 
-    def __init__(self, member: Any) -> None:
-        self._member, self._full = member, False
+    def __init__(self, frame: Any) -> None:
+        self.frame, self.held, self.full = frame, b"", False
 
     @property
     def needs_input(self) -> bool:
-        return not self._full and not self._member.unconsumed_tail
+        return not self.full and not self.held
 
     @property
     def eof(self) -> bool:
-        return bool(self._member.eof)
+        return bool(self.frame.eof)
 
     @property
     def unused_data(self) -> bytes:
-        return bytes(self._member.unused_data)
+        return bytes(self.frame.unused_data) + self.held
+
+
+class _Member(_Adapted):
+    """A member of gzip. `zlib` leaves packed data for the next call, and may hold unpacked data beside it."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        unpacked = bytes(self._member.decompress(self._member.unconsumed_tail + data, max_length))
-        self._full = len(unpacked) == max_length
+        unpacked = bytes(self.frame.decompress(self.held + data, max_length))
+        self.held = b"" if self.eof else bytes(self.frame.unconsumed_tail)  # at the end it repeats `unused_data`
+        self.full = len(unpacked) == max_length
         return unpacked
 
 
-class _BySmallParts:
+class _BySmallParts(_Adapted):
     """A frame of the package zstandard, whose `decompress` has no `max_length`.
 
     It gets `ZSTANDARD_PIECE` bytes at a time. Four bytes are at most a block of 128 KB, so a part unpacks to at most
     16 MB.
     """
 
-    def __init__(self, frame: Any) -> None:
-        self._frame, self._held = frame, b""
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._held
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._frame.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._frame.unused_data) + self._held
-
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        held = self._held + data
-        self._held = held[ZSTANDARD_PIECE:]
-        return bytes(self._frame.decompress(held[:ZSTANDARD_PIECE]))
+        data = self.held + data
+        self.held = data[ZSTANDARD_PIECE:]
+        return bytes(self.frame.decompress(data[:ZSTANDARD_PIECE]))
 
 
-class _Unpacked(io.RawIOBase):
+class _Unpacked(RawIOBase):
     """The unpacked bytes of frame after frame."""
 
     def __init__(self, raw: BinaryIO, packed: _Format) -> None:
@@ -203,7 +162,15 @@ class _Unpacked(io.RawIOBase):
         if self.frame is None or self.frame.needs_input:
             self.packed = self.packed or self.raw.read(PACKED_PIECE)
             if self.frame is None and self.begun and self.format.padding:
-                self._pass_over_padding()
+                zeros = len(self.packed)
+                while self.packed and not self.packed.strip(b"\0"):
+                    self.packed = self.raw.read(PACKED_PIECE)
+                    zeros += len(self.packed)
+                self.packed = self.packed.lstrip(b"\0")
+                zeros -= len(self.packed)
+                if zeros % self.format.padding:
+                    raise self.format.error(
+                        f"expected padding of a multiple of {self.format.padding} bytes, found {zeros}")
             if not self.packed:
                 if self.frame is not None:
                     raise EOFError("the data ends inside a frame")
@@ -214,16 +181,6 @@ class _Unpacked(io.RawIOBase):
         self.packed, self.frame = (frame.unused_data, None) if frame.eof else (b"", frame)
         self.begun = self.begun or frame.eof
         return True
-
-    def _pass_over_padding(self) -> None:
-        length = len(self.packed)
-        while self.packed and not self.packed.strip(b"\0"):
-            self.packed = self.raw.read(PACKED_PIECE)
-            length += len(self.packed)
-        self.packed = self.packed.lstrip(b"\0")
-        if (length - len(self.packed)) % self.format.padding:
-            raise self.format.error(f"expected padding of a multiple of {self.format.padding} bytes, found "
-                                    f"{length - len(self.packed)}")
 
 
 BLOCK = 1 << 20
@@ -246,12 +203,7 @@ class Watcher(Protocol):
 
 
 class GivenText(str):
-    """Stands for a path in a list of inputs: the text itself was given.
-
-    >>> with open_source(GivenText("Hi")) as source:
-    ...     source.name, source.read_all()
-    ('the text', b'Hi')
-    """
+    """Stands for a path in a list of inputs: the text itself was given."""
 
     __slots__ = ()
     name = "the text"
@@ -301,7 +253,7 @@ class Source:
         return bytes(held)
 
     def gave(self, found: int) -> None:
-        """Reports that `found` more ids or pieces of the text are sure; with 0, all of the text is still held."""
+        """Report that `found` more ids or pieces of the text are sure; with 0, all of the text is still held."""
         if found:
             self._given = self.bytes_read
         self._check_held(self.bytes_read - self._given, "a piece")
@@ -312,7 +264,7 @@ class Source:
                             "unpack the file first")
 
     def _check_end(self) -> None:
-        """Refuses a file that somebody cut while it was read. One that grows is read to its end."""
+        """Refuse a file that somebody cut while it was read. One that grows is read to its end."""
         if self.size is not None and self.raw.tell() < self.size:
             raise _changed(self.name, self.size, self.raw.tell())
 
@@ -338,7 +290,18 @@ class Source:
 @contextmanager
 def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
     """Open `path` ("-": standard input) for reading; `progress` is told how much has been read."""
-    name, raw = _opened(path)
+    raw: BinaryIO
+    if isinstance(path, GivenText):
+        name, raw = path.name, BytesIO(os.fsencode(path))
+    elif path == "-":
+        if sys.stdin is None:
+            raise FileError("standard input: it is closed")
+        name, raw = STDIN, sys.stdin.buffer
+    else:
+        try:
+            name, raw = path, open(path, "rb")
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            raise FileError(f"{path}: {reason(error)}") from error
     source: Source | None = None
     try:
         source = Source(name, raw, progress)
@@ -348,26 +311,6 @@ def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
             progress.done_with(source.size or 0)
         if path != "-":
             raw.close()
-
-
-def _opened(path: str) -> tuple[str, BinaryIO]:
-    """The name for messages, and the bytes as stored."""
-    if isinstance(path, GivenText):
-        return path.name, BytesIO(os.fsencode(path))
-    return (STDIN, _stdin()) if path == "-" else (path, _open(path))
-
-
-def _stdin() -> BinaryIO:
-    if sys.stdin is None:
-        raise FileError("standard input: it is closed")
-    return sys.stdin.buffer
-
-
-def _open(path: str) -> BinaryIO:
-    try:
-        return open(path, "rb")  # the caller closes it
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise FileError(f"{path}: {reason(error)}") from error
 
 
 def _size(raw: BinaryIO) -> int | None:
@@ -409,9 +352,10 @@ def _unpacked(name: str, raw: BinaryIO) -> tuple[BinaryIO, tuple[type[Exception]
     if isinstance(raw, BufferedReader) and (name == STDIN or _size(raw) is None):
         start = raw.peek(6)
         name = next((f"{name} as {suffix}" for suffix, magic in MAGIC.items() if start.startswith(magic)), name)
-    if name.endswith(PACKED):
-        return open_packed(name, raw)
-    return raw, (OSError,)
+    if not name.endswith(PACKED):
+        return raw, (OSError,)
+    packed = _format(name)
+    return BufferedReader(_Unpacked(raw, packed), 1 << 17), (OSError, packed.error)
 
 
 class _UpToTheEnd(RawIOBase):
@@ -447,19 +391,17 @@ def records(source: Source, field: str, errors: str = "strict", after: int = 0) 
     start = 0
     for number, line in enumerate(source.lines(), 1):
         name = f"{source.name}: line {number}"
-        text = "" if start < after else _decode_line(line, name, start, errors)
-        if text and not text.isspace():
-            yield Record(name, number, _field(text, name, field))
+        if start >= after:
+            try:
+                text = line.decode("utf-8", errors)
+            except UnicodeDecodeError as error:
+                raise FileError(f"{name}: expected utf-8, found byte 0x{line[error.start]:02x} "
+                                f"at byte offset {start + error.start}") from error
+            if start == 0:
+                text = text.removeprefix("\ufeff")  # some editors put this mark before JSON
+            if text and not text.isspace():
+                yield Record(name, number, _field(text, name, field))
         start += len(line)
-
-
-def _decode_line(line: bytes, name: str, start: int, errors: str) -> str:
-    try:
-        text = line.decode("utf-8", errors)
-    except UnicodeDecodeError as error:
-        raise FileError(f"{name}: expected utf-8, found byte 0x{line[error.start]:02x} "
-                           f"at byte offset {start + error.start}") from error
-    return text.removeprefix("\ufeff") if start == 0 else text  # some editors put this mark before JSON
 
 
 def _field(line: str, name: str, field: str) -> str:

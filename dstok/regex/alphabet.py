@@ -14,9 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dstok.regex.compile_budget import spend, stage
-from dstok.unicode.properties import CodePointSet
-
-__all__ = ["Alphabet", "build_alphabet", "pages_of"]
+from dstok.unicode.code_point_set import CodePointSet
 
 _SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
 
@@ -34,7 +32,6 @@ class Alphabet:
 
     @property
     def end(self) -> int:
-        """The symbol for the end of the text, one above the last class."""
         return len(self.classes)
 
     def class_of(self, char: str) -> int:
@@ -71,12 +68,7 @@ def pages_of(classes: Iterable[CodePointSet]) -> tuple[bytes, bytes]:
 
 @stage("dividing the characters into classes")
 def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
-    """The coarsest alphabet that makes each of `sets` a union of classes.
-
-    >>> alphabet = build_alphabet([CodePointSet.from_chars("abc"), CodePointSet.from_chars("b")])
-    >>> [len(c) for c in alphabet.classes]
-    [1112061, 2, 1]
-    """
+    """The coarsest alphabet that makes each of `sets` a union of classes."""
     edges: dict[int, int] = {0: 0}  # code point -> the sets that begin or end there, as bits
     for bit, members in enumerate([_SURROGATES, *sets]):
         words = 1 + bit // 512  # a cell holds 512 bits of the number
@@ -85,14 +77,8 @@ def build_alphabet(sets: Iterable[CodePointSet]) -> Alphabet:
             edges[first] = edges.get(first, 0) ^ (1 << bit)
             edges[last + 1] = edges.get(last + 1, 0) ^ (1 << bit)
     edges.pop(0x110000, None)
-    return _partition(edges)
-
-
-def _partition(edges: dict[int, int]) -> Alphabet:
-    """Stretches between edges, grouped by the sets that hold them."""
-    starts = sorted(edges)
-    signature, by_signature = 0, dict[int, list[tuple[int, int]]]()
-    signatures = []
+    starts, signatures = sorted(edges), list[int]()
+    signature, by_signature = 0, dict[int, list[tuple[int, int]]]()  # the stretches by the sets that hold them
     for first, after in zip(starts, [*starts[1:], 0x110000]):
         signature ^= edges[first]
         signatures.append(signature)

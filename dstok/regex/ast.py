@@ -1,12 +1,9 @@
-"""The AST of a pattern. syntax.py makes it, nfa.py reads it.
+"""The tree of a pattern, and a Split step as in a tokenizer's file.
 
-In: nothing. Out: a class for each kind of node. Invariant: `position` is the index, in code points, of the node's
-construct in its pattern.
-
-A Split step, as in a tokenizer's file.
-
-In: nothing. Out: `Split`. Invariant: this module imports no part of the compiler, so that a built-in model loads
-without it.
+In: nothing. Out: a class for each kind of node. regex/parser.py makes the tree, regex/lookaround.py replaces
+look-around by nodes that regex/nfa.py reads.
+Invariant: `position` is the index, in code points, of the node's construct in its pattern. This module imports no part
+of the compiler, so that a built-in model loads without it.
 """
 
 from __future__ import annotations
@@ -14,33 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dstok.unicode.properties import CodePointSet
+from dstok.unicode.code_point_set import CodePointSet
 
-__all__ = [
-    "BEHAVIORS",
-    "Alternate",
-    "Around",
-    "Atomic",
-    "Before",
-    "Border",
-    "Chars",
-    "Concat",
-    "Fixed",
-    "Group",
-    "Look",
-    "Node",
-    "OracleLetters",
-    "Repeat",
-    "Split",
-    "Test",
-    "character_sets",
-    "children",
-    "has_no_width",
-    "is_nullable",
-    "length_of",
-    "nodes",
-    "position_of",
-]
 
 @dataclass(frozen=True)
 class Chars:
@@ -52,10 +24,7 @@ class Chars:
 
 @dataclass(frozen=True)
 class Look:
-    """No width: the next character is in `set`, or there is none and `at_end` is true.
-
-    Covers `(?=X)`, `(?!X)` for a single-character X, and `$`.
-    """
+    """No width: the next character is in `set`, or there is none and `at_end` is true, as in `$`, `(?=x)`."""
 
     set: CodePointSet
     at_end: bool
@@ -91,7 +60,7 @@ class Atomic:
 
 @dataclass(frozen=True)
 class Test:
-    """No width: predicate number `predicate` of regex/lookaround.py has the value `value`. look_around.py makes it."""
+    """No width: predicate number `predicate` of regex/lookaround.py has the value `value`."""
 
     predicate: int
     value: bool
@@ -99,10 +68,7 @@ class Test:
 
 @dataclass(frozen=True)
 class OracleLetters:
-    """No width: the next oracle letter, of those with the first `level` predicates, is in `letters`.
-
-    look_around.py makes it.
-    """
+    """No width: the next oracle letter, of those with the first `level` predicates, is in `letters`."""
 
     level: int
     letters: frozenset[int]
@@ -110,10 +76,7 @@ class OracleLetters:
 
 @dataclass(frozen=True)
 class Fixed:
-    """The preferred match of automaton number `automaton` of regex/lookaround.py.
-
-    look_around.py makes it from `Atomic`.
-    """
+    """The preferred match of automaton number `automaton` of regex/lookaround.py, which makes it from `Atomic`."""
 
     automaton: int
     nullable: bool
@@ -152,7 +115,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Group:
-    """The text that `item` matches, kept as group `number` (from 1). syntax.py makes it only if asked for groups."""
+    """The text that `item` matches, kept as group `number` (from 1). Only `parse_groups` makes it."""
 
     item: Node
     number: int
@@ -192,17 +155,11 @@ def position_of(node: Node) -> str:
 
 def is_nullable(node: Node) -> bool:
     """Can `node` match no character? Upstream leaves a loop after such a turn."""
-    if isinstance(node, Chars):
-        return False
-    if isinstance(node, Alternate):
-        return any(map(is_nullable, node.items))
-    if isinstance(node, Concat):
-        return all(map(is_nullable, node.items))
-    if isinstance(node, Repeat):
-        return node.low == 0 or is_nullable(node.item)
-    if isinstance(node, (Atomic, Group)):
-        return is_nullable(node.item)
-    return not isinstance(node, Fixed) or node.nullable
+    if isinstance(node, (Alternate, Concat)):
+        return (any if isinstance(node, Alternate) else all)(map(is_nullable, node.items))
+    if isinstance(node, (Repeat, Atomic, Group)):
+        return (isinstance(node, Repeat) and node.low == 0) or is_nullable(node.item)
+    return node.nullable if isinstance(node, Fixed) else not isinstance(node, Chars)
 
 
 def length_of(node: Node) -> int | None:
@@ -221,10 +178,8 @@ def length_of(node: Node) -> int | None:
 
 def has_no_width(node: Node) -> bool:
     """Does `node` contain an anchor or look-around?"""
-    if isinstance(node, (Concat, Alternate)):
-        return any(map(has_no_width, node.items))
-    if isinstance(node, (Repeat, Atomic, Group)):
-        return has_no_width(node.item)
+    if isinstance(node, (Concat, Alternate, Repeat, Atomic, Group)):
+        return any(map(has_no_width, children(node)))
     return not isinstance(node, Chars)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DEAD", "DFA", "KEEP", "MOVE", "MOVE_SET_1", "NO_TAG", "OPERATION", "SET_0", "SET_1", "START", "Edge"]
-
 DEAD, START = 0, 1
 NO_TAG = -1
 # A tag is `operation * OPERATION + t`. SET_0 is 0: as far as is known, the match ends here, and `t` says why. The
@@ -32,12 +30,11 @@ class DFA:
 
     @property
     def symbols(self) -> int:
-        """Number of symbols: classes and the end."""
         return len(self.edges[0])
 
     @property
     def states(self) -> int:
-        """Number of states that a scan can be in: all but the dead one."""
+        """The number of states that a scan can be in: all but the dead one."""
         return len(self.edges) - 1
 
     def longest(self, symbols: list[int], start: int = 0) -> tuple[int, int] | None:

@@ -3,24 +3,13 @@ r"""Sequence[Split] -> ONE automaton that scans a text once, left to right.
 In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA. Run from the start of a piece, the DFA
 finds the piece's end. Run again from there, it finds the next end, and so on to the end of the text.
 Invariant: the pieces are the cascade's: the first step cuts the text, the second cuts each piece as a text of its own,
-and so on. The automaton restarts at each piece and keeps two places. If there is none, `compile_splits` raises
-`UnsupportedError`.
-
-The stages, and why they hold
------------------------------
-1. *A step is a language.* `mark_step` makes an automaton of texts with a mark after each piece. Whether a mark is right
-   may depend on characters far after it: on one for `\s?\p{L}+` (a gap ends before the blank that leads a word), on any
-   number for `\s+$`. The automaton may decide this later.
-2. *The next step reads a piece's edge as the end of the text.* `mark_cascade` runs the automata of the upper and the
-   lower step side by side. At a mark of the upper one the lower one reads END instead. So `(?!\S)`, `$` and a match
-   that runs out of digits see the same as in a text of its own. The result is again an automaton of marked texts; the
-   third step joins it in the same way, and so on.
-3. *The first mark.* `find_pieces` makes an automaton that reads a text without marks, and keeps all guesses where the
-   first mark may stand. There is one right marking, so one guess remains in the end. Two places at a time are enough
-   for all real tokenizers; steps that need more are refused.
-4. *Restarts.* The scan forgets everything between two pieces. That is right if any text that may follow a mark may also
-   start a text. Comparing two states of the automaton decides this. After one digit of `\p{N}{1,3}` it fails, which
-   does no harm as long as no lower step cuts there.
+and so on. If there is no such automaton, `compile_splits` raises `UnsupportedError`. Why it holds: docs/proofs.md,
+section Collapse. `mark_step` makes an automaton of texts with a mark after each piece; `mark_cascade` runs the next
+step beside it, which reads the end of the text at a mark of the upper one, so `(?!\S)`, `$` and a match that runs out
+of digits see the same as in a text of their own; `find_pieces` keeps all guesses where the first mark may stand (two
+places at a time are enough for all real tokenizers), and begins anew after each piece. That is right if any text that
+may follow a mark may also start a text. After one digit of `\p{N}{1,3}` it fails, which does no harm as long as no
+lower step cuts there.
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
 MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
@@ -45,9 +34,6 @@ from dstok.regex.marked_language import Marked, find_pieces, mark_cascade, mark_
 from dstok.regex.nfa import build_nfa
 from dstok.regex.parser import parse
 from dstok.regex.windows import window_tables
-
-__all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_matches", "compile_pattern",
-           "compile_splits"]
 
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_scan.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
@@ -147,11 +133,20 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
     A pattern's error also names its place in its file.
     """
     try:
-        alphabet, stages, tags = _stages(splits, unicode_version)
+        alphabet, stages, tags = _stages(tuple(splits), unicode_version, True)
     except PatternError as error:
         where = next((f"{split.where}: " for split in splits if split.where and split.pattern == error.pattern), "")
         raise PatternError(f"{where}{error.message}", error.pattern, error.position) from None
-    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, _boundaries(stages, splits, tags))
+    try:
+        boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
+    except UnsupportedError as error:
+        for marked, split in zip(stages, splits):  # the first step that spoils it
+            try:
+                find_pieces(_kept_or_dropped(marked, tags))
+            except UnsupportedError as cause:
+                raise UnsupportedError(cause.message, split.where) from None
+        raise AssertionError("the last stage is one of the stages") from error
+    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
 
 
 @stage("compiling patterns")
@@ -171,7 +166,7 @@ def compile_matches(split: Split, unicode_version: str = "16.0") -> Cascade:
 
 
 def _cascade(splits: Sequence[Split], unicode_version: str, empty: bool) -> Cascade:
-    alphabet, stages, tags = _stages(splits, unicode_version, empty)
+    alphabet, stages, tags = _stages(tuple(splits), unicode_version, empty)
     try:
         boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
     except UnsupportedError:
@@ -179,14 +174,8 @@ def _cascade(splits: Sequence[Split], unicode_version: str, empty: bool) -> Casc
     return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
 
 
-def _stages(
-    splits: Sequence[Split], unicode_version: str, empty: bool = True,
-) -> tuple[Alphabet, Sequence[Marked], tuple[Tag, ...]]:
-    return _stages_of(tuple(splits), unicode_version, empty)
-
-
 @lru_cache(maxsize=4)  # a splitter and a tokenizer of it, or a training, compile the same steps
-def _stages_of(
+def _stages(
     splits: tuple[Split, ...], unicode_version: str, empty: bool,
 ) -> tuple[Alphabet, Sequence[Marked], tuple[Tag, ...]]:
     """The marked texts of the first step, of the first two, and so on; of no step: texts of one piece.
@@ -202,36 +191,22 @@ def _stages_of(
         return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
     letters = [OracleAlphabet(alphabet) for _ in splits]
     matches = [_matches(split, tree, own, empty) for split, tree, own in zip(splits, trees, letters)]
-    tags = _tags(matches)
+    found = [sorted({tag for row in dfa.edges for _, tag in row} - {NO_TAG}) for dfa in matches]
+    reasons = [(None, None), *((step, own) for step, each in enumerate(found) for own in each)]
+    tags = tuple(Tag(*reason, dropped) for dropped in (False, True) for reason in reasons)
     stages: list[Marked] = []
     for step, split in enumerate(splits):
+        removed = split.behavior == "Removed"
+        numbers = {own: tags.index(Tag(step, own, removed and not split.invert)) for own in found[step]}
+        numbers[NO_TAG] = tags.index(Tag(None, None, removed and split.invert))
         try:
-            numbers = _numbers(matches[step], step, split, tags)
-            marked = mark_step(matches[step], *numbers, split.behavior, split.invert, letters[step])
+            marked = mark_step(matches[step], tags, numbers, split.behavior, split.invert, letters[step])
             stages.append(_below(stages[-1], marked, tags) if stages else marked)
         except UnsupportedError as error:
-            message = explained(error, *trees[: step + 1])
-            raise UnsupportedError(message, _place(split, *_looks(trees[step]))) from None
+            looks = [f"{'look-ahead' if each.ahead else 'look-behind'} at position {each.position}"
+                     for each in nodes(trees[step]) if isinstance(each, Around)]  # they cause marks of many states
+            raise UnsupportedError(explained(error, *trees[: step + 1]), _place(split, *looks)) from None
     return alphabet, tuple(stages), tags
-
-
-def _looks(tree: Node) -> list[str]:
-    """The places of look-arounds, the cause of marks that need many states."""
-    return [f"{'look-ahead' if each.ahead else 'look-behind'} at position {each.position}"
-            for each in nodes(tree) if isinstance(each, Around)]
-
-
-def _boundaries(stages: Sequence[Marked], splits: Sequence[Split], tags: Sequence[Tag]) -> DFA:
-    """The automaton of the last stage; if it is refused, the error names the first step that spoils it."""
-    try:
-        return find_pieces(_kept_or_dropped(stages[-1], tags))
-    except UnsupportedError as error:
-        for marked, split in zip(stages, splits):
-            try:
-                find_pieces(_kept_or_dropped(marked, tags))
-            except UnsupportedError as cause:
-                raise UnsupportedError(cause.message, split.where) from None
-        raise AssertionError("the last stage is one of the stages") from error
 
 
 def _kept_or_dropped(marked: Marked, tags: Sequence[Tag]) -> Marked:
@@ -270,27 +245,6 @@ def _matches(split: Split, tree: Node, letters: OracleAlphabet, empty: bool) -> 
         return determinize(build_nfa(replace_look_around(tree, letters), letters, empty))
     except UnsupportedError as error:
         raise UnsupportedError(explained(error, tree), _place(split, error.where)) from None
-
-
-# Tags
-
-
-def _own_tags(matches: DFA) -> list[int]:
-    """The alternatives that a step's matches come from."""
-    return sorted({tag for row in matches.edges for _, tag in row} - {NO_TAG})
-
-
-def _tags(matches: Sequence[DFA]) -> tuple[Tag, ...]:
-    """All reasons for a piece."""
-    steps = [(step, own) for step, dfa in enumerate(matches) for own in _own_tags(dfa)]
-    return tuple(Tag(*reason, dropped) for dropped in (False, True) for reason in [(None, None), *steps])
-
-
-def _numbers(matches: DFA, step: int, split: Split, tags: Sequence[Tag]) -> tuple[Sequence[Tag], dict[int, int]]:
-    """The program's tags, and the index there of each of the step's own tags, the gap's included."""
-    removed = split.behavior == "Removed"
-    numbers = {own: tags.index(Tag(step, own, removed and not split.invert)) for own in _own_tags(matches)}
-    return tags, numbers | {NO_TAG: tags.index(Tag(None, None, removed and split.invert))}
 
 
 def _below(upper: Marked, lower: Marked, tags: Sequence[Tag]) -> Marked:

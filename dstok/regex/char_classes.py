@@ -1,21 +1,16 @@
-r"""Character classes and escapes of a pattern -> sets of code points.
+r"""Character classes and escapes of a pattern -> sets of code points; case folding inside `(?i:...)`.
 
-In: the text of a pattern at a class or an escape. Out: a `CodePointSet`.
+In: the text of a pattern at a class or an escape; sets and the tree under `(?i:...)`. Out: a `CodePointSet`; nodes that
+match in either case.
 Invariant: the set is the one that upstream (Oniguruma, Ruby syntax) matches; if it cannot be, the pattern is refused.
-Source: Oniguruma's doc/RE, and upstream itself, measured (tests/patterns, tests/unicode/test_properties.py).
+Source: Oniguruma's doc/RE, Unicode's CaseFolding.txt, and upstream itself, measured (tests/patterns, tests/unicode).
 
 A class is operands joined by `&&`, each the union of its items. An operand without items holds nothing, so `[a&&]` is
 empty. `^` negates the whole class. A class may stand in a class.
-
-Case folding inside `(?i:...)`, as upstream (Oniguruma) does it.
-
-In: sets and the tree under `(?i:...)`. Out: nodes that match in either case.
-Invariant: the result matches exactly as upstream does. Upstream folds characters and the outermost class of brackets,
-after its `&&` and before its `^`; it does not fold `\p{...}`, `\w` and the like. A class that is not negated also
-matches the full folds of its members: `(?i:[ß])` matches "ss", after all else was tried. In a text upstream matches
-one character for several, too, from the left: `(?i:ss)` matches "ß". Such texts are refused, and so are characters
-that fold to several.
-Source: Unicode's CaseFolding.txt, and upstream itself, measured (tests/patterns, tests/unicode/test_folding.py).
+Upstream folds characters and the outermost class of brackets, after its `&&` and before its `^`; it does not fold
+`\p{...}`, `\w` and the like. A class that is not negated also matches the full folds of its members: `(?i:[ß])` matches
+"ss", after all else was tried. In a text upstream matches one character for several, too, from the left: `(?i:ss)`
+matches "ß". Such texts are refused, and so are characters that fold to several.
 """
 
 from __future__ import annotations
@@ -27,10 +22,9 @@ from typing import NoReturn
 from dstok.errors import PatternError, UnsupportedError
 from dstok.regex.ast import Alternate, Chars, Concat, Node, Repeat, children
 from dstok.regex.compile_budget import spend
+from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.normalization import case_closure, full_folds
-from dstok.unicode.properties import CodePointSet, UnknownPropertyError, digit, named_set, posix_set, white_space, word
-
-__all__ = ["ASCII", "MAX_NESTED", "SHOWN", "ClassParser", "folded_class", "text_of_one_character"]
+from dstok.unicode.properties import UnknownPropertyError, digit, named_set, posix_set, white_space, word
 
 SHOWN = 200  # characters of a pattern in an error
 MAX_NESTED = 20  # classes inside classes
@@ -39,13 +33,22 @@ ASCII = CodePointSet.from_ranges([(0, 0x7F)])
 FOLDING = 5000  # steps of the budget for the characters with other forms
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
 _HEX = CodePointSet.from_chars("0123456789abcdefABCDEF")
-_OCTAL = "01234567"
 _REFUSED = {
     "c": "a control escape", "C": "a control escape", "M": "a meta escape", "G": "the anchor \\G, which asks where the "
     "search began,", "K": "\\K, which moves the start of a match,", "X": "\\X, a grapheme cluster,",
     "y": "\\y, a border of grapheme clusters,", "Y": "\\Y, no border of grapheme clusters,",
     "k": "a back-reference, which is not regular,", "g": "a call of a group, which is not regular,",
 } | {d: "a back-reference, which is not regular," for d in "123456789"}
+
+
+def place_in(pattern: str, position: int) -> str:
+    """A place as errors name it."""
+    return f"position {position} of {pattern if len(pattern) <= SHOWN else pattern[:SHOWN] + '...'!r}"
+
+
+def refuse(construct: str, pattern: str, position: int) -> NoReturn:
+    """Raise the error for a construct that is not exact."""
+    raise UnsupportedError(f"{construct} cannot be compiled exactly", place_in(pattern, position))
 
 
 class ClassParser:
@@ -58,17 +61,11 @@ class ClassParser:
         self.closed: dict[CodePointSet, CodePointSet] = {}  # with all forms of the characters
         self.ascii_folds = False  # fold ASCII alone: refuse other characters
 
-    # errors
-
     def fail(self, message: str, position: int | None = None) -> NoReturn:
         raise PatternError(message, self.pattern, self.at if position is None else position)
 
     def refuse(self, construct: str, position: int) -> NoReturn:
-        raise UnsupportedError(f"{construct} cannot be compiled exactly", self.place(position))
-
-    def place(self, position: int) -> str:
-        shown = self.pattern if len(self.pattern) <= SHOWN else self.pattern[:SHOWN] + "..."
-        return f"position {position} of {shown!r}"
+        refuse(construct, self.pattern, position)
 
     def peek(self, text: str) -> bool:
         return self.pattern.startswith(text, self.at)
@@ -123,16 +120,14 @@ class ClassParser:
         if self.pattern[at] == "[":
             return self.nested_class()
         low = self.class_atom(start)
-        if not self.peek("-") or self.pattern.startswith("-]", self.at):
+        if not self.peek("-") or self.peek("-]"):
             return low
         dash = self.at
         if len(low) != 1 or self.pattern[at] == "-":
             self.refuse("a hyphen that is neither first, last, escaped nor between two characters", dash)
         self.at += 1
-        if self.peek("["):
-            self.refuse("a range that ends in a set", dash)
-        high = self.class_atom(start)
-        if len(high) != 1:
+        high = None if self.peek("[") else self.class_atom(start)
+        if high is None or len(high) != 1:
             self.refuse("a range that ends in a set", dash)
         first, last = low.ranges[0][0], high.ranges[0][0]
         if first > last:
@@ -141,25 +136,19 @@ class ClassParser:
 
     def nested_class(self) -> CodePointSet:
         start = self.at
-        if self.peek("[:"):
-            close = self.pattern.find(":]", start)
-            if 0 < close <= start + 22 and "]" not in self.pattern[start:close]:
-                return self.posix(start, close)
-        self.at += 1
-        members = self.char_class(start)
-        if self.peek("-") and not self.pattern.startswith("-]", self.at):
+        close = self.pattern.find(":]", start, start + 24) if self.peek("[:") else -1
+        if close > 0 and "]" not in self.pattern[start:close]:
+            name = self.pattern[start + 2 : close]
+            members = posix_set(name.removeprefix("^"), self.version)
+            if members is None:
+                self.fail(f"expected a class such as [:alpha:], found [:{name}:]", start)
+            members, self.at = ~members if name.startswith("^") else members, close + 2
+        else:
+            self.at += 1
+            members = self.char_class(start)
+        if self.peek("-") and not self.peek("-]"):
             self.refuse("a hyphen after a class", self.at)
         return members
-
-    def posix(self, start: int, close: int) -> CodePointSet:
-        name = self.pattern[start + 2 : close]
-        members = posix_set(name.removeprefix("^"), self.version)
-        if members is None:
-            self.fail(f"expected a class such as [:alpha:], found [:{name}:]", start)
-        self.at = close + 2
-        if self.peek("-") and not self.pattern.startswith("-]", self.at):
-            self.refuse("a hyphen after a class", self.at)
-        return ~members if name.startswith("^") else members
 
     def class_atom(self, start: int) -> CodePointSet:
         at = self.at
@@ -178,33 +167,23 @@ class ClassParser:
             return self.property(start, char == "P", in_class)
         if char in "xu":
             return self.numeric(char, start)
-        if char.lower() in "sdwh":
-            members = self.shorthand(char.lower(), in_class)
+        if char in "sSdDwWhH":
+            kind = char.lower()
+            members = (word(self.version, in_class=in_class) if kind == "w" else _HEX if kind == "h" else
+                       white_space(self.version) if kind == "s" else digit(self.version))
             return ~members if char.isupper() else members
-        if char in _ESCAPES:
-            return CodePointSet.from_chars(_ESCAPES[char])
-        if char == "0":
-            return self.octal()
-        if char == "b" and in_class:
-            return CodePointSet.from_chars("\b")
+        if char in _ESCAPES or (char == "b" and in_class):
+            return CodePointSet.from_chars(_ESCAPES.get(char, "\b"))
+        if char == "0":  # and up to two digits after it
+            digits = "0"
+            while len(digits) < 3 and self.pattern[self.at : self.at + 1] in tuple("01234567"):
+                digits += self.next()
+            return CodePointSet.from_chars(chr(int(digits, 8)))
         if char in "NO" and not in_class:
             return ~CodePointSet.from_chars("\n") if char == "N" else CodePointSet.all()
         if char.isascii() and char.isalnum():
             self.refuse(_REFUSED.get(char, f"the escape \\{char}") if not in_class else f"the escape \\{char}", start)
         return CodePointSet.from_chars(char)
-
-    def shorthand(self, letter: str, in_class: bool) -> CodePointSet:
-        r"""`\s`, `\d`, `\w` or `\h`; upstream's `\w` holds fewer characters inside brackets."""
-        if letter == "w":
-            return word(self.version, in_class=in_class)
-        return _HEX if letter == "h" else white_space(self.version) if letter == "s" else digit(self.version)
-
-    def octal(self) -> CodePointSet:
-        r"""`\0`, and up to two digits after it."""
-        digits = ""
-        while len(digits) < 2 and self.pattern[self.at : self.at + 1] in tuple(_OCTAL):
-            digits += self.next()
-        return CodePointSet.from_chars(chr(int(digits or "0", 8)))
 
     def numeric(self, kind: str, start: int) -> CodePointSet:
         r"""`\xHH`, `\x{H...}` and `\uHHHH`."""
@@ -242,8 +221,6 @@ class ClassParser:
             self.refuse(f"the property {name[:SHOWN]!r}", start)
         return ~members if negated else members
 
-    # case folding
-
     def folded(self, members: CodePointSet, start: int) -> CodePointSet:
         if self.ascii_folds and not members.issubset(ASCII):
             self.refuse("a character under (?i:...) other than ASCII", start)
@@ -278,14 +255,11 @@ def text_of_one_character(node: Node, characters: Mapping[int, str], version: st
     return next((fold for fold in full_folds(version).values() if fold in text), None)
 
 
-_BREAK = "\0"  # no fold has it
-
-
 def _text(node: Node, characters: Mapping[int, str]) -> str:
-    """The characters of a tree, with breaks where upstream sees no text."""
+    """The characters of a tree, with NUL, which no fold has, where upstream sees no text."""
     if isinstance(node, Chars):
-        return characters.get(node.position, _BREAK)
+        return characters.get(node.position, "\0")
     inner = [_text(item, characters) for item in children(node)]
     if isinstance(node, Concat) or (isinstance(node, Repeat) and node.low == node.high == 1):
         return "".join(inner)
-    return _BREAK + "".join(text + _BREAK for text in inner)
+    return "\0" + "".join(text + "\0" for text in inner)

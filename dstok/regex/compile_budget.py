@@ -1,18 +1,13 @@
-"""How much the compiler may do for a pattern: one measure for all stages, and one error.
+"""How much the compiler may do for a pattern: one measure for all stages, and one error that names the costly part.
 
-In: the steps that a stage does, the cells that it keeps, the sizes of its results. Out: nothing, or the
-`UnsupportedError` that names the stage and the limit.
-Invariant: the counts depend on the pattern alone, never on the machine or the clock. So a pattern is refused everywhere
-or nowhere. A function marked with `stage` has a budget of its own, or shares that of the stage that calls it.
+In: the steps that a stage does, the cells that it keeps, the sizes of its results; the tree of a pattern. Out: nothing,
+or the `UnsupportedError` that names the stage and the limit, and what needs fewer states.
+Invariant: the counts depend on the pattern alone, never on the machine or the clock, so a pattern is refused everywhere
+or nowhere. A function marked with `stage` has a budget of its own, or shares that of the stage that calls it. The named
+part, with the most states of the NFA beyond one copy, is a guess at the cause: the error keeps the limit, too.
 
 A step is a look at a state, an edge or a range: about 0.2 microseconds in Python. A cell is a kept entry of a set, a
 tuple or a table: about 100 bytes in all. So a budget is about 2 seconds and 200 MB.
-
-The part of a pattern that makes its automaton large, and what needs fewer states.
-
-In: the tree of a pattern, and the error of a limit. Out: the error as a sentence about the pattern.
-Invariant: the named part is the one with the most states of the NFA beyond one copy. It is a guess at the cause, so the
-error keeps the limit that was passed.
 """
 
 from __future__ import annotations
@@ -22,12 +17,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal, NoReturn, ParamSpec, TypeVar
 
 from dstok.errors import UnsupportedError
 from dstok.regex.ast import Alternate, Around, Concat, Node, Repeat, children, nodes, position_of
-
-__all__ = ["LIMITS", "LimitError", "Work", "counted", "explained", "located", "spend", "stage", "steps_left", "within"]
 
 Spent = Literal["steps", "cells"]
 Size = Literal["NFA states", "edges", "states of marked texts", "states from the right", "cells of a table of marks"]
@@ -48,7 +41,7 @@ R = TypeVar("R")
 
 
 class LimitError(UnsupportedError):
-    """A pattern needs more than the compiler may do. `limit` says what; regex/compile_budget.py names the costly part."""
+    """A pattern needs more than the compiler may do. `limit` says what; `explained` names the costly part."""
 
     def __init__(self, limit: str, where: str = "") -> None:
         super().__init__(f"a pattern that needs {limit}", where)
@@ -98,38 +91,25 @@ def within(what: Size, count: int) -> None:
         _refuse(what, _current.get())
 
 
-def _refuse(what: Spent | Size, work: Work | None) -> None:
+def _refuse(what: Spent | Size, work: Work | None) -> NoReturn:
     raise LimitError(f"more than {LIMITS[what]} {what}" + (f" during {work.stage}" if work else ""))
 
 
 @contextmanager
 def counted(name: str, own: bool = False) -> Iterator[Work]:
-    """A stage with the budget of the stage around it; with a new budget if `own`, or without a stage around it.
-
-    >>> with counted("a test") as work:
-    ...     spend(3, cells=1)
-    >>> work
-    Work(stage='a test', steps=3, cells=1)
-    """
-    work = _current.get()
-    if work is None or own:
-        work = Work(name)
-        token = _current.set(work)
-        try:
-            yield work
-        finally:
-            _current.reset(token)
-        return
-    outer, work.stage = work.stage, name
+    """A stage with the budget of the stage around it; with a new budget if `own`, or without a stage around it."""
+    outer = _current.get()
+    work = Work(name) if outer is None or own else outer
+    token, before, work.stage = _current.set(work), work.stage, name
     try:
         yield work
     finally:
-        work.stage = outer
+        work.stage = before
+        _current.reset(token)
 
 
 def stage(name: str, own: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Marks a function as the stage `name`, as `counted` marks the lines under it."""
-
+    """Mark a function as the stage `name`, as `counted` marks the lines under it."""
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def staged(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -141,15 +121,12 @@ def stage(name: str, own: bool = False) -> Callable[[Callable[P, R]], Callable[P
     return mark
 
 
-_FEW = 8  # states: no part that costs less is to blame
-
-
 def explained(error: UnsupportedError, *trees: Node) -> str:
     """The error's message; of a limit with the part of these patterns that costs the most."""
     if not isinstance(error, LimitError):
         return error.message
     cost, words = max((part for tree in trees for part in _parts(tree, 1)), key=lambda part: part[0], default=(0, ""))
-    if cost < _FEW:
+    if cost < 8:  # states: no part that costs less is to blame
         return error.message
     return f"an automaton that is too large, mostly because of {words} ({error.limit})"
 
@@ -159,7 +136,10 @@ def _parts(node: Node, times: int) -> Iterator[tuple[int, str]]:
     at = position_of(node)
     if isinstance(node, Repeat):
         turns = node.low if node.high is None else node.high
-        yield times * (turns - 1) * _size(node.item), f"the repetition {_bounds(node)} at {at}: {_fewer_turns(node)}"
+        bounds = f"{node.low}" if node.low == node.high else f"{node.low},{'' if node.high is None else node.high}"
+        bounded = "" if node.high in (None, node.low) else f", or no upper bound ({{{node.low},}}),"
+        yield (times * (turns - 1) * _size(node.item),
+               f"the repetition {{{bounds}}} at {at}: fewer turns{bounded} need fewer states")
         times *= max(turns, 1)
     elif isinstance(node, Alternate):
         yield len(node.items), f"the choice of {len(node.items)} at {at}: fewer alternatives need fewer states"
@@ -175,15 +155,3 @@ def _parts(node: Node, times: int) -> Iterator[tuple[int, str]]:
 def _size(node: Node) -> int:
     """About the number of states, each repetition counted once."""
     return sum(1 for _ in nodes(node))
-
-
-def _bounds(node: Repeat) -> str:
-    if node.high is None:
-        return f"{{{node.low},}}"
-    return f"{{{node.low}}}" if node.low == node.high else f"{{{node.low},{node.high}}}"
-
-
-def _fewer_turns(node: Repeat) -> str:
-    if node.high is None or node.low == node.high:
-        return "fewer turns need fewer states"
-    return f"fewer turns, or no upper bound ({{{node.low},}}), need fewer states"

@@ -19,8 +19,6 @@ from dstok.regex.automaton import DEAD, DFA, NO_TAG, START, Edge
 from dstok.regex.compile_budget import spend, stage, within
 from dstok.regex.nfa import NFA, CharState, LookState, MatchState, SplitState, State
 
-__all__ = ["determinize", "equivalence", "explore", "minimize"]
-
 S = TypeVar("S")
 VISIT = 3  # steps of the budget for a look at a state of the NFA
 
@@ -53,10 +51,7 @@ class _Subsets:
         return settled, tag
 
     def settle(self, threads: tuple[int, ...]) -> tuple[int, ...]:
-        """`threads` without splits and threads that can no longer win: so there are fewer subsets.
-
-        Looks stay, since the next symbol is not known yet. A match without a look before it beats all after it.
-        """
+        """`threads` without splits, and without those after a match that no look precedes: these can no longer win."""
         settled: list[int] = []
         for number, state in self.walk(threads, None):
             settled.append(number)

@@ -27,13 +27,12 @@ from __future__ import annotations
 
 import re
 
-from dstok.errors import PatternError, UnsupportedError
+from dstok.errors import PatternError
 from dstok.regex.ast import Alternate, Around, Atomic, Chars, Concat, Look, Node, Repeat, is_nullable, length_of
-from dstok.regex.char_classes import MAX_NESTED
+from dstok.regex.char_classes import MAX_NESTED, refuse
 from dstok.regex.parser import parse, repeat_count
-from dstok.unicode.properties import CodePointSet, binary_properties, scripts
-
-__all__ = ["translate"]
+from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.properties import binary_properties, scripts
 
 _CATEGORY = re.compile("C[cfno]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?")
 _QUANTIFIER = re.compile(r"[?*+]|\{(?=[\d,])(?P<low>\d*)(?:(?P<comma>,)(?P<high>\d*))?\}", re.ASCII)
@@ -41,34 +40,20 @@ _GROUP = re.compile(r"\(\?(?:[:=!]|i:|-i:)")
 _SAME_ESCAPES = frozenset("nrtfvaexusSdDhH")
 _WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}"
 END = r"(?![\s\S])"
-SHOWN = 200  # characters of a pattern in an error
 
 
 def translate(pattern: str, unicode_version: str = "16.0") -> str:
-    r"""`pattern` in upstream's dialect. Raises `UnsupportedError` if it cannot be the same there.
-
-    >>> translate(r"\pL++|\s+$")
-    '\\p{L}+|\\s+(?![\\s\\S])'
-    >>> translate(r"a++ab")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.UnsupportedError: a possessive quantifier before what may begin as it does cannot be ...
-    """
+    """`pattern` in upstream's dialect. Raises `UnsupportedError` if it cannot be the same there."""
     translator = _Translator(pattern, frozenset([*scripts(unicode_version), *binary_properties(unicode_version)]))
     translated = translator.run()
     tree = parse(translated, unicode_version, ascii_folds=True)
     if is_nullable(tree):
-        _refuse("a pattern that can match the empty text", pattern, 0)
+        refuse("a pattern that can match the empty text", pattern, 0)
     if _repeats_nothing(tree):
-        _refuse("a repetition of what can match the empty text", pattern, 0)
+        refuse("a repetition of what can match the empty text", pattern, 0)
     if translator.possessive:
         _check_possessive(tree, dict(translator.possessive), pattern)
     return translated
-
-
-def _refuse(construct: str, pattern: str, position: int) -> None:
-    shown = pattern if len(pattern) <= SHOWN else pattern[:SHOWN] + "..."
-    raise UnsupportedError(f"{construct} cannot be compiled exactly", f"position {position} of {shown!r}")
 
 
 class _Translator:
@@ -79,10 +64,7 @@ class _Translator:
 
     def __init__(self, pattern: str, names: frozenset[str]) -> None:
         self.pattern, self.names, self.at = pattern, names, 0
-        self.out: list[str] = []
-        self.length = 0
-        self.nested = 0
-        self.folding = [False]
+        self.out, self.length, self.nested, self.folding = list[str](), 0, 0, [False]
         self.possessive: list[tuple[int, int]] = []
 
     def run(self) -> str:
@@ -95,22 +77,18 @@ class _Translator:
             elif char == "$":
                 self.put(END, 1)
             elif char == "^":
-                _refuse("the anchor ^, which is the start of a line upstream,", self.pattern, self.at)
+                refuse("the anchor ^, which is the start of a line upstream,", self.pattern, self.at)
             elif self.pattern.startswith("(?", self.at) and not _GROUP.match(self.pattern, self.at):
-                _refuse("a group other than (?:...), (?=...), (?!...) and (?i:...)", self.pattern, self.at)
+                refuse("a group other than (?:...), (?=...), (?!...) and (?i:...)", self.pattern, self.at)
             else:
-                self.group(char)
+                if char == "(":
+                    self.folding.append(self.pattern.startswith("(?i:", self.at) or
+                                        (self.folding[-1] and not self.pattern.startswith("(?-i:", self.at)))
+                elif char == ")" and len(self.folding) > 1:
+                    self.folding.pop()
                 self.put(char, 1)
             self.quantifier(atom_at, char)
         return "".join(self.out)
-
-    def group(self, char: str) -> None:
-        """Notes that a group begins or ends, if `char` is a parenthesis."""
-        if char == "(":
-            self.folding.append(self.pattern.startswith("(?i:", self.at) or
-                                (self.folding[-1] and not self.pattern.startswith("(?-i:", self.at)))
-        elif char == ")" and len(self.folding) > 1:
-            self.folding.pop()
 
     def put(self, text: str, taken: int) -> None:
         self.out.append(text)
@@ -122,37 +100,31 @@ class _Translator:
         match = None if atom in "(|" else _QUANTIFIER.match(self.pattern, self.at)
         if match is None:
             if self.pattern.startswith("{", self.at):
-                _refuse("a brace that is no quantifier", self.pattern, self.at)
+                refuse("a brace that is no quantifier", self.pattern, self.at)
             return
-        start = self.at
-        self.put(self.bounds(match), len(match.group()))
+        start, low, comma, high = self.at, match["low"], match["comma"] or "", match["high"] or ""
+        if high and repeat_count(low) > repeat_count(high):
+            refuse("a quantifier whose first number is the larger", self.pattern, start)
+        self.put(match.group() if low is None else f"{{{low or 0}{comma}{high}}}", len(match.group()))
         if self.pattern.startswith("+", self.at):
             self.at += 1
             self.possessive.append((atom_at, start))
         elif self.pattern.startswith("?", self.at):
-            exactly = match["low"] and not match["comma"]
-            self.put("" if exactly else "?", 1)
+            self.put("" if low and not comma else "?", 1)  # {n}? is n times
         if _QUANTIFIER.match(self.pattern, self.at):
-            _refuse("a quantifier on a quantifier", self.pattern, self.at)
-
-    def bounds(self, quantifier: re.Match[str]) -> str:
-        """A quantifier as upstream spells it."""
-        low, comma, high = quantifier["low"], quantifier["comma"], quantifier["high"]
-        if comma and high and repeat_count(low) > repeat_count(high):
-            _refuse("a quantifier whose first number is the larger", self.pattern, self.at)
-        return quantifier.group() if low is None else f"{{{low or 0}{comma or ''}{high or ''}}}"
+            refuse("a quantifier on a quantifier", self.pattern, self.at)
 
     def escape(self, in_class: bool = False) -> None:
         """An escape, inside a class or outside."""
         char = self.pattern[self.at + 1 : self.at + 2]
         if char in ("<", ">") and not in_class:
-            _refuse(f"the escape \\{char}, a border of words,", self.pattern, self.at)
+            refuse(f"the escape \\{char}, a border of words,", self.pattern, self.at)
         if char in ("p", "P"):
             self.property(char)
         elif char in ("w", "W"):
             self.put(f"[{'^' if char == 'W' else ''}{_WORD}]", 2)
         elif char.isascii() and char.isalnum() and char not in _SAME_ESCAPES:
-            _refuse(f"the escape \\{char}", self.pattern, self.at)
+            refuse(f"the escape \\{char}", self.pattern, self.at)
         else:
             self.put("\\" + char, 1 + len(char))
 
@@ -161,7 +133,7 @@ class _Translator:
         close = self.pattern.find("}", at) if self.pattern.startswith("{", at) else at
         name = self.pattern[at + 1 : close] if close != at else self.pattern[at : at + 1]
         if close < 0 or not (_CATEGORY.fullmatch(name) or (close != at and name in self.names and name != "Unknown")):
-            _refuse("a property that is no general category by its short name, and no script or binary property by its "
+            refuse("a property that is no general category by its short name, and no script or binary property by its "
                     "long one,", self.pattern, start)
         self.put(f"\\{char}{{{name}}}", close + 1 - start)
 
@@ -175,13 +147,21 @@ class _Translator:
         if self.pattern.startswith("]", self.at):
             self.put("]", 1)
             if self.pattern.startswith("-", self.at):
-                _refuse("a hyphen after a bracket that comes first in its class,", self.pattern, self.at)
+                refuse("a hyphen after a bracket that comes first in its class,", self.pattern, self.at)
         while self.at < len(self.pattern):
             char = self.pattern[self.at]
             if char == "\\":
                 self.escape(in_class=True)
             elif char == "[":
-                self.nested_class()
+                if self.pattern.startswith("[:", self.at):
+                    refuse("a class such as [:alpha:], which is of ASCII alone,", self.pattern, self.at)
+                if self.folding[-1]:
+                    refuse("a class inside a class under (?i:...)", self.pattern, self.at)
+                self.nested += 1
+                if self.nested == MAX_NESTED:
+                    refuse(f"more than {MAX_NESTED} nested classes", self.pattern, self.at)
+                self.char_class()
+                self.nested -= 1
             elif self.pattern.startswith(("--", "~~", "&&"), self.at):
                 self.operator(first)
             else:
@@ -190,36 +170,25 @@ class _Translator:
                     return
         raise PatternError("unclosed character class", self.pattern, start)
 
-    def nested_class(self) -> None:
-        if self.pattern.startswith("[:", self.at):
-            _refuse("a class such as [:alpha:], which is of ASCII alone,", self.pattern, self.at)
-        if self.folding[-1]:
-            _refuse("a class inside a class under (?i:...)", self.pattern, self.at)
-        self.nested += 1
-        if self.nested == MAX_NESTED:
-            _refuse(f"more than {MAX_NESTED} nested classes", self.pattern, self.at)
-        self.char_class()
-        self.nested -= 1
-
     def operator(self, first: int) -> None:
         """`&&` between two operands that have items."""
         after = self.pattern[self.at + 2 : self.at + 3]
         if self.pattern[self.at] != "&" or self.at == first or after in ("]", "&", ""):
-            _refuse("a set operator inside a class, other than && between two operands,", self.pattern, self.at)
+            refuse("a set operator inside a class, other than && between two operands,", self.pattern, self.at)
         if self.folding[-1]:
-            _refuse("the set operator && under (?i:...)", self.pattern, self.at)
+            refuse("the set operator && under (?i:...)", self.pattern, self.at)
         self.put("&&", 2)
 
 
 def _check_possessive(tree: Node, places: dict[int, int], pattern: str) -> None:
-    """Refuses possessive quantifiers that differ from greedy ones. `places`: atom -> quantifier's position."""
+    """Refuse possessive quantifiers that differ from greedy ones. `places`: atom -> quantifier's position."""
     for branch in tree.items if isinstance(tree, Alternate) else (tree,):
         items = branch.items if isinstance(branch, Concat) else (branch,)
         for i, item in enumerate(items):
             if isinstance(item, Repeat) and isinstance(item.item, Chars) and item.item.position in places:
                 _refuse_backtracking(item.item.set, items[i + 1 :], pattern, places.pop(item.item.position))
     for position in places.values():
-        _refuse("a possessive quantifier inside a group, or on anything but one character,", pattern, position)
+        refuse("a possessive quantifier inside a group, or on anything but one character,", pattern, position)
 
 
 def _refuse_backtracking(members: CodePointSet, rest: tuple[Node, ...], pattern: str, position: int) -> None:
@@ -228,15 +197,14 @@ def _refuse_backtracking(members: CodePointSet, rest: tuple[Node, ...], pattern:
         optional = isinstance(node, Repeat) and node.low == 0
         atom = node.item if isinstance(node, Repeat) else node
         if not isinstance(atom, (Chars, Look)):
-            _refuse("a possessive quantifier before a group", pattern, position)
-            return
+            refuse("a possessive quantifier before a group", pattern, position)
         clash = clash or bool(atom.set & members)
         if not optional:
             break
     else:
         return  # the rest cannot fail
     if clash:
-        _refuse("a possessive quantifier before what may begin as it does", pattern, position)
+        refuse("a possessive quantifier before what may begin as it does", pattern, position)
 
 
 def _repeats_nothing(node: Node) -> bool:

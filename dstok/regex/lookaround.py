@@ -1,25 +1,18 @@
-"""Oracle letters: the symbols of a text, each with the facts about its place.
+"""Look-around and atomic groups -> tests of oracle letters: the symbols of a text, each with the facts about its place.
 
-In: an alphabet, and predicates, one by one. Out: `OracleAlphabet`: a number for each symbol (a class, or the end of the
-text) together with each combination of values that the predicates can have before it. Such a pair is an oracle letter.
-Invariant: an oracle letter of the first k predicates is one of the first k - 1 (its parent) with a value. So an
-automaton over the first k predicates can read later ones: it reads their ancestors. The oracle letters of the end of
-the text come last.
-
-Example: `(?<=a)b` asks whether "a" ends at a place. Its oracle letters are a, b and all others, each with yes or no. It
-matches "b, yes": in "abb" the first b alone. Such a question of look-around is a predicate: does a text of some
-language begin at this place, or end at it? With its value in the oracle letter, look-around is a test of one of these.
-When the marked texts of a step are made, `Checks` verifies the values and leaves them out again.
+In: the AST of a pattern, and an alphabet. Out: an AST of characters, tests and automata, for regex/nfa.py; and the
+`OracleAlphabet`, a number for each symbol (a class, or the end of the text) together with each combination of values
+that the predicates can have before it. A predicate is a question of look-around: does a text of some language begin at
+this place, or end at it? Example: `(?<=a)b` asks whether "a" ends at a place. Its oracle letters are a, b and all
+others, each with yes or no. It matches "b, yes": in "abb" the first b alone.
+Invariant: the new AST means what the old one means. An oracle letter of the first k predicates is one of the first
+k - 1 (its parent) with a value, so an automaton over the first k predicates can read later ones: it reads their
+ancestors. The oracle letters of the end of the text come last. When the marked texts of a step are made, `Checks`
+verifies the values and leaves them out again.
+Innermost constructs come first. `(?=X)` becomes "the automaton of X, begun here, comes to a tag"; `(?<=X)` becomes "a
+text that X matches ends here". An atomic group becomes its own automaton; a match leaves it only where no better one
+follows. Look-around of one character, or decided by the next oracle letter, needs no predicate.
 Source: regular look-around by oracles (Schuetzenberger's bimachines; "oracle letters").
-
-Look-around and atomic groups -> tests of oracle letters.
-
-In: the AST of a pattern and its `OracleAlphabet`. Out: an AST of characters, tests and automata. regex/nfa.py builds
-states for it. The alphabet gets the predicates of the tests.
-Invariant: the new AST means what the old one means. Innermost constructs come first. `(?=X)` becomes "the automaton of
-X, begun here, comes to a tag"; `(?<=X)` becomes "a text that X matches ends here". An atomic group becomes its own
-automaton; a match leaves it only where no better one follows. Look-around of one character, or decided by the next
-oracle letter, needs no predicate.
 """
 
 from __future__ import annotations
@@ -47,10 +40,8 @@ from dstok.regex.ast import (
 from dstok.regex.automaton import DEAD, DFA, NO_TAG, START, Edge
 from dstok.regex.compile_budget import located, spend, stage
 from dstok.regex.dfa import determinize, explore, minimize
-from dstok.regex.nfa import NFA, CharState, LookState, MatchState, SplitState, build_nfa
-from dstok.unicode.properties import CodePointSet
-
-__all__ = ["Automaton", "Checks", "OracleAlphabet", "Predicate", "replace_look_around", "surely_tagging"]
+from dstok.regex.nfa import NFA, LookState, MatchState, SplitState, build_nfa
+from dstok.unicode.code_point_set import CodePointSet
 
 MAX_LETTERS = 3000
 MAX_PREDICATES = 10
@@ -152,7 +143,7 @@ class OracleAlphabet:
         return [bits[letter] for letter in self.projected(predicate + 1)]
 
     def add(self, predicate: Predicate) -> int:
-        """Adds a predicate, unless it is there already; returns its number."""
+        """Add a predicate, unless it is there already; return its number."""
         if predicate in self.predicates:
             return self.predicates.index(predicate)
         parents, bits = [], []
@@ -221,8 +212,11 @@ class Checks:
         checks: list[_Check] = []
         for number, predicate in enumerate(self.predicates):
             value, own, check = self.values[number][letter], self.letters[number][letter], state[number]
-            step = _ahead(predicate, check, value, own) if isinstance(check, tuple) else _behind(
-                predicate, check, value, own)
+            if isinstance(check, int):
+                target, tag = predicate.dfa.edges[check][own]
+                step: _Check | None = target if (tag != NO_TAG) == value else None
+            else:
+                step = _ahead(predicate, check, value, own)
             if step is None:
                 return None
             checks.append(step)
@@ -234,27 +228,16 @@ def _size(state: _State) -> int:
     return sum(4 if isinstance(check, int) else 4 + len(check[0]) + len(check[1]) for check in state)
 
 
-def _behind(predicate: Predicate, state: int, value: bool, letter: int) -> int | None:
-    target, tag = predicate.dfa.edges[state][letter]
-    return target if (tag != NO_TAG) == value else None
-
-
 def _ahead(
     predicate: Predicate, runs: tuple[frozenset[int], frozenset[int]], value: bool, letter: int,
 ) -> tuple[frozenset[int], frozenset[int]] | None:
+    """The runs of a predicate ahead after an oracle letter; None if one of them is wrong."""
     edges = predicate.dfa.edges
-    wanted, unwanted = set(), set()
-    for state in runs[0]:
-        target, tag = edges[state][letter]
-        if tag == NO_TAG:
-            if target == DEAD:
-                return None
-            wanted.add(target)
-    for state in runs[1]:
-        target, tag = edges[state][letter]
-        if tag != NO_TAG:
-            return None
-        unwanted.add(target)
+    wanted = {target for target, tag in (edges[state][letter] for state in runs[0]) if tag == NO_TAG}
+    after = [edges[state][letter] for state in runs[1]]
+    if DEAD in wanted or any(tag != NO_TAG for _, tag in after):
+        return None
+    unwanted = {target for target, _ in after}
     begun = predicate.run(letter)
     if not isinstance(begun, bool):
         (wanted if value else unwanted).add(begun)
@@ -277,18 +260,14 @@ def _rewrite(node: Node, letters: OracleAlphabet) -> Node:
     if not isinstance(node, (Before, Around, Atomic)):
         return node
     try:
-        return _as_test(node, letters)
+        if isinstance(node, Before):
+            return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
+        item = _rewrite(node.item, letters)
+        if isinstance(node, Atomic):
+            return _atomic(item, letters)
+        return (_look_ahead if node.ahead else _look_behind)(item, node.negative, letters)
     except UnsupportedError as error:
         raise located(error, f"position {node.position}") from None
-
-
-def _as_test(node: Before | Around | Atomic, letters: OracleAlphabet) -> Node:
-    if isinstance(node, Before):
-        return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
-    item = _rewrite(node.item, letters)
-    if isinstance(node, Atomic):
-        return _atomic(item, letters)
-    return _look_ahead(item, node.negative, letters) if node.ahead else _look_behind(item, node.negative, letters)
 
 
 def _last_character(node: Before, letters: OracleAlphabet) -> DFA:
@@ -351,8 +330,7 @@ def _ending_at_end(item: Node, atomic: list[int], letters: OracleAlphabet) -> DF
         after = frozenset(dfa.edges[state][letter][0] for state in states)
         return (after - {DEAD}) | {START}, 0 if tagged else NO_TAG
 
-    edges = explore(frozenset([START]), step, letters.count, frozenset(), letters.end)
-    return None if all(tag == NO_TAG for row in edges for _, tag in row) else minimize(edges, letters.end)
+    return _tagged(explore(frozenset([START]), step, letters.count, frozenset(), letters.end), letters)
 
 
 def _ending_here(nfa: NFA) -> DFA | None:
@@ -369,16 +347,16 @@ def _ending_here(nfa: NFA) -> DFA | None:
             state = nfa.states[number]
             if isinstance(state, SplitState):
                 stack.extend(state.targets)
-            elif isinstance(state, LookState):
-                stack.extend([state.target] if letter in state.symbols else [])
             elif isinstance(state, MatchState):
                 tag = 0
-            elif isinstance(state, CharState) and letter in state.symbols:
-                targets.add(state.target)
+            elif letter in state.symbols:
+                (stack.append if isinstance(state, LookState) else targets.add)(state.target)
         spend(len(seen))
         return frozenset(targets), tag
 
-    edges: list[list[Edge]] = explore(frozenset([nfa.start]), step, letters.count, frozenset(), letters.end)
-    if all(tag == NO_TAG for row in edges for _, tag in row):
-        return None
-    return minimize(edges, letters.end)
+    return _tagged(explore(frozenset([nfa.start]), step, letters.count, frozenset(), letters.end), letters)
+
+
+def _tagged(edges: list[list[Edge]], letters: OracleAlphabet) -> DFA | None:
+    """The minimal DFA, unless it has no tag."""
+    return None if all(tag == NO_TAG for row in edges for _, tag in row) else minimize(edges, letters.end)

@@ -1,10 +1,10 @@
-r"""Marked texts: the cuts that a Sequence of Splits makes in a text, as one regular language.
+r"""Marked texts: the cuts that Splits make in a text, as one regular language; and the automaton of the next piece.
 
-In: the match DFA of each step. Out: `Marked`, a DFA over marked texts. In a marked text a mark stands after each piece,
-and its tag says why it is a piece. Example: `\d+` marks "ab12" as `ab·12·`. The first mark has the tag of a gap, the
-second one the tag of a match.
-Invariant: the automaton takes exactly one marking of each text: the cascade's pieces. It may reject a wrong mark as
-late as the end of the text.
+In: the match DFA of each step. Out: `Marked`, a DFA over marked texts, where a mark stands after each piece, and its
+tag says why it is a piece (`\d+` marks "ab12" as `ab·12·`: the first mark has the tag of a gap, the second one of a
+match); and a DFA that reads a text without marks from the start of a piece, and remembers at most two places.
+Invariant: a `Marked` takes exactly one marking of each text: the cascade's pieces. It may reject a wrong mark as late
+as the end of the text.
 
 - `mark_step`. A match begins at a place, or none does; a match ends at its mark. These are claims about the characters
   that follow. A run of the match DFA beside the reading checks each claim. A gap's character claims that the run from
@@ -13,49 +13,32 @@ late as the end of the text.
   match there is no empty one, and no match begins at an empty one (upstream's `find_iter`).
 - `mark_cascade`. A mark of the whole is either one of the upper step, where the text of the lower step ends, or one
   of the lower step inside an upper piece. The automaton guesses which one, and rejects a wrong guess later, too.
+- `find_pieces`. A state is a set of guesses: states of the `Marked`, each with the place and the tag of the piece's
+  first mark, or without one. When all agree on their first mark, the piece ends there. Two guesses never meet in one
+  state of the `Marked`: they would mark one text in two ways. Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a
+  run to the word after it. After three blanks one guess has its mark before the third blank, and another has none yet.
+  Before "x" the first guess is right; at the end of the text the other one. The older place is called 0, the other one
+  1. An edge's tag moves them before its symbol is read: `SET_0` and `SET_1` put the symbol's place into 0 or 1; `MOVE`
+  copies 1 into 0; `MOVE_SET_1` does both; `KEEP` does nothing. In the dead state the piece ends at place 0, and the
+  edge that led there says which mark it has (none: mark 0). The next piece is searched from `START` again. That is
+  right if the `Marked` takes from its start every text that it takes after a first mark; other steps are refused.
 
-Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims;
-the subset construction.
-
-Marked texts -> the automaton that finds the end of the next piece.
-
-In: `Marked`, which takes exactly one marking of each text. Out: a DFA over classes. It reads a text without marks from
-the start of a piece, and remembers at most two places.
-Invariant: each state of the DFA is a set of guesses. A guess is a state of the `Marked`, with the place and the tag of
-the piece's first mark, or without one. When all remaining guesses agree on their first mark, the piece ends there. Two
-guesses never meet in one state of the `Marked`: they would mark one text in two ways. So a state has at most as many
-guesses as the `Marked` has states.
-
-Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a run to the word after it. After three blanks one guess has its
-mark before the third blank, and another has none so far. Before "x" the first guess is right: the piece has two blanks.
-At the end of the text the other one is right: the piece has three.
-
-The older place is called 0, the other one 1. An edge's tag moves them before its symbol is read: `SET_0` puts the
-symbol's place into 0; `SET_1` into 1; `MOVE` copies 1 into 0; `MOVE_SET_1` does both; `KEEP` does nothing.
-In the dead state the piece ends at place 0, and the edge that led there says which mark it has (none: mark 0).
-
-The next piece is searched from `START` again. That is right if the `Marked` takes from its start every text that it
-takes after a first mark. Otherwise the steps are refused.
-
-Source: tagged automata, Laurikari 2000 (registers), over guesses instead of threads of a regex.
+Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims; the
+subset construction; tagged automata (Laurikari 2000), over guesses instead of threads of a regex.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from dstok.errors import UnsupportedError
 from dstok.regex.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1, START
 from dstok.regex.compile_budget import spend, stage, within
 from dstok.regex.dfa import explore, minimize
-
-if TYPE_CHECKING:
-    from dstok.regex.lookaround import OracleAlphabet
-
-__all__ = ["FINAL", "Marked", "contains", "find_pieces", "mark_cascade", "mark_dropped", "mark_step", "rename_marks"]
+from dstok.regex.lookaround import Checks, OracleAlphabet
 
 FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
 
@@ -150,8 +133,6 @@ def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
     return tuple(smaller[b] for b in numbers)
 
 
-# One step
-
 # The run: ("gap", 0); ("match", state of the match DFA); ("text", 0) before the first character; after a mark
 # ("after gap", 0) or ("after match", 0).
 _Run = tuple[str, int]
@@ -169,23 +150,27 @@ def mark_step(
     `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the index of a gap's tag.
     With `letters` the match DFA reads oracle letters; the marked texts still have symbols.
     """
+    glued = frozenset([("match", "match")] if behavior == "Contiguous" else [])  # neighbours without a mark between
+    if behavior in ("MergedWithPrevious", "MergedWithNext"):
+        glued = frozenset([("match", "gap") if (behavior == "MergedWithPrevious") == invert else ("gap", "match")])
     begun: _Claims = (("text", 0), None, frozenset())
     if letters is None or not letters.predicates:
-        step = _Step(matches, numbers, _glued(behavior, invert), matches.symbols - 1)
-        return _determinize(begun, step.step, _DONE, matches.symbols - 1, tags)
-    inner = _Step(matches, numbers, _glued(behavior, invert), letters.end)
-    lettered = _OracleStep(inner, letters)
-    return _determinize((begun, lettered.checks.start), lettered.step, (_DONE, ()), letters.alphabet.end, tags)
+        end = matches.symbols - 1
+        return _determinize(begun, _Step(matches, numbers, glued, end).step, _DONE, end, tags)
+    end, of_symbol, checks = letters.alphabet.end, letters.of_symbol(), Checks(letters)
+    inner = _Step(matches, numbers, glued, letters.end)
 
+    def step(state: tuple[_Claims, Any], symbol: int) -> Iterable[tuple[_Claims, Any]]:
+        """Guesses the oracle letter of each symbol; `checks` rejects wrong guesses."""
+        claims, check = state
+        if symbol > end:
+            return [(target, check) for target in inner.mark(claims, symbol - end - 1)]
+        spend(STEP * len(of_symbol[symbol]))
+        checked = ((letter, checks.step(check, letter)) for letter in of_symbol[symbol])
+        return [(after, () if symbol == end else right) for letter, right in checked if right is not None
+                for after in inner.letter(claims, letter)]
 
-def _glued(behavior: str, invert: bool) -> frozenset[tuple[str, str]]:
-    """The pairs of neighbours without a mark between them."""
-    previous, following = [("gap", "match")], [("match", "gap")]
-    if behavior == "MergedWithPrevious":
-        return frozenset(following if invert else previous)
-    if behavior == "MergedWithNext":
-        return frozenset(previous if invert else following)
-    return frozenset([("match", "match")] if behavior == "Contiguous" else [])
+    return _determinize((begun, checks.start), step, (_DONE, ()), end, tags)
 
 
 class _Step:
@@ -198,28 +183,21 @@ class _Step:
 
     def step(self, state: _Claims, symbol: int) -> Iterable[_Claims]:
         """The states after a symbol, for texts without oracle letters: the last symbol is the end."""
-        if symbol > self.end:
-            return self.mark(state, symbol - self.end - 1)
-        return self.letter(state, symbol)
+        return self.letter(state, symbol) if symbol <= self.end else self.mark(state, symbol - self.end - 1)
 
     def letter(self, state: _Claims, letter: int) -> Iterable[_Claims]:
         """The states after an oracle letter; the oracle letters from `end` on are the end of the text."""
         (kind, q), due, unmatched = state
-        still = self.check(due, unmatched, letter)
-        return () if still is None else self.read(kind, q, still, letter)
-
-    def check(self, due: tuple[int, int] | None, unmatched: frozenset[int], symbol: int) -> frozenset[int] | None:
-        """The claims that remain after `symbol`, or None if one of them is wrong."""
-        targets = {self.edges[q][symbol] for q in unmatched}
+        targets = {self.edges[each][letter] for each in unmatched}
         if any(tag != NO_TAG for _, tag in targets):
-            return None
+            return ()
         left = {target for target, _ in targets}
         if due is not None:
-            target, tag = self.edges[due[0]][symbol]
+            target, tag = self.edges[due[0]][letter]
             if tag != due[1]:
-                return None
+                return ()
             left.add(target)
-        return frozenset(left - {DEAD})
+        return self.read(kind, q, frozenset(left - {DEAD}), letter)
 
     def read(self, kind: str, q: int, still: frozenset[int], symbol: int) -> list[_Claims]:
         if symbol >= self.end:
@@ -260,35 +238,6 @@ class _Step:
         return [(("after match", 0), (q, tag), unmatched) for tag in due]
 
 
-class _OracleStep:
-    """A step whose match DFA reads oracle letters.
-
-    It guesses the oracle letter of each symbol; `Checks` rejects wrong guesses.
-    """
-
-    def __init__(self, inner: _Step, letters: OracleAlphabet) -> None:
-        from dstok.regex.lookaround import Checks
-
-        self.inner, self.end = inner, letters.alphabet.end
-        self.letters, self.checks = letters.of_symbol(), Checks(letters)
-
-    def step(self, state: tuple[_Claims, Any], symbol: int) -> Iterable[tuple[_Claims, Any]]:
-        claims, check = state
-        if symbol > self.end:
-            return [(target, check) for target in self.inner.mark(claims, symbol - self.end - 1)]
-        return self.read(claims, check, symbol)
-
-    def read(self, claims: _Claims, check: Any, symbol: int) -> Iterator[tuple[_Claims, Any]]:
-        spend(STEP * len(self.letters[symbol]))
-        for letter in self.letters[symbol]:
-            right = self.checks.step(check, letter)
-            if right is not None:
-                for after in self.inner.letter(claims, letter):
-                    yield after, () if symbol == self.end else right
-
-
-# A step below another
-
 _Pair = tuple[int, int]  # upper and lower state; the lower one may be NEW: an upper piece begins; OUT: it is dropped
 NEW, OUT = -1, -2
 
@@ -300,24 +249,19 @@ def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], 
     Both have the same tags. `join(u, l)` is the tag of a piece with the lower step's tag `l` inside an upper piece with
     the tag `u`; -1 stands for an upper tag that is not known yet.
     """
-    reasons = _sole_marks(upper)
-    end = upper.end
-
-    def read(state: _Pair, symbol: int) -> Iterable[_Pair]:
-        above, below = state
-        target = upper.rows[above][symbol]
-        if target == DEAD or symbol == end:
-            return ((FINAL, FINAL),) if target != DEAD and below == NEW else ()
-        if below == OUT:
-            return ((target, OUT),)
-        under = lower.rows[START if below == NEW else below][symbol]
-        inside = [(target, under)] if under != DEAD else []
-        return [*inside, (target, OUT)] if below == NEW and dropped else inside
+    reasons, end = _sole_marks(upper), upper.end
 
     def step(state: _Pair, symbol: int) -> Iterable[_Pair]:
         above, below = state
         if symbol <= end:
-            return read(state, symbol)
+            target = upper.rows[above][symbol]
+            if target == DEAD or symbol == end:
+                return ((FINAL, FINAL),) if target != DEAD and below == NEW else ()
+            if below == OUT:
+                return ((target, OUT),)
+            under = lower.rows[START if below == NEW else below][symbol]
+            inside = [(target, under)] if under != DEAD else []
+            return [*inside, (target, OUT)] if below == NEW and dropped else inside
         mark = symbol - end - 1
         if below == OUT:
             return [(n, NEW) for u, n in upper.marks(above) if u == mark and u in dropped]
@@ -344,9 +288,6 @@ def _sole_marks(marked: Marked) -> list[int]:
             changed |= joined != marks[state]
             marks[state] = joined
     return [next(iter(tags)) if len(tags) == 1 else -1 for tags in marks]
-
-
-# Other questions about marked texts
 
 
 @stage("renaming marks")
@@ -382,19 +323,17 @@ def mark_dropped(marked: Marked) -> Marked:
         """Guesses at a piece's start whether the piece is kept; the piece's mark confirms it."""
         here, where = state
         if symbol > marked.end:
-            return passed(here, where, symbol - marked.end - 1)
+            mark = symbol - marked.end - 1
+            if where != (_DUE if mark else _KEPT):
+                return ()
+            inside = [(here, _DROPPED)] if mark else []
+            return inside + [(n, _BEGIN) for own, n in marked.marks(here) if own == mark]
         target = marked.rows[here][symbol]
         if target == DEAD:
             return ()
         if symbol == marked.end:
             return ((FINAL, _BEGIN),) if where == _BEGIN else ()
         return [(target, after) for after in _AFTER[where]]
-
-    def passed(here: int, where: int, mark: int) -> list[_Pair]:
-        if where != (_DUE if mark else _KEPT):
-            return []
-        inside = [(here, _DROPPED)] if mark else []
-        return inside + [(n, _BEGIN) for own, n in marked.marks(here) if own == mark]
 
     return _determinize((START, _BEGIN), step, (FINAL, _BEGIN), marked.end, marked.tags)
 
@@ -424,24 +363,24 @@ _Guesses = tuple[tuple[int, _Guess], ...]  # with the state of the `Marked`, asc
 @stage("finding the ends of pieces from the left")
 def find_pieces(marked: Marked, check_restarts: bool = True) -> DFA:
     """The minimal DFA of the next piece's end. Its tags are operations and numbers of marks."""
-    finder = _Finder(marked, check_restarts)
-    return minimize(explore(((START, (_UNMARKED, 0)),), finder.step, marked.end + 1, dead=()))
+    restartable: dict[int, bool] = {}
 
-
-class _Finder:
-    def __init__(self, marked: Marked, check_restarts: bool) -> None:
-        self.marked, self.check_restarts = marked, check_restarts
-        self.restartable: dict[int, bool] = {}
-
-    def step(self, guesses: _Guesses, symbol: int) -> tuple[_Guesses, int]:
+    def step(guesses: _Guesses, symbol: int) -> tuple[_Guesses, int]:
         guessed: dict[int, _Guess] = {}
-        spend(len(guesses) * (4 + len(self.marked.tags) // 4))
+        spend(len(guesses) * (4 + len(marked.tags) // 4))
         for state, guess in guesses:
-            self.read(guessed, state, guess, symbol)
-            for mark, after in self.marked.marks(state):
-                if guess[0] == _UNMARKED and self.check_restarts:
-                    self.check_restart(after)
-                self.read(guessed, after, (_HERE, mark) if guess[0] == _UNMARKED else guess, symbol)
+            followed = [(state, guess)]
+            for mark, after in marked.marks(state):
+                if guess[0] == _UNMARKED and check_restarts:
+                    if after not in restartable:
+                        restartable[after] = contains(marked, START, after)
+                    if not restartable[after]:
+                        raise UnsupportedError("a step that cuts where the step above cannot be restarted")
+                followed.append((after, (_HERE, mark) if guess[0] == _UNMARKED else guess))
+            for after, taken in followed:
+                target = marked.rows[after][symbol]
+                if target != DEAD and guessed.setdefault(target, taken) != taken:
+                    raise AssertionError("a text is marked in one way")
         left = set(guessed.values())
         places = sorted({place for place, _ in left if place != _UNMARKED})
         if len(left) == 1 and places:
@@ -450,27 +389,16 @@ class _Finder:
         settled = tuple(sorted((state, (numbers[place], mark)) for state, (place, mark) in guessed.items()))
         return settled, _operation(places, 0, dead=False)
 
-    def read(self, found: dict[int, _Guess], state: int, guess: _Guess, symbol: int) -> None:
-        target = self.marked.rows[state][symbol]
-        if target != DEAD and found.setdefault(target, guess) != guess:
-            raise AssertionError("a text is marked in one way")
-
-    def check_restart(self, after: int) -> None:
-        if after not in self.restartable:
-            self.restartable[after] = contains(self.marked, START, after)
-        if not self.restartable[after]:
-            raise UnsupportedError("a step that cuts where the step above cannot be restarted")
+    return minimize(explore(((START, (_UNMARKED, 0)),), step, marked.end + 1, dead=()))
 
 
 def _operation(places: list[int], mark: int, dead: bool) -> int:
     """The operation that makes these places, in order, the places 0 and 1."""
     if len(places) > 2:
         raise UnsupportedError("steps that leave more than two ends of a piece open at once")
-    moved, here = places[:1] == [1], _HERE in places
-    if here:
-        operation = MOVE_SET_1 if moved else SET_1 if len(places) == 2 else SET_0
-    elif moved:
-        operation = MOVE
-    else:
-        return KEEP * OPERATION + mark if dead and mark else NO_TAG
-    return operation * OPERATION + mark
+    moved = places[:1] == [1]
+    if _HERE in places:
+        return (MOVE_SET_1 if moved else SET_1 if len(places) == 2 else SET_0) * OPERATION + mark
+    if moved or (dead and mark):
+        return (MOVE if moved else KEEP) * OPERATION + mark
+    return NO_TAG

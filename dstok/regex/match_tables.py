@@ -1,25 +1,20 @@
-"""Oracle letters -> the passes over a text that find them.
-
-In: an `OracleAlphabet`. Out: a `Reading` for each predicate. The first one reads the symbols of a text and writes the
-oracle letters of the first predicate; the next one reads these, and so on.
-Invariant: after all readings each place has its oracle letter. A predicate behind is read from the left by its own
-automaton. One ahead is read from the right: a state is the set of its automaton's states from which the rest of the
-text leads to a tag.
-Source: the powerset construction of the reversed automaton.
-
-A pattern -> the automata of its matches: where a match that begins at a place ends, and where its groups lie.
+"""A pattern -> the automata of its matches: where a match that begins at a place ends, and where its groups lie.
 
 In: the AST of a pattern, with its groups. Out: `MatchTables`: an automaton of a match at a place, one of a match up to
-the end of the text, the oracle letters before which the pattern prefers the empty text, and the paths of matches.
+the end of the text, the oracle letters before which the pattern prefers the empty text, the paths of matches, and a
+`Reading` for each predicate. The first one reads the symbols of a text and writes the oracle letters of the first
+predicate; the next one reads these, and so on; after all readings each place has its oracle letter.
 Invariant: a match is the preferred one (leftmost-first). Groups are those of the preferred path of a match whose start
-and end are known. An atomic group or a look-around keeps no path, and a turn that takes no character ends a loop
-in another way than in Python's engines: `refused_groups` names the groups inside these.
+and end are known. An atomic group or a look-around keeps no path, and a turn that takes no character ends a loop in
+another way than in Python's engines: `refused_groups` names the groups inside these. A predicate behind is read from
+the left by its own automaton. One ahead is read from the right: a state is the set of its automaton's states from which
+the rest of the text leads to a tag.
+Source: the powerset construction of the reversed automaton.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dstok.regex.alphabet import build_alphabet
@@ -29,9 +24,8 @@ from dstok.regex.compile_budget import spend, stage, within
 from dstok.regex.dfa import determinize
 from dstok.regex.lookaround import OracleAlphabet, Predicate, replace_look_around, surely_tagging
 from dstok.regex.nfa import NFA, build_nfa
-from dstok.unicode.properties import CodePointSet
+from dstok.unicode.code_point_set import CodePointSet
 
-__all__ = ["MatchTables", "Reading", "make_match_tables", "make_readings", "refused_groups"]
 
 @dataclass(frozen=True)
 class Reading:
@@ -50,22 +44,22 @@ class Reading:
 @stage("reading oracle letters")
 def make_readings(letters: OracleAlphabet) -> list[Reading]:
     """The passes, in order. Raises `UnsupportedError` if one of them has too many states."""
-    return [_reading(predicate, *letters.children(number)) for number, predicate in enumerate(letters.predicates)]
-
-
-def _reading(predicate: Predicate, own: list[int], children: list[list[int]]) -> Reading:
-    following, written = array("H"), array("H")
-    rows = _from_right(predicate, own) if predicate.ahead else _from_left(predicate, own)
-    within("edges", len(rows) * len(own))
-    for row in rows:
-        following.extend(state for state, _ in row)
-        written.extend(children[letter][value] for letter, (_, value) in enumerate(row))
-    return Reading(predicate.ahead, len(own), 0 if predicate.ahead else START, following.tobytes(), written.tobytes())
-
-
-def _from_left(predicate: Predicate, own: list[int]) -> list[list[tuple[int, bool]]]:
-    spend(len(predicate.dfa.edges) * len(own))
-    return [[(row[letter][0], row[letter][1] != NO_TAG) for letter in own] for row in predicate.dfa.edges]
+    readings = []
+    for number, predicate in enumerate(letters.predicates):
+        own, children = letters.children(number)
+        if predicate.ahead:
+            rows = _from_right(predicate, own)
+        else:
+            spend(len(predicate.dfa.edges) * len(own))
+            rows = [[(row[letter][0], row[letter][1] != NO_TAG) for letter in own] for row in predicate.dfa.edges]
+        within("edges", len(rows) * len(own))
+        following, written = array("H"), array("H")
+        for row in rows:
+            following.extend(state for state, _ in row)
+            written.extend(children[letter][value] for letter, (_, value) in enumerate(row))
+        readings.append(Reading(
+            predicate.ahead, len(own), 0 if predicate.ahead else START, following.tobytes(), written.tobytes()))
+    return readings
 
 
 def _from_right(predicate: Predicate, own: list[int]) -> list[list[tuple[int, bool]]]:
@@ -112,9 +106,16 @@ def make_match_tables(tree: Node) -> MatchTables:
     return MatchTables(letters, make_readings(letters), determinize(paths), full, empty, paths)
 
 
-def refused_groups(tree: Node) -> dict[int, str]:
-    """The groups without exact places, by number, each with the construct around it."""
-    return dict(_refused(tree))
+def refused_groups(node: Node, reason: str = "") -> dict[int, str]:
+    """The groups without exact places, by number, each with the construct around it; `reason` is one around `node`."""
+    found = {node.number: reason} if isinstance(node, Group) and reason else {}
+    if isinstance(node, (Atomic, Around)):
+        reason = "an atomic group" if isinstance(node, Atomic) else "a look-around"
+    elif isinstance(node, Repeat) and node.high != 1 and is_nullable(node.item):
+        reason = "a repetition of what can match the empty text"
+    for item in children(node):
+        found |= refused_groups(item, reason)
+    return found
 
 
 def _prefers_empty(tree: Node, letters: OracleAlphabet) -> frozenset[int]:
@@ -127,15 +128,3 @@ def _prefers_empty(tree: Node, letters: OracleAlphabet) -> frozenset[int]:
         longer = [*letters.values(letters.add(predicate))]
     own = letters.projected(level)
     return frozenset(letter for letter in range(letters.count) if tagged[own[letter]] and not longer[letter])
-
-
-def _refused(node: Node, reason: str = "") -> Iterator[tuple[int, str]]:
-    """The groups inside constructs that keep no places of groups, each with the construct."""
-    if isinstance(node, Group) and reason:
-        yield node.number, reason
-    if isinstance(node, (Atomic, Around)):
-        reason = "an atomic group" if isinstance(node, Atomic) else "a look-around"
-    elif isinstance(node, Repeat) and node.high != 1 and is_nullable(node.item):
-        reason = "a repetition of what can match the empty text"
-    for item in children(node):
-        yield from _refused(item, reason)

@@ -29,13 +29,10 @@ from dstok.regex.ast import (
 )
 from dstok.regex.automaton import DEAD, NO_TAG, START
 from dstok.regex.compile_budget import located, spend, stage, within
-from dstok.unicode.properties import CodePointSet
+from dstok.unicode.code_point_set import CodePointSet
 
 if TYPE_CHECKING:
     from dstok.regex.lookaround import OracleAlphabet
-
-__all__ = ["NFA", "CharState", "GroupState", "LookState", "MatchState", "SplitState", "State", "build_nfa"]
-
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ class NFA:
     _symbols: dict[CodePointSet, frozenset[int]] = field(default_factory=dict)
 
     def add(self, state: State) -> int:
-        """Adds the new `state`; returns its number."""
+        """Add a state; return its number."""
         self.states.append(state)
         within("NFA states", len(self.states))
         return len(self.states) - 1
@@ -107,20 +104,17 @@ def build_nfa(node: Node, letters: OracleAlphabet, empty: bool = True) -> NFA:
 
     Without `empty` it has only the paths that take a character.
     """
-    nfa = NFA(letters)
+    nfa, starts = NFA(letters), list[int]()
     alternatives = node.items if isinstance(node, Alternate) else (node,)
     ends = [nfa.add(MatchState(tag)) for tag in range(len(alternatives))]
-    nowhere = None if empty else nfa.add(SplitState([]))
-    starts = [_build_alternative(nfa, item, nowhere, end) for item, end in zip(alternatives, ends)]
+    nowhere = -1 if empty else nfa.add(SplitState([]))
+    for item, end in zip(alternatives, ends):
+        try:
+            starts.append(_Builder(nfa).build(item, end if empty else nowhere, end))
+        except UnsupportedError as error:
+            raise located(error, position_of(item)) from None
     nfa.start = nfa.add(SplitState(starts))
     return nfa
-
-
-def _build_alternative(nfa: NFA, item: Node, empty: int | None, end: int) -> int:
-    try:
-        return _Builder(nfa).build(item, end if empty is None else empty, end)
-    except UnsupportedError as error:
-        raise located(error, position_of(item)) from None
 
 
 class _Builder:
@@ -142,13 +136,16 @@ class _Builder:
         if isinstance(node, Alternate):
             return nfa.add(SplitState([self.build(item, empty, moved) for item in node.items]))
         if isinstance(node, Concat):
-            return self.concat(node.items, empty, moved)[0]
+            return self.concat(node.items, empty, moved)
         if isinstance(node, Repeat):
             return self.repeat(node, empty, moved)
         if isinstance(node, Fixed):
             return self.fixed(node, empty, moved)
         if isinstance(node, Group):
-            return self.group(node, empty, moved)
+            start = 2 * (node.number - 1)
+            at_moved = nfa.add(GroupState([moved], start + 1))
+            at_empty = at_moved if empty == moved else nfa.add(GroupState([empty], start + 1))
+            return nfa.add(GroupState([self.build(node.item, at_empty, at_moved)], start))
         symbols = self.passing(node)
         spend(nfa.alphabet.count, len(symbols))
         return nfa.add(LookState(symbols, empty))
@@ -164,13 +161,13 @@ class _Builder:
         assert isinstance(node, OracleLetters), "look-around has been made tests of oracle letters"
         return frozenset(i for i, letter in enumerate(letters.projected(node.level)) if letter in node.letters)
 
-    def concat(self, items: Sequence[Node], empty: int, moved: int) -> tuple[int, int]:
-        """The first states of the items: if no character was taken so far, and if one was."""
+    def concat(self, items: Sequence[Node], empty: int, moved: int) -> int:
+        """The first state of the items. Each stands twice: if no character was taken before it, and if one was."""
         for item in reversed(items):
             here = self.build(item, empty, moved)
             moved = here if empty == moved else self.build(item, moved, moved)
             empty = here
-        return empty, moved
+        return empty
 
     def repeat(self, node: Repeat, empty: int, moved: int) -> int:
         """`low` copies, then a loop or `high - low` optional copies."""
@@ -184,7 +181,7 @@ class _Builder:
                 here = self.choice(node, self.build(node.item, empty, moved), after_empty)
                 moved = here if empty == moved else self.choice(node, self.build(node.item, moved, moved), after_moved)
                 empty = here
-        return self.concat([node.item] * node.low, empty, moved)[0]
+        return self.concat([node.item] * node.low, empty, moved)
 
     def choice(self, node: Repeat, again: int, after: int) -> int:
         return self.nfa.add(SplitState([again, after] if node.greedy else [after, again]))
@@ -197,13 +194,6 @@ class _Builder:
         again = self.build(node.item, after if is_nullable(node.item) else back, back)
         loop.targets = [again, after] if node.greedy else [after, again]
         return entry
-
-    def group(self, node: Group, empty: int, moved: int) -> int:
-        """The states of a group, between its start and its end."""
-        start = 2 * (node.number - 1)
-        at_moved = self.nfa.add(GroupState([moved], start + 1))
-        at_empty = at_moved if empty == moved else self.nfa.add(GroupState([empty], start + 1))
-        return self.nfa.add(GroupState([self.build(node.item, at_empty, at_moved)], start))
 
     def fixed(self, node: Fixed, empty: int, moved: int) -> int:
         """The states of an automaton that runs by itself, left only where it does not match again later."""

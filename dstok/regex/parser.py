@@ -1,20 +1,15 @@
-r"""Look-behind of several lengths, as upstream compiles it.
-
-In: the AST inside a look-behind. Out: whether upstream searches for its start, and its meaning at the start of a text.
-Invariant: an answer is upstream's, measured (tests/helpers/random_patterns.py), or None: the pattern is then refused.
-
-Upstream shortens repetitions at the front of a look-behind: only the least number of turns counts. If each alternative
-has one length then, it steps back by this length. Else it searches for a start, and hides the text from the place on.
-That shows at one place alone: an empty look-behind at the start of a text sees no character. So `\b` fails there.
-Example: `(?<=(?:|aa*)\b).` matches no first letter, but `(?<=\b).` does.
-
-Pattern text -> AST.
+r"""Pattern text -> AST.
 
 In: a pattern in upstream's dialect (Oniguruma, Ruby syntax) and a Unicode version.
 Out: the tree of regex/ast.py; every character test is a `CodePointSet`.
 Invariant: the tree has exactly upstream's meaning of the pattern. A construct without an exact tree is refused
 (`UnsupportedError`); a text that is no pattern is a `PatternError`. Both errors name the position.
-Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/patterns).
+Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/patterns, random patterns).
+
+Look-behind of several lengths: upstream shortens repetitions at the front of a look-behind: only the least number of
+turns counts. If each alternative has one length then, it steps back by this length. Else it searches for a start, and
+hides the text from the place on. That shows at one place alone: an empty look-behind at the start of a text sees no
+character. So `\b` fails there. Example: `(?<=(?:|aa*)\b).` matches no first letter, but `(?<=\b).` does.
 """
 
 from __future__ import annotations
@@ -42,12 +37,11 @@ from dstok.regex.ast import (
     length_of,
     nodes,
 )
-from dstok.regex.char_classes import ClassParser, folded_class, text_of_one_character
+from dstok.regex.char_classes import ClassParser, folded_class, place_in, text_of_one_character
 from dstok.regex.compile_budget import spend, stage
+from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.normalization import full_folds, simple_fold
-from dstok.unicode.properties import CodePointSet, word
-
-__all__ = ["alternatives", "is_searched", "parse", "parse_groups", "repeat_count", "vanishes", "without_borders"]
+from dstok.unicode.properties import word
 
 _NOTHING = Concat(())
 
@@ -77,7 +71,7 @@ def is_searched(node: Node) -> bool | None:
 
 
 def _have_lengths(node: Node) -> bool | None:
-    """Does each alternative have one length?"""
+    """Does each alternative have one length? None: upstream's compiler may see it in another way."""
     items = node.items if isinstance(node, Alternate) and not isinstance(node, Border) else (node,)
     turns = [each for item in items for each in nodes(item) if isinstance(each, Repeat) and each.low != each.high]
     if any(isinstance(item, Alternate) and length_of(item) is None for item in items) or any(
@@ -88,20 +82,16 @@ def _have_lengths(node: Node) -> bool | None:
 
 def _shortest_front(node: Node, texts: bool) -> Node:
     """The look-behind with shorter repetitions at its front: those of a character, and with `texts` of several ones."""
-    if isinstance(node, Repeat) and (isinstance(node.item, Chars) or (texts and _is_text(node.item))):
+    if isinstance(node, Repeat) and (isinstance(node.item, Chars) or (
+            texts and isinstance(node.item, Concat) and all(isinstance(item, Chars) for item in node.item.items))):
         return Repeat(node.item, node.low, node.low, True) if node.low else _NOTHING
     if isinstance(node, Alternate) and not isinstance(node, Border):
         return Alternate(tuple(_shortest_front(item, texts) for item in node.items))
     if isinstance(node, Concat) and node.items:
         front, *rest = node.items
         shorter = _shortest_front(front, texts)
-        whole = Concat(tuple(rest))
-        return _shortest_front(whole, texts) if shorter == _NOTHING and rest else Concat((shorter, *rest))
+        return _shortest_front(Concat(tuple(rest)), texts) if shorter == _NOTHING and rest else Concat((shorter, *rest))
     return node
-
-
-def _is_text(node: Node) -> bool:
-    return isinstance(node, Concat) and all(isinstance(item, Chars) for item in node.items)
 
 
 def without_borders(node: Node) -> Node:
@@ -135,13 +125,6 @@ def parse(pattern: str, unicode_version: str = "16.0", ascii_folds: bool = False
 
     Raises `PatternError` if it is malformed and `UnsupportedError` if the engine cannot match one of its constructs
     exactly. Both name the position, in code points.
-
-    >>> parse("a|b").items[1].set
-    CodePointSet(U+0062)
-    >>> parse(r"(a")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.PatternError: unclosed group at position 0 of pattern '(a'
     """
     parser = _Parser(pattern, unicode_version)
     parser.ascii_folds = ascii_folds
@@ -153,9 +136,6 @@ def parse_groups(pattern: str, unicode_version: str = "16.0") -> Node:
     r"""The AST with a `Group` for each group that captures. If a group has a name, those without one capture nothing.
 
     Raises as `parse`.
-
-    >>> parse_groups("a(?<n>b)").items[1].name
-    'n'
     """
     first = _Parser(pattern, unicode_version)
     first.parse()
@@ -168,9 +148,6 @@ def alternatives(pattern: str, unicode_version: str = "16.0") -> tuple[str, ...]
     r"""The texts of the alternatives at the top level of `pattern`, numbered as in `Piece`. Raises as `parse`.
 
     None if an option, as in `(?i)a|b`, stands before all of them.
-
-    >>> alternatives(r"[|]|(a|b)\||c")
-    ('[|]', '(a|b)\\|', 'c')
     """
     parser = _Parser(pattern, unicode_version)
     node, edges = parser.parse(), [-1, *parser.bars, len(pattern)]
@@ -203,16 +180,15 @@ class _Parser(ClassParser):
         try:
             node = self.alternation()
         except UnsupportedError as error:
-            raise UnsupportedError(error.message, error.where or self.place(self.at)) from None
+            raise UnsupportedError(error.message, error.where or place_in(self.pattern, self.at)) from None
         if self.at < len(self.pattern):
             self.fail("unmatched close parenthesis")
         if self.unnamed_behind is not None and not self.named:
             self.fail_to_capture(self.unnamed_behind)
         return node
 
-    # alternation: concatenation ('|' concatenation)*
-
     def alternation(self) -> Node:
+        """Alternation: concatenation ('|' concatenation)*."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.refuse(f"more than {MAX_DEPTH} nested groups", self.at)
@@ -251,9 +227,8 @@ class _Parser(ClassParser):
             else:
                 return self.at < len(self.pattern)
 
-    # repetition: atom quantifier*
-
     def repetition(self) -> Node:
+        """Repetition: atom quantifier*."""
         start = self.at
         node = self.atom()
         one, once = isinstance(node.item if isinstance(node, Group) else node, Chars), False
@@ -276,13 +251,9 @@ class _Parser(ClassParser):
                         start)
         if high is not None and low > high:  # {3,1}
             return self.atomic(Repeat(node, high, low, True), start)
-        if kind == "{n}":
-            return Repeat(node, low, high, True)  # a `?` after it makes it optional, not lazy
-        if self.take("?"):
-            return Repeat(node, low, high, False)
-        if kind == "mark" and self.take("+"):
-            return self.atomic(Repeat(node, low, high, True), start)
-        return Repeat(node, low, high, True)
+        lazy = kind != "{n}" and self.take("?")  # a `?` after {n} makes it optional, not lazy
+        repeat = Repeat(node, low, high, not lazy)
+        return self.atomic(repeat, start) if kind == "mark" and not lazy and self.take("+") else repeat
 
     def atomic(self, node: Node, start: int) -> Node:
         """An atomic group. In a look-behind one length needs no group: a match begins so far before its place."""
@@ -290,13 +261,10 @@ class _Parser(ClassParser):
         return Concat((node,)) if self.behind and length_of(node) is not None else Atomic(node, start)
 
     def quantifier(self) -> tuple[int, int | None, str] | None:
+        """`*`, `+`, `?`, `{m}`, `{m,}`, `{,n}` or `{m,n}`; None for any other brace: it is text."""
         for mark, low, high in (("*", 0, None), ("+", 1, None), ("?", 0, 1)):
             if self.take(mark):
                 return low, high, "mark"
-        return self.interval() if self.peek("{") else None
-
-    def interval(self) -> tuple[int, int | None, str] | None:
-        """`{m}`, `{m,}`, `{,n}` or `{m,n}`; None for any other brace: it is text."""
         start, match = self.at, _INTERVAL.match(self.pattern, self.at)
         if match is None or not (match[1] or match[3]):
             return None
@@ -307,9 +275,8 @@ class _Parser(ClassParser):
         self.at = match.end()
         return least, most, "{m,n}" if match[2] else "{n}"
 
-    # atom: group | class | escape | '.' | anchor | character
-
     def atom(self) -> Node:
+        """Atom: group | class | escape | '.' | anchor | character."""
         start, self.bare, self.quantifiers = self.at, False, 0
         char = self.next()
         if char == "(":
@@ -320,10 +287,15 @@ class _Parser(ClassParser):
             return self.anchor(start) or self.escaped(start)
         if char == ".":
             return self.chars(_ALL if self.newlines else ~_NEWLINE, start)
-        if char in "^$":
+        if char == "^":  # the start of the text, or after a newline that is not the last character
             self.bare = True
-            return _line_start(start) if char == "^" else Look(_NEWLINE, True, start)
-        if char in "*+?" or (char == "{" and _is_interval(self.pattern, start)):
+            after_newline = Concat((Before(_NEWLINE, False, start), Look(_ALL, False, start)))
+            return Alternate((Before(_NONE, True, start), after_newline))
+        if char == "$":
+            self.bare = True
+            return Look(_NEWLINE, True, start)
+        match = _INTERVAL.match(self.pattern, start)
+        if char in "*+?" or (match and (match[1] or match[3])):
             self.fail("a quantifier with nothing before it", start)
         return self.character(CodePointSet.from_chars(char), start)
 
@@ -333,9 +305,9 @@ class _Parser(ClassParser):
         if not kind or kind not in "AzZbBR":
             return None
         self.at += 1
-        if kind == "R" and self.behind:
-            self.refuse("\\R inside a look-behind, where upstream does not match it as elsewhere,", start)
         if kind == "R":
+            if self.behind:
+                self.refuse("\\R inside a look-behind, where upstream does not match it as elsewhere,", start)
             pair = Concat((Chars(CodePointSet.from_chars("\r"), start), Chars(_NEWLINE, start)))
             return self.atomic(Alternate((pair, Chars(_BREAKS, start))), start)
         self.bare = True
@@ -348,14 +320,10 @@ class _Parser(ClassParser):
             return end
         if kind == "Z":
             return Around(Alternate((end, Concat((Chars(_NEWLINE, start), end)))), True, False, start)
-        return self.border(start, kind == "b")
-
-    def border(self, start: int, is_border: bool) -> Node:
-        r"""`\b`, or `\B`."""
         inside = word(self.version)
         items = (Concat((Before(before, before != inside, start), Look(after, after != inside, start)))
-                 for before in (inside, ~inside) for after in (inside, ~inside) if (before != after) == is_border)
-        return Border(tuple(items), is_border)
+                 for before in (inside, ~inside) for after in (inside, ~inside) if (before != after) == (kind == "b"))
+        return Border(tuple(items), kind == "b")
 
     def bracket(self, start: int) -> Node:
         negated = self.peek("^")
@@ -402,20 +370,16 @@ class _Parser(ClassParser):
             self.bare = False
             return self.atomic(node, start)
         if match := _NAME.match(self.pattern, self.at):
-            return self.named_group(match, start)
+            self.at, self.named = match.end(), True
+            if not (match[1] or match[2]):
+                self.fail("expected a name of a group, found none", start)
+            if any(self.behind):
+                self.fail_to_capture(start)
+            return self.captured(start, match[1] or match[2])
         for opening, name in (("?~", "an absence operator"), ("?(", "a condition"), ("?{", "a callout")):
             if self.peek(opening):
                 self.refuse(name, start)
         return self.options(start)
-
-    def named_group(self, match: re.Match[str], start: int) -> Node:
-        self.at = match.end()
-        if not (match[1] or match[2]):
-            self.fail("expected a name of a group, found none", start)
-        self.named = True
-        if any(self.behind):
-            self.fail_to_capture(start)
-        return self.captured(start, match[1] or match[2])
 
     def captured(self, start: int, name: str | None = None) -> Node:
         if any(self.behind) and self.unnamed_behind is None:
@@ -460,17 +424,15 @@ class _Parser(ClassParser):
         return node
 
     def around(self, start: int, ahead: bool, negative: bool) -> Node:
-        if ahead and self.behind:
+        outer = self.behind
+        if ahead and outer:
             self.fail("a look-ahead inside a look-behind, which upstream refuses,", start)
-        if not ahead and negative and not all(self.behind):
+        if not ahead and negative and not all(outer):
             self.fail("a negative look-behind inside a look-behind, which upstream refuses,", start)
-        if not ahead:
-            self.behind.append(negative)
+        self.behind = outer if ahead else [*outer, negative]
         node = self.close_group(start)
         spend(self.at - start)
-        if not ahead:
-            self.behind.pop()
-        self.bare = True
+        self.behind, self.bare = outer, True
         if not ahead and any(map(vanishes, node.items if isinstance(node, Alternate) else (node,))):
             self.refuse("a look-behind of optional parts alone, which upstream does not compile,", start)
         if isinstance(node, Chars):
@@ -487,16 +449,6 @@ class _Parser(ClassParser):
             return inside
         at_start = Around(without_borders(node), ahead, negative, start)
         return Alternate((Concat((Before(_ALL, False, start), inside)), Concat((Before(_NONE, True, start), at_start))))
-
-
-def _line_start(start: int) -> Node:
-    """`^`: the start of the text, or after a newline that is not the last character."""
-    return Alternate((Before(_NONE, True, start), Concat((Before(_NEWLINE, False, start), Look(_ALL, False, start)))))
-
-
-def _is_interval(pattern: str, at: int) -> bool:
-    match = _INTERVAL.match(pattern, at)
-    return match is not None and bool(match[1] or match[3])
 
 
 def repeat_count(digits: str) -> int:

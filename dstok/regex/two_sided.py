@@ -15,13 +15,12 @@ there.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dstok.regex.automaton import DEAD
 from dstok.regex.compile_budget import spend, stage, within
 from dstok.regex.marked_language import FINAL, Marked
-
-__all__ = ["Bimachine", "make_bimachine"]
 
 
 @dataclass(frozen=True)
@@ -41,54 +40,40 @@ class Bimachine:
 @stage("reading texts from both sides")
 def make_bimachine(marked: Marked) -> Bimachine:
     """The tables. Raises `UnsupportedError` if there are too many states from the right."""
-    rows, end = marked.rows, marked.end
-    sides = _sides(marked)
+    rows, end, step = marked.rows, marked.end, _step_back(marked)
+    sides = [frozenset(s for s, row in enumerate(rows) if row[end] == FINAL)]
+    numbers, backward = {sides[0]: 0}, array("H")
+    for side in sides:  # grows
+        spend(2 * len(side) * end)
+        for symbol in range(end):
+            target = step(side, symbol)
+            if target not in numbers:
+                spend(0, len(target))
+                numbers[target] = len(sides)
+                sides.append(target)
+            backward.append(numbers[target])
+        within("states from the right", len(sides))
     within("cells of a table of marks", len(sides) * len(rows))
-    numbers = {side: number for number, side in enumerate(sides)}
-    step = _Step(marked)
-    backward = array("H", [numbers[step(side, c)] for side in sides for c in range(end)])
     forward = array("H", [target for row in rows for target in row[:end]])
-    marks = array("I", [_mark(marked, state, side) for state in range(len(rows)) for side in sides])
+    marks = array("I", (
+        0 if state in side else next(((tag + 1) << 16 | after for tag, after in found if after in side), 0)
+        for state, found in enumerate(map(marked.marks, range(len(rows)))) for side in sides))
     return Bimachine(forward.tobytes(), backward.tobytes(), marks.tobytes(), len(sides))
 
 
-class _Step:
-    """The state from the right before a character, given the one after it."""
+def _step_back(marked: Marked) -> Callable[[frozenset[int], int], frozenset[int]]:
+    """The state from the right before a character, given the one after it and the character."""
+    into: list[dict[int, list[int]]] = [{} for _ in range(marked.end)]
+    before: dict[int, list[int]] = {}
+    for state, row in enumerate(marked.rows):
+        for symbol in range(marked.end):
+            if row[symbol] != DEAD:
+                into[symbol].setdefault(row[symbol], []).append(state)
+        for _, after in marked.marks(state):
+            before.setdefault(after, []).append(state)
 
-    def __init__(self, marked: Marked) -> None:
-        self.into: list[dict[int, list[int]]] = [{} for _ in range(marked.end)]
-        for state, row in enumerate(marked.rows):
-            for symbol in range(marked.end):
-                if row[symbol] != DEAD:
-                    self.into[symbol].setdefault(row[symbol], []).append(state)
-        self.before: dict[int, list[int]] = {}
-        for state in range(len(marked.rows)):
-            for _, after in marked.marks(state):
-                self.before.setdefault(after, []).append(state)
-
-    def __call__(self, side: frozenset[int], symbol: int) -> frozenset[int]:
-        states = self.into[symbol]
-        reached = side.union(*(self.before.get(state, ()) for state in side))
+    def step(side: frozenset[int], symbol: int) -> frozenset[int]:
+        states, reached = into[symbol], side.union(*(before.get(state, ()) for state in side))
         return frozenset(state for target in reached for state in states.get(target, ()))
 
-
-def _sides(marked: Marked) -> list[frozenset[int]]:
-    step = _Step(marked)
-    first = frozenset(s for s, row in enumerate(marked.rows) if row[marked.end] == FINAL)
-    sides, seen = [first], {first}
-    for side in sides:  # grows
-        spend(2 * len(side) * marked.end)
-        for symbol in range(marked.end):
-            target = step(side, symbol)
-            if target not in seen:
-                spend(0, len(target))
-                seen.add(target)
-                sides.append(target)
-        within("states from the right", len(sides))
-    return sides
-
-
-def _mark(marked: Marked, state: int, side: frozenset[int]) -> int:
-    if state in side:
-        return 0
-    return next(((tag + 1) << 16 | after for tag, after in marked.marks(state) if after in side), 0)
+    return step

@@ -26,8 +26,6 @@ from dstok.regex.automaton import DEAD, START
 from dstok.regex.compile_budget import spend, stage
 from dstok.regex.marked_language import Marked
 
-__all__ = ["DROPPED", "EDGE", "NO", "UNKNOWN", "WILD", "YES", "window_tables"]
-
 NO, UNKNOWN, YES, DROPPED = 0, 0x40, 0x80, 0xA0
 EDGE, WILD = 14, 15
 MAX_GROUPS = 14
@@ -45,9 +43,9 @@ SAMPLE = """It's a text, as such: with 12 or 345 numbers (and brackets), "quotes
 
 @stage("making windows", own=True)
 def window_tables(marked: Marked, alphabet: Alphabet) -> bytes:
-    """The group of each byte, the number of the history at `z << 8 | a << 4 | b`, the verdicts; empty if few are known.
+    """The group of each byte, the history's number at `z << 8 | a << 4 | b`, the verdict at `number << 8 | c << 4 | d`.
 
-    The verdict is at `number << 8 | c << 4 | d`.
+    Empty if few verdicts are known.
     """
     classes = [alphabet.class_of(chr(c)) for c in range(ASCII)]
     groups = _groups(marked, sorted(set(classes)))
@@ -55,22 +53,17 @@ def window_tables(marked: Marked, alphabet: Alphabet) -> bytes:
     wild = [i for i, members in enumerate(alphabet.classes) if members.ranges[-1][1] >= ASCII]
     slots: dict[int, list[int]] = dict(enumerate(groups)) | {WILD: wild}
     places = bytes([number[c] for c in classes] + [WILD] * ASCII)
-    verdicts = _least_unknown(marked, slots, [EDGE, *(places[c] for c in SAMPLE.encode())])
-    return b"".join((places, *verdicts.tables())) if verdicts else b""
-
-
-def _least_unknown(marked: Marked, slots: dict[int, list[int]], sample: list[int]) -> _Verdicts | None:
-    """Verdicts with the excluded groups that leave the fewest unknown; None if they are too many."""
+    sample = [EDGE, *(places[c] for c in SAMPLE.encode())]
     best = _Verdicts(marked, slots, frozenset())
     unknown = best.unknown(sample)
     while unknown * FEW > len(sample):
         others = [_Verdicts(marked, slots, best.excluded | {slot}) for slot in slots.keys() - best.excluded - {WILD}]
         counts = [other.unknown(sample) for other in others]
         if not counts or min(counts) >= unknown:
-            return None
+            return b""
         unknown = min(counts)
         best = others[counts.index(unknown)]
-    return best
+    return b"".join((places, *best.tables()))
 
 
 def _groups(marked: Marked, classes: Iterable[int]) -> list[list[int]]:
@@ -98,17 +91,15 @@ class _Verdicts:
         self.read_memo: dict[tuple[int, int], int] = {}
         self.mark_memo: dict[tuple[int, int | None], int] = {}
         self.live = sum(1 << s for s in range(len(marked.rows)) if s != DEAD and any(marked.rows[s][: marked.end]))
-        self.all = self.reached() if excluded else self.live
-
-    def reached(self) -> int:
-        """The states that a text without excluded characters reaches from the start of a piece."""
-        states, grown = 0, 1 << START
-        while grown != states:
-            states = grown
-            grown |= self.mark(states)
-            for slot in self.slots.keys() - self.excluded:
-                grown |= self.read(states, slot)
-        return states & self.live
+        self.all = self.live  # the states of texts without excluded characters
+        if excluded:
+            states, grown = 0, 1 << START
+            while grown != states:
+                states = grown
+                grown |= self.mark(states)
+                for slot in slots.keys() - excluded:
+                    grown |= self.read(states, slot)
+            self.all &= states
 
     def unknown(self, sample: list[int]) -> int:
         """The number of unknown verdicts in a text, given by its groups."""

@@ -1,10 +1,8 @@
 """Sets of code points, and their algebra.
 
 In: ranges of code points, or characters. Out: `CodePointSet`, an immutable and hashable set.
-
 Invariant: `ranges` is canonical: ascending, disjoint and non-adjacent. So two sets are equal exactly when their ranges
 are, and every operation is linear in the number of ranges, not of code points.
-
 Source: the Unicode Standard, section 3.4, definition D9 (the codespace is 0..0x10FFFF, surrogates included).
 """
 
@@ -19,10 +17,7 @@ from itertools import accumulate, chain
 from dstok._util.arguments import explained
 from dstok.errors import ArgumentError
 
-__all__ = ["MAX_CODE_POINT", "CodePointSet", "range_text"]
-
 MAX_CODE_POINT = 0x10FFFF
-_RANGES_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,8 +26,7 @@ class CodePointSet:
 
     `ranges` must be canonical already; `from_ranges` takes ranges in any order.
 
-    Raises:
-        ArgumentError: the ranges are not ascending, disjoint and non-adjacent within 0..0x10FFFF.
+    Raises `ArgumentError` if the ranges are not ascending, disjoint and non-adjacent within 0..0x10FFFF.
 
     >>> letters = CodePointSet.from_ranges([(0x61, 0x7A), (0x41, 0x5A)])
     >>> letters
@@ -48,8 +42,7 @@ class CodePointSet:
     ranges: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        # Two below the first code point: nothing is adjacent to it.
-        previous = -2
+        previous = -2  # no code point is adjacent to it
         for first, last in self.ranges:
             if not previous + 1 < first <= last <= MAX_CODE_POINT:
                 raise ArgumentError("expected ascending, disjoint, non-adjacent ranges within 0..0x10FFFF, "
@@ -61,8 +54,7 @@ class CodePointSet:
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> CodePointSet:
         """The union of inclusive ranges `(first, last)`, which may come in any order and overlap.
 
-        Raises:
-            ArgumentError: a range is empty (`last < first`) or leaves 0..0x10FFFF.
+        Raises `ArgumentError` if a range is empty (`last < first`) or leaves 0..0x10FFFF.
 
         >>> CodePointSet.from_ranges([(5, 9), (1, 3), (4, 6)])
         CodePointSet(U+0001..U+0009)
@@ -105,8 +97,7 @@ class CodePointSet:
     def sample(self, count: int, seed: int = 0) -> list[int]:
         """`count` different code points, all equally likely; the same ones for the same `seed`.
 
-        Raises:
-            ArgumentError: `count` is below 0 or over the number of code points.
+        Raises `ArgumentError` if `count` is below 0 or over the number of code points.
 
         >>> CodePointSet.from_chars("abcxyz").sample(6) == CodePointSet.from_chars("abcxyz").sample(6)
         True
@@ -117,7 +108,6 @@ class CodePointSet:
 
         if not 0 <= count <= len(self):
             raise ArgumentError(f"expected a count from 0 to {len(self)}, found {count}", "count")
-        # The number of code points in the ranges up to each one.
         ends = list(accumulate(last - first + 1 for first, last in self.ranges))
         chosen = Random(seed).sample(range(len(self)), count)
         return [self.ranges[at][1] - (ends[at] - 1 - n) for n in chosen for at in [bisect_right(ends, n)]]
@@ -133,13 +123,8 @@ class CodePointSet:
         return sha256(" ".join(f"{first:X}-{last:X}" for first, last in self.ranges).encode()).hexdigest()
 
     def __contains__(self, item: int | str) -> bool:
-        """Whether a code point, or the code point of a one-character string, is in the set.
-
-        Raises:
-            TypeError: a string does not have exactly one character.
-        """
+        """Whether a code point, or a string's only character (else `TypeError`), is in the set."""
         code_point = ord(item) if isinstance(item, str) else item
-        # The last range that starts at or before the code point is the only one that can hold it.
         index = bisect_right(self.ranges, (code_point, MAX_CODE_POINT)) - 1
         return index >= 0 and code_point <= self.ranges[index][1]
 
@@ -167,7 +152,10 @@ class CodePointSet:
         return (self - other) | (other - self)
 
     def __invert__(self) -> CodePointSet:
-        return CodePointSet(tuple(_gaps(self.ranges)))
+        """The code points that the set leaves out."""
+        starts = (0, *(last + 1 for _, last in self.ranges))
+        lasts = (*(first - 1 for first, _ in self.ranges), MAX_CODE_POINT)
+        return CodePointSet(tuple((start, last) for start, last in zip(starts, lasts) if start <= last))
 
     @explained
     def isdisjoint(self, other: CodePointSet) -> bool:
@@ -188,9 +176,9 @@ class CodePointSet:
         return self.isdisjoint(~other)
 
     def __repr__(self) -> str:
-        shown = [range_text(first, last) for first, last in self.ranges[:_RANGES_SHOWN]]
-        if len(self.ranges) > _RANGES_SHOWN:
-            shown.append(f"{len(self.ranges) - _RANGES_SHOWN} more ranges")
+        shown = [range_text(first, last) for first, last in self.ranges[:4]]
+        if len(self.ranges) > 4:
+            shown.append(f"{len(self.ranges) - 4} more ranges")
         return f"CodePointSet({', '.join(shown)})"
 
 
@@ -200,7 +188,7 @@ def range_text(first: int, last: int) -> str:
 
 
 def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Joins ranges that overlap or touch; they must come in ascending order."""
+    """Join ranges that overlap or touch; they must come in ascending order."""
     joined: list[tuple[int, int]] = []
     for first, last in ascending:
         if joined and first <= joined[-1][1] + 1:
@@ -213,7 +201,7 @@ def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ..
 def _overlaps(
     left: tuple[tuple[int, int], ...], right: tuple[tuple[int, int], ...]
 ) -> Iterator[tuple[int, int]]:
-    """The ranges that two canonical range lists share, canonical, too: where a range ends, one of the lists' does."""
+    """The ranges that two canonical lists share, canonical, too."""
     i = j = 0
     while i < len(left) and j < len(right):
         first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
@@ -223,14 +211,3 @@ def _overlaps(
             i += 1
         else:
             j += 1
-
-
-def _gaps(ranges: tuple[tuple[int, int], ...]) -> Iterator[tuple[int, int]]:
-    """The ranges of the codespace that canonical ranges leave out."""
-    start = 0
-    for first, last in ranges:
-        if start < first:
-            yield start, first - 1
-        start = last + 1
-    if start <= MAX_CODE_POINT:
-        yield start, MAX_CODE_POINT

@@ -1,69 +1,40 @@
-"""Case folding: the characters that differ only in case, and those that fold to several.
+"""Case folding, and the data of the normalization forms and of lower case, decoded from the generated tables.
 
-In: sets of code points, and a Unicode version. Out: sets that are closed under simple folding; texts of full folding.
+In: sets of code points, and a Unicode version; `_ucd_9_0_normalization.py` (upstream's composition data comes from
+Unicode 9.0), `_ucd_17_0_normalization.py` (what 17.0 adds; no later version changes a code point that 9.0 has),
+`_ucd_17_0_lowercase.py` (upstream's lower case is Rust's, of 17.0) and `_ucd_17_0_folding.py`. Out: sets that are
+closed under simple folding; texts of full folding; `FormTables`, which core/text/_normalize.pyx runs on; mappings.
 Invariant: two characters are forms of one another exactly when their simple folds (CaseFolding.txt, status C or S) are
-equal. A version has the forms that are assigned in it: later ones add forms, and change none.
-Source: Unicode Standard, section 5.18; the generated table `_ucd_17_0_folding.py`.
-
-The data of the normalization forms and of lower case, decoded from the generated tables.
-
-In: `_ucd_9_0_normalization.py` (upstream's composition data comes from Unicode 9.0), `_ucd_17_0_normalization.py` (what
-17.0 adds; no later version changes a code point that 9.0 has) and `_ucd_17_0_lowercase.py` (upstream's lower case is
-Rust's, of 17.0). Out: `FormTables`, which core/text/_normalize.pyx runs on; sets and mappings.
-Invariant: a code point in no table is itself in every form. It is `clean`: a text of clean code points alone is
-normalized, wherever it is cut.
-Source: Unicode Standard Annex #15; section 3.12 of the standard for Hangul, which is arithmetic in the core.
+equal. A version has the forms that are assigned in it: later ones add forms, and change none. A code point in no table
+is itself in every normal form. It is `clean`: a text of clean code points alone is normalized, wherever it is cut.
+Source: Unicode Standard, section 5.18; Annex #15; section 3.12 for Hangul, which is arithmetic in the core.
 """
 
 from __future__ import annotations
 
 import re
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.properties import DEFAULT_VERSION, general_category
 
-__all__ = [
-    "FORMS",
-    "OLDEST",
-    "VERSIONS",
-    "FormTables",
-    "case_closure",
-    "check_tables",
-    "combining_classes",
-    "decompositions",
-    "form_tables",
-    "full_folds",
-    "lowercase",
-    "marks",
-    "replacing_tables",
-    "simple_fold",
-]
-
 _RUN = re.compile(r"([0-9A-F]+)(?:-([0-9A-F]+))?(/2)?([+-][0-9A-F]+)")
 
 
 def simple_fold(char: str) -> str:
-    """The simple fold of a character.
-
-    >>> simple_fold("K"), simple_fold("\u212a"), simple_fold("ẞ")
-    ('k', 'k', 'ß')
-    """
-    code = ord(char)
-    return chr(_simple().get(code, code))
+    """The simple fold of a character: `k` for U+212A KELVIN SIGN."""
+    return chr(_simple().get(ord(char), ord(char)))
 
 
 def case_closure(members: CodePointSet, version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""`members` with all their forms.
-
-    >>> case_closure(CodePointSet.from_chars("ks")) == CodePointSet.from_chars("kK\u212asS\u017f")
-    True
-    """
+    """The set with all forms of its members."""
     forms = _forms(version)
     if len(members) == 1:
         return forms.get(members.ranges[0][0], members)
@@ -73,11 +44,7 @@ def case_closure(members: CodePointSet, version: str = DEFAULT_VERSION) -> CodeP
 
 @cache
 def full_folds(version: str = DEFAULT_VERSION) -> dict[str, str]:
-    """The characters that fold to several, with their folds.
-
-    >>> full_folds()["ß"]
-    'ss'
-    """
+    """The characters that fold to several, with their folds: ß to ss."""
     from dstok.unicode._ucd_17_0_folding import FULL
 
     pairs = (word.split("=") for word in FULL.split())
@@ -143,7 +110,8 @@ def form_tables(form: str, version: str = OLDEST) -> FormTables:
     composed = form.endswith("C")
     seconds = {second for _, second in pairs} | {*_VOWELS, *_FINALS}
     full = {code: _full(code, mappings) for code in mappings}
-    changing = _changing(mappings, excluded) if composed else mappings.keys()
+    # What decomposing and composing do not restore: the excluded code points, and all that contain one.
+    changing = {code for code in mappings if not excluded.isdisjoint(_parts(code, mappings))} if composed else mappings
     records: dict[int, _Record] = {}
     if not composed:
         records.update(dict.fromkeys(_SYLLABLES, (0, BOUNDARY | TROUBLED | HANGUL, ())))
@@ -221,27 +189,17 @@ def decompositions(
 
 def _tables(version: str) -> Iterator[ModuleType]:
     """The generated modules that hold a version's data together. Raises `UnsupportedError`."""
-    from dstok.unicode import _ucd_9_0_normalization
-
     if version not in VERSIONS:
         raise UnsupportedError(f"expected a Unicode version of normal forms out of {', '.join(VERSIONS)}, "
                                f"found {version!r}")
-    yield _ucd_9_0_normalization
-    if version != OLDEST:
-        from dstok.unicode import _ucd_17_0_normalization
-
-        yield _ucd_17_0_normalization
+    for each in VERSIONS[: VERSIONS.index(version) + 1]:
+        yield import_module(f"dstok.unicode._ucd_{each.replace('.', '_')}_normalization")
 
 
 def _full(code: int, mappings: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
     """The decomposition, with its parts decomposed, too."""
     step = mappings.get(code)
     return (code,) if step is None else tuple(c for part in step for c in _full(part, mappings))
-
-
-def _changing(mappings: Mapping[int, tuple[int, ...]], excluded: frozenset[int]) -> set[int]:
-    """The code points that decomposing and composing do not restore: the excluded, and all that contain one."""
-    return {code for code in mappings if not excluded.isdisjoint(_parts(code, mappings))}
 
 
 def _parts(code: int, mappings: Mapping[int, tuple[int, ...]]) -> Iterator[int]:
@@ -259,10 +217,8 @@ def _range(word: str) -> range:
 def _packed(records: Mapping[int, _Record], pairs: array[int]) -> FormTables:
     numbers = {CLEAN: 0}
     blank = bytes(512)
-    pages: dict[int, array[int]] = {}
+    pages = defaultdict[int, "array[int]"](lambda: array("H", blank))
     for code, record in records.items():
-        if code >> 8 not in pages:
-            pages[code >> 8] = array("H", blank)
         pages[code >> 8][code & 255] = numbers.setdefault(record, len(numbers))
     shared = {blank: 0}  # page -> its number
     page_numbers = array("H", (

@@ -1,26 +1,12 @@
-r"""Unicode properties as sets of code points, for a named Unicode version.
+"""Unicode properties as sets of code points, for a named Unicode version; also by the names in upstream's patterns.
 
-In: a property name as a pattern spells it, and a Unicode version. Out: a `CodePointSet`.
-
+In: a property name as a pattern spells it, or as Unicode does, and a Unicode version. Out: a `CodePointSet`.
 Invariant: each set is the one that upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code
-point but surrogates; tests sweep all of them. Upstream never sees a surrogate, so sets hold the surrogates where
-Unicode puts them.
-
-Source: the generated tables `_ucd_*.py` (see unicode_tables/README.md); Unicode Standard Annex #44, section
-5.7.1, for the groups of categories; Unicode Technical Standard #18, annex C, for `word` and `digit`.
-
-Scripts, script extensions and binary properties as sets of code points, for a named Unicode version.
-
-In: a property's name and a Unicode version. Out: a `CodePointSet`.
-Invariant: the sets equal those of the Unicode Character Database. Upstream matches the same sets by these names
-(tests/unicode/test_properties.py sweeps all code points).
-Source: the generated tables `_properties_*.py` (see unicode_tables/README.md). The table of the version `BASE` holds
-whole sets. The tables of the others hold symmetric differences from it.
-
-Sets by the names in upstream's patterns: `[:name:]`, and `\p{name}` of categories, scripts and properties.
-
-In: a name and a Unicode version. Out: a `CodePointSet`.
-Invariant: upstream matches the same set by the name (tests/unicode/test_properties.py sweeps all code points).
+point but surrogates (tests/unicode/test_properties.py sweeps all of them). Upstream never sees a surrogate, so sets
+hold the surrogates where Unicode puts them. Scripts and binary properties equal those of Unicode's database.
+Source: the generated tables (see unicode_tables/README.md), of which that of the version `BASE` holds whole sets, the
+others symmetric differences from it; Unicode Standard Annex #44, section 5.7.1, for the groups of categories; Unicode
+Technical Standard #18, annex C, for `word` and `digit`.
 """
 
 from __future__ import annotations
@@ -35,38 +21,12 @@ from types import ModuleType
 
 from dstok._util.arguments import explained
 from dstok.errors import ArgumentError, DstokError, UnsupportedError
-from dstok.unicode.code_point_set import MAX_CODE_POINT, CodePointSet
-
-__all__ = [
-    "DEFAULT_VERSION",
-    "CodePointSet",
-    "UnknownPropertyError",
-    "alphabetic",
-    "binary_properties",
-    "binary_property",
-    "category_of",
-    "checksum",
-    "digit",
-    "further_names",
-    "general_categories",
-    "general_category",
-    "loose",
-    "named_properties",
-    "named_set",
-    "posix_set",
-    "property_set",
-    "script",
-    "script_extensions",
-    "scripts",
-    "versions",
-    "white_space",
-    "word",
-]
+from dstok.unicode.code_point_set import MAX_CODE_POINT
+from dstok.unicode.code_point_set import CodePointSet as CodePointSet
 
 DEFAULT_VERSION = "16.0"
 _VERSIONS = ("14.0", "15.0", "16.0", "17.0")
 
-_CASED_LETTER = ("Ll", "Lt", "Lu")
 _RUN = re.compile(r"([A-Z][a-z])(\d*)")
 # Below U+0100 Oniguruma answers \w outside brackets from an ISO 8859-1 table of its own. That table also counts
 # the superscript digits and the vulgar fractions: ² ³ ¹ ¼ ½ ¾.
@@ -90,9 +50,7 @@ def versions() -> tuple[str, ...]:
 def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     """The two-letter general category of a code point.
 
-    Raises:
-        ArgumentError: the code point is outside 0..0x10FFFF.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `ArgumentError` for a number outside 0..0x10FFFF, `UnsupportedError` for a version without a table.
 
     >>> category_of(ord("a")), category_of(0x378)
     ('Ll', 'Cn')
@@ -107,8 +65,7 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
 def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The two-letter names of the general categories.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> len(general_categories()), general_categories()[:3]
     (30, ('Cc', 'Cf', 'Cn'))
@@ -120,9 +77,8 @@ def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
 def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     """A general category by its short name: two letters, one letter for a group, or `LC`.
 
-    Raises:
-        UnknownPropertyError: the name is not such a short name, in exactly this case.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnknownPropertyError` for a name that is not such a short name, in exactly this case, and
+    `UnsupportedError` if there is no table of this Unicode version.
 
     >>> general_category("Nd")
     CodePointSet(U+0030..U+0039, U+0660..U+0669, U+06F0..U+06F9, U+07C0..U+07C9, 67 more ranges)
@@ -139,8 +95,7 @@ def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
 def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property White_Space, which upstream's `\s` matches.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> len(white_space())
     25
@@ -152,8 +107,7 @@ def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
 def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The binary property Alphabetic: letters, letter numbers and Other_Alphabetic.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> "\u24b6" in alphabetic(), "\u24b6" in general_category("L")  # circled latin capital letter A
     (True, False)
@@ -165,8 +119,7 @@ def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
 def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
     r"""The set that upstream's `\d` matches, inside and outside brackets: the category Nd.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> "\u0663" in digit(), "\u00bd" in digit()
     (True, False)
@@ -181,8 +134,7 @@ def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePoint
     Oniguruma counts the six (superscript digits and vulgar fractions) outside brackets only. So `word(in_class=True)`
     is the set of `\w` inside a bracketed class, and `[\W]` is its complement. `\W` is the complement of `word()`.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> word() - word(in_class=True) == CodePointSet.from_chars("\u00b2\u00b3\u00b9\u00bc\u00bd\u00be")
     True
@@ -198,9 +150,8 @@ def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     `White_Space`, `WSpace` and `Space`. As in Oniguruma, ASCII case, spaces, `-` and `_` do not count. The
     `^` of a negated `\p{^name}` is syntax, not part of the name.
 
-    Raises:
-        UnknownPropertyError: any other name, also one that upstream knows, such as a script or a block.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnknownPropertyError` for any other name, also one that upstream knows, such as a script or a block, and
+    `UnsupportedError` if there is no table of this Unicode version.
 
     >>> property_set("uppercase letter") == property_set("Lu") == general_category("Lu")
     True
@@ -222,14 +173,12 @@ def checksum(version: str = DEFAULT_VERSION) -> str:
 
     The generated table records the right value as UNICODE_DATA_CHECKSUM.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> checksum("16.0")[:16]
     '984e7b98c95aa8dc'
     """
-    # Importing it costs more than loading the table, and only checks of the table need it.
-    import hashlib
+    import hashlib  # costs more than loading the table, and only checks of the table need it
 
     digest = hashlib.sha256()
     for first, last, category in _category_ranges(version):
@@ -237,17 +186,16 @@ def checksum(version: str = DEFAULT_VERSION) -> str:
     return digest.hexdigest()
 
 
-def _table(version: str) -> ModuleType:
+def _table(kind: str, version: str) -> ModuleType:
     if version not in _VERSIONS:
-        known = ", ".join(_VERSIONS)
-        raise UnsupportedError(f"expected a Unicode version out of {known}, found {version!r}")
-    return import_module(f"dstok.unicode._ucd_{version.replace('.', '_')}")
+        raise UnsupportedError(f"expected a Unicode version out of {', '.join(_VERSIONS)}, found {version!r}")
+    return import_module(f"dstok.unicode._{kind}_{version.replace('.', '_')}")
 
 
 @cache
 def _runs(version: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Decodes the run-length coded categories: the start of each run, and its category."""
-    runs = _RUN.findall(_table(version).GENERAL_CATEGORY)
+    runs = _RUN.findall(_table("ucd", version).GENERAL_CATEGORY)
     starts = accumulate((int(length or 1) for _, length in runs[:-1]), initial=0)
     return tuple(starts), tuple(category for category, _ in runs)
 
@@ -263,20 +211,20 @@ def _general_categories(version: str) -> dict[str, CodePointSet]:
     """All general categories and their groups by short name."""
     members: dict[str, list[tuple[int, int]]] = {}
     for first, last, category in _category_ranges(version):
-        for name in _names_of_groups(category):
+        for name in (category, category[0], *(("LC",) if category in ("Ll", "Lt", "Lu") else ())):
             members.setdefault(name, []).append((first, last))
     return {name: CodePointSet.from_ranges(ranges) for name, ranges in members.items()}
 
 
-def _names_of_groups(category: str) -> tuple[str, ...]:
-    cased = ("LC",) if category in _CASED_LETTER else ()
-    return (category, category[0], *cased)
-
-
 @cache
 def _binary_property(attribute: str, version: str) -> CodePointSet:
-    spans = (span.split("-") for span in getattr(_table(version), attribute).split())
-    return CodePointSet(tuple((int(span[0], 16), int(span[-1], 16)) for span in spans))
+    return _decoded(getattr(_table("ucd", version), attribute))
+
+
+def _decoded(spans: str) -> CodePointSet:
+    """The set of a table's text, such as "41-5A AA"."""
+    pairs = (span.partition("-") for span in spans.split())
+    return CodePointSet.from_ranges((int(first, 16), int(last or first, 16)) for first, _, last in pairs)
 
 
 @cache
@@ -291,17 +239,14 @@ def named_properties(version: str) -> dict[str, CodePointSet]:
     """Every set that a pattern can name, by its loose name."""
     spaces = dict.fromkeys(("whitespace", "wspace", "space"), white_space(version))
     properties = {"any": CodePointSet.all(), "assigned": ~general_category("Cn", version), **spaces}
-    for names in _table(version).GENERAL_CATEGORY_NAMES:
+    for names in _table("ucd", version).GENERAL_CATEGORY_NAMES:
         properties |= dict.fromkeys(map(loose, names), general_category(names[0], version))
     return properties
 
 
-_IGNORED = str.maketrans("", "", " -_")
-
-
 def loose(name: str) -> str:
     """The name in Oniguruma's comparison; only ASCII folds, so U+212A KELVIN SIGN is no `k`."""
-    return name.translate(_IGNORED).lower() if name.isascii() else name
+    return re.sub("[ _-]", "", name).lower() if name.isascii() else name
 
 
 @explained
@@ -357,19 +302,21 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     if loose(name) not in known:
         raise UnknownPropertyError(f"expected a binary property, such as {', '.join(list(known.values())[:3])}, "
                                    f"found {name!r}")
-    own = {"Alphabetic": alphabetic, "White_Space": white_space}.get(known[loose(name)])
-    return own(version) if own else _members("BINARY", known[loose(name)], version)
+    if known[loose(name)] in ("Alphabetic", "White_Space"):
+        return _binary_property(known[loose(name)].upper(), version)
+    return _members("BINARY", known[loose(name)], version)
 
 
 @explained
 def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
     """By script, its other names, with spaces between them."""
-    own = _table_properties(version)
-    every: dict[str, str] = _table_properties(own.BASE).ALIASES | own.ALIASES
+    own = _table("properties", version)
+    every: dict[str, str] = _table("properties", own.BASE).ALIASES | own.ALIASES
     return {name: every[name] for name in scripts(version) if name in every}
 
 
 def _script_name(name: str, version: str) -> str:
+    """The name of a script, given by any of its names. Raises `UnknownPropertyError`."""
     known = _script_names(version).get(loose(name))
     if known is None:
         raise UnknownPropertyError(f"expected a script of Unicode {version}, such as Han or Grek, found {name!r}")
@@ -386,7 +333,7 @@ def _script_names(version: str) -> dict[str, str]:
 
 @cache
 def _names(table: str, version: str) -> tuple[str, ...]:
-    own = _table_properties(version)
+    own = _table("properties", version)
     if version == own.BASE:
         return tuple(getattr(own, table))
     return tuple(sorted({*_names(table, own.BASE), *getattr(own, table)} - {*own.ABSENT[table].split()}))
@@ -394,16 +341,9 @@ def _names(table: str, version: str) -> tuple[str, ...]:
 
 @cache
 def _members(table: str, name: str, version: str) -> CodePointSet:
-    own = _table_properties(version)
-    spans = (span.split("-") for span in getattr(own, table).get(name, "").split())
-    members = CodePointSet.from_ranges((int(span[0], 16), int(span[-1], 16)) for span in spans)
+    own = _table("properties", version)
+    members = _decoded(getattr(own, table).get(name, ""))
     return members if version == own.BASE else members ^ _members(table, name, own.BASE)
-
-
-def _table_properties(version: str) -> ModuleType:
-    if version not in versions():
-        raise UnsupportedError(f"expected a Unicode version out of {', '.join(versions())}, found {version!r}")
-    return import_module(f"dstok.unicode._properties_{version.replace('.', '_')}")
 
 
 @explained
@@ -412,8 +352,7 @@ def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
 
     Inside `\p{...}` the names mean the same, except `punct`: there it is the category P.
 
-    Raises:
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> "$" in posix_set("punct"), posix_set("vowel")
     (True, None)
@@ -423,9 +362,7 @@ def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
 
 @cache
 def _posix(version: str) -> dict[str, CodePointSet]:
-    def category(name: str) -> CodePointSet:
-        return general_category(name, version)
-
+    category = _general_categories(version).__getitem__
     letters, spaces = alphabetic(version), white_space(version)
     graph = ~(spaces | category("Cc") | category("Cn") | category("Cs"))
     return {
@@ -443,9 +380,8 @@ def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = Fal
 
     The names are those of `property_set`, of `[:name:]`, of scripts and of binary properties.
 
-    Raises:
-        UnknownPropertyError: any other name, also one that upstream knows, such as a block.
-        UnsupportedError: there is no table of this Unicode version.
+    Raises `UnknownPropertyError` for any other name, also one that upstream knows, such as a block, and
+    `UnsupportedError` if there is no table of this Unicode version.
 
     >>> len(named_set("Greek")) == len(named_set("grek")), "b" in named_set("Lowercase")
     (True, True)

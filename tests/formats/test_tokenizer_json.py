@@ -33,7 +33,8 @@ from dstok.formats.components import MAX_DEPTH
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
 from dstok.normalizers import make_normalizer
-from dstok.regex.cascade import Program, Split, compile_splits
+from dstok.regex.ast import Split
+from dstok.regex.cascade import Program, compile_splits
 
 TEXTS = ("", "abc ab abab", "  12345\n\ta.c-b", "é 漢字 \U0001f600", "x^$\\y*(a)[b]{c}", "it's Ab1c  ")
 

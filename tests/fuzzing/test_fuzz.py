@@ -25,7 +25,8 @@ from shares import SEED, seeds
 
 from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.errors import UnsupportedError
-from dstok.regex.cascade import Split, compile_splits
+from dstok.regex.ast import Split
+from dstok.regex.cascade import compile_splits
 
 V3, ALL = "deepseek-v3", tuple(levels())
 CORPUS = ["Some words, 123 numbers.\n\n  \u4e2d\u6587 caf\u00e9 " * 50]

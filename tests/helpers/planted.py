@@ -25,7 +25,8 @@ from dstok.compiled.tables import Tables
 from dstok.conformance.unicode_changes import moved
 from dstok.core.split._scan import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.regex.cascade import Split, compile_pattern, compile_splits
+from dstok.regex.ast import Split
+from dstok.regex.cascade import compile_pattern, compile_splits
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
 from dstok.unicode import properties as sets
@@ -57,7 +58,7 @@ def unicode_tables(version: str) -> str:
     changed = moved(version, "16.0")
     row = (changed.get(chr(code)) or category_of(code) for code in range(0x110000))
     runs = "".join(f"{category}{sum(1 for _ in run)}" for category, run in groupby(row))
-    ours = sets._table("16.0")
+    ours = sets._table("ucd", "16.0")
     module = ModuleType(f"dstok.unicode._ucd_{version.replace('.', '_')}")
     vars(module).update(
         GENERAL_CATEGORY=runs, WHITE_SPACE=ours.WHITE_SPACE, ALPHABETIC=ours.ALPHABETIC,

@@ -19,8 +19,9 @@ from shares import share
 from upstream import families, model_names, model_splits, pieces_by, upstream_splitter
 
 from dstok.errors import UnsupportedError
+from dstok.regex.ast import BEHAVIORS, Split
 from dstok.regex.automaton import DEAD, OPERATION, START
-from dstok.regex.cascade import BEHAVIORS, MAX_STEPS, Program, Split, Tag, compile_splits
+from dstok.regex.cascade import MAX_STEPS, Program, Tag, compile_splits
 
 V3 = "deepseek-ocr"  # the first by name of the seven models that share V3's splits
 WELL_KNOWN = {

@@ -23,15 +23,8 @@ from dstok.core.check import _walk
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.finders import make_finder, make_tagger
 from dstok.pretokenizer.sources import preset_names, preset_splits
-from dstok.regex.cascade import (
-    BEHAVIORS,
-    MAX_CLASSES,
-    MAX_STEPS,
-    Split,
-    compile_cascade,
-    compile_pattern,
-    compile_splits,
-)
+from dstok.regex.ast import BEHAVIORS, Split
+from dstok.regex.cascade import MAX_CLASSES, MAX_STEPS, compile_cascade, compile_pattern, compile_splits
 from dstok.regex.compile_budget import LIMITS, counted
 from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 

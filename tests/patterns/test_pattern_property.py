@@ -16,8 +16,9 @@ from upstream import pieces_by, upstream_splitter
 
 from dstok.errors import UnsupportedError
 from dstok.regex.alphabet import Alphabet
+from dstok.regex.ast import Split
 from dstok.regex.automaton import DFA
-from dstok.regex.cascade import Split, compile_pattern
+from dstok.regex.cascade import compile_pattern
 
 _FLAGS = regex.MULTILINE | regex.VERSION0  # upstream's $ is met before every newline
 

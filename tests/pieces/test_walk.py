@@ -46,7 +46,8 @@ from dstok.compiled.kernel_selection import (
     find_kernel,
 )
 from dstok.core.check._walk import TooLargeError
-from dstok.regex.cascade import Program, Split, compile_splits
+from dstok.regex.ast import Split
+from dstok.regex.cascade import Program, compile_splits
 from dstok.regex.marked_language import Marked
 from dstok.unicode import category_of
 
