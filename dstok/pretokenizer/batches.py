@@ -34,7 +34,7 @@ from dstok.core.run._span_pass import SpanPass
 from dstok.core.text._rows import Rows
 from dstok.counts import PieceCounter, count_together
 from dstok.errors import StreamError
-from dstok.methods.streams import Incoming
+from dstok.methods.incremental import Incoming
 from dstok.pretokenizer.finders import checked_unit, numbered
 
 if TYPE_CHECKING:
