@@ -370,11 +370,11 @@ class Matching:
     """The base of `Splitter` with the calls for matches."""
 
     cascade: Cascade
-    _span_pass: SpanPass
+    span_pass: SpanPass
 
     @lazy
     def _matcher(self) -> Matcher:
-        return Matcher(self.cascade, self._span_pass)
+        return Matcher(self.cascade, self.span_pass)
 
     def findall(self, text: Text, *, errors: Errors = "strict") -> list[Any]:
         r"""The texts of all matches. If the pattern has a group, its texts; if it has several, tuples of theirs.

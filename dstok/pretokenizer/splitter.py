@@ -74,7 +74,7 @@ class Splitter(Matching):
                 raise
             where = next(s.where for s in splits if s.pattern == error.pattern)
             raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None
-        self._span_pass = SpanPass(make_finder(self.cascade))
+        self.span_pass = SpanPass(make_finder(self.cascade))  # the core's part
 
     @classmethod
     def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
@@ -189,7 +189,7 @@ class Splitter(Matching):
             U+FFFD for each.
         Raises `ArgumentError` for a value that is no text.
         """
-        return self._span_pass.split(readable(text, errors))
+        return self.span_pass.split(readable(text, errors))
 
     def spans(self, text: Text, *, unit: Unit = "bytes", errors: Errors = "strict") -> npt.NDArray[np.int64]:
         r"""Start and end of each piece, int64[n, 2], in bytes of the UTF-8 text or in code points. Raises as `split`.
@@ -200,14 +200,14 @@ class Splitter(Matching):
         """
         checked_unit(unit)
         data = readable(text, errors)
-        spans = self._span_pass.spans(data)
+        spans = self.span_pass.spans(data)
         if unit == "characters" and not isinstance(data, str):
             in_characters(data, spans.reshape(-1))
         return spans
 
     def count(self, text: Text, *, errors: Errors = "strict") -> int:
         """The number of pieces that `split` gives."""
-        return self._span_pass.count(readable(text, errors))
+        return self.span_pass.count(readable(text, errors))
 
     def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
         """The pieces with their places, and the matching step and alternative, from 0; None for a gap.
@@ -241,7 +241,7 @@ class Splitter(Matching):
         >>> spans.tolist(), offsets.tolist()
         ([[0, 1], [1, 2], [0, 1]], [0, 2, 3])
         """
-        return span_texts(self._span_pass, texts, unit, threads, errors)
+        return span_texts(self.span_pass, texts, unit, threads, errors)
 
     def split_batch(
         self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict",
@@ -252,7 +252,7 @@ class Splitter(Matching):
         >>> dstok.Splitter("a").split_batch(["ab", b"b"])
         [['a', 'b'], ['b']]
         """
-        return map_each(self._span_pass.split, texts, threads, errors)
+        return map_each(self.span_pass.split, texts, threads, errors)
 
     def count_batch(self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict") -> list[int]:
         """`count` of each of `texts`. Keywords and errors as `spans_batch`.
@@ -261,7 +261,7 @@ class Splitter(Matching):
         >>> dstok.Splitter("a").count_batch(["ab", b"b"])
         [2, 1]
         """
-        return map_each(self._span_pass.count, texts, threads, errors)
+        return map_each(self.span_pass.count, texts, threads, errors)
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
         r"""A stream for a text that comes in parts.
@@ -274,7 +274,7 @@ class Splitter(Matching):
         (['Hello', ' '], [], ['world'])
         """
         replaces_faults(errors)
-        return SplitStream(self._span_pass, errors)
+        return SplitStream(self.span_pass, errors)
 
     @explained
     def count_pieces(
@@ -301,14 +301,9 @@ class Splitter(Matching):
         return self.cascade.splits
 
     @property
-    def span_pass(self) -> SpanPass:
-        """The core's part, for the rooms beside this one."""
-        return self._span_pass
-
-    @property
     def finder(self) -> Finder:
         """The finder of the pieces, for `dstok.counts`."""
-        return self._span_pass.finder
+        return self.span_pass.finder
 
     @property
     def unicode_version(self) -> str:
@@ -317,7 +312,7 @@ class Splitter(Matching):
 
     def way(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
-        return self._span_pass.way()
+        return self.span_pass.way()
 
     @explained
     def explain(self, text: str | None = None) -> str:
