@@ -49,9 +49,10 @@ except ModuleNotFoundError as error:
 
 if TYPE_CHECKING:
     from dstok import arrow, chat, padding, unicode  # noqa: F401  # type checkers know them by this
+    from dstok.methods.decoding import DecodeStream
     from dstok.methods.growing import GrowingText
+    from dstok.methods.incremental import EncodeStream
     from dstok.methods.offsets import Encoding, Piece
-    from dstok.methods.streams import DecodeStream, EncodeStream
     from dstok.models import ModelInfo
     from dstok.pretokenizer.splitter import Splitter
     from dstok.regex.ast import Split
@@ -61,29 +62,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "BpeTrainer",
-    "DecodeStream",
-    "DstokError",
-    "EncodeStream",
-    "Encoding",
-    "GrowingText",
-    "ModelInfo",
-    "PatternError",
-    "Piece",
-    "SpecialTokenError",
-    "Split",
-    "Splitter",
-    "TextError",
-    "Tokenizer",
-    "TokenizerFileError",
-    "UnsupportedError",
-    "__version__",
-    "errors",
-    "load",
-    "model_info",
-    "models",
-    "padding",
-    "train",
+    "BpeTrainer", "DecodeStream", "DstokError", "EncodeStream", "Encoding", "GrowingText", "ModelInfo", "PatternError",
+    "Piece", "SpecialTokenError", "Split", "Splitter", "TextError", "Tokenizer", "TokenizerFileError",
+    "UnsupportedError", "__version__", "errors", "load", "model_info", "models", "padding", "train",
     "train_from_iterator",
 ]
 
@@ -91,8 +72,8 @@ __all__ = [
 __getattr__, _names = late_names(globals(), {  # not needed to load a built-in model and to encode
     **{room: f"dstok.{room}" for room in ("arrow", "chat", "corpus", "unicode")},  # too much for `import *`
     "BpeTrainer": "dstok.training.trainer",
-    "DecodeStream": "dstok.methods.streams",
-    "EncodeStream": "dstok.methods.streams",
+    "DecodeStream": "dstok.methods.decoding",
+    "EncodeStream": "dstok.methods.incremental",
     "Encoding": "dstok.methods.offsets",
     "GrowingText": "dstok.methods.growing",
     "ModelInfo": "dstok.models",

@@ -19,7 +19,6 @@ from dstok.models import built_in
 from dstok.models.names import FILES, ORGANIZATION, find, installed, is_name, is_taken, not_found
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
-__all__ = ["fetched", "is_path", "load"]
 
 @explained
 def load(
@@ -54,11 +53,16 @@ def load(
         known = find(name)
         if known is not None:
             _refuse(revision, f"the built-in {known}")
-            return _moved(tokenizer_of(*built_in(known)), upstream)
+            tokenizer = tokenizer_of(*built_in(known))
+            return tokenizer if upstream is None else tokenizer.replace(upstream=upstream)
         if not is_path(name):
-            return _named(name, upstream, revision, download)
+            own = installed(name)
+            if own is None:
+                return _open(*fetched(name, revision, download), upstream=upstream)
+            _refuse(revision, f"the installed {name}")
+            return _open(own, upstream=upstream)
     _refuse(revision, "a path")
-    return _open(_in_folder(name) if os.path.isdir(name) else name, upstream=upstream)
+    return _open(name, upstream=upstream)
 
 
 def is_path(name: StrPath) -> bool:
@@ -79,18 +83,6 @@ def is_path(name: StrPath) -> bool:
 def _refuse(revision: str | None, what: str) -> None:
     if revision is not None:
         raise ArgumentError(f"expected a revision of a model of the hub, found one of {what}", "revision")
-
-
-def _moved(tokenizer: Tokenizer, upstream: str | None) -> Tokenizer:
-    return tokenizer if upstream is None else tokenizer.replace(upstream=upstream)
-
-
-def _named(name: str, upstream: str | None, revision: str | None, download: bool) -> Tokenizer:
-    own = installed(name)
-    if own is not None:
-        _refuse(revision, f"the installed {name}")
-        return _open(_in_folder(own) if os.path.isdir(own) else own, upstream=upstream)
-    return _open(*fetched(name, revision, download), upstream=upstream)
 
 
 def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str | None]:
@@ -114,21 +106,20 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
         raise ModelNotFoundError(f"{not_found(name)}; {error}") from error.__cause__
 
 
-def _in_folder(folder: StrPath) -> str:
-    from dstok.formats.reading import MODEL_FILES  # not needed for built-in models
-
-    for name in MODEL_FILES:
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            return path
-    raise FileNotFoundError(ENOENT, f"no {MODEL_FILES[0]} is in this folder, and no {' or '.join(MODEL_FILES[1:])}",
-                            os.fspath(folder))
-
-
 def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None) -> Tokenizer:
-    from dstok.formats.kinds import GGUF, IMAGE, RANKS, SENTENCEPIECE  # not needed for built-in models
+    from dstok.formats.kinds import GGUF, IMAGE, LOOK, RANKS, SENTENCEPIECE, kind_of  # not needed for built-in models
+    from dstok.formats.reading import MODEL_FILES
 
-    kind = _kind(path)
+    if os.path.isdir(path):
+        found = [os.path.join(path, name) for name in MODEL_FILES if os.path.exists(os.path.join(path, name))]
+        if not found:
+            raise FileNotFoundError(ENOENT, f"no {MODEL_FILES[0]} is in this folder, and no "
+                                    f"{' or '.join(MODEL_FILES[1:])}", os.fspath(path))
+        path = found[0]
+    kind = None
+    if os.path.isfile(path):  # a look would take the first bytes of a pipe away
+        with open(os.fspath(path), "rb") as file:
+            kind = kind_of(file.read(LOOK))
     if kind in (RANKS, SENTENCEPIECE):
         if upstream is not None:
             what = "a rank file, whose ids are tiktoken's" if kind == RANKS else "a .model file of SentencePiece"
@@ -138,13 +129,3 @@ def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None) -
         return Tokenizer.from_image(path, upstream=upstream)
     read = Tokenizer.from_gguf if kind == GGUF else Tokenizer.from_json
     return read(path) if upstream is None else read(path, upstream=upstream)
-
-
-def _kind(path: StrPath) -> str | None:
-    """The kind of a file; None for a pipe, since a look would take its first bytes away."""
-    from dstok.formats.kinds import LOOK, kind_of
-
-    if not os.path.isfile(path):
-        return None
-    with open(os.fspath(path), "rb") as file:
-        return kind_of(file.read(LOOK))

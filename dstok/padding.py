@@ -1,22 +1,12 @@
-"""Batches of one length for a model, and texts that are cut by their ids.
-
-In: texts, a length, a side. Out: ids and a mask as two arrays; or the ids of a text in parts that overlap.
-Invariant: each row has the ids that upstream gives with the same truncation and padding. The cuts are between ids, so a
-part may begin or end inside a character. (`truncate` and `chunk` cut the text between characters.)
-Source: upstream's truncation and padding; tests/calls/test_padded.py compares.
-
-Two texts in a row, for a model: question and passage, premise and hypothesis.
-
-In: two texts, or many of both. Out: their ids, with the framing of the model's files, and type ids, which tell the two
-texts apart; for batches, arrays of one length.
-Invariant: ids, type ids, masks and the parts that truncation leaves over are those of upstream's `encode(text, pair)`.
-dstok refuses a model file that asks for a pair it cannot make in the same way.
-Source: upstream's truncation, post-processing and padding; tests/calls/test_pairs.py compares.
-
-Rows of ids as models take them: batches of one length, texts in parts that overlap, pairs of texts.
+"""Rows of ids as models take them: batches of one length, texts in parts that overlap, pairs of texts.
 
 In: a tokenizer, texts, the length of a row, the id that fills it. Out: numpy arrays.
-Invariant: each row is upstream's with the same truncation, padding and post-processor.
+Invariant: each row has the ids, masks and type ids that upstream gives with the same truncation, padding and
+post-processor; so have the parts that truncation leaves over. The cuts are between ids, so a part may begin or end
+inside a character. (`truncate` and `chunk` cut the text between characters.) dstok refuses a model file that asks for a
+pair it cannot make in the same way.
+Source: upstream, whose truncation, post-processing and padding tests/calls/test_padded.py and
+tests/calls/test_pairs.py compare.
 
 >>> import dstok
 >>> ids, mask = dstok.padding.encode_batch_padded(dstok.load("deepseek-v3"), ["Hello", "Hello world"], pad_id=2)
@@ -27,7 +17,7 @@ Invariant: each row is upstream's with the same truncation, padding and post-pro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -50,29 +40,53 @@ from dstok.formats.components import FramingItem, pair_parts
 from dstok.methods.batch import encode_batch_arrays, framed
 from dstok.methods.budget import chunk_spans
 
-__all__ = [
-    "MAX_ID", "PaddedPairs", "PairIds", "Shape", "Truncation", "chunk_spans", "cut_texts", "encode_batch_padded",
-    "encode_pair", "encode_pair_with_overflow", "encode_pairs_padded", "encode_with_overflow", "file_settings",
-    "filled", "kept_lengths", "overflow_spans", "room_of", "row_width", "shape_of",
-]
-
 if TYPE_CHECKING:
     from dstok.protocols import Parts
 
-    Ids = npt.NDArray[np.uint32]
-    Lengths = npt.NDArray[np.int64]
+__all__ = [
+    "PaddedPairs", "PairIds", "chunk_spans", "encode_batch_padded", "encode_pair", "encode_pair_with_overflow",
+    "encode_pairs_padded", "encode_with_overflow", "file_settings",
+]
 
+Ids: TypeAlias = "npt.NDArray[np.uint32]"
+Ints: TypeAlias = "npt.NDArray[np.int64]"
+Truncation = Literal["longest_first", "only_first", "only_second"]
+NTH = "first", "second"
+_AROUND_PAIR = "what stands around the texts"
 MAX_ID = (1 << 32) - 1  # the largest `pad_id` and type id, as in upstream
 
 
-class Shape(NamedTuple):
+class _Shape(NamedTuple):
     """The shape of rows: the numbers that a call was given, as ints. `room`: the ids in a row that text may have."""
 
     length: int | None
-    pad_to_multiple_of: int
+    multiple: int
     room: int | None
     pad_id: int
     threads: int
+
+
+def _shape(
+    tok: Parts, length: Any, pad_to_multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
+    around: str = "BOS and EOS",
+) -> _Shape:
+    """The numbers of a call for rows. `extra` ids, named by `around`, stand around each text. Raises `DstokError`."""
+    if length is not None:
+        length = whole_number("length", length, most=MANY)
+    multiple = 1
+    if pad_to_multiple_of is not None:
+        multiple = whole_number("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY)
+    room = None if max_length is None else _room("max_length", max_length, extra, around)
+    pad_id = tok.config.pad_id if pad_id is None else whole_number("pad_id", pad_id, most=MAX_ID)
+    if pad_id is None:
+        raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with: give pad_id, or "
+                            "name it with tok.replace(pad_id=...)", "pad_id")
+    return _Shape(length, multiple, room, pad_id, thread_count(threads))
+
+
+def _room(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:
+    """The number of `most` ids that text may have. `name` is the argument's name. Raises `ArgumentError`."""
+    return whole_number(name, most, extra, f", for {around}" if extra else "") - extra
 
 
 @explained
@@ -97,12 +111,18 @@ def encode_batch_padded(
     >>> ids.tolist(), mask.tolist()
     ([[19923, 2], [19923, 7050]], [[1, 0], [1, 1]])
     """
-    for name, value in (("padding_side", padding_side), ("truncation_side", truncation_side)):
-        check_side(name, value)
-    extra = tok._ends.extra(add_bos, add_eos)
-    shape = shape_of(tok, length, pad_to_multiple_of, max_length, pad_id, threads, extra)
-    flat, lengths = _rows(tok, texts, shape, truncation_side, special, add_bos, add_eos, errors)
-    return filled(flat, lengths, row_width(lengths, shape), padding_side, shape.pad_id)
+    check_side("padding_side", padding_side)
+    check_side("truncation_side", truncation_side)
+    before, after = tok._ends.before(add_bos), tok._ends.after(add_eos)
+    shape = _shape(tok, length, pad_to_multiple_of, max_length, pad_id, threads, len(before) + len(after))
+    flat, offsets = encode_batch_arrays(tok, texts, threads=shape.threads, special=special, errors=errors)
+    lengths = np.diff(offsets)
+    if shape.room is not None:
+        kept = np.minimum(lengths, shape.room)
+        flat, lengths = _cut(flat, lengths, kept, truncation_side), kept
+    if before or after:
+        flat, lengths = framed(flat, lengths, before, after, None)
+    return filled(flat, lengths, _width(lengths, shape), padding_side, shape.pad_id)
 
 
 @explained
@@ -145,23 +165,17 @@ def encode_with_overflow(
     >>> [part.tolist() for part in parts]
     [[19923, 7050], [7050, 2058]]
     """
-    import numpy as np
-
     check_side("truncation_side", truncation_side)
     stride = whole_number("stride", stride)
-    room = room_of("max_tokens", max_tokens, tok._ends.extra(add_bos, add_eos))
+    room = _room("max_tokens", max_tokens, tok._ends.extra(add_bos, add_eos))
     ids = tok.encode_array(text, special=special, errors=errors)
     before, after = (np.array(ends, np.uint32) for ends in (tok._ends.before(add_bos), tok._ends.after(add_eos)))
-    spans = overflow_spans(len(ids), room, stride, truncation_side)
+    spans = _overflow_spans(len(ids), room, stride, truncation_side)
     return [np.concatenate([before, ids[start:end], after]) for start, end in spans]
 
 
-def overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple[int, int]]:
-    """(start, end) of the parts, in ids, by upstream's rule. The first part is the text after truncation.
-
-    >>> overflow_spans(5, 3, 1, "right"), overflow_spans(5, 3, 1, "left"), overflow_spans(2, 3, 1, "right")
-    ([(0, 3), (2, 5)], [(2, 5), (0, 3)], [(0, 2)])
-    """
+def _overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple[int, int]]:
+    """(start, end) of the parts, in ids, by upstream's rule. The first part is the text after truncation."""
     if count <= room:
         return [(0, count)]
     if room == 0:
@@ -177,31 +191,8 @@ def overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple
     return spans if side == "right" else [(count - end, count - start) for start, end in spans]
 
 
-def _rows(
-    tok: Parts, texts: Iterable[Text], shape: Shape, side: Side, special: Special, add_bos: bool, add_eos: bool,
-    errors: Errors,
-) -> tuple[Ids, Lengths]:
-    """The ids of all rows, and the number of ids of each row."""
-    import numpy as np
-
-    flat, offsets = encode_batch_arrays(tok, texts, threads=shape.threads, special=special, errors=errors)
-    lengths = np.diff(offsets)
-    if shape.room is not None:
-        kept = np.minimum(lengths, shape.room)
-        flat, lengths = cut_texts(flat, lengths, kept, side), kept
-    before, after = tok._ends.before(add_bos), tok._ends.after(add_eos)
-    return framed(flat, lengths, before, after, None) if before or after else (flat, lengths)
-
-
-def cut_texts(flat: Ids, lengths: Lengths, kept: Lengths, side: Side) -> Ids:
-    """The ids of all texts, with `kept` ids left of each; `side` is the end that is cut off.
-
-    >>> import numpy as np
-    >>> cut_texts(np.arange(5), np.array([3, 2]), np.array([1, 2]), "left").tolist()
-    [2, 3, 4]
-    """
-    import numpy as np
-
+def _cut(flat: Ids, lengths: Ints, kept: Ints, side: Side) -> Ids:
+    """The ids of all texts, with `kept` ids left of each; `side` is the end that is cut off."""
     if (lengths == kept).all():
         return flat
     ends = np.cumsum(lengths)
@@ -210,18 +201,8 @@ def cut_texts(flat: Ids, lengths: Lengths, kept: Lengths, side: Side) -> Ids:
     return flat[place < most if side == "right" else place >= least]
 
 
-def filled(
-    flat: Ids, lengths: Lengths, width: int, side: Side, fill: int,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(rows int64[n, width], mask int64[n, width]) of rows that lie one after the other; `fill` pads one end of each.
-
-    >>> import numpy as np
-    >>> rows, mask = filled(np.array([5, 6, 7], np.uint32), np.array([1, 2]), 2, "left", 0)
-    >>> rows.tolist(), mask.tolist()
-    ([[0, 5], [6, 7]], [[0, 1], [1, 1]])
-    """
-    import numpy as np
-
+def filled(flat: Ids, lengths: Ints, width: int, side: Side, fill: int) -> tuple[Ints, Ints]:
+    """(rows, mask), int64[n, width] each, of rows that lie one after the other; `fill` pads one end of each."""
     places = np.arange(width)
     own = places < lengths[:, None] if side == "right" else places >= width - lengths[:, None]
     rows = np.full(own.shape, fill, np.int64)
@@ -229,7 +210,7 @@ def filled(
     return rows, own.astype(np.int64)
 
 
-def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
+def _width(lengths: Ints, shape: _Shape, what: str = "text") -> int:
     """The number of ids of each row. Raises `ArgumentError` for a longer row; `what` is the error's word for a row."""
     longest = int(lengths.max()) if len(lengths) else 0
     width = longest if shape.length is None else shape.length
@@ -237,48 +218,7 @@ def row_width(lengths: Lengths, shape: Shape, what: str = "text") -> int:
         row = int((lengths > width).argmax())
         raise ArgumentError(f"expected at most {width} ids, found {lengths[row]} in {what} {row}: max_length cuts "
                             f"{what}s", "length")
-    return -(-width // shape.pad_to_multiple_of) * shape.pad_to_multiple_of
-
-
-def shape_of(
-    tok: Parts, length: Any, pad_to_multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
-    around: str = "BOS and EOS",
-) -> Shape:
-    """The numbers of a call for rows. `extra` ids, named by `around`, stand around each text. Raises `DstokError`."""
-    return Shape(
-        None if length is None else whole_number("length", length, most=MANY),
-        1 if pad_to_multiple_of is None else whole_number("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY),
-        None if max_length is None else room_of("max_length", max_length, extra, around),
-        _pad_id_of(tok) if pad_id is None else whole_number("pad_id", pad_id, most=MAX_ID),
-        thread_count(threads))
-
-
-def _pad_id_of(tok: Parts) -> int:
-    """The id of the padding token that the model's files name. Raises `ArgumentError`."""
-    own = tok.config.pad_id
-    if own is None:
-        raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with: give pad_id, or "
-                            "name it with tok.replace(pad_id=...)", "pad_id")
-    return own
-
-
-def room_of(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:
-    """The number of `most` ids that text may have. `name` is the argument's name. Raises `ArgumentError`."""
-    return whole_number(name, most, extra, f", for {around}" if extra else "") - extra
-
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from dstok.protocols import Parts
-
-    Ids_pairs = npt.NDArray[np.uint32]
-    Lengths_pairs = npt.NDArray[np.int64]  # int64[rows, 2]: the number of ids of each text
-
-Truncation = Literal["longest_first", "only_first", "only_second"]
-TRUNCATIONS = get_args(Truncation)
-AROUND = "what stands around the texts"
-NTH, BATCH = ("first", "second"), "encode_pairs_padded"
+    return -(-width // shape.multiple) * shape.multiple
 
 
 class PairIds(NamedTuple):
@@ -288,8 +228,8 @@ class PairIds(NamedTuple):
     special_tokens_mask: bool[n], whether the id belongs to neither text.
     """
 
-    ids: Ids_pairs
-    type_ids: Ids_pairs
+    ids: npt.NDArray[np.uint32]
+    type_ids: npt.NDArray[np.uint32]
     special_tokens_mask: npt.NDArray[np.bool_]
 
 
@@ -317,9 +257,8 @@ def encode_pair(
     >>> found.ids.tolist(), found.type_ids.tolist()
     ([0, 19923, 0, 29616], [0, 0, 1, 1])
     """
-    parts = _parts(tok, add_special_tokens)
-    both = _both(tok, text, pair, special, errors)
-    return _joined(parts, both)
+    parts = pair_parts(tok.config.framing, add_special_tokens)
+    return _joined(parts, _both(tok, text, pair, special, errors))
 
 
 @explained
@@ -346,15 +285,20 @@ def encode_pair_with_overflow(
     check_side("truncation_side", truncation_side)
     _check_truncation(truncation)
     stride = whole_number("stride", stride)
-    parts = _parts(tok, add_special_tokens)
-    room = room_of("max_tokens", max_tokens, _around(parts), AROUND)
+    parts = pair_parts(tok.config.framing, add_special_tokens)
+    room = _room("max_tokens", max_tokens, sum(len(part.ids) for part in parts), _AROUND_PAIR)
     both = _both(tok, text, pair, special, errors)
     (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
-    spans = [overflow_spans(len(ids), count, stride, truncation_side) for ids, count in zip(both, kept)]
+    spans = [_overflow_spans(len(ids), count, stride, truncation_side) for ids, count in zip(both, kept)]
+    # The combinations of a part of each text, in upstream's order; the first has the kept parts of both.
+    first, second = (part.text for part in parts if part.text is not None)  # in the order of the template
+    of_first, of_second = (range(len(spans[number])) for number in (first, second))
+    order = [(0, 0), *((i, j) for i in of_first[1:] for j in of_second), *((0, j) for j in of_second[1:])]
     rows = []
-    for chosen in _combinations(parts, spans):
-        cut = [ids[slice(*spans[text][chosen[text]])] for text, ids in enumerate(both)]
-        rows.append(_joined([_part(part, chosen) for part in parts], cut))
+    for chosen in order if first == 0 else [(j, i) for i, j in order]:
+        cut = [ids[slice(*spans[number][chosen[number]])] for number, ids in enumerate(both)]
+        rows.append(_joined([part if part.text is None or chosen[part.text] == 0  # later parts have another type id
+                             else part._replace(type_id=part.rest_type_id) for part in parts], cut))
     return rows
 
 
@@ -379,27 +323,35 @@ def encode_pairs_padded(
     ([[19923, 29616, 2], [19923, 10285, 2058]], [[1, 1, 0], [1, 1, 1]], [[0, 1, 0], [0, 1, 1]])
     """
     _check_truncation(truncation)
-    for name, value in (("padding_side", padding_side), ("truncation_side", truncation_side)):
-        check_side(name, value)
+    check_side("padding_side", padding_side)
+    check_side("truncation_side", truncation_side)
     pad_type_id = whole_number("pad_type_id", pad_type_id, most=MAX_ID)
-    parts = _parts(tok, add_special_tokens)
-    shape = shape_of(tok, length, pad_to_multiple_of, max_length, pad_id, threads, _around(parts), AROUND)
-    columns = _columns(tok, texts, pairs, shape.threads, special, errors)
-    counts = np.stack([np.diff(offsets) for _, offsets in columns], axis=1)
+    parts = pair_parts(tok.config.framing, add_special_tokens)
+    extra = sum(len(part.ids) for part in parts)
+    shape = _shape(tok, length, pad_to_multiple_of, max_length, pad_id, threads, extra, _AROUND_PAIR)
+    given = list(checked_texts(texts)), list(checked_texts(pairs))
+    if len(given[0]) != len(given[1]):
+        raise ArgumentError(f"expected as many second texts as first ones, found {len(given[1])} of "
+                            f"{len(given[0])}", "pairs")
+    found: list[tuple[Ids, Ints]] = []
+    try:
+        for column, which in zip(given, NTH):
+            checked = [text if isinstance(text, (str, bytes)) else checked_text(text, f"{which} text of pair {row}")
+                       for row, text in enumerate(column)]
+            found.append(encode_batch_arrays(tok, checked, threads=shape.threads, special=special, errors=errors))
+    except (TextError, SpecialTokenError) as error:
+        raise _of_pair(error, len(found)) from None
+    counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
     kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
-    flats = [cut_texts(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(columns)]
-    rows, lengths = _rows_of_pairs(parts, flats, kept), kept.sum(axis=1) + _around(parts)
-    width = row_width(lengths, shape, "pair")
+    flats = [_cut(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
+    rows, lengths = _joined_rows(parts, flats, kept), kept.sum(axis=1) + extra
+    width = _width(lengths, shape, "pair")
     ids, mask = filled(rows.ids, lengths, width, padding_side, shape.pad_id)
     return PaddedPairs(ids, mask, filled(rows.type_ids, lengths, width, padding_side, pad_type_id)[0])
 
 
-def _parts(tok: Parts, add_special_tokens: bool) -> tuple[FramingItem, ...]:
-    return pair_parts(tok.config.framing, add_special_tokens)
-
-
-def _joined(parts: Sequence[FramingItem], both: Sequence[Ids_pairs]) -> PairIds:
-    """One pair, as `_rows_of_pairs` would give it, but faster."""
+def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
+    """One pair, as `_joined_rows` would give it, but faster."""
     pieces = [both[part.text] if part.text is not None else np.array(part.ids, np.uint32) for part in parts]
     ids = np.concatenate(pieces)
     types, around = np.empty(len(ids), np.uint32), np.zeros(len(ids), np.bool_)
@@ -412,7 +364,7 @@ def _joined(parts: Sequence[FramingItem], both: Sequence[Ids_pairs]) -> PairIds:
     return PairIds(ids, types, around)
 
 
-def _rows_of_pairs(parts: Sequence[FramingItem], texts: Sequence[Ids_pairs], lengths: Lengths_pairs) -> PairIds:
+def _joined_rows(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: Ints) -> PairIds:
     """The rows of pairs, one after the other. texts: the ids of all first texts, and those of all second texts."""
     rows = len(lengths)
     fixed = [np.full(rows, len(part.ids)) for part in parts]
@@ -426,36 +378,21 @@ def _rows_of_pairs(parts: Sequence[FramingItem], texts: Sequence[Ids_pairs], len
     return PairIds(ids, types[number], around[number])
 
 
-def _around(parts: Sequence[FramingItem]) -> int:
-    """The number of ids of the framing."""
-    return sum(len(part.ids) for part in parts)
+def kept_lengths(lengths: Ints, room: int, truncation: Truncation) -> Ints:
+    """The number of ids of each text, int64[pairs, 2], that stay if a pair has so much room: upstream's rule.
 
-
-def _part(part: FramingItem, chosen: tuple[int, int]) -> FramingItem:
-    """The template's item for part `chosen[text]` of its text: parts after the first have another type id."""
-    return part if part.text is None or chosen[part.text] == 0 else part._replace(type_id=part.rest_type_id)
-
-
-def _combinations(parts: Sequence[FramingItem], spans: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
-    """The combinations of a part of each text, in upstream's order; the first has the kept parts of both."""
-    first, second = (part.text for part in parts if part.text is not None)  # in the order of the template
-    counts = [range(len(spans[text])) for text in (first, second)]
-    order = [(0, 0), *((i, j) for i in counts[0][1:] for j in counts[1]), *((0, j) for j in counts[1][1:])]
-    return order if first == 0 else [(of_first, of_second) for of_second, of_first in order]
-
-
-def kept_lengths(lengths: Lengths_pairs, room: int, truncation: Truncation) -> Lengths_pairs:
-    """The number of ids of each text that stay if a pair has so much room: upstream's rule. Raises `ArgumentError`.
-
-    >>> import numpy as np
-    >>> kept_lengths(np.array([[3, 9], [9, 8], [1, 2]]), 7, "longest_first").tolist()
-    [[3, 4], [4, 3], [1, 2]]
+    Raises `ArgumentError`.
     """
     over = lengths.sum(axis=1) - room
     if room == 0:
         return np.zeros_like(lengths)
-    if truncation == "longest_first":
-        return np.where(over[:, None] > 0, _halved(lengths, room), lengths)
+    if truncation == "longest_first":  # the longer text gets the room that the shorter leaves, or half
+        shorter = lengths.min(axis=1)
+        longer = np.maximum(shorter, room - shorter)
+        both = shorter + longer > room
+        ends = np.stack([np.where(both, room // 2, shorter), np.where(both, room - room // 2, longer)], axis=1)
+        halved = np.where((lengths[:, 0] > lengths[:, 1])[:, None], ends[:, ::-1], ends)
+        return np.where(over[:, None] > 0, halved, lengths)
     text = int(truncation == "only_second")
     short = (over > 0) & (lengths[:, text] <= over)
     if short.any():
@@ -468,44 +405,16 @@ def kept_lengths(lengths: Lengths_pairs, room: int, truncation: Truncation) -> L
     return kept
 
 
-def _halved(lengths: Lengths_pairs, room: int) -> Lengths_pairs:
-    """The lengths left in pairs that are too long: the longer text gets the room that the shorter leaves, or half."""
-    shorter = lengths.min(axis=1)
-    longer = np.maximum(shorter, room - shorter)
-    both = shorter + longer > room
-    ends = np.stack([np.where(both, room // 2, shorter), np.where(both, room - room // 2, longer)], axis=1)
-    return np.where((lengths[:, 0] > lengths[:, 1])[:, None], ends[:, ::-1], ends)
-
-
-def _both(tok: Parts, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids_pairs]:
-    """The ids of both texts. An error names the text at fault."""
-    both: list[Ids_pairs] = []
+def _both(tok: Parts, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids]:
+    """The ids of both texts."""
+    both: list[Ids] = []
     try:
-        for each in (text, pair):
-            which = NTH[len(both)]
-            both.append(tok.encode_array(checked_text(each, f"{which} text", BATCH), special=special, errors=errors))
+        for each, which in zip((text, pair), NTH):
+            checked = checked_text(each, f"{which} text", "encode_pairs_padded")
+            both.append(tok.encode_array(checked, special=special, errors=errors))
     except (TextError, SpecialTokenError) as error:
         raise _of_pair(error, len(both)) from None
     return both
-
-
-def _columns(
-    tok: Parts, texts: Iterable[Text], pairs: Iterable[Text], threads: int, special: Special, errors: Errors,
-) -> list[tuple[Ids_pairs, npt.NDArray[np.int64]]]:
-    """The ids and offsets of all first texts, and those of all second texts. An error names the pair and the text."""
-    columns = [list(checked_texts(texts)), list(checked_texts(pairs))]
-    if len(columns[0]) != len(columns[1]):
-        raise ArgumentError(f"expected as many second texts as first ones, found {len(columns[1])} of "
-                            f"{len(columns[0])}", "pairs")
-    found: list[tuple[Ids_pairs, npt.NDArray[np.int64]]] = []
-    try:
-        for column, which in zip(columns, NTH):
-            given = [text if isinstance(text, (str, bytes)) else checked_text(text, f"{which} text of pair {row}")
-                     for row, text in enumerate(column)]
-            found.append(encode_batch_arrays(tok, given, threads=threads, special=special, errors=errors))
-    except (TextError, SpecialTokenError) as error:
-        raise _of_pair(error, len(found)) from None
-    return found
 
 
 def _of_pair(error: TextError | SpecialTokenError, text: int) -> TextError | SpecialTokenError:
@@ -516,6 +425,6 @@ def _of_pair(error: TextError | SpecialTokenError, text: int) -> TextError | Spe
 
 
 def _check_truncation(truncation: str) -> None:
-    if truncation not in TRUNCATIONS:
-        raise ArgumentError(f"expected truncation to be one of {', '.join(TRUNCATIONS)}, found {truncation!r}",
+    if truncation not in get_args(Truncation):
+        raise ArgumentError(f"expected truncation to be one of {', '.join(get_args(Truncation))}, found {truncation!r}",
                             "truncation")

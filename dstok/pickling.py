@@ -11,25 +11,19 @@ processes share its tables. In return, the file has to be there where the pickle
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.files import StrPath
 from dstok.compiled.image import image_of, own_part, settings_hash
-from dstok.compiled.image_file import checksum as checksum_of
-from dstok.compiled.image_file import open_image, read_image, same_file
-from dstok.compiled.tables import Image
+from dstok.compiled.image_file import checksum, open_image, read_image, same_file
 from dstok.errors import ImageError, ModelNotFoundError, PickleError
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find, not_found
 
 if TYPE_CHECKING:
     from dstok.compiled.tables import Tables
-    from dstok.formats.description import AddedToken, TokenizerConfig
+    from dstok.formats.description import AddedToken
     from dstok.protocols import TokenizerProtocol
-
-__all__ = ["PICKLE_FORMAT", "reduced", "restored"]
 
 PICKLE_FORMAT = 1
 _AGAIN = "make the pickle again with this version of dstok"
@@ -41,16 +35,12 @@ def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...
     if is_built_in(tok.name, tables, added, config):
         settings = settings_hash(tables, config)
         return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint, settings)
-    if image is not None and _opened_with(added, config, image) and same_file(image):
-        place = os.path.abspath(os.fspath(image.path))
-        return restored, (PICKLE_FORMAT, type(tok), "file", place, checksum_of(image), tok.bos_id, tok.eos_id, tok.name)
+    if image is not None and image.tokenizer is not None:
+        own, file = own_part(added, config, ""), image.tokenizer  # BOS and EOS may differ: they are pickled
+        if all(file.get(key) == own.get(key) for key in ("added", "config")) and same_file(image):
+            path, ends = os.path.abspath(os.fspath(image.path)), (tok.bos_id, tok.eos_id)
+            return restored, (PICKLE_FORMAT, type(tok), "file", path, checksum(image), *ends, tok.name)
     return restored, (PICKLE_FORMAT, type(tok), "image", image_of(tables, added, config, tok.name))
-
-
-def _opened_with(added: tuple[AddedToken, ...], config: TokenizerConfig, image: Image) -> bool:
-    """Does the file say all of this? BOS and EOS do not count."""
-    own = own_part(added, config, "")
-    return image.tokenizer is not None and all(image.tokenizer.get(key) == own.get(key) for key in ("added", "config"))
 
 
 def restored(format: Any, *parts: Any) -> Any:
@@ -58,10 +48,14 @@ def restored(format: Any, *parts: Any) -> Any:
     if format != PICKLE_FORMAT:
         raise PickleError(f"expected a pickle of a tokenizer of format {PICKLE_FORMAT}, found {format!r}: {_AGAIN}")
     cls, kind, *rest = parts
-    with _as_pickle_error():
+    try:
         if kind == "built-in":
             return _named(cls, *rest)
-        return _from_file(cls, *rest) if kind == "file" else _from_bytes(cls, *rest)
+        if kind == "file":
+            return _from_file(cls, *rest)
+        return cls._of_image(read_image("the pickle", memoryview(*rest), verify=True))
+    except (ImageError, ModelNotFoundError) as error:
+        raise PickleError(str(error)) from None
 
 
 def _named(cls: Any, name: str, fingerprint: str, settings: bytes) -> Any:
@@ -78,28 +72,13 @@ def _named(cls: Any, name: str, fingerprint: str, settings: bytes) -> Any:
     return tok
 
 
-def _from_file(
-    cls: Any, place: StrPath, checksum: bytes, bos_id: int | None, eos_id: int | None, name: str,
-) -> Any:
+def _from_file(cls: Any, place: StrPath, expected: bytes, bos_id: int | None, eos_id: int | None, name: str) -> Any:
     try:
         image = open_image(place, verify=True)
     except OSError as error:
         raise PickleError(f"{place!r}: expected the image that the tokenizer was opened from, found none: "
                           f"{error.strerror}") from None
-    if checksum_of(image) != checksum:
-        raise PickleError(f"{place!r}: expected the image of the checksum {checksum.hex()}, found another, "
-                          f"{checksum_of(image).hex()}: the file has changed since the pickle was made")
+    if checksum(image) != expected:
+        raise PickleError(f"{place!r}: expected the image of the checksum {expected.hex()}, found another, "
+                          f"{checksum(image).hex()}: the file has changed since the pickle was made")
     return cls._of_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
-
-
-def _from_bytes(cls: Any, data: bytes) -> Any:
-    return cls._of_image(read_image("the pickle", memoryview(data), verify=True))
-
-
-@contextmanager
-def _as_pickle_error() -> Iterator[None]:
-    """Turns every fault of a pickle into a `PickleError`."""
-    try:
-        yield
-    except (ImageError, ModelNotFoundError) as error:
-        raise PickleError(str(error)) from None

@@ -1,33 +1,17 @@
-"""The parts of a tokenizer that its calls may use.
+"""What other code may use of a tokenizer.
 
-In: nothing. Out: `Parts`, the type of the first argument of every call. The calls are functions, one module for each
-kind. `Tokenizer` makes them its methods.
-Invariant: any number of threads may use a part at once.
-
-The calls of a tokenizer that the rooms above it may use. They stay the same from one version to the next.
-
-In: nothing. Out: `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for annotations of your own code.
-Invariant: chats, views, pickles and most integrations use no more of a tokenizer than this. Two kinds of integrations
-also read its tables: those that write them in another library's form, and those for transformers.
+In: nothing. Out: `Parts`, the type of the first argument of every call: calls are functions, one module for each kind,
+and `Tokenizer` makes them its methods. `TokenizerProtocol`, which every `dstok.Tokenizer` follows, for the rooms above
+it and for annotations of your own code; it stays the same from one version to the next.
+Invariant: any number of threads may use a part at once. Chats, views, pickles and most integrations use no more of a
+tokenizer than the protocol. Two kinds of integrations also read its tables: those that write them in another library's
+form, and those for transformers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from dstok._util.arguments import Errors, Special, Text
-    from dstok.formats.description import TokenizerConfig
-    from dstok.inspection.inspection import Inspection
-    from dstok.methods.growing import GrowingText
-    from dstok.methods.offsets import Encoding
-    from dstok.methods.streams import DecodeStream
-
-__all__ = ["Parts", "TokenizerProtocol"]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +24,10 @@ if TYPE_CHECKING:
     from dstok.core.run._encode import Encoder
     from dstok.core.text._normalize import Normalizer
     from dstok.formats.description import ModelDescription, TokenizerConfig
-    from dstok.methods.offsets import Places
+    from dstok.inspection.inspection import Inspection
+    from dstok.methods.decoding import DecodeStream
+    from dstok.methods.growing import GrowingText
+    from dstok.methods.offsets import Encoding, Places
     from dstok.vocabulary import SortedTokens, Vocabulary
 
     Ids = npt.NDArray[np.uint32]
@@ -54,34 +41,24 @@ class Parts(Protocol):
     def encode_array(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> Ids: ...
 
     def _describe(self) -> ModelDescription: ...
-
     @property
     def config(self) -> TokenizerConfig: ...
-
     @property
     def _bpe(self) -> BPE: ...
-
     @property
     def _encoder(self) -> Encoder: ...
-
     @property
     def _added(self) -> AddedTokens: ...
-
     @property
     def _ends(self) -> Ends: ...
-
     @property
     def _normalizer(self) -> Normalizer | None: ...
-
     @property
     def _decoder(self) -> Decoder: ...
-
     @property
     def _places(self) -> Places: ...
-
     @property
     def _sorted_tokens(self) -> SortedTokens: ...
-
     @property
     def _vocabulary(self) -> Vocabulary: ...
 

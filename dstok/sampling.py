@@ -1,14 +1,10 @@
-"""Ids that encoding their own text gives: canonical ids.
+"""Ids as samplers need them: whether they are canonical, and where a prompt ends that the next token may continue.
 
-In: ids, for example those that a model sampled. Out: whether they are canonical, the place from which on they are not,
-the canonical ids of their text.
+In: ids that a model sampled; a text; the bytes of its open end. Out: whether the ids are canonical, the place from
+which on they are not, the canonical ids of their text; the settled ids of a text, and a mask of tokens.
 Invariant: ids are canonical if and only if `encode(decode(ids)) == ids`. Example: "Hello" is one token, so the ids of
 "He" and "llo" have its text, but are not canonical. Ids whose bytes are not UTF-8 are not canonical: no text has them.
-
-Token healing: the end of a prompt that the next token may still belong to, and the tokens that continue it.
-
-In: a text; the bytes of its open end. Out: its settled ids and those bytes; a mask of tokens over the vocabulary.
-Invariant: every text that begins with the prompt has ids that begin with the settled ones. Example: after "http:" a
+Token healing: every text that begins with the prompt has ids that begin with the settled ones. Example: after "http:" a
 model rarely samples "//", because it learned "://" as one token. Healing removes the id of ":" from the prompt. Then
 the model may sample any token that begins with ":".
 Bitmasks have the layout of xgrammar and llguidance: int32; the bit `id % 32` of word `id // 32` is set if the token is
@@ -20,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from dstok._util.arguments import (
     Errors,
@@ -37,12 +36,10 @@ from dstok.methods.decoding import decode, decode_batch, decode_bytes
 from dstok.methods.incremental import text_in_parts
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from dstok.protocols import Parts
 
-__all__ = ["canonical", "continuations", "first_noncanonical", "first_noncanonical_batch", "is_canonical", "unsettled"]
+MOST_LOGITS = 1 << 26
+
 
 def canonical(self: Parts, ids: Iterable[int], *, special: Special = "all", errors: Errors = "strict") -> list[int]:
     """The ids that encoding the text of `ids` gives. Keywords as `encode`.
@@ -99,30 +96,20 @@ def first_noncanonical_batch(
     >>> tok.first_noncanonical_batch([tok.encode("Hello"), [tok.token_to_id("He"), tok.token_to_id("llo")]])
     array([-1,  0])
     """
-    import numpy as np
-
     lists: Any = list(batch) if isinstance(batch, Iterable) and not hasattr(batch, "__getitem__") else batch
     if isinstance(lists, list):
         lists = [list(row) if isinstance(row, Iterator) else row for row in lists]  # they are read twice
     texts = decode_batch(self, lists, offsets=offsets)
     expected, bounds = encode_batch_arrays(self, texts, threads=threads, special=special)
     given = lists if offsets is None else [lists[start:end] for start, end in pairwise(np.asarray(offsets).tolist())]
-    rows = (row if isinstance(row, np.ndarray) else id_list(row) for row in given)
-    found = [_first_difference(np.asarray(row, np.int64), expected[start:end])
-             for row, (start, end) in zip(rows, pairwise(bounds.tolist()))]
-    return np.array(found, np.int64)
-
-
-def _first_difference(one: npt.NDArray[np.int64], other: npt.NDArray[np.uint32]) -> int:
-    """The first index at which two arrays differ; -1: they are equal."""
-    import numpy as np
-
-    both = min(len(one), len(other))
-    differs = np.flatnonzero(one[:both] != other[:both])
-    return int(differs[0]) if len(differs) else -1 if len(one) == len(other) else both
-
-
-MOST = 1 << 26  # logits
+    found = np.full(len(texts), -1, np.int64)
+    for number, (row, (start, end)) in enumerate(zip(given, pairwise(bounds.tolist()))):
+        one, other = np.asarray(row if isinstance(row, np.ndarray) else id_list(row), np.int64), expected[start:end]
+        both = min(len(one), len(other))
+        differs = np.flatnonzero(one[:both] != other[:both])
+        if len(differs) or len(one) != len(other):
+            found[number] = differs[0] if len(differs) else both
+    return found
 
 
 def unsettled(
@@ -160,28 +147,14 @@ def continuations(
     >>> [tok.decode([id]) for id in allowed]
     [':', '://', ':/']
     """
-    import numpy as np
-
-    size = self._decoder.size if vocab_size is None else whole_number("vocab_size", vocab_size, most=MOST)
+    size = self._decoder.size if vocab_size is None else whole_number("vocab_size", vocab_size, most=MOST_LOGITS)
     allowed = np.zeros(-(-max(size, self._decoder.size) // 32) * 32, np.bool_)
-    allowed[self._sorted_tokens.around(_bytes(tail))] = True
+    tail = checked_text(tail, "tail")
+    allowed[self._sorted_tokens.around(tail if isinstance(tail, bytes) else utf8(tail, replace=False))] = True
     if special != "all":
-        allowed[_forbidden(self, special)] = False
+        policy = self._added.policy(special)
+        matched = () if policy.refuses else {content for group in policy.contents for content in group}
+        allowed[[token.id for token in self._added.tokens if token.content not in matched
+                 and not (token.id < self._bpe.size and self._bpe.token(token.id))]] = False  # merging gives others
     allowed[size:] = False
     return np.packbits(allowed[: -(-size // 32) * 32], bitorder="little").view(np.int32)
-
-
-def _bytes(tail: Text) -> bytes:
-    tail = checked_text(tail, "tail")
-    return tail if isinstance(tail, bytes) else utf8(tail, replace=False)
-
-
-def _forbidden(self: Parts, special: Special) -> list[int]:
-    """The ids of the added tokens that a text may not have, unless merging gives them, too."""
-    policy = self._added.policy(special)
-    matched = () if policy.refuses else {content for group in policy.contents for content in group}
-    return [token.id for token in self._added.tokens if token.content not in matched and not _merged(self, token.id)]
-
-
-def _merged(self: Parts, id: int) -> bool:
-    return id < self._bpe.size and bool(self._bpe.token(id))

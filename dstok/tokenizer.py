@@ -1,16 +1,10 @@
-"""The class methods of `Tokenizer` that make one from a model's files.
-
-In: a path, or the text of a file. Out: a tokenizer.
-Invariant: each method reads one kind of file. The error for another kind names it. A kind's reader is imported when
-its method is called.
-
-The tokenizer: joins the parts of a model behind one object.
+"""The tokenizer: joins the parts of a model behind one object.
 
 In: tables from a model file or an image, and added tokens. Out: `Tokenizer`. Its calls are functions of the parts' own
 modules.
 Invariant: a `Tokenizer` never changes. Any number of threads may use one object at once, since each call works in a
-workspace of its own. It survives a fork, and it pickles. If only some calls need a part, the first of these calls
-imports its module and makes it.
+workspace of its own. It survives a fork, and it pickles. If only some calls need a part, or the reader of a file, the
+first of these calls imports its module and makes it.
 """
 
 from __future__ import annotations
@@ -19,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from dstok._util.arguments import Ends, explained
+from dstok._util.arguments import Ends, explained, whole_number
 from dstok._util.files import StrPath, write_at_once
 from dstok._util.imports import LateModule
 from dstok._util.objects import lazy
@@ -33,14 +27,89 @@ from dstok.formats import NEWEST_UPSTREAM as NEWEST
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from dstok.formats.description import ModelDescription
+    from dstok import sampling
+    from dstok.chat import apply_template
+    from dstok.core.merge._bpe import BPE
+    from dstok.core.run._decode import Decoder
+    from dstok.core.text._normalize import Normalizer
+    from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
+    from dstok.inspection.inspection import Inspection
+    from dstok.methods import batch, budget, decoding, export, growing, incremental, offsets
+    from dstok.methods.offsets import Places
+    from dstok.protocols import TokenizerProtocol
+    from dstok.regex.cascade import Program
+    from dstok.training import edit
+    from dstok.viewer import notebook
+    from dstok.vocabulary import SortedTokens, Vocabulary
+else:  # a method's module is imported when the method is first asked for
+    batch, budget, decoding, export, growing, incremental, offsets = (
+        LateModule(f"dstok.methods.{name}")
+        for name in ("batch", "budget", "decoding", "export", "growing", "incremental", "offsets"))
+    apply_template, edit, notebook, sampling = (
+        LateModule(f"dstok.{name}") for name in ("chat.apply_template", "training.edit", "viewer.notebook", "sampling"))
 
-__all__ = ["FromFiles", "Tokenizer", "describe", "tokenizer_of", "tokenizer_of_description"]
+UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
-class FromFiles:
-    """The base of `Tokenizer` with these methods."""
 
-    __slots__ = ()
+class _Class(type):
+    """The metaclass: for a name of other libraries, such as `Tokenizer.from_pretrained`, it names dstok's call."""
+
+    if not TYPE_CHECKING:
+        __getattr__ = apply_template.raise_no_attribute
+
+
+class Tokenizer(LineEncoder, metaclass=_Class):
+    """An exact tokenizer.
+
+    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_sentencepiece`, `from_gguf` and `from_image`
+    make one; `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
+
+    Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
+    (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
+    set of their texts. With `errors="replace"`, U+FFFD stands for invalid UTF-8 and lone surrogates; otherwise they
+    raise `TextError`. `add_bos` and `add_eos` put these ids around each text of a batch, around each part of `chunk`,
+    and at the ends of a stream. A text that grows has no end, so `growing` takes no `add_eos`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.encode("Hello world")
+    [19923, 2058]
+    >>> tok.decode([19923, 2058])
+    'Hello world'
+    """
+
+    _tables: Tables
+    _name: str
+    _config: TokenizerConfig | Mapping[str, Any] | None
+    _bpe: BPE
+    _normalizer: Normalizer | None
+    _size: int
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Raises `TypeError`, which names the calls that make a tokenizer."""
+        raise TypeError("a dstok.Tokenizer is made by dstok.load(name or path), by Tokenizer.from_json, from_str, "
+                        "from_tiktoken, from_sentencepiece, from_gguf or from_image")
+
+    @classmethod
+    def _of_tables(
+        cls, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
+        config: TokenizerConfig | Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The tokenizer of tables, which are not checked. A mapping holds the fields of a `TokenizerConfig`."""
+        self = cls.__new__(cls)
+        self._tables, self._name, self._config, normalizer = tables, name, config, None
+        if tables.normalizer:
+            from dstok.normalizers import make_normalizer  # needed by few models
+
+            normalizer = make_normalizer(tables.normalizer, self._unicode_version, tables.characters)
+        self._bpe, self._normalizer = make_bpe(tables), normalizer
+        self._size = max([self._bpe.size, *(token.id + 1 for token in added)])
+        encoder = make_encoder(tables, self._bpe, self._size, normalizer)
+        tokens = AddedTokens(added, self._unicode_version, normalizer, tables.description.get("runs", {}))
+        LineEncoder.__init__(self, encoder, tokens, Ends(bos_id, eos_id))
+        return self
+
+    # Files
 
     @classmethod
     @explained
@@ -141,106 +210,6 @@ class FromFiles:
 
         return cls._of_image(open_image(path, verify), upstream)
 
-    if TYPE_CHECKING:  # `Tokenizer` has these
-
-        @classmethod
-        def _of_description(cls, model: ModelDescription) -> Self: ...
-
-        @classmethod
-        def _of_image(cls, image: Image, upstream: str | None) -> Self: ...
-
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from dstok import sampling as canonical
-    from dstok import sampling as healing
-    from dstok.chat import apply_template as names_of_others
-    from dstok.core.run._decode import Decoder
-    from dstok.core.text._normalize import Normalizer
-    from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
-    from dstok.inspection.inspection import Inspection
-    from dstok.methods import batch as batches
-    from dstok.methods import budget, decoding, growing, offsets, streams
-    from dstok.methods import decoding as decode_streams
-    from dstok.methods import export as writing
-    from dstok.methods.offsets import Places
-    from dstok.regex.cascade import Program
-    from dstok.training import edit as extending
-    from dstok.training import edit as renewing
-    from dstok.training import edit as trimming
-    from dstok.viewer import notebook as call
-    from dstok.vocabulary import SortedTokens, Vocabulary
-else:  # a method's module is imported when the method is first asked for
-    names_of_others, call = LateModule("dstok.chat.apply_template"), LateModule("dstok.viewer.notebook")
-    batches, budget, decoding = map(LateModule, ("dstok.methods.batch", "dstok.methods.budget", "dstok.methods.decoding"))
-    growing, offsets = LateModule("dstok.methods.growing"), LateModule("dstok.methods.offsets")
-    canonical, healing = LateModule("dstok.sampling"), LateModule("dstok.sampling")
-    decode_streams = LateModule("dstok.methods.decoding")
-    extending, trimming = LateModule("dstok.training.edit"), LateModule("dstok.training.edit")
-    renewing = LateModule("dstok.training.edit")
-    streams, writing = LateModule("dstok.methods.streams"), LateModule("dstok.methods.export")
-
-UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
-
-
-class _Class(type):
-    """The metaclass: for a name of other libraries, such as `Tokenizer.from_pretrained`, it names dstok's call."""
-
-    if not TYPE_CHECKING:
-        __getattr__ = names_of_others.raise_no_attribute
-
-
-class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
-    """An exact tokenizer.
-
-    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_sentencepiece`, `from_gguf` and `from_image`
-    make one; `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
-
-    Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
-    (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
-    set of their texts. With `errors="replace"`, U+FFFD stands for invalid UTF-8 and lone surrogates; otherwise they
-    raise `TextError`. `add_bos` and `add_eos` put these ids around each text of a batch, around each part of `chunk`,
-    and at the ends of a stream. A text that grows has no end, so `growing` takes no `add_eos`.
-
-    >>> import dstok
-    >>> tok = dstok.load("deepseek-v3")
-    >>> tok.encode("Hello world")
-    [19923, 2058]
-    >>> tok.decode([19923, 2058])
-    'Hello world'
-    """
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        """Raises `TypeError`, which names the calls that make a tokenizer."""
-        raise TypeError("a dstok.Tokenizer is made by dstok.load(name or path), by Tokenizer.from_json, from_str, "
-                        "from_tiktoken, from_sentencepiece, from_gguf or from_image")
-
-    @classmethod
-    def _of_tables(
-        cls, tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
-        config: TokenizerConfig | Mapping[str, Any] | None = None,
-    ) -> Self:
-        """The tokenizer of tables, which are not checked. A mapping holds the fields of a `TokenizerConfig`."""
-        made = cls.__new__(cls)
-        made._make(tables, added, Ends(bos_id, eos_id), name, config)
-        return made
-
-    def _make(
-        self, tables: Tables, added: tuple[AddedToken, ...], ends: Ends, name: str,
-        config: TokenizerConfig | Mapping[str, Any] | None,
-    ) -> None:
-        self._tables, self._name, self._config = tables, name, config
-        self._bpe = make_bpe(tables)
-        self._normalizer = _normalizer(tables)
-        self._size = max([self._bpe.size, *(token.id + 1 for token in added)])
-        encoder = make_encoder(tables, self._bpe, self._size, self._normalizer)
-        runs = tables.description.get("runs", {})
-        tokens = AddedTokens(added, self._unicode_version, self._normalizer, runs)
-        LineEncoder.__init__(self, encoder, tokens, ends)
-
-    # From a model's files. `FromFiles` has the public class methods.
-
     @classmethod
     def _of_description(cls, model: ModelDescription) -> Self:
         """The tokenizer of a description that a file format's reader made."""
@@ -282,11 +251,14 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         """
         from dataclasses import replace
 
-        from dstok._util.arguments import whole_number
-
         if upstream is not UNCHANGED:
-            return self._of_upstream(upstream).replace(
-                bos_id=bos_id, eos_id=eos_id, pad_id=pad_id, unk_id=unk_id, name=name)
+            from dstok.formats.of_upstream import of_upstream
+
+            model = self._describe()
+            wanted = of_upstream(model, upstream)
+            moved = self if wanted == model else self._of_description(wanted)
+            return moved.replace(bos_id=bos_id, eos_id=eos_id, pad_id=pad_id, unk_id=unk_id,
+                                 name=self.name if name is UNCHANGED else name)
         given = {"bos_id": bos_id, "eos_id": eos_id, "pad_id": pad_id, "unk_id": unk_id}
         ids: Any = {key: None if id is None else whole_number(key, id, most=self._size - 1)
                     for key, id in given.items() if id is not UNCHANGED}
@@ -300,19 +272,6 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         if name is not UNCHANGED:
             other.__dict__["_name"] = name
         return other
-
-    def _of_upstream(self, upstream: str) -> Self:
-        from dstok.formats.of_upstream import of_upstream
-
-        model = self._describe()
-        wanted = of_upstream(model, upstream)
-        if wanted == model:
-            return self.__copy__()
-        other = self._of_description(wanted)
-        other.__dict__["_name"] = self.name
-        return other
-
-    # Files
 
     @explained
     def to_image(self, path: StrPath) -> None:
@@ -330,34 +289,28 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
         return describe_tables(self._tables, self._added.tokens, self.config)
 
-    to_tiktoken, to_gguf, to_json = writing.to_tiktoken, writing.to_gguf, writing.to_json
+    to_tiktoken, to_gguf, to_json = export.to_tiktoken, export.to_gguf, export.to_json
 
-    # Other vocabularies: functions of dstok/vocabularies
+    # Calls: functions that use the parts that protocols.py names. `LineEncoder` has `encode`, `encode_array`, `count`.
 
-    extend, truncated = extending.extend, trimming.truncated
-    trimmed = trimming.trimmed  # type: ignore[has-type]
-    train_new_from_iterator = renewing.train_new_from_iterator  # type: ignore[has-type]
-
-    # Calls: functions of dstok/calls, which use the parts that protocols.py names. `encode`, `encode_array` and
-    # `count` are `LineEncoder`'s.
-
-    encode_batch, encode_batch_arrays = batches.encode_batch, batches.encode_batch_arrays
-    count_batch = batches.count_batch
+    encode_batch, encode_batch_arrays, count_batch = batch.encode_batch, batch.encode_batch_arrays, batch.count_batch
     encode_with_offsets = offsets.encode_with_offsets
-    encode_stream, growing = streams.encode_stream, growing.growing
+    encode_stream, growing = incremental.encode_stream, growing.growing
     count_up_to, truncate, chunk = budget.count_up_to, budget.truncate, budget.chunk
     decode, decode_bytes, decode_batch = decoding.decode, decoding.decode_bytes, decoding.decode_batch
-    decode_stream, decode_streams = decoding.decode_stream, decode_streams.decode_streams
-    canonical, is_canonical, first_noncanonical, first_noncanonical_batch = (
-        canonical.canonical, canonical.is_canonical, canonical.first_noncanonical, canonical.first_noncanonical_batch)
-    unsettled, continuations = healing.unsettled, healing.continuations
+    decode_stream, decode_streams = decoding.decode_stream, decoding.decode_streams
     id_to_token, token_to_id = decoding.id_to_token, decoding.token_to_id
     vocabulary, get_vocab, __len__ = decoding.vocabulary, decoding.get_vocab, decoding.number_of_tokens
     __bool__ = decoding.has_tokens
-
-    apply_chat_template = names_of_others.apply_chat_template
+    canonical, is_canonical, first_noncanonical, first_noncanonical_batch = (
+        sampling.canonical, sampling.is_canonical, sampling.first_noncanonical, sampling.first_noncanonical_batch)
+    unsettled, continuations = sampling.unsettled, sampling.continuations
+    extend, truncated = edit.extend, edit.truncated
+    trimmed = edit.trimmed  # type: ignore[has-type]
+    train_new_from_iterator = edit.train_new_from_iterator  # type: ignore[has-type]
+    view, apply_chat_template = notebook.view, apply_template.apply_chat_template
     if not TYPE_CHECKING:  # a type checker finds by itself that a tokenizer has no such names
-        __call__, __getattr__ = names_of_others.raise_not_callable, names_of_others.raise_no_attribute
+        __call__, __getattr__ = apply_template.raise_not_callable, apply_template.raise_no_attribute
 
     # The model
 
@@ -422,8 +375,6 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
 
         return Inspection(self._tables, self._bpe, self._encoder, self._decoder, self._added, self._normalizer,
                           lambda: self._program, lambda: self._scanner, lambda: self._places)
-
-    view = call.view
 
     # As an object
 
@@ -535,35 +486,10 @@ class Tokenizer(LineEncoder, FromFiles, metaclass=_Class):
         return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer)
 
 
-def tokenizer_of(
-    tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None, name: str = "",
-    config: TokenizerConfig | Mapping[str, Any] | None = None, *, cls: type[Tokenizer] = Tokenizer,
-) -> Tokenizer:
-    """The tokenizer of tables, for the rooms that make them. The tables are not checked."""
-    return cls._of_tables(tables, added, bos_id, eos_id, name, config)
-
-
-def tokenizer_of_description(model: ModelDescription, *, cls: type[Tokenizer] = Tokenizer) -> Tokenizer:
-    """The tokenizer of a description, for the rooms that make one. Raises `UnsupportedError`."""
-    return cls._of_description(model)
-
-
-def describe(self: Tokenizer) -> ModelDescription:
-    """The description of a tokenizer: readers of file formats give this form, and writers take it."""
-    return self._describe()
-
-
-def _normalizer(tables: Tables) -> Normalizer | None:
-    if not tables.normalizer:
-        return None
-    from dstok.normalizers import make_normalizer  # needed by few models
-
-    return make_normalizer(tables.normalizer, tables.description["unicode_version"], tables.characters)
-
+# For the rooms that make tables or descriptions, and those that read them:
+tokenizer_of, tokenizer_of_description, describe = Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._describe
 
 if TYPE_CHECKING:
-    from dstok.protocols import TokenizerProtocol
-
     def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
         """mypy reports here a signature of `Tokenizer` that differs from the protocol's."""
         return tokenizer

@@ -1,30 +1,21 @@
-"""Checks that an Arrow array is sound: its rows lie in its buffers.
-
-In: arrays from any producer. Out: nothing, or `TextError` with the number of the first row at fault.
-Invariant: with `whole` each row has been checked, and the array may be given to pyarrow's functions, which check
-nothing and crash. Without it only the sizes of buffers are checked; core/text/_rows.pyx then checks each text. The
-C data interface gives the sizes of views' buffers, and no others. A producer's last offset must be trusted.
-Source: `Array.validate` of Arrow, plus the checks that it omits: negative offsets and sizes, the number of null rows,
-and the offset of lists of one size.
-
-Arrow arrays of texts -> rows of buffers, which the encoder reads in place.
+"""Arrow arrays of texts -> rows of buffers, which the core reads in place; and checks that an array is sound.
 
 In: an array or a chunked array of strings or binaries, plain, large or as views, or of a dictionary of these. Out:
-the place of each text, as numpy arrays; the null rows.
-Invariant: no text is copied. Each used entry of a dictionary is one text, however many rows have it. A row outside
-its buffer is a `TextError`, raised here or by `Rows`, before anything is read.
-Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictionary-encoded Layout".
-
-Arrow arrays of texts -> arrays of binaries, which Python can take out one by one.
-
-In: an array of strings or binaries, plain, large or as views, or of a dictionary of these. Out: its texts as large
-binaries. Invariant: the array has been checked whole before pyarrow reads it: its functions check nothing, and crash.
+the place of each text, as numpy arrays; the null rows; or the texts as large binaries, for Python.
+Invariant: no text of a `Column` is copied. Each used entry of a dictionary is one text, however many rows have it. A
+row outside its buffer is a `TextError`, raised here or by `Rows`, before anything is read. Only an array that was
+checked with `whole` may be given to pyarrow's functions, which check nothing and crash. Without it only the sizes of
+buffers are checked; core/text/_rows.pyx then checks each text. The C data interface gives the sizes of views' buffers,
+and no others. A producer's last offset must be trusted.
+Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictionary-encoded Layout"; `Array.validate` of
+Arrow, plus the checks that it omits: negative offsets and sizes, the number of null rows, the offset of lists of one
+size.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import UnionType
 from typing import Any, NamedTuple
 
@@ -37,11 +28,19 @@ from dstok.errors import ArgumentError, TextError
 from dstok.pretokenizer.splitter import Splitter
 from dstok.tokenizer import Tokenizer
 
-__all__ = ["TEXTS", "Chunk", "Column", "as_binary", "check", "check_argument", "column_of", "pieces_of"]
-
 BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_list_view, pa.types.is_large_list_view,
          pa.types.is_fixed_size_list, pa.types.is_map)
+VIEW = 16    # bytes of a view: length, then the text, or its first four bytes, a buffer's number, a place there
+INLINE = 12  # bytes of a text that lies in its view
+NOWHERE = np.int32(-(1 << 31))  # no buffer's number, however many buffers of other chunks come before
+TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view())
+LARGE = (pa.large_string(), pa.large_binary())
+
+LIMIT = (1 << 31) - 1  # what offsets of 32 bits can count
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 def check(arrays: Iterable[pa.Array], whole: bool) -> None:
@@ -64,7 +63,15 @@ def _fault(array: pa.Array, whole: bool) -> str:
         (_as_bytes(array) if whole else array).validate(full=whole)
     except pa.ArrowException as error:
         return str(error)
-    return next(filter(None, (_null_fault(part) or _size_fault(part) for part in parts)), "")
+    for part in parts:
+        bitmap, rows = part.buffers()[0], part.offset + len(part)
+        if bitmap is not None:
+            present = pa.Array.from_buffers(pa.bool_(), len(part), [None, bitmap], offset=part.offset).true_count
+            if len(part) - present != part.null_count:
+                return f"{part.null_count} rows said to be null, found {len(part) - present}"
+        if pa.types.is_fixed_size_list(part.type) and rows * part.type.list_size > len(part.values):
+            return f"{rows * part.type.list_size} values needed, found {len(part.values)}"
+    return ""
 
 
 def _parts(array: pa.Array) -> Iterator[pa.Array]:
@@ -86,22 +93,6 @@ def _as_bytes(array: pa.Array) -> pa.Array:
     return array.view(BYTES[array.type]) if array.type in BYTES else array
 
 
-def _null_fault(array: pa.Array) -> str:
-    bitmap = array.buffers()[0]
-    if bitmap is None:
-        return ""
-    present = pa.Array.from_buffers(pa.bool_(), len(array), [None, bitmap], offset=array.offset).true_count
-    null = len(array) - present
-    return "" if null == array.null_count else f"{array.null_count} rows said to be null, found {null}"
-
-
-def _size_fault(array: pa.Array) -> str:
-    if not pa.types.is_fixed_size_list(array.type):
-        return ""
-    needed, there = (array.offset + len(array)) * array.type.list_size, len(array.values)
-    return "" if needed <= there else f"{needed} values needed, found {there}"
-
-
 def _first_row(array: Any, whole: bool) -> int:
     """The last row of the shortest slice that is not sound either."""
     try:
@@ -109,16 +100,6 @@ def _first_row(array: Any, whole: bool) -> int:
     except SystemError:  # a negative size
         return 0
     return max(0, bisect_left(range(count + 1), True, key=lambda end: bool(_fault(array.slice(0, end), whole))) - 1)
-
-
-VIEW = 16    # bytes of a view: length, then the text, or its first four bytes, a buffer's number, a place there
-INLINE = 12  # bytes of a text that lies in its view
-NOWHERE = np.int32(-(1 << 31))  # no buffer's number, however many buffers of other chunks come before
-TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view())
-LARGE = (pa.large_string(), pa.large_binary())
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 class Chunk(NamedTuple):
@@ -152,13 +133,11 @@ class Column(NamedTuple):
 
     def lengths(self) -> Ints:
         """The bytes of each text."""
-        bytes_: Ints = _one([chunk.lengths for chunk in self.chunks], np.int64)
-        return bytes_
+        return _one([chunk.lengths for chunk in self.chunks], np.int64)  # type: ignore[no-any-return]
 
     def present(self) -> Bools:
         """For each text whether it is not null."""
-        bits: Bools = _one([chunk.present for chunk in self.chunks], np.bool_)
-        return bits
+        return _one([chunk.present for chunk in self.chunks], np.bool_)  # type: ignore[no-any-return]
 
     def row_of(self, text: int) -> int:
         """The row of a text; for an entry of a dictionary, its first row."""
@@ -169,6 +148,31 @@ class Column(NamedTuple):
             text -= len(chunk.owners)
             before += len(chunk.owners) if chunk.places is None else len(chunk.places)
         raise IndexError(text)
+
+    def by_chunk(self) -> Iterator[tuple[Chunk, slice]]:
+        """Each chunk, and where its texts lie among those of all chunks."""
+        at = 0
+        for chunk in self.chunks:
+            yield chunk, slice(at, at + len(chunk.owners))
+            at += len(chunk.owners)
+
+    def exceeds(self, counts: Ints) -> bool:
+        """Whether offsets need 64 bits: the column has such, or the `counts` of a chunk's texts are too many by row."""
+        return self.large or any(_by_row(chunk, counts[texts]).sum() > LIMIT for chunk, texts in self.by_chunk())
+
+    def of_texts(self, make: Callable[[Chunk, slice], pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+        """By row, what `make` gives for the texts of each chunk."""
+        made = ((chunk, make(chunk, texts)) for chunk, texts in self.by_chunk())
+        return self.joined([array if chunk.places is None else array.take(chunk.places) for chunk, array in made], kind)
+
+    def joined(self, arrays: list[pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+        """The arrays of the chunks as one: chunked if the column is."""
+        return pa.chunked_array(arrays, kind) if self.chunked else arrays[0]
+
+
+def _by_row(chunk: Chunk, counts: Ints) -> Ints:
+    """Several rows may share an entry of a dictionary."""
+    return counts if chunk.places is None else counts[chunk.places.drop_null().to_numpy(zero_copy_only=False)]
 
 
 def check_argument(given: object, wanted: type | UnionType) -> None:
@@ -203,21 +207,17 @@ def column_of(array: Any) -> Column:
 def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
     """(arrays, their type, whether it is a chunked array). Raises `ArgumentError` for anything but an Arrow array."""
     if not isinstance(array, pa.Array | pa.ChunkedArray):
-        array = _imported(array)
+        try:
+            if hasattr(array, "__arrow_c_stream__"):
+                array = pa.chunked_array(array)
+            elif hasattr(array, "__arrow_c_array__"):
+                array = pa.array(array)
+            else:
+                raise ArgumentError(f"expected an Arrow array, found {type(array).__name__}", "array")
+        except pa.ArrowInvalid as error:
+            raise TextError(f"expected a valid Arrow array: {error}", 0) from None
     chunked = isinstance(array, pa.ChunkedArray)
     return array.chunks if chunked else [array], array.type, chunked
-
-
-def _imported(array: Any) -> Any:
-    """An array of another library."""
-    try:
-        if hasattr(array, "__arrow_c_stream__"):
-            return pa.chunked_array(array)
-        if hasattr(array, "__arrow_c_array__"):
-            return pa.array(array)
-    except pa.ArrowInvalid as error:
-        raise TextError(f"expected a valid Arrow array: {error}", 0) from None
-    raise ArgumentError(f"expected an Arrow array, found {type(array).__name__}", "array")
 
 
 def _chunk(array: pa.Array, first: int) -> Chunk:
@@ -236,10 +236,7 @@ def _chunk(array: pa.Array, first: int) -> Chunk:
 
 
 def _present(array: pa.Array) -> Bools:
-    if not array.null_count:
-        return np.ones(len(array), np.bool_)
-    valid: Bools = array.is_valid().to_numpy(zero_copy_only=False)
-    return valid
+    return array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else np.ones(len(array), np.bool_)
 
 
 def _offsets(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Ints]:
@@ -282,11 +279,7 @@ def _of_dictionary(array: pa.DictionaryArray, first: int) -> Chunk:
 
 
 def as_binary(array: pa.Array) -> pa.LargeBinaryArray:
-    """The texts of an array. Raises `ArgumentError` for an array of anything else, `TextError` for a broken one.
-
-    >>> as_binary(pa.array(["a", None]).dictionary_encode()).to_pylist()
-    [b'a', None]
-    """
+    """The texts of an array, for Python. Raises `ArgumentError` for other arrays, `TextError` for a broken one."""
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if kind not in (*TEXTS, pa.null()):
         raise ArgumentError(f"expected an Arrow array of strings or binaries, found one of {array.type}", "array")

@@ -1,22 +1,14 @@
-"""Conversations -> a table for training: ids, labels, the message of each id.
+"""Arrow arrays of texts -> lists of ids, or their numbers; conversations -> a table for training.
 
-In: conversations, as a list or an Arrow array of lists of messages, or of JSON. Out: a `pyarrow.Table`, with a row
-for each.
-Invariant: a row holds the result of `dstok.chat.encode` for the conversation; a null row is null. In Arrow every
-message has every field that any message has. So a null field counts as missing, except `content`: formats tell a
-missing content from None, and null is None.
-
-An Arrow array of texts -> an Arrow array of lists of ids, or of their numbers.
-
-In: any argument of `column_of`. Out: lists of ids, which stay in the buffer that the encoder wrote; int64. Invariant:
-row i holds the result of `Tokenizer.encode` for text i; a null row is null. A chunked array keeps its chunks.
-
-A function over tables and batches: a column of texts in, columns of ids and lengths out.
-
-In: the arguments that Arrow libraries pass to functions: a table, a record batch, an iterator over these, an array;
-or a frame or series of Polars. Out: the same kind of object.
-Invariant: rows and their order stay, and so do other columns. A `ColumnEncoder` never changes, and pickles to the
-same bytes in every process, so that a cache keyed by the pickle (as in `datasets`) recognizes it.
+In: any argument of `column_of`; conversations, as a list or an Arrow array of lists of messages, or of JSON; for a
+`ColumnEncoder` what Arrow libraries pass to functions: a table, a record batch, an iterator over these, an array; or a
+frame or series of Polars. Out: lists of ids, which stay in the buffer that the encoder wrote; int64; a `pyarrow.Table`
+with a row for each conversation; from a `ColumnEncoder` the same kind of object.
+Invariant: row i holds the result of `Tokenizer.encode`, or of `dstok.chat.encode`; a null row is null. A chunked array
+keeps its chunks, a table its rows, their order and its other columns. A `ColumnEncoder` never changes, and pickles to
+the same bytes in every process, so that a cache keyed by the pickle (as in `datasets`) recognizes it.
+In Arrow every message has every field that any message has. So a null field counts as missing, except `content`:
+formats tell a missing content from None, and null is None.
 """
 
 from __future__ import annotations
@@ -31,10 +23,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dstok import chat
 from dstok._util.arguments import Dtype, Errors, Special, checked_dtype, explained, in_dtype, thread_count
 from dstok.arrow.columns import Chunk, Column, check, check_argument, column_of, pieces_of
-from dstok.chat import EncodedConversation
-from dstok.chat import encode as encode_
 from dstok.errors import ArgumentError, ChatError, ColumnError, SpecialTokenError, TextError
 from dstok.methods.batch import count_rows, encode_rows
 from dstok.tokenizer import Tokenizer
@@ -42,20 +33,6 @@ from dstok.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from dstok._util.arguments import Side
     from dstok.chat import Template, VersionName
-
-__all__ = [
-    "LIMIT",
-    "ColumnEncoder",
-    "conversations",
-    "count",
-    "counts_of",
-    "encode",
-    "encode_and_count",
-    "joined",
-    "rows_named",
-    "total",
-    "truncate",
-]
 
 SCHEMA = pa.schema([("input_ids", pa.large_list(pa.uint32())), ("labels", pa.large_list(pa.int64())),
                     ("message_index", pa.large_list(pa.int32()))])
@@ -77,20 +54,23 @@ def conversations(tok: Tokenizer, talks: Any, version: VersionName | Template, *
     >>> table["input_ids"].to_pylist(), table["labels"].to_pylist()
     ([[0, 128803, 19923, 128804, 23166, 1], None], [[-100, -100, -100, -100, 23166, 1], None])
     """
-    rows = [None if talk is None else _encoded(tok, talk, row, version, arguments)
-            for row, talk in enumerate(_rows(talks))]
+    given = talks if isinstance(talks, Iterable) else [talks]
+    if isinstance(talks, pa.Array | pa.ChunkedArray):
+        check(pieces_of(talks)[0], whole=True)
+        given = map(_of_arrow, talks)
+    rows = list[Any]()
+    for row, talk in enumerate(given):
+        try:
+            messages = json.loads(talk) if isinstance(talk, str | bytes) else talk
+            rows.append(None if talk is None else chat.encode(tok, messages, version, **arguments))
+        except ChatError as error:
+            raise ChatError(f"row {row}: {error.message}", error.index, error.field, error.reference) from None
+        except (ValueError, RecursionError) as error:
+            raise ChatError(f"row {row}: expected JSON: {error}") from None
     columns = ([None if row is None else row.array() for row in rows],
                [None if row is None else row.labels for row in rows],
                [None if row is None else row.message_index for row in rows])
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA)], SCHEMA)
-
-
-def _rows(talks: Any) -> Iterable[Any]:
-    """The conversations as Python objects."""
-    if isinstance(talks, pa.Array | pa.ChunkedArray):
-        check(pieces_of(talks)[0], whole=True)
-        return map(_of_arrow, talks)
-    return talks if isinstance(talks, Iterable) else [talks]
 
 
 def _of_arrow(value: Any) -> Any:
@@ -107,21 +87,6 @@ def _present(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _present(item) for key, item in value.items() if item is not None or key == "content"}
     return value
-
-
-def _encoded(
-    tok: Tokenizer, talk: Any, row: int, version: VersionName | Template, arguments: dict[str, Any],
-) -> EncodedConversation:
-    try:
-        messages = json.loads(talk) if isinstance(talk, str | bytes) else talk
-        return encode_(tok, messages, version, **arguments)
-    except ChatError as error:
-        raise ChatError(f"row {row}: {error.message}", error.index, error.field, error.reference) from None
-    except (ValueError, RecursionError) as error:
-        raise ChatError(f"row {row}: expected JSON: {error}") from None
-
-
-LIMIT = (1 << 31) - 1  # ids in an array with offsets of 32 bits
 
 
 @explained
@@ -158,14 +123,17 @@ def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> 
         ids, lengths = encode_rows(tok, column.rows(), column.present(), **options)
     bounds = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=bounds[1:])
-    kind = (pa.large_list if column.large or _exceed(column, lengths) else pa.list_)(content)
-    ids, arrays, at = in_dtype(ids, dtype), [], 0
-    for chunk in column.chunks:
-        end = at + len(chunk.owners)
-        lists = _lists(ids, bounds[at : end + 1], chunk.present, kind)
-        arrays.append(lists if chunk.places is None else lists.take(chunk.places))
-        at = end
-    return joined(column, arrays, kind), counts_of(column, lengths)
+    large, ids = column.exceeds(lengths), in_dtype(ids, dtype)
+    kind = (pa.large_list if large else pa.list_)(content)
+
+    def lists(chunk: Chunk, texts: slice) -> pa.Array:
+        ends, null = bounds[texts.start : texts.stop + 1], _null(chunk)
+        offsets = pa.array((ends - ends[0]).astype(np.int64 if large else np.int32))
+        return (pa.LargeListArray if large else pa.ListArray).from_arrays(
+            offsets, pa.array(ids[ends[0] : ends[-1]], content), type=kind,
+            mask=None if null is None else pa.array(null))
+
+    return column.of_texts(lists, kind), counts_of(column, lengths)
 
 
 @explained
@@ -204,8 +172,7 @@ def truncate(
     """
     check_argument(tok, Tokenizer)
     column = column_of(array)
-    large = column.large or any(total(chunk, chunk.lengths) > LIMIT for chunk in column.chunks)
-    kind = pa.large_string() if large else pa.string()
+    kind = pa.large_string() if column.exceeds(column.lengths()) else pa.string()
 
     def cut(text: bytes) -> bytes:
         return tok.truncate(text, max_tokens, truncation_side=truncation_side, special=special, add_bos=add_bos,
@@ -221,62 +188,17 @@ def truncate(
                 raise TextError(error.message, error.offset, len(kept)) from None
             except SpecialTokenError as error:
                 raise SpecialTokenError(error.token, error.offset, len(kept)) from None
-    arrays, at = [], 0
-    for chunk in column.chunks:
-        texts = pa.array(kept[at : at + len(chunk.owners)], kind)
-        arrays.append(texts if chunk.places is None else texts.take(chunk.places))
-        at += len(chunk.owners)
-    return joined(column, arrays, kind)
+    return column.of_texts(lambda _, texts: pa.array(kept[texts], kind), kind)
 
 
 def counts_of(column: Column, lengths: npt.NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:
     """The numbers of a column's texts, by row."""
-    arrays, at = [], 0
-    for chunk in column.chunks:
-        counts = pa.array(lengths[at : at + len(chunk.owners)], mask=_mask(chunk.present))
-        arrays.append(counts if chunk.places is None else counts.take(chunk.places))
-        at += len(chunk.owners)
-    return joined(column, arrays, pa.int64())
+    return column.of_texts(lambda chunk, texts: pa.array(lengths[texts], mask=_null(chunk)), pa.int64())
 
 
-def joined(column: Column, arrays: list[pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-    """The arrays of a column's chunks as one: chunked if the column is."""
-    return pa.chunked_array(arrays, kind) if column.chunked else arrays[0]
-
-
-def _lists(
-    ids: npt.NDArray[Any], bounds: npt.NDArray[np.int64], present: npt.NDArray[np.bool_], kind: pa.DataType,
-) -> pa.Array:
-    """An array of lists: list i has `ids[bounds[i]:bounds[i + 1]]`."""
-    large = pa.types.is_large_list(kind)
-    values = pa.array(ids[bounds[0] : bounds[-1]], kind.value_type)
-    offsets = pa.array((bounds - bounds[0]).astype(np.int64 if large else np.int32))
-    made = pa.LargeListArray if large else pa.ListArray
-    null = _mask(present)
-    return made.from_arrays(offsets, values, type=kind, mask=None if null is None else pa.array(null))
-
-
-def _mask(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
+def _null(chunk: Chunk) -> npt.NDArray[np.bool_] | None:
     """The null rows, None if there are none."""
-    return None if present.all() else ~present
-
-
-def _exceed(column: Column, lengths: npt.NDArray[np.int64]) -> bool:
-    """Whether a chunk has more ids than offsets of 32 bits can count."""
-    at = 0
-    for chunk in column.chunks:
-        counts = lengths[at : at + len(chunk.owners)]
-        at += len(chunk.owners)
-        if total(chunk, counts) > LIMIT:
-            return True
-    return False
-
-
-def total(chunk: Chunk, counts: npt.NDArray[np.int64]) -> int:
-    """The number of ids of a chunk's rows. Several rows may share a value of a dictionary."""
-    if chunk.places is None:
-        return int(counts.sum())
-    return int(counts[chunk.places.drop_null().to_numpy(zero_copy_only=False)].sum())
+    return None if chunk.present.all() else ~chunk.present
 
 
 @contextmanager
@@ -287,8 +209,8 @@ def rows_named(column: Column) -> Iterator[None]:
     except TextError as error:
         if error.batch_index is None:
             raise
-        text = f" of text {error.batch_index}"
-        raise TextError(error.message.removesuffix(text), error.offset, column.row_of(error.batch_index)) from None
+        message = error.message.removesuffix(f" of text {error.batch_index}")
+        raise TextError(message, error.offset, column.row_of(error.batch_index)) from None
     except SpecialTokenError as error:
         if error.batch_index is None:
             raise

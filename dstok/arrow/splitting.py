@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dstok._util.arguments import Errors, explained, replaces_faults
 from dstok.arrow.columns import Chunk, Column, check_argument, column_of
-from dstok.arrow.encoding import LIMIT, counts_of, joined, rows_named, total
+from dstok.arrow.encoding import counts_of, rows_named
 from dstok.core.run._offsets import in_characters
 from dstok.core.text._rows import Rows
 from dstok.errors import DstokError
@@ -26,8 +26,6 @@ from dstok.pretokenizer.splitter import Splitter
 
 if TYPE_CHECKING:
     from dstok.pretokenizer.finders import Unit
-
-__all__ = ["number_of_pieces", "spans", "split"]
 
 WINDOW_LOG2 = 30  # a view's place in its buffer has 32 bits
 
@@ -52,7 +50,11 @@ def spans(
     checked_unit(unit)
     found = _found(splitter, array, threads, errors)
     if unit == "characters":
-        _to_characters(found)
+        rows, bounds = found.column.rows(), found.bounds.tolist()
+        for row in range(len(rows)):
+            text = rows[row]
+            if not text.isascii():
+                in_characters(text, found.spans[bounds[row] : bounds[row + 1]].reshape(-1))
     large = found.large()
     number = pa.int64() if large else pa.int32()
     kind = pa.struct([("start", number), ("end", number)])
@@ -114,13 +116,8 @@ class _Found(NamedTuple):
     bounds: Ints
 
     def large(self) -> bool:
-        """Whether offsets need 64 bits: a chunk has no more pieces than bytes."""
-        at = 0
-        for chunk in self.column.chunks:
-            if total(chunk, chunk.lengths) > LIMIT:
-                return True
-            at += len(chunk.owners)
-        return self.column.large
+        """Whether offsets need 64 bits: a text has no more pieces than bytes."""
+        return self.column.exceeds(self.column.lengths())
 
 
 def _found(splitter: Splitter, array: Any, threads: int, errors: Errors) -> _Found:
@@ -138,28 +135,16 @@ def _read(array: Any, errors: Errors) -> Column:
         return column
     with rows_named(column):
         rows = column.rows()
-    ends = np.cumsum([len(chunk.owners) for chunk in column.chunks], dtype=np.int64).tolist()
-    chunks = [_repaired(chunk, [rows[row] for row in range(end - len(chunk.owners), end)])
-              for chunk, end in zip(column.chunks, ends)]
+    chunks = []
+    for chunk, texts in column.by_chunk():
+        given = [rows[row] for row in range(texts.start, texts.stop)]
+        repaired = [text.decode("utf-8", "replace").encode() for text in given]
+        if repaired != given:  # else no text is copied
+            lengths = np.array([len(text) for text in repaired], np.int64)
+            chunk = chunk._replace(buffers=[b"".join(repaired)], owners=np.zeros(len(repaired), np.int32),
+                                   starts=np.cumsum(lengths) - lengths, lengths=lengths)
+        chunks.append(chunk)
     return column._replace(chunks=chunks)
-
-
-def _repaired(chunk: Chunk, texts: list[bytes]) -> Chunk:
-    """The chunk of `texts`, or one with copies of them, where faults are replaced, if a text has any."""
-    repaired = [text.decode("utf-8", "replace").encode() for text in texts]
-    if repaired == texts:
-        return chunk
-    lengths = np.array([len(text) for text in repaired], np.int64)
-    return chunk._replace(buffers=[b"".join(repaired)], owners=np.zeros(len(texts), np.int32),
-                          starts=np.cumsum(lengths) - lengths, lengths=lengths)
-
-
-def _to_characters(found: _Found) -> None:
-    rows, bounds = found.column.rows(), found.bounds.tolist()
-    for row in range(len(rows)):
-        text = rows[row]
-        if not text.isascii():
-            in_characters(text, found.spans[bounds[row] : bounds[row + 1]].reshape(-1))
 
 
 def _lists(
@@ -169,11 +154,14 @@ def _lists(
 
     `made` makes the values of a chunk: from the chunk, the text of each row, the number of its pieces, their spans.
     """
-    arrays, at = [], 0
-    listed = pa.large_list(kind) if large else pa.list_(kind)
-    for chunk in found.column.chunks:
-        bounds = found.bounds[at : at + len(chunk.owners) + 1]
-        texts, null = _texts_of(chunk)
+    arrays, listed = [], pa.large_list(kind) if large else pa.list_(kind)
+    for chunk, place in found.column.by_chunk():
+        bounds = found.bounds[place.start : place.stop + 1]
+        texts: Any = slice(len(chunk.owners))  # of each row
+        null = ~chunk.present
+        if chunk.places is not None:
+            texts = chunk.places.fill_null(0).to_numpy(zero_copy_only=False)
+            null = np.append(null, True)[texts] | chunk.places.is_null().to_numpy(zero_copy_only=False)
         counts = np.append(np.diff(bounds), 0)[texts] * ~null
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         picked: Any = slice(bounds[0], bounds[-1])
@@ -184,17 +172,7 @@ def _lists(
         offsets = pa.array(ends.astype(np.int64 if large else np.int32))
         array = pa.LargeListArray if large else pa.ListArray
         arrays.append(array.from_arrays(offsets, values, type=listed, mask=pa.array(null) if null.any() else None))
-        at += len(chunk.owners)
-    return joined(found.column, arrays, listed)
-
-
-def _texts_of(chunk: Chunk) -> tuple[Any, npt.NDArray[np.bool_]]:
-    """The text of each row, as an index of an array, and whether it is null."""
-    if chunk.places is None:
-        return slice(len(chunk.owners)), ~chunk.present
-    texts = chunk.places.fill_null(0).to_numpy(zero_copy_only=False)
-    null = chunk.places.is_null().to_numpy(zero_copy_only=False)
-    return texts, null | ~np.append(chunk.present, False)[texts]
+    return found.column.joined(arrays, listed)
 
 
 def _strings(rows: Rows, places: Ints, kind: pa.DataType) -> pa.Array:

@@ -20,8 +20,8 @@ from dstok.errors import UnsupportedError
 from dstok.io.text_files import Source
 
 if TYPE_CHECKING:
+    from dstok.methods.incremental import EncodeStream
     from dstok.methods.offsets import Encoding
-    from dstok.methods.streams import EncodeStream
     from dstok.tokenizer import Tokenizer
 
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     Chosen = npt.NDArray[np.bool_]  # for each text: whether it is encoded
 
-__all__ = ["count_batch", "count_rows", "encode_batch", "encode_batch_arrays", "encode_rows", "framed"]
-
 
 @explained
 def encode_batch(
@@ -69,7 +67,8 @@ def encode_batch_arrays(
     """
     import numpy as np
 
-    flat, lengths = _arrays(self, texts, None, threads, special, add_bos, add_eos, errors)
+    flat, lengths = encode_rows(self, texts, None, threads=threads, special=special, add_bos=add_bos, add_eos=add_eos,
+                                errors=errors)
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return in_dtype(flat, dtype), offsets
@@ -92,11 +91,13 @@ def count_batch(
 
 
 def encode_rows(
-    self: Parts, rows: Rows, present: Chosen, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
+    self: Parts, rows: Iterable[Text] | Rows, present: Chosen | None, *, threads: int = 1, special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    """(ids uint32[n], lengths int64[len(rows)]) of rows of buffers; no BOS and EOS where a row is not `present`."""
-    return _arrays(self, rows, present, threads, special, add_bos, add_eos, errors)
+    """(ids uint32[n], lengths int64[len(rows)]) of texts; no BOS and EOS where a row is not `present`."""
+    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
+    flat, lengths = _batch(self._encoder, rows, threads, self._added.policy(special), errors).arrays()
+    return framed(flat, lengths, before, after, present) if before or after else (flat, lengths)
 
 
 def count_rows(
@@ -107,15 +108,6 @@ def count_rows(
     extra = self._ends.extra(add_bos, add_eos)
     lengths = _batch(self._encoder, rows, threads, self._added.policy(special), errors).length_array()
     return lengths + extra * present if extra else lengths
-
-
-def _arrays(
-    self: Parts, texts: Iterable[Text] | Rows, present: Chosen | None, threads: int, special: Special, add_bos: bool,
-    add_eos: bool, errors: Errors,
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
-    flat, lengths = _batch(self._encoder, texts, threads, self._added.policy(special), errors).arrays()
-    return framed(flat, lengths, before, after, present) if before or after else (flat, lengths)
 
 
 def framed(

@@ -1,28 +1,15 @@
-"""Places from which the rest of a text may be encoded alone: the last ids of a long text need no pass over all of it.
+"""Texts that must fit a number of ids: counting up to it, truncating to it, cutting into chunks.
 
-In: a text, a place in it. Out: a sure start near the place, or the start of the text.
-Invariant: the ids from a sure start on are those that the whole text has there, whatever stands before. Three things
-make a start sure. A piece begins there (core/find/_sure_start.pyx). No added token lies near it, so none reaches over
-it. The text is normalized from a boundary before it on. If one of these is not known, the text's start is the result.
-If the model puts a space before a text, the rest gets none when it is encoded alone (`inside` of `encode_spans`).
-
-The places of the first and the last ids of a text, in code points: for texts that must fit a number of ids.
-
-In: a text, a policy. Out: the number of ids, and a function that gives the place of each.
-Invariant: a place is a border of characters. An end inside a character moves before it, a start moves after it.
-
-Parts of a text that fit a number of ids.
-
-In: a text, and `room`, the number of ids. Out: the longest part that is found to fit.
-Invariant: each part has at most `room` ids when it is encoded alone. A cut may change the ids beside it, so each
+In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters, or the spans of these
+parts. Parts of a `str` are `str`; parts of bytes are bytes.
+Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
 candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
 
-Texts that must fit a number of tokens: counting up to it, truncating to it, cutting into chunks.
-
-In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters. Parts of a `str` are
-`str`; parts of bytes are bytes. Or the places of these parts.
-Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
-candidate is counted again.
+The last ids of a long text need no pass over all of it: they are those of the text from a *sure start* on, whatever
+stands before. Three things make a start sure. A piece begins there (core/find/_sure_start.pyx). No added token lies
+near it, so none reaches over it. The text is normalized from a boundary before it on. If one of these is not known, the
+text's start is the result. If the model puts a space before a text, the rest gets none when it is encoded alone
+(`inside` of `encode_spans`).
 """
 
 from __future__ import annotations
@@ -60,11 +47,17 @@ if TYPE_CHECKING:
     from dstok.core.text._policy import Policy
     from dstok.protocols import Parts
 
-__all__ = ["Ends", "Fitting", "chunk", "chunk_spans", "count_up_to", "start_before", "truncate"]
+Binary = bytes | bytearray | memoryview
+Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # the number of ids; index -> place, in code points
 
 _WINDOW = 512  # code points in which a start is searched
 _TRIES = 16  # attempts, one window each: no window of an endless piece has a start
 _BOUNDARY = 64  # code points in which a boundary of the normalizer is searched
+_LIKELY = 6  # code points per id in the first part that is encoded: more than most texts have
+_SAMPLES, _SAMPLE = 8, 512  # parts, and the code points of each: they tell how many code points an id has
+_LEAST = 1024  # code points in the first part at least
+_ROOM = 16  # code points per id of `room` in the first attempt: more than ordinary text has
+_BLOCK = 1 << 17  # code points that `_Ahead` encodes at once
 
 
 def start_before(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
@@ -77,43 +70,30 @@ def start_before(encoder: Encoder, normalizer: Normalizer | None, policy: Policy
     if policy.reach < 0:
         return 0
     for window in range(place, max(place - _TRIES * _WINDOW, 0), -_WINDOW):
+        before, stop = max(window - policy.reach, 0), window + _WINDOW
         try:
-            start = _start_in(encoder, normalizer, policy, text, window)
+            data = text[window:stop].encode()
+            piece = sure_start(encoder.finder, data, 0)
+            if piece < 0 or not policy.absent(text[before : stop + policy.reach].encode()):
+                continue
+            if normalizer is not None:
+                lead = text[max(before - _BOUNDARY, 0) : before].encode()
+                boundary = normalizer.last_boundary(lead, 0, len(lead))
+                if boundary <= 0 or not normalizer.is_normalized(text[before - len(lead[boundary:].decode()) :]):
+                    continue
         except UnicodeEncodeError:  # a lone surrogate
             continue
+        start = window + len(data[:piece].decode())
         if start:
             return start
     return 0
 
 
-def _start_in(encoder: Encoder, normalizer: Normalizer | None, policy: Policy, text: str, place: int) -> int:
-    """A sure start in the window that begins at `place`, or 0."""
-    before, stop = max(place - policy.reach, 0), place + _WINDOW
-    data = text[place:stop].encode()
-    piece = sure_start(encoder.finder, data, 0)
-    if piece < 0 or not policy.absent(text[before : stop + policy.reach].encode()):
-        return 0
-    if normalizer is not None and not _is_normalized(normalizer, text, before):
-        return 0
-    return place + len(data[:piece].decode())
-
-
-def _is_normalized(normalizer: Normalizer, text: str, place: int) -> bool:
-    """Whether the text is normalized from a boundary on that lies at `place` or shortly before it."""
-    data = text[max(place - _BOUNDARY, 0) : place].encode()
-    boundary = normalizer.last_boundary(data, 0, len(data))
-    return boundary > 0 and normalizer.is_normalized(text[place - len(data[boundary:].decode()) :])
-
-
-Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # the number of ids; index -> place
-
-_LIKELY = 6  # code points per id in the first part that is encoded: more than most texts have
-_SAMPLES, _SAMPLE = 8, 512  # parts, and the code points of each: they tell how many code points an id has
-_LEAST = 1024  # code points in the first part at least
-
-
 class Ends:
-    """The places of the ids that one model gives under one policy."""
+    """The places of the ids that one model gives under one policy.
+
+    A place is a border of characters. An end inside a character moves before it, a start moves after it.
+    """
 
     def __init__(self, encoder: Encoder, normalizer: Normalizer | None, policy: Policy) -> None:
         self._encoder, self._normalizer, self._policy = encoder, normalizer, policy
@@ -136,7 +116,14 @@ class Ends:
 
         Time depends on `count` alone, unless the normalizer looks far.
         """
-        size = self._likely(text, count)
+        size = min(_LIKELY * count + _LEAST, len(text))
+        if min(count, size) >= _SAMPLES * _SAMPLE:  # else counting samples takes longer than encoding too much
+            starts_of_samples = range(len(text) - size, len(text), size // _SAMPLES)
+            sample = "".join(text[start : start + _SAMPLE] for start in starts_of_samples)
+            size = len(text)
+            with suppress(TextError, SpecialTokenError):
+                ids = self._encoder.count_to(sample, self._policy, False, sys.maxsize)
+                size = count * len(sample) * 5 // (4 * max(ids, 1)) + _LEAST
         while size < len(text):
             start = start_before(self._encoder, self._normalizer, self._policy, text, len(text) - size)
             if start == 0:
@@ -149,23 +136,6 @@ class Ends:
                 return number, starts
             size = size * 5 // 4 + size * (count - number) // max(number, 1)
         return self._starts(text)
-
-    def _likely(self, text: str, count: int) -> int:
-        """The number of code points at the end of `text` that likely have more than `count` ids."""
-        size = min(_LIKELY * count + _LEAST, len(text))
-        if min(count, size) < _SAMPLES * _SAMPLE:  # counting the samples would take longer than encoding too much
-            return size
-        starts = range(len(text) - size, len(text), size // _SAMPLES)
-        sample = "".join(text[start : start + _SAMPLE] for start in starts)
-        try:
-            ids = self._encoder.count_to(sample, self._policy, False, sys.maxsize)
-        except (TextError, SpecialTokenError):
-            return len(text)
-        return count * len(sample) * 5 // (4 * max(ids, 1)) + _LEAST
-
-    def all(self, text: str, start: int, end: int) -> npt.NDArray[np.int64] | None:
-        """The end of each id of `text[start:end]`, in code points, int64[n]; None if the core cannot count them."""
-        return self._encoder.char_ends(text, start, end, self._policy)
 
     def _starts(self, text: str, origin: int = 0) -> Places:
         """The starts of all ids of `text` from a sure start on."""
@@ -195,10 +165,6 @@ class Ends:
         return char_spans((data if normalized is None else normalized.text)[:end], spans), normalized
 
 
-_ROOM = 16  # code points per id of `room` in the first attempt: more than ordinary text has
-_BLOCK = 1 << 17  # code points that `_Ahead` encodes at once
-
-
 class Fitting:
     """The parts of a text that fit, for one model under one policy."""
 
@@ -208,10 +174,12 @@ class Fitting:
 
     def chunks(self, text: str, room: int, overlap: int) -> Iterator[tuple[int, int]]:
         """(start, end) of parts that fit. Each begins at most `overlap` ids before the end of the part before."""
-        ahead = _Ahead(self._ends, text, room)
+        ahead = _Ahead(self._encoder, self._policy, text, room)
         start = covered = 0
         while covered < len(text):
-            end = self._end_ahead(ahead, start, room) or self.end(text, start, room)
+            end = ahead.after(start, room)
+            if not end or self._count(text, start, end, room) != room:
+                end = self.end(text, start, room)
             if start < covered and end <= covered:
                 start = covered  # the overlap leaves no room for the next character: go on without it
                 continue
@@ -222,14 +190,31 @@ class Fitting:
                                     "max_tokens")
             yield start, end
             covered = end
-            start = max(self._start_before(ahead, start, end, overlap), start + 1) if overlap else end
+            if not overlap:
+                start = end
+                continue
+            before = ahead.before(end, overlap)
+            if not start < before < end or self._count(text, before, end, overlap) != overlap:
+                before = end - len(self.last(text[start:end], overlap))
+            start = max(before, start + 1)
 
     def end(self, text: str, start: int, room: int) -> int:
         """The end of the longest start of `text[start:]` that is found to fit, in code points."""
-        ends = self._first_ends(text, start, room)
-        if ends is None:
-            return len(text)
-        return start + _longest(room, ends, lambda length: self._count(text, start, start + length, room) <= room)
+        size = max(_ROOM * room, 256)
+        while True:
+            part = text[start : start + size]
+            try:
+                count, ends = self._ends.first(part, room + 1)
+            except TextError as error:
+                raise lone_surrogate(part[error.offset], start + error.offset) from None
+            except SpecialTokenError as error:
+                raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
+            if count > room:
+                return start + _longest(
+                    room, ends, lambda length: self._count(text, start, start + length, room) <= room)
+            if start + len(part) == len(text):
+                return len(text)
+            size *= 4  # these characters need few ids: take more
 
     def last(self, text: str, room: int) -> str:
         """The longest end of `text` that is found to fit. A candidate begins where an id of the whole text begins."""
@@ -240,38 +225,9 @@ class Fitting:
                           lambda length: self._count(text, len(text) - length, len(text), room) <= room)
         return text[len(text) - length :]
 
-    def _end_ahead(self, ahead: _Ahead, start: int, room: int) -> int:
-        """The end of the part from `start` on that has exactly `room` ids; 0 if the ids ahead do not tell it."""
-        end = ahead.after(start, room)
-        return end if end and self._count(ahead.text, start, end, room) == room else 0
-
-    def _start_before(self, ahead: _Ahead, start: int, end: int, overlap: int) -> int:
-        """The start of the longest end of `text[start:end]` that is found to fit `overlap` ids."""
-        place = ahead.before(end, overlap)
-        if start < place < end and self._count(ahead.text, place, end, overlap) == overlap:
-            return place
-        return end - len(self.last(ahead.text[start:end], overlap))
-
     def _count(self, text: str, start: int, end: int, room: int) -> int:
         """The number of ids of a part of `text`, or some number above `room`."""
         return self._encoder.count_part(text, start, end, self._policy, room + 1)
-
-    def _first_ends(self, text: str, start: int, room: int) -> Callable[[int], int] | None:
-        """The ends of the first `room` ids from `start` on, in code points from there; None if no more follow."""
-        size = max(_ROOM * room, 256)
-        while True:
-            part = text[start : start + size]
-            try:
-                count, ends = self._ends.first(part, room + 1)
-            except TextError as error:
-                raise lone_surrogate(part[error.offset], start + error.offset) from None
-            except SpecialTokenError as error:
-                raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
-            if start + len(part) == len(text) and count <= room:
-                return None
-            if count > room:
-                return ends
-            size *= 4  # these characters need few ids: take more
 
 
 class _Ahead:
@@ -280,9 +236,9 @@ class _Ahead:
     Each block begins where a part begins. Blocks grow: time is linear, and the first part takes little.
     """
 
-    def __init__(self, ends: Ends, text: str, room: int) -> None:
-        self.text = text
-        self._ends, self._size, self._most = ends, 8 * room, max(_BLOCK, 8 * room)
+    def __init__(self, encoder: Encoder, policy: Policy, text: str, room: int) -> None:
+        self._encoder, self._policy, self._text = encoder, policy, text
+        self._size, self._most = 8 * room, max(_BLOCK, 8 * room)
         self._start = 0
         self._block = memoryview(b"").cast("q")  # the ends of the ids from `_start` on, in code points from there
         self._known: dict[int, int] = {}  # for places found last: the number of ids that end there or before
@@ -322,7 +278,8 @@ class _Ahead:
         self._start, ends = start, None
         if self._size:
             with suppress(TextError, SpecialTokenError):  # the part that reaches the fault raises the error
-                ends = self._ends.all(self.text, start, min(start + self._size, len(self.text)))
+                stop = min(start + self._size, len(self._text))
+                ends = self._encoder.char_ends(self._text, start, stop, self._policy)
         self._size = 0 if ends is None else min(4 * self._size, self._most)
         self._block = memoryview(b"").cast("q") if ends is None else ends.data
 
@@ -346,9 +303,6 @@ def _longest(count: int, length_of: Callable[[int], int], fits: Callable[[int], 
     while length and not fits(length):
         length //= 2
     return length
-
-
-Binary = bytes | bytearray | memoryview
 
 
 def count_up_to(

@@ -18,15 +18,13 @@ import numpy.typing as npt
 
 from dstok._util.objects import Separate
 from dstok.errors import UnsupportedError
-from dstok.methods.streams import BYTE_MARK
+from dstok.methods.decoding import BYTE_MARK
 
 if TYPE_CHECKING:
     from dstok.core.run._decode import Decoder
-    from dstok.methods.incremental import NormalizedParts, PlainParts
+    from dstok.methods.incremental import TextParts
 
     Places = npt.NDArray[np.int64]
-
-__all__ = ["CanonicalMarks"]
 
 _PART_OF_CHARACTER = range(0x80, 0xC0)  # bytes that begin no character
 _REPLACED = "\ufffd".encode()
@@ -36,7 +34,7 @@ _NO_ID = -1  # in the place of an id with a byte that is not UTF-8
 class CanonicalMarks(Separate):
     """The marks of ids that grow. `parts`: a text in parts that is empty."""
 
-    def __init__(self, decoder: Decoder, parts: PlainParts | NormalizedParts) -> None:
+    def __init__(self, decoder: Decoder, parts: TextParts) -> None:
         self._tokens, self._parts = decoder, parts
         self._chars: _Characters = _Runs() if decoder.runs else _Characters()
         self._strips = decoder.strip  # is a space at the start of the text left out
@@ -64,22 +62,34 @@ class CanonicalMarks(Separate):
         if self._strips and text:
             self._strips, text = False, text.removeprefix(b" ")
         canonical, sure = self._parts.grow(text)
-        found = _with_places(canonical, self._canonical_end, self._sizes(canonical))
+        if self._tokens.runs:
+            sizes = np.array([len(self._tokens.token(id)) for id in canonical], np.int64)
+        else:
+            sizes = self._decoded(canonical)[1]
+        found = _with_places(canonical, self._canonical_end, sizes)
         self._end += added
-        if text or final:  # else all there is may be a space that is left out: the ids of the text after it have it
-            self._check(found)
+        end = int(found[-1, 2]) if len(found) else self._canonical_end
+        # Without text, all there is may be a space that is left out: the ids of the text after it have it.
+        if end != self._end and (text or final):
+            raise UnsupportedError("marks of ids whose text is encoded with a change, by a normalizer, by a space put "
+                                   "before the text, or by an added token with lstrip or rstrip: `first_noncanonical` "
+                                   "checks such ids", "ids")
         if sure:
             self._canonical_end = int(found[sure - 1, 2])
         done = len(self._open) if final else int(np.searchsorted(self._open[:, 2], self._canonical_end, "right"))
-        self.settled += _same(self._open[:done], found).tobytes()
-        self._open = self._open[done:]
+        rows, self._open = self._open[:done], self._open[done:]
+        if len(found):  # a row is canonical if it is in `found`, too
+            at = np.minimum(np.searchsorted(found[:, 2], rows[:, 2]), len(found) - 1)
+            self.settled += (rows == found[at]).all(axis=1).tobytes()
+        else:
+            self.settled += bytes(done)
 
     def _read(self, ids: list[int], final: bool) -> bytes:
         """The text that `ids` complete, as UTF-8. Adds the ids with their places to the open ones."""
         if not self._tokens.runs and not self._chars.waiting:
-            data, sizes, _ = self._tokens.decode_lists(np.array(ids, np.uint32), np.ones(len(ids), np.int64), False)
+            data, sizes = self._decoded(ids)
             if _is_utf8(data):
-                self._open = np.concatenate([self._open, _with_places(ids, self._end, np.asarray(sizes))])
+                self._open = np.concatenate([self._open, _with_places(ids, self._end, sizes)])
                 return data
         return self._read_each(ids, final)
 
@@ -106,18 +116,10 @@ class CanonicalMarks(Separate):
             self._open[np.searchsorted(self._open[: first + at, 2], begun, "right") : first + at, 0] = _NO_ID
         return bytes(text)
 
-    def _sizes(self, ids: list[int]) -> Places:
-        if self._tokens.runs:
-            return np.array([len(self._tokens.token(id)) for id in ids], np.int64)
-        return np.asarray(self._tokens.decode_lists(np.array(ids, np.uint32), np.ones(len(ids), np.int64), False)[1])
-
-    def _check(self, found: Places) -> None:
-        """Refuses the text if its canonical ids do not have all its bytes."""
-        end = int(found[-1, 2]) if len(found) else self._canonical_end
-        if end != self._end:
-            raise UnsupportedError("marks of ids whose text is encoded with a change, by a normalizer, by a space put "
-                                   "before the text, or by an added token with lstrip or rstrip: `first_noncanonical` "
-                                   "checks such ids", "ids")
+    def _decoded(self, ids: list[int]) -> tuple[bytes, Places]:
+        """The bytes of `ids`, and the number of those of each."""
+        data, sizes, _ = self._tokens.decode_lists(np.array(ids, np.uint32), np.ones(len(ids), np.int64), False)
+        return data, np.asarray(sizes)
 
 
 class _Characters(Separate):
@@ -177,12 +179,3 @@ def _is_utf8(data: bytes) -> bool:
 def _with_places(ids: Any, start: int, sizes: Places) -> Places:
     ends = start + np.cumsum(sizes)
     return np.stack([np.asarray(ids, np.int64), ends - sizes, ends], axis=1)
-
-
-def _same(rows: Places, found: Places) -> npt.NDArray[np.bool_]:
-    """Which of `rows` are in `found`, too."""
-    if not len(found):
-        return np.zeros(len(rows), np.bool_)
-    at = np.minimum(np.searchsorted(found[:, 2], rows[:, 2]), len(found) - 1)
-    same: npt.NDArray[np.bool_] = (rows == found[at]).all(axis=1)
-    return same

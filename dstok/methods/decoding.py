@@ -1,17 +1,15 @@
-"""Ids -> text, and tokens by their ids.
+"""Ids -> text: whole lists, streams of one text or of a server's batch; and tokens by their ids.
 
 In: ids, or tokens. Out: text or bytes; a token's spelling, bytes or id.
-Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them.
-
-The streams of a server's batch: ids of many sequences come together, step by step, and the text of each goes out.
-
-In: an id of each sequence. Out: the text that the ids make sure.
-Invariant: each stream gives what a `DecodeStream` of its own gives, up to its first stop string. A stream is a number,
-not an object: a step is one call.
+Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them. The texts of a
+stream, joined, are those of one `decode`; but text that a `RunDecodeStream` has given stays given. A stream of
+`DecodeStreams` gives what a `DecodeStream` of its own gives, up to its first stop string; it is a number, not an
+object, so that a step of all sequences is one call.
 """
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,18 +18,19 @@ import numpy as np
 import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Text, explained, id_list, replaces_faults, whole_number
+from dstok._util.objects import Separate
 from dstok.core.run._stream_batch import StreamBatch
-from dstok.errors import ArgumentError, DecodeError, PickleError
+from dstok.errors import ArgumentError, DecodeError, PickleError, StreamError, UnknownIdError
 from dstok.methods.incremental import Alone
-from dstok.methods.streams import DecodeStream, RunDecodeStream
 
 if TYPE_CHECKING:
+    from dstok.core.run._decode import Decoder
     from dstok.protocols import Parts
 
-__all__ = [
-    "DecodeStreams", "decode", "decode_batch", "decode_bytes", "decode_lists", "decode_stream", "decode_streams",
-    "get_vocab", "has_tokens", "id_to_token", "number_of_tokens", "token_to_id", "vocabulary",
-]
+BYTE_MARK = b"\xfe\xff"  # core/run/_decode.pyx writes it before a byte token
+MOST_STREAMS = 1 << 20
+MOST_INT64 = (1 << 63) - 1
+
 
 def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False, errors: Errors = "replace") -> str:
     """The text of `ids`: a list, an array, or another iterable of ints.
@@ -87,7 +86,14 @@ def decode_batch(
     bounds = None
     if offsets is not None:
         flat: Any = batch if hasattr(batch, "__getitem__") else id_list(batch)
-        batch, bounds = flat, _bounds(offsets, len(flat))
+        found, batch = np.asarray(offsets), flat
+        if found.ndim != 1 or found.dtype.kind not in "iu" or not len(found):
+            raise ArgumentError("expected offsets as one row of integers, one more than there are lists", "offsets")
+        bounds = found.astype(np.int64)
+        wrong = np.flatnonzero((np.diff(bounds, prepend=0) < 0) | (bounds > len(flat)))
+        if len(wrong):
+            raise ArgumentError(f"expected offsets that rise from 0 to at most {len(flat)}, the number of ids; "
+                                f"found {found[wrong[0]]} at index {wrong[0]}", "offsets")
     return self._decoder.texts(batch, skip_special_tokens, partial(_text, errors=errors), bounds, strict)
 
 
@@ -100,8 +106,6 @@ def decode_lists(
     Returns (bytes, sizes, repaired). List i has `sizes[i]` of the bytes. `repaired` maps the number of each list
     whose bytes are not UTF-8 to its text. Raises as `decode_batch`.
     """
-    import numpy as np
-
     strict = not replaces_faults(errors)
     data, each, broken = self._decoder.decode_lists(ids, counts, skip_special_tokens, strict)
     sizes, repaired = np.asarray(each), {}
@@ -109,25 +113,6 @@ def decode_lists(
     for number in broken:
         repaired[number] = _text(data[ends[number] - sizes[number] : ends[number]], number, errors=errors)
     return data, sizes, repaired
-
-
-def decode_stream(
-    self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace", whole_runs: bool = False,
-) -> DecodeStream:
-    """A stream that decodes ids as they come. Keywords as `decode`. Its texts, joined, are `decode`'s, but in one case.
-
-    In models with tokens such as `<0xE4>`, a run of these may break after characters of it were given. They stay, and
-    each later byte of the run becomes U+FFFD; `decode` has U+FFFD for all bytes of the run. With `whole_runs` a run
-    goes out when it ends, so that nothing differs.
-
-    >>> import dstok
-    >>> dstok.load("deepseek-v3").decode_stream().feed([19923, 2058])
-    'Hello world'
-    """
-    replaces_faults(errors)
-    if self._decoder.runs:
-        return RunDecodeStream(self._decoder, skip_special_tokens, errors, whole_runs)
-    return DecodeStream(self._decoder, skip_special_tokens, errors)
 
 
 def id_to_token(self: Parts, id: int) -> str:
@@ -189,23 +174,144 @@ def _text(data: bytes, number: int | None = None, *, errors: Errors) -> str:
                           f"at byte offset {error.start}{which}") from None
 
 
-def _bounds(offsets: Any, count: int) -> npt.NDArray[np.int64]:
-    """Offsets into `count` ids, as int64[n + 1]. Raises `ArgumentError`."""
-    import numpy as np
+def decode_stream(
+    self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace", whole_runs: bool = False,
+) -> DecodeStream:
+    """A stream that decodes ids as they come. Keywords as `decode`. Its texts, joined, are `decode`'s, but in one case.
 
-    found = np.asarray(offsets)
-    if found.ndim != 1 or found.dtype.kind not in "iu" or not len(found):
-        raise ArgumentError("expected offsets as one row of integers, one more than there are lists", "offsets")
-    bounds = found.astype(np.int64)
-    wrong = np.flatnonzero((np.diff(bounds, prepend=0) < 0) | (bounds > count))
-    if len(wrong):
-        raise ArgumentError(f"expected offsets that rise from 0 to at most {count}, the number of ids; "
-                            f"found {found[wrong[0]]} at index {wrong[0]}", "offsets")
-    return bounds
+    In models with tokens such as `<0xE4>`, a run of these may break after characters of it were given. They stay, and
+    each later byte of the run becomes U+FFFD; `decode` has U+FFFD for all bytes of the run. With `whole_runs` a run
+    goes out when it ends, so that nothing differs.
+
+    >>> import dstok
+    >>> dstok.load("deepseek-v3").decode_stream().feed([19923, 2058])
+    'Hello world'
+    """
+    replaces_faults(errors)
+    if self._decoder.runs:
+        return RunDecodeStream(self._decoder, skip_special_tokens, errors, whole_runs)
+    return DecodeStream(self._decoder, skip_special_tokens, errors)
 
 
-MOST = 1 << 20  # streams
-MOST_INT64 = (1 << 63) - 1
+class DecodeStream(Separate):
+    r"""Decodes ids that come one by one, or many at once; made by `Tokenizer.decode_stream`.
+
+    `feed` returns the characters that have become whole. A list or an array of ids costs as much as `decode`. Threads
+    may not share the stream. `copy` (`copy.copy`, `copy.deepcopy`) gives a second stream that goes on by itself.
+    Pickling raises `PickleError`.
+
+    No ids of tokens raise, unless `errors` is "strict": then bytes that are not UTF-8 raise `DecodeError`, and the
+    stream raises it again at each later call.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> stream = tok.decode_stream()
+    >>> [stream.feed(id) for id in tok.encode("\N{LLAMA}!")]
+    ['', '', '🦙', '!']
+    """
+
+    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors) -> None:
+        self._tokens, self._skip_special = decoder, skip_special_tokens
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._count = 0  # ids fed before
+        self._open = False  # whether the last character still lacks bytes, or the stream is at its end
+        self._error = ""  # why no more ids are taken
+        self._finished = False
+
+    def feed(self, ids: int | Iterable[int]) -> str:
+        """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
+        given: Any = ids if isinstance(ids, Iterable) else [ids]
+        given = given if hasattr(given, "__len__") else list(given)
+        try:
+            found = self._take(given)
+        except UnknownIdError as error:
+            raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
+        self._count += len(given)
+        if isinstance(found, str) and not self._open:
+            return found
+        return self._advance(found.encode() if isinstance(found, str) else found, False)
+
+    def finish(self) -> str:
+        """The rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
+        text = self._advance(b"", True)
+        self._finished = self._open = True
+        return text
+
+    def _advance(self, data: bytes, final: bool) -> str:
+        if self._finished:
+            raise StreamError("the stream is finished")
+        if not self._error:
+            try:
+                return self._text(data, final)
+            except UnicodeDecodeError as error:
+                self._open, self._error = True, (
+                    f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} in the last of "
+                    f"{self._count} ids, or before")
+        raise DecodeError(self._error)
+
+    def _take(self, ids: Any) -> str | bytes:
+        return self._tokens.text(ids, self._skip_special)
+
+    def _text(self, data: bytes, final: bool) -> str:
+        text = self._decoder.decode(data, final)
+        self._open = bool(self._decoder.getstate()[0])
+        return text
+
+
+class RunDecodeStream(DecodeStream):
+    r"""A `DecodeStream` of a model of characters: a run of byte tokens is UTF-8, or each of its bytes is U+FFFD.
+
+    A character goes out once all its bytes are there, and an open run keeps at most three bytes. If the run then
+    proves not to be UTF-8, `decode` would give U+FFFD for this character, too; here all bytes after it become U+FFFD.
+    With `whole_runs` a run goes out at its end, so there is no such difference.
+    """
+
+    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors, whole_runs: bool) -> None:
+        super().__init__(decoder, skip_special_tokens, errors)
+        self._strict, self._strips, self._whole = errors == "strict", decoder.strip, whole_runs
+        self._run = bytearray()  # bytes of the open run that have not gone out
+        self._broken = False  # is the open run not UTF-8
+
+    def _take(self, ids: Any) -> bytes:
+        return self._tokens.marked(ids, self._skip_special)
+
+    def _text(self, data: bytes, final: bool) -> str:
+        text, *tokens = data.split(BYTE_MARK)
+        made, run = [], bytearray()
+        if text:
+            made += [self._of_run(b"", True), self._stripped(text.decode())]
+        for token in tokens:  # a byte, and the text up to the next one
+            run.append(token[0])
+            if len(token) > 1:
+                made += [self._of_run(run, True), self._stripped(token[1:].decode())]
+                run.clear()
+        return "".join([*made, self._of_run(run, final)])
+
+    def _of_run(self, more: bytes | bytearray, closed: bool) -> str:
+        """The text that more bytes of the open run make sure. A run that is closed here gets no further byte."""
+        self._run += more
+        if self._whole and not closed:
+            return ""
+        text, used = "\ufffd" * len(self._run), len(self._run)
+        if not self._broken:
+            try:
+                text, used = codecs.utf_8_decode(self._run, "strict", closed)
+            except UnicodeDecodeError:
+                if self._strict:
+                    raise
+                self._broken = True
+        if text == " " and self._strips and not closed:
+            return ""  # this space is none yet: the run may still break
+        del self._run[:used]
+        self._broken = self._broken and not closed
+        return self._stripped(text)
+
+    def _stripped(self, text: str) -> str:
+        """The text without the space that decoding drops at the start."""
+        if self._strips and text:
+            self._strips = False
+            return text.removeprefix(" ")
+        return text
 
 
 def decode_streams(
@@ -221,7 +327,7 @@ def decode_streams(
     >>> streams.step([19923, 19923]), streams.step([2058, -1])
     (['Hello', 'Hello'], [' world', ''])
     """
-    number, decoder = whole_number("count", count, most=MOST), self._decoder
+    number, decoder = whole_number("count", count, most=MOST_STREAMS), self._decoder
     make = partial(decode_stream, self, skip_special_tokens=skip_special_tokens, errors=errors)
     own = replaces_faults(errors) and not decoder.runs
     return DecodeStreams(StreamBatch(decoder, skip_special_tokens, number, None if own else make))

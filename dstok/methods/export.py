@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from dstok.formats.description import TokenizerConfig
     from dstok.protocols import Parts
 
-__all__ = ["read_config", "to_gguf", "to_json", "to_tiktoken"]
-
 
 @explained
 def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
@@ -48,11 +46,14 @@ def to_gguf(
     `OSError`.
     """
     from dstok.formats.gguf import write_gguf
+    from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
 
-    settings, model = read_config(self, config), self._describe()
+    settings, model, ids = read_config(self, config), self._describe(), self.encode(CHECK_TEXT)
+    both = [ids] if settings.bos_id is None else [[settings.bos_id, *ids], ids]
+    hashes = [check_hash(each) for each in (both[::-1] if settings.add_bos is False else both)]  # the own choice first
     whole = any(token and i not in model.raw_ids and not self._bpe.encodes_to_itself(i)
                 for i, token in enumerate(model.tokens))
-    return write_gguf(path, model, settings, _check_hashes(self, settings), whole, architecture)
+    return write_gguf(path, model, settings, hashes, whole, architecture)
 
 
 @explained
@@ -98,12 +99,3 @@ def read_config(self: Parts, config: StrPath | TokenizerConfig | None) -> Tokeni
         settings = read_tokenizer_config(contents(settings), self._vocabulary.ids)
     return replace(settings, bos_id=settings.bos_id if own.bos_id is None else own.bos_id,
                    eos_id=settings.eos_id if own.eos_id is None else own.eos_id)
-
-
-def _check_hashes(self: Parts, settings: TokenizerConfig) -> list[str]:
-    """The hashes of the ids of llama.cpp's check text, with BOS and without, the settings' own choice first."""
-    from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
-
-    ids = self.encode(CHECK_TEXT)
-    both = [ids] if settings.bos_id is None else [[settings.bos_id, *ids], ids]
-    return [check_hash(known_hash) for known_hash in (both[::-1] if settings.add_bos is False else both)]

@@ -21,17 +21,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dstok._util.arguments import Errors, Special, Text, common_start, id_list, replaces_faults, utf8
 from dstok._util.objects import Separate
 from dstok.errors import ArgumentError
-from dstok.methods.incremental import Alone, NormalizedParts, text_in_parts
+from dstok.methods.incremental import Alone, NormalizedParts, TextParts, text_in_parts
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from dstok.methods.canonical_marks import CanonicalMarks
-    from dstok.methods.incremental import PlainParts
     from dstok.protocols import Parts
-
-__all__ = ["GrowingText", "Stretch", "growing"]
 
 
 def growing(
@@ -55,7 +52,7 @@ def growing(
     """
     policy, replace, begin = self._added.policy(special), replaces_faults(errors), self._ends.before(add_bos)
 
-    def text(last: int | None) -> PlainParts | NormalizedParts:
+    def text(last: int | None) -> TextParts:
         parts = text_in_parts(self, policy)
         if last is not None and isinstance(parts, NormalizedParts):
             parts.follow(any(token.id == last for token in self._added.tokens))
@@ -73,7 +70,7 @@ def growing(
 class _Model(NamedTuple):
     """The calls of one tokenizer, with one policy, that a growing text makes."""
 
-    text: Callable[[int | None], PlainParts | NormalizedParts]  # makes an empty text in parts, after a sampled id
+    text: Callable[[int | None], TextParts]  # makes an empty text in parts, after a sampled id
     check: Callable[[list[int]], Any]  # raises the errors of `append` for ids
     marks: Callable[[], CanonicalMarks]  # makes the marks of no ids
 
@@ -144,7 +141,19 @@ class GrowingText(Separate):
         ((0, [19923, 647]), (1, [2058, 3]), [19923, 2058, 3])
         """
         if ids is not None:
-            return self._append_ids(text, id_list(ids))
+            added = id_list(ids)
+            if text:
+                raise ArgumentError("expected a text or ids, found both: append them one after the other", "ids")
+            self._model.check(added)
+            added = list(map(int, added))  # numpy's ints may have come
+            with self._alone:
+                kept = len(self._ids)
+                if added:
+                    self._ids += added
+                    self._sure = len(self._ids)
+                    self._sampled.append((kept, self._sure))
+                    self._parts = self._model.text(added[-1])
+            return kept, added
         data = utf8(text, self._replace)
         with self._alone:
             new, sure = self._parts.grow(data)
@@ -154,20 +163,6 @@ class GrowingText(Separate):
             self._sure += sure
         del new[:same]
         return kept, new
-
-    def _append_ids(self, text: Text, ids: list[int]) -> tuple[int, list[int]]:
-        if text:
-            raise ArgumentError("expected a text or ids, found both: append them one after the other", "ids")
-        self._model.check(ids)
-        ids = list(map(int, ids))  # numpy's ints may have come
-        with self._alone:
-            kept = len(self._ids)
-            if ids:
-                self._ids += ids
-                self._sure = len(self._ids)
-                self._sampled.append((kept, self._sure))
-                self._parts = self._model.text(ids[-1])
-        return kept, ids
 
     def sampled(self) -> npt.NDArray[np.bool_]:
         """For each id, whether it was appended as an id, bool[n].
@@ -221,11 +216,13 @@ class GrowingText(Separate):
         Stretch(start=3, stop=6, sampled=True, first_noncanonical=3)
         """
         bad = (~self.canonical()).nonzero()[0].tolist()
-        found, at = list[Stretch](), 0
-        for start, stop in [*self._sampled, (len(self._ids), len(self._ids))]:
-            found += [_stretch(at, start, False, bad)] if start > at else []
-            found += [_stretch(start, stop, True, bad)] if stop > start else []
-            at = stop
+        found, end = list[Stretch](), 0
+        for first, last in [*self._sampled, (len(self._ids), len(self._ids))]:
+            for start, stop, sampled in ((end, first, False), (first, last, True)):
+                if stop > start:
+                    at = bisect_left(bad, start)
+                    found.append(Stretch(start, stop, sampled, bad[at] if at < len(bad) and bad[at] < stop else None))
+            end = last
         return found
 
     def preview(self, text: Text) -> tuple[int, list[int]]:
@@ -242,8 +239,3 @@ class GrowingText(Separate):
         data = utf8(text, self._replace)
         with self._alone:
             return self._sure, self._parts.grow(data, keep=False)[0]
-
-
-def _stretch(start: int, stop: int, sampled: bool, bad: list[int]) -> Stretch:
-    at = bisect_left(bad, start)
-    return Stretch(start, stop, sampled, bad[at] if at < len(bad) and bad[at] < stop else None)

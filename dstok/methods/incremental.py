@@ -1,10 +1,10 @@
-"""A text that comes in parts, and its ids: the object behind streams and growing texts.
+"""Text that comes in parts, and its ids: what streams and growing texts (methods/growing.py) stand on.
 
-In: parts of valid UTF-8. Out: after each part, the ids that no later text can change; for a growing text also the ids
-of the open end, as if no text came after it.
+In: parts of a text. Out: after each part, the ids that no later text can change; for a growing text also the ids of
+the open end, as if no text came after it.
 Invariant: all ids together are those of one call on the whole text. Memory is bounded by the longest stretch without a
-boundary, the longest piece and the longest added token. A growing text does not change if a token in the new part is
-refused. A stream keeps that part, and refuses it again.
+boundary, the longest piece and the longest added token; time is linear. A growing text does not change if a token in
+the new part is refused. A stream keeps that part, and refuses it again.
 
 A model with a normalizer works in two steps. First the raw text is normalized up to its last boundary. Example: under
 NFC "e" must wait, since U+0301 may follow; after "x" has come, "e" is normalized. No raw added token reaches over a
@@ -15,31 +15,37 @@ refused.
 
 from __future__ import annotations
 
+import codecs
 import re
 from _thread import allocate_lock
 from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok._util.arguments import id_array
+from dstok._util.arguments import (
+    Errors,
+    Special,
+    Text,
+    checked_text,
+    id_array,
+    lone_surrogate,
+    not_utf8,
+    replaces_faults,
+    utf8,
+)
 from dstok._util.objects import Separate
 from dstok.core.run._encode import CONTEXT, INSIDE, LATER, START
 from dstok.core.text._utf8 import CUT_LENGTHS
-from dstok.errors import SpecialTokenError, StreamError, UnsupportedError
+from dstok.errors import SpecialTokenError, StreamError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from dstok.core.run._encode import Encoder
     from dstok.core.text._normalize import Normalizer
     from dstok.core.text._policy import Policy
     from dstok.protocols import Parts
-
-__all__ = ["Alone", "NormalizedParts", "PlainParts", "text_in_parts"]
-
-
-def text_in_parts(self: Parts, policy: Policy) -> PlainParts | NormalizedParts:
-    """A text in parts, for a model with or without a normalizer. Raises `UnsupportedError` as `encode_stream`."""
-    if self._normalizer is None:
-        return PlainParts(self._encoder, policy)
-    return NormalizedParts(self._encoder, self._normalizer, policy)
 
 
 class Alone:
@@ -84,38 +90,51 @@ class Lengths(NamedTuple):
         return Lengths(self.characters + len(chars), run, blank)
 
 
+class HeldText(Separate):
+    """The open end of a text. In `text`, the bytes before `at` are settled and serve as context."""
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+        self.at = self.skip = 0  # `skip`: no added token begins in so many bytes from `at` on
+        self.dropped = 0  # bytes before `text`
+        self.wait = 0
+
+    def add(self, text: bytes, wait: bool) -> bool:
+        """Adds text; returns whether to encode it now: an open end that did not settle waits until it has doubled."""
+        self.text += text
+        return not wait or len(self.text) - self.at >= self.wait
+
+    def take(self, end: int, skip: int = 0) -> None:
+        """Settles the text up to `end`."""
+        taken = end > self.at
+        keep = min(end, CONTEXT)
+        del self.text[: end - keep]
+        self.dropped += end - keep
+        self.at, self.skip = keep, skip
+        self.wait = 0 if taken else 2 * (len(self.text) - keep)
+
+
 class PlainParts(Separate):
     """A text in parts without a normalizer. `form` of ids: `list`, `id_array`, or None for their number."""
 
     def __init__(self, encoder: Encoder, policy: Policy) -> None:
         self._encoder, self._policy = encoder, policy
-        self._held = b""  # the open end of the text, and the context before it
-        self._at = 0  # the place in `_held` at which the open end begins
-        self._more: list[bytes] = []  # text after `_held` that has not been encoded yet
-        self._size = 0  # bytes of the open end and of `_more`
-        self._wait = 0
-        self._dropped = 0  # bytes before `_held`
-        self._state = START
+        self._held, self._state = HeldText(), START
         self._lengths = Lengths(0, 0, False) if encoder.cuts_texts else None
 
     def feed(self, text: bytes, final: bool, form: Any) -> Any:
-        """The ids that are sure after `text`; all remaining ids if it is `final`. Raises `SpecialTokenError`.
-
-        An open end that did not settle is encoded again when it has doubled, so an endless piece costs linear time.
-        """
+        """The ids that are sure after `text`; all remaining ids if it is `final`. Raises `SpecialTokenError`."""
+        held = self._held
         if self._lengths is not None:
             self._lengths = self._lengths.after(text)
-        self._more.append(text)
-        self._size += len(text)
-        if self._size < self._wait and not final:
+        if not held.add(text, not final):
             return formed(array("I"), form)
-        text = b"".join([self._held, *self._more])
         try:
-            ids, end, state = self._encoder.encode_part(text, self._at, self._policy, self._state, final, form)
+            ids, end, self._state = self._encoder.encode_part(
+                held.text, held.at, self._policy, self._state, final, form)
         except SpecialTokenError as error:
-            raise self._placed(error) from None
-        self._wait = 0 if end > self._at else 2 * (len(text) - end)
-        self._settle(text, end, state)
+            raise SpecialTokenError(error.token, held.dropped + error.offset) from None
+        held.take(end)
         return ids
 
     def grow(self, text: bytes, keep: bool = True) -> tuple[list[int], int]:
@@ -123,28 +142,17 @@ class PlainParts(Separate):
 
         Raises `SpecialTokenError`. Without `keep` the object does not change.
         """
+        held = self._held
         lengths = None if self._lengths is None else self._lengths.after(text)
-        text = self._held + text
+        whole = held.text + text
         try:
-            ids, sure, end, state = self._encoder.encode_grown(text, self._at, self._policy, self._state)
+            ids, sure, end, state = self._encoder.encode_grown(whole, held.at, self._policy, self._state)
         except SpecialTokenError as error:
-            raise self._placed(error) from None
+            raise SpecialTokenError(error.token, held.dropped + error.offset) from None
         if keep:
-            self._lengths = lengths
-            self._settle(text, end, state)
+            self._lengths, self._state, held.text = lengths, state, whole
+            held.take(end)
         return ids, sure
-
-    def _placed(self, error: SpecialTokenError) -> SpecialTokenError:
-        """An error with its place in the whole text."""
-        return SpecialTokenError(error.token, self._dropped + error.offset)
-
-    def _settle(self, text: bytes, end: int, state: Any) -> None:
-        """Keeps the open end of the text, which begins at `end`."""
-        self._at, self._state = min(end, CONTEXT), state
-        self._held = text[end - self._at :]
-        self._dropped += end - self._at
-        self._more.clear()
-        self._size = len(text) - end
 
 
 class NormalizedParts(Separate):
@@ -158,8 +166,8 @@ class NormalizedParts(Separate):
             raise UnsupportedError("encoding in parts with a space put before the text, and added tokens that are "
                                    "found after it", "normalizer")
         self._encoder, self._normalizer, self._policy = encoder, normalizer.bare(), policy  # the encoder puts the space
-        self._raw = _Held()
-        self._seen = _Held()  # the normalized text of the present stretch
+        self._raw = HeldText()
+        self._seen = HeldText()  # the normalized text of the present stretch
         self._state = START
         # For each part of `_seen`: its place there, its place in the text, and its raw bytes.
         self._origins: list[tuple[int, int, bytes]] = []
@@ -216,9 +224,9 @@ class NormalizedParts(Separate):
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
         if ends:
-            self._seen, self._state, self._origins = _Held(), LATER, []
+            self._seen, self._state, self._origins = HeldText(), LATER, []
             return ids
-        seen.take(end, 0)
+        seen.take(end)
         while len(self._origins) > 1 and self._origins[1][0] <= seen.dropped:
             del self._origins[0]
         return ids
@@ -230,30 +238,133 @@ class NormalizedParts(Separate):
         return origin + len(text.decode()[: sources[len(normalized[: place - begin].decode())]].encode())
 
 
-class _Held(Separate):
-    """Text that is held. In `text`, the bytes before `at` are settled and serve as context."""
+TextParts = PlainParts | NormalizedParts
 
-    def __init__(self) -> None:
-        self.text = bytearray()
-        self.at = self.skip = 0  # `skip`: no added token begins in so many bytes from `at` on
-        self.dropped = 0  # bytes before `text`
-        self.wait = 0
 
-    def add(self, text: bytes, wait: bool) -> bool:
-        """Adds text; returns whether to encode it now."""
-        self.text += text
-        return not wait or len(self.text) - self.at >= self.wait
-
-    def take(self, end: int, skip: int) -> None:
-        """Settles the text up to `end`."""
-        taken = end > self.at
-        keep = min(end, CONTEXT)
-        del self.text[: end - keep]
-        self.dropped += end - keep
-        self.at, self.skip = keep, skip
-        self.wait = 0 if taken else 2 * (len(self.text) - keep)
+def text_in_parts(self: Parts, policy: Policy) -> TextParts:
+    """A text in parts, for a model with or without a normalizer. Raises `UnsupportedError` as `encode_stream`."""
+    if self._normalizer is None:
+        return PlainParts(self._encoder, policy)
+    return NormalizedParts(self._encoder, self._normalizer, policy)
 
 
 def formed(ids: array[int], form: Any) -> Any:
     """The ids in a form as for `PlainParts`."""
     return len(ids) if form is None else ids.tolist() if form is list else ids
+
+
+def encode_stream(
+    self: Parts, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+) -> EncodeStream:
+    """A stream that encodes a text that comes in parts. Keywords as `encode`.
+
+    Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
+    """
+    replaces_faults(errors)
+    policy, edges = self._added.policy(special), (self._ends.before(add_bos), self._ends.after(add_eos))
+    return EncodeStream(text_in_parts(self, policy), errors, *edges)
+
+
+class Incoming(Separate):
+    """Text that comes in parts, as UTF-8; errors have their offset in the whole."""
+
+    def __init__(self, errors: Errors) -> None:
+        self._errors = errors
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._offset = self._chars = 0  # bytes and code points fed before this part, for errors
+
+    def _utf8(self, text: Text, final: bool) -> bytes:
+        """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
+        text, pending = checked_text(text), self._decoder.getstate()[0]
+        if isinstance(text, bytes):
+            try:
+                chars = self._decoder.decode(text, final)
+            except UnicodeDecodeError as error:
+                raise not_utf8(error.object[error.start], self._offset - len(pending) + error.start) from None
+            self._offset += len(text)
+            self._chars += len(chars)
+            return chars.encode()
+        if pending and text and self._errors == "strict":
+            at = self._offset - len(pending)
+            raise TextError(f"expected the rest of the character at byte offset {at}, found str", at)
+        try:
+            encoded = utf8(text, self._errors == "replace")
+        except TextError as error:
+            raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
+        self._offset += len(encoded)
+        self._chars += len(text)
+        if pending and text:
+            self._chars += 1
+            return self._decoder.decode(b"", True).encode() + encoded
+        return encoded
+
+
+class EncodeStream(Incoming):
+    """Encodes a text that comes in parts; made by `Tokenizer.encode_stream`.
+
+    `feed` takes `str` or bytes of any kind, and returns the ids that no later text can change. A character may be cut
+    between two parts of bytes. `finish` returns the rest. With `add_bos` the first call also returns BOS; with
+    `add_eos` `finish` also returns EOS. One thread at a time may use the stream: a second one gets a `StreamError`.
+
+    `copy` (`copy.copy`, `copy.deepcopy`) gives a second stream that goes on by itself. Pickling raises
+    `PickleError`.
+
+    >>> import dstok
+    >>> stream = dstok.load("deepseek-v3").encode_stream()
+    >>> stream.feed_list("Hello wor") + stream.feed_list("ld") + stream.finish_list()
+    [19923, 2058]
+    """
+
+    def __init__(
+        self, parts: TextParts, errors: Errors, begin: Sequence[int] = (), end: Sequence[int] = (),
+    ) -> None:
+        super().__init__(errors)
+        self._parts, self._alone = parts, Alone()
+        self._begin, self._end = begin, end  # ids around those of the text; `begin` goes out only once
+        self._finished = False
+
+    def feed(self, text: Text) -> npt.NDArray[np.uint32]:
+        """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
+        return self._array(text, False)
+
+    def finish(self) -> npt.NDArray[np.uint32]:
+        """The remaining ids; the stream is then at its end."""
+        return self._array(b"", True)
+
+    def feed_list(self, text: Text) -> list[int]:
+        """Does what `feed` does, but returns a list."""
+        return self._framed(text, False, list)  # type: ignore[no-any-return]
+
+    def finish_list(self) -> list[int]:
+        """Does what `finish` does, but returns a list."""
+        return self._framed(b"", True, list)  # type: ignore[no-any-return]
+
+    def feed_count(self, text: Text) -> int:
+        """Does what `feed` does, but returns only the number of ids."""
+        return int(self._framed(text, False, None))
+
+    def finish_count(self) -> int:
+        """Does what `finish` does, but returns only the number of ids."""
+        return int(self._framed(b"", True, None))
+
+    def _array(self, text: Text, final: bool) -> npt.NDArray[np.uint32]:
+        import numpy as np
+
+        ids = self._framed(text, final, id_array)
+        return np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
+
+    def _framed(self, text: Text, final: bool, form: Any) -> Any:
+        """The ids that are sure, in a form as for `PlainParts`, with BOS at the text's start and EOS at its end."""
+        with self._alone:
+            if self._finished:
+                raise StreamError("the stream is finished")
+            data = self._utf8(text, final)
+            self._finished = final
+            found = self._parts.feed(data, final, form)
+            before, self._begin = self._begin, ()
+        after = self._end if final else ()
+        if not before and not after:
+            return found
+        if form is None:
+            return len(before) + found + len(after)
+        return [*before, *found, *after] if form is list else array("I", before) + found + array("I", after)

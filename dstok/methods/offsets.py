@@ -1,30 +1,12 @@
-"""The places of ids and pieces in a text: the results, and the functions that compute them.
+"""The places of ids and pieces in a text.
 
-In: ids, spans in bytes, the text. Out: `Encoding`, `Piece`, spans in code points.
-Invariant: byte spans follow one another and cover the text, except where a Removed step drops text. Example: V3 reads
-"a⃁" as "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3, 3:4; the code point spans are
-0:1, 1:2, 1:2. If a token is a part of a character, its byte span is that part, and its code point span is the whole
-character, as upstream has it.
-
-The calls that give the places of ids in a text.
-
-In: a tokenizer, a text, a policy. Out: `Encoding` (methods/offsets.py), spans.
-Invariant: the ids are those of `encode`. Places are places in the text that the caller gave.
-
-Spans without the white space at the ends of their tokens, for models whose post-processor has `trim_offsets`.
-
-In: ids, with the spans of each; the text of each added token, as it was found. Out: shorter spans.
-Invariant: code point spans are upstream's with `trim_offsets`. Byte spans lose the same characters. Example: in
-"Hi all" the span of the token " all" is 2:6; trimmed, it is 3:6.
-Upstream looks at the token as the file spells it. It trims White_Space, and "Ġ", which stands for a space in byte-level
-tokens. So a model of characters keeps its spaces, which are spelled "▁", and a line feed that is the token "<0x0A>".
-Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares.
-
-A text -> its ids and its pieces, with their places.
-
-In: a text, a policy. Out: `Encoding`, `Piece`s.
-Invariant: the core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces when a
-caller asks for them. Another automaton tells which alternative of which step made a piece.
+In: a text, a policy. Out: `Encoding`, `Piece`, spans; all are places in the text that the caller gave.
+Invariant: the ids are those of `encode`. Byte spans follow one another and cover the text, except where a Removed step
+drops text. Example: V3 reads "a⃁" as "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3,
+3:4; the code point spans are 0:1, 1:2, 1:2. If a token is a part of a character, its byte span is that part, and its
+code point span is the whole character, as upstream has it.
+The core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces when a caller asks
+for them. Another automaton tells which alternative of which step made a piece.
 """
 
 from __future__ import annotations
@@ -53,11 +35,12 @@ from dstok.formats.description import BLANK, AddedToken, CharacterShape, spelled
 from dstok.normalizers import NormalizedText, normalized_text
 from dstok.regex.cascade import Tag
 
-__all__ = ["Encoding", "Piece", "Places", "Trimmer", "encode_char_spans", "encode_with_offsets", "original_pieces"]
-
 if TYPE_CHECKING:
-    Ids = npt.NDArray[np.uint32]
-    Spans = npt.NDArray[np.int64]
+    from dstok.protocols import Parts
+
+Ids: TypeAlias = "npt.NDArray[np.uint32]"
+Spans: TypeAlias = "npt.NDArray[np.int64]"
+White = tuple[int, int, int, int]  # characters and bytes of white space at the start of a token, and at its end
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,8 +74,6 @@ class Encoding:
         """Whether all arrays of both are equal. There is no hash, because arrays can change."""
         if not isinstance(other, Encoding):
             return NotImplemented
-        import numpy as np
-
         return all(map(np.array_equal, self._columns(), other._columns()))
 
     __hash__ = None  # type: ignore[assignment]
@@ -108,8 +89,6 @@ class Encoding:
 
     def framed(self, before: list[int], after: list[int], end: tuple[int, int]) -> Encoding:
         """Adds ids before and after those of the text. `end` is the text's end, in bytes and in code points."""
-        import numpy as np
-
         def around(column: Any, first: Any, last: Any) -> Any:
             edges = ((first, len(before)), (last, len(after)))
             head, tail = (np.full((count, *column.shape[1:]), value, column.dtype) for value, count in edges)
@@ -138,27 +117,6 @@ class Piece(NamedTuple):
     token_id: int | None = None
 
 
-def original_pieces(view: NormalizedText, pieces: list[Piece]) -> list[Piece]:
-    """The pieces, which lie in `view.text`, with their places in the original text."""
-    import numpy as np
-
-    if not pieces:
-        return pieces
-    chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.int64)
-    spans = view.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.int64), chars).tolist()
-    return [piece._replace(start=start, end=end, char_start=first, char_end=last)
-            for piece, (start, end), (first, last) in zip(pieces, spans, view.char_spans(chars).tolist())]
-
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from dstok.protocols import Parts
-
-    Spans_offsets = npt.NDArray[np.int64]
-
-
 @explained
 def encode_with_offsets(
     self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
@@ -183,27 +141,23 @@ def encode_with_offsets(
     return encoding.framed(before, after, (len(data), len(data.decode())))
 
 
-def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> Spans_offsets:
+def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> Spans:
     """The code point spans of a text's ids, int64[n, 2], before a post-processor trims them. Keywords as `encode`.
 
     >>> import dstok
     >>> encode_char_spans(dstok.load("deepseek-v3"), "né").tolist()
     [[0, 2]]
     """
-    return self._places.char_spans(checked_text(text), self._added.policy(special))
-
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Spans_trimming = npt.NDArray[np.int64]
-
-SPACE = ord(" ")
-White = tuple[int, int, int, int]  # characters and bytes of white space at the start of a token, and at its end
+    return self._places.encoding(checked_text(text), self._added.policy(special)).char_spans
 
 
 class Trimmer:
-    """Trims the spans of one model.
+    """Trims white space off the ends of spans, for one model whose post-processor has `trim_offsets`.
+
+    Code point spans are then upstream's; byte spans lose the same characters. Example: in "Hi all" the span of the
+    token " all" is 2:6; trimmed, it is 3:6. Upstream looks at the token as the file spells it. It trims White_Space,
+    and "Ġ", which stands for a space in byte-level tokens. So a model of characters keeps its spaces, which are spelled
+    "▁", and a line feed that is the token "<0x0A>". Source: upstream 0.23.3, measured.
 
     `trimming` is one of `TRIMMINGS`, not "". `shape` is that of a model of characters, `added` are the added tokens.
     """
@@ -215,13 +169,13 @@ class Trimmer:
 
         self._keeps_first, self._bpe, self._shape = trimming == BUT_FIRST, bpe, shape
         white = "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
-        self._white = white + BYTE_TO_CHAR[SPACE]
+        self._white = white + BYTE_TO_CHAR[ord(" ")]
         self._blanked = frozenset(token.id for token in added if token.normalized and shape is not None)  # " " is "▁"
         self._of_token = cache(self._around_token)
 
     def trimmed(
-        self, ids: npt.NDArray[np.uint32], spans: Spans_trimming, chars: Spans_trimming, texts: dict[int, str],
-    ) -> tuple[Spans_trimming, Spans_trimming]:
+        self, ids: npt.NDArray[np.uint32], spans: Spans, chars: Spans, texts: dict[int, str],
+    ) -> tuple[Spans, Spans]:
         """Trimmed byte and code point spans, int64[n, 2]. `texts`: of each added token, by its index among the ids."""
         found, places = np.unique(ids, return_inverse=True)
         white = np.array([self._of_token(id) for id in found.tolist()], np.int64).reshape(-1, 4)[places]
@@ -247,13 +201,9 @@ def _around(token: str, white: str) -> White:
     return len(left), len(left.encode()), len(right), len(right.encode())
 
 
-def _without(spans: Spans_trimming, lead: npt.NDArray[np.int64], trail: npt.NDArray[np.int64]) -> Spans_trimming:
+def _without(spans: Spans, lead: npt.NDArray[np.int64], trail: npt.NDArray[np.int64]) -> Spans:
     starts, ends = np.minimum(spans[:, 0] + lead, spans[:, 1]), spans[:, 1]
     return np.stack([starts, np.where(ends >= trail, np.maximum(ends - trail, starts), ends)], axis=1)
-
-
-Ids_places: TypeAlias = "npt.NDArray[np.uint32]"
-Spans_places: TypeAlias = "npt.NDArray[np.int64]"
 
 
 class Places:
@@ -288,10 +238,6 @@ class Places:
             spans, chars = self._trimmer.trimmed(ids, spans, chars, texts)
         return Encoding(ids, spans, chars, partial(self._piece_numbers, text, policy), special)
 
-    def char_spans(self, text: str | bytes, policy: Policy) -> Spans_places:
-        """The spans of `encoding` in code points, int64[n, 2]."""
-        return self.encoding(text, policy).char_spans
-
     def pieces(self, text: str | bytes, policy: Policy) -> list[Piece]:
         """The pieces of a text, added tokens among them."""
         added = self._encoder.added(text, policy)
@@ -306,9 +252,14 @@ class Places:
             pieces.append(Piece(token, start, end, chars, chars + len(token), None, None, id))
             at, chars = end, chars + len(token)
         add_pieces(pieces, Piece, scanner, reasons, data, at, len(data), chars)
-        return pieces if normalized is None else original_pieces(normalized, pieces)
+        if normalized is None or not pieces:
+            return pieces
+        in_chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.int64)
+        in_bytes = normalized.byte_spans(np.array([(piece.start, piece.end) for piece in pieces], np.int64), in_chars)
+        return [piece._replace(start=start, end=end, char_start=first, char_end=last) for piece, (start, end),
+                (first, last) in zip(pieces, in_bytes.tolist(), normalized.char_spans(in_chars).tolist())]
 
-    def piece_spans(self, text: bytes, policy: Policy, in_code_points: bool) -> Spans_places:
+    def piece_spans(self, text: bytes, policy: Policy, in_code_points: bool) -> Spans:
         """The spans of the pieces, int64[n, 2], in bytes of valid UTF-8 or in code points."""
         normalized = self._normalized_text(text, policy)
         if normalized is None:
@@ -330,7 +281,7 @@ class Places:
             spans = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
         return piece_numbers(own, spans[:, 1].copy())
 
-    def _normalized_pieces(self, seen: bytes, added: list[tuple[int, int, int]]) -> Spans_places:
+    def _normalized_pieces(self, seen: bytes, added: list[tuple[int, int, int]]) -> Spans:
         """The spans of pieces and added tokens in normalized text, from the places of these."""
         starts, ends = [0, *(end for _, _, end in added)], [*(start for _, start, _ in added), len(seen)]
         spans, counts = self._span_pass.spans_of([seen[start:end] for start, end in zip(starts, ends)])

@@ -21,9 +21,6 @@ from dstok.regex.compile_budget import spend, stage
 from dstok.regex.marked_language import FINAL, Marked, contains
 from dstok.unicode.code_point_set import CodePointSet
 
-__all__ = ["CutPlace", "Difference", "cut_places", "difference", "fingerprint", "longest_piece", "look_ahead",
-           "loses_text"]
-
 S = TypeVar("S", bound=Hashable)
 KEPT, DROPPED = 0, 1
 DECIDING = "deciding what is true for every text"  # a stage of regex/compile_budget.py
@@ -62,26 +59,18 @@ def fingerprint(cascade: Cascade) -> str:
     for number, members in enumerate(alphabet.classes):
         columns.setdefault(tuple(row[number] for row in marked), []).extend(members.ranges)
     classes = sorted(CodePointSet.from_ranges(ranges).ranges for ranges in columns.values())
-    told = _numbered(marked, [alphabet.class_of(chr(ranges[0][0])) for ranges in classes], alphabet.end)
-    return sha256(repr((1, classes, told)).encode()).hexdigest()
-
-
-def _numbered(rows: tuple[tuple[int, ...], ...], columns: list[int], end: int) -> list[list[int]]:
-    """The rows over `columns`, the end and the two marks, with states numbered breadth-first."""
-    symbols = [*columns, end, end + 1, end + 2]
-    numbers, queue, table = {START: 0}, deque([START]), []
+    firsts = [alphabet.class_of(chr(ranges[0][0])) for ranges in classes]
+    symbols = [*firsts, alphabet.end, alphabet.end + 1, alphabet.end + 2]  # the end of the text and the two marks
+    numbers, queue, table = {START: 0}, deque([START]), []  # states, numbered breadth-first
     while queue:
-        row = [rows[queue[0]][symbol] for symbol in symbols]
-        queue.popleft()
+        here = queue.popleft()
+        row = [marked[here][symbol] for symbol in symbols]
         for target in row:
             if target not in numbers:
                 numbers[target] = len(numbers)
                 queue.append(target)
         table.append([numbers[target] for target in row])
-    return table
-
-
-# The shortest text that shows a fact
+    return sha256(repr((1, classes, table)).encode()).hexdigest()
 
 
 def _shortest(
@@ -108,26 +97,30 @@ def _shortest(
 
 
 def _text(alphabet: Alphabet, word: Iterable[int]) -> str:
-    return "".join(_example(alphabet.classes[symbol]) for symbol in word if 0 <= symbol < alphabet.end)
-
-
-def _example(members: CodePointSet) -> str:
-    known = next((c for c in _PREFERRED if ord(c) in members), None)
-    shown = members - CodePointSet.from_ranges([(0, 0x20), (0xD800, 0xDFFF)])
-    return known or chr(next(iter(shown or members)))
-
-
-# Difference
-
-_Pair = tuple[int, int, bool]  # two states, and whether their marks have differed
+    text = ""
+    for members in (alphabet.classes[symbol] for symbol in word if 0 <= symbol < alphabet.end):
+        known = next((c for c in _PREFERRED if ord(c) in members), None)
+        shown = members - CodePointSet.from_ranges([(0, 0x20), (0xD800, 0xDFFF)])
+        text += known or chr(next(iter(shown or members)))
+    return text
 
 
 @stage(DECIDING)
 def difference(one: Cascade, other: Cascade) -> str | None:
     """The shortest text that the two splitters cut differently."""
     joint = build_alphabet([*one.alphabet.classes, *other.alphabet.classes])
-    pairs = _Pairs(_over(one, joint), _over(other, joint), joint.end)
-    word = _shortest((START, START, False), pairs.steps, lambda pair: pair == (FINAL, FINAL, True))
+    first, second = _over(one, joint), _over(other, joint)
+
+    def steps(pair: tuple[int, int, bool]) -> Iterator[tuple[int, tuple[int, int, bool]]]:
+        """From two states, with a mark or without on each side; the third says whether marks have differed."""
+        for mark, a in [(-1, pair[0]), *first.marks(pair[0])]:
+            for other_mark, b in [(-1, pair[1]), *second.marks(pair[1])]:
+                for symbol in range(joint.end + 1):
+                    left, right = first.rows[a][symbol], second.rows[b][symbol]
+                    if left != DEAD and right != DEAD:
+                        yield symbol, (left, right, pair[2] or mark != other_mark)
+
+    word = _shortest((START, START, False), steps, lambda pair: pair == (FINAL, FINAL, True))
     return None if word is None else _text(joint, word)
 
 
@@ -137,30 +130,6 @@ def _over(cascade: Cascade, joint: Alphabet) -> Marked:
     columns = [own.class_of(chr(members.ranges[0][0])) for members in joint.classes]
     rows = tuple((*(row[c] for c in columns), *row[marked.end :]) for row in marked.rows)
     return Marked(rows, joint.end, marked.tags)
-
-
-class _Pairs:
-    """Two automata that read the same text, each with marks of its own."""
-
-    def __init__(self, one: Marked, other: Marked, end: int) -> None:
-        self.one, self.other, self.end = one, other, end
-
-    def steps(self, pair: _Pair) -> Iterator[tuple[int, _Pair]]:
-        for a, b, differ in self.marked(pair):
-            for symbol in range(self.end + 1):
-                left, right = self.one.rows[a][symbol], self.other.rows[b][symbol]
-                if left != DEAD and right != DEAD:
-                    yield symbol, (left, right, differ)
-
-    def marked(self, pair: _Pair) -> Iterator[_Pair]:
-        """The pairs with a mark or without, on each side."""
-        a, b, differ = pair
-        for own, left in [(-1, a), *self.one.marks(a)]:
-            for others, right in [(-1, b), *self.other.marks(b)]:
-                yield left, right, differ or own != others
-
-
-# Facts
 
 
 @stage(DECIDING)
@@ -185,12 +154,10 @@ def longest_piece(cascade: Cascade) -> int | None:
     """The longest way to the mark of a kept piece that passes no other mark."""
     marked = cascade.canonical
     starts = {START} | {n for state in range(len(marked.rows)) for _, n in marked.marks(state)}
-    return _longest(starts, lambda state: {t for t in marked.rows[state][: marked.end] if _is_kept(marked, t)})
-
-
-def _is_kept(marked: Marked, state: int) -> bool:
-    """May the character that led to `state` belong to a kept piece? After a dropped one only its mark can follow."""
-    return any(marked.rows[state][: marked.end]) or any(mark == KEPT for mark, _ in marked.marks(state))
+    # The states after a character that may belong to a kept piece: after a dropped one only its mark can follow.
+    kept = {state for state, row in enumerate(marked.rows)
+            if any(row[: marked.end]) or any(mark == KEPT for mark, _ in marked.marks(state))}
+    return _longest(starts, lambda state: kept.intersection(marked.rows[state][: marked.end]))
 
 
 @stage(DECIDING)
@@ -200,35 +167,27 @@ def look_ahead(cascade: Cascade) -> int | None:
     The end of the text counts as a character that is read. Only markings that are equal up to this place are compared.
     """
     marked = cascade.canonical
-    reader = _Unmarked(marked)
     starts = {(frozenset([state]), frozenset(n for _, n in marked.marks(state)))
               for state in range(len(marked.rows)) if marked.marks(state)}
 
+    def read(states: frozenset[int], symbol: int) -> frozenset[int]:
+        spend(4 + len(states))
+        return frozenset(marked.rows[state][symbol] for state in states) - {DEAD}
+
+    def mark(states: frozenset[int]) -> frozenset[int]:
+        """The states, and the states after a mark from them."""
+        return states.union(*({n for _, n in marked.marks(state)} for state in states))
+
     def step(pair: tuple[frozenset[int], frozenset[int]]) -> set[tuple[frozenset[int], frozenset[int]]]:
         """The pairs after each character. No mark precedes the first one on the side without a mark at the place."""
-        pairs = {(reader.read(pair[0], c), reader.read(pair[1], c)) for c in range(marked.end)}
-        return {(reader.mark(one), reader.mark(other)) for one, other in pairs if one and other}
+        pairs = {(read(pair[0], c), read(pair[1], c)) for c in range(marked.end)}
+        return {(mark(one), mark(other)) for one, other in pairs if one and other}
 
-    undecided = {pair for pair in starts if any(reader.read(pair[0], c) for c in range(marked.end + 1))}
+    undecided = {pair for pair in starts if any(read(pair[0], c) for c in range(marked.end + 1))}
     if not undecided:
         return 0
     length = _longest(undecided, step)
     return None if length is None else length + 1
-
-
-class _Unmarked:
-    """Sets of states after texts without marks."""
-
-    def __init__(self, marked: Marked) -> None:
-        self.marked = marked
-
-    def read(self, states: frozenset[int], symbol: int) -> frozenset[int]:
-        spend(4 + len(states))
-        return frozenset(self.marked.rows[state][symbol] for state in states) - {DEAD}
-
-    def mark(self, states: frozenset[int]) -> frozenset[int]:
-        """The states, and the states after a mark from them."""
-        return states.union(*({n for _, n in self.marked.marks(state)} for state in states))
 
 
 def _longest(starts: Iterable[S], step: Callable[[S], set[S]]) -> int | None:
@@ -269,21 +228,20 @@ def cut_places(cascade: Cascade) -> tuple[CutPlace, ...]:
     start takes, the two markings joined are the marking of the whole.
     """
     marked, classes = cascade.canonical, cascade.alphabet.classes
+    fresh = marked.rows[START]
+
+    def goes_on(state: int, symbol: int) -> bool:
+        """Does `state` take all texts with `symbol` first that the start takes?"""
+        ours = marked.rows[state][symbol]
+        return fresh[symbol] == DEAD or (ours != DEAD and contains(marked, ours, fresh[symbol]))
+
     lefts: dict[frozenset[int], list[tuple[int, int]]] = {}
     for number, members in enumerate(classes):
         ends = {n for row in marked.rows if row[number] != DEAD for _, n in marked.marks(row[number])
                 if marked.rows[n][marked.end] == FINAL}
-        rights = frozenset(c for c in range(marked.end) if all(_goes_on(marked, n, c) for n in ends))
+        rights = frozenset(c for c in range(marked.end) if all(goes_on(n, c) for n in ends))
         if rights:
             lefts.setdefault(rights, []).extend(members.ranges)
-    return tuple(CutPlace(CodePointSet.from_ranges(left), _union(classes, rights)) for rights, left in lefts.items())
-
-
-def _goes_on(marked: Marked, state: int, symbol: int) -> bool:
-    """Does `state` take all texts with `symbol` first that the start takes?"""
-    ours, fresh = marked.rows[state][symbol], marked.rows[START][symbol]
-    return fresh == DEAD or (ours != DEAD and contains(marked, ours, fresh))
-
-
-def _union(classes: tuple[CodePointSet, ...], numbers: Iterable[int]) -> CodePointSet:
-    return CodePointSet.from_ranges(r for number in numbers for r in classes[number].ranges)
+    return tuple(CutPlace(CodePointSet.from_ranges(left),
+                          CodePointSet.from_ranges(r for number in rights for r in classes[number].ranges))
+                 for rights, left in lefts.items())

@@ -1,13 +1,8 @@
-"""A compiled cascade -> the core's objects that run it.
+"""A compiled cascade -> the core's objects that run it, and texts in the form that they read.
 
 In: a `Cascade`. Out: a `Finder`, which finds pieces, and a function that also says why each is a piece.
 Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone where it can, otherwise
-from both sides (regex/two_sided.py).
-
-Texts as callers give them -> texts that the core reads in place.
-
-In: `str` or bytes of any kind. Out: ASCII `str` as it is, every other text as valid UTF-8 bytes.
-Invariant: a text that is ASCII or valid UTF-8 is not copied.
+from both sides (regex/two_sided.py). A text that is an ASCII `str` or valid UTF-8 is not copied.
 """
 
 from __future__ import annotations
@@ -28,20 +23,24 @@ from dstok.regex.marked_language import Marked
 from dstok.regex.parser import parse
 from dstok.regex.two_sided import make_bimachine
 
-__all__ = ["Unit", "checked_unit", "make_finder", "make_tagger", "numbered", "readable"]
-
 Tagger = Callable[[bytes], list[tuple[int, int, int]]]
+Unit = Literal["bytes", "characters"]
 
 
 def make_finder(cascade: Cascade) -> Finder:
     """The finder of the pieces. Raises `UnsupportedError` if the tables would be too large."""
-    scanner = _scanner(cascade)
-    if scanner is None:
-        return _two_sided(cascade, cascade.visible, b"\0\1")
-    assert isinstance(cascade, Program)
-    kernel = find_kernel(cascade)
-    windows = None if kernel.rules else cascade.windows or None
-    return PieceFinder(scanner, None, kernel.rules, bytes(kernel.kinds), None, windows)
+    if isinstance(cascade, Program):
+        pages, numbers = cascade.alphabet.pages()
+        try:
+            edges = pack_edges(cascade.boundaries.edges, pages[:128])
+        except ValueError:
+            pass  # more states than it can have: read from both sides
+        else:
+            scanner = Scanner(pages, numbers, edges, cascade.boundaries.symbols)
+            kernel = find_kernel(cascade)
+            windows = None if kernel.rules else cascade.windows or None
+            return PieceFinder(scanner, None, kernel.rules, bytes(kernel.kinds), None, windows)
+    return _two_sided(cascade, cascade.visible, b"\0\1")
 
 
 def make_tagger(cascade: Cascade) -> Tagger:
@@ -56,17 +55,6 @@ def make_tagger(cascade: Cascade) -> Tagger:
     return _two_sided(cascade, cascade.marked, bytes(tag.dropped for tag in cascade.tags)).spans
 
 
-def _scanner(cascade: Cascade) -> Scanner | None:
-    if not isinstance(cascade, Program):
-        return None
-    pages, numbers = cascade.alphabet.pages()
-    try:
-        edges = pack_edges(cascade.boundaries.edges, pages[:128])
-    except ValueError:
-        return None
-    return Scanner(pages, numbers, edges, cascade.boundaries.symbols)
-
-
 def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
     try:
         sides = make_bimachine(marked)
@@ -77,9 +65,6 @@ def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
     return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end)
 
 
-Unit = Literal["bytes", "characters"]
-
-
 def checked_unit(unit: str) -> None:
     """Raises `ArgumentError` for what is no unit of spans."""
     if unit not in ("bytes", "characters"):
@@ -87,11 +72,7 @@ def checked_unit(unit: str) -> None:
 
 
 def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
-    r"""One text. Raises `TextError` (with the offset) and `ArgumentError`.
-
-    >>> readable("a", "strict"), readable("é", "strict")
-    ('a', b'\xc3\xa9')
-    """
+    """One text. Raises `TextError` (with the offset) and `ArgumentError`."""
     replace = replaces_faults(errors)
     text = checked_text(text, which, "split_batch")
     if isinstance(text, str):

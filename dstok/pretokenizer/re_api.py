@@ -1,25 +1,14 @@
-"""The matches of a splitter's pattern: their spans, in a whole text or block by block, and the places of their groups.
+"""The calls of a splitter that Python's `re` has, too: the matches of its pattern, instead of its pieces.
 
-In: one Split step, and texts in the core's form. Out: spans in bytes.
-Invariant: matches are leftmost, and at each place the preferred one of ordered alternatives. Empty matches follow
-Python: after a match, even an empty one, the search goes on at its end, and an empty match does not come twice at one
-place. So the matches of at least one character are those of `compile_matches`. An empty match stands at each place
-that is not inside one of these, and where the pattern prefers the empty text.
-
-The behavior and the inversion of the step do not change matches.
-
-Matches of a text, as Python's `re` gives them: match objects, and templates of `sub`.
-
-In: a `Matcher` and a text. Out: `Match` objects, in order; a text with replacements.
-Invariant: `match.group()` is what the text has at `match.span()`: `str` of `str`, bytes of bytes. Groups cost a second
-pass over their match, when one of them is asked for.
-
-The calls of a splitter that Python's `re` has, too: the matches of its pattern, instead of its pieces.
-
-In: texts. Out: matches, their texts, a text with replacements.
-Invariant: matches are those of Python's engines (`regex`, `re`): leftmost, the first alternative that matches, and
-empty matches as there. The pattern keeps its own dialect and Unicode version. Behavior and inversion, which make pieces
-of matches, do not matter here. A splitter of several steps has no matches.
+In: one Split step, and texts. Out: matches, their texts, a text with replacements.
+Invariant: matches are those of Python's engines (`regex`, `re`): leftmost, and at each place the preferred one of
+ordered alternatives. Empty matches follow Python: after a match, even an empty one, the search goes on at its end, and
+an empty match does not come twice at one place. So the matches of at least one character are those of
+`compile_matches`. An empty match stands at each place that is not inside one of these, and where the pattern prefers
+the empty text. `match.group()` is what the text has at `match.span()`: `str` of `str`, bytes of bytes. Groups cost a
+second pass over their match, when one of them is asked for.
+The pattern keeps its own dialect and Unicode version. Behavior and inversion, which make pieces of matches, do not
+matter here. A splitter of several steps has no matches.
 """
 
 from __future__ import annotations
@@ -39,10 +28,8 @@ from dstok.pretokenizer.finders import Unit, make_finder, readable
 from dstok.regex.ast import Group, Node, is_nullable, nodes
 from dstok.regex.cascade import Cascade, compile_matches
 from dstok.regex.match_tables import MatchTables, make_match_tables, refused_groups
-from dstok.regex.nfa import NFA, CharState, GroupState, LookState, MatchState, SplitState
+from dstok.regex.nfa import CharState, GroupState, LookState, MatchState, SplitState
 from dstok.regex.parser import parse_groups
-
-__all__ = ["Match", "Matcher", "Matching", "Replacement", "Searched"]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +39,13 @@ if TYPE_CHECKING:
 
     Spans = npt.NDArray[np.int64]
 
+Span = tuple[int, int]
+T = TypeVar("T", str, bytes)
+
 BLOCK = 1 << 16  # bytes of a text that are read at a time, where a finder reads from the left alone
 CHAR, LOOK, BRANCH, GROUP, MATCH = range(5)  # kinds of states: core/run/_paths.pyx
+_TEMPLATE = re.compile(r"\\(?:([1-9][0-9]?)|g<([^>]*)>|(.?))", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "b": "\b", "\\": "\\"}
 
 
 class Matcher:
@@ -98,9 +90,24 @@ class Matcher:
         tables = self.tables
         readings = [(r.ahead, r.letters, r.start, r.following, r.written) for r in tables.readings]
         alphabet, count = tables.letters.alphabet, tables.letters.count
-        states, targets, members = _packed(tables.paths, count)
+        # The states of core/run/_paths.pyx, three int32 each; the targets of branches; the members of sets.
+        states, targets, sets = array("i"), array("i"), dict[frozenset[int], int]()
+        for state in tables.paths.states:
+            if isinstance(state, CharState | LookState):
+                kind = CHAR if isinstance(state, CharState) else LOOK
+                states.extend([kind, sets.setdefault(state.symbols, len(sets)), state.target])
+            elif isinstance(state, GroupState):
+                states.extend([GROUP, state.slot, state.targets[0]])
+            elif isinstance(state, MatchState):
+                states.extend([MATCH, 0, 0])
+            else:
+                assert isinstance(state, SplitState)
+                states.extend([BRANCH, len(targets), len(state.targets)])
+                targets.extend(state.targets)
+        members = b"".join(bytes(n in each for n in range(count)) for each in sets)
         return PathReader(*alphabet.pages(), alphabet.end, count, readings, _edges(tables.match),
-                          _edges(tables.full_match), states, targets, members, tables.paths.start, len(self.names))
+                          _edges(tables.full_match), states, targets or array("i", [0]), members, tables.paths.start,
+                          len(self.names))
 
     @lazy
     def empty(self) -> frozenset[int]:
@@ -118,52 +125,20 @@ class Matcher:
                 raise UnsupportedError(f"the group {group!r}, a name of several groups, has no exact place")
             number = self.names.index(group) + 1 if group in self.names else -1
         if not isinstance(number, int) or not 0 <= number <= len(self.names):
-            raise GroupError(f"expected a group out of {self._groups()}, found {group!r}")
+            known = ", ".join(["0", *(repr(name) if name else str(i + 1) for i, name in enumerate(self.names))])
+            raise GroupError(f"expected a group out of {known}, found {group!r}")
         if number in self.refused:
             raise UnsupportedError(f"the group {group!r}, inside {self.refused[number]}, has no exact place")
         return number
 
-    def _groups(self) -> str:
-        return ", ".join(["0", *(repr(name) if name else str(i + 1) for i, name in enumerate(self.names))])
-
-    def letters(self, data: bytes) -> array[int] | None:
-        """The oracle letters of a text, for `places`; None if no look-around asks for them."""
-        return self.reader.letters(data) if self.tables.readings else None
-
-    def places(self, data: bytes, letters: array[int] | None, span: tuple[int, int]) -> array[int]:
-        """The starts and ends of all groups of a match, in bytes; -1 for a group that matched nothing."""
-        return self.reader.places(data, letters, *span)
-
-    def first_end(self, data: bytes, full: bool) -> int:
-        """The end of the match at the start of a text, -1 for none; with `full` of one that is the whole text."""
-        return self.reader.end_of(data, self.letters(data), full)
-
-    def count(self, data: str | bytes) -> int:
-        """The number of matches."""
-        return len(self.spans(data)) if self.empty else self.span_pass.count(data)
-
     def spans(self, data: str | bytes) -> Spans:
         """All matches of a text, int64[n, 2] in bytes."""
         found = self.span_pass.spans(data)
-        return self._with_empty(data.encode() if isinstance(data, str) else data, found) if self.empty else found
-
-    def blocks(self, data: str | bytes) -> Iterator[Spans]:
-        """The same matches, some at a time: the first ones are there before the rest of the text is read."""
-        if len(data) <= BLOCK or self.empty or self.span_pass.way() == "both sides":
-            yield self.spans(data)
-            return
-        view, at, size = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK
-        while at < len(view):
-            stop = _border(view, at + size)
-            found, read = self.span_pass.sure_spans(view[at:stop], stop == len(view))
-            if len(found):
-                yield found + at
-            at, size = at + read, BLOCK if read else 2 * size
-
-    def _with_empty(self, data: bytes, found: Spans) -> Spans:
-        """The matches with the empty ones between them."""
+        if not self.empty:
+            return found
         import numpy as np
 
+        data = data.encode() if isinstance(data, str) else data
         prefers = np.zeros(self.tables.letters.count + 1, np.bool_)
         prefers[list(self.empty)] = True
         depth = np.zeros(len(data) + 2, np.int8)
@@ -174,49 +149,25 @@ class Matcher:
         joined = np.concatenate([found, np.stack([places, places], axis=1)])
         return joined[np.lexsort((joined[:, 1], joined[:, 0]))]
 
-
-def _border(view: memoryview, at: int) -> int:
-    """`at`, or the start of the character that it lies in; the end of the text at most."""
-    if at >= len(view):
-        return len(view)
-    while view[at] & 0xC0 == 0x80:
-        at -= 1
-    return at
+    def blocks(self, data: str | bytes) -> Iterator[Spans]:
+        """The same matches, some at a time: the first ones are there before the rest of the text is read."""
+        if len(data) <= BLOCK or self.empty or self.span_pass.way() == "both sides":
+            yield self.spans(data)
+            return
+        view, at, size = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK
+        while at < len(view):
+            stop = min(at + size, len(view))
+            while stop < len(view) and view[stop] & 0xC0 == 0x80:  # inside a character
+                stop -= 1
+            found, read = self.span_pass.sure_spans(view[at:stop], stop == len(view))
+            if len(found):
+                yield found + at
+            at, size = at + read, BLOCK if read else 2 * size
 
 
 def _edges(dfa: DFA) -> array[int]:
     """uint32 by state and letter: twice the next state, plus one if a match ends before the letter."""
     return array("I", [2 * target + (tag >= 0) for row in dfa.edges for target, tag in row])
-
-
-def _packed(paths: NFA, letters: int) -> tuple[array[int], array[int], bytes]:
-    """The states of core/run/_paths.pyx, three int32 each; the targets of branches; the members of sets."""
-    states, targets, sets = array("i"), array("i"), dict[frozenset[int], int]()
-    for state in paths.states:
-        if isinstance(state, CharState | LookState):
-            kind = CHAR if isinstance(state, CharState) else LOOK
-            states.extend([kind, sets.setdefault(state.symbols, len(sets)), state.target])
-        elif isinstance(state, GroupState):
-            states.extend([GROUP, state.slot, state.targets[0]])
-        elif isinstance(state, MatchState):
-            states.extend([MATCH, 0, 0])
-        else:
-            assert isinstance(state, SplitState)
-            states.extend([BRANCH, len(targets), len(state.targets)])
-            targets.extend(state.targets)
-    return states, targets or array("i", [0]), b"".join(bytes(n in each for n in range(letters)) for each in sets)
-
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Spans_matches = npt.NDArray[np.int64]
-
-Span = tuple[int, int]
-
-_TEMPLATE = re.compile(r"\\(?:([1-9][0-9]?)|g<([^>]*)>|(.?))", re.DOTALL)
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "b": "\b", "\\": "\\"}
 
 
 class Match:
@@ -244,7 +195,11 @@ class Match:
         if group == 0:
             return self._span
         start, end = self._in_bytes(group)
-        return self._place(start), self._place(end)
+        if start < 0 or not self._searched.converts:
+            return start, end
+        data, (first, _) = self._searched.utf8, self.byte_span
+        before = self._span[0] + len(data[first:start].decode())
+        return before, before + len(data[start:end].decode())
 
     def start(self, group: int | str = 0) -> int:
         """The start of a group."""
@@ -295,14 +250,10 @@ class Match:
         if number == 0:
             return self.byte_span
         if self._known is None:
-            self._known = self._searched.groups(self.byte_span)
+            searched = self._searched
+            places = searched.matcher.reader.places(searched.utf8, searched.letters, *self.byte_span)
+            self._known = list(zip(places[::2], places[1::2]))
         return self._known[number - 1]
-
-    def _place(self, place: int) -> int:
-        """A place in bytes in the unit of the match."""
-        if place < 0 or not self._searched.converts:
-            return place
-        return self._span[0] + len(self._searched.data[self.byte_span[0] : place].decode())  # type: ignore[union-attr]
 
 
 class Searched:
@@ -314,26 +265,23 @@ class Searched:
         self.matcher, self.data, self.is_str = matcher, readable(text, errors), isinstance(text, str)
         characters = self.is_str if unit is None else unit == "characters"
         self.converts = characters and not isinstance(self.data, str)  # places in bytes to places in characters
-        self._letters: Any = None
 
     @lazy
     def utf8(self) -> bytes:
         """The text as UTF-8, made once: each match of groups reads it."""
         return self.data.encode() if isinstance(self.data, str) else self.data
 
+    @lazy
+    def letters(self) -> array[int] | None:
+        """The oracle letters of the text; None if no look-around asks for them."""
+        return self.matcher.reader.letters(self.utf8) if self.matcher.tables.readings else None
+
     def part(self, start: int, end: int) -> str | bytes:
         """The text between two places in bytes, in the type of the whole text."""
         part = self.data[start:end]
         return part.decode() if self.is_str and isinstance(part, bytes) else part
 
-    def groups(self, span: Span) -> list[Span]:
-        """The places of all groups of a match, in bytes."""
-        if self._letters is None:
-            self._letters = self.matcher.letters(self.utf8)
-        places = self.matcher.places(self.utf8, self._letters, span)
-        return list(zip(places[::2], places[1::2]))
-
-    def blocks(self) -> Iterator[tuple[Spans_matches, Spans_matches]]:
+    def blocks(self) -> Iterator[tuple[Spans, Spans]]:
         """The spans of matches in bytes, some at a time, and the same in the unit."""
         at = before = 0
         for spans in self.matcher.blocks(self.data):
@@ -359,7 +307,7 @@ class Searched:
 
     def first(self, full: bool) -> Match | None:
         """The match at the start of the text; with `full` only one that is the whole text."""
-        end = self.matcher.first_end(self.utf8, full)
+        end = self.matcher.reader.end_of(self.utf8, self.letters, full)
         if end < 0:
             return None
         return Match(self, (0, end), (0, len(self.utf8[:end].decode()) if self.converts else end))
@@ -367,22 +315,20 @@ class Searched:
     def replaced(self, make: Callable[[Match], Any], limit: int) -> tuple[Any, int]:
         """(the text with `make(match)` in place of each match, the number of these); at most `limit`, 0 for all."""
         parts: list[Any] = []
+        kind: type[str | bytes] = str if self.is_str else bytes
         at = number = 0
         for match in self.matches():
             start, end = match.byte_span
-            parts += [self.part(at, start), self._checked(make(match))]
+            made = make(match)
+            if not isinstance(made, kind):
+                raise ArgumentError(f"expected {kind.__name__} in place of a match, as the text is, found "
+                                    f"{type(made).__name__}", "replacement")
+            parts += [self.part(at, start), made]
             at, number = end, number + 1
             if number == limit:
                 break
         parts.append(self.part(at, len(self.data)))
         return ("" if self.is_str else b"").join(parts), number
-
-    def _checked(self, made: Any) -> Any:
-        if isinstance(made, str if self.is_str else bytes):
-            return made
-        expected = "str" if self.is_str else "bytes"
-        raise ArgumentError(f"expected {expected} in place of a match, as the text is, found {type(made).__name__}",
-                            "replacement")
 
 
 class Replacement:
@@ -398,8 +344,17 @@ class Replacement:
         self._bytes, at = kind is bytes, 0
         for escape in _TEMPLATE.finditer(text):
             self._add(text[at : escape.start()])
-            self._escape(escape, searched.matcher)
-            at = escape.end()
+            at, (number, name, char) = escape.end(), escape.groups()
+            if char is None:
+                group = number or name
+                self._parts.append(searched.matcher.number_of(int(group) if group.isdecimal() else group))
+            elif char in _ESCAPES:
+                self._add(_ESCAPES[char])
+            elif char and not (char.isascii() and char.isalnum()):
+                self._add("\\" + char)
+            else:
+                raise ArgumentError(f"expected an escape of templates at {escape.start()}, found {escape[0]!r}",
+                                    "replacement")
         self._add(text[at:])
 
     def of(self, match: Match) -> Any:
@@ -410,32 +365,16 @@ class Replacement:
     def _add(self, text: str) -> None:
         self._parts.append(text.encode("utf-8", "surrogateescape") if self._bytes else text)
 
-    def _escape(self, escape: re.Match[str], matcher: Matcher) -> None:
-        number, name, char = escape.groups()
-        if char is None:
-            group = number or name
-            self._parts.append(matcher.number_of(int(group) if group.isdecimal() else group))
-        elif char in _ESCAPES:
-            self._add(_ESCAPES[char])
-        elif char and not (char.isascii() and char.isalnum()):
-            self._add("\\" + char)
-        else:
-            raise ArgumentError(f"expected an escape of templates at {escape.start()}, found {escape[0]!r}",
-                                "replacement")
-
-
-T = TypeVar("T", str, bytes)
-
 
 class Matching:
     """The base of `Splitter` with the calls for matches."""
 
     cascade: Cascade
-    _span_pass: SpanPass
+    span_pass: SpanPass
 
     @lazy
     def _matcher(self) -> Matcher:
-        return Matcher(self.cascade, self._span_pass)
+        return Matcher(self.cascade, self.span_pass)
 
     def findall(self, text: Text, *, errors: Errors = "strict") -> list[Any]:
         r"""The texts of all matches. If the pattern has a group, its texts; if it has several, tuples of theirs.
@@ -535,7 +474,8 @@ class Matching:
         >>> digits.count_matches("a1 b22"), digits.count("a1 b22")
         (2, 4)
         """
-        return self._matcher.count(Searched(self._matcher, text, errors).data)
+        matcher, data = self._matcher, Searched(self._matcher, text, errors).data
+        return len(matcher.spans(data)) if matcher.empty else matcher.span_pass.count(data)
 
     @explained
     def scan(

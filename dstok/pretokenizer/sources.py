@@ -1,18 +1,10 @@
-"""A splitter as JSON, in a file or a pickle: its steps and the fingerprint of their automaton.
+"""The sources of a splitter's steps: patterns, a tokenizer.json, tiktoken, a preset's name, a splitter written before.
 
-In: a splitter. Out: JSON, and from it the splitter again, or `TokenizerFileError`; from a pickle, `PickleError`.
-Invariant: a splitter that is read splits as the written one. Reading compiles the steps again and compares the
-fingerprints. A damaged or hostile file can do no more than a pattern.
-
-The sources of a splitter's steps: patterns, a tokenizer.json, tiktoken, a preset's name.
-
-In: one of these. Out: `Split` steps and the Unicode version of their properties.
-Invariant: the steps are upstream's; a step that cannot be exact is refused with its place.
-
-The splittings of well-known models, by name.
-
-In: a name, and a version of upstream. Out: Split steps.
-Invariant: each preset has the steps of the model's own file; presets.json names the file, and
+In: one of these. Out: `Split` steps and the Unicode version of their properties; a splitter as JSON, in a file or a
+pickle, and from it the splitter again, or `TokenizerFileError`; from a pickle, `PickleError`.
+Invariant: the steps are upstream's; a step that cannot be exact is refused with its place. A splitter that is read
+splits as the written one: reading compiles the steps again and compares the fingerprints of the automata. A damaged or
+hostile file can do no more than a pattern. Each preset has the steps of the model's own file, which presets.json names;
 tests/splitting/test_splitter.py compares with these files where available, and with upstream.
 """
 
@@ -23,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from dstok._util.arguments import explained
 from dstok._util.json_value import Value, load_json, shown
@@ -36,27 +28,17 @@ from dstok.errors import (
     UnsupportedError,
 )
 from dstok.formats.components import read_splits, steps_of
-from dstok.formats.upstream import NEWEST, Upstream, upstream_version
+from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.regex.ast import BEHAVIORS, Split
 
-__all__ = [
-    "Dialect", "described", "is_described", "preset_names", "preset_splits", "presets", "restored", "splits_of_json",
-    "splits_of_patterns", "tiktoken_splits", "unpickled",
-]
+if TYPE_CHECKING:
+    from dstok.pretokenizer.splitter import Splitter
 
 SAVED_FORMAT = 1
 _KEY = "dstok_splitter"
 
 
-class Made(Protocol):
-    """The part of `Splitter` that this module uses."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-
-M = TypeVar("M", bound=Made)
-Make = Callable[[tuple[Split, ...], str, str], M]  # takes the steps, the Unicode version and the name
+Make = Callable[[tuple[Split, ...], str, str], "Splitter"]  # takes the steps, the Unicode version and the name
 
 
 def described(splits: Sequence[Split], unicode_version: str, name: str, fingerprint: str) -> str:
@@ -71,11 +53,16 @@ def is_described(parts: object) -> bool:
     return isinstance(parts, dict) and _KEY in parts
 
 
-def restored(make: Make[M], parts: Any) -> M:
+def restored(make: Make, parts: Any) -> Splitter:
     """The splitter of a JSON value of `described`. Raises `TokenizerFileError`."""
     try:
-        splits, version, name = _read(parts)
-        made, fingerprint = make(splits, version, name), parts["fingerprint"]
+        if parts[_KEY] != SAVED_FORMAT:
+            raise ValueError(f"found format {parts[_KEY]!r}")
+        splits = tuple(Split(**split) for split in parts["splits"])
+        for value in [parts["name"], parts["unicode_version"], *(split.pattern for split in splits)]:
+            if not isinstance(value, str):
+                raise TypeError(f"expected text, found {type(value).__name__}")
+        made, fingerprint = make(splits, parts["unicode_version"], parts["name"]), parts["fingerprint"]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DstokError) as error:
         raise TokenizerFileError(f"expected a splitter of dstok in format {SAVED_FORMAT}: {error}", "$") from None
     if made.fingerprint != fingerprint:
@@ -84,22 +71,12 @@ def restored(make: Make[M], parts: Any) -> M:
     return made
 
 
-def unpickled(make: Make[M], data: str) -> M:
+def unpickled(make: Make, data: str) -> Splitter:
     """The splitter of a text of `described`. Raises `PickleError`."""
     try:
         return restored(make, load_json(data).value)
     except TokenizerFileError as error:
         raise PickleError(str(error)) from None
-
-
-def _read(parts: Any) -> tuple[tuple[Split, ...], str, str]:
-    if parts[_KEY] != SAVED_FORMAT:
-        raise ValueError(f"found format {parts[_KEY]!r}")
-    splits = tuple(Split(**split) for split in parts["splits"])
-    for value in [parts["name"], parts["unicode_version"], *(split.pattern for split in splits)]:
-        if not isinstance(value, str):
-            raise TypeError(f"expected text, found {type(value).__name__}")
-    return splits, parts["unicode_version"], parts["name"]
 
 
 Dialect = Literal["oniguruma", "fancy-regex"]
@@ -117,19 +94,19 @@ def splits_of_patterns(
     if dialect not in ("oniguruma", "fancy-regex"):
         raise ArgumentError(f'expected the dialect "oniguruma" or "fancy-regex", found {dialect!r}', "dialect")
     several = [patterns] if isinstance(patterns, str | Split) else list(patterns)
-    return tuple(_split(pattern, behavior, invert, dialect, number) for number, pattern in enumerate(several))
+    steps = []
+    for number, pattern in enumerate(several):
+        if isinstance(pattern, Split):
+            steps.append(pattern if pattern.where else replace(pattern, where=f"pattern {number}"))
+            continue
+        if not isinstance(pattern, str):
+            raise ArgumentError(f"expected a pattern as str or Split, found {type(pattern).__name__}", "patterns")
+        if dialect == "fancy-regex":
+            from dstok.regex.fancy_regex import translate
 
-
-def _split(pattern: str | Split, behavior: str, invert: bool, dialect: Dialect, number: int) -> Split:
-    if isinstance(pattern, Split):
-        return pattern if pattern.where else replace(pattern, where=f"pattern {number}")
-    if not isinstance(pattern, str):
-        raise ArgumentError(f"expected a pattern as str or Split, found {type(pattern).__name__}", "patterns")
-    if dialect == "fancy-regex":
-        from dstok.regex.fancy_regex import translate
-
-        pattern = translate(pattern)
-    return Split(pattern, behavior, invert, f"pattern {number}")
+            pattern = translate(pattern)
+        steps.append(Split(pattern, behavior, invert, f"pattern {number}"))
+    return tuple(steps)
 
 
 def splits_of_json(file: Value, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
@@ -137,19 +114,14 @@ def splits_of_json(file: Value, upstream: str = NEWEST) -> tuple[tuple[Split, ..
 
     Raises `TokenizerFileError` and `UnsupportedError`. A normalizer would change the text before it is split: refused.
     """
-    version = upstream_version(upstream)
-    whole = isinstance(file.value, dict) and "type" not in file.value
-    if not whole:
-        return _splits(file, version), version.patterns
-    normalizer = file.get("normalizer")
-    if normalizer is not None and normalizer.value is not None:
-        raise UnsupportedError("a normalizer, which changes the text that is split: give the pre_tokenizer alone",
-                               normalizer.path)
-    return _splits(file.need("pre_tokenizer"), version), version.patterns
-
-
-def _splits(component: Value, version: Upstream) -> tuple[Split, ...]:
-    return tuple(read_splits(steps_of(component, "pretokenizers"), version))
+    version, component = upstream_version(upstream), file
+    if isinstance(file.value, dict) and "type" not in file.value:
+        normalizer = file.get("normalizer")
+        if normalizer is not None and normalizer.value is not None:
+            raise UnsupportedError("a normalizer, which changes the text that is split: give the pre_tokenizer alone",
+                                   normalizer.path)
+        component = file.need("pre_tokenizer")
+    return tuple(read_splits(steps_of(component, "pretokenizers"), version)), version.patterns
 
 
 @cache

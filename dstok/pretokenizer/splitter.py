@@ -7,7 +7,7 @@ when the splitter is made. A splitter never changes: any number of threads may u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import Errors, Text, explained, replaces_faults, utf8
@@ -19,15 +19,14 @@ from dstok.core.run._span_pass import SpanPass
 from dstok.errors import ArgumentError, PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.methods.offsets import Piece
-from dstok.pretokenizer import analysis as properties
-from dstok.pretokenizer import sources as saved
+from dstok.pretokenizer import analysis, sources
 from dstok.pretokenizer.analysis import Difference
-from dstok.pretokenizer.batches import TextBatch
+from dstok.pretokenizer.batches import PieceCounts, SplitStream, count_pieces, map_each, span_texts
 from dstok.pretokenizer.finders import Tagger, Unit, checked_unit, make_finder, make_tagger, readable
 from dstok.pretokenizer.re_api import Matching
-from dstok.pretokenizer.sources import Dialect, splits_of_json, splits_of_patterns
+from dstok.pretokenizer.sources import Dialect
 from dstok.regex.ast import Split
-from dstok.regex.cascade import Cascade, compile_cascade
+from dstok.regex.cascade import compile_cascade
 from dstok.regex.compile_budget import stage
 
 if TYPE_CHECKING:
@@ -37,11 +36,8 @@ if TYPE_CHECKING:
     from dstok._util.files import StrPath
     from dstok.core.find._finder import Finder
     from dstok.pretokenizer.analysis import CutPlace
-    from dstok.pretokenizer.batches import PieceCounts, SplitStream
     from dstok.tokenizer import Tokenizer
     from dstok.unicode.code_point_set import CodePointSet
-
-__all__ = ["Splitter"]
 
 
 class Splitter(Matching):
@@ -65,14 +61,20 @@ class Splitter(Matching):
         self, patterns: str | Split | Iterable[str | Split], *, behavior: str = "Isolated", invert: bool = False,
         dialect: Dialect = "oniguruma", upstream: str = NEWEST,
     ) -> None:
-        splits = splits_of_patterns(patterns, behavior, invert, dialect)
+        splits = sources.splits_of_patterns(patterns, behavior, invert, dialect)
         self._make(splits, upstream_version(upstream).patterns, "")
 
     @stage("compiling a splitter")
     def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
         self.name = name
-        self.cascade = _compiled(splits, unicode_version)
-        self._span_pass = SpanPass(make_finder(self.cascade))
+        try:
+            self.cascade = compile_cascade(splits, unicode_version)
+        except PatternError as error:
+            if len(splits) == 1:
+                raise
+            where = next(s.where for s in splits if s.pattern == error.pattern)
+            raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None
+        self.span_pass = SpanPass(make_finder(self.cascade))  # the core's part
 
     @classmethod
     def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
@@ -106,12 +108,12 @@ class Splitter(Matching):
         ['a', '12']
         """
         file = load_json(json)
-        if not saved.is_described(file.value):
-            return cls._of(*splits_of_json(file, NEWEST if upstream is None else upstream))
+        if not sources.is_described(file.value):
+            return cls._of(*sources.splits_of_json(file, NEWEST if upstream is None else upstream))
         if upstream is not None:
             raise ArgumentError("a splitter that to_json wrote has a Unicode version of its own: with_unicode gives it "
                                 "another", "upstream")
-        return saved.restored(cls._of, file.value)
+        return sources.restored(cls._of, file.value)
 
     @classmethod
     @explained
@@ -132,9 +134,7 @@ class Splitter(Matching):
 
         Raises `UnsupportedError` for an unknown name.
         """
-        from dstok.pretokenizer.sources import tiktoken_splits
-
-        return cls._of(tiktoken_splits(encoding), "16.0", encoding)
+        return cls._of(sources.tiktoken_splits(encoding), "16.0", encoding)
 
     @classmethod
     @explained
@@ -147,9 +147,7 @@ class Splitter(Matching):
         >>> dstok.Splitter.preset("gpt-2").split("it's 42")
         ['it', "'s", ' 42']
         """
-        from dstok.pretokenizer.sources import preset_splits
-
-        return cls._of(*preset_splits(name, upstream), name)
+        return cls._of(*sources.preset_splits(name, upstream), name)
 
     @explained
     def with_unicode(self, version: str) -> Splitter:
@@ -177,10 +175,10 @@ class Splitter(Matching):
         write_at_once(path, self._described().encode())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return saved.unpickled, (self._of, self._described())
+        return sources.unpickled, (self._of, self._described())
 
     def _described(self) -> str:
-        return saved.described(self.splits, self.unicode_version, self.name, self.fingerprint)
+        return sources.described(self.splits, self.unicode_version, self.name, self.fingerprint)
 
     # Splitting
 
@@ -191,7 +189,7 @@ class Splitter(Matching):
             U+FFFD for each.
         Raises `ArgumentError` for a value that is no text.
         """
-        return self._span_pass.split(readable(text, errors))
+        return self.span_pass.split(readable(text, errors))
 
     def spans(self, text: Text, *, unit: Unit = "bytes", errors: Errors = "strict") -> npt.NDArray[np.int64]:
         r"""Start and end of each piece, int64[n, 2], in bytes of the UTF-8 text or in code points. Raises as `split`.
@@ -202,14 +200,14 @@ class Splitter(Matching):
         """
         checked_unit(unit)
         data = readable(text, errors)
-        spans = self._span_pass.spans(data)
+        spans = self.span_pass.spans(data)
         if unit == "characters" and not isinstance(data, str):
             in_characters(data, spans.reshape(-1))
         return spans
 
     def count(self, text: Text, *, errors: Errors = "strict") -> int:
         """The number of pieces that `split` gives."""
-        return self._span_pass.count(readable(text, errors))
+        return self.span_pass.count(readable(text, errors))
 
     def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
         """The pieces with their places, and the matching step and alternative, from 0; None for a gap.
@@ -218,15 +216,13 @@ class Splitter(Matching):
         >>> [(p.text, p.step, p.alternative) for p in dstok.Splitter(["a|b", "x"]).pieces("abxy")]
         [('a', 0, 0), ('b', 0, 1), ('x', 1, 0), ('y', None, None)]
         """
-        return list(self._pieces(utf8(text, replaces_faults(errors))))
-
-    def _pieces(self, data: bytes) -> Iterator[Piece]:
-        at = 0
+        data, found, at = utf8(text, replaces_faults(errors)), list[Piece](), 0
         for start, end, number in self._tagger(data):
             shown, tag = data[start:end].decode(), self.cascade.tags[number]
             if not tag.dropped:
-                yield Piece(shown, start, end, at, at + len(shown), tag.step, tag.alternative)
+                found.append(Piece(shown, start, end, at, at + len(shown), tag.step, tag.alternative))
             at += len(shown)
+        return found
 
     @lazy
     def _tagger(self) -> Tagger:
@@ -245,7 +241,7 @@ class Splitter(Matching):
         >>> spans.tolist(), offsets.tolist()
         ([[0, 1], [1, 2], [0, 1]], [0, 2, 3])
         """
-        return TextBatch(self._span_pass, texts, threads, errors).spans(unit)
+        return span_texts(self.span_pass, texts, unit, threads, errors)
 
     def split_batch(
         self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict",
@@ -256,7 +252,7 @@ class Splitter(Matching):
         >>> dstok.Splitter("a").split_batch(["ab", b"b"])
         [['a', 'b'], ['b']]
         """
-        return TextBatch(self._span_pass, texts, threads, errors).split()
+        return map_each(self.span_pass.split, texts, threads, errors)
 
     def count_batch(self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict") -> list[int]:
         """`count` of each of `texts`. Keywords and errors as `spans_batch`.
@@ -265,7 +261,7 @@ class Splitter(Matching):
         >>> dstok.Splitter("a").count_batch(["ab", b"b"])
         [2, 1]
         """
-        return TextBatch(self._span_pass, texts, threads, errors).count()
+        return map_each(self.span_pass.count, texts, threads, errors)
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
         r"""A stream for a text that comes in parts.
@@ -277,10 +273,8 @@ class Splitter(Matching):
         >>> stream.feed("Hello wor"), stream.feed("ld"), stream.finish()
         (['Hello', ' '], [], ['world'])
         """
-        from dstok.pretokenizer.batches import SplitStream
-
         replaces_faults(errors)
-        return SplitStream(self._span_pass, errors)
+        return SplitStream(self.span_pass, errors)
 
     @explained
     def count_pieces(
@@ -297,8 +291,6 @@ class Splitter(Matching):
         >>> len(found), found.to_dict()
         (3, {' ': 3, 'b': 3, 'a': 2})
         """
-        from dstok.pretokenizer.batches import count_pieces
-
         return count_pieces(self.finder, texts, threads, memory, errors)
 
     # The splitter's parts
@@ -309,23 +301,18 @@ class Splitter(Matching):
         return self.cascade.splits
 
     @property
-    def span_pass(self) -> SpanPass:
-        """The core's part, for the rooms beside this one."""
-        return self._span_pass
-
-    @property
     def finder(self) -> Finder:
         """The finder of the pieces, for `dstok.counts`."""
-        return self._span_pass.finder
+        return self.span_pass.finder
 
     @property
     def unicode_version(self) -> str:
-        """The Unicode version of the steps' properties."""
+        """The Unicode version of the steps' analysis."""
         return self.cascade.unicode_version
 
     def way(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
-        return self._span_pass.way()
+        return self.span_pass.way()
 
     @explained
     def explain(self, text: str | None = None) -> str:
@@ -340,7 +327,7 @@ class Splitter(Matching):
 
         Raises `UnsupportedError` if dropped text makes the automaton too large to compare.
         """
-        return properties.fingerprint(self.cascade)
+        return analysis.fingerprint(self.cascade)
 
     def __eq__(self, other: object) -> bool:
         """Whether both keep the same spans of every text, whatever their patterns."""
@@ -363,18 +350,16 @@ class Splitter(Matching):
         >>> dstok.Splitter("\\d+").difference(dstok.Splitter("[0-9]+")).pieces
         ['a', '٠']
         """
-        text = None if self == other else properties.difference(self.cascade, other.cascade)
+        text = None if self == other else analysis.difference(self.cascade, other.cascade)
         if text is None:
             return None
-        return Difference(text, self.split(text), other.split(text), self._places(text), other._places(text))
-
-    def _places(self, text: str) -> list[tuple[int, int]]:
-        return [(start, end) for start, end in self.spans(text, unit="characters").tolist()]
+        one, two = (list(map(tuple, each.spans(text, unit="characters").tolist())) for each in (self, other))
+        return Difference(text, self.split(text), other.split(text), one, two)
 
     @lazy
     def loses_text(self) -> str | None:
         """The shortest text with a part in no piece; None if no text loses any."""
-        return properties.loses_text(self.cascade)
+        return analysis.loses_text(self.cascade)
 
     @lazy
     def look_ahead(self) -> int | None:
@@ -386,17 +371,17 @@ class Splitter(Matching):
         >>> dstok.Splitter(r"\w+").look_ahead, dstok.Splitter(r"\s+(?!\S)|\s").look_ahead
         (1, 2)
         """
-        return properties.look_ahead(self.cascade)
+        return analysis.look_ahead(self.cascade)
 
     @lazy
     def longest_piece(self) -> int | None:
         """The most characters that a piece can have; None: no limit."""
-        return properties.longest_piece(self.cascade)
+        return analysis.longest_piece(self.cascade)
 
     @lazy
     def cut_places(self) -> tuple[CutPlace, ...]:
         """The places to cut any text so that its parts, split alone, give the same pieces."""
-        return properties.cut_places(self.cascade)
+        return analysis.cut_places(self.cascade)
 
     @explained
     def may_cut(self, left: str, right: str) -> bool:
@@ -412,13 +397,3 @@ class Splitter(Matching):
     def classes(self) -> tuple[CodePointSet, ...]:
         """The sets of characters that the patterns do not tell apart."""
         return self.cascade.alphabet.classes
-
-
-def _compiled(splits: tuple[Split, ...], unicode_version: str) -> Cascade:
-    try:
-        return compile_cascade(splits, unicode_version)
-    except PatternError as error:
-        if len(splits) == 1:
-            raise
-        where = next(s.where for s in splits if s.pattern == error.pattern)
-        raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None

@@ -15,7 +15,7 @@ from text_strategies import texts as any_text
 
 import dstok
 from dstok import arrow
-from dstok.arrow import encoding
+from dstok.arrow import columns
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 
 TYPES = [pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view()]
@@ -132,9 +132,9 @@ def test_dictionaries(kind: pa.DataType) -> None:
 def test_large_lists_where_32_bits_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one chunk, or of the rows of a dictionary: the limit is made small, the real one needs 8 GB."""
     array = pa.array(["Hello world", "a b c"])
-    monkeypatch.setattr(encoding, "LIMIT", 5)
+    monkeypatch.setattr(columns, "LIMIT", 5)
     assert arrow.encode(TOK, array).type == pa.list_(pa.uint32())
-    monkeypatch.setattr(encoding, "LIMIT", 4)
+    monkeypatch.setattr(columns, "LIMIT", 4)
     assert arrow.encode(TOK, array).type == pa.large_list(pa.uint32())
     assert arrow.encode(TOK, pa.chunked_array([array[:1], array[:1], array[1:]])).type == pa.list_(pa.uint32())
     check(pa.chunked_array([array[:1], array]), ["Hello world", "Hello world", "a b c"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference import examples
 
 from dstok import Split, Splitter, TextError, arrow
-from dstok.arrow import splitting
+from dstok.arrow import columns, splitting
 from dstok.errors import DstokError
 
 TYPES = [pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.string_view(), pa.binary_view()]
@@ -104,7 +104,7 @@ def test_large_buffers_count_as_several(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_large_lists_where_32_bits_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitting, "LIMIT", 10)
+    monkeypatch.setattr(columns, "LIMIT", 10)
     assert check(SPLITTERS[0], pa.array(["123456 7890"]), ["123456 7890"]).type == pa.large_list(pa.large_string())
 
 

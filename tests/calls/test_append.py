@@ -193,6 +193,6 @@ def test_a_long_part() -> None:
     text = "".join(f"Line {i}: it's 中文 and text. \n" for i in range(20_000))
     growing = tok.growing()
     assert growing.append(text) == (0, tok.encode(text))
-    assert len(growing._parts._held) < 100  # type: ignore[union-attr]
+    assert len(growing._parts._held.text) < 100  # type: ignore[union-attr]
     growing.append("tail")
     assert growing.ids == tok.encode(text + "tail")

@@ -60,7 +60,7 @@ class Encoder:
     def short(self, text: str, policy: Policy) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
     def encode_grown(
-        self, text: bytes, at: int, policy: Policy, state: tuple[int, int, int],
+        self, text: bytes | bytearray, at: int, policy: Policy, state: tuple[int, int, int],
     ) -> tuple[list[int], int, int, tuple[int, int, int]]:
         """(ids, sure, end, state): all ids of valid UTF-8 `text[at:]`, as if no text followed; the first `sure` stay.
 
