@@ -126,7 +126,7 @@ def _in_folder(folder: StrPath) -> str:
 
 
 def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None) -> Tokenizer:
-    from dstok.formats.kinds import GGUF, IMAGE, RANKS, SENTENCEPIECE  # not needed for built-in models
+    from dstok.formats.reading import GGUF, IMAGE, RANKS, SENTENCEPIECE  # not needed for built-in models
 
     kind = _kind(path)
     if kind in (RANKS, SENTENCEPIECE):
@@ -142,7 +142,7 @@ def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None) -
 
 def _kind(path: StrPath) -> str | None:
     """The kind of a file; None for a pipe, since a look would take its first bytes away."""
-    from dstok.formats.kinds import LOOK, kind_of
+    from dstok.formats.reading import LOOK, kind_of
 
     if not os.path.isfile(path):
         return None

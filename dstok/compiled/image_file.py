@@ -79,7 +79,7 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
 def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
     """The image in these bytes; errors name it `path`. Raises `ImageError` as `open_image`."""
     if bytes(view[: len(MAGIC)]) != MAGIC:
-        from dstok.formats.kinds import LOOK, what_is  # not needed otherwise
+        from dstok.formats.reading import LOOK, what_is  # not needed otherwise
 
         raise ImageError(f"{path}: expected a dstok image, found {what_is(bytes(view[:LOOK]))}")
     if len(view) < _FIXED:
