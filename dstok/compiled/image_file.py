@@ -23,13 +23,16 @@ from dstok.compiled.tables import Image
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
 
-__all__ = ["AGAIN", "checksum", "image_bytes", "open_image", "read_image", "same_file", "write_image"]
-
 IMAGE_FORMAT = 1
 PAGE = 4096
 MAX_HEADER = 1 << 26  # bytes; V3's is 42,000
 AGAIN = "make it again from the tokenizer.json, with this version of dstok"
 _FIXED = len(MAGIC) + 8 + 32
+
+
+def _page_from(end: int) -> int:
+    """The start of the first page at or after `end`."""
+    return -(-end // PAGE) * PAGE
 
 
 def write_image(
@@ -84,12 +87,16 @@ def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
         raise ImageError(f"{path}: expected a dstok image, found {what_is(bytes(view[:LOOK]))}")
     if len(view) < _FIXED:
         raise ImageError(f"{path}: expected an image of at least {_FIXED} bytes, found {len(view)}: it is cut short")
-    found = int.from_bytes(view[8:12], "little")
-    if found != IMAGE_FORMAT:
-        raise ImageError(f"{path}: expected image format {IMAGE_FORMAT}, found {found}: {AGAIN}")
+    number = int.from_bytes(view[8:12], "little")
+    if number != IMAGE_FORMAT:
+        raise ImageError(f"{path}: expected image format {IMAGE_FORMAT}, found {number}: {AGAIN}")
     image = _read_header(path, view)
     if verify:
-        _verify(path, view)
+        from hashlib import sha256  # not needed to map an image
+
+        expected, found = bytes(view[16:_FIXED]).hex(), sha256(view[_FIXED:]).hexdigest()
+        if found != expected:
+            raise ImageError(f"{path}: expected the checksum {expected}, found {found}: the image is damaged")
     return image
 
 
@@ -105,14 +112,6 @@ def same_file(image: Image) -> bool:
             return file.read(_FIXED) == bytes(image.view[:_FIXED])
     except OSError:
         return False
-
-
-def _verify(path: StrPath, view: memoryview) -> None:
-    from hashlib import sha256
-
-    expected, found = bytes(view[16:_FIXED]).hex(), sha256(view[_FIXED:]).hexdigest()
-    if found != expected:
-        raise ImageError(f"{path}: expected the checksum {expected}, found {found}: the image is damaged")
 
 
 def _read_header(path: StrPath, view: memoryview) -> Image:
@@ -139,8 +138,3 @@ def _read_header(path: StrPath, view: memoryview) -> Image:
     if end != len(view):
         raise ImageError(f"{path}: expected {end} bytes, found {len(view)}: the image is cut short or damaged")
     return Image(path, description, tokenizer, places, view)
-
-
-def _page_from(end: int) -> int:
-    """The start of the first page at or after `end`."""
-    return -(-end // PAGE) * PAGE

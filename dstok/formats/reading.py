@@ -14,6 +14,7 @@ import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
@@ -109,7 +110,7 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
 
     data = contents(path)
     refuse_other(data[:LOOK], JSON, "a tokenizer.json")
-    settings = beside(path, "tokenizer_config.json") if config is None else contents(config)
+    settings = _beside(path, "tokenizer_config.json") if config is None else contents(config)
     return _with_side_files(path, read_tokenizer_json(data, settings, upstream))
 
 
@@ -122,7 +123,7 @@ def describe_sentencepiece_file(path: StrPath) -> ModelDescription:
 
     data = contents(path)
     refuse_other(data[:LOOK], SENTENCEPIECE, "a .model file of SentencePiece")
-    model = describe_sentencepiece(data, beside(path, "tokenizer_config.json"), beside(path, ADDED_TOKENS))
+    model = describe_sentencepiece(data, _beside(path, "tokenizer_config.json"), _beside(path, ADDED_TOKENS))
     return _with_side_files(path, model)
 
 
@@ -131,7 +132,7 @@ def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription
     from dstok.formats.tokenizer_config import read_generation_config
 
     settings = model.config
-    template, generation = beside(path, "chat_template.jinja"), beside(path, "generation_config.json")
+    template, generation = _beside(path, "chat_template.jinja"), _beside(path, "generation_config.json")
     if template is not None:
         settings = replace(settings, chat_template=read_text(template, "chat_template.jinja: "))
     if generation is not None:
@@ -139,7 +140,7 @@ def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription
     return replace(model, config=settings)
 
 
-def beside(path: StrPath, name: str) -> bytes | None:
+def _beside(path: StrPath, name: str) -> bytes | None:
     """The contents of a file beside one of `MODEL_FILES`; None if there is none."""
     other = os.path.join(os.path.dirname(path), name)
     return contents(other) if os.path.basename(path) in MODEL_FILES and os.path.exists(other) else None
@@ -160,9 +161,10 @@ def describe_ranks(
         refuse_other(data[:LOOK], RANKS, "a rank file")
         path, ranks = ranks, read_ranks(data)
         pattern = encoding_of_file(data) if pattern is None else pattern
-        model = describe_folder(path, ranks) if pattern is None else None
-        if model is not None:
-            return _with_side_files(path, model)
+        if pattern is None:
+            model = describe_folder(os.path.basename(path), ranks, partial(_beside, path))
+            if model is not None:
+                return _with_side_files(path, model)
     if pattern is None:
         raise UnsupportedError("ranks without a pattern, and no file that tiktoken publishes: Tokenizer.from_tiktoken "
                                "takes both")

@@ -6,8 +6,8 @@ Invariant: the description gives the ids of `tiktoken.Encoding(..., pat_str, mer
 special tokens allowed; a rank file is written only if its ranks give the model's merges. Of a folder, the ids are those
 that the model's own Python file gets from tiktoken. dstok reads that file but never runs it: it has to hold the texts
 that `WRAPPERS` names, since other models have rank files of the same name.
-Source: tiktoken 0.14.0 (MIT), measured; the Python files of Kimi K2 and Qwen-7B; tests/formats/{test_tiktoken,
-test_rank_folders}.py repeat the measurements.
+Source: tiktoken.json, from tiktoken 0.14.0 (MIT) and the Python files of Kimi K2 and Qwen-7B;
+tests/formats/{test_tiktoken, test_rank_folders}.py repeat the measurements.
 
 - The rank is the id. A piece that is a token is that token; others are merged: docs/proofs.md, "Ranks".
 - Text that the pattern does not match is dropped: upstream's Removed with invert.
@@ -22,23 +22,21 @@ test_rank_folders}.py repeat the measurements.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
-from dstok._util.files import StrPath
 from dstok._util.json_value import load_json, read_text
 from dstok.core.merge._pairs import MAX_IDS, live_merges
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig
-from dstok.formats.reading import beside
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
 from dstok.regex.ast import Split
 from dstok.regex.fancy_regex import translate
@@ -89,49 +87,30 @@ class TiktokenEncoding:
     sha256: str = ""
 
 
+@dataclass(frozen=True)
+class Wrapper:
+    """A model's Python file, the texts that it has to hold, and all literals of the form <...> in it, if they count."""
+
+    code: str
+    pattern: str
+    lines: Sequence[str]
+    literals: Sequence[str] | None = None
+
+
+with open(os.path.join(os.path.dirname(__file__), "tiktoken.json"), "rb") as _file:
+    _DATA = json.load(_file)
+ENCODINGS = {name: TiktokenEncoding(**entry) for name, entry in _DATA["encodings"].items()}
+WRAPPERS = {name: Wrapper(**entry) for name, entry in _DATA["wrappers"].items()}  # by the rank file's name
+Beside = Callable[[str], bytes | None]
+UNICODE = ModelDescription.unicode_version  # of tiktoken's classes
+KIMI_RESERVED, QWEN_START = 258, 151643  # as in the texts of their wrappers
+QWEN_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *(f"<|extra_{number}|>" for number in range(205)))
+
+
 def encoding_of_file(data: bytes) -> str | None:
     """The encoding with these bytes as its published rank file; where p50k_base and p50k_edit share one, p50k_base."""
     checksum = sha256(data).hexdigest()
     return next((name for name, known in ENCODINGS.items() if known.sha256 == checksum), None)
-
-
-UNICODE = ModelDescription.unicode_version  # of tiktoken's classes
-
-
-_END, _PROMPT_END = "<|endoftext|>", "<|endofprompt|>"
-_FIM = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
-
-_GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-_CL100K = (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]"
-           r"|\s+(?!\S)|\s")
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-_O200K = "|".join([
-    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}",
-    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}",
-    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
-
-_RESERVED = {f"<|reserved_{number}|>": number for number in (*range(200000, 200012), *range(200013, 201088))}
-_NAMED = {200002: "return", 200003: "constrain", 200005: "channel", 200006: "start", 200007: "end", 200008: "message"}
-_HARMONY = {f"<|{_NAMED[number]}|>" if number in _NAMED else token: number for token, number in _RESERVED.items()}
-_HARMONY["<|call|>"] = 200012
-
-ENCODINGS = {
-    "gpt2": TiktokenEncoding(_GPT2, {_END: 50256}),
-    "r50k_base": TiktokenEncoding(
-        _GPT2, {_END: 50256}, "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"),
-    "p50k_base": TiktokenEncoding(
-        _GPT2, {_END: 50256}, "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069"),
-    "p50k_edit": TiktokenEncoding(_GPT2, {_END: 50256, **dict(zip(_FIM, range(50281, 50284)))}),
-    "cl100k_base": TiktokenEncoding(
-        _CL100K, {_END: 100257, **dict(zip(_FIM, range(100258, 100261))), _PROMPT_END: 100276},
-        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"),
-    "o200k_base": TiktokenEncoding(
-        _O200K, {_END: 199999, _PROMPT_END: 200018},
-        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
-    "o200k_harmony": TiktokenEncoding(
-        _O200K, {_END: 199999, _PROMPT_END: 200018, "<|startoftext|>": 199998, **_HARMONY}),
-}
 
 
 def describe_tiktoken(
@@ -305,49 +284,15 @@ def _tokens_with_ids(model: ModelDescription) -> dict[bytes, int]:
     return ranks
 
 
-_KIMI = (
-    r"[\p{Han}]+",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*"
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+")
-_QWEN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)"
-         r"|\s+")
-_KIMI_RESERVED = 258
-_QWEN_START = 151643
-_QWEN_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *(f"<|extra_{number}|>" for number in range(205)))
-
-
-class Wrapper(NamedTuple):
-    """A model's Python file, the texts that it has to hold, and all literals of the form <...> in it, if they count."""
-
-    code: str
-    pattern: str
-    lines: tuple[str, ...]
-    literals: frozenset[str] | None = None
-
-
-WRAPPERS = {
-    "tiktoken.model": Wrapper("tokenization_kimi.py", "|".join(_KIMI), (
-        "num_reserved_special_tokens = 256", "self.num_reserved_special_tokens + 2", "<|reserved_token_{i}|>",
-        "TIKTOKEN_MAX_ENCODE_CHARS = 400_000", "MAX_NO_WHITESPACES_CHARS = 25_000",
-        *(f'"""{part}"""' for part in _KIMI))),
-    "qwen.tiktoken": Wrapper("tokenization_qwen.py", _QWEN, (
-        f'r"""{_QWEN}"""', "range(205)", f"SPECIAL_START_ID = {_QWEN_START}", 'unicodedata.normalize("NFC", text)'),
-        frozenset({*_QWEN_TOKENS[:3], "<|extra_{i}|>"})),
-}
-
-
-def describe_folder(path: StrPath, ranks: Mapping[bytes, int]) -> ModelDescription | None:
-    """The model of a rank file with one of the names in `WRAPPERS`, or None.
+def describe_folder(name: str, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription | None:
+    """The model of a rank file with one of the names in `WRAPPERS`, or None; `beside` reads a file of its folder.
 
     Raises `UnsupportedError` if the Python file beside it is none that is known, `TokenizerFileError`, and `OSError`.
     """
-    wrapper = WRAPPERS.get(os.path.basename(path))
+    wrapper = WRAPPERS.get(name)
     if wrapper is None:
         return None
-    data = beside(path, wrapper.code)
+    data = beside(wrapper.code)
     if data is None:
         raise UnsupportedError(f"a rank file without the {wrapper.code} of its model beside it, which has its pattern: "
                                "Tokenizer.from_tiktoken takes pattern and special tokens", wrapper.code)
@@ -355,20 +300,20 @@ def describe_folder(path: StrPath, ranks: Mapping[bytes, int]) -> ModelDescripti
     for line in wrapper.lines:
         if line not in code:
             raise UnsupportedError(f"expected the text {line!r}, found a {wrapper.code} of another model", wrapper.code)
-    unknown = set(re.findall(r"""["'](<[^"'\s]*>)["']""", code)) - (wrapper.literals or set())
+    unknown = set(re.findall(r"""["'](<[^"'\s]*>)["']""", code)).difference(wrapper.literals or ())
     if wrapper.literals is not None and unknown:
         raise UnsupportedError(f"the special token {min(unknown)[:40]!r}, where dstok knows "
                                f"{', '.join(sorted(wrapper.literals))}", wrapper.code)
-    return _kimi(path, wrapper, ranks) if wrapper.literals is None else _qwen(path, wrapper, ranks)
+    return (_kimi if wrapper.literals is None else _qwen)(wrapper, ranks, beside)
 
 
-def _kimi(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelDescription:
-    data = beside(path, "tokenizer_config.json")
+def _kimi(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription:
+    data = beside("tokenizer_config.json")
     if data is None:
         raise TokenizerFileError("expected a tokenizer_config.json beside the rank file, found none")
     decoder = load_json(data, "tokenizer_config.json: ").need("added_tokens_decoder")
     named, special, plain = entries_by_id(decoder), dict[str, int](), set[int]()
-    for number in range(len(ranks), len(ranks) + _KIMI_RESERVED):
+    for number in range(len(ranks), len(ranks) + KIMI_RESERVED):
         entry = named.get(number)
         content = f"<|reserved_token_{number}|>" if entry is None else entry.need("content").text()
         if special.setdefault(content, number) != number:
@@ -380,11 +325,11 @@ def _kimi(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelD
     return replace(model, added_tokens=added, config=read_tokenizer_config(data, special), cuts_texts=True)
 
 
-def _qwen(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelDescription:
-    special = {token: _QWEN_START + number for number, token in enumerate(_QWEN_TOKENS)}
+def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription:
+    special = {token: QWEN_START + number for number, token in enumerate(QWEN_TOKENS)}
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(normalized=True) for token in model.added_tokens)  # found in the normalized text
-    data = beside(path, "tokenizer_config.json")
+    data = beside("tokenizer_config.json")
     config = model.config if data is None else read_tokenizer_config(data, special)
     if config.eos_id is None:
         config = replace(config, eos_id=special["<|endoftext|>"])

@@ -33,7 +33,8 @@ def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> Tokeni
     add_bos, add_eos = (None if flag is None else flag.boolean() for flag in flags)
     template = settings.get("chat_template")  # a text, or a list of those with names
     if template is None or isinstance(template.value, str):
-        return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, template and template.text())
+        return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos,
+                               None if template is None else template.text())
     named = {item.need("name").text(): item.need("template").text() for item in template.array()}
     return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, named.get("default"), named)
 

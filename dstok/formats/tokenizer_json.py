@@ -46,7 +46,7 @@ from dstok.formats.description import (
 )
 from dstok.formats.tekken import describe_tekken, is_tekken
 from dstok.formats.tokenizer_config import read_tokenizer_config
-from dstok.formats.upstream import NEWEST, Upstream, upstream_version
+from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
 from dstok.regex.ast import Split
 from dstok.unicode.normalization import FORMS, OLDEST
 
@@ -396,9 +396,9 @@ def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
     steps: list[dict[str, Any]] = []
     for split in model.splits:
         # Digits and Whitespace by their own names, since their Unicode versions differ from Split's.
-        if split.unicode_version is not None and split.pattern == components.DIGITS_PATTERN:
+        if split.unicode_version is not None and split.pattern == DIGITS_PATTERN:
             steps.append({"type": "Digits", "individual_digits": split.behavior == "Isolated"})
-        elif split.unicode_version is not None and split.pattern == components.WORDS_PATTERN:
+        elif split.unicode_version is not None and split.pattern == WORDS_PATTERN:
             steps.append({"type": "Whitespace"})
         else:
             steps.append({"type": "Split", "pattern": {"Regex": split.pattern}, "behavior": split.behavior,

@@ -13,10 +13,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.errors import UnsupportedError
-from dstok.formats import NEWEST_UPSTREAM as NEWEST
+from dstok.formats import NEWEST_UPSTREAM
 
 if TYPE_CHECKING:
     from dstok.formats.description import ModelDescription
+
+NEWEST = NEWEST_UPSTREAM
+DIGITS_PATTERN = r"\p{N}"
+PUNCTUATION_PATTERN = r"[\p{P}$+<=>\^`|~]"
+WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
 
 
 class Upstream(NamedTuple):
@@ -69,12 +74,19 @@ def upstream_version(name: str = NEWEST) -> Upstream:
     return _KNOWN[name]
 
 
+def old_punctuation() -> str:
+    """The class of upstream's Punctuation before 1.0."""
+    from dstok.unicode._punctuation import PUNCTUATION  # few files need it
+
+    spans = (span.split("-") for span in PUNCTUATION.split())
+    return "[" + "".join("-".join(f"\\x{{{end}}}" for end in span) for span in spans) + "]"
+
+
 def of_upstream(model: ModelDescription, name: str) -> ModelDescription:
     """The model with the Unicode tables of the version called `name`, as a reader makes it of the model's file for it.
 
     Raises `UnsupportedError`.
     """
-    from dstok.formats.components import DIGITS_PATTERN, WORDS_PATTERN, old_punctuation  # they import this module
     from dstok.unicode.normalization import FORMS, OLDEST
 
     version = upstream_version(name)

@@ -1,6 +1,4 @@
-"""The data of a built-in model. A module of its own, since loading a model does not need it.
-
-The built-in models: an image of tables for each vocabulary, and a small file with the own parts of each model.
+"""The built-in models: an image of tables for each vocabulary, and a small file with the own parts of each model.
 
 In: a name (names.py). Out: the parts of a `Tokenizer`, from the mapped image: no network, no cache, nothing parsed
 but the own parts. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
@@ -15,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import explained
-from dstok.compiled.image import joined, unpack_added
+from dstok.compiled.image import joined, own_part, unpack_added
 from dstok.compiled.image_file import open_image
 from dstok.compiled.tables import Tables, tables_from_image
 from dstok.models.names import ALIASES, find, not_found
@@ -24,6 +22,9 @@ if TYPE_CHECKING:
     from dstok.formats.description import AddedToken, TokenizerConfig
 
 __all__ = ["ModelInfo", "built_in", "is_built_in", "model_info", "models"]
+
+_HERE = os.path.dirname(__file__)
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -41,7 +42,10 @@ class ModelInfo:
     aliases: tuple[str, ...] = ()
 
 
-_HERE = os.path.dirname(__file__)
+def _read(name: str) -> dict[str, Any]:
+    with open(os.path.join(_HERE, name), "rb") as file:
+        values: dict[str, Any] = json.load(file)
+    return values
 
 
 @cache
@@ -49,10 +53,9 @@ def _index() -> dict[str, Any]:
     return _read("index.json")
 
 
-def _read(name: str) -> dict[str, Any]:
-    with open(os.path.join(_HERE, name), "rb") as file:
-        values: dict[str, Any] = json.load(file)
-    return values
+@cache
+def _tables(image: str) -> Tables:
+    return tables_from_image(open_image(os.path.join(_HERE, image)))
 
 
 def _own(name: str) -> dict[str, Any]:
@@ -97,13 +100,6 @@ def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int
 
 def is_built_in(name: str, tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> bool:
     """Does `built_in(name)` give these parts? `config` has BOS and EOS, too."""
-    from dstok.compiled.image import own_part
-
     entry = _index().get(name)
     return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
             and own_part(added, config, name) == _own(name))
-
-
-@cache
-def _tables(image: str) -> Tables:
-    return tables_from_image(open_image(os.path.join(_HERE, image)))
