@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from dstok.methods.growing import GrowingText
     from dstok.methods.offsets import Encoding, Piece
     from dstok.methods.streams import DecodeStream, EncodeStream
-    from dstok.models import ModelInfo
+    from dstok.models.info import ModelInfo
     from dstok.pretokenizer.splitter import Splitter
     from dstok.regex.ast import Split
     from dstok.training.train import train, train_from_iterator
@@ -95,7 +95,7 @@ __getattr__, _names = late_names(globals(), {  # not needed to load a built-in m
     "EncodeStream": "dstok.methods.streams",
     "Encoding": "dstok.methods.offsets",
     "GrowingText": "dstok.methods.growing",
-    "ModelInfo": "dstok.models",
+    "ModelInfo": "dstok.models.info",
     "Piece": "dstok.methods.offsets",
     "Split": "dstok.regex.ast",
     "Splitter": "dstok.pretokenizer.splitter",

@@ -20,7 +20,7 @@ from dstok._util.objects import lazy
 from dstok.core.text._added import Matcher
 from dstok.core.text._policy import Policy
 from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
-from dstok.formats.description import AddedToken
+from dstok.formats import AddedToken
 
 if TYPE_CHECKING:
     from dstok.core.text._normalize import Normalizer

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.files import StrPath
-from dstok.compiled.image import image_of, own_part, settings_hash
+from dstok.compiled.image import image_of, settings_hash
 from dstok.compiled.image_file import checksum as checksum_of
-from dstok.compiled.image_file import open_image, read_image, same_file
+from dstok.compiled.image_file import open_image, own_part, read_image, same_file
 from dstok.compiled.tables import Image
 from dstok.errors import ImageError, ModelNotFoundError, PickleError
 from dstok.models import built_in, is_built_in

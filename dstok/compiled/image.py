@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any, get_type_hints
 
 from dstok.compiled.character_matrix import MATRIX_HEAD
-from dstok.compiled.image_file import AGAIN, image_bytes
+from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpack_added
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
 from dstok.core.check import _check as core
@@ -41,35 +41,7 @@ from dstok.formats.description import (
 )
 from dstok.unicode.normalization import VERSIONS
 
-_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
-_BITS = [[bool(flags >> bit & 1) for bit in range(len(_FLAGS))] for flags in range(1 << len(_FLAGS))]
-MAX_FLAGS = len(_BITS) - 1
-
-
-def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
-    """Added tokens as columns, in images and built-in models: ids, contents, and flags as bits.
-
-    >>> pack_added((AddedToken(7, "<think>", lstrip=True),))
-    {'id': [7], 'content': ['<think>'], 'flags': [2]}
-    """
-    flags = [sum(getattr(t, flag) << bit for bit, flag in enumerate(_FLAGS)) for t in tokens]
-    return {"id": [t.id for t in tokens], "content": [t.content for t in tokens], "flags": flags}
-
-
-def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
-    """The tokens of such columns. The columns are not checked."""
-    return tuple(AddedToken(id, content, *_BITS[flags])
-                 for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))
-
-
-def joined(shared: dict[str, list[Any]], own: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """The columns of both, by id; where both have an id, the token is that of `own`.
-
-    >>> joined({"id": [5, 7], "content": ["a", "b"], "flags": [0, 0]}, {"id": [7], "content": ["c"], "flags": [1]})
-    {'id': [5, 7], 'content': ['a', 'c'], 'flags': [0, 1]}
-    """
-    rows = {row[0]: row for columns in (shared, own) for row in zip(*columns.values())}
-    return dict(zip(own, map(list, zip(*(rows[id] for id in sorted(rows))))))
+MAX_FLAGS = (1 << len(FLAGS)) - 1
 
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
@@ -343,13 +315,6 @@ def image_of(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerCon
     """The image of a tokenizer."""
     sections = {name: bytes(data) for name, data in tables.sections.items()}
     return image_bytes(tables.description, sections, own_part(added, config, name))
-
-
-def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
-    """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` reads them."""
-    own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
-    rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
-    return own | ({"config": rest} if rest else {})  # images of models without it have no such key
 
 
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:

@@ -13,9 +13,10 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.formats import AddedToken as AddedToken
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.regex.ast import Split
 
@@ -26,24 +27,6 @@ PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that be
 TEXT_SPACE = "TextSpace"  # a step of ours: the same, only at the start of the whole text
 Prefix = Literal["none", "stretch", "unless-blank", "text"]
 PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
-
-
-class AddedToken(NamedTuple):
-    """A token that is matched in the text before anything else, with upstream's flags.
-
-    literal: does decoding give the text as it is, as tiktoken does, even if it is also a spelling in the byte-level
-        alphabet? Upstream's decoder takes every such added token for a spelling; see `decoded_bytes`.
-        With `normalized`, the normalized text has this very text, with a space for U+2581.
-    """
-
-    id: int
-    content: str
-    single_word: bool = False
-    lstrip: bool = False
-    rstrip: bool = False
-    normalized: bool = False
-    special: bool = False
-    literal: bool = False
 
 
 @dataclass(frozen=True)

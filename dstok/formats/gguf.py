@@ -8,7 +8,7 @@ its own. A model that would not come out the same when its file is read is refus
 believed only if the bytes are there: a damaged file is a `TokenizerFileError` with the file offset, in time in
 proportion to the file. (The reader of the package `gguf` makes two numpy arrays for each string.)
 Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md; llama.cpp v0.5.0, run, and its
-conversion/base.py (`get_vocab_base`) for the types of tokens; tests/formats/{test_gguf, test_gguf_llama}.py.
+conversion/base.py (`get_vocab_base`) for the types of tokens; tests/formats/test_gguf.py.
 
 GGUF does not say which flags an added token has: one with lstrip, rstrip or single_word is refused. A token is marked
 as CONTROL if it is special, or looks so. Ids without a token are written as [PADn], UNUSED.

@@ -7,7 +7,7 @@ special tokens allowed; a rank file is written only if its ranks give the model'
 that the model's own Python file gets from tiktoken. dstok reads that file but never runs it: it has to hold the texts
 that `WRAPPERS` names, since other models have rank files of the same name.
 Source: tiktoken.json, from tiktoken 0.14.0 (MIT) and the Python files of Kimi K2 and Qwen-7B;
-tests/formats/{test_tiktoken, test_rank_folders}.py repeat the measurements.
+tests/formats/test_tiktoken.py and tests/formats/test_rank_folders.py compare.
 
 - The rank is the id. A piece that is a token is that token; others are merged: docs/proofs.md, "Ranks".
 - Text that the pattern does not match is dropped: upstream's Removed with invert.

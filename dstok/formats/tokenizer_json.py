@@ -5,7 +5,7 @@ other of the two. Invariant: upstream loads each file that is read, too. Each fi
 or decoding is either in the description or has a value that changes nothing. Any other file is an `UnsupportedError`
 (upstream does it, dstok does not) or a `TokenizerFileError` (the file is broken, or contradicts itself), with the JSON
 path. A written file is read again: another model is refused.
-Source: upstream 0.23.3, measured field by field; tests/formats/{test_tokenizer_json, test_convert}.py.
+Source: upstream 0.23.3, measured field by field; tests/formats/test_tokenizer_json.py.
 
 Upstream's rules that the file does not state:
 - An unknown key is ignored, except on the top level.

@@ -8,38 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import explained
-from dstok.compiled.image import joined, own_part, unpack_added
-from dstok.compiled.image_file import open_image
+from dstok.compiled.image_file import joined, open_image, own_part, unpack_added
 from dstok.compiled.tables import Tables, tables_from_image
 from dstok.models.names import ALIASES, find, not_found
 
 if TYPE_CHECKING:
     from dstok.formats.description import AddedToken, TokenizerConfig
+    from dstok.models.info import ModelInfo
 
-__all__ = ["ModelInfo", "built_in", "is_built_in", "model_info", "models"]
+__all__ = ["built_in", "is_built_in", "model_info", "models"]
 
 _HERE = os.path.dirname(__file__)
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """The data of a built-in model.
-
-    `sha256` is of its tokenizer.json. `aliases` are the other names that `load` takes for it: the tokenizer.json
-    published under them has the same vocabulary, merges and added tokens.
-    """
-
-    name: str
-    sha256: str
-    vocab_size: int
-    source: str
-    licence: str
-    aliases: tuple[str, ...] = ()
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -84,6 +67,8 @@ def model_info(name: str) -> ModelInfo:
     >>> model_info("deepseek-ai/DeepSeek-R1-0528").name, model_info("deepseek-r1").vocab_size
     ('deepseek-r1', 128815)
     """
+    from dstok.models.info import ModelInfo
+
     known = find(name)
     if known is None:
         raise not_found(name)

@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dstok.compiled.build import build_tables
-from dstok.compiled.image import joined, own_part, pack_added
-from dstok.compiled.image_file import write_image
+from dstok.compiled.image_file import joined, own_part, pack_added, write_image
 from dstok.errors import DstokError
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
