@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from dstok.methods.growing import GrowingText
     from dstok.methods.incremental import EncodeStream
     from dstok.methods.offsets import Encoding, Piece
-    from dstok.models import ModelInfo
+    from dstok.models.info import ModelInfo
     from dstok.pretokenizer.splitter import Splitter
     from dstok.regex.ast import Split
     from dstok.training.train import train, train_from_iterator
@@ -76,7 +76,7 @@ __getattr__, _names = late_names(globals(), {  # not needed to load a built-in m
     "EncodeStream": "dstok.methods.incremental",
     "Encoding": "dstok.methods.offsets",
     "GrowingText": "dstok.methods.growing",
-    "ModelInfo": "dstok.models",
+    "ModelInfo": "dstok.models.info",
     "Piece": "dstok.methods.offsets",
     "Split": "dstok.regex.ast",
     "Splitter": "dstok.pretokenizer.splitter",

@@ -1,8 +1,6 @@
-"""Before a text is split: added tokens are found, the rest is normalized. Also the spelling of tokens.
+"""Added tokens: the tokens that a call matches before a text is split, as matchers for the core.
 
-Added tokens: the tokens that a call matches, as matchers for the core.
-
-In: the added tokens of a model and the `special=` of a call. Out: a `Policy`.
+In: the added tokens of a model and the `special=` of a call. Out: a `Policy`; also the spelling of tokens.
 Invariant: `special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set
 matches as if the model had those added tokens and no others. Where upstream gives overlaps: `UnsupportedError`.
 Source: upstream's AddedVocabulary. It matches tokens with normalized=false in the raw text. It normalizes each stretch
@@ -22,12 +20,11 @@ from dstok._util.objects import lazy
 from dstok.core.text._added import Matcher
 from dstok.core.text._policy import Policy
 from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
-from dstok.formats.description import AddedToken
+from dstok.formats import AddedToken
 
 if TYPE_CHECKING:
     from dstok.core.text._normalize import Normalizer
 
-__all__ = ["AddedTokens"]
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
 MAX_CACHED = 16  # policies kept, for different sets; a server uses one or two
@@ -47,12 +44,37 @@ class AddedTokens:
         self._runs = runs
         self.tokens, self.unicode_version, self._normalizer = tokens, unicode_version, normalizer
         self._subsets: dict[frozenset[str], Policy] = {}
-        if normalizer is not None:
-            self._refuse_alike()
-        self._refuse_overlaps()
+        if normalizer is not None or any(token.rstrip for token in tokens):
+            self._refuse_alike_and_overlapping()
         if normalizer or any(len(token.content) > MAX_BEYOND // 4 for token in tokens):
             for normalized in (False, True):
                 self._refuse_far({self.seen(t): i for i, t in enumerate(tokens) if t.normalized == normalized})
+
+    def _refuse_alike_and_overlapping(self) -> None:
+        """Refuse tokens with no content after normalizing, or with another one's; then overlaps in white space.
+
+        A token may begin in white space which another one with rstrip has taken: upstream then gives both, with
+        overlapping spans, or panics.
+        """
+        owners: dict[bytes, AddedToken] = {}
+        for i, token in enumerate(self.tokens if self._normalizer is not None else ()):
+            if not token.normalized:
+                continue
+            found = self.seen(token)
+            if not found:
+                raise UnsupportedError(f"the added token {token.content!r}, of which the normalizer leaves nothing",
+                                       f"added_tokens[{i}]")
+            if found in owners:
+                raise UnsupportedError(f"the added tokens {owners[found].content!r} and {token.content!r}, which are "
+                                       f"{found.decode()!r} when normalized", f"added_tokens[{i}]")
+            owners[found] = token
+        for normalized in {t.normalized for t in self.tokens if t.rstrip}:
+            from dstok.unicode.properties import white_space  # needed by few models
+
+            for i, token in enumerate(self.tokens):
+                if token.normalized == normalized and self.seen(token).decode()[0] in white_space(self.unicode_version):
+                    raise UnsupportedError("an added token that begins with white space beside one with rstrip",
+                                           f"added_tokens[{i}]")
 
     @lazy
     def by_content(self) -> dict[str, AddedToken]:
@@ -117,7 +139,17 @@ class AddedTokens:
         if others := [content for content in special if not isinstance(content, str)]:
             raise ArgumentError(f"expected texts of added tokens in special, found {type(others[0]).__name__}",
                                 "special")
-        return self._subset(frozenset(special))
+        contents = frozenset(special)
+        policy = self._subsets.get(contents)
+        if policy is None:
+            for content in contents:
+                if content not in self.by_content:
+                    raise UnknownTokenError(f"expected an added token in special, found {content!r}")
+            policy = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
+            if len(self._subsets) >= MAX_CACHED:
+                self._subsets.clear()
+            self._subsets[contents] = policy
+        return policy
 
     @lazy
     def _all(self) -> Policy:
@@ -131,25 +163,18 @@ class AddedTokens:
     def _none(self) -> Policy:
         return self._policy((), refuses=False)
 
-    def _subset(self, contents: frozenset[str]) -> Policy:
-        policy = self._subsets.get(contents)
-        if policy is None:
-            for content in contents:
-                if content not in self.by_content:
-                    raise UnknownTokenError(f"expected an added token in special, found {content!r}")
-            policy = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
-            if len(self._subsets) >= MAX_CACHED:
-                self._subsets.clear()
-            self._subsets[contents] = policy
-        return policy
-
     def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
-        raw = [t for t in tokens if not t.normalized]
-        normalized = [t for t in tokens if t.normalized]
+        kinds = [t for t in tokens if not t.normalized], [t for t in tokens if t.normalized]
+        matchers: list[Matcher | None] = []
+        for some in kinds:
+            words = _word_bits(self.unicode_version) if any(t.single_word for t in some) else b""
+            rows = [(self.seen(t), t.single_word, t.lstrip, t.rstrip) for t in some]
+            matchers.append(Matcher(rows, words) if some else None)
+        raw, normalized = kinds
         contents = (tuple(t.content for t in raw), tuple(t.content for t in normalized))
         quick = None if refuses or normalized else self._without_runs(raw)
-        return Policy(self._matcher(raw), self._matcher(normalized),
-                      [t.id for t in raw], [t.id for t in normalized], contents, refuses, quick)
+        return Policy(matchers[0], matchers[1], [t.id for t in raw], [t.id for t in normalized], contents, refuses,
+                      quick)
 
     def _without_runs(self, tokens: list[AddedToken]) -> Policy | None:
         """The policy without the tokens whose ids merging gives, too; None if there are none."""
@@ -161,42 +186,8 @@ class AddedTokens:
                 kept = [t for t in kept if char not in t.content]
         return None if kept is tokens else self._policy(tuple(kept), False)
 
-    def _matcher(self, tokens: list[AddedToken]) -> Matcher | None:
-        if not tokens:
-            return None
-        words = _word_bits(self.unicode_version) if any(t.single_word for t in tokens) else b""
-        return Matcher([(self.seen(t), t.single_word, t.lstrip, t.rstrip) for t in tokens], words)
-
-    def _refuse_alike(self) -> None:
-        """Refuses tokens with no content after normalizing, or with the same one as another token."""
-        owners: dict[bytes, AddedToken] = {}
-        for i, token in enumerate(self.tokens):
-            if not token.normalized:
-                continue
-            found = self.seen(token)
-            if not found:
-                raise UnsupportedError(f"the added token {token.content!r}, of which the normalizer leaves nothing",
-                                       f"added_tokens[{i}]")
-            if found in owners:
-                raise UnsupportedError(f"the added tokens {owners[found].content!r} and {token.content!r}, which are "
-                                       f"{found.decode()!r} when normalized", f"added_tokens[{i}]")
-            owners[found] = token
-
-    def _refuse_overlaps(self) -> None:
-        """Refuses a token that may begin in white space which another token has taken.
-
-        Upstream then gives both, with overlapping spans, or panics.
-        """
-        for normalized in {t.normalized for t in self.tokens if t.rstrip}:
-            from dstok.unicode.properties import white_space  # needed by few models
-
-            for i, token in enumerate(self.tokens):
-                if token.normalized == normalized and self.seen(token).decode()[0] in white_space(self.unicode_version):
-                    raise UnsupportedError("an added token that begins with white space beside one with rstrip",
-                                           f"added_tokens[{i}]")
-
     def _refuse_far(self, numbers: dict[bytes, int]) -> None:
-        """Refuses a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
+        """Refuse a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
 
         After the shorter one the matcher reads on for the longer one. If that is not there, it reads the same text
         again. Time is linear in the text only with a bound on the text that is read twice.

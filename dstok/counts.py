@@ -1,29 +1,17 @@
 """Pieces counted in bounded memory, and counts files: what a vocabulary is trained from.
 
-Counts files: distinct pieces with their frequencies, sorted.
-
-In: blocks of sorted pieces, from a table or a merge. Out: a file, and its blocks and pieces again.
-Invariant: the same pieces and counts give the same bytes, wherever they were counted. A file with its name is complete,
-and each block has a checksum. Reading holds one block in memory.
+In: a finder and texts; or counts files, and a weight for each. Out: each distinct piece with its frequency, as a counts
+file or row by row.
+Invariant: the counts are those of `Splitter.split` over all texts, whatever the memory and the number of threads; the
+same pieces and counts give the same bytes. A counter's table takes at most `memory` bytes, beside 4 MB: a full one
+becomes a *spill*, a counts file in `folder`. A file with its name is complete, and each block has a checksum. Reading
+holds one block in memory, merging one of each of `MOST` files; more are merged in several rounds.
 
 The format, little-endian: a header (`_HEADER`), then the blocks. Header: "dstokcnt"; the format's number, 1; 1 if the
 most frequent pieces come first, 0 if pieces are sorted by their bytes; the SHA-256 of all that decides the pieces, or
 zeros; the number of distinct pieces, their bytes, the sum of the counts, the bytes of the longest piece; the size of
 the file; the CRC-32 of the header so far. A block: its size (64 bits), its CRC-32, its pieces as in
 `core/find/_counted.h`.
-
-Counts files -> one: counts of several tables, shards or machines add up.
-
-In: counts files, and a weight for each. Out: one file. Invariant: each piece has the sum of its counts, each times the
-weight of its file. `MOST` files are open at a time, with a block of each in memory; more are merged in several rounds.
-
-Pieces counted in bounded memory: a table that is written to disk when it is full.
-
-In: a finder, texts. Out: each distinct piece with its frequency, as a counts file or row by row.
-Invariant: the counts are those of `Splitter.split` over all texts, whatever the memory and the number of threads. A
-counter's table takes at most `memory` bytes, beside 4 MB. A full table becomes a *spill*: a counts file in `folder`.
-
-Example: with room for two pieces "a b a c" gives the spills {" ": 1, "a": 1} and so on; merging adds them up.
 """
 
 from __future__ import annotations
@@ -32,9 +20,9 @@ import os
 import struct
 from _thread import allocate_lock
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from weakref import WeakMethod
 from zlib import crc32
 
@@ -45,12 +33,9 @@ from dstok.core.find._finder import Finder
 from dstok.core.find._tally import Tally
 from dstok.errors import ArgumentError, DstokError, FileError
 
-__all__ = [
-    "BLOCK", "Blocks", "CountsFile", "PieceCounter", "Rows", "Totals", "count_together", "is_counts", "merge_counts",
-    "write_counts",
-]
-
 BLOCK = 1 << 18  # bytes of a block; one with a longer piece is larger
+MOST = 64  # files that a merge has open
+_PART = 1 << 16  # bytes of text that a thread takes at a time, at least
 _MAGIC, _FORMAT = b"dstokcnt", 1
 _HEADER = struct.Struct("<8sII32sQQQQQ")
 _SUM = struct.Struct("<I")
@@ -99,27 +84,24 @@ class CountsFile:
         self.totals, self.by_count = Totals(*totals), bool(by_count)
         self.made_by = made_by.hex() if any(made_by) else ""
 
+    def _check_size(self, found: int) -> None:
+        if found != self.size:
+            raise FileError(f"{self.path}: expected {self.size} bytes, found {found}")
+
     def blocks(self) -> Iterator[bytes]:
         """The blocks, each checked. Raises `FileError`."""
         with file_faults(self.path), open(self.path, "rb") as file:
             file.seek(_START)
             while head := file.read(_BLOCK_HEADER.size):
-                yield self._block(file, head)
+                at, block, checksum = file.tell() - len(head), b"", 0
+                if len(head) == _BLOCK_HEADER.size:
+                    size, checksum = _BLOCK_HEADER.unpack(head)
+                    if size <= os.fstat(file.fileno()).st_size - file.tell():
+                        block = file.read(size)
+                if not block or len(block) != size or crc32(block) != checksum:
+                    raise FileError(f"{self.path}: the block at byte {at} of this counts file is damaged")
+                yield block
             self._check_size(file.tell())  # it may have been cut since, between two blocks
-
-    def _check_size(self, found: int) -> None:
-        if found != self.size:
-            raise FileError(f"{self.path}: expected {self.size} bytes, found {found}")
-
-    def _block(self, file: BinaryIO, head: bytes) -> bytes:
-        at = file.tell() - len(head)
-        if len(head) == _BLOCK_HEADER.size:
-            size, checksum = _BLOCK_HEADER.unpack(head)
-            if size <= os.fstat(file.fileno()).st_size - file.tell():
-                block = file.read(size)
-                if len(block) == size > 0 and crc32(block) == checksum:
-                    return block
-        raise FileError(f"{self.path}: the block at byte {at} of this counts file is damaged")
 
     def rows(self) -> Iterator[Rows]:
         """(pieces, offsets, counts) of each block: piece i is `pieces[offsets[i]:offsets[i + 1]]`.
@@ -156,9 +138,6 @@ def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: boo
     return CountsFile(path)
 
 
-MOST = 64
-
-
 def merge_counts(paths: Sequence[StrPath], out: StrPath, weights: Sequence[int] | None = None) -> CountsFile:
     """Merges counts files into the file `out`, which may be one of them.
 
@@ -168,51 +147,41 @@ def merge_counts(paths: Sequence[StrPath], out: StrPath, weights: Sequence[int] 
     """
     out = os.fspath(out)
     files = [CountsFile(path) for path in paths]
-    made_by = _same(files)
-    left = [(file, weight) for file, weight in zip(files, _checked(weights, len(files))) if weight]
+    for file in files:
+        if (file.made_by, file.by_count) != (files[0].made_by, files[0].by_count):
+            raise FileError(f"{file.path}: expected counts of the same splitter, in the same order, as {files[0].path}")
+    made_by = files[0].made_by if files else ""
+    if weights is not None and len(weights) != len(files):
+        raise ArgumentError(f"expected a weight for each of {len(files)} files, found {len(weights)}", "weights")
+    for weight in weights or ():
+        if type(weight) is not int or not 0 <= weight < 1 << 63:
+            raise ArgumentError(f"expected whole numbers from 0 to 2**63 - 1 as weights, found {weight!r}", "weights")
+
+    def merge(some: Sequence[tuple[CountsFile, int]], path: str) -> CountsFile:
+        by_count = any(file.by_count for file, _ in some)
+        try:
+            merged = Merge([file.blocks() for file, _ in some], [weight for _, weight in some], by_count)
+            return write_counts(path, merged, made_by, by_count)
+        except ValueError as error:
+            raise FileError(f"{some[error.args[1]][0].path}: {error.args[0]}") from error
+        except OverflowError as error:
+            raise DstokError(f"{path}: {error}") from error
+
+    left = [(file, weight) for file, weight in zip(files, [1] * len(files) if weights is None else weights) if weight]
     scratch: list[str] = []
     try:
         while len(left) > MOST:
             scratch.append(scratch_beside(out))
-            left = [*left[MOST:], (_merged(left[:MOST], scratch[-1], made_by), 1)]
-        return _merged(left, out, made_by)
+            left = [*left[MOST:], (merge(left[:MOST], scratch[-1]), 1)]
+        return merge(left, out)
     finally:
-        for path in scratch:
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+        _remove(scratch)
 
 
-def _merged(left: Sequence[tuple[CountsFile, int]], out: str, made_by: str) -> CountsFile:
-    by_count = any(file.by_count for file, _ in left)
-    try:
-        merge = Merge([file.blocks() for file, _ in left], [weight for _, weight in left], by_count)
-        return write_counts(out, merge, made_by, by_count)
-    except ValueError as error:
-        raise FileError(f"{left[error.args[1]][0].path}: {error.args[0]}") from error
-    except OverflowError as error:
-        raise DstokError(f"{out}: {error}") from error
-
-
-def _checked(weights: Sequence[int] | None, size: int) -> Sequence[int]:
-    if weights is None:
-        return [1] * size
-    if len(weights) != size:
-        raise ArgumentError(f"expected a weight for each of {size} files, found {len(weights)}", "weights")
-    for weight in weights:
-        if type(weight) is not int or not 0 <= weight < 1 << 63:
-            raise ArgumentError(f"expected whole numbers from 0 to 2**63 - 1 as weights, found {weight!r}", "weights")
-    return weights
-
-
-def _same(files: Sequence[CountsFile]) -> str:
-    """The maker of all files. Raises `FileError` if they differ, in this or in their order."""
-    for file in files:
-        if (file.made_by, file.by_count) != (files[0].made_by, files[0].by_count):
-            raise FileError(f"{file.path}: expected counts of the same splitter, in the same order, as {files[0].path}")
-    return files[0].made_by if files else ""
-
-
-_PART = 1 << 16  # bytes of text that a thread takes at a time, at least
+def _remove(paths: Iterable[str]) -> None:
+    for path in paths:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 class PieceCounter:
@@ -228,10 +197,17 @@ class PieceCounter:
         self.spills: list[str] = []
         self.limit(memory)
 
-    def limit(self, memory: int) -> None:
-        """Sets how many bytes the table may take."""
+    def limit(self, memory: int, by_count: bool = False) -> None:
+        """Sets how many bytes the table may take. `by_count`: are spills to be sorted so?"""
         self.memory = memory
-        self.tally.limit(memory, None if self.folder is None else self._spilling(False))
+        weak = WeakMethod(self._spill)  # a cycle of counter and table would keep the table until Python looks for them
+
+        def spill(tally: Tally) -> None:
+            method = weak()
+            assert method is not None
+            method(tally, by_count)
+
+        self.tally.limit(memory, None if self.folder is None else spill)
 
     def add(self, texts: list[str | bytes]) -> None:
         """Counts the pieces of `texts`: ASCII `str` or valid UTF-8 bytes. Raises `FileError`, and `DstokError`."""
@@ -254,17 +230,6 @@ class PieceCounter:
         if self.tally.distinct():
             self._spill(self.tally, False)
             self.tally.clear()
-
-    def _spilling(self, by_count: bool) -> Callable[[Tally], None]:
-        """`_spill`, for the table. A cycle of counter and table would keep the table until Python looks for cycles."""
-        weak = WeakMethod(self._spill)
-
-        def spill(tally: Tally) -> None:
-            method = weak()
-            assert method is not None
-            method(tally, by_count)
-
-        return spill
 
     def _spill(self, tally: Tally, by_count: bool) -> None:
         assert self.folder is not None
@@ -289,14 +254,9 @@ class PieceCounter:
             return written
         self.spill()
         written = merge_counts(self.spills, path)
-        self._forget(keep)
-        return written
-
-    def _forget(self, keep: bool) -> None:
-        for path in [] if keep else self.spills:
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+        _remove([] if keep else self.spills)
         self.spills = []
+        return written
 
     def most_frequent_first(self, keep: bool = False) -> Iterator[Rows]:
         """All pieces, block by block, the most frequent first, equal ones by their bytes; then as `write`."""
@@ -304,7 +264,7 @@ class PieceCounter:
             yield from self._sorted()
             return
         merged = self.write(self._scratch(), keep)
-        self.tally.limit(self.memory, self._spilling(True))
+        self.limit(self.memory, by_count=True)
         for block in merged.blocks():
             self._check(self.tally.add_block(block))
         os.unlink(merged.path)
@@ -312,7 +272,8 @@ class PieceCounter:
             self._spill(self.tally, True)
             self.tally.clear()
             merged = merge_counts(self.spills, self._scratch())
-            self._forget(False)
+            _remove(self.spills)
+            self.spills = []
             yield from merged.rows()
             os.unlink(merged.path)
         else:
@@ -332,37 +293,29 @@ def count_together(counters: Sequence[PieceCounter], texts: Iterable[list[str | 
 
     Raises what `texts` raises, and as `PieceCounter.add`. The counts are of no use then.
     """
-    shared = _Shared(texts)
-    map_by_threads(shared.count, counters, len(counters))
-    if shared.fault is not None:
-        raise shared.fault
+    left, lock = iter(texts), allocate_lock()
+    faults: list[BaseException] = []  # after the first one no thread goes on
 
-
-class _Shared:
-    """Texts that several threads take. `fault`: the first error, after which no thread goes on."""
-
-    def __init__(self, texts: Iterable[list[str | bytes]]) -> None:
-        self._texts, self._lock = iter(texts), allocate_lock()
-        self.fault: BaseException | None = None
-
-    def count(self, counter: PieceCounter) -> None:
-        """Counts texts until none is left."""
-        try:
-            while part := self._part():
-                counter.add(part)
-        except BaseException as error:
-            self.fault = self.fault or error
-
-    def _part(self) -> list[str | bytes]:
-        """The next texts; none after a fault."""
+    def take() -> list[str | bytes]:
         part: list[str | bytes] = []
         size = 0
-        with self._lock:
-            while self.fault is None and size < _PART:
+        with lock:
+            while not faults and size < _PART:
                 try:
-                    texts = next(self._texts)
+                    following = next(left)
                 except StopIteration:
                     break
-                part += texts
-                size += sum(map(len, texts))
+                part += following
+                size += sum(map(len, following))
         return part
+
+    def count(counter: PieceCounter) -> None:
+        try:
+            while part := take():
+                counter.add(part)
+        except BaseException as error:
+            faults.append(error)
+
+    map_by_threads(count, counters, len(counters))
+    if faults:
+        raise faults[0]

@@ -107,8 +107,15 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
 
 
 def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None) -> Tokenizer:
-    from dstok.formats.kinds import GGUF, IMAGE, LOOK, RANKS, SENTENCEPIECE, kind_of  # not needed for built-in models
-    from dstok.formats.reading import MODEL_FILES
+    from dstok.formats.reading import (  # not needed for built-in models
+        GGUF,
+        IMAGE,
+        LOOK,
+        MODEL_FILES,
+        RANKS,
+        SENTENCEPIECE,
+        kind_of,
+    )
 
     if os.path.isdir(path):
         found = [os.path.join(path, name) for name in MODEL_FILES if os.path.exists(os.path.join(path, name))]

@@ -15,6 +15,7 @@ version.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from dstok.core.text._policy import Policy
     Spans = npt.NDArray[np.int64]
 
-__all__ = ["STEPS", "NormalizedText", "make_normalizer", "normalized_text"]
 
 Sources = list[int] | None  # for each character the index of its source; None: not asked for
 Aligned = tuple[str, Sources]
@@ -65,7 +65,7 @@ def make_normalizer(
     if not steps:
         return None
     if len(steps) == 1 and steps[0].type in FORMS:
-        return _form(steps[0])
+        return _form(steps[0].type, steps[0].unicode_version)
     if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
         prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/_normalize.pxd numbers them
         return Normalizer(_blanks_form(), None, True, prefix=prefix)
@@ -77,17 +77,13 @@ def make_normalizer(
 
 
 @cache
-def _blanks_form() -> Form:
-    return Form(replacing_tables({ord(BLANK): ord(" ")}), False)
-
-
-def _form(step: NormalizerStep) -> Normalizer:
-    return _form_of(step.type, step.unicode_version or OLDEST)
+def _form(name: str, version: str | None) -> Normalizer:
+    return Normalizer(Form(form_tables(name, version or OLDEST), name.endswith("C")), None, True)
 
 
 @cache
-def _form_of(name: str, version: str) -> Normalizer:
-    return Normalizer(Form(form_tables(name, version), name.endswith("C")), None, True)
+def _blanks_form() -> Form:
+    return Form(replacing_tables({ord(BLANK): ord(" ")}), False)
 
 
 class _Chain:
@@ -125,11 +121,8 @@ def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
     return [] if step.is_regex or not step.pattern else [ord(step.pattern[0])]
 
 
-# Steps. A model makes each one once, and then calls it with texts that are not empty.
-
-
 def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
-    normalizer = _form(step)
+    normalizer = _form(step.type, step.unicode_version)
 
     def run(text: str, sources: Sources, most: int) -> Aligned:
         if sources is None:
@@ -190,7 +183,8 @@ def _prefix_space(step: NormalizerStep, unicode_version: str) -> Step:
 def _replace(step: NormalizerStep, unicode_version: str) -> Step:
     if step.is_regex:
         return _replace_matches(step, _regex_matches(step, unicode_version))
-    by_places = _replace_matches(step, _literal_matches(step.pattern))
+    literal = re.compile(re.escape(step.pattern))
+    by_places = _replace_matches(step, lambda text: [found.span() for found in literal.finditer(text)])
 
     def run(text: str, sources: Sources, most: int) -> Aligned:
         if sources is not None:
@@ -219,17 +213,6 @@ def _replace_matches(step: NormalizerStep, matches: Callable[[str], list[tuple[i
                     moved += [sources[end - 1]] * len(step.content)
             at = end
         return "".join(parts), None if sources is None else moved
-
-    return run
-
-
-def _literal_matches(literal: str) -> Callable[[str], list[tuple[int, int]]]:
-    def run(text: str) -> list[tuple[int, int]]:
-        places, at = [], text.find(literal)
-        while at >= 0:
-            places.append((at, at + len(literal)))
-            at = text.find(literal, at + len(literal))
-        return places
 
     return run
 
@@ -275,9 +258,6 @@ STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
     **dict.fromkeys(FORMS, _normal_form), "Lowercase": _lowercase, "StripAccents": _strip_accents,
     "Strip": _strip, "Prepend": _prepend, "Replace": _replace, PREFIX_SPACE: _prefix_space,
 }
-
-
-# The model's view of a text
 
 
 @dataclass(frozen=True)

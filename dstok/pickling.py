@@ -14,8 +14,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.files import StrPath
-from dstok.compiled.image import image_of, own_part, settings_hash
-from dstok.compiled.image_file import checksum, open_image, read_image, same_file
+from dstok.compiled.image import image_of, settings_hash
+from dstok.compiled.image_file import checksum, open_image, own_part, read_image, same_file
 from dstok.errors import ImageError, ModelNotFoundError, PickleError
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find, not_found

@@ -122,8 +122,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         Raises `UnsupportedError` for a model that dstok cannot do exactly, `TokenizerFileError` for a broken file or
         another kind of file (both with the file's name and the JSON path), and `OSError`.
         """
-        from dstok.formats.kinds import about_file
-        from dstok.formats.reading import describe_json_file
+        from dstok.formats.reading import about_file, describe_json_file
 
         with about_file(path):
             return cls._of_description(describe_json_file(path, config, upstream))
@@ -157,8 +156,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         >>> tok.encode("abba ab<end>")
         [256, 98, 97, 32, 256, 257]
         """
-        from dstok.formats.kinds import about_file
-        from dstok.formats.reading import describe_ranks
+        from dstok.formats.reading import about_file, describe_ranks
 
         with nullcontext() if isinstance(ranks, Mapping) else about_file(ranks):
             return cls._of_description(describe_ranks(ranks, pattern, special_tokens))
@@ -173,7 +171,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         `TokenizerFileError` with the key or the file offset, and `OSError`.
         """
         from dstok.formats.gguf import describe_gguf
-        from dstok.formats.kinds import about_file
+        from dstok.formats.reading import about_file
 
         with about_file(path):
             return cls._of_description(describe_gguf(path, upstream))
@@ -189,8 +187,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         Raises `UnsupportedError` for a model of another type, such as Unigram, or with a normalization,
         `TokenizerFileError` with the file offset, and `OSError`.
         """
-        from dstok.formats.kinds import about_file
-        from dstok.formats.reading import describe_sentencepiece_file
+        from dstok.formats.reading import about_file, describe_sentencepiece_file
 
         with about_file(path):
             return cls._of_description(describe_sentencepiece_file(path))
@@ -252,7 +249,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         from dataclasses import replace
 
         if upstream is not UNCHANGED:
-            from dstok.formats.of_upstream import of_upstream
+            from dstok.formats.upstream import of_upstream
 
             model = self._describe()
             wanted = of_upstream(model, upstream)

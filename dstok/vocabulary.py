@@ -1,13 +1,9 @@
-"""The tokens of a vocabulary in the order of their bytes: those that begin with the same bytes are neighbours.
+"""The vocabulary: a token's spelling or its bytes -> its id, and back; the tokens in the order of their bytes.
 
-In: a decoder. Out: for bytes, the ids of the tokens that begin with them, and of those that they begin with.
-Invariant: a search takes a number of steps that does not grow with the vocabulary by more than its logarithm.
-
-The vocabulary: a token's spelling -> its id, and back.
-
-In: an id, or a token as tokenizer.json spells it, or its bytes. Out: the spelling, or the id.
+In: an id, or a token as tokenizer.json spells it, or its bytes. Out: the spelling, or the id; for bytes, the ids of the
+tokens that begin with them, and of those that they begin with.
 Invariant: `id_of(text_of(id))` is `id`, unless two tokens have one spelling. The spelling of an added token is the text
-that it matches: `<｜User｜>`.
+that it matches: `<｜User｜>`. A search takes a number of steps that grows with the logarithm of the vocabulary.
 """
 
 from __future__ import annotations
@@ -26,7 +22,6 @@ from dstok.formats.byte_alphabet import spelling
 if TYPE_CHECKING:
     from dstok.formats.description import CharacterShape
 
-__all__ = ["SortedTokens", "Vocabulary"]
 
 class SortedTokens:
     """The tokens of a vocabulary in the order of their bytes: all that begin with the same bytes are neighbours."""
@@ -45,23 +40,16 @@ class SortedTokens:
         """
         first, last, found = 0, len(self._order), array("I")  # the tokens that begin with no byte: all
         for end in range(1, len(tail) + 1):
-            first, last = self._beginning_with(tail[:end], first, last)
+            def start(id: int, end: int = end) -> bytes:
+                return self._token(id)[:end]
+
+            first = bisect_left(self._order, tail[:end], first, last, key=start)
+            last = bisect_right(self._order, tail[:end], first, last, key=start)
             if first == last:
                 return found
             if end < len(tail):
                 found += self._order[first : bisect_right(self._order, tail[:end], first, last, key=self._token)]
         return found + self._order[first:last]
-
-    def _beginning_with(self, start: bytes, first: int, last: int) -> tuple[int, int]:
-        """The part of `first:last` whose tokens begin with these bytes."""
-        size = len(start)
-
-        def key(id: int) -> bytes:
-            return self._token(id)[:size]
-
-        first = bisect_left(self._order, start, first, last, key=key)
-        return first, bisect_right(self._order, start, first, last, key=key)
-
 
 class Vocabulary:
     """The tokens of one model. `raw_ids`: those with their text as spelling, which no text has.

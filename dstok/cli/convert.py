@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import dstok
 from dstok.cli.arguments import Parser, add_command, add_upstream, load_model, refuse_unless
 from dstok.cli.errors import CommandError, about_input, complain, reason
-from dstok.formats.description import ENDS
-from dstok.formats.kinds import contents, is_tiktoken
+from dstok.formats.description import ENDS, TokenizerConfig
+from dstok.formats.reading import contents, is_tiktoken
 from dstok.formats.tiktoken import encoding_of_file
-from dstok.formats.tokenizer_config import TokenizerConfig, write_tokenizer_config
+from dstok.formats.tokenizer_config import write_tokenizer_config
 from dstok.loading import is_path
 from dstok.methods.export import read_config
 

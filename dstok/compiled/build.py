@@ -1,32 +1,11 @@
-r"""The pairs of bytes that merging may take as one symbol, instead of starting from single bytes.
+r"""A model's description <-> the flat tables that the core runs on.
 
-In: the merges and tokens of a model. Out: the tables of `StartTable` in core/merge/_merge.h.
-Invariant: merging gives the same ids from these pairs as from single bytes. Example: of the merges a b, b c, ab c, in
-this order, "ab" comes first. So merging may take the bytes "ab" as one symbol anywhere; "bc" only where no "a" is
-before it. core/merge/_bpe.pyx has the proof.
-
-The characters that merging may take as one symbol, instead of starting from their bytes.
-
-In: the tokens of a model. Out: two tables for `BPE.symbols`.
-Invariant: merging gives the same ids from these characters as from single bytes. Example: merging may take 中
-(E4 B8 AD) whole, if merging its bytes gives its token. But not after a space if " \xe4" is a token: it could take the
-first byte. core/merge/_bpe.pyx has the proof.
-
-The characters whose runs merging takes apart as a search for the longest tokens does.
-
-In: the tokens of a model of characters, its joined pairs, its merge loops. Out: for each such character the ids of its
-tokens of one, two and more characters.
-Invariant: merging gives a run of the character, wherever it stands, the longest token as often as it fits, and then the
-token of the rest. So added tokens with these texts need no search: Gemma has those of 1 to 31 newlines.
-
-The proof. No merge joins the character with another one, so a run is merged as a text of its own. Let n be the longest
-token's length. The runs of up to 2n characters are merged here. So merging keeps two of the longest tokens apart, and
-the longest one and each rest. Then it keeps them apart in longer runs, too: core/merge/_bpe.pyx has the proof.
-
-A model's description <-> the flat tables that the core runs on.
-
-In: `ModelDescription`, from a file format. Out: `Tables` (`objects.py`). Also the way back to the description.
-Invariant: the same description gives the same bytes.
+In: `ModelDescription`, from a file format. Out: `Tables`. Also the way back to the description.
+Invariant: the same description gives the same bytes. Merging gives the same ids from the pairs of bytes and the
+characters that it may take as one symbol as from single bytes: core/merge/_bpe.pyx has the proof.
+Examples: of the merges a b, b c, ab c, in this order, "ab" comes first. So merging may take the bytes "ab" as one
+symbol anywhere; "bc" only where no "a" is before it. It may take 中 (E4 B8 AD) whole, if merging its bytes gives its
+token. But not after a space if " \xe4" is a token: it could take the first byte.
 """
 
 from __future__ import annotations
@@ -35,7 +14,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from dstok._util.json_value import shown
@@ -51,21 +30,17 @@ from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
 from dstok.regex.cascade import compile_splits
 
-__all__ = [
-    "TORN_BYTES", "build_tables", "byte_pairs", "describe_tables", "greedy_runs", "settled_tokens", "torn_borders",
-    "unknown_id", "whole_characters",
-]
-
 NO_PAIR = 0xFFFF
+TORN_BYTES = 8192
+LONGEST = 256  # bytes of a token of a run: a file must not make `greedy_runs` take long
 Rule = tuple[int, int, int]
-
-
+Tokens = Sequence[bytes | None]
 def byte_pairs(
-    rules: Sequence[Rule], tokens: Sequence[bytes | None], byte_ids: Sequence[int], torn: bytes, settled: Set[int],
+    rules: Sequence[Rule], tokens: Tokens, byte_ids: Sequence[int], torn: bytes, settled: Set[int],
 ) -> tuple[bytes, bytes]:
     """The table of `BytePair`s by left << 8 | right, and the ids (uint32) of the merges of two bytes, in rank order.
 
-    `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of characters.torn_borders, `settled` is the
+    `rules` are (left, right, merged) ids by rank, `torn` is the bitmap of `torn_borders`, `settled` is the
     result of `settled_tokens`. The table holds the first 65,535 merges of two bytes. For the others merging starts from
     single bytes.
 
@@ -94,7 +69,7 @@ def byte_pairs(
 
 
 def _least_ranks(
-    rules: Sequence[Rule], tokens: Sequence[bytes | None], bytes_by_id: dict[int, int],
+    rules: Sequence[Rule], tokens: Tokens, bytes_by_id: dict[int, int],
 ) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
     """By pair of bytes: the rank of its merge; and the two other ranks of `BytePair`, where there are such merges."""
     rank: dict[int, int] = {}
@@ -111,7 +86,7 @@ def _least_ranks(
     return rank, before, after
 
 
-def settled_tokens(rules: Sequence[Rule], tokens: Sequence[bytes | None]) -> set[int]:
+def settled_tokens(rules: Sequence[Rule], tokens: Tokens) -> set[int]:
     """The tokens of two or three bytes that no merge takes as a side at a rank below the ranks that make them.
 
     With monotone ranks all tokens are settled. If several merges make a token, all of them count.
@@ -134,14 +109,10 @@ def settled_tokens(rules: Sequence[Rule], tokens: Sequence[bytes | None]) -> set
     return {token for token, rank in needs.items() if rank < taken[token]}
 
 
-TORN_BYTES = 8192
-Tokens = Sequence[bytes | None]
-
-
 def whole_characters(tokens: Tokens, bpe: BPE, settled: Set[int]) -> bytes:
     """The table of BMP characters that are tokens: uint32[0x10000], id + 1 or 0, as bytes.
 
-    `tokens` are all tokens by id; only those in `settled` (byte_pairs.py) count.
+    `tokens` are all tokens by id; only those in `settled` (`settled_tokens`) count.
     """
     table = array("I", bytes(4 * 0x10000))
     for i in settled:
@@ -165,20 +136,17 @@ def torn_borders(tokens: Tokens) -> bytes:
         if token is None or token.isascii():
             continue
         for border in range(1, len(token)):
-            if token[border] & 0xC0 != 0x80 and _is_torn(token, border):
+            if token[border] & 0xC0 == 0x80:
+                continue
+            start, end = border - 1, border + 1
+            while start > 0 and token[start] & 0xC0 == 0x80:
+                start -= 1
+            while end < len(token) and token[end] & 0xC0 == 0x80:
+                end += 1
+            if not (_is_character(token[start:border]) and _is_character(token[border:end])):
                 pair = token[border - 1] << 8 | token[border]
                 bits[pair >> 3] |= 1 << (pair & 7)
     return bytes(bits)
-
-
-def _is_torn(token: bytes, border: int) -> bool:
-    """Is the character before the border, or the one after it, incomplete?"""
-    start, end = border - 1, border + 1
-    while start > 0 and token[start] & 0xC0 == 0x80:
-        start -= 1
-    while end < len(token) and token[end] & 0xC0 == 0x80:
-        end += 1
-    return not (_is_character(token[start:border]) and _is_character(token[border:end]))
 
 
 def _is_character(data: bytes) -> bool:
@@ -188,27 +156,26 @@ def _is_character(data: bytes) -> bool:
         return False
 
 
-LONGEST = 256
+def greedy_runs(pairs: array[int], tokens: Tokens, bpe: BPE) -> dict[str, list[int]]:
+    """The characters whose runs merging takes apart as a search for the longest tokens does, with their ids by length.
 
+    Merging gives a run of such a character, wherever it stands, the longest token as often as it fits, and then the
+    token of the rest. So added tokens with these texts need no search: Gemma has those of 1 to 31 newlines. `pairs` are
+    those of `joined_characters` (core/merge/_pieces.pyx). ASCII but the space.
 
-def greedy_runs(pairs: array[int], tokens: Sequence[bytes | None], bpe: BPE) -> dict[str, list[int]]:
-    """The ids by character; `pairs` are those of `joined_characters` (core/merge/_pieces.pyx). ASCII but the space."""
+    No merge joins the character with another one, so a run is merged as a text of its own. Let n be the longest token's
+    length. The runs of up to 2n characters are merged here. So merging keeps two of the longest tokens apart, and the
+    longest one and each rest. Then it keeps them apart in longer runs, too: core/merge/_bpe.pyx has the proof.
+    """
     sides = [(pair >> 32, pair & 0xFFFFFFFF) for pair in pairs]
     alone = {left for left, right in sides if left == right < 128} - {ord(" ")}
     alone -= {code for left, right in sides if left != right for code in (left, right)}
-    found = {}
-    for char in map(chr, sorted(alone)):
-        ids = _ids_by_length(char.encode(), tokens, bpe)
-        if ids:
-            found[char] = ids
-    return found
+    found = {char: _ids_by_length(char.encode(), tokens, bpe) for char in map(chr, sorted(alone))}
+    return {char: ids for char, ids in found.items() if ids}
 
 
-def _ids_by_length(char: bytes, tokens: Sequence[bytes | None], bpe: BPE) -> list[int]:
-    """The ids of the runs of a character that are tokens; none if merging takes a run apart in another way.
-
-    None either if a token is longer than `LONGEST`: a file must not make this take long.
-    """
+def _ids_by_length(char: bytes, tokens: Tokens, bpe: BPE) -> list[int]:
+    """The ids of the runs of a character that are tokens; none if merging takes a run apart in another way."""
     longest = max(len(token) for token in tokens if token and token == char * len(token))
     if longest > LONGEST:
         return []
@@ -226,7 +193,7 @@ def build_tables(model: ModelDescription) -> Tables:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
     program = compile_splits(model.splits, model.unicode_version)
     pages, page_numbers = program.alphabet.pages()
-    starts, blob = _pack_tokens(model)
+    starts, blob = _pack_tokens(model.tokens)
     byte_ids, shape, lost = _byte_ids(model), model.characters, model.lost_bytes()
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
     rules = list(zip(live[::3], live[1::3], live[2::3]))
@@ -246,11 +213,16 @@ def build_tables(model: ModelDescription) -> Tables:
         "first": rules[0][2] if rules else 0,
         **_unusual(model, lost),
     }
-    pairs, seeds = _pair_table(live)
+    table = build_pairs(live)
+    if table is None:
+        raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
+                               "chance", "merges")
+    ids = live[2::3]  # by rank; none if each is the rank plus a constant, as in V3: arithmetic is faster
+    merged = b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
     sections: dict[str, Buffer] = {
         "pages": pages, "page_numbers": page_numbers, "edges": edges,
         "starts": starts, "blob": blob,
-        "merged": _merged(live[2::3]), "pairs": pairs, "seeds": seeds,
+        "merged": merged, "pairs": table[0], "seeds": table[1],
     }
     bpe = make_bpe(Tables(description, sections))
     settled = settled_tokens(rules, model.tokens)
@@ -258,9 +230,12 @@ def build_tables(model: ModelDescription) -> Tables:
     torn = torn_borders(model.tokens) if shape is None else bytes(TORN_BYTES)
     sections["byte_pairs"], sections["pair_ids"] = byte_pairs(rules, model.tokens, byte_ids, torn, settled)
     bpe = make_bpe(Tables(description, sections))
-    direct = [i for i in _reachable(model) if bpe.encodes_to_itself(i)]
-    sections["direct"] = _bitmap(direct, len(model.tokens))
-    spoilers = set(_reachable(model)).difference(direct) if model.ignore_merges else set()
+    reachable = [i for i, token in enumerate(model.tokens) if token and i not in model.raw_ids]  # by a piece
+    direct, bits = [i for i in reachable if bpe.encodes_to_itself(i)], bytearray((len(model.tokens) + 7) // 8)
+    for i in direct:
+        bits[i >> 3] |= 1 << (i & 7)
+    sections["direct"] = bytes(bits)
+    spoilers = set(reachable).difference(direct) if model.ignore_merges else set()
     borders = _borders(model.tokens[i] or b"" for i in spoilers)
     made = [t for t in model.tokens if t]
     bordered = knows_borders(kernel.rules)
@@ -338,33 +313,9 @@ def describe_tables(
                             tables.characters, d.get("cuts_texts", False), tables.unknown)
 
 
-def _pair_table(merges: array[int]) -> tuple[bytes, bytes]:
-    table = build_pairs(merges)
-    if table is None:
-        raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
-                               "chance", "merges")
-    return table
-
-
-def _pack_tokens(model: ModelDescription) -> tuple[bytes, bytes]:
-    starts, at = array("I", [0]), 0
-    for token in model.tokens:
-        at += len(token or b"")
-        starts.append(at)
-    return starts.tobytes(), b"".join(token or b"" for token in model.tokens) or b"\0"
-
-
-def _bitmap(ids: Iterable[int], size: int) -> bytes:
-    """A bit for each of `size` ids, the low ones first: is the id one of `ids`?"""
-    bits = bytearray((size + 7) // 8)
-    for i in ids:
-        bits[i >> 3] |= 1 << (i & 7)
-    return bytes(bits)
-
-
-def _merged(ids: array[int]) -> bytes:
-    """The id by rank. Empty if it is the rank plus a constant, as in V3: arithmetic is faster than a look-up."""
-    return b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
+def _pack_tokens(tokens: Tokens) -> tuple[bytes, bytes]:
+    starts = array("I", [0, *accumulate(len(token or b"") for token in tokens)])
+    return starts.tobytes(), b"".join(token or b"" for token in tokens) or b"\0"
 
 
 def _byte_ids(model: ModelDescription) -> list[int]:
@@ -378,11 +329,6 @@ def _byte_ids(model: ModelDescription) -> list[int]:
                   if t and len(t) == 1 and i != own[t[0]] and i not in model.raw_ids)
     other = single.get(b"\0", single[min(single)] if single else 0)
     return [single.get(bytes([byte]), other) for byte in range(256)]
-
-
-def _reachable(model: ModelDescription) -> list[int]:
-    """The ids that a piece can have: the tokens that are spelled in the byte-level alphabet."""
-    return [i for i, token in enumerate(model.tokens) if token and i not in model.raw_ids]
 
 
 def _monotone(rules: list[tuple[int, int, int]]) -> bool:

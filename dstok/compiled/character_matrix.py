@@ -18,8 +18,6 @@ from dstok.core.find._finder import ASCII_CLASSES, WIDE_CLASSES
 from dstok.regex.alphabet import pages_of
 from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 
-__all__ = ["CLASSES", "MATRIX_HEAD", "character_matrix"]
-
 CLASSES = 8
 MATRIX_HEAD = 16  # bytes before the page numbers
 SPACE = 0x20
@@ -33,30 +31,21 @@ def character_matrix(pairs: Iterable[int], split: bool = False) -> bytes:
     >>> [rows[ASCII_CLASSES[ord(char)]] == 1 << ASCII_CLASSES[ord("a")] for char in " a!"]
     [True, True, False]
     """
-    pages, page_numbers = _pages()
+    letters, others = WIDE_CLASSES  # ASCII has its classes in the core; beyond it are letters and marks, and others
+    classes = [CodePointSet.from_chars("".join(chr(c) for c in range(128) if ASCII_CLASSES[c] == number))
+               for number in range(CLASSES)]
+    wide = CodePointSet.from_ranges([(0x80, MAX_CODE_POINT)])
+    classes[letters] = (general_category("L") | general_category("M")) & wide
+    classes[others] |= wide - classes[letters]
+    pages, page_numbers = pages_of(classes)
     numbers = memoryview(page_numbers).cast("H")
     kept = [(pair >> 32, pair & 0xFFFFFFFF) for pair in pairs if not (split and pair & 0xFFFFFFFF == SPACE)]
-    joiner = _joiner({left for left, right in kept if right == SPACE})
+    # The joiner is the one character but the space that is joined with a space after it, if it is ASCII.
+    before_space = {left for left, right in kept if right == SPACE} - {SPACE}
+    joiner = max(before_space) if len(before_space) == 1 and max(before_space) < 0x80 else NO_JOINER
     rows = bytearray(CLASSES)
     for left, right in kept:
         if (left, right) != (joiner, SPACE):
             one, other = (pages[numbers[c >> 8] << 8 | c & 0xFF] for c in (left, right))
             rows[one] |= 1 << other
     return bytes(rows) + bytes([joiner]).ljust(MATRIX_HEAD - CLASSES, b"\0") + page_numbers + pages
-
-
-def _joiner(lefts: set[int]) -> int:
-    """The one character but the space in `lefts`, if it is ASCII; else the number for none."""
-    others = lefts - {SPACE}
-    return others.pop() if len(others) == 1 and max(others) < 0x80 else NO_JOINER
-
-
-def _pages() -> tuple[bytes, bytes]:
-    """The classes of all code points: ASCII as in the core; then letters and marks, others."""
-    letters, others = WIDE_CLASSES
-    classes = [CodePointSet.from_chars("".join(chr(c) for c in range(128) if ASCII_CLASSES[c] == number))
-               for number in range(CLASSES)]
-    wide = CodePointSet.from_ranges([(0x80, MAX_CODE_POINT)])
-    classes[letters] = (general_category("L") | general_category("M")) & wide
-    classes[others] |= wide - classes[letters]
-    return pages_of(classes)

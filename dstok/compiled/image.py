@@ -1,27 +1,11 @@
-"""Added tokens as columns: their form in images and built-in models.
+"""A tokenizer as an image: its content, and the checks before anything runs on it (image_file.py has the layout).
 
-In: added tokens. Out: JSON-able columns, and from them the same tokens again. Invariant: nothing is lost.
-
-Images: a tokenizer as one file that is mapped into memory. file.py, parts.py, checks.py: layout, content, proof.
-
-The checks of an image before anything runs on it. They trust nothing in it but the meaning of its tables.
-
-In: an image, whole by its checksum or not. Out: nothing, and the parts of a tokenizer; or `ImageError`.
-Invariant: with an image that passes, no call crashes, whatever the image's origin. This module and
-core/check/_check.pyx check everything that the core relies on. A forged image may still give wrong ids: a checksum
-keeps accidents out, not people.
-
-A tokenizer's tables and its own parts <-> an image (compiled/image_file.py has the layout).
-
-In: tables, added tokens, BOS, EOS, name, settings of chats. Out: the bytes of an image.
-Invariant: the same tokenizer gives the same bytes; checks.py reads the same layout.
-
-Everything that decides the ids of a tokenizer -> a hash of it.
-
-In: tables, added tokens, BOS and EOS. Out: SHA-256, hex.
-Invariant: two tokenizers with one fingerprint give the same ids, texts and errors. The fingerprint of a tokenizer is
-the same in each version of dstok. So a field that a later version adds to a split, a step or a token is hashed only
-where its value differs from the behaviour of the versions without it.
+In: tables, added tokens, BOS, EOS, name, settings of chats. Out: the bytes of an image, and a fingerprint; of an image
+the parts of a tokenizer, or `ImageError`.
+Invariant: the same tokenizer gives the same bytes. The checks trust nothing in an image but the meaning of its tables:
+with one that passes, no call crashes, whatever its origin. This module and core/check/_check.pyx check everything that
+the core relies on. A forged image may still give wrong ids: a checksum keeps accidents out, not people. Two tokenizers
+with one fingerprint give the same ids, texts and errors.
 """
 
 from __future__ import annotations
@@ -30,28 +14,14 @@ import json
 import re
 from array import array
 from collections.abc import Callable
-from dataclasses import fields
 from hashlib import sha256
 from typing import Any, get_type_hints
 
 from dstok.compiled.character_matrix import MATRIX_HEAD
-from dstok.compiled.image_file import AGAIN, image_bytes
+from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpack_added
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
-from dstok.core.check._check import (
-    check_atoms,
-    check_byte_pairs,
-    check_classes,
-    check_direct,
-    check_edges,
-    check_matrix,
-    check_matrix_classes,
-    check_merges,
-    check_pairs,
-    check_texts,
-    check_tokens,
-    check_windows,
-)
+from dstok.core.check import _check as core
 from dstok.core.find._finder import CharacterFinder
 from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.core.merge._pieces import BORDER_BYTES, JOINED_BYTES
@@ -71,43 +41,7 @@ from dstok.formats.description import (
 )
 from dstok.unicode.normalization import VERSIONS
 
-__all__ = [
-    "MAX_FLAGS", "check_image", "fingerprint", "image_of", "joined", "own_part", "pack_added", "settings_hash",
-    "tokenizer_parts", "unpack_added",
-]
-
-_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
-_BITS = [[bool(flags >> bit & 1) for bit in range(len(_FLAGS))] for flags in range(1 << len(_FLAGS))]
-MAX_FLAGS = len(_BITS) - 1
-
-
-def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
-    """The columns: ids, contents, and flags as bits.
-
-    >>> pack_added((AddedToken(7, "<think>", lstrip=True),))
-    {'id': [7], 'content': ['<think>'], 'flags': [2]}
-    """
-    return {
-        "id": [t.id for t in tokens],
-        "content": [t.content for t in tokens],
-        "flags": [sum(getattr(t, flag) << bit for bit, flag in enumerate(_FLAGS)) for t in tokens],
-    }
-
-
-def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
-    """The tokens of such columns. The columns are not checked."""
-    return tuple(AddedToken(id, content, *_BITS[flags])
-                 for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))
-
-
-def joined(shared: dict[str, list[Any]], own: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """The columns of both, by id; where both have an id, the token is that of `own`.
-
-    >>> joined({"id": [5, 7], "content": ["a", "b"], "flags": [0, 0]}, {"id": [7], "content": ["c"], "flags": [1]})
-    {'id': [5, 7], 'content': ['a', 'c'], 'flags': [0, 1]}
-    """
-    rows = {row[0]: row for columns in (shared, own) for row in zip(*columns.values())}
-    return dict(zip(own, map(list, zip(*(rows[id] for id in sorted(rows))))))
+MAX_FLAGS = (1 << len(FLAGS)) - 1
 
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
@@ -128,9 +62,8 @@ def check_image(image: Image) -> None:
     found = image.description.get("format")
     if found != TABLES_FORMAT:
         raise ImageError(f"{image.path}: expected tables of format {TABLES_FORMAT}, found {found!r}: {AGAIN}")
-    _guarded(image, _check_description)
-    _guarded(image, _check_sizes)
-    _guarded(image, _check_tables)
+    for check in (_check_description, _check_sizes, _check_tables):
+        _guarded(image, check)
 
 
 def tokenizer_parts(image: Image) -> Parts:
@@ -151,9 +84,6 @@ def _guarded(image: Image, check: Callable[[Image], Any]) -> Any:
         raise ImageError(f"{image.path}: {error}: the image is damaged") from None
 
 
-# The header
-
-
 def _check_description(image: Image) -> None:
     d = image.description
     for name, kind in (("unicode_version", str), ("monotone", bool), ("ignore_merges", bool),
@@ -165,12 +95,11 @@ def _check_description(image: Image) -> None:
     _ask("merges", 0 <= d["merges"] <= MAX_MERGES, f"0 to {MAX_MERGES}", d["merges"])
     _ask("byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"]))
     for split in _listed("splits", d["splits"], dict):
-        known = {"pattern", "behavior", "invert", "where", "unicode_version"}
-        _ask("splits", split.keys() == known, "a split", sorted(split))
-        for name, kind in (("pattern", str), ("behavior", str), ("where", str), ("invert", bool)):
-            _typed(name, split[name], kind)
-        if split["unicode_version"] is not None:
-            _typed("unicode_version", split["unicode_version"], str)
+        known = {"pattern": str, "behavior": str, "where": str, "invert": bool, "unicode_version": str}
+        _ask("splits", split.keys() == known.keys(), "a split", sorted(split))
+        for name, value in split.items():
+            if name != "unicode_version" or value is not None:
+                _typed(name, value, known[name])
     for step in _listed("normalizer", d.get("normalizer", []), dict):
         _check_step(step, (*NORMALIZERS, PREFIX_SPACE, *[TEXT_SPACE] * ("characters" in d)))
     if "characters" in d:
@@ -183,7 +112,29 @@ def _check_description(image: Image) -> None:
     _ask("unknown", _SURROGATE.search(unknown[0]) is None, "text", "a lone surrogate")
     trimming = d.get("trim_offsets", "")
     _ask("trim_offsets", trimming in TRIMMINGS, f"one of {list(TRIMMINGS)}", trimming)
-    _check_kernel(_typed("kernel", d["kernel"], dict), d["symbols"] - 1)
+    # The rules exist, and they know the kind of each class. The walk has proved them right.
+    kernel, classes = _typed("kernel", d["kernel"], dict), d["symbols"] - 1
+    rules, kinds = _typed("rules", kernel["rules"], int), _listed("kinds", kernel["kinds"], int)
+    _typed("edges", kernel["edges"], str)
+    _ask("rules", rules in (NONE, *KINDS), f"one of {[NONE, *KINDS]}", rules)
+    if rules != NONE:
+        _ask("kinds", len(kinds) == classes, f"one for each of {classes} classes", len(kinds))
+        _ask("kinds", set(kinds) <= set(KINDS[rules]), f"some of {KINDS[rules]}", kinds)
+
+
+def _check_step(step: dict[str, Any], known: tuple[str, ...]) -> None:
+    """Check a step of the normalizer, in the form of `NormalizerStep`, of one of the `known` types."""
+    kinds = get_type_hints(NormalizerStep)
+    _ask("normalizer", step.keys() | {"unicode_version"} == kinds.keys(), "a step", sorted(step))
+    for name in kinds.keys() - {"unicode_version"}:
+        _typed(f"normalizer {name}", step[name], kinds[name])
+    version = step.get("unicode_version", VERSIONS[-1])
+    _ask("normalizer unicode_version", version in VERSIONS, f"one of {list(VERSIONS)}", version)
+    texts = step["pattern"] + step["content"] + step["where"]
+    _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
+    _ask("normalizer type", step["type"] in known, f"one of {', '.join(known)}", step["type"])
+    _ask("normalizer pattern", step["type"] != "Replace" or step["pattern"] != "", "a pattern", "none")
+    _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
 
 
 def _check_shape(shape: dict[str, Any], d: dict[str, Any]) -> None:
@@ -201,32 +152,6 @@ def _check_shape(shape: dict[str, Any], d: dict[str, Any]) -> None:
     _ask("normalizer", steps == expected, f"the steps {expected}", steps)
     if shape["parts"]:
         check_parts(found)
-
-
-def _check_kernel(kernel: dict[str, Any], classes: int) -> None:
-    """Checks that the rules exist, and that they know the kind of each class. The walk has proved them right."""
-    rules, kinds = _typed("rules", kernel["rules"], int), _listed("kinds", kernel["kinds"], int)
-    _typed("edges", kernel["edges"], str)
-    _ask("rules", rules in (NONE, *KINDS), f"one of {[NONE, *KINDS]}", rules)
-    if rules != NONE:
-        _ask("kinds", len(kinds) == classes, f"one for each of {classes} classes", len(kinds))
-        _ask("kinds", set(kinds) <= set(KINDS[rules]), f"some of {KINDS[rules]}", kinds)
-
-
-def _check_step(step: dict[str, Any], known: tuple[str, ...]) -> None:
-    """A step of the normalizer, in the form of `NormalizerStep`, of one of the `known` types."""
-    needed = {f.name: f.type for f in fields(NormalizerStep)}
-    _ask("normalizer", step.keys() | {"unicode_version"} == needed.keys(), "a step", sorted(step))
-    for name, kind in get_type_hints(NormalizerStep).items():
-        if name != "unicode_version":
-            _typed(f"normalizer {name}", step[name], kind)
-    version = step.get("unicode_version", VERSIONS[-1])
-    _ask("normalizer unicode_version", version in VERSIONS, f"one of {list(VERSIONS)}", version)
-    texts = step["pattern"] + step["content"] + step["where"]
-    _ask("normalizer", _SURROGATE.search(texts) is None, "text", "a lone surrogate")
-    _ask("normalizer type", step["type"] in known, f"one of {', '.join(known)}", step["type"])
-    _ask("normalizer pattern", step["type"] != "Replace" or step["pattern"] != "", "a pattern", "none")
-    _ask("normalizer content", step["type"] != "Prepend" or step["content"] != "", "a text", "none")
 
 
 def _tokenizer_parts(image: Image) -> Parts:
@@ -247,26 +172,19 @@ def _tokenizer_parts(image: Image) -> Parts:
     for name in ("bos_id", "eos_id"):
         if part[name] is not None:
             _ask(name, 0 <= _typed(name, part[name], int) < size, f"an id below {size}", part[name])
-    config = _config(_typed("config", part.get("config", {}), dict), size)
-    return unpack_added(columns), part["bos_id"], part["eos_id"], _typed("name", part["name"], str), config
-
-
-def _config(found: dict[str, Any], size: int) -> TokenizerConfig:
-    """The settings of chats, as parts.py writes them."""
-    _ask("config", found.keys() <= CONFIG.keys(), f"some of {', '.join(CONFIG)}", sorted(found))
-    for name, value in found.items():
+    config = _typed("config", part.get("config", {}), dict)
+    _ask("config", config.keys() <= CONFIG.keys(), f"some of {', '.join(CONFIG)}", sorted(config))
+    for name, value in config.items():
         _typed(f"config {name}", value, CONFIG[name])
-    for name in {"pad_id", "unk_id"} & found.keys():
-        _ask(f"config {name}", 0 <= found[name] < size, f"an id below {size}", found[name])
-    for template in found.get("chat_templates", {}).values():
+    for name in {"pad_id", "unk_id"} & config.keys():
+        _ask(f"config {name}", 0 <= config[name] < size, f"an id below {size}", config[name])
+    for template in config.get("chat_templates", {}).values():
         _typed("config chat_templates", template, str)
-    if "framing" in found:
-        check_framing(found["framing"])
-    check_row_settings(found.get("truncation"), found.get("padding"))
-    return TokenizerConfig(**found)
-
-
-# The sections
+    if "framing" in config:
+        check_framing(config["framing"])
+    check_row_settings(config.get("truncation"), config.get("padding"))
+    name = _typed("name", part["name"], str)
+    return unpack_added(columns), part["bos_id"], part["eos_id"], name, TokenizerConfig(**config)
 
 
 def _check_sizes(image: Image) -> None:
@@ -283,7 +201,9 @@ def _check_sizes(image: Image) -> None:
         length = size[name]
         _ask(f"section {name}", length % unit == 0 and least <= length // unit <= most,
              f"{least} to {most} times {unit} bytes", f"{length} bytes")
-    exact = {"pairs": _power(8, size["pairs"], MAX_SLOTS), "seeds": _seeds(size["seeds"]),
+    salts = 2 if size["seeds"] % 4 else 4  # bytes of one salt, or two, after the seeds
+    exact = {"pairs": _table_size(8, size["pairs"], MAX_SLOTS),
+             "seeds": _table_size(2, size["seeds"], MAX_SEEDS) + salts,
              "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0,
              "atoms": 0 if characters else 4 << 16, "byte_pairs": 8 << 16,
              "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] or characters else 0,
@@ -295,12 +215,7 @@ def _check_sizes(image: Image) -> None:
         _ask(f"section {name}", size[name] == length, f"{length} bytes", f"{size[name]} bytes")
 
 
-def _seeds(size: int) -> int:
-    """The bytes of the largest table of seeds not above `size`, with one salt, or two, after it."""
-    return _power(2, size, MAX_SEEDS) + (2 if size % 4 else 4)
-
-
-def _power(unit: int, size: int, most: int) -> int:
+def _table_size(unit: int, size: int, most: int) -> int:
     """The bytes of the largest table not above `size`: `unit` times 16, 32, 64 and so on, to `most` times `unit`."""
     count = 16
     while 2 * count * unit <= size and count < most:
@@ -309,58 +224,66 @@ def _power(unit: int, size: int, most: int) -> int:
 
 
 def _check_tables(image: Image) -> None:
-    d, s = image.description, tables_from_image(image).sections
-    check_classes(s["pages"], s["page_numbers"], d["symbols"] - 1)
-    first = PAGE * int.from_bytes(s["page_numbers"][:2], "little")
-    check_edges(s["edges"], s["pages"][first : first + 128], d["symbols"])
-    if len(s["windows"]):
-        check_windows(s["windows"])
-    if d["kernel"]["rules"] != NONE:
-        expected, found = d["kernel"]["edges"], sha256(s["edges"]).hexdigest()
-        _ask("section edges", found == expected, f"the automaton that the rules stand for, SHA-256 {expected}", found)
-    lost = _lost(d)
-    check_tokens(s["starts"], len(s["blob"]), [i for byte, i in enumerate(d["byte_ids"]) if byte not in lost])
-    _check_words(image)
-
-
-def _check_words(image: Image) -> None:
-    """Checks the vocabulary's parts against each other; their sizes are right."""
+    """Check the tables against each other; their sizes are right."""
     tables = tables_from_image(image)
     d, s = tables.description, tables.sections
-    starts = memoryview(s["starts"]).cast("B").cast("I")
-    for i in d["raw_ids"]:
-        _ask("raw_ids", 0 <= i < len(starts) - 1, f"ids below {len(starts) - 1}", i)
-        token = bytes(s["blob"][starts[i] : starts[i + 1]])
-        _ask("raw_ids", token.decode("utf-8", "replace").encode() == token, "tokens that are text", token)
-    if tables.characters is not None:
-        for byte, i in enumerate(tables.characters.byte_ids):
-            _ask("byte_ids", i == -1 or (0 <= i < len(starts) - 1 and starts[i + 1] - starts[i] == 1
-                                         and s["blob"][starts[i]] == byte), f"the id of byte {byte}", i)
-        check_texts(starts, s["blob"], set(tables.characters.byte_ids))
+    core.check_classes(s["pages"], s["page_numbers"], d["symbols"] - 1)
+    first = PAGE * int.from_bytes(s["page_numbers"][:2], "little")
+    core.check_edges(s["edges"], s["pages"][first : first + 128], d["symbols"])
+    if len(s["windows"]):
+        core.check_windows(s["windows"])
+    if d["kernel"]["rules"] != NONE:
+        expected, edges = d["kernel"]["edges"], sha256(s["edges"]).hexdigest()
+        _ask("section edges", edges == expected, f"the automaton that the rules stand for, SHA-256 {expected}", edges)
     lost = _lost(d)
-    for byte, i in enumerate(d["byte_ids"]):
-        _ask("byte_ids", byte in lost or s["blob"][starts[i]] == byte or (
-            byte in NOT_IN_UTF_8 and s["blob"][starts[i]] == 0), f"the id of byte {byte}", i)
-    if lost:
-        _check_lost(tables)
+    core.check_tokens(s["starts"], len(s["blob"]), [i for byte, i in enumerate(d["byte_ids"]) if byte not in lost])
+    _check_ids(tables, lost)
     bpe = bare_bpe(tables)
     merges = merges_of(s["pairs"])
     count = len(merges) // 2
     _ask("merges", count == d["merges"], f"{d['merges']} in the pair table", count)
     if not len(s["merged"]):
         _ask("first", 0 <= d["first"] <= bpe.size - count, f"{count} ids below {bpe.size}", d["first"])
-    check_merges(bpe, merges)
-    check_pairs(bpe, merges)
+    core.check_merges(bpe, merges)
+    core.check_pairs(bpe, merges)
     if tables.characters is None:
-        check_atoms(bpe, s["atoms"])
+        core.check_atoms(bpe, s["atoms"])
     else:
-        check_matrix_classes(s[MATRIX])
-        check_matrix(CharacterFinder(s[MATRIX], s["joined"], tables.characters.split), bpe, merges)
-    check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
-    check_direct(bpe, s["direct"])
+        core.check_matrix_classes(s[MATRIX])
+        core.check_matrix(CharacterFinder(s[MATRIX], s["joined"], tables.characters.split), bpe, merges)
+    core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
+    core.check_direct(bpe, s["direct"])
     if DEAD in s:
         found = max(all_merges(array("I", bytes(12 * count)), tables.dead))
         _ask("section dead", found < bpe.size, f"ids below {bpe.size}", found)
+
+
+def _check_ids(tables: Tables, lost: list[int]) -> None:
+    """Check the ids in the header against the vocabulary."""
+    d, blob = tables.description, tables.sections["blob"]
+    starts = memoryview(tables.sections["starts"]).cast("B").cast("I")
+    for i in d["raw_ids"]:
+        _ask("raw_ids", 0 <= i < len(starts) - 1, f"ids below {len(starts) - 1}", i)
+        token = bytes(blob[starts[i] : starts[i + 1]])
+        _ask("raw_ids", token.decode("utf-8", "replace").encode() == token, "tokens that are text", token)
+    if tables.characters is not None:
+        for byte, i in enumerate(tables.characters.byte_ids):
+            _ask("byte_ids", i == -1 or (0 <= i < len(starts) - 1 and starts[i + 1] - starts[i] == 1
+                                         and blob[starts[i]] == byte), f"the id of byte {byte}", i)
+        core.check_texts(starts, blob, set(tables.characters.byte_ids))
+    for byte, i in enumerate(d["byte_ids"]):
+        _ask("byte_ids", byte in lost or blob[starts[i]] == byte or (byte in NOT_IN_UTF_8 and blob[starts[i]] == 0),
+             f"the id of byte {byte}", i)
+    if lost:  # those that the vocabulary lacks; the token that stands for them is no side of a merge
+        from dstok.compiled.build import describe_tables, unknown_id  # they compile patterns, and few models lose bytes
+
+        model = describe_tables(tables, (), TokenizerConfig())
+        try:
+            expected = [[*model.lost_bytes()], unknown_id(model)]
+        except UnsupportedError as error:
+            raise ValueError(str(error)) from None
+        _ask("lost", d["lost"] == expected, expected, d["lost"])
+        _ask("section joined", not len(tables.sections["joined"]), "no cuts in a model that loses bytes", "cuts")
 
 
 def _lost(d: dict[str, Any]) -> list[int]:
@@ -370,22 +293,10 @@ def _lost(d: dict[str, Any]) -> list[int]:
     return [*_listed("lost", lost, int), *(NOT_IN_UTF_8 if lost else ())]
 
 
-def _check_lost(tables: Tables) -> None:
-    """The lost bytes are those that the vocabulary lacks, and the token that stands for them is no side of a merge."""
-    from dstok.compiled.build import describe_tables, unknown_id  # they compile patterns, and few models lose bytes
-
-    model = describe_tables(tables, (), TokenizerConfig())
-    try:
-        expected = [[*model.lost_bytes()], unknown_id(model)]
-    except UnsupportedError as error:
-        raise ValueError(str(error)) from None
-    _ask("lost", tables.description["lost"] == expected, expected, tables.description["lost"])
-    _ask("section joined", not len(tables.sections["joined"]), "no cuts in a model that loses bytes", "cuts")
-
-
 def _ask(what: str, holds: bool, expected: Any, found: Any) -> None:
     if not holds:
-        raise ValueError(f"{what}: expected {expected}, found {_shown(found)}")
+        text = found if isinstance(found, str) else repr(found)
+        raise ValueError(f"{what}: expected {expected}, found {text if len(text) <= 120 else f'{text[:117]}...'}")
 
 
 def _typed(what: str, value: Any, kind: type) -> Any:
@@ -400,28 +311,18 @@ def _listed(what: str, values: Any, kind: type) -> list[Any]:
     return list(values)
 
 
-def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
-
-
 def image_of(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> bytes:
     """The image of a tokenizer."""
     sections = {name: bytes(data) for name, data in tables.sections.items()}
     return image_bytes(tables.description, sections, own_part(added, config, name))
 
 
-def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
-    """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` of checks.py reads them."""
-    own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
-    rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
-    if rest:  # images of models without it have no such key
-        own["config"] = rest
-    return own
-
-
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:
-    """The hash."""
+    """The hash of everything that decides ids, texts and errors: SHA-256, hex; the same in each version of dstok.
+
+    So a field that a later version adds to a split, a step or a token is hashed only where its value differs from the
+    behaviour of the versions without it.
+    """
     part, merges = tables.description, tables.merges
     pairs = merges[: len(merges) // 3 * 2]
     pairs[::2], pairs[1::2] = merges[::3], merges[1::3]
@@ -430,8 +331,8 @@ def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | Non
         whole.update(data)
     splits = [(s.pattern, s.behavior, s.invert, *([s.unicode_version] if s.unicode_version else []))
               for s in tables.splits]
-    rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], bos_id, eos_id,
-            [_told(token) for token in added])
+    tokens = [tuple(token) if token.literal else tuple(token)[:-1] for token in added]
+    rest = (splits, part["unicode_version"], part["ignore_merges"], part["raw_ids"], bos_id, eos_id, tokens)
     whole.update(repr(rest).encode())
     for step in tables.normalizer:
         whole.update(repr([value for name, value in step.stored().items() if name != "where"]).encode())
@@ -449,8 +350,3 @@ def settings_hash(tables: Tables, config: TokenizerConfig) -> bytes:
     """Hash of the settings outside the fingerprint: pairs, padding, chats, trimmed spans."""
     said = [own_part((), config, ""), tables.description.get("trim_offsets", "")]
     return sha256(json.dumps(said, sort_keys=True).encode()).digest()
-
-
-def _told(token: AddedToken) -> tuple[Any, ...]:
-    *old, literal = token
-    return (*old, *([literal] if literal else []))

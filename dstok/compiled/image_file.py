@@ -16,20 +16,29 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dstok._util.files import StrPath, map_file, write_at_once
 from dstok.compiled.tables import Image
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
+from dstok.formats import AddedToken
 
-__all__ = ["AGAIN", "checksum", "image_bytes", "open_image", "read_image", "same_file", "write_image"]
+if TYPE_CHECKING:
+    from dstok.formats.description import TokenizerConfig
 
 IMAGE_FORMAT = 1
 PAGE = 4096
 MAX_HEADER = 1 << 26  # bytes; V3's is 42,000
 AGAIN = "make it again from the tokenizer.json, with this version of dstok"
 _FIXED = len(MAGIC) + 8 + 32
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
+_BITS = [[bool(flags >> bit & 1) for bit in range(len(FLAGS))] for flags in range(1 << len(FLAGS))]
+
+
+def _page_from(end: int) -> int:
+    """The start of the first page at or after `end`."""
+    return -(-end // PAGE) * PAGE
 
 
 def write_image(
@@ -79,17 +88,21 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
 def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
     """The image in these bytes; errors name it `path`. Raises `ImageError` as `open_image`."""
     if bytes(view[: len(MAGIC)]) != MAGIC:
-        from dstok.formats.kinds import LOOK, what_is  # not needed otherwise
+        from dstok.formats.reading import LOOK, what_is  # not needed otherwise
 
         raise ImageError(f"{path}: expected a dstok image, found {what_is(bytes(view[:LOOK]))}")
     if len(view) < _FIXED:
         raise ImageError(f"{path}: expected an image of at least {_FIXED} bytes, found {len(view)}: it is cut short")
-    found = int.from_bytes(view[8:12], "little")
-    if found != IMAGE_FORMAT:
-        raise ImageError(f"{path}: expected image format {IMAGE_FORMAT}, found {found}: {AGAIN}")
+    number = int.from_bytes(view[8:12], "little")
+    if number != IMAGE_FORMAT:
+        raise ImageError(f"{path}: expected image format {IMAGE_FORMAT}, found {number}: {AGAIN}")
     image = _read_header(path, view)
     if verify:
-        _verify(path, view)
+        from hashlib import sha256  # not needed to map an image
+
+        expected, found = bytes(view[16:_FIXED]).hex(), sha256(view[_FIXED:]).hexdigest()
+        if found != expected:
+            raise ImageError(f"{path}: expected the checksum {expected}, found {found}: the image is damaged")
     return image
 
 
@@ -105,14 +118,6 @@ def same_file(image: Image) -> bool:
             return file.read(_FIXED) == bytes(image.view[:_FIXED])
     except OSError:
         return False
-
-
-def _verify(path: StrPath, view: memoryview) -> None:
-    from hashlib import sha256
-
-    expected, found = bytes(view[16:_FIXED]).hex(), sha256(view[_FIXED:]).hexdigest()
-    if found != expected:
-        raise ImageError(f"{path}: expected the checksum {expected}, found {found}: the image is damaged")
 
 
 def _read_header(path: StrPath, view: memoryview) -> Image:
@@ -141,6 +146,34 @@ def _read_header(path: StrPath, view: memoryview) -> Image:
     return Image(path, description, tokenizer, places, view)
 
 
-def _page_from(end: int) -> int:
-    """The start of the first page at or after `end`."""
-    return -(-end // PAGE) * PAGE
+def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
+    """Added tokens as columns, in images and built-in models: ids, contents, and flags as bits.
+
+    >>> pack_added((AddedToken(7, "<think>", lstrip=True),))
+    {'id': [7], 'content': ['<think>'], 'flags': [2]}
+    """
+    flags = [sum(getattr(t, flag) << bit for bit, flag in enumerate(FLAGS)) for t in tokens]
+    return {"id": [t.id for t in tokens], "content": [t.content for t in tokens], "flags": flags}
+
+
+def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
+    """The tokens of such columns. The columns are not checked."""
+    return tuple(AddedToken(id, content, *_BITS[flags])
+                 for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))
+
+
+def joined(shared: dict[str, list[Any]], own: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The columns of both, by id; where both have an id, the token is that of `own`.
+
+    >>> joined({"id": [5, 7], "content": ["a", "b"], "flags": [0, 0]}, {"id": [7], "content": ["c"], "flags": [1]})
+    {'id': [5, 7], 'content': ['a', 'c'], 'flags': [0, 1]}
+    """
+    rows = {row[0]: row for columns in (shared, own) for row in zip(*columns.values())}
+    return dict(zip(own, map(list, zip(*(rows[id] for id in sorted(rows))))))
+
+
+def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
+    """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` reads them."""
+    own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
+    rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
+    return own | ({"config": rest} if rest else {})  # images of models without it have no such key

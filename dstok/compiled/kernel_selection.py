@@ -23,11 +23,7 @@ from dstok.regex.compile_budget import spend, stage, steps_left
 if TYPE_CHECKING:
     from dstok.regex.cascade import Program
     from dstok.regex.marked_language import Marked
-    from dstok.unicode.properties import CodePointSet
 
-__all__ = ["CASED", "CASELESS", "CL100K", "CODER", "COMBINING", "GPT2", "KINDS", "LLM", "NONE", "ONES", "OTHER", "RARE",
-           "TEKKEN", "THREES", "V3", "Kernel", "classes_of", "find_difference", "find_kernel", "goes_on_from_cuts",
-           "knows_borders"]
 
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
 LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
@@ -48,8 +44,9 @@ KINDS = {
 }
 PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most classes
 MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
-BLOCKS_A_STEP = 2  # of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (regex/compile_budget.py)
-WIDTHS = {1: (0, 0x7F), 2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}
+# of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (regex/compile_budget.py)
+BLOCKS_A_STEP = 2
+WIDTHS = {2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}  # in UTF-8, beyond ASCII
 
 Symbol = tuple[int, int, int, int]  # as `Walk` has them
 
@@ -77,15 +74,21 @@ def find_kernel(program: Program) -> Kernel:
     >>> find_kernel(compile_splits([Split(r"\p{L}+")]))
     Kernel(rules=0, kinds=())
     """
-    kept = program.kept
-    if kept is None:
-        return Kernel(NONE, ())
-    return _find(kept, classes_of(program), program.boundaries.edges)
+    marked = program.kept
+    return Kernel(NONE, ()) if marked is None else _find(marked, classes_of(program), program.boundaries.edges)
 
 
 def classes_of(program: Program) -> tuple[Class, ...]:
     """The classes of a program's alphabet."""
-    return tuple(map(_class_of, program.alphabet.classes))
+    found = []
+    for members in program.alphabet.classes:
+        ranges = members.ranges
+        ascii = tuple(code for first, last in ranges for code in range(first, min(last, 0x7F) + 1))
+        widths = tuple(width for width, (low, high) in WIDTHS.items()
+                       if any(first <= high and last >= low for first, last in ranges))
+        cuttable = any(first <= high and last >= low for first, last in ranges for low, high in cuttable_ranges())
+        found.append(Class(ascii, widths, len(members), cuttable))
+    return tuple(found)
 
 
 @lru_cache(maxsize=64)
@@ -116,39 +119,25 @@ def find_difference(
     return _difference(rules, marked, [*_ascii(classes), *_wide(classes, kinds)], rare, least, most, limit)
 
 
-def _class_of(members: CodePointSet) -> Class:
-    ranges = members.ranges
-    ascii = tuple(code for first, last in ranges for code in range(first, min(last, 0x7F) + 1))
-    widths = tuple(width for width, (low, high) in WIDTHS.items()
-                   if width > 1 and any(first <= high and last >= low for first, last in ranges))
-    cuttable = any(first <= high and last >= low for first, last in ranges for low, high in cuttable_ranges())
-    return Class(ascii, widths, len(members), cuttable)
-
-
 def _kinds(rules: int, marked: Marked, classes: Sequence[Class]) -> tuple[int, ...] | None:
     """The kind of each class to the rules, or None if the rules do not stand for the automaton."""
     everywhere = _ascii(classes)
     if _difference(rules, marked, everywhere) is not None:
         return None
-    kinds = _likely_kinds(rules, marked, classes, [symbol for symbol in everywhere if chr(symbol[0]) in PROBES])
-    while (difference := find_difference(rules, marked, classes, kinds)) is not None:
-        known = [number for byte, _, _, number in difference if byte < 0 <= number]
-        if not known:
-            return None
-        kinds[min(known, key=lambda number: classes[number].size)] = RARE
-    return tuple(kinds)
-
-
-def _likely_kinds(rules: int, marked: Marked, classes: Sequence[Class], probes: list[Symbol]) -> list[int]:
-    """The kind of each class as far as `probes` tell, the large ones first: so the automaton gets few characters."""
-    kinds = [RARE] * len(classes)
+    probes = [symbol for symbol in everywhere if chr(symbol[0]) in PROBES]
+    kinds = [RARE] * len(classes)  # as far as `probes` tell, the large ones first: so the automaton gets few characters
     for number in sorted(range(len(classes)), key=lambda number: -classes[number].size):
         for kind in KINDS[rules] if classes[number].widths else ():
             kinds[number] = kind
             wide = [symbol for symbol in _wide(classes, kinds, 1) if symbol[2] != RARE]
             if kind == RARE or _difference(rules, marked, [*probes, *wide]) is None:
                 break
-    return kinds
+    while (difference := find_difference(rules, marked, classes, kinds)) is not None:
+        known = [number for byte, _, _, number in difference if byte < 0 <= number]
+        if not known:
+            return None
+        kinds[min(known, key=lambda number: classes[number].size)] = RARE
+    return tuple(kinds)
 
 
 def _ascii(classes: Sequence[Class]) -> list[Symbol]:

@@ -1,13 +1,9 @@
-"""The flat tables of a model: arrays by name, made from a description or mapped from a file.
+"""The flat tables of a model: arrays by name, made from a description or mapped from a file; and the core's objects.
 
-In: sections. Out: `Tables`, and the `Image` that they lie in if they are mapped.
+In: sections (build.py), or an open image. Out: `Tables`, and the `Image` that they lie in if they are mapped; the BPE
+merger, the encoder, the finder of pieces.
 Invariant: tables built from a description have the same bytes as in an image of them. They hold the vocabulary, merges
-and splits. Added tokens belong to one tokenizer and lie beside the tables.
-
-The flat tables of a model -> the core's objects.
-
-In: `Tables`, made from a description (`build.py`) or mapped from an image. Out: the object of the merge loops, the
-encoder. Invariant: no table is copied.
+and splits. Added tokens belong to one tokenizer and lie beside the tables. The core's objects copy no table.
 """
 
 from __future__ import annotations
@@ -29,19 +25,6 @@ if TYPE_CHECKING:
     from dstok.regex.ast import Split
     from dstok.regex.cascade import Program
 
-__all__ = [
-    "TABLES_FORMAT",
-    "Buffer",
-    "Image",
-    "Tables",
-    "bare_bpe",
-    "check_program",
-    "make_bpe",
-    "make_encoder",
-    "make_finder",
-    "make_plain_finder",
-    "tables_from_image",
-]
 
 Buffer = bytes | bytearray | memoryview
 TABLES_FORMAT = 1  # the version of the sections' meaning: raised when the core reads one differently
@@ -167,7 +150,7 @@ def bare_bpe(tables: Tables) -> BPE:
 
 
 def make_bpe(tables: Tables) -> BPE:
-    """The object of the merge loops."""
+    """Build the BPE merger from compiled tables."""
     bpe, s, d = bare_bpe(tables), tables.sections, tables.description
     if d["ignore_merges"]:
         starts = memoryview(s["starts"]).cast("B").cast("I")

@@ -1,9 +1,9 @@
-r"""Tokens: the spelling of bytes.
+r"""How files spell bytes.
 
 In: bytes, or a token's spelling. Out: the other of the two. Invariant: each spelling has its own bytes, and each
 sequence of bytes its own spelling: " a" is "Ġa".
-Source: GPT-2's byte-level alphabet, computed here. A byte that is a visible character in Latin-1 is spelled as that
-character. The other 68 bytes, in order, are U+0100, U+0101 and so on.
+Source: GPT-2's byte-level alphabet. A byte that is a visible character in Latin-1 is spelled as that character. The
+other 68 bytes, in order, are U+0100, U+0101 and so on.
 """
 
 from __future__ import annotations
@@ -11,16 +11,8 @@ from __future__ import annotations
 import codecs
 from itertools import count
 
-__all__ = ["BYTE_TO_CHAR", "CHAR_TO_BYTE", "NOT_IN_UTF_8", "decoded_bytes", "is_spelling", "spelling"]
-
-
-def _byte_level_alphabet() -> str:
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    spare = count(0x100)
-    return "".join(chr(byte if byte in visible else next(spare)) for byte in range(256))
-
-
-BYTE_TO_CHAR = _byte_level_alphabet()
+_VISIBLE, _spare = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}, count(0x100)
+BYTE_TO_CHAR = "".join(chr(byte if byte in _VISIBLE else next(_spare)) for byte in range(256))
 NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
 CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
 _ALPHABET = frozenset(BYTE_TO_CHAR)

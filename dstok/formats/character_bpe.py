@@ -1,17 +1,14 @@
 r"""BPE from characters with byte fallback: the parts of a tokenizer.json <-> `CharacterShape`.
 
-In: normalizer, pre-tokenizer, decoder, vocabulary and merges of a tokenizer.json without ByteLevel. Out: the shape, the
-canonical tokens, the merges.
-Invariant: the three parts are read as a whole. A known shape changes texts and tokens as `CharacterShape` says; any
-other is refused with its path. The vocabulary has a token for each byte that a missing character needs, so an unknown
-token never stands for text.
+In: normalizer, pre-tokenizer, decoder, vocabulary and merges of a file without ByteLevel. Out: the shape, the canonical
+tokens. Invariant: a known shape changes texts and tokens as `CharacterShape` says; any other is refused with its path.
+The vocabulary has a token for each byte that a missing character needs, so an unknown token never stands for text.
 Source: upstream 0.23.3, measured; tests/formats/test_character_bpe.py repeats the measurements.
 
-The known shapes, for the space that files write as U+2581:
+The known shapes, for the space that files write as U+2581; the decoder is `DECODER`, and maybe `STRIP`:
 - normalizer Prepend and Replace, no pre-tokenizer: Llama 2, the first Mistral, TinyLlama, Phi-3
 - normalizer Replace, no pre-tokenizer, or a Split at spaces, which are gone by then: Yi, Gemma
 - no normalizer, the pre-tokenizer Metaspace: later Mistral
-The decoder is Replace, ByteFallback, Fuse, and maybe a Strip of one space at the start.
 """
 
 from __future__ import annotations
@@ -36,11 +33,6 @@ from dstok.formats.description import (
     byte_spelling,
     canonical,
 )
-
-__all__ = [
-    "byte_of_token", "canonical_steps", "canonical_tokens", "check_added", "check_parts", "is_character_bpe",
-    "parts_of", "read_shape", "refuse_byte_merges",
-]
 
 SCHEMES: dict[str, Prefix] = {"always": "unless-blank", "first": "text", "never": "none"}
 SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
@@ -71,26 +63,37 @@ def read_shape(
     prefix, split = _read_prefix(file, normalizing, cutting)
     parts = {name: file.object().get(name) for name in PARTS}
     parts |= {name: model.object()[name] for name in ("unk_token", "fuse_unk") if name in model.object()}
-    return CharacterShape(prefix, split, _read_strip(file.member("decoder"), decoding),
-                          _read_byte_ids(model.need("vocab"), vocab), json.dumps(parts, ensure_ascii=False))
-
-
-# Before merging
+    strip, owner = _read_strip(file.member("decoder"), decoding), model.need("vocab")
+    if BLANK not in vocab:
+        owner.unsupported(f"a vocabulary without a token for {BLANK!r}, a space")
+    ids = tuple(vocab.get(byte_spelling(byte), -1) for byte in range(256))
+    for byte, token_id in enumerate(ids):
+        if token_id < 0 and byte not in NOT_IN_UTF_8 and byte != ord(" ") and (byte >= 0x80 or chr(byte) not in vocab):
+            owner.unsupported(f"a vocabulary without the token {byte_spelling(byte)!r}, which characters need")
+    return CharacterShape(prefix, split, strip, ids, json.dumps(parts, ensure_ascii=False))
 
 
 def _read_prefix(file: Value, normalizing: Steps, cutting: Steps) -> tuple[Prefix, bool]:
     if cutting and cutting[0][0] == "Metaspace":
         _refuse_more(cutting[1:], "pre-tokenizer")
         _refuse_more(normalizing, "normalizer")
-        return _read_metaspace(cutting[0][1])
+        step = cutting[0][1]
+        scheme, split = step.object().get("prepend_scheme", "always"), step.get("split")
+        _need_step(step, {"replacement": BLANK})
+        if scheme not in SCHEMES:
+            step.need("prepend_scheme").wrong(f"one of {', '.join(SCHEMES)}")
+        added = step.get("add_prefix_space")
+        if added is not None and not added.boolean() and scheme != "never":
+            added.wrong("true, which the prepend_scheme says, too")
+        return SCHEMES[scheme], True if split is None else split.boolean()
     kinds = [kind for kind, _ in normalizing]
     if kinds not in (["Replace"], ["Prepend", "Replace"]):
         file.member("normalizer").unsupported("a normalizer of a model of characters that is not Replace, or Prepend "
                                               "and Replace")
     for kind, step in normalizing:
         _need_step(step, PREPEND if kind == "Prepend" else SPACES)
-    for _, step in cutting[:1]:
-        _need_step(step, SPLIT)
+    if cutting:
+        _need_step(cutting[0][1], SPLIT)
     _refuse_more(cutting[1:], "pre-tokenizer")
     return "stretch" if len(kinds) == 2 else "none", False
 
@@ -101,24 +104,13 @@ def _refuse_more(steps: Steps, what: str) -> None:
 
 
 def _need_step(step: Value, expected: dict[str, Any]) -> None:
-    """Refuses a step with another value than expected, wherever it is. A key that upstream ignores may stand there."""
+    """Refuse a step with another value than expected. A key that upstream ignores may stand there."""
     for key, value in expected.items():
         found = step.need(key)
         if isinstance(value, dict) and list(found.object()) == list(value):
             _need_step(found, value)
         elif type(found.value) is not type(value) or found.value != value:
             found.unsupported(f"expected {shown(value)} in a model of characters, found {shown(found.value)}")
-
-
-def _read_metaspace(step: Value) -> tuple[Prefix, bool]:
-    scheme, split = step.object().get("prepend_scheme", "always"), step.member("split")
-    _need_step(step, {"replacement": BLANK})
-    if scheme not in SCHEMES:
-        step.need("prepend_scheme").wrong(f"one of {', '.join(SCHEMES)}")
-    added = step.get("add_prefix_space")
-    if added is not None and not added.boolean() and scheme != "never":
-        added.wrong("true, which the prepend_scheme says, too")
-    return SCHEMES[scheme], True if split.value is None else split.boolean()
 
 
 def canonical_steps(shape: CharacterShape, where: str = "") -> tuple[NormalizerStep, ...]:
@@ -134,9 +126,6 @@ def canonical_steps(shape: CharacterShape, where: str = "") -> tuple[NormalizerS
     return replacing, NormalizerStep(PREFIX_STEPS[shape.prefix], content=content, where=where)
 
 
-# After merging
-
-
 def _read_strip(decoder: Value, steps: Steps) -> int:
     expected = [*DECODER, STRIP][: max(len(steps), len(DECODER))]
     if [kind for kind, _ in steps] != [step["type"] for step in expected]:
@@ -145,19 +134,6 @@ def _read_strip(decoder: Value, steps: Steps) -> int:
     for (_, step), needed in zip(steps, expected):
         _need_step(step, needed)
     return len(steps) - len(DECODER)
-
-
-# The vocabulary
-
-
-def _read_byte_ids(owner: Value, vocab: dict[str, int]) -> tuple[int, ...]:
-    if BLANK not in vocab:
-        owner.unsupported(f"a vocabulary without a token for {BLANK!r}, a space")
-    ids = tuple(vocab.get(byte_spelling(byte), -1) for byte in range(256))
-    for byte, token_id in enumerate(ids):
-        if token_id < 0 and byte not in NOT_IN_UTF_8 and byte != ord(" ") and (byte >= 0x80 or chr(byte) not in vocab):
-            owner.unsupported(f"a vocabulary without the token {byte_spelling(byte)!r}, which characters need")
-    return ids
 
 
 def byte_of_token(text: str) -> int | None:
@@ -214,9 +190,6 @@ def check_added(tokens: tuple[AddedToken, ...], cutting: Steps) -> tuple[AddedTo
         if not spaces_first and token.normalized and mixed:
             raise UnsupportedError("added tokens with normalized and others, before Metaspace", where)
     return tokens if spaces_first else tuple(token._replace(normalized=False) for token in tokens)
-
-
-# Back to the file
 
 
 def check_parts(shape: CharacterShape) -> None:

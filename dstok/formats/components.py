@@ -1,48 +1,14 @@
-r"""The post-processors of a tokenizer.json -> their effect on a text's own ids and spans.
+r"""The parts of a tokenizer.json around its model: pre-tokenizers, post-processors, truncation and padding.
 
-In: the steps of `$.post_processor`, sequences unfolded. Out: whether spans lose the white space at their ends.
-Invariant: the steps keep a text's ids, once and in their order, and put special tokens around them or none. Other steps
-are refused: upstream runs them even if nobody asks for special tokens, and a template may drop or double the text.
-Source: upstream 0.23.3, measured; tests/calls/test_trimmed_offsets.py compares spans.
-
-The steps of a post-processor that put ids around texts -> the ids around and between the two texts of a pair.
-
-In: these steps as JSON, as in `TokenizerConfig.framing`. Out: the parts of a pair in their order. The steps do not say
-how spans are trimmed: `ModelDescription.trim_offsets` alone says that.
-Invariant: the parts have upstream's ids and type ids, also in the parts that truncation cuts off. There upstream's
-templates leave the texts the type ids 0 and 1. Anything else that upstream does, such as to give a text twice, is
-refused.
-Source: upstream 0.23.3, measured; tests/calls/test_pairs.py compares with random templates.
-
-The pre-tokenizers of a tokenizer.json -> Split steps.
-
-In: the steps of `$.pre_tokenizer`, sequences unfolded, and a version of upstream. Out: a `Split` for each step that
-cuts.
-Invariant: the steps cut every text as upstream's pre-tokenizers do. Other steps become the Split that does the same,
-with a class of upstream's Unicode version for them.
-Source: upstream, swept over all code points (formats/upstream.py); tests/patterns/test_pre_tokenizers.py compares.
-
-- Digits: Rust's `char::is_numeric`, the general category N; Contiguous if digits are not to be cut one by one.
-- WhitespaceSplit: Rust's `char::is_whitespace`: White_Space, the same in all versions.
-- Whitespace: `\w+|[^\w\s]+` in the crate regex, whose `\w` has Join_Control (U+200C, U+200D), too.
-- Punctuation: a table of its own, about Unicode 8.0, the same in all versions before 1.0; from then on P and ASCII's
-  punctuation.
-
-ByteLevel's add_prefix_space after a step that cuts is refused: upstream puts the space before each piece that begins
-with none. The core merges pieces where they lie in the text, without such a space. With the spaces in the text before
-the split, the pattern finds other pieces.
-
-The objects `truncation` and `padding` of a tokenizer.json: settings for rows, which no id of a text depends on.
-
-In: the two objects. Out: the same with all keys, or None. Invariant: upstream loads each object that is read.
-dstok keeps them as settings. `encode` gives upstream's ids with both switched off (`no_truncation`, `no_padding`);
-`dstok.padding.file_settings` makes arguments of them.
-Source: upstream 0.23.3, measured; tests/formats/test_row_settings.py repeats the measurements.
-
-The steps of a component of a tokenizer.json: its sequences, unfolded.
-
-In: a normalizer, pre-tokenizer, decoder or post-processor. Out: its steps with their types, in their order.
-Invariant: sequences inside each other are bounded.
+In: a component's steps, sequences unfolded. Out: `Split` steps; how spans are trimmed; the ids around a pair of texts;
+the settings for rows with all their keys, as upstream loads them.
+Invariant: splits cut every text as upstream's pre-tokenizers do. A post-processor keeps a text's ids, once and in their
+order, or is refused: upstream runs it even if nobody asks for special tokens. The parts of a pair have upstream's ids
+and type ids, also where truncation cuts (there a template's texts keep the type ids 0 and 1). No id of a text depends
+on truncation and padding: `encode` gives upstream's ids with both switched off.
+Source: upstream 0.23.3, measured, and swept over all code points (upstream.py). Digits is Rust's `is_numeric` (N),
+WhitespaceSplit its `is_whitespace`, Whitespace `\w+|[^\w\s]+` in the crate regex, whose `\w` has Join_Control, too.
+Punctuation is a table of its own, about Unicode 8.0; from 1.0 on P and ASCII's punctuation.
 """
 
 from __future__ import annotations
@@ -51,85 +17,61 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from dstok._util.json_value import Value, load_json, shown
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, AddedToken, NormalizerStep
-from dstok.formats.upstream import Upstream
+from dstok.formats.upstream import DIGITS_PATTERN, PUNCTUATION_PATTERN, WORDS_PATTERN, Upstream, old_punctuation
 from dstok.regex.ast import BEHAVIORS, Split
 
-__all__ = [
-    "ALL",
-    "BUT_FIRST",
-    "DIGITS_PATTERN",
-    "GPT2_PATTERN",
-    "MAX_DEPTH",
-    "PUNCTUATION_PATTERN",
-    "TRIMMINGS",
-    "WORDS_PATTERN",
-    "FramingItem",
-    "Steps",
-    "check_byte_level",
-    "check_framing",
-    "check_row_settings",
-    "old_punctuation",
-    "pair_parts",
-    "prefix_step",
-    "raw_tokens",
-    "read_framing",
-    "read_padding",
-    "read_pre_tokenizers",
-    "read_splits",
-    "read_trimming",
-    "read_truncation",
-    "steps_of",
-]
-
 MAX_U32 = (1 << 32) - 1
+MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
+Steps = Sequence[tuple[str, Value]]
+
+
+def steps_of(component: Value, key: str) -> list[tuple[str, Value]]:
+    """A component's steps with their types, sequences unfolded; a sequence's steps are its member `key`."""
+    return [] if component.value is None else list(_unfold(component, key, 0))
+
+
+def _unfold(step: Value, key: str, depth: int) -> Iterator[tuple[str, Value]]:
+    kind = step.need("type").text()
+    if kind != "Sequence":
+        yield kind, step
+        return
+    if depth == MAX_DEPTH:
+        step.unsupported(f"more than {MAX_DEPTH} sequences inside each other")
+    for item in step.need(key).array():
+        yield from _unfold(item, key, depth + 1)
 ALL, BUT_FIRST = "all", "but-first"  # trimmed: every token, or all but the start of the text's first one
 TRIMMINGS = ("", ALL, BUT_FIRST)
 
 
-def read_trimming(steps: Sequence[tuple[str, Value]]) -> str:
+def read_trimming(steps: Steps) -> str:
     """One of `TRIMMINGS`, "" if spans stay. Raises `UnsupportedError` and `TokenizerFileError`."""
     trimming, framed = "", False
     for kind, step in steps:
         if kind == "TemplateProcessing":
             _check_template(step)
         elif kind in ("BertProcessing", "RobertaProcessing"):
-            _check_pair(step)
+            for token in map(step.need, ("sep", "cls")):
+                if len(token.array()) != 2:
+                    token.wrong("an array of a text and an id")
+                token.array()[0].text()
+                token.array()[1].integer(MAX_U32)
         elif kind != "ByteLevel":
-            _refuse(step)
+            step.need("type").unsupported(f"the post-processor {shown(kind)}")
         if kind in ("ByteLevel", "RobertaProcessing"):
-            made = _trimming(kind, step)
-            if made and (framed or trimming):
+            if kind == "ByteLevel":
+                check_byte_level(step)
+            keeps_first, trims = (step.need(key).boolean() for key in ("add_prefix_space", "trim_offsets"))
+            if trims and (framed or trimming):
                 step.need("trim_offsets").unsupported("offsets that are trimmed again, or after a template")
-            trimming = made or trimming
+            if trims:
+                trimming = BUT_FIRST if keeps_first else ALL
         framed = framed or kind != "ByteLevel"
     return trimming
-
-
-def _trimming(kind: str, step: Value) -> str:
-    if kind == "ByteLevel":
-        check_byte_level(step)
-    keeps_first, trims = (step.need(key).boolean() for key in ("add_prefix_space", "trim_offsets"))
-    return "" if not trims else BUT_FIRST if keeps_first else ALL
-
-
-def _check_pair(step: Value) -> None:
-    """The two special tokens of BertProcessing and RobertaProcessing, as [text, id]."""
-    for key in ("sep", "cls"):
-        token = step.need(key)
-        if len(token.array()) != 2:
-            token.wrong("an array of a text and an id")
-        text, token_id = token.array()
-        text.text()
-        token_id.integer(MAX_U32)
-
-
-def _refuse(step: Value) -> NoReturn:
-    step.need("type").unsupported(f"the post-processor {shown(step.need('type').text())}")
 
 
 def check_byte_level(step: Value) -> None:
@@ -141,7 +83,18 @@ def check_byte_level(step: Value) -> None:
 
 
 def _check_template(step: Value) -> None:
-    single, _ = ([_template_piece(piece) for piece in step.need(key).array()] for key in ("single", "pair"))
+    texts: dict[str, list[str]] = {"single": [], "pair": []}
+    for key, found in texts.items():
+        for piece in step.need(key).array():
+            if list(piece.object()) not in (["Sequence"], ["SpecialToken"]):
+                piece.wrong("an object with one key, Sequence or SpecialToken")
+            is_text = "Sequence" in piece.object()
+            body = piece.need("Sequence" if is_text else "SpecialToken")
+            body.need("type_id").integer(MAX_U32)
+            name = body.need("id").text()
+            if is_text and name not in ("A", "B"):
+                body.need("id").wrong("A or B")
+            found += [name] if is_text else []
     special_tokens = step.need("special_tokens")
     for key in special_tokens.object():
         token = special_tokens.need(key)
@@ -150,28 +103,12 @@ def _check_template(step: Value) -> None:
             token_id.integer(MAX_U32)
         for text in token.need("tokens").array():
             text.text()
-    if [piece for piece in single if piece] != ["A"]:
+    if texts["single"] != ["A"]:
         step.need("single").unsupported("a template that does not give the text exactly once")
-
-
-def _template_piece(piece: Value) -> str | None:
-    """The text that the piece stands for, A or B; None for a special token."""
-    if list(piece.object()) not in (["Sequence"], ["SpecialToken"]):
-        piece.wrong("an object with one key, Sequence or SpecialToken")
-    is_text = "Sequence" in piece.object()
-    body = piece.need("Sequence" if is_text else "SpecialToken")
-    body.need("type_id").integer(MAX_U32)
-    name = body.need("id").text()
-    if is_text and name not in ("A", "B"):
-        body.need("id").wrong("A or B")
-    return name if is_text else None
 
 
 WHERE = "$.post_processor"
 PAIR = "$.post_processor..pair"  # place of the template, which may be one of several steps
-UNTRIMMED = {"trim_offsets": False, "add_prefix_space": False}
-
-
 class FramingItem(NamedTuple):
     """A part of a pair's ids.
 
@@ -188,12 +125,13 @@ class FramingItem(NamedTuple):
 PLAIN = (FramingItem(0, (), 0, 0), FramingItem(1, (), 1, 1))
 
 
-def read_framing(steps: Sequence[tuple[str, Value]]) -> str | None:
+def read_framing(steps: Steps) -> str | None:
     """The steps that put ids around texts, as a JSON array; None without such steps. `read_trimming` has checked them.
 
     RobertaProcessing is written with trim_offsets false: upstream trims the same spans by a ByteLevel before it.
     """
-    framing = [step.object() | (UNTRIMMED if kind == "RobertaProcessing" else {})
+    untrimmed = {"trim_offsets": False, "add_prefix_space": False}
+    framing = [step.object() | (untrimmed if kind == "RobertaProcessing" else {})
                for kind, step in steps if kind != "ByteLevel"]
     return json.dumps(framing, ensure_ascii=False) if framing else None
 
@@ -230,55 +168,43 @@ def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[FramingIt
     steps = json.loads(framing)
     if len(steps) > 1:
         raise UnsupportedError("a pair that several steps of the post-processor put ids around", WHERE)
-    kind = steps[0]["type"]
-    parts = _of_template(steps[0]) if kind == "TemplateProcessing" else _of_ends(steps[0], kind, add_special_tokens)
+    if steps[0]["type"] == "TemplateProcessing":
+        parts = list(_template_parts(steps[0]))
+    else:
+        cls, sep = (steps[0]["cls"][1],), (steps[0]["sep"][1],)
+        begin, end = FramingItem(None, cls, 0, 0), FramingItem(None, sep, 0, 0)
+        if steps[0]["type"] == "BertProcessing":  # cls A sep B sep
+            parts = [begin, PLAIN[0], end, PLAIN[1], FramingItem(None, sep, 1, 1)]
+        else:  # cls A sep sep B sep, of one type
+            second = FramingItem(1, (), 0, 0 if add_special_tokens else 1)
+            parts = [begin, PLAIN[0], FramingItem(None, sep * 2, 0, 0), second, end]
     if sorted(part.text for part in parts if part.text is not None) != [0, 1]:
         raise UnsupportedError("a template that does not give each text of a pair exactly once", PAIR)
     return tuple(part for part in parts if add_special_tokens or part.text is not None)
 
 
-def _of_template(step: dict[str, Any]) -> list[FramingItem]:
-    return [_template_part(piece, step["special_tokens"]) for piece in step["pair"]]
-
-
-def _template_part(piece: dict[str, Any], special_tokens: dict[str, Any]) -> FramingItem:
-    if "Sequence" in piece:
-        text = "AB".index(piece["Sequence"]["id"])
-        return FramingItem(text, (), piece["Sequence"]["type_id"], text)
-    name, type_id = piece["SpecialToken"]["id"], piece["SpecialToken"]["type_id"]
-    if name not in special_tokens:
-        raise UnsupportedError(f"a template with {shown(name)}, which its special_tokens do not have", PAIR)
-    return FramingItem(None, tuple(special_tokens[name]["ids"]), type_id, type_id)
-
-
-def _of_ends(step: dict[str, Any], kind: str, add_special_tokens: bool) -> list[FramingItem]:
-    """BertProcessing: cls A sep B sep. RobertaProcessing: cls A sep sep B sep, of one type."""
-    begin, end = (step["cls"][1],), (step["sep"][1],)
-    if kind == "BertProcessing":
-        return [_fixed(begin, 0), PLAIN[0], _fixed(end, 0), PLAIN[1], _fixed(end, 1)]
-    second = FramingItem(1, (), 0, 0 if add_special_tokens else 1)
-    return [_fixed(begin, 0), PLAIN[0], _fixed(end * 2, 0), second, _fixed(end, 0)]
-
-
-def _fixed(ids: tuple[int, ...], type_id: int) -> FramingItem:
-    return FramingItem(None, ids, type_id, type_id)
+def _template_parts(step: dict[str, Any]) -> Iterator[FramingItem]:
+    for piece in step["pair"]:
+        (body,) = piece.values()
+        name, type_id = body["id"], body["type_id"]
+        if "Sequence" in piece:
+            yield FramingItem("AB".index(name), (), type_id, "AB".index(name))
+        elif name in step["special_tokens"]:
+            yield FramingItem(None, tuple(step["special_tokens"][name]["ids"]), type_id, type_id)
+        else:
+            raise UnsupportedError(f"a template with {shown(name)}, which its special_tokens do not have", PAIR)
 
 
 # ByteLevel splits by this if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-DIGITS_PATTERN = r"\p{N}"
-PUNCTUATION_PATTERN = r"[\p{P}$+<=>\^`|~]"
-WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
-
-
-def read_pre_tokenizers(owner: Value, steps: Sequence[tuple[str, Value]], upstream: Upstream) -> Iterator[Split]:
+def read_pre_tokenizers(owner: Value, steps: Steps, upstream: Upstream) -> Iterator[Split]:
     """The Split steps of the (type, step) of `owner`, which must end in ByteLevel."""
     yield from read_splits(steps, upstream, prefix_step(steps) is not None)
     if not steps or steps[-1][0] != "ByteLevel":
         owner.unsupported("a pre-tokenizer without ByteLevel")
 
 
-def prefix_step(steps: Sequence[tuple[str, Value]]) -> NormalizerStep | None:
+def prefix_step(steps: Steps) -> NormalizerStep | None:
     """The step that puts a space before a text: a ByteLevel that is the only step, and so gets whole stretches."""
     if len(steps) != 1 or steps[0][0] != "ByteLevel" or not steps[0][1].need("add_prefix_space").boolean():
         return None
@@ -299,25 +225,36 @@ def raw_tokens(normalizer: Sequence[NormalizerStep], added: tuple[AddedToken, ..
     return tuple(token._replace(normalized=False) for token in added)
 
 
-def read_splits(steps: Sequence[tuple[str, Value]], upstream: Upstream, prefixed: bool = False) -> Iterator[Split]:
+def read_splits(steps: Steps, upstream: Upstream, prefixed: bool = False) -> Iterator[Split]:
     """The Split steps of (type, step), which need not end in ByteLevel. `prefixed`: another step puts the space."""
     for index, (kind, step) in enumerate(steps):
         if kind != "ByteLevel":
             yield _read_step(kind, step, upstream)
-        elif index < len(steps) - 1:
+            continue
+        if index < len(steps) - 1:
             step.unsupported("a ByteLevel that is not the last step")
-        else:
-            yield from _read_byte_level(step, prefixed)
+        step.need("trim_offsets").boolean()  # the post-processor trims, if any
+        # Upstream puts the space before each piece that begins with none: the core merges pieces where they lie in the
+        # text, and with the spaces in the text before the split, the pattern finds other pieces.
+        if step.need("add_prefix_space").boolean() and not prefixed:
+            step.need("add_prefix_space").unsupported("a space put before every piece")
+        if "use_regex" not in step.object() or step.need("use_regex").boolean():
+            yield Split(GPT2_PATTERN, "Isolated", False, step.path)
 
 
 def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
     if kind == "Split":
-        return _read_split(step)
+        behavior, pattern = _one_of(step.need("behavior"), *BEHAVIORS), step.need("pattern")
+        if list(pattern.object()) not in (["Regex"], ["String"]):
+            pattern.wrong("an object with one key, Regex or String")
+        regex = "Regex" in pattern.object()
+        found = pattern.need("Regex").text() if regex else _literal(pattern.need("String").text())
+        return Split(found, behavior, step.need("invert").boolean(), step.path)
     if kind == "Digits":
         behavior = "Isolated" if step.need("individual_digits").boolean() else "Contiguous"
         return Split(DIGITS_PATTERN, behavior, False, step.path, upstream.digits)
     if kind == "Punctuation":
-        behavior = _read_behavior(step.need("behavior")) if "behavior" in step.object() else "Isolated"
+        behavior = _one_of(step.need("behavior"), *BEHAVIORS) if "behavior" in step.object() else "Isolated"
         if upstream.punctuation:
             return Split(PUNCTUATION_PATTERN, behavior, False, step.path, upstream.punctuation)
         return Split(old_punctuation(), behavior, False, step.path)
@@ -333,45 +270,12 @@ def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
     step.need("type").unsupported(f"the pre-tokenizer {shown(kind)}")
 
 
-def _read_byte_level(step: Value, prefixed: bool) -> Iterator[Split]:
-    step.need("trim_offsets").boolean()  # the post-processor trims, if any
-    if step.need("add_prefix_space").boolean() and not prefixed:
-        step.need("add_prefix_space").unsupported("a space put before every piece")
-    if "use_regex" not in step.object() or step.need("use_regex").boolean():
-        yield Split(GPT2_PATTERN, "Isolated", False, step.path)
-
-
-def _read_split(step: Value) -> Split:
-    behavior = _read_behavior(step.need("behavior"))
-    return Split(_read_pattern(step.need("pattern")), behavior, step.need("invert").boolean(), step.path)
-
-
-def _read_behavior(behavior: Value) -> str:
-    if behavior.text() not in BEHAVIORS:
-        behavior.wrong(f"one of {', '.join(BEHAVIORS)}")
-    return behavior.text()
-
-
-def _read_pattern(pattern: Value) -> str:
-    if list(pattern.object()) not in (["Regex"], ["String"]):
-        pattern.wrong("an object with one key, Regex or String")
-    return pattern.need("Regex").text() if "Regex" in pattern.object() else _literal(pattern.need("String").text())
-
-
 def _literal(text: str) -> str:
     """The pattern that matches `text`."""
     return re.sub(r"[][\\.^$(){}*+?|]", r"\\\g<0>", text)
 
 
-def old_punctuation() -> str:
-    """The class of upstream's Punctuation before 1.0."""
-    from dstok.unicode._punctuation import PUNCTUATION  # few files need it
-
-    spans = (span.split("-") for span in PUNCTUATION.split())
-    return "[" + "".join("-".join(f"\\x{{{end}}}" for end in span) for span in spans) + "]"
-
-
-MAX_U32_ROW_SETTINGS, MAX_LENGTH = (1 << 32) - 1, (1 << 63) - 1
+MAX_LENGTH = (1 << 63) - 1  # of a row
 
 
 def read_truncation(value: Value | None) -> dict[str, Any] | None:
@@ -382,10 +286,11 @@ def read_truncation(value: Value | None) -> dict[str, Any] | None:
     """
     if value is None:
         return None
+    has_direction = "direction" in value.object()
     return {"max_length": value.need("max_length").integer(MAX_LENGTH),
             "strategy": _one_of(value.need("strategy"), "LongestFirst", "OnlyFirst", "OnlySecond"),
             "stride": value.need("stride").integer(MAX_LENGTH),
-            "direction": _direction(value) if "direction" in value.object() else "Right"}
+            "direction": _one_of(value.need("direction"), "Left", "Right") if has_direction else "Right"}
 
 
 def read_padding(value: Value | None) -> dict[str, Any] | None:
@@ -397,10 +302,15 @@ def read_padding(value: Value | None) -> dict[str, Any] | None:
     """
     if value is None:
         return None
-    multiple = value.get("pad_to_multiple_of")
-    return {"strategy": _strategy(value.need("strategy")), "direction": _direction(value),
+    multiple, strategy = value.get("pad_to_multiple_of"), value.need("strategy")
+    fixed = isinstance(strategy.value, dict)
+    if fixed and list(strategy.object()) != ["Fixed"]:
+        strategy.wrong('"BatchLongest" or an object with the key Fixed')
+    return {"strategy": ({"Fixed": strategy.need("Fixed").integer(MAX_LENGTH)} if fixed
+                         else _one_of(strategy, "BatchLongest")),
+            "direction": _one_of(value.need("direction"), "Left", "Right"),
             "pad_to_multiple_of": None if multiple is None else multiple.integer(MAX_LENGTH),
-            "pad_id": value.need("pad_id").integer(MAX_U32_ROW_SETTINGS), "pad_type_id": value.need("pad_type_id").integer(MAX_U32_ROW_SETTINGS),
+            "pad_id": value.need("pad_id").integer(MAX_U32), "pad_type_id": value.need("pad_type_id").integer(MAX_U32),
             "pad_token": value.need("pad_token").text()}
 
 
@@ -411,37 +321,5 @@ def check_row_settings(truncation: Mapping[str, Any] | None, padding: Mapping[st
             raise ValueError(f"{name}: expected the keys of a tokenizer.json, found others")
 
 
-def _strategy(value: Value) -> str | dict[str, int]:
-    if not isinstance(value.value, dict):
-        return _one_of(value, "BatchLongest")
-    if list(value.object()) != ["Fixed"]:
-        value.wrong('"BatchLongest" or an object with the key Fixed')
-    return {"Fixed": value.need("Fixed").integer(MAX_LENGTH)}
-
-
-def _direction(value: Value) -> str:
-    return _one_of(value.need("direction"), "Left", "Right")
-
-
 def _one_of(value: Value, *names: str) -> str:
     return value.text() if value.text() in names else value.wrong(f"one of {', '.join(names)}")
-
-
-MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
-Steps = Sequence[tuple[str, Value]]
-
-
-def steps_of(component: Value, key: str) -> list[tuple[str, Value]]:
-    """A component's steps with their types, sequences unfolded; a sequence's steps are its member `key`."""
-    return [] if component.value is None else list(_unfold(component, key, 0))
-
-
-def _unfold(step: Value, key: str, depth: int) -> Iterator[tuple[str, Value]]:
-    kind = step.need("type").text()
-    if kind != "Sequence":
-        yield kind, step
-        return
-    if depth == MAX_DEPTH:
-        step.unsupported(f"more than {MAX_DEPTH} sequences inside each other")
-    for item in step.need(key).array():
-        yield from _unfold(item, key, depth + 1)

@@ -1,24 +1,10 @@
-r"""An added token and its flags.
-
-A module of its own, since every start reads some hundred of them, and needs no spelling.
-
-The shape of a BPE model from characters: what it does to a text before merging, and to the joined tokens after it.
-
-In: the findings of a reader (character_bpe.py for a tokenizer.json). Out: `CharacterShape`.
-Invariant: the shape, the tokens and the merges decide each encoding and decoding. Inside dstok, text and tokens are
-canonical: a space stands for U+2581, which the files write for it. Example: the file's token "▁the" is b" the" here.
-The token "<0xE4>" is the one byte b"\xe4".
-
-The contents of a model file, in one form for all file formats.
+r"""The contents of a model file, in one form for all file formats.
 
 In: the findings of a file format's reader. Out: `ModelDescription`; the engine's tables are built from it.
 Invariant: it holds everything that decides an encoding, and nothing else but places for errors. Tokens are bytes, never
-spellings. For every merge, `tokens[left] + tokens[right] == tokens[merged]`. No two merges have one pair.
-
-The merges of a file are distinct: the one check, for every file format that lists them.
-
-In: the merges as a reader finds them. Out: nothing, or `TokenizerFileError` with the place of the second of two equal
-merges. Invariant: a description has no pair twice, since the pair table has one rank for a pair.
+spellings. For every merge, `tokens[left] + tokens[right] == tokens[merged]`. No two merges have one pair, since the
+pair table has one rank for a pair. Of a model of characters, text and tokens are canonical: a space stands for U+2581,
+which the files write for it. The file's token "▁the" is b" the" here, "<0xE4>" is the one byte b"\xe4".
 """
 
 from __future__ import annotations
@@ -27,50 +13,18 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.formats import AddedToken as AddedToken
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.regex.ast import Split
 
-__all__ = [
-    "BLANK",
-    "ENDS",
-    "NORMALIZERS",
-    "PREFIXES",
-    "PREFIX_SPACE",
-    "TEXT_SPACE",
-    "AddedToken",
-    "CharacterShape",
-    "ModelDescription",
-    "NormalizerStep",
-    "Prefix",
-    "TokenizerConfig",
-    "byte_spelling",
-    "canonical",
-    "refuse_repeated",
-    "spelled",
-]
-
-class AddedToken(NamedTuple):
-    """A token that is matched in the text before anything else, with upstream's flags.
-
-    literal: does decoding give the text as it is, as tiktoken does, even if it is also a spelling in the byte-level
-        alphabet? Upstream's decoder takes every such added token for a spelling; see `decoded_bytes`.
-        With `normalized`, the normalized text has this very text, with a space for U+2581.
-    """
-
-    id: int
-    content: str
-    single_word: bool = False
-    lstrip: bool = False
-    rstrip: bool = False
-    normalized: bool = False
-    special: bool = False
-    literal: bool = False
-
-
 BLANK = "▁"  # U+2581: files write it for a space
+ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
+NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
+PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that begins with none
+TEXT_SPACE = "TextSpace"  # a step of ours: the same, only at the start of the whole text
 Prefix = Literal["none", "stretch", "unless-blank", "text"]
 PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 
@@ -97,20 +51,12 @@ class CharacterShape:
 
 
 def byte_spelling(byte: int) -> str:
-    """The token of a byte.
-
-    >>> byte_spelling(10)
-    '<0x0A>'
-    """
+    """The token of a byte: "<0x0A>" of 10."""
     return f"<0x{byte:02X}>"
 
 
 def canonical(text: str) -> str:
-    """The text with spaces for U+2581.
-
-    >>> canonical("▁a")
-    ' a'
-    """
+    """The text with spaces for U+2581."""
     return text.replace(BLANK, " ")
 
 
@@ -124,15 +70,6 @@ def spelled(token: bytes, token_id: int, shape: CharacterShape) -> str:
     if len(token) == 1 and shape.byte_ids[token[0]] == token_id:
         return byte_spelling(token[0])
     return token.decode().replace(" ", BLANK)
-
-
-if TYPE_CHECKING:
-    pass
-
-ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
-NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
-PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that begins with none
-TEXT_SPACE = "TextSpace"  # a step of ours: the same, only at the start of the whole text
 
 
 @dataclass(frozen=True)
@@ -168,9 +105,8 @@ class TokenizerConfig:
     add_bos, add_eos: do BOS and EOS stand around a text?
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
-    framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see framing.py.
-    truncation, padding: these objects of tokenizer.json, which only `dstok.padding.file_settings` uses; see
-        row_settings.py.
+    framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see components.py.
+    truncation, padding: these objects of tokenizer.json, which only `dstok.padding.file_settings` uses.
     """
 
     bos_id: int | None = None
@@ -262,11 +198,8 @@ class ModelDescription:
         try:
             yield
         except UnsupportedError as error:
-            raise UnsupportedError(error.message, self._place(error.where)) from None
-
-    def _place(self, part: str) -> str:
-        known = max((name for name in self.places if part.startswith(name)), key=len, default="")
-        return self.places[known] + part[len(known) :] if known else part
+            known = max((name for name in self.places if error.where.startswith(name)), key=len, default="")
+            raise UnsupportedError(error.message, self.places.get(known, "") + error.where[len(known) :]) from None
 
     def refuse_hidden(self, format: str) -> None:
         """Refuses an added token whose id the vocabulary has for another text, which can only be a whole piece.

@@ -1,43 +1,22 @@
-"""A GGUF file -> its keys and values.
-
-In: a path. Out: the metadata as a dictionary, and its values with their types checked. The reader does not look at
-tensors.
-Invariant: the file is mapped, and a length is believed only if the bytes are there. A damaged file is a
-`TokenizerFileError` with the file offset, in time in proportion to the file. An array becomes a list only if it is one
-of `ARRAYS`; of another one only the number of its values is kept.
-Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md.
-
-The reader of the package `gguf` is no substitute: it makes two numpy arrays for each string and number, and an array
-with a damaged length keeps it busy for ever. That package writes the files (formats/gguf.py), and
-tests/formats/test_gguf.py compares this reader with its reader.
-
-GGUF's tokenizer model "llama", pieces with scores <-> `ModelDescription`.
-
-In: the values of a GGUF file. Out: the model; from a model of characters the scores by which llama.cpp merges as it
-does. Invariant: the ids are llama.cpp's with parse_special=true, and SentencePiece's if the scores are its own. A model
-that would not come out the same when its file is read is refused.
-Source: llama.cpp v0.5.0, run; tests/formats/test_gguf_llama.py.
-
-- llama.cpp puts a space before each stretch between added tokens (add_space_prefix, true if the file does not say).
-- Added tokens are found in the raw text. White space after those of a model named Phi-3 is dropped.
-- Of two added tokens that overlap in a text, llama.cpp takes the longer one, dstok the one that begins first.
-- Its decoding drops the space that was put before the text.
-- It takes some normal tokens for control tokens by their text, such as `<|im_end|>`. dstok goes by the types.
-
-GGUF, llama.cpp's file format <-> `ModelDescription`.
+"""GGUF, llama.cpp's file format <-> `ModelDescription`: byte-level BPE ("gpt2") and pieces with scores ("llama").
 
 In: the path of a GGUF file, with tensors or without. Out: the model as upstream has it. From a model also a GGUF file
-with a vocabulary and no tensors.
-Invariant: the ids are those of upstream's tokenizer.json files that llama.cpp's `tokenizer.ggml.pre` stands for.
-formats/llama_cpp.py tells where llama.cpp's own ids differ. A model that GGUF cannot describe is refused. `write_gguf`
-returns, as sentences, the facts that llama.cpp's convention loses.
-Source: the GGUF specification; llama.cpp v0.5.0, conversion/base.py (`get_vocab_base`) for the types of tokens.
-The tokenizer model "gpt2" is byte-level BPE; "llama" is BPE from characters, which formats/gguf.py reads.
+with a vocabulary and no tensors; `write_gguf` returns, as sentences, the facts that llama.cpp's convention loses.
+Invariant: ids are those of upstream's tokenizer.json files that `tokenizer.ggml.pre` stands for (llama_cpp.py tells
+where llama.cpp's differ); of pieces those of llama.cpp with parse_special=true, and of SentencePiece if the scores are
+its own. A model that would not come out the same when its file is read is refused. The file is mapped, and a length is
+believed only if the bytes are there: a damaged file is a `TokenizerFileError` with the file offset, in time in
+proportion to the file. (The reader of the package `gguf` makes two numpy arrays for each string.)
+Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md; llama.cpp v0.5.0, run, and its
+conversion/base.py (`get_vocab_base`) for the types of tokens; tests/formats/test_gguf.py.
 
-GGUF does not say:
-- which flags an added token has: one with lstrip, rstrip or single_word is refused;
-- whether an added token is special: llama.cpp marks a token as CONTROL if it is special, or if it looks special;
-- which ids have no token: they are written as [PADn], UNUSED.
+GGUF does not say which flags an added token has: one with lstrip, rstrip or single_word is refused. A token is marked
+as CONTROL if it is special, or looks so. Ids without a token are written as [PADn], UNUSED.
+
+Of pieces: llama.cpp puts a space before each stretch between added tokens (add_space_prefix, true if the file does not
+say), and its decoding drops it. Added tokens are found in the raw text. White space after those of a model named Phi-3
+is dropped. Of two that overlap in a text, llama.cpp takes the longer one, dstok the one that begins first. It takes
+some normal tokens for control tokens by their text, such as `<|im_end|>`. dstok goes by the types.
 """
 
 from __future__ import annotations
@@ -46,7 +25,7 @@ import mmap
 import os
 import struct
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any, NoReturn
@@ -65,16 +44,14 @@ from dstok.formats.sentencepiece import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, 
 from dstok.formats.tokenizer_json import token_spelling
 from dstok.formats.upstream import NEWEST
 
-__all__ = [
-    "ARRAYS", "MERGES", "SCORES", "TOKENS", "TYPES", "describe_gguf", "describe_llama", "need", "read_gguf",
-    "scores_of", "strings", "token_config", "token_types", "told_of_pieces", "typed", "write_gguf",
-]
-
 TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 MERGES, SCORES = "tokenizer.ggml.merges", "tokenizer.ggml.scores"
 ARRAYS = frozenset([TOKENS, TYPES, MERGES, SCORES])  # those that are read
 MAX_VALUES = 4 * MAX_IDS  # of one of them: more than a vocabulary and its merges have
 MAX_KEYS = 1 << 16
+PRE, PREFIX = "tokenizer.ggml.pre", "tokenizer.ggml.add_space_prefix"
+PHI_3 = ("phi-3", "phi3")  # in `general.name`, in any case
+PHI_3_BARE = ("<unk>", "<s>", "<|endoftext|>")  # after these white space stays there, too
 
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
@@ -101,9 +78,65 @@ class _Reader:
     def __init__(self, data: mmap.mmap) -> None:
         self.data, self.at = data, 0
 
+    def broken(self, message: str, at: int) -> NoReturn:
+        raise TokenizerFileError(message, f"byte {at}")
+
+    def take(self, size: int) -> bytes:
+        start, left = self.at, len(self.data) - self.at
+        if size > left:
+            self.broken(f"expected {size} bytes, found {left}: the file is cut short or damaged", start)
+        self.at += size
+        return self.data[start : start + size]
+
+    def number(self, code: str) -> Any:
+        return struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
+
+    def count(self, size: int) -> int:
+        """A count of items of at least `size` bytes each."""
+        start = self.at
+        count: int = self.number("Q")
+        most = (len(self.data) - self.at) // size
+        if count > most:
+            self.broken(f"expected at most {most} values, found {count}: the file is cut short or damaged", start)
+        return count
+
+    def string(self) -> str:
+        data = self.take(self.count(1))
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            self.broken(f"not UTF-8: {error.reason}", self.at - len(data) + error.start)
+
+    def kind(self) -> int:
+        start = self.at
+        kind: int = self.number("I")
+        if kind not in (STRING, ARRAY) and kind not in SCALARS:
+            self.broken(f"expected a type from 0 to 12, found {kind}", start)
+        return kind
+
+    def array(self, key: str) -> list[Any] | range:
+        start, kind = self.at, self.kind()
+        if kind == ARRAY:
+            self.broken("expected an array of numbers or strings, found one of arrays", start)
+        size = 8 if kind == STRING else struct.calcsize(SCALARS[kind])
+        count = self.count(size)
+        if key in ARRAYS and count > MAX_VALUES:
+            raise UnsupportedError(f"more than {MAX_VALUES} values", key)
+        if key in ARRAYS and kind == STRING:
+            return [self.string() for _ in range(count)]
+        if key in ARRAYS:
+            return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size)))
+        if kind != STRING:  # known to be there
+            self.at += count * size
+            return range(count)
+        for _ in range(count):
+            length = self.count(1)
+            self.at += length
+        return range(count)
+
     def metadata(self) -> dict[str, Any]:
         if self.take(4) != MAGIC:
-            from dstok.formats.kinds import LOOK, what_is  # not needed otherwise
+            from dstok.formats.reading import LOOK, what_is  # not needed otherwise
 
             self.broken(f"expected a GGUF file, found {what_is(self.data[: LOOK])}", 0)
         version = self.number("I")
@@ -119,76 +152,10 @@ class _Reader:
             key = self.string()
             if key in values:
                 self.broken(f"expected a new key, found {key[:80]!r} again", start)
-            values[key] = self.value(key)
+            kind = self.kind()
+            values[key] = (self.array(key) if kind == ARRAY else self.string() if kind == STRING
+                           else self.number(SCALARS[kind]))
         return values
-
-    def broken(self, message: str, at: int) -> NoReturn:
-        raise TokenizerFileError(message, f"byte {at}")
-
-    def take(self, size: int) -> bytes:
-        start = self.at
-        if size > len(self.data) - start:
-            left = len(self.data) - start
-            self.broken(f"expected {size} bytes, found {left}: the file is cut short or damaged", start)
-        self.at += size
-        return self.data[start : start + size]
-
-    def number(self, code: str) -> Any:
-        return struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
-
-    def count(self, size: int) -> int:
-        """A count of items of at least `size` bytes each."""
-        start = self.at
-        count: int = self.number("Q")
-        if count > (len(self.data) - self.at) // size:
-            self.broken(f"expected at most {(len(self.data) - self.at) // size} values, found {count}: the file is cut "
-                        "short or damaged", start)
-        return count
-
-    def string(self) -> str:
-        data = self.take(self.count(1))
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            self.broken(f"not UTF-8: {error.reason}", self.at - len(data) + error.start)
-
-    def value(self, key: str) -> Any:
-        kind = self.kind()
-        if kind == ARRAY:
-            return self.array(key)
-        return self.string() if kind == STRING else self.number(SCALARS[kind])
-
-    def kind(self) -> int:
-        start = self.at
-        kind: int = self.number("I")
-        if kind not in (STRING, ARRAY) and kind not in SCALARS:
-            self.broken(f"expected a type from 0 to 12, found {kind}", start)
-        return kind
-
-    def array(self, key: str) -> list[Any] | range:
-        start, kind = self.at, self.kind()
-        if kind == ARRAY:
-            self.broken("expected an array of numbers or strings, found one of arrays", start)
-        size = 8 if kind == STRING else struct.calcsize(SCALARS[kind])
-        count = self.count(size)
-        if key not in ARRAYS:
-            self.skip(count, size, kind == STRING)
-            return range(count)
-        if count > MAX_VALUES:
-            raise UnsupportedError(f"more than {MAX_VALUES} values", key)
-        if kind == STRING:
-            return [self.string() for _ in range(count)]
-        return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size)))
-
-    def skip(self, count: int, size: int, strings: bool) -> None:
-        """Passes over the values of an array; numbers are known to be there."""
-        if not strings:
-            self.at += count * size
-            return
-        for _ in range(count):
-            length = self.count(1)
-            self.at += length
-
 
 # Values of a type
 
@@ -244,11 +211,6 @@ def token_config(values: dict[str, Any], count: int) -> TokenizerConfig:
                            chat_template=typed(values, "tokenizer.chat_template", str))
 
 
-PREFIX = "tokenizer.ggml.add_space_prefix"
-PHI_3 = ("phi-3", "phi3")  # in `general.name`, in any case
-PHI_3_BARE = ("<unk>", "<s>", "<|endoftext|>")  # after these white space stays there, too
-
-
 def describe_llama(values: dict[str, Any]) -> ModelDescription:
     """The model of a GGUF file of this kind. Raises `UnsupportedError` and `TokenizerFileError` with the key."""
     texts = strings(values, TOKENS)
@@ -272,27 +234,6 @@ def scores_of(model: ModelDescription, texts: Sequence[str], types: Sequence[int
 
     Raises `UnsupportedError` for a model that llama.cpp cannot follow with any scores.
     """
-    _check_shape(model)
-    taken = _taken_out(model)
-    rules = [rule for rule in _live(model) if taken.isdisjoint(rule)]
-    scores = [-float(len(rules) + i) for i in range(len(texts))]  # of tokens that merging does not make
-    for rank, (_, _, made) in enumerate(rules):
-        scores[made] = -float(rank)
-    again = describe_pieces([Piece(*piece) for piece in zip(texts, scores, types)], "none", 0, "vocab", raw=True)
-    for expected, rule in zip([*rules, None], [*_live(again), None]):
-        if expected != rule:
-            made = (rule or expected or (0, 0, 0))[2]
-            raise UnsupportedError(f"the token {shown(texts[made])}, which llama.cpp would make of other parts, or in "
-                                   "another order", "merges")
-    return scores
-
-
-def _taken_out(model: ModelDescription) -> set[int]:
-    """The added tokens that are found before merging wherever their text is; it has no space."""
-    return {token.id for token in model.added_tokens if not {" ", BLANK} & set(token.content)}
-
-
-def _check_shape(model: ModelDescription) -> None:
     shape = model.characters
     assert shape is not None
     if shape.split or shape.prefix not in ("none", "stretch"):
@@ -305,6 +246,23 @@ def _check_shape(model: ModelDescription) -> None:
         if token.normalized and (shape.prefix == "stretch" or {" ", BLANK} & set(token.content)):
             raise UnsupportedError("an added token that is found in the normalized text, which GGUF cannot say",
                                    f"added_tokens[{number}]")
+    without_space = _ids_without_space(model)
+    rules = [rule for rule in _live(model) if without_space.isdisjoint(rule)]
+    scores = [-float(len(rules) + i) for i in range(len(texts))]  # of tokens that merging does not make
+    for rank, (_, _, made) in enumerate(rules):
+        scores[made] = -float(rank)
+    again = describe_pieces([Piece(*piece) for piece in zip(texts, scores, types)], "none", 0, "vocab", raw=True)
+    for expected, rule in zip([*rules, None], [*_live(again), None]):
+        if expected != rule:
+            made = (rule or expected or (0, 0, 0))[2]
+            raise UnsupportedError(f"the token {shown(texts[made])}, which llama.cpp would make of other parts, or in "
+                                   "another order", "merges")
+    return scores
+
+
+def _ids_without_space(model: ModelDescription) -> set[int]:
+    """The added tokens without a space: they are found before merging wherever their text is."""
+    return {token.id for token in model.added_tokens if not {" ", BLANK} & set(token.content)}
 
 
 def _live(model: ModelDescription) -> list[tuple[int, int, int]]:
@@ -319,28 +277,6 @@ def _live(model: ModelDescription) -> list[tuple[int, int, int]]:
     return list(zip(live[::3], live[1::3], live[2::3]))
 
 
-def told_of_pieces(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> list[str]:
-    """The facts about a model of characters that its file does not say, and the differences in llama.cpp."""
-    told, made = [], set(model.merges[2::3])
-    taken = made & _taken_out(model)
-    alone = [token.content for token in model.added_tokens if token.id in taken]
-    if alone:
-        told.append(f"{len(alone)} added tokens that merging makes, too, {alone[0]!r} the first: without special "
-                    "tokens the file gives their parts")
-    tags = [text for i, text in enumerate(texts) if types[i] == NORMAL and i not in made and len(text) > 2
-            and text[0] + text[-1] in ("<>", "[]")]
-    if tags:
-        told.append(f"{len(tags)} tokens that merging does not make, {tags[0]!r} the first: llama.cpp may take one for "
-                    "a control token by its text")
-    return told
-
-
-PRE = "tokenizer.ggml.pre"
-
-
-# Reading
-
-
 def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
     """The model of a GGUF file, by the tables of `upstream`.
 
@@ -353,26 +289,19 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
     if kind != "gpt2":
         raise UnsupportedError("expected the tokenizer model 'gpt2' (byte-level BPE) or 'llama' (BPE from characters), "
                                f"found {shown(kind)}", "tokenizer.ggml.model")
-    pre = need(values, PRE, str)
-    base = family_base(family_of_pre(pre).names[0], upstream)
+    base = family_base(family_of_pre(need(values, PRE, str)).names[0], upstream)
     texts = strings(values, TOKENS)
-    types = token_types(values, len(texts), UNUSED)
-    config = token_config(values, len(texts))
+    types, config = token_types(values, len(texts), UNUSED), token_config(values, len(texts))
     merges = _merges(strings(values, MERGES), texts, types)
     tokens, raw_ids = _tokens(texts, types, frozenset(merges))
     added = tuple(AddedToken(i, texts[i], special=kind in (CONTROL, UNKNOWN))
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
     _check_bytes(tokens, raw_ids)
-    base = _placed(base, added)
-    return replace(base, tokens=tokens, raw_ids=raw_ids, merges=merges, added_tokens=added, config=config)
-
-
-def _placed(base: ModelDescription, added: Sequence[AddedToken]) -> ModelDescription:
-    """A family's model with the places of a GGUF file: its normalizer and pre-tokenizer are one name there."""
-    tokens = {f"added_tokens[{number}]": f"{TOKENS}[{token.id}]" for number, token in enumerate(added)}
+    places = {f"added_tokens[{number}]": f"{TOKENS}[{token.id}]" for number, token in enumerate(added)}
     return replace(base, splits=tuple(replace(split, where=PRE) for split in base.splits),
-                   normalizer=tuple(replace(step, where=PRE) for step in base.normalizer),
-                   places={"vocab": TOKENS, "merges": MERGES, **tokens})
+                   normalizer=tuple(replace(step, where=PRE) for step in base.normalizer), tokens=tokens,
+                   raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
+                   places={"vocab": TOKENS, "merges": MERGES, **places})
 
 
 def _tokens(
@@ -422,9 +351,6 @@ def _check_bytes(tokens: Sequence[bytes | None], raw_ids: frozenset[int]) -> Non
             raise UnsupportedError(f"a vocabulary without a token for the byte 0x{byte:02X}, {spelled!r}", TOKENS)
 
 
-# Writing
-
-
 def write_gguf(
     path: StrPath, model: ModelDescription, config: TokenizerConfig, hashes: Sequence[str], whole_pieces: bool,
     architecture: str | None = None,
@@ -438,53 +364,43 @@ def write_gguf(
     model.refuse_shared("GGUF")
     texts, types = _spelled(model)
     if model.characters is not None:
-        keys = _llama_keys(model, texts, types)
-        _write_file(path, architecture or "llama", "llama", texts, types, config, keys)
-        return (*told_of_pieces(model, texts, types), *_lost(model, config, types))
-    _check_bytes(model.tokens, model.raw_ids)
-    family, pre = find_family(model, hashes)
-    if model.ignore_merges != family.ignore_merges and whole_pieces:
-        value = str(model.ignore_merges).lower()
-        raise UnsupportedError(f"ignore_merges {value}, which is not so for tokenizer.ggml.pre {pre!r}",
-                               "ignore_merges")
-    model.refuse_hidden("GGUF")
-    merges = [f"{texts[left]} {texts[right]}" for left, right, _ in model.merge_rules()]
-    keys = {"add_tokenizer_pre": pre, "add_token_merges": merges}
-    _write_file(path, architecture or family.architecture, "gpt2", texts, types, config, keys)
-    quirks = [quirk for quirk in family.quirks if quirk != NO_WHOLE or whole_pieces]
-    return (*quirks, UNICODE, *_lost(model, config, types))
-
-
-def _llama_keys(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> dict[str, Any]:
-    """The content of a file of a model of characters beside the tokens, by the calls of GGUFWriter."""
-    unknown = [i for i, kind in enumerate(types) if kind == UNKNOWN]
-    space = model.characters is not None and model.characters.prefix != "none"
-    return {"add_token_scores": scores_of(model, texts, types), "add_add_space_prefix": space,
-            "add_unk_token_id": unknown[0] if unknown else None}
+        kind, family_architecture, told = "llama", "llama", _lost_of_pieces(model, texts, types)
+        keys = {"add_token_scores": scores_of(model, texts, types),
+                "add_add_space_prefix": model.characters.prefix != "none",
+                "add_unk_token_id": types.index(UNKNOWN) if UNKNOWN in types else None}
+    else:
+        _check_bytes(model.tokens, model.raw_ids)
+        family, pre = find_family(model, hashes)
+        if model.ignore_merges != family.ignore_merges and whole_pieces:
+            value = str(model.ignore_merges).lower()
+            raise UnsupportedError(f"ignore_merges {value}, which is not so for tokenizer.ggml.pre {pre!r}",
+                                   "ignore_merges")
+        model.refuse_hidden("GGUF")
+        merges = [f"{texts[left]} {texts[right]}" for left, right, _ in model.merge_rules()]
+        kind, family_architecture = "gpt2", family.architecture
+        keys = {"add_tokenizer_pre": pre, "add_token_merges": merges}
+        told = [*(quirk for quirk in family.quirks if quirk != NO_WHOLE or whole_pieces), UNICODE]
+    _write_file(path, architecture or family_architecture, kind, texts, types, config, keys)
+    return (*told, *_lost(model, config, types))
 
 
 def _write_file(
     path: StrPath, architecture: str, kind: str, texts: list[str], types: list[int], config: TokenizerConfig,
     keys: dict[str, Any],
 ) -> None:
-    """Writes a file at once or not at all. `keys`: further values, by the calls of GGUFWriter."""
+    """Write a file at once or not at all. `keys`: further values, by the calls of GGUFWriter."""
     with of_extra("gguf", "writing GGUF"):
         from gguf import GGUFWriter
 
     with WholeFile(path) as file:
         writer = GGUFWriter(file.name, architecture)
-        writer.add_tokenizer_model(kind)
-        writer.add_token_list(texts)
-        writer.add_token_types(types)
-        values: list[tuple[Callable[[Any], None], Any]] = [
-            *((getattr(writer, name), value) for name, value in keys.items()),
-            (writer.add_bos_token_id, config.bos_id), (writer.add_eos_token_id, config.eos_id),
-            (writer.add_pad_token_id, config.pad_id), (writer.add_add_bos_token, bool(config.add_bos)),
-            (writer.add_add_eos_token, config.add_eos), (writer.add_chat_template, config.chat_template),
-        ]
-        for add, value in values:
+        values = {"add_tokenizer_model": kind, "add_token_list": texts, "add_token_types": types, **keys,
+                  "add_bos_token_id": config.bos_id, "add_eos_token_id": config.eos_id,
+                  "add_pad_token_id": config.pad_id, "add_add_bos_token": bool(config.add_bos),
+                  "add_add_eos_token": config.add_eos, "add_chat_template": config.chat_template}
+        for name, value in values.items():
             if value is not None:
-                add(value)
+                getattr(writer, name)(value)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.close()
@@ -503,9 +419,12 @@ def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:
         if added.lstrip or added.rstrip or added.single_word:
             raise UnsupportedError("an added token with lstrip, rstrip or single_word, which GGUF cannot say",
                                    f"added_tokens[{number}]")
-        texts[added.id] = added.content
-        types[added.id] = CONTROL if added.special or _looks_special(added.content) else USER_DEFINED
-        if model.characters is not None and added.content == "<unk>":
+        texts[added.id] = text = added.content
+        looks_special = (  # to llama.cpp's conversion, whatever the file says
+            text in ("<pad>", "<mask>", "<2mass>", "[@BOS@]") or (text.startswith("<|") and text.endswith("|>"))
+            or (text.startswith("<｜") and text.endswith("｜>")) or (text.startswith("<unused") and text.endswith(">")))
+        types[added.id] = CONTROL if added.special or looks_special else USER_DEFINED
+        if model.characters is not None and text == "<unk>":
             types[added.id] = UNKNOWN
     owners: dict[str, int] = {}
     for i, text in enumerate(texts):
@@ -514,10 +433,20 @@ def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:
     return texts, types
 
 
-def _looks_special(text: str) -> bool:
-    """Does llama.cpp's conversion take `text` for special, whatever the file says?"""
-    return (text in ("<pad>", "<mask>", "<2mass>", "[@BOS@]") or (text.startswith("<|") and text.endswith("|>"))
-            or (text.startswith("<｜") and text.endswith("｜>")) or (text.startswith("<unused") and text.endswith(">")))
+def _lost_of_pieces(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> list[str]:
+    """The facts about a model of characters that its file does not say, and the differences in llama.cpp."""
+    lost, made = [], set(model.merges[2::3])
+    both = made & _ids_without_space(model)
+    alone = [token.content for token in model.added_tokens if token.id in both]
+    if alone:
+        lost.append(f"{len(alone)} added tokens that merging makes, too, {alone[0]!r} the first: without special "
+                    "tokens the file gives their parts")
+    tags = [text for i, text in enumerate(texts) if types[i] == NORMAL and i not in made and len(text) > 2
+            and text[0] + text[-1] in ("<>", "[]")]
+    if tags:
+        lost.append(f"{len(tags)} tokens that merging does not make, {tags[0]!r} the first: llama.cpp may take one for "
+                    "a control token by its text")
+    return lost
 
 
 def _lost(model: ModelDescription, config: TokenizerConfig, types: list[int]) -> list[str]:

@@ -1,27 +1,102 @@
-"""A model's files -> `ModelDescription`, by path: a function for each kind of file.
+"""A model's files -> `ModelDescription`, by path; the kinds of files, by their first bytes.
 
-In: the path of a tokenizer.json, a rank file of tiktoken, a .model file of SentencePiece.
-Out: its description, with the contents of the files beside it (a tokenizer_config.json, a chat template).
-Invariant: a file of another kind is refused, and the error names its kind.
+In: the path of a tokenizer.json, a rank file of tiktoken, a .model file of SentencePiece; the first bytes of a file.
+Out: its description, with the contents of the files beside it (a tokenizer_config.json, a chat template); its kind.
+Invariant: a file of another kind is refused, and the error names its kind. `about_file` puts a path before an error's
+message; its JSON path or file offset stays as it is.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import stat
+import string
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
-from dstok.errors import UnsupportedError
+from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
+from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC
 from dstok.formats.description import ModelDescription
-from dstok.formats.kinds import JSON, LOOK, RANKS, SENTENCEPIECE, contents, refuse_other
-
-__all__ = ["ADDED_TOKENS", "MODEL_FILES", "describe_json_file", "describe_ranks", "describe_sentencepiece_file"]
 
 MODEL_FILES = (  # of a folder the first counts
     "tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken", "tokenizer.model")
 ADDED_TOKENS = "added_tokens.json"  # beside a tokenizer.model
+
+LOOK = 4096  # bytes of a file that decide its kind
+JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_json loads it"
+RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern"
+IMAGE = "an image of dstok: Tokenizer.from_image loads it"
+SENTENCEPIECE = "a .model file of SentencePiece: Tokenizer.from_sentencepiece loads it"
+GGUF = "a GGUF file: Tokenizer.from_gguf loads it"
+_BASE64 = (string.ascii_letters + string.digits + "+/=").encode()
+_BEGINNINGS = {
+    IMAGE_MAGIC: IMAGE,
+    GGUF_MAGIC: GGUF,
+    b"version https://git-lfs": "a pointer of Git LFS, which stands for a file: fetch that with git lfs pull",
+    b"PK\3\4": "a zip archive: unpack it first",
+    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"\x28\xb5\x2f\xfd": "a zstd file: unpack it first",
+    **dict.fromkeys((b"<!doctype html", b"<!DOCTYPE html", b"<html"), "a web page: fetch the file itself"),
+}
+
+
+@contextmanager
+def about_file(path: StrPath) -> Iterator[None]:
+    """Puts the file's name into errors about its contents."""
+    try:
+        yield
+    except (PatternError, TokenizerFileError, UnsupportedError) as error:
+        kind, (message, *rest), _ = error.__reduce__()
+        raise kind(f"{os.fspath(path)}: {message}", *rest) from None
+
+
+def what_is(start: bytes) -> str:
+    """The kind of a file that begins with `start`, and what to do with it, for an error."""
+    return kind_of(start) or "other data"
+
+
+def refuse_other(start: bytes, own: str, expected: str) -> None:
+    """Raises `TokenizerFileError` if the file is known to be something other than `own`, such as `JSON`."""
+    what = kind_of(start)
+    if what not in (own, None):
+        raise TokenizerFileError(f"expected {expected}, found {what}", "byte 0")
+
+
+def kind_of(start: bytes) -> str | None:
+    """`IMAGE`, `GGUF`, `JSON`, `RANKS`, `SENTENCEPIECE`, another known kind in words, or None."""
+    for begin, what in _BEGINNINGS.items():
+        if start.startswith(begin):
+            return what
+    if start.lstrip().startswith(b"{"):
+        return JSON
+    # A .model file: a piece with its text, then its score or type.
+    if (len(start) >= 6 and start.startswith(b"\n") and start[2:3] == b"\n" and start[3] + 2 <= start[1]
+            and start[4 + start[3] : 5 + start[3]] in (b"\x15", b"\x18")):
+        return SENTENCEPIECE
+    return RANKS if is_tiktoken(start) else None
+
+
+def is_tiktoken(start: bytes) -> bool:
+    """Does a file that begins with these bytes look like a rank file: base64, a space, a number?"""
+    line, _, _ = start.partition(b"\n")
+    token, space, rank = line.strip().partition(b" ")
+    return bool(token and space) and rank.isdigit() and not token.strip(_BASE64)
+
+
+def contents(path: StrPath) -> bytes:
+    """The contents of a file or a pipe. Raises `OSError`, and `TokenizerFileError` for a device.
+
+    A folder from elsewhere may hold a link to a device that has no end.
+    """
+    with open(os.fspath(path), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise TokenizerFileError(f"expected a file, found a device: {os.fspath(path)!r}")
+        return file.read()
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:
@@ -35,8 +110,8 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
 
     data = contents(path)
     refuse_other(data[:LOOK], JSON, "a tokenizer.json")
-    beside = _beside(path, "tokenizer_config.json") if config is None else contents(config)
-    return _with_side_files(path, read_tokenizer_json(data, beside, upstream))
+    settings = _beside(path, "tokenizer_config.json") if config is None else contents(config)
+    return _with_side_files(path, read_tokenizer_json(data, settings, upstream))
 
 
 def describe_sentencepiece_file(path: StrPath) -> ModelDescription:
@@ -48,8 +123,8 @@ def describe_sentencepiece_file(path: StrPath) -> ModelDescription:
 
     data = contents(path)
     refuse_other(data[:LOOK], SENTENCEPIECE, "a .model file of SentencePiece")
-    beside = _beside(path, "tokenizer_config.json"), _beside(path, ADDED_TOKENS)
-    return _with_side_files(path, describe_sentencepiece(data, *beside))
+    model = describe_sentencepiece(data, _beside(path, "tokenizer_config.json"), _beside(path, ADDED_TOKENS))
+    return _with_side_files(path, model)
 
 
 def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription:
@@ -77,7 +152,7 @@ def describe_ranks(
     """The model of ranks, or of a rank file. The pattern is the one of tiktoken.py's `describe_tiktoken`.
 
     Without a pattern, only the files that tiktoken publishes are known, by their SHA-256, and the folders of
-    rank_folders.py. Raises as `describe_tiktoken`, and `OSError`.
+    `WRAPPERS`. Raises as `describe_tiktoken`, and `OSError`.
     """
     from dstok.formats.tiktoken import describe_folder, describe_tiktoken, encoding_of_file, read_ranks
 
@@ -86,9 +161,10 @@ def describe_ranks(
         refuse_other(data[:LOOK], RANKS, "a rank file")
         path, ranks = ranks, read_ranks(data)
         pattern = encoding_of_file(data) if pattern is None else pattern
-        model = describe_folder(path, ranks) if pattern is None else None
-        if model is not None:
-            return _with_side_files(path, model)
+        if pattern is None:
+            model = describe_folder(os.path.basename(path), ranks, partial(_beside, path))
+            if model is not None:
+                return _with_side_files(path, model)
     if pattern is None:
         raise UnsupportedError("ranks without a pattern, and no file that tiktoken publishes: Tokenizer.from_tiktoken "
                                "takes both")

@@ -1,29 +1,20 @@
-"""SentencePiece's pieces with their scores -> `ModelDescription`: what .model files and GGUF have in common.
+"""SentencePiece's .model files, and pieces with scores, as GGUF has them, too -> `ModelDescription`.
 
-In: pieces with scores and types, in the order of ids. Out: the model of characters that merges as SentencePiece does.
+In: a .model file of BPE with byte fallback, as Llama 2 and Mistral have it, and the tokenizer_config.json beside it; or
+pieces with scores and types, in the order of ids. Out: the model of characters that merges as SentencePiece does.
 Invariant: SentencePiece joins the two neighbours whose joined text is the piece with the best score, the leftmost of
 equals. The rules of the description do the same: all ways to cut a piece in two, by score. A file whose equal scores
-could make a difference is refused.
-Source: SentencePiece 0.2.3 and llama.cpp v0.5.0, run; tests/formats/test_sentencepiece.py.
+could make a difference, or whose settings ask for more, is refused.
+Source: sentencepiece_model.proto, SentencePiece 0.2.3 and llama.cpp v0.5.0, run; tests/formats/test_sentencepiece.py.
 
-Two pieces of one score differ from two rules of neighbouring ranks: the leftmost is joined, whichever it is. For runs
-of one character, such as 2 to 16 spaces in Llama 2, that is the same if the longer left side comes first: the run that
-is growing is the leftmost pair. So only runs may have one score, and only if no other rule takes one before it has
-grown.
-
-SentencePiece's .model files -> `ModelDescription`.
-
-In: a .model file of BPE with byte fallback, as Llama 2 and Mistral have it; the tokenizer_config.json beside it.
-Out: the model, by way of pieces.py.
-Invariant: the ids of a text without control tokens are SentencePiece's. A file whose settings ask for more is refused,
-with the field's name.
-Source: sentencepiece_model.proto and SentencePiece 0.2.3; tests/formats/test_sentencepiece.py compares with it.
-
+- Two pieces of one score differ from two rules of neighbouring ranks: the leftmost is joined, whichever it is. For runs
+  of one character, such as 2 to 16 spaces in Llama 2, that is the same if the longer left side comes first: the run
+  that is growing is the leftmost pair. So only runs may have one score, and only if no other rule takes one before it
+  has grown.
 - SentencePiece puts a space, its dummy prefix, before a text. Here a space stands before each stretch between control
   tokens. SentencePiece finds no control token in a text, so its callers encode the stretches one by one.
 - User-defined symbols are found in the text with its space. No space is put after them. The text has U+2581 for
   spaces by then, so a symbol with a literal space is never found.
-- A folder of the hub may add tokens in its tokenizer_config.json.
 """
 
 from __future__ import annotations
@@ -37,7 +28,7 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from dstok._util.json_value import Value, load_json, shown
+from dstok._util.json_value import load_json, shown
 from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
@@ -54,19 +45,6 @@ from dstok.formats.description import (
     canonical,
 )
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
-
-__all__ = [
-    "BYTE",
-    "CONTROL",
-    "NORMAL",
-    "UNKNOWN",
-    "UNUSED",
-    "USER_DEFINED",
-    "Piece",
-    "describe_pieces",
-    "describe_sentencepiece",
-    "pieces_of",
-]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # the types in both formats
 MAX_PIECE = 256  # characters: all its cuts are looked up
@@ -167,7 +145,13 @@ def _rules(pieces: Sequence[Piece], merged: set[int], where: str) -> array[int]:
             if 1 < len(piece.text) <= 2 * MAX_PIECE and (i in merged or piece.kind in (UNUSED, BYTE))]
     rules = array("I")
     for _, equal in groupby(sorted(made, key=lambda i: -pieces[i].score), key=lambda i: pieces[i].score):
-        cuts = [cut for i in equal for cut in _cuts(i, pieces[i].text, ids)]
+        cuts: list[tuple[int, ...]] = []  # in this order: the longer left side first, then the longer right side
+        for i in equal:
+            text = pieces[i].text
+            for at in range(1, len(text)):
+                left, right = ids.get(text[:at]), ids.get(text[at:])
+                if left is not None and right is not None:
+                    cuts.append((-at, at - len(text), left, right, i))
         rules.extend(number for *_, left, right, i in sorted(cuts) for number in (left, right, i))
         if len(rules) > 3 * MAX_MERGES:
             raise UnsupportedError(f"more than {MAX_MERGES} merges", where)
@@ -175,28 +159,13 @@ def _rules(pieces: Sequence[Piece], merged: set[int], where: str) -> array[int]:
         raise UnsupportedError(f"the piece {shown(pieces[i].text)} of no text, which merging could make",
                                f"{where}[{i}]")
     for i in made:
-        text = pieces[i].text
-        if not alone.issuperset(text) and _joins_any(text, ids):
+        text, size = pieces[i].text, len(pieces[i].text)
+        # Two parts that can stand side by side are pieces, or single characters, pieces or not.
+        if not alone.issuperset(text) and any((at == 1 or text[:at] in ids) and (at == size - 1 or text[at:] in ids)
+                                              for at in range(1, size)):
             char = next(char for char in text if char not in alone)
             raise UnsupportedError(f"the piece {shown(text)} with {char!r}, which is no piece", f"{where}[{i}]")
     return rules
-
-
-def _cuts(i: int, text: str, ids: dict[str, int]) -> Iterator[tuple[int, ...]]:
-    """All cuts of a piece in two, in an order: the longer left side first, then the longer right side."""
-    for at in range(1, len(text)):
-        left, right = ids.get(text[:at]), ids.get(text[at:])
-        if left is not None and right is not None:
-            yield -at, at - len(text), left, right, i
-
-
-def _joins_any(text: str, ids: dict[str, int]) -> bool:
-    """Is the text two parts that can stand side by side: pieces, or single characters, pieces or not?"""
-    return any((at == 1 or text[:at] in ids) and (at == len(text) - 1 or text[at:] in ids)
-               for at in range(1, len(text)))
-
-
-# Equal scores
 
 
 def _check_scores(pieces: Sequence[Piece], merges: array[int], merged: set[int], where: str) -> None:
@@ -206,7 +175,14 @@ def _check_scores(pieces: Sequence[Piece], merges: array[int], merged: set[int],
     tied = {made for made in joined if times[pieces[made].score] > 1}
     if not tied:
         return
-    alike = _runs_that_grow_alike([pieces[i] for i in merged])
+    runs: dict[str, tuple[set[int], set[float]]] = {}  # of each character: the lengths and scores of its runs
+    for piece in (pieces[i] for i in merged):
+        if len(piece.text) > 1 and _is_run(piece.text):
+            lengths, scores = runs.setdefault(piece.text[0], (set(), set()))
+            lengths.add(len(piece.text))
+            scores.add(piece.score)
+    alike = {char for char, (lengths, scores) in runs.items()
+             if len(scores) == 1 and max(lengths) <= MAX_RUN and _grow_alike(lengths)}
     for made in tied:
         if pieces[made].text[0] not in alike or not _is_run(pieces[made].text):
             raise UnsupportedError(f"the piece {shown(pieces[made].text)}, with a score that another one has, too",
@@ -222,18 +198,6 @@ def _check_scores(pieces: Sequence[Piece], merges: array[int], merged: set[int],
 def _is_run(text: str) -> bool:
     """Is the text one character, again and again?"""
     return text == text[0] * len(text)
-
-
-def _runs_that_grow_alike(pieces: Sequence[Piece]) -> frozenset[str]:
-    """The characters whose runs have one score, and for which the leftmost pair is always the one with more rank."""
-    lengths: dict[str, set[int]] = {}
-    scores: dict[str, set[float]] = {}
-    for piece in pieces:
-        if len(piece.text) > 1 and _is_run(piece.text):
-            lengths.setdefault(piece.text[0], set()).add(len(piece.text))
-            scores.setdefault(piece.text[0], set()).add(piece.score)
-    return frozenset(char for char, found in lengths.items()
-                     if len(scores[char]) == 1 and max(found) <= MAX_RUN and _grow_alike(found))
 
 
 def _grow_alike(lengths: set[int]) -> bool:
@@ -286,8 +250,7 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
     if not pieces:
         raise TokenizerFileError("expected a .model file of SentencePiece, found no pieces", "byte 0")
     trainer, normalizer = specs.get(TRAINER, {}), specs.get(NORMALIZER, {})
-    _check_trainer(trainer)
-    _check_normalizer(normalizer, specs.get(DENORMALIZER, {}))
+    _check_settings(trainer, normalizer, specs.get(DENORMALIZER, {}))
     prefix = bool(normalizer.get(3, True))
     model = describe_pieces(pieces, "stretch" if prefix else "none", int(prefix), "pieces")
     assert model.characters is not None
@@ -300,12 +263,23 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
     tokens = [token._replace(normalized=True, literal=prefix) if pieces[token.id].kind == USER_DEFINED else token
               for token in model.added_tokens]
     ends = _ends(trainer, pieces)
+    ids = {piece.text: i for i, piece in enumerate(pieces)}
+    contents = {token.content for token in tokens}
+    listed = load_json(config, "tokenizer_config.json: ").get("added_tokens_decoder") if config is not None else None
+    for number, entry in entries_by_id(listed).items():
+        content = entry.need("content")
+        if number < len(pieces) and pieces[number].text != content.text():
+            content.wrong(f"the piece {pieces[number].text!r}")
+        if content.text() not in contents:
+            flags = {name: entry.need(name).boolean() for name in ("single_word", "lstrip", "rstrip", "special")}
+            tokens.append(AddedToken(number, content.text(), **flags))
+    contents = {token.content for token in tokens}
+    for name in load_json(added, "added_tokens.json: ").object() if added is not None else ():
+        if name not in contents:
+            raise UnsupportedError(f"the token {name[:80]!r}, which no tokenizer_config.json lists in "
+                                   "added_tokens_decoder", "added_tokens.json")
     if config is not None:
-        tokens += _tokens_beside(load_json(config, "tokenizer_config.json: "), pieces, tokens)
-    _check_names(added, tokens)
-    if config is not None:
-        ids = {piece.text: i for i, piece in enumerate(pieces)} | {token.content: token.id for token in tokens}
-        found = read_tokenizer_config(config, ids)
+        found = read_tokenizer_config(config, ids | {token.content: token.id for token in tokens})
         ends = replace(found, **{name: getattr(ends, name) for name in ENDS if getattr(found, name) is None})
     return replace(model, added_tokens=tuple(tokens), config=ends)
 
@@ -315,10 +289,7 @@ def pieces_of(data: bytes) -> list[Piece]:
     return [_piece(value, at) for field, value, at in _fields(data, 0, FILE) if field == PIECES]
 
 
-# Settings
-
-
-def _check_trainer(trainer: _Fields) -> None:
+def _check_settings(trainer: _Fields, normalizer: _Fields, denormalizer: _Fields) -> None:
     algorithm = trainer.get(3, 1)
     if algorithm != BPE:
         raise UnsupportedError(f"expected the model type BPE, found {ALGORITHMS.get(algorithm, algorithm)}",
@@ -327,9 +298,6 @@ def _check_trainer(trainer: _Fields) -> None:
         raise UnsupportedError("BPE without byte_fallback", "trainer_spec.byte_fallback")
     if trainer.get(24):
         raise UnsupportedError("a space at the end of words", "trainer_spec.treat_whitespace_as_suffix")
-
-
-def _check_normalizer(normalizer: _Fields, denormalizer: _Fields) -> None:
     for spec, name in ((normalizer, "normalizer_spec"), (denormalizer, "denormalizer_spec")):
         if spec.get(2):
             rule = spec.get(1, b"").decode("utf-8", "replace")[:80]
@@ -347,34 +315,6 @@ def _ends(trainer: _Fields, pieces: list[Piece]) -> TokenizerConfig:
     bos, eos, pad = (control.get(trainer.get(field, name).decode("utf-8", "replace")) for field, name in names)
     unknown = next((i for i, piece in enumerate(pieces) if piece.kind == UNKNOWN), None)
     return TokenizerConfig(bos, eos, pad, unknown)
-
-
-# Added tokens
-
-
-def _tokens_beside(settings: Value, pieces: list[Piece], known: list[AddedToken]) -> Iterator[AddedToken]:
-    """The further tokens in `added_tokens_decoder`."""
-    contents = {token.content for token in known}
-    for number, entry in entries_by_id(settings.get("added_tokens_decoder")).items():
-        content = entry.need("content")
-        if number < len(pieces) and pieces[number].text != content.text():
-            content.wrong(f"the piece {pieces[number].text!r}")
-        if content.text() in contents:
-            continue
-        flags = {name: entry.need(name).boolean() for name in ("single_word", "lstrip", "rstrip", "special")}
-        yield AddedToken(number, content.text(), **flags)
-
-
-def _check_names(added: bytes | None, tokens: list[AddedToken]) -> None:
-    """Refuses an added_tokens.json with tokens that a tokenizer_config.json does not list, with their flags."""
-    known = {token.content for token in tokens}
-    for content in load_json(added, "added_tokens.json: ").object() if added is not None else ():
-        if content not in known:
-            raise UnsupportedError(f"the token {content[:80]!r}, which no tokenizer_config.json lists in "
-                                   "added_tokens_decoder", "added_tokens.json")
-
-
-# The wire format of protobuf
 
 
 def _piece(value: bytes, at: int) -> Piece:

@@ -1,22 +1,19 @@
-r"""tekken.json -> `ModelDescription`: the tokenizer file of Mistral's models.
+r"""tekken.json, the tokenizer file of Mistral's models -> `ModelDescription`, by way of tiktoken's ranks.
 
-In: the root of a tekken.json. Out: a description, by way of tiktoken's ranks (tiktoken.py).
+In: the root of a tekken.json. Out: a description.
 Invariant: with `special="none"` the ids are those of mistral-common's own tokenizer, which finds no special token
 in a text. A file that mistral-common does not load is refused, with its JSON path. But the settings of images, audio
 and requests in it, which change no id, are not read.
 Source: mistral-common 1.13.1; tests/formats/test_tekken.py compares with it.
 
-Rules that the file does not state:
-- The special tokens have the first ids. The id of any other token is its rank plus their number.
-- `default_vocab_size` counts both kinds, so only the first entries of `vocab` are tokens.
-- A version up to v7 may list no special tokens: the twenty in `_SPECIAL_TOKENS` are meant. Where fewer are listed than
-  `default_num_special_tokens` says, `<SPECIAL_20>` and so on follow, named by their ids.
-- `<s>` and `</s>` begin and end a text, `<pad>` fills a batch up.
+Rules that the file does not state: the special tokens have the first ids, the id of any other token is its rank plus
+their number. `default_vocab_size` counts both kinds. A version up to v7 may list no special tokens: `_SPECIAL_TOKENS`
+are meant. Where fewer are listed than `default_num_special_tokens` says, `<SPECIAL_20>` and so on follow, named by
+their ids. `<s>` and `</s>` begin and end a text, `<pad>` fills a batch up.
 """
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from dataclasses import replace
 
@@ -25,10 +22,7 @@ from dstok.core.merge._pairs import MAX_IDS
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.tiktoken import describe_tiktoken
 
-__all__ = ["describe_tekken", "is_tekken"]
-
 VERSIONS = ("v1", "v2", "v3", "v7", "v11", "v13", "v15")
-LISTING = VERSIONS[4:]  # those that must list their special tokens
 _ENTRY = frozenset(["rank", "token_bytes", "token_str"])
 _SPECIAL_TOKENS = (
     "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
@@ -53,9 +47,19 @@ def describe_tekken(file: Value) -> ModelDescription:
                                                 "special tokens and of all others")
     ranks: dict[bytes, int] = {}
     for rank, entry in enumerate(entries[: size - len(special)]):
-        token = _token(entry, rank)
+        _check_rank(entry, rank)
+        for key in _ENTRY ^ entry.object().keys():
+            entry.wrong(f"the keys {', '.join(sorted(_ENTRY))} and no others, of which {shown(key)} is "
+                        f"{'missing' if key in _ENTRY else 'none'}")
+        spelled = entry.need("token_bytes")
+        try:
+            token = b64decode(spelled.text(), validate=True)
+        except ValueError:
+            spelled.wrong("base64")
+        if rank < 256 and token != bytes([rank]):
+            spelled.wrong(f"the byte 0x{rank:02X} in base64")
         if token in ranks:
-            entry.need("token_bytes").wrong("a new token")
+            spelled.wrong("a new token")
         ranks[token] = len(special) + rank
     model = describe_tiktoken(ranks, config.need("pattern").text(), special)
     (split,) = model.splits
@@ -64,28 +68,15 @@ def describe_tekken(file: Value) -> ModelDescription:
     return replace(model, splits=(replace(split, where="$.config.pattern"),), config=ends, places=places)
 
 
-def _token(entry: Value, rank: int) -> bytes:
-    """The bytes of the entry of `vocab` with this rank."""
-    _check_rank(entry, rank)
-    for key in _ENTRY ^ entry.object().keys():
-        entry.wrong(f"the keys {', '.join(sorted(_ENTRY))} and no others, of which {shown(key)} is "
-                    f"{'missing' if key in _ENTRY else 'none'}")
-    try:
-        token = b64decode(entry.need("token_bytes").text(), validate=True)
-    except (ValueError, binascii.Error):
-        entry.need("token_bytes").wrong("base64")
-    if rank < 256 and token != bytes([rank]):
-        entry.need("token_bytes").wrong(f"the byte 0x{rank:02X} in base64")
-    return token
-
-
 def _check_rank(entry: Value, rank: int) -> None:
     found = entry.need("rank")
     if type(found.value) is not int or found.value != rank:  # tiktoken takes no 7.0
         found.wrong(f"the rank {rank}")
 
 
-def _check_version(file: Value, version: Value) -> None:
+def _special_tokens(file: Value, config: Value) -> dict[str, int]:
+    """All special tokens with their ids."""
+    version, listed = config.need("version"), file.get("special_tokens")
     if version.text() not in VERSIONS:
         version.unsupported(f"expected one of the versions {', '.join(VERSIONS)}, found {version.text()[:40]!r}")
     number = VERSIONS.index(version.text())
@@ -93,13 +84,7 @@ def _check_version(file: Value, version: Value) -> None:
         file.member("multimodal").wrong(f"no such settings in the version {version.text()}, which has 'image'")
     if file.get("model_settings_builder") and number < VERSIONS.index("v15"):
         file.member("model_settings_builder").wrong(f"no such settings in the version {version.text()}, before v15")
-
-
-def _special_tokens(file: Value, config: Value) -> dict[str, int]:
-    """All special tokens with their ids."""
-    version, listed = config.need("version"), file.get("special_tokens")
-    _check_version(file, version)
-    if listed is None and version.text() in LISTING:
+    if listed is None and number > VERSIONS.index("v7"):
         version.wrong("a version up to v7, where the file has no special_tokens")
     found = {name: number for number, name in enumerate(_SPECIAL_TOKENS)} if listed is None else {}
     for number, token in enumerate(listed.array() if listed is not None else ()):

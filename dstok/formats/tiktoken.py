@@ -1,53 +1,18 @@
-"""Ranks of tokens (tiktoken) -> merges of pairs, in order of rank.
-
-In: a mapping from the bytes of a token to its rank. Out: for each token the pair that makes it, if any does.
-Invariant: with these merges, merging gives for every text tiktoken's result.
-
-tiktoken joins two neighbours if their bytes together are a token: first those of the least rank, and of equals the
-leftmost. So several pairs of one rank could make a token: "ab" and "c", or "a" and "bc", make "abc". But only one of
-them is ever joined. Merging the bytes of the token alone shows which one. The proof:
-
-Say that somewhere in a text the neighbours a, b are joined to the token t. Until then nothing was joined across the
-outer edges of a and b. Merging t alone makes the same joins inside of them, in the same order: each was the least and
-leftmost of the whole text, so also of its own part; and the least and leftmost of a part does not depend on the text
-outside. So merging t alone comes to a, b, too, and (a, b) is its last join. There is one last join, or none, if merging
-t alone ends in several tokens. Any other pair that adds up to t is never joined, and may be left out: the next pair,
-the one with the least rank and of equals the leftmost, is the same without it.
-
-The ranks are distinct, and each belongs to one pair. So the merges, in order of rank, say everything that the ranks
-say. The proof assumes nothing about the ranks: they need not come from training, and a token may rank before its parts.
-
-tiktoken's encodings: their patterns and special tokens, which a rank file does not hold.
-
-In: a name. Out: `ENCODINGS[name]`. Invariant: the same as in `tiktoken_ext.openai_public`
-(tests/formats/test_tiktoken.py compares with the installed tiktoken).
-Two special tokens of o200k_harmony have the id 200018. The order of a hash decides to which of them tiktoken decodes
-it; dstok decodes it to the first one, <|endofprompt|>, as o200k_base does.
-Source: tiktoken 0.14.0 (MIT).
-
-tiktoken's rank files <-> `ModelDescription`.
+"""tiktoken's rank files, its encodings and the folders of models with a rank file <-> `ModelDescription`.
 
 In: a rank file (a line a token: its bytes in base64, a space, its rank) or a mapping bytes -> rank; a pattern in
 tiktoken's dialect; special tokens. Out: a description; and from a description the rank file again.
 Invariant: the description gives the ids of `tiktoken.Encoding(..., pat_str, mergeable_ranks, special_tokens)` with all
-special tokens allowed. A rank file is written only if its ranks give the model's merges. Anything else is an
-`UnsupportedError`, or, for a broken file, a `TokenizerFileError` with line and file offset.
-Source: tiktoken 0.14.0, measured; tests/formats/test_tiktoken.py repeats the measurements.
+special tokens allowed; a rank file is written only if its ranks give the model's merges. Of a folder, the ids are those
+that the model's own Python file gets from tiktoken. dstok reads that file but never runs it: it has to hold the texts
+that `WRAPPERS` names, since other models have rank files of the same name.
+Source: tiktoken.json, from tiktoken 0.14.0 (MIT) and the Python files of Kimi K2 and Qwen-7B;
+tests/formats/test_tiktoken.py and tests/formats/test_rank_folders.py compare.
 
-tiktoken's rules:
-- The rank is the id. A piece that is a token is that token; others are merged (formats/tiktoken.py).
+- The rank is the id. A piece that is a token is that token; others are merged: docs/proofs.md, "Ranks".
 - Text that the pattern does not match is dropped: upstream's Removed with invert.
-- Special tokens are found leftmost. If two begin at one place, the order of a hash decides. So a special token that
-  begins another is refused.
-
-Folders of models whose vocabulary is a rank file: `tiktoken.model` of Kimi, `qwen.tiktoken` of the first Qwen.
-
-In: a rank file, and the files beside it. Out: a description, by way of tiktoken.py.
-Invariant: the ids are those of the `tiktoken.Encoding` that the model's own Python file makes of the folder, for the
-text that it hands to tiktoken. dstok reads that file but never runs it. It has to hold the texts that `WRAPPERS` names,
-or the folder is refused: other models have rank files of the same name, with other patterns and special tokens.
-Source: the Python files of Kimi K2 and Qwen-7B, and tiktoken 0.14.0; tests/formats/test_rank_folders.py.
-
+- Special tokens are found leftmost. If two begin at one place, the order of a hash decides: refused. Two of
+  o200k_harmony have the id 200018; dstok decodes it to the first one, <|endofprompt|>, as o200k_base does.
 - Kimi: the special tokens are those of tokenizer_config.json; the others of 258 ids are reserved tokens. Before
   tiktoken, its Python code cuts a text every 400,000 characters, and runs of 25,000 characters with or without white
   space (core/text/_utf8.pxd). dstok cuts as it does. For such a text it refuses spans, budgets and streams.
@@ -57,43 +22,24 @@ Source: the Python files of Kimi K2 and Qwen-7B, and tiktoken 0.14.0; tests/form
 
 from __future__ import annotations
 
-import binascii
+import json
 import os
 import re
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import accumulate, pairwise
-from typing import NamedTuple, NoReturn
 
-from dstok._util.files import StrPath
 from dstok._util.json_value import load_json, read_text
 from dstok.core.merge._pairs import MAX_IDS, live_merges
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig
-from dstok.formats.kinds import contents
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
 from dstok.regex.ast import Split
 from dstok.regex.fancy_regex import translate
-
-__all__ = [
-    "ENCODINGS",
-    "MAX_TOKEN",
-    "WRAPPERS",
-    "TiktokenEncoding",
-    "describe_folder",
-    "describe_tiktoken",
-    "encoding_of_file",
-    "last_join",
-    "ranked_merges",
-    "ranks_of",
-    "read_ranks",
-    "unsaid",
-    "write_ranks",
-]
 
 MAX_TOKEN = 1024  # bytes; `last_join` is quadratic in it. The longest token of o200k has 128
 
@@ -141,50 +87,30 @@ class TiktokenEncoding:
     sha256: str = ""
 
 
-_END, _PROMPT_END = "<|endoftext|>", "<|endofprompt|>"
-_FIM = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
+@dataclass(frozen=True)
+class Wrapper:
+    """A model's Python file, the texts that it has to hold, and all literals of the form <...> in it, if they count."""
 
-_GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-_CL100K = (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]"
-           r"|\s+(?!\S)|\s")
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-_O200K = "|".join([
-    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}",
-    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}",
-    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
+    code: str
+    pattern: str
+    lines: Sequence[str]
+    literals: Sequence[str] | None = None
 
-_RESERVED = {f"<|reserved_{number}|>": number for number in (*range(200000, 200012), *range(200013, 201088))}
-_NAMED = {200002: "return", 200003: "constrain", 200005: "channel", 200006: "start", 200007: "end", 200008: "message"}
-_HARMONY = {f"<|{_NAMED[number]}|>" if number in _NAMED else token: number for token, number in _RESERVED.items()}
-_HARMONY["<|call|>"] = 200012
 
-ENCODINGS = {
-    "gpt2": TiktokenEncoding(_GPT2, {_END: 50256}),
-    "r50k_base": TiktokenEncoding(
-        _GPT2, {_END: 50256}, "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"),
-    "p50k_base": TiktokenEncoding(
-        _GPT2, {_END: 50256}, "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069"),
-    "p50k_edit": TiktokenEncoding(_GPT2, {_END: 50256, **dict(zip(_FIM, range(50281, 50284)))}),
-    "cl100k_base": TiktokenEncoding(
-        _CL100K, {_END: 100257, **dict(zip(_FIM, range(100258, 100261))), _PROMPT_END: 100276},
-        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"),
-    "o200k_base": TiktokenEncoding(
-        _O200K, {_END: 199999, _PROMPT_END: 200018},
-        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
-    "o200k_harmony": TiktokenEncoding(
-        _O200K, {_END: 199999, _PROMPT_END: 200018, "<|startoftext|>": 199998, **_HARMONY}),
-}
+with open(os.path.join(os.path.dirname(__file__), "tiktoken.json"), "rb") as _file:
+    _DATA = json.load(_file)
+ENCODINGS = {name: TiktokenEncoding(**entry) for name, entry in _DATA["encodings"].items()}
+WRAPPERS = {name: Wrapper(**entry) for name, entry in _DATA["wrappers"].items()}  # by the rank file's name
+Beside = Callable[[str], bytes | None]
+UNICODE = ModelDescription.unicode_version  # of tiktoken's classes
+KIMI_RESERVED, QWEN_START = 258, 151643  # as in the texts of their wrappers
+QWEN_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *(f"<|extra_{number}|>" for number in range(205)))
 
 
 def encoding_of_file(data: bytes) -> str | None:
     """The encoding with these bytes as its published rank file; where p50k_base and p50k_edit share one, p50k_base."""
     checksum = sha256(data).hexdigest()
     return next((name for name, known in ENCODINGS.items() if known.sha256 == checksum), None)
-
-
-WHERE = "pattern"
-UNICODE = ModelDescription.unicode_version  # of tiktoken's classes
 
 
 def describe_tiktoken(
@@ -210,7 +136,7 @@ def describe_tiktoken(
     tokens: list[bytes | None] = [None] * (max(ranks.values()) + 1)
     for token, rank in ranks.items():
         tokens[rank] = token
-    split = Split(translate(known.pattern if known else pattern), "Removed", True, WHERE)
+    split = Split(translate(known.pattern if known else pattern), "Removed", True, "pattern")
     whole = len(merges) // 3 < sum(len(token) > 1 for token in ranks)  # is there a token that merging does not make?
     added = tuple(_special_tokens(special_tokens, ranks, shared))
     end = special_tokens.get("<|endoftext|>")
@@ -258,9 +184,6 @@ def _special_tokens(
             raise UnsupportedError(f"a special token that {following[:40]!r} begins with", f"special token {content!r}")
 
 
-# The rank file
-
-
 def read_ranks(data: bytes) -> dict[bytes, int]:
     r"""The ranks in a rank file's contents. Raises `TokenizerFileError` with line and file offset.
 
@@ -275,31 +198,23 @@ def read_ranks(data: bytes) -> dict[bytes, int]:
     at = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):  # at "\r", too, as tiktoken
         if line not in (b"\n", b"\r\n", b"\r"):
-            token, rank = _read_line(line, number, at)
+            where = f"line {number} (byte {at})"
+            try:
+                token, rank = line.split()
+                if not (rank.isdigit() and len(rank) < 10):
+                    raise ValueError
+                token = b64decode(token, validate=True)
+            except ValueError:
+                found = line.rstrip(b"\r\n")
+                found = found if len(found) <= 60 else found[:57] + b"..."
+                raise TokenizerFileError(f"expected base64, a space and a rank, found {found!r}", where) from None
             if token in ranks:
-                _broken(f"expected a new token, found {token[:40]!r} again", number, at)
-            ranks[token] = rank
+                raise TokenizerFileError(f"expected a new token, found {token[:40]!r} again", where)
+            ranks[token] = int(rank)
         at += len(line)
     if not ranks:
         raise TokenizerFileError("expected lines of base64, a space and a rank, found none", "line 1 (byte 0)")
     return ranks
-
-
-def _read_line(line: bytes, number: int, at: int) -> tuple[bytes, int]:
-    parts = line.split()
-    try:
-        token, rank = parts
-        if not (rank.isdigit() and len(rank) < 10):
-            raise ValueError
-        return b64decode(token, validate=True), int(rank)
-    except (ValueError, binascii.Error):
-        line = line.rstrip(b"\r\n")
-        shown = line if len(line) <= 60 else line[:57] + b"..."
-        _broken(f"expected base64, a space and a rank, found {shown!r}", number, at)
-
-
-def _broken(message: str, line: int, at: int) -> NoReturn:
-    raise TokenizerFileError(message, f"line {line} (byte {at})")
 
 
 def write_ranks(model: ModelDescription) -> bytes:
@@ -322,27 +237,22 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     ranks = _tokens_with_ids(model)
     _check_ranks(ranks)
     derived = ranked_merges(ranks)
-    live = _live_merges(model, ranks)
-    own = [(model.tokens[left], model.tokens[right]) for left, right, _ in live]
-    for rule, expected, found in zip(live, derived, own):
+    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
+    blob = b"".join(token or b"" for token in model.tokens)
+    # Files may list other merges, which no text needs (core/merge/_live.h).
+    live, _ = live_merges(model.merges, starts, blob, [ranks[bytes([byte])] for byte in range(256)])
+    rules = list(zip(live[::3], live[1::3], live[2::3]))
+    for rule, expected in zip(rules, derived):
+        found = model.tokens[rule[0]], model.tokens[rule[1]]
         if expected != found:
             raise UnsupportedError(f"merges in another order than that of their ids: expected {expected} by the ids, "
                                    f"found {found}", f"merges[{model.merge_rules().index(rule)}]")
-    if len(derived) != len(own):
-        raise UnsupportedError(f"expected the {len(derived)} merges that the ids give, found {len(own)}",
-                               "merges")
+    if len(derived) != len(rules):
+        raise UnsupportedError(f"expected the {len(derived)} merges that the ids give, found {len(rules)}", "merges")
     if len(derived) < sum(len(token) > 1 for token in ranks) and not model.ignore_merges:
         raise UnsupportedError("a token that merging does not make, which tiktoken takes for a piece as a whole",
                                "vocab")
     return dict(sorted(ranks.items(), key=lambda item: item[1]))
-
-
-def _live_merges(model: ModelDescription, ranks: Mapping[bytes, int]) -> list[tuple[int, int, int]]:
-    """The merges that some text needs: files may list others, which never happen (core/merge/_live.h)."""
-    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
-    blob = b"".join(token or b"" for token in model.tokens)
-    live, _ = live_merges(model.merges, starts, blob, [ranks[bytes([byte])] for byte in range(256)])
-    return list(zip(live[::3], live[1::3], live[2::3]))
 
 
 def unsaid(model: ModelDescription) -> tuple[str, ...]:
@@ -374,59 +284,15 @@ def _tokens_with_ids(model: ModelDescription) -> dict[bytes, int]:
     return ranks
 
 
-_KIMI = (
-    r"[\p{Han}]+",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*"
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+")
-_QWEN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)"
-         r"|\s+")
-_KIMI_RESERVED = 258
-_QWEN_START = 151643
-_QWEN_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *(f"<|extra_{number}|>" for number in range(205)))
-
-
-class Wrapper(NamedTuple):
-    """A model's Python file, the texts that it has to hold, and all literals of the form <...> in it, if they count."""
-
-    code: str
-    pattern: str
-    lines: tuple[str, ...]
-    literals: frozenset[str] | None = None
-
-
-WRAPPERS = {
-    "tiktoken.model": Wrapper("tokenization_kimi.py", "|".join(_KIMI), (
-        "num_reserved_special_tokens = 256", "self.num_reserved_special_tokens + 2", "<|reserved_token_{i}|>",
-        "TIKTOKEN_MAX_ENCODE_CHARS = 400_000", "MAX_NO_WHITESPACES_CHARS = 25_000",
-        *(f'"""{part}"""' for part in _KIMI))),
-    "qwen.tiktoken": Wrapper("tokenization_qwen.py", _QWEN, (
-        f'r"""{_QWEN}"""', "range(205)", f"SPECIAL_START_ID = {_QWEN_START}", 'unicodedata.normalize("NFC", text)'),
-        frozenset({*_QWEN_TOKENS[:3], "<|extra_{i}|>"})),
-}
-
-
-def describe_folder(path: StrPath, ranks: Mapping[bytes, int]) -> ModelDescription | None:
-    """The model of a rank file with one of the names in `WRAPPERS`, or None.
+def describe_folder(name: str, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription | None:
+    """The model of a rank file with one of the names in `WRAPPERS`, or None; `beside` reads a file of its folder.
 
     Raises `UnsupportedError` if the Python file beside it is none that is known, `TokenizerFileError`, and `OSError`.
     """
-    wrapper = WRAPPERS.get(os.path.basename(path))
+    wrapper = WRAPPERS.get(name)
     if wrapper is None:
         return None
-    _check_code(path, wrapper)
-    return _kimi(path, wrapper, ranks) if wrapper.literals is None else _qwen(path, wrapper, ranks)
-
-
-def _beside(path: StrPath, name: str) -> bytes | None:
-    other = os.path.join(os.path.dirname(path), name)
-    return contents(other) if os.path.exists(other) else None
-
-
-def _check_code(path: StrPath, wrapper: Wrapper) -> None:
-    data = _beside(path, wrapper.code)
+    data = beside(wrapper.code)
     if data is None:
         raise UnsupportedError(f"a rank file without the {wrapper.code} of its model beside it, which has its pattern: "
                                "Tokenizer.from_tiktoken takes pattern and special tokens", wrapper.code)
@@ -434,23 +300,20 @@ def _check_code(path: StrPath, wrapper: Wrapper) -> None:
     for line in wrapper.lines:
         if line not in code:
             raise UnsupportedError(f"expected the text {line!r}, found a {wrapper.code} of another model", wrapper.code)
-    found = set(re.findall(r"""["'](<[^"'\s]*>)["']""", code))
-    if wrapper.literals is not None and found - wrapper.literals:
-        token = min(found - wrapper.literals)
-        raise UnsupportedError(f"the special token {token[:40]!r}, where dstok knows "
+    unknown = set(re.findall(r"""["'](<[^"'\s]*>)["']""", code)).difference(wrapper.literals or ())
+    if wrapper.literals is not None and unknown:
+        raise UnsupportedError(f"the special token {min(unknown)[:40]!r}, where dstok knows "
                                f"{', '.join(sorted(wrapper.literals))}", wrapper.code)
+    return (_kimi if wrapper.literals is None else _qwen)(wrapper, ranks, beside)
 
 
-def _kimi(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelDescription:
-    data = _beside(path, "tokenizer_config.json")
+def _kimi(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription:
+    data = beside("tokenizer_config.json")
     if data is None:
         raise TokenizerFileError("expected a tokenizer_config.json beside the rank file, found none")
     decoder = load_json(data, "tokenizer_config.json: ").need("added_tokens_decoder")
-    named = entries_by_id(decoder)
-    first = len(ranks)
-    special: dict[str, int] = {}
-    plain = set[int]()
-    for number in range(first, first + _KIMI_RESERVED):
+    named, special, plain = entries_by_id(decoder), dict[str, int](), set[int]()
+    for number in range(len(ranks), len(ranks) + KIMI_RESERVED):
         entry = named.get(number)
         content = f"<|reserved_token_{number}|>" if entry is None else entry.need("content").text()
         if special.setdefault(content, number) != number:
@@ -462,11 +325,11 @@ def _kimi(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelD
     return replace(model, added_tokens=added, config=read_tokenizer_config(data, special), cuts_texts=True)
 
 
-def _qwen(path: StrPath, wrapper: Wrapper, ranks: Mapping[bytes, int]) -> ModelDescription:
-    special = {token: _QWEN_START + number for number, token in enumerate(_QWEN_TOKENS)}
+def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription:
+    special = {token: QWEN_START + number for number, token in enumerate(QWEN_TOKENS)}
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(normalized=True) for token in model.added_tokens)  # found in the normalized text
-    data = _beside(path, "tokenizer_config.json")
+    data = beside("tokenizer_config.json")
     config = model.config if data is None else read_tokenizer_config(data, special)
     if config.eos_id is None:
         config = replace(config, eos_id=special["<|endoftext|>"])

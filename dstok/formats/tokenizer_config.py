@@ -15,11 +15,6 @@ from dstok._util.json_value import Value, load_json
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.formats.description import TokenizerConfig
 
-__all__ = [
-    "TokenizerConfig", "entries_by_id", "read_generation_config", "read_token_id", "read_tokenizer_config",
-    "write_tokenizer_config",
-]
-
 
 def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> TokenizerConfig:
     """The settings in `config`. Raises `TokenizerFileError`.
@@ -36,10 +31,12 @@ def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> Tokeni
                       for token in (settings.get("pad_token"), settings.get("unk_token")))
     flags = (settings.get("add_bos_token"), settings.get("add_eos_token"))
     add_bos, add_eos = (None if flag is None else flag.boolean() for flag in flags)
-    templates = _templates(settings.get("chat_template"))
-    named = {name: text for name, text in templates.items() if name is not None}
-    template = templates.get(None, named.get("default"))
-    return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, template, named)
+    template = settings.get("chat_template")  # a text, or a list of those with names
+    if template is None or isinstance(template.value, str):
+        return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos,
+                               None if template is None else template.text())
+    named = {item.need("name").text(): item.need("template").text() for item in template.array()}
+    return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, named.get("default"), named)
 
 
 def read_generation_config(text: str | bytes) -> dict[str, Any]:
@@ -70,15 +67,6 @@ def entries_by_id(decoder: Value | None) -> dict[int, Value]:
     return entries
 
 
-def _templates(value: Value | None) -> dict[str | None, str]:
-    """The chat templates by their names: one text without a name, or a list of named ones."""
-    if value is None:
-        return {}
-    if isinstance(value.value, str):
-        return {None: value.text()}
-    return {item.need("name").text(): item.need("template").text() for item in value.array()}
-
-
 def _content(token: Value) -> Value:
     """The text of a token: the token is a string, or an object with its content."""
     return token.need("content") if isinstance(token.value, dict) else token
@@ -96,14 +84,11 @@ def read_token_id(token: Value | None, ids: Mapping[str, int]) -> int | None:
 
 def write_tokenizer_config(config: TokenizerConfig, tokens: Mapping[int, str]) -> str:
     """The text of a tokenizer_config.json; `tokens` spells the ids that `config` names."""
-    named = {f"{name}_token": getattr(config, f"{name}_id") for name in ("bos", "eos", "pad", "unk")}
-    settings: dict[str, Any] = {key: tokens[token_id] for key, token_id in named.items() if token_id is not None}
-    rest = {"add_bos_token": config.add_bos, "add_eos_token": config.add_eos, "chat_template": _written(config)}
-    settings |= {key: value for key, value in rest.items() if value is not None}
+    settings: dict[str, Any] = {f"{name}_token": None if token_id is None else tokens[token_id]
+                                for name in ("bos", "eos", "pad", "unk")
+                                for token_id in [getattr(config, f"{name}_id")]}
+    named = [{"name": name, "template": template} for name, template in config.chat_templates.items()]
+    settings |= {"add_bos_token": config.add_bos, "add_eos_token": config.add_eos,
+                 "chat_template": named or config.chat_template}
+    settings = {key: value for key, value in settings.items() if value is not None}
     return json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
-
-
-def _written(config: TokenizerConfig) -> str | list[dict[str, str]] | None:
-    if not config.chat_templates:
-        return config.chat_template
-    return [{"name": name, "template": template} for name, template in config.chat_templates.items()]

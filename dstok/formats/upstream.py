@@ -1,22 +1,27 @@
 """The versions of upstream that dstok can be exact to, and the Unicode versions of the tables in each.
 
-In: a name such as "tokenizers-0.21.1". Out: `Upstream`.
+In: a name such as "tokenizers-0.21.1". Out: `Upstream`; a model as this version reads its file.
 Invariant: the list has a version only if every code point was tested with its wheel, for each of the tables. Other
-changes between versions, such as new fields of a tokenizer.json, are not followed: a file is read as the newest version
-reads it.
-Faults of 1.0.0rc3 are not followed either: tests/upstream_1_0/test_faults.py lists them.
-Source: the wheels. tests/formats/test_upstream_versions.py and tests/upstream_1_0 repeat this with the wheels that are
-there.
+changes between versions, such as new fields of a tokenizer.json, are not followed, nor are the faults of 1.0.0rc3
+(tests/upstream_1_0/test_faults.py): a file is read as the newest version reads it.
+Source: the wheels; tests/formats/test_upstream_versions.py and tests/upstream_1_0 repeat this with those there are.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.errors import UnsupportedError
-from dstok.formats import NEWEST_UPSTREAM as NEWEST
+from dstok.formats import NEWEST_UPSTREAM
 
-__all__ = ["NEWEST", "Upstream", "upstream_version", "upstream_versions"]
+if TYPE_CHECKING:
+    from dstok.formats.description import ModelDescription
+
+NEWEST = NEWEST_UPSTREAM
+DIGITS_PATTERN = r"\p{N}"
+PUNCTUATION_PATTERN = r"[\p{P}$+<=>\^`|~]"
+WORDS_PATTERN = r"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"
 
 
 class Upstream(NamedTuple):
@@ -67,3 +72,36 @@ def upstream_version(name: str = NEWEST) -> Upstream:
     if name not in _KNOWN:
         raise UnsupportedError(f"expected an upstream version out of {', '.join(_KNOWN)}, found {name!r}")
     return _KNOWN[name]
+
+
+def old_punctuation() -> str:
+    """The class of upstream's Punctuation before 1.0."""
+    from dstok.unicode._punctuation import PUNCTUATION  # few files need it
+
+    spans = (span.split("-") for span in PUNCTUATION.split())
+    return "[" + "".join("-".join(f"\\x{{{end}}}" for end in span) for span in spans) + "]"
+
+
+def of_upstream(model: ModelDescription, name: str) -> ModelDescription:
+    """The model with the Unicode tables of the version called `name`, as a reader makes it of the model's file for it.
+
+    Raises `UnsupportedError`.
+    """
+    from dstok.unicode.normalization import FORMS, OLDEST
+
+    version = upstream_version(name)
+    splits, normalizer = list(model.splits), list(model.normalizer)
+    by_pattern = {DIGITS_PATTERN: version.digits, WORDS_PATTERN: version.words}
+    for i, split in enumerate(splits):
+        if split.unicode_version is None and not (version.punctuation and split.pattern == old_punctuation()):
+            continue
+        if split.pattern not in by_pattern:
+            raise UnsupportedError(f"a step that {version.name} reads by another pattern: read the tokenizer.json "
+                                   "with this upstream", split.where)
+        splits[i] = replace(split, unicode_version=by_pattern[split.pattern])
+    for i, step in enumerate(normalizer):
+        if step.is_regex and not version.replaces:
+            raise UnsupportedError(f"a pattern in Replace as {version.name} reads it", step.where)
+        if step.type in FORMS:
+            normalizer[i] = replace(step, unicode_version=None if version.forms == OLDEST else version.forms)
+    return replace(model, unicode_version=version.patterns, splits=tuple(splits), normalizer=tuple(normalizer))

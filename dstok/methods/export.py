@@ -88,7 +88,7 @@ def read_config(self: Parts, config: StrPath | TokenizerConfig | None) -> Tokeni
     Raises `TokenizerFileError` and `OSError`.
     """
     from dstok.formats.description import TokenizerConfig
-    from dstok.formats.kinds import contents
+    from dstok.formats.reading import contents
     from dstok.formats.tokenizer_config import read_tokenizer_config
 
     own = self.config

@@ -1,6 +1,4 @@
-"""The data of a built-in model. A module of its own, since loading a model does not need it.
-
-The built-in models: an image of tables for each vocabulary, and a small file with the own parts of each model.
+"""The built-in models: an image of tables for each vocabulary, and a small file with the own parts of each model.
 
 In: a name (names.py). Out: the parts of a `Tokenizer`, from the mapped image: no network, no cache, nothing parsed
 but the own parts. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
@@ -10,38 +8,27 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import explained
-from dstok.compiled.image import joined, unpack_added
-from dstok.compiled.image_file import open_image
+from dstok.compiled.image_file import joined, open_image, own_part, unpack_added
 from dstok.compiled.tables import Tables, tables_from_image
 from dstok.models.names import ALIASES, find, not_found
 
 if TYPE_CHECKING:
     from dstok.formats.description import AddedToken, TokenizerConfig
+    from dstok.models.info import ModelInfo
 
-__all__ = ["ModelInfo", "built_in", "is_built_in", "model_info", "models"]
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """The data of a built-in model.
-
-    `sha256` is of its tokenizer.json. `aliases` are the other names that `load` takes for it: the tokenizer.json
-    published under them has the same vocabulary, merges and added tokens.
-    """
-
-    name: str
-    sha256: str
-    vocab_size: int
-    source: str
-    licence: str
-    aliases: tuple[str, ...] = ()
-
+__all__ = ["built_in", "is_built_in", "model_info", "models"]
 
 _HERE = os.path.dirname(__file__)
+
+
+def _read(name: str) -> dict[str, Any]:
+    with open(os.path.join(_HERE, name), "rb") as file:
+        values: dict[str, Any] = json.load(file)
+    return values
 
 
 @cache
@@ -49,10 +36,9 @@ def _index() -> dict[str, Any]:
     return _read("index.json")
 
 
-def _read(name: str) -> dict[str, Any]:
-    with open(os.path.join(_HERE, name), "rb") as file:
-        values: dict[str, Any] = json.load(file)
-    return values
+@cache
+def _tables(image: str) -> Tables:
+    return tables_from_image(open_image(os.path.join(_HERE, image)))
 
 
 def _own(name: str) -> dict[str, Any]:
@@ -81,6 +67,8 @@ def model_info(name: str) -> ModelInfo:
     >>> model_info("deepseek-ai/DeepSeek-R1-0528").name, model_info("deepseek-r1").vocab_size
     ('deepseek-r1', 128815)
     """
+    from dstok.models.info import ModelInfo
+
     known = find(name)
     if known is None:
         raise not_found(name)
@@ -97,13 +85,6 @@ def built_in(name: str) -> tuple[Tables, tuple[AddedToken, ...], int | None, int
 
 def is_built_in(name: str, tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> bool:
     """Does `built_in(name)` give these parts? `config` has BOS and EOS, too."""
-    from dstok.compiled.image import own_part
-
     entry = _index().get(name)
     return (entry is not None and tables.image is not None and tables.image.path == os.path.join(_HERE, entry["image"])
             and own_part(added, config, name) == _own(name))
-
-
-@cache
-def _tables(image: str) -> Tables:
-    return tables_from_image(open_image(os.path.join(_HERE, image)))

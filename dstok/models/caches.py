@@ -1,17 +1,11 @@
-"""Models of the Hugging Face hub -> their files in the local cache.
+"""Names of the Hugging Face hub and of tiktoken's encodings -> their files in the local caches.
 
-In: a name such as `Qwen/Qwen3-8B`, and a revision. Out: the path of its tokenizer.json in the cache, or of its file of
-another kind. The files that are read with it lie beside it.
+In: a name such as `Qwen/Qwen3-8B`, and a revision; or the name of an encoding, such as o200k_base. Out: the path of its
+tokenizer.json in the cache, or of its file of another kind; the files that are read with it lie beside it.
 Invariant: nothing is downloaded without `download`. A name or revision that is no hub's leads nowhere. If something is
-missing, the error says what was looked for, and where.
-Source: huggingface_hub 2.4, which lays the cache out, and knows where it is: `constants.HF_HUB_CACHE`.
-
-tiktoken's encodings -> their rank files in tiktoken's cache.
-
-In: the name of an encoding, such as o200k_base. Out: the path of its rank file.
-Invariant: the file is the published one, by its SHA-256. Nothing is downloaded without `download`, which tiktoken does.
-Source: tiktoken 0.14.0, `tiktoken.load`: the cache is TIKTOKEN_CACHE_DIR, DATA_GYM_CACHE_DIR or data-gym-cache in the
-folder for temporary files. A file is named by the SHA-1 of its address.
+missing, the error says what was looked for, and where. A rank file is the published one, by its SHA-256.
+Source: huggingface_hub 2.4, which knows where its cache is (`constants.HF_HUB_CACHE`); tiktoken 0.14.0,
+`tiktoken.load`: its cache names a file by the SHA-1 of its address.
 """
 
 from __future__ import annotations
@@ -26,8 +20,8 @@ from dstok.errors import ArgumentError, ModelNotFoundError
 from dstok.formats.reading import ADDED_TOKENS, MODEL_FILES
 from dstok.formats.tiktoken import ENCODINGS, WRAPPERS
 
-__all__ = ["hub_file", "is_hub_name", "ranks_file"]
-
+ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
+OWNERS = {"p50k_edit": "p50k_base", "o200k_harmony": "o200k_base"}  # encodings with another one's rank file
 MAIN, *OTHERS = MODEL_FILES
 FILES = (*MODEL_FILES, "tokenizer_config.json", "chat_template.jinja", "generation_config.json",
          ADDED_TOKENS, *(wrapper.code for wrapper in WRAPPERS.values()))
@@ -55,30 +49,25 @@ def hub_file(name: str, revision: str | None, download: bool) -> str:
     if find_spec("huggingface_hub") is None:
         raise ModelNotFoundError(f"{name}: models of the hub need huggingface_hub: pip install \"dstok[hub]\"")
     if download:
-        _download(name, revision)
-    path = _cached(name, revision)
-    if path is None:
-        raise ModelNotFoundError(f"{name}: {_reason(name, revision or 'main')}; load(..., download=True) or "
-                                 f"`dstok fetch {name}` downloads it")
-    return _complete(path)
+        from huggingface_hub import snapshot_download
 
-
-def _cached(name: str, revision: str | None) -> str | None:
+        try:
+            snapshot_download(name, revision=revision, allow_patterns=list(FILES))  # all files of one commit
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ModelNotFoundError(f"{name}: the download failed: {reason}") from error
     from huggingface_hub import try_to_load_from_cache
 
     paths = (try_to_load_from_cache(name, file, revision=revision) for file in MODEL_FILES)
-    return next((path for path in paths if isinstance(path, str)), None)
-
-
-def _download(name: str, revision: str | None) -> None:
-    """Puts the files into the cache, all of one commit."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        snapshot_download(name, revision=revision, allow_patterns=list(FILES))
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelNotFoundError(f"{name}: the download failed: {reason}") from error
+    path = next((path for path in paths if isinstance(path, str)), None)
+    if path is None:
+        raise ModelNotFoundError(f"{name}: {_reason(name, revision or 'main')}; load(..., download=True) or "
+                                 f"`dstok fetch {name}` downloads it")
+    for beside in FILES:  # a stopped download or a clean-up leaves a link without its file
+        file = os.path.join(os.path.dirname(path), beside)
+        if os.path.islink(file) and not os.path.exists(file):
+            raise ModelNotFoundError(f"the hub's cache has only a part of this model: {file} is a link to no file")
+    return path
 
 
 def _reason(name: str, revision: str) -> str:
@@ -101,54 +90,26 @@ def _reason(name: str, revision: str) -> str:
     return f"the hub's cache has only a part of this model: expected {MAIN}, {others} in {path}, found none"
 
 
-def _complete(path: str) -> str:
-    """The path, if no file beside it is a link without its file, as a stopped download or a clean-up leaves one."""
-    for name in FILES:
-        file = os.path.join(os.path.dirname(path), name)
-        if os.path.islink(file) and not os.path.exists(file):
-            raise ModelNotFoundError(f"the hub's cache has only a part of this model: {file} is a link to no file")
-    return path
-
-
-ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
-OWNERS = {"p50k_edit": "p50k_base", "o200k_harmony": "o200k_base"}  # encodings with another one's rank file
-
-
 def ranks_file(name: str, download: bool) -> str:
     """The path of the encoding's rank file. Raises `ModelNotFoundError`."""
     owner = OWNERS.get(name, name)
     checksum, address = ENCODINGS[owner].sha256, ADDRESS.format(owner)
     if not checksum:
         raise ModelNotFoundError(f"tiktoken has no rank file of {name}: dstok.Tokenizer.from_tiktoken takes its ranks")
-    folder = _folder()
+    default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))  # "": switched off
     path = os.path.join(folder, sha1(address.encode(), usedforsecurity=False).hexdigest())
-    if folder and os.path.isfile(path) and _checksum(path) == checksum:
-        return path
+    if folder and os.path.isfile(path):
+        digest = sha256()
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        if digest.hexdigest() == checksum:
+            return path
     if not download:
         place = f"expected {path} with SHA-256 {checksum}, found none" if folder else "TIKTOKEN_CACHE_DIR is empty"
         raise ModelNotFoundError(f"{name}: not in tiktoken's cache: {place}; load(..., download=True) or "
                                  f"`dstok fetch {name}` downloads it")
-    _download_tiktoken_cache(name, address, checksum)
-    if not folder:
-        raise ModelNotFoundError(f"{name}: tiktoken keeps no file, as TIKTOKEN_CACHE_DIR is empty")
-    return path
-
-
-def _folder() -> str:
-    """tiktoken's cache; "" if it is switched off."""
-    default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
-    return os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
-
-
-def _checksum(path: str) -> str:
-    digest = sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _download_tiktoken_cache(name: str, address: str, checksum: str) -> None:
     if find_spec("tiktoken") is None:
         raise ModelNotFoundError(f"{name}: downloading it needs tiktoken: pip install \"dstok[tiktoken]\"")
     from tiktoken.load import read_file_cached
@@ -157,3 +118,6 @@ def _download_tiktoken_cache(name: str, address: str, checksum: str) -> None:
         read_file_cached(address, checksum)
     except (OSError, ValueError) as error:
         raise ModelNotFoundError(f"{name}: the download failed: {error}") from error
+    if not folder:
+        raise ModelNotFoundError(f"{name}: tiktoken keeps no file, as TIKTOKEN_CACHE_DIR is empty")
+    return path

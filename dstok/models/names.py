@@ -16,8 +16,6 @@ import os
 
 from dstok.errors import ModelNotFoundError
 
-__all__ = ["ALIASES", "FILES", "ORGANIZATION", "find", "installed", "is_name", "is_taken", "not_found"]
-
 ORGANIZATION = "deepseek-ai/"
 FILES = (".json", ".gguf", ".tiktoken", ".model", ".image")  # a name with such an end is a path
 ALIASES = {

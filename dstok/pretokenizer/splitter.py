@@ -93,7 +93,7 @@ class Splitter(Matching):
         Raises `TokenizerFileError` for a broken file, `UnsupportedError` with the JSON path (for a normalizer, too),
         `ArgumentError` for an `upstream` beside what `to_json` wrote, and `OSError`.
         """
-        from dstok.formats.kinds import about_file, contents
+        from dstok.formats.reading import about_file, contents
 
         with about_file(path):
             return cls.from_str(contents(path), upstream=upstream)

@@ -32,7 +32,7 @@ from dstok.compiled.tables import Tables
 from dstok.errors import ArgumentError, ModelNotFoundError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, spelling
 from dstok.formats.description import ENDS, ModelDescription, NormalizerStep, TokenizerConfig
-from dstok.formats.kinds import JSON, about_file, contents, kind_of
+from dstok.formats.reading import JSON, about_file, contents, kind_of
 from dstok.formats.tokenizer_json import read_normalizer, read_tokenizer_json
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.loading import is_path, load

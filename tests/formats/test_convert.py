@@ -18,9 +18,9 @@ from tokenizer_json_cases import READ, changed
 
 import dstok
 from dstok.errors import UnsupportedError
-from dstok.formats.description import AddedToken
+from dstok.formats.description import AddedToken, TokenizerConfig
 from dstok.formats.llama_cpp import family_base
-from dstok.formats.tokenizer_config import TokenizerConfig, read_tokenizer_config, write_tokenizer_config
+from dstok.formats.tokenizer_config import read_tokenizer_config, write_tokenizer_config
 from dstok.formats.tokenizer_json import write_tokenizer_json
 
 

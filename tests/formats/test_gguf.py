@@ -20,11 +20,10 @@ from upstream import pre_tokenizer
 
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.description import AddedToken
+from dstok.formats.components import GPT2_PATTERN
+from dstok.formats.description import AddedToken, TokenizerConfig
 from dstok.formats.gguf import ARRAYS, describe_gguf, read_gguf
 from dstok.formats.llama_cpp import CHECK_TEXT, FAMILIES, HASHES, NO_WHOLE, family_base, family_of_pre, same_pieces
-from dstok.formats.tokenizer_config import TokenizerConfig
-from dstok.formats.tokenizer_json import GPT2_PATTERN
 from dstok.regex.ast import Split
 
 

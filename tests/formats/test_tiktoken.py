@@ -24,7 +24,7 @@ from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 import dstok
 from dstok.core.merge._pairs import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
-from dstok.formats.kinds import is_tiktoken
+from dstok.formats.reading import is_tiktoken
 from dstok.formats.tiktoken import ENCODINGS, MAX_TOKEN, describe_tiktoken, ranked_merges, read_ranks, write_ranks
 from dstok.regex.fancy_regex import translate
 from dstok.unicode.properties import binary_properties, binary_property, property_set, script, scripts, white_space

@@ -29,9 +29,9 @@ from tokenizers import Tokenizer
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, spelling
-from dstok.formats.components import MAX_DEPTH
+from dstok.formats.components import GPT2_PATTERN, MAX_DEPTH
 from dstok.formats.description import ModelDescription
-from dstok.formats.tokenizer_json import GPT2_PATTERN, read_tokenizer_json
+from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.normalizers import make_normalizer
 from dstok.regex.ast import Split
 from dstok.regex.cascade import Program, compile_splits

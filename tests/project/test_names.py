@@ -39,7 +39,7 @@ OTHERS_FILES = {"encoding_dsv32.py", "encoding_dsv4.py", "tests/chat/test_recipe
                 "v1/engine/detokenizer.py"}
 # Functions and settings of other projects, of C, of the shell; names in examples.
 OTHERS_NAMES = set("""
-    parse_message_from_completion_text _compile_jinja_template encode_messages DeepseekV4Encoding DeepseekV41Encoding
+    r50k_base parse_message_from_completion_text _compile_jinja_template encode_messages DeepseekV4Encoding DeepseekV41Encoding
     render_conversation get_vocab_base get_vocab_base_pre serde_json is_numeric is_whitespace SplitDelimiterBehavior
     find_iter pre_tokenize_str tiktoken_ext openai_public mergeable_ranks pat_str o200k_harmony top_p max_examples
     EX_SOFTWARE cat wc MAPPED_FILE annotation_typing Script_Extensions WSpace Space

@@ -36,7 +36,7 @@ OWN = {
     "dstok.core.split", "dstok.core.split._scan",
     "dstok.core.text", "dstok.core.text._added", "dstok.core.text._forms", "dstok.core.text._normalize",
     "dstok.core.text._policy", "dstok.core.text._utf8",
-    "dstok.formats", "dstok.formats.description", "dstok.compiled.image",
+    "dstok.formats",
     "dstok.models", "dstok.models.names",
     "dstok.compiled", "dstok.compiled.tables", "dstok.compiled.image_file", "dstok.added_tokens",
 }
