@@ -515,8 +515,9 @@ def counting_of(arguments: Namespace, base: Base) -> Counting:
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
-    from dstok.corpus.run import find_engine
-    from dstok.training.folder import MANIFEST, TrainingFolder, read_json
+    from dstok._util.resumable import read_json
+    from dstok.corpus.engines import find_engine
+    from dstok.training.folder import MANIFEST, TrainingFolder
     from dstok.training.train import check, plan_of, trained_in
 
     check(base, trainer)
@@ -539,8 +540,9 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
 
 
 def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
+    from dstok._util.resumable import file_hash, read_json
     from dstok.counts import CountsFile
-    from dstok.training.folder import MANIFEST, file_hash, read_json
+    from dstok.training.folder import MANIFEST
     from dstok.training.train import check_made_by, plan_of, trained_in
 
     if arguments.files:
@@ -591,8 +593,9 @@ def learning() -> Iterator[Any]:
 
 def _repeat(arguments: Namespace) -> int:
     """Trains with the settings of a manifest in a folder of its own, and names what differs."""
+    from dstok._util.resumable import read_json
     from dstok.formats.description import AddedToken
-    from dstok.training.folder import TOKENIZER, read_json
+    from dstok.training.folder import TOKENIZER
     from dstok.training.trainer import BpeTrainer
 
     known = read_json(arguments.repeat)
@@ -689,7 +692,7 @@ def _add_change(parser: Parser) -> None:
 
 
 def _count_train_actions(arguments: Namespace) -> None:
-    from dstok.corpus.run import find_engine
+    from dstok.corpus.engines import find_engine
 
     counting, engine = counting_of(arguments, base_named(arguments.like)), find_engine(arguments.engine)
     with interruptible(), watching_shards(counting.shards) as progress:
