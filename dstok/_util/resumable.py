@@ -22,7 +22,7 @@ class ResumableFolder:
     """The folder `out`, with its lock in the file `lock` below it. busy: how to say that somebody is at work there."""
 
     def __init__(self, out: StrPath, lock: str, busy: str) -> None:
-        self.out, self.busy = os.path.abspath(out), busy
+        self.out, self.busy = os.fspath(out), busy
         self.lock = os.path.join(self.out, lock)
 
     @contextmanager

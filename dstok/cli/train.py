@@ -52,7 +52,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import not_utf8, thread_count, utf8
-from dstok._util.files import WholeFile, file_faults, hold_alone, reason, write_at_once
+from dstok._util.files import WholeFile, file_faults, reason, write_at_once
+from dstok._util.resumable import ResumableFolder
 from dstok.cli.arguments import (
     Parser,
     add_actions,
@@ -223,10 +224,11 @@ def _checked(name: str, text: bytes, start: int, errors: str) -> bytes:
 JOURNAL, LOCK = "journal.json", ".lock"
 
 
-class Work:
+class Work(ResumableFolder):
     """The work in `folder`: `place` and `spills`. `settings`: JSON of all that decides the counts."""
 
     def __init__(self, folder: str, settings: dict[str, Any]) -> None:
+        super().__init__(folder, LOCK, "another dstok command is at work here")
         self.folder, self.settings = folder, settings
         self.place = Place(0, 0)
         self.spills: list[str] = []
@@ -234,13 +236,8 @@ class Work:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Locks the folder, and begins or continues its work; removes the folder in the end. Raises `FileError`."""
-        with file_faults(self.folder):
-            os.makedirs(self.folder, exist_ok=True)
-            file = open(os.path.join(self.folder, LOCK), "ab")
-        with file:
+        with self.locked():
             with file_faults(self.folder):
-                if not hold_alone(file.fileno()):
-                    raise FileError(f"{self.folder}: another dstok command is at work here")
                 self._begin()
             yield
             self.record(Place(0, 0), [])  # the counts are written: whoever is stopped below begins anew

@@ -38,7 +38,7 @@ class Folder(ResumableFolder):
 
     def __init__(self, out: StrPath, number: int = 1, count: int = 1) -> None:
         job = os.path.join(OWN, f".{number}-of-{count}")
-        super().__init__(out, f"{job}.lock", "another dstok corpus command is at work here")
+        super().__init__(os.path.abspath(out), f"{job}.lock", "another dstok corpus command is at work here")
         self.scratch = os.path.join(self.out, f"{job}.tmp")
 
     @contextmanager

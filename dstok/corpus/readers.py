@@ -211,8 +211,8 @@ class MegatronFile(_Flat):
             yield Many(np.asarray(self.ids[parts[0] : parts[-1]]).astype(np.uint32), np.diff(parts), np.diff(rows))
 
 
-class _Grouped(TokenFile):
-    """Rows in groups. Each group is read whole."""
+class ParquetFile(TokenFile):
+    """A Parquet file. Each row group is read whole."""
 
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, pack)
@@ -223,11 +223,13 @@ class _Grouped(TokenFile):
 
     def open(self) -> list[int]:
         """Open the file, and return the number of rows of each group."""
-        raise NotImplementedError
+        self.file = needed("pyarrow.parquet").ParquetFile(self.path, memory_map=True, pre_buffer=False)
+        metadata = self.file.metadata
+        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
 
     def read(self, group: int) -> Any:
         """A group, as an Arrow table or record batch."""
-        raise NotImplementedError
+        return self.file.read_row_group(group, use_threads=False)
 
     @cached_property
     def tokens(self) -> int:  # type: ignore[override]
@@ -274,19 +276,7 @@ def _flat(column: Any) -> tuple[Array, Array]:
     return lists.values.to_numpy(zero_copy_only=False), lists.offsets.to_numpy().astype(np.int64)
 
 
-class ParquetFile(_Grouped):
-    """A Parquet file, a row group at a time."""
-
-    def open(self) -> list[int]:
-        self.file = needed("pyarrow.parquet").ParquetFile(self.path, memory_map=True, pre_buffer=False)
-        metadata = self.file.metadata
-        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-
-    def read(self, group: int) -> Any:
-        return self.file.read_row_group(group, use_threads=False)
-
-
-class ArrowFile(_Grouped):
+class ArrowFile(ParquetFile):
     """A file of Arrow's IPC format, a record batch at a time."""
 
     def open(self) -> list[int]:
@@ -422,7 +412,12 @@ def _open(path: str, dtype: Dtype | None) -> Corpus:
     if dtype is not None:
         checked_dtype(dtype)
     if not os.path.isdir(path):
-        return Corpus(path, [_file(path)], dtype)
+        if path.endswith(".bin") and os.path.exists(f"{path[:-4]}.idx"):
+            return Corpus(path, [MegatronFile(path, "", 0)], dtype)
+        kind = next((kind for kind, suffix in SUFFIXES.items() if path.endswith(suffix)), None)
+        if kind is None:
+            raise FileError(f"{path}: expected a file of ids ({', '.join(SUFFIXES.values())}), found another")
+        return Corpus(path, [FILES[kind](path, "uint32", 0)], dtype)
     if not os.path.exists(os.path.join(path, CORPUS)):
         raise FileError(f"{path}: expected a corpus, found " + (
             "one that is not whole: the command that makes it goes on where it stopped"
@@ -438,13 +433,3 @@ def token_files(out: str, settings: CorpusSettings, manifest: Mapping[str, Any])
     names = [output["file"] for output in manifest["outputs"] if output["file"].endswith(suffix)]
     return [FILES[settings.format](os.path.join(out, name), settings.dtype, settings.pack)
             for name in names if not name.startswith(SKIPPED)]
-
-
-def _file(path: str) -> TokenFile:
-    """One file, by its name; a `.bin` is megatron's if an `.idx` is beside it."""
-    if path.endswith(".bin") and os.path.exists(f"{path[:-4]}.idx"):
-        return MegatronFile(path, "", 0)
-    format = next((format for format, suffix in SUFFIXES.items() if path.endswith(suffix)), None)
-    if format is None:
-        raise FileError(f"{path}: expected a file of ids ({', '.join(SUFFIXES.values())}), found another")
-    return FILES[format](path, "uint32", 0)

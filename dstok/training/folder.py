@@ -33,7 +33,8 @@ class TrainingFolder(ResumableFolder):
     """The folder `out`."""
 
     def __init__(self, out: StrPath) -> None:
-        super().__init__(out, os.path.join("work", ".lock"), "another training is running in this folder")
+        lock = os.path.join("work", ".lock")
+        super().__init__(os.path.abspath(out), lock, "another training is running in this folder")
         self.work = os.path.dirname(self.lock)
         self.counts_path = os.path.join(self.work, "pieces.counts")
 

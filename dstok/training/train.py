@@ -142,9 +142,7 @@ def train_from_iterator(
     >>> [tok.id_to_token(i) for i in tok.encode("lower low")]
     ['low', 'e', 'r', 'Ġlow']
     """
-    settings = checked_trainer(trainer)
-    base = find_base(like, normalizer)
-    check(base, settings)
+    settings, base = _begin(trainer, like, normalizer)
     with counted(*readers_of(base), texts_of(texts, field), threads, memory) as rows:
         return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, threads=threads)))
 
@@ -168,21 +166,23 @@ def count_from_iterator(
         return counted_file(*readers_of(base), texts_of(texts, field), threads, memory, spills, base.made_by(), out)
 
 
-def checked_trainer(trainer: Any) -> BpeTrainer:
-    """The trainer, or one with the defaults for None. Raises `ArgumentError`, also for upstream's."""
-    if trainer is None:
-        return BpeTrainer()
-    if not isinstance(trainer, BpeTrainer):
-        raise ArgumentError(f"expected a dstok.BpeTrainer, found {type(trainer).__module__}.{type(trainer).__name__}",
-                            "trainer")
-    return trainer
-
-
 def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
     """The finder of pieces, and the normalizer."""
     model = base.model
     finder = make_finder(compile_splits(model.splits, model.unicode_version))
     return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
+
+
+def _begin(trainer: Any, like: Like, normalizer: Normalizing) -> tuple[BpeTrainer, Base]:
+    """The trainer, or one with the defaults for None, and the base, checked. Raises `ArgumentError` for upstream's."""
+    if trainer is None:
+        trainer = BpeTrainer()
+    elif not isinstance(trainer, BpeTrainer):
+        raise ArgumentError(f"expected a dstok.BpeTrainer, found {type(trainer).__module__}.{type(trainer).__name__}",
+                            "trainer")
+    base = find_base(like, normalizer)
+    check(base, trainer)
+    return trainer, base
 
 
 def check(base: Base, trainer: BpeTrainer) -> None:
@@ -205,8 +205,7 @@ def train_from_counts(
     Raises `FileError` for a broken file, or counts of pieces that `like` cuts otherwise; else as
     `dstok.train_from_iterator`.
     """
-    settings, base = checked_trainer(trainer), find_base(like, normalizer)
-    check(base, settings)
+    settings, base = _begin(trainer, like, normalizer)
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
     return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress,
@@ -299,8 +298,7 @@ def train(
     """
     if isinstance(files, str | bytes | os.PathLike):
         raise ArgumentError("expected a list of paths, found one path", "files")
-    settings, base = checked_trainer(trainer), find_base(like, normalizer)
-    check(base, settings)
+    settings, base = _begin(trainer, like, normalizer)
     lines = _Lines([os.fspath(path) for path in files])
     if folder is None:
         with lines.named_in_errors(), counted(*readers_of(base), lines, threads, memory) as rows:
