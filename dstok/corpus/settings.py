@@ -177,13 +177,15 @@ def _is_inside(path: str) -> bool:
 INPUT_KINDS = (*KINDS, "dataset")
 TEXT, OBJECT = (str, "a string", lambda value: True), (dict, "an object", lambda value: True)
 COUNT = (int, "a number of 0 or more", lambda value: value >= 0)
+STOP = (int, "a number of -1 or more", lambda value: value >= -1)
 INSIDE = (str, "a path below this folder", _is_inside)
 KIND = (str, f"one of {', '.join(INPUT_KINDS)}", INPUT_KINDS.__contains__)
 _ARRAY = (list, "an array", lambda value: True)
 PLAN_SHAPE = {"dstok": TEXT, "tokenizer": {"model": TEXT, "upstream": TEXT, "fingerprint": TEXT}, "settings": OBJECT,
               "inputs": [{"path": TEXT, "name": TEXT, "kind": KIND, "size": COUNT}]}
 CORPUS_SHAPE = {**dict.fromkeys(SUMS, COUNT), "shards": [INSIDE]}
-MANIFEST_SHAPE = {**dict.fromkeys(SUMS, COUNT), "shard": INSIDE, "inputs": [{"sha256": TEXT}],
+MANIFEST_SHAPE = {**dict.fromkeys(SUMS, COUNT), "shard": INSIDE,
+                  "inputs": [{"file": TEXT, "start": COUNT, "stop": STOP, "sha256": TEXT}],
                   "outputs": [{"file": INSIDE, "size": COUNT, "sha256": TEXT}]}
 
 
