@@ -23,7 +23,7 @@ class ResumableFolder:
 
     def __init__(self, out: StrPath, lock: str, busy: str) -> None:
         self.out, self.busy = os.fspath(out), busy
-        self.lock = os.path.join(self.out, lock)
+        self.lock = os.path.join(os.path.abspath(out), lock)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
