@@ -64,7 +64,7 @@ def late_names(
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
-        return imported(modules[name], "" if modules[name].endswith(f".{name}") else name)
+        return imported(modules[name], "" if modules[name] == f"{package['__name__']}.{name}" else name)
 
     return find, lambda: sorted({*package["__all__"], *modules})
 

@@ -164,7 +164,7 @@ def _special(how: str) -> str | tuple[str, ...]:
 
 
 def _tokenize(arguments: Namespace, work: Run) -> Totals:
-    from dstok.corpus.run import find_engine
+    from dstok.corpus.engines import find_engine
 
     if arguments.workers == 0:
         raise CommandError("--workers: expected at least 1")

@@ -32,7 +32,7 @@ from dstok.io.passages import Passage, Place
 
 if TYPE_CHECKING:
     from dstok.corpus.engines import ShardReport
-    from dstok.corpus.plan import Shard
+    from dstok.corpus.inputs import Shard
     from dstok.methods.offsets import Piece
     from dstok.tokenizer import Tokenizer
 

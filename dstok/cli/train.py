@@ -52,7 +52,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import not_utf8, thread_count, utf8
-from dstok._util.files import WholeFile, file_faults, hold_alone, reason, write_at_once
+from dstok._util.files import WholeFile, file_faults, reason, write_at_once
+from dstok._util.resumable import ResumableFolder
 from dstok.cli.arguments import (
     Parser,
     add_actions,
@@ -223,10 +224,11 @@ def _checked(name: str, text: bytes, start: int, errors: str) -> bytes:
 JOURNAL, LOCK = "journal.json", ".lock"
 
 
-class Work:
+class Work(ResumableFolder):
     """The work in `folder`: `place` and `spills`. `settings`: JSON of all that decides the counts."""
 
     def __init__(self, folder: str, settings: dict[str, Any]) -> None:
+        super().__init__(folder, LOCK, "another dstok command is at work here")
         self.folder, self.settings = folder, settings
         self.place = Place(0, 0)
         self.spills: list[str] = []
@@ -234,13 +236,8 @@ class Work:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Locks the folder, and begins or continues its work; removes the folder in the end. Raises `FileError`."""
-        with file_faults(self.folder):
-            os.makedirs(self.folder, exist_ok=True)
-            file = open(os.path.join(self.folder, LOCK), "ab")
-        with file:
+        with self.locked():
             with file_faults(self.folder):
-                if not hold_alone(file.fileno()):
-                    raise FileError(f"{self.folder}: another dstok command is at work here")
                 self._begin()
             yield
             self.record(Place(0, 0), [])  # the counts are written: whoever is stopped below begins anew
@@ -515,8 +512,9 @@ def counting_of(arguments: Namespace, base: Base) -> Counting:
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
-    from dstok.corpus.run import find_engine
-    from dstok.training.folder import MANIFEST, TrainingFolder, read_json
+    from dstok._util.resumable import read_json
+    from dstok.corpus.engines import find_engine
+    from dstok.training.folder import MANIFEST, TrainingFolder
     from dstok.training.train import check, plan_of, trained_in
 
     check(base, trainer)
@@ -539,8 +537,9 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
 
 
 def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
+    from dstok._util.resumable import file_hash, read_json
     from dstok.counts import CountsFile
-    from dstok.training.folder import MANIFEST, file_hash, read_json
+    from dstok.training.folder import MANIFEST
     from dstok.training.train import check_made_by, plan_of, trained_in
 
     if arguments.files:
@@ -591,8 +590,9 @@ def learning() -> Iterator[Any]:
 
 def _repeat(arguments: Namespace) -> int:
     """Trains with the settings of a manifest in a folder of its own, and names what differs."""
+    from dstok._util.resumable import read_json
     from dstok.formats.description import AddedToken
-    from dstok.training.folder import TOKENIZER, read_json
+    from dstok.training.folder import TOKENIZER
     from dstok.training.trainer import BpeTrainer
 
     known = read_json(arguments.repeat)
@@ -689,7 +689,7 @@ def _add_change(parser: Parser) -> None:
 
 
 def _count_train_actions(arguments: Namespace) -> None:
-    from dstok.corpus.run import find_engine
+    from dstok.corpus.engines import find_engine
 
     counting, engine = counting_of(arguments, base_named(arguments.like)), find_engine(arguments.engine)
     with interruptible(), watching_shards(counting.shards) as progress:

@@ -19,10 +19,8 @@ from dstok._util.files import StrPath, file_faults, reason, visible, write_at_on
 from dstok._util.imports import needed
 from dstok.conformance.engines import OPENERS, CandidateError, Engine, engine_of, open_engine
 from dstok.corpus.documents import Faults, reader_of
-from dstok.corpus.inputs import InputFile, find_inputs
-from dstok.corpus.plan import plan_shards
+from dstok.corpus.inputs import InputFile, dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import CorpusSettings
-from dstok.corpus.tables import dataset_file
 from dstok.errors import ArgumentError, DstokError, FileError
 
 __all__ = ["Comparison", "Row", "compare"]

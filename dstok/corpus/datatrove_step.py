@@ -29,8 +29,6 @@ from dstok.errors import ArgumentError
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["DocumentTokenizer"]
-
 
 class _Sized:
     """Answers datatrove's questions to its tokenizers."""
@@ -81,13 +79,10 @@ class DocumentTokenizer(_Stock):  # type: ignore[misc]
             token_size=self.token_size)
         for batch in batched(data, self.batch_size):
             with self.track_time(unit="batch"):
-                self._write(file, [document.text for document in batch])
+                ids, offsets = self.tokenizer.dstok.encode_batch_arrays(
+                    [document.text for document in batch], special=self.special, add_eos=self.eos_token is not None)
+                stored = ids if self.token_size == 4 else ids.astype(np.uint16)
+                file.write_bytes(stored.tobytes(), offsets[1:].tolist())
+                self.stat_update("tokens", value=len(ids))
         file.close()
         return file
-
-    def _write(self, file: TokenizedFile, texts: list[str]) -> None:
-        ids, offsets = self.tokenizer.dstok.encode_batch_arrays(
-            texts, special=self.special, add_eos=self.eos_token is not None)
-        stored = ids if self.token_size == 4 else ids.astype(np.uint16)
-        file.write_bytes(stored.tobytes(), offsets[1:].tolist())
-        self.stat_update("tokens", value=len(ids))

@@ -1,13 +1,10 @@
-"""A document that cannot be encoded -> an error, or an entry in a list.
+"""A part of an input file -> its documents, in batches; a document that cannot be encoded -> an error, or an entry.
 
-In: the document's place, and the error. Out: a `FileError`; or, if the run skips such documents, an entry in the list
-of skipped ones. Invariant: each bad document is in one or the other, with its file, line or row, and the reason.
-
-A part of an input file -> its documents, in batches.
-
-In: a `FileRange`. Out: `DocumentBatch`es of texts, each with its place; anything that is not text goes to `Faults`.
-Invariant: the documents come in the order of the file. A batch holds about a megabyte, so the largest allowed document
-bounds memory. After the last batch `DocumentReader.record` tells what was read, with a checksum.
+In: a `FileRange`. Out: `DocumentBatch`es of texts; anything that is not text goes to `Faults`, which raises a
+`FileError`, or, if the run skips such documents, lists it.
+Invariant: the documents come in the order of the file, and each bad one is named with its file, line or row, and the
+reason. A batch holds about a megabyte, so the largest allowed document bounds memory. After the last batch
+`DocumentReader.record` tells what was read, with a checksum.
 """
 
 from __future__ import annotations
@@ -15,27 +12,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dstok.corpus.inputs import FileRange
 from dstok.corpus.line_reader import BadLineError, LineRange, count_lines, lines_of, text_reader, texts_reader
-from dstok.corpus.plan import FileRange
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.tables import rows_of
 from dstok.errors import FileError
 
-if TYPE_CHECKING:
-    from dstok.corpus.writers import Array
-
-__all__ = ["DocumentBatch", "DocumentReader", "Faults", "Place", "reader_of", "with_skip"]
 
 class Place(NamedTuple):
-    """The place of a document: `number` counts lines from 1 and rows from 0, or is None for a whole file.
-
-    >>> print(Place("a.jsonl", "line", 12))
-    a.jsonl: line 12
-    """
+    """The place of a document: `number` counts lines from 1 and rows from 0, or is None for a whole file."""
 
     path: str
     unit: str = ""
@@ -49,31 +38,15 @@ class Faults:
     """Handles bad documents: raises an error, or passes `listed` a line of JSON each."""
 
     def __init__(self, listed: Callable[[bytes], None] | None) -> None:
-        self.listed, self.count = listed, 0
-
-    @property
-    def skips(self) -> bool:
-        return self.listed is not None
+        self.listed, self.skips, self.count = listed, listed is not None, 0
 
     def found(self, place: Place, why: str, parameter: str = "") -> None:
         """Reports a bad document. Raises `FileError` unless it is skipped."""
         if self.listed is None:
-            raise FileError(f"{place}: {why}", with_skip(parameter))
+            raise FileError(f"{place}: {why}", f"{parameter}, skip".removeprefix(", "))
         self.count += 1
         entry = {"file": place.path, **({place.unit: place.number} if place.unit else {}), "reason": why}
         self.listed(json.dumps(entry).encode() + b"\n")
-
-
-def with_skip(parameter: str) -> str:
-    """The parameters of a `FileError`, and `skip`.
-
-    >>> with_skip("field"), with_skip("")
-    ('field, skip', 'skip')
-    """
-    return parameter if parameter.endswith("skip") else f"{parameter}, skip".removeprefix(", ")
-
-
-SIZE = 1 << 20  # bytes of a batch, about
 
 
 class DocumentBatch(NamedTuple):
@@ -108,7 +81,8 @@ class DocumentReader:
             yield from self.read()
         except FileError as error:
             if not self.faults.skips:
-                error.parameter = with_skip(error.parameter)
+                if not error.parameter.endswith("skip"):
+                    error.parameter = f"{error.parameter}, skip".removeprefix(", ")
                 raise
             place = Place(self.path) if self.next is None else self.place(self.next)
             self.faults.found(place, f"the rest of the file: {error.message.removeprefix(f'{self.path}: ')}")
@@ -132,8 +106,11 @@ class DocumentReader:
         self.bad(number, f"expected a document of at most {self.settings.largest} bytes, found {size}", "largest")
 
 
-class _Bytes(DocumentReader):
-    """A file that is read as bytes."""
+class _Lines(DocumentReader):
+    """A document a line. Numbers count the lines from the start of the part."""
+
+    unit = "line"
+    before: int | None = None  # lines before the part; counted only when an error names a line
 
     def __init__(self, part: FileRange, settings: CorpusSettings, faults: Faults) -> None:
         super().__init__(part, settings, faults)
@@ -143,32 +120,23 @@ class _Bytes(DocumentReader):
         lines = self.line_range
         return {"file": self.part.file.name, "start": lines.start, "stop": lines.stop, "sha256": lines.sha256}
 
-
-class _Lines(_Bytes):
-    """A document a line. Numbers count the lines from the start of the part."""
-
-    unit = "line"
-    before: int | None = None  # lines before the part; counted only when an error names a line
-
     def read(self) -> Iterator[DocumentBatch]:
         number = 1
         for lines in lines_of(self.line_range.blocks(), self.settings.largest):
             texts, numbers = self.texts(lines, number)
-            yield DocumentBatch(texts, numbers, len(lines) + sum(map(_length, lines)))
+            size = sum(line if isinstance(line, int) else len(line) for line in lines)
+            yield DocumentBatch(texts, numbers, len(lines) + size)
             self.next = number = number + len(lines)
 
     def texts(self, lines: list[bytes | int], first: int) -> tuple[list[str | bytes], Sequence[int]]:
         """The texts of `lines`, and their numbers."""
-        texts, numbers = list[str | bytes](), list[int]()
+        found = list[tuple[str | bytes, int]]()
         for number, line in enumerate(lines, first):
             if isinstance(line, int):
                 self.too_long(number, line)
-                continue
-            text = self.text(line, number)
-            if text is not None:
-                texts.append(text)
-                numbers.append(number)
-        return texts, numbers
+            elif (text := self.text(line, number)) is not None:
+                found.append((text, number))
+        return [text for text, _ in found], [number for _, number in found]
 
     def text(self, line: bytes, number: int) -> str | bytes | None:
         """The document in a line; None if it holds none."""
@@ -203,7 +171,7 @@ class _JsonLines(_Lines):
             return None
 
 
-class _Whole(_Bytes):
+class _Whole(_Lines):
     """The file is one document."""
 
     def read(self) -> Iterator[DocumentBatch]:
@@ -235,31 +203,25 @@ class _Table(DocumentReader):
     def read(self) -> Iterator[DocumentBatch]:
         part = self.part
         for first, values in rows_of(part.file, part.start, part.stop, self.settings.field):
-            lengths = self._lengths(values)
+            filled = values.fill_null(b"") if values.null_count else values
+            _, offsets, data = filled.buffers()
+            ends = np.zeros(1, int)
+            if len(filled):
+                ends = np.frombuffer(offsets, np.int64, len(filled) + 1, 8 * filled.offset)
+            lengths = np.where(values.is_valid(), np.diff(ends), -1)  # of the bytes of each value, -1 for null
+            self.lengths.update(lengths.astype("<i8").data)
+            self.bytes.update(memoryview(data or b"")[ends[0] : ends[-1]])
             numbers: Sequence[int] = range(first, first + len(values))
             good = (lengths >= 0) & (lengths <= self.settings.largest)
             for row in np.flatnonzero(~good).tolist():
-                self._bad(numbers[row], int(lengths[row]))
+                if lengths[row] < 0:
+                    self.bad(numbers[row], f"expected text in the column {self.settings.field!r}, found null")
+                else:
+                    self.too_long(numbers[row], int(lengths[row]))
             if not good.all():
                 values, numbers, lengths = values.filter(good), (first + np.flatnonzero(good)).tolist(), lengths[good]
             yield DocumentBatch(values, numbers, int(lengths.sum()))
             self.next = first + len(good)
-
-    def _lengths(self, values: Any) -> Array:
-        """The bytes of each value, -1 for null. The buffers of the values go into the checksum."""
-        filled = values.fill_null(b"") if values.null_count else values
-        _, offsets, data = filled.buffers()
-        ends = np.frombuffer(offsets, np.int64, len(filled) + 1, 8 * filled.offset) if len(filled) else np.zeros(1, int)
-        lengths = np.where(values.is_valid(), np.diff(ends), -1)
-        self.lengths.update(lengths.astype("<i8").data)
-        self.bytes.update(memoryview(data or b"")[ends[0] : ends[-1]])
-        return lengths
-
-    def _bad(self, number: int, length: int) -> None:
-        if length < 0:
-            self.bad(number, f"expected text in the column {self.settings.field!r}, found null")
-        else:
-            self.too_long(number, length)
 
     def record(self) -> dict[str, Any]:
         part, both = self.part, self.lengths.digest() + self.bytes.digest()
@@ -275,7 +237,3 @@ _READERS: dict[str, type[DocumentReader]] = {
 def reader_of(part: FileRange, settings: CorpusSettings, faults: Faults) -> DocumentReader:
     """The reader of a part, chosen by the kind of its file."""
     return _READERS[part.file.kind](part, settings, faults)
-
-
-def _length(line: bytes | int) -> int:
-    return line if isinstance(line, int) else len(line)

@@ -1,24 +1,16 @@
-"""Batches of documents -> their ids, if there is a core for it by a thread that is some batches ahead.
+"""Batches of documents -> their ids -> rows of one length, another order, files of a limited number of ids.
 
-In: readers of documents, the settings and the tokenizer. Out: each batch with its ids, in the order of the documents;
-documents that cannot be encoded go to the reader's `Faults`. Invariant: the thread changes nothing but the time. Only
-the calling thread reads, and reports faults; the first fault in the documents' order is raised. The encoder needs no
-GIL, so the caller reads, hashes and writes meanwhile. Batches of some megabytes wait, so the largest allowed document
-bounds memory.
+In: readers of documents, the settings and the tokenizer. Out: batches of ids with their documents' lengths, for a
+`Writer`; documents that cannot be encoded go to the reader's `Faults`.
+Invariant: no id is lost and none moves inside its document. A thread that encodes ahead changes nothing but the time:
+only the caller reads, and reports faults; the first fault in the documents' order is raised. The encoder needs no GIL,
+so the caller reads, hashes and writes meanwhile. Batches of some megabytes wait.
 
-Documents of any length -> rows of one length; documents -> the same ones in another order.
-
-In: batches of ids with their documents' lengths. Out: batches for a `Writer`. Invariant: no id is lost and none moves
-inside its document. Rows are cut anywhere; the pad id fills the last row of a shard and counts there as a document of
-its own. The order is a function of the seed, the shard's name and a document's number in it.
+Rows are cut anywhere; the pad id fills the last row of a shard and counts there as a document of its own:
 
     rows of 4: [a a a] [b b b b b] [c] -> [a a a b] [b b b b] [c pad pad pad], documents' parts 3 1 | 4 | 1 3
 
-Documents -> files of a limited number of ids.
-
-In: batches of ids. Out: the same batches to one writer after another. Invariant: a file ends where a document (or a
-packed row) ends. Only a longer document makes a file longer. A writer is made when there is something to write: a
-shard without documents has no files, since readers cannot map an empty one.
+A file ends where a document (or a packed row) ends. Only a longer document makes a file longer:
 
     at most 6 ids a file, documents of 4, 2, 3 and 9 -> NAME (4 2), NAME.00001 (3), NAME.00002 (9)
 """
@@ -39,11 +31,6 @@ from dstok.errors import FileError, SpecialTokenError, TextError
 from dstok.methods.batch import encode_rows
 
 if TYPE_CHECKING:
-    from dstok.corpus.writers import Array
-
-__all__ = ["BatchEncoder", "Packer", "Rolling", "Shuffler", "Sink", "order"]
-
-if TYPE_CHECKING:
     from dstok.corpus.settings import CorpusSettings
     from dstok.corpus.writers import Array
     from dstok.tokenizer import Tokenizer
@@ -51,6 +38,7 @@ if TYPE_CHECKING:
     Ids = tuple[Array, Array]
 
 AHEAD, MOST = 2, 4 << 20  # batches that wait, and their bytes
+BATCH = 1 << 20  # ids that are passed on together
 
 
 class BatchEncoder:
@@ -64,15 +52,10 @@ class BatchEncoder:
     def all(self, readers: Iterable[DocumentReader], ahead: bool) -> Iterator[tuple[DocumentBatch, Array, Array]]:
         """Each batch with its ids, uint32[n], and the number of ids of each document, int64[d]. Raises `FileError`."""
         batches = ((reader, batch) for reader in readers for batch in reader.batches())
-        if ahead:
-            yield from self._ahead(batches)
-        else:
+        if not ahead:
             for reader, batch in batches:
                 yield batch, *self.one(reader, batch)
-
-    def _ahead(
-        self, batches: Iterator[tuple[DocumentReader, DocumentBatch]],
-    ) -> Iterator[tuple[DocumentBatch, Array, Array]]:
+            return
         from concurrent.futures import ThreadPoolExecutor
 
         waiting: deque[tuple[DocumentReader, DocumentBatch, Callable[[], Ids]]] = deque()
@@ -112,28 +95,22 @@ class BatchEncoder:
             return ids()
         except (TextError, SpecialTokenError) as error:
             if not reader.faults.skips:
-                reader.bad(batch.numbers[error.batch_index or 0], _what(error))
-        parts = [part for part in self._one_by_one(reader, batch) if part is not None]
-        return np.concatenate([np.zeros(0, np.uint32), *parts]), np.array([len(part) for part in parts], np.int64)
-
-    def _one_by_one(self, reader: DocumentReader, batch: DocumentBatch) -> Iterator[Array | None]:
+                reader.bad(batch.numbers[error.batch_index or 0], _words_of(error))
+        parts = [np.zeros(0, np.uint32)]
         texts = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
         for number, text in zip(batch.numbers, texts):
             try:
-                yield self._ids([text])[0]
+                parts.append(self._ids([text])[0])
             except (TextError, SpecialTokenError) as error:
-                reader.bad(number, _what(error))
-                yield None
+                reader.bad(number, _words_of(error))
+        return np.concatenate(parts), np.array([len(part) for part in parts[1:]], np.int64)
 
 
-def _what(error: TextError | SpecialTokenError) -> str:
+def _words_of(error: TextError | SpecialTokenError) -> str:
     if isinstance(error, TextError):
         return error.message
     return (f"the text holds the added token {error.token!r} at byte offset {error.offset} (special all makes it that "
             "token, none plain text)")
-
-
-BATCH = 1 << 20  # ids that are passed on together
 
 
 class Sink(Protocol):
@@ -156,11 +133,12 @@ class Packer:
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
         ids, lengths = np.concatenate([self.ids, ids]), np.concatenate([self.lengths, lengths])
-        full = len(ids) // self.length * self.length
+        rows_full = len(ids) // self.length
+        full = rows_full * self.length
         parts, counts = _cut(lengths, self.length)
-        inside = int(counts[: full // self.length].sum())
+        inside = int(counts[:rows_full].sum())
         if full:
-            self.sink.add(ids[:full], parts[:inside], counts[: full // self.length])
+            self.sink.add(ids[:full], parts[:inside], counts[:rows_full])
         self.ids, self.lengths = ids[full:].copy(), parts[inside:]
 
     def close(self) -> None:
@@ -176,9 +154,6 @@ def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
     """Cuts documents where rows end. Returns the lengths of their parts, and the number of parts in each row.
 
     A document without ids has a part in the row that begins at its place; at the end it is left out.
-
-    >>> [part.tolist() for part in _cut(np.array([3, 5, 1]), 4)]
-    [[3, 1, 4, 1], [2, 1, 1]]
     """
     lengths = lengths[lengths > 0]
     ends = np.cumsum(lengths)
@@ -202,28 +177,19 @@ class Shuffler:
     def close(self) -> None:
         self.file.flush()
         lengths = np.concatenate([np.zeros(0, np.int64), *self.lengths.blocks()])
-        if len(lengths):
-            self._hand_on(lengths)
+        ends = np.cumsum(lengths)
+        ids = np.memmap(self.file, np.uint32, "r") if len(ends) and ends[-1] else np.zeros(0, np.uint32)
+        waiting, size, left = list[int](), 0, len(lengths)
+        for number in order(len(lengths), self.seed, self.name).tolist():
+            waiting.append(number)
+            size, left = size + int(lengths[number]), left - 1
+            if size >= BATCH or len(waiting) == 1 << 16 or not left:
+                parts = [ids[ends[number] - lengths[number] : ends[number]] for number in waiting]
+                self.sink.add(np.concatenate(parts), lengths[waiting])
+                waiting, size = [], 0
         self.file.close()
         self.lengths.close()
         self.sink.close()
-
-    def _hand_on(self, lengths: Array) -> None:
-        ends = np.cumsum(lengths)
-        ids = np.memmap(self.file, np.uint32, "r") if ends[-1] else np.zeros(0, np.uint32)
-        waiting, size = list[int](), 0
-        for number in order(len(lengths), self.seed, self.name).tolist():
-            waiting.append(number)
-            size += int(lengths[number])
-            if size >= BATCH or len(waiting) == 1 << 16:
-                self._add(ids, lengths, ends, waiting)
-                waiting, size = [], 0
-        self._add(ids, lengths, ends, waiting)
-
-    def _add(self, ids: Array, lengths: Array, ends: Array, numbers: list[int]) -> None:
-        if numbers:
-            parts = [ids[ends[number] - lengths[number] : ends[number]] for number in numbers]
-            self.sink.add(np.concatenate(parts), lengths[numbers])
 
 
 def order(count: int, seed: int, name: str) -> Array:
@@ -242,7 +208,11 @@ def order(count: int, seed: int, name: str) -> Array:
 
 
 class Rolling:
-    """Writes to `make("")`, then to `make(".00001")` and so on. With `most` 0 it writes one file."""
+    """Writes to `make("")`, then to `make(".00001")` and so on. With `most` 0 it writes one file.
+
+    A writer is made when there is something to write: a shard without documents has no files, since readers cannot map
+    an empty one.
+    """
 
     def __init__(self, make: Callable[[str], Writer], most: int) -> None:
         self.make, self.most = make, most
@@ -257,32 +227,24 @@ class Rolling:
         ends = np.concatenate([[0], np.cumsum(lengths)])[documents]
         at = 0
         while at < len(counts):
-            until = self._fitting(ends, at) if self.most else len(counts)
+            until = len(counts)
+            if self.most:  # up to where all fits into the file, or into a new one if none fits
+                until = int(np.searchsorted(ends, self.most - self.size + int(ends[at]), "right")) - 1
+                if until <= at and self.size:
+                    self.close()
+                    continue
+                until = max(until, at + 1)
+            if self.writer is None:
+                self.writer = self.make(f".{self.number:05}" if self.number else "")
             part = lengths[documents[at] : documents[until]]
-            self._write(ids[ends[at] : ends[until]], part, None if rows is None else rows[at:until])
+            self.writer.add(ids[ends[at] : ends[until]], part, None if rows is None else rows[at:until])
+            self.size += int(ends[until] - ends[at])
             at = until
         self.documents, self.tokens = self.documents + len(counts), self.tokens + len(ids)
 
-    def _fitting(self, ends: Array, at: int) -> int:
-        """The row up to which all fits into the file, or into a new one if none fits."""
-        room = self.most - self.size + int(ends[at])
-        until = int(np.searchsorted(ends, room, "right")) - 1
-        if until <= at and self.size:
-            self._end()
-            return self._fitting(ends, at)
-        return max(until, at + 1)
-
-    def _write(self, ids: Array, lengths: Array, rows: Array | None) -> None:
-        if self.writer is None:
-            self.writer = self.make(f".{self.number:05}" if self.number else "")
-        self.writer.add(ids, lengths, rows)
-        self.size += len(ids)
-
-    def _end(self) -> None:
+    def close(self) -> None:
+        """Ends the file."""
         if self.writer is not None:
             self.writer.close()
             self.number += 1
         self.writer, self.size = None, 0
-
-    def close(self) -> None:
-        self._end()

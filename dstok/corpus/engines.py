@@ -1,19 +1,15 @@
-"""The local engine: shards -> done, by processes of this machine.
+"""The engines: shards -> done, by processes of this machine, or by the machines of a Ray cluster.
 
 In: a `Work` and shards. Out: their manifests, in the order of completion. Invariant: a process does one shard at a
-time, and its choice does not affect the shard's bytes. If one process dies, or this process is stopped, all stop.
+time, by the same function whatever the engine, so the bytes are the same. A shard that is done again writes under new
+temporary names, and gives its files the same names.
 
-The processes are spawned, not forked: they inherit only the job. Each has a pipe. Through it the worker gets a shard,
-reports progress, and returns the manifest or an error. When this process is killed its pipes close, and a worker ends
-as soon as it has something to report.
+Local processes are spawned, not forked: they inherit only the job. Each has a pipe. Through it the worker gets a shard,
+reports progress, and returns the manifest or an error. If one dies, or this process is stopped, all stop. When this
+process is killed its pipes close, and a worker ends as soon as it has something to report.
 
-The Ray engine: shards -> done, by the machines of a Ray cluster.
-
-In: a `Work` and shards; all machines share its folder. Out: their manifests, in the order of completion.
-Invariant: a shard is one Ray task that runs the same function as local workers, so the bytes are the same. If a
-machine dies, Ray runs its task again elsewhere: the task writes under new temporary names, and gives its files the
-same names. A task takes one CPU while it runs and none before, so tasks cannot block each other, however many there
-are.
+A Ray task takes one CPU while it runs and none before, so tasks cannot block each other, however many there are. If a
+machine dies, Ray runs its task again elsewhere. All machines share the corpus' folder.
 """
 
 from __future__ import annotations
@@ -22,6 +18,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from time import monotonic
@@ -29,24 +26,21 @@ from typing import Any, NamedTuple, Protocol
 
 from dstok._util.files import available_cpus, without_interrupts
 from dstok._util.imports import needed
-from dstok.corpus.plan import Shard
+from dstok.corpus.inputs import Shard
 from dstok.corpus.shard_job import Watch
-from dstok.errors import FileError
-
-__all__ = ["Progress", "ShardReport", "run", "run_ray_tasks"]
+from dstok.errors import ArgumentError, FileError
 
 INTERVAL = 0.1  # seconds between two messages of a worker, at least
 PATIENCE = 5.0  # seconds for a worker to end
+RETRIES = 10  # of a shard whose machine or process dies, by Ray
+AHEAD = 4  # tasks given to Ray for each worker
 
 
 class Work(Protocol):
     """The common data of all shards, and the work on each. It pickles."""
 
-    def done(self, shard: Shard, watch: Watch) -> dict[str, Any]:
-        """Does a shard, and returns its manifest."""
-
-    def with_ahead(self, ahead: bool) -> Work:
-        """The same; whether a shard may use a second core."""
+    def done(self, shard: Shard, watch: Watch, ahead: bool = False) -> dict[str, Any]:
+        """Does a shard, and returns its manifest. ahead: whether it may use a second core."""
 
 
 class ShardReport(NamedTuple):
@@ -63,6 +57,8 @@ class ShardReport(NamedTuple):
 
 
 Progress = Callable[[ShardReport], None]
+Engine = Callable[[Any, Sequence[Shard], int | None, Progress], Iterator[dict[str, Any]]]  # of a `Work`
+_Do = Callable[[Shard, Watch], dict[str, Any]]
 
 
 def run(
@@ -70,16 +66,29 @@ def run(
 ) -> Iterator[dict[str, Any]]:
     """Do `shards` in `workers` processes (one a processor), and yield each manifest. Raises the errors of workers."""
     size = min(workers or available_cpus(), len(shards))
-    job = job.with_ahead(size < available_cpus())
+    do = partial(job.done, ahead=size < available_cpus())
     if size <= 1:
         for shard in shards:
-            yield job.done(shard, _Counter(shard.name, progress).add)
+            yield do(shard, _Counter(shard.name, progress).add)
         return
-    crew = list[_Worker]()
+    crew, waiting = list[_Worker](), list(shards[::-1])
     try:
         for _ in range(size):
-            crew.append(_Worker(job))
-        yield from _scheduled(crew, shards, progress)
+            crew.append(_Worker(do))
+        for worker in crew:
+            worker.give(waiting.pop())
+        busy = list(crew)
+        while busy:
+            ready = wait([worker.pipe for worker in busy])
+            for worker in [worker for worker in busy if worker.pipe in ready]:
+                message = worker.take()
+                if isinstance(message, ShardReport):
+                    progress(message)
+                    continue
+                if not waiting:
+                    busy.remove(worker)
+                worker.give(waiting.pop() if waiting else None)
+                yield message
     finally:
         for worker in crew:
             worker.stop()
@@ -102,10 +111,10 @@ class _Counter:
 class _Worker:
     """A process, and our end of its pipe."""
 
-    def __init__(self, job: Work) -> None:
+    def __init__(self, do: _Do) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_work, args=(job, other), daemon=True)
+        self.process = context.Process(target=_work, args=(do, other), daemon=True)
         try:
             with without_interrupts():  # only this process handles an interrupt, and it stops the worker
                 self.process.start()
@@ -119,6 +128,17 @@ class _Worker:
         with suppress(OSError):  # it has died: `wait` notices that too
             self.pipe.send(shard)
 
+    def take(self) -> Any:
+        """A report or a manifest. Raises the worker's error."""
+        try:
+            message = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join(PATIENCE)
+            raise _died(f"with exit code {self.process.exitcode}") from None
+        if isinstance(message, BaseException):
+            raise message
+        return message
+
     def stop(self) -> None:
         self.pipe.close()
         self.process.terminate()
@@ -128,61 +148,25 @@ class _Worker:
             self.process.join()
 
 
-def _scheduled(crew: Sequence[_Worker], shards: Sequence[Shard], progress: Progress) -> Iterator[dict[str, Any]]:
-    waiting, busy = list(shards[::-1]), list(crew)
-    for worker in crew:
-        worker.give(waiting.pop())
-    while busy:
-        ready = wait([worker.pipe for worker in busy])
-        for worker in [worker for worker in busy if worker.pipe in ready]:
-            message = _received(worker)
-            if isinstance(message, ShardReport):
-                progress(message)
-                continue
-            if not waiting:
-                busy.remove(worker)
-            worker.give(waiting.pop() if waiting else None)
-            yield message
-
-
-def _received(worker: _Worker) -> Any:
-    """A report or a manifest from a worker. Raises the worker's error."""
-    try:
-        message = worker.pipe.recv()
-    except (EOFError, OSError):
-        worker.process.join(PATIENCE)
-        raise _died(f"with exit code {worker.process.exitcode}") from None
-    if isinstance(message, BaseException):
-        raise message
-    return message
-
-
 def _died(how: str) -> FileError:
     return FileError(f"a worker process has died {how}; the same command goes on where it stopped")
 
 
-def _work(job: Work, pipe: Connection) -> None:
+def _work(do: _Do, pipe: Connection) -> None:
     """The worker's side of the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nothing waits for it any more
         while (shard := pipe.recv()) is not None:
-            pipe.send(_done(job, shard, pipe))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # nothing waits for it
+            try:
+                message: Any = do(shard, _Counter(shard.name, pipe.send).add)
+            except Exception as error:  # the other process raises it
+                message = error
+            pipe.send(message)
 
 
-def _done(job: Work, shard: Shard, pipe: Connection) -> dict[str, Any] | Exception:
-    try:
-        return job.done(shard, _Counter(shard.name, pipe.send).add)
-    except Exception as error:  # the other process raises it
-        return error
-
-
-RETRIES = 10  # of a shard whose machine or process dies
-AHEAD = 4  # tasks given to Ray for each worker
-
-
-def run_ray_tasks(job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Iterator[dict[str, Any]]:
+def run_ray_tasks(
+    job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress,
+) -> Iterator[dict[str, Any]]:
     """Do `shards`, and yield the manifest of each; `workers` at a time, or as many as the cluster has CPUs.
 
     The cluster is the one of `ray.init`, if called, or of RAY_ADDRESS, or one of this machine alone. Raises the
@@ -193,44 +177,38 @@ def run_ray_tasks(job: Work, shards: Sequence[Shard], workers: int | None, progr
     if mine:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(include_dashboard=None if "RAY_ADDRESS" in os.environ else False, log_to_driver=False)
+    waiting, running = list(shards[::-1]), dict[Any, Shard]()
     try:
-        yield from _Tasks(ray, job, workers).results(shards, progress)
+        put, most = ray.put(job), workers or AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
+        while waiting or running:
+            while waiting and len(running) < most:
+                shard = waiting.pop()
+                running[task.remote(put, shard)] = shard
+            for done in ray.wait(list(running))[0]:
+                shard = running.pop(done)
+                try:
+                    manifest = dict(ray.get(done))
+                except ray.exceptions.RayTaskError as error:
+                    raise (error.cause or error) from None
+                except ray.exceptions.RayError as error:
+                    raise FileError(f"{shard.name}: {str(error).splitlines()[0]}; the same command goes on where it "
+                                    "stopped") from error
+                progress(ShardReport(shard.name, shard.size, manifest["documents"], manifest.get("tokens", 0)))
+                yield manifest
     finally:
         if mine:
             ray.shutdown()
 
 
-class _Tasks:
-    """The tasks given to Ray."""
-
-    def __init__(self, ray: Any, job: Work, workers: int | None) -> None:
-        self.ray, self.job = ray, ray.put(job)
-        self.most = workers or AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self.task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
-        self.running = dict[Any, Shard]()
-
-    def results(self, shards: Sequence[Shard], progress: Progress) -> Iterator[dict[str, Any]]:
-        waiting = list(shards[::-1])
-        while waiting or self.running:
-            while waiting and len(self.running) < self.most:
-                shard = waiting.pop()
-                self.running[self.task.remote(self.job, shard)] = shard
-            for done in self.ray.wait(list(self.running))[0]:
-                shard = self.running.pop(done)
-                manifest = self._result(done, shard)
-                progress(ShardReport(shard.name, shard.size, manifest["documents"],
-                                     manifest.get("tokens", 0)))
-                yield manifest
-
-    def _result(self, done: Any, shard: Shard) -> dict[str, Any]:
-        try:
-            return dict(self.ray.get(done))
-        except self.ray.exceptions.RayTaskError as error:
-            raise (error.cause or error) from None
-        except self.ray.exceptions.RayError as error:
-            raise FileError(f"{shard.name}: {str(error).splitlines()[0]}; the same command goes on where it stopped"
-                            ) from error
-
-
 def _task(job: Work, shard: Shard) -> dict[str, Any]:
     return job.done(shard, lambda read, documents, tokens: None)
+
+
+def find_engine(engine: str | Engine) -> Engine:
+    """The engine of that name. Raises `ArgumentError`."""
+    if not isinstance(engine, str):
+        return engine
+    if engine not in ("local", "ray"):
+        raise ArgumentError(f'expected the engine "local" or "ray", found {engine!r}', "engine")
+    return run if engine == "local" else run_ray_tasks

@@ -1,4 +1,4 @@
-"""The folder of a corpus: its plan, its workers, and its finished shards. `names.py` has the names of its files.
+"""The folder of a corpus: its plan, its jobs, and its finished shards. `settings.py` has the names of its files.
 
 In: a folder, a plan, manifests. Out: the files that tell what the folder holds. Invariant: a folder that holds another
 corpus or other files is refused before anything is written. No file records time, machine or worker: the same command
@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from dstok._util.files import file_faults, hold_alone, make_folder, reason, write_json
-from dstok.corpus.plan import Shard
+from dstok._util.files import StrPath, file_faults, write_json
+from dstok._util.resumable import ResumableFolder, read_json
+from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import (
     CORPUS,
     CORPUS_SHAPE,
@@ -31,26 +32,20 @@ from dstok.corpus.settings import (
 )
 from dstok.errors import FileError
 
-__all__ = ["Folder", "read_corpus", "read_manifest", "read_plan"]
 
-
-class Folder:
+class Folder(ResumableFolder):
     """The folder `out`. Job `number` of `count` works in it while it is `entered`."""
 
-    def __init__(self, out: str, number: int, count: int) -> None:
-        self.out = os.path.abspath(out)
-        job = os.path.join(self.out, OWN, f".{number}-of-{count}")
-        self.lock, self.scratch = f"{job}.lock", f"{job}.tmp"
+    def __init__(self, out: StrPath, number: int = 1, count: int = 1) -> None:
+        job = os.path.join(OWN, f".{number}-of-{count}")
+        super().__init__(os.path.abspath(out), f"{job}.lock", "another dstok corpus command is at work here")
+        self.scratch = os.path.join(self.out, f"{job}.tmp")
 
     @contextmanager
     def entered(self, plan: dict[str, Any]) -> Iterator[None]:
         """Locks this job, and begins or continues the corpus of `plan`. Raises `FileError`."""
         self.check(plan)
-        with file_faults(self.out):
-            make_folder(os.path.dirname(self.lock))
-            file = open(self.lock, "ab")
-        with file:
-            _lock(file.fileno(), self.out)
+        with self.locked():
             with file_faults(self.out):
                 shutil.rmtree(self.scratch, ignore_errors=True)  # left by a run that was killed
                 os.mkdir(self.scratch)
@@ -64,13 +59,19 @@ class Folder:
     def check(self, plan: dict[str, Any]) -> dict[str, Any] | None:
         """The plan that is here, if `plan` continues its corpus. Raises `FileError` with the differences.
 
-        Writes nothing.
+        Writes nothing. Files of others are refused; hidden ones, as systems leave them, may be there.
         """
-        if not os.path.exists(os.path.join(self.out, PLAN)):
-            _check_empty(self.out)
+        path = os.path.join(self.out, PLAN)
+        if not os.path.exists(path):
+            if os.path.isdir(self.out) and not is_corpus(self.out):
+                with file_faults(self.out):
+                    other = min((name for name in os.listdir(self.out) if not name.startswith(".")), default=None)
+                if other is not None:
+                    raise FileError(f"{self.out}: expected an empty folder or a corpus, found other files, such as "
+                                    f"{other}")
             return None
-        known = _read_json(self.out, PLAN, {})
-        different = list(_differences(_relaxed(known, plan), plan))
+        known = _read(self.out, PLAN, {})
+        different = list(_differences(_relax(known, plan), plan))
         if different:
             raise FileError(f"{self.out}: expected the corpus of this command, found that of another: "
                             f"{'; '.join(different[:5])} (name another folder, or remove this one)")
@@ -81,8 +82,11 @@ class Folder:
         if not os.path.exists(os.path.join(self.out, manifest_name(shard.name))):
             return None
         manifest = read_manifest(self.out, shard.name)
-        whole = all(_size(os.path.join(self.out, output["file"])) == output["size"] for output in manifest["outputs"])
-        return manifest if whole else None
+        with suppress(OSError):
+            if all(os.stat(os.path.join(self.out, output["file"])).st_size == output["size"]
+                   for output in manifest["outputs"]):
+                return manifest
+        return None
 
     def forget(self, shards: Iterable[str]) -> None:
         """Removes the proofs that shards are done."""
@@ -101,7 +105,7 @@ class Folder:
 
 def read_plan(out: str) -> tuple[dict[str, Any], CorpusSettings]:
     """The plan of the corpus in `out`, and its settings. Raises `FileError`."""
-    plan = _read_json(out, PLAN, PLAN_SHAPE)
+    plan = _read(out, PLAN, PLAN_SHAPE)
     try:
         return plan, CorpusSettings.from_json(plan["settings"])
     except ValueError as error:
@@ -110,65 +114,29 @@ def read_plan(out: str) -> tuple[dict[str, Any], CorpusSettings]:
 
 def read_corpus(out: str) -> dict[str, Any]:
     """The file that says that the corpus in `out` is whole. Raises `FileError`."""
-    return _read_json(out, CORPUS, CORPUS_SHAPE)
+    return _read(out, CORPUS, CORPUS_SHAPE)
 
 
 def read_manifest(out: str, shard: str) -> dict[str, Any]:
     """The manifest of a shard. Raises `FileError`."""
-    return _read_json(out, manifest_name(shard), MANIFEST_SHAPE)
+    return _read(out, manifest_name(shard), MANIFEST_SHAPE)
 
 
-def _check_empty(out: str) -> None:
-    """Raises `FileError` if `out` holds files of others. Hidden ones, as systems leave them, may be there."""
-    if os.path.isdir(out) and not is_corpus(out):
-        with file_faults(out):
-            other = min((name for name in os.listdir(out) if not name.startswith(".")), default=None)
-        if other is not None:
-            raise FileError(f"{out}: expected an empty folder or a corpus, found other files, such as {other}")
+def _read(out: str, name: str, shape: dict[str, Any]) -> dict[str, Any]:
+    return read_json(os.path.join(out, name), "the JSON of a corpus", lambda value: check_shape(value, shape))
 
 
-def _relaxed(known: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+def _relax(known: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
     """The plan `known`, with the settings for bad documents of `plan`, if these change no finished shard.
 
     A shard that was finished without `skip` has no bad document. Its bytes are the same with `skip`, or if larger
     documents are allowed.
     """
     old, new = known.get("settings"), plan["settings"]
-    if not isinstance(old, dict) or old.get("skip") is not False:
-        return known
-    least = old.get("largest")
+    least = old.get("largest") if isinstance(old, dict) and old.get("skip") is False else None
     if type(least) is not int or least > new["largest"]:
         return known
-    return {**known, "settings": {**old, "skip": new["skip"], "largest": new["largest"]}}
-
-
-def _read_json(out: str, name: str, shape: dict[str, Any]) -> dict[str, Any]:
-    path = os.path.join(out, name)
-    try:
-        with open(path, "rb") as file:
-            value: dict[str, Any] = json.loads(file.read())
-        check_shape(value, shape)
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"{path}: not the JSON of a corpus: {reason(error)}") from error
-    return value
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1
-
-
-def _lock(file: int, out: str) -> None:
-    try:
-        alone = hold_alone(file)
-    except OSError as error:
-        raise FileError(f"{out}: {reason(error)}") from error
-    if not alone:
-        raise FileError(f"{out}: another dstok corpus command is at work here")
+    return {**known, "settings": {**known["settings"], "skip": new["skip"], "largest": new["largest"]}}
 
 
 def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
@@ -180,8 +148,6 @@ def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
         for index, (one, other) in enumerate(zip(there, here)):
             yield from _differences(one, other, f"{where} {index}")
     elif there != here:
-        yield f"{where.strip()} {_shown(there)} there, {_shown(here)} here"
-
-
-def _shown(value: Any) -> str:
-    return f"{len(value)} of them" if isinstance(value, list) else json.dumps(value)[:80]
+        shown = [f"{len(value)} of them" if isinstance(value, list) else json.dumps(value)[:80]
+                 for value in (there, here)]
+        yield f"{where.strip()} {shown[0]} there, {shown[1]} here"

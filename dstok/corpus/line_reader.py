@@ -1,22 +1,14 @@
-r"""A line of JSON -> the text under a key, or an error in the line.
+r"""A part of a file -> its bytes in blocks -> lines, some thousand at a time -> the text under a key of each.
 
-In: the bytes of a line. Out: the text. The parser is orjson. It accepts exactly the standard, so that `NaN`, lone
-surrogates and bytes that are not UTF-8 are refused. The last of two equal keys counts, as in Python.
-
-A part of a file -> its bytes in blocks, and their checksum.
-
-In: a path, a start and a stop. Out: blocks of bytes, unpacked if the file is packed. Invariant: the blocks are
-exactly the lines that begin in the range, so adjacent ranges share no line and lose none:
+In: a path, a start and a stop; the bytes of a line. Out: lines without their line feed; texts, or an error in the line.
+Invariant: the blocks are exactly the lines that begin in the range, so adjacent ranges share no line and lose none:
 
     ab|cd\nef\ng   ranges of 2 bytes -> 0:2 "abcd\n", 2:4 nothing, 4:6 "ef\n", 6:8 nothing, 8: "g"
 
-The checksum is SHA-256 of these bytes; for a packed file, of its bytes as stored.
-
-Blocks of bytes -> lines, some thousand at a time.
-
-In: the blocks of a file, cut anywhere. Out: lists of lines without their line feed; a line beyond the allowed length
-is given as its length. Invariant: the longest allowed line bounds memory, and a list of lines holds about a block. A
-carriage return before a line feed belongs to the line: JSON takes it for white space.
+The checksum is SHA-256 of these bytes; for a packed file, of its bytes as stored. The longest allowed line bounds
+memory: a longer one is given as its length. A carriage return before a line feed belongs to the line: JSON takes it for
+white space. The parser is orjson: it accepts exactly the standard, so `NaN`, lone surrogates and bytes that are not
+UTF-8 are refused. The last of two equal keys counts, as in Python.
 """
 
 from __future__ import annotations
@@ -26,12 +18,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from dstok._util.files import reason
+from dstok._util.files import file_faults
 from dstok._util.imports import needed
 from dstok.errors import FileError
 from dstok.io.text_files import PACKED, Source, json_kind
 
-__all__ = ["BadLineError", "LineRange", "count_lines", "lines_of", "text_reader", "texts_reader"]
+BLOCK = 1 << 19  # bytes; a thread encodes some blocks while the next ones are read, in shards of 4 MB, too
+
 
 class BadLineError(ValueError):
     """A line without text under the key; `parameter` is "field" if another key may help."""
@@ -90,25 +83,13 @@ def _fault(line: bytes, field: str, loads: Callable[[bytes], Any]) -> BadLineErr
         value = loads(line)
     except UnicodeDecodeError as error:
         return BadLineError(f"expected utf-8, found byte 0x{line[error.start]:02x} at byte offset {error.start}")
-    except ValueError as error:
-        return BadLineError(f"expected JSON, found {_words(error)}")
+    except ValueError as error:  # orjson sees one line, so its line number is always 1
+        what, column = str(getattr(error, "msg", "")), getattr(error, "colno", "")
+        return BadLineError(f"expected JSON, found {what[:1].lower()}{what[1:]} at column {column}")
     if not isinstance(value, dict):
         return BadLineError(f"expected a JSON object, found {json_kind(value)}")
-    return BadLineError(f"expected the field {field!r}, found {_keys(value)}", "field")
-
-
-def _words(error: Any) -> str:
-    """orjson's words for the error and its place. orjson sees one line, so its line number is always 1."""
-    what = str(error.msg)
-    return f"{what[:1].lower()}{what[1:]} at column {error.colno}"
-
-
-def _keys(value: dict[str, Any]) -> str:
-    shown = ", ".join(map(repr, [*value][:5])) + (", ..." if len(value) > 5 else "")
-    return shown or "an empty object"
-
-
-BLOCK = 1 << 19  # bytes; a thread encodes some blocks while the next ones are read, in shards of 4 MB, too
+    keys = ", ".join(map(repr, [*value][:5])) + (", ..." if len(value) > 5 else "")
+    return BadLineError(f"expected the field {field!r}, found {keys or 'an empty object'}", "field")
 
 
 class LineRange:
@@ -127,11 +108,8 @@ class LineRange:
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes. Raises `FileError`."""
-        try:
-            with open(self.path, "rb") as file:
-                yield from self._unpacked(file) if self.path.endswith(PACKED) else self._lines(file)
-        except OSError as error:
-            raise FileError(f"{self.path}: {reason(error)}") from error
+        with file_faults(self.path), open(self.path, "rb") as file:
+            yield from self._unpacked(file) if self.path.endswith(PACKED) else self._lines(file)
 
     def _unpacked(self, file: BinaryIO) -> Iterator[bytes]:
         hashed = _Hashed(file, self.hash)
@@ -150,26 +128,21 @@ class LineRange:
 
     def _lines(self, file: BinaryIO) -> Iterator[bytes]:
         stop = os.fstat(file.fileno()).st_size if self.stop < 0 else self.stop
-        at = self.start = self._first_line(file, stop)
-        block = b"\n"
-        while at < stop and (block := file.read(min(BLOCK, stop - at))):
-            at += len(block)
-            self.hash.update(block)
-            yield block
-        while block and not block.endswith(b"\n") and (block := file.readline(BLOCK)):
+        at = file.seek(max(0, self.start - 1))
+        while self.start > 0 and at < stop and (piece := file.readline(BLOCK)):  # to the first line of the range
+            at += len(piece)
+            if piece.endswith(b"\n"):
+                break
+        self.start, block = at, b"\n"
+        while True:
+            block = (file.read(min(BLOCK, stop - at)) if at < stop else
+                     b"" if block.endswith(b"\n") else file.readline(BLOCK))
+            if not block:
+                break
             at += len(block)
             self.hash.update(block)
             yield block
         self.stop = at
-
-    def _first_line(self, file: BinaryIO, stop: int) -> int:
-        """The start of the first line that begins in the range (else a place at or after its end); seeks there."""
-        at = file.seek(max(0, self.start - 1))
-        while self.start > 0 and at < stop and (piece := file.readline(BLOCK)):
-            at += len(piece)
-            if piece.endswith(b"\n"):
-                break
-        return at
 
 
 class _Hashed:
@@ -188,12 +161,9 @@ class _Hashed:
 def count_lines(path: str, stop: int) -> int:
     """The number of lines that end before byte `stop` of a file. Raises `FileError`."""
     lines = 0
-    try:
-        with open(path, "rb") as file:
-            while stop > 0 and (block := file.read(min(stop, BLOCK))):
-                lines, stop = lines + block.count(b"\n"), stop - len(block)
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from error
+    with file_faults(path), open(path, "rb") as file:
+        while stop > 0 and (block := file.read(min(stop, BLOCK))):
+            lines, stop = lines + block.count(b"\n"), stop - len(block)
     return lines
 
 
@@ -203,35 +173,18 @@ def lines_of(blocks: Iterable[bytes], largest: int) -> Iterator[list[bytes | int
     >>> list(lines_of([b"a\nb", b"c\n\nxxxx", b"xxxx\nd"], largest=5))
     [[b'a'], [b'bc', b''], [8], [b'd']]
     """
-    line = _Line(largest)
+    pieces, size = list[bytes](), 0  # of the line that has not ended; of one that is too long only the size is kept
     for block in blocks:
         first, *lines = block.split(b"\n")
-        line.add(first)
+        size += len(first)
+        pieces.append(first)
+        if size > largest:
+            pieces.clear()
         if lines:
-            ended, last = line.end(), lines.pop()
+            last = lines.pop()
             fit = max(map(len, lines), default=0) <= largest
-            yield [ended, *(lines if fit else (one if len(one) <= largest else len(one) for one in lines))]
-            line.add(last)
-    if line.size:
-        yield [line.end()]
-
-
-class _Line:
-    """A line that is read in pieces; of a line that is too long only the length is kept."""
-
-    def __init__(self, largest: int) -> None:
-        self.largest, self.size = largest, 0
-        self.pieces = list[bytes]()
-
-    def add(self, piece: bytes) -> None:
-        self.size += len(piece)
-        if self.size <= self.largest:
-            self.pieces.append(piece)
-        else:
-            self.pieces.clear()
-
-    def end(self) -> bytes | int:
-        """Returns the line, or its length if it is too long, and begins the next one."""
-        whole: bytes | int = b"".join(self.pieces) if self.size <= self.largest else self.size
-        self.size, self.pieces = 0, []
-        return whole
+            yield [b"".join(pieces) if size <= largest else size,
+                   *(lines if fit else (one if len(one) <= largest else len(one) for one in lines))]
+            pieces, size = [last], len(last)
+    if size:
+        yield [b"".join(pieces) if size <= largest else size]

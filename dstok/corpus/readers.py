@@ -1,23 +1,11 @@
-"""One file of ids: the common part of all formats' readers.
+"""The files of a corpus -> its documents, as arrays of ids.
 
-In: a path, the dtype of ids, and the length of rows, 0 if a row is a document. Out: rows, and for `merge` and `stats`
-the ids of many rows together. Invariant: ids are read-only, and mapped where the format allows it.
-
-raw, megatron and datatrove files -> rows of ids.
-
-In: the file of ids, and the file beside it with the ends of documents. Out: a `TokenFile`. Invariant: the places of
-documents ascend, and end where the ids end. The layouts: `flat_writers.py`.
-
-Parquet, Arrow IPC and JSON lines -> rows of ids.
-
-In: a file with a column `input_ids`, and `lengths` if rows are packed. Out: a `TokenFile`. Invariant: an Arrow file
-is mapped; of a Parquet file one group of rows is in memory, of JSON lines the place of each line.
-
-The files of a corpus -> its documents, as arrays of ids.
-
-In: the folder of a corpus, or one of its files. Out: `Corpus`: a sequence of arrays, mapped, not read. Invariant: the
-contents that a reader relies on are checked, and an error names the file; documents come in the order of the inputs.
-A `Corpus` pickles as its path and dtype, and is a map-style data set for PyTorch (`len`, `[i]`).
+In: the folder of a corpus, or one of its files; the dtype of ids; the length of rows, 0 if a row is a document. Out:
+`Corpus`, a sequence of arrays, and `TokenFile`s, whose ids `merge` and `stats` take for many rows together.
+Invariant: ids are read-only, and mapped where the format allows it (of a Parquet file one group of rows is in memory,
+of JSON lines the place of each line). The contents that a reader relies on are checked, and an error names the file.
+Documents come in the order of the inputs. A `Corpus` pickles as its path and dtype, and is a map-style data set for
+PyTorch (`len`, `[i]`). The layouts: `writers.py`.
 """
 
 from __future__ import annotations
@@ -27,8 +15,9 @@ import json
 import mmap
 import os
 import struct
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -47,24 +36,9 @@ if TYPE_CHECKING:
     from dstok._util.files import StrPath
     from dstok.corpus.writers import Array
 
-__all__ = [
-    "IDS",
-    "SUFFIXES",
-    "ArrowFile",
-    "Corpus",
-    "DatatroveFile",
-    "JsonLinesFile",
-    "Many",
-    "MegatronFile",
-    "ParquetFile",
-    "RawFile",
-    "TokenFile",
-    "map_array",
-    "open_corpus",
-    "token_files",
-]
-
 IDS = 1 << 20  # ids of `Many`, about
+HEADER = 34  # bytes of a megatron index before its arrays
+PARTS = 1 << 16  # documents that are passed on together
 
 
 class Many(NamedTuple):
@@ -105,25 +79,14 @@ class TokenFile:
 def map_array(path: str, dtype: str, offset: int = 0, count: int = -1) -> Array:
     """The numbers in a file, mapped. Raises `FileError`."""
     try:
-        size = _whole(path, np.dtype(dtype).itemsize, offset) if count < 0 else count
-        return np.memmap(path, dtype, "r", offset, (size,)) if size else np.zeros(0, dtype)
+        if count < 0:
+            size, itemsize = os.stat(path).st_size - offset, np.dtype(dtype).itemsize
+            if size % itemsize:
+                raise ValueError(f"expected whole numbers of {itemsize} bytes, found {size} bytes")
+            count = size // itemsize
+        return np.memmap(path, dtype, "r", offset, (count,)) if count else np.zeros(0, dtype)
     except (OSError, ValueError) as error:
-        from dstok._util.files import reason
-
         raise FileError(f"{path}: {reason(error)}") from error
-
-
-def _whole(path: str, itemsize: int, offset: int) -> int:
-    import os
-
-    size = os.stat(path).st_size - offset
-    if size % itemsize:
-        raise ValueError(f"expected whole numbers of {itemsize} bytes, found {size} bytes")
-    return size // itemsize
-
-
-HEADER = 34  # bytes of a megatron index before its arrays
-PARTS = 1 << 16  # documents that are passed on together
 
 
 class _Flat(TokenFile):
@@ -155,18 +118,16 @@ class _Flat(TokenFile):
         return np.diff(self.ends[first - 1 : last])
 
     def many(self) -> Iterator[Many]:
-        rows = max(1, IDS // self.pack) if self.pack else PARTS
-        for at in range(0, len(self), rows):
-            yield self._packed(at, min(at + rows, len(self))) if self.pack else self._documents(at, at + rows)
-
-    def _documents(self, start: int, stop: int) -> Many:
-        ends = np.asarray(self.ends[start : stop + 1]).astype(np.int64)
-        return Many(np.asarray(self.ids[ends[0] : ends[-1]]).astype(np.uint32), np.diff(ends), None)
-
-    def _packed(self, start: int, stop: int) -> Many:
-        lengths = [self.lengths(row) for row in range(start, stop)]
-        ids = np.asarray(self.ids[start * self.pack : stop * self.pack]).astype(np.uint32)
-        return Many(ids, np.concatenate(lengths), np.array([len(one) for one in lengths]))
+        step = max(1, IDS // self.pack) if self.pack else PARTS
+        for start in range(0, len(self), step):
+            stop = min(start + step, len(self))
+            if self.pack:
+                lengths = [self.lengths(row) for row in range(start, stop)]
+                ids = np.asarray(self.ids[start * self.pack : stop * self.pack]).astype(np.uint32)
+                yield Many(ids, np.concatenate(lengths), np.array([len(one) for one in lengths]))
+            else:
+                ends = np.asarray(self.ends[start : stop + 1]).astype(np.int64)
+                yield Many(np.asarray(self.ids[ends[0] : ends[-1]]).astype(np.uint32), np.diff(ends), None)
 
 
 class RawFile(_Flat):
@@ -186,25 +147,19 @@ class DatatroveFile(_Flat):
 
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, pack)
-        size, count = _metadata(f"{path}.metadata")
+        try:
+            with open(f"{path}.metadata", encoding="utf-8") as file:
+                first, second = file.readline(), file.readline()
+            size, count = int(first.rpartition("|")[2]), int(second)
+            if size not in (2, 4):
+                raise ValueError(f"expected ids of 2 or 4 bytes, found {size}")
+        except (OSError, ValueError) as error:
+            raise FileError(f"{path}.metadata: {reason(error)}") from error
         self.ids = map_array(path, f"<u{size}")
         self.ends = np.concatenate([[0], map_array(f"{path}.index", "<i8")])
         self.check(f"{path}.index")
         if count != self.tokens:
             raise self.wrong(f"{count} ids, as {path}.metadata says", f"{self.tokens}")
-
-
-def _metadata(path: str) -> tuple[int, int]:
-    """The bytes of an id, and the number of ids."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            first, second = file.readline(), file.readline()
-        size, count = int(first.rpartition("|")[2]), int(second)
-        if size not in (2, 4):
-            raise ValueError(f"expected ids of 2 or 4 bytes, found {size}")
-        return size, count
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {reason(error)}") from error
 
 
 class MegatronFile(_Flat):
@@ -213,23 +168,33 @@ class MegatronFile(_Flat):
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, 0)
         index = path.removesuffix(".bin") + ".idx"
-        code, sequences, documents = _header(index)
-        self.ids = map_array(path, f"<{np.dtype(code).str[1:]}")
+        try:
+            with open(index, "rb") as file:
+                start, size = file.read(HEADER), os.fstat(file.fileno()).st_size
+        except OSError as error:
+            raise FileError(f"{index}: {reason(error)}") from error
+        if len(start) < HEADER or not start.startswith(MAGIC):
+            raise FileError(f"{index}: expected an index of megatron's, found another file")
+        version, code, sequences, documents = struct.unpack("<QBQQ", start[len(MAGIC) :])
+        kind = next((kind for kind, known in MEGATRON_DTYPES.items() if known == code), None)
+        if version != 1 or kind is None:
+            raise FileError(f"{index}: expected version 1 and ids of {' or '.join(MEGATRON_DTYPES)}, found version "
+                            f"{version} and code {code}")
+        if size != HEADER + 12 * sequences + 8 * documents:
+            raise FileError(f"{index}: expected {HEADER + 12 * sequences + 8 * documents} bytes, found {size}")
+        self.ids = map_array(path, f"<{np.dtype(kind).str[1:]}")
         lengths = map_array(index, "<i4", HEADER, sequences)
         self.parts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        self.places = map_array(index, "<i8", HEADER + 4 * sequences, sequences)
+        offsets = map_array(index, "<i8", HEADER + 4 * sequences, sequences)
         self.rows = map_array(index, "<i8", HEADER + 12 * sequences, documents)
-        self._check_index(index, self.ids.dtype.itemsize)
-        self.ends = self.parts[self.rows]
-        self.check(index)
-        self.packed = pack > 0
-
-    def _check_index(self, index: str, itemsize: int) -> None:
         ascend = bool((np.diff(self.rows) >= 0).all()) and len(self.rows) > 0
         if not ascend or self.rows[0] != 0 or self.rows[-1] != len(self.parts) - 1:
             raise FileError(f"{index}: expected documents' sequences from 0 to {len(self.parts) - 1}, ascending")
-        if bool((self.places != self.parts[:-1] * itemsize).any()):
+        if bool((offsets != self.parts[:-1] * self.ids.dtype.itemsize).any()):
             raise FileError(f"{index}: expected sequences one after the other, found other places")
+        self.ends = self.parts[self.rows]
+        self.check(index)
+        self.packed = pack > 0
 
     def lengths(self, index: int) -> Array:
         if not self.packed:
@@ -246,27 +211,8 @@ class MegatronFile(_Flat):
             yield Many(np.asarray(self.ids[parts[0] : parts[-1]]).astype(np.uint32), np.diff(parts), np.diff(rows))
 
 
-def _header(path: str) -> tuple[str, int, int]:
-    """The dtype, the number of sequences and of documents + 1 of an index of the length that it states."""
-    try:
-        with open(path, "rb") as file:
-            start, size = file.read(HEADER), os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from error
-    if len(start) < HEADER or not start.startswith(MAGIC):
-        raise FileError(f"{path}: expected an index of megatron's, found another file")
-    version, code, sequences, documents = struct.unpack("<QBQQ", start[len(MAGIC) :])
-    dtype = next((dtype for dtype, known in MEGATRON_DTYPES.items() if known == code), None)
-    if version != 1 or dtype is None:
-        raise FileError(f"{path}: expected version 1 and ids of {' or '.join(MEGATRON_DTYPES)}, found version "
-                        f"{version} and code {code}")
-    if size != HEADER + 12 * sequences + 8 * documents:
-        raise FileError(f"{path}: expected {HEADER + 12 * sequences + 8 * documents} bytes, found {size}")
-    return dtype, sequences, documents
-
-
-class _Grouped(TokenFile):
-    """Rows in groups. Each group is read whole."""
+class ParquetFile(TokenFile):
+    """A Parquet file. Each row group is read whole."""
 
     def __init__(self, path: str, dtype: str, pack: int) -> None:
         super().__init__(path, dtype, pack)
@@ -274,21 +220,20 @@ class _Grouped(TokenFile):
             self.sizes = self.open()
         self.ends = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
         self.group = lru_cache(2)(self._group)
-        self.count: int | None = None
 
     def open(self) -> list[int]:
         """Open the file, and return the number of rows of each group."""
-        raise NotImplementedError
+        self.file = needed("pyarrow.parquet").ParquetFile(self.path, memory_map=True, pre_buffer=False)
+        metadata = self.file.metadata
+        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
 
     def read(self, group: int) -> Any:
         """A group, as an Arrow table or record batch."""
-        raise NotImplementedError
+        return self.file.read_row_group(group, use_threads=False)
 
-    @property
+    @cached_property
     def tokens(self) -> int:  # type: ignore[override]
-        if self.count is None:
-            self.count = sum(len(many.ids) for many in self.many())
-        return self.count
+        return sum(len(many.ids) for many in self.many())
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -300,18 +245,17 @@ class _Grouped(TokenFile):
             ids, ends = _flat(table.column("input_ids"))
             return ids, ends, *(_flat(table.column("lengths")) if self.pack else (None, None))
 
-    def _place(self, index: int) -> tuple[int, int]:
+    def _find(self, index: int) -> tuple[int, Array, Array, Array | None, Array | None]:
+        """The number of the row in its group, and the group."""
         group = int(np.searchsorted(self.ends, index, "right")) - 1
-        return group, index - int(self.ends[group])
+        return index - int(self.ends[group]), *self.group(group)
 
     def row(self, index: int) -> Array:
-        group, row = self._place(index)
-        ids, ends, _, _ = self.group(group)
+        row, ids, ends, _, _ = self._find(index)
         return ids[ends[row] : ends[row + 1]]
 
     def lengths(self, index: int) -> Array:
-        group, row = self._place(index)
-        _, _, lengths, ends = self.group(group)
+        row, _, _, lengths, ends = self._find(index)
         return super().lengths(index) if lengths is None or ends is None else lengths[ends[row] : ends[row + 1]]
 
     def many(self) -> Iterator[Many]:
@@ -332,19 +276,7 @@ def _flat(column: Any) -> tuple[Array, Array]:
     return lists.values.to_numpy(zero_copy_only=False), lists.offsets.to_numpy().astype(np.int64)
 
 
-class ParquetFile(_Grouped):
-    """A Parquet file, a row group at a time."""
-
-    def open(self) -> list[int]:
-        self.file = needed("pyarrow.parquet").ParquetFile(self.path, memory_map=True, pre_buffer=False)
-        metadata = self.file.metadata
-        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-
-    def read(self, group: int) -> Any:
-        return self.file.read_row_group(group, use_threads=False)
-
-
-class ArrowFile(_Grouped):
+class ArrowFile(ParquetFile):
     """A file of Arrow's IPC format, a record batch at a time."""
 
     def open(self) -> list[int]:
@@ -366,20 +298,14 @@ class JsonLinesFile(TokenFile):
                 self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise FileError(f"{path}: {reason(error)}") from error
-        self.ends = np.array([0, *self._line_ends()], np.int64)
-        self.count: int | None = None
+        ends = array("q", [0])
+        while ends[-1] < len(self.data):
+            ends.append(self.data.find(b"\n", ends[-1]) + 1 or len(self.data))
+        self.ends = np.array(ends, np.int64)
 
-    def _line_ends(self) -> Iterator[int]:
-        at = 0
-        while at < len(self.data):
-            at = self.data.find(b"\n", at) + 1 or len(self.data)
-            yield at
-
-    @property
+    @cached_property
     def tokens(self) -> int:  # type: ignore[override]
-        if self.count is None:
-            self.count = sum(len(self.row(i)) for i in range(len(self)))
-        return self.count
+        return sum(len(self.row(i)) for i in range(len(self)))
 
     def __len__(self) -> int:
         return len(self.ends) - 1
@@ -442,22 +368,22 @@ class Corpus(Sequence["Array"]):
     def __getitem__(self, index: int | slice) -> Array | list[Array]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return self._row(*self._place(index))
+        file, row = self._find(index)
+        return self._as_asked(file.row(row))
 
     def __iter__(self) -> Iterator[Array]:
-        return (self._row(file, row) for file in self.files for row in range(len(file)))
+        return (self._as_asked(file.row(row)) for file in self.files for row in range(len(file)))
 
-    def _row(self, file: TokenFile, row: int) -> Array:
-        ids = file.row(row)
+    def _as_asked(self, ids: Array) -> Array:
         return ids if self.dtype is None else ids.astype(self.dtype)
 
     @explained
     def lengths(self, index: int) -> Array:
         """The number of ids of each document in row `index`; if the corpus is not packed, of the one document."""
-        file, row = self._place(index)
+        file, row = self._find(index)
         return file.lengths(row)
 
-    def _place(self, index: int) -> tuple[TokenFile, int]:
+    def _find(self, index: int) -> tuple[TokenFile, int]:
         at = index + len(self) if index < 0 else index
         if not 0 <= at < len(self):
             raise IndexError(f"expected an index below {len(self)}, found {index}")
@@ -465,7 +391,7 @@ class Corpus(Sequence["Array"]):
         return self.files[file], at - (self._ends[file - 1] if file else 0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened, (self.path, self.dtype)
+        return _open, (self.path, self.dtype)
 
     def __repr__(self) -> str:
         return f"<Corpus {self.path}: {len(self)} documents, {self.tokens} tokens>"
@@ -479,23 +405,26 @@ def open_corpus(path: StrPath, *, dtype: Dtype | None = None) -> Corpus:
 
     Raises `FileError`, and `ArgumentError` for another dtype.
     """
-    return _opened(os.path.abspath(path), dtype)
+    return _open(os.path.abspath(path), dtype)
 
 
-def _opened(path: str, dtype: Dtype | None) -> Corpus:
+def _open(path: str, dtype: Dtype | None) -> Corpus:
     if dtype is not None:
         checked_dtype(dtype)
-    return Corpus(path, _folder(path) if os.path.isdir(path) else [_file(path)], dtype)
-
-
-def _folder(out: str) -> list[TokenFile]:
-    if not os.path.exists(os.path.join(out, CORPUS)):
-        raise FileError(f"{out}: expected a corpus, found " + (
+    if not os.path.isdir(path):
+        if path.endswith(".bin") and os.path.exists(f"{path[:-4]}.idx"):
+            return Corpus(path, [MegatronFile(path, "", 0)], dtype)
+        kind = next((kind for kind, suffix in SUFFIXES.items() if path.endswith(suffix)), None)
+        if kind is None:
+            raise FileError(f"{path}: expected a file of ids ({', '.join(SUFFIXES.values())}), found another")
+        return Corpus(path, [FILES[kind](path, "uint32", 0)], dtype)
+    if not os.path.exists(os.path.join(path, CORPUS)):
+        raise FileError(f"{path}: expected a corpus, found " + (
             "one that is not whole: the command that makes it goes on where it stopped"
-            if os.path.exists(os.path.join(out, PLAN)) else f"no {CORPUS}"))
-    _, settings = read_plan(out)
-    return [file for shard in read_corpus(out)["shards"]
-            for file in token_files(out, settings, read_manifest(out, shard))]
+            if os.path.exists(os.path.join(path, PLAN)) else f"no {CORPUS}"))
+    settings = read_plan(path)[1]
+    return Corpus(path, [file for shard in read_corpus(path)["shards"]
+                         for file in token_files(path, settings, read_manifest(path, shard))], dtype)
 
 
 def token_files(out: str, settings: CorpusSettings, manifest: Mapping[str, Any]) -> list[TokenFile]:
@@ -504,13 +433,3 @@ def token_files(out: str, settings: CorpusSettings, manifest: Mapping[str, Any])
     names = [output["file"] for output in manifest["outputs"] if output["file"].endswith(suffix)]
     return [FILES[settings.format](os.path.join(out, name), settings.dtype, settings.pack)
             for name in names if not name.startswith(SKIPPED)]
-
-
-def _file(path: str) -> TokenFile:
-    """One file, by its name; a `.bin` is megatron's if an `.idx` is beside it."""
-    if path.endswith(".bin") and os.path.exists(f"{path[:-4]}.idx"):
-        return MegatronFile(path, "", 0)
-    format = next((format for format, suffix in SUFFIXES.items() if path.endswith(suffix)), None)
-    if format is None:
-        raise FileError(f"{path}: expected a file of ids ({', '.join(SUFFIXES.values())}), found another")
-    return FILES[format](path, "uint32", 0)

@@ -7,30 +7,24 @@ continues where the run stopped, repeats nothing, and ends with the bytes of an 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dstok
 from dstok._util.arguments import explained
 from dstok._util.imports import needed
-from dstok.corpus import engines as local
-from dstok.corpus.engines import Progress, ShardReport
+from dstok.corpus.engines import Engine, Progress, ShardReport, find_engine
 from dstok.corpus.folder import Folder
-from dstok.corpus.inputs import find_inputs
-from dstok.corpus.plan import Shard, plan_shards
+from dstok.corpus.inputs import dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import TABLES, CorpusSettings
 from dstok.corpus.shard_job import Job
-from dstok.corpus.tables import dataset_file
 from dstok.errors import ArgumentError, FileError
 
 if TYPE_CHECKING:
     from dstok._util.files import StrPath
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["Engine", "Run", "Totals", "find_engine", "tokenize"]
-
 FOLDER_FORMAT = 1
-Engine = Callable[[Any, Sequence[Shard], int | None, Progress], Iterator[dict[str, Any]]]  # of a `Work`
 
 
 class Totals(NamedTuple):
@@ -59,8 +53,15 @@ class Run:
         self, inputs: Sequence[StrPath], model: str | Tokenizer, settings: CorpusSettings, dataset: str | None = None,
         upstream: str | None = None,
     ) -> None:
-        self.tokenizer = _tokenizer(model, upstream)
-        self.model, self.upstream = _model_name(model), upstream or ""
+        self.upstream = upstream or ""
+        if isinstance(model, str):  # the name or file from which the model can be loaded again
+            from dstok.loading import is_path
+
+            self.tokenizer = dstok.load(model, upstream=upstream)
+            self.model = os.path.abspath(model) if is_path(model) else model
+        else:
+            self.tokenizer = model if upstream is None else model.replace(upstream=upstream)
+            self.model = model.name
         self.settings = settings.resolved(self.tokenizer)
         self.files = find_inputs([os.fspath(path) for path in inputs], self.settings) if inputs else []
         if dataset is not None:
@@ -84,63 +85,30 @@ class Run:
         number, count = shard
         if self.settings.format in TABLES:
             needed("pyarrow")  # before the folder exists, as it would keep this format
-        folder, mine = Folder(os.fspath(out), number, count), self.shards[number - 1 :: count]
+        folder, mine = Folder(out, number, count), self.shards[number - 1 :: count]
         with folder.entered(self.plan()):
-            done = self._earlier(folder, mine, progress)
+            done = dict[str, dict[str, Any]]()
+            for one in mine:
+                if (manifest := folder.manifest(one)) is not None:
+                    done[one.name] = manifest
+                    progress(ShardReport(one.name, one.size, manifest["documents"], manifest["tokens"], earlier=True))
             before, missing = len(done), [one for one in mine if one.name not in done]
             job = Job(folder.out, folder.scratch, self.settings, self.tokenizer)
             for manifest in engine(job, missing, workers, progress) if missing else ():
                 done[manifest["shard"]] = manifest
-            if missing:
-                self._check_inputs(folder)
-            complete = self._finish(folder, done)
-        return _totals([done[one.name] for one in mine], before, complete)
-
-    def _earlier(self, folder: Folder, shards: Sequence[Shard], progress: Progress) -> dict[str, dict[str, Any]]:
-        """The manifests of finished shards."""
-        done = dict[str, dict[str, Any]]()
-        for shard in shards:
-            manifest = folder.manifest(shard)
-            if manifest is not None:
-                done[shard.name] = manifest
-                progress(ShardReport(shard.name, shard.size, manifest["documents"], manifest["tokens"], earlier=True))
-        return done
-
-    def _check_inputs(self, folder: Folder) -> None:
-        """Raises `FileError` for an input that has changed since this run began; its shards are not done then."""
-        for file, change in zip(self.files, self.changes):
-            try:
-                file.checked_change(change)
-            except FileError:
-                folder.forget(shard.name for shard in self.shards if file in (part.file for part in shard.parts))
-                raise
-
-    def _finish(self, folder: Folder, done: dict[str, dict[str, Any]]) -> bool:
-        manifests = [done.get(one.name) or folder.manifest(one) for one in self.shards]
-        there = [manifest for manifest in manifests if manifest is not None]
-        if len(there) == len(self.shards):
-            folder.finish(there)
-        return len(there) == len(self.shards)
-
-
-def _totals(manifests: Sequence[dict[str, Any]], done: int, complete: bool) -> Totals:
-    documents, tokens, skipped = (sum(each[key] for each in manifests) for key in ("documents", "tokens", "skipped"))
-    return Totals(documents, tokens, skipped, len(manifests), done, complete)
-
-
-def _tokenizer(model: str | Tokenizer, upstream: str | None) -> Tokenizer:
-    if isinstance(model, str):
-        return dstok.load(model, upstream=upstream)
-    return model if upstream is None else model.replace(upstream=upstream)
-
-
-def _model_name(model: str | Tokenizer) -> str:
-    """The name or file from which the model can be loaded again."""
-    if not isinstance(model, str):
-        return model.name
-    from dstok.loading import is_path
-
-    return os.path.abspath(model) if is_path(model) else model
+            for file, change in zip(self.files, self.changes) if missing else ():
+                try:
+                    file.checked_change(change)
+                except FileError:  # it has changed since this run began: its shards are not done
+                    folder.forget(one.name for one in self.shards if file in (part.file for part in one.parts))
+                    raise
+            manifests = [done.get(one.name) or folder.manifest(one) for one in self.shards]
+            there = [manifest for manifest in manifests if manifest is not None]
+            if len(there) == len(self.shards):
+                folder.finish(there)
+        documents, tokens, skipped = (sum(done[one.name][key] for one in mine)
+                                      for key in ("documents", "tokens", "skipped"))
+        return Totals(documents, tokens, skipped, len(mine), before, len(there) == len(self.shards))
 
 
 @explained
@@ -178,16 +146,3 @@ def tokenize(
     if workers is not None and workers < 1:
         raise ArgumentError(f"expected at least 1 worker, found {workers}", "workers")
     return run.tokenize(out, find_engine(engine), workers, shard, progress or (lambda report: None))
-
-
-def find_engine(engine: str | Engine) -> Engine:
-    """The engine of that name. Raises `ArgumentError`."""
-    if not isinstance(engine, str):
-        return engine
-    if engine == "ray":
-        from dstok.corpus.engines import run_ray_tasks as run
-
-        return run
-    if engine != "local":
-        raise ArgumentError(f'expected the engine "local" or "ray", found {engine!r}', "engine")
-    return local.run

@@ -1,12 +1,8 @@
-"""A corpus -> figures about it: tokens a document, bytes a token, the most frequent ids.
+"""Figures about a corpus; an estimate of a run's output, without writing it.
 
-In: a `Corpus` and its tokenizer. Out: `Figures`. Invariant: all ids are counted. A packed corpus does not record
-where documents were cut: its rows count as documents, and its pad ids count too.
-
-An estimate of a run's output, without writing it.
-
-In: a `Run`. Out: its shards, and the estimated number of documents and ids, from a sample. Invariant: nothing is
-written, and only the start of some shards is read, so it takes seconds whatever the size of the inputs.
+In: a `Corpus` and its tokenizer; a `Run`. Out: `Figures`; `Estimate`. Invariant: all ids of a corpus are counted. A
+packed corpus does not record where documents were cut: its rows count as documents, and its pad ids count too. An
+estimate writes nothing and reads only the start of some shards, so it takes seconds whatever the size of the inputs.
 """
 
 from __future__ import annotations
@@ -26,9 +22,8 @@ if TYPE_CHECKING:
     from dstok.corpus.writers import Array
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["PERCENTS", "Estimate", "Figures", "estimate", "figures", "plot"]
-
 PERCENTS = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+SHARDS, BATCHES = 16, 2  # shards whose start is read for an estimate, and batches of each
 
 
 class Figures(NamedTuple):
@@ -56,7 +51,8 @@ def figures(corpus: Corpus, tokenizer: Tokenizer) -> Figures:
     counts, lengths = np.zeros(tokenizer.vocab_size, np.int64), list["Array"]()
     for file in corpus.files:
         for many in file.many():
-            _check(many.ids, tokenizer.vocab_size)
+            if len(many.ids) and int(many.ids.max()) >= tokenizer.vocab_size:
+                raise UnknownIdError(int(many.ids.max()), int(many.ids.argmax()), tokenizer.vocab_size)
             counts += np.bincount(many.ids, minlength=len(counts))
             starts = None if many.rows is None else np.cumsum(many.rows) - many.rows
             rows = many.lengths if starts is None else np.add.reduceat(many.lengths, starts)
@@ -67,11 +63,6 @@ def figures(corpus: Corpus, tokenizer: Tokenizer) -> Figures:
     percentiles = np.percentile(each, PERCENTS, method="lower").tolist() if len(each) else []
     powers = np.bincount(np.frexp(np.maximum(each, 1))[1] - 1).tolist() if len(each) else []
     return Figures(len(each), int(counts.sum()), size, percentiles, counts, powers)
-
-
-def _check(ids: Array, size: int) -> None:
-    if len(ids) and int(ids.max()) >= size:
-        raise UnknownIdError(int(ids.max()), int(ids.argmax()), size)
 
 
 def plot(found: Figures, path: str) -> None:
@@ -88,10 +79,6 @@ def plot(found: Figures, path: str) -> None:
     right.set(xlabel="rank of the id", ylabel="how often", title=f"{found.tokens:,} tokens, {len(counts):,} ids")
     figure.savefig(path)
     pyplot.close(figure)
-
-
-SHARDS = 16  # shards read at their start
-BATCHES = 2  # of each
 
 
 class Estimate(NamedTuple):

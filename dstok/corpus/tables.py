@@ -10,54 +10,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dstok._util.files import reason
 from dstok._util.imports import needed
-from dstok.corpus.inputs import InputFile
 from dstok.errors import ArgumentError, FileError
 
-__all__ = ["Extent", "Rows", "dataset_file", "extents", "rows_of"]
+if TYPE_CHECKING:
+    from dstok.corpus.inputs import InputFile
 
 SIZE = 1 << 20  # bytes of a column that are passed on together, about
-SET_ROWS = 10_000  # rows of a data set that are one extent
+SET_ROWS = 10_000  # rows of a data set that are read together
 
 
-class Extent(NamedTuple):
-    """Read together: row group, record batch or rows `start` to before `stop`, of about `size` bytes."""
+def extents(file: InputFile) -> list[tuple[int, int, int]]:
+    """(start, stop, bytes, about) of row groups, record batches or rows that are read together.
 
-    start: int
-    stop: int
-    size: int
-
-
-class Rows(NamedTuple):
-    """Values of the column; `first` is the first one's row number in the file."""
-
-    first: int
-    values: Any
-
-
-def extents(file: InputFile) -> list[Extent]:
-    """The parts into which `file` can be cut. An unreadable file is one part: its error is reported in its turn."""
+    An unreadable file is one part: its error is reported in its turn.
+    """
     try:
         if file.kind == "dataset":
-            return [Extent(at, min(at + SET_ROWS, file.size), SET_ROWS) for at in range(0, file.size, SET_ROWS)]
-        count = _parquet(file.path).num_row_groups if file.kind == "parquet" else _record_batches(file.path)
+            return [(at, min(at + SET_ROWS, file.size), SET_ROWS) for at in range(0, file.size, SET_ROWS)]
+        count = (_parquet(file.path).num_row_groups if file.kind == "parquet" else
+                 int(getattr(_open_arrow(file.path), "num_record_batches", 0)))
     except FileError:
         count = 0
     share = file.size // max(1, count)
-    return [Extent(at, at + 1, share) for at in range(count)] or [Extent(0, -1, file.size)]
+    return [(at, at + 1, share) for at in range(count)] or [(0, -1, file.size)]
 
 
-def rows_of(file: InputFile, start: int, stop: int, field: str) -> Iterator[Rows]:
-    """The column `field` of a part of `file`. Raises `FileError`."""
+def rows_of(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
+    """The column `field` of a part of `file`: values, after the number of the first one's row. Raises `FileError`."""
     read = {"parquet": _of_parquet, "arrow": _of_arrow, "dataset": _of_dataset}[file.kind]
     with about(file.path):
+        from dstok.arrow.columns import as_binary  # which needs pyarrow
+
         for first, column in read(file, start, stop, field):
             step = _rows(len(column), column.nbytes)
             for at in range(0, len(column), step):
-                yield Rows(first + at, _as_binary(column.slice(at, step), file.path, field))
+                try:
+                    values = as_binary(column.slice(at, step))
+                except ArgumentError:
+                    raise FileError(f"{file.path}: expected text in the column {field!r}, found {column.type}",
+                                    "field") from None
+                yield first + at, values
 
 
 def _rows(count: int, size: int) -> int:
@@ -95,7 +91,7 @@ def _of_parquet(file: InputFile, start: int, stop: int, field: str) -> Iterator[
             first += batch.num_rows
 
 
-def _opened(path: str, options: Any = None) -> Any:
+def _open_arrow(path: str, options: Any = None) -> Any:
     """The reader of an Arrow file, or of a stream as `datasets` writes it."""
     pa = needed("pyarrow")
     with about(path):
@@ -107,15 +103,11 @@ def _opened(path: str, options: Any = None) -> Any:
             return pa.ipc.open_stream(source, options=options)
 
 
-def _record_batches(path: str) -> int:
-    return int(getattr(_opened(path), "num_record_batches", 0))
-
-
 def _of_arrow(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
-    names = _opened(file.path).schema.names
+    names = _open_arrow(file.path).schema.names
     _check_field(file.path, field, names)
     options = needed("pyarrow.ipc").IpcReadOptions(included_fields=[names.index(field)])  # reads no other column
-    reader, first = _opened(file.path, options), 0
+    reader, first = _open_arrow(file.path, options), 0
     count = getattr(reader, "num_record_batches", None)  # None: a stream
     batches = iter(reader) if count is None else map(reader.get_batch, range(count if stop < 0 else stop))
     for number, batch in enumerate(batches):
@@ -135,11 +127,6 @@ def load_dataset(name: str) -> Any:
         raise FileError(f"{name}: {reason(error).splitlines()[0]}") from error
 
 
-def dataset_file(name: str) -> InputFile:
-    """A data set as an input. Raises as `load_dataset`."""
-    return InputFile(name, name.replace("/", "-").replace(":", "-"), "dataset", len(load_dataset(name)))
-
-
 def _of_dataset(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
     loaded = load_dataset(file.path)
     if len(loaded) != file.size:
@@ -155,12 +142,3 @@ def _check_field(path: str, field: str, names: list[str]) -> None:
     if names.count(field) != 1:
         found = ", ".join(map(repr, names)) or "none"
         raise FileError(f"{path}: expected one column {field!r}, found {found}", "field")
-
-
-def _as_binary(column: Any, path: str, field: str) -> Any:
-    from dstok.arrow.columns import as_binary
-
-    try:
-        return as_binary(column)
-    except ArgumentError:
-        raise FileError(f"{path}: expected text in the column {field!r}, found {column.type}", "field") from None

@@ -1,10 +1,10 @@
-"""Ids of documents -> the files of a format: the common part of all formats.
+"""Ids of documents -> the files of a format.
 
 In: batches of ids with the lengths of their documents. Out: the files of a shard, committed together by `Files`.
-Invariant: memory does not grow with the shard. The lengths, kept for each document until the end, lie in a temporary
-file. Sources of the layouts: megatron-core's IndexedDataset, datatrove's TokenizedFile.
-
-Ids -> raw, megatron and datatrove files: all ids in a row, and beside them the ends of documents.
+Invariant: memory does not grow with the shard: lengths that are kept for each document until the end lie in a temporary
+file, and rows of tables are written in groups of about a million ids, however they were batched, so the bytes depend
+only on the documents. All numbers are little-endian.
+Sources of the layouts: megatron-core's IndexedDataset, datatrove's TokenizedFile.
 
 raw: `.bin` holds the ids, `.offsets` uint64[documents + 1], the first 0; document i is `ids[offsets[i] : offsets[i +
 1]]`
@@ -15,14 +15,9 @@ megatron: `_text_document.bin` holds the ids, `.idx` a header of 34 bytes, int32
 places in bytes, int64[documents + 1] the first sequence of each document. A document without ids has no sequence.
 With `pack` each row is a document, and its sequences are the parts of documents in it.
 
-All numbers are little-endian.
-
-Ids -> Parquet, Arrow IPC and JSON lines: a row a document, or with `pack` a row for each row of ids.
-
-In: batches of ids. Out: one file, whose column `input_ids` is a list of ids. Packed rows also have `lengths`: how
-many ids of each document are in the row, in order. JSON lines also have an `id`: the shard's name and the row's
-number. Invariant: rows are written in groups of about a million ids, however they were batched. So memory is bounded,
-and the bytes depend only on the documents.
+Parquet, Arrow, JSON lines: a row a document, or with `pack` a row for each row of ids. The column `input_ids` is a list
+of ids. Packed rows also have `lengths`: how many ids of each document are in the row, in order. JSON lines also have an
+`id`: the shard's name and the row's number.
 """
 
 from __future__ import annotations
@@ -39,24 +34,14 @@ import numpy as np
 from dstok._util.files import OutputFile, Written, sync_folder
 from dstok._util.imports import needed
 
-__all__ = [
-    "MAGIC",
-    "MEGATRON_DTYPES",
-    "ArrowWriter",
-    "DatatroveWriter",
-    "Files",
-    "JsonLinesWriter",
-    "MegatronWriter",
-    "Numbers",
-    "ParquetWriter",
-    "RawWriter",
-    "Writer",
-]
-
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
+
+MAGIC = b"MMIDIDX\x00\x00"
+MEGATRON_DTYPES = {"int32": 4, "uint16": 8}  # megatron knows more
+GROUP = 1 << 20  # ids of a group of rows
 
 
 class Files:
@@ -94,6 +79,10 @@ class Writer:
     def __init__(self, files: Files, name: str, dtype: str, tokenizer: str, packed: bool) -> None:
         self.files, self.name, self.dtype = files, name, np.dtype(dtype).newbyteorder("<")
         self.tokenizer, self.packed = tokenizer, packed
+        self.open()
+
+    def open(self) -> None:
+        """Begin the files."""
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
         """Adds ids uint32[n], their documents' lengths int64[d] (of sum n), and, if packed, documents a row."""
@@ -128,39 +117,26 @@ class Numbers:
         self.file.close()
 
 
-if TYPE_CHECKING:
-    pass
-
-MAGIC = b"MMIDIDX\x00\x00"
-MEGATRON_DTYPES = {"int32": 4, "uint16": 8}  # megatron knows more
-_UNITS = ("", "k", "M", "G", "T", "P", "E")
-
-
 class RawWriter(Writer):
     """Writes `RawFile`'s two files."""
 
-    def __init__(self, files: Files, name: str, *rest: Any) -> None:
-        super().__init__(files, name, *rest)
-        self.ids, self.offsets, self.end = files.new(f"{name}.bin"), files.new(f"{name}.offsets"), 0
-        self.offsets.write(bytes(8))
+    suffixes, first = (".bin", ".offsets"), bytes(8)
+
+    def open(self) -> None:
+        self.ids, self.ends = (self.files.new(self.name + suffix) for suffix in self.suffixes)
+        self.ends.write(self.first)
+        self.end = 0
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
         self.ids.write(self.as_stored(ids))
-        self.offsets.write((np.cumsum(lengths) + self.end).astype("<u8"))
+        self.ends.write((np.cumsum(lengths) + self.end).astype("<u8"))
         self.end += len(ids)
 
 
-class DatatroveWriter(Writer):
+class DatatroveWriter(RawWriter):
     """Writes `DatatroveFile`'s three files."""
 
-    def __init__(self, files: Files, name: str, *rest: Any) -> None:
-        super().__init__(files, name, *rest)
-        self.ids, self.index, self.end = files.new(f"{name}.ds"), files.new(f"{name}.ds.index"), 0
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        self.ids.write(self.as_stored(ids))
-        self.index.write((np.cumsum(lengths) + self.end).astype("<u8"))
-        self.end += len(ids)
+    suffixes, first = (".ds", ".ds.index"), b""
 
     def close(self) -> None:
         lines = f"{self.tokenizer}|{self.dtype.itemsize}\n{self.end}\n{_metric(self.end)}"
@@ -168,23 +144,18 @@ class DatatroveWriter(Writer):
 
 
 def _metric(count: int) -> str:
-    """A count of tokens as datatrove's reader shows it, with three digits.
-
-    >>> _metric(1234567), _metric(42)
-    ('1.23 MT', '42.0 T')
-    """
+    """A count of tokens as datatrove's reader shows it, with three digits."""
     digits, exponent = f"{count:.2e}".split("e")
     thousands, rest = divmod(int(exponent), 3)
-    return f"{float(digits) * 10**rest:.{2 - rest}f} {_UNITS[thousands]}T"
+    return f"{float(digits) * 10**rest:.{2 - rest}f} {('', 'k', 'M', 'G', 'T', 'P', 'E')[thousands]}T"
 
 
 class MegatronWriter(Writer):
     """Writes `MegatronFile`'s two files."""
 
-    def __init__(self, files: Files, name: str, *rest: Any) -> None:
-        super().__init__(files, name, *rest)
-        self.ids = files.new(f"{name}_text_document.bin")
-        self.lengths, self.rows = Numbers(files.scratch, "<i4"), Numbers(files.scratch)
+    def open(self) -> None:
+        self.ids = self.files.new(f"{self.name}_text_document.bin")
+        self.lengths, self.rows = Numbers(self.files.scratch, "<i4"), Numbers(self.files.scratch)
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
         self.ids.write(self.as_stored(ids))
@@ -197,11 +168,11 @@ class MegatronWriter(Writer):
         index.write(MAGIC + struct.pack("<QBQQ", 1, code, self.lengths.count, self.rows.count + 1))
         for block in self.lengths.blocks():
             index.write(block)
-        place = 0
+        at = 0
         for block in self.lengths.blocks():
-            ends = np.cumsum(block, dtype=np.int64) * self.dtype.itemsize + place
-            index.write(np.concatenate([[place], ends[:-1]]).astype("<i8"))
-            place = int(ends[-1])
+            ends = np.cumsum(block, dtype=np.int64) * self.dtype.itemsize + at
+            index.write(np.concatenate([[at], ends[:-1]]).astype("<i8"))
+            at = int(ends[-1])
         index.write(bytes(8))
         first = 0
         for block in self.rows.blocks():
@@ -211,17 +182,10 @@ class MegatronWriter(Writer):
         self.rows.close()
 
 
-if TYPE_CHECKING:
-    pass
-
-GROUP = 1 << 20  # ids of a group of rows
-
-
 class _TableWriter(Writer):
     """Collects batches until they make a group of rows."""
 
-    def __init__(self, files: Files, name: str, *rest: Any) -> None:
-        super().__init__(files, name, *rest)
+    def open(self) -> None:
         self.waiting, self.size = list[tuple["Array", "Array", "Array"]](), 0
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
@@ -237,10 +201,11 @@ class _TableWriter(Writer):
     def flush(self) -> None:
         ids, lengths, rows = (np.concatenate(part) for part in zip(*self.waiting))
         self.waiting, self.size = [], 0
-        self.write(self.as_stored(ids), lengths, rows)
+        documents = _ends(rows)
+        self.write(self.as_stored(ids), _ends(lengths)[documents], lengths, documents)
 
-    def write(self, ids: Array, lengths: Array, rows: Array) -> None:
-        """Write a group: rows[r] documents are in row r."""
+    def write(self, ids: Array, ends: Array, lengths: Array, documents: Array) -> None:
+        """Write a group: the ids of row r begin at ends[r], the lengths of its documents at documents[r]."""
         raise NotImplementedError
 
 
@@ -249,70 +214,61 @@ def _ends(lengths: Array) -> Array:
     return np.concatenate([[0], np.cumsum(lengths)])
 
 
-class _ArrowRows(_TableWriter):
-    """Groups of rows as Arrow record batches."""
+class ParquetWriter(_TableWriter):
+    """Writes a Parquet file."""
 
-    suffix = ""
+    suffix = ".parquet"
 
-    def __init__(self, files: Files, name: str, *rest: Any) -> None:
-        super().__init__(files, name, *rest)
+    def open(self) -> None:
+        super().open()
         self.pa = needed("pyarrow")
         fields = [("input_ids", self.pa.list_(self.pa.from_numpy_dtype(self.dtype)))]
         fields += [("lengths", self.pa.list_(self.pa.int32()))] if self.packed else []
         self.schema = self.pa.schema(fields)
-        self.sink: Any = self.opened(files.new(name + self.suffix))
+        self.sink: Any = self.sink_of(self.files.new(self.name + self.suffix))
 
-    def opened(self, file: Any) -> Any:
-        raise NotImplementedError
+    def sink_of(self, file: OutputFile) -> Any:
+        """The writer of record batches into `file`."""
+        return needed("pyarrow.parquet").ParquetWriter(file, self.schema, compression="zstd", use_dictionary=False)
 
-    def write(self, ids: Array, lengths: Array, rows: Array) -> None:
-        documents = _ends(rows)
-        columns = [self._lists(ids, _ends(lengths)[documents])]
-        if self.packed:
-            columns.append(self._lists(lengths.astype(np.int32), documents))
+    def write(self, ids: Array, ends: Array, lengths: Array, documents: Array) -> None:
+        lists = [(ids, ends), *([(lengths.astype(np.int32), documents)] if self.packed else [])]
+        columns = [self.pa.ListArray.from_arrays(self.pa.array(stops, self.pa.int32()), self.pa.array(values))
+                   for values, stops in lists]
         self.sink.write_batch(self.pa.record_batch(columns, schema=self.schema))
-
-    def _lists(self, values: Array, ends: Array) -> Any:
-        return self.pa.ListArray.from_arrays(self.pa.array(ends, self.pa.int32()), self.pa.array(values))
 
     def close(self) -> None:
         super().close()
         self.sink.close()
 
 
-class ParquetWriter(_ArrowRows):
-    """Writes a Parquet file."""
-
-    suffix = ".parquet"
-
-    def opened(self, file: Any) -> Any:
-        return needed("pyarrow.parquet").ParquetWriter(file, self.schema, compression="zstd", use_dictionary=False)
-
-
-class ArrowWriter(_ArrowRows):
+class ArrowWriter(ParquetWriter):
     """Writes a file of Arrow's IPC format."""
 
     suffix = ".arrow"
 
-    def opened(self, file: Any) -> Any:
+    def sink_of(self, file: OutputFile) -> Any:
         return self.pa.ipc.new_file(file, self.schema)
 
 
 class JsonLinesWriter(_TableWriter):
     """Writes a file of JSON lines."""
 
-    def __init__(self, files: Files, name: str, *rest: Any) -> None:
-        super().__init__(files, name, *rest)
-        self.file, self.row = files.new(f"{name}.jsonl"), 0
+    def open(self) -> None:
+        super().open()
+        self.file, self.row = self.files.new(f"{self.name}.jsonl"), 0
 
-    def write(self, ids: Array, lengths: Array, rows: Array) -> None:
-        documents = _ends(rows)
-        ends, row_lengths = _ends(lengths)[documents].tolist(), np.split(lengths, documents[1:-1])
-        lines = (self._line(ids[start:stop], parts) for start, stop, parts in zip(ends, ends[1:], row_lengths))
+    def write(self, ids: Array, ends: Array, lengths: Array, documents: Array) -> None:
+        lines, starts = list[str](), ends.tolist()
+        for start, stop, parts in zip(starts, starts[1:], np.split(lengths, documents[1:-1])):
+            packed = f', "lengths": {parts.tolist()}' if self.packed else ""
+            lines.append(f'{{"id": {json.dumps(f"{self.name}/{self.row}")}, "input_ids": {ids[start:stop].tolist()}'
+                         f'{packed}}}\n')
+            self.row += 1
         self.file.write("".join(lines).encode())
 
-    def _line(self, ids: Array, lengths: Array) -> str:
-        name = json.dumps(f"{self.name}/{self.row}")
-        self.row += 1
-        packed = f', "lengths": {lengths.tolist()}' if self.packed else ""
-        return f'{{"id": {name}, "input_ids": {ids.tolist()}{packed}}}\n'
+
+WRITERS: dict[str, type[Writer]] = {
+    "raw": RawWriter, "megatron": MegatronWriter, "datatrove": DatatroveWriter, "parquet": ParquetWriter,
+    "arrow": ArrowWriter, "jsonl": JsonLinesWriter,
+}

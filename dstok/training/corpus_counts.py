@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath, available_cpus, file_faults, write_at_once
-from dstok.corpus.documents import DocumentBatch, DocumentReader, Faults, reader_of
-from dstok.corpus.engines import Progress, ShardReport, run
-from dstok.corpus.inputs import InputFile, find_inputs
-from dstok.corpus.plan import Shard, plan_shards
-from dstok.corpus.run import Engine, find_engine
+from dstok._util.resumable import as_json, digest, read_json
+from dstok.corpus.documents import Faults, reader_of
+from dstok.corpus.engines import Engine, Progress, ShardReport, find_engine, run
+from dstok.corpus.inputs import InputFile, Shard, dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import CorpusSettings
-from dstok.corpus.tables import dataset_file
+from dstok.corpus.shard_job import Watch
 from dstok.counts import CountsFile, PieceCounter, merge_counts
 from dstok.errors import ArgumentError, TextError
-from dstok.training.folder import TrainingFolder, as_json, digest, read_json
+from dstok.training.folder import TrainingFolder
 from dstok.training.piece_counts import ready_text
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.train import readers_of
@@ -32,10 +31,8 @@ if TYPE_CHECKING:
     from dstok.core.find._finder import Finder
     from dstok.core.text._normalize import Normalizer
 
-__all__ = ["CountJob", "Counting", "count"]
-
 SCRATCH = ".tmp"  # ends the names of what a killed run leaves over
-Watch = Callable[[int, int, int], None]  # gets bytes read, documents and pieces counted since the last call
+_readers: dict[str, tuple[Finder, Normalizer | None]] = {}  # of this process: one pair, by what decides it
 
 
 class CountJob(NamedTuple):
@@ -46,16 +43,27 @@ class CountJob(NamedTuple):
     base: Base
     memory: int
 
-    def done(self, shard: Shard, watch: Watch) -> dict[str, Any]:
-        """Counts a shard, and returns its record. Raises `FileError`."""
+    def done(self, shard: Shard, watch: Watch, ahead: bool = False) -> dict[str, Any]:
+        """Counts a shard by one core, and returns its record. Raises `FileError`."""
+        made = self.base.made_by()
+        if made not in _readers:
+            _readers.clear()
+            _readers[made] = readers_of(self.base)
+        finder, normalizer = _readers[made]
         path = self.path(shard)
         spills = f"{path}-{os.urandom(8).hex()}{SCRATCH}"  # Ray may run a task again while the first one still runs
-        counter = PieceCounter(_readers(self.base)[0], self.memory, spills, self.base.made_by())
+        counter = PieceCounter(finder, self.memory, spills, made)
         readers = [reader_of(part, self.settings, Faults(None)) for part in shard.parts]
         documents = 0
         for reader in readers:
             for batch in reader.batches():
-                texts = list(self._texts(reader, batch))
+                texts = list[str | bytes]()
+                for number, text in zip(batch.numbers, batch.texts if isinstance(batch.texts, list) else
+                                        batch.texts.to_pylist()):
+                    try:
+                        texts.append(ready_text(text, normalizer))
+                    except TextError as error:
+                        reader.bad(number, error.message)
                 counter.add(texts)
                 documents += len(texts)
                 watch(batch.size, len(texts), 0)
@@ -67,10 +75,6 @@ class CountJob(NamedTuple):
             write_at_once(f"{path}.json", as_json(record))
         return record
 
-    def with_ahead(self, ahead: bool) -> CountJob:
-        """The same: a shard uses one core."""
-        return self
-
     def path(self, shard: Shard) -> str:
         """The counts file of a shard."""
         return os.path.join(self.work, f"{digest(shard.name)[:32]}.counts")
@@ -79,28 +83,6 @@ class CountJob(NamedTuple):
         """The record of a shard that is done."""
         path = self.path(shard)
         return read_json(f"{path}.json") if os.path.exists(path) and os.path.exists(f"{path}.json") else None
-
-    def _texts(self, reader: DocumentReader, batch: DocumentBatch) -> Iterator[str | bytes]:
-        """Documents in the form of the core, normalized."""
-        normalizer = _readers(self.base)[1]
-        texts = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
-        for number, text in zip(batch.numbers, texts):
-            try:
-                yield ready_text(text, normalizer)
-            except TextError as error:
-                reader.bad(number, error.message)
-
-
-_made: dict[str, tuple[Finder, Normalizer | None]] = {}
-
-
-def _readers(base: Base) -> tuple[Finder, Normalizer | None]:
-    """The finder and the normalizer: compiled once a process."""
-    name = base.made_by()
-    if name not in _made:
-        _made.clear()
-        _made[name] = readers_of(base)
-    return _made[name]
 
 
 class Counting:
@@ -130,7 +112,10 @@ class Counting:
         """
         size = min(workers or available_cpus(), len(self.shards)) or 1
         job = CountJob(folder.work, self.settings, self.base, memory // size)
-        _clear(folder.work)
+        for name in os.listdir(folder.work):  # what a killed run left over: no other run works in this folder
+            if name.endswith(SCRATCH):
+                path = os.path.join(folder.work, name)
+                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         waiting = []
         for shard in self.shards:
             if job.record(shard) is None:
@@ -142,8 +127,8 @@ class Counting:
         for file, change in zip(self.files, self.changes) if waiting else ():
             file.checked_change(change)
         records = [record for record in map(job.record, self.shards) if record is not None]
-        if out is None and os.path.exists(folder.counts_path):
-            return CountsFile(folder.counts_path), records
+        if out is None and (counted := folder.counts()) is not None:
+            return counted, records
         return merge_counts([job.path(shard) for shard in self.shards], out or folder.counts_path), records
 
     def count_to(
@@ -155,14 +140,6 @@ class Counting:
             counted = self.count(folder, workers, memory, progress, engine, out)
         shutil.rmtree(folder.out, ignore_errors=True)
         return counted
-
-
-def _clear(work: str) -> None:
-    """Removes what a killed run left over. No other run works in this folder."""
-    for name in os.listdir(work):
-        path = os.path.join(work, name)
-        if name.endswith(SCRATCH):
-            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
 @explained

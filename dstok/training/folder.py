@@ -8,8 +8,7 @@
     OUT/work/merges.part    the merges so far (training/learn.py)
 
 In: a folder, a plan. Out: these files. Invariant: a file with its name is complete; merges.part knows where it ends. A
-folder that holds another training is refused, and so is a second run at the same time. train.json records
-no time and no machine: the same training writes the same bytes anywhere.
+folder that holds another training is refused, and so is a second run at the same time.
 """
 
 from __future__ import annotations
@@ -19,26 +18,24 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 
-from dstok._util.files import StrPath, file_faults, hold_alone, write_at_once
+from dstok._util.files import StrPath, file_faults, write_at_once
+from dstok._util.resumable import ResumableFolder, as_json, digest, read_json
 from dstok.counts import CountsFile
 from dstok.errors import FileError
 from dstok.training.learn import Journal
 
-__all__ = ["MANIFEST", "TOKENIZER", "TrainingFolder", "as_json", "digest", "file_hash", "read_json"]
-
 MANIFEST, TOKENIZER, CONFIG = "train.json", "tokenizer.json", "tokenizer_config.json"
-_BLOCK = 1 << 20
 
 
-class TrainingFolder:
+class TrainingFolder(ResumableFolder):
     """The folder `out`."""
 
     def __init__(self, out: StrPath) -> None:
-        self.out = os.path.abspath(out)
-        self.work = os.path.join(self.out, "work")
+        lock = os.path.join("work", ".lock")
+        super().__init__(os.path.abspath(out), lock, "another training is running in this folder")
+        self.work = os.path.dirname(self.lock)
         self.counts_path = os.path.join(self.work, "pieces.counts")
 
     def finished(self, plan: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -46,8 +43,7 @@ class TrainingFolder:
         path = os.path.join(self.out, MANIFEST)
         if not os.path.exists(path):
             return None
-        manifest = read_json(path)
-        _refuse_other(self.out, manifest, plan)
+        manifest = self._known(path, plan)
         shutil.rmtree(self.work, ignore_errors=True)  # of a call that was killed at its very end
         return manifest
 
@@ -59,22 +55,23 @@ class TrainingFolder:
         """
         if os.path.exists(os.path.join(self.out, TOKENIZER)) and not os.path.exists(self.work):
             raise FileError(f"{self.out}: expected no {TOKENIZER} in this folder, found one that no training here made")
-        with file_faults(self.out):
-            os.makedirs(self.work, exist_ok=True)
-            lock = open(os.path.join(self.work, ".lock"), "ab")
-        with lock:
-            if not hold_alone(lock.fileno()):
-                raise FileError(f"{self.out}: another training is running in this folder")
-            self._check({**plan, "state": state})
+        path, plan = os.path.join(self.work, "plan.json"), {**plan, "state": state}
+        with self.locked():
+            if os.path.exists(path):
+                self._known(path, plan)
+            else:
+                with file_faults(self.out):
+                    write_at_once(path, as_json(plan))
             yield
 
-    def _check(self, plan: Mapping[str, Any]) -> None:
-        path = os.path.join(self.work, "plan.json")
-        if os.path.exists(path):
-            _refuse_other(self.out, read_json(path), plan)
-        else:
-            with file_faults(self.out):
-                write_at_once(path, as_json(plan))
+    def _known(self, path: str, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """The object in a file. Raises `FileError` if another plan made it."""
+        known, wanted = read_json(path), json.loads(as_json(plan))
+        different = [name for name in wanted if known.get(name) != wanted[name]]
+        if different:
+            raise FileError(f"{self.out}: expected the training of this call, found one with other "
+                            f"{', '.join(different)} (name another folder, or remove this one)")
+        return known
 
     def counts(self) -> CountsFile | None:
         """The counted pieces, if all are counted."""
@@ -91,42 +88,3 @@ class TrainingFolder:
                                (MANIFEST, as_json(manifest))):
                 write_at_once(os.path.join(self.out, name), data, self.work)  # a kill leaves its scratch file there
         shutil.rmtree(self.work, ignore_errors=True)
-
-
-def digest(value: object) -> str:
-    """The SHA-256 of a value as JSON."""
-    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def file_hash(path: StrPath) -> str:
-    """The SHA-256 of a file. Raises `FileError`."""
-    found = sha256()
-    with file_faults(os.fspath(path)), open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
-
-
-def as_json(value: object) -> bytes:
-    """A manifest's bytes."""
-    return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
-
-
-def read_json(path: str) -> dict[str, Any]:
-    """An object in a file. Raises `FileError`."""
-    with file_faults(path), open(path, "rb") as file:
-        try:
-            value = json.loads(file.read())
-        except ValueError as error:
-            raise FileError(f"{path}: not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise FileError(f"{path}: expected an object, found {type(value).__name__}")
-    return value
-
-
-def _refuse_other(out: str, found: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
-    plain = json.loads(as_json(plan))
-    different = [name for name in plain if found.get(name) != plain[name]]
-    if different:
-        raise FileError(f"{out}: expected the training of this call, found one with other {', '.join(different)} (name "
-                        "another folder, or remove this one)")

@@ -1,27 +1,16 @@
-"""The memory that merges will take, before the first one.
-
-In: a survey of the pieces, the settings of a training, the memory that it may take. Out: a `Forecast`, or an error.
-Invariant: the loop takes no more than the forecast. Words have exact sizes. The loop keeps pairs and their lists within
-`pairs` (core/train/_loop.h): with less memory it counts pairs more often, and makes the same merges.
-
-Why no merge notes more places than `most_windows`: each place of a pair holds the last byte of its left token beside
-the first byte of its right one.
-
-The merges of a training as they are made, in a file: a training that was killed goes on from there.
-
-In: merges with the counts of their pairs. Out: a file, and the merges again.
-Invariant: the file belongs to one training: its key is a hash of all that decides the merges. A block that was not
-written whole, and all after it, do not count.
-
-The format, little-endian: "dstokmrg", the format's number, 1, the key, the CRC-32 of these; then blocks: the number of
-merges before, the number of its merges, the CRC-32 of the rest; 12 bytes a merge (left, right, merged), and
-8 bytes a count.
-
-Merges learned from counted pieces.
+"""Counted pieces -> merges, with a forecast of their memory, and a journal for a training that is killed.
 
 In: pieces with their counts, block by block, and a trainer. Out: `Learned`: tokens and merges.
 Invariant: upstream's vocabulary and merges, for words of ByteLevel's characters. Counts have 64 bits: where upstream's
-32 bits would wrap (`Learned.highest`), these are the merges that it means.
+32 bits would wrap (`Learned.highest`), these are the merges that it means. The loop takes no more memory than the
+`Forecast`: words have exact sizes, and pairs and their lists stay within `pairs` (core/train/_loop.h): with less memory
+it counts pairs more often, and makes the same merges. No merge notes more places than `most_windows`: each place of a
+pair holds the last byte of its left token beside the first byte of its right one.
+
+The journal, little-endian: "dstokmrg", the format's number, 1, the key, the CRC-32 of these; then blocks: the number of
+merges before, the number of its merges, the CRC-32 of the rest; 12 bytes a merge (left, right, merged), and
+8 bytes a count. The key is a hash of all that decides the merges. A block that was not written whole, and all after it,
+do not count.
 """
 
 from __future__ import annotations
@@ -44,20 +33,14 @@ from dstok.errors import ArgumentError, FileError
 from dstok.formats.description import AddedToken
 from dstok.training.trainer import BpeTrainer, FirstTokens
 
-__all__ = [
-    "NO_LIMIT",
-    "OVERFLOW",
-    "Forecast",
-    "Journal",
-    "Learned",
-    "Progress",
-    "Rows",
-    "finished",
-    "forecast",
-    "learn",
-    "packed",
-]
+Rows = tuple[object, object, object]  # pieces, offsets, counts: piece i is pieces[offsets[i]:offsets[i + 1]]
+Progress = Callable[[int, int], None]  # called with the tokens that there are, and those that are wanted
 
+OVERFLOW = 1 << 31      # a pair's count from which on upstream's wraps
+NO_LIMIT = (1 << 64) - 1
+_VISITS = 1 << 20       # between two looks at Ctrl-C: some 0.2 s
+_MAGIC, _FORMAT = b"dstokmrg", 1
+_HEADER, _BLOCK, _SUM = struct.Struct("<8sI32s"), struct.Struct("<QQI"), struct.Struct("<I")
 _A_CELL, _A_LONG = 4, 16     # bytes of an id in a word, and of a long word
 _A_TOKEN = 400               # of a token: arrays by id, its merge, its bytes in Python
 _A_THREAD = 162              # of a token, for each further thread: its notes
@@ -76,7 +59,6 @@ class Forecast(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Of all together."""
         return self.words + self.notes + self.pairs
 
 
@@ -89,18 +71,11 @@ def forecast(survey: Survey, first: int, vocab_size: int, threads: int, memory: 
     good = lists + max(_A_WINDOW * survey.windows, min(_A_WINDOW_FAST * survey.windows, _FAST))
     least = lists + _A_WINDOW_LEAST * survey.windows
     if memory is not None and words + notes + least > memory:
-        raise ArgumentError(f"expected at least {_shown(words + notes + least)} of memory for the merges of "
-                            f"{survey.pieces - survey.dropped_pieces:,} distinct pieces, found {_shown(memory)} "
+        needed, given = (f"{-(-size // 10**6):,} MB" for size in (words + notes + least, memory))
+        raise ArgumentError(f"expected at least {needed} of memory for the merges of "
+                            f"{survey.pieces - survey.dropped_pieces:,} distinct pieces, found {given} "
                             "(drop_below leaves out rare pieces)", "memory")
     return Forecast(words, notes, good if memory is None else min(good, memory - words - notes))
-
-
-def _shown(size: int) -> str:
-    return f"{-(-size // 10**6):,} MB"
-
-
-_MAGIC, _FORMAT = b"dstokmrg", 1
-_HEADER, _BLOCK, _SUM = struct.Struct("<8sI32s"), struct.Struct("<QQI"), struct.Struct("<I")
 
 
 class Journal:
@@ -123,30 +98,26 @@ class Journal:
             if len(found) < len(start):
                 self._file.seek(0)
                 self._file.write(start)
-            self._read()
+            end = self._file.tell()
+            while len(head := self._file.read(_BLOCK.size)) == _BLOCK.size:
+                before, size, checksum = _BLOCK.unpack(head)
+                left = os.fstat(self._file.fileno()).st_size - self._file.tell()
+                data = self._file.read(20 * size) if 20 * size <= left else b""
+                if before != len(self.counts) or not data or crc32(data) != checksum:
+                    break
+                self.merges += _little_endian(array("I", data[: 12 * size]))
+                self.counts += _little_endian(array("q", data[12 * size :]))
+                end = self._file.tell()
+            self._file.seek(end)
+            self._file.truncate()  # what was not written whole
         except OSError as error:
             raise FileError(f"{self.path}: {reason(error)}") from error
-
-    def _read(self) -> None:
-        """Reads all whole blocks, and cuts off the rest."""
-        end = self._file.tell()
-        while len(head := self._file.read(_BLOCK.size)) == _BLOCK.size:
-            before, size, checksum = _BLOCK.unpack(head)
-            left = os.fstat(self._file.fileno()).st_size - self._file.tell()
-            data = self._file.read(20 * size) if 20 * size <= left else b""
-            if before != len(self.counts) or not data or crc32(data) != checksum:
-                break
-            self.merges += _numbers("I", data[: 12 * size])
-            self.counts += _numbers("q", data[12 * size :])
-            end = self._file.tell()
-        self._file.seek(end)
-        self._file.truncate()
 
     def append(self, merges: array[int], counts: array[int]) -> None:
         """Adds merges. Raises `FileError`."""
         if not counts:
             return
-        data = _bytes(merges) + _bytes(counts)
+        data = _little_endian(merges[:]).tobytes() + _little_endian(counts[:]).tobytes()
         try:
             self._file.write(_BLOCK.pack(len(self.counts), len(counts), crc32(data)) + data)
             self._file.flush()
@@ -166,23 +137,11 @@ class Journal:
             os.unlink(self.path)
 
 
-def _numbers(typecode: str, data: bytes) -> array[int]:
-    numbers = array(typecode, data)
+def _little_endian(numbers: array[int]) -> array[int]:
+    """The numbers, from or to the bytes of a file."""
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
-
-
-def _bytes(numbers: array[int]) -> bytes:
-    return _numbers(numbers.typecode, numbers.tobytes()).tobytes()
-
-
-Rows = tuple[object, object, object]  # pieces, offsets, counts: piece i is pieces[offsets[i]:offsets[i + 1]]
-Progress = Callable[[int, int], None]  # called with the tokens that there are, and those that are wanted
-
-OVERFLOW = 1 << 31      # a pair's count from which on upstream's wraps
-_VISITS = 1 << 20       # between two looks at Ctrl-C: some 0.2 s
-NO_LIMIT = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -220,7 +179,12 @@ def learn(
     `drop_below` that drops all pieces and for too little memory, and `DstokError` for counts of more than 63 bits
     together.
     """
-    survey = _survey(rows(), trainer.drop_below)
+    survey = Survey(trainer.drop_below)
+    for pieces, offsets, counts in rows():
+        survey.add(pieces, offsets, counts)
+    if survey.pieces and survey.dropped_pieces == survey.pieces:
+        raise ArgumentError(f"expected pieces that occur at least {trainer.drop_below} times, found none: the most "
+                            f"frequent one occurs {survey.highest} times", "drop_below")
     first = FirstTokens(trainer, survey.bytes())
     if strict:
         first.check()
@@ -240,7 +204,11 @@ def learn(
 
 
 def _learned(first: FirstTokens, survey: Survey, merges: array[int], counts: array[int]) -> Learned:
-    return Learned(_tokens(first, merges), first.raw_ids(), merges, counts, tuple(first.added), survey)
+    tokens = first.tokens()
+    for left, right, merged in zip(merges[::3], merges[1::3], merges[2::3]):
+        if merged == len(tokens):
+            tokens.append(tokens[left] + tokens[right])
+    return Learned(tuple(tokens), first.raw_ids(), merges, counts, tuple(first.added), survey)
 
 
 def packed(tokens: Iterable[bytes | None]) -> tuple[array[int], bytes]:
@@ -262,22 +230,3 @@ def finished(
         if progress is not None:
             progress(loop.ids(), vocab_size)
     return loop.merges()
-
-
-def _survey(rows: Iterable[Rows], drop_below: int) -> Survey:
-    """Raises `ArgumentError` if no piece is left."""
-    survey = Survey(drop_below)
-    for pieces, offsets, counts in rows:
-        survey.add(pieces, offsets, counts)
-    if survey.pieces and survey.dropped_pieces == survey.pieces:
-        raise ArgumentError(f"expected pieces that occur at least {drop_below} times, found none: the most frequent "
-                            f"one occurs {survey.highest} times", "drop_below")
-    return survey
-
-
-def _tokens(first: FirstTokens, merges: array[int]) -> tuple[bytes, ...]:
-    tokens = first.tokens()
-    for left, right, merged in zip(merges[::3], merges[1::3], merges[2::3]):
-        if merged == len(tokens):
-            tokens.append(tokens[left] + tokens[right])
-    return tuple(tokens)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from dstok._util.arguments import Text, checked_texts, in_lists, ready, thread_count, utf8, whole_number
 from dstok._util.files import StrPath
@@ -21,8 +20,6 @@ from dstok.core.text._normalize import Normalizer
 from dstok.counts import CountsFile, PieceCounter, count_together
 from dstok.errors import TextError
 from dstok.training.learn import Rows
-
-__all__ = ["Texts", "counted", "counted_file", "ready_text", "ready_texts"]
 
 Texts = Iterable["Text | Sequence[Text]"]
 
@@ -70,10 +67,13 @@ def ready_texts(texts: Texts, normalizer: Normalizer | None) -> Iterator[list[st
         except TextError as error:
             raise TextError(error.message, error.offset, number) from None
 
-    number = 0
-    for some in _lists(checked_texts(texts)):
-        yield ready(some, other, number) if normalizer is None else list(map(other, some, count(number)))
-        number += len(some)
+    checked, number = checked_texts(texts), 0
+    kinds = {*map(type, checked)} if isinstance(checked, list | tuple) else {list}
+    nested = any(issubclass(kind, list | tuple) for kind in kinds)
+    for each in checked if nested else [checked]:  # a text, or a list of them
+        for some in in_lists(each) if isinstance(each, list | tuple) else [(each,)]:
+            yield ready(some, other, number) if normalizer is None else list(map(other, some, count(number)))
+            number += len(some)
 
 
 def ready_text(text: Text, normalizer: Normalizer | None) -> str | bytes:
@@ -82,15 +82,3 @@ def ready_text(text: Text, normalizer: Normalizer | None) -> str | bytes:
         return text
     data = utf8(text, False)
     return data if normalizer is None else normalizer.normalize(data)
-
-
-def _lists(texts: Iterable[Any]) -> Iterator[Sequence[Text]]:
-    """The texts in lists; a text may be a list of texts itself."""
-    if isinstance(texts, list | tuple) and not any(issubclass(kind, list | tuple) for kind in {*map(type, texts)}):
-        yield from in_lists(texts)
-        return
-    for text in texts:
-        if isinstance(text, list | tuple):
-            yield from in_lists(text)
-        else:
-            yield (text,)

@@ -1,18 +1,11 @@
-"""The parts of a model that a training keeps: how texts are normalized and cut, and the settings around them.
+"""The model that a training follows: its parts that are kept, and what extending and trimming use of a tokenizer.
 
-In: a model's description. Out: `Base`, and from it and a vocabulary the description of the trained model.
+In: `like`, as the calls take it (a name, a tokenizer.json, a `Tokenizer`, a `Splitter`), or a model's description. Out:
+`Base`, and from it and a vocabulary the description of the trained model.
 Invariant: texts are read as the model reads them between added tokens. The vocabulary and the added tokens of the model
-are not kept. Settings name special tokens by their text; the ids of these are renewed, as transformers does in
-`train_new_from_iterator`. Chat templates belong to the old tokens, and are not kept.
-
-The model that a training follows: how it normalizes and cuts texts.
-
-In: `like`, as the calls take it: a name, a tokenizer.json, a `Tokenizer`, a `Splitter`. Out: `Base`.
-Invariant: the vocabulary of a tokenizer.json is not read, so it may be empty.
-
-The parts of a tokenizer that extending and trimming use, and counted pieces in their two forms.
-
-In: nothing. Out: `Model`, the type of the first argument of these calls; `rows_of`.
+are not kept; that of a tokenizer.json is not even read, so it may be empty. Settings name special tokens by their text;
+the ids of these are renewed, as transformers does in `train_new_from_iterator`. Chat templates are not kept: they
+belong to the old tokens.
 """
 
 from __future__ import annotations
@@ -44,10 +37,9 @@ from dstok.tokenizer import Tokenizer, describe
 from dstok.training.learn import Learned, Rows
 from dstok.training.trainer import BpeTrainer, FirstTokens
 
-__all__ = [
-    "Base", "Like", "M", "Model", "Normalizing", "around", "base_of", "byte_model", "find_base", "made_by", "rows_of",
-    "without_vocabulary",
-]
+Like: TypeAlias = "StrPath | bytes | Mapping[str, Any] | Tokenizer | Splitter"
+Normalizing: TypeAlias = "str | Mapping[str, Any] | None"
+
 
 class Base(NamedTuple):
     """A model without a vocabulary. ends: the texts of its BOS, EOS, padding and unknown token, where it has them."""
@@ -103,20 +95,16 @@ def base_of(model: ModelDescription) -> Base:
     """The parts of a model that a training keeps. Raises `UnsupportedError` for a model of characters."""
     if model.characters is not None:
         raise UnsupportedError("training like a model of characters: dstok trains vocabularies of bytes", "like")
-    config, names = model.config, _names(model)
+    config = model.config
+    wanted = {getattr(config, name) for name in ENDS}
+    tokens = {i: token for i, token in enumerate(model.tokens) if token and i in wanted}
+    names = {i: token.decode() if i in model.raw_ids else spelling(token) for i, token in tokens.items()}
+    names |= {token.id: token.content for token in model.added_tokens}
     kept = TokenizerConfig(add_bos=config.add_bos, add_eos=config.add_eos, framing=config.framing,
                            truncation=config.truncation, padding=config.padding)
     without = replace(model.without_places(), tokens=(), raw_ids=frozenset(), merges=array("I"), added_tokens=(),
                       config=kept)
     return Base(without, {name: names[i] for name in ENDS if (i := getattr(config, name)) in names})
-
-
-def _names(model: ModelDescription) -> dict[int, str]:
-    """The text of each token that a setting may name."""
-    wanted = {getattr(model.config, name) for name in ENDS}
-    tokens = {i: token for i, token in enumerate(model.tokens) if token and i in wanted}
-    names = {i: token.decode() if i in model.raw_ids else spelling(token) for i, token in tokens.items()}
-    return names | {token.id: token.content for token in model.added_tokens}
 
 
 def around(
@@ -135,26 +123,19 @@ def around(
 
     framing, padding = config.framing, config.padding
     if framing is not None:
-        framing = json.dumps([_renewed(step, token) for step in json.loads(framing)], ensure_ascii=False)
+        steps = json.loads(framing)  # of the post-processor: TemplateProcessing, BertProcessing or RobertaProcessing
+        for step in steps:
+            if step["type"] == "TemplateProcessing":
+                for each in step["special_tokens"].values():
+                    found = [token(text, i) for text, i in zip(each["tokens"], each["ids"])]
+                    each |= {"ids": [i for _, i in found], "tokens": [text for text, _ in found]}
+            else:
+                step |= {end: list(token(*step[end])) for end in ("sep", "cls")}
+        framing = json.dumps(steps, ensure_ascii=False)
     if padding is not None:
         text, i = token(padding["pad_token"], padding["pad_id"])
         padding = {**padding, "pad_token": text, "pad_id": i}
     return {"framing": framing, "padding": padding}
-
-
-def _renewed(step: dict[str, Any], token: Any) -> dict[str, Any]:
-    """A step of the post-processor: TemplateProcessing, BertProcessing or RobertaProcessing."""
-    if step["type"] != "TemplateProcessing":
-        return {**step, "sep": list(token(*step["sep"])), "cls": list(token(*step["cls"]))}
-    special = {}
-    for key, each in step["special_tokens"].items():
-        found = [token(text, i) for text, i in zip(each["tokens"], each["ids"])]
-        special[key] = {**each, "ids": [i for _, i in found], "tokens": [text for text, _ in found]}
-    return {**step, "special_tokens": special}
-
-
-Like: TypeAlias = "StrPath | bytes | Mapping[str, Any] | Tokenizer | Splitter"
-Normalizing: TypeAlias = "str | Mapping[str, Any] | None"
 
 
 def find_base(like: Like, normalizer: Normalizing = None) -> Base:
@@ -163,8 +144,12 @@ def find_base(like: Like, normalizer: Normalizing = None) -> Base:
     Raises `ArgumentError`, and what reading the model raises.
     """
     if isinstance(like, Splitter):
-        steps = tuple(_steps(normalizer))
-        return Base(ModelDescription(like.splits, (), frozenset(), array("I"), (), False, like.unicode_version, steps))
+        steps: Iterable[NormalizerStep] = ()
+        if normalizer is not None:  # an object as in a tokenizer.json, or a name without settings, such as "NFC"
+            value = {"type": normalizer} if isinstance(normalizer, str) else dict(normalizer)
+            steps = read_normalizer(Value(value, "normalizer"), upstream_version(NEWEST))
+        return Base(ModelDescription(like.splits, (), frozenset(), array("I"), (), False, like.unicode_version,
+                                     tuple(steps)))
     if normalizer is not None:
         raise ArgumentError("expected a normalizer with a Splitter only: other models have their own", "normalizer")
     return base_of(_model(like))
@@ -196,14 +181,6 @@ def without_vocabulary(data: str | bytes, upstream: str = NEWEST) -> ModelDescri
     file = load_json(data)
     model = {**file.need("model").object(), "vocab": {char: i for i, char in enumerate(BYTE_TO_CHAR)}, "merges": []}
     return read_tokenizer_json(json.dumps({**file.object(), "model": model, "added_tokens": []}), None, upstream)
-
-
-def _steps(normalizer: Normalizing) -> list[NormalizerStep]:
-    """The steps of a normalizer: an object as in a tokenizer.json, or a name without settings, such as "NFC"."""
-    if normalizer is None:
-        return []
-    value = {"type": normalizer} if isinstance(normalizer, str) else dict(normalizer)
-    return list(read_normalizer(Value(value, "normalizer"), upstream_version(NEWEST)))
 
 
 class Model(Parts, Protocol):

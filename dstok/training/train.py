@@ -1,25 +1,13 @@
-"""Tables of texts -> texts one by one: Arrow's, and the data sets of `datasets`.
+"""Texts, files of lines, or counted pieces -> a trained tokenizer.
 
-In: anything that a training takes as its texts. Out: `str` and bytes, or lists of them; of a table, the UTF-8 of a
-column. Invariant: the texts come in their order, about a thousand rows at a time, and a row without text is an error.
-Neither pyarrow nor `datasets` is imported for other texts.
-
-Texts -> a trained tokenizer.
-
-In: texts, the settings of a trainer, the model that the training follows. Out: a `Tokenizer`.
-Invariant: upstream's vocabulary and merges, in `Tokenizer.train_from_iterator` of a tokenizer without added tokens that
-normalizes and cuts as `like` does.
-
-Counted pieces -> a trained tokenizer, with a manifest of all that decided it.
-
-In: a counts file, a trainer, the base of a model. Out: a `Tokenizer`; the manifest.
-Invariant: the manifest has all settings, the SHA-256 of the counts and of the tokenizer.json: who repeats the training
-with another version can compare.
-
-Text files -> a trained tokenizer, as upstream's `Tokenizer.train` reads them.
-
-In: paths. Out: a `Tokenizer`, and with `folder` its files. Invariant: each line, with its ending, is a text. So two
-line feeds never become one token. A training in a folder that was killed goes on when it is called again.
+In: texts or paths, the settings of a trainer, the model that the training follows. Out: a `Tokenizer`; in a folder also
+its files, with a manifest of all that decided it.
+Invariant: upstream's vocabulary and merges, in `Tokenizer.train` and `Tokenizer.train_from_iterator` of a tokenizer
+without added tokens that normalizes and cuts as `like` does. Of files each line, with its ending, is a text: two line
+feeds never become one token. The rows of a table come in their order, about a thousand at a time; neither pyarrow nor
+`datasets` is imported for other texts. The manifest has all settings, the SHA-256 of the counts and of the
+tokenizer.json: who repeats the training with another version can compare. A training in a folder that was killed goes
+on when it is called again.
 """
 
 from __future__ import annotations
@@ -39,6 +27,7 @@ import dstok
 from dstok._util.arguments import explained, thread_count, whole_number
 from dstok._util.files import StrPath, file_faults
 from dstok._util.imports import of_extra
+from dstok._util.resumable import file_hash
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe
 from dstok.core.find._finder import Finder
@@ -54,18 +43,14 @@ from dstok.normalizers import make_normalizer
 from dstok.pretokenizer.finders import make_finder
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
-from dstok.training.folder import TOKENIZER, TrainingFolder, file_hash
+from dstok.training.folder import TOKENIZER, TrainingFolder
 from dstok.training.learn import OVERFLOW, Forecast, Learned, Progress, learn
 from dstok.training.piece_counts import Texts, counted, counted_file
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.trainer import BpeTrainer
 
-__all__ = [
-    "check", "check_made_by", "checked_trainer", "count_from_iterator", "plan_of", "readers_of", "texts_of", "train",
-    "train_from_counts", "train_from_iterator", "trained_in",
-]
-
 ROWS = 1000  # of a column that become objects of Python at a time
+LINES = 1 << 16  # bytes of the lines that are read at once
 
 
 def texts_of(source: Any, field: str) -> Texts:
@@ -81,18 +66,13 @@ def texts_of(source: Any, field: str) -> Texts:
     if isinstance(source, Mapping):
         raise ArgumentError(f"expected texts, found a {type(source).__name__} with {', '.join(map(str, source))}: name "
                             "one of these", "texts")
-    if _is_dataset(source):
+    library = sys.modules.get("datasets")
+    if library is not None and isinstance(source, library.Dataset | library.IterableDataset):  # it iterates over rows
         return _column_texts(_of_tables(source.with_format("arrow").iter(ROWS), field))
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
         with of_extra("arrow", "training from Arrow"):
             return _column_texts(_of_arrow(source, field))
     return source  # type: ignore[no-any-return]
-
-
-def _is_dataset(source: Any) -> bool:
-    """Whether it is a `Dataset` or an `IterableDataset`, whose iteration gives rows."""
-    library = sys.modules.get("datasets")
-    return library is not None and isinstance(source, library.Dataset | library.IterableDataset)
 
 
 def _of_arrow(source: Any, field: str) -> Iterable[Any]:
@@ -162,9 +142,7 @@ def train_from_iterator(
     >>> [tok.id_to_token(i) for i in tok.encode("lower low")]
     ['low', 'e', 'r', 'Ġlow']
     """
-    settings = checked_trainer(trainer)
-    base = find_base(like, normalizer)
-    check(base, settings)
+    settings, base = _begin(trainer, like, normalizer)
     with counted(*readers_of(base), texts_of(texts, field), threads, memory) as rows:
         return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, threads=threads)))
 
@@ -188,21 +166,23 @@ def count_from_iterator(
         return counted_file(*readers_of(base), texts_of(texts, field), threads, memory, spills, base.made_by(), out)
 
 
-def checked_trainer(trainer: Any) -> BpeTrainer:
-    """The trainer, or one with the defaults for None. Raises `ArgumentError`, also for upstream's."""
-    if trainer is None:
-        return BpeTrainer()
-    if not isinstance(trainer, BpeTrainer):
-        raise ArgumentError(f"expected a dstok.BpeTrainer, found {type(trainer).__module__}.{type(trainer).__name__}",
-                            "trainer")
-    return trainer
-
-
 def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
     """The finder of pieces, and the normalizer."""
     model = base.model
     finder = make_finder(compile_splits(model.splits, model.unicode_version))
     return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
+
+
+def _begin(trainer: Any, like: Like, normalizer: Normalizing) -> tuple[BpeTrainer, Base]:
+    """The trainer, or one with the defaults for None, and the base, checked. Raises `ArgumentError` for upstream's."""
+    if trainer is None:
+        trainer = BpeTrainer()
+    elif not isinstance(trainer, BpeTrainer):
+        raise ArgumentError(f"expected a dstok.BpeTrainer, found {type(trainer).__module__}.{type(trainer).__name__}",
+                            "trainer")
+    base = find_base(like, normalizer)
+    check(base, trainer)
+    return trainer, base
 
 
 def check(base: Base, trainer: BpeTrainer) -> None:
@@ -225,8 +205,7 @@ def train_from_counts(
     Raises `FileError` for a broken file, or counts of pieces that `like` cuts otherwise; else as
     `dstok.train_from_iterator`.
     """
-    settings, base = checked_trainer(trainer), find_base(like, normalizer)
-    check(base, settings)
+    settings, base = _begin(trainer, like, normalizer)
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
     return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress,
@@ -264,47 +243,31 @@ def trained_in(
 
     memory, announce: as of `learn`.
     """
+    def encoder(learned: Learned) -> BPE:  # words leave out bytes without a token, whatever stands for these in a text
+        return make_bpe(build_tables(replace(base.trained(learned), unknown=None)))
+
     hashed = file_hash(counts.path)
     journal = folder.journal(plan, hashed)
     try:
-        learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=_encoder(base),
-                        memory=memory, announce=announce, threads=threads)
+        learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=encoder, memory=memory,
+                        announce=announce, threads=threads)
     finally:
         journal.close()
-    model = base.trained(learned)
+    model, survey = base.trained(learned), learned.survey
     text = write_tokenizer_json(model).encode()
     ends = write_tokenizer_config(model.config, {token.id: token.content for token in model.added_tokens})
     config = ends.encode() if any(getattr(model.config, name) is not None for name in ENDS) else b""
-    counted = {"sha256": hashed, **counts.totals._asdict()}
-    folder.finish(text, config, {**plan, **found, "counts": counted, **_outcome(learned),
-                                 "lost_bytes": [*model.lost_bytes()], "tokenizer_sha256": sha256(text).hexdigest()})
+    dropped = {"pieces": (survey.dropped_pieces, survey.pieces), "bytes": (survey.dropped_length, survey.length),
+               "occurrences": (survey.dropped_occurrences, survey.occurrences)}
+    folder.finish(text, config, {
+        **plan, **found, "counts": {"sha256": hashed, **counts.totals._asdict()},
+        "vocab_size": len(learned.tokens), "merges": len(learned.counts), "highest_count": learned.highest,
+        "last_count": learned.counts[-1] if learned.counts else None,
+        "upstream_overflows": learned.highest >= OVERFLOW,  # is a pair more frequent than its 32 bits can say?
+        "dropped": {name: {"dropped": part, "share": round(part / whole, 6) if whole else 0.0}
+                    for name, (part, whole) in dropped.items()} if survey.drop_below else None,
+        "lost_bytes": [*model.lost_bytes()], "tokenizer_sha256": sha256(text).hexdigest()})
     return tokenizer_of_description(model)
-
-
-def _outcome(learned: Learned) -> dict[str, Any]:
-    """Of the merges. upstream_overflows: whether a pair is more frequent than upstream's counts of 32 bits can say."""
-    return {"vocab_size": len(learned.tokens), "merges": len(learned.counts), "highest_count": learned.highest,
-            "last_count": learned.counts[-1] if learned.counts else None,
-            "upstream_overflows": learned.highest >= OVERFLOW, "dropped": _dropped(learned)}
-
-
-def _dropped(learned: Learned) -> dict[str, Any] | None:
-    """The pieces that `drop_below` left out, and their share of all: of pieces, of their occurrences, of the bytes."""
-    found = learned.survey
-    if not found.drop_below:
-        return None
-    parts = {"pieces": (found.dropped_pieces, found.pieces), "bytes": (found.dropped_length, found.length),
-             "occurrences": (found.dropped_occurrences, found.occurrences)}
-    return {name: {"dropped": part, "share": round(part / whole, 6) if whole else 0.0}
-            for name, (part, whole) in parts.items()}
-
-
-def _encoder(base: Base) -> Callable[[Learned], BPE]:
-    """The merging of words, which leave out bytes without a token, whatever stands for these in a text."""
-    return lambda learned: make_bpe(build_tables(replace(base.trained(learned), unknown=None)))
-
-
-_LIST = 1 << 16  # bytes of the lines that are read at once
 
 
 @explained
@@ -335,34 +298,24 @@ def train(
     """
     if isinstance(files, str | bytes | os.PathLike):
         raise ArgumentError("expected a list of paths, found one path", "files")
-    settings, base = checked_trainer(trainer), find_base(like, normalizer)
-    check(base, settings)
-    paths = [os.fspath(path) for path in files]
-    if folder is not None:
-        return _trained(TrainingFolder(folder), _Lines(paths), base, settings, threads, memory, progress)
-    lines = _Lines(paths)
-    with lines.named_in_errors(), counted(*readers_of(base), lines, threads, memory) as rows:
-        learned = learn(rows, settings, progress=progress, memory=memory, threads=threads)
-        return tokenizer_of_description(base.trained(learned))
-
-
-def _trained(
-    folder: TrainingFolder, lines: _Lines, base: Base, trainer: BpeTrainer, threads: int, memory: int,
-    progress: Progress | None,
-) -> Tokenizer:
-    plan = plan_of(base, trainer, [{"file": path, "size": status.st_size} for path, status in lines.files])
-    if folder.finished(plan):
-        return Tokenizer.from_json(os.path.join(folder.out, TOKENIZER))
-    with folder.entered(plan, [status.st_mtime_ns for _, status in lines.files]):
-        counts = folder.counts() or _count(folder, lines, base, threads, memory)
-        return trained_in(folder, base, trainer, plan, counts, progress, {}, threads, memory)
-
-
-def _count(folder: TrainingFolder, lines: _Lines, base: Base, threads: int, memory: int) -> CountsFile:
-    spills = os.path.join(folder.work, "spills")
-    shutil.rmtree(spills, ignore_errors=True)  # of a call that was killed
-    with lines.named_in_errors():
-        return counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(), folder.counts_path)
+    settings, base = _begin(trainer, like, normalizer)
+    lines = _Lines([os.fspath(path) for path in files])
+    if folder is None:
+        with lines.named_in_errors(), counted(*readers_of(base), lines, threads, memory) as rows:
+            return tokenizer_of_description(base.trained(learn(rows, settings, progress=progress, memory=memory,
+                                                               threads=threads)))
+    work = TrainingFolder(folder)
+    plan = plan_of(base, settings, [{"file": path, "size": status.st_size} for path, status in lines.files])
+    if work.finished(plan):
+        return Tokenizer.from_json(os.path.join(work.out, TOKENIZER))
+    with work.entered(plan, [status.st_mtime_ns for _, status in lines.files]):
+        counts, spills = work.counts(), os.path.join(work.work, "spills")
+        if counts is None:
+            shutil.rmtree(spills, ignore_errors=True)  # of a call that was killed
+            with lines.named_in_errors():
+                counts = counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(),
+                                      work.counts_path)
+        return trained_in(work, base, settings, plan, counts, progress, {}, threads, memory)
 
 
 class _Lines:
@@ -391,8 +344,8 @@ class _Lines:
         size = 0
         for path, status in self.files:
             self.path, self.line, self.number, size = path, 1, self.number + size, 0
-            with file_faults(path), open(os.fspath(path), "rb", buffering=1 << 20) as file:
-                while lines := file.readlines(_LIST):
+            with file_faults(path), open(path, "rb", buffering=1 << 20) as file:
+                while lines := file.readlines(LINES):
                     self.line, self.number, size = self.line + size, self.number + size, len(lines)
                     yield lines
             if stat.S_ISREG(status.st_mode):

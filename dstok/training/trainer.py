@@ -1,16 +1,10 @@
-"""The settings of a training.
+"""The settings of a training, and the tokens that it begins with: special tokens and characters, with the first ids.
 
-In: the keywords of upstream's BpeTrainer. Out: `BpeTrainer`, checked.
+In: the keywords of upstream's BpeTrainer; how often each byte occurs. Out: `BpeTrainer`, checked; `FirstTokens`.
 Invariant: a setting has upstream's meaning, or is refused by name. An unknown keyword is a `TypeError`; upstream only
-prints it.
-Source: upstream 0.23.3, trainers.rs of its bindings.
-
-The tokens that a training begins with: special tokens and characters, with the first ids.
-
-In: a trainer, and how often each byte occurs. Out: `FirstTokens`.
-Invariant: upstream's ids: special tokens in their order, each text once; then the characters by code point. Characters
-are those of ByteLevel, one for each byte. A text that is both has the id of the special token.
-Source: upstream 0.23.3, models/bpe/trainer.rs.
+prints it. The ids are upstream's: special tokens in their order, each text once; then the characters by code point:
+those of ByteLevel, one for each byte. A text that is both has the id of the special token.
+Source: upstream 0.23.3, trainers.rs of its bindings, models/bpe/trainer.rs.
 """
 
 from __future__ import annotations
@@ -26,9 +20,8 @@ from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken
 
-__all__ = ["BpeTrainer", "FirstTokens"]
-
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
+_ALWAYS = 1 << 64  # more often than any character: those of initial_alphabet are kept first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +70,25 @@ class BpeTrainer:
         for name in ("continuing_subword_prefix", "end_of_word_suffix"):
             if getattr(self, name):
                 raise UnsupportedError(f"a {name}, with which upstream's answer changes from run to run", name)
-        for name in ("vocab_size", "min_frequency", "drop_below"):
-            self._set(name, whole_number(name, getattr(self, name)))
-        for name in ("limit_alphabet", "max_token_length"):
-            if getattr(self, name) is not None:
-                self._set(name, whole_number(name, getattr(self, name)))
-        if self.initial_alphabet is None:
-            self._set("initial_alphabet", tuple(BYTE_TO_CHAR) if self.limit_alphabet is None else ())
-        self._set("special_tokens", tuple(map(_special_token, _several("special_tokens", self.special_tokens))))
-        self._set("initial_alphabet", tuple(map(_character, _several("initial_alphabet", self.initial_alphabet))))
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
+        checked: dict[str, Any] = {}
+        for name in ("vocab_size", "min_frequency", "drop_below", "limit_alphabet", "max_token_length"):
+            value = getattr(self, name)
+            if value is not None or name in ("vocab_size", "min_frequency", "drop_below"):
+                checked[name] = whole_number(name, value)
+        alphabet: Any = self.initial_alphabet
+        if alphabet is None:
+            alphabet = tuple(BYTE_TO_CHAR) if self.limit_alphabet is None else ()
+        for name, values in (("special_tokens", self.special_tokens), ("initial_alphabet", alphabet)):
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise ArgumentError(f"expected a list as {name}, found {type(values).__name__}", name)
+            checked[name] = tuple(values)
+        checked["special_tokens"] = tuple(map(_special_token, checked["special_tokens"]))
+        for text in checked["initial_alphabet"]:
+            if not isinstance(text, str):
+                raise ArgumentError(f"expected an initial_alphabet of str, found {type(text).__name__}",
+                                    "initial_alphabet")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @staticmethod
     def byte_alphabet() -> list[str]:
@@ -100,12 +100,6 @@ class BpeTrainer:
         return list(BYTE_TO_CHAR)
 
 
-def _several(name: str, values: Any) -> Iterable[Any]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ArgumentError(f"expected a list as {name}, found {type(values).__name__}", name)
-    return values
-
-
 def _special_token(token: Any) -> AddedToken:
     """A str as upstream takes it; from an object its text and flags. `special` is set in any case."""
     if isinstance(token, str):
@@ -113,28 +107,14 @@ def _special_token(token: Any) -> AddedToken:
     if not isinstance(getattr(token, "content", None), str):
         raise ArgumentError(f"expected special_tokens of str or AddedToken, found {type(token).__name__}",
                             "special_tokens")
-    return AddedToken(-1, token.content, *_flags(token))._replace(special=True)
-
-
-def _flags(token: Any) -> list[bool]:
-    """The flags of an AddedToken. Of upstream's, a `normalized` that nobody set follows `special`."""
     if isinstance(token, AddedToken):
-        return [getattr(token, flag) for flag in _FLAGS]
-    special, token.special = token.special, True
+        return token._replace(id=-1, special=True, literal=False)
+    special, token.special = token.special, True  # of upstream's, a `normalized` that nobody set follows `special`
     try:
-        return [bool(getattr(token, flag)) for flag in _FLAGS]
+        flags = {flag: bool(getattr(token, flag)) for flag in _FLAGS}
     finally:
         token.special = special
-
-
-def _character(text: Any) -> str:
-    """The text, whose first character counts. Raises `ArgumentError`."""
-    if not isinstance(text, str):
-        raise ArgumentError(f"expected an initial_alphabet of str, found {type(text).__name__}", "initial_alphabet")
-    return text
-
-
-_ALWAYS = 1 << 64  # more often than any character: those of initial_alphabet are kept first
+    return AddedToken(-1, token.content, **flags, special=True)
 
 
 class FirstTokens:
@@ -149,7 +129,8 @@ class FirstTokens:
         for text in [*specials, *_alphabet(trainer, counts)]:
             self.ids.setdefault(text, len(self.ids))
         self.spelled = list(self.ids)
-        self.added = [token._replace(id=self.ids[token.content]) for token in _unique(trainer.special_tokens)]
+        named = {token.content: token for token in trainer.special_tokens if token.content}  # upstream matches no ""
+        self.added = [token._replace(id=self.ids[text]) for text, token in named.items()]
 
     def check(self) -> None:
         """Raises `ArgumentError` for a `vocab_size` below the number of these tokens, and if there are none."""
@@ -181,26 +162,19 @@ class FirstTokens:
         return [self.ids.get(char, -1) for char in BYTE_TO_CHAR]
 
 
-def _unique(tokens: Sequence[AddedToken]) -> list[AddedToken]:
-    """Each text once, with the flags of the last one. Upstream matches no empty text."""
-    return list({token.content: token for token in tokens if token.content}.values())
-
-
 def _alphabet(trainer: BpeTrainer, counts: Sequence[int]) -> list[str]:
-    """The characters that get ids, by code point."""
+    """The characters that get ids, by code point.
+
+    Refuses a limit at which the first character out is as frequent as the last one in: upstream takes any.
+    """
     found = {char: count for char, count in zip(BYTE_TO_CHAR, counts) if count}
     found |= {text[0]: _ALWAYS for text in trainer.initial_alphabet if text}
     limit = trainer.limit_alphabet
-    if limit is not None and len(found) > limit:
-        kept = sorted(found, key=lambda char: -found[char])
-        _refuse_tie(found, kept, limit)
-        return sorted(kept[:limit])
-    return sorted(found)
-
-
-def _refuse_tie(found: dict[str, int], kept: list[str], limit: int) -> None:
-    """Refuses a limit at which the first character out is as frequent as the last one in: upstream takes any."""
+    if limit is None or len(found) <= limit:
+        return sorted(found)
+    kept = sorted(found, key=lambda char: -found[char])
     if limit and found[kept[limit - 1]] == found[kept[limit]]:
         tied = "".join(sorted(char for char in kept if found[char] == found[kept[limit]]))
         raise UnsupportedError(f"a limit_alphabet of {limit} that takes only some of the equally frequent characters "
                                f"{shown(tied)}: upstream's choice changes from run to run", "limit_alphabet")
+    return sorted(kept[:limit])

@@ -25,7 +25,7 @@ import pytest
 import dstok.corpus
 import dstok.training
 from dstok.cli.app import main
-from dstok.corpus.plan import Shard
+from dstok.corpus.inputs import Shard
 from dstok.errors import ArgumentError, FileError
 from dstok.training import count_from_iterator
 

@@ -170,7 +170,7 @@ def test_a_changed_input(files: list[Path], tmp_path: Path, monkeypatch: pytest.
 
 KILLED = """
 import sys, dstok
-from dstok.vocabularies import learning
+from dstok.training import learn as learning
 learning._VISITS = 50
 trainer = dstok.BpeTrainer(vocab_size=600, initial_alphabet=dstok.BpeTrainer.byte_alphabet(), special_tokens=["<s>"])
 print("begun", flush=True)
