@@ -25,8 +25,6 @@ from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.tables import dataset_file
 from dstok.errors import ArgumentError, DstokError, FileError
 
-__all__ = ["Comparison", "Row", "compare"]
-
 MOST_LANGUAGES, MOST_SHOWN = 1000, 100
 Texts = list[tuple[str, str]]  # with their languages
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.worker import Answers, Fault, OutOfTimeError, Runner
 
-__all__ = ["Difference", "Pair", "Test", "decoded", "fewest", "shrink", "shrink_run", "simplify"]
-
 HISTORY = 20_000  # texts that are remembered, to find those that a later one depends on
 MAX_TRIES = 4000  # texts, in one shrinking
 

@@ -27,8 +27,6 @@ from typing import Any
 from dstok._util.arguments import explained
 from dstok.errors import DstokError
 
-__all__ = ["OPENERS", "CandidateError", "Engine", "engine_of", "open_engine"]
-
 Ids = Iterable[int]
 
 
@@ -89,7 +87,7 @@ def engine_of(thing: Any, name: str = "") -> Engine:
     if package in _OBJECTS and hasattr(thing, "encode"):
         return _OBJECTS[package](thing)
     if encode := getattr(thing, "encode", None):
-        return Engine(name or type(thing).__name__, "", lambda text: _ids(encode(text)),
+        return Engine(name or type(thing).__name__, "", lambda text: getattr(ids := encode(text), "ids", ids),
                       getattr(thing, "encode_batch", None), getattr(thing, "decode", None))
     if callable(thing):
         return Engine(name or getattr(thing, "__name__", "candidate"), "", thing)
@@ -100,29 +98,19 @@ def _from_module(spec: str) -> Engine:
     module, colon, path = spec.partition(":")
     if not colon:
         raise CandidateError(f"no engine is called {spec!r}: known are {', '.join(OPENERS)}; or write MODULE:NAME")
+    from inspect import signature
+
     try:
         thing: Any = importlib.import_module(module)
         for part in path.split("."):
             thing = getattr(thing, part)
     except (ImportError, AttributeError) as error:
         raise CandidateError(f"{spec}: {error}") from error
+    makes = isinstance(thing, type)  # an object of a class, or a function without arguments that makes the tokenizer
     if callable(thing) and not hasattr(thing, "encode"):
-        made = thing() if _takes_nothing(thing) else thing
-        return engine_of(made, path)
-    return engine_of(thing() if isinstance(thing, type) else thing, path)
-
-
-def _takes_nothing(function: Any) -> bool:
-    from inspect import signature
-
-    return not any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-                   for p in signature(function).parameters.values())
-
-
-def _ids(found: Any) -> Ids:
-    """Ids, or an object with `ids`, such as tokenizers' Encoding."""
-    ids: Ids = getattr(found, "ids", found)
-    return ids
+        makes = not any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+                        for p in signature(thing).parameters.values())
+    return engine_of(thing() if makes else thing, path)
 
 
 def _version(package: str) -> str:

@@ -13,8 +13,6 @@ from functools import cache
 from dstok.conformance._unicode_changes import CHANGES, VERSIONS
 from dstok.unicode import category_of
 
-__all__ = ["VERSIONS", "categories", "changed", "edges", "moved", "stand_in"]
-
 Run = tuple[int, int, tuple[str, ...]]  # first and last code point, category by version
 
 

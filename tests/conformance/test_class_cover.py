@@ -91,7 +91,7 @@ def test_strategies_reach_pairs_and_triples_of_classes() -> None:
     triples: set[tuple[int, ...]] = set()
 
     @settings(max_examples=3000 if DEEP else 1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-    @given(strategies.texts_strategies(TOK))
+    @given(strategies.texts(TOK))
     def draw(text: str) -> None:
         word = GUIDE.classes_of(text[:2000])
         pairs.update(zip(word, word[1:]))
