@@ -209,36 +209,25 @@ class Explainer:
 
     def _state(self, difference: Difference, history: list[str]) -> Cause:
         """The text is right in a fresh worker: finds the texts that must come before it."""
-        target = difference.text
-
-        def fails_after(before: list[str]) -> bool:
-            self.pair.fresh()
-            return self.pair.differ([*before, target])[-1]
-
-        before = fewest([text for text in history if text != target], fails_after)
-        if before is None:
-            return Cause(STATE, "wrong once, right when asked again", target, difference.found, difference.expected)
-        before, target = self._small_state(before, target)
-        self.pair.fresh()
-        small = [difference, *(d for d in self.pair.differences([*before, target]) if d.text == target)][-1]
-        words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
-        return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
-
-    def _small_state(self, before: list[str], target: str) -> tuple[list[str], str]:
-        """Earlier texts and the text, each shrunk."""
-        if len(before) > 2:
-            return before, target
-
         def wrong(first: list[str], last: str) -> bool:
             self.pair.fresh()
             return self.pair.differ([*first, last])[-1]
 
-        target = shrink(target, lambda some: [wrong(before, text) for text in some], 60)
-        for at in range(len(before)):
-            rest = before[:at], before[at + 1 :]
-            before[at] = shrink(before[at], lambda some, rest=rest: [  # type: ignore[misc]
-                wrong([*rest[0], text, *rest[1]], target) for text in some], 60)
-        return before, target
+        target = difference.text
+        before = fewest([text for text in history if text != target], lambda first: wrong(first, difference.text))
+        if before is None:
+            return Cause(STATE, "wrong once, right when asked again", target, difference.found, difference.expected)
+        if len(before) <= 2:
+            first = before
+            target = shrink(target, lambda some: [wrong(first, text) for text in some], 60)
+            for at in range(len(before)):
+                rest = before[:at], before[at + 1 :]
+                before[at] = shrink(before[at], lambda some, rest=rest: [  # type: ignore[misc]
+                    wrong([*rest[0], text, *rest[1]], target) for text in some], 60)
+        self.pair.fresh()
+        small = [difference, *(d for d in self.pair.differences([*before, target]) if d.text == target)][-1]
+        words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
+        return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
 
     # Hypotheses
 

@@ -183,11 +183,7 @@ def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
 
 
 def _ascii_case(pattern: str) -> str:
-    """`pattern` with both ASCII cases of each letter in place of (?i:...), which also takes U+017F for s.
-
-    >>> _ascii_case("'(?i:[st]|ll)")
-    "'(?:[sStT]|[lL][lL])"
-    """
+    """`pattern` with both ASCII cases of each letter in place of (?i:...), which also takes U+017F for s."""
     def spelled(match: re.Match[str]) -> str:
         parts = re.split(r"(\[[^\]]*\])", match[1])
         both = (re.sub("[A-Za-z]", lambda letter: letter[0].lower() + letter[0].upper(), part) if part[:1] == "[" else
@@ -218,19 +214,27 @@ def _rewrite(pipeline: Pipeline, cause: str, title: str, change: Callable[[str],
     if changed == splits:
         return
 
+    def compiled() -> Splitter:
+        program = compile_splits(changed, pipeline.guide.program.unicode_version)
+        return lambda part: [piece for piece, _ in program.pieces(part)]
+
+    yield _by_splitter(pipeline, cause, title, compiled)
+
+
+def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[[], Splitter]) -> Hypothesis:
+    """The mistake of another splitter, which is compiled when first asked; one that cannot be predicts nothing."""
     @cache
-    def program() -> Any:
+    def splitter() -> Splitter | None:
         try:
-            return compile_splits(changed, pipeline.guide.program.unicode_version)
+            return compiled()
         except DstokError:
             return None
 
     def predict(text: str) -> Ids | None:
-        if program() is None:
-            return None
-        return pipeline.with_splitter(lambda part: [piece for piece, _ in program().pieces(part)], text)
+        split = splitter()
+        return pipeline.with_splitter(split, text) if split else None
 
-    yield Hypothesis(cause, title, predict)
+    return Hypothesis(cause, title, predict)
 
 
 # Merging, and the length of texts
@@ -309,18 +313,7 @@ def _put(steps: Any, at: int, step: Sequence[Any]) -> Any:
 
 
 def _by(pipeline: Pipeline, cause: str, title: str, steps: Any, mistake: Mistake | None = None) -> Hypothesis:
-    @cache
-    def cascade() -> Cascade | None:
-        try:
-            return Cascade(steps, mistake)
-        except DstokError:
-            return None
-
-    def predict(text: str) -> Ids | None:
-        made = cascade()
-        return pipeline.with_splitter(made.pieces, text) if made else None
-
-    return Hypothesis(cause, title, predict)
+    return _by_splitter(pipeline, cause, title, lambda: Cascade(steps, mistake).pieces)
 
 
 # Before and around the splits

@@ -362,11 +362,7 @@ class TooLongError(ValueError):
 
 
 def normal_form(text: str, form: str, version: str = OLDEST) -> str:
-    """The text in a normal form: decomposed, its marks in order, and in NFC and NFKC composed again.
-
-    >>> normal_form("e\u0323\u0301", "NFC") == "\u1eb9\u0301"
-    True
-    """
+    """The text in a normal form: decomposed, its marks in order, and in NFC and NFKC composed again."""
     classes, (mappings, _, pairs) = combining_classes(version), decompositions(form.startswith("NFK"), version)
     rest, codes = [ord(char) for char in reversed(text)], list[int]()
     while rest:

@@ -84,8 +84,11 @@ class Check:
 
 
 @dataclass
-class Results:
-    """The results of `verify`. Equal means: every check was run, and none found a difference."""
+class Report:
+    """The result of `verify`, which shows itself: `print` gives lines, a notebook the page of `verify --html`.
+
+    Equal means: every check was run, and none found a difference.
+    """
 
     candidate: str
     reference: str
@@ -131,6 +134,12 @@ class Results:
         """The results as JSON values."""
         return {"verdict": self.verdict, "not_run": self.not_run, "texts": self.texts, **asdict(self)}
 
+    def __str__(self) -> str:
+        return "\n".join(report_lines(self))
+
+    def _repr_html_(self) -> str:
+        return frame(page(self), 480)
+
 
 def finding_of(guide: Guide, cause: Cause) -> Finding:
     """A cause as data."""
@@ -168,7 +177,7 @@ SHOWN = 60  # characters of a text that are shown
 MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
 
 
-def report_lines(report: Results) -> Iterator[str]:
+def report_lines(report: Report) -> Iterator[str]:
     """The lines of a report for a terminal."""
     yield f"candidate  {report.candidate}"
     yield f"reference  {report.reference}"
@@ -276,11 +285,11 @@ h3 { font-size: .95rem; margin: .6rem 0 .2rem }
 """
 
 
-def page(report: Results, like: Tokenizer | None = None) -> str:
+def page(report: Report, like: Tokenizer | None = None) -> str:
     """The report as HTML. `like`: the tokenizer of the report's model; with it there are views of the whole texts.
 
-    >>> from dstok.conformance.report import Results
-    >>> "no difference found" in page(Results("mine", "dstok", "deepseek-v3"))
+    >>> from dstok.conformance import Report
+    >>> "no difference found" in page(Report("mine", "dstok", "deepseek-v3"))
     True
     """
     views = {} if like is None else {number: _view(number, report, finding, like)
@@ -290,7 +299,7 @@ def page(report: Results, like: Tokenizer | None = None) -> str:
     return base_page(f"{report.candidate}: {report.verdict}", f"<main>{body}</main>", styles=[STYLE])
 
 
-def _parts(report: Results, views: dict[int, str]) -> Iterator[str]:
+def _parts(report: Report, views: dict[int, str]) -> Iterator[str]:
     yield f"<h1>{escape(report.candidate)} against {escape(report.reference)}</h1>\n"
     yield f'<p><strong class="{report.verdict}">{escape(report.summary)}</strong></p>\n'
     yield f'<p class="soft">Model {escape(report.model)}; {report.texts:,} texts in {report.seconds:.0f} s.</p>\n'
@@ -351,7 +360,7 @@ def _tokens_html(tokens: list[tuple[int, str]], first: int) -> str:
     return f"<div class=\"boxes\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
 
 
-def _view(number: int, report: Results, finding: Finding, like: Tokenizer) -> str:
+def _view(number: int, report: Report, finding: Finding, like: Tokenizer) -> str:
     """The tokens of both, aligned; nothing if they do not make up the text."""
     sides = (report.candidate, finding.found), (report.reference, finding.expected)
     try:
@@ -366,13 +375,3 @@ def _view(number: int, report: Results, finding: Finding, like: Tokenizer) -> st
 
 def _visible(text: str) -> str:
     return escape(visible(text))
-
-
-class Report(Results):
-    """The result of `verify`, which shows itself: `print` gives lines, a notebook the page of `verify --html`."""
-
-    def __str__(self) -> str:
-        return "\n".join(report_lines(self))
-
-    def _repr_html_(self) -> str:
-        return frame(page(self), 480)

@@ -281,29 +281,27 @@ def random_texts(guide: Guide, seed: int = 0) -> Iterator[str]:
     contents = list(guide.tokenizer.special_tokens)
     words = list(guide.token_texts.values())
     while True:
-        yield random_text(guide, chance, words, contents)
+        yield "".join(_fragments(guide, chance, words, contents))
 
 
-def random_text(guide: Guide, chance: random.Random, words: list[str], contents: list[str]) -> str:
-    """Up to eight fragments: classes at random, runs, white space, digits, words, added tokens and their parts."""
-    parts = []
+def _fragments(guide: Guide, chance: random.Random, words: list[str], contents: list[str]) -> Iterator[str]:
+    """Up to eight: classes at random, runs, white space, digits, words, added tokens and their parts."""
     for _ in range(chance.randint(1, 8)):
         kind = chance.randrange(8)
         if kind < 2:
-            parts.append(guide.spell_at_random(chance.choices(guide.classes, k=chance.randint(1, 5)), chance))
+            yield guide.spell_at_random(chance.choices(guide.classes, k=chance.randint(1, 5)), chance)
         elif kind == 2:
-            parts.append(chance.choice(chance.choice(guide.members)) * chance.randint(1, 80))
+            yield chance.choice(chance.choice(guide.members)) * chance.randint(1, 80)
         elif kind == 3:
-            parts.append("".join(chance.choices(SPACES + NOT_SPACES + "   \n\na", k=chance.randint(1, 8))))
+            yield "".join(chance.choices(SPACES + NOT_SPACES + "   \n\na", k=chance.randint(1, 8)))
         elif kind == 4:
-            parts.append("".join(chance.choices("0123456789²½٣〇Ⅷ", k=chance.randint(1, 9))))
+            yield "".join(chance.choices("0123456789²½٣〇Ⅷ", k=chance.randint(1, 9)))
         elif kind == 5 and contents:
             content = chance.choice(contents)
             start = chance.choice((0, 0, 0, chance.randrange(len(content))))
-            parts.append(content[start : chance.choice((None, None, chance.randint(1, len(content))))])
+            yield content[start : chance.choice((None, None, chance.randint(1, len(content))))]
         else:
-            parts.append(chance.choice(words))
-    return "".join(parts)
+            yield chance.choice(words)
 
 
 class Neighbourhood:

@@ -68,7 +68,11 @@ def verify(
     >>> [(finding.cause, finding.title, finding.text) for finding in report.findings]
     [('normalization', 'white space at the ends dropped', ' ')]
     """
-    tokenizer = model if isinstance(model, Tokenizer) else _tokenizer(model)
+    try:
+        tokenizer = model if isinstance(model, Tokenizer) else built_in(model) if model == find(model) else load(model)
+    except OSError as error:
+        known = ", ".join(models())
+        raise CandidateError(f"expected a file or one of {known}, found {model!r}: {reason(error)}") from error
     if upstream is not None:
         tokenizer = tokenizer.replace(upstream=upstream)
     wanted = CHECKS if checks is None else tuple(checks)
@@ -77,25 +81,17 @@ def verify(
             raise ArgumentError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}", "checks")
     files = list(files)
     check_files(files)
-    texts: Iterator[str] | None = chain(documents(files), corpus)
+    texts = chain(documents(files), corpus)
     first = next(texts, None)  # a source that is not there raises at once
-    texts = None if first is None else chain([first], texts)
+    given = None if first is None else chain([first], texts)
     judge, clock = tokenizer if reference is None else reference, Clock()
     unlimited = replace(limits or Limits(), memory=0, patience=120.0)
     with (Runner(candidate, tokenizer_json, limits, clock) as tested,
           Runner(judge, tokenizer_json, unlimited, clock) as trusted):
         run = _Run(guide_of(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
-        run.all(planned(wanted, texts, max_k, named=checks is not None))
+        run.all(planned(wanted, given, max_k, named=checks is not None))
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
         return run.report(tested.name, trusted.name, name)
-
-
-def _tokenizer(name: str) -> Tokenizer:
-    try:
-        return built_in(name) if name == find(name) else load(name)
-    except OSError as error:
-        known = ", ".join(models())
-        raise CandidateError(f"expected a file or one of {known}, found {name!r}: {reason(error)}") from error
 
 
 class _Run:

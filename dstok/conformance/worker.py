@@ -228,8 +228,13 @@ def _answer(engine: Engine, state: mmap.mmap, name: str, given: Any, extra: floa
         assert spans is not None
         return _each(lambda text: [(int(start), int(end)) for start, end in spans(text)[1]], given, state)
     try:
-        if name == "timed":
-            return min(_seconds(engine, given) for _ in range(int(extra)))
+        if name == "timed":  # the least processor time of some calls of `encode`
+            best = math.inf
+            for _ in range(int(extra)):
+                before = time.process_time()
+                sum(1 for _ in engine.encode(given))
+                best = min(best, time.process_time() - before)
+            return best
         if name == "threads":
             return _flat(_threads(engine, given, int(extra)), {})
         assert name == "batch" and engine.batch is not None
@@ -285,13 +290,6 @@ def _threads(engine: Engine, texts: list[str], count: int) -> list[array[int]]:
     with ThreadPoolExecutor(count) as pool:
         list(pool.map(some, range(count)))
     return rows
-
-
-def _seconds(engine: Engine, text: str) -> float:
-    """Seconds of processor time for one `encode`."""
-    before = time.process_time()
-    sum(1 for _ in engine.encode(text))
-    return time.process_time() - before
 
 
 # The requesting process
@@ -387,18 +385,18 @@ class Runner:
 
     def batch(self, texts: Sequence[str]) -> Answers:
         """As `encode`, in one call of the library for all the texts."""
-        return self._one("batch", list(texts))
+        return self._one("batch", texts)
 
     def threads(self, texts: Sequence[str], count: int) -> Answers:
         """As `encode`, by several threads at once: the answers of the first for all the texts, then of the second."""
-        return self._one("threads", list(texts), count)
+        return self._one("threads", texts, count)
 
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Return the answer to another call, or a `Fault`."""
+    def call(self, name: str, *arguments: Any, at_once: int = 0) -> Any:
+        """Return the answer to another call, or a `Fault`. `at_once`: the texts of a call that takes many as one."""
         self.clock.check()
         self._ask(name, *arguments)
         try:
-            return self._wait()
+            return self._wait(at_once)
         except _DiedError as died:
             return died.fault
 
@@ -406,14 +404,9 @@ class Runner:
         """Forget all earlier texts: a new worker gets the next call."""
         self._send("fresh")
 
-    def _one(self, name: str, texts: list[str], *arguments: Any) -> Answers:
-        self.clock.check()
-        self._ask(name, texts, *arguments)
-        try:
-            answers: Answers = self._wait(len(texts))
-        except _DiedError as died:
-            return Answers(faults={0: died.fault})
-        return answers
+    def _one(self, name: str, texts: Sequence[str], count: int = 0) -> Answers:
+        answers: Answers | Fault = self.call(name, list(texts), count, at_once=len(texts))
+        return Answers(faults={0: answers}) if isinstance(answers, Fault) else answers
 
     def _all(self, name: str, texts: list[str]) -> Answers:
         self.clock.check()
@@ -438,7 +431,7 @@ class Runner:
                 break
             except _DiedError as died:
                 deaths += 1
-                total.append(self._before(name, texts[: died.number]))
+                total.append(self._again(name, texts[: died.number]))
                 total.append(_without_ids(1, died.fault))
                 texts = texts[died.number + 1 :]
             if deaths >= MAX_DEATHS:
@@ -446,8 +439,8 @@ class Runner:
                 break
         return total
 
-    def _before(self, name: str, texts: list[str]) -> Answers:
-        """The answers for finished texts of a worker that died later."""
+    def _again(self, name: str, texts: list[str]) -> Answers:
+        """The answers for texts that a worker had finished when it died."""
         self._ask(name, texts, self.clock.left())
         try:
             answers: Answers = self._wait()
@@ -487,7 +480,12 @@ class Runner:
             if kind == "done":
                 return _read(f"{self._folder}/answer")
             if kind != "late":
-                raise _DiedError(self._death(value if kind == "died" else self._restart()), number)
+                words = self._last_words()
+                code = value if kind == "died" else self._restart()
+                if any(sign in words for sign in ("memory allocation of", "MemoryError", "bad_alloc")):
+                    raise _DiedError(Fault("memory", words), number)
+                name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                raise _DiedError(Fault("crash", f"{name} {words}".strip()), number)
             if left() + GRACE <= 0:
                 self._kill_worker()
                 raise OutOfTimeError([number])
@@ -507,13 +505,6 @@ class Runner:
         except (EOFError, OSError):
             return "gone", ""
         return "late", f"nothing for {seconds:g} s"
-
-    def _death(self, code: int) -> Fault:
-        words = self._last_words()
-        if "memory allocation of" in words or "MemoryError" in words or "bad_alloc" in words:
-            return Fault("memory", words)
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return Fault("crash", f"{name} {words}".strip())
 
     def _last_words(self) -> str:
         """The end of what the tokenizer printed since the request."""

@@ -49,29 +49,17 @@ STYLE = f':root {{ --space: "{BLANKS[" "]}"; --line-feed: "{BLANKS[chr(10)]}"; -
 
 
 def circle_before(text: str) -> str:
-    r"""The dotted circle, for Unicode's way to write a combining mark alone; "" if `text` begins with none.
-
-    >>> circle_before("\u0301"), circle_before("a")
-    ('◌', '')
-    """
+    """The dotted circle, for Unicode's way to write a combining mark alone; "" if `text` begins with none."""
     return DOTTED_CIRCLE if unicodedata.category(text[:1] or "a")[0] == "M" else ""
 
 
 def sign_of(char: str) -> str | None:
-    r"""The sign of a character that cannot be seen; None for one that can.
-
-    >>> sign_of(" "), sign_of("\x1b"), sign_of("\u202e"), sign_of("a")
-    ('·', '␛', 'U+202E', None)
-    """
+    """The sign of a character that cannot be seen; None for one that can."""
     return SIGNS.get(char) or (None if char.isprintable() else f"U+{ord(char):04X}")
 
 
 def split_bytes(data: bytes) -> list[str | bytes]:
-    r"""The bytes of a token in parts: whole characters as text, the bytes between them as bytes.
-
-    >>> split_bytes(b" \xf0\x9f"), split_bytes(b"\xa6\x99a")
-    ([' ', b'\xf0\x9f'], [b'\xa6\x99', 'a'])
-    """
+    """The bytes of a token in parts: whole characters as text, the bytes between them as bytes."""
     text = data.decode("utf-8", "surrogateescape")  # a byte outside whole characters becomes a lone surrogate
     parts = [(wrong, "".join(chars)) for wrong, chars in groupby(text, key=lambda char: "\udc80" <= char <= "\udcff")]
     return [part.encode("utf-8", "surrogateescape") if wrong else part for wrong, part in parts]
@@ -195,11 +183,7 @@ def _long(text: str) -> int:
 
 @lru_cache(1 << 15)
 def shown(text: str) -> str:
-    """Text for a page.
-
-    >>> shown("<b> \u202e\u0301")
-    '&lt;b&gt;<i> </i><i class=u>U+202E</i>\u0301'
-    """
+    """Text for a page."""
     if text.isalnum() and text.isascii():
         return text
     return circle_before(text) + "".join([
@@ -209,11 +193,7 @@ def shown(text: str) -> str:
 
 @lru_cache(1 << 12)
 def byte_parts(data: bytes) -> str:
-    r"""A token that holds parts of characters: whole characters as text, other bytes in hexadecimal.
-
-    >>> byte_parts(b" \xf0\x9f")
-    '<i> </i><code>f0 9f</code>'
-    """
+    """A token that holds parts of characters: whole characters as text, other bytes in hexadecimal."""
     return "".join(shown(part) if isinstance(part, str) else f"<code>{part.hex(' ')}</code>"
                    for part in split_bytes(data))
 

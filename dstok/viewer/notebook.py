@@ -114,11 +114,7 @@ def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:
 
 
 def visible_line(text: str) -> str:
-    r"""Text for a line. Signs and numbers replace unseen characters and those that would move the following ones.
-
-    >>> visible_line(" a\tb\n\x1b\u202e")
-    '·a⇥b↵␛U+202E'
-    """
+    """Text for a line. Signs and numbers replace unseen characters and those that would move the following ones."""
     return circle_before(text) + "".join([sign_of(char) or char for char in text])
 
 

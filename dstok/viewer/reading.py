@@ -368,8 +368,7 @@ def read_ids(
     except (UnknownIdError, OverflowError):
         parts = None
     if parts is None or b"".join(parts) != data:
-        parts = _bytes_by_spans(name, text, ids, spans)
-        vocabulary = _vocabulary(name, ids, parts)
+        parts, vocabulary = _by_spans(name, text, ids, spans)
     ends = np.cumsum([0, *map(len, parts)])
     bytes_ = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)
     added = {token.id for token in like.inspect().added_tokens} if isinstance(vocabulary, Vocabulary) else set()
@@ -378,26 +377,19 @@ def read_ids(
     return Reading(name, text, encoding, None, vocabulary)
 
 
-def _bytes_by_spans(
+def _by_spans(
     name: str, text: str, ids: Sequence[int], spans: Sequence[tuple[int, int]] | None,
-) -> list[bytes]:
-    """The bytes of each token by its span, if the spans follow one another from the start of the text to its end."""
+) -> tuple[list[bytes], dict[int, bytes]]:
+    """The bytes of each token by its span, and of each id, if the spans make up the text, and an id stands for one."""
     pairs = [] if spans is None else [(int(start), int(end)) for start, end in spans]
     edges = [0, *(end for _, end in pairs)]
     whole = all(start == edge for (start, _), edge in zip(pairs, edges))
     if len(pairs) != len(ids) or not whole or edges[-1] != len(text):
         raise TextError(f"expected tokens of {name} whose bytes make up the text, or whose spans follow one another, "
                         "found neither", 0)
-    return [text[start:end].encode() for start, end in pairs]
-
-
-def _vocabulary(name: str, ids: Sequence[int], parts: Sequence[bytes]) -> dict[int, bytes]:
-    """The text of each id, if each stands for one text."""
-    found: dict[int, bytes] = {}
-    start = 0
-    for id, part in zip(ids, parts):
+    parts, found = [text[start:end] for start, end in pairs], dict[int, str]()
+    for id, part, start in zip(ids, parts, edges):
         if found.setdefault(id, part) != part:
-            raise TextError(f"expected one text for each id of {name}, found {found[id].decode()!r} and "
-                            f"{part.decode()!r} for id {id}, at offset {start} in code points", start)
-        start += len(part.decode())
-    return found
+            raise TextError(f"expected one text for each id of {name}, found {found[id]!r} and {part!r} for id {id}, "
+                            f"at offset {start} in code points", start)
+    return [part.encode() for part in parts], {id: part.encode() for id, part in found.items()}

@@ -316,7 +316,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answers a refusal of http.server itself, such as a bad request line, like our own refusals."""
         self.close_connection = self.refused = True
-        self._send(int(code), "application/json", json.dumps({"error": message or "refused"}).encode())
+        self._say(int(code), message or "refused")
 
     def _answer(self, find: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
         try:

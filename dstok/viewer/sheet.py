@@ -103,21 +103,17 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
     chosen = [0]
     for stop in [*messages, len(first)]:
         while chosen[-1] + MOST < stop:
-            chosen.append(min(_next(chosen[-1], lines, borders, stop), stop))
+            at, most = int(np.searchsorted(lines, chosen[-1] + LEAST)), chosen[-1] + MOST
+            if at < len(lines) and lines[at] <= most:
+                chosen.append(min(int(lines[at]), stop))
+            else:
+                at = int(np.searchsorted(borders, most))
+                chosen.append(min(int(borders[at]), stop) if at < len(borders) else stop)
         if chosen[-1] < stop:
             chosen.append(stop)
     rows = np.array(chosen[:-1] or chosen, np.int64)
     columns = [rows, *(_same_place(first, other, rows) for other in readings[1:])]
     return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
-
-
-def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:
-    """The end of the section that begins at `start`."""
-    at = int(np.searchsorted(lines, start + LEAST))
-    if at < len(lines) and lines[at] <= start + MOST:
-        return int(lines[at])
-    at = int(np.searchsorted(borders, start + MOST))
-    return int(borders[at]) if at < len(borders) else size
 
 
 def _borders(readings: Sequence[Reading]) -> Numbers:
