@@ -204,7 +204,7 @@ STYLES, SCRIPTS = ("base.css", "view.css"), ("data.js", "details.js", "rows.js",
 
 @cache
 def asset(name: str) -> str:
-    """A file of `dstok/view/files`; base.css comes with the signs of blanks before it."""
+    """A file of `dstok/viewer/files`; base.css comes with the signs of blanks before it."""
     text = (files("dstok.viewer") / "files" / name).read_text(encoding="utf-8")
     return STYLE + text if name == "base.css" else text
 
