@@ -21,7 +21,7 @@ from itertools import groupby
 from pathlib import Path
 
 VERSIONS = ("14.0", "15.0", "15.1", "16.0", "17.0", "18.0")
-OUTPUT = Path(__file__).resolve().parent.parent / "dstok" / "testing" / "_unicode_changes.py"
+OUTPUT = Path(__file__).resolve().parent.parent / "dstok" / "conformance" / "_unicode_changes.py"
 LINE_WIDTH = 100
 READ = ("import unicodedata2 as u; assert u.unidata_version == '{version}.0', u.unidata_version; "
         "print(''.join(map(u.category, map(chr, range(0x110000)))))")

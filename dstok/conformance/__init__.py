@@ -1,21 +1,15 @@
 """The conformance kit: is a tokenizer right? Texts that test it, and `verify`, which reports faults and their causes.
 
     class_cover, Guide          the behaviour of an automaton, as finite sets of texts
-    strategies                  for hypothesis (extra `dstok[testing]`): texts, bytes_texts, token_ids
-    patterns                    more strategies: patterns of the whole grammar, Split steps, texts for them
+    strategies                  for hypothesis (extra `dstok[testing]`): texts, patterns, conversations, token ids
     verify, Report              candidate against reference: causes with smallest counterexamples
     prove, Step                 the steps of a model, each with its proof, checked on the model's tables
     upgrade                     what changes for a model from one version of upstream to another
     conformance                 pytest: the checks as tests of your own project
     compare, Comparison         what texts cost tokenizers: tokens, bytes a token, tokens a word
-    adapters, runner, child     tokenizers of all kinds, each in a process of its own
-    texts, calls, growth        the checks
-    plan, clock                 their order, and their share of the time
-    differ, causes, hypotheses, cascade    from a difference to its cause
-    textbook                    the plain merge loop
-    report, html                the results, for people and programs
 
-Imports run from `verify` down; `dstok` itself does not import this package.
+Imports run from `verify` down: checks, causes (differences, hypotheses), report; worker (a tokenizer in a process of
+its own), engines (tokenizers of all kinds), texts, automaton_guide. `dstok` itself does not import this package.
 
 >>> import dstok
 >>> from dstok.conformance import verify
@@ -27,6 +21,7 @@ lower case
 from __future__ import annotations
 
 from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.checks import CHECKS
 from dstok.conformance.comparison import Comparison, compare
 from dstok.conformance.engines import CandidateError, Engine, open_engine
 from dstok.conformance.prove import Step, prove
@@ -34,7 +29,7 @@ from dstok.conformance.pytest_plugin import conformance
 from dstok.conformance.report import Report
 from dstok.conformance.texts import class_cover, cover_size
 from dstok.conformance.upgrade import Change, Upgrade, upgrade
-from dstok.conformance.verify import CHECKS, verify
+from dstok.conformance.verify import verify
 from dstok.conformance.worker import Limits
 
 __all__ = ["CHECKS", "CandidateError", "Change", "Comparison", "Engine", "Guide", "Limits", "Report", "Step", "Upgrade",

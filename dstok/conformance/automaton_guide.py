@@ -1,8 +1,9 @@
-"""The kit's knowledge of a tokenizer: the reachable states of its automaton, and the characters that lead there.
+"""The kit's knowledge of a tokenizer: its tokens, the states of its automaton, the characters that lead there.
 
-In: a dstok `Tokenizer`. Out: `Guide`: a shortest way to each state of the automaton, some members of each equivalence
-class to stand for it, and characters that make a wrong boundary visible. Invariant: the same tokenizer gives the same
-guide; `guide_of` makes it once for all runs of a process.
+In: a dstok `Tokenizer`; ids. Out: `Guide`: a shortest way to each state of the automaton, some members of each
+equivalence class to stand for it, and characters that make a wrong boundary visible; ids as bytes, places in them, the
+missing merge in words. Invariant: the same tokenizer gives the same guide; `guide_of` makes it once for all runs of a
+process. An id that the guide's tokenizer lacks stands for one byte that occurs in no text.
 
 A model of characters has no automaton that cuts. Its classes are the kinds of characters that its cuts and its text
 before merging depend on, each in the vocabulary or not. Its two states are the start of a text, and later places.
@@ -11,11 +12,6 @@ The ids show a wrong boundary only where a merge would go across it. Between "x"
 begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of both,
 merged as one piece, give a token across the border. It searches first the tokens of the vocabulary, then the members of
 the classes.
-
-Ids as bytes: the ends of tokens, and the missing merge.
-
-In: a guide, ids. Out: bytes, places in them, merges in words. Invariant: an id that the guide's tokenizer lacks stands
-for one byte that occurs in no text.
 """
 
 from __future__ import annotations
@@ -24,7 +20,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise, takewhile
+from itertools import chain, pairwise, takewhile
 
 import dstok
 from dstok._util.objects import lazy
@@ -36,8 +32,6 @@ from dstok.regex.automaton import DEAD, NO_TAG, START
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
 from dstok.unicode.properties import CodePointSet, general_category
-
-__all__ = ["Guide", "built_in", "bytes_of", "ends", "guide_of", "spelled", "tokens_of", "violated", "width"]
 
 Word = tuple[int, ...]  # classes
 PREFERRED = "a1 .\n中の\téé,"  # these stand for their classes if they are members: the most readable ones
@@ -91,14 +85,10 @@ class Guide:
     @lazy
     def representatives(self) -> tuple[str, ...]:
         """For each class the character that stands for it: a visible one, if it has any, the same in every Python."""
-        return tuple(self._representative(number) for number in self.classes)
-
-    def _representative(self, number: int) -> str:
-        for char in PREFERRED:
-            if self.alphabet.class_of(char) == number:
-                return char
-        members = self.members[number]
-        return next((char for char in members if category_of(ord(char))[0] in "LMNPS"), members[0])
+        preferred = {self.alphabet.class_of(char): char for char in reversed(PREFERRED)}
+        return tuple(preferred.get(number) or next(
+            (char for char in members if category_of(ord(char))[0] in "LMNPS"), members[0])
+            for number, members in enumerate(self.members))
 
     @lazy
     def members(self) -> tuple[tuple[str, ...], ...]:
@@ -156,20 +146,16 @@ class Guide:
         """Some characters of two classes that glue, the firmest first; none if none was found."""
         key = left, right
         if key not in self._glue:
+            one, two, chance = self.members[left], self.members[right], random.Random(left << 16 | right)
+            some = ((chance.choice(one), chance.choice(two)) for _ in range(min(TRIES, len(one) * len(two))))
             pairs: dict[tuple[str, str], int] = {}
-            for pair in [*self._vocabulary_pairs.get(key, ()), *self._some_pairs(left, right)]:
+            for pair in chain(self._vocabulary_pairs.get(key, ()), some):
                 if (id := self._crossing(*pair)) is not None:
                     pairs[pair] = id
                 if len(pairs) == 6 * GLUED:
                     break
             self._glue[key] = sorted(pairs, key=lambda pair: pairs[pair])[:GLUED]
         return self._glue[key]
-
-    def _some_pairs(self, left: int, right: int) -> Iterable[tuple[str, str]]:
-        one, two = self.members[left], self.members[right]
-        chance = random.Random(left << 16 | right)
-        for _ in range(min(TRIES, len(one) * len(two))):
-            yield chance.choice(one), chance.choice(two)
 
     @lazy
     def _vocabulary_pairs(self) -> dict[tuple[int, int], list[tuple[str, str]]]:
@@ -199,24 +185,19 @@ class Guide:
 
     def spell(self, word: Word) -> str:
         """A text of these classes in which neighbours glue wherever possible."""
-        chars: list[str] = []
-        for at, number in enumerate(word):
-            if at == 0:
-                chars.append(self._first(word))
-            else:
-                chars.append(self._next(chars[-1], number))
+        pairs = self.glued(word[0], word[1]) if len(word) > 1 else []
+        chars = [pairs[0][0] if pairs else self.representatives[word[0]]] if word else []
+        for number in word[1:]:
+            chars.append(self._next(chars[-1], number))
         return "".join(chars)
 
     def spell_backward(self, word: Word) -> str:
         """As `spell`, but the last two glue as firmly as possible, and so on to the front."""
-        chars: list[str] = []
-        for at in range(len(word) - 1, -1, -1):
-            if not chars:
-                pairs = self.glued(word[at - 1], word[at]) if at else []
-                chars.append(pairs[0][1] if pairs else self.representatives[word[at]])
-            else:
-                known = [left for left, right in self.glued(word[at], word[at + 1]) if right == chars[-1]]
-                chars.append(known[0] if known else self.representatives[word[at]])
+        pairs = self.glued(word[-2], word[-1]) if len(word) > 1 else []
+        chars = [pairs[0][1] if pairs else self.representatives[word[-1]]] if word else []
+        for number, after in reversed([*pairwise(word)]):
+            known = [left for left, right in self.glued(number, after) if right == chars[-1]]
+            chars.append(known[0] if known else self.representatives[number])
         return "".join(reversed(chars))
 
     def spell_plainly(self, word: Word) -> str:
@@ -224,11 +205,6 @@ class Guide:
 
     def spell_at_random(self, word: Sequence[int], chance: random.Random) -> str:
         return "".join(chance.choice(self.members[number]) for number in word)
-
-    def _first(self, word: Word) -> str:
-        if len(word) > 1 and (pairs := self.glued(word[0], word[1])):
-            return pairs[0][0]
-        return self.representatives[word[0]]
 
     def _next(self, before: str, number: int) -> str:
         """A member of class `number` that glues to the character before."""

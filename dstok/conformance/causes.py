@@ -26,8 +26,6 @@ from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, 
 from dstok.conformance.texts import Neighbourhood
 from dstok.conformance.worker import Fault, OutOfTimeError
 
-__all__ = ["Cause", "Explainer", "describe_class"]
-
 MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut elsewhere"
 LOST, STATE, UNKNOWN = "text lost or changed", "what was encoded before", "not explained"
 FAULTS = {"error": "error", "crash": "crash", "hang": "no end", "memory": "out of memory"}
@@ -113,26 +111,21 @@ class Explainer:
     def _explains(self, cause: Cause, difference: Difference) -> bool:
         answer = difference.found
         if isinstance(answer, Fault):
-            return isinstance(cause.found, Fault) and _kind(cause.found) == _kind(answer)
+            kinds = [(fault.kind, fault.message.partition(":")[0] if fault.kind == "error" else "")
+                     for fault in (cause.found, answer) if isinstance(fault, Fault)]
+            return len(kinds) == 2 and kinds[0] == kinds[1]
         if cause.hypothesis:
             return cause.hypothesis.predict(difference.text) == answer or self._grows(cause, difference)
-        if cause.cause == MERGES and cause.title == REORDERED:
-            return self._reordered(cause, difference)
+        if cause.cause == MERGES and cause.title == REORDERED and self._inside_pieces(difference):
+            # One of the merges known to be out of order; or these are so many that any merge counts.
+            detail, many = self._merge_detail(difference), len(cause.details) >= MANY
+            if detail in cause.details or (many and self._longest_piece(difference.text) < LONG_PIECE):
+                cause.details[detail] = cause.details.get(detail, 0) + 1
+                return True
         if cause.cause == PIECES:
             return cause.title == self._sight(difference.text)
         if cause.cause == LONG:
             return self._longest_piece(difference.text) >= LONG_PIECE and self._inside_pieces(difference)
-        return False
-
-    def _reordered(self, cause: Cause, difference: Difference) -> bool:
-        """Whether it is one of the merges known to be out of order, or these are so many that any merge counts."""
-        if not self._inside_pieces(difference):
-            return False
-        detail = self._merge_detail(difference)
-        if detail in cause.details or (
-                len(cause.details) >= MANY and self._longest_piece(difference.text) < LONG_PIECE):
-            cause.details[detail] = cause.details.get(detail, 0) + 1
-            return True
         return False
 
     def _grows(self, cause: Cause, difference: Difference) -> bool:
@@ -162,7 +155,9 @@ class Explainer:
                 return self._add(self._state(difference, history))
             known.count += 1
             return known
-        small = self._small(difference)
+        fails = self._fails("")
+        text = simplify(shrink(difference.text, fails), fails, self.guide)
+        small = next(iter(self.pair.differences([text])), difference)
         known = self._known(small) or self.diagnosed.get(small)
         if known:
             known.count += 1
@@ -195,12 +190,6 @@ class Explainer:
                 self.causes.remove(other)
                 self.diagnosed = {small: new if one is other else one for small, one in self.diagnosed.items()}
 
-    def _small(self, difference: Difference) -> Difference:
-        fails = self._fails("")
-        text = simplify(shrink(difference.text, fails), fails, self.guide)
-        again = self.pair.differences([text])
-        return again[0] if again else difference
-
     def _fails(self, kind: str) -> Test:
         """The texts that differ, by a fault of that `kind` if it names one; `smallest` is then the first of them."""
         def fails(texts: Sequence[str]) -> list[bool]:
@@ -215,44 +204,30 @@ class Explainer:
         """A crash, an error, no end, no memory: shrunk as long as the kind stays."""
         tries = {"error": 2000, "crash": 300, "memory": 30, "hang": 6}[fault.kind]
         text = shrink(difference.text, self._fails(fault.kind), tries)
-        again = self.pair.differences([text])
-        small = again[0] if again else difference
+        small = next(iter(self.pair.differences([text])), difference)
         return Cause(FAULTS[fault.kind], fault.message, small.text, small.found, small.expected)
 
     def _state(self, difference: Difference, history: list[str]) -> Cause:
         """The text is right in a fresh worker: finds the texts that must come before it."""
-        target = difference.text
-
-        def fails_after(before: list[str]) -> bool:
-            self.pair.fresh()
-            return self.pair.differ([*before, target])[-1]
-
-        history = [text for text in history if text != target]
-        before = fewest(history, fails_after)
-        if before is None:
-            return Cause(STATE, "wrong once, right when asked again", target, difference.found, difference.expected)
-        before, target = self._small_state(before, target)
-        self.pair.fresh()
-        again = [d for d in self.pair.differences([*before, target]) if d.text == target]
-        small = again[-1] if again else difference
-        words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
-        return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
-
-    def _small_state(self, before: list[str], target: str) -> tuple[list[str], str]:
-        """Earlier texts and the text, each shrunk."""
-        if len(before) > 2:
-            return before, target
-
         def wrong(first: list[str], last: str) -> bool:
             self.pair.fresh()
             return self.pair.differ([*first, last])[-1]
 
-        target = shrink(target, lambda some: [wrong(before, text) for text in some], 60)
-        for at in range(len(before)):
-            rest = before[:at], before[at + 1 :]
-            before[at] = shrink(before[at], lambda some, rest=rest: [  # type: ignore[misc]
-                wrong([*rest[0], text, *rest[1]], target) for text in some], 60)
-        return before, target
+        target = difference.text
+        before = fewest([text for text in history if text != target], lambda first: wrong(first, difference.text))
+        if before is None:
+            return Cause(STATE, "wrong once, right when asked again", target, difference.found, difference.expected)
+        if len(before) <= 2:
+            first = before
+            target = shrink(target, lambda some: [wrong(first, text) for text in some], 60)
+            for at in range(len(before)):
+                rest = before[:at], before[at + 1 :]
+                before[at] = shrink(before[at], lambda some, rest=rest: [  # type: ignore[misc]
+                    wrong([*rest[0], text, *rest[1]], target) for text in some], 60)
+        self.pair.fresh()
+        small = [difference, *(d for d in self.pair.differences([*before, target]) if d.text == target)][-1]
+        words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
+        return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
 
     # Hypotheses
 
@@ -271,7 +246,9 @@ class Explainer:
                 self.pair.clock.check()
                 if number != class_of(char):
                     one = {char: number}
-                    made = class_override(self.pipeline, one, SET, self._class_title(char, number))
+                    title = (f"members of {describe_class(self.guide, class_of(char))} taken as "
+                             f"{describe_class(self.guide, number)}")
+                    made = class_override(self.pipeline, one, SET, title)
                     if made.predict(small.text) == small.found and self._holds(made, char):
                         fitting.append(made)
                         taken.append(one)
@@ -280,10 +257,6 @@ class Explainer:
         if cause:
             cause.characters = taken[fitting.index(cause.hypothesis)]  # type: ignore[arg-type]
         return cause
-
-    def _class_title(self, char: str, number: int) -> str:
-        own = describe_class(self.guide, self.guide.alphabet.class_of(char))
-        return f"members of {own} taken as {describe_class(self.guide, number)}"
 
     def _best(self, small: Difference, fitting: list[Hypothesis], further: Iterable[str] = ()) -> Cause | None:
         """The hypothesis that predicts the candidate best near the text, where it predicts a difference."""
@@ -406,12 +379,7 @@ def describe_class(guide: Guide, number: int) -> str:
     from dstok.unicode import category_of
 
     members = guide.alphabet.classes[number]
-    chars = guide.members[number]
-    names = sorted({category_of(ord(char))[:1] for char in chars}) if len(members) > 60 else \
-        sorted({category_of(ord(char)) for char in chars})
+    letters = 1 if len(members) > 60 else 2
+    names = sorted({category_of(ord(char))[:letters] for char in guide.members[number]})
     script = "ASCII " if members.ranges[-1][1] < 0x80 else ""
     return f"{script}{'/'.join(names)} (like {guide.representatives[number]!r})"
-
-
-def _kind(fault: Fault) -> tuple[str, str]:
-    return fault.kind, fault.message.partition(":")[0] if fault.kind == "error" else ""

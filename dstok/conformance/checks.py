@@ -1,21 +1,13 @@
-"""The calls beside `encode`: batches, threads, decoding, offsets, added tokens as plain text.
+"""The checks of `verify`: their order, each one's share of the time, and those that are more than texts to compare.
 
-In: a pair of runners. Out: causes, and a `Tally` of the work done in time.
-Invariant: each call must agree with `encode` of one text. This check does not judge the candidate's `encode`. Its
-batches and threads are compared with its own `encode` of each text alone; decoding with the text; offsets with the
-reference's (or dstok's, if it has none); added tokens as plain text with dstok's ids of the model.
-
-Checks whether work grows with the length of the text or with its square, and whether a long text causes a fault.
-
-In: a candidate. Out: `Growth`: for each kind of long text the processor time at several sizes.
-Invariant: a time is processor time of the candidate's own process, the least of several. A kind is super-linear if four
-times the text costs at least `FACTOR` times as much, at two pairs of sizes, and the largest takes long enough to
-measure. Times decide nothing else.
-
-The checks of `verify`, in their order, and each one's share of the time.
-
-In: the names of the wanted checks, the caller's texts. Out: a list of checks to run. Invariant: checks that find most
-in the least time come first; only the last check may take all the time left.
+In: the names of the wanted checks, the caller's texts; a pair of runners. Out: a list of checks to run; causes, a
+`Tally` of the work done in time, `Growth`.
+Invariant: checks that find most in the least time come first; only the last may take all the time left. Each call
+beside `encode` must agree with `encode` of one text, which is not judged here: batches and threads are compared with
+the candidate's own `encode` of each text alone; decoding with the text; offsets with the reference's (or dstok's, if it
+has none); added tokens as plain text with dstok's ids of the model. A time is processor time of the candidate's own
+process, the least of several; a kind of text is super-linear if four times the text costs at least `FACTOR` times as
+much, at two pairs of sizes, and the largest takes long enough to measure. Times decide nothing else.
 """
 
 from __future__ import annotations
@@ -35,27 +27,6 @@ from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.causes import FAULTS, Cause
 from dstok.conformance.differences import Pair, decoded, shrink
 from dstok.conformance.worker import Fault, OutOfTimeError, Runner
-
-__all__ = [
-    "CALLS",
-    "CHECKS",
-    "CRASH_SIZE",
-    "SIZES_GROWTH",
-    "CallCheck",
-    "Growth",
-    "GrowthCheck",
-    "Planned",
-    "Tally",
-    "TextCheck",
-    "check_batches",
-    "check_decode",
-    "check_offsets",
-    "check_plain",
-    "check_threads",
-    "measure",
-    "planned",
-    "timed",
-]
 
 BATCH, THREADS, DECODE, OFFSETS = "batch and single differ", "threads", "round trip", "offset unit"
 PLAIN = "added-token policy"
@@ -81,22 +52,6 @@ class Tally:
             self.complete = False
 
 
-class _Failing:
-    """Which texts fail: those for which `ask` returns something. Keeps the first of each request, with the result."""
-
-    def __init__(self, ask: Callable[[list[str]], list[Any]]) -> None:
-        self.ask = ask
-        self.text, self.answer = "", None
-
-    def __call__(self, texts: Sequence[str]) -> list[bool]:
-        wanted = list(texts)
-        answers = self.ask(wanted)
-        at = next((at for at, one in enumerate(answers) if one is not None), None)
-        if at is not None:
-            self.text, self.answer = wanted[at], answers[at]
-        return [one is not None for one in answers]
-
-
 def _smallest(
     pool: list[str], ask: Callable[[list[str]], list[Any]], tally: Tally, tries: int
 ) -> tuple[str, Any, int] | None:
@@ -109,11 +64,16 @@ def _smallest(
             tally.texts += len(part)
     if not bad:
         return None
-    failing = _Failing(ask)
-    failing.text = min(bad, key=len)
-    failing.answer = bad[failing.text]
-    shrink(failing.text, failing, tries)
-    return failing.text, failing.answer, len(bad)
+    smallest = min(bad, key=len), bad[min(bad, key=len)]
+
+    def fails(texts: Sequence[str]) -> list[bool]:
+        nonlocal smallest
+        answers = ask(list(texts))
+        smallest = next(((text, answer) for text, answer in zip(texts, answers) if answer is not None), smallest)
+        return [answer is not None for answer in answers]
+
+    shrink(smallest[0], fails, tries)
+    return *smallest, len(bad)
 
 
 def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
@@ -135,7 +95,14 @@ def check_batches(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     for size in SIZES:
         batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
         if wrong := _wrong_in_batch(pair, batch):
-            yield _batch_cause(*_smallest_batch(pair, batch, wrong))
+            batch, (at, found, expected) = _smallest_batch(pair, batch, wrong)
+            title = f"text {at} of a batch of {len(batch)} has other ids than the text alone"
+            if isinstance(found, Fault):
+                title = f"a batch of {len(batch)} fails, each of its texts alone does not"
+            yield Cause(BATCH, title, batch[at] if at < len(batch) else "",
+                        found if isinstance(found, Fault) else decoded(found),
+                        decoded(expected) if isinstance(expected, bytes) else (),
+                        note=f"the batch: {len(batch)} texts, {batch.count('a')} of them 'a'")
             return
         tally.texts += size
 
@@ -169,18 +136,6 @@ def _smallest_batch(pair: Pair, batch: list[str], wrong: Wrong) -> tuple[list[st
     return batch, wrong
 
 
-def _batch_cause(batch: list[str], wrong: Wrong) -> Cause:
-    at, wrong_ids, expected = wrong
-    text = batch[at] if at < len(batch) else ""
-    ids = decoded(expected) if isinstance(expected, bytes) else ()
-    title = f"text {at} of a batch of {len(batch)} has other ids than the text alone"
-    if isinstance(wrong_ids, Fault):
-        title = f"a batch of {len(batch)} fails, each of its texts alone does not"
-    return Cause(BATCH, title, text,
-                 wrong_ids if isinstance(wrong_ids, Fault) else decoded(wrong_ids), ids,
-                 note=f"the batch: {len(batch)} texts, {sum(text == 'a' for text in batch)} of them 'a'")
-
-
 def check_threads(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """Four threads at once, each with all the texts in its own order."""
     pool, count = _sample(pair, guide, 400, 7), 4
@@ -204,23 +159,19 @@ def check_decode(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     tok = guide.tokenizer
 
     def ask(texts: list[str]) -> list[str | Fault | None]:
-        expected = (tok.decode(tok.encode(text)) for text in texts)
-        return [None if back == one else back for one, back in zip(expected, _decoded_by(pair, texts))]
+        expected = [tok.decode(tok.encode(text)) for text in texts]
+        ids = [list(decoded(row)) if isinstance(row, bytes) else [] for row in pair.reference.encode(texts).rows()]
+        found = pair.candidate.call("decode", ids)
+        if isinstance(found, Fault):
+            return [found] * len(texts)
+        back = [found[1].get(at) or str(text) for at, text in enumerate(found[0])]
+        return [None if one == two else one for one, two in zip(back, expected)]
 
     if differing := _smallest(pool, ask, tally, 500):
         text, back, count = differing
         ids = tuple(guide.tokenizer.encode(text))
         yield Cause(DECODE, "decode does not give the text back", text, back if isinstance(back, Fault) else ids, ids,
                     count=count, note=f"decoded as {back!r}")
-
-
-def _decoded_by(pair: Pair, texts: list[str]) -> list[str | Fault]:
-    ids = [list(decoded(row)) if isinstance(row, bytes) else [] for row in pair.reference.encode(texts).rows()]
-    found = pair.candidate.call("decode", ids)
-    if isinstance(found, Fault):
-        return [found] * len(texts)
-    back, faults = found
-    return [Fault(*faults[at]) if at in faults else str(text) for at, text in enumerate(back)]
 
 
 UNITS = ("code points", "bytes", "UTF-16 units")
@@ -267,7 +218,12 @@ def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
     """Texts that contain added tokens as plain text: no prompt forges a token."""
     pool = _right(pair, [
         *texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)])
-    expected = _as_text(pair, guide)
+    # The candidate's call takes all added tokens as text, or only the special ones.
+    kept = [token.content for token in guide.model.added_tokens if not token.special]
+    policy = frozenset(kept if pair.candidate.info["plain_special"] else ())
+
+    def expected(text: str) -> list[int]:
+        return guide.tokenizer.encode(text, special=policy)
 
     def ask(texts: list[str]) -> list[Row | None]:
         return [None if row == array("I", expected(text)).tobytes() else row
@@ -280,13 +236,6 @@ def check_plain(pair: Pair, guide: Guide, tally: Tally) -> Iterator[Cause]:
         if isinstance(row, Fault) and row.kind in FAULTS:
             cause, title = FAULTS[row.kind], row.message
         yield Cause(cause, title, text, ids, tuple(expected(text)), count=count)
-
-
-def _as_text(pair: Pair, guide: Guide) -> Callable[[str], list[int]]:
-    """dstok's ids, with added tokens as text where the candidate's call takes them as text."""
-    kept = [token.content for token in guide.model.added_tokens if not token.special]
-    policy = frozenset(kept) if pair.candidate.info["plain_special"] else frozenset[str]()
-    return lambda text: guide.tokenizer.encode(text, special=policy)
 
 
 CALLS = (("batch", "batches", check_batches), ("", "threads", check_threads), ("decode", "decoding", check_decode),
@@ -325,21 +274,20 @@ class Growth:
 
 def measure(candidate: Runner, guide: Guide) -> Iterator[Growth]:
     """The growth of each kind of text of `texts.runs`."""
-    longest = dict(texts_of.runs(guide, CRASH_SIZE))
-    for kind in longest:
-        yield _grow(candidate, guide, kind, longest[kind])
+    for kind, longest in dict(texts_of.runs(guide, CRASH_SIZE)).items():
+        yield _grow(candidate, kind, longest)
 
 
 def timed(candidate: Runner, text: str, repeats: int) -> float | Fault:
     """Seconds of processor time for one `encode`, the least of some, or the fault."""
-    found: float | Fault | tuple[str, str] = candidate.call("timed", text, repeats)
-    return Fault(*found) if isinstance(found, tuple) else found
+    found: float | Fault = candidate.call("timed", text, repeats)
+    return found
 
 
-def _grow(candidate: Runner, guide: Guide, kind: str, longest: str) -> Growth:
+def _grow(candidate: Runner, kind: str, longest: str) -> Growth:
     rows: list[tuple[int, float]] = []
     for size in SIZES_GROWTH:
-        text = _of_size(longest, size)
+        text = longest[-size:]  # its end, where the odd character of a kind stands
         seconds = timed(candidate, text, 2 if size < SIZES_GROWTH[-1] else 1)
         if isinstance(seconds, Fault):
             return _ended(candidate, kind, text, rows, seconds)
@@ -348,24 +296,19 @@ def _grow(candidate: Runner, guide: Guide, kind: str, longest: str) -> Growth:
         seconds = timed(candidate, longest, 1)
         if isinstance(seconds, Fault) and seconds.kind != "hang":
             return Growth(kind, longest, tuple(rows), seconds)
-    return Growth(kind, _of_size(longest, SIZES_GROWTH[-1]), tuple(rows))
+    return Growth(kind, longest[-SIZES_GROWTH[-1] :], tuple(rows))
 
 
 def _ended(candidate: Runner, kind: str, text: str, rows: list[tuple[int, float]], fault: Fault) -> Growth:
     """A fault. A missing answer is not a fault but slow, if the times of shorter texts grew towards it."""
     if fault.kind == "hang":
         sizes = (len(text) // 16, len(text) // 4)
-        shorter = [(size, timed(candidate, _of_size(text, size), 1)) for size in sizes]
+        shorter = [(size, timed(candidate, text[-size:], 1)) for size in sizes]
         times = [(size, seconds) for size, seconds in shorter if not isinstance(seconds, Fault)]
         slow = Growth(kind, text, (*times, (len(text), candidate.limits.patience)))  # it took longer than that
         if slow.super_linear:
             return slow
     return Growth(kind, text, tuple(rows), fault)
-
-
-def _of_size(text: str, size: int) -> str:
-    """The end of a text, where the odd character of a kind stands."""
-    return text[-size:]
 
 
 HALF = 0.5  # for a check that mostly needs far less
@@ -409,10 +352,6 @@ def _cover(k: int, share: float = HALF) -> TextCheck:
     return TextCheck(f"class cover, k = {k}", lambda guide: texts_of.cover(guide, k), share, k)
 
 
-def _some_random_texts(guide: Guide) -> Iterator[str]:
-    return islice(texts_of.random_texts(guide, 6), 4000)
-
-
 def _long_texts(guide: Guide) -> Iterator[str]:
     """Random texts joined to long ones, which cross the edges of blocks and buffers."""
     source = texts_of.random_texts(guide, 11)
@@ -430,7 +369,7 @@ FIRST = (
     TextCheck("added tokens", texts_of.added_tokens, 0.1),
     _cover(1),
     _cover(2),
-    TextCheck("some random texts", _some_random_texts, 0.1),
+    TextCheck("some random texts", lambda guide: islice(texts_of.random_texts(guide, 6), 4000), 0.1),
 )
 CORPORA, GROWTH = "corpora", GrowthCheck()  # early, because a caller who names texts wants them compared
 THEN: tuple[Planned, ...] = (

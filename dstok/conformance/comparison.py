@@ -23,8 +23,6 @@ from dstok.corpus.inputs import InputFile, dataset_file, find_inputs, plan_shard
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import ArgumentError, DstokError, FileError
 
-__all__ = ["Comparison", "Row", "compare"]
-
 MOST_LANGUAGES, MOST_SHOWN = 1000, 100
 Texts = list[tuple[str, str]]  # with their languages
 
@@ -156,9 +154,8 @@ def compare(
             read += size
             if progress is not None:
                 progress(file.name, read)
-    order = {"file": 0, "language": 1, "all": 2}
-    ranks = {file.name: rank for rank, file in enumerate(files)}
-    keys = sorted(sums, key=lambda key: (order[key[0]], ranks[key[1]] if key[0] == "file" else 0, key[1]))
+    ranks = {("file", file.name): rank for rank, file in enumerate(files)}
+    keys = sorted(sums, key=lambda key: (("file", "language", "all").index(key[0]), ranks.get(key, 0), key[1]))
     return Comparison(tuple(Row(name, by, of, documents, size, words, cost) for by, of in keys
                             for documents, size, words, *costs in [sums[by, of]]
                             for name, cost in zip(engines, costs)))
@@ -183,7 +180,8 @@ def _texts(file: InputFile, settings: CorpusSettings, language: str) -> Iterator
     """(bytes read, texts with their languages), a batch of documents at a time. Raises `FileError`."""
     if language and file.kind in ("text", "lines"):
         raise FileError(f"{file.path}: expected JSON lines or a table, whose documents name a language, found text")
-    languages = _strings(file, replace(settings, field=language)) if language else None
+    languages = (text for _, texts in _texts(file, replace(settings, field=language), "")
+                 for text, _ in texts) if language else None
     for part in (part for shard in plan_shards([file], settings) for part in shard.parts):
         reader = reader_of(part, settings, Faults(None))
         for batch in reader.batches():
@@ -197,11 +195,6 @@ def _texts(file: InputFile, settings: CorpusSettings, language: str) -> Iterator
                     reader.bad(number, f"expected utf-8, found {found}")
                 texts.append((decoded, "" if languages is None else next(languages)))
             yield batch.size, texts
-
-
-def _strings(file: InputFile, settings: CorpusSettings) -> Iterator[str]:
-    """A field of each document."""
-    return (text for _, texts in _texts(file, settings, "") for text, _ in texts)
 
 
 def _costs(

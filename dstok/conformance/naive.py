@@ -1,21 +1,15 @@
-"""The splits of a tokenizer, step by step and alternative by alternative, and possible mistakes in them.
+"""A plain tokenizer, for proofs and for causes: each step from a text to ids as its definition says, and nothing more.
 
-In: Split steps. Out: their pieces, by the rules or by one of the mistakes that `Mistake` names. Invariant: without a
-mistake the pieces equal those of the tokenizer's own automaton.
-
-The module is plain on purpose: at each place it tries each alternative by itself. So their order, their look-ahead and
-the edges between the steps can be changed one by one. Failed reads are remembered, so that time is linear in the text
-(Reps 1998, as core/split/_scan.pyx).
-
-The textbook's tokenizer: each step from a text to ids as its definition says, and nothing more.
-
-In: the tables of a model, its merges by rank, its pieces. Out: `Textbook`, the ids of each token's bytes, and the
-merges that are the last step of some token: the live ones; `Plain`, the ids of a text. Invariant: the merge loop takes
-the pair of the least rank, the leftmost of equals, and looks at all pairs before each step. Nothing here shares code
-with the core; the data of Unicode are the same.
+In: Split steps, perhaps a `Mistake` in them; the tables of a model, its merges by rank. Out: `Cascade`, the pieces;
+`Textbook`, the ids of each token's bytes, and the live merges, which are the last step of some token; `Plain`, the ids
+of a text.
+Invariant: without a mistake the pieces equal those of the tokenizer's own automaton. At each place each alternative is
+tried by itself, so their order, their look-ahead and the edges between the steps can be changed one by one. The merge
+loop takes the pair of the least rank, the leftmost of equals, and looks at all pairs before each step: with the merges
+a b and ab c the token "abc" has the last step ab c. Nothing here shares code with the core; the data of Unicode are the
+same.
 Source: Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units", 2016; Unicode Standard
-Annex #15; upstream's AddedVocabulary, measured.
-Example: with the merges a b and ab c the token "abc" has the last step ab c.
+Annex #15; upstream's AddedVocabulary, measured; Reps 1998 for remembered failed reads, so that time is linear.
 """
 
 from __future__ import annotations
@@ -27,7 +21,7 @@ from functools import cache
 from itertools import chain, groupby, pairwise
 from unicodedata import normalize
 
-from dstok._util.objects import lazy as lazy_
+from dstok._util.objects import lazy
 from dstok.compiled.tables import Tables
 from dstok.core.merge._bpe import CharacterTable
 from dstok.errors import UnsupportedError
@@ -43,22 +37,6 @@ from dstok.regex.nfa import build_nfa
 from dstok.regex.parser import parse
 from dstok.unicode.normalization import FORMS, OLDEST, combining_classes, decompositions
 from dstok.unicode.properties import CodePointSet, white_space, word
-
-__all__ = [
-    "LONGEST",
-    "Cascade",
-    "Mistake",
-    "Plain",
-    "Textbook",
-    "TooLongError",
-    "alternatives_of",
-    "blind_at_end",
-    "known_codes",
-    "lazy",
-    "normal_form",
-    "with_bounds",
-    "without_looks",
-]
 
 Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
 FAR = 16  # failed reads of so many characters are remembered
@@ -188,13 +166,13 @@ def with_bounds(node: Node, high: int | None) -> Node:
     return _rewritten(node, change)
 
 
-def lazy(node: Node) -> Node:
+def as_lazy(node: Node) -> Node:
     """The pattern with a first unbounded repeat that takes as little as possible."""
     if isinstance(node, Repeat) and node.high is None:
         return replace(node, greedy=False)
     if isinstance(node, Concat):
         for at, item in enumerate(node.items):
-            if (changed := lazy(item)) != item:
+            if (changed := as_lazy(item)) != item:
                 return replace(node, items=(*node.items[:at], changed, *node.items[at + 1 :]))
     return node
 
@@ -242,7 +220,7 @@ class Textbook:
         """The merges that are the last step of their token."""
         return {last for _, ids, last in self._results if last is not None and len(ids) == 1}
 
-    @lazy_
+    @lazy
     def _results(self) -> list[tuple[bytes, list[int], Merge | None]]:
         return [(token, *self.merge(token)) for number, token in enumerate(self.tokens)
                 if number not in self.raw and 0 < len(token) <= LONGEST]
@@ -348,7 +326,7 @@ class Plain:
         self._known[piece] = ids = self.book.merge(data)[0] if whole is None else [whole]
         return ids
 
-    @lazy_
+    @lazy
     def _joined(self) -> set[tuple[str, str]]:
         tokens = self.book.tokens
         return {(_text(tokens[left])[-1:], _text(tokens[right])[:1]) for left, right, _ in self.book.live()}
@@ -384,11 +362,7 @@ class TooLongError(ValueError):
 
 
 def normal_form(text: str, form: str, version: str = OLDEST) -> str:
-    """The text in a normal form: decomposed, its marks in order, and in NFC and NFKC composed again.
-
-    >>> normal_form("e\u0323\u0301", "NFC") == "\u1eb9\u0301"
-    True
-    """
+    """The text in a normal form: decomposed, its marks in order, and in NFC and NFKC composed again."""
     classes, (mappings, _, pairs) = combining_classes(version), decompositions(form.startswith("NFK"), version)
     rest, codes = [ord(char) for char in reversed(text)], list[int]()
     while rest:

@@ -1,11 +1,11 @@
 r"""`prove`: the steps of a model from text to ids, each with its proof, checked again on its tables and on the code.
 
 In: a tokenizer. Out: a `Step` for each part that the model has: is it proved, enumerated or tested, what has run, where
-docs/proofs.md has the theorem, and the faults that were found; at last what nothing has looked at. Invariant: a theorem
-speaks about tables with certain properties, and what runs here checks these properties on the tables that encode. It
-makes them again from the patterns, tokens and merges, or compares them with a plain form of the same step (cascade.py,
-textbook.py). A theorem says nothing about code: so each part also encodes, at each level that this processor has, and
-its answers are compared with the plain form's.
+docs/proofs.md has the theorem, and the faults that were found; at last what nothing has looked at.
+Invariant: a theorem speaks about tables with certain properties, and what runs here checks these properties on the
+tables that encode. It makes them again from the patterns, tokens and merges, or compares them with a plain form of the
+same step (naive.py). A theorem says nothing about code: so each part also encodes, at each level that this processor
+has, and its answers are compared with the plain form's.
 Tokens, merges and patterns are the model itself: nothing here can show that a file has the wrong ones.
 
 Example: in an image one bit of the safe cuts is changed. The step "safe cuts" then fails, and names the pair's bit.
@@ -59,8 +59,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-
-__all__ = ["Step", "prove", "steps"]
 
 Kind = Literal["proved", "enumerated", "tested", "none"]
 MOST_WORDS = 100_000  # of a class cover: seconds for the plain cascade
@@ -116,17 +114,15 @@ def prove(tokenizer: Tokenizer, progress: Callable[[str], None] = lambda name: N
 
 def steps(tokenizer: Tokenizer) -> Iterator[tuple[str, Callable[[], Step]]]:
     """The name of each step, and the function that checks it."""
-    own = _Checks(tokenizer)
-    for name, kind, theorem, check in own.listed():
-        yield name, partial(_run, name, kind, theorem, check)
+    def run(name: str, kind: Kind, theorem: str, check: Callable[[], tuple[str, list[str]]]) -> Step:
+        try:
+            done, faults = check()
+        except (DstokError, ValueError, IndexError, KeyError) as error:  # tables too damaged for the check itself
+            done, faults = "could not run to its end", [str(error)]
+        return Step(name, kind, done, theorem, tuple(faults))
 
-
-def _run(name: str, kind: Kind, theorem: str, check: Callable[[], tuple[str, list[str]]]) -> Step:
-    try:
-        done, faults = check()
-    except (DstokError, ValueError, IndexError, KeyError) as error:  # tables too damaged for the check itself
-        done, faults = "could not run to its end", [str(error)]
-    return Step(name, kind, done, theorem, tuple(faults))
+    for row in _Checks(tokenizer).listed():
+        yield row[0], partial(run, *row)
 
 
 class _Checks:
@@ -270,14 +266,13 @@ class _Checks:
         plain, faults = self.plain, self.differing("edges")
         if plain is None:
             return "compiled again", faults
-        guide, k = self.guide, self.depth
-        compiled, count = self.automaton_pass, 0
-        for word in cover_words(guide, k):
-            text, count = guide.spell_plainly(word), count + 1
-            pieces = compiled.split(text.encode())
+        count = 0
+        for word in cover_words(self.guide, self.depth):
+            text, count = self.guide.spell_plainly(word), count + 1
+            pieces = self.automaton_pass.split(text.encode())
             if pieces != (expected := plain.pieces(text)) and len(faults) < MOST_FAULTS:
                 faults.append(f"{text!a}: expected {expected!a}, found {pieces!a}")
-        return f"compiled again; {count:,} texts: every {k} classes from every state", faults
+        return f"compiled again; {count:,} texts: every {self.depth} classes from every state", faults
 
     @lazy
     def plain(self) -> Cascade | None:

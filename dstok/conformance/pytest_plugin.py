@@ -2,7 +2,7 @@
 
 In: a tokenizer, or a function that loads it. Out: a test, parametrized by check, for a test module:
 
-    from dstok.testing import conformance
+    from dstok.conformance import conformance
     import my_tokenizer
 
     test_conformance = conformance(my_tokenizer.load, model="deepseek-v3")
@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dstok._util.arguments import explained
+from dstok.conformance.checks import CHECKS
 from dstok.conformance.report import NO_CALL
-from dstok.conformance.verify import CHECKS, verify
-
-__all__ = ["conformance"]
+from dstok.conformance.verify import verify
 
 QUICK = tuple(name for name in CHECKS if name not in ("corpora", "class cover, k = 4", "all code points, joined"))
 

@@ -1,26 +1,10 @@
-"""The results of `verify`, as data.
+"""The results of `verify`: as data, as lines for a terminal, as one self-contained page.
 
-In: nothing. Out: `Results` and its parts: characters, findings, checks.
-Invariant: the results hold everything that their page and their text show; they need no tokenizer any more.
-
-Causes of differences -> findings, which are data.
-
-In: a `Cause`, and the guide of the reference's tokenizer. Out: a `Finding`. Invariant: a finding needs no tokenizer: it
-has the tokens' texts, and the characters' names and categories.
-
-A report in words: the lines for a terminal, and the phrases that they share with its page (html.py).
-
-In: `Results`, or parts of it. Out: text. Invariant: a counterexample is quoted, so that nothing in it can act.
-
-A report as one self-contained page.
-
-In: `Results`, perhaps the tokenizer of its model. Out: HTML with its style that fetches nothing: the base page of
-`dstok.viewer`. Invariant: a counterexample (markup, controls, characters that change the direction of writing) is shown
-and cannot act. With the tokenizer each counterexample has a link to its whole text as both tokenizers cut it.
-
-The results of `verify` in words: for a terminal, a notebook, JSON.
-
-In: `Results`. Out: `Report`, which shows them. Invariant: text and page say the same.
+In: causes of differences, the guide of the reference's tokenizer. Out: `Finding`s, `Report`; text, HTML, JSON.
+Invariant: the results hold everything that page and lines show: they need no tokenizer any more, and both say the same.
+A counterexample (markup, controls, characters that change the direction of writing) is quoted and shown, and cannot
+act. The page, made of the base page of `dstok.viewer`, fetches nothing. With the tokenizer of the report's model each
+counterexample has a link to its whole text as both tokenizers cut it.
 """
 
 from __future__ import annotations
@@ -44,29 +28,6 @@ from dstok.viewer.sheet import Sheet
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
-
-__all__ = [
-    "NO_CALL",
-    "NO_TEXTS",
-    "NO_TIME",
-    "Character",
-    "Check",
-    "Finding",
-    "Report",
-    "Results",
-    "before",
-    "category_words",
-    "finding_of",
-    "heading",
-    "in_texts",
-    "page",
-    "remarks",
-    "report_lines",
-    "shown",
-    "state",
-    "was_run",
-    "why_not",
-]
 
 EQUAL, INCOMPLETE, DIFFERENT = "equal", "incomplete", "different"
 NO_TIME, NO_CALL, NO_TEXTS = "no time was left", "the candidate has no such call", "no texts were given"
@@ -123,8 +84,11 @@ class Check:
 
 
 @dataclass
-class Results:
-    """The results of `verify`. Equal means: every check was run, and none found a difference."""
+class Report:
+    """The result of `verify`, which shows itself: `print` gives lines, a notebook the page of `verify --html`.
+
+    Equal means: every check was run, and none found a difference.
+    """
 
     candidate: str
     reference: str
@@ -170,47 +134,37 @@ class Results:
         """The results as JSON values."""
         return {"verdict": self.verdict, "not_run": self.not_run, "texts": self.texts, **asdict(self)}
 
+    def __str__(self) -> str:
+        return "\n".join(report_lines(self))
+
+    def _repr_html_(self) -> str:
+        return frame(page(self), 480)
+
 
 def finding_of(guide: Guide, cause: Cause) -> Finding:
     """A cause as data."""
     fault = f"{cause.found.kind}: {cause.found.message}" if isinstance(cause.found, Fault) else ""
-    ids = [] if isinstance(cause.found, Fault) else cause.found
+    ids = () if isinstance(cause.found, Fault) else cause.found
     first = next((at for at, (one, two) in enumerate(zip(ids, cause.expected)) if one != two),
                  min(len(ids), len(cause.expected)))
     evidence = ""
     if cause.evidence:
         evidence = f"predicts {cause.evidence[0]} of {cause.evidence[1]} further texts that it should change"
-    return Finding(cause.cause, _title(cause), cause.text, _tokens(guide, ids), _tokens(guide, cause.expected), first,
-                   fault, cause.count, _characters(guide, cause), evidence, list(cause.before), cause.examples,
-                   _details(cause), cause.note)
-
-
-def _title(cause: Cause) -> str:
-    chars = list(cause.characters)
-    if not chars:
-        return cause.title
-    names = ", ".join(f"U+{ord(char):04X}" for char in sorted(chars)[:6])
-    more = f" and {len(chars) - 6} more" if len(chars) > 6 else ""
-    return f"{names}{more}: {cause.title}"
-
-
-def _details(cause: Cause) -> list[str]:
+    title, wrong = cause.title, sorted(cause.characters)
+    if wrong:
+        more = f" and {len(wrong) - 6} more" if len(wrong) > 6 else ""
+        title = f"{', '.join(f'U+{ord(char):04X}' for char in wrong[:6])}{more}: {title}"
     ranked = sorted(cause.details.items(), key=lambda item: -item[1])
-    return [f"{detail}, {count} times" if count > 1 else detail for detail, count in ranked[:8]]
-
-
-def _tokens(guide: Guide, ids: Any) -> list[tuple[int, str]]:
-    return [(id, _spelled(guide, id)) for id in list(ids)[:200]]
-
-
-def _spelled(guide: Guide, id: int) -> str:
-    return spelled(guide.tokenizer.decode_bytes([id])) if guide.model.has(id) else "(no such id)"
-
-
-def _characters(guide: Guide, cause: Cause) -> list[Character]:
-    """The first characters of the text that are not ASCII, and those in a wrong class."""
+    details = [f"{detail}, {count} times" if count > 1 else detail for detail, count in ranked[:8]]
     odd = [char for char in dict.fromkeys(cause.text[:200]) if char in cause.characters or not char.isascii()]
-    return [_character(char) for char in odd[:6]]
+    return Finding(cause.cause, title, cause.text, _tokens(guide, ids), _tokens(guide, cause.expected), first, fault,
+                   cause.count, [_character(char) for char in odd[:6]], evidence, list(cause.before), cause.examples,
+                   details, cause.note)
+
+
+def _tokens(guide: Guide, ids: tuple[int, ...]) -> list[tuple[int, str]]:
+    return [(id, spelled(guide.tokenizer.decode_bytes([id])) if guide.model.has(id) else "(no such id)")
+            for id in ids[:200]]
 
 
 def _character(char: str) -> Character:
@@ -219,35 +173,29 @@ def _character(char: str) -> Character:
     return Character(char, f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip(), rows)
 
 
-if TYPE_CHECKING:
-    pass
-
 SHOWN = 60  # characters of a text that are shown
 MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
 
 
-def report_lines(report: Results) -> Iterator[str]:
+def report_lines(report: Report) -> Iterator[str]:
     """The lines of a report for a terminal."""
     yield f"candidate  {report.candidate}"
     yield f"reference  {report.reference}"
     yield f"model      {report.model}"
     yield ""
     for check in report.checks:
-        yield _check_line(check)
+        if not was_run(check):
+            yield f"  {check.name:28}{'':>11}  not run: {why_not(check)}"
+            continue
+        wrong = f"  {check.differences:,} differ" if check.differences else ""
+        left_out = f"  {check.note}" if check.note else f"  ({state(check)})" if state(check) else ""
+        yield f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{left_out}"
     for number, finding in enumerate(report.findings, 1):
         yield ""
         yield from _finding_lines(number, finding)
     yield ""
     yield from (f"note: {note}" for note in report.notes)
     yield f"{report.summary} ({report.texts:,} texts, {report.seconds:.0f} s)"
-
-
-def _check_line(check: Check) -> str:
-    if not was_run(check):
-        return f"  {check.name:28}{'':>11}  not run: {why_not(check)}"
-    wrong = f"  {check.differences:,} differ" if check.differences else ""
-    left_out = f"  {check.note}" if check.note else f"  ({state(check)})" if state(check) else ""
-    return f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{left_out}"
 
 
 def _finding_lines(number: int, finding: Finding) -> Iterator[str]:
@@ -337,11 +285,11 @@ h3 { font-size: .95rem; margin: .6rem 0 .2rem }
 """
 
 
-def page(report: Results, like: Tokenizer | None = None) -> str:
+def page(report: Report, like: Tokenizer | None = None) -> str:
     """The report as HTML. `like`: the tokenizer of the report's model; with it there are views of the whole texts.
 
-    >>> from dstok.conformance.report import Results
-    >>> "no difference found" in page(Results("mine", "dstok", "deepseek-v3"))
+    >>> from dstok.conformance import Report
+    >>> "no difference found" in page(Report("mine", "dstok", "deepseek-v3"))
     True
     """
     views = {} if like is None else {number: _view(number, report, finding, like)
@@ -351,7 +299,7 @@ def page(report: Results, like: Tokenizer | None = None) -> str:
     return base_page(f"{report.candidate}: {report.verdict}", f"<main>{body}</main>", styles=[STYLE])
 
 
-def _parts(report: Results, views: dict[int, str]) -> Iterator[str]:
+def _parts(report: Report, views: dict[int, str]) -> Iterator[str]:
     yield f"<h1>{escape(report.candidate)} against {escape(report.reference)}</h1>\n"
     yield f'<p><strong class="{report.verdict}">{escape(report.summary)}</strong></p>\n'
     yield f'<p class="soft">Model {escape(report.model)}; {report.texts:,} texts in {report.seconds:.0f} s.</p>\n'
@@ -412,7 +360,7 @@ def _tokens_html(tokens: list[tuple[int, str]], first: int) -> str:
     return f"<div class=\"boxes\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
 
 
-def _view(number: int, report: Results, finding: Finding, like: Tokenizer) -> str:
+def _view(number: int, report: Report, finding: Finding, like: Tokenizer) -> str:
     """The tokens of both, aligned; nothing if they do not make up the text."""
     sides = (report.candidate, finding.found), (report.reference, finding.expected)
     try:
@@ -427,13 +375,3 @@ def _view(number: int, report: Results, finding: Finding, like: Tokenizer) -> st
 
 def _visible(text: str) -> str:
     return escape(visible(text))
-
-
-class Report(Results):
-    """The result of `verify`, which shows itself: `print` gives lines, a notebook the page of `verify --html`."""
-
-    def __str__(self) -> str:
-        return "\n".join(report_lines(self))
-
-    def _repr_html_(self) -> str:
-        return frame(page(self), 480)

@@ -1,9 +1,13 @@
-"""A strategy for hypothesis: conversations of every kind, to compare a chat format with its reference.
+"""Strategies for hypothesis: texts that know a tokenizer's automaton, patterns, conversations.
 
-In: a version of `dstok.chat`, and the tokens whose texts occur in the messages. Out: a strategy of `Drawn`. Invariant:
-roles come in any order and number. Every field may be missing, None, empty, a token's text or a part of one. Some
-arguments are neither JSON nor an object. Every option of the version is drawn. Half of the conversations are such as a
-server sees: a system message, users, answers, calls with their results.
+Extra: `pip install "dstok[testing]"`. In: a tokenizer (default: deepseek-v3); a version of `dstok.chat`, and the tokens
+whose texts occur in the messages. Out: strategies.
+Invariant: of texts, every pair and triple of equivalence classes, every added token, every token of the vocabulary and
+every code point can be drawn; examples shrink to few, plain characters. Of patterns (Oniguruma's dialect), every
+construct that dstok compiles; some that upstream refuses (a quantifier on look-around inside a group, look-ahead in
+look-behind), so that both sides' refusals can be compared. Of conversations (`Drawn`), roles in any order and number;
+every field missing, None, empty, a token's text or a part of one; arguments that are neither JSON nor an object; every
+option of the version. Half of them are such as a server sees: a system message, users, answers, calls, results.
 
 >>> from hypothesis import given, settings
 >>> from dstok import chat
@@ -15,17 +19,6 @@ server sees: a system message, users, answers, calls with their results.
 ...     except chat.ChatError:
 ...         pass
 >>> test()
-
-Hypothesis strategies for patterns of the whole grammar, and for texts that distinguish them.
-
-In: nothing. Out: patterns in upstream's dialect (Oniguruma), Split steps, texts.
-Invariant: every construct that dstok compiles is drawn. Constructs that upstream refuses may be drawn too (a quantifier
-on look-around inside a group, look-ahead in look-behind), so that both sides' refusals can be compared.
-
-Strategies for hypothesis that know a tokenizer's automaton. Extra: `pip install "dstok[testing]"`.
-
-In: a tokenizer (default: deepseek-v3). Out: strategies. Invariant: every pair and triple of equivalence classes, every
-added token, every token of the vocabulary and every code point can be drawn; examples shrink to few, plain characters.
 
 >>> import dstok
 >>> from hypothesis import given, settings
@@ -56,21 +49,8 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
 __all__ = [
-    "LETTERS",
-    "STRUCTURAL",
-    "Drawn",
-    "batches",
-    "bytes_texts",
-    "characters",
-    "conversations",
-    "fragments",
-    "patterns",
-    "special_parts",
-    "special_texts",
-    "split_steps",
-    "texts",
-    "texts_strategies",
-    "token_ids",
+    "LETTERS", "STRUCTURAL", "Drawn", "batches", "bytes_texts", "characters", "conversations", "fragments",
+    "pattern_texts", "patterns", "special_parts", "special_texts", "split_steps", "texts", "token_ids",
 ]
 
 with of_extra("testing", __name__):
@@ -169,13 +149,9 @@ def _exchange(texts: SearchStrategy[str]) -> SearchStrategy[list[dict[str, Any]]
         return [{"role": "assistant", **said, "tool_calls": calls}, *(answers[::-1] if turned else answers)]
 
     good = st.builds(_call, st.sampled_from(IDS), texts, st.sampled_from(ARGUMENTS[:3]), st.just("function"))
-    calls = st.lists(good, min_size=1, max_size=3, unique_by=_id)
+    calls = st.lists(good, min_size=1, max_size=3, unique_by=lambda call: str(call["id"]))
     said = st.fixed_dictionaries({"content": st.one_of(st.none(), texts)}, optional={"reasoning_content": texts})
     return st.builds(exchange, calls, st.lists(texts, min_size=2, max_size=3), st.booleans(), said)
-
-
-def _id(call: dict[str, Any]) -> str:
-    return str(call["id"])
 
 
 def _call(call_id: str | None, name: Any, arguments: Any, kind: str) -> dict[str, Any]:
@@ -221,9 +197,6 @@ def _options(version: str, texts: SearchStrategy[str]) -> SearchStrategy[dict[st
     return st.fixed_dictionaries({}, optional=optional)
 
 
-with of_extra("testing", __name__):
-    from hypothesis import strategies as st
-
 _CHARS = ["a", "b", "c", "A", "é", "中", " ", r"\n", "1", "'", "-", "_", r"\x{61}", r"\u0062", r"\t", r"\.", r"\r", ".",
           r"\R", "s", "É"]
 _SETS = [
@@ -241,7 +214,7 @@ _LOOKS = ["(?=", "(?!", "(?<=", "(?<!"]
 LETTERS = "abcA éÉ中\n\r1'-_.αKsSß"  # of texts for these patterns
 
 
-def patterns(max_leaves: int = 6) -> st.SearchStrategy[str]:
+def patterns(max_leaves: int = 6) -> SearchStrategy[str]:
     """Patterns, of about `max_leaves` characters, sets and anchors."""
     atoms = st.sampled_from(_CHARS) | st.sampled_from(_SETS)
     leaves = st.one_of(atoms, atoms, atoms, st.sampled_from(_ANCHORS))
@@ -249,7 +222,7 @@ def patterns(max_leaves: int = 6) -> st.SearchStrategy[str]:
     return st.lists(inner, min_size=1, max_size=3).map("|".join)
 
 
-def _compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def _compound(inner: SearchStrategy[str]) -> SearchStrategy[str]:
     several = st.lists(inner, min_size=1, max_size=3)
     choice = several.map("|".join)
     repeated = st.tuples(inner, st.sampled_from(_QUANTIFIERS)).map(_repeated)
@@ -264,19 +237,16 @@ def _repeated(drawn: tuple[str, str]) -> str:
     return f"{item}{quantifier}" if len(item) == 1 and item not in "^$" else f"(?:{item}){quantifier}"
 
 
-def split_steps() -> st.SearchStrategy[Split]:
+def split_steps() -> SearchStrategy[Split]:
     """A step with a pattern, of any behaviour."""
     behaviors = st.sampled_from(["Isolated", "Isolated", *BEHAVIORS])
     return st.builds(Split, patterns(), behaviors, st.booleans())
 
 
-def texts(max_size: int = 12) -> st.SearchStrategy[str]:
+def pattern_texts(max_size: int = 12) -> SearchStrategy[str]:
     """Texts of the characters in the patterns."""
     return st.text(LETTERS, max_size=max_size) | st.text("ab \n", max_size=max_size)
 
-
-with of_extra("testing", __name__):
-    from hypothesis import strategies as st
 
 DIGITS = "0123456789\u00b2\u00bd\u0663\u3007\u2167"
 EAST_ASIAN = ("\u7684\u4e00\u662f\u4e2d\u65e5\u306e\u306f\u30ab\u30fc\ud55c\uad6d"
@@ -333,19 +303,19 @@ def fragments(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
     )
 
 
-def texts_strategies(tokenizer: Tokenizer | None = None, max_fragments: int = 12) -> SearchStrategy[str]:
+def texts(tokenizer: Tokenizer | None = None, max_fragments: int = 12) -> SearchStrategy[str]:
     """Texts that find differences: up to `max_fragments` fragments, joined."""
     return st.lists(fragments(tokenizer), max_size=max_fragments).map("".join)
 
 
 def batches(tokenizer: Tokenizer | None = None, max_size: int = 12) -> SearchStrategy[list[str]]:
     """Lists of texts, including the empty one."""
-    return st.lists(texts_strategies(tokenizer), max_size=max_size)
+    return st.lists(texts(tokenizer), max_size=max_size)
 
 
 def bytes_texts(tokenizer: Tokenizer | None = None, *, valid: bool = True) -> SearchStrategy[bytes]:
     """Texts as UTF-8; with `valid=False` bytes are inserted, so that most are not UTF-8."""
-    whole = texts_strategies(tokenizer).map(str.encode)
+    whole = texts(tokenizer).map(str.encode)
     if valid:
         return whole
 
@@ -363,4 +333,4 @@ def token_ids(tokenizer: Tokenizer | None = None, max_size: int = 50) -> SearchS
     tok = _guide(tokenizer).tokenizer
     known = list(tok.inspect().ids())
     any_ids = st.lists(st.integers(0, len(known) - 1).map(known.__getitem__), max_size=max_size)
-    return st.one_of(any_ids, texts_strategies(tok).map(tok.encode))
+    return st.one_of(any_ids, texts(tok).map(tok.encode))

@@ -1,33 +1,22 @@
-"""`class_cover`: a finite set of texts that takes every path of length k through a tokenizer's automaton.
+"""The texts of each check, made from a guide, in the order in which faults show soonest; texts of files and data sets.
 
-In: a tokenizer and k. Out: texts. For each state of the automaton a shortest way into it, then every sequence of k
-equivalence classes, then the end of the text: |states| * |classes| ** k texts.
-Invariant: from every state that a scan can reach, some text takes every sequence of k edges and then ends. Two
-splitters whose automata differ, and have no more states than this one, disagree on some text of a large enough k (the
-W-method of Chow and Vasilevskii: the cover of the states, then all words of k). Whether the ids show the disagreement
-depends on the characters that stand for the classes: see guide.py.
+In: a guide; a text for its neighbours; paths, or a data set's name, configuration, split and column. Out: iterators of
+texts. Invariant: the same guide gives the same texts in the same order; an iterator that ends has given everything that
+its docstring promises. Of files nothing is changed or left out; a source that is not there is a `CandidateError`.
+
+`class_cover` takes every path of length k through a tokenizer's automaton: for each state a shortest way into it, then
+every sequence of k equivalence classes, then the end of the text: |states| * |classes| ** k texts. Two splitters whose
+automata differ, and have no more states than this one, disagree on some text of a large enough k (the W-method of Chow
+and Vasilevskii: the cover of the states, then all words of k). Whether the ids show the disagreement depends on the
+characters that stand for the classes: see automaton_guide.py.
 Source: T. S. Chow, "Testing software design modeled by finite-state machines", 1978.
-
-Texts to compare with: files, and data sets by the `datasets` package.
-
-In: paths; or a data set's name, configuration, split and column. Out: texts, one after the other, never all at once.
-Invariant: nothing is changed or left out; an unavailable source is a `CandidateError` that names it.
-
-The texts of each check, made from a guide, in the order in which faults show soonest.
-
-In: a guide. Out: iterators of texts. Invariant: the same guide gives the same texts in the same order; an iterator that
-ends has given everything that its docstring promises.
-
-Texts near a given text, which tell the hypotheses about it apart.
-
-In: a guide; a text. Out: `Neighbourhood`; texts. Invariant: the same text gives the same neighbours.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, product
 
 from dstok._util.arguments import explained
@@ -39,33 +28,6 @@ from dstok.conformance.unicode_changes import VERSIONS, moved
 from dstok.errors import ArgumentError
 from dstok.tokenizer import Tokenizer
 
-__all__ = [
-    "NOT_SPACES",
-    "ODD",
-    "SPACES",
-    "Neighbourhood",
-    "added_tokens",
-    "alike",
-    "check_files",
-    "class_cover",
-    "code_points",
-    "concatenations",
-    "contexts",
-    "cover",
-    "cover_size",
-    "cover_words",
-    "documents",
-    "joined_code_points",
-    "long_pieces",
-    "longer",
-    "merge_conflicts",
-    "odd_texts",
-    "random_text",
-    "random_texts",
-    "rows",
-    "runs",
-    "vocabulary",
-]
 
 @explained
 def class_cover(tokenizer: Tokenizer | Guide, k: int) -> Iterator[str]:
@@ -136,16 +98,16 @@ def rows(spec: str) -> Iterator[str]:
         data = load_dataset(name, configuration or None, split=split or "test", streaming=True)
     except Exception as error:  # many kinds: no network, no such name, no such split
         raise CandidateError(f"{spec}: {type(error).__name__}: {str(error)[:200]}") from error
-    return _texts(spec, data, column or "text")
 
+    def texts(column: str) -> Iterator[str]:
+        for number, row in enumerate(data):
+            text = row.get(column)
+            if not isinstance(text, str):
+                raise CandidateError(f"{spec}: expected a text in the column {column!r} of row {number}, "
+                                     f"found the columns {', '.join(map(repr, row))}")
+            yield text
 
-def _texts(spec: str, found: Iterable[dict[str, object]], column: str) -> Iterator[str]:
-    for number, row in enumerate(found):
-        text = row.get(column)
-        if not isinstance(text, str):
-            raise CandidateError(f"{spec}: expected a text in the column {column!r} of row {number}, "
-                                 f"found the columns {', '.join(map(repr, row))}")
-        yield text
+    return texts(column or "text")
 
 
 SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2002\u2003\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -201,7 +163,7 @@ def vocabulary(guide: Guide) -> Iterator[str]:
 
     Those that the splits cut come first, since they show a wrong cut.
     """
-    cut = [text for text in guide.token_texts.values() if len(text) > 1 and len(_spans(guide, text)) > 1]
+    cut = [text for text in guide.token_texts.values() if len(text) > 1 and len(guide.model.spans(text)) > 1]
     yield from cut
     yield from guide.token_texts.values()
     for text in cut:
@@ -214,39 +176,25 @@ def vocabulary(guide: Guide) -> Iterator[str]:
             yield from (char + text for char in guide.representatives)
 
 
-def _spans(guide: Guide, text: str) -> list[tuple[int, int, int]]:
-    return guide.model.spans(text)
-
-
 def merge_conflicts(guide: Guide) -> Iterator[str]:
     """For each merge (x, y) of the rank r: x y z, where (y, z) is the merge next above or below r, and w x y alike.
 
     If two merges are swapped that lie between them in rank, one of these texts changes. Merges whose product is no text
     come first: they join bytes of two characters, which an engine that begins with whole characters takes otherwise.
     """
-    texts = guide.token_texts
-    for torn in (True, False):
-        yield from _conflicts(guide, lambda made, torn=torn: (made not in texts) == torn)  # type: ignore[misc]
-
-
-def _conflicts(guide: Guide, wanted: Callable[[int], bool]) -> Iterator[str]:
-    """The conflicts of the merges whose product is `wanted`."""
-    ranked = guide.model.merges.tolist()
-    latest_left: dict[int, int] = {}  # token -> the other half of the last merge so far that begins with it
-    latest_right: dict[int, int] = {}
-    for _ in range(2):  # once upward, for lower ranks; once downward
-        latest_left.clear()
-        latest_right.clear()
-        for left, right, made in ranked:
+    texts, ranked = guide.token_texts, guide.model.merges.tolist()
+    for torn, order in product((True, False), (1, -1)):  # upward, for lower ranks, then downward
+        latest_left: dict[int, int] = {}  # token -> the other half of the last merge so far that begins with it
+        latest_right: dict[int, int] = {}
+        for left, right, made in ranked[::order]:
             for triple in ((left, right, latest_left.get(right)), (latest_right.get(left), left, right)):
-                if None not in triple and wanted(made):
+                if None not in triple and (made not in texts) == torn:
                     text = b"".join(guide.model.token(part) for part in triple if part is not None)
                     try:
                         yield text.decode()
                     except UnicodeDecodeError:
                         continue
             latest_left[left], latest_right[right] = right, left
-        ranked.reverse()
 
 
 def long_pieces(guide: Guide) -> Iterator[str]:
@@ -333,29 +281,27 @@ def random_texts(guide: Guide, seed: int = 0) -> Iterator[str]:
     contents = list(guide.tokenizer.special_tokens)
     words = list(guide.token_texts.values())
     while True:
-        yield random_text(guide, chance, words, contents)
+        yield "".join(_fragments(guide, chance, words, contents))
 
 
-def random_text(guide: Guide, chance: random.Random, words: list[str], contents: list[str]) -> str:
-    """Up to eight fragments: classes at random, runs, white space, digits, words, added tokens and their parts."""
-    parts = []
+def _fragments(guide: Guide, chance: random.Random, words: list[str], contents: list[str]) -> Iterator[str]:
+    """Up to eight: classes at random, runs, white space, digits, words, added tokens and their parts."""
     for _ in range(chance.randint(1, 8)):
         kind = chance.randrange(8)
         if kind < 2:
-            parts.append(guide.spell_at_random(chance.choices(guide.classes, k=chance.randint(1, 5)), chance))
+            yield guide.spell_at_random(chance.choices(guide.classes, k=chance.randint(1, 5)), chance)
         elif kind == 2:
-            parts.append(chance.choice(chance.choice(guide.members)) * chance.randint(1, 80))
+            yield chance.choice(chance.choice(guide.members)) * chance.randint(1, 80)
         elif kind == 3:
-            parts.append("".join(chance.choices(SPACES + NOT_SPACES + "   \n\na", k=chance.randint(1, 8))))
+            yield "".join(chance.choices(SPACES + NOT_SPACES + "   \n\na", k=chance.randint(1, 8)))
         elif kind == 4:
-            parts.append("".join(chance.choices("0123456789²½٣〇Ⅷ", k=chance.randint(1, 9))))
+            yield "".join(chance.choices("0123456789²½٣〇Ⅷ", k=chance.randint(1, 9)))
         elif kind == 5 and contents:
             content = chance.choice(contents)
             start = chance.choice((0, 0, 0, chance.randrange(len(content))))
-            parts.append(content[start : chance.choice((None, None, chance.randint(1, len(content))))])
+            yield content[start : chance.choice((None, None, chance.randint(1, len(content))))]
         else:
-            parts.append(chance.choice(words))
-    return "".join(parts)
+            yield chance.choice(words)
 
 
 class Neighbourhood:

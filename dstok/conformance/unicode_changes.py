@@ -10,10 +10,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from functools import cache
 
-from dstok.conformance._unicode_changes import CHANGES, VERSIONS
+from dstok.conformance._unicode_changes import CHANGES
+from dstok.conformance._unicode_changes import VERSIONS as VERSIONS
 from dstok.unicode import category_of
-
-__all__ = ["VERSIONS", "categories", "changed", "edges", "moved", "stand_in"]
 
 Run = tuple[int, int, tuple[str, ...]]  # first and last code point, category by version
 
@@ -29,23 +28,12 @@ def _runs() -> tuple[Run, ...]:
     return tuple(runs)
 
 
-@cache
-def _starts() -> tuple[int, ...]:
-    return tuple(first for first, _, _ in _runs())
-
-
 def categories(char: str) -> dict[str, str]:
-    r"""The general category of a character in each version.
-
-    >>> categories("\u20c1")
-    {'14.0': 'Cn', '15.0': 'Cn', '15.1': 'Cn', '16.0': 'Cn', '17.0': 'Sc', '18.0': 'Sc'}
-    """
+    """The general category of a character in each version."""
     code = ord(char)
-    at = bisect_right(_starts(), code) - 1
-    if at >= 0:
-        _, last, row = _runs()[at]
-        if code <= last:
-            return dict(zip(VERSIONS, row))
+    at = bisect_right(_runs(), code, key=lambda run: run[0]) - 1
+    if at >= 0 and code <= _runs()[at][1]:
+        return dict(zip(VERSIONS, _runs()[at][2]))
     return dict.fromkeys(VERSIONS, category_of(code))
 
 

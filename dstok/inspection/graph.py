@@ -7,17 +7,15 @@ such states; moves between the same two states share one arrow. Source: the DOT 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dstok.inspection.explain import examples, symbol_name
-from dstok.regex.automaton import DEAD, DFA, NO_TAG, OPERATION, START
+from dstok.regex.automaton import DEAD, NO_TAG, OPERATION, START
 from dstok.regex.marked_language import FINAL
 
 if TYPE_CHECKING:
     from dstok.regex.cascade import Cascade, Program
-
-__all__ = ["automaton_dot", "marked_dot", "visible"]
 
 _BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
 _HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
@@ -34,8 +32,23 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
     >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-2])
       3 -> 3 [label="a" class="move"]
     """
-    lines = [*_HEAD, *(_node(program, state) for state in range(START, len(program.dfa.edges)))]
-    return "\n".join([*lines, *_arrows(program, set(used)), "}"])
+    lines, marks, edges = [*_HEAD], set(used), program.dfa.edges
+    for state in range(START, len(edges)):
+        reasons = _reasons(program, state)
+        steps = {name.split(".")[0] for name in reasons} - {"gap"}
+        kind = "many" if len(steps) > 1 else f"step{steps.pop()}" if steps else "gap" if reasons else "none"
+        label = "\\n".join([str(state), *reasons])
+        lines.append(f'  {state} [label="{label}" class="{kind}"]')
+    for state in range(START, len(edges)):
+        moves: dict[tuple[int, bool], list[int]] = {}  # by next state, and whether a piece may end before the symbol
+        for symbol, (target, tag) in enumerate(edges[state]):
+            if target != DEAD:
+                moves.setdefault((target, tag != NO_TAG), []).append(symbol)
+        for (target, ends), symbols in moves.items():
+            kind = "move used" if marks & {(state, symbol) for symbol in symbols} else "move"
+            dashed = " style=dashed" if ends else ""
+            lines.append(f'  {state} -> {target} [label={_quoted(_names(program, symbols))} class="{kind}"{dashed}]')
+    return "\n".join([*lines, "}"])
 
 
 def marked_dot(cascade: Cascade) -> str:
@@ -59,15 +72,6 @@ def marked_dot(cascade: Cascade) -> str:
     return "\n".join([*lines, "}"])
 
 
-def _node(program: Program, state: int) -> str:
-    """A state: its number, and the reasons for a piece that ends there."""
-    reasons = _reasons(program, state)
-    steps = {name.split(".")[0] for name in reasons} - {"gap"}
-    kind = "many" if len(steps) > 1 else f"step{steps.pop()}" if steps else "gap" if reasons else "none"
-    label = "\\n".join([str(state), *reasons])
-    return f'  {state} [label="{label}" class="{kind}"]'
-
-
 def _reasons(program: Program, state: int) -> list[str]:
     """The reasons at a state: `2.1` for a piece of alternative 1 of step 2 that ends here."""
     tags = {tag % OPERATION for target, tag in program.dfa.edges[state] if tag != NO_TAG and target == DEAD}
@@ -75,45 +79,13 @@ def _reasons(program: Program, state: int) -> list[str]:
     return list(dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}" for tag in reasons))
 
 
-def _arrows(program: Program, used: set[tuple[int, int]]) -> Iterator[str]:
-    for state, target, ends, symbols in _moves(program.dfa):
-        label = _names(program, symbols)
-        kind = "move used" if used & {(state, symbol) for symbol in symbols} else "move"
-        dashed = " style=dashed" if ends else ""
-        yield f'  {state} -> {target} [label={_quoted(label)} class="{kind}"{dashed}]'
-
-
-def _moves(dfa: DFA) -> Iterator[tuple[int, int, bool, list[int]]]:
-    """(state, next state, may a piece end before the symbol?, symbols), without the dead state."""
-    for state in range(START, len(dfa.edges)):
-        moves: dict[tuple[int, bool], list[int]] = {}
-        for symbol, (target, tag) in enumerate(dfa.edges[state]):
-            if target != DEAD:
-                moves.setdefault((target, tag != NO_TAG), []).append(symbol)
-        for (target, ends), symbols in moves.items():
-            yield state, target, ends, symbols
-
-
 def _names(cascade: Cascade, symbols: list[int]) -> str:
     """Examples of a few of the classes, one each."""
-    names = [_example(cascade, symbol) for symbol in symbols]
+    names = []
+    for symbol in symbols:
+        chars = [] if symbol == cascade.alphabet.end else examples(cascade.alphabet.classes[symbol], 1)
+        names.append(_BLANKS.get(chars[0], chars[0]) if chars else symbol_name(cascade, symbol))
     return " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
-
-
-def _example(program: Cascade, symbol: int) -> str:
-    if symbol == program.alphabet.end:
-        return symbol_name(program, symbol)
-    name = next(iter(examples(program.alphabet.classes[symbol], 1)), symbol_name(program, symbol))
-    return visible(name)
-
-
-def visible(name: str) -> str:
-    """A character's name with blanks as editors show them.
-
-    >>> visible("U+0020"), visible("a")
-    ('␣', 'a')
-    """
-    return _BLANKS.get(name, name)
 
 
 def _quoted(label: str) -> str:

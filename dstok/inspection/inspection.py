@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from dstok.methods.offsets import Piece, Places
 
-__all__ = ["Inspection"]
-
 
 class Inspection:
     """The parts of a tokenizer; read-only.

@@ -1,12 +1,10 @@
 """A text's tokens, shown in a browser, a notebook or a terminal. Docs: docs/view.md.
 
     reading     a text as one tokenizer reads it: tokens with their places and pieces, counts
-    alignment   two readings of one text, aligned by byte
-    sheet       one reading, or two side by side, in sections that a page asks for as its reader scrolls
-    pages       self-contained pages; their base, shared with other pages of dstok
-    notebook    the result of `Tokenizer.view`
+    sheet       one reading, or two aligned by byte, in sections that a page asks for as its reader scrolls
+    html        tokens as HTML; self-contained pages; their base, shared with other pages of dstok
+    notebook    the result of `Tokenizer.view`; tokens in a terminal, in colour and borders
     server      the view on this machine's own address
-    terminal    tokens in colour and borders
 
 >>> import dstok
 >>> from dstok.viewer import read
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "Sheet", "TokenView", "read", "read_conversation"]
 
-_READING = ("Reading", "read", "read_conversation")
-
 __getattr__, __dir__ = late_names(globals(), {  # `Tokenizer.view` belongs to every tokenizer and needs none before
-    "Sheet": "dstok.viewer.sheet", "TokenView": "dstok.viewer.notebook", **dict.fromkeys(_READING, "dstok.viewer.reading"),
-})
+    "Sheet": "dstok.viewer.sheet", "TokenView": "dstok.viewer.notebook",
+    **dict.fromkeys(("Reading", "read", "read_conversation"), "dstok.viewer.reading")})

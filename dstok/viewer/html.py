@@ -1,16 +1,11 @@
-"""Signs for characters that cannot be seen, on pages and in a terminal; the whole characters in a token's bytes.
+"""Tokens as HTML, on self-contained pages; signs for characters that cannot be seen, for pages and terminals alike.
 
-In: a character, or the bytes of a token. Out: a sign, such as "↵" for a line feed; the bytes, split into text and rest.
-Invariant: `SIGNS` is the one table of signs: a page's style and its scripts get theirs from it (`STYLE`,
-`pages.view_body`). A character that cannot be seen and is not in the table stands as its number, such as U+202E.
-
-Tokens -> HTML.
-
-In: a reading, a range of its tokens. Out: a list, `<ol>`, with an item a token. The items are as short as possible, as
-a long text has many.
+In: a reading and a range of its tokens; a body, style and script; a `Sheet`. Out: a list `<ol>` with an item a token,
+as short as possible, as a long text has many; pages.
 Invariant: the text is shown and cannot act. Markup is escaped; controls, and characters that change the direction of
-writing, stand as their numbers; blanks, tabs and line feeds are marked. A character that several tokens share stands
-once, in a box with its tokens.
+writing, stand as their numbers, such as U+202E; blanks, tabs and line feeds have signs, all from the one table `SIGNS`.
+A character that several tokens share stands once, in a box with its tokens. A page fetches nothing and runs only its
+own scripts: its policy (Content-Security-Policy) allows its style and scripts by their hashes.
 
 Classes of tokens: `c` continues the piece of the token before, `a` is an added token, `d` is missing in the other
 reading, `w` has more than `MOST_WHOLE` characters or twice as many columns, so that a line may end inside it, `v` has
@@ -20,12 +15,6 @@ direction of their letters: the style isolates each. In a line of class `r`, `<b
 digits that run from left to right; all others stay joined, as Arabic letters are.
 Classes of parts of a token: `n` line feed, `t` tab, `u` a character written as its number, or ∅ for no text; a blank
 has no class.
-
-Self-contained pages: their base, and the page of a sheet.
-
-In: a body, style and script; a `Sheet`. Out: HTML. Invariant: a page fetches nothing and runs only its own scripts: its
-policy (Content-Security-Policy) allows only its own style and scripts, by their hashes. The text is shown and cannot
-act.
 """
 
 from __future__ import annotations
@@ -52,11 +41,6 @@ if TYPE_CHECKING:
 
     from dstok.viewer.sheet import Sheet
 
-__all__ = [
-    "BLANKS", "MOST_INLINE", "SCRIPTS", "SIGNS", "STYLE", "STYLES", "asset", "byte_parts", "circle_before", "page",
-    "page_of", "shown", "sign_of", "split_bytes", "tokens_html", "view_body",
-]
-
 BLANKS = {" ": "·", "\n": "↵", "\t": "⇥"}
 # Unicode has a picture of each control character of ASCII, from U+2400 on; the picture of U+007F comes after them.
 SIGNS = {chr(code): chr(0x2400 + code) for code in range(32)} | {"\x7f": "\u2421"} | BLANKS
@@ -65,29 +49,17 @@ STYLE = f':root {{ --space: "{BLANKS[" "]}"; --line-feed: "{BLANKS[chr(10)]}"; -
 
 
 def circle_before(text: str) -> str:
-    r"""The dotted circle, for Unicode's way to write a combining mark alone; "" if `text` begins with none.
-
-    >>> circle_before("\u0301"), circle_before("a")
-    ('◌', '')
-    """
+    """The dotted circle, for Unicode's way to write a combining mark alone; "" if `text` begins with none."""
     return DOTTED_CIRCLE if unicodedata.category(text[:1] or "a")[0] == "M" else ""
 
 
 def sign_of(char: str) -> str | None:
-    r"""The sign of a character that cannot be seen; None for one that can.
-
-    >>> sign_of(" "), sign_of("\x1b"), sign_of("\u202e"), sign_of("a")
-    ('·', '␛', 'U+202E', None)
-    """
+    """The sign of a character that cannot be seen; None for one that can."""
     return SIGNS.get(char) or (None if char.isprintable() else f"U+{ord(char):04X}")
 
 
 def split_bytes(data: bytes) -> list[str | bytes]:
-    r"""The bytes of a token in parts: whole characters as text, the bytes between them as bytes.
-
-    >>> split_bytes(b" \xf0\x9f"), split_bytes(b"\xa6\x99a")
-    ([' ', b'\xf0\x9f'], [b'\xa6\x99', 'a'])
-    """
+    """The bytes of a token in parts: whole characters as text, the bytes between them as bytes."""
     text = data.decode("utf-8", "surrogateescape")  # a byte outside whole characters becomes a lone surrogate
     parts = [(wrong, "".join(chars)) for wrong, chars in groupby(text, key=lambda char: "\udc80" <= char <= "\udcff")]
     return [part.encode("utf-8", "surrogateescape") if wrong else part for wrong, part in parts]
@@ -95,7 +67,7 @@ def split_bytes(data: bytes) -> list[str | bytes]:
 
 MOST_WHOLE = 20  # characters of a token that stays in one piece on any screen
 
-# Blanks stand as themselves, so that copied text has them; the style adds their signs (signs.py).
+# Blanks stand as themselves, so that copied text has them; the style adds their signs.
 BLANKS_MARKUP = {" ": "<i> </i>", "\n": "<i class=n>\n</i>", "\t": "<i class=t>\t</i>"}
 LOOK_BACK = 10_000  # characters: how far before a list's first token the start of its line is looked for
 NOTHING = "<i class=u>\u2205</i>"
@@ -129,7 +101,8 @@ def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_
         done = max(done, end)
         if not shared[at + 1]:
             part = text[start:end]
-            html = shown(part) or _of_no_text(reading, first + at)
+            # A token outside the text, such as BOS, shows its bytes; the sign of the empty set if it has none.
+            html = shown(part) or shown(reading.bytes_of(first + at).decode("utf-8", "replace")) or NOTHING
             yield OPEN[opened[at] + _long(part) + 32 * right] + _isolated(part, html, right and not opened[at] & 2)
             at += 1
             continue
@@ -167,16 +140,12 @@ def _backward(reading: Reading, first: int, last: int) -> list[bool]:
     for start in spans[first:last, 0].tolist():
         if start - begin >= line_end or not found:
             line_end = text.find("\n", start - begin) + 1 or len(text)
-            right = _runs_backward(text[text.rfind("\n", 0, start - begin) + 1 : line_end])
+            line = text[text.rfind("\n", 0, start - begin) + 1 : line_end]
+            classes = (unicodedata.bidirectional(char) for char in line if not sign_of(char))
+            right = bool(RIGHT_TO_LEFT.search(line)) and next(
+                (its != "L" for its in classes if its in ("L", "R", "AL")), False)
         found.append(right)
     return found
-
-
-def _runs_backward(line: str) -> bool:
-    if not RIGHT_TO_LEFT.search(line):
-        return False
-    classes = (unicodedata.bidirectional(char) for char in line if not sign_of(char))
-    return next((its != "L" for its in classes if its in ("L", "R", "AL")), False)
 
 
 def _opened(reading: Reading, first: int, last: int, differ: Any) -> list[int]:
@@ -212,35 +181,19 @@ def _long(text: str) -> int:
     return 16 * (len(text) > MOST_WHOLE or columns > 2 * MOST_WHOLE) or 8 * (columns > MOST_WHOLE)
 
 
-def _of_no_text(reading: Reading, token: int) -> str:
-    """The text shown for a token outside the text, such as BOS; the sign of the empty set if it has no bytes."""
-    return shown(reading.bytes_of(token).decode("utf-8", "replace")) or NOTHING
-
-
 @lru_cache(1 << 15)
 def shown(text: str) -> str:
-    """Text for a page.
-
-    >>> shown("<b> \u202e\u0301")
-    '&lt;b&gt;<i> </i><i class=u>U+202E</i>\u0301'
-    """
+    """Text for a page."""
     if text.isalnum() and text.isascii():
         return text
-    return circle_before(text) + "".join([BLANKS_MARKUP.get(char) or _char(char) for char in text])
-
-
-def _char(char: str) -> str:
-    sign = sign_of(char)
-    return f"<i class=u>{sign}</i>" if sign else escape(char, quote=False)
+    return circle_before(text) + "".join([
+        BLANKS_MARKUP.get(char) or (f"<i class=u>{sign}</i>" if (sign := sign_of(char)) else escape(char, quote=False))
+        for char in text])
 
 
 @lru_cache(1 << 12)
 def byte_parts(data: bytes) -> str:
-    r"""A token that holds parts of characters: whole characters as text, other bytes in hexadecimal.
-
-    >>> byte_parts(b" \xf0\x9f")
-    '<i> </i><code>f0 9f</code>'
-    """
+    """A token that holds parts of characters: whole characters as text, other bytes in hexadecimal."""
     return "".join(shown(part) if isinstance(part, str) else f"<code>{part.hex(' ')}</code>"
                    for part in split_bytes(data))
 
@@ -251,7 +204,7 @@ STYLES, SCRIPTS = ("base.css", "view.css"), ("data.js", "details.js", "rows.js",
 
 @cache
 def asset(name: str) -> str:
-    """A file of `dstok/view/files`; base.css comes with the signs of blanks before it."""
+    """A file of `dstok/viewer/files`; base.css comes with the signs of blanks before it."""
     text = (files("dstok.viewer") / "files" / name).read_text(encoding="utf-8")
     return STYLE + text if name == "base.css" else text
 
@@ -269,7 +222,10 @@ def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence
     style, script = "\n".join([asset("base.css"), *styles]), "\n".join(scripts)
     policy = f"default-src 'none'; style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     policy += f"; script-src {_hash(script)}" if script else ""
-    held = "" if data is None else f'<script type="application/json" id="data">{_json(data)}</script>\n'
+    held = ""
+    if data is not None:
+        json_data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")  # no markup
+        held = f'<script type="application/json" id="data">{json_data}</script>\n'
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -280,11 +236,6 @@ def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _json(value: Any) -> str:
-    """JSON that contains no markup."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def view_body(editor: bool, rows: str = "", status: str = "") -> str:
@@ -309,15 +260,13 @@ def page_of(sheet: Sheet, title: str = "dstok view") -> str:
     data = {**sheet.export, "pieces": [pieces(reading, inline) for reading in sheet.readings]}
     rows = [list(zip(*sheet.starts[number : number + 2].tolist())) for number in range(len(sheet))]
     html = [[sheet.html(side, *each) for side, each in enumerate(row)] for row in rows]
-    shown = "".join(map(_row, sheet.starts[:, 0].tolist(), html)) if inline else ""
+    shown = "".join(
+        f'<div class="row"><span class="at" aria-hidden="true">{start + 1:,}</span>{"".join(lists)}</div>\n'
+        for start, lists in zip(sheet.starts[:, 0].tolist(), html)) if inline else ""
     counts = "; ".join(f"{reading.name}: {len(reading):,} tokens" for reading in sheet.readings)
     return page(title, view_body(False, shown, counts), styles=[asset("view.css")],
                 scripts=[asset(name) for name in SCRIPTS], data=data if inline else data | {"html": html},
                 classes="static")
-
-
-def _row(start: int, lists: Sequence[str]) -> str:
-    return f'<div class="row"><span class="at" aria-hidden="true">{start + 1:,}</span>{"".join(lists)}</div>\n'
 
 
 def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
@@ -331,14 +280,9 @@ def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
     tags = [reasons.setdefault((step, other), len(reasons)) for step, other in reading.piece_table[:, 4:].tolist()]
     columns = {"reasons": [[step, other] if step >= 0 else [None, None] for step, other in reasons], "tags": tags}
     places = None if not reading.tokenizer.inspect().normalizer else reading.piece_table[:, :4].tolist()
-    return columns | {"places": places, "merges": _merges(reading) if with_merges else None}
-
-
-def _merges(reading: Reading) -> dict[str, Any]:
-    encoding = reading.encoding
-    added = encoding.special
     datas: dict[int, bytes] = {}
-    for token, number in enumerate(encoding.pieces.tolist()):
-        if not added[token]:
+    for token, number in enumerate(reading.encoding.pieces.tolist() if with_merges else ()):
+        if not reading.encoding.special[token]:
             datas[number] = datas.get(number, b"") + reading.bytes_of(token)
-    return {data.hex(): reading.merges(data) for data in set(datas.values()) if len(data) <= MAX_MERGED}
+    merges = {data.hex(): reading.merges(data) for data in set(datas.values()) if len(data) <= MAX_MERGED}
+    return columns | {"places": places, "merges": merges if with_merges else None}

@@ -1,19 +1,11 @@
-"""Tokens as lines of a terminal.
+"""Tokens in a notebook and in a terminal: `Tokenizer.view`.
 
-In: a reading, a range of its tokens. Out: lines with a border at each token's end: `│` where a piece ends, `┆` inside
-one. Invariant: a line is as wide as the package wcwidth says, and does not affect the terminal: characters that cannot
-be seen stand as signs (signs.py). A character that several tokens share stands in brackets, with the bytes of each. An
-added token stands between guillemets, so that nothing is lost without colours.
-
-Pages in a notebook.
-
-In: readings, or any page. Out: HTML that a notebook shows. Invariant: a page stands in its own frame (`sandbox`), and
-its own policy holds there. So its style affects nothing in the notebook, and its scripts reach nothing outside.
-
-`Tokenizer.view`.
-
-In: a tokenizer and a text. Out: `TokenView`. Invariant: the rest of the room is imported on the first call, so `import
-dstok` does not wait for it.
+In: a tokenizer and a text; readings. Out: `TokenView`: a page in its own frame (`sandbox`), whose policy holds there,
+so that its style and scripts reach nothing outside; or lines with a border at each token's end: `│` where a piece ends,
+`┆` inside one.
+Invariant: a line is as wide as the package wcwidth says, and does not affect the terminal: characters that cannot be
+seen stand as signs. A character that several tokens share stands in brackets, with the bytes of each. An added token
+stands between guillemets, so that nothing is lost without colours.
 """
 
 from __future__ import annotations
@@ -27,15 +19,13 @@ from dstok._util.arguments import explained
 from dstok._util.columns import width
 from dstok._util.files import write_at_once
 from dstok.viewer.html import circle_before, page_of, sign_of, split_bytes
-from dstok.viewer.reading import Reading
+from dstok.viewer.reading import Reading, read
 from dstok.viewer.sheet import Sheet
 
 if TYPE_CHECKING:
     from dstok._util.arguments import Special, Text
     from dstok._util.files import StrPath
     from dstok.protocols import TokenizerProtocol
-
-__all__ = ["MOST_SHOWN", "Lines", "TokenView", "frame", "view", "visible_line"]
 
 COLOURS, ADDED, OFF = ("\x1b[30;46m", "\x1b[30;43m"), "\x1b[97;45m", "\x1b[0m"  # black on cyan, black on yellow
 PIECE, INSIDE = "│", "┆"
@@ -58,7 +48,7 @@ class Lines:
     columns: int = 0
     colours: bool = False
     ids: bool = False
-    _line: list[tuple[str, int]] = field(default_factory=list)  # of the unfinished line: text, places
+    _line: list[str] = field(default_factory=list)  # the unfinished line
     _below: list[str] = field(default_factory=list)
     _taken: int = 0  # its number of places
     _number: int = 0
@@ -82,7 +72,7 @@ class Lines:
     def end(self) -> Iterator[str]:
         """Ends the last line."""
         if self._line:
-            yield "".join(text for text, _ in self._line).rstrip() + "\n"
+            yield "".join(self._line).rstrip() + "\n"
             if self.ids:
                 yield "".join(self._below).rstrip() + "\n"
         self._line, self._below, self._taken = [], [], 0
@@ -104,7 +94,7 @@ class Lines:
             yield from self.end()
 
     def _add(self, text: str, below: str, places: int) -> None:
-        self._line.append((text, places))
+        self._line.append(text)
         self._below.append(below)
         self._taken += places
 
@@ -115,24 +105,16 @@ def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:
     text = reading.text[start:end] or reading.bytes_of(first).decode("utf-8", "replace")
     shown = visible_line(text)
     if last - first > 1:
-        parts = INSIDE.join(_parts(reading.bytes_of(token)) for token in range(first, last))
-        shown = f"[{shown} {parts}]"
+        parts = (" ".join(visible_line(part) if isinstance(part, str) else part.hex(" ")
+                          for part in split_bytes(reading.bytes_of(token))) for token in range(first, last))
+        shown = f"[{shown} {INSIDE.join(parts)}]"
     elif reading.encoding.special[first]:
         shown = f"«{shown}»"
     return shown, text.endswith("\n")
 
 
-def _parts(data: bytes) -> str:
-    """A token that holds parts of characters: whole characters as text, other bytes in hexadecimal."""
-    return " ".join(visible_line(part) if isinstance(part, str) else part.hex(" ") for part in split_bytes(data))
-
-
 def visible_line(text: str) -> str:
-    r"""Text for a line. Signs and numbers replace unseen characters and those that would move the following ones.
-
-    >>> visible_line(" a\tb\n\x1b\u202e")
-    '·a⇥b↵␛U+202E'
-    """
+    """Text for a line. Signs and numbers replace unseen characters and those that would move the following ones."""
     return circle_before(text) + "".join([sign_of(char) or char for char in text])
 
 
@@ -159,8 +141,7 @@ class TokenView:
 
     def save(self, path: StrPath) -> None:
         """Writes the page. Raises `OSError`."""
-        page = self.page().encode("utf-8", "replace")  # the given names may not be UTF-8
-        write_at_once(path, page)
+        write_at_once(path, self.page().encode("utf-8", "replace"))  # the given names may not be UTF-8
 
     def _repr_html_(self) -> str:
         tokens = max(map(len, self.readings))
@@ -174,12 +155,10 @@ class TokenView:
         return f"<TokenView: {counts}>"
 
     def __str__(self) -> str:
-        return "\n\n".join(
-            f"{summary}\n{''.join(Lines().tokens(reading, 0, len(reading)))}".rstrip("\n")
-            for reading in self.readings
-            for counts in [reading.counts()]
-            for summary in [f"{reading.name}: {counts['tokens']:,} tokens, {counts['characters']:,} characters, "
-                            f"{counts['bytes']:,} bytes"])
+        head = "{}: {tokens:,} tokens, {characters:,} characters, {bytes:,} bytes\n"
+        parts = ([head.format(reading.name, **reading.counts()), *Lines().tokens(reading, 0, len(reading))]
+                 for reading in self.readings)
+        return "\n\n".join("".join(part).rstrip("\n") for part in parts)
 
 
 def frame(page: str, height: int) -> str:
@@ -206,8 +185,5 @@ def view(
     >>> dstok.load("deepseek-v3").view("Hello world")
     <TokenView: deepseek-v3 2 tokens>
     """
-    from dstok.viewer.reading import read
-    from dstok.viewer.sheet import Sheet
-
     both = [self] if beside is None else [self, beside]
     return TokenView(Sheet([read(each, text, special=special, add_bos=add_bos, add_eos=add_eos) for each in both]))

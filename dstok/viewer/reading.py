@@ -1,21 +1,13 @@
-"""The merges that make a piece's tokens, step by step.
+"""A text as one tokenizer reads it, dstok's or another library's: its tokens, with all facts about each.
 
-In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s in their order: the stretch of the piece, its new
-token, and the rank of the merge.
-Invariant: the ids left after the last step equal those of the tokenizer's own merging; `MergeSteps.of` compares.
-Source: Sennrich's algorithm as core/merge/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
-
-A text as one tokenizer reads it: its tokens, with all facts about each.
-
-In: a tokenizer and a text, or a conversation. Out: `Reading`.
+In: a tokenizer and a text, or a conversation; of another library the text's ids, perhaps their spans, and a tokenizer
+of dstok that knows the ids' texts. Out: `Reading`; the merges of a piece as `Step`s.
 Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, for a
-conversation those of `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate.
-
-A text as another library's tokenizer reads it.
-
-In: the text's ids, perhaps their spans, and a tokenizer of dstok that knows the ids' texts. Out: `Reading`, without
-pieces. Invariant: the spans are right, or there is a `TextError`: either the bytes of the ids make up the text, or the
-library gave the spans itself. Nothing is guessed.
+conversation those of `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate. For
+another library the spans are right, or there is a `TextError`: nothing is guessed. The ids left after the last merge
+equal those of the tokenizer's own merging; `MergeSteps.of` compares.
+Source of the merges: Sennrich's algorithm as core/merge/_bpe.pyx states it: the pair of the lowest rank, the leftmost
+of equals.
 """
 
 from __future__ import annotations
@@ -39,11 +31,6 @@ if TYPE_CHECKING:
     from dstok.chat.encode import EncodedConversation
     from dstok.inspection.inspection import Inspection
     from dstok.protocols import TokenizerProtocol
-
-__all__ = [
-    "MAX_MERGED", "MergeSteps", "MergeTable", "Reading", "Step", "Vocabulary", "merge_steps", "merge_table", "read",
-    "read_conversation", "read_ids",
-]
 
 MergeTable = dict[tuple[int, int], tuple[int, int]]
 
@@ -286,17 +273,12 @@ class Vocabulary(dict[int, bytes]):
         return self.setdefault(id, self.tokenizer.decode_bytes([id]))
 
 
+_table_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: merge_table(tokenizer.inspect()))
+
+
 def merge_steps(tokenizer: TokenizerProtocol) -> MergeSteps:
     """The merges of a tokenizer; their table is made once."""
-    model = tokenizer.inspect()
-    return MergeSteps(model, _table_of(tokenizer))
-
-
-def _merge_table(tokenizer: TokenizerProtocol) -> MergeTable:
-    return merge_table(tokenizer.inspect())
-
-
-_table_of = Beside(_merge_table)
+    return MergeSteps(tokenizer.inspect(), _table_of(tokenizer))
 
 
 @explained
@@ -318,17 +300,13 @@ def read(
     encoding = tokenizer.encode_with_offsets(plain, special=special, add_bos=add_bos, add_eos=add_eos)
     lone = plain.count(REPLACEMENT) - text.count(REPLACEMENT) if isinstance(text, str) else 0
     notes = [f"{lone} lone surrogate{'s' if lone > 1 else ''} became U+FFFD"] if lone else []
-    kept = encoding.ids[(encoding.pieces >= 0)].tolist()
-    notes += [] if _decoded(tokenizer, kept) == plain else ["the tokens decode to another text than this one"]
+    try:
+        same = tokenizer.decode(encoding.ids[(encoding.pieces >= 0)].tolist(), errors="strict") == plain
+    except DecodeError:
+        same = False
+    notes += [] if same else ["the tokens decode to another text than this one"]
     return Reading(name or tokenizer.name, plain, encoding, tokenizer, Vocabulary(tokenizer), tuple(notes),
                    parts=((plain, 0, 0, special),))
-
-
-def _decoded(tokenizer: TokenizerProtocol, ids: list[int]) -> str | None:
-    try:
-        return tokenizer.decode(ids, errors="strict")
-    except DecodeError:
-        return None
 
 
 def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], name: str = "") -> Reading:
@@ -384,11 +362,13 @@ def read_ids(
     """
     text, ids = characters(text, True), [int(id) for id in ids]
     data = text.encode()
-    parts = _bytes_by(like, ids)
     vocabulary: dict[int, bytes] = Vocabulary(like)
+    try:
+        parts = [vocabulary[id] for id in ids]
+    except (UnknownIdError, OverflowError):
+        parts = None
     if parts is None or b"".join(parts) != data:
-        parts = _bytes_by_spans(name, text, ids, spans)
-        vocabulary = _vocabulary(name, ids, parts)
+        parts, vocabulary = _by_spans(name, text, ids, spans)
     ends = np.cumsum([0, *map(len, parts)])
     bytes_ = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int64)
     added = {token.id for token in like.inspect().added_tokens} if isinstance(vocabulary, Vocabulary) else set()
@@ -397,33 +377,19 @@ def read_ids(
     return Reading(name, text, encoding, None, vocabulary)
 
 
-def _bytes_by(like: TokenizerProtocol, ids: Sequence[int]) -> list[bytes] | None:
-    try:
-        return [like.decode_bytes([id]) for id in ids]
-    except (UnknownIdError, OverflowError):
-        return None
-
-
-def _bytes_by_spans(
+def _by_spans(
     name: str, text: str, ids: Sequence[int], spans: Sequence[tuple[int, int]] | None,
-) -> list[bytes]:
-    """The bytes of each token by its span, if the spans follow one another from the start of the text to its end."""
+) -> tuple[list[bytes], dict[int, bytes]]:
+    """The bytes of each token by its span, and of each id, if the spans make up the text, and an id stands for one."""
     pairs = [] if spans is None else [(int(start), int(end)) for start, end in spans]
     edges = [0, *(end for _, end in pairs)]
     whole = all(start == edge for (start, _), edge in zip(pairs, edges))
     if len(pairs) != len(ids) or not whole or edges[-1] != len(text):
         raise TextError(f"expected tokens of {name} whose bytes make up the text, or whose spans follow one another, "
                         "found neither", 0)
-    return [text[start:end].encode() for start, end in pairs]
-
-
-def _vocabulary(name: str, ids: Sequence[int], parts: Sequence[bytes]) -> dict[int, bytes]:
-    """The text of each id, if each stands for one text."""
-    found: dict[int, bytes] = {}
-    start = 0
-    for id, part in zip(ids, parts):
+    parts, found = [text[start:end] for start, end in pairs], dict[int, str]()
+    for id, part, start in zip(ids, parts, edges):
         if found.setdefault(id, part) != part:
-            raise TextError(f"expected one text for each id of {name}, found {found[id].decode()!r} and "
-                            f"{part.decode()!r} for id {id}, at offset {start} in code points", start)
-        start += len(part.decode())
-    return found
+            raise TextError(f"expected one text for each id of {name}, found {found[id]!r} and {part!r} for id {id}, "
+                            f"at offset {start} in code points", start)
+    return [part.encode() for part in parts], {id: part.encode() for id, part in found.items()}

@@ -1,14 +1,11 @@
-"""The page's requests to the server: texts to tokenize, and then their tokens, as its reader scrolls.
+"""The view on an address of this machine.
 
-In: the available models, and a first text or none; then requests, as values of JSON. Out: values of JSON.
-Invariant: a model is one of those named at the start: no request opens a file. The last few results are kept. A request
-for an older one is a `GoneError`; the page then sends its text again.
-
-The view on an address of this machine.
-
-In: `Requests`. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/. Invariant: it answers only requests from this machine
-that have the key, a random part of the address: it listens at 127.0.0.1, and the Host of a request must name that. It
-reads only the page's files, asks nothing of other addresses, and keeps only the last few texts.
+In: readers of texts by model, a first text or none; then the page's requests, as values of JSON: texts to tokenize, and
+their tokens, as its reader scrolls. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/, and its answers.
+Invariant: it answers only requests from this machine that have the key, a random part of the address: it listens at
+127.0.0.1, and the Host of a request must name that. It reads only the page's files, asks nothing of other addresses; a
+model is one of those named at the start. The last few results are kept. A request for an older one is a `GoneError`;
+the page then sends its text again.
 
 Its memory has a bound, whatever the clients send or do not read: `MAX_CONNECTIONS`, each with a head of `MAX_HEAD`
 bytes; `MAX_BODY` bytes of a body; `MAX_HELD` bytes of bodies and answers together. A client has `PATIENCE` seconds for
@@ -38,8 +35,6 @@ from dstok.errors import ChatError, DstokError
 from dstok.viewer.html import SCRIPTS, STYLES, asset, view_body
 from dstok.viewer.reading import Reading, read, read_conversation
 from dstok.viewer.sheet import Sheet
-
-__all__ = ["MAX_BODY", "MAX_TEXT", "Asked", "GoneError", "ReadSettings", "Requests", "ViewServer", "reader_of"]
 
 MAX_RESULTS, MAX_TOKENS = 6, 4_000_000  # results, and their tokens together; the newest is always kept
 MAX_TEXT = 32 << 20  # bytes of a file, characters of a request's text: some eight million tokens
@@ -99,15 +94,13 @@ class Requests:
         """Tokenizes a text, or with `"text": null` the text of the start. Raises `DstokError`."""
         with self._one:
             sheet = self.sheet(self._asked(body))
-        name = secrets.token_hex(8)
+        name, results = secrets.token_hex(8), self._results
         with self._lock:
-            self._results[name] = sheet
-            while len(self._results) > MAX_RESULTS or (len(self._results) > 1 and self._tokens() > MAX_TOKENS):
-                self._results.popitem(last=False)
+            results[name] = sheet
+            while len(results) > MAX_RESULTS or (len(results) > 1 and sum(
+                    len(reading) for kept in results.values() for reading in kept.readings) > MAX_TOKENS):
+                results.popitem(last=False)
         return {"result": name, "header": sheet.header(), "first": sheet.section(0)}
-
-    def _tokens(self) -> int:
-        return sum(len(reading) for sheet in self._results.values() for reading in sheet.readings)
 
     def sheet(self, asked: Asked) -> Sheet:
         """A text as the model reads it, and as the other model does, if there is one."""
@@ -323,7 +316,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answers a refusal of http.server itself, such as a bad request line, like our own refusals."""
         self.close_connection = self.refused = True
-        self._send(int(code), "application/json", json.dumps({"error": message or "refused"}).encode())
+        self._say(int(code), message or "refused")
 
     def _answer(self, find: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
         try:

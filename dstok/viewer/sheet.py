@@ -1,20 +1,11 @@
-"""Two readings of one text, aligned by byte, with their differences.
+"""One reading, or two of one text side by side, aligned by byte, in sections that a page asks for as it scrolls.
 
-In: two readings of the same text. Out: `Alignment`: for each token of either, whether the other reading lacks it.
-Invariant: a token is the same if the other reading has a token with the same start and end, in bytes. If both readings
-have one vocabulary, as two tokenizers of one model should, the id must be the same too.
-
-One reading, or two of one text, in sections that a page asks for as its reader scrolls.
-
-In: readings. Out: the number of the first token of each section, for each reading.
-Invariant: the sections follow one another and hold all tokens. Those of two readings begin at the same bytes. No
-character lies in two sections. A message of a conversation begins a section if it begins a token. A section ends after
-a line feed, if one is near.
-
-One reading, or two side by side, as a page asks for it: first a header, then section by section.
-
-In: readings. Out: values of JSON. Invariant: a page asks in one way, whether a server answers or a file holds
-everything: `header`, `section`, `piece`. A token's number is always its number in the whole text.
+In: readings. Out: values of JSON: a page asks in one way, `header`, `section`, `piece`, whether a server answers or a
+file holds everything. A token's number is always its number in the whole text.
+Invariant: a token is the same in both if the other reading has a token with the same start and end, in bytes; with one
+vocabulary, as two tokenizers of one model should have, the id must be the same too. Sections follow one another and
+hold all tokens. Those of two readings begin at the same bytes. No character lies in two sections. A message of a
+conversation begins a section if it begins a token. A section ends after a line feed, if one is near.
 
 The columns of a section, for each reading. One value a token: `ids`; `pieces`, the difference of the token's piece
 number from the token before (for the first: its piece number). Two values a token: `bytes` and `chars`, the distance of
@@ -39,14 +30,12 @@ from dstok.viewer.reading import Reading, Vocabulary
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from dstok.protocols import TokenizerProtocol
-
-__all__ = ["FORMAT", "LEAST", "MOST", "Alignment", "Sheet", "align", "section_starts"]
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
     Flags = npt.NDArray[np.bool_]
+    Numbers = npt.NDArray[np.int64]
+
+FORMAT = "dstok view 1"
+FLAGS = ("special", "normalized", "single_word", "lstrip", "rstrip")
+LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between these bounds ends a section
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ class Alignment:
 
     differ: tuple[Flags, Flags]
     one_vocabulary: bool
-    places: npt.NDArray[np.int64]
+    places: Numbers
 
 
 def align(one: Reading, other: Reading) -> Alignment:
@@ -77,7 +66,9 @@ def align(one: Reading, other: Reading) -> Alignment:
     same_ids = one_vocabulary(one, other)
     keys = [_keys(reading, same_ids) for reading in (one, other)]
     differ = ~np.isin(keys[0], keys[1]), ~np.isin(keys[1], keys[0])
-    return Alignment(differ, same_ids, _places(one, other, differ))
+    places = [reading.encoding.byte_spans[flags & ~np.concatenate([[False], flags[:-1]]), 0]
+              for reading, flags in zip((one, other), differ)]
+    return Alignment(differ, same_ids, np.unique(np.concatenate(places)))
 
 
 def one_vocabulary(one: Reading, other: Reading) -> bool:
@@ -96,23 +87,6 @@ def _keys(reading: Reading, with_ids: bool) -> npt.NDArray[np.void]:
     return rows.view([("", np.int64)] * rows.shape[1]).ravel()
 
 
-def _places(one: Reading, other: Reading, differ: tuple[Flags, Flags]) -> npt.NDArray[np.int64]:
-    """The places where stretches of differing tokens begin."""
-    places = []
-    for reading, flags in zip((one, other), differ):
-        before = np.concatenate([[False], flags[:-1]])
-        places.append(reading.encoding.byte_spans[flags & ~before, 0])
-    return np.unique(np.concatenate(places))
-
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Numbers = npt.NDArray[np.int64]
-
-LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between these bounds ends a section
-
-
 def section_starts(readings: Sequence[Reading]) -> Numbers:
     r"""int64[k + 1, readings]: the first token of each section, in each reading; the last row is the end.
 
@@ -125,30 +99,21 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
     borders = _borders(readings)  # tokens of the first reading where a section may begin
     starts = first.encoding.byte_spans[borders, 0]
     lines = borders[(starts > 0) & (data[np.maximum(starts, 1) - 1] == 10)] if len(data) else borders[:0]
+    messages = np.intersect1d(np.flatnonzero(np.diff(first.messages)) + 1, borders).tolist()
     chosen = [0]
-    for stop in [*_message_starts(first, borders), len(first)]:
+    for stop in [*messages, len(first)]:
         while chosen[-1] + MOST < stop:
-            chosen.append(min(_next(chosen[-1], lines, borders, stop), stop))
+            at, most = int(np.searchsorted(lines, chosen[-1] + LEAST)), chosen[-1] + MOST
+            if at < len(lines) and lines[at] <= most:
+                chosen.append(min(int(lines[at]), stop))
+            else:
+                at = int(np.searchsorted(borders, most))
+                chosen.append(min(int(borders[at]), stop) if at < len(borders) else stop)
         if chosen[-1] < stop:
             chosen.append(stop)
     rows = np.array(chosen[:-1] or chosen, np.int64)
     columns = [rows, *(_same_place(first, other, rows) for other in readings[1:])]
     return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
-
-
-def _message_starts(reading: Reading, borders: Numbers) -> list[int]:
-    """The tokens at `borders` that belong to another message than the token before."""
-    starts: list[int] = np.intersect1d(np.flatnonzero(np.diff(reading.messages)) + 1, borders).tolist()
-    return starts
-
-
-def _next(start: int, lines: Numbers, borders: Numbers, size: int) -> int:
-    """The end of the section that begins at `start`."""
-    at = int(np.searchsorted(lines, start + LEAST))
-    if at < len(lines) and lines[at] <= start + MOST:
-        return int(lines[at])
-    at = int(np.searchsorted(borders, start + MOST))
-    return int(borders[at]) if at < len(borders) else size
 
 
 def _borders(readings: Sequence[Reading]) -> Numbers:
@@ -168,10 +133,6 @@ def _same_place(first: Reading, other: Reading, rows: Numbers) -> Numbers:
     places = np.searchsorted(other.encoding.byte_spans[:, 0], starts, "left").astype(np.int64)
     places[0] = 0
     return places
-
-
-FORMAT = "dstok view 1"
-FLAGS = ("special", "normalized", "single_word", "lstrip", "rstrip")
 
 
 class Sheet:
@@ -215,18 +176,13 @@ class Sheet:
         chars = np.append(first.encoding.char_spans[starts[:, 0], 0], len(first.text))
         lines = np.concatenate([[0], np.cumsum(np.frombuffer(first.data, np.uint8) == 10)])
         ends = np.append(first.encoding.byte_spans[starts[:, 0], 0], len(first.data))
-        columns = [starts, np.diff(chars)[:, None], np.diff(lines[ends])[:, None], self._differing()[:, None]]
+        differing = np.zeros(len(self), np.int64)
+        for side, flags in enumerate(self.alignment.differ if self.alignment else ()):
+            differing += np.diff(np.concatenate([[0], np.cumsum(flags)])[self.starts[:, side]])
+        columns = [starts, np.diff(chars)[:, None], np.diff(lines[ends])[:, None], differing[:, None]]
         if len(first.messages):
             columns.append(first.messages[starts[:, 0]][:, None])
         return np.hstack(columns).astype(np.int64).tolist()  # type: ignore[no-any-return]
-
-    def _differing(self) -> npt.NDArray[np.int64]:
-        """The number of tokens in each section that the other reading lacks."""
-        total = np.zeros(len(self), np.int64)
-        for side, flags in enumerate(self.alignment.differ if self.alignment else ()):
-            sums = np.concatenate([[0], np.cumsum(flags)])
-            total += np.diff(sums[self.starts[:, side]])
-        return total
 
     # Its tokens
 
@@ -269,22 +225,21 @@ def columns(reading: Reading, first: int, last: int) -> dict[str, Any]:
     return columns | ({"messages": reading.messages[first:last].tolist()} if len(reading.messages) else {})
 
 
-def _deltas(spans: npt.NDArray[np.int64]) -> list[int]:
+def _deltas(spans: Numbers) -> list[int]:
     pairs = np.column_stack([np.diff(spans[:, 0], prepend=0), spans[:, 1] - spans[:, 0]])
     return pairs.ravel().tolist()
 
 
 def _model(reading: Reading) -> dict[str, Any]:
     tokenizer = reading.tokenizer
-    return {"name": reading.name, "counts": reading.counts(), "messages": reading.message_counts(),
-            "notes": list(reading.notes), **({"steps": None, "added": {}} if tokenizer is None else _parts(tokenizer))}
-
-
-def _parts(tokenizer: TokenizerProtocol) -> dict[str, Any]:
+    found = {"name": reading.name, "counts": reading.counts(), "messages": reading.message_counts(),
+             "notes": list(reading.notes)}
+    if tokenizer is None:
+        return found | {"steps": None, "added": {}}
     model = tokenizer.inspect()
     steps = [{"behavior": split.behavior, "pattern": split.pattern, "invert": split.invert,
-              "alternatives": alternatives(split.pattern, split.unicode_version or tokenizer.inspect().unicode_version)}
+              "alternatives": alternatives(split.pattern, split.unicode_version or model.unicode_version)}
              for split in model.splits]
     added = {token.id: {"content": token.content, **{name: getattr(token, name) for name in FLAGS}}
              for token in model.added_tokens}
-    return {"steps": steps, "added": added, "size": tokenizer.vocab_size, "whole": model.takes_whole_tokens}
+    return found | {"steps": steps, "added": added, "size": tokenizer.vocab_size, "whole": model.takes_whole_tokens}

@@ -91,7 +91,7 @@ def test_strategies_reach_pairs_and_triples_of_classes() -> None:
     triples: set[tuple[int, ...]] = set()
 
     @settings(max_examples=3000 if DEEP else 1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-    @given(strategies.texts_strategies(TOK))
+    @given(strategies.texts(TOK))
     def draw(text: str) -> None:
         word = GUIDE.classes_of(text[:2000])
         pairs.update(zip(word, word[1:]))
@@ -126,6 +126,7 @@ def test_checks_of_texts_end_and_repeat() -> None:
 
 def test_the_column_of_16_is_the_table_of_dstok() -> None:
     assert all(categories(chr(code))["16.0"] == category_of(code) for code in share(range(0x110000), 8))
+    assert categories("\u20c1") == {**dict.fromkeys(VERSIONS, "Cn"), "17.0": "Sc", "18.0": "Sc"}
 
 
 def test_the_column_of_this_python() -> None:

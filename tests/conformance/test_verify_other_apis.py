@@ -13,7 +13,8 @@ import dstok
 from dstok.conformance import verify
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.engines import CandidateError, engine_of
-from dstok.conformance.hypotheses import Pipeline
+from dstok.conformance.hypotheses import Pipeline, _ascii_case
+from dstok.conformance.naive import normal_form
 from dstok.conformance.worker import Runner
 
 TOK = nfc()
@@ -119,3 +120,8 @@ def test_a_call_that_raises_is_a_finding(call: str, check: str) -> None:
 def test_an_object_that_cannot_be_written_to_a_file() -> None:
     with pytest.raises(CandidateError, match="cannot be written to a file: name it by tokenizers:FILE"):
         Runner(Upstream("to_str"))
+
+
+def test_plain_forms_of_patterns_and_texts() -> None:
+    assert _ascii_case("'(?i:[st]|ll)") == "'(?:[sStT]|[lL][lL])"
+    assert normal_form("e\u0323\u0301", "NFC") == "\u1eb9\u0301"

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
+import signal
 import subprocess
 import sys
 import time
+from array import array
 from html import escape
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from cli_process import DSTOK, fails, ok, run, tiny_model
 from real_models import V3 as TOK
 
-from dstok.conformance import Engine, Limits, verify
-from dstok.conformance import worker as child
-from dstok.conformance import worker as runner_module
+from dstok.conformance import Engine, Limits, verify, worker
 from dstok.conformance.report import page
-from dstok.conformance.worker import HEADER, Fault, Runner, write_frame
+from dstok.conformance.worker import Answers, Fault, Runner
 
 
 def short(folder: Path) -> tuple[str, ...]:
@@ -80,20 +81,34 @@ def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
 
 
 def test_a_worker_killed_inside_its_answer_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The half of an answer that it leaves in the pipe does not spoil the answers of the next worker."""
-    def half(pipe: IO[bytes], value: Any) -> None:
-        if value[0] == "done" and value[1][0] == b"\1\0\0\0":
-            pipe.write(HEADER.pack(1 << 20) + b"half of it")
-            pipe.flush()
-            time.sleep(600)
-        write_frame(pipe, value)
+    """The half of an answer that it leaves does not spoil the answers of the next worker, and nothing is loaded again."""
+    write = worker._write
 
-    monkeypatch.setattr(child, "write_frame", half)
-    monkeypatch.setattr(runner_module, "TOLD", 0.2)
+    def half(path: str, value: Any) -> None:
+        if value == Answers(b"\1\0\0\0", array("I", [1])):
+            Path(path).write_bytes(pickle.dumps(value)[:10])
+            time.sleep(600)
+        write(path, value)
+
+    monkeypatch.setattr(worker, "_write", half)
     with Runner(lambda text: [len(text)], limits=Limits(patience=0.5, load=1e6)) as runner:
+        loader = runner._pid
         [fault] = runner.encode(["a"]).rows()
         assert isinstance(fault, Fault) and fault.kind == "hang"
-        assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"]
+        assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"] and runner._pid == loader
+
+
+def test_a_loader_that_is_gone_is_started_anew() -> None:
+    with Runner(lambda text: [len(text)]) as runner:
+        for _ in range(2):
+            assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"]
+            loader, worker = runner._pid, runner._worker()
+            assert worker > 1 and worker != loader > 1
+            os.kill(loader, signal.SIGKILL)
+            os.kill(worker, signal.SIGKILL)
+            [row] = runner.encode(["abc"]).rows()
+            assert row == b"\3\0\0\0" or (isinstance(row, Fault) and row.kind == "crash")  # died before or after it asked
+            assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"] and runner._pid != loader
 
 
 def test_no_check_takes_the_time_of_all() -> None:

@@ -14,7 +14,7 @@ from reference import examples
 from upstream import upstream_pieces
 
 from dstok import DstokError, PatternError, Split, Splitter, UnsupportedError
-from dstok.conformance.strategies import split_steps, texts
+from dstok.conformance.strategies import pattern_texts, split_steps
 
 CASES = tomllib.loads(Path(__file__).with_name("dialect.toml").read_text(encoding="utf-8"))["case"]
 
@@ -29,7 +29,7 @@ def test_the_cases_are_many_and_differ() -> None:
     assert len({case["pattern"] for case in CASES}) == len(CASES) > 70
 
 
-@given(st.lists(split_steps(), min_size=1, max_size=2), st.lists(texts(), min_size=8, max_size=8))
+@given(st.lists(split_steps(), min_size=1, max_size=2), st.lists(pattern_texts(), min_size=8, max_size=8))
 @examples(150)
 def test_random_patterns_by_upstream(splits: list[Split], some: list[str]) -> None:
     comparison = Comparison()

@@ -17,7 +17,7 @@ from regex_patterns import judge_of_matches, matches_by
 from upstream import upstream_pieces
 
 from dstok import DstokError, Split, Splitter, TextError, UnsupportedError
-from dstok.conformance.strategies import patterns, texts
+from dstok.conformance.strategies import pattern_texts, patterns
 from dstok.errors import ArgumentError, GroupError, PickleError
 from dstok.pretokenizer.re_api import Match, Matching
 from dstok.regex.ast import is_nullable
@@ -34,7 +34,7 @@ def both(pattern: str) -> tuple[Splitter, Any]:
     return splitter, judge
 
 
-@given(patterns(), st.lists(texts(), min_size=4, max_size=4))
+@given(patterns(), st.lists(pattern_texts(), min_size=4, max_size=4))
 @examples(400)
 def test_matches_are_those_of_regex(pattern: str, some: list[str]) -> None:
     splitter, judge = both(pattern)
@@ -49,7 +49,7 @@ def test_matches_are_those_of_regex(pattern: str, some: list[str]) -> None:
             assert splitter.findall(text) == judge.findall(text)
 
 
-@given(patterns(), st.lists(texts(), min_size=4, max_size=4))
+@given(patterns(), st.lists(pattern_texts(), min_size=4, max_size=4))
 @examples(150)
 def test_matches_are_upstream_s_pieces(pattern: str, some: list[str]) -> None:
     try:
@@ -62,7 +62,7 @@ def test_matches_are_upstream_s_pieces(pattern: str, some: list[str]) -> None:
             [Split(pattern, "Removed", True)], text)
 
 
-@given(patterns(), texts())
+@given(patterns(), pattern_texts())
 @examples(100)
 def test_each_kind_of_text_has_the_same_matches(pattern: str, text: str) -> None:
     try:

@@ -10,7 +10,20 @@ from importlib.resources import files
 
 import dstok
 from dstok.viewer import Sheet, read
-from dstok.viewer.html import BLANKS, SIGNS, STYLE, STYLES, asset, page_of, sign_of, split_bytes
+from dstok.viewer.html import (
+    BLANKS,
+    SIGNS,
+    STYLE,
+    STYLES,
+    asset,
+    byte_parts,
+    circle_before,
+    page_of,
+    shown,
+    sign_of,
+    split_bytes,
+)
+from dstok.viewer.notebook import visible_line
 
 
 def test_every_character_that_cannot_be_seen_has_a_sign_of_its_own() -> None:
@@ -39,3 +52,12 @@ def test_the_bytes_of_a_token_are_split_without_loss() -> None:
         found = split_bytes(data)
         assert b"".join(part.encode() if isinstance(part, str) else part for part in found) == data
         assert all(found) and all(type(one) is not type(next) for one, next in zip(found, found[1:]))
+    assert [split_bytes(b" \xf0\x9f"), split_bytes(b"\xa6\x99a")] == [[" ", b"\xf0\x9f"], [b"\xa6\x99", "a"]]
+
+
+def test_how_characters_stand_on_a_page_and_in_a_line() -> None:
+    assert [sign_of(char) for char in " \x1b\u202ea"] == ["·", "␛", "U+202E", None]
+    assert [circle_before("\u0301"), circle_before("a")] == ["◌", ""]
+    assert shown("<b> \u202e\u0301") == "&lt;b&gt;<i> </i><i class=u>U+202E</i>\u0301"
+    assert byte_parts(b" \xf0\x9f") == "<i> </i><code>f0 9f</code>"
+    assert visible_line(" a\tb\n\x1b\u202e") == "·a⇥b↵␛U+202E"
