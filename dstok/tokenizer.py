@@ -25,8 +25,8 @@ from dstok._util.imports import LateModule
 from dstok._util.objects import lazy
 from dstok.added_tokens import AddedTokens
 from dstok.compiled.tables import Image, Tables, check_program, make_bpe, make_encoder, tables_from_image
-from dstok.core.run._line import LineEncoder
-from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.run._encoder import LineEncoder
+from dstok.core.split._automaton import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 

@@ -149,8 +149,8 @@ class _LateMethod:
 def unbuilt(name: str) -> ImportError:
     """The error for a compiled module that is missing.
 
-    >>> print(str(unbuilt("dstok.core.run._encode")).partition(",")[0])
-    expected the compiled module dstok.core.run._encode
+    >>> print(str(unbuilt("dstok.core.run._encoder")).partition(",")[0])
+    expected the compiled module dstok.core.run._encoder
     """
     folder = Path(__file__).resolve().parent.parent
     return ImportError(

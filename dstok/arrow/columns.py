@@ -2,7 +2,7 @@
 
 In: arrays from any producer. Out: nothing, or `TextError` with the number of the first row at fault.
 Invariant: with `whole` each row has been checked, and the array may be given to pyarrow's functions, which check
-nothing and crash. Without it only the sizes of buffers are checked; core/text/_rows.pyx then checks each text. The
+nothing and crash. Without it only the sizes of buffers are checked; core/text/_utf8.pyx then checks each text. The
 C data interface gives the sizes of views' buffers, and no others. A producer's last offset must be trusted.
 Source: `Array.validate` of Arrow, plus the checks that it omits: negative offsets and sizes, the number of null rows,
 and the offset of lists of one size.
@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dstok.core.text._rows import Rows
+from dstok.core.text._utf8 import Rows
 from dstok.errors import ArgumentError, TextError
 from dstok.pretokenizer.splitter import Splitter
 from dstok.tokenizer import Tokenizer

@@ -1,16 +1,16 @@
 r"""The pairs of bytes that merging may take as one symbol, instead of starting from single bytes.
 
-In: the merges and tokens of a model. Out: the tables of `StartTable` in core/merge/_merge.h.
+In: the merges and tokens of a model. Out: the tables of `StartTable` in core/merge/_merge_loops.h.
 Invariant: merging gives the same ids from these pairs as from single bytes. Example: of the merges a b, b c, ab c, in
 this order, "ab" comes first. So merging may take the bytes "ab" as one symbol anywhere; "bc" only where no "a" is
-before it. core/merge/_bpe.pyx has the proof.
+before it. docs/proofs.md has the proof.
 
 The characters that merging may take as one symbol, instead of starting from their bytes.
 
 In: the tokens of a model. Out: two tables for `BPE.symbols`.
 Invariant: merging gives the same ids from these characters as from single bytes. Example: merging may take 中
 (E4 B8 AD) whole, if merging its bytes gives its token. But not after a space if " \xe4" is a token: it could take the
-first byte. core/merge/_bpe.pyx has the proof.
+first byte. docs/proofs.md has the proof.
 
 The characters whose runs merging takes apart as a search for the longest tokens does.
 
@@ -21,7 +21,7 @@ token of the rest. So added tokens with these texts need no search: Gemma has th
 
 The proof. No merge joins the character with another one, so a run is merged as a text of its own. Let n be the longest
 token's length. The runs of up to 2n characters are merged here. So merging keeps two of the longest tokens apart, and
-the longest one and each rest. Then it keeps them apart in longer runs, too: core/merge/_bpe.pyx has the proof.
+the longest one and each rest. Then it keeps them apart in longer runs, too: docs/proofs.md has the proof.
 
 A model's description <-> the flat tables that the core runs on.
 
@@ -42,10 +42,18 @@ from dstok._util.json_value import shown
 from dstok.compiled.character_matrix import character_matrix
 from dstok.compiled.kernel_selection import NONE, Kernel, find_kernel, knows_borders
 from dstok.compiled.tables import TABLES_FORMAT, Buffer, Tables, make_bpe
-from dstok.core.merge._bpe import BPE, CharacterTable
-from dstok.core.merge._pairs import MAX_IDS, MAX_MERGES, build_pairs, live_merges
-from dstok.core.merge._pieces import BORDER_BYTES, joined_bits, joined_characters, joined_pairs
-from dstok.core.split._scan import pack_edges
+from dstok.core.merge._merge import BPE, CharacterTable
+from dstok.core.merge._tables import (
+    BORDER_BYTES,
+    MAX_IDS,
+    MAX_MERGES,
+    build_pairs,
+    joined_bits,
+    joined_characters,
+    joined_pairs,
+    live_merges,
+)
+from dstok.core.split._automaton import pack_edges
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
@@ -192,7 +200,7 @@ LONGEST = 256
 
 
 def greedy_runs(pairs: array[int], tokens: Sequence[bytes | None], bpe: BPE) -> dict[str, list[int]]:
-    """The ids by character; `pairs` are those of `joined_characters` (core/merge/_pieces.pyx). ASCII but the space."""
+    """The ids by character; `pairs` are those of `joined_characters` (core/merge/_tables.pyx). ASCII but the space."""
     sides = [(pair >> 32, pair & 0xFFFFFFFF) for pair in pairs]
     alone = {left for left, right in sides if left == right < 128} - {ord(" ")}
     alone -= {code for left, right in sides if left != right for code in (left, right)}
@@ -386,7 +394,7 @@ def _reachable(model: ModelDescription) -> list[int]:
 
 
 def _monotone(rules: list[tuple[int, int, int]]) -> bool:
-    """Is each merge's rank above the ranks of the merges that make its sides? core/merge/_bpe.pyx relies on it."""
+    """Is each merge's rank above the ranks of the merges that make its sides? core/merge/_merge.pyx relies on it."""
     if rules and [rule[2] for rule in rules] == list(range(rules[0][2], rules[0][2] + len(rules))):
         return all(left < merged > right for left, right, merged in rules)  # most have ids in the order of ranks
     made = {merged: rank for rank, (_, _, merged) in enumerate(rules)}

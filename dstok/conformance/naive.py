@@ -5,7 +5,7 @@ mistake the pieces equal those of the tokenizer's own automaton.
 
 The module is plain on purpose: at each place it tries each alternative by itself. So their order, their look-ahead and
 the edges between the steps can be changed one by one. Failed reads are remembered, so that time is linear in the text
-(Reps 1998, as core/split/_scan.pyx).
+(Reps 1998, as core/split/_automaton.pyx).
 
 The textbook's tokenizer: each step from a text to ids as its definition says, and nothing more.
 
@@ -29,7 +29,7 @@ from unicodedata import normalize
 
 from dstok._util.objects import lazy as lazy_
 from dstok.compiled.tables import Tables
-from dstok.core.merge._bpe import CharacterTable
+from dstok.core.merge._merge import CharacterTable
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
 from dstok.inspection.inspection import Inspection

@@ -2,7 +2,7 @@
 
 In: a text, a place in it. Out: a sure start near the place, or the start of the text.
 Invariant: the ids from a sure start on are those that the whole text has there, whatever stands before. Three things
-make a start sure. A piece begins there (core/find/_sure_start.pyx). No added token lies near it, so none reaches over
+make a start sure. A piece begins there (core/find/_finder.pyx). No added token lies near it, so none reaches over
 it. The text is normalized from a boundary before it on. If one of these is not known, the text's start is the result.
 If the model puts a space before a text, the rest gets none when it is encoded alone (`inside` of `encode_spans`).
 
@@ -49,15 +49,15 @@ from dstok._util.arguments import (
     replaces_faults,
     whole_number,
 )
-from dstok.core.find._sure_start import sure_start
-from dstok.core.run._offsets import char_spans
+from dstok.core.find._finder import sure_start
+from dstok.core.run._pieces import char_spans
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.normalizers import NormalizedText, normalized_text
 
 if TYPE_CHECKING:
-    from dstok.core.run._encode import Encoder
+    from dstok.core.run._encoder import Encoder
+    from dstok.core.text._added_tokens import Policy
     from dstok.core.text._normalize import Normalizer
-    from dstok.core.text._policy import Policy
     from dstok.protocols import Parts
 
 __all__ = ["Ends", "Fitting", "chunk", "chunk_spans", "count_up_to", "start_before", "truncate"]

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Text, explained, id_list, replaces_faults, whole_number
-from dstok.core.run._stream_batch import StreamBatch
+from dstok.core.run._decode import StreamBatch
 from dstok.errors import ArgumentError, DecodeError, PickleError
 from dstok.methods.incremental import Alone
 from dstok.methods.streams import DecodeStream, RunDecodeStream

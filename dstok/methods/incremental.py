@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import id_array
 from dstok._util.objects import Separate
-from dstok.core.run._encode import CONTEXT, INSIDE, LATER, START
+from dstok.core.run._encoder import CONTEXT, INSIDE, LATER, START
 from dstok.core.text._utf8 import CUT_LENGTHS
 from dstok.errors import SpecialTokenError, StreamError, UnsupportedError
 
 if TYPE_CHECKING:
-    from dstok.core.run._encode import Encoder
+    from dstok.core.run._encoder import Encoder
+    from dstok.core.text._added_tokens import Policy
     from dstok.core.text._normalize import Normalizer
-    from dstok.core.text._policy import Policy
     from dstok.protocols import Parts
 
 __all__ = ["Alone", "NormalizedParts", "PlainParts", "text_in_parts"]

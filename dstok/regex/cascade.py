@@ -49,7 +49,7 @@ from dstok.regex.windows import window_tables
 __all__ = ["BEHAVIORS", "Cascade", "Program", "Split", "Tag", "compile_cascade", "compile_matches", "compile_pattern",
            "compile_splits"]
 
-MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_scan.pyx)
+MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_automaton.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
 
 

@@ -6,7 +6,7 @@ vocabulary of V1 tokens that is extended to V2 by the counts that it was trained
 A text gets other ids only by new merges: these come after all old ones.
 
 Why: the model's merges in the order of their ranks leave words in the state in which a training that made them stands
-(core/train/_loop.h). That needs ranks in which the parts of a token come before the token (`BPE.monotone`).
+(core/train/_merge_loop.h). That needs ranks in which the parts of a token come before the token (`BPE.monotone`).
 
 A new vocabulary for a tokenizer, learned from other texts.
 
@@ -39,7 +39,7 @@ from dstok._util.arguments import explained, whole_number
 from dstok._util.json_value import shown
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe, make_plain_finder
-from dstok.core.train._train import MergeLoop, id_counts
+from dstok.core.train._merge_loop import MergeLoop, id_counts
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
 from dstok.formats.description import ENDS, ModelDescription, TokenizerConfig

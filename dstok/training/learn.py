@@ -2,7 +2,7 @@
 
 In: a survey of the pieces, the settings of a training, the memory that it may take. Out: a `Forecast`, or an error.
 Invariant: the loop takes no more than the forecast. Words have exact sizes. The loop keeps pairs and their lists within
-`pairs` (core/train/_loop.h): with less memory it counts pairs more often, and makes the same merges.
+`pairs` (core/train/_merge_loop.h): with less memory it counts pairs more often, and makes the same merges.
 
 Why no merge notes more places than `most_windows`: each place of a pair holds the last byte of its left token beside
 the first byte of its right one.
@@ -38,8 +38,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from dstok._util.files import StrPath, reason
-from dstok.core.merge._bpe import BPE
-from dstok.core.train._train import MergeLoop, Survey
+from dstok.core.merge._merge import BPE
+from dstok.core.train._merge_loop import MergeLoop, Survey
 from dstok.errors import ArgumentError, FileError
 from dstok.formats.description import AddedToken
 from dstok.training.trainer import BpeTrainer, FirstTokens

@@ -3,7 +3,7 @@
 In: a tokenizer's inspection, and the bytes of a piece. Out: `Step`s in their order: the stretch of the piece, its new
 token, and the rank of the merge.
 Invariant: the ids left after the last step equal those of the tokenizer's own merging; `MergeSteps.of` compares.
-Source: Sennrich's algorithm as core/merge/_bpe.pyx states it: the pair of the lowest rank, the leftmost of equals.
+Source: Sennrich's algorithm as core/merge/_merge.pyx states it: the pair of the lowest rank, the leftmost of equals.
 
 A text as one tokenizer reads it: its tokens, with all facts about each.
 
@@ -29,7 +29,7 @@ import numpy as np
 
 from dstok._util.arguments import Special, Text, characters, explained
 from dstok._util.objects import Beside, lazy
-from dstok.core.run._offsets import char_spans
+from dstok.core.run._pieces import char_spans
 from dstok.errors import DecodeError, TextError, UnknownIdError
 from dstok.methods.offsets import Encoding
 

@@ -2,9 +2,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dstok._util.arguments import Text
-from dstok.core.run._encode import Encoder
-from dstok.core.text._policy import Policy
-from dstok.core.text._rows import Rows
+from dstok.core.run._encoder import Encoder
+from dstok.core.text._added_tokens import Policy
+from dstok.core.text._utf8 import Rows
 
 class Batch:
     """Texts to encode, with `encoder` under `policy`, by up to `threads` threads. A list then belongs to the batch.

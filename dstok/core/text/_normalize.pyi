@@ -1,7 +1,13 @@
 from array import array
 from typing import Protocol
 
-from dstok.core.text._forms import Form
+from dstok.unicode.normalization import FormTables
+
+class Form:
+    """One normalization form. `composed` tells NFC and NFKC from NFD and NFKD."""
+
+    def __init__(self, tables: FormTables, composed: bool) -> None: ...
+
 
 class Chain(Protocol):
     """Steps written in Python."""
