@@ -1,5 +1,5 @@
 /* The intrinsics of AVX2 and below, and of BMI2, that the core uses, in plain C: for tests on processors without them.
-   Those of AVX-512 and masks: _emulated_avx512.h, included at the end.
+   Those of AVX-512 and masks: emulated_avx512.h, included at the end.
 
    In, out: as Intel's intrinsics guide says; vectors are unions of arrays. _simd.h includes this in place of
    <immintrin.h>. tests/pieces/test_emulation.py compares each intrinsic with the processor's own, where there is one,
@@ -217,7 +217,7 @@ EMULATED unsigned long long _bzhi_u64(unsigned long long a, unsigned count) {
     return count > 63 ? a : a & ((1ull << count) - 1);
 }
 
-#include "simd/_emulated_avx512.h"
+#include "emulated_avx512.h"
 
 #undef EMULATED
 #undef EACH

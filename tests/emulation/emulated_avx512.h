@@ -1,6 +1,6 @@
 /* The intrinsics of AVX-512 that the core uses, and those of its masks for vectors of any size, in plain C.
 
-   In: the macros of _emulated.h, which includes this. Out: the intrinsics, by the rules that stand there. */
+   In: the macros of emulated.h, which includes this. Out: the intrinsics, by the rules that stand there. */
 #ifndef DSTOK_EMULATED_AVX512_H
 #define DSTOK_EMULATED_AVX512_H
 
