@@ -547,7 +547,7 @@ cdef void take_upto(Sink sink, Workspace w, const uint8_t *text, GridRun *run) n
 
 @cython.final
 cdef class TwoSided(Finder):
-    """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see _two_sided.pxd."""
+    """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see _finder.pxd."""
 
     def __cinit__(self, pages, page_numbers, forward, backward, marks, dropped, int classes):
         cdef const uint8_t[::1] p = pages

@@ -78,7 +78,7 @@ cdef class Workspace:
     cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil
-    cdef bint reserve_lead(self, Py_ssize_t size) noexcept nogil
+    cdef bint grow(self, void **memory, Py_ssize_t *room, Py_ssize_t wanted, Py_ssize_t entry) noexcept nogil
     cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef void trim(self) noexcept
 
@@ -89,6 +89,7 @@ cdef extern from "find/_sync.h":
 
 cdef enum:
     KEPT = 2                 # workspaces with a piece table of their own (19 MB each): 80 MB a tokenizer, at most
+    SPAN = 4                 # words of an `int64_t[2]` in a workspace's buffer
     LARGE = 1 << 17          # ids of a buffer that a workspace does not keep
 
 

@@ -15,7 +15,6 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
-from dstok.core.find._sinks cimport SPAN
 from dstok.core.merge._merge cimport PAD, SCRATCH_BYTES, scratch_free
 from dstok.core.split._automaton cimport drop
 
@@ -113,87 +112,57 @@ cdef class Workspace:
     cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil:
         """Makes room for `more` words in `side`; false, with the status set, if memory is out."""
         cdef Py_ssize_t wanted = self.side_used + more
-        cdef void *grown
-        if wanted <= self.side_size:
-            return True
-        wanted = max(wanted, self.side_size + self.side_size // 2)
-        grown = realloc(self.side, wanted * sizeof(uint32_t))
-        if grown == NULL:
-            self.status = OUT_OF_MEMORY
-            return False
-        self.side = <uint32_t *>grown
-        self.side_size = wanted
-        return True
+        return wanted <= self.side_size or self.grow(
+            <void **>&self.side, &self.side_size, max(wanted, self.side_size + self.side_size // 2), sizeof(uint32_t))
 
     cdef bint reserve_buffer(self, Py_ssize_t size) noexcept nogil:
         """Makes room for `size` bytes of text, and for the bytes that may be read after it; false if memory is out."""
-        cdef void *grown
-        if size <= self.buffer_size:
-            return True
-        grown = realloc(self.buffer, size + PAD)
-        if grown == NULL:
-            self.status = OUT_OF_MEMORY
-            return False
-        self.buffer = <uint8_t *>grown
-        self.buffer_size = size
-        return True
+        return self.grow(<void **>&self.buffer, &self.buffer_size, size, 1)
 
-    cdef bint reserve_lead(self, Py_ssize_t size) noexcept nogil:
-        """Does what `reserve_buffer` does, for the first part of a stretch."""
+    cdef bint grow(self, void **memory, Py_ssize_t *room, Py_ssize_t wanted, Py_ssize_t entry) noexcept nogil:
+        """Makes an array as large as `wanted`, and PAD bytes; false, with the status set, if memory is out."""
         cdef void *grown
-        if size <= self.lead_size:
+        if wanted <= room[0]:
             return True
-        grown = realloc(self.lead, size + PAD)
+        grown = realloc(memory[0], wanted * entry + PAD)
         if grown == NULL:
             self.status = OUT_OF_MEMORY
             return False
-        self.lead = <uint8_t *>grown
-        self.lead_size = size
+        memory[0], room[0] = grown, wanted
         return True
 
     cdef bint note(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         """Notes that the next id is an added token that spans these bytes of the buffer."""
-        cdef void *grown
-        if self.noted == self.note_capacity:
-            grown = realloc(self.notes, (2 * self.noted + 64) * sizeof(Note))
-            if grown == NULL:
-                self.status = OUT_OF_MEMORY
-                return False
-            self.notes = <Note *>grown
-            self.note_capacity = 2 * self.noted + 64
-        self.notes[self.noted].index = self.total + self.count
-        self.notes[self.noted].start = self.base + start
-        self.notes[self.noted].end = self.base + end
+        if self.noted == self.note_capacity and not self.grow(
+                <void **>&self.notes, &self.note_capacity, 2 * self.noted + 64, sizeof(Note)):
+            return False
+        self.notes[self.noted] = Note(self.total + self.count, self.base + start, self.base + end)
         self.noted += 1
         return True
 
     cdef void trim(self) noexcept:
         """Frees the memory that a large run has grown."""
-        if self.capacity * sizeof(uint32_t) > KEEP:
-            free(self.out)
-            self.out = NULL
-            self.capacity = 0
+        _trim(<void **>&self.out, &self.capacity, sizeof(uint32_t))
         if self.span_room * 2 * sizeof(int64_t) > KEEP:
             free(self.spans)
             free(self.char_spans)
             self.spans = self.char_spans = NULL
             self.span_room = 0
-        if self.note_capacity * sizeof(Note) > KEEP:
-            free(self.notes)
-            self.notes = NULL
-            self.note_capacity = 0
-        if self.side_size * sizeof(uint32_t) > KEEP:
-            free(self.side)
-            self.side = NULL
-            self.side_size = 0
-        if self.buffer_size > KEEP:
-            free(self.buffer)
-            self.buffer = NULL
-            self.buffer_size = 0
+        _trim(<void **>&self.notes, &self.note_capacity, sizeof(Note))
+        _trim(<void **>&self.side, &self.side_size, sizeof(uint32_t))
+        _trim(<void **>&self.buffer, &self.buffer_size, 1)
         if self.memo.known != NULL:
             drop(&self.memo)
-        _trim(&self.scratch)
-        _trim(&self.junction)
+        if max(self.scratch.capacity, self.junction.capacity) * SCRATCH_BYTES > KEEP:
+            scratch_free(&self.scratch)
+            scratch_free(&self.junction)
+
+
+cdef void _trim(void **memory, Py_ssize_t *room, Py_ssize_t entry) noexcept:
+    """Frees an array of more than KEEP bytes."""
+    if room[0] * entry > KEEP:
+        free(memory[0])
+        memory[0], room[0] = NULL, 0
 
 
 cdef bint more_spans(int64_t **spans, Py_ssize_t used, Py_ssize_t wanted) noexcept nogil:
@@ -208,11 +177,6 @@ cdef bint more_spans(int64_t **spans, Py_ssize_t used, Py_ssize_t wanted) noexce
     if grown != NULL:
         spans[0] = <int64_t *>grown
     return grown != NULL
-
-
-cdef void _trim(Scratch *s) noexcept:
-    if s.capacity * SCRATCH_BYTES > KEEP:
-        scratch_free(s)
 
 
 cdef extern from "find/_sync.h":

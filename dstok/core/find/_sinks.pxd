@@ -8,7 +8,6 @@ from dstok.core.simd._level cimport Implementation
 
 cdef enum:
     FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
-    SPAN = 4                 # words of an `int64_t[2]` in a workspace's buffer
 
 
 cdef class Sink:

@@ -19,13 +19,14 @@ from libc.stdint cimport uint16_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 
-from dstok.core.find._memory cimport FINE, OUT_OF_MEMORY
+from dstok.core.find._memory cimport FINE, OUT_OF_MEMORY, SPAN
 from dstok.core.merge._merge cimport (
     CHUNK_ROOM, KEY24_MAX, KEY252_IDS, NO_RANK, STRIPS, piece_find_long, piece_from_ring, piece_in_ring, piece_insert,
     piece_ring, piece_second, piece_value, start_symbols, strips_clear, strips_ids, strips_next, strips_take,
 )
 from dstok.core.simd._level cimport Strips, chosen
 from dstok.core.text._utf8 cimport characters_within
+
 
 cdef class Sink:
     """The base of all sinks: takes pieces and makes nothing of them."""

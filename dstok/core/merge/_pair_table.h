@@ -3,7 +3,7 @@
  * In: two ids. Out: the rank of their merge, or none.
  * It is a perfect hash: a look-up reads two places, and never searches. The first hash of a pair chooses a seed
  * (uint16; for V3 64 KB, which stay in the level-2 cache). The seed and the second hash give the slot: left << 44 |
- * right << 24 | rank, all ones if empty (V3: 1 MB, 97 % full). `build_pairs` in _pairs.pyx finds the seeds
+ * right << 24 | rank, all ones if empty (V3: 1 MB, 97 % full). `build_pairs` in _tables.pyx finds the seeds
  * (Belazzougui, Botelho, Dietzfelbinger: Hash, displace, and compress, 2009).
  */
 #ifndef DSTOK_PAIR_H

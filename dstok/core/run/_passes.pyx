@@ -111,7 +111,7 @@ cdef class Pass:
         if w.prefix == PREFIX_TEXT and w.fresh != 2 or not puts_space(w.prefix, text + at, stop - at):
             return at
         size = (<CharacterFinder>self.finder).first_part(text, at, stop, final) - at
-        if size < 0 or not w.reserve_lead(size + 1):
+        if size < 0 or not w.grow(<void **>&w.lead, &w.lead_size, size + 1, 1):
             return -1
         w.lead[0] = 0x20
         memcpy(w.lead + 1, text + at, size)

@@ -19,8 +19,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from dstok.core.find._finder cimport LeftFinder
-from dstok.core.find._memory cimport FINE, numpy_, spans_written
-from dstok.core.find._sinks cimport SPAN, CountSink, SpanSink
+from dstok.core.find._memory cimport FINE, SPAN, numpy_, spans_written
+from dstok.core.find._sinks cimport CountSink, SpanSink
 from dstok.core.simd._level cimport chosen
 from dstok.core.split._automaton cimport Memo, Scanner, begin_memo, drop, scan_piece
 from dstok.core.text._hash cimport hash_first, key_mix, key_of

@@ -11,7 +11,7 @@
 
 #if defined(DSTOK_EMULATE_AVX512)
 
-#include "emulated.h"
+#include <emulated.h>
 #define DSTOK_X86 1
 #define DSTOK_EMULATED 1
 #define SIMD_TARGET(features)

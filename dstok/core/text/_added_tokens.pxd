@@ -22,7 +22,7 @@ cdef class Matcher:
     cdef uint32_t edge_mask
     cdef uint64_t seed         # of the hash that places the edges
     cdef readonly Py_ssize_t steps  # taken slots that were read while the edges were put in
-    cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see _added.pyx
+    cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see _added_tokens.pyx
     cdef uint32_t *fail
     cdef uint32_t *depth
     cdef int32_t *longest      # the longest token that is a suffix of the state's text, or -1

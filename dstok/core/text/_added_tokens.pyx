@@ -7,7 +7,7 @@ beside the token along, but none that an earlier match has taken. A policy never
 pointers alive.
 Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
 AddedVocabulary, measured. Time is linear in the text, however many tokens there are. If a token begins with another
-token, the rest of the longer one may be read twice; added_tokens.py bounds that.
+token, the rest of the longer one may be read twice: dstok/added_tokens.py has the bound.
 """
 
 cimport cython

@@ -421,7 +421,7 @@ cdef class Normalizer:
     `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
     across a boundary of `form`, so a text may be normalized in parts. `always`: the chain may change any text.
     `prefix`: where a model of characters puts a space before a stretch. The core's pass may do this instead
-    (run/_pass.pyx); then it takes the normalizer without it, `bare`.
+    (run/_passes.pyx); then it takes the normalizer without it, `bare`.
     """
 
     def __init__(self, Form form not None, chain, bint local, bint always=False, int prefix=PREFIX_NONE):

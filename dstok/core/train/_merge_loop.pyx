@@ -1,8 +1,8 @@
 """The merge loop of BPE training, on the distinct pieces of a corpus.
 
 In: the tokens to begin with, pieces with their counts, the settings of a trainer. Out: the merges, each with its count.
-Invariant: as _loop.h says: each merge takes the pair of the highest count, of several the one with the smallest ids.
-Threads: one thread at a time uses an object; the loop runs without the GIL.
+Invariant: as _merge_loop.h says: each merge takes the pair of the highest count, of several the one with the smallest
+ids. Threads: one thread at a time uses an object; the loop runs without the GIL.
 """
 
 cimport cython
