@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from dstok._util.arguments import Special
 from dstok._util.objects import lazy
-from dstok.core.text._added import Matcher
-from dstok.core.text._policy import Policy
+from dstok.core.text._added_tokens import Matcher, Policy
 from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
 from dstok.formats import AddedToken
 

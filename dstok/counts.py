@@ -28,9 +28,8 @@ from zlib import crc32
 
 from dstok._util.files import StrPath, WholeFile, file_faults, scratch_beside
 from dstok._util.threads import map_by_threads
-from dstok.core.find._counts import Merge, rows_of
 from dstok.core.find._finder import Finder
-from dstok.core.find._tally import Tally
+from dstok.core.find._word_counts import Merge, Tally, rows_of
 from dstok.errors import ArgumentError, DstokError, FileError
 
 BLOCK = 1 << 18  # bytes of a block; one with a longer piece is larger

@@ -22,8 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dstok.core.text._forms import Form
-from dstok.core.text._normalize import Normalizer
+from dstok.core.text._normalize import Form, Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import BLANK, PREFIX_SPACE, PREFIXES, CharacterShape, NormalizerStep
 from dstok.unicode.normalization import (
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core.text._policy import Policy
+    from dstok.core.text._added_tokens import Policy
     Spans = npt.NDArray[np.int64]
 
 
@@ -222,7 +221,7 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
 
     Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
-    from dstok.core.split._scan import Scanner, pack_edges
+    from dstok.core.split._automaton import Scanner, pack_edges
     from dstok.regex.ast import Split, is_nullable
     from dstok.regex.cascade import compile_splits
     from dstok.regex.parser import parse

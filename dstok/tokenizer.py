@@ -19,8 +19,8 @@ from dstok._util.imports import LateModule
 from dstok._util.objects import lazy
 from dstok.added_tokens import AddedTokens
 from dstok.compiled.tables import Image, Tables, check_program, make_bpe, make_encoder, tables_from_image
-from dstok.core.run._line import LineEncoder
-from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.run._encoder import LineEncoder
+from dstok.core.split._automaton import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from dstok import sampling
     from dstok.chat import apply_template
-    from dstok.core.merge._bpe import BPE
+    from dstok.core.merge._merge import BPE
     from dstok.core.run._decode import Decoder
     from dstok.core.text._normalize import Normalizer
     from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig

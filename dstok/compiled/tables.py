@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.files import StrPath
 from dstok.core.find._finder import CharacterFinder, LeftFinder, PieceFinder
-from dstok.core.merge._bpe import BPE, CharacterTable, LostBytes
-from dstok.core.run._encode import Encoder
-from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.merge._merge import BPE, CharacterTable, LostBytes
+from dstok.core.run._encoder import Encoder
+from dstok.core.split._automaton import Scanner, pack_edges
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Tables(NamedTuple):
 
         The live ones are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
         """
-        from dstok.core.merge._pairs import all_merges, merges_of
+        from dstok.core.merge._tables import all_merges, merges_of
 
         count, first = self.description["merges"], self.description["first"]
         try:

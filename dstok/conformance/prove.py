@@ -41,13 +41,12 @@ from dstok.conformance.naive import (
     known_codes,
 )
 from dstok.conformance.texts import cover_size, cover_words
-from dstok.core.check import _check
+from dstok.core.check import _proofs
 from dstok.core.find._finder import CharacterFinder, PieceFinder
-from dstok.core.merge._pairs import all_merges, live_merges, merges_of
-from dstok.core.merge._pieces import joined_characters
-from dstok.core.run._span_pass import SpanPass
+from dstok.core.merge._tables import all_merges, joined_characters, live_merges, merges_of
+from dstok.core.run._pieces import SpanPass
 from dstok.core.simd import _level
-from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.split._automaton import Scanner, pack_edges
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
@@ -361,8 +360,8 @@ class _Checks:
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1
                   and not (right == ord(" ") and (shape.split or left == joiner))]
-        _check.check_matrix_classes(table)
-        _check.check_matrix(CharacterFinder(table, self.sections["joined"], shape.split),
+        _proofs.check_matrix_classes(table)
+        _proofs.check_matrix(CharacterFinder(table, self.sections["joined"], shape.split),
                             bare_bpe(self.tables), merges_of(self.sections["pairs"]))
         return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")][:MOST_FAULTS]
 
@@ -387,9 +386,9 @@ class _Checks:
         """The core's loops give for each token what the textbook gives with all merges; the tables are right."""
         bpe, s, faults = bare_bpe(self.tables), self.sections, []
         merges = merges_of(s["pairs"])
-        _check.check_merges(bpe, merges)
-        _check.check_pairs(bpe, merges)
-        _check.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
+        _proofs.check_merges(bpe, merges)
+        _proofs.check_pairs(bpe, merges)
+        _proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
         faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
         for level in self.levels():
             bpe = bare_bpe(self.tables)

@@ -33,7 +33,7 @@ from hashlib import sha256
 from itertools import accumulate, pairwise
 
 from dstok._util.json_value import load_json, read_text
-from dstok.core.merge._pairs import MAX_IDS, live_merges
+from dstok.core.merge._tables import MAX_IDS, live_merges
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig

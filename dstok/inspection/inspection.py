@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from dstok._util.arguments import Errors, Special, Text, explained, replaces_faults, utf8
 from dstok.added_tokens import AddedTokens
 from dstok.compiled.tables import Tables
-from dstok.core.merge._bpe import BPE
+from dstok.core.merge._merge import BPE
 from dstok.core.run._decode import Decoder
-from dstok.core.run._encode import Encoder
-from dstok.core.split._scan import Scanner
+from dstok.core.run._encoder import Encoder
+from dstok.core.split._automaton import Scanner
 from dstok.core.text._normalize import Normalizer
 from dstok.errors import ArgumentError
 from dstok.formats.description import AddedToken, NormalizerStep

@@ -22,14 +22,14 @@ from dstok._util.arguments import (
     thread_count,
 )
 from dstok.core.run._batch import Batch
-from dstok.core.text._rows import Rows
+from dstok.core.text._utf8 import Rows
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core.run._encode import Encoder
-    from dstok.core.text._policy import Policy
+    from dstok.core.run._encoder import Encoder
+    from dstok.core.text._added_tokens import Policy
     from dstok.protocols import Parts
 
     Chosen = npt.NDArray[np.bool_]  # for each text: whether it is encoded

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Text, explained, id_list, replaces_faults, whole_number
 from dstok._util.objects import Separate
-from dstok.core.run._stream_batch import StreamBatch
+from dstok.core.run._decode import StreamBatch
 from dstok.errors import ArgumentError, DecodeError, PickleError, StreamError, UnknownIdError
 from dstok.methods.incremental import Alone
 

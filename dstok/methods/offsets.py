@@ -21,14 +21,12 @@ import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Special, Text, checked_text, explained, first_ids, replaces_faults, utf8
 from dstok._util.objects import lazy
-from dstok.core.merge._bpe import BPE
-from dstok.core.run._encode import Encoder
-from dstok.core.run._offsets import char_spans, in_characters, piece_numbers
-from dstok.core.run._piece_list import add_pieces
-from dstok.core.run._span_pass import SpanPass
-from dstok.core.split._scan import Scanner
+from dstok.core.merge._merge import BPE
+from dstok.core.run._encoder import Encoder
+from dstok.core.run._pieces import SpanPass, add_pieces, char_spans, in_characters, piece_numbers
+from dstok.core.split._automaton import Scanner
+from dstok.core.text._added_tokens import Policy
 from dstok.core.text._normalize import Normalizer
-from dstok.core.text._policy import Policy
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.components import BUT_FIRST
 from dstok.formats.description import BLANK, AddedToken, CharacterShape, spelled

@@ -21,10 +21,9 @@ import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Text, checked_texts, in_lists, ready, replaces_faults, thread_count
 from dstok._util.threads import map_by_threads
-from dstok.core.find._tally import dict_of
-from dstok.core.run._offsets import in_characters
-from dstok.core.run._span_pass import SpanPass
-from dstok.core.text._rows import Rows
+from dstok.core.find._word_counts import dict_of
+from dstok.core.run._pieces import SpanPass, in_characters
+from dstok.core.text._utf8 import Rows
 from dstok.counts import PieceCounter, count_together
 from dstok.errors import StreamError
 from dstok.methods.incremental import Incoming

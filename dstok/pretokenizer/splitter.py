@@ -14,8 +14,7 @@ from dstok._util.arguments import Errors, Text, explained, replaces_faults, utf8
 from dstok._util.files import write_at_once
 from dstok._util.json_value import load_json
 from dstok._util.objects import lazy
-from dstok.core.run._offsets import in_characters
-from dstok.core.run._span_pass import SpanPass
+from dstok.core.run._pieces import SpanPass, in_characters
 from dstok.errors import ArgumentError, PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.methods.offsets import Piece

@@ -35,7 +35,7 @@ from dstok.regex.nfa import build_nfa
 from dstok.regex.parser import parse
 from dstok.regex.windows import window_tables
 
-MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_scan.pyx)
+MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_automaton.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
 
 

@@ -26,7 +26,7 @@ from dstok._util.arguments import explained, whole_number
 from dstok._util.json_value import shown
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe, make_plain_finder
-from dstok.core.train._train import MergeLoop, id_counts
+from dstok.core.train._merge_loop import MergeLoop, id_counts
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
 from dstok.formats.description import ENDS, ModelDescription

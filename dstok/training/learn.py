@@ -27,8 +27,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from dstok._util.files import StrPath, reason
-from dstok.core.merge._bpe import BPE
-from dstok.core.train._train import MergeLoop, Survey
+from dstok.core.merge._merge import BPE
+from dstok.core.train._merge_loop import MergeLoop, Survey
 from dstok.errors import ArgumentError, FileError
 from dstok.formats.description import AddedToken
 from dstok.training.trainer import BpeTrainer, FirstTokens

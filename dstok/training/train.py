@@ -31,7 +31,7 @@ from dstok._util.resumable import file_hash
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe
 from dstok.core.find._finder import Finder
-from dstok.core.merge._bpe import BPE
+from dstok.core.merge._merge import BPE
 from dstok.core.text._normalize import Normalizer
 from dstok.counts import CountsFile
 from dstok.errors import ArgumentError, FileError, TextError

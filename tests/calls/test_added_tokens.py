@@ -17,8 +17,7 @@ from shares import SEED, chance_of_today, share
 from small_models import added_token, both, both_with, model_json, upstream_ids
 
 import dstok
-from dstok.core.text._added import Matcher
-from dstok.core.text._policy import Policy
+from dstok.core.text._added_tokens import Matcher, Policy
 
 _WIDE = {c: c + 0xFEE0 for c in range(0x21, 0x7F)}
 

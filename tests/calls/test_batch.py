@@ -26,7 +26,7 @@ from text_strategies import texts as any_text
 
 import dstok
 from dstok._util.threads import map_by_threads
-from dstok.core.find._pool import MAX_WORKSPACES
+from dstok.core.find._memory import MAX_WORKSPACES
 
 PART = 1 << 16  # bytes of texts that a thread takes at once: core/run/_batch
 THREADS = [1, 2, 3, 8]

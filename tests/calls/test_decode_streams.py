@@ -110,7 +110,7 @@ def test_a_step_makes_no_token_twice(monkeypatch: pytest.MonkeyPatch) -> None:
             asked.append(id)
             return TOK._decoder.token(id, index)
 
-    from dstok.core.run._stream_batch import StreamBatch
+    from dstok.core.run._decode import StreamBatch
     batch = StreamBatch(Counted(), False, 2)  # type: ignore[arg-type]
     ids = np.array([19923, 2058], np.int64)
     for _ in range(3):

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from dstok.core.run._offsets import char_spans, in_characters, piece_numbers
+from dstok.core.run._pieces import char_spans, in_characters, piece_numbers
 
 TEXTS = ["", "a", "é", "a\u00e9\u4e2d\U0001f600b", "\u4e2d" * 50, "abc " * 40]
 

@@ -17,7 +17,7 @@ from text_strategies import texts
 
 import dstok
 from dstok._util.arguments import Dtype
-from dstok.core.run._encode import START
+from dstok.core.run._encoder import START
 from dstok.errors import ArgumentError
 
 TOK = at_level("deepseek-v3", levels()[-1])

@@ -9,12 +9,12 @@ import sys
 
 import numpy as np
 
-from dstok.core.run._encode import SHARED_INTS, list_of_ids
+from dstok.core.run._encoder import SHARED_INTS, list_of_ids
 
 SIZE = 130_000  # more than V3's ids
 GROWING = """
 import numpy as np
-from dstok.core.run._encode import list_of_ids
+from dstok.core.run._encoder import list_of_ids
 for size in (10, 3, 700, 100_000, 1 << 32):
     ids = np.array([0, size - 1, size // 2], np.uint32)
     assert list_of_ids(ids, size) == ids.tolist(), size

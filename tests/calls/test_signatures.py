@@ -17,8 +17,8 @@ import pytest
 from real_models import V3 as TOK
 
 import dstok
-from dstok.core.run import _line
-from dstok.core.run._line import LineEncoder
+from dstok.core.run import _encoder
+from dstok.core.run._encoder import LineEncoder
 
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
          "count_up_to", "truncate", "chunk", "chunk_spans", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
@@ -66,7 +66,7 @@ def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
 @pytest.mark.parametrize("call", COMPILED)
 def test_compiled_calls_have_the_stubs_signature(call: str) -> None:
     """The stub adds the types."""
-    stub = ast.parse(Path(str(_line.__file__)).with_name("_line.pyi").read_text(encoding="utf-8"))
+    stub = ast.parse(Path(str(_encoder.__file__)).with_name("_encoder.pyi").read_text(encoding="utf-8"))
     (owner,) = (node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "LineEncoder")
     (written,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == call)
     assert written.returns is not None
@@ -88,8 +88,8 @@ def test_compiled_calls_with_and_without_keywords(call: str) -> None:
 
 
 def test_examples_of_compiled_calls_run() -> None:
-    names = {test.name for test in doctest.DocTestFinder().find(_line) if test.examples}
-    assert names == {f"dstok.core.run._line.LineEncoder.{call}" for call in COMPILED}
+    names = {test.name for test in doctest.DocTestFinder().find(_encoder) if test.examples}
+    assert names == {f"dstok.core.run._encoder.LineEncoder.{call}" for call in COMPILED}
 
 
 USE = """

@@ -24,7 +24,7 @@ from dstok.conformance import prove
 from dstok.conformance.naive import Textbook
 from dstok.conformance.prove import Step, steps
 from dstok.core.simd._level import chosen_level
-from dstok.core.text._added import Matcher
+from dstok.core.text._added_tokens import Matcher
 from dstok.formats.description import PREFIXES
 from dstok.methods.growing import GrowingText
 

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from reference import examples
 
 import dstok
-from dstok.core.find._counts import Merge, rows_of
-from dstok.core.find._tally import Tally
+from dstok.core.find._word_counts import Merge, Tally, rows_of
 from dstok.counts import MOST, CountsFile, PieceCounter, Rows, count_together, merge_counts, write_counts
 from dstok.errors import ArgumentError, FileError
 from dstok.pretokenizer.finders import make_finder

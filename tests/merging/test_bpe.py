@@ -15,9 +15,9 @@ from small_models import Merge, both, model_json, upstream_ids
 from upstream import model_splits
 
 import dstok
-from dstok.core.merge._bpe import BPE
+from dstok.core.merge._merge import BPE
 
-SHORT, SECTION = 48, 2048  # bytes: the limits between the loops, in core/merge/_bpe
+SHORT, SECTION = 48, 2048  # bytes: the limits between the loops, in core/merge/_merge
 V3_PATTERNS = [split.pattern for split in model_splits("deepseek-v3")]
 LETTERS = [b"a", b"b", b"c"]
 

@@ -17,11 +17,11 @@ from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
-from dstok.core.merge._bpe import BPE
-from dstok.core.merge._pairs import build_pairs, merges_of
+from dstok.core.merge._merge import BPE
+from dstok.core.merge._tables import build_pairs, merges_of
 
-STRIPS, STRIP_SYMBOLS, FEW_SYMBOLS, SHORT = 64, 15, 48, 128  # the limits in core/merge/_strips.h and core/merge/_merge.h
-SECTIONS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of sections in core/merge/_bpe
+STRIPS, STRIP_SYMBOLS, FEW_SYMBOLS, SHORT = 64, 15, 48, 128  # the limits in core/merge/_strips.h and core/merge/_merge_loops.h
+SECTIONS = [48, 96, 192, 384, 768, 1536, 2048]  # bytes: the sizes of sections in core/merge/_merge
 STRIPPED = levels()[-1].startswith("avx")  # whether it merges short texts together
 LETTERS = "abcdeé一丁𝔞"
 

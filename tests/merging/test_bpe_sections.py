@@ -25,7 +25,7 @@ import dstok
 
 LIMIT = 100  # seconds
 SECTION = 2048  # bytes: the largest one, where tokens allow
-DEAREST = 8  # bytes of sections and borders for each byte of text: sections are four at most, see core/merge/_bpe
+DEAREST = 8  # bytes of sections and borders for each byte of text: sections are four at most, see core/merge/_merge
 DOUBLES: list[Merge] = [(b"a" * 2**i, b"a" * 2**i) for i in range(14)]
 Case = tuple[list[Merge], list[bytes]]
 Answer = tuple[bool, list[tuple[list[bytes], int]]]

@@ -14,10 +14,10 @@ from real_models import level, levels
 from small_models import both, model_json, upstream_ids
 
 import dstok
-from dstok.core.merge._pairs import build_pairs
+from dstok.core.merge._tables import build_pairs
 from dstok.errors import UnsupportedError
 
-SALTS, CROWD, ROOM = 16, 32, 2  # see core/merge/_pairs.pyx
+SALTS, CROWD, ROOM = 16, 32, 2  # see core/merge/_tables.pyx
 WORD = 0xFFFFFFFF
 FIRST, SECOND = (0x9E3779B1, 0x85EBCA6B), (0xC2B2AE35, 0x27D4EB2F)
 ASCII = [(left, right) for left in range(33, 127) for right in range(33, 127)]
@@ -26,7 +26,7 @@ Pair = tuple[int, int]
 
 
 def bucket(pair: Pair, salt: int, bits: int) -> int:
-    """The first hash of core/merge/_merge.h."""
+    """The first hash of core/merge/_merge_loops.h."""
     return sum(i * (f + 2 * s * salt) for i, f, s in zip(pair, FIRST, SECOND)) % (1 << 32) >> (32 - bits)
 
 

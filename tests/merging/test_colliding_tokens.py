@@ -12,9 +12,9 @@ from small_models import model_json
 
 import dstok
 from dstok.compiled.tables import bare_bpe
-from dstok.core.find._tally import Tally, dict_of
-from dstok.core.merge._bpe import BPE
-from dstok.core.text._added import Matcher
+from dstok.core.find._word_counts import Tally, dict_of
+from dstok.core.merge._merge import BPE
+from dstok.core.text._added_tokens import Matcher
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.finders import make_finder
 

@@ -16,7 +16,7 @@ from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
-from dstok.core.merge._pairs import all_merges, live_merges
+from dstok.core.merge._tables import all_merges, live_merges
 from dstok.errors import ImageError
 
 CHAIN = [(b"ab", b"c"), (b"a", b"bc"), (b"b", b"c"), (b"a", b"b"), (b"c", b"c"), (b"bc", b"c"), (b"b", b"cc")]

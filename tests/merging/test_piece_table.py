@@ -25,8 +25,8 @@ from shares import share
 from small_models import both, model_json, upstream_ids
 
 from dstok.compiled.tables import make_bpe
-from dstok.core.find._pool import MAX_WORKSPACES
-from dstok.core.run._encode import Encoder
+from dstok.core.find._memory import MAX_WORKSPACES
+from dstok.core.run._encoder import Encoder
 
 BPE = make_bpe(TOK._tables)
 PROBES = KERNELS

@@ -21,8 +21,7 @@ from reference import BRIEF, DEEP
 from small_models import BYTE_LEVEL, added_token, model_json, upstream_ids
 
 import dstok
-from dstok.core.find._finder import LeftFinder
-from dstok.core.find._sure_start import sure_start
+from dstok.core.find._finder import LeftFinder, sure_start
 from dstok.errors import ImageError, UnsupportedError
 
 BLANKS, SPACES = replace("▁", " "), replace(" ", "▁")

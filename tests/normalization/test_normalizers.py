@@ -16,8 +16,7 @@ from shares import seeds, share
 from tokenizers import Regex
 from tokenizers import normalizers as upstream
 
-from dstok.core.text._forms import Form
-from dstok.core.text._normalize import Normalizer
+from dstok.core.text._normalize import Form, Normalizer
 from dstok.errors import DstokError, PatternError, UnsupportedError
 from dstok.formats.description import NormalizerStep
 from dstok.normalizers import make_normalizer

@@ -1,4 +1,4 @@
-"""Long texts that are not normalized: taken in portions (core/run/_stretches.pyx), they have the ids of the whole."""
+"""Long texts that are not normalized: taken in portions (core/run/_passes.pyx), they have the ids of the whole."""
 
 from __future__ import annotations
 

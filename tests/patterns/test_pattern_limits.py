@@ -19,7 +19,7 @@ from shares import seeds
 from upstream import families
 
 from dstok.compiled import kernel_selection as kernels
-from dstok.core.check import _walk
+from dstok.core.check import _proofs
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.finders import make_finder, make_tagger
 from dstok.pretokenizer.sources import preset_names, preset_splits
@@ -126,13 +126,13 @@ def test_all_walks_of_a_search_share_a_budget(monkeypatch: pytest.MonkeyPatch) -
     """A walk that its budget ends counts, too: else each set of rules could walk as far anew."""
     walks = []
 
-    class Walk(_walk.Walk):
+    class Walk(_proofs.Walk):
         def __init__(self, *_: Any) -> None:
             walks.append(self)
 
     program = compile_splits(*preset_splits("minimax"))
     assert kernels.find_kernel(program).rules == kernels.CASED
-    monkeypatch.setattr(_walk, "Walk", Walk)
+    monkeypatch.setattr(_proofs, "Walk", Walk)
     monkeypatch.setitem(LIMITS, "steps", 10_000)
     search = kernels._find.__wrapped__
     assert search(program.kept, kernels.classes_of(program), program.boundaries.edges).rules == kernels.NONE

@@ -12,7 +12,7 @@ from reference import DEEP
 from shares import chance_of_today, share
 
 from dstok.compiled.kernel_selection import NONE, V3, find_kernel
-from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.split._automaton import Scanner, pack_edges
 from dstok.regex.cascade import compile_splits
 
 BLOCK = 64

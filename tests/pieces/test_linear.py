@@ -22,9 +22,9 @@ from small_models import both, model_json, upstream_ids
 
 import dstok
 from dstok.conformance.naive import Cascade, alternatives_of
-from dstok.core.check._check import check_edges
-from dstok.core.run._encode import Encoder
-from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.check._proofs import check_edges
+from dstok.core.run._encoder import Encoder
+from dstok.core.split._automaton import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.ast import Split

@@ -18,7 +18,7 @@ from upstream import model_splits
 
 import dstok
 from dstok.compiled.kernel_selection import NONE, find_kernel
-from dstok.core.run._span_pass import SpanPass
+from dstok.core.run._pieces import SpanPass
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.finders import make_finder
 from dstok.regex.cascade import Program, compile_splits

@@ -20,11 +20,10 @@ from small_models import model_json
 import dstok
 from dstok.compiled.character_matrix import CLASSES, MATRIX_HEAD, character_matrix
 from dstok.compiled.tables import make_bpe
-from dstok.core.find._finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder
-from dstok.core.find._sure_start import sure_start
-from dstok.core.merge._pieces import cuttable_ranges, joined_bits
-from dstok.core.run._encode import Encoder
-from dstok.core.run._span_pass import SpanPass
+from dstok.core.find._finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder, sure_start
+from dstok.core.merge._tables import cuttable_ranges, joined_bits
+from dstok.core.run._encoder import Encoder
+from dstok.core.run._pieces import SpanPass
 from dstok.core.simd._level import levels
 from dstok.unicode import category_of
 

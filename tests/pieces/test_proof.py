@@ -38,14 +38,14 @@ WIDTHS = (2, 3, 4) if DEEP else ()
 # (rules, header, what is written there, what instead): a shift by one, a carry lost at a border, a state bit not kept; the
 # changes that only long blocks show; one that only a block of 61 columns does. In the last a long block decides too much.
 FAULTS = [
-    (GPT2, "_rules.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
-    (GPT2, "_rules.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
-    (GPT2, "_rules.h", "s->letter = LAST(m->letter);", "s->letter = 0;"),
-    (V3, "_rules.h", "third | sixth;", "third;"),
-    (V3, "_rules.h", "(sixth = sixth << 3 & four) != 0, 0", "0, 0"),
-    (V3, "_rules.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
-    (CASED, "_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
-    (THREES, "_rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & four);\n}\n\n/* The digits"),
+    (GPT2, "_rules_v3.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
+    (GPT2, "_rules_v3.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
+    (GPT2, "_rules_v3.h", "s->letter = LAST(m->letter);", "s->letter = 0;"),
+    (V3, "_rules_v3.h", "third | sixth;", "third;"),
+    (V3, "_rules_v3.h", "(sixth = sixth << 3 & four) != 0, 0", "0, 0"),
+    (V3, "_rules_v3.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
+    (CASED, "_rules_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
+    (THREES, "_rules_v3.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & four);\n}\n\n/* The digits"),
 ]
 TODAY = seeds(len(FAULTS), 1)
 

@@ -10,7 +10,7 @@ from real_models import level, levels
 from shares import seeds
 
 import dstok
-from dstok.core.split._scan import Scanner, pack_edges
+from dstok.core.split._automaton import Scanner, pack_edges
 from dstok.regex.cascade import Program
 
 PATTERNS = [r"[^,\n]+", r"[#@]\w+", r'"(?:[^"\\\n]|\\.)*"', r"https?://\S+", r"\p{Han}+|[a-z]+|[^\p{Han}a-z]", r"[^é]*é", r"[\x00-\x7e]+",

@@ -1,4 +1,4 @@
-"""The rules of words and of runs (core/split/_words.h, _runs.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3,
+"""The rules of words and of runs (core/split/_rules_words.h, _rules_runs.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3,
 GLM, MiniMax, tiktoken's, tekken, and of DeepSeek's LLM and Coder."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import dstok
 from dstok.compiled import kernel_selection as kernels
 from dstok.compiled.kernel_selection import CASED, CL100K, CODER, GPT2, LLM, ONES, TEKKEN, THREES, V3, find_kernel
 from dstok.compiled.tables import make_bpe, make_encoder
-from dstok.core.run._encode import Encoder
+from dstok.core.run._encoder import Encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
 SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"

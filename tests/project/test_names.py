@@ -157,7 +157,7 @@ def test_what_is_found(line: str) -> None:
     assert found.startswith("2: ")
 
 
-@pytest.mark.parametrize("line", ["as in `core/_gone.h`", "`core/split/_scan.pyx`, `_gone.h`: what", "`dstok.no_such_name`",
+@pytest.mark.parametrize("line", ["as in `core/_gone.h`", "`core/split/_automaton.pyx`, `_gone.h`: what", "`dstok.no_such_name`",
                                   "what `no_such_name(text)` gives", "`tok.no_such_name` and `encode`"])
 def test_what_is_found_in_a_document(line: str) -> None:
     page = f"```python\nno_such_block_name()\n```\n{line}\n"

@@ -1,4 +1,4 @@
-/* The needs of a walk through the rules (_walk.pyx): the masks of one character, and the state as a number.
+/* The needs of a walk through the rules (_proofs.pyx): the masks of one character, and the state as a number.
  *
  * In: a character, as a byte of ASCII or as a kind and a width. Out: its masks, which `walk_join` puts together to a
  * block; the starts that the rules give for the block. Invariant: masks and rules are the kernel's own. */

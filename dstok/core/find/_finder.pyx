@@ -1,36 +1,41 @@
-"""The finder: text to pieces, without the GIL.
+"""Finders: text to pieces, without the GIL.
 
-In: a stretch of text without added tokens, and a sink. Out: the pieces, which the sink gets in chunks (_sink.pyx), and
+In: a stretch of text without added tokens, and a sink. Out: the pieces, which the sink gets in chunks (_sinks.pyx), and
 the start of the first piece that later text may change. A finder knows no ids.
 Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut.
 
-There are three ways to find the pieces of a pattern. A `PieceFinder` takes the first that its model has:
+A `PieceFinder` takes the first way that its model has: the mask kernel (split/_grid.h), with rules that cut as the
+automaton does; windows (split/_windows.h), in which a few characters tell whether a piece begins between them; the
+automaton alone. Where one of the first two cannot tell, the automaton finds a piece; then the faster way goes on. The
+automaton must begin at an anchor: the start of a piece, or a cut that is as good as one (split/_rules_v3.h). Example:
+to V3's rules U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi" and stops. The automaton finds the next piece,
+and the kernel goes on at its end.
 
-- the mask kernel (split/_grid.h), with rules that cut as the automaton does;
-- windows (split/_windows.h): a few characters tell whether a piece begins between them;
-- the automaton alone (split/_scan.pyx).
+A `CharacterFinder` cuts the text of a model that merges characters at the borders that no merge crosses
+(split/_matrix.h).
 
-Where one of the first two cannot tell, the automaton finds a piece; then the faster way goes on. The automaton
-must begin at an anchor: the start of a piece, or a cut that is as good as one (split/_rules.h).
+A `TwoSided` reads a text in two passes. The first goes from the right, and notes for each place the states from which
+the rest can be read without a mark at the place. The second goes from the left: where its state is not among them, a
+mark stands, and only one mark leads to a noted state. Between two *settling* characters no mark stands, and both states
+are the same in every text. So the passes read a text stretch by stretch, each up to the next settling byte.
 
-Example: to V3's rules U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi" and stops. The automaton finds the next
-piece, and the kernel goes on at its end.
-
-A model that merges characters has no pattern. `CharacterFinder` cuts its text at the borders that no merge crosses, by
-a mask kernel of its own (split/_matrix.h).
+`sure_start` finds a place where a piece begins whatever stands before: docs/proofs.md, "Growing texts".
 """
 
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
+from dstok.core.find._memory cimport FINE
+from dstok.core.find._sinks cimport FAR, add_apart, add_piece
+from dstok.core.merge._merge cimport BORDERS, CHUNK, PAD
 from dstok.core.simd._level cimport GRID_RANGES, GridRun, chosen
-from dstok.core.merge._pieces cimport BORDERS, CHUNK, PAD, cuttable, may_cut
-from dstok.core.split._scan cimport DROPPED, Scanner, begin_memo, scan_piece
-from dstok.core.find._sink cimport FAR, Sink, add_apart, add_piece
-from dstok.core.text._utf8 cimport code_point
-from dstok.core.find._workspace cimport FINE, Workspace
+from dstok.core.split._automaton cimport (
+    DEAD, DROPPED, ROW, ROWS, START, Memo, Run, ScanTables, begin_memo, drop, next_edge, scan_piece, settle,
+)
+from dstok.core.text._utf8 cimport code_point, find_invalid
+
+from array import array
 
 from dstok.core.simd._level import level_shown
 
@@ -281,7 +286,7 @@ cdef class LeftFinder(Finder):
 cdef class PieceFinder(LeftFinder):
     """Finds pieces from the left, by an automaton and faster ways that agree with it.
 
-    `joined` is the bitmap of _pieces.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
+    `joined` is the bitmap of _tables.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
     no cuts either (compiled/build.py). `windows` are the tables of regex/windows.py (None: none). `rules` is the set of
     rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
     (compiled/kernel_selection.py).
@@ -468,7 +473,7 @@ cdef class PieceFinder(LeftFinder):
 cdef class CharacterFinder(LeftFinder):
     """Cuts where no merge of characters joins the two sides (split/_matrix.h). To upstream a text is then one piece.
 
-    `matrix` is that of compiled/character_matrix.py. `joined` is the bitmap of _pieces.joined_bits (None: classes alone
+    `matrix` is that of compiled/character_matrix.py. `joined` is the bitmap of _tables.joined_bits (None: classes alone
     decide). `split`: the model's pre-tokenizer cuts before each space, and so does the matrix.
     """
 
@@ -538,3 +543,264 @@ cdef void take_upto(Sink sink, Workspace w, const uint8_t *text, GridRun *run) n
         w.starts[i] = w.starts[run.anchor + i] - base
     run.at -= base
     run.anchor = 0
+
+
+@cython.final
+cdef class TwoSided(Finder):
+    """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see _finder.pxd."""
+
+    def __cinit__(self, pages, page_numbers, forward, backward, marks, dropped, int classes):
+        cdef const uint8_t[::1] p = pages
+        cdef const uint8_t[::1] n = page_numbers
+        cdef const uint8_t[::1] f = forward
+        cdef const uint8_t[::1] b = backward
+        cdef const uint8_t[::1] m = marks
+        cdef const uint8_t[::1] d = dropped
+        cdef Py_ssize_t states = f.shape[0] // (2 * classes), sides = b.shape[0] // (2 * classes)
+        if (n.shape[0] != 2 * 0x1100 or f.shape[0] != 2 * classes * states or b.shape[0] != 2 * classes * sides
+                or m.shape[0] != 4 * states * sides):
+            raise ValueError("tables of two sides of the wrong size")
+        self._keep = (p, n, f, b, m, d)
+        self.tables.pages, self.tables.page_numbers = &p[0], <const uint16_t *>&n[0]
+        self.tables.forward, self.tables.backward = <const uint16_t *>&f[0], <const uint16_t *>&b[0]
+        self.tables.marks, self.tables.dropped = <const uint32_t *>&m[0], &d[0]
+        self.tables.classes, self.tables.sides = classes, sides
+        self.states, self.level = states, chosen()
+        self.find_settling()
+
+    def way(self):
+        """The way it finds pieces: "both sides"."""
+        return "both sides"
+
+    cdef int find_settling(self) except -1:
+        """Finds the largest set of settling bytes that share both states."""
+        cdef const SidesTables *s = &self.tables
+        cdef Py_ssize_t byte, number
+        pairs = {}  # by the two states: the classes
+        for number in range(s.classes):
+            states = {s.forward[state * s.classes + number] for state in range(self.states)} - {DEAD}
+            sides = {s.backward[side * s.classes + number] for side in range(s.sides)}
+            if len(states) == len(sides) == 1:
+                state, side = states.pop(), sides.pop()
+                if not s.marks[state * s.sides + side]:
+                    pairs.setdefault((state, side), set()).add(number)
+        narrow = [s.pages[s.page_numbers[0] << 8 | byte] for byte in range(0x80)]
+        if not pairs:
+            return 0
+        (state, side), settling = max(pairs.items(), key=lambda pair: sum(number in pair[1] for number in narrow))
+        for byte in range(0x80):
+            if narrow[byte] in settling:
+                self.settles[byte] = True
+                self.skip.low[byte & 15] |= 1 << (byte >> 4)
+        self.settled, self.settled_side = state, side
+        return 0
+
+    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        cdef Py_ssize_t at = 0, start = 0, end
+        cdef uint32_t state = START
+        cdef bint copied = False
+        w.base = 0
+        w.begin_chunk(0)
+        while start < length and w.status == FINE:
+            end = at
+            while end < length and not self.settles[text[end]]:
+                end += 1
+            if not copied and end > length - PAD:  # sinks may read `PAD` bytes after the pieces
+                if not self.copy_rest(sink, w, &text, &length, start):
+                    return
+                at, end, start, copied = at - start, end - start, 0, True
+            if not w.reserve_buffer(2 * (end - at + 1)):
+                return
+            read_back(
+                &self.tables, text + at, end - at, <uint16_t *>w.buffer, 0 if end == length else self.settled_side)
+            self.read_on(sink, w, text, at, end, &start, &state)
+            if end == length:
+                break
+            at = self.level.skip(&self.skip, text, end, length)
+            state = self.settled
+        if w.pieces and w.status == FINE:
+            sink.take_apart(w, text)
+        w.base = 0
+
+    cdef bint copy_rest(
+        self, Sink sink, Workspace w, const uint8_t **text, Py_ssize_t *length, Py_ssize_t start
+    ) noexcept nogil:
+        """Goes on with a copy of the text from `start` on, behind the room for the states of its stretches."""
+        cdef Py_ssize_t rest = length[0] - start
+        if w.pieces:
+            sink.take_apart(w, text[0])
+        if not w.reserve_buffer(3 * rest + 2):
+            return False
+        memcpy(w.buffer + 2 * (rest + 1), text[0] + start, rest)
+        text[0], length[0] = w.buffer + 2 * (rest + 1), rest
+        w.base = start
+        w.begin_chunk(0)
+        return w.status == FINE
+
+    cdef void read_on(
+        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t end, Py_ssize_t *start,
+        uint32_t *state
+    ) noexcept nogil:
+        """Reads a stretch from the left, and adds the pieces that end in it; renews their start and the state."""
+        cdef const SidesTables *s = &self.tables
+        cdef const uint16_t *sides = <const uint16_t *>w.buffer
+        cdef Py_ssize_t place = at, width = 0
+        cdef uint32_t mark
+        while True:
+            mark = s.marks[state[0] * s.sides + sides[place - at]]
+            if mark:
+                if not s.dropped[(mark >> 16) - 1]:
+                    add_apart(sink, w, text, start[0], place)
+                start[0], state[0] = place, mark & 0xFFFF
+            if place == end:
+                break
+            state[0] = s.forward[state[0] * s.classes + class_at(s, text + place, &width)]
+            place += width
+
+    def spans(self, const uint8_t[::1] text not None):
+        """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""
+        cdef Py_ssize_t at = 0, end
+        cdef uint32_t state = START, tag = 0
+        cdef uint16_t[::1] sides
+        found = []
+        if text.shape[0] == 0:
+            return found
+        if find_invalid(&text[0], text.shape[0], chosen()) >= 0:
+            raise ValueError("expected valid utf-8")
+        sides = array("H", bytes(2 * (text.shape[0] + 1)))
+        read_back(&self.tables, &text[0], text.shape[0], &sides[0], 0)
+        while at < text.shape[0]:
+            end = next_end(&self.tables, &text[0], at, &sides[0], &state, &tag)
+            found.append((at, end, tag))
+            at = end
+        return found
+
+
+cdef inline uint32_t class_at(const SidesTables *s, const uint8_t *text, Py_ssize_t *width) noexcept nogil:
+    cdef uint32_t c = code_point(text, width)
+    return s.pages[(<uint32_t>s.page_numbers[c >> 8] << 8) | (c & 0xFF)]
+
+
+cdef void read_back(
+    const SidesTables *s, const uint8_t *text, Py_ssize_t length, uint16_t *sides, uint32_t side
+) noexcept nogil:
+    """Writes the state of the right side to the offset of each character, and to the end, where it is `side`."""
+    cdef Py_ssize_t at = length, width
+    sides[length] = <uint16_t>side
+    while at:
+        at -= 1
+        while text[at] & 0xC0 == 0x80:
+            at -= 1
+        side = s.backward[side * s.classes + class_at(s, text + at, &width)]
+        sides[at] = <uint16_t>side
+
+
+cdef Py_ssize_t next_end(
+    const SidesTables *s, const uint8_t *text, Py_ssize_t at, const uint16_t *sides, uint32_t *state, uint32_t *tag
+) noexcept nogil:
+    """The end of the piece that begins at `at`, before the end of the text; renews `state`, the left side's."""
+    cdef uint32_t here = state[0], mark = 0
+    cdef Py_ssize_t width
+    while not mark:
+        here = s.forward[here * s.classes + class_at(s, text + at, &width)]
+        at += width
+        mark = s.marks[here * s.sides + sides[at]]
+    state[0] = mark & 0xFFFF
+    tag[0] = (mark >> 16) - 1
+    return at
+
+
+cdef enum:
+    MOST = 32                # possible ends: more hardly ever meet
+    BEFORE = -1              # initial `Run.first`: the piece has no end from the place on
+    UNSURE = -2              # only more text can tell
+
+
+cdef struct Ends:
+    Py_ssize_t at[MOST]      # possible ends, in ascending order
+    int count
+
+
+cdef Py_ssize_t end_from(
+    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, uint32_t state
+) noexcept nogil:
+    """The end of the piece whose run reads `text[at:stop]` from `state` on, or BEFORE, or UNSURE."""
+    cdef Py_ssize_t width
+    cdef bint wide = False
+    cdef Run run
+    run.edge = state * ROW
+    run.settled = 0
+    run.first = run.second = BEFORE
+    while at < stop:
+        run.edge = next_edge(s, text + at, run.edge, &width, &wide)
+        if run.edge >> 24:
+            settle(&run, at)
+        if run.edge & ROWS == 0:
+            return run.first
+        at += width
+    return UNSURE
+
+
+cdef bint put(Ends *ends, Py_ssize_t end) noexcept nogil:
+    """Inserts an end in order, unless it is there already; false if there is no room."""
+    cdef int i = ends.count
+    while i and ends.at[i - 1] > end:
+        i -= 1
+    if i and ends.at[i - 1] == end:
+        return True
+    if ends.count == MOST:
+        return False
+    memmove(&ends.at[i + 1], &ends.at[i], (ends.count - i) * sizeof(Py_ssize_t))
+    ends.at[i] = end
+    ends.count += 1
+    return True
+
+
+cdef bint possible_ends(
+    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Ends *ends
+) noexcept nogil:
+    """Finds the possible ends of the piece over `at`; false if the text does not tell them."""
+    cdef Py_ssize_t end
+    cdef uint32_t state
+    ends.count = 0
+    for state in range(1, s.states):
+        end = end_from(s, text, at, stop, state)
+        if end == UNSURE or (end != BEFORE and not put(ends, end)):
+            return False
+    return ends.count > 0
+
+
+cdef Py_ssize_t meeting(
+    const ScanTables *s, const uint8_t *text, Py_ssize_t stop, Ends *ends
+) noexcept nogil:
+    """The first start that the pieces from all `ends` on have in common, or -1."""
+    cdef Py_ssize_t end
+    cdef uint32_t tag = 0
+    cdef bint wide = False
+    cdef Memo memo
+    memset(&memo, 0, sizeof(memo))
+    begin_memo(&memo, s, ends.at[0], stop)
+    while ends.count > 1 and ends.at[0] < stop:
+        end = scan_piece(s, text, ends.at[0], stop, False, &tag, &wide, &memo)
+        ends.count -= 1
+        memmove(&ends.at[0], &ends.at[1], ends.count * sizeof(Py_ssize_t))
+        if end < 0 or not put(ends, end):
+            ends.count = 0
+    drop(&memo)
+    return ends.at[0] if ends.count == 1 else -1
+
+
+def sure_start(LeftFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at):
+    """The first sure start of a piece that is found in `text` from `at` on, or -1. `at` is a border of characters."""
+    cdef Ends ends
+    cdef Scanner scanner
+    cdef Py_ssize_t place = -1
+    if not 0 <= at < text.shape[0]:
+        return -1
+    if isinstance(finder, CharacterFinder):  # two characters tell a cut
+        return (<CharacterFinder>finder).first_part(&text[0], at, text.shape[0], False)
+    scanner = (<PieceFinder?>finder).scanner
+    with nogil:
+        if possible_ends(&scanner.tables, &text[0], at, text.shape[0], &ends):
+            place = meeting(&scanner.tables, &text[0], text.shape[0], &ends)
+    return place

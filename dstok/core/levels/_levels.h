@@ -7,13 +7,16 @@
 #define DSTOK_LEVELS_H
 
 #include "merge/_strips_avx2.h"
-#include "merge/_probe_avx512.h"
-#include "merge/_probe_few.h"
+#include "merge/_piece_probe_avx512.h"
 #include "simd/_implementation.h"
 #include "split/_grid.h"
-#include "split/_skip.h"
-#include "text/_first_of.h"
+#include "text/_first_bytes.h"
 #include "text/_utf8.h"
+
+#define VECTOR_CODE "split/_skip.h"
+#include "simd/_vectors.h"
+#define VECTOR_CODE "text/_first_bytes_vector.h"
+#include "simd/_vectors.h"
 
 #define GRID_RUN(name, level, target, alone, ahead, write, set) \
     target __attribute__((noinline)) \
@@ -113,7 +116,7 @@ enum { IMPLEMENTATION_COUNT = sizeof(IMPLEMENTATIONS) / sizeof(*IMPLEMENTATIONS)
 static inline int probes_open(int vectors) {
 #ifdef DSTOK_X86
     static uint64_t lines[8 << 4];
-    const PieceTable t = {.a = lines, .b = lines, .a_shift = 60, .b_shift = 60};
+    const PieceTable t = {.key8 = lines, .key24 = lines, .key8_shift = 60, .key24_shift = 60};
     ProbeSample sample;
     probe_sample(&sample);
     probe_open();

@@ -20,8 +20,7 @@
 
 #include <string.h>
 
-#include "merge/_heap.h"
-#include "merge/_merge.h"
+#include "merge/_merge_loops.h"
 
 #define LIVE_UNKNOWN 0xFFFFFFFFu
 

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#include "merge/_pair.h"
+#include "merge/_pair_table.h"
 #include "text/_hash.h"
 
 enum {

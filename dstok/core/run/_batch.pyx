@@ -19,18 +19,16 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+from dstok.core.find._memory cimport FINE, OUT_OF_MEMORY, Workspace, Written, numpy_
+from dstok.core.run._encoder cimport Encoder
+from dstok.core.text._added_tokens cimport Policy
+from dstok.core.text._utf8 cimport Rows, Source, source_of
+
 from array import array
 
-from dstok.core.run._encode cimport Encoder
-from dstok.core.text._policy cimport Policy
-from dstok.core.text._rows cimport Rows
-from dstok.core.text._utf8 cimport Source, source_of
-from dstok.core.find._workspace cimport FINE, OUT_OF_MEMORY, Workspace
-from dstok.core.run._written cimport Written, numpy_
-
-from dstok.errors import SpecialTokenError, TextError
-from dstok._util.threads import Helpers
 from dstok._util.arguments import checked_text
+from dstok._util.threads import Helpers
+from dstok.errors import SpecialTokenError, TextError
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX

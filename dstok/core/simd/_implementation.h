@@ -57,7 +57,7 @@ struct Implementation {
     int (*probe)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
                  uint32_t *missed);
 
-    /* Writes the ids of a few pieces; returns their number, or PROBE_MISSED: see merge/_probe_few.h. */
+    /* Writes the ids of a few pieces; returns their number, or PROBE_MISSED: see merge/_piece_probe.h. */
     int (*few)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out);
 
     /* Writes the ids of the values from `at` on, as long as values hold their ids; returns the place where it stops. */

@@ -1,8 +1,8 @@
 # The implementation of a level, and the tables that its functions read.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-# The header only names most structs. A module that uses their fields includes split/_grid.h, merge/_pair.h,
-# merge/_strips.h or merge/_piece_table.h.
+# The header only names most structs. A module that uses their fields includes split/_grid.h, merge/_pair_table.h,
+# merge/_strips.h or merge/_piece_cache.h.
 cdef extern from "simd/_implementation.h":
     enum:
         FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, GRID_RANGES
@@ -26,13 +26,9 @@ cdef extern from "simd/_implementation.h":
         uint32_t at
         int pieces, anchor
     ctypedef struct PieceTable:
-        uint64_t *a
-        uint64_t *b
-        uint8_t *c
-        uint8_t *d
-        uint32_t *ring
-        uint64_t head
-        int a_shift, b_shift, writable
+        uint64_t *key8
+        uint64_t *key24
+        int writable
     ctypedef struct PairTable:
         const uint64_t *slots
         const uint16_t *seeds

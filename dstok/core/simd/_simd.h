@@ -1,6 +1,7 @@
 /* The x86 instructions that the core may use: the compiler's intrinsics, or their emulation.
 
-   In: the compiler's macros, and DSTOK_EMULATE_AVX512 (set by `DSTOK_EMULATE=avx512 pip install .`, see setup.py).
+   In: the compiler's macros, and DSTOK_EMULATE_AVX512 (set by `DSTOK_EMULATE=avx512 pip install .`, see setup.py),
+   which finds tests/emulation/emulated.h.
    Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, for functions that use them; DSTOK_EMULATED, 0 or 1.
    Emulated, the code of every level runs on any processor, slowly: so tests run it where there is no AVX-512. */
 #ifndef DSTOK_SIMD_H
@@ -10,7 +11,7 @@
 
 #if defined(DSTOK_EMULATE_AVX512)
 
-#include "simd/_emulated.h"
+#include <emulated.h>
 #define DSTOK_X86 1
 #define DSTOK_EMULATED 1
 #define SIMD_TARGET(features)

@@ -10,7 +10,7 @@
  * 63, the first block ends before it.
  * The kernel gives up (returns 0) at a place that its rules do not settle, and where blanks after a newline go on for
  * too long. The caller then goes back to the last anchor, and takes the automaton.
- * Masks: _masks.h; rules: _rules.h (V3's), _words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken), _runs.h (those of
+ * Masks: _masks.h; rules: _rules_v3.h (V3's), _rules_words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken), _rules_runs.h (those of
  * DeepSeek's LLM, Coder, V2). Models that merge characters have a kernel without rules, _matrix.h, in the same blocks.
  */
 #ifndef DSTOK_GRID_H
@@ -19,8 +19,8 @@
 #include "simd/_implementation.h"
 #include "split/_masks_avx512.h"
 #include "split/_matrix_avx512.h"
-#include "split/_runs.h"
-#include "split/_words.h"
+#include "split/_rules_runs.h"
+#include "split/_rules_words.h"
 
 #define VECTOR_CODE "split/_masks_vector.h"
 #include "simd/_vectors.h"

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The sets of rules: V3's (_rules.h), those of words (_words.h), those of runs (_runs.h); and the matrix of models that
+/* The sets of rules: V3's (_rules_v3.h), those of words (_rules_words.h), those of runs (_rules_runs.h); and the matrix of models that
  * merge characters (_matrix.h). */
 enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
        RULES_LLM = 7, RULES_CODER = 8, RULES_TEKKEN = 9, RULES_MATRIX = 10, RULES_COUNT };
@@ -67,7 +67,7 @@ enum { A_LETTER = 1, A_PUNCT = 2, A_QUOTE = 4, A_BLANK = 8, A_NEWLINE = 16, A_BR
 
 /* Cuttable characters: kana, ideographs and Hangul, letters only: the scripts whose runs are long and whose neighbours
  * seldom join, the most frequent range first. All take three bytes in UTF-8. This is the one definition: Python has it
- * by `cuttable_ranges` of merge/_pieces.pyx. */
+ * by `cuttable_ranges` of merge/_tables.pyx. */
 #define CUTTABLE_RANGES(R) \
     R(0x4E00, 0x9FFF) R(0xAC00, 0xD7A3) R(0x3041, 0x3096) R(0x309D, 0x309F) R(0x30A1, 0x30FA) R(0x30FC, 0x30FF) \
     R(0x3400, 0x4DBF)

@@ -1,11 +1,11 @@
 /* The class masks of a block: 64 bytes of text -> a word for each class (bit i: byte i belongs to a character of it).
 
-   In: text, with GRID_LOOK readable bytes, or, for the last block, PAD (merge/_pieces.pxd) bytes after the text. Out:
+   In: text, with GRID_LOOK readable bytes, or, for the last block, PAD (merge/_merge.pxd) bytes after the text. Out:
    `GridMasks`.
    Levels differ in how they make these words, and in nothing else: _masks_avx512.h, and _masks_vector.h for processors
    with vectors of 32 or 16 bytes. For a character beyond ASCII each level finds the flags at its first byte,
-   and spreads most of them over all bytes of the character (`GridBits`). All that follows (_rules.h, _words.h,
-   _runs.h) is arithmetic on words, the same for each level. `rules` is a constant where these functions are called, so
+   and spreads most of them over all bytes of the character (`GridBits`). All that follows (_rules_v3.h, _rules_words.h,
+   _rules_runs.h) is arithmetic on words, the same for each level. `rules` is a constant where these functions are called, so
    the compiler makes a copy for each set of rules.
 
    Example, "\u00e9! a" in its five bytes, the first on the left, as in all examples of these headers:

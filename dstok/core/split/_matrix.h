@@ -2,7 +2,7 @@
 
    In: text, and a matrix of 8 times 8 bits: may a merge join two neighbouring characters of these classes? Out: the
    places between two characters that none may join, as starts of pieces.
-   Invariant: the matrix covers the merges (core/check/_check.pyx). A merge joins two symbols (l, r). If the last
+   Invariant: the matrix covers the merges (core/check/_proofs.pyx). A merge joins two symbols (l, r). If the last
    character of l and the first one of r are c and d, the matrix has a bit for the classes of c and d. So at a place
    without such a bit no merge reaches over it: the first one that did would be of two symbols that end and begin there.
    Both sides merge as if they were alone. More bits only mean fewer cuts.

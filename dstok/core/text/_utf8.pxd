@@ -1,7 +1,8 @@
 # UTF-8 in and out: validation, and transcoding of str storage in stretches.
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from dstok.core.simd._level cimport Implementation
@@ -112,3 +113,18 @@ cdef inline Py_ssize_t encoded(uint32_t c, uint8_t *out) noexcept nogil:
     out[2] = <uint8_t>(0x80 | ((c >> 6) & 0x3F))
     out[3] = <uint8_t>(0x80 | (c & 0x3F))
     return 4
+
+
+@cython.final
+cdef class Rows:
+    cdef list held                # memoryviews of the buffers, of uint8
+    cdef const int32_t[::1] owners
+    cdef const int64_t[::1] starts
+    cdef const int64_t[::1] lengths
+    cdef list repaired            # texts that replace invalid ones
+
+    cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1
+    cdef int _check(self) except -1
+    cdef int place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) except -1
+    cdef const uint8_t **_bases(self) except NULL
+    cdef int _repair(self, Source *sources, const Implementation *level) except -1

@@ -1,10 +1,20 @@
 """UTF-8: validation; the rest is for other extension modules."""
 
+import numpy as np
+import numpy.typing as npt
+
 CUT_LENGTHS: tuple[int, int]
 
-def first_invalid(text: bytes) -> int:
-    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
-def cuts(text: str | bytes) -> list[int]:
-    """The ends of the parts of a `str` or bytes, in its units, as `Encoder.cut_texts` cuts it."""
-def is_text(value: object) -> bool:
-    """Whether it is a `str` without a lone surrogate."""
+def first_invalid(text: bytes) -> int: ...
+def cuts(text: str | bytes) -> list[int]: ...
+def is_text(value: object) -> bool: ...
+
+class Rows:
+    def __init__(
+        self, buffers: list[object], owners: npt.NDArray[np.int32], starts: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int64],
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, row: int) -> bytes: ...
+    def joined(self) -> bytes: ...
+    def views(self, window_log2: int) -> tuple[bytes, list[tuple[int, int]]]: ...

@@ -10,7 +10,7 @@
 #ifndef DSTOK_DELTAS_H
 #define DSTOK_DELTAS_H
 
-#include "train/_pair_counts.h"
+#include "train/_pair_queue.h"
 
 enum { BEFORE, AFTER };
 

@@ -1,0 +1,274 @@
+/* The pairs that may be merged next: their counts, the words that hold them, the most frequent one; and the first of all pairs.
+ *
+ * In: pairs of ids with counts that only fall. Out: the count of a pair; the pair of the highest count, of several the
+ * one with the smallest ids, left before right. This is the order of pairs.
+ * Invariant: a pair that comes before `limit` in this order enters the table and the heap once; the others wait. The heap
+ * may have an older, higher count of a pair: whoever takes the first item compares it with the table. Pairs leave the
+ * table only with all others (`pairs_free`). `BestPairs` keeps the first of all pairs that it is offered, in any order, as
+ * many as a number of bytes holds: exactly those before its `limit`. It is a heap with the last one at its root.
+ * Sources: open addressing with linear probing, a binary heap: Knuth, The Art of Computer Programming 3, 6.4 and 5.2.3.
+ */
+#ifndef DSTOK_PAIR_QUEUE_H
+#define DSTOK_PAIR_QUEUE_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_PAIR_KEY UINT64_MAX
+
+typedef struct {
+    uint64_t key;   /* left << 32 | right; NO_PAIR_KEY: a free place */
+    int64_t count;
+    uint32_t *list; /* the places that hold the pair, ascending, and some that held it before */
+    uint32_t size, room; /* of the list */
+} CountedPair;
+
+typedef struct {
+    int64_t count;
+    uint64_t key;
+} HeapItem;
+
+typedef struct {
+    CountedPair *places;
+    uint64_t mask; /* the number of places - 1; at most half of them are used */
+    uint64_t used;
+    HeapItem *heap;
+    uint64_t items, room; /* of the heap */
+    HeapItem limit;
+    uint64_t held; /* bytes of all lists */
+} PairCounts;
+
+static inline uint64_t pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
+
+/* Nobody chooses ids freely: they follow from counts. So the hash needs no seed. (Its factors: splitmix64's.) */
+static inline uint64_t pair_hash(uint64_t key) {
+    key = (key ^ key >> 30) * 0xBF58476D1CE4E5B9u;
+    key = (key ^ key >> 27) * 0x94D049BB133111EBu;
+    return key ^ key >> 31;
+}
+
+static inline CountedPair *pairs_place(CountedPair *places, uint64_t mask, uint64_t key) {
+    uint64_t at = pair_hash(key) & mask;
+    while (places[at].key != key && places[at].key != NO_PAIR_KEY)
+        at = (at + 1) & mask;
+    return places + at;
+}
+
+/* The pair, or NULL. */
+static inline CountedPair *pairs_find(PairCounts *p, uint64_t key) {
+    CountedPair *place = pairs_place(p->places, p->mask, key);
+    return place->key == key ? place : NULL;
+}
+
+static inline void pairs_free(PairCounts *p) {
+    for (uint64_t i = 0; p->places && i <= p->mask; i++)
+        if (p->places[i].key != NO_PAIR_KEY)
+            free(p->places[i].list);
+    free(p->places);
+    free(p->heap);
+    memset(p, 0, sizeof *p);
+}
+
+/* An empty table of `size` places, a power of two; NULL if memory is out. */
+static inline CountedPair *pairs_table(uint64_t size) {
+    CountedPair *places = malloc(size * sizeof *places);
+    if (places)
+        memset(places, 0xFF, size * sizeof *places);
+    return places;
+}
+
+/* Doubles the table if it is half full; false if memory is out. */
+static inline int pairs_grow(PairCounts *p) {
+    uint64_t size = p->mask + 1;
+    CountedPair *places;
+    if (p->places && 2 * p->used < size)
+        return 1;
+    size = p->places ? 2 * size : 1 << 12;
+    if (!(places = pairs_table(size)))
+        return 0;
+    for (uint64_t i = 0; p->places && i <= p->mask; i++)
+        if (p->places[i].key != NO_PAIR_KEY)
+            *pairs_place(places, size - 1, p->places[i].key) = p->places[i];
+    free(p->places);
+    p->places = places;
+    p->mask = size - 1;
+    return 1;
+}
+
+/* Adds to the count and to the size of a pair's list, which does not exist; false if memory is out. */
+static inline int pairs_count(PairCounts *p, uint64_t key, int64_t count) {
+    CountedPair *place = pairs_place(p->places, p->mask, key);
+    if (place->key == key) {
+        place->count += count;
+        place->size++;
+        return 1;
+    }
+    *place = (CountedPair){key, count, NULL, 1, 0};
+    p->used++;
+    return pairs_grow(p);
+}
+
+static inline int heap_before(HeapItem a, HeapItem b) {
+    return a.count != b.count ? a.count > b.count : a.key < b.key;
+}
+
+static inline void items_down(HeapItem *heap, uint64_t at, uint64_t size) {
+    HeapItem item = heap[at];
+    for (uint64_t child; (child = 2 * at + 1) < size; at = child) {
+        child += child + 1 < size && heap_before(heap[child + 1], heap[child]);
+        if (!heap_before(heap[child], item))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = item;
+}
+
+/* Puts a pair on the heap; false if memory is out. */
+static inline int items_push(PairCounts *p, uint64_t key, int64_t count) {
+    HeapItem item = {count, key};
+    uint64_t at = p->items;
+    if (at == p->room) {
+        HeapItem *grown = realloc(p->heap, 2 * (p->room + 512) * sizeof *grown);
+        if (!grown)
+            return 0;
+        p->heap = grown;
+        p->room = 2 * (p->room + 512);
+    }
+    p->items++;
+    for (uint64_t parent; at && heap_before(item, p->heap[parent = (at - 1) / 2]); at = parent)
+        p->heap[at] = p->heap[parent];
+    p->heap[at] = item;
+    return 1;
+}
+
+static inline void items_pop(PairCounts *p) {
+    p->heap[0] = p->heap[--p->items];
+    if (p->items)
+        items_down(p->heap, 0, p->items);
+}
+
+/* Bytes that the C library takes for a list, at most. */
+static inline uint64_t list_bytes(uint64_t room) { return 32 + (room * sizeof(uint32_t) & ~UINT64_C(15)); }
+
+static inline void pairs_drop_list(PairCounts *p, uint32_t *list, uint32_t room) {
+    p->held -= list ? list_bytes(room) : 0;
+    free(list);
+}
+
+/* Bytes of the table, the heap and the lists, also while they grow by `more` pairs. */
+static inline uint64_t pairs_bytes(const PairCounts *p, uint64_t more) {
+    uint64_t table = (p->mask + 1) * sizeof *p->places, heap = p->room * sizeof *p->heap;
+    return p->held + table * (2 * (p->used + more) > p->mask ? 3 : 1) + heap * (p->items + more > p->room ? 3 : 1);
+}
+
+/* The place of the most frequent pair, taken from the heap; NULL if none comes before the limit. */
+static inline CountedPair *pairs_pop(PairCounts *p) {
+    while (p->items) {
+        HeapItem first = p->heap[0];
+        CountedPair *pair = pairs_find(p, first.key);
+        if (!heap_before((HeapItem){pair->count, pair->key}, p->limit)) {
+            pairs_drop_list(p, pair->list, pair->room);
+            pair->list = NULL;
+            pair->size = pair->room = 0;
+            items_pop(p);
+        } else if (pair->count < first.count) {
+            p->heap[0].count = pair->count;
+            items_down(p->heap, 0, p->items);
+        } else {
+            items_pop(p);
+            return pair;
+        }
+    }
+    return NULL;
+}
+
+/* Adds a pair that is new to the table, with its list; false if memory is out. */
+static inline int pairs_add(PairCounts *p, CountedPair pair) {
+    *pairs_place(p->places, p->mask, pair.key) = pair;
+    p->held += list_bytes(pair.room);
+    p->used++;
+    return pairs_grow(p) && items_push(p, pair.key, pair.count);
+}
+
+/* Bytes for each pair beside its list: of the table, with three to six places a pair, of two heaps that may have doubled. */
+enum { BYTES_A_PAIR = 6 * sizeof(CountedPair) + 2 * sizeof(HeapItem) + 2 * sizeof(CountedPair) };
+
+typedef struct {
+    CountedPair *items;
+    uint64_t count, room;
+    uint64_t bytes, most; /* that the kept pairs take; that they may take */
+    HeapItem limit;
+} BestPairs;
+
+static inline HeapItem order_of(CountedPair pair) { return (HeapItem){pair.count, pair.key}; }
+
+/* Keeps only pairs before `limit` from now on. */
+static inline void best_restrict(BestPairs *b, HeapItem limit) {
+    if (heap_before(limit, b->limit))
+        b->limit = limit;
+}
+
+static inline void best_down(BestPairs *b, uint64_t at, CountedPair pair) {
+    for (uint64_t child; (child = 2 * at + 1) < b->count; at = child) {
+        child += child + 1 < b->count && heap_before(order_of(b->items[child]), order_of(b->items[child + 1]));
+        if (!heap_before(order_of(pair), order_of(b->items[child])))
+            break;
+        b->items[at] = b->items[child];
+    }
+    b->items[at] = pair;
+}
+
+/* Takes the last of the pairs out. */
+static inline void best_pop(BestPairs *b) {
+    best_restrict(b, order_of(b->items[0]));
+    b->bytes -= BYTES_A_PAIR + list_bytes(b->items[0].size);
+    if (--b->count)
+        best_down(b, 0, b->items[b->count]);
+}
+
+/* Keeps the pair if it belongs to the first ones; false if memory is out. The very first pair is always kept. */
+static inline int best_offer(BestPairs *b, CountedPair pair) {
+    if (!heap_before(order_of(pair), b->limit))
+        return 1;
+    if (b->count == b->room) {
+        CountedPair *grown = realloc(b->items, 2 * (b->room + 512) * sizeof *grown);
+        if (!grown)
+            return 0;
+        b->items = grown;
+        b->room = 2 * (b->room + 512);
+    }
+    uint64_t at = b->count++;
+    for (uint64_t parent; at && heap_before(order_of(b->items[parent = (at - 1) / 2]), order_of(pair)); at = parent)
+        b->items[at] = b->items[parent];
+    b->items[at] = pair;
+    b->bytes += BYTES_A_PAIR + list_bytes(pair.size);
+    while (b->bytes > b->most && b->count > 1)
+        best_pop(b);
+    return 1;
+}
+
+/* Makes the table, the heap and empty lists of the pairs that were kept; false if memory is out. */
+static inline int best_take(const BestPairs *b, PairCounts *p) {
+    uint64_t size = 1 << 12;
+    while (size < 3 * b->count)
+        size *= 2;
+    if (!(p->places = pairs_table(size)))
+        return 0;
+    p->mask = size - 1;
+    p->limit = b->limit;
+    for (uint64_t i = b->count; i-- > 0;) {
+        CountedPair pair = b->items[i];
+        if (!heap_before(order_of(pair), b->limit))
+            continue;
+        pair.room = pair.size;
+        pair.size = 0;
+        if (!(pair.list = malloc(pair.room * sizeof *pair.list)))
+            return 0;
+        if (!pairs_add(p, pair))
+            return 0;
+    }
+    return 1;
+}
+
+#endif
