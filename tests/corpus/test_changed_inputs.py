@@ -154,13 +154,13 @@ def test_counted_pieces_of_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines("a.txt")
-    counters = piece_counts._counters
+    counter = piece_counts.PieceCounter
 
     def changing(*given: Any) -> Any:
         change(Path("a.txt"))
-        return counters(*given)
+        return counter(*given)
 
-    monkeypatch.setattr(piece_counts, "_counters", changing)
+    monkeypatch.setattr(piece_counts, "PieceCounter", changing)
     assert main(["pieces", "--count", "a.txt", *options]) == 2
     assert "a.txt: has changed" in capsys.readouterr().err
 

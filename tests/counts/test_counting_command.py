@@ -29,7 +29,7 @@ SEGMENT = 1 << 16
 # The command with small segments: many places to be killed at.
 CHILD = f"""
 import sys
-from dstok.cli import piece_counts
+from dstok.cli import train as piece_counts
 from dstok.cli.app import main
 piece_counts.SEGMENT = {SEGMENT}
 raise SystemExit(main(sys.argv[1:]))
