@@ -11,12 +11,12 @@ from real_models import V3 as TOK
 
 from dstok.cli.app import main
 
-LATE = {"outlines": "vocabulary", "xgrammar": "tokenizer_info"}  # import their library when they are called
+LATE = {"xgrammar": "tokenizer_info"}  # import their library when they are called
 
 
 @pytest.mark.parametrize(("name", "package"), [
     ("tiktoken", "tiktoken"), ("transformers", "tokenizers"), ("transformers", "transformers"), ("llguidance", "llguidance"),
-    ("outlines", "outlines_core"), ("xgrammar", "xgrammar")])
+    ("xgrammar", "xgrammar")])
 def test_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
     if name not in LATE:
         monkeypatch.delitem(sys.modules, f"dstok.integrations.{name}", raising=False)
