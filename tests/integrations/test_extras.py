@@ -28,7 +28,7 @@ def test_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str, package: st
     assert (str(raised.value), raised.value.name) == (expected, package)
 
 
-@pytest.mark.parametrize("name", ["conversations", "patterns", "strategies"])
+@pytest.mark.parametrize("name", ["strategies"])
 def test_testing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delitem(sys.modules, f"dstok.conformance.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "hypothesis", None)
