@@ -19,7 +19,6 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, islice
@@ -148,8 +147,18 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
                                    f"$.added_tokens[{number}]")
     raw = raw_tokens(tables.normalizer, added)
     engine = Engine(tokenizer_of(tables, raw, None, None), raw)
-    with _bare(real):
+    truncation, padding, split_special = real.truncation, real.padding, real.encode_special_tokens
+    real.no_truncation()
+    real.no_padding()
+    real.encode_special_tokens = False
+    try:
         _compare(real, engine, added)
+    finally:
+        if truncation is not None:
+            truncate(real, truncation)
+        if padding is not None:
+            real.enable_padding(**padding)
+        real.encode_special_tokens = split_special
     return engine
 
 
@@ -169,23 +178,6 @@ def _tables_of(body: str, upstream: str) -> Tables:
 
 def _live_tokens(real: tokenizers.Tokenizer) -> tuple[AddedToken, ...]:
     return tuple(AddedToken(id, *FIELDS(token)) for id, token in sorted(real.get_added_tokens_decoder().items()))
-
-
-@contextmanager
-def _bare(real: tokenizers.Tokenizer) -> Iterator[None]:
-    """The backend without truncation and padding, and with special tokens found, while the context lasts."""
-    truncation, padding, split_special = real.truncation, real.padding, real.encode_special_tokens
-    real.no_truncation()
-    real.no_padding()
-    real.encode_special_tokens = False
-    try:
-        yield
-    finally:
-        if truncation is not None:
-            truncate(real, truncation)
-        if padding is not None:
-            real.enable_padding(**padding)
-        real.encode_special_tokens = split_special
 
 
 def truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
@@ -285,14 +277,12 @@ class CallSettings:
         self.from_right = truncation is None or truncation["direction"] == "right"
         self._truncation, self._add_special = truncation, add_special
         self._finisher = finisher(processor, truncation)
-        self.room, self._pair_room = self._room(False), self._room(True)
-
-    def _room(self, is_pair: bool) -> int | None:
-        """The most ids of texts that a row can have."""
-        if self._truncation is None:
-            return None
-        extra = self._finisher.num_special_tokens_to_add(is_pair) if self._add_special else 0
-        return int(self._truncation["max_length"]) - extra
+        self.room: int | None = None  # the most ids of texts that a row can have
+        self._pair_room: int | None = None
+        if truncation is not None:
+            self.room, self._pair_room = (
+                int(truncation["max_length"]) - (self._finisher.num_special_tokens_to_add(pair) if add_special else 0)
+                for pair in (False, True))
 
     def cut(self, ids: list[int]) -> list[int]:
         """The ids of a single text, truncated. Raises `UnsupportedError` where upstream has a special case."""
@@ -329,10 +319,9 @@ class CallSettings:
         multiple = padding["pad_to_multiple_of"]
         return -(-length // multiple) * multiple if multiple else length
 
-    def finish(self, first: Encoding, second: Encoding | None) -> Encoding:
+    def finish(self, first: Encoding, second: Encoding | None) -> Any:
         """Truncates and post-processes, with upstream's code."""
-        made: Encoding = self._finisher.post_process(first, second, self._add_special)
-        return made
+        return self._finisher.post_process(first, second, self._add_special)
 
     def pad(self, encoding: Encoding, length: int | None) -> None:
         """Pads an encoding, and its overflowing parts, up to `length`."""
@@ -428,11 +417,8 @@ class Backing:
         return real
 
     def catch_up(self, real: tokenizers.Tokenizer) -> None:
-        """Gives the backend the settings of the last call, unless it has them. The lock is held.
-
-        While others may hold it, it already has them, or the settings that the others chose.
-        """
-        if not self.handed_out:
+        """Gives the backend the settings of the last call. The lock is held."""
+        if not self.handed_out:  # else it has them, or the settings that others chose
             self.settle(real, self.wanted)
 
     def settle(self, real: tokenizers.Tokenizer, wanted: Wanted) -> None:
@@ -605,13 +591,12 @@ class CallInputs:
         return rows
 
     def _unpadded(self, one: Input) -> Encoding:
-        first, second = one
-        return self.settings.finish(self._raw(first, 0), None if second is None else self._raw(second, 1))
-
-    def _raw(self, words: list[str], type_id: int) -> Encoding:
         split_special = self.settings.split_special
-        return joined([self._engine.columns(word, split_special, type_id, number if self._is_split else None)
+        raw = [joined([self._engine.columns(word, split_special, type_id, number if self._is_split else None)
                        for number, word in enumerate(words)])
+               for type_id, words in enumerate(one) if words is not None]
+        return self.settings.finish(raw[0], raw[1] if len(raw) == 2 else None)  # type: ignore[no-any-return]
+
 
 
 class Row:
