@@ -101,10 +101,12 @@ def add_actions(commands: Commands, name: str, summary: str, description: str) -
     return parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
 
-def add_model(parser: Parser) -> None:
+def add_model(parser: Parser, upstream: bool = True) -> None:
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="NAME|PATH",
                         help="a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image "
                              f"(default {DEFAULT_MODEL})")
+    if upstream:
+        add_upstream(parser)
 
 
 def add_upstream(parser: Parser) -> None:
@@ -115,10 +117,6 @@ def add_upstream(parser: Parser) -> None:
 def add_files(parser: Parser) -> None:
     parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
                         help="files to read, also .gz and .zst; - or no file is standard input")
-
-
-def add_given_text(parser: Parser) -> None:
-    parser.add_argument("--text", dest="given_text", metavar="TEXT", help="read this text instead of files")
 
 
 def take_given_text(arguments: Namespace) -> None:
@@ -234,9 +232,8 @@ def refuse_unless(useful: bool, option: str, what_for: str) -> None:
 def add_input(parser: Parser) -> None:
     """Adds the options of a command that reads text: model, files, JSON lines, added tokens, faulty text."""
     add_files(parser)
-    add_given_text(parser)
+    parser.add_argument("--text", dest="given_text", metavar="TEXT", help="read this text instead of files")
     add_model(parser)
-    add_upstream(parser)
     add_jsonl(parser, "each line is a JSON object with one text")
     parser.add_argument("--special", default="all", metavar="HOW",
                         help="how to read texts of added tokens: all as tokens (default), none as tokens, "

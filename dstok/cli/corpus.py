@@ -22,7 +22,6 @@ from dstok.cli.arguments import (
     add_json,
     add_model,
     add_reading,
-    add_upstream,
     at_least_0,
     inputs_of,
     load_model,
@@ -57,7 +56,6 @@ def add_corpus(commands: Commands) -> None:
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; a started one is continued")
     add_model(parser)
-    add_upstream(parser)
     add_reading(parser)
     parser.add_argument("--special", default="none", metavar="HOW",
                         help="how to read texts of added tokens: none as tokens (default), all as tokens, raise "

@@ -135,7 +135,7 @@ def add_decode(commands: Commands) -> None:
                          "dstok encode notes.md | dstok decode        prints notes.md\n  dstok decode 19923 2058",
                          "Words that are ids, and name no file, are the ids themselves.\n\n")
     add_files(parser)
-    add_model(parser)
+    add_model(parser, upstream=False)
     parser.add_argument("--format", choices=ID_FORMATS,
                         help="the format of the ids (default: detected from the data)")
     add_jsonl(parser, "each line of ids is one text, written as a JSON object")

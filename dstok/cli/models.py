@@ -18,7 +18,6 @@ from dstok.cli.arguments import (
     add_json,
     add_json_and_output,
     add_model,
-    add_upstream,
     load_model,
     refuse_unless,
 )
@@ -38,7 +37,6 @@ def add_models(commands: Commands) -> None:
     parser = add_command(commands, "explain", run_explain, "show the automaton of a tokenizer's patterns",
                          "dstok explain --text \"don't 12345\"")
     add_model(parser)
-    add_upstream(parser)
     parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
     parser.add_argument("--dot", metavar="FILE", help="also write the automaton as a graph, which Graphviz draws")
     add_json_and_output(parser, "a JSON object with the text of each part, by its heading")
@@ -46,7 +44,6 @@ def add_models(commands: Commands) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="the model, as with --model")
     add_model(parser)
     parser.set_defaults(model=None)
-    add_upstream(parser)
     add_json_and_output(parser)
     parser = add_command(commands, "fetch", run_fetch, "download a model of the hub, or an encoding of tiktoken's",
                          "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")

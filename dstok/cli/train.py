@@ -42,7 +42,6 @@ from dstok.cli.arguments import (
     add_model,
     add_reading,
     add_texts_of_corpora,
-    add_upstream,
     at_least_0,
     field_of,
     inputs_of,
@@ -564,7 +563,6 @@ def add_train_actions(commands: Commands) -> None:
 def _add_change(parser: Parser) -> None:
     parser.add_argument("counts", metavar="COUNTS", help="a counts file of pieces that the model cuts")
     add_model(parser)
-    add_upstream(parser)
     parser.add_argument("--vocab-size", type=at_least_0, required=True, metavar="N", help="ids of the new vocabulary")
     parser.add_argument("--out", required=True, metavar="FILE", help="the tokenizer.json to write, or a folder")
 

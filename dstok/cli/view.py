@@ -22,7 +22,6 @@ from dstok.cli.arguments import (
     add_errors,
     add_model,
     add_output,
-    add_upstream,
     at_least_0,
     load_model,
     model_of,
@@ -52,7 +51,6 @@ def add_view(commands: Commands) -> None:
                         help="the first text to show; - is standard input")
     add_model(parser)
     parser.set_defaults(model=None)
-    add_upstream(parser)
     parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer to show beside it")
     parser.add_argument("--chat", metavar="V", choices=[version.name for version in versions()],
                         help="read the file as a conversation in this version of the format, with the version's model")

@@ -24,6 +24,7 @@ from dstok.corpus.inputs import InputFile
 from dstok.corpus.settings import CORPUS, manifest_name
 from dstok.corpus.tables import rows_of
 from dstok.corpus.verify import verify
+from dstok.counts import PieceCounter
 from dstok.errors import FileError
 from dstok.io.text_files import open_source
 from dstok.training import train as from_files
@@ -154,7 +155,7 @@ def test_counted_pieces_of_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines("a.txt")
-    counter = piece_counts.PieceCounter
+    counter = PieceCounter
 
     def changing(*given: Any) -> Any:
         change(Path("a.txt"))
