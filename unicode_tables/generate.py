@@ -1,8 +1,8 @@
 """Generates the Unicode tables that dstok ships.
 
 In: the pinned inputs in `unicode_tables/data/VERSION` (see README.md), checked against their `SHA256SUMS`. Out: one
-module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in. `dstok/unicode/properties.py` decodes it
-on first use.
+module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in. `dstok/unicode/properties.py` decodes
+it on first use.
 
 Invariant: the categories partition all of 0..0x10FFFF. The module is a pure function of the inputs, so that `--check`
 can tell a stale or edited file. This script depends on the standard library alone, not on dstok: it must run where no

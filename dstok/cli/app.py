@@ -19,29 +19,33 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Iterable, Iterator, Sequence
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
 
 import dstok
+from dstok._util.files import reason
 from dstok.cli.arguments import Parser, nearest, take_given_text
-from dstok.cli.errors import CommandError, complain, reason
+from dstok.cli.errors import CommandError, complain
 from dstok.errors import DstokError
 
-__all__ = ["commands", "main"]
-
-GROUPS = {  # command: its module
-    "encode": "encode:add_encode", "decode": "encode:add_decode", "count": "encode:add_count", "truncate": "encode:add_fit", "chunk": "encode:add_fit",
-    "dump": "tokens:add_dump", "pieces": "tokens:add_dump", "explain": "models:add_commands", "info": "models:add_commands", "models": "models:add_commands", "fetch": "models:add_commands",
-    "convert": "convert", "verify": "verify:add_verify", "prove": "verify:add_prove", "chat": "chat",
-    "splitter": "splitter", "corpus": "corpus:add_corpus", "train": "train:add_train", "view": "view", "show": "tokens:add_show",
+ADDED_BY = {  # the module and function: its commands
+    "encode:add_encode": "encode", "encode:add_decode": "decode", "encode:add_count": "count",
+    "encode:add_fit": "truncate chunk", "tokens:add_dump": "dump pieces",
+    "models:add_models": "explain info models fetch", "convert:add_convert": "convert",
+    "verify:add_verify": "verify", "verify:add_prove": "prove", "chat:add_chat": "chat",
+    "splitter:add_splitter": "splitter", "corpus:add_corpus": "corpus", "train:add_train": "train",
+    "view:add_view": "view", "tokens:add_show": "show",
 }
-ACTIONS = {  # modules of their own
-    **{f"corpus {action}": "corpus:add_corpus_folders" for action in ("info", "verify", "merge", "stats")},
-    **{f"train {action}": "train:add_train_actions" for action in ("count", "merge", "extend", "trim", "report")},
+ACTIONS_ADDED_BY = {  # the same for actions of commands that also run without one
+    "corpus:add_corpus_folders": ("corpus", "info verify merge stats"),
+    "train:add_train_actions": ("train", "count merge extend trim report"),
 }
+GROUPS = {command: adder for adder, commands in ADDED_BY.items() for command in commands.split()}
+ACTIONS = {f"{command} {action}": adder
+           for adder, (command, actions) in ACTIONS_ADDED_BY.items() for action in actions.split()}
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 EPILOG = """\
@@ -93,22 +97,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(argv: Sequence[str], pressed: Sequence[int]) -> int:
     try:
-        try:
-            return _command(argv)
-        except Exception:
-            if pressed:
-                raise KeyboardInterrupt from None
-            raise
-    except (CommandError, DstokError) as error:
-        complain(error)
-        return BAD
-    except MemoryError:
-        complain("out of memory")
-        return BAD
-    except OSError:
-        raise
+        return _command(argv)
     except Exception as error:
-        if os.environ.get("DSTOK_TRACEBACK"):
+        if pressed:
+            raise KeyboardInterrupt from None
+        if isinstance(error, CommandError | DstokError | MemoryError):
+            complain("out of memory" if isinstance(error, MemoryError) else error)
+            return BAD
+        if isinstance(error, OSError) or os.environ.get("DSTOK_TRACEBACK"):
             raise
         complain(f"internal error: {type(error).__name__}: {error} (DSTOK_TRACEBACK=1 shows where)")
         return FAULT
@@ -118,25 +114,19 @@ def _command(argv: Sequence[str]) -> int:
     if not argv:
         whole_parser().print_help()
         return 0
-    try:
-        arguments = _arguments(argv)
-    except SystemExit as done:  # --help and --version
-        return done.code if isinstance(done.code, int) else 0
-    code = arguments.run(arguments)
-    return code if isinstance(code, int) else 0
-
-
-def _arguments(argv: Sequence[str]) -> Namespace:
-    """The parsed words. argparse takes the files before an option and leaves those after it."""
     parser = _parser(argv)
     _refuse_unknown_options(parser, argv)
-    arguments, rest = parser.parse_known_args(argv)
+    try:
+        arguments, rest = parser.parse_known_args(argv)
+    except SystemExit as done:  # --help and --version
+        return done.code if isinstance(done.code, int) else 0
     if any(word.startswith("-") and word != "-" for word in rest) or (rest and "files" not in arguments):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
+    if rest:  # argparse takes the files before an option and leaves those after it
         arguments.files = [*arguments.files, *rest]
     take_given_text(arguments)
-    return arguments
+    code = arguments.run(arguments)
+    return code if isinstance(code, int) else 0
 
 
 def _refuse_unknown_options(parser: ArgumentParser, argv: Sequence[str]) -> None:
@@ -169,19 +159,11 @@ def _parser(argv: Sequence[str]) -> Parser:
     parser.add_argument("-V", "--version", action="version", version=f"dstok {dstok.__version__}",
                         help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="dstok")
-    for group in _groups(argv):
-        module, _, function = group.partition(":")
-        getattr(import_module(f"dstok.cli.{module}"), function or "add_commands")(commands)
+    called = ACTIONS.get(" ".join(argv[:2])) or GROUPS.get("".join(argv[:1]))
+    for adder in [called] if called else ADDED_BY:  # all of them to list the commands
+        module, function = adder.split(":")
+        getattr(import_module(f"dstok.cli.{module}"), function)(commands)
     return parser
-
-
-def _groups(argv: Sequence[str]) -> Iterable[str]:
-    """The modules to import: the called command's, or all to list the commands."""
-    command = argv[0] if argv else ""
-    action = " ".join(argv[:2])
-    if action in ACTIONS:
-        return [ACTIONS[action]]
-    return [GROUPS[command]] if command in GROUPS else dict.fromkeys(GROUPS.values())
 
 
 def whole_parser() -> Parser:
@@ -195,10 +177,8 @@ def commands() -> Iterator[tuple[str, ArgumentParser]]:
     >>> [name for name, _ in commands() if name.startswith("dstok corpus")][:3]
     ['dstok corpus', 'dstok corpus info', 'dstok corpus verify']
     """
-    yield from commands_below("dstok", _parser(()))
-    for module in dict.fromkeys(ACTIONS.values()):
-        action = next(words for words, its in ACTIONS.items() if its == module)
-        yield from commands_below("dstok", _parser(action.split()))
+    for words in ["", *{adder: words for words, adder in ACTIONS.items()}.values()]:
+        yield from commands_below("dstok", _parser(words.split()))
 
 
 def commands_below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:

@@ -1,13 +1,9 @@
-"""The options that several commands share, and the parser's behaviour.
+"""The options that several commands share: the parser's behaviour, and what the values stand for.
 
-In: a command's parser. Out: the same parser with more options. Invariant: an option has one name, one meaning and one
-default in every command, because this module defines it once. An option of a single command is in that command's
-module. An option without effect is refused.
-
---model, --special, --add-bos and --add-eos -> a tokenizer and its arguments; a splitter by its name.
-
-In: the options of a command. Out: a `Tokenizer`, the keywords of its methods, the ids at a text's ends; a `Splitter`.
-Invariant: a name or path of a model means the same as to `dstok.load`.
+In: a command's parser; later the values given. Out: the same parser with more options; a `Tokenizer` with the keywords
+of its methods and the ids at a text's ends, a `Splitter`. Invariant: an option has one name, one meaning and one
+default in every command, because this module defines it once; a name or path of a model means the same as to
+`dstok.load`. An option of a single command is in that command's module. An option without effect is refused.
 """
 
 from __future__ import annotations
@@ -20,44 +16,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import dstok
-from dstok.cli.errors import CommandError, reason
+from dstok._util.files import file_faults
+from dstok.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
     from dstok.tokenizer import Tokenizer
 
-__all__ = [
-    "SPLITTER",
-    "Parser",
-    "add_actions",
-    "add_command",
-    "add_files",
-    "add_given_text",
-    "add_input",
-    "add_json",
-    "add_json_and_output",
-    "add_jsonl",
-    "add_model",
-    "add_output",
-    "add_reading",
-    "add_text",
-    "add_texts_of_corpora",
-    "add_upstream",
-    "at_least_0",
-    "dataset_of",
-    "edge_ids",
-    "field_of",
-    "load_model",
-    "load_splitter",
-    "missing",
-    "model_of",
-    "nearest",
-    "refuse_unless",
-    "take_given_text",
-    "text_keywords",
-]
-
-if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # argparse has no public name for it
 
 DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
@@ -78,7 +43,7 @@ class Parser(argparse.ArgumentParser):
         raise CommandError(f"{message} (see {self.prog} --help)")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Refuses the name of a command that does not exist; argparse's method would list all of them."""
+        # argparse's method would list all commands
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001
             self.error(f"no {str(action.metavar).lower()} {value!r}{nearest(value, action.choices)}")
         super()._check_value(action, value)
@@ -99,7 +64,11 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """argparse's formatter, as wide as the output."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=_width())
+        try:
+            width = max(60, min(100, os.get_terminal_size().columns - 2))
+        except (OSError, ValueError):
+            width = 90
+        super().__init__(prog, max_help_position=30, width=width)
 
     if sys.version_info[:2] == (3, 14):
         # In Python 3.14 argparse imports `dataclasses` and `inspect`, to check for colours, as soon as a parser has an
@@ -115,15 +84,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
             return vars(self)[name]
 
 
-def _width() -> int:
-    try:
-        return max(60, min(100, os.get_terminal_size().columns - 2))
-    except (OSError, ValueError):
-        return 90
-
-
 def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, example: str,
+    commands: Commands, name: str, run: Callable[[Namespace], int | None], summary: str, example: str,
     notes: str = "",
 ) -> Parser:
     """Adds a command's parser, with a summary and the function that runs it. Notes and an example end the help."""
@@ -139,10 +101,12 @@ def add_actions(commands: Commands, name: str, summary: str, description: str) -
     return parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
 
-def add_model(parser: Parser) -> None:
+def add_model(parser: Parser, upstream: bool = True) -> None:
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="NAME|PATH",
                         help="a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image "
                              f"(default {DEFAULT_MODEL})")
+    if upstream:
+        add_upstream(parser)
 
 
 def add_upstream(parser: Parser) -> None:
@@ -155,11 +119,7 @@ def add_files(parser: Parser) -> None:
                         help="files to read, also .gz and .zst; - or no file is standard input")
 
 
-def add_given_text(parser: Parser) -> None:
-    parser.add_argument("--text", dest="given_text", metavar="TEXT", help="read this text instead of files")
-
-
-def take_given_text(arguments: argparse.Namespace) -> None:
+def take_given_text(arguments: Namespace) -> None:
     """Puts the text of --text in place of the files. Raises `CommandError` if both are given.
 
     Also if words are given that name no file: whoever gives a text in place of files learns how.
@@ -218,8 +178,8 @@ def add_json(parser: Parser, meaning: str = "JSON instead of a table for people"
         parser.add_argument("--json", action="store_true", help=meaning)
 
 
-def add_json_and_output(parser: Parser) -> None:
-    add_json(parser)
+def add_json_and_output(parser: Parser, meaning: str = "JSON instead of a table for people") -> None:
+    add_json(parser, meaning)
     add_output(parser)
 
 
@@ -244,8 +204,10 @@ def add_reading(parser: Parser) -> None:
                         help="local processes or Ray (default local)")
 
 
-def dataset_of(arguments: argparse.Namespace) -> tuple[str | None, str]:
-    """The name for `datasets`, and the field. A column in the name takes precedence over --field."""
+def inputs_of(arguments: Namespace) -> tuple[str | None, str]:
+    """The name for `datasets`, and the field: a column in the name takes precedence. Refuses a command of no inputs."""
+    if not arguments.files and arguments.dataset is None:
+        raise CommandError("nothing to read: expected files, folders, globs or --dataset")
     field = arguments.field or FIELD
     if arguments.dataset is None:
         return None, field
@@ -253,7 +215,7 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[str | None, str]:
     return f"{name}:{config}:{split}", column or field
 
 
-def field_of(arguments: argparse.Namespace) -> str | None:
+def field_of(arguments: Namespace) -> str | None:
     """The key of each line's text; None without --jsonl. Raises `CommandError` for a key without --jsonl."""
     if arguments.jsonl:
         return FIELD if arguments.field is None else str(arguments.field)
@@ -270,13 +232,16 @@ def refuse_unless(useful: bool, option: str, what_for: str) -> None:
 def add_input(parser: Parser) -> None:
     """Adds the options of a command that reads text: model, files, JSON lines, added tokens, faulty text."""
     add_files(parser)
-    add_given_text(parser)
+    parser.add_argument("--text", dest="given_text", metavar="TEXT", help="read this text instead of files")
     add_model(parser)
-    add_upstream(parser)
     add_jsonl(parser, "each line is a JSON object with one text")
     parser.add_argument("--special", default="all", metavar="HOW",
                         help="how to read texts of added tokens: all as tokens (default), none as tokens, "
                              "raise refuses them, TOKEN,... only these as tokens")
+    add_errors(parser)
+
+
+def add_errors(parser: Parser) -> None:
     parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
                         help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
 
@@ -284,8 +249,13 @@ def add_input(parser: Parser) -> None:
 def add_text(parser: Parser) -> None:
     """Adds the options of `add_input`, and those for the tokens at the ends of a text."""
     add_input(parser)
-    parser.add_argument("--add-bos", action="store_true", help="begin each text with the model's BOS token")
-    parser.add_argument("--add-eos", action="store_true", help="end each text with the model's EOS token")
+    add_edges(parser, "each text ")
+
+
+def add_edges(parser: Parser, what: str) -> None:
+    for end, does in (("bos", "begin"), ("eos", "end")):
+        parser.add_argument(f"--add-{end}", action="store_true",
+                            help=f"{does} {what}with the model's {end.upper()} token")
 
 
 def at_least_0(text: str) -> int:
@@ -301,10 +271,8 @@ SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PA
 
 def load_model(name: str, upstream: str | None = None) -> Tokenizer:
     """The tokenizer that --model names, as from `dstok.load`, by the tables of --upstream."""
-    try:
+    with file_faults(name):
         return dstok.load(name, upstream=upstream)
-    except OSError as error:
-        raise CommandError(f"{name}: {reason(error)}") from error
 
 
 def load_splitter(name: str, upstream: str | None = None) -> Splitter:
@@ -324,24 +292,17 @@ def load_splitter(name: str, upstream: str | None = None) -> Splitter:
         refuse_unless(upstream is None, "--upstream", f"other splitters than tiktoken's, and {name} is one")
         return Splitter.from_tiktoken(name)
     try:
-        return _splitter_of_file(name, upstream) or Splitter.from_tokenizer(load_model(name, upstream))
+        with open(name, "rb") as file:
+            start = file.read(64).lstrip()
+    except (OSError, ValueError):  # a model's name, a folder, or a file for which `dstok.load` has a better error
+        start = b""
+    if start.startswith(b"{"):  # it needs no vocabulary
+        return Splitter.from_json(name, upstream=upstream)
+    try:
+        return Splitter.from_tokenizer(load_model(name, upstream))
     except dstok.errors.ModelNotFoundError as error:
         raise CommandError(f"{error}; nor a preset: {', '.join(preset_names())}; nor an encoding: "
                            f"{', '.join(ENCODINGS)}; a pattern is given as regex:{name}") from error
-
-
-def _splitter_of_file(path: str, upstream: str | None) -> Splitter | None:
-    """The splitter of a JSON file, which needs no vocabulary; None if `path` is not such a file."""
-    from dstok.pretokenizer.splitter import Splitter
-
-    try:
-        with open(path, "rb") as file:
-            start = file.read(64).lstrip()
-    except (OSError, ValueError):  # a model's name, a folder, or a file for which `dstok.load` has a better error
-        return None
-    if not start.startswith(b"{"):
-        return None
-    return Splitter.from_json(path, upstream=upstream)
 
 
 def model_of(version: str) -> str:
@@ -356,27 +317,21 @@ def model_of(version: str) -> str:
 
 def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:
     """The keywords `special` and `errors` of the tokenizer's methods."""
-    return {"special": _special(arguments.special, tokenizer), "errors": arguments.errors}
-
-
-def _special(how: str, tokenizer: Tokenizer) -> str | set[str]:
-    if how in ("all", "none", "raise"):
-        return how
-    tokens = {token for token in how.split(",") if token}
-    for token in sorted(tokens - tokenizer.special_tokens.keys()):
-        raise CommandError(f"--special: the model has no added token {token!r}")
-    return tokens
+    special: str | set[str] = arguments.special
+    if special not in ("all", "none", "raise"):
+        special = {token for token in arguments.special.split(",") if token}
+        for token in sorted(special - tokenizer.special_tokens.keys()):
+            raise CommandError(f"--special: the model has no added token {token!r}")
+    return {"special": special, "errors": arguments.errors}
 
 
 def edge_ids(arguments: Namespace, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """The ids before and after each text: BOS and EOS, if requested."""
-    begin = [_known(tokenizer, "BOS", tokenizer.bos_id)] if arguments.add_bos else []
-    end = [_known(tokenizer, "EOS", tokenizer.eos_id)] if arguments.add_eos else []
-    return begin, end
-
-
-def _known(tokenizer: Tokenizer, what: str, token_id: int | None) -> int:
-    if token_id is None:
-        raise CommandError(f"--add-{what.lower()}: the model names no {what} token: {what.lower()}_token in a "
-                           "tokenizer_config.json beside its file does")
-    return token_id
+    edges: tuple[list[int], list[int]] = [], []
+    for ids, end, id in zip(edges, ("bos", "eos"), (tokenizer.bos_id, tokenizer.eos_id)):
+        if getattr(arguments, f"add_{end}"):
+            if id is None:
+                raise CommandError(f"--add-{end}: the model names no {end.upper()} token: {end}_token in a "
+                                   "tokenizer_config.json beside its file does")
+            ids.append(id)
+    return edges

@@ -3,14 +3,9 @@
 In: files, each with a conversation or, with --jsonl, one on each line: an array of messages, or the body of a request
 to OpenAI's or DeepSeek's API. Out: a text, or for each conversation a line of JSON or a number. The exit code is 1 if
 one has more tokens than --max-tokens. Invariant: the output equals that of `dstok.chat` with the same arguments. Only
-the parts of a body that concern the text are read, and those that the version has no text for are refused.
-
-`dstok chat show`: a conversation for people.
-
-In: an encoded conversation and its messages. Out: lines: for each message its role and number of tokens, then its text.
-Invariant: each token that the format wrote stands between guillemets, and those in messages do not. Nothing else is
-added to the text, except that control characters are shown as escapes. On a terminal the format's tokens have one
-colour, and text that the model would have written has another.
+the parts of a body that concern the text are read, and those that the version has no text for are refused. `show`
+writes for people: each token that the format wrote stands between guillemets, and those in messages do not; nothing
+else is added to the text, except that control characters are shown as escapes.
 """
 
 from __future__ import annotations
@@ -19,7 +14,9 @@ import json
 import re
 import sys
 from argparse import BooleanOptionalAction, Namespace
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok import chat
@@ -39,15 +36,14 @@ from dstok.cli.arguments import (
     refuse_unless,
 )
 from dstok.cli.errors import CommandError, about_input, colours_wanted, complain
+from dstok.cli.output import json_bytes
 from dstok.io.id_files import Output
 from dstok.io.text_files import open_source
 
 if TYPE_CHECKING:
-    from dstok.chat import EncodedConversation, Span
+    from dstok.chat import EncodedConversation
     from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
-
-__all__ = ["add_commands", "shown"]
 
 JSON = {  # the meaning of --json, by action
     "render": "a JSON object for each conversation: its text, special_ranges and spans",
@@ -72,7 +68,7 @@ class InputConversation(NamedTuple):
     arguments: dict[str, Any]
 
 
-def add_commands(commands: Commands) -> None:
+def add_chat(commands: Commands) -> None:
     actions = add_actions(commands, "chat", "conversations: text, tokens, answers",
                           "Conversations with DeepSeek's models, in every version of their format.")
     _add(actions, "render", _render, "turn messages into the text that a model reads",
@@ -88,7 +84,12 @@ def add_commands(commands: Commands) -> None:
          "dstok chat show --version v3.1 talk.json")
     for name, action in actions.choices.items():
         if name != "render":
-            _add_model(action)
+            action.add_argument("-m", "--model", metavar="NAME|PATH",
+                                help="the tokenizer (default: the version's built-in model, if there is one)")
+            add_upstream(action)
+            action.add_argument("--special", choices=("template", "all", "raise"), default="template",
+                                help="texts that become tokens: the format's own (default), all, or refuse others "
+                                     "(raise)")
     _add_parse(actions)
     for name, meaning in JSON.items():
         add_json(actions.choices[name], meaning)
@@ -101,7 +102,8 @@ def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> 
     parser.add_argument("--tools", metavar="FILE", help="tools, a JSON array of OpenAI's tool objects")
     parser.add_argument("--add-generation-prompt", action=BooleanOptionalAction, default=None,
                         help="end with the start of the answer (default: like the version's reference)")
-    parser.add_argument("--continue-final-message", action="store_true", help="leave the last message open")
+    parser.add_argument("--continue-final-message", action="store_true", default=None,
+                        help="leave the last message open")
     parser.add_argument("--check", action="store_true",
                         help="refuse everything that DeepSeek's API refuses, and take its defaults (v4-0731, v4.1)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
@@ -117,14 +119,6 @@ def _add_common(parser: Parser, lines: str) -> None:
                         help="let the model think (default: like the version's reference)")
     parser.add_argument("--jsonl", action="store_true", help=lines)
     add_output(parser)
-
-
-def _add_model(parser: Parser) -> None:
-    parser.add_argument("-m", "--model", metavar="NAME|PATH",
-                        help="the tokenizer (default: the version's built-in model, if there is one)")
-    add_upstream(parser)
-    parser.add_argument("--special", choices=("template", "all", "raise"), default="template",
-                        help="texts that become tokens: the format's own (default), all, or refuse others (raise)")
 
 
 def _add_parse(actions: Commands) -> None:
@@ -147,8 +141,8 @@ def _render(arguments: Namespace) -> None:
         rendered = chat.render(conversation.messages, arguments.version, **conversation.arguments)
         if not (arguments.json or arguments.jsonl):
             return _utf8(rendered.text)
-        return _line({"text": rendered.text, "special_ranges": rendered.special_ranges,
-                      "spans": [span._asdict() for span in rendered.spans]})
+        return json_bytes({"text": rendered.text, "special_ranges": rendered.special_ranges,
+                           "spans": [span._asdict() for span in rendered.spans]})
 
     _write(arguments, text)
 
@@ -161,7 +155,7 @@ def _encode(arguments: Namespace) -> None:
         shape: dict[str, Any] = {"input_ids": encoded.ids}
         if arguments.labels:
             shape |= {"labels": encoded.labels.tolist(), "message_index": encoded.message_index.tolist()}
-        return _line(shape)
+        return json_bytes(shape)
 
     _write(arguments, ids)
 
@@ -176,7 +170,7 @@ def _count(arguments: Namespace) -> int:
             over.append(conversation.name)
             complain(f"{conversation.name}: {count} tokens, {count - limit} over --max-tokens {limit}")
         if arguments.json:
-            return _line({"name": conversation.name, "tokens": count})
+            return json_bytes({"name": conversation.name, "tokens": count})
         label = f"\t{visible(conversation.name)}" if len(arguments.files) > 1 and not arguments.jsonl else ""
         return f"{count}{label}\n".encode()
 
@@ -185,7 +179,6 @@ def _count(arguments: Namespace) -> int:
 
 
 def _show(arguments: Namespace) -> None:
-
     encode, colours = _encoder(arguments), arguments.output is None and sys.stdout is not None and sys.stdout.isatty()
     _write(arguments, lambda conversation: _utf8(shown(encode(conversation), conversation.messages, colours)))
 
@@ -203,24 +196,27 @@ def _write(arguments: Namespace, make: Callable[[InputConversation], bytes]) -> 
         for name, text in _texts(arguments):
             value = _json(name, text)
             with about_input(name):
-                data = make(_conversation(name, value, options, arguments.check))
+                conversation = InputConversation(name, value, options)
+                if isinstance(value, dict) or arguments.check:  # a body; the command line takes precedence over it
+                    body = value if isinstance(value, dict) else {"messages": value}
+                    request = chat.read_request(body, check=arguments.check)
+                    conversation = InputConversation(name, request.messages, {**request.arguments, **options})
+                data = make(conversation)
             output.write(data)
 
 
 def _parse(arguments: Namespace) -> None:
     thinking = True if arguments.thinking is None else arguments.thinking
     with Output(arguments.output, arguments.files) as output:
-        for name, text in _completions(arguments):
+        for name, text in _texts(arguments):
+            completion = _json(name, text) if arguments.jsonl else text
+            if not isinstance(completion, str):
+                raise CommandError(f"{name}: expected a JSON string")
             with about_input(name):
-                message = chat.parse(text, arguments.version, thinking=thinking, tools=not arguments.no_tools,
+                message = chat.parse(completion, arguments.version, thinking=thinking, tools=not arguments.no_tools,
                                      continues=arguments.continues, json_output=arguments.json_output,
                                      mode=arguments.mode)
-            output.write(_line(message.as_dict()))
-
-
-def _line(value: Any) -> bytes:
-    """A line of JSON; a lone surrogate is escaped, as in the input."""
-    return f"{json.dumps(value, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")
+            output.write(json_bytes(message.as_dict()))
 
 
 def _utf8(text: str) -> bytes:
@@ -239,37 +235,18 @@ def _options(arguments: Namespace) -> dict[str, Any]:
     """The options on the command line."""
     options: dict[str, Any] = {}
     for word in arguments.set:
-        name, separator, value = word.partition("=")
+        name, separator, options[name] = word.partition("=")
         if not separator:
             raise CommandError(f"--set: expected NAME=VALUE, found {word!r}")
-        options[name] = _value(value)
-    if arguments.thinking is not None:
-        options["thinking"] = arguments.thinking
-    if arguments.add_generation_prompt is not None:
-        options["add_generation_prompt"] = arguments.add_generation_prompt
-    if arguments.continue_final_message:
-        options["continue_final_message"] = True
+        with suppress(ValueError, RecursionError):  # no JSON: it is the text itself
+            options[name] = json.loads(options[name])
+    given = {key: getattr(arguments, key) for key in ("thinking", "add_generation_prompt", "continue_final_message")}
+    options |= {key: value for key, value in given.items() if value is not None}
     if arguments.tools is not None:
         refuse_unless(arguments.tools != "-" or "-" not in arguments.files, "--tools -", "conversations in files")
         with open_source(arguments.tools) as source:
             options["tools"] = _json(arguments.tools, _decoded(arguments.tools, source.read_all()))
     return options
-
-
-def _value(text: str) -> Any:
-    """The value if it is JSON, else the text itself."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _conversation(name: str, value: Any, options: dict[str, Any], check: bool) -> InputConversation:
-    """The conversation. The command line takes precedence over a body."""
-    if not isinstance(value, dict) and not check:
-        return InputConversation(name, value, options)
-    request = chat.read_request(value if isinstance(value, dict) else {"messages": value}, check=check)
-    return InputConversation(name, request.messages, {**request.arguments, **options})
 
 
 def _texts(arguments: Namespace) -> Iterator[tuple[str, str]]:
@@ -282,14 +259,6 @@ def _texts(arguments: Namespace) -> Iterator[tuple[str, str]]:
             for number, line in enumerate(source.lines(), 1):
                 if line.strip():
                     yield f"{source.name}: line {number}", _decoded(f"{source.name}: line {number}", line)
-
-
-def _completions(arguments: Namespace) -> Iterator[tuple[str, str]]:
-    for name, text in _texts(arguments):
-        value = _json(name, text) if arguments.jsonl else text
-        if not isinstance(value, str):
-            raise CommandError(f"{name}: expected a JSON string")
-        yield name, value
 
 
 def _decoded(name: str, data: bytes) -> str:
@@ -317,44 +286,31 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def shown(encoded: EncodedConversation, messages: Any, terminal: bool) -> str:
-    """The lines. `terminal`: in colour, if `colours_wanted` allows it."""
+    """The conversation for people. `terminal`: in colour, if `colours_wanted` allows it.
+
+    The format's tokens have one colour, and text that the model would have written another.
+    """
     colours = colours_wanted(terminal)
-    counts: dict[int, int] = {}
-    for index in encoded.message_index.tolist():
-        counts[index] = counts.get(index, 0) + 1
-    roles = [message.get("role") if isinstance(message, dict) else None for message in messages]
-    lines = [f"{len(encoded.ids)} tokens, {int(encoded.sampled.sum())} of them sampled, "
-             f"{counts.get(-1, 0)} of no message\n"]
-    before, at, ranges = None, 0, encoded.rendered.special_ranges
+
+    def coloured(text: str, colour: str) -> str:
+        return f"{colour}{text}{OFF}" if colours and colour and text else text
+
+    def safe(start: int, end: int) -> str:
+        return CONTROLS.sub(lambda found: f"\\x{ord(found.group()):02x}", text[start:end])
+
+    counts, text = Counter(encoded.message_index.tolist()), encoded.rendered.text
+    lines = [f"{len(encoded.ids)} tokens, {int(encoded.sampled.sum())} of them sampled, {counts[-1]} of no message\n"]
+    before, ranges = None, deque(encoded.rendered.special_ranges)
     for span in encoded.rendered.spans:
         if span.message != before:
             before = span.message
-            lines.append(_head(before, roles, counts, colours))
-        first = at
-        while at < len(ranges) and ranges[at][0] < span.end:
-            at += 1
-        lines.append(_text(encoded.rendered.text, span, ranges[first:at], colours))
+            role = messages[before].get("role") if before >= 0 and isinstance(messages[before], dict) else None
+            head = f"[{before}] {role}, {counts[before]} tokens" if before >= 0 else "[format]"
+            lines.append(f"\n{coloured(head, HEAD)}\n")
+        at, sampled = span.start, SAMPLED if span.sampled else ""
+        while ranges and ranges[0][0] < span.end:
+            start, end = ranges.popleft()
+            lines += [coloured(safe(at, start), sampled), coloured(f"«{text[start:end]}»", TOKEN)]
+            at = end
+        lines.append(coloured(safe(at, span.end), sampled))
     return "".join(lines) + "\n"
-
-
-def _head(index: int, roles: list[Any], counts: dict[int, int], colours: bool) -> str:
-    name = f"[{index}] {roles[index]}, {counts.get(index, 0)} tokens" if index >= 0 else "[format]"
-    return f"\n{HEAD}{name}{OFF}\n" if colours else f"\n{name}\n"
-
-
-def _text(text: str, span: Span, ranges: list[tuple[int, int]], colours: bool) -> str:
-    """A span's text with the format's tokens, at `ranges`, marked."""
-    parts, at = [], span.start
-    for start, end in ranges:
-        parts += [_coloured(_safe(text[at:start]), SAMPLED, colours and span.sampled),
-                  _coloured(f"«{text[start:end]}»", TOKEN, colours)]
-        at = end
-    return "".join([*parts, _coloured(_safe(text[at : span.end]), SAMPLED, colours and span.sampled)])
-
-
-def _safe(text: str) -> str:
-    return CONTROLS.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
-
-
-def _coloured(text: str, colour: str, colours: bool) -> str:
-    return f"{colour}{text}{OFF}" if colours and text else text

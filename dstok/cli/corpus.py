@@ -1,18 +1,14 @@
-"""`dstok corpus`: files of text -> a folder of files of ids.
+"""`dstok corpus`: files of text -> a folder of files of ids; and `info`, `verify`, `merge`, `stats` of such folders.
 
-In: paths of files, folders and globs. Out: the folder of --out, and a line of totals. Invariant: the output equals that
-of `dstok.corpus.tokenize` with the same options; the same command continues where it stopped.
-
-`dstok corpus info`, `verify`, `merge`, `stats`: commands on finished corpora.
-
-In: folders that `dstok corpus` wrote. Out: lines for people, or with --json an object. The exit code is 1 if `verify`
-found an error. Invariant: only `merge` writes.
+In: paths of files, folders and globs; or folders that `dstok corpus` wrote. Out: the folder of --out, and a line of
+totals; lines for people, or with --json an object. The exit code is 1 if `verify` found an error. Invariant: the output
+equals that of `dstok.corpus.tokenize` with the same options; the same command continues where it stopped. Of the
+commands on finished corpora only `merge` writes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from argparse import Namespace
@@ -20,29 +16,26 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from dstok.cli.arguments import (
-    Parser,
     add_actions,
     add_command,
+    add_edges,
     add_json,
     add_model,
     add_reading,
-    add_upstream,
     at_least_0,
-    dataset_of,
+    inputs_of,
     load_model,
     refuse_unless,
 )
 from dstok.cli.errors import CommandError, complain, interruptible
-from dstok.cli.output import watching_shards
+from dstok.cli.output import watching_shards, write_result
 from dstok.errors import DstokError
-from dstok.io.id_files import write_lines
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.corpus.run import Run, Totals
 
-__all__ = ["add_corpus", "add_corpus_folders"]
-
+DIFFERENT = 1
 FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
 WORDS = """\
 Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
@@ -63,19 +56,11 @@ def add_corpus(commands: Commands) -> None:
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; a started one is continued")
     add_model(parser)
-    add_upstream(parser)
-    _add_inputs(parser)
-    _add_outputs(parser)
-    _add_work(parser)
-
-
-def _add_inputs(parser: Parser) -> None:
     add_reading(parser)
     parser.add_argument("--special", default="none", metavar="HOW",
                         help="how to read texts of added tokens: none as tokens (default), all as tokens, raise "
                              "refuses them, TOKEN,... only these as tokens")
-    parser.add_argument("--add-bos", action="store_true", help="begin each document with the model's BOS token")
-    parser.add_argument("--add-eos", action="store_true", help="end each document with the model's EOS token")
+    add_edges(parser, "each document ")
     for end, does in (("bos", "begin"), ("eos", "end")):
         parser.add_argument(f"--{end}", metavar="TOKEN",
                             help=f"{does} each document with this token, also of a model that names no {end.upper()}")
@@ -83,9 +68,6 @@ def _add_inputs(parser: Parser) -> None:
                         help="for a document that cannot be encoded: fail (default), or list and count it")
     parser.add_argument("--max-document", type=at_least_0, metavar="BYTES",
                         help="a larger document counts as bad (default 268435456)")
-
-
-def _add_outputs(parser: Parser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="raw", help="the format of the files of ids (default raw)")
     parser.add_argument("--dtype", choices=("uint32", "int32", "int64", "uint16"),
                         help="type of ids (default: the format's)")
@@ -98,9 +80,6 @@ def _add_outputs(parser: Parser) -> None:
                         help="with --pack: the id that fills the last row of a shard")
     parser.add_argument("--shuffle", type=at_least_0, metavar="SEED",
                         help="shuffle the documents of each shard; the same seed gives the same order")
-
-
-def _add_work(parser: Parser) -> None:
     parser.add_argument("--workers", type=at_least_0, metavar="N", help="processes (default: one a processor)")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N",
                         help="process the I-th of N equal parts, I from 1 on: for arrays of jobs")
@@ -116,18 +95,23 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def run(arguments: Namespace) -> None:
-    if not arguments.files and arguments.dataset is None:
-        raise CommandError("nothing to read: expected files, folders, globs or --dataset")
+    from dstok.corpus.engines import find_engine
+
     refuse_unless(arguments.pad_id is None or arguments.pack, "--pad-id", "rows of one length (--pack)")
     began = time.monotonic()
     work = _run(arguments)
     if arguments.dry_run:
-        write_lines(None, [_dry(arguments, work)])
+        _dry(arguments, work)
         return
-    totals = _tokenize(arguments, work)
+    if arguments.workers == 0:
+        raise CommandError("--workers: expected at least 1")
+    engine = find_engine(arguments.engine)
+    with interruptible(), watching_shards(work.shards) as progress:
+        totals = work.tokenize(arguments.out, engine, arguments.workers, arguments.shard, progress)
     seconds = time.monotonic() - began
     size = sum(shard.size for shard in work.shards[arguments.shard[0] - 1 :: arguments.shard[1]])
-    write_lines(None, [(_json if arguments.json else _line)(totals, size, seconds)])
+    write_result(arguments, {**totals._asdict(), "bytes": size, "seconds": round(seconds, 3)},
+                 [_line(totals, size, seconds)])
     if totals.skipped:
         from dstok.corpus.settings import SKIPPED
 
@@ -138,9 +122,11 @@ def _run(arguments: Namespace) -> Run:
     from dstok.corpus.run import Run
     from dstok.corpus.settings import CorpusSettings
 
-    dataset, field = dataset_of(arguments)
+    dataset, field = inputs_of(arguments)
+    special = arguments.special
     given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
-             "lines": arguments.lines, "field": field, "special": _special(arguments.special),
+             "lines": arguments.lines, "field": field,
+             "special": special if special in ("all", "none", "raise") else tuple(filter(None, special.split(","))),
              "add_bos": arguments.add_bos or arguments.bos is not None,
              "add_eos": arguments.add_eos or arguments.eos is not None,
              "skip": arguments.on_bad_document == "skip", "pack": arguments.pack, "pad_id": arguments.pad_id,
@@ -159,20 +145,6 @@ def _run(arguments: Namespace) -> Run:
         raise CommandError(str(error)) from error
 
 
-def _special(how: str) -> str | tuple[str, ...]:
-    return how if how in ("all", "none", "raise") else tuple(filter(None, how.split(",")))
-
-
-def _tokenize(arguments: Namespace, work: Run) -> Totals:
-    from dstok.corpus.engines import find_engine
-
-    if arguments.workers == 0:
-        raise CommandError("--workers: expected at least 1")
-    engine = find_engine(arguments.engine)
-    with interruptible(), watching_shards(work.shards) as progress:
-        return work.tokenize(arguments.out, engine, arguments.workers, arguments.shard, progress)
-
-
 def _line(totals: Totals, size: int, seconds: float) -> str:
     earlier = f" ({totals.done} of them done before)" if totals.done else ""
     whole = "" if totals.complete else "; the corpus is not whole yet, other parts are missing"
@@ -180,11 +152,7 @@ def _line(totals: Totals, size: int, seconds: float) -> str:
             f"{totals.shards:,} shards{earlier}, {size / 1e6:,.1f} MB in {seconds:.1f} s{whole}")
 
 
-def _json(totals: Totals, size: int, seconds: float) -> str:
-    return json.dumps({**totals._asdict(), "bytes": size, "seconds": round(seconds, 3)})
-
-
-def _dry(arguments: Namespace, work: Run) -> str:
+def _dry(arguments: Namespace, work: Run) -> None:
     import numpy as np
 
     from dstok.corpus.folder import Folder
@@ -193,15 +161,11 @@ def _dry(arguments: Namespace, work: Run) -> str:
     Folder(arguments.out, *arguments.shard).check(work.plan())
     total, files, dtype = estimate(work), len(work.files), work.settings.dtype
     size = total.tokens * np.dtype(dtype).itemsize
-    if arguments.json:
-        return json.dumps({"files": files, **total._asdict(), "ids_bytes": size})
     packed = f"; {total.packed / 1e6:,.1f} MB of these are packed, and hold more" if total.packed else ""
-    return (f"{files:,} input files of {total.bytes / 1e6:,.1f} MB, {total.shards:,} shards, about "
-            f"{total.documents:,} documents, {total.tokens:,} tokens, {size / 1e6:,.1f} MB of {dtype} ids, by a sample "
-            f"of {total.sampled / 1e6:,.1f} MB{packed}")
-
-
-DIFFERENT = 1
+    write_result(arguments, {"files": files, **total._asdict(), "ids_bytes": size}, [
+        f"{files:,} input files of {total.bytes / 1e6:,.1f} MB, {total.shards:,} shards, about "
+        f"{total.documents:,} documents, {total.tokens:,} tokens, {size / 1e6:,.1f} MB of {dtype} ids, by a sample "
+        f"of {total.sampled / 1e6:,.1f} MB{packed}"])
 
 
 def add_corpus_folders(commands: Commands) -> None:
@@ -237,22 +201,19 @@ def _info(arguments: Namespace) -> None:
     corpus = read_corpus(arguments.folder) if whole else {"shards": []}
     outputs = [output for shard in corpus["shards"]
                for output in read_manifest(arguments.folder, shard)["outputs"]]
-    shape = {"complete": whole, "dstok": plan["dstok"], "tokenizer": plan["tokenizer"], "settings": plan["settings"],
-             "inputs": len(plan["inputs"]), "files": len(outputs), "bytes": sum(output["size"] for output in outputs),
-             **corpus, "shards": len(corpus["shards"])}
-    write_lines(None, [json.dumps(shape)] if arguments.json else _words(shape))
-
-
-def _words(shape: dict[str, Any]) -> list[str]:
-    settings = {key: value for key, value in shape["settings"].items() if value not in ("", None, False, 0)}
-    rows = {"tokenizer": f"{shape['tokenizer']['model'] or 'without a name'}, {shape['tokenizer']['fingerprint'][:16]}",
-            **settings, "inputs": f"{shape['inputs']:,} files"}
-    if shape["complete"]:
-        rows |= {key: f"{shape[key]:,}" for key in ("documents", "tokens", "rows", "padding", "skipped", "shards")}
-        rows["files"] = f"{shape['files']:,} of {shape['bytes'] / 1e6:,.1f} MB"
+    shape: dict[str, Any] = {
+        "complete": whole, **{key: plan[key] for key in ("dstok", "tokenizer", "settings")},
+        "inputs": len(plan["inputs"]), "files": len(outputs), "bytes": sum(output["size"] for output in outputs),
+        **corpus, "shards": len(corpus["shards"])}
+    settings = {key: value for key, value in plan["settings"].items() if value not in ("", None, False, 0)}
+    model = f"{plan['tokenizer']['model'] or 'without a name'}, {plan['tokenizer']['fingerprint'][:16]}"
+    words = {"tokenizer": model, **settings, "inputs": f"{shape['inputs']:,} files"}
+    if whole:
+        words |= {key: f"{shape[key]:,}" for key in ("documents", "tokens", "rows", "padding", "skipped", "shards")}
+        words["files"] = f"{shape['files']:,} of {shape['bytes'] / 1e6:,.1f} MB"
     else:
-        rows["state"] = "not whole: the command that makes it goes on where it stopped"
-    return [f"{key:<16} {value}" for key, value in rows.items()]
+        words["state"] = "not whole: the command that makes it goes on where it stopped"
+    write_result(arguments, shape, [f"{key:<16} {value}" for key, value in words.items()])
 
 
 def _verify(arguments: Namespace) -> int:
@@ -260,8 +221,7 @@ def _verify(arguments: Namespace) -> int:
 
     problems = list(verify(arguments.folder, inputs=not arguments.no_inputs, sample=arguments.sample,
                            model=arguments.model))
-    words = problems or ["all is as it should be"]
-    write_lines(None, [json.dumps({"problems": problems})] if arguments.json else words)
+    write_result(arguments, {"problems": problems}, problems or ["all is as it should be"])
     return DIFFERENT if problems else 0
 
 
@@ -270,8 +230,7 @@ def _merge(arguments: Namespace) -> None:
 
     manifest = merge(arguments.folders, arguments.out, tokens_per_file=arguments.tokens_per_shard)
     sums = {key: manifest[key] for key in ("documents", "tokens")}
-    words = f"{sums['documents']:,} documents, {sums['tokens']:,} tokens"
-    write_lines(None, [json.dumps(sums) if arguments.json else words])
+    write_result(arguments, sums, [f"{sums['documents']:,} documents, {sums['tokens']:,} tokens"])
 
 
 def _stats(arguments: Namespace) -> None:
@@ -289,18 +248,12 @@ def _stats(arguments: Namespace) -> None:
         plot(summary, arguments.plot)
     frequent = [(id, tokenizer.decode_bytes([id]).decode("utf-8", "replace"), count)
                 for id, count in summary.frequent(arguments.top)]
-    shape = {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes,
-             "distinct_ids": Counter((summary.counts > 0).tolist())[True],
-             "tokens_a_document": dict(zip(map(str, PERCENTS), summary.percentiles)), "frequent": frequent}
-    write_lines(None, [json.dumps(shape)] if arguments.json else _table(shape))
-
-
-def _table(shape: dict[str, Any]) -> list[str]:
-    tokens = max(1, shape["tokens"])
-    lines = [f"documents        {shape['documents']:,}", f"tokens           {shape['tokens']:,}",
-             f"distinct ids     {shape['distinct_ids']:,}", f"bytes a token    {shape['bytes'] / tokens:.3f}",
-             "", "tokens a document"]
-    lines += [f"{f'{percent} %':>8} {count:>12,}" for percent, count in shape["tokens_a_document"].items()]
+    distinct, per = Counter((summary.counts > 0).tolist())[True], max(1, summary.tokens)
+    by_percent = dict(zip(map(str, PERCENTS), summary.percentiles))
+    lines = [f"documents        {summary.documents:,}", f"tokens           {summary.tokens:,}",
+             f"distinct ids     {distinct:,}", f"bytes a token    {summary.bytes / per:.3f}", "", "tokens a document"]
+    lines += [f"{f'{percent} %':>8} {count:>12,}" for percent, count in by_percent.items()]
     lines += ["", f"{'id':>8} {'how often':>12} {'share':>7}   token"]
-    lines += [f"{id:>8} {count:>12,} {count / tokens:>7.2%}   {text!r}" for id, text, count in shape["frequent"]]
-    return lines
+    lines += [f"{id:>8} {count:>12,} {count / per:>7.2%}   {text!r}" for id, text, count in frequent]
+    write_result(arguments, {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes,
+                             "distinct_ids": distinct, "tokens_a_document": by_percent, "frequent": frequent}, lines)

@@ -1,24 +1,12 @@
-"""`dstok count`: text -> its number of tokens.
+"""`dstok encode`, `decode`, `count`, `truncate`, `chunk`: texts -> ids, their number, parts of so many; ids -> text.
 
-In: files or records. Out: a number a text; for several files their names and the total too. The exit code is 1 if a
-text has more than --max-tokens. Invariant: the number is that of the ids that `encode` writes with the same options. An
-unreadable file does not stop the count of the others, as with `wc`; the exit code is then 2.
-
-`dstok decode`: ids -> text.
-
-In: files of ids in any format that `encode` writes. Out: the text of all of them, with nothing between or after, or,
-with --jsonl, a JSON object for each line of ids. Invariant: decode of encode is the file, byte for byte, even where a
-block ends inside a character.
-
-`dstok encode`: text -> ids.
-
-In: files or records. Out: their ids in one of four formats. Invariant: the ids of a file equal those of the whole file
-in one call, however it is cut into blocks; memory does not grow with the file.
-
-`dstok truncate` and `dstok chunk`: texts -> parts of at most so many tokens.
-
-In: files or records. Out: the kept text itself, or a JSON line a part with its place. Invariant: parts and places are
-those of `Tokenizer.truncate` and `dstok.padding.chunk_spans`; a text is in memory as a whole.
+In: files or records; for `decode` files of ids in any format that `encode` writes. Out: ids in one of four formats; the
+text of all ids, with nothing between or after; a number a text, and the total of several files; the kept text, or a
+JSON line a part with its place. Exit code 1: a text has more than --max-tokens. Invariants: the ids of a file equal
+those of the whole file in one call, however it is cut into blocks, and `count` is their number; memory does not grow
+with the file, except for parts. Decode of encode is the file, byte for byte, even where a block ends inside a
+character. Parts are those of `Tokenizer.truncate` and `chunk_spans`. An unreadable file does not stop the count of the
+others, as with `wc`; the exit code is then 2.
 """
 
 from __future__ import annotations
@@ -49,19 +37,17 @@ from dstok.cli.arguments import (
     text_keywords,
 )
 from dstok.cli.errors import CommandError, about_input, complain
-from dstok.cli.output import Progress, label_of, watching
+from dstok.cli.output import json_bytes, label_of, watching
 from dstok.errors import FileError, UnknownIdError
 from dstok.io.id_files import BINARY_FORMATS, ID_FORMATS, IdWriter, Output, id_groups, id_lines, id_writer
 from dstok.io.text_files import GivenText, Source, open_source, records
-from dstok.methods.budget import chunk_spans
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
-__all__ = [
-    "add_count", "add_decode", "add_encode", "add_fit", "count_blocks", "encode_blocks",
-]
+    Spans = Iterable[tuple[int, int]]
+    Cut = Callable[[str, dict[str, Any]], Spans]  # a text, keywords of the tokenizer's methods -> places of parts
 
 OVER_BUDGET, BAD = 1, 2
 OUTPUT = """\
@@ -85,62 +71,48 @@ def add_count(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     tokenizer = load_model(arguments.model, arguments.upstream)
-    counter = _Counter(arguments, tokenizer)
+    field, keywords, limit = field_of(arguments), text_keywords(arguments, tokenizer), arguments.max_tokens
+    extra, total, code = sum(map(len, edge_ids(arguments, tokenizer))), 0, 0
+    named = len(arguments.files) > 1 and field is None
+
+    def line(name: str, count: int, label: str) -> bytes:
+        if arguments.json:
+            return json.dumps({"name": name, "tokens": count}).encode() + b"\n"
+        return f"{count}\t{visible(label)}\n".encode() if named else f"{count}\n".encode()
+
     with Output(arguments.output, arguments.files) as output, watching(arguments.files) as progress:
         for path in arguments.files:
             try:
-                counter.file(path, output, progress)
+                with open_source(path, progress) as source:
+                    for name, count in _counts(tokenizer, source, field, keywords):
+                        count += extra
+                        total += count
+                        progress.bar.wipe()  # the next line would be written onto the bar of a terminal
+                        if limit is not None and count > limit:
+                            complain(f"{name}: {count} tokens, {count - limit} over --max-tokens {limit}")
+                            code = max(code, OVER_BUDGET)
+                        output.write(line(name, count, path))
             except (CommandError, FileError) as error:
                 progress.bar.wipe()
                 complain(error)
-                counter.code = BAD
+                code = BAD
         progress.bar.close()
-        if len(arguments.files) > 1 and not arguments.jsonl:
-            output.write(counter.line("total", counter.total, "\ttotal"))
-    return counter.code
+        if named:
+            output.write(line("total", total, "total"))
+    return code
 
 
-class _Counter:
-    """The options for each text, and the results so far."""
-
-    def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.field = tokenizer, field_of(arguments)
-        self.keywords, self.limit = text_keywords(arguments, tokenizer), arguments.max_tokens
-        self.extra = sum(map(len, edge_ids(arguments, tokenizer)))
-        self.several = len(arguments.files) > 1
-        self.json, self.total, self.code = arguments.json, 0, 0
-
-    def file(self, path: str, output: Output, progress: Progress) -> None:
-        """Counts one file, and writes its line or lines once it has been read whole."""
-        label = f"\t{visible(path)}" if self.several and self.field is None else ""
-        with open_source(path, progress) as source:
-            for name, count in self.counts(source):
-                count += self.extra
-                self.total += count
-                progress.bar.wipe()  # the next line would be written onto the bar of a terminal
-                self.judge(name, count)
-                output.write(self.line(name, count, label))
-
-    def line(self, name: str, count: int, label: str) -> bytes:
-        """The output for a text: its number and `label`, or JSON."""
-        if self.json:
-            return json.dumps({"name": name, "tokens": count}).encode() + b"\n"
-        return f"{count}{label}\n".encode()
-
-    def counts(self, source: Source) -> Iterator[tuple[str, int]]:
-        """Name and count of each text in `source`."""
-        if self.field is None:
-            yield source.name, count_blocks(self.tokenizer, source, **self.keywords)
-            return
-        for record in records(source, self.field, self.keywords["errors"]):
-            with about_input(record.name):
-                count = self.tokenizer.count(record.text, **self.keywords)
-            yield record.name, count
-
-    def judge(self, name: str, count: int) -> None:
-        if self.limit is not None and count > self.limit:
-            complain(f"{name}: {count} tokens, {count - self.limit} over --max-tokens {self.limit}")
-            self.code = max(self.code, OVER_BUDGET)
+def _counts(
+    tokenizer: Tokenizer, source: Source, field: str | None, keywords: dict[str, Any]
+) -> Iterator[tuple[str, int]]:
+    """Name and count of each text in `source`, once it has been read whole."""
+    if field is None:
+        yield source.name, count_blocks(tokenizer, source, **keywords)
+        return
+    for record in records(source, field, keywords["errors"]):
+        with about_input(record.name):
+            count = tokenizer.count(record.text, **keywords)
+        yield record.name, count
 
 
 def count_blocks(tokenizer: Tokenizer, source: Source, *, block_size: int = 0, **keywords: Any) -> int:
@@ -163,7 +135,7 @@ def add_decode(commands: Commands) -> None:
                          "dstok encode notes.md | dstok decode        prints notes.md\n  dstok decode 19923 2058",
                          "Words that are ids, and name no file, are the ids themselves.\n\n")
     add_files(parser)
-    add_model(parser)
+    add_model(parser, upstream=False)
     parser.add_argument("--format", choices=ID_FORMATS,
                         help="the format of the ids (default: detected from the data)")
     add_jsonl(parser, "each line of ids is one text, written as a JSON object")
@@ -179,24 +151,19 @@ def run_decode(arguments: Namespace) -> None:
         raise CommandError("--errors bytes: JSON holds text only")
     if arguments.jsonl and arguments.format in BINARY_FORMATS:
         raise CommandError(f"--jsonl: {arguments.format} has no lines")
-    files = _files_or_ids(arguments)
+    files: list[str] = arguments.files
+    if missing(files):  # the words may be ids, and are then one input
+        words = " ".join(files)
+        if arguments.format in BINARY_FORMATS or not IDS.fullmatch(words):
+            raise CommandError(f"{files[0]}: no such file or directory (ids themselves are words: dstok decode 19923 "
+                               "2058)")
+        files = [_GivenIds(words)]
     tokenizer = load_model(arguments.model)
     write = _write_records if arguments.jsonl else _write_text
     with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
         for path in files:
             with open_source(path, progress) as source:
                 write(arguments, tokenizer, source, output)
-
-
-def _files_or_ids(arguments: Namespace) -> list[str]:
-    """The files; or the words themselves, as one input, if they are ids and none of them names a file."""
-    files: list[str] = arguments.files
-    if not missing(files):
-        return files
-    words = " ".join(files)
-    if arguments.format in BINARY_FORMATS or not IDS.fullmatch(words):
-        raise CommandError(f"{files[0]}: no such file or directory (ids themselves are words: dstok decode 19923 2058)")
-    return [_GivenIds(words)]
 
 
 class _GivenIds(GivenText):
@@ -208,7 +175,7 @@ def _write_text(arguments: Namespace, tokenizer: Tokenizer, source: Source, outp
     groups = id_groups(source, arguments.format)
     if arguments.json:
         text = b"".join(_text(arguments, tokenizer, source.name, groups)).decode()
-        output.write(json.dumps({"name": source.name, "text": text}, ensure_ascii=False).encode() + b"\n")
+        output.write(json_bytes({"name": source.name, "text": text}))
         return
     for data in (_token_bytes if arguments.errors == "bytes" else _text)(arguments, tokenizer, source.name, groups):
         output.write(data)
@@ -218,7 +185,7 @@ def _write_records(arguments: Namespace, tokenizer: Tokenizer, source: Source, o
     for number, ids in enumerate(id_lines(source, arguments.format), 1):
         with about_input(f"{source.name}: line {number}"):
             record = {arguments.field: tokenizer.decode(ids, errors=arguments.errors)}
-        output.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        output.write(json_bytes(record))
 
 
 def _text(arguments: Namespace, tokenizer: Tokenizer, name: str, groups: Iterable[list[int]]) -> Iterator[bytes]:
@@ -264,42 +231,31 @@ def add_encode(commands: Commands) -> None:
 
 def run_encode(arguments: Namespace) -> None:
     tokenizer = load_model(arguments.model, arguments.upstream)
-    encoder = _Encoder(arguments, tokenizer)
+    field, keywords = field_of(arguments), text_keywords(arguments, tokenizer)
+    begin, end = edge_ids(arguments, tokenizer)
     files = arguments.files
     with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
         if arguments.format in BINARY_FORMATS and output.is_terminal():
             raise CommandError("binary ids are not written to a terminal (-o FILE, or a pipe)")
         writer = id_writer(arguments.format, output)
+        encode = tokenizer.encode_array if writer.wants_arrays else tokenizer.encode
         for path in files:
             with open_source(path, progress) as source:
-                encoder.write(source, writer)
+                if field is None:
+                    writer.begin()
+                    writer.add(begin)
+                    encode_blocks(tokenizer, source, writer, **keywords)
+                    writer.add(end)
+                    writer.end()
+                    continue
+                for record in records(source, field, arguments.errors):
+                    with about_input(record.name):
+                        ids = encode(record.text, **keywords)
+                    writer.begin()
+                    for part in (begin, ids, end):
+                        writer.add(part)
+                    writer.end()
         writer.close()
-
-
-class _Encoder:
-    """The options for each text."""
-
-    def __init__(self, arguments: Namespace, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.field = tokenizer, field_of(arguments)
-        self.keywords = text_keywords(arguments, tokenizer)
-        self.begin, self.end = edge_ids(arguments, tokenizer)
-
-    def write(self, source: Source, writer: IdWriter) -> None:
-        if self.field is None:
-            writer.begin()
-            writer.add(self.begin)
-            encode_blocks(self.tokenizer, source, writer, **self.keywords)
-            writer.add(self.end)
-            writer.end()
-            return
-        encode = self.tokenizer.encode_array if writer.wants_arrays else self.tokenizer.encode
-        for record in records(source, self.field, self.keywords["errors"]):
-            with about_input(record.name):
-                ids = encode(record.text, **self.keywords)
-            writer.begin()
-            for part in (self.begin, ids, self.end):
-                writer.add(part)
-            writer.end()
 
 
 def encode_blocks(
@@ -315,13 +271,6 @@ def encode_blocks(
             writer.add(ids)
         writer.add(stream.finish() if arrays else stream.finish_list())
 
-
-if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
-    from dstok.tokenizer import Tokenizer
-
-    Spans = Iterable[tuple[int, int]]
-    Cut = Callable[[str, dict[str, Any]], Spans]  # a text, keywords of the tokenizer's methods -> places of parts
 
 FIELDS = """\
   text                  the text of the part
@@ -366,64 +315,56 @@ def run_truncate(arguments: Namespace) -> None:
         kept = len(tokenizer.truncate(text, arguments.max_tokens, truncation_side=arguments.side, **keywords))
         yield (0, kept) if arguments.side == "right" else (len(text) - kept, len(text))
 
-    _Parts(arguments, tokenizer, cut, rows).write()
+    _write_parts(arguments, tokenizer, cut, rows)
 
 
 def run_chunk(arguments: Namespace) -> None:
+    from dstok.methods.budget import chunk_spans
+
     tokenizer = load_model(arguments.model, arguments.upstream)
 
     def cut(text: str, keywords: dict[str, Any]) -> Spans:
         return chunk_spans(tokenizer, text, arguments.max_tokens, overlap=arguments.overlap, **keywords)
 
-    _Parts(arguments, tokenizer, cut, rows=True).write()
+    _write_parts(arguments, tokenizer, cut, rows=True)
 
 
-class _Parts:
-    """The options for each text. `rows`: JSON lines instead of the texts of the parts."""
-
-    def __init__(self, arguments: Namespace, tokenizer: Tokenizer, cut: Cut, rows: bool) -> None:
-        self.arguments, self.tokenizer, self.cut, self.rows = arguments, tokenizer, cut, rows
-        self.field = field_of(arguments)
-        edge_ids(arguments, tokenizer)  # refuses tokens that the model lacks
-        edges = {"add_bos": arguments.add_bos, "add_eos": arguments.add_eos}
-        self.keywords = text_keywords(arguments, tokenizer) | edges
-
-    def write(self) -> None:
-        files = self.arguments.files
-        with Output(self.arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
-            for path in files:
-                with open_source(path, progress) as source:
-                    for line in self.lines(source, source.name if len(files) > 1 else None):
-                        output.write(line)
-
-    def lines(self, source: Source, file: str | None) -> Iterator[bytes]:
-        """The output for the texts of a file."""
-        for name, number, given in self.texts(source):
-            with about_input(name):
-                text = utf8(given, self.keywords["errors"] == "replace").decode()
-                places = self.cut(text, self.keywords)
-                yield from self.objects(text, places, label_of(file, number)) if self.rows else _plain(text, places)
-
-    def texts(self, source: Source) -> Iterator[tuple[str, int | None, str | bytes]]:
-        """Name, line and text of each record, or the file as one text."""
-        if self.field is None:
-            yield source.name, None, source.read_all()
-            return
-        for record in records(source, self.field, self.arguments.errors):
-            yield record.name, record.line, record.text
-
-    def objects(self, text: str, places: Spans, label: dict[str, Any]) -> Iterator[bytes]:
-        """A JSON line for each part. Bytes are counted on from the last part's start."""
-        last = byte_start = 0
-        for start, end in places:
-            byte_start += len(text[last:start].encode())
-            last, part = start, text[start:end]
-            row = {"text": part, "char_start": start, "char_end": end, "byte_start": byte_start,
-                   "byte_end": byte_start + len(part.encode()), "tokens": self.tokenizer.count(part, **self.keywords)}
-            line = json.dumps(label | row, ensure_ascii=False)
-            yield line.encode("utf-8", "backslashreplace") + b"\n"  # JSON's escape, for a name that is not UTF-8
+def _write_parts(arguments: Namespace, tokenizer: Tokenizer, cut: Cut, rows: bool) -> None:
+    """Writes the parts of each text: JSON lines if `rows`, else the texts themselves."""
+    field, files = field_of(arguments), arguments.files
+    edge_ids(arguments, tokenizer)  # refuses tokens that the model lacks
+    edges = {"add_bos": arguments.add_bos, "add_eos": arguments.add_eos}
+    keywords = text_keywords(arguments, tokenizer) | edges
+    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
+        for path in files:
+            with open_source(path, progress) as source:
+                file = source.name if len(files) > 1 else None
+                for name, line, given in _texts(source, field, arguments.errors):
+                    with about_input(name):
+                        text = utf8(given, arguments.errors == "replace").decode()
+                        places = cut(text, keywords)
+                        parts = (_objects(tokenizer, text, places, keywords, label_of(file, line)) if rows else
+                                 (text[start:end].encode() for start, end in places))
+                        for part in parts:
+                            output.write(part)
 
 
-def _plain(text: str, places: Spans) -> Iterator[bytes]:
-    """The parts themselves."""
-    return (text[start:end].encode() for start, end in places)
+def _texts(source: Source, field: str | None, errors: str) -> Iterator[tuple[str, int | None, str | bytes]]:
+    """Name, line and text of each record, or the file as one text."""
+    if field is None:
+        yield source.name, None, source.read_all()
+        return
+    for record in records(source, field, errors):
+        yield record.name, record.line, record.text
+
+
+def _objects(
+    tokenizer: Tokenizer, text: str, places: Spans, keywords: dict[str, Any], label: dict[str, Any]
+) -> Iterator[bytes]:
+    """A JSON line for each part. Bytes are counted on from the last part's start."""
+    last = byte_start = 0
+    for start, end in places:
+        byte_start += len(text[last:start].encode())
+        last, part = start, text[start:end]
+        yield json_bytes({**label, "text": part, "char_start": start, "char_end": end, "byte_start": byte_start,
+                          "byte_end": byte_start + len(part.encode()), "tokens": tokenizer.count(part, **keywords)})

@@ -1,10 +1,4 @@
-"""Whether a terminal should get colours.
-
-Invariant: no colours if the output is not a terminal, if NO_COLOR is set to anything, or if TERM says that the terminal
-has no colours.
-Source: no-color.org.
-
-Errors of a command, in the words of its user.
+"""Errors of a command, in the words of its user; and whether a terminal should get colours.
 
 In: errors of the library, of the system, of the user. Out: `CommandError`. Its text is the one line on standard error;
 a broken pattern adds two lines, which show the place in it. Invariant: the text names its input, and starts in lower
@@ -18,15 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dstok._util.files import reason, visible
+from dstok._util.files import visible
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError, bounded
-
-__all__ = ["CommandError", "about_input", "colours_wanted", "complain", "interruptible", "reason"]
-
-def colours_wanted(terminal: bool) -> bool:
-    """Whether to write in colour; `terminal`: whether the output is a terminal."""
-    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
 
 OPTIONS = {"field": "--field names another", "format": "--format names one", "kind": "--input-format names it",
            "largest": "--max-document allows more", "model": "--model names it",
@@ -38,28 +25,28 @@ class CommandError(Exception):
     """Bad usage or bad input: the command ends with exit code 2 and this message."""
 
 
+def colours_wanted(terminal: bool) -> bool:
+    """Whether to write in colour, as no-color.org says; `terminal`: whether the output is a terminal."""
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def complain(error: str | CommandError | DstokError) -> None:
     """Prints an error on standard error in one line, with the options that help; nothing if that is closed."""
     helps = error.parameter.split(", ") if isinstance(error, FileError) else []
     options = ", ".join(OPTIONS[parameter] for parameter in helps if parameter in OPTIONS)
-    message, place = f"{error} ({options})" if options else str(error), []
+    message, pointed = f"{error} ({options})" if options else str(error), list[str]()
     if isinstance(error, PatternError):
-        message, place = f"{error.message} at position {error.position} of the pattern", _pointed(error)
+        from dstok._util.columns import width
+
+        at, pattern = error.position, error.pattern
+        message = f"{error.message} at position {at} of the pattern"
+        before, after = visible(pattern[max(0, at - PATTERN_SHOWN) : at]), visible(pattern[at : at + PATTERN_SHOWN])
+        pointed = [f"  {before}{after}", f"  {' ' * width(before)}^"]
     try:
         if sys.stderr is not None:  # print(file=None) would write to standard output
-            print(f"dstok: {visible(bounded(message))}", *place, sep="\n", file=sys.stderr)
+            print(f"dstok: {visible(bounded(message))}", *pointed, sep="\n", file=sys.stderr)
     except (OSError, ValueError):
         pass
-
-
-def _pointed(error: PatternError) -> list[str]:
-    """The part of a pattern around the error, and a caret below the place."""
-    from dstok._util.columns import width
-
-    start = max(0, error.position - PATTERN_SHOWN)
-    before = visible(error.pattern[start : error.position])
-    after = visible(error.pattern[error.position : error.position + PATTERN_SHOWN])
-    return [f"  {before}{after}", f"  {' ' * width(before)}^"]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`dstok explain`, `dstok info`, `dstok models`: the available models and their parts.
+"""`dstok explain`, `dstok info`, `dstok models`, `dstok fetch`: the available models and their parts.
 
 In: a model's name or path. Out: words for people, or one JSON value. Invariant: both say the same, but for `models`:
 there only JSON has the source of each model and its hash.
@@ -18,37 +18,32 @@ from dstok.cli.arguments import (
     add_json,
     add_json_and_output,
     add_model,
-    add_output,
-    add_upstream,
     load_model,
     refuse_unless,
 )
+from dstok.cli.output import write_result
 from dstok.errors import ModelNotFoundError
-from dstok.io.id_files import write_lines, write_text
+from dstok.io.id_files import write_text
 from dstok.loading import fetched
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
-__all__ = ["add_commands"]
-
 WIDTH = 79  # of a line of `dstok models`: the narrowest usual terminal has 80 columns
 
 
-def add_commands(commands: Commands) -> None:
+def add_models(commands: Commands) -> None:
     parser = add_command(commands, "explain", run_explain, "show the automaton of a tokenizer's patterns",
                          "dstok explain --text \"don't 12345\"")
     add_model(parser)
-    add_upstream(parser)
     parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
     parser.add_argument("--dot", metavar="FILE", help="also write the automaton as a graph, which Graphviz draws")
-    add_output(parser)
+    add_json_and_output(parser, "a JSON object with the text of each part, by its heading")
     parser = add_command(commands, "info", run_info, "describe a model", "dstok info deepseek-v4")
     parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="the model, as with --model")
     add_model(parser)
     parser.set_defaults(model=None)
-    add_upstream(parser)
     add_json_and_output(parser)
     parser = add_command(commands, "fetch", run_fetch, "download a model of the hub, or an encoding of tiktoken's",
                          "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")
@@ -61,61 +56,57 @@ def add_commands(commands: Commands) -> None:
 
 def run_fetch(arguments: Namespace) -> None:
     path = str(fetched(arguments.name, arguments.revision, download=True)[0])
-    write_text(None, _json({"name": arguments.name, "path": path}) if arguments.json else f"{path}\n")
+    if arguments.json:
+        write_result(arguments, {"name": arguments.name, "path": path}, [], indent=2)
+    else:
+        write_text(None, f"{path}\n")  # for programs, too: without escapes
 
 
 def run_explain(arguments: Namespace) -> None:
-    from dstok.inspection.explain import explain
+    from dstok.inspection.explain import explain, paths
 
-    model = load_model(arguments.model, arguments.upstream).inspect()
+    model, text = load_model(arguments.model, arguments.upstream).inspect(), arguments.text
     if arguments.dot:
         from dstok.inspection.graph import automaton_dot
 
         write_text(arguments.dot, automaton_dot(model.automaton))
-    write_lines(arguments.output, explain(model, arguments.text).split("\n"))
+    if not arguments.json:
+        write_result(arguments, None, explain(model, text).split("\n"))
+        return
+    from dstok.regex.cascade import Program
+
+    cascade, path = model.automaton, None
+    if text is not None and isinstance(cascade, Program) and not model.merges_characters:
+        path = [{"text": piece.text, "step": piece.tag.step, "alternative": piece.tag.alternative,
+                 "moves": [vars(move) for move in piece.moves]} for piece in paths(cascade, model.normalize(text))]
+    steps = [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert} for split in cascade.splits]
+    write_result(arguments, {"unicode_version": cascade.unicode_version, "steps": steps, "path": path,
+                             "classes": [members.ranges for members in cascade.alphabet.classes]}, [])
 
 
 def run_info(arguments: Namespace) -> None:
     refuse_unless(arguments.name is None or arguments.model is None, "--model", "a command without NAME")
     name = arguments.name or arguments.model or DEFAULT_MODEL
-    info = _info(name, load_model(name, arguments.upstream))
-    if arguments.json:
-        write_text(arguments.output, _json(info))
-        return
-    from dstok._util.columns import aligned
-
-    write_lines(arguments.output, aligned(list(_rows(info))))
-
-
-def _rows(info: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """A row for each value; a list's values stand below one another."""
-    for key, value in info.items():
-        label = key.replace("_", " ")
-        for item in value if isinstance(value, list) else [value]:
-            yield label, "none" if item is None else str(item)
-            label = ""
-
-
-def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
-    names = {token_id: token for token, token_id in tokenizer.special_tokens.items()}
-    live, lost = tokenizer.inspect().live_merges, tokenizer.inspect().lost_bytes
+    tokenizer = load_model(name, arguments.upstream)
+    inspection, automaton = tokenizer.inspect(), tokenizer.inspect().automaton
+    names: dict[int | None, str] = {token_id: token for token, token_id in tokenizer.special_tokens.items()}
     info: dict[str, Any] = {
         "name": tokenizer.name or name,
         "fingerprint": tokenizer.fingerprint,
         "vocab_size": tokenizer.vocab_size,
         "added_tokens": len(tokenizer.special_tokens),
-        "bos": names.get(tokenizer.bos_id) if tokenizer.bos_id is not None else None,
+        "bos": names.get(tokenizer.bos_id),
         "bos_id": tokenizer.bos_id,
-        "eos": names.get(tokenizer.eos_id) if tokenizer.eos_id is not None else None,
+        "eos": names.get(tokenizer.eos_id),
         "eos_id": tokenizer.eos_id,
-        "lost_bytes": _lost(tokenizer, lost),
-        "merges": len(live),
-        "live_merges": int(live.sum()),
-        "unicode_version": tokenizer.inspect().unicode_version,
-        "splits": [split.pattern for split in tokenizer.inspect().automaton.splits],
-        "states": tokenizer.inspect().automaton.boundaries.states,
-        "classes": len(tokenizer.inspect().automaton.alphabet.classes),
-        "scan": tokenizer.inspect().way,
+        "lost_bytes": _lost(tokenizer, inspection.lost_bytes),
+        "merges": len(inspection.live_merges),
+        "live_merges": int(inspection.live_merges.sum()),
+        "unicode_version": inspection.unicode_version,
+        "splits": [split.pattern for split in automaton.splits],
+        "states": automaton.boundaries.states,
+        "classes": len(automaton.alphabet.classes),
+        "scan": inspection.way,
     }
     try:
         known = dstok.model_info(tokenizer.name)
@@ -123,7 +114,13 @@ def _info(name: str, tokenizer: Tokenizer) -> dict[str, Any]:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
     except ModelNotFoundError:
         pass
-    return info
+    from dstok._util.columns import aligned
+
+    # a row for each value; a list's values stand below one another
+    rows = [("" if number else key.replace("_", " "), "none" if item is None else str(item))
+            for key, value in info.items()
+            for number, item in enumerate(value if isinstance(value, list) else [value])]
+    write_result(arguments, info, aligned(rows), indent=2)
 
 
 def _lost(tokenizer: Tokenizer, lost: bytes) -> str | None:
@@ -140,10 +137,7 @@ def _lost(tokenizer: Tokenizer, lost: bytes) -> str | None:
 def run_models(arguments: Namespace) -> None:
     fields = ("name", "vocab_size", "licence", "source", "sha256", "aliases")
     models = [{field: getattr(dstok.model_info(name), field) for field in fields} for name in dstok.models()]
-    if arguments.json:
-        write_text(arguments.output, _json(models))
-        return
-    write_lines(arguments.output, _table(models))
+    write_result(arguments, models, _table(models), indent=2)
 
 
 def _table(models: list[dict[str, Any]]) -> Iterator[str]:
@@ -160,9 +154,3 @@ def _table(models: list[dict[str, Any]]) -> Iterator[str]:
         names = ", ".join(model["aliases"])
         yield from wrap(f"also {names}" if names else "", WIDTH, initial_indent="  ", subsequent_indent="    ",
                         break_long_words=False, break_on_hyphens=False)
-
-
-def _json(value: Any) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,18 +1,10 @@
-"""The progress of a long command, on standard error, for a person who watches.
+"""What the commands print: rows for programs and for people, and the progress of long work.
 
-In: the amount done, and the total, if known. Out: one line with a bar and the time left, drawn by tqdm and wiped at the
-end. Invariant: nothing is written unless the stream is a terminal and the work has lasted a second. The line is never
-wider than the terminal, and tqdm is imported only when there is something to draw.
-
-The progress of a corpus, on standard error, for a person who watches.
-
-In: shards, and reports about them. Out: one line: a bar, the time left, MB/s, documents and tokens. Invariant: as in
-`dstok.cli.output`, there is no output unless standard error is a terminal.
-
-Tokens and pieces -> lines: JSON for programs, a table for people.
-
-In: a `Passage`. Out: its rows as text. Invariant: a JSON row is one line with the same keys in the same order; a table
-shows every character, even line feeds and parts of characters.
+In: tokens and pieces of a `Passage`; a JSON value and the same in words; amounts of work done.
+Out: lines on standard output; on standard error one line with a bar and the time left, drawn by tqdm and wiped at the
+end. Invariants: a row of JSON is one line with the same keys in the same order; a table shows every character, even
+line feeds and parts of characters. No progress is written unless the stream is a terminal and the work has lasted a
+second; its line is never wider than the terminal, and tqdm is imported only when there is something to draw.
 """
 
 from __future__ import annotations
@@ -22,45 +14,34 @@ import os
 import stat
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dstok._util.files import visible
 from dstok.cli.errors import complain
-from dstok.io.passages import Passage, Place
+from dstok.io.id_files import Output, write_lines
 
 if TYPE_CHECKING:
     from dstok.corpus.engines import ShardReport
     from dstok.corpus.inputs import Shard
+    from dstok.io.passages import Passage, Place
     from dstok.methods.offsets import Piece
     from dstok.tokenizer import Tokenizer
-
-__all__ = [
-    "FORMATS",
-    "Bar",
-    "JsonRows",
-    "Progress",
-    "Rows",
-    "ShardProgress",
-    "TableRows",
-    "edge_lines",
-    "heading",
-    "label_of",
-    "piece_lines",
-    "token_lines",
-    "watching",
-    "watching_shards",
-]
 
 END = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D on a line of its own"
 PATIENCE = 1.0  # seconds of silence first: short work shows nothing
 INTERVAL = 0.2
 NAME = 24  # characters of a file's name that are shown
 UNKNOWN_WIDTH = 80
-# The least important part comes last: a narrow terminal cuts it off.
+# tqdm's `bar_format`s. The least important part comes last: a narrow terminal cuts it off.
 OF_ALL = "{percentage:3.0f}% |{bar}| {remaining} left, {n_fmt}/{total_fmt}B, {rate_fmt}, {desc}"
+OF_SHARDS = "{percentage:3.0f}% |{bar}| {remaining} left, {rate_fmt}, {desc}"
+OF_MERGES = "{percentage:3.0f}% |{bar}| {remaining} left, {desc}"
+OF_CHECKS = "{percentage:3.0f}% |{bar:16}| {desc}"  # of fixed width: the words after the bar change
 SO_FAR = "{n_fmt}B, {rate_fmt}, {desc}"
+WORDS = "{desc}"
 
 
 class Bar:
@@ -77,6 +58,12 @@ class Bar:
         self.drawn: Any = None  # tqdm's bar, once there is one
         self.visible = False
 
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def due(self) -> bool:
         """Whether it is time to draw again."""
         return self.active and self.clock() >= self.due_at
@@ -86,10 +73,16 @@ class Bar:
         now = self.clock()
         self.due_at = now + INTERVAL
         if self.drawn is None:
-            self.drawn = _drawn(layout, self.stream, total)
+            from tqdm import tqdm
+
+            class Drawn(tqdm):  # type: ignore[misc]
+                monitor_interval = 0  # no thread: the process may fork
+
+            self.drawn = Drawn(total=total, file=self.stream, leave=False, unit="B", unit_scale=True,
+                               bar_format=layout, delay=INTERVAL, position=0)
             self.drawn.start_t -= now - self.began
         self.drawn.n = done
-        self.drawn.ncols = _columns(self.stream) - 1  # a line that fills the last column may wrap
+        self.drawn.ncols = (terminal_width(self.stream) or UNKNOWN_WIDTH) - 1  # a full line may wrap
         self.drawn.set_description_str(words)  # draws
         self.visible = True
 
@@ -107,19 +100,10 @@ class Bar:
             self.drawn.close()
 
 
-def _drawn(layout: str, stream: TextIO, total: float | None) -> Any:
-    from tqdm import tqdm
-
-    class Drawn(tqdm):  # type: ignore[misc]
-        monitor_interval = 0  # no thread: the process may fork
-
-    return Drawn(total=total, file=stream, leave=False, unit="B", unit_scale=True, bar_format=layout, delay=INTERVAL,
-                 position=0)
-
-
-def _columns(stream: TextIO) -> int:
+def terminal_width(stream: TextIO | None = None) -> int:
+    """The columns of the terminal that `stream` is, or standard output."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or UNKNOWN_WIDTH
+        return os.get_terminal_size(*([] if stream is None else [stream.fileno()])).columns
     except (OSError, ValueError):
         return UNKNOWN_WIDTH
 
@@ -139,11 +123,12 @@ class Progress:
     def update(self, name: str, position: Callable[[], int]) -> None:
         """More of `name` has been read; `position` returns the number of bytes read, and is called only to show it."""
         if self.bar.due():
-            done = self.passed + position()
+            done, shown = self.passed + position(), visible(name)
+            shown = shown if len(shown) <= NAME else f"...{shown[3 - NAME:]}"
             if self.total:
-                self.bar.draw(OF_ALL, min(done, self.total), self.total, _short(name))
+                self.bar.draw(OF_ALL, min(done, self.total), self.total, shown)
             else:
-                self.bar.draw(SO_FAR, done, None, _short(name))
+                self.bar.draw(SO_FAR, done, None, shown)
 
     def done_with(self, size: int) -> None:
         """An input of `size` bytes is done."""
@@ -153,11 +138,8 @@ class Progress:
 @contextmanager
 def watching(paths: Sequence[str], wanted: bool = True) -> Iterator[Progress]:
     """The progress of reading all of `paths`, shown on a terminal if `wanted`."""
-    bar = Bar(wanted)
-    try:
+    with Bar(wanted) as bar:
         yield Progress(_total_size(paths) if bar.active else None, bar)
-    finally:
-        bar.close()
 
 
 def _total_size(paths: Sequence[str]) -> int | None:
@@ -174,70 +156,45 @@ def _total_size(paths: Sequence[str]) -> int | None:
     return total
 
 
-def _short(name: str) -> str:
-    shown = visible(name)
-    return shown if len(shown) <= NAME else f"...{shown[3 - NAME:]}"
-
-
-LAYOUT = "{percentage:3.0f}% |{bar}| {remaining} left, {rate_fmt}, {desc}"
-
-
-class ShardProgress:
-    """Adds up the reports of each shard. Shards that were done before do not count as work of this run."""
-
-    def __init__(self, shards: Sequence[Shard], bar: Bar) -> None:
-        self.sizes, self.bar = {shard.name: shard.size for shard in shards}, bar
-        self.total = sum(self.sizes.values())
-        self.read = self.documents = self.tokens = 0
-        self.last = dict[str, tuple[int, int, int]]()
-
-    def __call__(self, report: ShardReport) -> None:
-        size = self.sizes[report.shard]
-        if report.earlier:
-            self.total -= size
-            return
-        now = min(report.read, size), report.documents, report.tokens
-        before = self.last.get(report.shard, (0, 0, 0))
-        self.last[report.shard] = now
-        self.read += now[0] - before[0]
-        self.documents += now[1] - before[1]
-        self.tokens += now[2] - before[2]
-        if self.bar.due():
-            words = f"{self.documents:,} documents" + (f", {self.tokens:,} tokens" if self.tokens else "")
-            self.bar.draw(LAYOUT, min(self.read, self.total), self.total, words)
-
-
 @contextmanager
-def watching_shards(shards: Sequence[Shard]) -> Iterator[ShardProgress]:
-    """The progress of doing `shards`."""
-    bar = Bar()
-    try:
-        yield ShardProgress(shards, bar)
-    finally:
-        bar.close()
+def watching_shards(shards: Sequence[Shard]) -> Iterator[Callable[[ShardReport], None]]:
+    """The progress of doing `shards`: takes the reports about them. Those done before are no work of this run."""
+    sizes = {shard.name: shard.size for shard in shards}
+    total, last = sum(sizes.values()), dict[str, tuple[int, int, int]]()
+
+    def show(report: ShardReport) -> None:
+        nonlocal total
+        size = sizes[report.shard]
+        if report.earlier:
+            total -= size
+            return
+        last[report.shard] = min(report.read, size), report.documents, report.tokens
+        if bar.due():
+            read, documents, tokens = map(sum, zip(*last.values()))
+            words = f"{documents:,} documents" + (f", {tokens:,} tokens" if tokens else "")
+            bar.draw(OF_SHARDS, min(read, total), total, words)
+
+    with Bar() as bar:
+        yield show
+
+
+def json_bytes(value: Any, indent: int | None = None) -> bytes:
+    """A value as JSON, and a line feed; a lone surrogate, as in the name of a file, is escaped."""
+    return f"{json.dumps(value, ensure_ascii=False, indent=indent)}\n".encode("utf-8", "backslashreplace")
+
+
+def write_result(arguments: Namespace, value: Any, lines: Iterable[str], indent: int | None = None) -> None:
+    """Writes `value` as JSON if --json asks for it, else the lines for people; to --output, if the command has it."""
+    path = getattr(arguments, "output", None)
+    if not arguments.json:
+        write_lines(path, lines)
+        return
+    with Output(path) as output:
+        output.write(json_bytes(value, indent))
 
 
 # id, start and end in bytes, in code points, piece number (None: of no piece), whether it is an added token
 TokenRow = tuple[int, int, int, int, int, "int | None", bool]
-
-
-class Rows:
-    """Writes rows. `begin` starts a text; `file` and `line`, if any, tell it from others."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
-        self.known: dict[int, str] = {}  # the common part of all rows of an id
-
-    def begin(self, file: str | None, line: int | None, header: str) -> str:
-        """Returns the text before the rows of a text."""
-        raise NotImplementedError
-
-    def tokens(self, rows: Iterable[TokenRow]) -> Iterator[str]:
-        raise NotImplementedError
-
-    def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
-        """The lines of pieces of a text that begins at `at`."""
-        raise NotImplementedError
 
 
 def label_of(file: str | None, line: int | None) -> dict[str, str | int]:
@@ -254,10 +211,15 @@ def heading(file: str | None, line: int | None) -> str:
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
-class JsonRows(Rows):
-    """Each row is a line of JSON."""
+class JsonRows:
+    """Writes tokens and pieces, each as a line of JSON."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.known: dict[int, str] = {}  # the common part of all rows of an id
 
     def begin(self, file: str | None, line: int | None, header: str) -> str:
+        """Returns the text before the rows of a text; `file` and `line`, if any, tell it from others."""
         label = label_of(file, line)
         self.label = f"{json.dumps(label)[:-1]}, " if label else "{"
         return ""
@@ -267,7 +229,7 @@ class JsonRows(Rows):
         for id, start, end, char_start, char_end, piece, special in rows:
             yield (f'{label}{known.get(id) or learn(id)}"byte_start": {start}, "byte_end": {end}, '
                    f'"char_start": {char_start}, "char_end": {char_end}, '
-                   f'"piece": {_json(piece)}, "special": {"true" if special else "false"}}}\n')
+                   f'"piece": {_number(piece)}, "special": {"true" if special else "false"}}}\n')
 
     def _learn(self, id: int) -> str:
         token, data = self.tokenizer.id_to_token(id), self.tokenizer.decode_bytes([id])
@@ -275,20 +237,21 @@ class JsonRows(Rows):
                                          f'"bytes": "{data.hex()}", ')
 
     def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
+        """The lines of pieces of a text that begins at `at`."""
         for piece in pieces:
             yield (f'{self.label}"text": {_quoted(piece.text)}, '
                    f'"byte_start": {piece.start + at.byte}, "byte_end": {piece.end + at.byte}, '
                    f'"char_start": {piece.char_start + at.char}, "char_end": {piece.char_end + at.char}, '
-                   f'"step": {_json(piece.step)}, "alternative": {_json(piece.alternative)}, '
-                   f'"token_id": {_json(piece.token_id)}}}\n')
+                   f'"step": {_number(piece.step)}, "alternative": {_number(piece.alternative)}, '
+                   f'"token_id": {_number(piece.token_id)}}}\n')
 
 
-def _json(number: int | None) -> int | str:
+def _number(number: int | None) -> int | str:
     return "null" if number is None else number
 
 
-class TableRows(Rows):
-    """Each row is a line of a table, under a header."""
+class TableRows(JsonRows):
+    """Writes each as a line of a table, under a header."""
 
     def begin(self, file: str | None, line: int | None, header: str) -> str:
         return heading(file, line) + HEADERS[header]
@@ -301,13 +264,17 @@ class TableRows(Rows):
                    f"{shown}{'  (added token)' if special else ''}\n")
 
     def _learn(self, id: int) -> str:
-        return self.known.setdefault(id, _shown(self.tokenizer.decode_bytes([id])))
+        data = self.tokenizer.decode_bytes([id])
+        text = _text(data)
+        return self.known.setdefault(id, repr(data if text is None else text))
 
     def pieces(self, pieces: Iterable[Piece], at: Place) -> Iterator[str]:
         for piece in pieces:
+            by = "gap" if piece.step is None else f"step {piece.step}, alt {piece.alternative}"
+            by = by if piece.token_id is None else f"token {piece.token_id}"
             bytes_ = f"{piece.start + at.byte}:{piece.end + at.byte}"
             chars = f"{piece.char_start + at.char}:{piece.char_end + at.char}"
-            yield f"{bytes_:>15} {chars:>15} {_matched_by(piece):>17}   {piece.text!r}\n"
+            yield f"{bytes_:>15} {chars:>15} {by:>17}   {piece.text!r}\n"
 
 
 HEADERS = {
@@ -315,18 +282,6 @@ HEADERS = {
     "pieces": f"{'bytes':>15} {'characters':>15} {'matched by':>17}   piece\n",
 }
 FORMATS = {"json": JsonRows, "table": TableRows}
-
-
-def _matched_by(piece: Piece) -> str:
-    if piece.token_id is not None:
-        return f"token {piece.token_id}"
-    return "gap" if piece.step is None else f"step {piece.step}, alt {piece.alternative}"
-
-
-def _shown(data: bytes) -> str:
-    """The text of a token, quoted; its bytes if it is not whole text."""
-    text = _text(data)
-    return repr(data if text is None else text)
 
 
 def _text(data: bytes) -> str | None:
@@ -337,7 +292,7 @@ def _text(data: bytes) -> str | None:
         return None
 
 
-def token_lines(rows: Rows, passage: Passage) -> Iterator[str]:
+def token_lines(rows: JsonRows, passage: Passage) -> Iterator[str]:
     """A line for each sure token of `passage`."""
     encoding, n, at = passage.encoding, passage.ids, passage.place
     columns = (
@@ -350,13 +305,12 @@ def token_lines(rows: Rows, passage: Passage) -> Iterator[str]:
     return rows.tokens(zip(*(column.tolist() for column in columns)))
 
 
-def edge_lines(rows: Rows, ids: Iterable[int], at: Place) -> Iterator[str]:
+def edge_lines(rows: JsonRows, ids: Iterable[int], at: Place) -> Iterator[str]:
     """Lines of BOS or EOS tokens, which cover none of the text."""
     return rows.tokens((id, at.byte, at.byte, at.char, at.char, None, True) for id in ids)
 
 
-def piece_lines(rows: Rows, passage: Passage, special: Any) -> Iterator[str]:
+def piece_lines(rows: JsonRows, passage: Passage, special: Any) -> Iterator[str]:
     """A line for each piece in the sure part of `passage`."""
     pieces = rows.tokenizer.inspect().pretokenize(passage.text, special=special)
-    sure = passage.bytes_sure
-    return rows.pieces((piece for piece in pieces if piece.end <= sure), passage.place)
+    return rows.pieces((piece for piece in pieces if piece.end <= passage.bytes_sure), passage.place)

@@ -6,7 +6,6 @@ splitters that cut some text differently. Invariant: the output equals that of t
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,12 @@ from dstok.cli.arguments import (
     add_upstream,
     load_splitter,
 )
-from dstok.io.id_files import write_lines, write_text
+from dstok.cli.output import write_result
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.methods.offsets import Piece
     from dstok.pretokenizer.splitter import Splitter
-
-__all__ = ["add_commands"]
 
 DIFFERENT = 1
 PLACES_SHOWN = 4
@@ -37,7 +34,7 @@ SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', t
 """
 
 
-def add_commands(commands: Commands) -> None:
+def add_splitter(commands: Commands) -> None:
     actions = add_actions(commands, "splitter", "examine a pre-tokenizer, compare two",
                           "A pre-tokenizer without its tokenizer.")
     show = _add(actions, "show", run_show, "show the steps of a splitter, and its properties for every text",
@@ -58,15 +55,13 @@ def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> 
 
 
 def run_show(arguments: Namespace) -> None:
-    splitter = load_splitter(arguments.splitter, arguments.upstream)
-    pieces = None if arguments.text is None else splitter.pieces(arguments.text)
-    if arguments.json:
-        shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
-        write_text(arguments.output, _json(_facts(splitter) | shown))
-        return
     from dstok._util.columns import aligned
 
-    write_lines(arguments.output, aligned([*_rows(splitter), *_piece_rows(pieces or [])]))
+    splitter = load_splitter(arguments.splitter, arguments.upstream)
+    pieces = None if arguments.text is None else splitter.pieces(arguments.text)
+    facts = _facts(splitter)
+    shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
+    write_result(arguments, facts | shown, aligned([*_rows(splitter, facts), *_piece_rows(pieces or [])]))
 
 
 def _facts(splitter: Splitter) -> dict[str, Any]:
@@ -81,28 +76,20 @@ def _facts(splitter: Splitter) -> dict[str, Any]:
     }
 
 
-def _rows(splitter: Splitter) -> Iterator[tuple[str, str]]:
-    facts = _facts(splitter)
+def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The same for people; of the places where a text may be cut the first, their sets by first ranges."""
     for key in ("name", "fingerprint", "unicode_version"):
         yield key.replace("_", " "), facts[key] or "none"
     for number, split in enumerate(splitter.splits):
         yield f"step {number}", f"{split.behavior}{', inverted' if split.invert else ''}: {split.pattern}"
+    lost, places = facts["loses_text"], splitter.cut_places
     yield "classes", str(facts["classes"])
     yield "way", facts["way"]
-    lost = facts["loses_text"]
     yield "loses text", "no, whatever the text" if lost is None else f"yes, of {lost!r} for example"
-    yield "look ahead", _limit(facts["look_ahead"])
-    yield "longest piece", _limit(facts["longest_piece"])
-    yield from _places(splitter)
-
-
-def _limit(characters: int | None) -> str:
-    return "no limit" if characters is None else f"{characters} character{'' if characters == 1 else 's'}"
-
-
-def _places(splitter: Splitter) -> Iterator[tuple[str, str]]:
-    """The first places where a text may be cut, their sets by number and first ranges."""
-    places = splitter.cut_places
+    for key in ("look_ahead", "longest_piece"):
+        limit = facts[key]
+        words = "no limit" if limit is None else f"{limit} character{'' if limit == 1 else 's'}"
+        yield key.replace("_", " "), words
     if not places:
         yield "cut places", "none: no two characters between which every text may be cut"
     for number, place in enumerate(places[:PLACES_SHOWN]):
@@ -119,27 +106,21 @@ def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
 
 
 def run_diff(arguments: Namespace) -> int:
+    from dstok._util.columns import aligned
+
     difference = load_splitter(arguments.one, arguments.upstream).difference(
         load_splitter(arguments.other, arguments.upstream))
-    if arguments.json:
-        write_text(arguments.output, _json({"equal": difference is None} | (vars(difference) if difference else {})))
-    elif difference is None:
-        write_lines(arguments.output, ["equal: both cut every text into the same pieces"])
-    else:
-        from dstok._util.columns import aligned
-
-        alike = difference.pieces == difference.others  # only their places differ
-        write_lines(arguments.output, aligned([
-            ("text", repr(difference.text)),
-            ("first", _quoted(difference.pieces, difference.spans if alike else [])),
-            ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
-    return 0 if difference is None else DIFFERENT
+    if difference is None:
+        write_result(arguments, {"equal": True}, ["equal: both cut every text into the same pieces"])
+        return 0
+    alike = difference.pieces == difference.others  # only their places differ
+    write_result(arguments, {"equal": False} | vars(difference), aligned([
+        ("text", repr(difference.text)),
+        ("first", _quoted(difference.pieces, difference.spans if alike else [])),
+        ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
+    return DIFFERENT
 
 
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:
     places = [f" ({start}:{end})" for start, end in spans] or [""] * len(pieces)
     return " ".join(f"{piece!r}{place}" for piece, place in zip(pieces, places)) or "no pieces"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

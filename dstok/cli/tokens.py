@@ -1,17 +1,12 @@
-"""`dstok dump` and `dstok pieces`: each token or piece with its place (--count: see `piece_counts`).
+"""`dstok dump`, `dstok pieces`: each token or piece with its place; `dstok show`: a text with its borders of tokens.
 
-In: files or records. Out: a JSON line a token (a piece), or a table for people. Invariant: the rows equal those of the
-whole text in one call; only a passage of a file is in memory (see `passages`).
-
-`dstok show`: the tokens of a text on the terminal, in colour and with borders.
-
-In: files or records. Out: lines (dstok/viewer/notebook.py). Invariant: the tokens equal those of the whole text in one
-call; only a passage of a file is in memory (see `passages`). Without colours the borders show everything.
+In: files or records. Out: a JSON line a token (a piece), or a table for people; lines in colour and with borders
+(dstok/viewer/notebook.py). Invariant: the rows equal those of the whole text in one call; only a passage of a file is
+in memory (see `passages`). Without colours the borders show everything. `pieces --count` is `count_pieces`.
 """
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
@@ -34,7 +29,7 @@ from dstok.cli.arguments import (
     text_keywords,
 )
 from dstok.cli.errors import about_input, colours_wanted
-from dstok.cli.output import FORMATS, Rows, edge_lines, heading, piece_lines, token_lines, watching
+from dstok.cli.output import FORMATS, JsonRows, edge_lines, heading, piece_lines, terminal_width, token_lines, watching
 from dstok.io.id_files import Output
 from dstok.io.passages import Passage, Place, passages, whole_passage
 from dstok.io.text_files import Source, open_source, records
@@ -42,16 +37,8 @@ from dstok.io.text_files import Source, open_source, records
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
-    from dstok.viewer.notebook import Lines as Lines_
-    from dstok.viewer.reading import Reading
 
-__all__ = ["add_dump", "add_show", "texts_of"]
-
-if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
-    from dstok.tokenizer import Tokenizer
-
-    Lines = Callable[[Rows, Iterator[Passage]], Iterator[str]]
+    Lines = Callable[[JsonRows, Iterator[Passage]], Iterator[str]]
 
 LINES_AT_ONCE = 4096
 
@@ -86,10 +73,6 @@ def add_dump(commands: Commands) -> None:
                          "echo \"don't 12345\" | dstok pieces --format table", PIECE_FIELDS)
     add_input(parser)
     _add_format(parser)
-    _add_count(parser)
-
-
-def _add_count(parser: Parser) -> None:
     parser.set_defaults(special=None, model=None)
     parser.add_argument("--count", action="store_true",
                         help="show each distinct piece with its frequency instead, the most frequent first (JSON: "
@@ -115,7 +98,7 @@ def run_dump(arguments: Namespace) -> None:
     tokenizer = load_model(arguments.model, arguments.upstream)
     begin, end = edge_ids(arguments, tokenizer)
 
-    def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:
+    def lines(rows: JsonRows, text: Iterator[Passage]) -> Iterator[str]:
         place = Place()
         yield from edge_lines(rows, begin, place)
         for passage in text:
@@ -140,7 +123,7 @@ def run_pieces(arguments: Namespace) -> None:
     tokenizer = load_model(arguments.model, arguments.upstream)
     special = text_keywords(arguments, tokenizer)["special"]
 
-    def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:
+    def lines(rows: JsonRows, text: Iterator[Passage]) -> Iterator[str]:
         for passage in text:
             yield from piece_lines(rows, passage, special)
 
@@ -158,7 +141,9 @@ def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str)
             with open_source(path, progress) as source:
                 for line, text in texts_of(arguments, tokenizer, source, keywords):
                     head = rows.begin(source.name if len(files) > 1 else None, line, header)
-                    _write(output, chain([head], lines(rows, text)))
+                    every = chain([head], lines(rows, text))
+                    while group := "".join(islice(every, LINES_AT_ONCE)):  # a call a line would take longer than it
+                        output.write(group.encode())
 
 
 def texts_of(
@@ -166,24 +151,16 @@ def texts_of(
 ) -> Iterator[tuple[int | None, Iterator[Passage]]]:
     """The texts of a file, each with its line number, or the file as one text."""
     if not arguments.jsonl:
-        yield None, _named(source.name, passages(tokenizer, source, **keywords))
+        def named() -> Iterator[Passage]:
+            with about_input(source.name):
+                yield from passages(tokenizer, source, **keywords)
+
+        yield None, named()
         return
     for record in records(source, arguments.field, arguments.errors):
         with about_input(record.name):
             passage = whole_passage(tokenizer, record.text, keywords["special"])
         yield record.line, iter([passage])
-
-
-def _named(name: str, text: Iterator[Passage]) -> Iterator[Passage]:
-    """`text`, from input `name`, which errors name."""
-    with about_input(name):
-        yield from text
-
-
-def _write(output: Output, lines: Iterator[str]) -> None:
-    """Writes in groups: a call for each line would take longer than making the line."""
-    while group := "".join(islice(lines, LINES_AT_ONCE)):
-        output.write(group.encode())
 
 
 LEGEND = """\
@@ -207,50 +184,32 @@ def add_show(commands: Commands) -> None:
 
 def run_show(arguments: Namespace) -> None:
     from dstok.viewer.notebook import Lines
+    from dstok.viewer.reading import Reading, Vocabulary, read
 
     tokenizer, files = load_model(arguments.model, arguments.upstream), arguments.files
     arguments.field = field_of(arguments)
-    keywords, edges = text_keywords(arguments, tokenizer), _edges(arguments, tokenizer)
+    keywords = text_keywords(arguments, tokenizer)
+    edge_ids(arguments, tokenizer)  # refuses tokens that the model lacks
+    begin = read(tokenizer, "", add_bos=arguments.add_bos)
+    end = read(tokenizer, "", add_eos=arguments.add_eos)
+
+    def shown(text: Iterator[Passage], lines: Lines) -> Iterator[str]:
+        yield from lines.some(begin, 0, len(begin))
+        for passage in text:
+            whole = passage.text if isinstance(passage.text, str) else passage.text.decode()
+            reading = Reading(tokenizer.name, whole, passage.encoding, tokenizer, Vocabulary(tokenizer))
+            yield from lines.some(reading, 0, passage.ids)
+        yield from lines.some(end, 0, len(end))
+        yield from lines.end()
+
     with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
         colours = colours_wanted(output.is_terminal()) if arguments.color == "auto" else arguments.color == "always"
-        columns = (_width() if output.is_terminal() else 0) if arguments.width is None else arguments.width
+        columns = arguments.width
+        if columns is None:
+            columns = terminal_width() if output.is_terminal() else 0
         for path in files:
             with open_source(path, progress) as source:
                 for line, text in texts_of(arguments, tokenizer, source, keywords):
                     output.write(heading(source.name if len(files) > 1 else None, line).encode())
-                    for shown in _lines(Lines(columns, colours, arguments.ids), tokenizer, text, edges):
-                        output.write(shown.encode())
-
-
-def _lines(
-    lines: Lines_, tokenizer: Tokenizer, text: Iterator[Passage], edges: tuple[Reading, Reading],
-) -> Iterator[str]:
-    """The lines of a text that comes in passages, between BOS and EOS, if requested."""
-    begin, end = edges
-    yield from lines.some(begin, 0, len(begin))
-    for passage in text:
-        yield from lines.some(_reading(tokenizer, passage), 0, passage.ids)
-    yield from lines.some(end, 0, len(end))
-    yield from lines.end()
-
-
-def _edges(arguments: Namespace, tokenizer: Tokenizer) -> tuple[Reading, Reading]:
-    """The tokens before and after each text."""
-    from dstok.viewer.reading import read
-
-    edge_ids(arguments, tokenizer)  # refuses tokens that the model lacks
-    return read(tokenizer, "", add_bos=arguments.add_bos), read(tokenizer, "", add_eos=arguments.add_eos)
-
-
-def _reading(tokenizer: Tokenizer, passage: Passage) -> Reading:
-    from dstok.viewer.reading import Reading, Vocabulary
-
-    text = passage.text if isinstance(passage.text, str) else passage.text.decode()
-    return Reading(tokenizer.name, text, passage.encoding, tokenizer, Vocabulary(tokenizer))
-
-
-def _width() -> int:
-    try:
-        return os.get_terminal_size().columns
-    except (OSError, ValueError):
-        return 80
+                    for row in shown(text, Lines(columns, colours, arguments.ids)):
+                        output.write(row.encode())

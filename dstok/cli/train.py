@@ -1,39 +1,13 @@
-"""Files and JSON lines -> texts that are split by themselves, with their places.
+"""`dstok train` and its actions: texts -> counts of pieces -> a vocabulary; and `dstok pieces --count`.
 
-In: inputs, and the place to begin at. Out: texts as valid UTF-8. Invariant: their pieces are those of the whole texts.
-A file is read in blocks, and passed on in parts that are cut only where every text may be cut (`Splitter.may_cut`).
-Without such a place, the held text grows.
-
-The folder of a long count: what is done, so that the same command goes on after it was killed.
-
-In: the settings of a run. Out: the place up to which everything is counted, and the spills with these counts.
-Invariant: a spill counts if the journal names it, and the journal's place is where its texts end. Both are written at
-once or not at all, so nothing is counted twice or left out. A folder of another command, or with other files, is
-refused.
-
-`dstok pieces --count`: the frequency of each piece in files or records.
-
-In: the options of `dstok pieces`. Out: a row a distinct piece, the most frequent first. Invariant: the counts equal
-those of whole texts in one call of `Splitter.count_pieces`. Memory holds tables of `--memory`, a block of text for each
-thread, and the text between two places where every text may be cut.
-
-With `--work` the counts go to disk after each `SEGMENT` of text, and `piece_work.py` notes the place.
-
-`dstok train`: files of text -> a trained tokenizer.
-
-In: paths of files, folders and globs, or a counts file. Out: the folder of --out with tokenizer.json, train.json and,
-if BOS and the like are named, tokenizer_config.json; a line of totals.
-Invariant: the same command continues where it stopped, and writes the same bytes anywhere.
-
-`dstok train report`: what texts cost tokenizers of all kinds.
-
-In: files of text; models, and specs of others' tokenizers. Out: a row for each tokenizer and file, each language, and
-for all texts: a table, JSON, a picture. Invariant: all tokenizers read the same texts.
-
-`dstok train count`, `merge`, `extend`, `trim`: counts files, and other vocabularies of a model.
-
-In: files of text, counts files, models. Out: a counts file, a tokenizer.json, a line for people.
-Invariant: a file with its name is complete.
+In: paths of files, folders and globs, counts files, models. Out: the folder of --out with tokenizer.json, train.json
+and, if BOS and the like are named, tokenizer_config.json; a counts file; a row a tokenizer or a distinct piece; a line
+of totals, or JSON. Invariants: the same command continues where it stopped, and writes the same bytes anywhere; a file
+with its name is complete. The counts of `pieces --count` equal those of whole texts in one call of
+`Splitter.count_pieces`: a file is read in blocks, and passed on in parts that are cut only where every text may be cut
+(`Splitter.may_cut`). Memory holds tables of --memory, a block of text for each thread, and the text between two such
+places. With --work the counts go to disk after each `SEGMENT` of text, and a journal names the spills and the place
+where their texts end: both at once or not at all, so nothing is counted twice or left out.
 """
 
 from __future__ import annotations
@@ -45,38 +19,50 @@ import shutil
 import tempfile
 import time
 from argparse import Namespace
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import not_utf8, thread_count, utf8
-from dstok._util.files import WholeFile, file_faults, reason, write_at_once
+from dstok._util.files import (
+    WholeFile,
+    available_cpus,
+    file_faults,
+    reason,
+    write_at_once,
+)
 from dstok._util.resumable import ResumableFolder
 from dstok.cli.arguments import (
     Parser,
     add_actions,
     add_command,
     add_json,
+    add_json_and_output,
     add_model,
-    add_output,
     add_reading,
     add_texts_of_corpora,
-    add_upstream,
     at_least_0,
-    dataset_of,
     field_of,
+    inputs_of,
     load_model,
     load_splitter,
     refuse_unless,
 )
 from dstok.cli.errors import CommandError, about_input, complain, interruptible
-from dstok.cli.output import Bar, watching, watching_shards
+from dstok.cli.output import (
+    OF_MERGES,
+    WORDS,
+    Bar,
+    json_bytes,
+    watching,
+    watching_shards,
+    write_result,
+)
 from dstok.core.text._utf8 import first_invalid
 from dstok.counts import PieceCounter, count_together
 from dstok.errors import FileError
-from dstok.io.id_files import Output, write_lines
+from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
 from dstok.training.template import made_by
 
@@ -84,31 +70,11 @@ if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.cli.output import Progress
     from dstok.counts import CountsFile
-    from dstok.pretokenizer.splitter import Splitter
     from dstok.tokenizer import Tokenizer
     from dstok.training.corpus_counts import Counting
     from dstok.training.learn import Forecast
     from dstok.training.template import Base
     from dstok.training.trainer import BpeTrainer
-
-__all__ = [
-    "Inputs",
-    "Place",
-    "State",
-    "Work",
-    "add_counting",
-    "add_report",
-    "add_train",
-    "add_train_actions",
-    "base_named",
-    "count_pieces",
-    "counting_of",
-    "input_states",
-    "learning",
-    "memory_size",
-    "parts",
-    "tell_of_fewer",
-]
 
 MAY_CUT_WITHIN = 4096  # bytes from the end of the text read; the first place is mostly a few from it
 MayCut = Callable[[str, str], bool]
@@ -125,14 +91,15 @@ class Place(NamedTuple):
 class Inputs:
     """The texts of the command's inputs from `place` on, which moves with each text that is taken.
 
-    states: of the inputs, by `input_states`. An input that has another one when it has been read is a `FileError`.
+    states: the path, size and time of change of each input, None for one that is no file. An input that has another
+    state when it has been read is a `FileError`.
     """
 
     def __init__(
         self, arguments: Namespace, may_cut: MayCut, progress: Progress, place: Place, states: Sequence[State | None],
     ) -> None:
-        self.place, self.done, self.states = place, False, states
-        self._texts = self._all(arguments, may_cut, progress)
+        self.place, self.done = place, False
+        self._texts = self._all(arguments, may_cut, progress, states)
 
     def segment(self, size: int) -> Iterator[bytes]:
         """The next texts, of `size` bytes or somewhat more; the last ones if this sets `done`."""
@@ -145,7 +112,9 @@ class Inputs:
                 return
         self.done = True
 
-    def _all(self, arguments: Namespace, may_cut: MayCut, progress: Progress) -> Iterator[tuple[bytes, Place]]:
+    def _all(
+        self, arguments: Namespace, may_cut: MayCut, progress: Progress, states: Sequence[State | None],
+    ) -> Iterator[tuple[bytes, Place]]:
         first, begun = self.place
         for number, path in enumerate(arguments.files[first:], first):
             with open_source(path, progress) as source:
@@ -155,25 +124,12 @@ class Inputs:
                         yield text, Place(number, end)
                 else:
                     for record in records(source, arguments.field, arguments.errors, after):
-                        yield _text(record.name, record.text), Place(number, source.bytes_read)
-            state = self.states[number]
+                        with about_input(record.name):  # JSON's escapes can spell lone surrogates
+                            text = utf8(record.text, False)
+                        yield text, Place(number, source.bytes_read)
+            state = states[number]
             if state is not None:
                 checked_change(*state)
-
-
-def input_states(paths: Sequence[str]) -> list[State | None]:
-    """The path, size and time of change of each input; None for one that is no file."""
-    states = list[State | None]()
-    for path in paths:
-        status = os.stat(path) if os.path.isfile(path) else None
-        states.append(status and (os.path.abspath(path), status.st_size, status.st_mtime_ns))
-    return states
-
-
-def _text(name: str, text: str) -> bytes:
-    """The text of a record. JSON's escapes can spell lone surrogates: they are an error that names the record."""
-    with about_input(name):
-        return utf8(text, False)
 
 
 def parts(
@@ -260,18 +216,6 @@ class Work(ResumableFolder):
             if other is not None:
                 raise FileError(f"{self.folder}: expected an empty folder or the work of this command, found {other}")
             self.record(self.place, [])
-        self._read(path)
-        self._remove_others()
-
-    def _remove_others(self) -> None:
-        """Removes what the journal does not name: a spill that was not noted, a half-written file."""
-        kept = {JOURNAL, LOCK, *map(os.path.basename, self.spills)}
-        for name in os.listdir(self.folder):
-            if name not in kept:
-                with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.folder, name))
-
-    def _read(self, path: str) -> None:
         try:
             with open(path, "rb") as file:
                 journal = json.loads(file.read())
@@ -284,6 +228,15 @@ class Work(ResumableFolder):
         if different:
             raise FileError(f"{self.folder}: expected the work of this command, found that with other {different[0]} "
                             "(name another folder, or remove this one)")
+        self._remove_others()
+
+    def _remove_others(self) -> None:
+        """Removes what the journal does not name: a spill that was not noted, a half-written file."""
+        kept = {JOURNAL, LOCK, *map(os.path.basename, self.spills)}
+        for name in os.listdir(self.folder):
+            if name not in kept:
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
 
 
 LINES_AT_ONCE = 4096
@@ -292,64 +245,43 @@ SEGMENT = 1 << 28  # bytes of text
 
 
 def count_pieces(arguments: Namespace) -> None:
-    """Counts pieces, and writes the counts."""
+    """Counts pieces, and writes the counts, as `dstok pieces --count` wants it."""
+    from dstok.pretokenizer.splitter import Splitter
+
     refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
-    arguments.field = field_of(arguments)
-    splitter = _splitter(arguments)
-    made = made_by(splitter.unicode_version, splitter.splits)
-    states = input_states(arguments.files)
-    work = None if arguments.work is None else Work(arguments.work, _settings(arguments, made, states))
+    arguments.field, files = field_of(arguments), arguments.files
+    if arguments.splitter is not None:
+        splitter = load_splitter(arguments.splitter, arguments.upstream)
+    else:
+        splitter = Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
+    made, work, states = made_by(splitter.unicode_version, splitter.splits), None, list[State | None]()
+    for path in files:
+        status = os.stat(path) if os.path.isfile(path) else None
+        states.append(status and (os.path.abspath(path), status.st_size, status.st_mtime_ns))
+        if status is None and arguments.work is not None:
+            raise FileError(f"{path}: expected a file, which can be read again (--work)")
+    if arguments.work is not None:
+        work = Work(arguments.work, {"splitter": made, "files": [[*state] for state in states if state],
+                                     "field": arguments.field, "errors": arguments.errors})
     folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
-    counters = _counters(arguments, splitter, folder, made)
+    threads = thread_count(1 if arguments.threads is None else arguments.threads)
+    memory = (MEMORY if arguments.memory is None else arguments.memory) << 20
+    counters = [PieceCounter(splitter.finder, memory // threads, folder, made) for _ in range(threads)]
     try:
-        with (work.entered() if work else nullcontext(),
-              Output(arguments.output, arguments.files) as output):
-            _count(arguments, splitter, counters, work, states)
+        with work.entered() if work else nullcontext(), Output(arguments.output, files) as output:
+            counters[0].spills += work.spills if work else []
+            with watching(files) as progress:
+                inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0), states)
+                while not inputs.done:
+                    count_together(counters, ([text] for text in inputs.segment(SEGMENT)))
+                    if work is not None:
+                        for counter in counters:
+                            counter.spill()
+                        work.record(inputs.place, [path for counter in counters for path in counter.spills])
             _write(output, arguments, counters)
     finally:
         if work is None:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _splitter(arguments: Namespace) -> Splitter:
-    from dstok.pretokenizer.splitter import Splitter
-
-    if arguments.splitter is not None:
-        return load_splitter(arguments.splitter, arguments.upstream)
-    return Splitter.from_tokenizer(load_model(arguments.model, arguments.upstream))
-
-
-def _settings(arguments: Namespace, made_by: str, states: Sequence[State | None]) -> dict[str, object]:
-    """All that decides the counts, for people who read that it differs. Raises `FileError`."""
-    for path, state in zip(arguments.files, states):
-        if state is None:
-            raise FileError(f"{path}: expected a file, which can be read again (--work)")
-    return {"splitter": made_by, "files": [[*state] for state in states if state], "field": arguments.field,
-            "errors": arguments.errors}
-
-
-def _counters(arguments: Namespace, splitter: Splitter, folder: str, made_by: str) -> list[PieceCounter]:
-    threads = thread_count(1 if arguments.threads is None else arguments.threads)
-    memory = (MEMORY if arguments.memory is None else arguments.memory) << 20
-    finder = splitter.finder
-    return [PieceCounter(finder, memory // threads, folder, made_by) for _ in range(threads)]
-
-
-def _count(
-    arguments: Namespace, splitter: Splitter, counters: Sequence[PieceCounter], work: Work | None,
-    states: Sequence[State | None],
-) -> None:
-    """Counts all texts that `work` has not."""
-    counters[0].spills += work.spills if work else []
-    with watching(arguments.files) as progress:
-        inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0),
-                        states)
-        while not inputs.done:
-            count_together(counters, ([text] for text in inputs.segment(SEGMENT)))
-            if work is not None:
-                for counter in counters:
-                    counter.spill()
-                work.record(inputs.place, [path for counter in counters for path in counter.spills])
 
 
 def _write(output: Output, arguments: Namespace, counters: Sequence[PieceCounter]) -> None:
@@ -358,30 +290,19 @@ def _write(output: Output, arguments: Namespace, counters: Sequence[PieceCounter
     for other in others:
         first.take(other)
     first.limit(first.memory * len(counters))
-    line = _table if arguments.format == "table" else _json
+    table = arguments.format == "table"
     for pieces, offsets, counts in first.most_frequent_first(keep=arguments.work is not None):
         for at in range(0, len(counts), LINES_AT_ONCE):
-            rows = _rows(pieces, offsets[at : at + LINES_AT_ONCE + 1], counts[at : at + LINES_AT_ONCE])
-            output.write("".join(line(*row) for row in rows).encode())
-
-
-def _rows(pieces: bytes, offsets: array[int], counts: array[int]) -> Iterator[tuple[str, int]]:
-    for start, end, count in zip(offsets, offsets[1:], counts):
-        yield pieces[start:end].decode(), count
-
-
-def _json(piece: str, count: int) -> str:
-    return f'{{"text": {json.dumps(piece, ensure_ascii=False)}, "count": {count}}}\n'
-
-
-def _table(piece: str, count: int) -> str:
-    return f"{count:>12}  {piece!r}\n"
+            ends = offsets[at : at + LINES_AT_ONCE + 1]
+            rows = ((pieces[start:end].decode(), count)
+                    for start, end, count in zip(ends, ends[1:], counts[at : at + LINES_AT_ONCE]))
+            output.write("".join(f"{count:>12}  {piece!r}\n" for piece, count in rows).encode() if table else
+                         b"".join(json_bytes({"text": piece, "count": count}) for piece, count in rows))
 
 
 DIFFERENT = 1
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-LAYOUT = "{percentage:3.0f}% |{bar}| {remaining} left, {desc}"
-WORDS = """\
+INPUTS = """\
 Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
 line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read recursively.
 The alphabet is always all 256 bytes, so that the tokenizer can spell every text.
@@ -397,8 +318,8 @@ The alphabet is always all 256 bytes, so that the tokenizer can spell every text
 
 def add_train(commands: Commands) -> None:
     parser = add_command(commands, "train", run, "train a vocabulary on files of text, exactly as upstream does",
-                         "dstok train data --like deepseek-v3 --vocab-size 32000 --special '<s>' --out tok", WORDS)
-    add_counting(parser)
+                         "dstok train data --like deepseek-v3 --vocab-size 32000 --special '<s>' --out tok", INPUTS)
+    _add_counting(parser)
     parser.add_argument("--counts", metavar="FILE", help="train from a counts file, not from texts")
     parser.add_argument("--out", metavar="DIR", help="the folder to write; a started one is continued")
     parser.add_argument("--vocab-size", type=at_least_0, default=30000, metavar="N", help="tokens (default 30000)")
@@ -413,9 +334,10 @@ def add_train(commands: Commands) -> None:
                         help="leave out pieces that occur less often, as if the texts had them not (default: none)")
     parser.add_argument("--repeat", metavar="TRAIN.JSON",
                         help="train again with its settings, and compare (exit code 1 if anything differs)")
+    add_json(parser, "print JSON instead of words")
 
 
-def add_counting(parser: Parser) -> None:
+def _add_counting(parser: Parser) -> None:
     """The options of commands that count the pieces of one model in texts."""
     parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
     parser.add_argument("--like", default="deepseek-v3", metavar="NAME|PATH",
@@ -442,21 +364,28 @@ def memory_size(text: str) -> int:
 
 
 def run(arguments: Namespace) -> int:
+    from dstok.training.trainer import BpeTrainer
+
     if arguments.repeat:
-        if arguments.drop_below is not None:
-            raise CommandError("--repeat takes the settings from the manifest: expected no --drop-below")
         return _repeat(arguments)
     if arguments.out is None:
         raise CommandError("expected --out DIR")
     began = time.monotonic()
-    base, ends = base_named(arguments.like), _ends(arguments)
+    base, ends = _base_named(arguments.like), {end: getattr(arguments, end) for end in ("bos", "eos", "pad", "unk")}
+    ends = {end: text for end, text in ends.items() if text is not None}
     base = base._replace(ends={**base.ends, **{f"{end}_id": text for end, text in ends.items()}})
-    manifest = _train(arguments, arguments.out, base, _trainer(arguments))
+    trainer = BpeTrainer(vocab_size=arguments.vocab_size, min_frequency=arguments.min_frequency,
+                         special_tokens=[*dict.fromkeys([*arguments.special, *ends.values()])],
+                         max_token_length=arguments.max_token_length, drop_below=arguments.drop_below or 0)
+    manifest = _train(arguments, arguments.out, base, trainer)
     counts = manifest["counts"]
-    write_lines(None, [f"{manifest['vocab_size']:,} tokens, {manifest['merges']:,} merges, the last of "
-                       f"{manifest['last_count'] or 0:,} pairs; {counts['distinct']:,} distinct of "
-                       f"{counts['occurrences']:,} pieces, in {time.monotonic() - began:.1f} s: {arguments.out}"])
-    tell_of_fewer(manifest["vocab_size"], manifest["trainer"]["vocab_size"])
+    found = {key: manifest[key] for key in ("vocab_size", "merges", "last_count")}
+    found |= {key: counts[key] for key in ("distinct", "occurrences")}
+    write_result(arguments, {**found, "out": arguments.out}, [
+        f"{manifest['vocab_size']:,} tokens, {manifest['merges']:,} merges, the last of "
+        f"{manifest['last_count'] or 0:,} pairs; {counts['distinct']:,} distinct of {counts['occurrences']:,} pieces, "
+        f"in {time.monotonic() - began:.1f} s: {arguments.out}"])
+    _tell_of_fewer(manifest["vocab_size"], manifest["trainer"]["vocab_size"])
     if manifest["upstream_overflows"]:
         complain("a pair occurs more than 2**31 - 1 times: upstream's counts would overflow, these do not")
     if manifest["dropped"]:
@@ -466,93 +395,71 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def tell_of_fewer(found: int, wanted: int) -> None:
-    """Says on standard error that a vocabulary is smaller than --vocab-size."""
+def _tell_of_fewer(found: int, wanted: int) -> None:
     if found < wanted:
         complain(f"{found:,} tokens instead of {wanted:,}: no other pair may be merged. More text has more pairs")
 
 
-def base_named(name: str) -> Base:
+def _base_named(name: str) -> Base:
     """The model or splitter that --like names."""
     from dstok.training.template import find_base
 
-    try:
+    with file_faults(name):
         return find_base(name)
-    except OSError as error:
-        raise CommandError(f"{name}: {error.strerror}") from error
 
 
-def _ends(arguments: Namespace) -> dict[str, str]:
-    """The tokens of --bos, --eos, --pad and --unk."""
-    return {end: text for end in ("bos", "eos", "pad", "unk") if (text := getattr(arguments, end)) is not None}
-
-
-def _trainer(arguments: Namespace) -> BpeTrainer:
-    from dstok.training.trainer import BpeTrainer
-
-    specials = [*dict.fromkeys([*arguments.special, *_ends(arguments).values()])]
-    return BpeTrainer(vocab_size=arguments.vocab_size, special_tokens=specials,
-                      min_frequency=arguments.min_frequency, max_token_length=arguments.max_token_length,
-                      drop_below=arguments.drop_below or 0)
-
-
-def counting_of(arguments: Namespace, base: Base) -> Counting:
+def _counting_of(arguments: Namespace, base: Base) -> Counting:
     """The counting of the files that the command names."""
     from dstok.corpus.settings import CorpusSettings
     from dstok.training.corpus_counts import Counting
 
-    if not arguments.files and arguments.dataset is None:
-        raise CommandError("nothing to read: expected files, folders, globs or --dataset")
+    dataset, field = inputs_of(arguments)
     if arguments.workers == 0:
         raise CommandError("--workers: expected at least 1")
-    dataset, field = dataset_of(arguments)
     settings = CorpusSettings(kind=arguments.input_format or "", lines=arguments.lines, field=field)
     return Counting(arguments.files, settings, base, dataset)
 
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
-    from dstok._util.resumable import read_json
+    from dstok._util.resumable import file_hash, read_json
     from dstok.corpus.engines import find_engine
+    from dstok.counts import CountsFile
     from dstok.training.folder import MANIFEST, TrainingFolder
-    from dstok.training.train import check, plan_of, trained_in
+    from dstok.training.train import check, check_made_by, plan_of, trained_in
+
+    def learn(counts: CountsFile, found: dict[str, Any]) -> None:
+        def progress(tokens: int, wanted: int) -> None:
+            if bar.due():
+                bar.draw(OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens")
+
+        with Bar() as bar:
+            trained_in(folder, base, trainer, plan, counts, progress, found, arguments.workers or available_cpus(),
+                       arguments.memory, _announce)
 
     check(base, trainer)
     folder = TrainingFolder(out)
     if arguments.counts is not None:
-        return _train_from_counts(arguments, folder, base, trainer)
-    counting = counting_of(arguments, base)
-    plan = plan_of(base, trainer, counting.inputs())
-    if folder.finished(plan) is None:
-        with interruptible(), folder.entered(plan, counting.changes):
-            with watching_shards(counting.shards) as progress:
-                counts, records = counting.count(folder, arguments.workers, arguments.memory, progress,
-                                                 find_engine(arguments.engine))
-            _refuse_nothing(counts, "the files")
-            found = {"documents": sum(record["documents"] for record in records), "shards": records}
-            with learning() as progress_of_merges:
-                trained_in(folder, base, trainer, plan, counts, progress_of_merges, found, _threads(arguments),
-                           arguments.memory, _announce)
+        if arguments.files:
+            raise CommandError("expected files to read or --counts, found both")
+        counts = CountsFile(arguments.counts)
+        check_made_by(counts, base)
+        _refuse_nothing(counts, counts.path)
+        plan = plan_of(base, trainer, [{"counts": file_hash(counts.path)}])
+        if folder.finished(plan) is None:
+            with interruptible(), folder.entered(plan, None):
+                learn(counts, {})
+    else:
+        counting = _counting_of(arguments, base)
+        plan = plan_of(base, trainer, counting.inputs())
+        if folder.finished(plan) is None:
+            with interruptible(), folder.entered(plan, counting.changes):
+                with watching_shards(counting.shards) as progress:
+                    counts, records = counting.count(folder, arguments.workers, arguments.memory, progress,
+                                                     find_engine(arguments.engine))
+                _refuse_nothing(counts, "the files")
+                learn(counts, {"documents": sum(record["documents"] for record in records), "shards": records})
     return read_json(os.path.join(out, MANIFEST))
-
-
-def _train_from_counts(arguments: Namespace, folder: Any, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
-    from dstok._util.resumable import file_hash, read_json
-    from dstok.counts import CountsFile
-    from dstok.training.folder import MANIFEST
-    from dstok.training.train import check_made_by, plan_of, trained_in
-
-    if arguments.files:
-        raise CommandError("expected files to read or --counts, found both")
-    counts = CountsFile(arguments.counts)
-    check_made_by(counts, base)
-    _refuse_nothing(counts, counts.path)
-    plan = plan_of(base, trainer, [{"counts": file_hash(counts.path)}])
-    if folder.finished(plan) is None:
-        with interruptible(), folder.entered(plan, None), learning() as progress:
-            trained_in(folder, base, trainer, plan, counts, progress, {}, _threads(arguments), arguments.memory,
-                       _announce)
-    return read_json(os.path.join(folder.out, MANIFEST))
 
 
 def _refuse_nothing(counts: CountsFile, where: str) -> None:
@@ -566,28 +473,6 @@ def _announce(expected: Forecast) -> None:
              "the pieces, the rest for pairs and tokens")
 
 
-def _threads(arguments: Namespace) -> int:
-    """The threads that share the merges: as many as --workers."""
-    from dstok._util.files import available_cpus
-
-    return arguments.workers or available_cpus()
-
-
-@contextmanager
-def learning() -> Iterator[Any]:
-    """The progress of merges, on standard error."""
-    bar = Bar()
-
-    def progress(tokens: int, wanted: int) -> None:
-        if bar.due():
-            bar.draw(LAYOUT, min(tokens, wanted), wanted, f"{tokens:,} tokens")
-
-    try:
-        yield progress
-    finally:
-        bar.close()
-
-
 def _repeat(arguments: Namespace) -> int:
     """Trains with the settings of a manifest in a folder of its own, and names what differs."""
     from dstok._util.resumable import read_json
@@ -595,6 +480,8 @@ def _repeat(arguments: Namespace) -> int:
     from dstok.training.folder import TOKENIZER
     from dstok.training.trainer import BpeTrainer
 
+    if arguments.drop_below is not None:
+        raise CommandError("--repeat takes the settings from the manifest: expected no --drop-below")
     known = read_json(arguments.repeat)
     try:
         settings = dict(known["trainer"])
@@ -602,16 +489,15 @@ def _repeat(arguments: Namespace) -> int:
         trainer, ends = BpeTrainer(**settings, special_tokens=specials), dict(known.get("ends", {}))
     except (KeyError, TypeError) as error:
         raise CommandError(f"{arguments.repeat}: expected a train.json: {error}") from error
-    base = base_named(os.path.join(os.path.dirname(os.path.abspath(arguments.repeat)), TOKENIZER))._replace(ends=ends)
+    base = _base_named(os.path.join(os.path.dirname(os.path.abspath(arguments.repeat)), TOKENIZER))._replace(ends=ends)
     with TemporaryDirectory(prefix="dstok-") as out:
         found = _train(arguments, out, base, trainer)
     different = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
     words = f"different: {', '.join(different)}" if different else "the same tokenizer, from the same pieces"
-    write_lines(None, [words])
+    write_result(arguments, {"different": different}, [words])
     return DIFFERENT if different else 0
 
 
-LAYOUT_TRAIN_REPORT = "{desc}"
 NOTES = """\
 Beside the models and files of dstok, -m takes what `dstok verify` takes: tokenizers:FILE, tiktoken:NAME,
 transformers:FOLDER, llama_cpp:FILE, MODULE:NAME and others. A word is a run of characters without white space.
@@ -619,51 +505,31 @@ transformers:FOLDER, llama_cpp:FILE, MODULE:NAME and others. A word is a run of 
 """
 
 
-def add_report(actions: Commands) -> None:
-    report = add_command(actions, "report", _report, "compare tokenizers: tokens, bytes a token, tokens a word",
-                         "dstok train report data -m deepseek-v3 -m tiktoken:o200k_base --language lang --plot a.svg",
-                         NOTES)
-    report.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs of texts")
-    report.add_argument("-m", "--model", action="append", default=[], metavar="NAME|PATH|SPEC",
-                        help="a model, or another's tokenizer; may be given several times")
-    report.add_argument("--language", default="", metavar="F",
-                        help="the key or column with the language of each text: a row for each, too")
-    add_texts_of_corpora(report)
-    report.add_argument("--plot", metavar="FILE", help="write a picture, too: .svg, .png or .pdf")
-    add_output(report)
-    add_json(report)
-
-
 def _report(arguments: Namespace) -> None:
     from dstok.conformance.comparison import compare
 
     if not (arguments.files or arguments.dataset) or not arguments.model:
         raise CommandError("expected texts and at least one --model")
-    dataset, field = dataset_of(arguments)
-    bar = Bar()
+    dataset, field = inputs_of(arguments)
 
     def progress(name: str, read: int) -> None:
         if bar.due():
-            bar.draw(LAYOUT_TRAIN_REPORT, read, None, f"{name}: {read / 1e6:,.0f} MB")
+            bar.draw(WORDS, read, None, f"{name}: {read / 1e6:,.0f} MB")
 
-    try:
-        with interruptible():
-            found = compare(arguments.files, {name: name for name in arguments.model}, language=arguments.language,
-                            dataset=dataset, kind=arguments.input_format or "", lines=arguments.lines, field=field,
-                            progress=progress)
-    finally:
-        bar.close()
-    text = json.dumps(found.as_json(), indent=1) if arguments.json else str(found)
-    write_lines(arguments.output, text.split("\n"))
+    with Bar() as bar, interruptible():
+        found = compare(arguments.files, {name: name for name in arguments.model}, language=arguments.language,
+                        dataset=dataset, kind=arguments.input_format or "", lines=arguments.lines, field=field,
+                        progress=progress)
+    write_result(arguments, found.as_json(), str(found).split("\n"), indent=1)
     if arguments.plot is not None:
         found.plot(arguments.plot)
 
 
 def add_train_actions(commands: Commands) -> None:
     actions = add_actions(commands, "train", "vocabularies, trained on files of text", "Counts and vocabularies.")
-    count = add_command(actions, "count", _count_train_actions, "count the pieces of files, for trainings",
+    count = add_command(actions, "count", _count, "count the pieces of files, for trainings",
                         "dstok train count data --like deepseek-v3 --out data.counts")
-    add_counting(count)
+    _add_counting(count)
     count.add_argument("--out", required=True, metavar="FILE", help="the counts file to write")
     merge = add_command(actions, "merge", _merge, "add up counts files",
                         "dstok train merge web.counts code.counts --weights 1,3 --out all.counts")
@@ -677,29 +543,44 @@ def add_train_actions(commands: Commands) -> None:
                        "dstok train trim my.counts -m deepseek-v3 --vocab-size 50000 --out less.json --map map.npy")
     _add_change(trim)
     trim.add_argument("--map", metavar="FILE", help="write the map from old to new ids: .npy, int64, -1 for a lost one")
-    add_report(actions)
+    for action in (count, merge, extend, trim):
+        add_json(action, "print JSON instead of words")
+    report = add_command(actions, "report", _report, "compare tokenizers: tokens, bytes a token, tokens a word",
+                         "dstok train report data -m deepseek-v3 -m tiktoken:o200k_base --language lang --plot a.svg",
+                         NOTES)
+    report.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs of texts")
+    report.add_argument("-m", "--model", action="append", default=[], metavar="NAME|PATH|SPEC",
+                        help="a model, or another's tokenizer; may be given several times")
+    report.add_argument("--language", default="", metavar="F",
+                        help="the key or column with the language of each text: a row for each, too")
+    add_texts_of_corpora(report)
+    report.add_argument("--plot", metavar="FILE", help="write a picture, too: .svg, .png or .pdf")
+    add_json_and_output(report)
 
 
 def _add_change(parser: Parser) -> None:
     parser.add_argument("counts", metavar="COUNTS", help="a counts file of pieces that the model cuts")
     add_model(parser)
-    add_upstream(parser)
     parser.add_argument("--vocab-size", type=at_least_0, required=True, metavar="N", help="ids of the new vocabulary")
     parser.add_argument("--out", required=True, metavar="FILE", help="the tokenizer.json to write, or a folder")
 
 
-def _count_train_actions(arguments: Namespace) -> None:
+def _count(arguments: Namespace) -> None:
     from dstok.corpus.engines import find_engine
 
-    counting, engine = counting_of(arguments, base_named(arguments.like)), find_engine(arguments.engine)
+    counting, engine = _counting_of(arguments, _base_named(arguments.like)), find_engine(arguments.engine)
     with interruptible(), watching_shards(counting.shards) as progress:
         counts, records = counting.count_to(arguments.out, arguments.workers, arguments.memory, progress, engine)
-    documents = sum(record["documents"] for record in records)
-    write_lines(None, [f"{documents:,} documents, {_sizes(counts)}: {arguments.out}"])
+    _tell(arguments, counts, documents=sum(record["documents"] for record in records))
 
 
-def _sizes(counts: CountsFile) -> str:
-    return f"{counts.totals.occurrences:,} pieces, {counts.totals.distinct:,} distinct"
+def _tell(arguments: Namespace, counts: CountsFile, **more: int) -> None:
+    """Writes how much a new counts file has."""
+    totals, out = counts.totals, arguments.out
+    words = [*(f"{count:,} {what}" for what, count in more.items()), f"{totals.occurrences:,} pieces",
+             f"{totals.distinct:,} distinct: {out}"]
+    write_result(arguments, {**more, "occurrences": totals.occurrences, "distinct": totals.distinct, "out": out},
+                 [", ".join(words)])
 
 
 def _merge(arguments: Namespace) -> None:
@@ -713,8 +594,7 @@ def _merge(arguments: Namespace) -> None:
             raise CommandError(f"--weights: expected whole numbers, found {arguments.weights!r}") from None
         if len(weights) != len(arguments.files):
             raise CommandError(f"--weights: expected {len(arguments.files)} numbers, found {len(weights)}")
-    merged = merge_counts(arguments.files, arguments.out, weights)
-    write_lines(None, [f"{_sizes(merged)}: {arguments.out}"])
+    _tell(arguments, merge_counts(arguments.files, arguments.out, weights))
 
 
 def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
@@ -733,12 +613,14 @@ def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
 def _extend(arguments: Namespace) -> None:
     tok, counts = _change(arguments)
     more = tok.extend(counts, arguments.vocab_size)
-    _write_train_actions(more, arguments.out)
-    tell_of_fewer(more.vocab_size, arguments.vocab_size)
-    write_lines(None, [f"{more.vocab_size - tok.vocab_size:,} new tokens, {more.vocab_size:,} ids: {arguments.out}"])
+    _write_json(more, arguments.out)
+    _tell_of_fewer(more.vocab_size, arguments.vocab_size)
+    new = more.vocab_size - tok.vocab_size
+    write_result(arguments, {"new_tokens": new, "vocab_size": more.vocab_size, "out": arguments.out},
+                 [f"{new:,} new tokens, {more.vocab_size:,} ids: {arguments.out}"])
 
 
-def _write_train_actions(tok: Tokenizer, out: str) -> None:
+def _write_json(tok: Tokenizer, out: str) -> None:
     for sentence in tok.to_json(out):
         complain(f"{out}: note: {sentence}: an existing folder as --out gets a tokenizer_config.json, too")
 
@@ -750,8 +632,10 @@ def _trim(arguments: Namespace) -> None:
 
     tok, counts = _change(arguments)
     less, ids = tok.trimmed(most_used(tok, counts, arguments.vocab_size))
-    _write_train_actions(less, arguments.out)
+    _write_json(less, arguments.out)
     if arguments.map is not None:
         with file_faults(arguments.map), WholeFile(arguments.map) as file:
             np.save(file, ids)
-    write_lines(None, [f"{tok.vocab_size - less.vocab_size:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}"])
+    lost = tok.vocab_size - less.vocab_size
+    write_result(arguments, {"lost_tokens": lost, "vocab_size": less.vocab_size, "out": arguments.out},
+                 [f"{lost:,} tokens fewer, {less.vocab_size:,} ids: {arguments.out}"])

@@ -1,47 +1,34 @@
-"""`dstok prove`: the steps of a model from text to ids, each proved, enumerated or tested, on its tables and the code.
+"""`dstok verify`: is a tokenizer right? `dstok prove`: the steps of a model from text to ids, against their proofs.
 
-In: a model. Out: a line for each step, and one for what none looks at; or JSON. Exit code 0: no step failed, 1: a step
-failed, 2: bad usage or input.
-Invariant: the output is that of `dstok.conformance.prove`.
-
-`dstok verify`: is a tokenizer right? Candidate against reference, with the causes of differences.
-
-In: the specs of two tokenizers, files. Out: a report on standard output, as text or JSON; with --html a page too. Exit
-code 0: every check that the candidate allows ran, at least in part, without a difference, 1: different, 2: could not
-run, or not every check. Invariant: the candidate runs in its own process, with limits: damage that it does to itself is
-a finding.
+In: the specs of two tokenizers, and files; or a model. Out: a report as text or JSON, with --html a page too; or a line
+for each step, each proved, enumerated or tested, and one for what none looks at. The exit codes are at the end of each
+help. Invariants: the candidate runs in its own process, with limits: damage that it does to itself is a finding. The
+output of `prove` is that of `dstok.conformance.prove`.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
+from dstok._util.files import file_faults
 from dstok.cli.arguments import (
     add_command,
-    add_json,
     add_json_and_output,
-    add_output,
     add_upstream,
     load_model,
     refuse_unless,
 )
-from dstok.cli.errors import CommandError, complain, reason
-from dstok.cli.output import Bar
-from dstok.io.id_files import write_lines, write_text
+from dstok.cli.errors import CommandError, complain
+from dstok.cli.output import OF_CHECKS, WORDS, Bar, write_result
+from dstok.io.id_files import write_text
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
-    from dstok.conformance.prove import Step
-    from dstok.conformance.report import Report
-    from dstok.conformance.upgrade import Upgrade
 
-__all__ = ["add_prove", "add_verify"]
-
+FINE, DIFFERENT, BAD = 0, 1, 2
 HEAD = ("step", "kind", "result", "checked", "theorem")
-LAYOUT = "{desc}"
 NOTES = """\
 kinds:
   proved       a theorem holds for all texts; what it asks of the model's tables is checked
@@ -66,32 +53,19 @@ def add_prove(commands: Commands) -> None:
 
 
 def run(arguments: Namespace) -> int:
+    from dstok._util.columns import aligned
     from dstok.conformance.prove import prove
 
     tokenizer = load_model(arguments.model, arguments.upstream)
-    with closing(Bar()) as bar:
-        found = prove(tokenizer, lambda name: bar.draw(LAYOUT, 0, None, name) if bar.due() else None)
-    write_lines(arguments.output, _json(found).split("\n") if arguments.json else _table(found))
-    return 1 if any(step.faults for step in found) else 0
-
-
-def _json(found: list[Step]) -> str:
-    import json
-
-    return json.dumps([step._asdict() for step in found], indent=2)
-
-
-def _table(found: list[Step]) -> list[str]:
-    from dstok._util.columns import aligned
-
+    with Bar() as bar:
+        found = prove(tokenizer, lambda name: bar.draw(WORDS, 0, None, name) if bar.due() else None)
     rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
             for step in found if step.kind != "none"]
     rest = [f"{step.name}: {part}" for step in found for part in (step.faults or [step.done] * (step.kind == "none"))]
-    return [*aligned([HEAD, *rows]), *rest]
+    write_result(arguments, [step._asdict() for step in found], [*aligned([HEAD, *rows]), *rest], indent=2)
+    return DIFFERENT if any(step.faults for step in found) else FINE
 
 
-FINE, DIFFERENT, BAD = 0, 1, 2
-LAYOUT_VERIFY = "{percentage:3.0f}% |{bar:16}| {desc}"  # of fixed width: the words after the bar change
 SPECS = """\
 CANDIDATE and REF are specs:
   tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
@@ -131,11 +105,10 @@ def add_verify(commands: Commands) -> None:
                         help="the candidate's memory beyond loading (default 4096)")
     parser.add_argument("--patience", type=_seconds, default=20.0, metavar="N",
                         help="seconds for one text; a longer time is a finding (default 20)")
-    add_json(parser, "print the report as JSON")
     parser.add_argument("--from", dest="old", metavar="VERSION", help="with --to: the old version of upstream")
     parser.add_argument("--to", dest="new", metavar="VERSION", help="with --from: the new version of upstream")
     parser.add_argument("--html", metavar="PAGE", help="also write the report to PAGE, as HTML")
-    add_output(parser)
+    add_json_and_output(parser, "print the report as JSON")
 
 
 def _seconds(text: str) -> float:
@@ -151,25 +124,36 @@ def _seconds(text: str) -> float:
 def run_verify(arguments: Namespace) -> int:
     if arguments.old or arguments.new:
         return _run_upgrade(arguments)
-    from itertools import chain
-
     from dstok.conformance.texts import rows
+    from dstok.conformance.upgrade import model_file
     from dstok.conformance.verify import verify
     from dstok.conformance.worker import Limits
 
-    limits = Limits(memory=arguments.memory << 20, patience=arguments.patience)
-    with closing(Bar()) as bar, _file_of(arguments) as file:
+    seconds = arguments.seconds
+
+    def show(check: str, done: int, left: float) -> None:
+        if bar.due():
+            bar.draw(OF_CHECKS, min(max(seconds - left, 0), seconds), seconds,
+                     f"{max(left, 0):.0f} s left, {check}: {done:,} texts")
+
+    with Bar() as bar, model_file(arguments.model) as file:  # the tokenizer.json for specs that name none
         report = verify(arguments.candidate, arguments.reference, model=arguments.model, files=arguments.files,
-                        seconds=arguments.seconds, tokenizer_json=file, limits=limits, max_k=arguments.max_k,
-                        corpus=chain(*[rows(spec) for spec in arguments.dataset]),
-                        progress=_shown_on(bar, arguments.seconds), upstream=arguments.upstream)
-    _write(arguments, report)
-    return _exit_code(report, arguments.allow_incomplete)
+                        seconds=seconds, tokenizer_json=file, max_k=arguments.max_k,
+                        limits=Limits(memory=arguments.memory << 20, patience=arguments.patience),
+                        corpus=chain(*[rows(spec) for spec in arguments.dataset]), progress=show,
+                        upstream=arguments.upstream)
+    if arguments.html:
+        from dstok.conformance.report import page
+
+        write_text(arguments.html, page(report, load_model(arguments.model, arguments.upstream)))
+    write_result(arguments, report.as_json(), str(report).split("\n"), indent=2)
+    if report.verdict == "incomplete" and not arguments.allow_incomplete:
+        complain(f"{report.summary}: give it more --seconds, or --allow-incomplete")
+        return BAD
+    return DIFFERENT if report.verdict == "different" else FINE
 
 
 def _run_upgrade(arguments: Namespace) -> int:
-    from itertools import chain
-
     from dstok.conformance.texts import check_files, documents, rows
     from dstok.conformance.upgrade import upgrade
 
@@ -179,46 +163,7 @@ def _run_upgrade(arguments: Namespace) -> int:
         refuse_unless(not getattr(arguments, option), f"--{option.replace('_', '-')}", "a command without --from")
     check_files(arguments.files)
     texts = chain(documents(arguments.files), *[rows(spec) for spec in arguments.dataset])
-    try:
+    with file_faults(arguments.candidate):
         found = upgrade(arguments.candidate, arguments.old, arguments.new, texts)
-    except OSError as error:
-        raise CommandError(f"{arguments.candidate}: {reason(error)}") from error
-    write_lines(arguments.output, (_json_verify(found) if arguments.json else str(found)).split("\n"))
+    write_result(arguments, found.as_json(), str(found).split("\n"), indent=2)
     return DIFFERENT if found.changed else FINE
-
-
-def _exit_code(report: Report, allow_incomplete: bool) -> int:
-    if report.verdict == "incomplete" and not allow_incomplete:
-        complain(f"{report.summary}: give it more --seconds, or --allow-incomplete")
-        return BAD
-    return DIFFERENT if report.verdict == "different" else FINE
-
-
-def _file_of(arguments: Namespace) -> Any:
-    """The tokenizer.json for specs that name none, valid as long as the run."""
-    from dstok.conformance.upgrade import model_file
-
-    return model_file(arguments.model)
-
-
-def _write(arguments: Namespace, report: Report) -> None:
-    if arguments.html:
-        from dstok.conformance.report import page
-
-        write_text(arguments.html, page(report, load_model(arguments.model, arguments.upstream)))
-    write_lines(arguments.output, (_json_verify(report) if arguments.json else str(report)).split("\n"))
-
-
-def _json_verify(report: Report | Upgrade) -> str:
-    import json
-
-    return json.dumps(report.as_json(), ensure_ascii=True, indent=2)
-
-
-def _shown_on(bar: Bar, seconds: float) -> Callable[[str, int, float], None]:
-    def show(check: str, done: int, left: float) -> None:
-        if bar.due():
-            words = f"{max(left, 0):.0f} s left, {check}: {done:,} texts"
-            bar.draw(LAYOUT_VERIFY, min(max(seconds - left, 0), seconds), seconds, words)
-
-    return show

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok._util.arguments import characters
+from dstok._util.files import reason
 from dstok.chat.versions import versions
 from dstok.cli.arguments import (
     DEFAULT_MODEL,
-    Parser,
     add_command,
+    add_edges,
+    add_errors,
     add_model,
     add_output,
-    add_upstream,
     at_least_0,
     load_model,
     model_of,
     refuse_unless,
 )
-from dstok.cli.errors import CommandError, about_input, reason
+from dstok.cli.errors import CommandError, about_input
 from dstok.io.id_files import Output
 from dstok.io.text_files import open_source
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.viewer.reading import Reading
     from dstok.viewer.server import Asked, ReadText
-
-__all__ = ["add_commands"]
 
 ABOUT = """\
 --output writes the page to a file that needs nothing else. Without it, the page comes from an address of
@@ -45,31 +44,24 @@ this machine that contains a random key; nothing leaves the machine. --compare t
 """
 
 
-def add_commands(commands: Commands) -> None:
+def add_view(commands: Commands) -> None:
     parser = add_command(commands, "view", run_view, "show the tokens of a text in a browser",
                          "dstok view --compare deepseek-r1 notes.md", ABOUT)
     parser.add_argument("files", nargs="*", default=[], metavar="FILE",
                         help="the first text to show; - is standard input")
     add_model(parser)
     parser.set_defaults(model=None)
-    add_upstream(parser)
     parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer to show beside it")
     parser.add_argument("--chat", metavar="V", choices=[version.name for version in versions()],
                         help="read the file as a conversation in this version of the format, with the version's model")
-    _add_reading(parser)
-    parser.add_argument("--port", type=at_least_0, metavar="N", help="the port of the address (default: a free one)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
-    add_output(parser)
-
-
-def _add_reading(parser: Parser) -> None:
     parser.add_argument("--special", choices=("all", "none", "raise"),
                         help="how to read texts of added tokens: all as tokens (default, but in messages none), none "
                              "as tokens, raise refuses them")
-    parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
-                        help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
-    parser.add_argument("--add-bos", action="store_true", help="begin with the model's BOS token")
-    parser.add_argument("--add-eos", action="store_true", help="end with the model's EOS token")
+    add_errors(parser)
+    add_edges(parser, "")
+    parser.add_argument("--port", type=at_least_0, metavar="N", help="the port of the address (default: a free one)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+    add_output(parser)
 
 
 def run_view(arguments: Namespace) -> None:
@@ -84,7 +76,13 @@ def run_view(arguments: Namespace) -> None:
     readers, foreign = _readers(arguments)
     requests = Requests(readers, Asked(text, settings), name, foreign)
     if arguments.output is not None:
-        _write_page(arguments, requests, name)
+        from dstok.viewer.html import page_of
+
+        with about_input(name):
+            sheet = requests.sheet(requests.begin)
+        page = page_of(sheet, f"{name}: tokens").encode("utf-8", "replace")  # the name of a file may not be UTF-8
+        with Output(arguments.output, arguments.files) as output:
+            output.write(page)
         return
     with about_input(name):
         requests.sheet(Asked("", settings) if settings.kind == "" else requests.begin)  # errors now, not in the page
@@ -116,31 +114,29 @@ def _text(arguments: Namespace) -> tuple[str, str]:
 
 
 def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]:
-    """The readers of texts, by name; and the names of those from other libraries."""
+    """The readers of texts, by name; and the names of those from other libraries.
+
+    The models that the command names are loaded now, so that a broken model is not reported as a broken text.
+    """
     from dstok.viewer.server import reader_of
 
-    upstream = arguments.upstream
-    readers = {arguments.model: _loaded(arguments.model, upstream)}
+    def loaded(name: str) -> ReadText:
+        model = load_model(name, upstream)
+        return reader_of(lambda: model)
+
+    upstream, compared = arguments.upstream, arguments.compare
+    readers = {arguments.model: loaded(arguments.model)}
     for model in () if arguments.output is not None else dstok.models():  # a page in a file offers no others
         readers.setdefault(model, reader_of(partial(load_model, model, upstream)))
-    compared = arguments.compare
     if compared is None or compared in readers:
         return readers, frozenset()
     from dstok.conformance.engines import OPENERS
 
     if compared.partition(":")[0] not in OPENERS:
-        readers[compared] = _loaded(compared, upstream)
+        readers[compared] = loaded(compared)
         return readers, frozenset()
     readers[compared] = _foreign(compared, arguments.model, upstream)
     return readers, frozenset([compared])
-
-
-def _loaded(name: str, upstream: str | None) -> ReadText:
-    """A reader of texts with a model that is loaded now, so that a broken model is not reported as a broken text."""
-    from dstok.viewer.server import reader_of
-
-    model = load_model(name, upstream)
-    return reader_of(lambda: model)
 
 
 def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
@@ -169,16 +165,6 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
         return read_ids(name, text, ids, like, None if spans is None else list(spans))
 
     return reader
-
-
-def _write_page(arguments: Namespace, requests: Any, name: str) -> None:
-    from dstok.viewer.html import page_of
-
-    with about_input(name):
-        sheet = requests.sheet(requests.begin)
-    page = page_of(sheet, f"{name}: tokens").encode("utf-8", "replace")  # the name of a file may not be UTF-8
-    with Output(arguments.output, arguments.files) as output:
-        output.write(page)
 
 
 def _serve(arguments: Namespace, requests: Any) -> None:

@@ -1,30 +1,14 @@
-"""A replacement of tiktoken's `CoreBPE` on dstok: the part of an `Encoding` that encodes and decodes.
-
-In: texts, bytes and ids from tiktoken's Python code. Out: ids and bytes.
-Invariant: results and errors equal those of the original `CoreBPE`. Calls that dstok lacks (completions of unstable
-text, bytes that are not UTF-8), and wrong arguments, go to the original, which is made on first use.
-Source: tiktoken 0.14.0, src/py.rs; tests/integrations/test_tiktoken.py compares every call.
-
-The one pattern that stands for a tokenizer's pre-tokenizer in tiktoken.
-
-In: a tokenizer. Out: a pattern in tiktoken's dialect; tiktoken takes one, and drops text that it does not match.
-Invariant: with the pattern tiktoken cuts every text as the tokenizer does. `Splitter.difference` shows it: a walk over
-both automata, not a sample. A pre-tokenizer without such a pattern is an `UnsupportedError`.
-
-DeepSeek V3's three patterns become one. Its pre-tokenizer cuts in three steps: each cuts the rest from the step before,
-and the third cuts the pieces of the first two again. So a number ends the text before it, as the end of a text would,
-and so does a run of `WIDE`, kana and ideographs. Therefore the pattern has the third step's alternatives twice: once
-for characters of `WIDE`, and once for the others. Text that no step matches stays a piece, and needs an alternative
-here.
-
-tiktoken's `Encoding` on dstok: the same class for callers, the same results, dstok's speed.
+"""tiktoken's `Encoding` on dstok: the same class for callers, the same results, dstok's speed.
 
 In: the arguments of `tiktoken.Encoding`, one of its objects, or a dstok tokenizer. Out: an `Encoding`, which is a
-`tiktoken.Encoding`.
+`tiktoken.Encoding`; its `Core` stands for tiktoken's `CoreBPE`.
 Invariant: every call gives the result of tiktoken 0.14.0 for the same pattern, ranks and special tokens, errors
-included. Anything dstok cannot do exactly is refused when the object is made; `install` and `accelerate` leave it to
-tiktoken with a warning. A tokenizer may have a property that tiktoken's form cannot express, such as an added token
-that takes white space along. Its encoding is made, and refuses only to give that form (`parts`).
+included. Calls that dstok lacks (completions of unstable text, bytes that are not UTF-8), and wrong arguments, go to
+tiktoken's own `CoreBPE`, which is made on first use. Anything dstok cannot do exactly is refused when the object is
+made; `install` and `accelerate` leave it to tiktoken with a warning. A tokenizer may have a property that tiktoken's
+form cannot express, such as an added token that takes white space along, or a pre-tokenizer of several patterns, where
+tiktoken takes one (`pattern_of`). Its encoding is made, and refuses only to give that form (`parts`).
+Source: tiktoken 0.14.0, src/py.rs; tests/integrations/test_tiktoken.py compares every call.
 
 >>> import dstok
 >>> from dstok.integrations.tiktoken import Encoding
@@ -38,7 +22,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tiktoken_ext.dstok_models import MODELS
 
@@ -67,6 +51,16 @@ __all__ = [
     "uninstall",
 ]
 
+with of_extra("tiktoken", __name__):
+    import tiktoken
+    import tiktoken.registry
+
+Allowed = Literal["all"] | AbstractSet[str]
+Disallowed = Literal["all"] | Collection[str]
+Ids = TypeVar("Ids")
+State = tuple[Tokenizer, str, Mapping[str, Any]]  # third: the arguments of an object, as far as pickles keep them
+
+
 class Core:
     """A `CoreBPE` on a tokenizer; `make_original` makes tiktoken's own."""
 
@@ -92,11 +86,7 @@ class Core:
         special = self._policy(text, allowed_special)
         if special is None:
             return self._original.encode_to_tiktoken_buffer(text, allowed_special)
-        try:
-            ids = self._tokenizer.encode_array(text, special=special)
-        except TextError:
-            text.encode()  # raises the same as tiktoken
-            raise
+        ids = self._encoded(self._tokenizer.encode_array, text, special)
         ids.flags.writeable = False
         return ids
 
@@ -161,8 +151,11 @@ class Core:
         return "all" if len(known) == len(self._special) else known
 
     def _ids(self, text: str, special: Special) -> list[int]:
+        return self._encoded(self._tokenizer.encode, text, special)
+
+    def _encoded(self, encode: Callable[..., Ids], text: str, special: Special) -> Ids:
         try:
-            return self._tokenizer.encode(text, special=special)
+            return encode(text, special=special)
         except TextError:
             text.encode()  # raises the same as tiktoken
             raise
@@ -172,6 +165,10 @@ class Core:
         return self._tokenizer.inspect().merge
 
 
+# DeepSeek V3's three patterns as one. Its pre-tokenizer cuts in three steps: each cuts the rest from the step before,
+# and the third cuts the pieces of the first two again. So a number ends the text before it, as the end of a text would,
+# and so does a run of `WIDE`, kana and ideographs. Therefore the pattern has the third step's alternatives twice: once
+# for characters of `WIDE`, and once for the others. Text that no step matches stays a piece, and needs an alternative.
 WIDE = "一-龥\u3040-ゟ゠-ヿ"
 V3_PATTERN = "|".join([
     r"\p{N}{1,3}",
@@ -189,7 +186,9 @@ V3_PATTERN = "|".join([
 
 
 def pattern_of(tokenizer: Tokenizer) -> str:
-    """The pattern with which tiktoken cuts as `tokenizer` does. Raises `UnsupportedError` if none is known.
+    """The pattern with which tiktoken cuts every text as `tokenizer` does: a walk over both automata, no sample.
+
+    Raises `UnsupportedError` if none is known.
 
     >>> import dstok
     >>> pattern_of(dstok.load("deepseek-v3")) == V3_PATTERN
@@ -207,15 +206,6 @@ def pattern_of(tokenizer: Tokenizer) -> str:
             continue
     raise UnsupportedError("a pre-tokenizer for which no single pattern of tiktoken's is known to cut alike",
                            "pre_tokenizer")
-
-
-with of_extra("tiktoken", __name__):
-    import tiktoken
-    import tiktoken.registry
-
-Allowed = Literal["all"] | AbstractSet[str]
-Disallowed = Literal["all"] | Collection[str]
-State = tuple[Tokenizer, str, Mapping[str, Any]]  # third: the arguments of an object, as far as pickles keep them
 
 
 class Encoding(tiktoken.Encoding):
@@ -362,8 +352,6 @@ class Encoding(tiktoken.Encoding):
             return "raise" if disallowed == "all" and not known else None
         return None if disallowed else known
 
-
-# The sources of tiktoken's encodings
 
 _named: dict[str, Encoding] = {}  # made once, as in tiktoken's registry
 

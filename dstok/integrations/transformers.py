@@ -1,20 +1,11 @@
-"""The parts of `tokenizers` that `dstok.integrations.transformers` stands in for: 0.x has them, 1.0.0rc3 has not.
-
-In: the installed `tokenizers`. Out: nothing, or an `ImportError` that names the version and what it lacks.
-Invariant: an accelerated tokenizer gives the fields of its backend, so without these parts there is none.
-Source: the Python surfaces of 0.23.3 and 1.0.0rc3; tests/upstream_1_0/test_integrations.py runs with the latter.
-
-A backend as one method of transformers sees it.
-
-In: the calls of transformers on `_tokenizer`. Out: the results of `tokenizers.Tokenizer`.
-Invariant: the backend does every call that dstok does not, and the tally records the reason.
-
-Tokenizers of transformers, 5.x and 4.57, whose encoding and decoding run on dstok: `accelerate`, `install`.
+"""Tokenizers of transformers, 5.x and 4.57, whose encoding and decoding run on dstok: `accelerate`, `install`.
 
 In: a tokenizer with a backend of `tokenizers`. Out: the same object, with a class derived from its own. Invariant:
-every call gives the same result as before, to the last field, and raises the same errors. The backend stays, and does
-the rest: `tokenizer.dstok.explain()` lists those calls.
-Source: transformers 4.57.6 and 5.24.0; its own tests run on accelerated tokenizers.
+every call gives the same result as before, to the last field, and raises the same errors. While one of transformers'
+methods runs, a `StandIn` is in the place of the backend, and does the calls that dstok can do; the backend stays, and
+does the rest: `tokenizer.dstok.explain()` lists those calls. tokenizers 1.0.0rc3 has no components, so with it there is
+an `ImportError`.
+Source: transformers 4.57.6 and 5.24.0, whose own tests run on accelerated tokenizers; upstream 0.23.3.
 
 >>> import dstok.integrations.transformers as fast
 >>> fast.accelerate("gpt2", strict=True)
@@ -34,38 +25,36 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import tokenizers
-
 from dstok._util.imports import of_extra
 from dstok.errors import DstokError, TextError, UnknownIdError, UnsupportedError
-from dstok.integrations.transformers_encoding import (
-    ATTRIBUTE,
-    PLAIN,
-    Backing,
-    CallInputs,
-    Engine,
-    Input,
-    LazyEncodings,
-    Row,
-    Wanted,
-    backing_of,
-    finisher,
-)
-from dstok.integrations.transformers_training import learning_by_dstok
-
-__all__ = ["Account", "StandIn", "accelerate", "check_tokenizers", "install", "uninstall"]
 
 PARTS = ("decoders", "models", "normalizers", "pre_tokenizers", "processors")
+with of_extra("transformers", __name__):
+    import tokenizers
 
+    if missing := [part for part in PARTS if not hasattr(tokenizers, part)]:
+        # before the import of transformers, whose error does not tell what to do
+        raise ImportError(f"dstok.integrations.transformers needs tokenizers 0.x, found {version('tokenizers')} "
+                          f"without {', '.join(missing)}: dstok.load(FILE) gives the ids without transformers")
+    import transformers
+    from transformers import BatchEncoding
 
-def check_tokenizers() -> None:
-    """Raises `ImportError` if the installed tokenizers has no components."""
-    missing = [part for part in PARTS if not hasattr(tokenizers, part)]
-    if missing:
-        found = f"{version('tokenizers')} without {', '.join(missing)}"
-        raise ImportError(f"dstok.integrations.transformers needs tokenizers 0.x, found {found}: "
-                          "dstok.load(FILE) gives the ids without transformers")
+    from dstok.integrations.transformers_encoding import (
+        ATTRIBUTE,
+        PLAIN,
+        Backing,
+        CallInputs,
+        Engine,
+        Input,
+        LazyEncodings,
+        Row,
+        Wanted,
+        backing_of,
+        finisher,
+    )
+    from dstok.integrations.transformers_training import learning_by_dstok
 
+__all__ = ["Account", "accelerate", "install", "uninstall"]
 
 READERS = frozenset({
     "decode_batch", "get_added_tokens_decoder", "get_vocab", "get_vocab_size", "id_to_token",
@@ -202,35 +191,18 @@ def _of(engine: Engine | None, backing: Backing) -> Engine:
 
 def _words(one: Any, is_split: bool) -> Input:
     """A text, or its words, and the other text of a pair. Raises `UnsupportedError` if upstream may refuse it."""
-    texts = _split_texts(one) if is_split else _texts(one)
-    if texts is None:
-        raise UnsupportedError("an input that is neither a text nor a pair")
-    return texts
 
+    def is_list(value: Any) -> bool:
+        return type(value) in (list, tuple) and all(type(each) is str for each in value)
 
-def _texts(one: Any) -> Input | None:
-    if type(one) is str:
+    if type(one) is str and not is_split:
         return [one], None
-    return ([one[0]], [one[1]]) if _is_list(one, str) and len(one) == 2 else None
+    if is_list(one) and (is_split or len(one) == 2):
+        return (list(one), None) if is_split else ([one[0]], [one[1]])
+    if is_split and type(one) in (list, tuple) and len(one) == 2 and all(map(is_list, one)):
+        return list(one[0]), list(one[1])
+    raise UnsupportedError("an input that is neither a text nor a pair")
 
-
-def _split_texts(one: Any) -> Input | None:
-    if _is_list(one, str):
-        return list(one), None
-    is_pair = type(one) in (list, tuple) and len(one) == 2 and all(_is_list(each, str) for each in one)
-    return (list(one[0]), list(one[1])) if is_pair else None
-
-
-def _is_list(value: Any, kind: type) -> bool:
-    return type(value) in (list, tuple) and all(type(each) is kind for each in value)
-
-
-with of_extra("transformers", __name__):
-    import tokenizers
-
-    check_tokenizers()  # before the import of transformers, whose error does not tell what to do
-    import transformers
-    from transformers import BatchEncoding
 
 T = TypeVar("T")
 Fast: Any = transformers.PreTrainedTokenizerFast  # in 5.x TokenizersBackend
@@ -320,7 +292,8 @@ def _accelerate(tokenizer: Any) -> str:
     if not isinstance(tokenizer, Fast):
         return f"expected a tokenizer with a backend of tokenizers, found {type(tokenizer).__name__}"
     if not hasattr(type(tokenizer), "_dstok_base"):
-        if not _is_plainly_copied(type(tokenizer)):
+        names = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__")
+        if not all(getattr(type(tokenizer), name, None) is getattr(object, name, None) for name in names):
             return f"the class {type(tokenizer).__name__}, which has a way of its own to be copied or pickled"
         backing = backing_of(tokenizer)
         if backing.engine is None:
@@ -328,12 +301,6 @@ def _accelerate(tokenizer: Any) -> str:
             return backing.reason
         tokenizer.__class__ = _class_of(type(tokenizer))
     return ""
-
-
-def _is_plainly_copied(base: Any) -> bool:
-    """Whether copies and pickles of a class's objects work as for any object."""
-    names = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__")
-    return all(getattr(base, name, None) is getattr(object, name, None) for name in names)
 
 
 def _class_of(base: type) -> type:
@@ -358,9 +325,12 @@ def _standing_in(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, *args, **kwargs)
         _running.now = self, StandIn(backing_of(self), self)
         try:
-            return _lazy(method(self, *args, **kwargs))
+            result = method(self, *args, **kwargs)
         finally:
             _running.now = before
+        if isinstance(result, BatchEncoding) and type(vars(result)["_encodings"]) is list:
+            vars(result)["_encodings"] = LazyEncodings(vars(result)["_encodings"])  # made when they are taken out
+        return result
 
     return run
 
@@ -370,16 +340,6 @@ def _has_backend(self: Any) -> bool:
     return isinstance(self.__dict__.get("_tokenizer"), tokenizers.Tokenizer)
 
 
-def _lazy(result: Any) -> Any:
-    """A result whose encodings are made when they are taken out."""
-    if isinstance(result, BatchEncoding) and type(vars(result)["_encodings"]) is list:
-        vars(result)["_encodings"] = LazyEncodings(vars(result)["_encodings"])
-    return result
-
-
-# Members of the class
-
-
 def _members(base: Any) -> dict[str, Any]:
     """The members of the class that run without `StandIn`, or that the base lacks."""
     modes = hasattr(base, "_switch_to_input_mode") or hasattr(base, "_switch_to_target_mode")
@@ -387,20 +347,18 @@ def _members(base: Any) -> dict[str, Any]:
                **({} if modes else {"__call__": _called, "encode": _encoded})}
     quick = {name: _quick(getattr(base, name), answer) for name, answer in answers.items()
              if getattr(base, name) is getattr(Fast, name)}
-    return {"_tokenizer": property(_get_backend, _set_backend), "dstok": property(_account),
-            "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick, **_training(base)}
-
-
-def _training(base: Any) -> dict[str, Any]:
-    """The method that trains another tokenizer, unless the class has one of its own."""
+    members = {"_tokenizer": property(_get_backend, _set_backend),
+               "dstok": property(lambda self: Account(backing_of(self)), doc="The calls that run on dstok, or do not."),
+               "__reduce_ex__": _reduce, "__deepcopy__": _deep_copy, **quick}
     method = Fast.train_new_from_iterator
+    if base.train_new_from_iterator is method:
 
-    @functools.wraps(method)
-    def train_new_from_iterator(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return learning_by_dstok(method, backing_of(self).tell)(self, *args, **kwargs)
+        @functools.wraps(method)
+        def train_new_from_iterator(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return learning_by_dstok(method, backing_of(self).tell)(self, *args, **kwargs)
 
-    own = base.train_new_from_iterator is not method
-    return {} if own else {"train_new_from_iterator": train_new_from_iterator}
+        members["train_new_from_iterator"] = train_new_from_iterator
+    return members
 
 
 @functools.lru_cache(maxsize=256)
@@ -424,11 +382,6 @@ def _set_backend(self: Any, value: Any) -> None:
     if backing is not None:
         backing.left_by(self)
     self.__dict__["_tokenizer"] = value
-
-
-def _account(self: Any) -> Account:
-    """The account of the calls that run on dstok, and of the others."""
-    return Account(backing_of(self))
 
 
 def _quick(original: Callable[..., Any], answer: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[..., Any]:
@@ -535,9 +488,6 @@ def _decoding_engine(self: Any, kwargs: dict[str, Any], methods: tuple[str, ...]
     if self.clean_up_tokenization_spaces or not _may_skip(self.__class__, methods):
         return None
     return backing_of(self).ready(self)
-
-
-# Copies
 
 
 def _restored(base: Any, state: dict[str, Any]) -> Any:

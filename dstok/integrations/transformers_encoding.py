@@ -1,33 +1,14 @@
 """The parts of a transformers tokenizer that run on dstok: text -> ids, with all of upstream's fields, and back.
 
-In: a `tokenizers.Tokenizer`, which is not changed. Out: an `Engine`, or an `UnsupportedError` with the reason.
-Invariant: an engine never changes, and gives the backend's results at the time when the engine was made. `marks` and
-`deep_marks` tell whether the backend is still the same. Post-processing, truncation and padding are elsewhere.
-Source: upstream 0.23.3; each added token is tried in the backend and in the engine before an engine is given out.
-
-The steps after encoding: templates, truncation, padding.
-
-In: a post-processor of upstream, the truncation and padding of a backend. Out: `CallSettings`, with the `Framing`s: the
-ids that the post-processor puts around texts.
-Invariant: there is a framing only if the post-processor does nothing except put ids around texts. Upstream's own code
-does the rest (`finish`).
-Source: upstream's `post_process`, called here with an empty vocabulary. Its post-processors read only tokens and
-offsets of an encoding, so an encoding of two ids shows the effect on all.
-
-The state of the `tokenizers.Tokenizer` that a tokenizer of transformers holds.
-
-In: a backend, which others may change. Out: whether it is still the one that an engine was made from; how its calls
-encode. Invariant: truncation, padding and `encode_special_tokens` belong to a call. The backend has those of the last
-call whenever others may hold it: it gets them when it is handed out, and then at once until nothing else holds it.
-Meanwhile each call compares the backend with the engine's source. So dstok gives the backend's present result, and no
-thread changes another one's settings.
-Source: the calls of transformers 4.57.6 and 5.24.0.
-
-The results of a batch: ids at once, and the rest of upstream's `Encoding` on demand.
-
-In: an engine, the settings of one call, its inputs. Out: for each input a `Row`, which becomes an `Encoding` when it is
-taken out; or, for some calls, the `Encoding` at once.
-Invariant: a row's members equal those of upstream's `Encoding` for the same input and settings.
+In: a `tokenizers.Tokenizer`, which others may change. Out: an `Engine` for it, or an `UnsupportedError` with the
+reason; for each input of a call a `Row`: ids at once, the rest of upstream's `Encoding` on demand.
+Invariants: an engine never changes, and gives the backend's results at the time when it was made; each call compares
+the backend with the engine's source (`marks`, `deep_marks`), and each added token is tried in both before an engine is
+given out. Truncation, padding and `encode_special_tokens` belong to a call: the backend has those of the last call
+whenever others may hold it. A `Framing` says which ids the post-processor puts around texts, if it does nothing else;
+upstream's own code does the rest. Its post-processors read only tokens and offsets of an encoding, so one of two ids
+shows the effect on all.
+Source: upstream 0.23.3 and its `post_process`; the calls of transformers 4.57.6 and 5.24.0.
 """
 
 from __future__ import annotations
@@ -38,7 +19,6 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, islice
@@ -62,29 +42,6 @@ from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.methods.offsets import encode_char_spans
 from dstok.padding import kept_lengths
 from dstok.tokenizer import Tokenizer, tokenizer_of
-
-__all__ = [
-    "PLAIN",
-    "Backing",
-    "CallInputs",
-    "CallSettings",
-    "Engine",
-    "Framing",
-    "Input",
-    "KeptSettings",
-    "LazyEncodings",
-    "Row",
-    "Wanted",
-    "backing_of",
-    "deep_marks",
-    "engine_of",
-    "finisher",
-    "joined",
-    "known_backing",
-    "marks",
-    "state_of",
-    "truncate",
-]
 
 PROBES = 64  # entries of the vocabulary that tell another model from the engine's
 FIELDS = attrgetter("content", "single_word", "lstrip", "rstrip", "normalized", "special")
@@ -173,72 +130,54 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
     """The engine of a backend. Raises `UnsupportedError` and `TokenizerFileError` if dstok cannot do it exactly."""
     normalizer, *_ = marks(real)
     added = _live_tokens(real)
-    tables = _tables_of(_body(real.to_str()), f"tokenizers-{tokenizers.__version__}")
-    _check_ids(real, added)
+    # A tokenizer.json without truncation, padding, added tokens and post-processor. The keys come in upstream's order,
+    # and before the vocabulary, so that the first of each is the right one.
+    text = real.to_str()
+    before, after, last = (text.index(f',"{key}":') for key in ("normalizer", "post_processor", "decoder"))
+    tables = _tables_of('{"version":"1.0","added_tokens":[]' + text[before:after] + text[last:],
+                        f"tokenizers-{tokenizers.__version__}")
+    for number, token in enumerate(added):
+        own = real.model.id_to_token(token.id)
+        if own not in (None, token.content):
+            raise UnsupportedError(f"the added token {token.content!r}, whose id is also that of {own!r}",
+                                   f"$.added_tokens[{number}]")
     for number, token in enumerate(added):
         if normalizer is not None and token.normalized and (token.lstrip or token.rstrip):  # what they took is unknown
             raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text",
                                    f"$.added_tokens[{number}]")
     raw = raw_tokens(tables.normalizer, added)
     engine = Engine(tokenizer_of(tables, raw, None, None), raw)
-    with _bare(real):
-        _compare(real, engine, added)
-    return engine
-
-
-def _tables_of(body: str, upstream: str) -> Tables:
-    """The tables of a tokenizer.json. The last few are kept."""
-    key = sha256(f"{upstream} {body}".encode()).digest()
-    tables = _tables.pop(key, None) or _built(body, upstream)
-    _tables[key] = tables  # moves the last used to the end
-    for old in list(_tables)[:-MAX_TABLES]:
-        _tables.pop(old, None)
-    return tables
-
-
-def _built(body: str, upstream: str) -> Tables:
-    model = read_tokenizer_json(body, None, upstream)
-    with model.naming_places():
-        return build_tables(model)
-
-
-def _body(text: str) -> str:
-    """A tokenizer.json without truncation, padding, added tokens and post-processor.
-
-    The keys come in upstream's order, and before the vocabulary, so that the first of each is the right one.
-    """
-    normalizer, processor, decoder = (text.index(f',"{key}":') for key in ("normalizer", "post_processor", "decoder"))
-    return '{"version":"1.0","added_tokens":[]' + text[normalizer:processor] + text[decoder:]
-
-
-def _live_tokens(real: tokenizers.Tokenizer) -> tuple[AddedToken, ...]:
-    return tuple(AddedToken(id, *FIELDS(token)) for id, token in sorted(real.get_added_tokens_decoder().items()))
-
-
-def _check_ids(real: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
-    """Refuses two tokens with one id."""
-    for number, token in enumerate(added):
-        own = real.model.id_to_token(token.id)
-        if own not in (None, token.content):
-            raise UnsupportedError(f"the added token {token.content!r}, whose id is also that of {own!r}",
-                                   f"$.added_tokens[{number}]")
-
-
-@contextmanager
-def _bare(real: tokenizers.Tokenizer) -> Iterator[None]:
-    """The backend without truncation and padding, and with special tokens found, while the context lasts."""
     truncation, padding, split_special = real.truncation, real.padding, real.encode_special_tokens
     real.no_truncation()
     real.no_padding()
     real.encode_special_tokens = False
     try:
-        yield
+        _compare(real, engine, added)
     finally:
         if truncation is not None:
             truncate(real, truncation)
         if padding is not None:
             real.enable_padding(**padding)
         real.encode_special_tokens = split_special
+    return engine
+
+
+def _tables_of(body: str, upstream: str) -> Tables:
+    """The tables of a tokenizer.json. The last few are kept."""
+    key = sha256(f"{upstream} {body}".encode()).digest()
+    tables = _tables.pop(key, None)
+    if tables is None:
+        model = read_tokenizer_json(body, None, upstream)
+        with model.naming_places():
+            tables = build_tables(model)
+    _tables[key] = tables  # moves the last used to the end
+    for old in list(_tables)[:-MAX_TABLES]:
+        _tables.pop(old, None)
+    return tables
+
+
+def _live_tokens(real: tokenizers.Tokenizer) -> tuple[AddedToken, ...]:
+    return tuple(AddedToken(id, *FIELDS(token)) for id, token in sorted(real.get_added_tokens_decoder().items()))
 
 
 def truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
@@ -338,14 +277,12 @@ class CallSettings:
         self.from_right = truncation is None or truncation["direction"] == "right"
         self._truncation, self._add_special = truncation, add_special
         self._finisher = finisher(processor, truncation)
-        self.room, self._pair_room = self._room(False), self._room(True)
-
-    def _room(self, is_pair: bool) -> int | None:
-        """The most ids of texts that a row can have."""
-        if self._truncation is None:
-            return None
-        extra = self._finisher.num_special_tokens_to_add(is_pair) if self._add_special else 0
-        return int(self._truncation["max_length"]) - extra
+        self.room: int | None = None  # the most ids of texts that a row can have
+        self._pair_room: int | None = None
+        if truncation is not None:
+            self.room, self._pair_room = (
+                int(truncation["max_length"]) - (self._finisher.num_special_tokens_to_add(pair) if add_special else 0)
+                for pair in (False, True))
 
     def cut(self, ids: list[int]) -> list[int]:
         """The ids of a single text, truncated. Raises `UnsupportedError` where upstream has a special case."""
@@ -382,43 +319,15 @@ class CallSettings:
         multiple = padding["pad_to_multiple_of"]
         return -(-length // multiple) * multiple if multiple else length
 
-    def finish(self, first: Encoding, second: Encoding | None) -> Encoding:
+    def finish(self, first: Encoding, second: Encoding | None) -> Any:
         """Truncates and post-processes, with upstream's code."""
-        made: Encoding = self._finisher.post_process(first, second, self._add_special)
-        return made
+        return self._finisher.post_process(first, second, self._add_special)
 
     def pad(self, encoding: Encoding, length: int | None) -> None:
         """Pads an encoding, and its overflowing parts, up to `length`."""
         if length is not None and self.padding is not None:
             keys = ("direction", "pad_id", "pad_type_id", "pad_token")
             encoding.pad(length, **{key: self.padding[key] for key in keys})
-
-
-class KeptSettings:
-    """The `CallSettings` of a tokenizer's calls. Equal calls share one."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Any, CallSettings] = {}
-
-    def get(
-        self, processor: Any, truncation: dict[str, Any] | None, padding: dict[str, Any] | None, split_special: bool,
-        add_special: bool,
-    ) -> CallSettings:
-        settings = (None, None) if truncation is padding is None else (_frozen(truncation), _frozen(padding))
-        key = (state_of(processor), *settings, split_special, add_special)
-        made = self._kept.get(key)
-        if made is None:
-            if len(self._kept) >= MAX_SETTINGS:
-                self._kept.clear()
-            made = self._kept[key] = CallSettings(processor, truncation, padding, split_special, add_special)
-        return made
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return KeptSettings, ()  # copies and pickles make their own
-
-
-def _frozen(settings: dict[str, Any] | None) -> tuple[Any, ...] | None:
-    return None if settings is None else tuple(settings.items())
 
 
 ATTRIBUTE = "_dstok"  # of backend and tokenizer; copies and pickles of a backend lose it
@@ -455,7 +364,7 @@ class Backing:
         self.done: Counter[str] = Counter()  # the work of dstok
         self.given: Counter[str] = Counter()  # the work of the backend
         self._owners: list[ref[Any]] = []
-        self._settings = KeptSettings()
+        self._settings: dict[Any, CallSettings] = {}  # of equal calls
         self._seen: Any = None
         self._deep: Any = None
         with self.lock:
@@ -508,11 +417,8 @@ class Backing:
         return real
 
     def catch_up(self, real: tokenizers.Tokenizer) -> None:
-        """Gives the backend the settings of the last call, unless it has them. The lock is held.
-
-        While others may hold it, it already has them, or the settings that the others chose.
-        """
-        if not self.handed_out:
+        """Gives the backend the settings of the last call. The lock is held."""
+        if not self.handed_out:  # else it has them, or the settings that others chose
             self.settle(real, self.wanted)
 
     def settle(self, real: tokenizers.Tokenizer, wanted: Wanted) -> None:
@@ -526,7 +432,15 @@ class Backing:
 
     def settings(self, owner: Any, wanted: Wanted, add_special: bool) -> CallSettings:
         """How a call with these settings encodes."""
-        return self._settings.get(owner.__dict__["_tokenizer"].post_processor, *wanted, add_special)
+        processor = owner.__dict__["_tokenizer"].post_processor
+        truncation, padding = (each and tuple(each.items()) for each in wanted[:2])
+        key = (state_of(processor), truncation, padding, wanted.split_special, add_special)
+        made = self._settings.get(key)
+        if made is None:
+            if len(self._settings) >= MAX_SETTINGS:
+                self._settings.clear()
+            made = self._settings[key] = CallSettings(processor, *wanted, add_special)
+        return made
 
     def pass_on(self, owner: Any, other: Any) -> None:
         """Gives the known state to a copy of `owner`, with a copy of the backend. The lock is held."""
@@ -677,13 +591,12 @@ class CallInputs:
         return rows
 
     def _unpadded(self, one: Input) -> Encoding:
-        first, second = one
-        return self.settings.finish(self._raw(first, 0), None if second is None else self._raw(second, 1))
-
-    def _raw(self, words: list[str], type_id: int) -> Encoding:
         split_special = self.settings.split_special
-        return joined([self._engine.columns(word, split_special, type_id, number if self._is_split else None)
+        raw = [joined([self._engine.columns(word, split_special, type_id, number if self._is_split else None)
                        for number, word in enumerate(words)])
+               for type_id, words in enumerate(one) if words is not None]
+        return self.settings.finish(raw[0], raw[1] if len(raw) == 2 else None)  # type: ignore[no-any-return]
+
 
 
 class Row:

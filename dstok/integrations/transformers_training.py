@@ -27,8 +27,6 @@ from dstok.training.template import base_of, without_vocabulary
 from dstok.training.train import readers_of
 from dstok.training.trainer import BpeTrainer
 
-__all__ = ["learning_by_dstok"]
-
 NAME, METHOD = "TokenizerFast", "train_from_iterator"
 AFFIXES = ("continuing_subword_prefix", "end_of_word_suffix")  # empty ones change no merge
 MEMORY = 1 << 30  # bytes for distinct pieces; more of them go to temporary files

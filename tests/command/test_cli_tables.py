@@ -94,3 +94,14 @@ def test_a_name_that_is_not_utf_8_stands_in_json(command: tuple[str, ...], tmp_p
     monkeypatch.chdir(tmp_path)
     name = file(os.fsdecode(b"\xff"), b"a")
     assert {line.get("file") or line["name"] for line in json_lines(ok(*command, name, name))} - {"total"} == {name}
+
+
+def test_explain_as_json_is_the_automaton() -> None:
+    inspection = compiled(real_json("deepseek-v3")).inspect()
+    found = json.loads(ok("explain", "--json", "--text", "don't 12"))
+    assert [step["pattern"] for step in found["steps"]] == [split.pattern for split in inspection.splits]
+    assert found["classes"] == [[list(pair) for pair in members.ranges] for members in inspection.automaton.alphabet.classes]
+    assert [(piece["text"], piece["step"], piece["alternative"]) for piece in found["path"]] == [
+        (piece.text, piece.step, piece.alternative) for piece in inspection.pretokenize("don't 12")]
+    assert all(piece["moves"][0]["state"] == 1 for piece in found["path"])
+    assert json.loads(ok("explain", "--json"))["path"] is None

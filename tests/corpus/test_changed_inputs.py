@@ -24,6 +24,7 @@ from dstok.corpus.inputs import InputFile
 from dstok.corpus.settings import CORPUS, manifest_name
 from dstok.corpus.tables import rows_of
 from dstok.corpus.verify import verify
+from dstok.counts import PieceCounter
 from dstok.errors import FileError
 from dstok.io.text_files import open_source
 from dstok.training import train as from_files
@@ -154,13 +155,13 @@ def test_counted_pieces_of_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines("a.txt")
-    counters = piece_counts._counters
+    counter = PieceCounter
 
     def changing(*given: Any) -> Any:
         change(Path("a.txt"))
-        return counters(*given)
+        return counter(*given)
 
-    monkeypatch.setattr(piece_counts, "_counters", changing)
+    monkeypatch.setattr(piece_counts, "PieceCounter", changing)
     assert main(["pieces", "--count", "a.txt", *options]) == 2
     assert "a.txt: has changed" in capsys.readouterr().err
 

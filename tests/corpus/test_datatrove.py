@@ -1,4 +1,4 @@
-"""datatrove's own step and dstok's write the same files: of ids of four bytes, and, of a small vocabulary, of two."""
+"""datatrove's own step and that of docs/corpora.md write the same files: ids of four bytes, or, of few tokens, of two."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from corpora_made import checksums, many
 from real_models import real_json
+from recipes import recipe
 from smaller_models import smaller_json
 
 MODEL, EOS = "deepseek-llm-7b-base", "<｜end▁of▁sentence｜>"
@@ -33,20 +34,17 @@ def write(step: Any) -> None:
 def test_same_bytes(options: dict[str, Any]) -> None:
     from datatrove.pipeline import tokens
 
-    from dstok.corpus.datatrove_step import DocumentTokenizer
-
     if "save_filename" in options:
         Path("tokenizer.json").write_text(real_json(MODEL), encoding="utf-8")
     stock, ours = (str(Path(name).resolve()) for name in ("stock", "dstok"))  # fsspec remembers what "stock" was before
     write(tokens.DocumentTokenizer(stock, "tokenizer.json", **options))
-    write(DocumentTokenizer(ours, "tokenizer.json", special="all", **options))
+    step = recipe("datatrove", "corpora.md").DocumentTokenizer(ours, "tokenizer.json", **options)
+    step.special = "all"
+    write(step)
     assert checksums(Path("dstok")) == checksums(Path("stock")) and len(checksums(Path("stock"))) == 3
 
 
-def test_what_it_cannot_do() -> None:
-    from dstok.corpus.datatrove_step import DocumentTokenizer
-
-    with pytest.raises(ValueError, match="save_loss_metadata"):
-        DocumentTokenizer("out", "tokenizer.json", save_loss_metadata=True)
-    with pytest.raises(ValueError, match="expected an added token of tokenizer.json as eos_token, found '<eos>'"):
-        write(DocumentTokenizer("out", "tokenizer.json", eos_token="<eos>"))
+def test_an_end_that_is_no_token() -> None:
+    step = recipe("datatrove", "corpora.md").DocumentTokenizer("out", "tokenizer.json", eos_token="<eos>")
+    with pytest.raises(ValueError, match="no token is '<eos>'"):
+        write(step)

@@ -8,21 +8,19 @@ from __future__ import annotations
 import os
 import re
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 from real_models import V3, real
+from recipes import DOCS, TEXT, code_of, recipe
 
-from dstok.integrations.litellm import custom_tokenizer
-
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "integrations.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "integrations.md").read_text(encoding="utf-8")
 PACKAGES = {"tiktoken": "tiktoken", "llguidance": "llguidance", "xgrammar": "xgrammar", "outlines": "outlines_core",
             "LangChain": "langchain_text_splitters", "LlamaIndex": "llama_index", "chonkie": "chonkie",
             "semantic-text-splitter": "semantic_text_splitter", "litellm": "litellm", "Haystack": "haystack"}
 CI_HAS = {"tiktoken", "llguidance", "outlines_core", "semantic_text_splitter", "langchain_text_splitters", "chonkie"}
 CUTTERS = ["LangChain", "LlamaIndex", "chonkie", "semantic-text-splitter", "Haystack"]
-TEXT = "A naïve text about café and 東京, 🦙🦙 and 𓀀𓀀𓀀. It has sentences! Lines, too:\n\nOne. Two. 12345.\n" * 4
+
 
 
 def needed(package: str) -> None:
@@ -31,20 +29,11 @@ def needed(package: str) -> None:
         pytest.skip(f"needs the package {package}")
 
 
-def run(heading: str) -> dict[str, Any]:
-    """The variables after the code under a heading was run."""
-    found = re.search(rf"(?ms)^#+ {heading}\n.*?^```python\n(.*?)^```", PAGE)
-    assert found
-    variables: dict[str, Any] = {"tok": V3, "text": TEXT}
-    exec(found[1], variables)
-    return variables
-
-
 @pytest.mark.parametrize("heading", PACKAGES)
 def test_documented(heading: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     needed(PACKAGES[heading])
-    found = run(heading)
+    found = vars(recipe(heading))
     if heading == "tiktoken":
         from dstok.integrations.tiktoken import uninstall
 
@@ -77,12 +66,11 @@ def test_langchains_splitter() -> None:
 
 def test_chonkies_chunker() -> None:
     needed("chonkie")
-    from dstok.integrations.chonkie import CharacterSafeChunker, ChonkieTokenizer
-
-    chunks = CharacterSafeChunker(V3, 7)(TEXT)
+    made = recipe("chonkie")
+    chunks = made.CharacterSafeChunker(V3, 7)(TEXT)
     assert "".join(chunk.text for chunk in chunks) == TEXT and max(chunk.token_count for chunk in chunks) <= 7
     assert all(TEXT[chunk.start_index:chunk.end_index] == chunk.text and V3.count(chunk.text) == chunk.token_count for chunk in chunks)
-    tokenizer = ChonkieTokenizer(V3)
+    tokenizer = made.ChonkieTokenizer(V3)
     assert tokenizer.count_tokens(TEXT) == len(tokenizer.tokenize(TEXT)) == V3.count(TEXT)
     assert tokenizer.get_vocab()[19923] == "Hello" and tokenizer.get_token2id() == V3.get_vocab()
     assert tokenizer.decode_batch(tokenizer.encode_batch([TEXT, "a"])) == [TEXT, "a"]
@@ -90,7 +78,10 @@ def test_chonkies_chunker() -> None:
 
 def test_litellms_calls_are_upstreams() -> None:
     """Those that `token_counter`, `encode` and `decode` of litellm 1.110.2 make of a tokenizer of type huggingface_tokenizer."""
-    ours, theirs = custom_tokenizer(V3)["tokenizer"], real("deepseek-v3")
+    definitions = code_of("integrations.md", "litellm").partition("import litellm\n")[2].rpartition("\n\n")[0]
+    space: dict[str, Any] = {}
+    exec(definitions, space)
+    ours, theirs = space["custom_tokenizer"](V3)["tokenizer"], real("deepseek-v3")
     for text in (TEXT, "", "<｜begin▁of▁sentence｜><｜User｜>hi"):
         ids = theirs.encode(text, add_special_tokens=False).ids
         assert ours.encode(text).ids == ours.encode(text) == ids and ours.decode(ids) == theirs.decode(ids)
@@ -102,6 +93,7 @@ def test_litellm_counts() -> None:
     needed("litellm")
     import litellm
 
+    custom_tokenizer = recipe("litellm").custom_tokenizer
     for text in (TEXT, "<｜User｜>hi"):
         assert litellm.token_counter(text=text, custom_tokenizer=custom_tokenizer(V3)) == V3.count(text)
     ids = litellm.encode(model="", text=TEXT, custom_tokenizer=custom_tokenizer(V3))

@@ -11,12 +11,12 @@ from real_models import V3 as TOK
 
 from dstok.cli.app import main
 
-LATE = {"outlines": "vocabulary", "xgrammar": "tokenizer_info"}  # import their library when they are called
+LATE = {"xgrammar": "tokenizer_info"}  # import their library when they are called
 
 
 @pytest.mark.parametrize(("name", "package"), [
     ("tiktoken", "tiktoken"), ("transformers", "tokenizers"), ("transformers", "transformers"), ("llguidance", "llguidance"),
-    ("outlines", "outlines_core"), ("xgrammar", "xgrammar")])
+    ("xgrammar", "xgrammar")])
 def test_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
     if name not in LATE:
         monkeypatch.delitem(sys.modules, f"dstok.integrations.{name}", raising=False)
@@ -28,7 +28,7 @@ def test_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str, package: st
     assert (str(raised.value), raised.value.name) == (expected, package)
 
 
-@pytest.mark.parametrize("name", ["conversations", "patterns", "strategies"])
+@pytest.mark.parametrize("name", ["strategies"])
 def test_testing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delitem(sys.modules, f"dstok.conformance.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "hypothesis", None)

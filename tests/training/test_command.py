@@ -286,3 +286,26 @@ def test_small_texts(text: str, inputs: Path) -> None:
     Path("small.txt").write_text(text, encoding="utf-8")
     run("small.txt", *SETTINGS, "--out", "tok")
     assert Tokenizer.from_json("tok/tokenizer.json").decode(Tokenizer.from_json("tok/tokenizer.json").encode(text)) == text
+
+
+def test_json_says_what_the_words_say(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(*words: str) -> Any:
+        capsys.readouterr()
+        run(*words, "--json")
+        return json.loads(capsys.readouterr().out)
+
+    counted = told("count", "data", *LIKE, "--out", "a.counts")
+    counts = CountsFile("a.counts")
+    totals = {"occurrences": counts.totals.occurrences, "distinct": counts.totals.distinct}
+    assert counted == {"documents": len(documents()), **totals, "out": "a.counts"}
+    assert told("merge", "a.counts", "--out", "b.counts") == {**totals, "out": "b.counts"}
+    trained = told("--counts", "a.counts", *SETTINGS, "--out", "out")
+    manifest = json.loads(Path("out/train.json").read_text())
+    assert trained == {"vocab_size": 400, "merges": manifest["merges"], "last_count": manifest["last_count"],
+                       **totals, "out": "out"}
+    assert told("--counts", "a.counts", "--workers", "1", "--repeat", "out/train.json") == {"different": []}
+    model = "out/tokenizer.json"
+    assert told("extend", "a.counts", "-m", model, "--vocab-size", "410", "--out", "more.json") == {
+        "new_tokens": 10, "vocab_size": 410, "out": "more.json"}
+    assert told("trim", "a.counts", "-m", model, "--vocab-size", "390", "--out", "less.json") == {
+        "lost_tokens": 10, "vocab_size": 390, "out": "less.json"}

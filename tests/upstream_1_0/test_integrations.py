@@ -13,24 +13,23 @@ from pathlib import Path
 
 import pytest
 from newer_upstream import newer_path
+from recipes import code_of
 
 REFUSED = ("ImportError: dstok.integrations.transformers needs tokenizers 0.x, found 1.0.0rc3 without decoders, models, "
            "normalizers, pre_tokenizers, processors: dstok.load(FILE) gives the ids without transformers")
-STEP_REFUSED = ("ImportError: datatrove's steps need tokenizers 0.x, found one without processors: `dstok corpus --format "
-                "datatrove` writes the files without datatrove")
 WORKING = {  # a package, and a call of dstok's module for it, whose result is true
     "tiktoken": "from dstok.integrations.tiktoken import Encoding\n"
                 "assert Encoding.from_tokenizer(tok).encode(text) == tok.encode(text)",
     "llguidance": "from dstok.integrations.llguidance import ll_tokenizer\n"
                   "assert ll_tokenizer(tok).tokenize_str(text) == tok.encode(text)",
-    "outlines_core": "from dstok.integrations.outlines import vocabulary\nassert len(vocabulary(tok)) > 100_000",
+    "outlines_core": code_of("integrations.md", "outlines") + "assert len(vocabulary(tok)) > 100_000",
     "langchain_text_splitters": "from dstok.integrations.langchain import TokenSplitter\n"
                                 "assert ''.join(TokenSplitter(tok, chunk_size=2).split_text(text)) == text",
     "semantic_text_splitter": "from semantic_text_splitter import TextSplitter\n"
                               "assert ''.join(TextSplitter.from_callback(tok.count, 2, trim=False).chunks(text)) == text",
     "llama_index": "from llama_index.core.node_parser import TokenTextSplitter\n"
                    "assert TokenTextSplitter(chunk_size=9, chunk_overlap=0, tokenizer=tok.encode).split_text(text) == [text]",
-    "litellm": "import litellm\nfrom dstok.integrations.litellm import custom_tokenizer\n"
+    "litellm": code_of("integrations.md", "litellm") +
                "assert litellm.token_counter(text=text, custom_tokenizer=custom_tokenizer(tok)) == tok.count(text)",
     "haystack": "from haystack import Document\nfrom haystack.components.preprocessors import DocumentSplitter\n"
                 "cut = DocumentSplitter(split_by='function', splitting_function=lambda text: list(tok.chunk(text, 2)))\n"
@@ -42,7 +41,7 @@ WORKING = {  # a package, and a call of dstok's module for it, whose result is t
                 "assert made['input_ids'][0] == tok.encode(text)",
     "polars": "import polars\nfrom dstok.arrow import encode\n"
               "assert encode(tok, polars.Series([text]).to_arrow()).to_pylist() == [tok.encode(text)]",
-    "chonkie": "from dstok.integrations.chonkie import ChonkieTokenizer\n"
+    "chonkie": code_of("integrations.md", "chonkie") +
                "assert [*ChonkieTokenizer(tok).encode(text)] == tok.encode(text)",
 }
 
@@ -69,11 +68,7 @@ def test_plugins_that_are_not_asked_for_do_nothing(server: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_datatroves_step_is_refused_and_its_format_is_not(tmp_path: Path) -> None:
-    if find_spec("datatrove") is None:
-        pytest.skip("datatrove is not installed")
-    done = run("import dstok.corpus.datatrove_step")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, STEP_REFUSED)
+def test_datatroves_format(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Hello", encoding="utf-8")
     done = run(f"import dstok.corpus\ndstok.corpus.tokenize({str(tmp_path / 'a.txt')!r}, {str(tmp_path / 'out')!r}, "
                "format='datatrove', workers=1)")
