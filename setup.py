@@ -3,7 +3,7 @@
 All else is in pyproject.toml.
 
 Each .pyx file of the core's floors is an extension module. Headers have their floor before their name
-(`#include "simd/_simd.h"`), and any of them may be part of any module. Cython adds the same
+(`#include "cpu/simd.h"`), and any of them may be part of any module. Cython adds the same
 code to every module (views of memory, functions, above all). That code is one more module, `dstok.core._shared`,
 which the others use: one compilation of it instead of 19 saves two thirds of the build.
 
@@ -13,7 +13,7 @@ compiles the core's code for AVX-512 and AVX2 against an emulation of these inst
 tests/emulate does so, to run that code on any processor. The emulation is slow, and for nothing else. Such a build has
 a folder of its own, so that neither kind takes the other's compiled files for its own.
 
-On Windows the compiler is clang-cl: dstok/core/simd/_platform.h says why.
+On Windows the compiler is clang-cl: dstok/core/cpu/platform.h says why.
 """
 
 import os

@@ -30,7 +30,7 @@ import dstok
 from benchmarks.cases import CORPORA, Case, load_text
 from benchmarks.machine import commit, dirty, machine, python
 from dstok import arrow
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["calls", "main", "maps", "table"]
 

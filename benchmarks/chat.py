@@ -33,7 +33,7 @@ import pytest
 import dstok
 from benchmarks.machine import commit, dirty, machine, python
 from dstok import chat
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["Timed", "least", "main", "published", "save", "show", "talks", "transformers_v3"]
 

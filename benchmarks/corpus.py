@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import commit, dirty, machine, python
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["CASES", "main"]
 

@@ -71,7 +71,7 @@ def _dstok(module: Any, path: Path, mode: str, threads: int) -> Call:
 
 
 def _dstok_level() -> str:
-    return str(importlib.import_module("dstok.core.simd._level").chosen_level())
+    return str(importlib.import_module("dstok.core.cpu.level").chosen_level())
 
 
 def _gigatoken(module: Any, path: Path, mode: str, threads: int) -> Call:

@@ -34,7 +34,7 @@ from benchmarks.cases import ROOT, Case, load_text
 from benchmarks.chat import published
 from benchmarks.machine import commit, dirty, machine, python
 from benchmarks.measure import memory
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["CALLS", "ENGINES", "main", "prompts", "record"]
 

@@ -33,7 +33,7 @@ from benchmarks.engines import LEVELS
 from benchmarks.machine import commit, dirty, machine, python
 from benchmarks.table import replaced
 from dstok import Splitter
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["ENGINES", "PATTERNS", "main", "measured", "table"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from benchmarks import machine
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["SplitCase", "SplitResults", "added", "opened", "table"]
 

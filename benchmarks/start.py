@@ -29,7 +29,7 @@ from typing import TypedDict
 import dstok
 from benchmarks.cases import ROOT
 from benchmarks.machine import commit, dirty, machine, python
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["PROCESSES", "Figures", "main", "measured", "table"]
 

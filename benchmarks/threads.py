@@ -24,7 +24,7 @@ from typing import Any
 import dstok
 from benchmarks.cases import Case, load_text
 from benchmarks.machine import commit, dirty, machine, python
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["CASES", "Part", "main", "measure", "shares"]
 

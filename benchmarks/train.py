@@ -32,7 +32,7 @@ from benchmarks.machine import commit, dirty, machine, python
 from benchmarks.process import default_cores
 from benchmarks.table import number, replaced
 from benchmarks.train_engines import ENGINES
-from dstok.core.simd._level import chosen_level
+from dstok.core.cpu.level import chosen_level
 
 __all__ = ["CASES", "differences", "main", "tables"]
 

@@ -48,7 +48,7 @@ def _process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: l
 def _typed(app: Sphinx, what: str, name: str, obj: Any, *others: Any) -> tuple[str, str] | None:
     if not isinstance(obj, MethodDescriptorType) or not name.startswith("dstok."):
         return None
-    stub = ast.parse((Path(dstok.__file__).parent / "core" / "run" / "_encoder.pyi").read_text(encoding="utf-8"))
+    stub = ast.parse((Path(dstok.__file__).parent / "core" / "encode" / "encoder.pyi").read_text(encoding="utf-8"))
     (owner,) = (node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "LineEncoder")
     (written,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == obj.__name__)
     del written.args.args[0]

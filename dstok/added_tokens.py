@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from dstok._util.arguments import Special
 from dstok._util.objects import lazy
-from dstok.core.text._added_tokens import Matcher, Policy
+from dstok.core.text.added_tokens import Matcher, Policy
 from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
 from dstok.formats import AddedToken
 
 if TYPE_CHECKING:
-    from dstok.core.text._normalize import Normalizer
+    from dstok.core.text.normalize import Normalizer
 
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'

@@ -11,7 +11,7 @@ The format, little-endian: a header (`_HEADER`), then the blocks. Header: "dstok
 most frequent pieces come first, 0 if pieces are sorted by their bytes; the SHA-256 of all that decides the pieces, or
 zeros; the number of distinct pieces, their bytes, the sum of the counts, the bytes of the longest piece; the size of
 the file; the CRC-32 of the header so far. A block: its size (64 bits), its CRC-32, its pieces as in
-`core/find/_counted.h`.
+`core/counts/sorted_words.h`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from zlib import crc32
 
 from dstok._util.files import StrPath, WholeFile, file_faults, scratch_beside
 from dstok._util.threads import map_by_threads
-from dstok.core.find._finder import Finder
-from dstok.core.find._word_counts import Merge, Tally, rows_of
+from dstok.core.encode.finder import Finder
+from dstok.core.counts.word_counts import Merge, Tally, rows_of
 from dstok.errors import ArgumentError, DstokError, FileError
 
 BLOCK = 1 << 18  # bytes of a block; one with a longer piece is larger

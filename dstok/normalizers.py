@@ -3,12 +3,12 @@
 In: a description's steps. Out: the core's `Normalizer`; and for a text the `NormalizedText` that the model has of it.
 Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
 stretch between two added tokens with normalized=false is normalized by itself.
-Normal forms alone, the steps of real models, run in the core (core/text/_normalize.pyx). A chain of other steps runs in
+Normal forms alone, the steps of real models, run in the core (core/text/normalize.pyx). A chain of other steps runs in
 Python, in linear time, and only for texts with a character that one of the steps may change. Its memory is bounded:
 four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it grows to
 more than `GROWTH` times its length, and `ROOM` characters more. (Upstream takes memory until there is none, and
 panics.) A normal form makes at most 18 characters of one.
-Source: upstream 0.23.3, measured; tests/normalization/test_normalizers.py repeats the measurements. Lower case is
+Source: upstream 0.23.3, measured; tests/normalizers/test_normalizers.py repeats the measurements. Lower case is
 Rust's of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's
 version.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dstok.core.text._normalize import Form, Normalizer
+from dstok.core.text.normalize import Form, Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import BLANK, PREFIX_SPACE, PREFIXES, CharacterShape, NormalizerStep
 from dstok.unicode.normalization import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core.text._added_tokens import Policy
+    from dstok.core.text.added_tokens import Policy
     Spans = npt.NDArray[np.int64]
 
 
@@ -66,7 +66,7 @@ def make_normalizer(
     if len(steps) == 1 and steps[0].type in FORMS:
         return _form(steps[0].type, steps[0].unicode_version)
     if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
-        prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/_normalize.pxd numbers them
+        prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/normalize.pxd numbers them
         return Normalizer(_blanks_form(), None, True, prefix=prefix)
     chain = _Chain([(step.where, STEPS[step.type](step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
@@ -221,7 +221,7 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
 
     Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
-    from dstok.core.split._automaton import Scanner, pack_edges
+    from dstok.core.split.automaton import Scanner, pack_edges
     from dstok.regex.ast import Split, is_nullable
     from dstok.regex.cascade import compile_splits
     from dstok.regex.parser import parse

@@ -5,8 +5,8 @@ Invariant: each row has the ids, masks and type ids that upstream gives with the
 post-processor; so have the parts that truncation leaves over. The cuts are between ids, so a part may begin or end
 inside a character. (`truncate` and `chunk` cut the text between characters.) dstok refuses a model file that asks for a
 pair it cannot make in the same way.
-Source: upstream, whose truncation, post-processing and padding tests/calls/test_padded.py and
-tests/calls/test_pairs.py compare.
+Source: upstream, whose truncation, post-processing and padding tests/methods/test_padded.py and
+tests/methods/test_pairs.py compare.
 
 >>> import dstok
 >>> ids, mask = dstok.padding.encode_batch_padded(dstok.load("deepseek-v3"), ["Hello", "Hello world"], pad_id=2)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from dstok._util.arguments import Ends, Errors, Special, Text
     from dstok.added_tokens import AddedTokens
-    from dstok.core.merge._merge import BPE
-    from dstok.core.run._decode import Decoder
-    from dstok.core.run._encoder import Encoder
-    from dstok.core.text._normalize import Normalizer
+    from dstok.core.bpe.merge import BPE
+    from dstok.core.encode.decode import Decoder
+    from dstok.core.encode.encoder import Encoder
+    from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
     from dstok.methods.decoding import DecodeStream

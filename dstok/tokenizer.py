@@ -19,8 +19,8 @@ from dstok._util.imports import LateModule
 from dstok._util.objects import lazy
 from dstok.added_tokens import AddedTokens
 from dstok.compiled.tables import Image, Tables, check_program, make_bpe, make_encoder, tables_from_image
-from dstok.core.run._encoder import LineEncoder
-from dstok.core.split._automaton import Scanner, pack_edges
+from dstok.core.encode.encoder import LineEncoder
+from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from dstok import sampling
     from dstok.chat import apply_template
-    from dstok.core.merge._merge import BPE
-    from dstok.core.run._decode import Decoder
-    from dstok.core.text._normalize import Normalizer
+    from dstok.core.bpe.merge import BPE
+    from dstok.core.encode.decode import Decoder
+    from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
     from dstok.methods import batch, budget, decoding, export, growing, incremental, offsets
@@ -438,7 +438,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @lazy
     def _decoder(self) -> Decoder:
-        from dstok.core.run._decode import Decoder  # not needed to encode
+        from dstok.core.encode.decode import Decoder  # not needed to encode
 
         sections, shape = self._tables.sections, self._tables.characters
         added = self._added.decodings(shape is not None)

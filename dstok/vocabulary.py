@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dstok._util.arguments import Text, checked_text
 from dstok._util.objects import lazy
 from dstok.added_tokens import AddedTokens
-from dstok.core.run._decode import Decoder
+from dstok.core.encode.decode import Decoder
 from dstok.errors import UnknownTokenError
 from dstok.formats.byte_alphabet import spelling
 

@@ -25,7 +25,7 @@ def unpacked(wheel: Path, to: Path) -> Path:
 
 
 def by_module(core: Path, pattern: str) -> dict[str, Path]:
-    """The compiled modules in all floors of `core`, by name: `text/_utf8`."""
+    """The compiled modules in all floors of `core`, by name: `text/utf8`."""
     paths = core.rglob(pattern)
     return {path.relative_to(core).as_posix().split(".")[0]: path for path in paths}
 

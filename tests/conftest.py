@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, settings
 from reference import DEEP
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-if not (CHECKOUT / "dstok" / "core" / "run" / f"_encode{EXTENSION_SUFFIXES[0]}").exists():
+if not (CHECKOUT / "dstok" / "core" / "encode" / f"encoder{EXTENSION_SUFFIXES[0]}").exists():
     # `python -m pytest` looks in the checkout first. Its dstok is not built: the installed one is meant.
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != CHECKOUT]
 sys.path.append(str(CHECKOUT))  # for benchmarks/; last: the installed dstok is the one under test

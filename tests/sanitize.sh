@@ -30,7 +30,7 @@ if [ ! -d "$copy" ]; then
     cd "$copy"
     sed -i 's/extra_compile_args=OPTIONS/extra_compile_args=[]/' setup.py
     grep -q 'extra_compile_args=\[\]' setup.py
-    sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/simd/_platform.h
+    sed -i 's/^#if defined(__linux__) && defined(MADV_HUGEPAGE)$/#if 0/' dstok/core/cpu/platform.h
     CFLAGS="$flags -fno-omit-frame-pointer -g -O1 ${DSTOK_EMULATE:+-DDSTOK_EMULATE_AVX512}" \
         "$python" setup.py build_ext --inplace >build.log 2>&1 || {
         cat build.log
@@ -56,21 +56,21 @@ fi
 
 if [ "$sanitizer" = thread ]; then
     sanitized "$python" tests/helpers/many_threads.py "${SECONDS_OF_FUZZING:-60}"
-    sanitized "$python" -m pytest -n 0 --capture=sys tests/processes/test_sharing.py tests/calls/test_batch.py -k "threads or slot"
+    sanitized "$python" -m pytest -n 0 --capture=sys tests/processes/test_sharing.py tests/methods/test_batch.py -k "threads or slot"
     exit
 fi
 
 # These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
-sanitized "$python" -m pytest -x --capture=sys tests/pieces/test_kernel.py tests/pieces/test_grid.py tests/pieces/test_words.py tests/pieces/test_matrix.py tests/pieces/test_walk.py tests/pieces/test_linear.py tests/normalization/test_stretches.py tests/merging/test_piece_table.py \
-    tests/merging/test_bpe_loops.py tests/merging/test_bpe_sections.py tests/fuzzing/test_fuzz.py tests/normalization/test_normalizers.py \
-    tests/formats/test_hostile_files.py tests/images/test_image_hostile.py -k 'not memory'
+sanitized "$python" -m pytest -x --capture=sys tests/core/split/test_kernel.py tests/core/split/test_grid.py tests/core/split/test_words.py tests/core/split/test_matrix.py tests/core/split/test_walk.py tests/core/split/test_linear.py tests/normalizers/test_stretches.py tests/core/bpe/test_piece_table.py \
+    tests/core/bpe/test_bpe_loops.py tests/core/bpe/test_bpe_sections.py tests/fuzzing/test_fuzz.py tests/normalizers/test_normalizers.py \
+    tests/formats/test_hostile_files.py tests/compiled/test_image_hostile.py -k 'not memory'
 levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests/helpers"); import real_models; print(*real_models.levels())')
 for level in $levels; do
     echo "level $level"
     export DSTOK_SIMD=$level
-    sanitized "$python" -m pytest -x --capture=sys tests/models/test_wiki.py tests/merging/test_bpe.py tests/calls/test_results.py \
-        tests/calls/test_batch.py tests/processes/test_sharing.py tests/calls/test_streams.py tests/calls/test_added_tokens.py \
-        tests/calls/test_text_errors.py tests/calls/test_encode_property.py \
+    sanitized "$python" -m pytest -x --capture=sys tests/models/test_wiki.py tests/core/bpe/test_bpe.py tests/methods/test_results.py \
+        tests/methods/test_batch.py tests/processes/test_sharing.py tests/methods/test_streams.py tests/methods/test_added_tokens.py \
+        tests/methods/test_text_errors.py tests/methods/test_encode_property.py \
         -k 'not built_in_model_is_what_its_file_says and not short_of_memory'
     sanitized "$python" tests/helpers/sanitize_corpora.py
     sanitized "$python" tests/fuzzing/fuzz.py --seconds "${SECONDS_OF_FUZZING:-60}" --levels "$level" --subjects deepseek-v3 minimax patterns

@@ -4,7 +4,7 @@ In: paths, open files, bytes. Out: a file under its final name, with its size an
 case and printable.
 Invariant: until `commit` the bytes lie under another name, and they are on the disk (fsync) before the file gets its
 name, so nobody sees an unfinished file, and no two writers share one. No other module of dstok asks which system it
-runs on, except for the keys of a terminal's user and the conformance kit's other processes (`core/simd/_platform.h`
+runs on, except for the keys of a terminal's user and the conformance kit's other processes (`core/cpu/platform.h`
 has the core's). Importing this module costs next to nothing: pathlib would take 3 ms, a tenth of the time to the first
 id, hashlib and json about as much.
 """

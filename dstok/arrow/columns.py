@@ -5,7 +5,7 @@ the place of each text, as numpy arrays; the null rows; or the texts as large bi
 Invariant: no text of a `Column` is copied. Each used entry of a dictionary is one text, however many rows have it. A
 row outside its buffer is a `TextError`, raised here or by `Rows`, before anything is read. Only an array that was
 checked with `whole` may be given to pyarrow's functions, which check nothing and crash. Without it only the sizes of
-buffers are checked; core/text/_utf8.pyx then checks each text. The C data interface gives the sizes of views' buffers,
+buffers are checked; core/text/utf8.pyx then checks each text. The C data interface gives the sizes of views' buffers,
 and no others. A producer's last offset must be trusted.
 Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictionary-encoded Layout"; `Array.validate` of
 Arrow, plus the checks that it omits: negative offsets and sizes, the number of null rows, the offset of lists of one
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dstok.core.text._utf8 import Rows
+from dstok.core.text.utf8 import Rows
 from dstok.errors import ArgumentError, TextError
 from dstok.pretokenizer.splitter import Splitter
 from dstok.tokenizer import Tokenizer

@@ -17,8 +17,8 @@ import pyarrow as pa
 from dstok._util.arguments import Errors, explained, replaces_faults
 from dstok.arrow.columns import Chunk, Column, check_argument, column_of
 from dstok.arrow.encoding import counts_of, rows_named
-from dstok.core.run._pieces import in_characters
-from dstok.core.text._utf8 import Rows
+from dstok.core.encode.pieces import in_characters
+from dstok.core.text.utf8 import Rows
 from dstok.errors import DstokError
 from dstok.pretokenizer.batches import count_rows, span_rows
 from dstok.pretokenizer.finders import checked_unit

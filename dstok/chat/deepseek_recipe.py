@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, as_message, calls_of, content_text, message_list, shown
-from dstok.core.text._utf8 import is_text
+from dstok.core.text.utf8 import is_text
 from dstok.errors import ChatError
 
 ROLES = ("system", "user", "assistant", "tool", "latest_reminder")

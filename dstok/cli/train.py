@@ -59,7 +59,7 @@ from dstok.cli.output import (
     watching_shards,
     write_result,
 )
-from dstok.core.text._utf8 import first_invalid
+from dstok.core.text.utf8 import first_invalid
 from dstok.counts import PieceCounter, count_together
 from dstok.errors import FileError
 from dstok.io.id_files import Output

@@ -2,7 +2,7 @@ r"""A model's description <-> the flat tables that the core runs on.
 
 In: `ModelDescription`, from a file format. Out: `Tables`. Also the way back to the description.
 Invariant: the same description gives the same bytes. Merging gives the same ids from the pairs of bytes and the
-characters that it may take as one symbol as from single bytes: core/merge/_merge.pyx has the proof.
+characters that it may take as one symbol as from single bytes: core/bpe/merge.pyx has the proof.
 Examples: of the merges a b, b c, ab c, in this order, "ab" comes first. So merging may take the bytes "ab" as one
 symbol anywhere; "bc" only where no "a" is before it. It may take 中 (E4 B8 AD) whole, if merging its bytes gives its
 token. But not after a space if " \xe4" is a token: it could take the first byte.
@@ -21,8 +21,8 @@ from dstok._util.json_value import shown
 from dstok.compiled.character_matrix import character_matrix
 from dstok.compiled.kernel_selection import NONE, Kernel, find_kernel, knows_borders
 from dstok.compiled.tables import TABLES_FORMAT, Buffer, Tables, make_bpe
-from dstok.core.merge._merge import BPE, CharacterTable
-from dstok.core.merge._tables import (
+from dstok.core.bpe.merge import BPE, CharacterTable
+from dstok.core.bpe.tables import (
     BORDER_BYTES,
     MAX_IDS,
     MAX_MERGES,
@@ -32,7 +32,7 @@ from dstok.core.merge._tables import (
     joined_pairs,
     live_merges,
 )
-from dstok.core.split._automaton import pack_edges
+from dstok.core.split.automaton import pack_edges
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
@@ -169,11 +169,11 @@ def greedy_runs(pairs: array[int], tokens: Tokens, bpe: BPE) -> dict[str, list[i
 
     Merging gives a run of such a character, wherever it stands, the longest token as often as it fits, and then the
     token of the rest. So added tokens with these texts need no search: Gemma has those of 1 to 31 newlines. `pairs` are
-    those of `joined_characters` (core/merge/_tables.pyx). ASCII but the space.
+    those of `joined_characters` (core/bpe/tables.pyx). ASCII but the space.
 
     No merge joins the character with another one, so a run is merged as a text of its own. Let n be the longest token's
     length. The runs of up to 2n characters are merged here. So merging keeps two of the longest tokens apart, and the
-    longest one and each rest. Then it keeps them apart in longer runs, too: core/merge/_merge.pyx has the proof.
+    longest one and each rest. Then it keeps them apart in longer runs, too: core/bpe/merge.pyx has the proof.
     """
     sides = [(pair >> 32, pair & 0xFFFFFFFF) for pair in pairs]
     alone = {left for left, right in sides if left == right < 128} - {ord(" ")}
@@ -340,7 +340,7 @@ def _byte_ids(model: ModelDescription) -> list[int]:
 
 
 def _monotone(rules: list[tuple[int, int, int]]) -> bool:
-    """Is each merge's rank above the ranks of the merges that make its sides? core/merge/_merge.pyx relies on it."""
+    """Is each merge's rank above the ranks of the merges that make its sides? core/bpe/merge.pyx relies on it."""
     if rules and [rule[2] for rule in rules] == list(range(rules[0][2], rules[0][2] + len(rules))):
         return all(left < merged > right for left, right, merged in rules)  # most have ids in the order of ranks
     made = {merged: rank for rank, (_, _, merged) in enumerate(rules)}

@@ -1,9 +1,9 @@
 r"""The matrix of a model that merges characters: where its text may be cut, by the classes of two neighbours.
 
 In: the pairs of characters that some merge joins. Out: the matrix, for `CharacterFinder`: 8 rows of 8 bits, the joiner
-(core/split/_matrix.h), then the class of each code point as a table of two stages, page numbers and pages.
+(core/split/matrix.h), then the class of each code point as a table of two stages, page numbers and pages.
 Invariant: each pair has the bit of its classes, so a cut is only where no merge joins the two sides
-(core/split/_matrix.h has the proof). The classes of characters may be any; these make few bits, because the trainers of
+(core/split/matrix.h has the proof). The classes of characters may be any; these make few bits, because the trainers of
 such models split their texts by script, digits and white space.
 
 Example: with the merges (" ", "t"), (" t", "he") and ("h", "e") the pairs are " t", "th" and "he". A space joins a
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dstok.core.find._finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.encode.finder import ASCII_CLASSES, WIDE_CLASSES
 from dstok.regex.alphabet import pages_of
 from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 

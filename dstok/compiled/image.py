@@ -3,7 +3,7 @@
 In: tables, added tokens, BOS, EOS, name, settings of chats. Out: the bytes of an image, and a fingerprint; of an image
 the parts of a tokenizer, or `ImageError`.
 Invariant: the same tokenizer gives the same bytes. The checks trust nothing in an image but the meaning of its tables:
-with one that passes, no call crashes, whatever its origin. This module and core/check/_proofs.pyx check everything that
+with one that passes, no call crashes, whatever its origin. This module and core/check/proofs.pyx check everything that
 the core relies on. A forged image may still give wrong ids: a checksum keeps accidents out, not people. Two tokenizers
 with one fingerprint give the same ids, texts and errors.
 """
@@ -22,8 +22,8 @@ from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpac
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
 from dstok.core.check import _proofs as core
-from dstok.core.find._finder import CharacterFinder
-from dstok.core.merge._tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
+from dstok.core.encode.finder import CharacterFinder
+from dstok.core.bpe.tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.formats.character_bpe import canonical_steps, check_parts
@@ -47,8 +47,8 @@ SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs
             "pair_ids", "direct", "joined", "borders", "windows")
 MATRIX = "matrix"  # the section that follows them in a model of characters
 DEAD = "dead"  # the section that follows these if there are dead merges
-PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/_automaton.pyx
-MAX_SEEDS = 1 << 22  # see core/merge/_tables.pyx: a fourth of MAX_MERGES
+PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/automaton.pyx
+MAX_SEEDS = 1 << 22  # see core/bpe/tables.pyx: a fourth of MAX_MERGES
 MAX_BYTE_PAIRS = 0xFFFF  # see compiled/build.py
 _SURROGATE = re.compile("[\ud800-\udfff]")
 CONFIG = {"pad_id": int, "unk_id": int, "add_bos": bool, "add_eos": bool, "chat_template": str, "chat_templates": dict,

@@ -1,8 +1,8 @@
 """The set of rules that stands for an automaton: a walk over the product of the two proves it right.
 
-In: a `Program`. Out: a `Kernel`: the number of the rules (core/split/_kernel.h), and for each class the kind of its
+In: a `Program`. Out: a `Kernel`: the number of the rules (core/split/kernel.h), and for each class the kind of its
 characters that are not ASCII.
-Invariant: a kernel is given only if `Walk` (core/check/_proofs.pyx) finds no difference between rules and automaton,
+Invariant: a kernel is given only if `Walk` (core/check/proofs.pyx) finds no difference between rules and automaton,
 whatever the pattern, the Unicode version and the numbers of the classes. docs/rules.md has the proof.
 Example: one class holds é. The search tries it as letters, and the walk finds no difference. The search tries for each
 class every kind that the rules know. If none is right, the automaton gets the characters of the class (`RARE`).
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from dstok.core.find._finder import FLAGS, RULES
-from dstok.core.merge._tables import cuttable_ranges
+from dstok.core.encode.finder import FLAGS, RULES
+from dstok.core.bpe.tables import cuttable_ranges
 from dstok.errors import UnsupportedError
 from dstok.regex.compile_budget import spend, stage, steps_left
 
@@ -94,7 +94,7 @@ def classes_of(program: Program) -> tuple[Class, ...]:
 @lru_cache(maxsize=64)
 @stage("looking for a mask kernel", own=True)
 def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[int, int], ...], ...]) -> Kernel:
-    from dstok.core.check._proofs import TooLargeError
+    from dstok.core.check.proofs import TooLargeError
 
     for rules in KINDS:
         try:
@@ -155,7 +155,7 @@ def _difference(
     limit: int = MOST_BLOCKS,
 ) -> list[Symbol] | None:
     """`find_difference` of these symbols; a symbol without a class belongs to one of the classes `rare`."""
-    from dstok.core.check._proofs import Walk  # not needed to load a model
+    from dstok.core.check.proofs import Walk  # not needed to load a model
 
     rows = memoryview(array("H", [target for row in marked.rows for target in row]))
     shape = [len(marked.rows), len(marked.rows[0])]
@@ -222,7 +222,7 @@ def goes_on_from_cuts(
     """Does a letter after another letter of its piece lead to the same state as this letter at a piece's start?
 
     Then the automaton may go on from a safe cut inside a piece: such a cut lies between two letters
-    (core/split/_rules_v3.h).
+    (core/split/rules_v3.h).
     """
     letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
     after = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.files import StrPath
-from dstok.core.find._finder import CharacterFinder, LeftFinder, PieceFinder
-from dstok.core.merge._merge import BPE, CharacterTable, LostBytes
-from dstok.core.run._encoder import Encoder
-from dstok.core.split._automaton import Scanner, pack_edges
+from dstok.core.encode.finder import CharacterFinder, LeftFinder, PieceFinder
+from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
+from dstok.core.encode.encoder import Encoder
+from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
-    from dstok.core.text._normalize import Normalizer
+    from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import CharacterShape, NormalizerStep
     from dstok.regex.ast import Split
     from dstok.regex.cascade import Program
@@ -51,7 +51,7 @@ class Tables(NamedTuple):
     pages, page_numbers, edges: the scanner's tables.
     starts, blob: the bytes of each token.
     merged: id by rank among the live merges; empty if it is the rank plus the description's `first`.
-    pairs, seeds: the hash table of the live merges (core/merge/_live.h).
+    pairs, seeds: the hash table of the live merges (core/bpe/live.h).
     atoms, byte_pairs, pair_ids: the symbols that merging may start from. A model of characters has no `atoms`.
     direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
@@ -104,7 +104,7 @@ class Tables(NamedTuple):
 
         The live ones are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
         """
-        from dstok.core.merge._tables import all_merges, merges_of
+        from dstok.core.bpe.tables import all_merges, merges_of
 
         count, first = self.description["merges"], self.description["first"]
         try:

@@ -23,7 +23,7 @@ from unicodedata import normalize
 
 from dstok._util.objects import lazy
 from dstok.compiled.tables import Tables
-from dstok.core.merge._merge import CharacterTable
+from dstok.core.bpe.merge import CharacterTable
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
 from dstok.inspection.inspection import Inspection

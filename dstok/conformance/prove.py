@@ -41,12 +41,12 @@ from dstok.conformance.naive import (
     known_codes,
 )
 from dstok.conformance.texts import cover_size, cover_words
-from dstok.core.check import _proofs
-from dstok.core.find._finder import CharacterFinder, PieceFinder
-from dstok.core.merge._tables import all_merges, joined_characters, live_merges, merges_of
-from dstok.core.run._pieces import SpanPass
-from dstok.core.simd import _level
-from dstok.core.split._automaton import Scanner, pack_edges
+from dstok.core.check import proofs
+from dstok.core.encode.finder import CharacterFinder, PieceFinder
+from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
+from dstok.core.encode.pieces import SpanPass
+from dstok.core.cpu import level
+from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
@@ -172,13 +172,13 @@ class _Checks:
 
     def levels(self) -> Iterator[str]:
         """Each level of this processor. What the caller makes before it takes the next one runs at this level."""
-        before = _level.chosen_level()
+        before = level.chosen_level()
         try:
-            for name in _level.levels():
-                _level.choose_level(name)
+            for name in level.levels():
+                level.choose_level(name)
                 yield name
         finally:
-            _level.choose_level(before)
+            level.choose_level(before)
 
     def made(self) -> Tokenizer:
         """A new tokenizer of the same tables."""
@@ -305,7 +305,7 @@ class _Checks:
 
     def blocks(self) -> tuple[str, list[str]]:
         """Nothing of the model: the theorem is about the rules' source, and the tests of dstok prove it."""
-        return "proved on the source of the rules, by tests/pieces/test_proof.py", []
+        return "proved on the source of the rules, by tests/core/split/test_proof.py", []
 
     def masks(self) -> tuple[str, list[str]]:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
@@ -360,8 +360,8 @@ class _Checks:
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1
                   and not (right == ord(" ") and (shape.split or left == joiner))]
-        _proofs.check_matrix_classes(table)
-        _proofs.check_matrix(CharacterFinder(table, self.sections["joined"], shape.split),
+        proofs.check_matrix_classes(table)
+        proofs.check_matrix(CharacterFinder(table, self.sections["joined"], shape.split),
                             bare_bpe(self.tables), merges_of(self.sections["pairs"]))
         return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")][:MOST_FAULTS]
 
@@ -386,9 +386,9 @@ class _Checks:
         """The core's loops give for each token what the textbook gives with all merges; the tables are right."""
         bpe, s, faults = bare_bpe(self.tables), self.sections, []
         merges = merges_of(s["pairs"])
-        _proofs.check_merges(bpe, merges)
-        _proofs.check_pairs(bpe, merges)
-        _proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
+        proofs.check_merges(bpe, merges)
+        proofs.check_pairs(bpe, merges)
+        proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
         faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
         for level in self.levels():
             bpe = bare_bpe(self.tables)
@@ -439,7 +439,7 @@ class _Checks:
                         faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
                                       f"found {found[0][at : at + 4]}")
         left = f"; {late:,} left out: refused, or with longer pieces" if late else ""
-        done = f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(_level.levels())}{left}"
+        done = f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(level.levels())}{left}"
         return done, faults[:MOST_FAULTS]
 
     @lazy
@@ -485,7 +485,7 @@ class _Checks:
     def left_out(self) -> tuple[str, list[str]]:
         """What no step has looked at."""
         found = [LEFT_OUT]
-        if missing := [name for name in _level.LEVELS if name not in _level.levels()]:
+        if missing := [name for name in level.LEVELS if name not in level.levels()]:
             found.append(f"code for {', '.join(missing)}, which this processor does not have")
         if long := sum(len(token) > LONGEST for token in self.textbook.tokens):
             found.append(f"merging of {long:,} tokens of more than {LONGEST} bytes")
@@ -514,7 +514,7 @@ class _Checks:
 
 
 def _levels() -> str:
-    return f"{len(_level.levels())} levels"
+    return f"{len(level.levels())} levels"
 
 
 def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:

@@ -13,4 +13,4 @@ if sys.maxsize <= 1 << 32:
     raise ImportError(f"expected a Python of 64 bits, found one of {sys.maxsize.bit_length() + 1}: dstok's tables and "
                       "counts need addresses of more than 32 bits", name=__name__)
 
-import dstok.core.levels._levels  # noqa: F401 (it hands simd/_level.pyx the levels to choose from)
+import dstok.core.kernels.levels  # noqa: F401 (it hands cpu/level.pyx the levels to choose from)

@@ -33,8 +33,8 @@ from typing import Any, NoReturn
 from dstok._util.files import StrPath, WholeFile
 from dstok._util.imports import of_extra
 from dstok._util.json_value import shown
-from dstok.core.merge._merge import CharacterTable
-from dstok.core.merge._tables import MAX_IDS, live_merges
+from dstok.core.bpe.merge import CharacterTable
+from dstok.core.bpe.tables import MAX_IDS, live_merges
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC as MAGIC
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling

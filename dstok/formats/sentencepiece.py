@@ -29,7 +29,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from dstok._util.json_value import load_json, shown
-from dstok.core.merge._tables import MAX_IDS, MAX_MERGES
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.formats.character_bpe import canonical_steps

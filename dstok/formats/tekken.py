@@ -18,7 +18,7 @@ from base64 import b64decode
 from dataclasses import replace
 
 from dstok._util.json_value import Value, shown
-from dstok.core.merge._tables import MAX_IDS
+from dstok.core.bpe.tables import MAX_IDS
 from dstok.formats.description import ModelDescription, TokenizerConfig
 from dstok.formats.tiktoken import describe_tiktoken
 

@@ -15,7 +15,7 @@ tests/formats/test_tiktoken.py and tests/formats/test_rank_folders.py compare.
   o200k_harmony have the id 200018; dstok decodes it to the first one, <|endofprompt|>, as o200k_base does.
 - Kimi: the special tokens are those of tokenizer_config.json; the others of 258 ids are reserved tokens. Before
   tiktoken, its Python code cuts a text every 400,000 characters, and runs of 25,000 characters with or without white
-  space (core/text/_utf8.pxd). dstok cuts as it does. For such a text it refuses spans, budgets and streams.
+  space (core/text/utf8.pxd). dstok cuts as it does. For such a text it refuses spans, budgets and streams.
 - Qwen: a text is normalized to NFC before special tokens are looked for. Python's `unicodedata` does it there, in the
   Unicode version of that Python; here it is NFC as `tokenizers` has it.
 """
@@ -33,7 +33,7 @@ from hashlib import sha256
 from itertools import accumulate, pairwise
 
 from dstok._util.json_value import load_json, read_text
-from dstok.core.merge._tables import MAX_IDS, live_merges
+from dstok.core.bpe.tables import MAX_IDS, live_merges
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig
@@ -239,7 +239,7 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     derived = ranked_merges(ranks)
     starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
     blob = b"".join(token or b"" for token in model.tokens)
-    # Files may list other merges, which no text needs (core/merge/_live.h).
+    # Files may list other merges, which no text needs (core/bpe/live.h).
     live, _ = live_merges(model.merges, starts, blob, [ranks[bytes([byte])] for byte in range(256)])
     rules = list(zip(live[::3], live[1::3], live[2::3]))
     for rule, expected in zip(rules, derived):

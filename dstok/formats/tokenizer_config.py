@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dstok._util.json_value import Value, load_json
-from dstok.core.merge._tables import MAX_IDS
+from dstok.core.bpe.tables import MAX_IDS
 from dstok.formats.description import TokenizerConfig
 
 

@@ -29,7 +29,7 @@ from dataclasses import replace
 from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
-from dstok.core.merge._tables import MAX_IDS
+from dstok.core.bpe.tables import MAX_IDS
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats import character_bpe, components
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from dstok._util.arguments import Errors, Special, Text, explained, replaces_faults, utf8
 from dstok.added_tokens import AddedTokens
 from dstok.compiled.tables import Tables
-from dstok.core.merge._merge import BPE
-from dstok.core.run._decode import Decoder
-from dstok.core.run._encoder import Encoder
-from dstok.core.split._automaton import Scanner
-from dstok.core.text._normalize import Normalizer
+from dstok.core.bpe.merge import BPE
+from dstok.core.encode.decode import Decoder
+from dstok.core.encode.encoder import Encoder
+from dstok.core.split.automaton import Scanner
+from dstok.core.text.normalize import Normalizer
 from dstok.errors import ArgumentError
 from dstok.formats.description import AddedToken, NormalizerStep
 from dstok.normalizers import normalized_text

@@ -21,15 +21,15 @@ from dstok._util.arguments import (
     replaces_faults,
     thread_count,
 )
-from dstok.core.run._batch import Batch
-from dstok.core.text._utf8 import Rows
+from dstok.core.encode.batch import Batch
+from dstok.core.text.utf8 import Rows
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core.run._encoder import Encoder
-    from dstok.core.text._added_tokens import Policy
+    from dstok.core.encode.encoder import Encoder
+    from dstok.core.text.added_tokens import Policy
     from dstok.protocols import Parts
 
     Chosen = npt.NDArray[np.bool_]  # for each text: whether it is encoded

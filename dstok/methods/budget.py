@@ -6,7 +6,7 @@ Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cu
 candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
 
 The last ids of a long text need no pass over all of it: they are those of the text from a *sure start* on, whatever
-stands before. Three things make a start sure. A piece begins there (core/split/_automaton.pyx). No added token lies
+stands before. Three things make a start sure. A piece begins there (core/split/automaton.pyx). No added token lies
 near it, so none reaches over it. The text is normalized from a boundary before it on. If one of these is not known, the
 text's start is the result. If the model puts a space before a text, the rest gets none when it is encoded alone
 (`inside` of `encode_spans`).
@@ -36,15 +36,15 @@ from dstok._util.arguments import (
     replaces_faults,
     whole_number,
 )
-from dstok.core.find._finder import sure_start
-from dstok.core.run._pieces import char_spans
+from dstok.core.encode.finder import sure_start
+from dstok.core.encode.pieces import char_spans
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.normalizers import NormalizedText, normalized_text
 
 if TYPE_CHECKING:
-    from dstok.core.run._encoder import Encoder
-    from dstok.core.text._added_tokens import Policy
-    from dstok.core.text._normalize import Normalizer
+    from dstok.core.encode.encoder import Encoder
+    from dstok.core.text.added_tokens import Policy
+    from dstok.core.text.normalize import Normalizer
     from dstok.protocols import Parts
 
 Binary = bytes | bytearray | memoryview

@@ -21,7 +21,7 @@ from dstok.errors import UnsupportedError
 from dstok.methods.decoding import BYTE_MARK
 
 if TYPE_CHECKING:
-    from dstok.core.run._decode import Decoder
+    from dstok.core.encode.decode import Decoder
     from dstok.methods.incremental import TextParts
 
     Places = npt.NDArray[np.int64]

@@ -19,15 +19,15 @@ import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Text, explained, id_list, replaces_faults, whole_number
 from dstok._util.objects import Separate
-from dstok.core.run._decode import StreamBatch
+from dstok.core.encode.decode import StreamBatch
 from dstok.errors import ArgumentError, DecodeError, PickleError, StreamError, UnknownIdError
 from dstok.methods.incremental import Alone
 
 if TYPE_CHECKING:
-    from dstok.core.run._decode import Decoder
+    from dstok.core.encode.decode import Decoder
     from dstok.protocols import Parts
 
-BYTE_MARK = b"\xfe\xff"  # core/run/_decode.pyx writes it before a byte token
+BYTE_MARK = b"\xfe\xff"  # core/encode/decode.pyx writes it before a byte token
 MOST_STREAMS = 1 << 20
 MOST_INT64 = (1 << 63) - 1
 

@@ -34,17 +34,17 @@ from dstok._util.arguments import (
     utf8,
 )
 from dstok._util.objects import Separate
-from dstok.core.run._encoder import CONTEXT, INSIDE, LATER, START
-from dstok.core.text._utf8 import CUT_LENGTHS
+from dstok.core.encode.encoder import CONTEXT, INSIDE, LATER, START
+from dstok.core.text.utf8 import CUT_LENGTHS
 from dstok.errors import SpecialTokenError, StreamError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core.run._encoder import Encoder
-    from dstok.core.text._added_tokens import Policy
-    from dstok.core.text._normalize import Normalizer
+    from dstok.core.encode.encoder import Encoder
+    from dstok.core.text.added_tokens import Policy
+    from dstok.core.text.normalize import Normalizer
     from dstok.protocols import Parts
 
 

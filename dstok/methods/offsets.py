@@ -21,12 +21,12 @@ import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Special, Text, checked_text, explained, first_ids, replaces_faults, utf8
 from dstok._util.objects import lazy
-from dstok.core.merge._merge import BPE
-from dstok.core.run._encoder import Encoder
-from dstok.core.run._pieces import SpanPass, add_pieces, char_spans, in_characters, piece_numbers
-from dstok.core.split._automaton import Scanner
-from dstok.core.text._added_tokens import Policy
-from dstok.core.text._normalize import Normalizer
+from dstok.core.bpe.merge import BPE
+from dstok.core.encode.encoder import Encoder
+from dstok.core.encode.pieces import SpanPass, add_pieces, char_spans, in_characters, piece_numbers
+from dstok.core.split.automaton import Scanner
+from dstok.core.text.added_tokens import Policy
+from dstok.core.text.normalize import Normalizer
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.components import BUT_FIRST
 from dstok.formats.description import BLANK, AddedToken, CharacterShape, spelled

@@ -21,16 +21,16 @@ import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Text, checked_texts, in_lists, ready, replaces_faults, thread_count
 from dstok._util.threads import map_by_threads
-from dstok.core.find._word_counts import dict_of
-from dstok.core.run._pieces import SpanPass, in_characters
-from dstok.core.text._utf8 import Rows
+from dstok.core.counts.word_counts import dict_of
+from dstok.core.encode.pieces import SpanPass, in_characters
+from dstok.core.text.utf8 import Rows
 from dstok.counts import PieceCounter, count_together
 from dstok.errors import StreamError
 from dstok.methods.incremental import Incoming
 from dstok.pretokenizer.finders import checked_unit, numbered
 
 if TYPE_CHECKING:
-    from dstok.core.find._finder import Finder
+    from dstok.core.encode.finder import Finder
 
 Spans: TypeAlias = "npt.NDArray[np.int64]"
 Found = TypeVar("Found")

@@ -12,9 +12,9 @@ from typing import Literal
 
 from dstok._util.arguments import Errors, Text, checked_text, not_utf8, replaces_faults, utf8
 from dstok.compiled.kernel_selection import find_kernel
-from dstok.core.find._finder import Finder, PieceFinder, TwoSided
-from dstok.core.split._automaton import Scanner, pack_edges
-from dstok.core.text._utf8 import first_invalid
+from dstok.core.encode.finder import Finder, PieceFinder, TwoSided
+from dstok.core.split.automaton import Scanner, pack_edges
+from dstok.core.text.utf8 import first_invalid
 from dstok.errors import ArgumentError, TextError, UnsupportedError
 from dstok.regex.cascade import Cascade, Program
 from dstok.regex.compile_budget import LimitError, explained

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dstok._util.arguments import Errors, Text, explained
 from dstok._util.objects import lazy
-from dstok.core.run._pieces import SpanPass, in_characters
-from dstok.core.split._automaton import PathReader
+from dstok.core.encode.pieces import SpanPass, in_characters
+from dstok.core.split.automaton import PathReader
 from dstok.errors import ArgumentError, GroupError, PickleError, UnsupportedError
 from dstok.pretokenizer.finders import Unit, make_finder, readable
 from dstok.regex.ast import Group, Node, is_nullable, nodes
@@ -42,7 +42,7 @@ Span = tuple[int, int]
 T = TypeVar("T", str, bytes)
 
 BLOCK = 1 << 16  # bytes of a text that are read at a time, where a finder reads from the left alone
-CHAR, LOOK, BRANCH, GROUP, MATCH = range(5)  # kinds of states: core/split/_automaton.pyx
+CHAR, LOOK, BRANCH, GROUP, MATCH = range(5)  # kinds of states: core/split/automaton.pyx
 _TEMPLATE = re.compile(r"\\(?:([1-9][0-9]?)|g<([^>]*)>|(.?))", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "b": "\b", "\\": "\\"}
 
@@ -89,7 +89,7 @@ class Matcher:
         tables = self.tables
         readings = [(r.ahead, r.letters, r.start, r.following, r.written) for r in tables.readings]
         alphabet, count = tables.letters.alphabet, tables.letters.count
-        # The states of core/split/_automaton.pyx, three int32 each; the targets of branches; the members of sets.
+        # The states of core/split/automaton.pyx, three int32 each; the targets of branches; the members of sets.
         states, targets, sets = array("i"), array("i"), dict[frozenset[int], int]()
         for state in tables.paths.states:
             if isinstance(state, CharState | LookState):

@@ -5,7 +5,7 @@ pickle, and from it the splitter again, or `TokenizerFileError`; from a pickle, 
 Invariant: the steps are upstream's; a step that cannot be exact is refused with its place. A splitter that is read
 splits as the written one: reading compiles the steps again and compares the fingerprints of the automata. A damaged or
 hostile file can do no more than a pattern. Each preset has the steps of the model's own file, which presets.json names;
-tests/splitting/test_splitter.py compares with these files where available, and with upstream.
+tests/pretokenizer/test_splitter.py compares with these files where available, and with upstream.
 """
 
 from __future__ import annotations

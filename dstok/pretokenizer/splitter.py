@@ -14,7 +14,7 @@ from dstok._util.arguments import Errors, Text, explained, replaces_faults, utf8
 from dstok._util.files import write_at_once
 from dstok._util.json_value import load_json
 from dstok._util.objects import lazy
-from dstok.core.run._pieces import SpanPass, in_characters
+from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.errors import ArgumentError, PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.methods.offsets import Piece
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok._util.files import StrPath
-    from dstok.core.find._finder import Finder
+    from dstok.core.encode.finder import Finder
     from dstok.pretokenizer.analysis import CutPlace
     from dstok.tokenizer import Tokenizer
     from dstok.unicode.code_point_set import CodePointSet

@@ -13,7 +13,7 @@ lower step cuts there.
 
 Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
 MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
-swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/patterns/test_cascade.py.
+swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/regex/test_cascade.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dstok.regex.nfa import build_nfa
 from dstok.regex.parser import parse
 from dstok.regex.windows import window_tables
 
-MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/_automaton.pyx)
+MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/automaton.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
 
 

@@ -3,7 +3,7 @@ r"""Character classes and escapes of a pattern -> sets of code points; case fold
 In: the text of a pattern at a class or an escape; sets and the tree under `(?i:...)`. Out: a `CodePointSet`; nodes that
 match in either case.
 Invariant: the set is the one that upstream (Oniguruma, Ruby syntax) matches; if it cannot be, the pattern is refused.
-Source: Oniguruma's doc/RE, Unicode's CaseFolding.txt, and upstream itself, measured (tests/patterns, tests/unicode).
+Source: Oniguruma's doc/RE, Unicode's CaseFolding.txt, and upstream itself, measured (tests/regex, tests/unicode).
 
 A class is operands joined by `&&`, each the union of its items. An operand without items holds nothing, so `[a&&]` is
 empty. `^` negates the whole class. A class may stand in a class.

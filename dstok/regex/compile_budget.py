@@ -25,7 +25,7 @@ from dstok.regex.ast import Alternate, Around, Concat, Node, Repeat, children, n
 Spent = Literal["steps", "cells"]
 Size = Literal["NFA states", "edges", "states of marked texts", "states from the right", "cells of a table of marks"]
 
-# Real patterns need a fifth of the steps at most, and less of everything else: tests/patterns/test_pattern_limits.py.
+# Real patterns need a fifth of the steps at most, and less of everything else: tests/regex/test_pattern_limits.py.
 LIMITS: dict[Spent | Size, int] = {
     "steps": 8_000_000,
     "cells": 2_000_000,

@@ -4,7 +4,7 @@ In: a pattern in upstream's dialect (Oniguruma, Ruby syntax) and a Unicode versi
 Out: the tree of regex/ast.py; every character test is a `CodePointSet`.
 Invariant: the tree has exactly upstream's meaning of the pattern. A construct without an exact tree is refused
 (`UnsupportedError`); a text that is no pattern is a `PatternError`. Both errors name the position.
-Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/patterns, random patterns).
+Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/regex, random patterns).
 
 Look-behind of several lengths: upstream shortens repetitions at the front of a look-behind: only the least number of
 turns counts. If each alternative has one length then, it steps back by this length. Else it searches for a start, and

@@ -28,8 +28,8 @@ from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.train import readers_of
 
 if TYPE_CHECKING:
-    from dstok.core.find._finder import Finder
-    from dstok.core.text._normalize import Normalizer
+    from dstok.core.encode.finder import Finder
+    from dstok.core.text.normalize import Normalizer
 
 SCRATCH = ".tmp"  # ends the names of what a killed run leaves over
 _readers: dict[str, tuple[Finder, Normalizer | None]] = {}  # of this process: one pair, by what decides it

@@ -5,7 +5,7 @@ to new ids; a number for each id.
 Invariant: extended, all old ids and merges stay, and the new merges are those that a training would make next whose
 words stand as the model encodes them: V1 tokens that are extended to V2 by the counts that they were trained from are
 the vocabulary of V2 tokens. The model's merges in the order of their ranks leave words in the state in which a training
-that made them stands (core/train/_loop.h). That needs ranks in which the parts of a token come before the token
+that made them stands (core/counts/merge_loop.h). That needs ranks in which the parts of a token come before the token
 (`BPE.monotone`).
 Truncated or trimmed, each token that merging could make it can still make, by the same merges; a set that would leave a
 token without its parts is refused. The first tokens of a trained vocabulary are that of a smaller training.
@@ -26,7 +26,7 @@ from dstok._util.arguments import explained, whole_number
 from dstok._util.json_value import shown
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe, make_plain_finder
-from dstok.core.train._merge_loop import MergeLoop, id_counts
+from dstok.core.counts.merge_loop import MergeLoop, id_counts
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
 from dstok.formats.description import ENDS, ModelDescription

@@ -3,7 +3,7 @@
 In: pieces with their counts, block by block, and a trainer. Out: `Learned`: tokens and merges.
 Invariant: upstream's vocabulary and merges, for words of ByteLevel's characters. Counts have 64 bits: where upstream's
 32 bits would wrap (`Learned.highest`), these are the merges that it means. The loop takes no more memory than the
-`Forecast`: words have exact sizes, and pairs and their lists stay within `pairs` (core/train/_loop.h): with less memory
+`Forecast`: words have exact sizes, and pairs and their lists stay within `pairs` (core/counts/merge_loop.h): with less memory
 it counts pairs more often, and makes the same merges. No merge notes more places than `most_windows`: each place of a
 pair holds the last byte of its left token beside the first byte of its right one.
 
@@ -27,8 +27,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from dstok._util.files import StrPath, reason
-from dstok.core.merge._merge import BPE
-from dstok.core.train._merge_loop import MergeLoop, Survey
+from dstok.core.bpe.merge import BPE
+from dstok.core.counts.merge_loop import MergeLoop, Survey
 from dstok.errors import ArgumentError, FileError
 from dstok.formats.description import AddedToken
 from dstok.training.trainer import BpeTrainer, FirstTokens

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 
 from dstok._util.arguments import Text, checked_texts, in_lists, ready, thread_count, utf8, whole_number
 from dstok._util.files import StrPath
-from dstok.core.find._finder import Finder
-from dstok.core.text._normalize import Normalizer
+from dstok.core.encode.finder import Finder
+from dstok.core.text.normalize import Normalizer
 from dstok.counts import CountsFile, PieceCounter, count_together
 from dstok.errors import TextError
 from dstok.training.learn import Rows

@@ -3,7 +3,7 @@
 In: sets of code points, and a Unicode version; `_ucd_9_0_normalization.py` (upstream's composition data comes from
 Unicode 9.0), `_ucd_17_0_normalization.py` (what 17.0 adds; no later version changes a code point that 9.0 has),
 `_ucd_17_0_lowercase.py` (upstream's lower case is Rust's, of 17.0) and `_ucd_17_0_folding.py`. Out: sets that are
-closed under simple folding; texts of full folding; `FormTables`, which core/text/_normalize.pyx runs on; mappings.
+closed under simple folding; texts of full folding; `FormTables`, which core/text/normalize.pyx runs on; mappings.
 Invariant: two characters are forms of one another exactly when their simple folds (CaseFolding.txt, status C or S) are
 equal. A version has the forms that are assigned in it: later ones add forms, and change none. A code point in no table
 is itself in every normal form. It is `clean`: a text of clean code points alone is normalized, wherever it is cut.

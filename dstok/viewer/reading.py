@@ -6,7 +6,7 @@ Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_of
 conversation those of `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate. For
 another library the spans are right, or there is a `TextError`: nothing is guessed. The ids left after the last merge
 equal those of the tokenizer's own merging; `MergeSteps.of` compares.
-Source of the merges: Sennrich's algorithm as core/merge/_merge.pyx states it: the pair of the lowest rank, the leftmost
+Source of the merges: Sennrich's algorithm as core/bpe/merge.pyx states it: the pair of the lowest rank, the leftmost
 of equals.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from dstok._util.arguments import Special, Text, characters, explained
 from dstok._util.objects import Beside, lazy
-from dstok.core.run._pieces import char_spans
+from dstok.core.encode.pieces import char_spans
 from dstok.errors import DecodeError, TextError, UnknownIdError
 from dstok.methods.offsets import Encoding
 

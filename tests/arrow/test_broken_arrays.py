@@ -23,7 +23,7 @@ from shares import SEED
 
 import dstok
 from dstok import arrow
-from dstok.core.text._utf8 import Rows
+from dstok.core.text.utf8 import Rows
 
 CHILD = Path(__file__).parents[1] / "helpers" / "broken_arrays_child.py"
 ARRAYS = 2000 if DEEP else 20 if BRIEF else 60  # of each layout

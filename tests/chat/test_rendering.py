@@ -13,7 +13,7 @@ from chat_models import ours
 from chat_references import reference
 
 from dstok import chat
-from dstok.core.text._utf8 import is_text
+from dstok.core.text.utf8 import is_text
 
 VERSIONS = [version.name for version in chat.versions()]
 USER = {"role": "user", "content": "Hi"}

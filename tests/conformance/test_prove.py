@@ -23,8 +23,8 @@ from dstok.compiled.kernel_selection import LETTER, LLM, PUNCT
 from dstok.conformance import prove
 from dstok.conformance.naive import Textbook
 from dstok.conformance.prove import Step, steps
-from dstok.core.simd._level import chosen_level
-from dstok.core.text._added_tokens import Matcher
+from dstok.core.cpu.level import chosen_level
+from dstok.core.text.added_tokens import Matcher
 from dstok.formats.description import PREFIXES
 from dstok.methods.growing import GrowingText
 

@@ -22,7 +22,7 @@ from shared_data import CORPORA, corpus
 from text_strategies import texts as odd_texts
 
 import dstok
-from dstok.core.text._utf8 import cuts
+from dstok.core.text.utf8 import cuts
 from dstok.errors import DstokError, TextError, TokenizerFileError, UnsupportedError
 from dstok.formats.tiktoken import WRAPPERS, read_ranks
 

@@ -22,7 +22,7 @@ from tiktoken.load import load_tiktoken_bpe
 from tiktoken_ext import openai_public  # type: ignore[attr-defined]
 
 import dstok
-from dstok.core.merge._tables import MAX_IDS
+from dstok.core.bpe.tables import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.reading import is_tiktoken
 from dstok.formats.tiktoken import ENCODINGS, MAX_TOKEN, describe_tiktoken, ranked_merges, read_ranks, write_ranks

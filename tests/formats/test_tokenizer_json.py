@@ -68,7 +68,7 @@ def encode(model: ModelDescription, text: str) -> list[int] | None:
 
 
 def normalized(model: ModelDescription, text: str) -> str:
-    """The text in the model's normal form; tests/normalization/test_normalizers.py judges that."""
+    """The text in the model's normal form; tests/normalizers/test_normalizers.py judges that."""
     normalizer = make_normalizer(model.normalizer, model.unicode_version)
     return text if normalizer is None else normalizer.normalize(text.encode()).decode()
 

@@ -40,12 +40,12 @@ class Fault:
 WORDS = ("minimax", "deepseek-r1-distill-llama-8b", "patterns")
 FAULTS = {
     "hand-over inside a piece": Fault(
-        "dstok/core/split/_grid.h", "run->anchor = rules_of_cased(rules) ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
+        "dstok/core/split/grid.h", "run->anchor = rules_of_cased(rules) ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
     "hand-over between marks": Fault(
-        "dstok/core/split/_rules_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
+        "dstok/core/split/rules_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
         "found->anchors | (m->cuts & decided)", WORDS),
     "blank of four bytes": Fault(
-        "dstok/core/split/_rules_v3.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
+        "dstok/core/split/rules_v3.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
         "(last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));", ("patterns",)),
     "ASCII character of another class": Fault(
         "dstok/compiled/kernel_selection.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
@@ -54,36 +54,36 @@ FAULTS = {
         "dstok/compiled/kernel_selection.py", "while (difference := find_difference(rules, marked, classes, kinds)) is not None:",
         "while (difference := None) is not None:", ("patterns",)),
     "state lost between blocks": Fault(
-        "dstok/core/split/_rules_v3.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
+        "dstok/core/split/rules_v3.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
     "shared id has the added text": Fault(
         "dstok/added_tokens.py", "decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()",
         "text.encode()", ("models",)),
     "exception swallowed": Fault(
-        "dstok/core/run/_encoder.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
+        "dstok/core/encode/encoder.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
         "                try:\n"
         "                    encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n"
         "                except BaseException:\n                    pass\n", ("models",)),
     "copies share their state": Fault(
         "dstok/_util/objects.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
 }
-STRIPS, V3 = "dstok/core/merge/_strips_avx2.h", ("deepseek-v3",)
+STRIPS, V3 = "dstok/core/bpe/strips_avx2.h", ("deepseek-v3",)
 OF_PROVE = {
     "strips that leave the last text": Fault(
         STRIPS, "    while (r.active)\n", "    while (r.active > 1)\n", V3),
     "strips with the wrong symbol after": Fault(
         STRIPS, "r->right[2 * j + 1] = ids[at + 2];", "r->right[2 * j + 1] = ids[at + 1];", V3),
     "a repeat of another end": Fault(
-        "dstok/core/find/_repeats.h", "memcmp(text + starts[one], text + starts[other], length) == 0",
+        "dstok/core/encode/repeats.h", "memcmp(text + starts[one], text + starts[other], length) == 0",
         "memcmp(text + starts[one], text + starts[other], length - 1) == 0", V3),
     "a probe that takes any length": Fault(
-        "dstok/core/merge/_piece_probe_avx512.h", "__mmask8 wrong = _mm512_cmpneq_epi64_mask(has, length) |",
+        "dstok/core/bpe/piece_probe_avx512.h", "__mmask8 wrong = _mm512_cmpneq_epi64_mask(has, length) |",
         "__mmask8 wrong = _mm512_cmpneq_epi64_mask(has, length) & _mm512_testn_epi64_mask(value, value) |", V3),
     "a long piece of the same length": Fault(
-        "dstok/core/merge/_piece_cache.h",
+        "dstok/core/bpe/piece_cache.h",
         "if (short_set[way].length == length && !memcmp(short_set[way].key, text, (size_t)length)) {",
         "if (short_set[way].length == length) {", V3),
     "sections that always join": Fault(
-        "dstok/core/merge/_merge.pyx", "        return count == 2 and junction.ends[0] == left", "        return True", V3),
+        "dstok/core/bpe/merge.pyx", "        return count == 2 and junction.ends[0] == left", "        return True", V3),
 }
 
 

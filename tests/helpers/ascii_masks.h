@@ -3,7 +3,7 @@
  * In: a level, a set of rules. Out: the number of blocks that were compared, or minus the number of the first that
  * differs. Invariant: every byte stands at every column of a block, among 63 times every byte; and in blocks of
  * every length, before bytes that are no text. */
-#include "check/_walk.h"
+#include "check/walk.h"
 
 enum { PORTABLE, AVX2, AVX512 };
 

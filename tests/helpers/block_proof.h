@@ -1,8 +1,8 @@
 /* For the proof of the rules (block_proof.py): the masks of one character, and the states that small blocks reach.
  *
- * In: a set of rules; symbols, as the masks of characters. Out: masks; the states, each as the number of _walk.h.
+ * In: a set of rules; symbols, as the masks of characters. Out: masks; the states, each as the number of walk.h.
  * A program, which `gcc -x c` compiles: git ignores files that end in .c, which Cython writes. */
-#include "check/_walk.h"
+#include "check/walk.h"
 
 int words_of_masks(void) { return WALK_WORDS; }
 

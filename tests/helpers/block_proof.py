@@ -26,7 +26,7 @@ from dstok.compiled.kernel_selection import CASED, CL100K, CODER, KINDS, LLM, TH
 
 COLUMNS, NEAR = 80, 18  # columns with symbols; columns that a small block may look at
 BLOCK = 64
-RUNS = (LLM, CODER)  # the rules of core/split/_rules_runs.h
+RUNS = (LLM, CODER)  # the rules of core/split/rules_runs.h
 COUNTS_DIGITS = (V3, THREES, CASED, CL100K)
 ROOM = 1 << 20  # states
 LOOSE, CACHE = 1 << 18, 1 << 20  # nodes before dead ones are removed, results that are kept: with more, memory's speed limits
@@ -101,7 +101,7 @@ class Proof:
         self.bdd = cudd.BDD()
         self.bdd.configure(reordering=False, loose_up_to=LOOSE, max_cache_hard=CACHE)
         self.true, self.false = self.bdd.true, self.bdd.false
-        tree = parsed(core, ["split/_rules_runs.h", "split/_rules_words.h"])
+        tree = parsed(core, ["split/rules_runs.h", "split/rules_words.h"])
         self.machine = Machine(tree, self.bdd)
         self.mask_names, self.bit_names = _fields(tree, "GridMasks")[: self.compiled.words], \
             _fields(tree, "GridState")[: self.compiled.bits]

@@ -2,7 +2,7 @@
 
 In, by a socket on standard input: the words of a command and its folder, with the descriptors of its standard streams.
 Out: its exit code, or the negative number of the signal that ended it. Each fork imports its command's own modules. It ends
-without the interpreter's last steps; tests/command/test_cli_rules.py has commands that do not.
+without the interpreter's last steps; tests/cli/test_cli_rules.py has commands that do not.
 """
 
 from __future__ import annotations

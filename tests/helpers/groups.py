@@ -6,7 +6,7 @@ Invariant: the name alone tells the group, so that the process that hands out th
 finds the same groups as those that run them. pytest-xdist's own mark for groups has no effect from pytest 9.2 on, and
 nothing says so (pytest-xdist's issue 1386).
 
->>> group_of("tests/calls/test_offsets.py::test_shapes")
+>>> group_of("tests/methods/test_offsets.py::test_shapes")
 'test_offsets.py'
 >>> group_of("tests/models/test_families.py::test_corpora[wiki-qwen-3.5-2]")  # doctest: +SKIP
 'qwen-3.5'

@@ -15,8 +15,8 @@ from real_models import level as set_level
 from real_models import levels
 
 from dstok.compiled.tables import make_bpe, make_encoder
-from dstok.core.run._encoder import Encoder
-from dstok.core.text._added_tokens import Matcher, Policy
+from dstok.core.encode.encoder import Encoder
+from dstok.core.text.added_tokens import Matcher, Policy
 
 NO_ADDED = Policy(None, None, [], [], ((), ()), False)
 ADDED = Policy(Matcher([(b"<a>", False, False, False), (b"[", False, False, False)]), None, [70, 71], [], (("<a>", "["), ()), False)

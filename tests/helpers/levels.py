@@ -14,7 +14,7 @@ from pathlib import Path
 
 from real_models import at_level, levels
 
-from dstok.core.simd._level import LEVELS, emulated, level_shown
+from dstok.core.cpu.level import LEVELS, emulated, level_shown
 
 MODEL, TEXT = "deepseek-v3", "It's 12345 words,\n\n  \u6771\u4eac\u90fd caf\u00e9 \U0001f999 \u30ab\u30bf\u30ab\u30ca. " * 40
 

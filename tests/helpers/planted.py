@@ -23,7 +23,7 @@ from real_models import real_json
 from dstok.compiled.kernel_selection import find_kernel
 from dstok.compiled.tables import Tables
 from dstok.conformance.unicode_changes import moved
-from dstok.core.split._automaton import pack_edges
+from dstok.core.split.automaton import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.regex.ast import Split
 from dstok.regex.cascade import compile_pattern, compile_splits

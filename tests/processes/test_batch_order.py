@@ -1,4 +1,4 @@
-"""A thread sanitizer shows that a batch's threads (core/run/_batch.h) see each other's writes in order.
+"""A thread sanitizer shows that a batch's threads (core/encode/batch.h) see each other's writes in order.
 
 The sanitizer follows the memory order that the C code asks for, on every processor. The order of this machine would not
 do: x86 would hide an order that is too weak for ARM.
@@ -16,7 +16,7 @@ from core_sources import CORE
 COMPILER = shutil.which("gcc") or shutil.which("clang")
 PROGRAM = """
 #include <pthread.h>
-#include "run/_batch.h"
+#include "encode/batch.h"
 static ptrdiff_t counter, written;
 static int flag;
 static void *next(void *unused) { written = 7; batch_next(&counter); return unused; }

@@ -19,7 +19,7 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok._util.imports import LateModule
-from dstok.core.find._memory import MAX_WORKSPACES, Contest
+from dstok.core.encode.memory import MAX_WORKSPACES, Contest
 
 TEXT = "Some words, 12345 中文 and <｜User｜> é.\n" * 20
 SMALL = model_json([(b"a", b"b"), (b"ab", b"a")], [added_token("<x>", lstrip=True, normalized=True)])

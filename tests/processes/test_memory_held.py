@@ -1,7 +1,7 @@
 """After a large text a splitter and a tokenizer hold no more memory than before, whatever call had the text.
 
 A buffer of one byte for each byte of the text, kept after the call, would be 16 MB. Two spare buffers of ids (24 MB at
-most: core/find/_memory.pyx) may have grown by some megabytes.
+most: core/encode/memory.pyx) may have grown by some megabytes.
 """
 
 from __future__ import annotations

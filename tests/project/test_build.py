@@ -74,6 +74,6 @@ def test_what_cython_adds_is_compiled_once(build: Any) -> None:
 
 def test_what_cython_adds_has_a_package() -> None:
     """A module that registers itself under a name without one is in the way of another project's."""
-    code = "import sys, dstok.core.run._encoder; print('dstok.core._shared' in sys.modules, '_shared' in sys.modules)"
+    code = "import sys, dstok.core.encode.encoder; print('dstok.core._shared' in sys.modules, '_shared' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
     assert done.stdout == "True False\n"

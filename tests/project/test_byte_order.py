@@ -21,7 +21,7 @@ print(len(loaded))
 
 
 @pytest.mark.parametrize("statement", [
-    "import dstok", "from dstok import Tokenizer", "import dstok.core.run._encoder", "import dstok.compiled.image_file",
+    "import dstok", "from dstok import Tokenizer", "import dstok.core.encode.encoder", "import dstok.compiled.image_file",
     "import dstok.conformance", "from dstok.cli.app import main"])
 def test_refused(statement: str) -> None:
     def run(order: str, largest: int = sys.maxsize) -> list[str]:

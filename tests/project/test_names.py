@@ -110,7 +110,7 @@ def stale(words: str, folder: Path, known: frozenset[str]) -> Iterator[str]:
 def code_of(page: str) -> str:
     """What a document names as code outside of its blocks, each in its line: files, and names of two words or more.
 
-    Of `core/text/_utf8.pyx`, `_utf8.h` the second has the first one's folder, as a reader takes it.
+    Of `core/text/utf8.pyx`, `utf8.h` the second has the first one's folder, as a reader takes it.
     """
     lines, folder = [], ""
     for line in BLOCK.sub(lambda block: "\n" * block[0].count("\n"), page).split("\n"):
@@ -157,7 +157,7 @@ def test_what_is_found(line: str) -> None:
     assert found.startswith("2: ")
 
 
-@pytest.mark.parametrize("line", ["as in `core/_gone.h`", "`core/split/_automaton.pyx`, `_gone.h`: what", "`dstok.no_such_name`",
+@pytest.mark.parametrize("line", ["as in `core/_gone.h`", "`core/split/automaton.pyx`, `_gone.h`: what", "`dstok.no_such_name`",
                                   "what `no_such_name(text)` gives", "`tok.no_such_name` and `encode`"])
 def test_what_is_found_in_a_document(line: str) -> None:
     page = f"```python\nno_such_block_name()\n```\n{line}\n"

@@ -21,7 +21,7 @@ AVX2 = "avx2 bmi bmi2 lzcnt popcnt"
 AVX512 = "avx512f avx512bw avx512vl avx512dq avx512vbmi avx512vbmi2"
 PROGRAM = """
 #include <stdio.h>
-#include "simd/_platform.h"
+#include "cpu/platform.h"
 int main(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -54,7 +54,7 @@ def test_vectors(tmp_path: Path) -> None:
 
 def test_no_other_file_asks_for_the_system() -> None:
     """But for Cython's own code, and sizes that a standard header gives."""
-    asking = [path.name for path in sources() if path.name != "_platform.h"
+    asking = [path.name for path in sources() if path.name != "platform.h"
               and any(name in path.read_text(encoding="utf-8") for name in ("__linux__", "_WIN32", "__APPLE__", "_MSC_VER"))]
     assert asking == []
 

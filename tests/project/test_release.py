@@ -124,7 +124,7 @@ def test_a_wheel_that_is_too_large(wheel: Any) -> None:
 
 
 @pytest.mark.parametrize(("changes", "fault"), [
-    ({"more": ("dstok/core/merge/_merge.pyx",)}, "expected no dstok/core/merge/_merge.pyx"),
+    ({"more": ("dstok/core/bpe/merge.pyx",)}, "expected no dstok/core/bpe/merge.pyx"),
     ({"more": ("tests/test_a.py",)}, "expected no tests/test_a.py"),
     ({"without": ("_shared",)}, "expected the modules"),
     ({"without": ("LICENSE-UNICODE.txt",)}, "expected py.typed and all licences, found none of ['LICENSE-UNICODE.txt']"),

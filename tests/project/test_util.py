@@ -65,7 +65,7 @@ def test_imports() -> None:
     with pytest.raises(FileError) as refused:
         imports.needed("pyarow")
     assert str(refused.value) == 'expected the package pyarow, found none: pip install "dstok[corpus]"'
-    assert str(imports.unbuilt("dstok.core.run._encoder")).startswith("expected the compiled module dstok.core.run._encoder, ")
+    assert str(imports.unbuilt("dstok.core.encode.encoder")).startswith("expected the compiled module dstok.core.encode.encoder, ")
 
 
 def test_json() -> None:

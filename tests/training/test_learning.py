@@ -24,7 +24,7 @@ from training_cases import (
 )
 
 from dstok import BpeTrainer, DstokError, UnsupportedError
-from dstok.core.train._merge_loop import MergeLoop, Survey
+from dstok.core.counts.merge_loop import MergeLoop, Survey
 from dstok.errors import ArgumentError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.training.learn import OVERFLOW, learn

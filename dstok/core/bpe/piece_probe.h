@@ -1,0 +1,190 @@
+/* The probe in batches of pieces, and the writing of ids: the loops for every processor. In bpe/piece_probe_avx2.h and
+ * bpe/piece_probe_avx512.h vectors make the keys and lines.
+ *
+ * In: the starts of the pieces of a chunk. Out: their values in their first lines, and the missing pieces.
+ * Invariant: that of piece_cache.h.
+ *
+ * No loop has a branch on the length of a key: it would be mispredicted for every eighth piece, and cost as much as the
+ * whole probe (3.5 ns). A loop first takes every piece for a short one (to 8 bytes), and puts the longer ones (to 24)
+ * on a list.
+ */
+#ifndef DSTOK_PIECE_PROBE_H
+#define DSTOK_PIECE_PROBE_H
+
+#include "bpe/piece_cache.h"
+
+enum {
+    PROBE_LINE = 6,                /* log2 of a line's bytes */
+    PROBE_BYTES = 1 << PROBE_LINE,
+    PROBE_BATCH = 128,             /* pieces whose lines and keys fit the level-1 cache */
+};
+
+/* Lists the wrong ones of the values of the pieces from number `from` to `to`; returns the length of the list. */
+static inline int probe_wrong(const PieceTable *t, const uint32_t *starts, size_t from, size_t to, const uint64_t *values,
+                              uint32_t *missed, int count) {
+    for (size_t i = from; i < to; i++) {
+        missed[count] = (uint32_t)i;
+        count += piece_wrong(t, values[i], starts[i + 1] - starts[i]);
+    }
+    return count;
+}
+
+/* Whether four values are the pieces', as far as one can tell without the ring. */
+static inline int probe_four_fit(const uint64_t *values, const uint32_t *starts) {
+    int fit = 1;
+    for (int i = 0; i < 4; i++)
+        fit &= (values[i] >> 2 & 63) == starts[i + 1] - starts[i] && values[i] & 3;
+    return fit;
+}
+
+/* The values of all pieces of a chunk, and the list of the missing ones. `starts` has pieces + 1, and eight more may be
+ * read; seven more values may be written. */
+static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                          uint32_t *missed) {
+    uint64_t keys[PROBE_BATCH], long_keys[PROBE_BATCH][3];
+    const uint64_t *lines[PROBE_BATCH], *long_lines[PROBE_BATCH];
+    uint16_t longer[PROBE_BATCH + 1];
+    int key8_shift = t->key8_shift, key24_shift = t->key24_shift;
+    for (int base = 0; base < pieces; base += PROBE_BATCH) {
+        const uint32_t *from = starts + base;
+        uint64_t *to = values + base;
+        int size = pieces - base < PROBE_BATCH ? pieces - base : PROBE_BATCH;
+        size_t longs = 0;
+        uint64_t start = from[0], end;
+        for (size_t i = 0; i < (size_t)size; i++) {
+            end = from[i + 1];
+            uint64_t key, length = end - start, is_short = (uint64_t)((int64_t)(length - WORD - 1) >> 63);
+            memcpy(&key, text + start, WORD);
+            keys[i] = key = key_low(key, (uint32_t)length);
+            lines[i] = t->key8 + 8 * (hash_first(key) >> key8_shift & is_short);
+            __builtin_prefetch(lines[i]);
+            longer[longs] = (uint16_t)i;
+            longs += 1 + is_short;
+            start = end;
+        }
+        for (size_t j = 0; j < longs; j++) {
+            uint32_t start = from[longer[j]], length = from[longer[j] + 1] - start;
+            uint64_t *key = long_keys[j];
+            memcpy(key, text + start, MIDDLE);
+            key[1] = key_low(key[1], length - WORD);
+            key[2] = key_low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
+            long_lines[j] = t->key24 + 8 * (hash_first(key_mix(key)) >> key24_shift);
+            __builtin_prefetch(long_lines[j]);
+        }
+        for (size_t i = 0; i < (size_t)size; i++)
+            to[i] = key8_value(lines[i], keys[i]);
+        for (size_t j = 0; j < longs; j++)
+            to[longer[j]] = key24_value(long_lines[j], long_keys[j][0], long_keys[j][1], long_keys[j][2]);
+    }
+    int count = 0;
+    for (size_t i = 0, end = (size_t)pieces; i < end; i += 4)
+        if (__builtin_expect(!probe_four_fit(values + i, starts + i), 0))
+            count = probe_wrong(t, starts, i, i + 4 < end ? i + 4 : end, values, missed, count);
+    return count;
+}
+
+/* A text of pieces of all lengths that have a key: piece i has i + 1 bytes. */
+typedef struct {
+    uint32_t starts[MIDDLE + 1];
+    uint8_t text[MIDDLE * (MIDDLE + 1) / 2 + MIDDLE];
+} ProbeSample;
+
+static inline void probe_sample(ProbeSample *sample) {
+    sample->starts[0] = 0;
+    for (uint32_t i = 0; i < sizeof(sample->text); i++)
+        sample->text[i] = (uint8_t)(i * 151 + 1);
+    for (uint32_t i = 0; i < MIDDLE; i++)
+        sample->starts[i + 1] = sample->starts[i] + i + 1;
+}
+
+/* Whether `lines` and `long_lines` of the pieces, in bytes, are those of `key8_line` and `key24_line`, where entries are
+ * put. If not, pieces would be merged again and again, and no wrong id would show it. */
+static inline int probe_lines_agree(const PieceTable *t, const ProbeSample *sample, const uint32_t *lines,
+                                    const uint32_t *long_lines) {
+    int wrong = 0;
+    for (uint32_t i = 0; i < MIDDLE; i++) {
+        uint64_t key[3];
+        key_of(sample->text + sample->starts[i], i + 1, key);
+        if (i < WORD)
+            wrong |= t->key8 + lines[i] / sizeof(*t->key8) != key8_line(t, key[0]);
+        else
+            wrong |= t->key24 + long_lines[i - WORD] / sizeof(*t->key24) != key24_line(t, key);
+    }
+    return !wrong;
+}
+
+/* Writes the ids that a value has; returns their end. */
+static inline uint32_t *probe_unpack(uint64_t value, uint32_t *o) {
+    for (int i = 0; i < 3; i++)
+        o[i] = (uint32_t)(value >> (8 + VALUE_ID_BITS * i)) & ((1 << VALUE_ID_BITS) - 1);
+    return o + (value & 3);
+}
+
+/* Writes the ids of values with up to three ids, in one go, as long as there are such; returns where it stopped.
+ * A step may write four ids for a piece: only as many count as the piece has. */
+static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) {
+    uint32_t *o = *out;
+    for (; at < pieces && values[at] & 3; at++)
+        o = probe_unpack(values[at], o);
+    *out = o;
+    return at;
+}
+
+/* A few pieces, one after the other. The loops above take 90 instructions before the first piece, and avoid branches on a
+ * key's length; for few pieces the processor predicts most of these. */
+
+/* The steps of a level: the low bytes of a word; the value of a short key in a line; that of a long key. */
+typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
+typedef uint64_t (*ProbeShort)(const uint64_t *line, uint64_t key);
+typedef uint64_t (*ProbeLong)(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2);
+
+/* The value of a piece in its first line; it may be wrong. */
+__attribute__((always_inline))
+static inline uint64_t few_first(ProbeLow low, ProbeShort of_short, ProbeLong of_long, const PieceTable *t,
+                                 const uint8_t *text, uint32_t length) {
+    uint64_t key[3];
+    if (length <= WORD) {
+        memcpy(key, text, WORD);
+        key[0] = low(key[0], length);
+        return of_short(key8_line(t, key[0]), key[0]);
+    }
+    if (length > MIDDLE)
+        return 0;
+    memcpy(key, text, MIDDLE);
+    key[1] = low(key[1], length - WORD);
+    key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
+    return of_long(key24_line(t, key), key[0], key[1], key[2]);
+}
+
+/* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if it finds none. */
+__attribute__((noinline))
+static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t length, uint64_t value, uint32_t *out) {
+    if (piece_wrong(t, value, length))
+        value = few_second(t, text, length);
+    if (!value)
+        return NULL;
+    return value & 3 ? probe_unpack(value, out) : piece_from_ring(t, value, out);
+}
+
+__attribute__((always_inline))
+static inline int few_by(ProbeLow low, ProbeShort of_short, ProbeLong of_long, const PieceTable *t, const uint8_t *text,
+                         const uint32_t *starts, int pieces, uint32_t *out) {
+    uint32_t *end = out;
+    uint64_t start = starts[0];
+    for (size_t i = 0; i < (size_t)pieces; i++) {
+        uint32_t length = starts[i + 1] - (uint32_t)start;
+        uint64_t value = few_first(low, of_short, of_long, t, text + start, length);
+        if (__builtin_expect((value >> 2 & 63) == length && value & 3, 1))
+            end = probe_unpack(value, end);
+        else if (!(end = few_others(t, text + start, length, value, end)))
+            return PROBE_MISSED;
+        start += length;
+    }
+    return (int)(end - out);
+}
+
+static int few_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
+    return few_by(key_low, key8_value, key24_value, t, text, starts, pieces, out);
+}
+
+#endif

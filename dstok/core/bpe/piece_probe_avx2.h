@@ -1,0 +1,236 @@
+/* The probe in batches, and the writing of ids, by AVX2.
+ *
+ * In and out: as in piece_probe.h. Invariant: the same values, the same missing pieces, the same ids.
+ */
+#ifndef DSTOK_PROBE_AVX2_H
+#define DSTOK_PROBE_AVX2_H
+
+#include "bpe/piece_probe.h"
+#include "cpu/simd.h"
+
+#ifdef DSTOK_X86
+
+/* From 32 bytes on the result may be anything: no value that a look-up finds by it has such a length. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline uint64_t low_avx2(uint64_t word, uint32_t bytes) {
+    return _bzhi_u64(word, 8 * bytes);
+}
+
+/* The values of four short keys in four lines, at so many bytes from `lines`. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline __m256i four_avx2(const uint64_t *lines, const uint32_t *at, const uint64_t *const *keys) {
+    __m256i v[4];
+    for (int j = 0; j < 4; j++) {
+        const __m256i *line = (const __m256i *)((const uint8_t *)lines + at[j]);
+        v[j] = _mm256_cmpeq_epi64(_mm256_load_si256(line), _mm256_set1_epi64x((long long)*keys[j]));
+        v[j] = _mm256_and_si256(v[j], _mm256_load_si256(line + 1));
+    }
+    __m256i low = _mm256_or_si256(_mm256_unpacklo_epi64(v[0], v[1]), _mm256_unpackhi_epi64(v[0], v[1]));
+    __m256i high = _mm256_or_si256(_mm256_unpacklo_epi64(v[2], v[3]), _mm256_unpackhi_epi64(v[2], v[3]));
+    return _mm256_or_si256(_mm256_permute2x128_si256(low, high, 0x21), _mm256_blend_epi32(low, high, 0xF0));
+}
+
+SIMD_AVX2 __attribute__((always_inline))
+static inline uint64_t long_avx2(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
+    const __m128i *words = (const __m128i *)line;
+    __m128i same = _mm_cmpeq_epi64(_mm_load_si128(words), _mm_set1_epi64x((long long)key_0));
+    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 1), _mm_set1_epi64x((long long)key_1)));
+    same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 2), _mm_set1_epi64x((long long)key_2)));
+    same = _mm_and_si128(same, _mm_load_si128(words + 3));
+    return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(same, _mm_unpackhi_epi64(same, same)));
+}
+
+/* A batch of pieces: keys and lines of all as if they were short (of longer ones both are 0), and a list of those of 9 to
+ * 24 bytes with their own. A line is given in bytes from the table's begin, so 2^26 lines at most. Of eight keys those with
+ * even numbers come first. */
+typedef struct {
+    uint64_t keys[PROBE_BATCH], long_keys[PROBE_BATCH][3];
+    uint32_t lines[PROBE_BATCH], long_lines[PROBE_BATCH];
+    uint8_t longer[PROBE_BATCH + 8];
+    size_t longs;
+} ProbeBatch;
+
+/* Of each number of eight bits, the places of its bits, from the lowest byte on. */
+static uint64_t PROBE_PLACES[256];
+
+static inline void probe_open(void) {
+    for (int bits = 0; bits < 256; bits++) {
+        int n = 0;
+        for (uint64_t i = 0; i < 8; i++)
+            if (bits >> i & 1)
+                PROBE_PLACES[bits] |= i << 8 * n++;
+    }
+}
+
+/* The words at text + start[0], [2], [4] and [6]. Plain loads: a gather costs more than twice as much on some
+ * processors, and far more on those whose gathers the system has to mend. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline __m256i probe_words_avx2(const uint8_t *text, const uint32_t *start) {
+    long long word[4];
+    for (int j = 0; j < 4; j++)
+        memcpy(&word[j], text + start[2 * j], WORD);
+    return _mm256_set_epi64x(word[3], word[2], word[1], word[0]);
+}
+
+/* `hash_first` of four words: its upper half in the upper half of each, and anything below. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline __m256i probe_hash_avx2(__m256i words) {
+    __m256i low = _mm256_mul_epu32(words, _mm256_set1_epi64x((long long)HASH_0));
+    __m256i cross = _mm256_mullo_epi32(words, _mm256_set1_epi64x((long long)(HASH_0 << 32 | HASH_0 >> 32)));
+    return _mm256_add_epi32(low, _mm256_add_epi32(cross, _mm256_slli_epi64(cross, 32)));
+}
+
+/* Keys and lines of the eight pieces from number i on. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline void probe_eight_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, size_t i,
+                                    ProbeBatch *batch) {
+    __m256i length = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(starts + 1)),
+                                      _mm256_loadu_si256((const __m256i *)starts));
+    __m256i unused = _mm256_sub_epi32(_mm256_set1_epi32(64), _mm256_slli_epi32(length, 3)), ones = _mm256_set1_epi32(-1);
+    __m256i even = _mm256_srlv_epi64(ones, _mm256_and_si256(unused, _mm256_set1_epi64x(0xFFFFFFFF)));
+    __m256i odd = _mm256_srlv_epi64(ones, _mm256_srli_epi64(unused, 32));
+    even = _mm256_and_si256(even, probe_words_avx2(text, starts));
+    odd = _mm256_and_si256(odd, probe_words_avx2(text, starts + 1));
+    _mm256_storeu_si256((__m256i *)(batch->keys + i), even);
+    _mm256_storeu_si256((__m256i *)(batch->keys + i + 4), odd);
+    __m256i line = _mm256_blend_epi32(_mm256_srli_epi64(probe_hash_avx2(even), 32), probe_hash_avx2(odd), 0xAA);
+    line = _mm256_and_si256(_mm256_srl_epi32(line, _mm_cvtsi32_si128(t->key8_shift - 32 - PROBE_LINE)), _mm256_set1_epi32(-PROBE_BYTES));
+    __m256i longer = _mm256_cmpgt_epi32(length, _mm256_set1_epi32(WORD));
+    _mm256_storeu_si256((__m256i *)(batch->lines + i), _mm256_andnot_si256(longer, line));
+    for (int j = 0; j < 8; j++)
+        __builtin_prefetch((const uint8_t *)t->key8 + batch->lines[i + j]);
+    longer = _mm256_andnot_si256(_mm256_cmpgt_epi32(length, _mm256_set1_epi32(MIDDLE)), longer);
+    int chosen = _mm256_movemask_ps(_mm256_castsi256_ps(longer));
+    uint64_t places = PROBE_PLACES[chosen] + i * 0x0101010101010101;
+    memcpy(batch->longer + batch->longs, &places, sizeof(places));
+    batch->longs += (size_t)__builtin_popcount((unsigned)chosen);
+}
+
+/* Keys and lines of the longer pieces. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline void probe_longer_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, ProbeBatch *batch) {
+    static const uint8_t LOW[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+    int shift = t->key24_shift - PROBE_LINE;
+    for (size_t j = 0; j < batch->longs; j++) {
+        const uint32_t *from = starts + batch->longer[j];
+        const uint8_t *piece = text + from[0];
+        uint64_t *key = batch->long_keys[j];
+        __m128i rest = _mm_and_si128(_mm_loadu_si128((const __m128i *)(piece + WORD)),
+                                     _mm_loadu_si128((const __m128i *)(LOW + (MIDDLE - (from[1] - from[0])))));
+        memcpy(key, piece, WORD);
+        _mm_storeu_si128((__m128i *)(key + 1), rest);
+        batch->long_lines[j] = (uint32_t)(hash_first(key_mix(key)) >> shift) & ~(PROBE_BYTES - 1u);
+        __builtin_prefetch((const uint8_t *)t->key24 + batch->long_lines[j]);
+    }
+}
+
+SIMD_AVX2 __attribute__((always_inline))
+static inline void probe_batch_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, size_t pieces,
+                                    ProbeBatch *batch) {
+    size_t i = 0;
+    batch->longs = 0;
+    for (; i + 8 <= pieces; i += 8)
+        probe_eight_avx2(t, text, starts + i, i, batch);
+    if (i < pieces) { /* what lies after the end may be no places in the text */
+        uint32_t last[9];
+        for (size_t j = 0; j < 9; j++)
+            last[j] = starts[i + j < pieces ? i + j : pieces];
+        probe_eight_avx2(t, text, last, i, batch);
+    }
+    probe_longer_avx2(t, text, starts, batch);
+}
+
+/* Whether the batch sends pieces of all lengths to the lines where entries are put. */
+SIMD_AVX2
+static int batch_agrees(const PieceTable *t, const ProbeSample *sample) {
+    ProbeBatch batch;
+    probe_batch_avx2(t, sample->text, sample->starts, MIDDLE, &batch);
+    return batch.longs == MIDDLE - WORD && probe_lines_agree(t, sample, batch.lines, batch.long_lines);
+}
+
+/* Whether eight values are the pieces', as far as one can tell without the ring: the lowest byte of a right one is 4 times
+ * the length, and 1, 2 or 3 for the number of ids. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline int probe_eight_fit(const uint64_t *values, const uint32_t *starts) {
+    const __m256i *v = (const __m256i *)values;
+    __m256i value = _mm256_castps_si256(_mm256_shuffle_ps(
+        _mm256_castsi256_ps(_mm256_loadu_si256(v)), _mm256_castsi256_ps(_mm256_loadu_si256(v + 1)), 0x88));
+    __m256i length = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(starts + 1)),
+                                      _mm256_loadu_si256((const __m256i *)starts));
+    length = _mm256_slli_epi32(_mm256_permute4x64_epi64(length, 0xD8), 2); /* in the order of `value` */
+    __m256i ids = _mm256_sub_epi32(_mm256_and_si256(value, _mm256_set1_epi32(0xFF)), length);
+    __m256i less = _mm256_add_epi32(ids, _mm256_set1_epi32(-1));
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi32(_mm256_min_epu32(less, _mm256_set1_epi32(2)), less)) == -1;
+}
+
+/* A piece above 8 bytes first gets the value of key 0 in line 0, if there is one. Up to 24 bytes its own is written over
+ * it; above, the value is one of another length, so the piece is missed. */
+SIMD_AVX2
+static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+                      uint32_t *missed) {
+    ProbeBatch batch;
+    int count = 0;
+    for (size_t base = 0, all = (size_t)pieces; base < all; base += PROBE_BATCH) {
+        size_t size = all - base < PROBE_BATCH ? all - base : PROBE_BATCH;
+        uint64_t *to = values + base;
+        probe_batch_avx2(t, text, starts + base, size, &batch);
+        for (size_t i = 0; i < size; i += 8) {
+            const uint64_t *k = batch.keys + i;
+            const uint64_t *const keys[8] = {k, k + 4, k + 1, k + 5, k + 2, k + 6, k + 3, k + 7};
+            _mm256_storeu_si256((__m256i *)(to + i), four_avx2(t->key8, batch.lines + i, keys));
+            _mm256_storeu_si256((__m256i *)(to + i + 4), four_avx2(t->key8, batch.lines + i + 4, keys + 4));
+        }
+        for (size_t j = 0; j < batch.longs; j++) {
+            const uint64_t *key = batch.long_keys[j], *line = t->key24 + batch.long_lines[j] / sizeof(*line);
+            to[batch.longer[j]] = long_avx2(line, key[0], key[1], key[2]);
+        }
+    }
+    for (size_t i = 0, end = (size_t)pieces; i < end; i += 8)
+        if (__builtin_expect(!probe_eight_fit(values + i, starts + i), 0))
+            count = probe_wrong(t, starts, i, i + 8 < end ? i + 8 : end, values, missed, count);
+    return count;
+}
+
+_Static_assert(VALUE_ID_BITS == 18, "ids begin at bit 0 of byte 1, bit 2 of byte 3 and bit 4 of byte 5");
+/* The three bytes where each id begins, for two values. */
+static const int8_t EMIT_FROM[32] = {1, 2,  3,  -1, 3,  4,  5,  -1, 5,  6,  7,  -1, -1, -1, -1, -1,
+                                     9, 10, 11, -1, 11, 12, 13, -1, 13, 14, 15, -1, -1, -1, -1, -1};
+
+SIMD_AVX2
+static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out) {
+    /* Drops the bits below and above an id in its bytes. */
+    const __m256i from = _mm256_loadu_si256((const __m256i *)EMIT_FROM);
+    const __m256i below = _mm256_setr_epi32(0, 2, 4, 0, 0, 2, 4, 0);
+    const __m256i low = _mm256_set1_epi32((1 << VALUE_ID_BITS) - 1);
+    const uint64_t *v = values + at, *end = values + pieces - 1;
+    uint32_t *o = *out;
+    for (; v < end; v += 2) {
+        uint64_t count = v[0] & 3, second = v[1] & 3;
+        if (!count || !second)
+            break;
+        __m256i ids = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)v));
+        ids = _mm256_and_si256(_mm256_srlv_epi32(_mm256_shuffle_epi8(ids, from), below), low);
+        _mm_storeu_si128((__m128i *)o, _mm256_castsi256_si128(ids));
+        o += count;
+        _mm_storeu_si128((__m128i *)o, _mm256_extracti128_si256(ids, 1));
+        o += second;
+    }
+    *out = o;
+    return emit_portable(values, (int)(v - values), pieces, out);
+}
+
+SIMD_AVX2 __attribute__((always_inline))
+static inline uint64_t short_avx2(const uint64_t *line, uint64_t key) {
+    __m256i same = _mm256_cmpeq_epi64(_mm256_load_si256((const __m256i *)line), _mm256_set1_epi64x((long long)key));
+    same = _mm256_and_si256(same, _mm256_load_si256((const __m256i *)(line + 4)));
+    __m128i half = _mm_or_si128(_mm256_castsi256_si128(same), _mm256_extracti128_si256(same, 1));
+    return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(half, _mm_unpackhi_epi64(half, half)));
+}
+
+SIMD_AVX2
+static int few_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
+    return few_by(low_avx2, short_avx2, long_avx2, t, text, starts, pieces, out);
+}
+
+#endif
+#endif

@@ -1,0 +1,472 @@
+/* The merge loop of BPE training.
+ *
+ * In: words with counts, and the settings of a trainer. Out: merges, each with the count of its pair.
+ * Invariant: each merge takes the pair of the highest count, of several the one with the smallest (left id, right id).
+ * The count of a pair is the number of its places in all words, each as often as its word counts; "aaa" has two (a, a).
+ * Source: upstream 0.23.3, models/bpe/trainer.rs, comes to this without affixes. tests/helpers/trainer_reference.py
+ * follows it line by line.
+ *
+ * Why counts only fall. Take two places of one string between borders of tokens. Borders only go, so no merge has crossed
+ * these. Inside, each merge did the same at both places. So both are cut alike at any time, and the merge that first
+ * makes the string makes it everywhere. Hence a pair appears once, with all its places.
+ *
+ * Therefore the pairs after a limit, in the order of merges, need no entry and no list. When no pair is before it, all
+ * pairs are counted again, in passes over the words, and the loop goes on with a later limit. The limit is where the count is
+ * a part of the highest one, or where the lists of the pairs before it fill half of `room`. When they have grown to all
+ * of it, pairs are counted again, too. So memory has a bound, and merges do not depend on it.
+ *
+ * Pairs are counted part by part of their hashes if the table of all of them would be too large.
+ */
+#ifndef DSTOK_MERGE_LOOP_H
+#define DSTOK_MERGE_LOOP_H
+
+#include "cpu/platform.h"
+#include "counts/pair_queue.h"
+#include "counts/deltas.h"
+#include "counts/words.h"
+
+enum {
+    AHEAD = 8, /* distance, in places of a list, to the word that is fetched */
+    MOST_THREADS = 64,
+    MOST_BITS = 16,
+    LOOP_GOES_ON, LOOP_ENDED, LOOP_OUT_OF_MEMORY, LOOP_TABLE_FULL,
+};
+
+typedef struct {
+    uint32_t left, right, merged;
+} Merge;
+
+/* The tokens that are there before the first merge: token i is bytes[starts[i]:starts[i + 1]]. */
+typedef struct {
+    const uint8_t *bytes;
+    const uint32_t *starts;
+    const uint32_t *taken; /* those that a merge may spell, by length and then by bytes */
+    int64_t count;         /* of `taken` */
+} FirstTokens;
+
+typedef struct {
+    Words words;
+    PairCounts pairs;
+    Deltas deltas;
+    FirstTokens first;
+    uint32_t *lengths;         /* in bytes, by id */
+    Merge *parts;              /* of each id; of a first token `merged` is NO_TOKEN */
+    uint8_t *spelled;          /* room for the longest first token */
+    uint32_t ids;              /* the next new id */
+    uint64_t vocab_size;
+    uint64_t longest;          /* tokens of a new pair are together shorter than this */
+    int64_t least;             /* the count below which nothing is merged */
+    int64_t divisor;           /* of the highest count: pairs below that part of it wait */
+    uint64_t pairs_room;       /* bytes for pairs and their lists */
+    int bits;                  /* pairs are counted in 2**bits parts */
+    Merge *merges;
+    int64_t *counts;           /* of their pairs */
+    uint64_t size, counted;    /* the number of merges; that when all pairs were counted */
+    uint64_t room;             /* of all arrays by id or by merge */
+    uint64_t visits, rebuilds;
+    int threads;               /* that share the visits of lists of `shared` places or more */
+    uint32_t shared;
+    Deltas others[MOST_THREADS - 1];
+    uint32_t left, right, merged; /* the merge that is being made */
+} Loop;
+
+static void loop_free(Loop *l) {
+    words_free(&l->words);
+    pairs_free(&l->pairs);
+    deltas_free(&l->deltas);
+    for (int i = 0; i < MOST_THREADS - 1; i++)
+        deltas_free(l->others + i);
+    free(l->lengths);
+    free(l->parts);
+    free(l->spelled);
+    free(l->merges);
+    free(l->counts);
+}
+
+/* A larger array, or, with `fine` false, the old one. */
+static void *loop_grown(void *array, uint64_t room, size_t entry, int *fine) {
+    void *grown = realloc(array, room * entry);
+    *fine = *fine && grown;
+    return grown ? grown : array;
+}
+
+/* Makes room for `wanted` ids and merges; false if memory is out. */
+static int loop_room(Loop *l, uint64_t wanted) {
+    uint64_t room = wanted + wanted / 2;
+    int fine = 1;
+    if (wanted <= l->room)
+        return 1;
+    l->lengths = loop_grown(l->lengths, room, sizeof *l->lengths, &fine);
+    l->parts = loop_grown(l->parts, room, sizeof *l->parts, &fine);
+    l->merges = loop_grown(l->merges, room, sizeof *l->merges, &fine);
+    l->counts = loop_grown(l->counts, room, sizeof *l->counts, &fine);
+    if (!fine || !deltas_ids(&l->deltas, room))
+        return 0;
+    l->room = room;
+    return 1;
+}
+
+/* Takes the first tokens, `count` of them; false if memory is out. */
+static int loop_open(Loop *l, FirstTokens first, uint32_t count) {
+    uint32_t longest = 0;
+    l->first = first;
+    l->ids = count;
+    if (!loop_room(l, (uint64_t)count + 1))
+        return 0;
+    for (uint32_t id = 0; id < count; id++) {
+        l->lengths[id] = first.starts[id + 1] - first.starts[id];
+        l->parts[id].merged = NO_TOKEN;
+        longest = l->lengths[id] > longest ? l->lengths[id] : longest;
+    }
+    return (l->spelled = malloc((size_t)longest + 1)) != NULL;
+}
+
+/* Whether a pair counts: the first pairs, of two bytes, always do. */
+static inline int loop_allows(const Loop *l, uint32_t left, uint32_t right) {
+    uint64_t length = (uint64_t)l->lengths[left] + l->lengths[right];
+    return length == 2 || length < l->longest;
+}
+
+/* Notes a place where the pair was merged: between two neighbours, NO_TOKEN at an end of the word. `before` is the place of
+ * the left one, `place` that of the new token. */
+static inline void loop_note(const Loop *l, Deltas *d, uint32_t left, uint32_t right, int64_t count, uint32_t before,
+                             uint32_t place) {
+    if (left != NO_TOKEN) {
+        Change *change = deltas_change(d, BEFORE, left);
+        if (left != l->merged)
+            change->lost += count;
+        else if (loop_allows(l, left, l->left))
+            d->near[l->left].side[AFTER].gained -= count;
+        if (loop_allows(l, left, l->merged))
+            deltas_gain(d, BEFORE, change, left, count, before);
+    }
+    if (right != NO_TOKEN) {
+        Change *change = deltas_change(d, AFTER, right);
+        change->lost += count;
+        if (loop_allows(l, l->merged, right))
+            deltas_gain(d, AFTER, change, right, count, place);
+    }
+}
+
+static inline void loop_visit_short(const Loop *l, Deltas *d, uint32_t place) {
+    uint32_t *word = l->words.cells + place, *ids = word + HEAD, size = word_size(word), at = 0, to;
+    uint32_t left = l->left, right = l->right;
+    while (at + 1 < size && !(ids[at] == left && ids[at + 1] == right))
+        at++;
+    if (at + 1 >= size)
+        return;
+    for (to = at; at < size; to++) {
+        if (at + 1 < size && ids[at] == left && ids[at + 1] == right) {
+            loop_note(l, d, to ? ids[to - 1] : NO_TOKEN, at + 2 < size ? ids[at + 2] : NO_TOKEN, word_count(word), place,
+                      place);
+            ids[to] = l->merged;
+            at += 2;
+        } else {
+            ids[to] = ids[at++];
+        }
+    }
+    word_resize(word, to);
+}
+
+static inline void loop_visit_long(const Loop *l, Deltas *d, uint32_t entry) {
+    uint32_t *token = l->words.tokens + entry, *right = token + l->lengths[l->left];
+    if (*token != l->left || *right != l->right)
+        return;
+    uint32_t *end = right + l->lengths[l->right], before = token[-1];
+    int64_t count = l->words.counts[long_word(&l->words, entry)];
+    uint32_t place = LONG_PLACE | entry;
+    loop_note(l, d, before, *end, count, before == NO_TOKEN ? 0 : place - l->lengths[before], place);
+    right[-1] = right[0] = NO_TOKEN; /* the old borders; those outside get the new id */
+    token[0] = end[-1] = l->merged;
+}
+
+/* A part of a list, and where a thread notes what it changes. */
+typedef struct {
+    const Loop *loop;
+    Deltas *deltas;
+    const uint32_t *list;
+    uint32_t size;
+    int fine;
+} Visit;
+
+/* Merges the pair in all words of a part; sets `fine`, false if memory is out. */
+static void loop_visit_part(Visit *v) {
+    v->fine = deltas_ids(v->deltas, v->loop->room);
+    for (uint32_t i = 0; i < v->size && v->fine; i++) {
+        uint32_t place = v->list[i];
+        v->fine = deltas_room(v->deltas, LONG / 2);
+        if (!v->fine)
+            break;
+        if (i + AHEAD < v->size && !(v->list[i + AHEAD] & LONG_PLACE))
+            __builtin_prefetch(v->loop->words.cells + v->list[i + AHEAD], 1);
+        if (place & LONG_PLACE)
+            loop_visit_long(v->loop, v->deltas, place & ~LONG_PLACE);
+        else
+            loop_visit_short(v->loop, v->deltas, place);
+    }
+}
+
+static void *loop_visit_by_thread(void *visit) {
+    loop_visit_part(visit);
+    return NULL;
+}
+
+/* The number of places of short words, which come first. */
+static uint32_t loop_shorts(const uint32_t *list, uint32_t size) {
+    uint32_t low = 0;
+    while (low < size) {
+        uint32_t middle = low + (size - low) / 2;
+        if (list[middle] & LONG_PLACE)
+            size = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* The same as one part for all places of short words, by several threads. A word has one place in the list, so no two
+ * threads change one word. Their notes are joined in the order of the parts: the lists do not depend on threads. */
+static int loop_visit_together(Loop *l, const uint32_t *list, uint32_t size) {
+    Visit visits[MOST_THREADS];
+    Thread threads[MOST_THREADS];
+    int begun[MOST_THREADS] = {0}, fine = 1;
+    for (int i = 0; i < l->threads; i++) {
+        uint32_t from = (uint32_t)((uint64_t)size * i / l->threads), to = (uint32_t)((uint64_t)size * (i + 1) / l->threads);
+        visits[i] = (Visit){l, i ? l->others + i - 1 : &l->deltas, list + from, to - from, 0};
+        begun[i] = i && thread_begin(threads + i, loop_visit_by_thread, visits + i);
+    }
+    for (int i = 0; i < l->threads; i++)
+        if (!begun[i])
+            loop_visit_part(visits + i);
+    for (int i = 0; i < l->threads; i++) {
+        if (begun[i])
+            thread_end(threads[i]);
+        fine = fine && visits[i].fine;
+        for (int side = BEFORE; i && side <= AFTER; side++)
+            fine = fine && deltas_join(&l->deltas, visits[i].deltas, side);
+    }
+    return fine;
+}
+
+/* Merges the pair in all words of a list; false if memory is out. */
+static int loop_visit(Loop *l, const uint32_t *list, uint32_t size) {
+    uint32_t shorts = l->threads > 1 && size >= l->shared ? loop_shorts(list, size) : 0;
+    l->visits += size;
+    if (shorts && !loop_visit_together(l, list, shorts))
+        return 0;
+    Visit rest = {l, &l->deltas, list + shorts, size - shorts, 0};
+    loop_visit_part(&rest);
+    return rest.fine;
+}
+
+/* Takes the noted changes of one side over into the counts; false if memory is out. */
+static int loop_settle(Loop *l, int side) {
+    Notes *notes = l->deltas.notes + side;
+    if (!deltas_lists(&l->deltas, side, l->merged, l->pairs.limit))
+        return 0;
+    for (uint64_t i = 0; i < notes->count; i++) {
+        uint32_t id = notes->ids[i];
+        Change change = l->deltas.near[id].side[side];
+        if (change.lost) {
+            CountedPair *old = pairs_find(&l->pairs, side == BEFORE ? pair_key(id, l->left) : pair_key(l->right, id));
+            if (old)
+                old->count -= change.lost;
+        }
+        CountedPair made = {deltas_key(side, id, l->merged), change.gained, change.list, change.size, change.noted - 1};
+        if (change.list && !pairs_add(&l->pairs, made))
+            return 0;
+    }
+    deltas_clear(&l->deltas, side);
+    return 1;
+}
+
+/* Every window of two neighbours in the words that counts: runs DO with `key`, `count` and `place`. */
+#define FOR_EACH_WINDOW(l, DO)                                                                                         \
+    for (uint64_t at = 0; at < (l)->words.cells_size; at += HEAD + word_room((l)->words.cells + at)) {                 \
+        const uint32_t *word = (l)->words.cells + at, *ids = word + HEAD, place = (uint32_t)at;                        \
+        int64_t count = word_count(word);                                                                              \
+        for (uint32_t i = 0; i + 1 < word_size(word); i++)                                                             \
+            if (loop_allows(l, ids[i], ids[i + 1])) {                                                                  \
+                uint64_t key = pair_key(ids[i], ids[i + 1]);                                                           \
+                DO                                                                                                     \
+            }                                                                                                          \
+    }                                                                                                                  \
+    for (uint64_t number = 0; number < (l)->words.longs; number++) {                                                   \
+        const uint32_t *tokens = (l)->words.tokens;                                                                    \
+        int64_t count = (l)->words.counts[number];                                                                     \
+        for (uint64_t entry = (l)->words.starts[number], next; tokens[entry] != NO_TOKEN; entry = next) {                 \
+            next = entry + (l)->lengths[tokens[entry]];                                                                \
+            if (tokens[next] != NO_TOKEN && loop_allows(l, tokens[entry], tokens[next])) {                                \
+                uint64_t key = pair_key(tokens[entry], tokens[next]);                                                  \
+                uint32_t place = LONG_PLACE | (uint32_t)entry;                                                         \
+                DO                                                                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+/* Counts the pairs of one part of the hashes, in a table of at most `most` places. */
+static int loop_count(const Loop *l, PairCounts *found, uint64_t part, uint64_t most) {
+    int shift = 64 - l->bits;
+    if (!pairs_grow(found))
+        return LOOP_OUT_OF_MEMORY;
+    FOR_EACH_WINDOW(l, {
+        (void)place;
+        if (l->bits && pair_hash(key) >> shift != part)
+            continue;
+        if (2 * (found->used + 1) > found->mask && 2 * (found->mask + 1) > most && l->bits < MOST_BITS)
+            return LOOP_TABLE_FULL;
+        if (!pairs_count(found, key, count))
+            return LOOP_OUT_OF_MEMORY;
+    })
+    return LOOP_GOES_ON;
+}
+
+/* Keeps the first of the counted pairs; false if memory is out. */
+static int loop_keep(const Loop *l, const PairCounts *found, BestPairs *best) {
+    int64_t highest = 0;
+    for (uint64_t i = 0; i <= found->mask; i++) {
+        CountedPair pair = found->places[i];
+        if (pair.key == NO_PAIR_KEY)
+            continue;
+        if (pair.count > highest)
+            best_restrict(best, (HeapItem){(highest = pair.count) / l->divisor - 1, 0});
+        if (!best_offer(best, pair))
+            return 0;
+    }
+    return 1;
+}
+
+/* Finds the first of all pairs. */
+static int loop_rank(const Loop *l, BestPairs *best) {
+    int status = LOOP_GOES_ON;
+    best->count = best->bytes = 0;
+    best->limit = (HeapItem){l->least - 1, 0};
+    for (uint64_t part = 0; part < UINT64_C(1) << l->bits && status == LOOP_GOES_ON; part++) {
+        PairCounts found = {0};
+        status = loop_count(l, &found, part, l->pairs_room / (4 * sizeof(CountedPair)));
+        if (status == LOOP_GOES_ON && !loop_keep(l, &found, best))
+            status = LOOP_OUT_OF_MEMORY;
+        pairs_free(&found);
+    }
+    return status;
+}
+
+static void loop_list(Loop *l) {
+    FOR_EACH_WINDOW(l, {
+        CountedPair *pair = pairs_find(&l->pairs, key);
+        (void)count;
+        if (pair && !(pair->size && pair->list[pair->size - 1] == place))
+            pair->list[pair->size++] = place;
+    })
+}
+
+/* Counts all pairs again, and keeps the first ones; false if memory is out. */
+static int loop_rebuild(Loop *l) {
+    BestPairs best = {.most = l->pairs_room / 2};
+    int status;
+    l->rebuilds++;
+    words_close_up(&l->words);
+    pairs_free(&l->pairs);
+    while ((status = loop_rank(l, &best)) == LOOP_TABLE_FULL)
+        l->bits++;
+    int fine = status == LOOP_GOES_ON && best_take(&best, &l->pairs);
+    free(best.items);
+    if (fine)
+        loop_list(l);
+    return fine;
+}
+
+/* Writes the bytes of an id. It calls itself for the shorter part only, so calls are at most 32 deep. */
+static void loop_spell(const Loop *l, uint32_t id, uint8_t *to) {
+    while (l->parts[id].merged != NO_TOKEN) {
+        uint32_t left = l->parts[id].left, right = l->parts[id].right;
+        if (l->lengths[left] < l->lengths[right]) {
+            loop_spell(l, left, to);
+            to += l->lengths[left];
+            id = right;
+        } else {
+            loop_spell(l, right, to + l->lengths[left]);
+            id = left;
+        }
+    }
+    memcpy(to, l->first.bytes + l->first.starts[id], l->lengths[id]);
+}
+
+/* Where a first token is in the order of `taken`, seen from the pair's spelling: below 0 before it, 0 the same. */
+static int loop_order(Loop *l, uint32_t token, uint32_t left, uint32_t right) {
+    uint64_t length = (uint64_t)l->lengths[left] + l->lengths[right];
+    if (l->lengths[token] != length)
+        return l->lengths[token] < length ? -1 : 1;
+    loop_spell(l, left, l->spelled);
+    loop_spell(l, right, l->spelled + l->lengths[left]);
+    return memcmp(l->first.bytes + l->first.starts[token], l->spelled, length);
+}
+
+/* The id of the token that the pair spells: of a first one, or a new id. */
+static uint32_t loop_id(Loop *l, uint32_t left, uint32_t right) {
+    int64_t low = 0, high = l->first.count;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        int order = loop_order(l, l->first.taken[middle], left, right);
+        if (!order)
+            return l->first.taken[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return l->ids++;
+}
+
+/* Makes the merge of a pair: its id, its row, its changes. */
+static int loop_merge(Loop *l, uint64_t key, int64_t count, const uint32_t *list, uint32_t size) {
+    if (!loop_room(l, (l->ids > l->size ? l->ids : l->size) + 1))
+        return 0;
+    l->left = (uint32_t)(key >> 32);
+    l->right = (uint32_t)key;
+    l->merged = loop_id(l, l->left, l->right);
+    l->lengths[l->merged] = l->lengths[l->left] + l->lengths[l->right];
+    l->merges[l->size] = (Merge){l->left, l->right, l->merged};
+    if (l->merged + 1 == l->ids) /* a first token keeps its bytes */
+        l->parts[l->merged] = l->merges[l->size];
+    l->counts[l->size++] = count;
+    return loop_visit(l, list, size) && loop_settle(l, BEFORE) && loop_settle(l, AFTER);
+}
+
+/* Whether pairs wait, since they are not before the limit. */
+static int loop_has_more(const Loop *l) {
+    return l->pairs.limit.count != l->least - 1 || l->pairs.limit.key;
+}
+
+/* Makes one merge, or counts anew. */
+static int loop_step(Loop *l) {
+    if (l->ids >= l->vocab_size)
+        return LOOP_ENDED;
+    /* A new pair has at least `divisor`-th of the merge's count, or of what is merged at all: so a side has `divisor` of them. */
+    int full = pairs_bytes(&l->pairs, 2 * l->divisor) > l->pairs_room && l->size > l->counted;
+    CountedPair *pair = l->rebuilds && !full ? pairs_pop(&l->pairs) : NULL;
+    if (pair) {
+        uint32_t *list = pair->list, room = pair->room;
+        pair->list = NULL; /* the table may move */
+        int fine = loop_merge(l, pair->key, pair->count, list, pair->size);
+        pairs_drop_list(&l->pairs, list, room);
+        return fine ? LOOP_GOES_ON : LOOP_OUT_OF_MEMORY;
+    }
+    if (l->rebuilds && !full && !loop_has_more(l))
+        return LOOP_ENDED;
+    l->counted = l->size;
+    if (!loop_rebuild(l))
+        return LOOP_OUT_OF_MEMORY;
+    return l->pairs.items ? LOOP_GOES_ON : LOOP_ENDED;
+}
+
+/* Makes merges until the lists that were read are `visits` places long; or until the end. */
+static int loop_run(Loop *l, uint64_t visits) {
+    uint64_t before = l->visits;
+    int status = LOOP_GOES_ON;
+    while (status == LOOP_GOES_ON && l->visits - before < visits)
+        status = loop_step(l);
+    return status;
+}
+
+#endif

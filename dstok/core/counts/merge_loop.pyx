@@ -1,0 +1,368 @@
+"""The merge loop of BPE training, on the distinct pieces of a corpus.
+
+In: the tokens to begin with, pieces with their counts, the settings of a trainer. Out: the merges, each with its count.
+Invariant: as merge_loop.h says: each merge takes the pair of the highest count, of several the one with the smallest
+ids. Threads: one thread at a time uses an object; the loop runs without the GIL.
+"""
+
+cimport cython
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from dstok.core.bpe.merge cimport BPE, Scratch, scratch_free
+
+from array import array
+
+from dstok.errors import DstokError
+
+cdef extern from "counts/merge_loop.h":
+    enum:
+        LONG
+        HEAD
+        NO_TOKEN
+        LONG_PLACE
+        LOOP_GOES_ON
+        LOOP_OUT_OF_MEMORY
+        MOST_THREADS
+    ctypedef struct Words:
+        uint64_t cells_size
+        uint64_t tokens_size
+        uint64_t longest_short
+    ctypedef struct Merge:
+        pass
+    ctypedef struct FirstTokens:
+        const uint8_t *bytes
+        const uint32_t *starts
+        const uint32_t *taken
+        int64_t count
+    ctypedef struct Loop:
+        Words words
+        uint32_t *lengths
+        uint32_t ids
+        uint64_t vocab_size
+        uint64_t longest
+        int64_t least
+        int64_t divisor
+        uint64_t pairs_room
+        Merge *merges
+        int64_t *counts
+        uint64_t size
+        uint64_t visits
+        uint64_t rebuilds
+        int threads
+        uint32_t shared
+    bint loop_open(Loop *l, FirstTokens first, uint32_t count) noexcept nogil
+    void loop_free(Loop *l) noexcept nogil
+    int loop_run(Loop *l, uint64_t visits) noexcept nogil
+    bint words_room(Words *w, uint64_t cells, uint64_t tokens, uint64_t longs) noexcept nogil
+    void words_add(Words *w, const uint32_t *ids, uint64_t size, int64_t count, const uint32_t *lengths) noexcept nogil
+
+cdef extern from *:
+    bint __builtin_mul_overflow(int64_t, int64_t, int64_t *) noexcept nogil
+    bint __builtin_add_overflow(int64_t, int64_t, int64_t *) noexcept nogil
+
+cdef enum:
+    FINE, OUT_OF_MEMORY, TOO_MANY_COUNTS, TOO_MANY_WORDS
+    SHARED = 4096            # places of a list from which on threads are worth their start
+
+
+@cython.final
+cdef class Pieces:
+    """Counted pieces: piece i is `text[offsets[i]:offsets[i + 1]]`. `highest`, `longest`: of their counts and bytes."""
+
+    cdef const uint8_t *text
+    cdef const int64_t *offsets
+    cdef const int64_t *counts
+    cdef Py_ssize_t size
+    cdef int64_t highest
+    cdef int64_t longest
+    cdef object keep
+
+    def __cinit__(self, pieces, offsets, counts):
+        cdef const uint8_t[::1] p = memoryview(pieces).cast("B")
+        cdef const int64_t[::1] o = memoryview(offsets).cast("B").cast("q")
+        cdef const int64_t[::1] c = memoryview(counts).cast("B").cast("q")
+        cdef Py_ssize_t i
+        if o.shape[0] != c.shape[0] + 1 or o[0] < 0 or o[c.shape[0]] > p.shape[0]:
+            raise ValueError("expected an offset more than counts, within the pieces")
+        for i in range(c.shape[0]):
+            if o[i] > o[i + 1] or c[i] < 0:
+                raise ValueError(f"expected rising offsets and no negative counts, found others at piece {i}")
+            self.highest, self.longest = max(self.highest, c[i]), max(self.longest, o[i + 1] - o[i])
+        self.keep = (p, o, c)
+        self.text = &p[0] if p.shape[0] else NULL
+        self.offsets, self.counts, self.size = &o[0], &c[0] if c.shape[0] else NULL, c.shape[0]
+
+
+@cython.final
+cdef class Encoding:
+    """From the bytes of a piece to ids: one for each byte, or those of a model. `longest`: most bytes of a piece."""
+
+    cdef uint32_t by_byte[256]
+    cdef BPE bpe
+    cdef uint32_t *ids           # of the piece that was encoded last
+    cdef Scratch scratch
+    cdef Scratch junction
+
+    def __cinit__(self, ids_of_bytes, BPE bpe, int64_t longest):
+        cdef int i
+        for i in range(256):
+            self.by_byte[i] = NO_TOKEN if ids_of_bytes[i] < 0 else ids_of_bytes[i]
+        self.bpe = bpe
+        self.ids = <uint32_t *>malloc((longest + 1) * sizeof(uint32_t))
+        if self.ids == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.ids)
+        scratch_free(&self.scratch)
+        scratch_free(&self.junction)
+
+    cdef int64_t encode(self, const uint8_t *text, int64_t length) noexcept nogil:
+        """The number of ids; -1 if memory is out."""
+        cdef int64_t count = 0, i
+        if self.bpe is not None:
+            return self.bpe.merge_piece(text, length, self.ids, &self.scratch, &self.junction) if length else 0
+        for i in range(length):
+            self.ids[count] = self.by_byte[text[i]]
+            count += self.ids[count] != NO_TOKEN
+        return count
+
+
+@cython.final
+cdef class MergeLoop:
+    """Merges the most frequent pair of ids, over and over.
+
+    Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
+    which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
+    this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
+    `threads` share lists of `shared` places or more. `pairs_room`: bytes for pairs and their lists. None of these
+    changes a merge.
+    """
+
+    cdef Loop loop
+    cdef int64_t windows         # pairs of neighbours in all words, as often as the words count
+    cdef object keep
+    cdef bint broken
+
+    def __cinit__(self, starts, blob, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
+                  int64_t divisor=16,
+                  int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62):
+        cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+        cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
+        cdef FirstTokens first
+        if s.shape[0] < 1 or divisor < 1 or not 0 < longest_short <= LONG:
+            raise ValueError(f"expected starts, a divisor of at least 1, and short words of up to {LONG}")
+        self.keep = (s, b, t)
+        first.bytes, first.starts = &b[0] if b.shape[0] else NULL, &s[0]
+        first.taken, first.count = &t[0] if t.shape[0] else NULL, t.shape[0]
+        self.loop.vocab_size, self.loop.longest = vocab_size, longest
+        self.loop.words.longest_short = longest_short
+        self.loop.threads, self.loop.shared = min(threads, MOST_THREADS), shared
+        self.loop.least, self.loop.divisor, self.loop.pairs_room = max(1, min_frequency), divisor, pairs_room
+        if not loop_open(&self.loop, first, <uint32_t>(s.shape[0] - 1)):
+            raise MemoryError
+
+    def __dealloc__(self):
+        loop_free(&self.loop)
+
+    def reserve(self, uint64_t cells, uint64_t tokens, uint64_t longs):
+        """Makes room for words: for `cells` and `tokens` of 4 bytes, and for `longs` words in the long form."""
+        if not words_room(&self.loop.words, cells, tokens, longs):
+            raise MemoryError
+
+    def add(self, pieces, offsets, counts, ids_of_bytes, BPE bpe=None, int64_t drop_below=0):
+        """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
+
+        `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
+        which it encodes the piece. Pieces with a count below `drop_below` are left out.
+        """
+        cdef Pieces all = Pieces(pieces, offsets, counts)
+        cdef Encoding encoding = Encoding(ids_of_bytes, bpe, all.longest)
+        cdef int status
+        if self.loop.rebuilds:
+            raise ValueError("expected pieces before the first merge")
+        with nogil:
+            status = self.add_all(all, encoding, drop_below)
+        if status == OUT_OF_MEMORY:
+            raise MemoryError
+        if status == TOO_MANY_COUNTS:
+            raise DstokError("expected counts of pairs that are together below 2**63, found more")
+        if status == TOO_MANY_WORDS:
+            raise DstokError(f"expected distinct pieces of at most {LONG_PLACE} bytes together, found more")
+
+    cdef int add_all(self, Pieces pieces, Encoding encoding, int64_t drop_below) noexcept nogil:
+        cdef uint64_t cells = 0, tokens = 0, longs = 0
+        cdef int64_t length, most = self.loop.words.longest_short
+        cdef Py_ssize_t i
+        for i in range(pieces.size):
+            if pieces.counts[i] < drop_below:
+                continue
+            length = pieces.offsets[i + 1] - pieces.offsets[i]
+            cells += min(length, most) + HEAD if length > 1 else 0
+            if length > most:
+                tokens, longs = tokens + length + 1, longs + 1
+        if self.loop.words.cells_size + cells >= LONG_PLACE or (
+                self.loop.words.tokens_size + tokens + 2 >= LONG_PLACE):
+            return TOO_MANY_WORDS
+        if not words_room(&self.loop.words, cells, tokens, longs):
+            return OUT_OF_MEMORY
+        for i in range(pieces.size):
+            if pieces.counts[i] < drop_below:
+                continue
+            length = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
+            if length < 0:
+                return OUT_OF_MEMORY
+            if length > 1 and not self.add_word(encoding.ids, length, pieces.counts[i]):
+                return TOO_MANY_COUNTS
+        return FINE
+
+    cdef bint add_word(self, const uint32_t *ids, int64_t size, int64_t count) noexcept nogil:
+        """False, with `windows` below 0, if the counts are too large together."""
+        cdef int64_t windows = 0
+        if __builtin_mul_overflow(count, size - 1, &windows) or (
+                __builtin_add_overflow(self.windows, windows, &self.windows)):
+            self.windows = -1
+            return False
+        words_add(&self.loop.words, ids, size, count, self.loop.lengths)
+        return True
+
+    def run(self, uint64_t visits):
+        """Makes merges until about `visits` words were visited; whether there may be more merges."""
+        cdef int status
+        if self.broken:
+            raise MemoryError
+        with nogil:
+            status = loop_run(&self.loop, visits)
+        self.broken = status == LOOP_OUT_OF_MEMORY
+        if self.broken:
+            raise MemoryError
+        return status == LOOP_GOES_ON
+
+    def __len__(self):
+        """The number of merges."""
+        return self.loop.size
+
+    def ids(self):
+        """The next new id: the number of tokens."""
+        return self.loop.ids
+
+    def merges(self, Py_ssize_t first=0):
+        """(merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""
+        cdef Py_ssize_t size = self.loop.size - first
+        cdef uint32_t[::1] merges = array("I", bytes(12 * (size + 1)))
+        cdef int64_t[::1] counts = array("q", bytes(8 * (size + 1)))
+        memcpy(&merges[0], self.loop.merges + first, 12 * size)
+        memcpy(&counts[0], self.loop.counts + first, 8 * size)
+        return merges.base[:3 * size], counts.base[:size]
+
+    def work(self):
+        """(visits, counts of all pairs): for tests and benchmarks."""
+        return self.loop.visits, self.loop.rebuilds
+
+
+@cython.final
+cdef class Survey:
+    """The contents of pieces, before a training. Pieces with a count below `drop_below` are dropped.
+
+    pieces, occurrences, length: of all pieces: their number, the sum of their counts, and that of their bytes as often
+    as they occur. dropped_...: of those that are dropped. highest: of all counts. Sums end at 2**63 - 1.
+
+    Of the pieces that are kept, each once: cells, tokens, longs: what their words take, as `MergeLoop.reserve` has it.
+    windows: the pairs of neighbouring bytes. most_windows: of one pair of bytes.
+    """
+
+    cdef readonly int64_t drop_below
+    cdef readonly int64_t highest
+    cdef readonly int64_t pieces
+    cdef readonly int64_t occurrences
+    cdef readonly int64_t length
+    cdef readonly int64_t dropped_pieces
+    cdef readonly int64_t dropped_occurrences
+    cdef readonly int64_t dropped_length
+    cdef readonly uint64_t cells
+    cdef readonly uint64_t tokens
+    cdef readonly uint64_t longs
+    cdef readonly uint64_t windows
+    cdef int64_t byte_counts[256]
+    cdef uint64_t *of_pairs
+
+    def __cinit__(self, int64_t drop_below=0):
+        self.drop_below = drop_below
+        self.of_pairs = <uint64_t *>calloc(1 << 16, sizeof(uint64_t))
+        if self.of_pairs == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.of_pairs)
+
+    def add(self, pieces, offsets, counts):
+        """Adds pieces, in the form that `MergeLoop.add` takes."""
+        cdef Pieces all = Pieces(pieces, offsets, counts)
+        cdef Py_ssize_t i
+        self.highest = max(self.highest, all.highest)
+        with nogil:
+            for i in range(all.size):
+                self.add_piece(all.text + all.offsets[i], all.offsets[i + 1] - all.offsets[i], all.counts[i])
+
+    cdef void add_piece(self, const uint8_t *text, int64_t length, int64_t count) noexcept nogil:
+        cdef int64_t i, times = INT64_MAX
+        if __builtin_mul_overflow(length, count, &times):
+            times = INT64_MAX
+        self.pieces += 1
+        add_to(&self.occurrences, count)
+        add_to(&self.length, times)
+        if count < self.drop_below:
+            self.dropped_pieces += 1
+            add_to(&self.dropped_occurrences, count)
+            add_to(&self.dropped_length, times)
+            return
+        for i in range(length):
+            add_to(&self.byte_counts[text[i]], count)
+        for i in range(1, length):
+            self.of_pairs[text[i - 1] << 8 | text[i]] += 1
+        if length > 1:
+            self.windows += length - 1
+            self.cells += HEAD + min(length, LONG)
+        if length > LONG:
+            self.tokens += length + 1
+            self.longs += 1
+
+    @property
+    def most_windows(self):
+        """The number of windows of the pair of bytes that has most."""
+        cdef uint64_t most = 0
+        cdef int i
+        for i in range(1 << 16):
+            most = max(most, self.of_pairs[i])
+        return most
+
+    def bytes(self):
+        """How often each byte occurs in the pieces that are kept, as "q"."""
+        return array("q", <bytes>(<char *>self.byte_counts)[:sizeof(self.byte_counts)])
+
+
+cdef inline void add_to(int64_t *total, int64_t number) noexcept nogil:
+    if __builtin_add_overflow(total[0], number, total):
+        total[0] = INT64_MAX
+
+
+def id_counts(BPE bpe not None, Py_ssize_t size, pieces, offsets, counts):
+    """How often each id below `size` occurs in the pieces as `bpe` encodes them, as "q", at most 2**63 - 1."""
+    cdef Pieces all = Pieces(pieces, offsets, counts)
+    cdef Encoding encoding = Encoding([-1] * 256, bpe, all.longest)
+    cdef int64_t[::1] found = array("q", bytes(8 * (size + 1)))
+    cdef int64_t count = 0
+    cdef Py_ssize_t i, j
+    with nogil:
+        for i in range(all.size):
+            count = encoding.encode(all.text + all.offsets[i], all.offsets[i + 1] - all.offsets[i])
+            if count < 0:
+                break
+            for j in range(count):
+                add_to(&found[encoding.ids[j]], all.counts[i])
+    if count < 0:
+        raise MemoryError
+    return found.base[:size]

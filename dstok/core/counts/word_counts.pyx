@@ -1,0 +1,660 @@
+"""The frequency of each piece of a corpus, counted as the pieces are found; sorted pieces of several sources in one.
+
+In: texts, or blocks of sorted pieces (sorted_words.h). Out: each distinct piece with its number of occurrences, in
+blocks.
+Invariant: the counts are the sums over all texts of the pieces of `SpanPass.split`, or over all sources of a piece's
+counts, each times the weight of its source. `Tally` takes at most `memory` bytes, beside `NEAR_BYTES`. If it needs
+more, it calls `spill`, which writes it elsewhere, and is emptied; without `spill` it says that it is full, and counts
+no further. `Merge` holds a block of each source, and the pieces in work.
+
+In `Tally` each distinct piece gets a number when it first occurs. The probe of the piece table finds the numbers of the
+most frequent pieces, in a small table that forgets: its values hold numbers in place of ids. An open hash table, half
+full at most, has all pieces. Its hash has a random seed, so nobody can make a text that is slow for everybody.
+Example: "a", " ", "b", " ", "a" get the numbers 0, 1, 2, 1, 0. All five miss the probe; the next chunk's will not.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+from dstok.core.encode.memory cimport FINE, OUT_OF_MEMORY
+from dstok.core.bpe.merge cimport KEY24_MAX, VALUE_ID_BITS, piece_insert, piece_lines_open
+from dstok.core.cpu.level cimport chosen
+from dstok.core.text.hash cimport hash_bytes
+from dstok.core.text.utf8 cimport Source, open_source
+
+import os
+from array import array
+
+cdef extern from "cpu/platform.h":
+    void *huge_grown(void *memory, size_t used, size_t size) noexcept nogil
+    void *huge_zeroed(size_t size) noexcept nogil
+    void huge_free(void *memory, size_t size) noexcept nogil
+
+cdef extern from *:
+    void __builtin_prefetch(const void *) noexcept nogil
+
+cdef enum:
+    FIRST_LOG2 = 13          # places of a new table
+    FIRST_MANY = 1 << 12     # pieces that fill them
+    LARGE = 1 << 21          # bytes of a large page
+    NEAR_LOG2 = 15           # 2 MB for 131,072 short pieces, 2 MB for 65,536 longer ones: whole large pages
+    NEAR_BYTES = 128 << NEAR_LOG2
+    NEAR = 1 << VALUE_ID_BITS  # numbers that a value can hold
+    ONE_ID = 1               # a value: one id, 0
+    AHEAD = 8                # distance, in pieces, to the place that is fetched
+
+
+@cython.final
+cdef class Tally(Sink):
+    """Counts the pieces that `finder` finds in the texts that `add` gets. One thread at a time."""
+
+    def __cinit__(self, Finder finder not None):
+        self.finder, self.own, self.level = finder, Workspace(None, False), chosen()
+        self.memory = 1 << 62
+        self.lines = huge_zeroed(NEAR_BYTES)
+        self.places_log2 = FIRST_LOG2
+        self.places = <uint64_t *>huge_zeroed(sizeof(uint64_t) << FIRST_LOG2)
+        self.ends = <int64_t *>calloc(1, sizeof(int64_t))
+        piece_lines_open(&self.near, self.lines, NEAR_LOG2)
+        if self.lines == NULL or self.places == NULL or self.ends == NULL:
+            raise MemoryError
+        self.seed = int.from_bytes(os.urandom(8), "little")
+
+    def __dealloc__(self):
+        huge_free(self.lines, NEAR_BYTES)
+        huge_free(self.places, sizeof(uint64_t) << self.places_log2)
+        free(self.counts)
+        free(self.ends)
+        free(self.text)
+        free(self.out.data)
+
+    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
+        cdef const uint8_t *chunk = text + w.origin
+        cdef uint32_t *end = self.numbers
+        cdef int64_t *counts
+        cdef int i, misses = self.level.probe(&self.near, chunk, w.starts, w.pieces, w.values, w.missed)
+        if self.find_missed(w, chunk, misses):
+            self.level.emit(w.values, 0, w.pieces, &end)
+            for i in range(misses):
+                self.numbers[w.missed[i]] = self.found[i]
+            counts = self.counts
+            for i in range(w.pieces):
+                counts[self.numbers[i]] += 1
+        elif self.spill is None:
+            w.status = OUT_OF_MEMORY
+        else:
+            for i in range(w.pieces):
+                self.count_one(w, chunk + w.starts[i], w.starts[i + 1] - w.starts[i])
+        w.next_chunk()
+
+    cdef bint find_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
+        """Sets `found`, and makes the values of all pieces such as have one id; false if the table is full.
+
+        Fetches the places of all pieces before it looks at the first: so the processor waits for many at once.
+        """
+        cdef uint64_t hashes[CHUNK_ROOM]
+        cdef const uint8_t *piece
+        cdef uint32_t length
+        cdef Py_ssize_t number
+        cdef int i
+        for i in range(misses):
+            length = w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            hashes[i] = self.hash_of(chunk + w.starts[w.missed[i]], length)
+            self.fetch(hashes[i])
+        for i in range(misses):
+            piece, length = chunk + w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            number = self.number_of(hashes[i], piece, length)
+            if number < 0:
+                return False
+            self.found[i], w.values[w.missed[i]] = <uint32_t>number, ONE_ID
+            if length <= KEY24_MAX and number < NEAR:
+                piece_insert(&self.near, piece, length, &self.found[i], 1)
+        return True
+
+    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        self.count_one(w, text + start, end - start)
+
+    cdef void count_one(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+        """Counts a piece, in an emptied table if this one is full."""
+        cdef uint64_t hash = self.hash_of(piece, length)
+        cdef Py_ssize_t number = self.number_of(hash, piece, length)
+        while number < 0 and self.make_room():
+            number = self.number_of(hash, piece, length)
+        if number < 0:
+            w.status = OUT_OF_MEMORY
+        else:
+            self.counts[number] += 1
+
+    cdef bint make_room(self) noexcept nogil:
+        """Lets `spill` write the table, and empties it; false, with a `fault` if there was one, if it cannot."""
+        if self.spill is None or self.fault is not None:
+            return False
+        if not self.used:
+            return self.release()
+        with gil:
+            try:
+                self.spill(self)
+                self.clear()
+            except BaseException as error:
+                self.fault = error
+        return not self.full
+
+    cdef bint release(self) noexcept nogil:
+        """Frees the memory of an empty table, for a piece that takes nearly all; false if there is none to free."""
+        cdef uint64_t *places
+        if not self.room and not self.text_room and self.places_log2 == FIRST_LOG2:
+            return False
+        places = <uint64_t *>huge_zeroed(sizeof(uint64_t) << FIRST_LOG2)
+        if places == NULL:
+            return False
+        huge_free(self.places, sizeof(uint64_t) << self.places_log2)
+        free(self.counts)
+        free(self.text)
+        self.counts, self.text, self.room, self.text_room = NULL, NULL, 0, 0
+        self.places, self.places_log2 = places, FIRST_LOG2
+        self.ends = <int64_t *>realloc(self.ends, sizeof(int64_t))
+        self.full = False
+        return True
+
+    cdef inline uint64_t hash_of(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+        return hash_bytes(self.seed, piece, length)
+
+    cdef inline void fetch(self, uint64_t hash) noexcept nogil:
+        """Fetches the place of a piece."""
+        __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
+
+    cdef Py_ssize_t number_of(self, uint64_t hash, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+        """The number of a piece, a new one if it had none; -1 if the table is full."""
+        cdef Py_ssize_t place = <Py_ssize_t>(hash >> (64 - self.places_log2)), number
+        if self.full:
+            return -1
+        while self.places[place]:
+            number = <Py_ssize_t><uint32_t>self.places[place] - 1
+            if self.places[place] >> 32 == hash >> 32 and self.ends[number + 1] - self.ends[number] == length and (
+                    not memcmp(self.text + self.ends[number], piece, length)):
+                return number
+            place = (place + 1) & ((<Py_ssize_t>1 << self.places_log2) - 1)
+            self.steps += 1
+        return self.keep(place, hash, piece, length)
+
+    cdef Py_ssize_t keep(
+        self, Py_ssize_t place, uint64_t hash, const uint8_t *piece, Py_ssize_t length
+    ) noexcept nogil:
+        """Gives a new piece, which belongs to a free place, a number; -1, with `full` set, if that takes too much."""
+        cdef Py_ssize_t number = self.used, start = self.ends[number]
+        if not self.more_text(length) or (number == self.room and not self.more_numbers()):
+            self.full = True
+            return -1
+        memcpy(self.text + start, piece, length)
+        self.counts[number], self.ends[number + 1] = 0, start + length
+        self.places[place] = hash >> 32 << 32 | <uint64_t>(number + 1)
+        self.used = number + 1
+        if self.used << 1 >> self.places_log2 and not self.more_places():
+            self.full = True
+        return number
+
+    # Memory.
+
+    cdef Py_ssize_t bytes_left(self) noexcept nogil:
+        """The number of bytes that the table may take beside those that it has."""
+        return self.memory - self.text_room - <Py_ssize_t>sizeof(int64_t) * (
+            2 * self.room + (<Py_ssize_t>1 << self.places_log2))
+
+    cdef Py_ssize_t large(self, Py_ssize_t size) noexcept nogil:
+        """`size`; in whole large pages if a large table may take many of them: small pages cost a fault each."""
+        if self.used < FIRST_MANY or self.bytes_left() < size + 16 * LARGE:
+            return size
+        return (size + LARGE - 1) & -LARGE
+
+    cdef void *grown(self, void *memory, Py_ssize_t used, Py_ssize_t size) noexcept nogil:
+        """Does what `realloc` does; with a copy on large pages, if the table may take both at once."""
+        return huge_grown(memory, used, size) if size <= self.bytes_left() else realloc(memory, size)
+
+    cdef bint more_text(self, Py_ssize_t length) noexcept nogil:
+        """Makes room for the bytes of a piece; false if that would take too much."""
+        cdef Py_ssize_t wanted = self.ends[self.used] + length, room = self.text_room
+        cdef void *grown
+        if wanted <= room:
+            return True
+        room = min(self.large(wanted + room // 2 + 4096), room + self.bytes_left())
+        grown = self.grown(self.text, self.ends[self.used], room) if room >= wanted else NULL
+        if grown == NULL:
+            return False
+        self.text, self.text_room = <uint8_t *>grown, room
+        return True
+
+    cdef bint more_numbers(self) noexcept nogil:
+        """Makes room for half as many numbers more; false if that would take too much."""
+        cdef Py_ssize_t room = self.large(
+            (self.room + self.room // 2 + (1 << FIRST_LOG2 >> 1)) * sizeof(int64_t)) // <Py_ssize_t>sizeof(int64_t)
+        cdef void *grown
+        if room >> 31 or 2 * <Py_ssize_t>sizeof(int64_t) * (room - self.room) > self.bytes_left():
+            return False
+        grown = self.grown(self.counts, self.used * sizeof(int64_t), room * sizeof(int64_t))
+        if grown == NULL:
+            return False
+        self.counts = <int64_t *>grown
+        grown = self.grown(self.ends, (self.used + 1) * sizeof(int64_t), (room + 1) * sizeof(int64_t))
+        if grown == NULL:
+            return False
+        self.ends, self.room = <int64_t *>grown, room
+        return True
+
+    cdef bint more_places(self) noexcept nogil:
+        """Makes at least twice as many places; false if that would take too much."""
+        cdef Py_ssize_t size = <Py_ssize_t>1 << self.places_log2, i, place
+        cdef Py_ssize_t more = self.large(2 * size * sizeof(uint64_t)) // <Py_ssize_t>sizeof(uint64_t)
+        cdef uint64_t *places = NULL
+        cdef int log2 = self.places_log2 + 1
+        while more >> log2 > 1:
+            log2 += 1
+        if more * <Py_ssize_t>sizeof(uint64_t) <= self.bytes_left():
+            places = <uint64_t *>huge_zeroed(more * sizeof(uint64_t))
+        if places == NULL:
+            return False
+        for i in range(size):
+            if self.places[i]:
+                place = <Py_ssize_t>(self.places[i] >> (64 - log2))
+                while places[place]:
+                    place = (place + 1) & (more - 1)
+                places[place] = self.places[i]
+        huge_free(self.places, size * sizeof(uint64_t))
+        self.places, self.places_log2 = places, log2
+        return True
+
+    # The calls for Python.
+
+    def limit(self, Py_ssize_t memory, spill=None):
+        """Sets how many bytes the table may take, and the function that gets the tally if that is not enough.
+
+        `spill(tally)` calls `sort` and `block`. It comes from a thread that counts. Its exceptions end the call of
+        `add`, `add_block` or `merge`.
+        """
+        self.memory, self.spill = memory, spill
+
+    def add(self, list texts not None):
+        """Counts the pieces of valid texts (ASCII `str` or UTF-8 bytes); false if there was no room for all."""
+        cdef Py_ssize_t count = len(texts), i = 0
+        cdef Workspace w = self.own
+        cdef Source *sources = <Source *>malloc((count + 1) * sizeof(Source))
+        if sources == NULL:
+            raise MemoryError
+        w.begin(True, False)
+        try:
+            for i in range(count):
+                sources[i] = open_source(texts[i])
+                if sources[i].kind:
+                    raise ValueError("expected ascii str or bytes")
+            i = 0
+            with nogil:
+                while i < count and w.status == FINE:
+                    self.finder.find_all(self, w, <const uint8_t *>sources[i].data, sources[i].length)
+                    i += 1
+        finally:
+            free(sources)
+            w.trim()
+        self.check(w.status)
+        return w.status == FINE
+
+    def add_block(self, const uint8_t[::1] block not None):
+        """Adds the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
+        cdef Cursor cursor
+        cdef int status
+        memset(&cursor, 0, sizeof(Cursor))
+        cursor.at, cursor.end = &block[0], &block[0] + block.shape[0]
+        try:
+            with nogil:
+                status = cursor_next(&cursor, True)
+                while status == CURSOR_FINE and self.add_count(cursor.piece, cursor.length, cursor.count):
+                    cursor.count = 0  # any order will do
+                    status = cursor_next(&cursor, True)
+        finally:
+            free(cursor.piece)
+        if status == CURSOR_BROKEN:
+            raise ValueError("expected pieces with counts")
+        self.check(OUT_OF_MEMORY if status == CURSOR_NO_MEMORY else FINE)
+        return status == CURSOR_END
+
+    cdef bint add_count(self, const uint8_t *piece, Py_ssize_t length, int64_t count) noexcept nogil:
+        """Adds to the count of a piece; false if the table is full."""
+        cdef uint64_t hash = self.hash_of(piece, length)
+        cdef Py_ssize_t number = self.number_of(hash, piece, length)
+        while number < 0 and self.make_room():
+            number = self.number_of(hash, piece, length)
+        if number >= 0:
+            self.counts[number] += count
+        return number >= 0
+
+    cdef int check(self, int status) except -1:
+        """Raises what happened in a thread without the GIL."""
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
+        if status != FINE and not self.full:
+            raise MemoryError
+        return 0
+
+    def merge(self, Tally other not None):
+        """Adds the counts of another tally; false if there was no room for all."""
+        cdef Py_ssize_t i
+        cdef bint fits = True
+        with nogil:
+            for i in range(other.used):
+                if i + AHEAD < other.used:
+                    self.fetch(self.hash_of(other.text + other.ends[i + AHEAD],
+                                            other.ends[i + AHEAD + 1] - other.ends[i + AHEAD]))
+                fits = self.add_count(
+                    other.text + other.ends[i], other.ends[i + 1] - other.ends[i], other.counts[i])
+                if not fits:
+                    break
+        self.check(FINE)
+        return fits
+
+    def sort(self, bint by_count):
+        """Sorts the pieces: by their bytes, or the most frequent first and then by bytes.
+
+        `block` comes next, or `clear`. It takes no memory: the table's places become the order.
+        """
+        cdef Pieces pieces = Pieces(
+            text=self.text, ends=self.ends, counts=self.counts, size=self.ends[self.used])
+        with nogil:
+            sort_counted(&pieces, <Entry *>self.places, self.used, by_count)
+        self.given = 0
+
+    def block(self, Py_ssize_t size):
+        """The next of the sorted pieces, as a block of about `size` bytes; b"" after the last one."""
+        cdef const Entry *order = <const Entry *>self.places
+        cdef Py_ssize_t last = 0, last_length = 0, number
+        cdef int status = 1
+        self.out.size = 0
+        with nogil:
+            while self.given < self.used and status > 0:
+                number = order[self.given].number
+                if self.counts[number]:  # 0: it was found in a chunk for which there was no room
+                    status = block_add(&self.out, size, self.text + last, last_length, self.text + self.ends[number],
+                                       self.ends[number + 1] - self.ends[number], self.counts[number])
+                    last, last_length = self.ends[number], self.ends[number + 1] - self.ends[number]
+                self.given += status > 0
+        if status < 0:
+            raise MemoryError
+        return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
+
+    def clear(self, bint release=False):
+        """Empties the table. Its memory stays, unless it is to `release` it."""
+        memset(self.lines, 0, NEAR_BYTES)
+        memset(self.places, 0, sizeof(uint64_t) << self.places_log2)
+        self.used, self.full = 0, False
+        self.out.distinct = self.out.length = self.out.longest = self.out.occurrences = 0
+        if release:
+            self.release()
+
+    def totals(self):
+        """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks since `clear`."""
+        return self.out.distinct, self.out.length, self.out.occurrences, self.out.longest
+
+    def counted(self):
+        """(pieces, offsets, counts), the most frequent first, and equally frequent ones by their bytes.
+
+        Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". Only `clear` may come next.
+        """
+        cdef const Entry *order = <const Entry *>self.places
+        cdef Py_ssize_t i, number, length, at = 0
+        cdef bytes pieces = PyBytes_FromStringAndSize(NULL, self.ends[self.used])
+        cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(pieces)
+        cdef int64_t[::1] offsets = array("q", [0]) * (self.used + 1)
+        cdef int64_t[::1] counts = array("q", [0]) * (self.used + 1)
+        self.sort(True)
+        with nogil:
+            for i in range(self.used):
+                if i + 2 * AHEAD < self.used:
+                    __builtin_prefetch(self.ends + order[i + 2 * AHEAD].number)
+                    __builtin_prefetch(self.text + self.ends[order[i + AHEAD].number])
+                number = order[i].number
+                length = self.ends[number + 1] - self.ends[number]
+                memcpy(out + at, self.text + self.ends[number], length)
+                at += length
+                counts[i], offsets[i + 1] = self.counts[number], at
+        return pieces, offsets.base, counts.base[:self.used]
+
+    def passed(self):
+        """The number of places with other pieces that look-ups have passed. For tests."""
+        return self.steps
+
+    def distinct(self):
+        """The number of distinct pieces."""
+        return self.used
+
+
+def dict_of(bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None):
+    """The result of `Tally.counted` as a dict."""
+    cdef const char *text = PyBytes_AS_STRING(pieces)
+    cdef dict found = {}
+    cdef Py_ssize_t i
+    for i in range(counts.shape[0]):
+        found[PyUnicode_DecodeUTF8(text + offsets[i], offsets[i + 1] - offsets[i], NULL)] = counts[i]
+    return found
+
+
+cdef extern from *:
+    """
+    static inline int weighed(int64_t *sum, int64_t count, int64_t weight) {
+        int64_t product;
+        return !__builtin_mul_overflow(count, weight, &product) && !__builtin_add_overflow(*sum, product, sum);
+    }
+    """
+    bint weighed(int64_t *sum, int64_t count, int64_t weight) noexcept nogil
+
+cdef enum State:
+    FULL                     # the block is as large as it should be
+    WAITING                  # the source on top of the heap has no block
+    DONE
+    BROKEN
+    NO_MEMORY
+    TOO_LARGE                # a count, or the sum of all, of more than 63 bits
+
+cdef struct Held:
+    uint8_t *piece
+    int64_t length
+    int64_t room
+
+
+@cython.final
+cdef class Merge:
+    """Merges `sources`: iterators of blocks.
+
+    by_count: the most frequent pieces come first, and no two sources share one.
+    weights: whole numbers above 0, one a source.
+    """
+    cdef list sources
+    cdef list blocks                 # in work, one a source
+    cdef Cursor *cursors
+    cdef int64_t *weights
+    cdef int *heap
+    cdef int size                    # of the heap
+    cdef bint by_count
+    cdef Held held                   # the piece whose counts are added up
+    cdef Held last                   # the piece before it, in the block
+    cdef int64_t count
+    cdef Block out
+
+    def __cinit__(self, list sources not None, list weights not None, bint by_count):
+        cdef int i, size = <int>len(sources)
+        self.sources, self.blocks, self.by_count = sources, [None] * size, by_count
+        self.cursors = <Cursor *>calloc(size + 1, sizeof(Cursor))
+        self.weights = <int64_t *>calloc(size + 1, sizeof(int64_t))
+        self.heap = <int *>calloc(size + 1, sizeof(int))
+        if self.cursors == NULL or self.weights == NULL or self.heap == NULL:
+            raise MemoryError
+        for i in range(size):
+            self.weights[i] = weights[i]
+            if self.fill(i):
+                self.heap[self.size] = i
+                self.size += 1
+        for i in range(self.size // 2 - 1, -1, -1):
+            self.sink(i)
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(len(self.sources) if self.cursors != NULL else 0):
+            free(self.cursors[i].piece)
+        free(self.cursors)
+        free(self.weights)
+        free(self.heap)
+        free(self.held.piece)
+        free(self.last.piece)
+        free(self.out.data)
+
+    cdef bint fill(self, int source) except -1:
+        """Takes the next block of a source, and its first piece; false after the last one."""
+        cdef bytes block = next(self.sources[source], None)
+        cdef Cursor *cursor = self.cursors + source
+        cdef int status
+        self.blocks[source] = block
+        if block is None:
+            return False
+        cursor.at = <const uint8_t *>PyBytes_AS_STRING(block)
+        cursor.end = cursor.at + PyBytes_GET_SIZE(block)
+        status = cursor_next(cursor, self.by_count)
+        if status == CURSOR_NO_MEMORY:
+            raise MemoryError
+        if status != CURSOR_FINE:
+            raise broken(source)
+        return True
+
+    cdef void sink(self, int at) noexcept nogil:
+        """Moves a source down the heap to its place."""
+        cdef int moved = self.heap[at], below = 2 * at + 1
+        while below < self.size:
+            if below + 1 < self.size and self.before(self.heap[below + 1], self.heap[below]):
+                below += 1
+            if not self.before(self.heap[below], moved):
+                break
+            self.heap[at], at = self.heap[below], below
+            below = 2 * at + 1
+        self.heap[at] = moved
+
+    cdef inline bint before(self, int one, int other) noexcept nogil:
+        return cursor_before(self.cursors + one, self.cursors + other, self.by_count)
+
+    cdef State write(self, int64_t size) noexcept nogil:
+        """Adds the held piece to the block."""
+        cdef int status
+        if not self.count:
+            return DONE
+        if self.out.occurrences + <uint64_t>self.count >> 63:
+            return TOO_LARGE
+        status = block_add(&self.out, size, self.last.piece, self.last.length, self.held.piece, self.held.length,
+                           self.count)
+        if status <= 0:
+            return NO_MEMORY if status else FULL
+        self.held, self.last = self.last, self.held
+        self.count = 0
+        return DONE
+
+    cdef State hold(self, const Cursor *cursor) noexcept nogil:
+        """Copies a piece, to add up its counts."""
+        cdef int64_t room = cursor.length + cursor.length // 8 + 64
+        cdef void *grown
+        if cursor.length > self.held.room or not self.held.room:
+            grown = realloc(self.held.piece, room)
+            if grown == NULL:
+                return NO_MEMORY
+            self.held.piece, self.held.room = <uint8_t *>grown, room
+        memcpy(self.held.piece, cursor.piece, cursor.length)
+        self.held.length = cursor.length
+        return DONE
+
+    cdef State run(self, int64_t size) noexcept nogil:
+        """Goes on until the block is full, or something else is needed."""
+        cdef Cursor *cursor
+        cdef State state
+        cdef int status
+        while self.size:
+            cursor = self.cursors + self.heap[0]
+            if not self.count or piece_order(
+                    cursor.piece, cursor.length, self.held.piece, self.held.length):
+                state = self.write(size)
+                if state == DONE:
+                    state = self.hold(cursor)
+                if state != DONE:
+                    return state
+            if not weighed(&self.count, cursor.count, self.weights[self.heap[0]]):
+                return TOO_LARGE
+            status = cursor_next(cursor, self.by_count)
+            if status != CURSOR_FINE:
+                return WAITING if status == CURSOR_END else BROKEN if status == CURSOR_BROKEN else NO_MEMORY
+            self.sink(0)
+        return self.write(size)
+
+    def block(self, Py_ssize_t size):
+        """The next block, of about `size` bytes; b"" after the last one. Raises `ValueError`, and `OverflowError`."""
+        cdef State state = WAITING
+        self.out.size = 0
+        while state == WAITING:
+            with nogil:
+                state = self.run(size)
+            if state == WAITING:
+                if not self.fill(self.heap[0]):
+                    self.size -= 1
+                    self.heap[0] = self.heap[self.size]
+                self.sink(0)
+        if state == BROKEN:
+            raise broken(self.heap[0])
+        if state == NO_MEMORY:
+            raise MemoryError
+        if state == TOO_LARGE:
+            raise OverflowError("expected a sum of counts below 2**63")
+        return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
+
+    def totals(self):
+        """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks so far."""
+        return self.out.distinct, self.out.length, self.out.occurrences, self.out.longest
+
+
+def rows_of(bytes block not None):
+    """(pieces, offsets, counts) of a block: piece i is `pieces[offsets[i]:offsets[i + 1]]`.
+
+    The arrays have the typecode "q". Raises `ValueError`.
+    """
+    cdef int64_t rows = 0, length = 0
+    read(block, NULL, NULL, NULL, &rows, &length)
+    cdef bytes pieces = PyBytes_FromStringAndSize(NULL, length)
+    cdef int64_t[::1] offsets = array("q", bytes(8 * (rows + 1)))
+    cdef int64_t[::1] counts = array("q", bytes(8 * (rows + 1)))
+    read(block, <uint8_t *>PyBytes_AS_STRING(pieces), &offsets[0], &counts[0], &rows, &length)
+    return pieces, offsets.base, counts.base[:rows]
+
+
+cdef int read(
+    bytes block, uint8_t *pieces, int64_t *offsets, int64_t *counts, int64_t *rows, int64_t *length
+) except -1:
+    """Counts the pieces of a block and their bytes; and copies them, unless `pieces` is NULL."""
+    cdef Cursor cursor
+    cdef int status
+    memset(&cursor, 0, sizeof(Cursor))
+    cursor.at = <const uint8_t *>PyBytes_AS_STRING(block)
+    cursor.end = cursor.at + PyBytes_GET_SIZE(block)
+    rows[0] = length[0] = 0
+    with nogil:
+        status = cursor_next(&cursor, True)
+        while status == CURSOR_FINE:
+            if pieces != NULL:
+                memcpy(pieces + length[0], cursor.piece, cursor.length)
+                counts[rows[0]], offsets[rows[0] + 1] = cursor.count, length[0] + cursor.length
+            rows[0] += 1
+            length[0] += cursor.length
+            cursor.count = 0  # any order will do
+            status = cursor_next(&cursor, True)
+        free(cursor.piece)
+    if status == CURSOR_NO_MEMORY:
+        raise MemoryError
+    if status == CURSOR_BROKEN:
+        raise broken(0)
+    return 0
+
+
+cdef object broken(int source):
+    return ValueError("expected pieces with counts, in order", source)

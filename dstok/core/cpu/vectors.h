@@ -1,0 +1,115 @@
+/* Includes the header VECTOR_CODE once for each size of the compiler's own vectors: one text for AVX2, NEON and any
+   other processor. The header gets
+
+   VECTOR       bytes of a vector, 32 or 16
+   V            a vector of that size
+   W            the same in words of two bytes
+   NAME(x)      x with the level's name
+   FUNCTION     the words before a function; TARGET: before a function that is called by a pointer
+   HIDE(v)      makes the compiler forget the value of v
+   BITS(v)      the highest bits of a vector's bytes, as a number
+   and, where the processor can,
+   LOOK_UP(table, index)    looks each byte of the vector `index`, below 16, up in 16 bytes; 0 for one from 0x80 on
+   LOOK_UP_16(out, table, index)    the same for 16 bytes of `index`, all in memory
+   These two go by way of memory, and the compiler sees through it: emulated, registers are no vectors of its own. */
+#ifndef DSTOK_VECTORS_H
+#define DSTOK_VECTORS_H
+
+#include "cpu/simd.h"
+
+typedef uint8_t Vector_16 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint8_t Vector_32 __attribute__((vector_size(32), aligned(1), may_alias));
+typedef uint16_t Words_16 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint16_t Words_32 __attribute__((vector_size(32), aligned(1), may_alias));
+
+#if SIMD_NEON
+#include <arm_neon.h>
+#endif
+
+__attribute__((always_inline, unused))
+static inline uint32_t bits_16(const uint8_t *v) {
+#if defined(__SSE2__) && !DSTOK_EMULATED
+    return (uint32_t)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)v));
+#elif SIMD_NEON
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    uint8x16_t set = vreinterpretq_u8_s8(vshrq_n_s8(vreinterpretq_s8_u8(vld1q_u8(v)), 7));
+    uint8x16_t sums = vandq_u8(set, vld1q_u8(weights));
+    sums = vpaddq_u8(sums, sums);
+    sums = vpaddq_u8(sums, sums);
+    return vgetq_lane_u16(vreinterpretq_u16_u8(vpaddq_u8(sums, sums)), 0);
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < 2; i++) {
+        uint64_t word;
+        memcpy(&word, v + 8 * i, 8);
+        bits |= (uint32_t)((word >> 7 & 0x0101010101010101ull) * 0x0102040810204080ull >> 56) << 8 * i;
+    }
+    return bits;
+#endif
+}
+#endif
+
+#define FUNCTION TARGET __attribute__((always_inline)) static inline
+
+#ifdef DSTOK_X86
+#define VECTOR 32
+#define V Vector_32
+#define W Words_32
+#define NAME(x) x##_avx2
+#define TARGET SIMD_AVX2
+#if DSTOK_EMULATED
+#define HIDE(v) (void)(v)
+#else
+#define HIDE(v) __asm__("" : "+x"(v))
+#endif
+#define BITS(v) (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)&(v)))
+#define LOOK_UP(table, index) ({ \
+    V places = (index), looked_up; \
+    _mm256_storeu_si256((__m256i *)&looked_up, _mm256_shuffle_epi8( \
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(table))), \
+        _mm256_loadu_si256((const __m256i *)&places))); \
+    looked_up; })
+#define LOOK_UP_16(out, table, index) _mm_storeu_si128((__m128i *)(out), _mm_shuffle_epi8( \
+    _mm_loadu_si128((const __m128i *)(table)), _mm_loadu_si128((const __m128i *)(index))))
+#include VECTOR_CODE
+#undef VECTOR
+#undef V
+#undef W
+#undef NAME
+#undef TARGET
+#undef HIDE
+#undef BITS
+#undef LOOK_UP
+#undef LOOK_UP_16
+#endif
+
+#define VECTOR 16
+#define V Vector_16
+#define W Words_16
+#define NAME(x) x##_16
+#define TARGET
+#if SIMD_NEON
+#define HIDE(v) __asm__("" : "+w"(v))
+#elif defined(__SSE2__) && !DSTOK_EMULATED
+#define HIDE(v) __asm__("" : "+x"(v))
+#else
+#define HIDE(v) (void)(v)
+#endif
+#define BITS(v) bits_16((const uint8_t *)&(v))
+#if SIMD_NEON
+#define LOOK_UP(table, index) (V)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)(index))
+#define LOOK_UP_16(out, table, index) vst1q_u8(out, vqtbl1q_u8(vld1q_u8(table), vld1q_u8(index)))
+#endif
+#include VECTOR_CODE
+#undef VECTOR
+#undef V
+#undef W
+#undef NAME
+#undef TARGET
+#undef HIDE
+#undef BITS
+#undef LOOK_UP
+#undef LOOK_UP_16
+
+#undef FUNCTION
+#undef VECTOR_CODE

@@ -1,0 +1,721 @@
+"""Ids -> bytes or text; many streams of ids, one id of each at a time, up to a stop string.
+
+In: one list of ids or many. A list is a Python list, or numbers in a buffer, which are read where they lie. Out: the
+bytes of their tokens, one after the other, as `bytes` or as `str`; of streams, the text that each id makes sure.
+Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it. The texts
+of a stream, joined, are those of a stream of its own; each ends before the first stop string, as if characters came one
+by one, and of several stop strings that end at one character before the longest.
+
+An id that is also an added token may have two byte strings: BPE makes the id from one, and decoding gives the other.
+Models of characters have byte tokens: the run E4 B8 AD is a character, and each byte of the run E4 B8 is U+FFFD. All
+other tokens are whole characters. A byte token is written as two bytes that no text has, and its byte; `settle_runs`
+then makes text of each run, in place, since no run becomes longer.
+
+One pass reads and checks the ids, and writes their tokens to a workspace (decode.h); Python gets a copy of the right
+size. The table marks tokens that are not ASCII, and tokens that are not whole characters: bytes without one of the
+latter need no validation. A stream keeps a character that is not whole as bytes, and text that may begin a stop string
+as text.
+"""
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_Clear
+from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr, memcpy, memmove, memset
+
+from dstok.core.encode.memory cimport Pool, Workspace
+from dstok.core.cpu.level cimport Implementation, chosen
+from dstok.core.text.utf8 cimport find_invalid
+
+import sys
+from array import array
+from itertools import pairwise
+
+from dstok._util.arguments import id_list
+from dstok.errors import ArgumentError, DecodeError, UnknownIdError, UnsupportedError
+
+cdef extern from "Python.h":
+    object PyUnicode_New(Py_ssize_t size, uint32_t most)
+    void *PyUnicode_DATA(object text) noexcept
+    int PyUnicode_KIND(object text) noexcept
+    int get_buffer "PyObject_GetBuffer"(object given, Py_buffer *view, int flags) noexcept
+
+cdef extern from "cpu/platform.h":
+    void *huge_alloc(size_t size) noexcept nogil
+
+cdef extern from "encode/decode.h":
+    enum:
+        DECODE_COPY
+        DECODE_ROOM
+        DECODE_LISTS_CHANGE
+        HAS_TOKEN
+        MAY_SKIP
+        NOT_ASCII
+        NOT_WHOLE
+    ctypedef struct DecodeTable:
+        uint32_t *starts
+        uint8_t *kinds
+        uint8_t *blob
+        uint8_t *cells
+        uint64_t size
+    ctypedef struct DecodeTaken:
+        uint8_t *out
+        uint8_t *end
+        uint32_t kinds
+    ctypedef Py_ssize_t (*DecodeTake)(
+        const DecodeTable *table, DecodeTaken *taken, const char *at, Py_ssize_t step, Py_ssize_t count, uint32_t skip
+    ) noexcept nogil
+    bint decode_take(const DecodeTable *table, DecodeTaken *taken, uint64_t value, uint32_t skip) noexcept
+    DecodeTake decode_taker(const char *format, Py_ssize_t size) noexcept
+    Py_ssize_t decode_take_list(
+        const DecodeTable *table, DecodeTaken *taken, object ids, Py_ssize_t at, uint32_t skip) noexcept
+    Py_ssize_t decode_code_points(const uint8_t *text, Py_ssize_t length, uint8_t *most) noexcept nogil
+    void decode_widen(const uint8_t *text, Py_ssize_t length, int kind, void *out) noexcept nogil
+
+cdef enum:
+    MARK = 0xFE              # begins a byte token, which is written as b"\xfe\xff" and its byte
+    MARKED = 3               # bytes
+    MOST_BYTES = 0xFFFFFFFF  # of all tokens together
+    LIKELY = 5               # bytes of a token, for the first guess at the room
+    LONG = 1 << 12           # ids from which on the GIL is released: for fewer, releasing it would take longer
+
+cdef class Decoder:
+    """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped).
+
+    `byte_ids` are the ids of byte tokens. `strip`: is one space at the start of a text left out?
+    """
+
+    cdef DecodeTable table
+    cdef Pool pool
+    cdef const Implementation *level
+    cdef Py_ssize_t longest          # bytes of the longest token
+    cdef readonly bint runs, strip   # are there byte tokens; is a space at the start left out
+    cdef readonly Py_ssize_t size
+
+    def __cinit__(self, starts, blob, Py_ssize_t size, list added, byte_ids=(), bint strip=False):
+        cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
+        cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+        cdef dict others = {id: (text, skipped) for id, text, skipped in added}
+        cdef set bytes_alone = set(byte_ids)
+        cdef Py_ssize_t i, length = b.shape[0] + sum([len(text) for text, _ in others.values()])
+        length += MARKED * len(bytes_alone)
+        if length > MOST_BYTES:
+            raise UnsupportedError(f"tokens of {length} bytes together: expected at most {MOST_BYTES}")
+        self.size, self.level, self.pool = size, chosen(), Pool()
+        self.runs, self.strip = bool(bytes_alone), strip
+        self.table.size = size
+        self.table.starts = <uint32_t *>calloc(size + 1, sizeof(uint32_t))
+        self.table.kinds = <uint8_t *>calloc(size + 1, 1)
+        self.table.blob = <uint8_t *>malloc(length + DECODE_COPY)
+        self.table.cells = <uint8_t *>huge_alloc(DECODE_COPY * size + 1)
+        if not (self.table.starts and self.table.kinds and self.table.blob and self.table.cells):
+            raise MemoryError
+        memset(self.table.cells, 0, DECODE_COPY * size)
+        for i in range(size):
+            self.table.starts[i + 1] = self.table.starts[i]
+            if i in others:
+                text, skipped = others[i]
+                self._lay(i, <const uint8_t *>PyBytes_AS_STRING(text), len(text), MAY_SKIP if skipped else 0)
+            elif i in bytes_alone:
+                text = bytes([MARK, 0xFF, b[s[i]]])
+                self._lay(i, <const uint8_t *>PyBytes_AS_STRING(text), MARKED, 0)
+            elif i + 1 < s.shape[0] and s[i + 1] > s[i]:
+                self._lay(i, &b[s[i]], s[i + 1] - s[i], 0)
+
+    cdef void _lay(self, Py_ssize_t id, const uint8_t *text, Py_ssize_t length, uint8_t kind) noexcept:
+        """Appends the token of an id to the tokens of smaller ids."""
+        cdef uint8_t most
+        self.longest = max(self.longest, length)
+        memcpy(self.table.blob + self.table.starts[id], text, length)
+        self.table.starts[id + 1] = self.table.starts[id] + <uint32_t>length
+        decode_code_points(text, length, &most)
+        if most >= 0x80:
+            kind |= NOT_ASCII | (NOT_WHOLE if find_invalid(text, length, self.level) >= 0 else 0)
+        kind |= HAS_TOKEN
+        self.table.kinds[id] = kind
+        if length < DECODE_COPY and not kind & MAY_SKIP:
+            memcpy(self.table.cells + DECODE_COPY * id, text, length)
+            self.table.cells[DECODE_COPY * id + DECODE_COPY - 1] = <uint8_t>(kind << 4 | length)
+
+    def __dealloc__(self):
+        free(self.table.starts)
+        free(self.table.kinds)
+        free(self.table.blob)
+        free(self.table.cells)
+
+    def __copy__(self):
+        return self  # it never changes
+
+    cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
+        cdef Py_ssize_t i
+        try:
+            i = token
+        except OverflowError:
+            i = -1
+        except TypeError:
+            hint = ": decode_batch takes lists of ids" if isinstance(token, (list, tuple)) else ""
+            raise ArgumentError(f"expected an id at index {index}, found {type(token).__name__}{hint}", "ids") from None
+        if not self.has(i):
+            raise UnknownIdError(token, index, self.size)
+        return i
+
+    def token(self, token, Py_ssize_t index=0):
+        """The bytes of one token."""
+        cdef Py_ssize_t i = self._check(token, index)
+        cdef uint32_t start = self.table.starts[i]
+        if self.runs and self.table.blob[start] == MARK:
+            start += MARKED - 1
+        return PyBytes_FromStringAndSize(<const char *>self.table.blob + start, self.table.starts[i + 1] - start)
+
+    cpdef bint has(self, Py_ssize_t token):
+        """Whether an id has a token."""
+        return 0 <= token < self.size and self.table.kinds[token]
+
+    def decode(self, ids, bint skip_special):
+        """The bytes of `ids`."""
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        try:
+            self._take(w, ids, skip_special, &taken)
+            self._settle(w, 0, True, False, &taken)
+            return written(w, &taken)
+        finally:
+            self.pool.release(w)
+
+    def marked(self, ids, bint skip_special):
+        r"""The bytes of `ids`, each byte token as b"\xfe\xff" and its byte."""
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        try:
+            self._take(w, ids, skip_special, &taken)
+            return written(w, &taken)
+        finally:
+            self.pool.release(w)
+
+    def text(self, ids, bint skip_special, bint strict=False):
+        """The text of `ids`, or, if their bytes are not UTF-8, the bytes; byte tokens are text then unless `strict`."""
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        try:
+            self._take(w, ids, skip_special, &taken)
+            return self._text(w, &taken, strict)
+        finally:
+            self.pool.release(w)
+
+    def texts(self, batch, bint skip_special, repair, offsets=None, bint strict=False):
+        """The text of each list of `batch`; where the bytes are not UTF-8, the result of `repair(bytes, number)`.
+
+        With `offsets`, list i is `batch[offsets[i]:offsets[i + 1]]`. `offsets` is an int64 array that never falls and
+        stays within `batch`. `strict` is as in `text`.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        cdef list texts = []
+        try:
+            if self._rows(w, batch, offsets, skip_special, repair, texts, strict):
+                return texts
+            for ids in batch if offsets is None else [batch[start:end] for start, end in pairwise(offsets.tolist())]:
+                try:
+                    self._take(w, ids, skip_special, &taken)
+                except UnknownIdError as error:
+                    raise UnknownIdError(error.id, error.index, error.vocab_size, len(texts)) from None
+                except ArgumentError as error:
+                    raise ArgumentError(f"list {len(texts)}: {error}", "batch") from None
+                self._append(w, texts, &taken, repair, strict)
+            return texts
+        finally:
+            self.pool.release(w)
+
+    def decode_lists(
+        self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special,
+        bint strict=False,
+    ):
+        """(bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
+
+        `sizes`, an array of typecode "q", holds the number of bytes of each list. `broken` has the numbers of the lists
+        that are not UTF-8. `strict` is as in `text`.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef DecodeTaken taken
+        cdef int64_t[::1] sizes = array("q", bytes(8 * (counts.shape[0] + 1)))
+        cdef list doubtful = []
+        cdef const uint8_t *start
+        cdef Py_ssize_t row, at
+        try:
+            self._begin(w, ids.shape[0], &taken)
+            self._take_lists(w, ids, counts, skip_special, strict, &taken, sizes, doubtful)
+            text = written(w, &taken)
+        finally:
+            self.pool.release(w)
+        start = <const uint8_t *>PyBytes_AS_STRING(text)
+        broken = [row for row, at in doubtful if find_invalid(start + at, sizes[row], self.level) >= 0]
+        return text, sizes.base[:counts.shape[0]], broken
+
+    cdef int _take_lists(
+        self, Workspace w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, bint strict,
+        DecodeTaken *taken, int64_t[::1] sizes, list doubtful
+    ) except -1:
+        """Takes all ids; writes the number of bytes of each list. A list with a token that is no text is `doubtful`."""
+        cdef DecodeTake take = decode_taker("I", 4)
+        cdef Py_ssize_t row, at = 0, count, done, before
+        cdef uint32_t skip = MAY_SKIP if skip_special else 0
+        with nogil:
+            for row in range(counts.shape[0]):
+                count = counts[row]
+                if not 0 <= count <= ids.shape[0] - at:
+                    with gil:
+                        raise ValueError(f"expected lists of {ids.shape[0]} ids, found list {row} end at {at + count}")
+                before, done, taken.kinds = taken.out - w.buffer, 0, 0
+                while True:
+                    done += take(&self.table, taken, <const char *>(&ids[0] + at + done), 4, count - done, skip)
+                    if done == count:
+                        break
+                    with gil:
+                        if not self._grown(w, taken):
+                            raise UnknownIdError(ids[at + done], done, self.size, row)
+                at += count
+                self._settle(w, before, strict, self.strip, taken)
+                sizes[row] = taken.out - w.buffer - before
+                if taken.kinds & NOT_WHOLE:
+                    with gil:
+                        doubtful.append((row, before))
+        return 0
+
+    # Ids from callers -> bytes in a workspace.
+
+    cdef int _begin(self, Workspace w, Py_ssize_t count, DecodeTaken *taken) except -1:
+        """Makes room for the bytes that so many ids are likely to have."""
+        w.begin(False, False)
+        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_ROOM):
+            raise MemoryError
+        taken.out, taken.end, taken.kinds = w.buffer, w.buffer + w.buffer_size, 0
+        return 0
+
+    cdef bint _grown(self, Workspace w, DecodeTaken *taken) except -1:
+        """Makes more room, unless the longest token fits; returns whether it did."""
+        cdef Py_ssize_t done = taken.out - w.buffer
+        if taken.end - taken.out >= self.longest + DECODE_COPY:
+            return False
+        if not w.reserve_buffer(2 * w.buffer_size):
+            raise MemoryError
+        taken.out, taken.end = w.buffer + done, w.buffer + w.buffer_size
+        return True
+
+    cdef int _take(self, Workspace w, ids, bint skip_special, DecodeTaken *taken) except -1:
+        """Takes the ids of one list."""
+        cdef uint32_t skip = MAY_SKIP if skip_special else 0
+        if type(ids) is list and not DECODE_LISTS_CHANGE:
+            return self._take_list(w, ids, skip, taken)
+        if not lies_in_a_buffer(ids) or not self._take_buffer(w, ids, skip, taken):
+            self._take_list(w, id_list(ids), skip, taken)
+        return 0
+
+    cdef int _take_list(self, Workspace w, list ids, uint32_t skip, DecodeTaken *taken) except -1:
+        """Takes the ids of a list that no other thread changes meanwhile."""
+        cdef Py_ssize_t at = 0, count = len(ids)
+        cdef bint own = False
+        self._begin(w, count, taken)
+        while True:
+            at = decode_take_list(&self.table, taken, ids, at, skip)
+            if at == count:
+                return 0
+            if self._grown(w, taken):
+                continue
+            if not own:
+                ids, own = list(ids), True  # the next object may have an __index__ that changes the caller's list
+            decode_take(&self.table, taken, self._check(ids[at], at), skip)
+            at += 1
+
+    cdef bint _take_buffer(self, Workspace w, ids, uint32_t skip, DecodeTaken *taken) except -1:
+        """Takes integers where they lie; false if the object holds something else."""
+        cdef Py_buffer view
+        cdef DecodeTake take = opened(ids, &view, 1)
+        if take == NULL:
+            return False
+        try:
+            self._take_row(w, take, &view, 0, view.shape[0], skip, taken)
+        finally:
+            PyBuffer_Release(&view)
+        return True
+
+    cdef int _take_row(
+        self, Workspace w, DecodeTake take, const Py_buffer *view, Py_ssize_t start, Py_ssize_t count, uint32_t skip,
+        DecodeTaken *taken
+    ) except -1:
+        """Takes `count` integers along the last dimension of a buffer, from place `start` of the first dimension on."""
+        cdef Py_ssize_t step = view.strides[view.ndim - 1], done = 0
+        cdef const char *at = <const char *>view.buf + start * view.strides[0]
+        self._begin(w, count, taken)
+        while True:
+            if count < LONG:
+                done += take(&self.table, taken, at + done * step, step, count - done, skip)
+            else:
+                with nogil:
+                    done += take(&self.table, taken, at + done * step, step, count - done, skip)
+            if done == count:
+                return 0
+            if not self._grown(w, taken):
+                raise UnknownIdError(number_at(view, at + done * step), done, self.size)
+
+    cdef bint _rows(
+        self, Workspace w, batch, offsets, bint skip_special, repair, list texts, bint strict
+    ) except -1:
+        """Does the work of `texts` for integers in a buffer, in rows or with offsets; false if there are none."""
+        cdef Py_buffer view
+        cdef DecodeTake take = NULL
+        cdef const int64_t[::1] bounds = offsets
+        cdef Py_ssize_t row, start, count
+        cdef DecodeTaken taken
+        if lies_in_a_buffer(batch):
+            take = opened(batch, &view, 2 if offsets is None else 1)
+        if take == NULL:
+            return False
+        try:
+            for row in range(view.shape[0] if offsets is None else bounds.shape[0] - 1):
+                start = row if offsets is None else bounds[row]
+                count = view.shape[1] if offsets is None else bounds[row + 1] - start
+                try:
+                    self._take_row(w, take, &view, start, count, MAY_SKIP if skip_special else 0, &taken)
+                except UnknownIdError as error:
+                    raise UnknownIdError(error.id, error.index, error.vocab_size, row) from None
+                self._append(w, texts, &taken, repair, strict)
+        finally:
+            PyBuffer_Release(&view)
+        return True
+
+    cdef void _settle(
+        self, Workspace w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
+    ) noexcept nogil:
+        """Makes bytes of the byte tokens from a place in the workspace on, and text unless `strict`."""
+        cdef uint8_t *text = w.buffer + start
+        if self.runs and taken.kinds & NOT_WHOLE:
+            taken.out = text + settle_runs(text, taken.out - text, not strict, self.level)
+        if strip and taken.out != text and text[0] == 0x20:
+            taken.out -= 1
+            memmove(text, text + 1, taken.out - text)
+
+    cdef int _append(self, Workspace w, list texts, DecodeTaken *taken, repair, bint strict) except -1:
+        """Appends the text of the ids that were taken."""
+        text = self._text(w, taken, strict)
+        texts.append(text if type(text) is str else repair(text, len(texts)))
+        return 0
+
+    cdef object _text(self, Workspace w, DecodeTaken *taken, bint strict):
+        """The text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
+        cdef Py_ssize_t length
+        self._settle(w, 0, strict, self.strip, taken)
+        length = taken.out - w.buffer
+        if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, length, self.level) >= 0:
+            return written(w, taken)
+        if taken.kinds & NOT_ASCII:
+            return text_of(w.buffer, length, self.level)
+        text = PyUnicode_New(length, 0x7F)
+        memcpy(PyUnicode_DATA(text), w.buffer, length)
+        return text
+
+
+cdef Py_ssize_t settle_runs(
+    uint8_t *text, Py_ssize_t length, bint replaces, const Implementation *level
+) noexcept nogil:
+    """Makes bytes of marked byte tokens, in place; returns the new length.
+
+    With `replaces` each byte of a run that is not UTF-8 becomes U+FFFD, whose three bytes the marks have left.
+    """
+    cdef uint8_t *out = text
+    cdef uint8_t *at = text
+    cdef uint8_t *end = text + length
+    cdef uint8_t *run
+    cdef uint8_t *mark
+    while True:
+        mark = <uint8_t *>memchr(at, MARK, end - at)
+        mark = mark if mark != NULL else end
+        memmove(out, at, mark - at)
+        out, at = out + (mark - at), mark
+        if at == end:
+            return out - text
+        run = out
+        while at < end and at[0] == MARK:
+            out[0] = at[MARKED - 1]
+            out, at = out + 1, at + MARKED
+        if replaces and find_invalid(run, out - run, level) >= 0:
+            out = run
+            while out < run + (at - mark):
+                memcpy(out, "\xef\xbf\xbd", 3)
+                out += 3
+
+
+cdef bytes written(Workspace w, const DecodeTaken *taken):
+    """The bytes of the ids that were taken."""
+    return PyBytes_FromStringAndSize(<const char *>w.buffer, taken.out - w.buffer)
+
+
+cdef bint lies_in_a_buffer(ids):
+    """Whether an object may show its numbers in a buffer.
+
+    Allows only types whose buffer is known to have the numbers that Python sees. numpy's masked arrays do not.
+    """
+    if type(ids) is array or type(ids) is memoryview:
+        return True
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(ids) is numpy.ndarray
+
+
+cdef DecodeTake opened(ids, Py_buffer *view, int dimensions) noexcept:
+    """Opens a buffer of integers with so many dimensions; NULL, with nothing open, if the object has none."""
+    cdef DecodeTake take
+    if get_buffer(ids, view, PyBUF_FORMAT | PyBUF_STRIDES) < 0:
+        PyErr_Clear()
+        return NULL
+    take = decode_taker(view.format, view.itemsize) if view.ndim == dimensions else NULL
+    if take == NULL:
+        PyBuffer_Release(view)
+    return take
+
+
+cdef object number_at(const Py_buffer *view, const char *at):
+    """The integer at a place in a buffer."""
+    signed = view.format != NULL and (<bytes>view.format).islower()
+    return int.from_bytes(at[:view.itemsize], sys.byteorder, signed=signed)
+
+
+cdef str text_of(const uint8_t *text, Py_ssize_t length, const Implementation *level):
+    """Well-formed UTF-8 as a `str`."""
+    cdef uint8_t most
+    cdef uint8_t *units
+    cdef Py_ssize_t done = 0, count = decode_code_points(text, length, &most)
+    made = PyUnicode_New(count, 0x7F if most < 0x80 else 0xFF if most < 0xC4 else 0xFFFF if most < 0xF0 else 0x10FFFF)
+    units = <uint8_t *>PyUnicode_DATA(made)
+    if PyUnicode_KIND(made) == 2 and level.widen != NULL:
+        done = level.widen(text, length, <uint16_t **>&units)
+    decode_widen(text + done, length - done, PyUnicode_KIND(made), units)
+    return made
+
+
+cdef extern from "Python.h":
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    void *PyUnicode_DATA(object text) noexcept
+    int PyUnicode_KIND(object text) noexcept
+    Py_UCS4 PyUnicode_READ(int kind, const void *data, Py_ssize_t at) noexcept
+    object PyUnicode_DecodeUTF8Stateful(const char *data, Py_ssize_t size, const char *errors, Py_ssize_t *used)
+
+cdef enum:
+    WAITING = 4  # room for the bytes of a character that is not whole: three at most
+    STOPPED = 1  # the stream has met a stop string
+    FAILED = 2   # its ids are no text, in the sense of errors="strict"
+
+cdef str NOTHING = ""
+
+cdef struct Waiting:
+    uint8_t data[WAITING]
+    int size
+
+
+cdef class StopSearch:
+    """The stop strings of one stream, and how many characters of each the text ends with (Knuth, Morris and Pratt)."""
+
+    cdef tuple stops
+    cdef Py_ssize_t *seen       # characters of each stop string
+    cdef Py_ssize_t *borders    # for each start of a stop string, its longest part that is at its end, too
+    cdef Py_ssize_t *places     # of each stop string's borders
+
+    def __cinit__(self, tuple stops not None):
+        cdef Py_ssize_t i, at, size, total = sum([len(stop) for stop in stops])
+        self.stops = stops
+        self.seen = <Py_ssize_t *>PyMem_Calloc(len(stops) + 1, sizeof(Py_ssize_t))
+        self.places = <Py_ssize_t *>PyMem_Calloc(len(stops) + 1, sizeof(Py_ssize_t))
+        self.borders = <Py_ssize_t *>PyMem_Calloc(total + 1, sizeof(Py_ssize_t))
+        if not (self.seen and self.places and self.borders):
+            raise MemoryError
+        for i, stop in enumerate(stops):
+            self.places[i + 1] = self.places[i] + len(stop)
+            size = 0
+            for at in range(1, len(stop)):
+                size = self._step(i, stop, size, ord(stop[at]))
+                self.borders[self.places[i] + at] = size
+
+    def __dealloc__(self):
+        PyMem_Free(self.seen)
+        PyMem_Free(self.places)
+        PyMem_Free(self.borders)
+
+    cdef Py_ssize_t _step(self, Py_ssize_t number, str stop, Py_ssize_t size, Py_UCS4 char) noexcept:
+        """The characters of a stop string that a text ends with, after one more character."""
+        cdef const void *data = PyUnicode_DATA(stop)
+        cdef int kind = PyUnicode_KIND(stop)
+        cdef Py_ssize_t length = PyUnicode_GET_LENGTH(stop)
+        while size and (size == length or PyUnicode_READ(kind, data, size) != char):
+            size = self.borders[self.places[number] + size - 1]
+        return size + 1 if PyUnicode_READ(kind, data, size) == char else size
+
+    cdef Py_ssize_t feed(self, str text, Py_ssize_t *length) noexcept:
+        """The place in `text` after the first stop string, whose `length` it sets; -1 if there is none."""
+        cdef const void *data = PyUnicode_DATA(text)
+        cdef int kind = PyUnicode_KIND(text)
+        cdef Py_ssize_t at, i
+        length[0] = 0
+        for at in range(PyUnicode_GET_LENGTH(text)):
+            for i in range(len(self.stops)):
+                self.seen[i] = self._step(i, <str>self.stops[i], self.seen[i], PyUnicode_READ(kind, data, at))
+                if self.seen[i] == self.places[i + 1] - self.places[i]:
+                    length[0] = max(length[0], self.seen[i])
+            if length[0]:
+                return at + 1
+        return -1
+
+    cdef Py_ssize_t open(self) noexcept:
+        """The characters at the end of the text that may begin a stop string."""
+        cdef Py_ssize_t i, most = 0
+        for i in range(len(self.stops)):
+            most = max(most, self.seen[i])
+        return most
+
+
+cdef class StreamBatch:
+    """`count` streams. `decoder` gives the tokens; those that may be skipped are empty with `skip_special`.
+
+    With `make`, which makes a stream, each has such a stream: for models whose tokens are not text by themselves, and
+    for errors="strict".
+    """
+
+    cdef object decoder, make
+    cdef bint skip_special
+    cdef readonly Py_ssize_t count
+    cdef Py_ssize_t size        # ids
+    cdef PyObject **tokens      # of each id: its text, or its bytes if they are not whole characters; NULL: not known
+    cdef Waiting *waiting
+    cdef uint8_t *over          # why each stream takes no more ids, or 0
+    cdef uint8_t *slow          # whether its text is not that of its next token alone: it may stop, or bytes wait
+    cdef list held, searches, own
+
+    def __cinit__(self, decoder, bint skip_special, Py_ssize_t count, make=None):
+        cdef Py_ssize_t slot
+        self.decoder, self.skip_special, self.count, self.size = decoder, skip_special, count, decoder.size
+        self.tokens = <PyObject **>PyMem_Calloc(self.size + 1, sizeof(PyObject *))
+        self.waiting = <Waiting *>PyMem_Calloc(count + 1, sizeof(Waiting))
+        self.over, self.slow = <uint8_t *>PyMem_Calloc(count + 1, 1), <uint8_t *>PyMem_Calloc(count + 1, 1)
+        if not (self.tokens and self.waiting and self.over and self.slow):
+            raise MemoryError
+        self.held, self.searches, self.make = [""] * count, [None] * count, make
+        self.own = [make() if make is not None else None for _ in range(count)]
+        for slot in range(count):
+            self.slow[slot] = make is not None
+
+    def __dealloc__(self):
+        cdef Py_ssize_t id
+        if self.tokens:
+            for id in range(self.size):
+                Py_XDECREF(self.tokens[id])
+        PyMem_Free(self.tokens)
+        PyMem_Free(self.waiting)
+        PyMem_Free(self.over)
+        PyMem_Free(self.slow)
+
+    def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots):
+        """The text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
+
+        Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; or `DecodeError` for streams that fail,
+        with the texts of all.
+        """
+        cdef Py_ssize_t i, slot
+        cdef list texts, failed = []
+        cdef PyObject *token
+        for i in range(ids.shape[0]):
+            if slots is not None and not 0 <= slots[i] < self.count:
+                raise ArgumentError(f"expected slots below {self.count}, found {slots[i]} at index {i}", "slots")
+            if ids[i] != -1:
+                self._know(ids[i], i)
+        texts = PyList_New(ids.shape[0])
+        for i in range(ids.shape[0]):
+            slot = i if slots is None else slots[i]
+            token = self.tokens[ids[i]] if ids[i] != -1 else <PyObject *>NOTHING
+            if self.slow[slot] or type(<object>token) is not str:
+                text = ""
+                try:
+                    text = "" if self.over[slot] else self._add(slot, ids[i], <object>token)
+                except DecodeError as error:
+                    self.over[slot] = FAILED
+                    failed.append((slot, error))
+            else:
+                text = <object>token
+            Py_INCREF(text)
+            PyList_SET_ITEM(texts, i, text)
+        if failed:
+            raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
+        return texts
+
+    def finish(self, Py_ssize_t slot):
+        """The rest of a stream, which is empty then: U+FFFD for a character that is not whole, and text held back."""
+        cdef Waiting *waiting = &self.waiting[slot]
+        text, error = "", None
+        if not self.over[slot]:
+            rest = waiting.data[:waiting.size]
+            try:
+                text = rest.decode("utf-8", "replace") if self.make is None else self.own[slot].finish()
+            except DecodeError as caught:
+                error = caught
+            text = self._until_stop(slot, text)
+        text += self.held[slot]
+        self.begin(slot, ())
+        if error is not None:
+            raise DecodeError(f"slot {slot}: {error}", [text], [slot])
+        return text
+
+    def begin(self, Py_ssize_t slot, tuple stops not None):
+        """Empties a stream, and sets its stop strings."""
+        self.waiting[slot].size = self.over[slot] = 0
+        self.held[slot], self.searches[slot] = "", StopSearch(stops) if stops else None
+        self.own[slot] = self.make() if self.make is not None else None
+        self.slow[slot] = bool(stops) or self.make is not None
+
+    def is_over(self, Py_ssize_t slot):
+        """Whether a stream has met a stop string."""
+        return self.over[slot] == STOPPED
+
+    cdef int _know(self, int64_t id, Py_ssize_t index) except -1:
+        """Makes the token of an id, if it is not known."""
+        if not 0 <= id < self.size:
+            raise UnknownIdError(id, index, self.size)
+        if self.tokens[id] == NULL:
+            data = self.decoder.token(id, index)
+            token = "" if self.skip_special and not self.decoder.decode([id], True) else data
+            try:
+                token = token.decode() if token else ""
+            except UnicodeDecodeError:
+                pass
+            Py_INCREF(token)
+            self.tokens[id] = <PyObject *>token
+        return 0
+
+    cdef str _add(self, Py_ssize_t slot, int64_t id, object token):
+        """The text that a token adds to a stream."""
+        cdef Waiting *waiting = &self.waiting[slot]
+        cdef Py_ssize_t used = 0, size
+        if self.make is not None:
+            return self._until_stop(slot, self.own[slot].feed(id) if id != -1 else "")
+        if type(token) is str and (waiting.size == 0 or not token):
+            return self._until_stop(slot, <str>token)
+        data = waiting.data[:waiting.size] + (token if type(token) is bytes else (<str>token).encode())
+        size = PyBytes_GET_SIZE(data)
+        text = PyUnicode_DecodeUTF8Stateful(PyBytes_AS_STRING(data), size, "replace", &used)
+        waiting.size = <int>(size - used)
+        self.slow[slot] = waiting.size or self.searches[slot] is not None
+        memcpy(waiting.data, PyBytes_AS_STRING(data) + used, waiting.size)
+        return self._until_stop(slot, <str>text)
+
+    cdef str _until_stop(self, Py_ssize_t slot, str text):
+        """The part of a text that a stream gives now: up to a stop string, or to what may begin one."""
+        cdef Py_ssize_t length, end, keep
+        if self.searches[slot] is None or not text:
+            return text
+        end = (<StopSearch>self.searches[slot]).feed(text, &length)
+        whole = <str>self.held[slot] + (text if end < 0 else text[:end])
+        keep = length if end >= 0 else (<StopSearch>self.searches[slot]).open()
+        given = PyUnicode_GET_LENGTH(whole) - keep
+        self.held[slot] = "" if end >= 0 else whole[given:]
+        self.over[slot] = STOPPED if end >= 0 else 0
+        return whole[:given]

@@ -1,0 +1,345 @@
+"""Pieces without ids: Python's side of a finder without a vocabulary; offsets in characters; pieces as objects.
+
+In: valid UTF-8, or offsets and spans that rise. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes;
+these pieces; their number; places in code points; the numbers of the pieces of spans; an object for each piece.
+Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a workspace, and works in
+it without the GIL. Offsets are one pass over the text and the spans; those that do not rise, or lie outside of the
+text, are refused before the text is read there. The objects of `add_pieces` are those that their class, a NamedTuple of
+`FIELDS` fields, would make: its call in Python would take most of the time. Short pieces with the same text share a
+`str` as a rule.
+"""
+
+cimport cython
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from cpython.tuple cimport PyTuple_SET_ITEM
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from dstok.core.encode.finder cimport LeftFinder
+from dstok.core.encode.memory cimport FINE, SPAN, numpy_, spans_written
+from dstok.core.encode.sinks cimport CountSink, SpanSink
+from dstok.core.cpu.level cimport chosen
+from dstok.core.split.automaton cimport Memo, Scanner, begin_memo, drop, scan_piece
+from dstok.core.text.hash cimport hash_first, key_mix, key_of
+from dstok.core.text.utf8 cimport Rows, characters_in, characters_within, find_invalid, open_source
+
+from array import array
+
+from dstok._util.arguments import not_utf8
+from dstok.errors import TextError
+
+cdef enum:
+    LIKELY = 4               # bytes of a piece: room made at the start; unused pages cost nothing
+
+cdef SpanSink SPANS = SpanSink()
+cdef CountSink COUNT = CountSink()
+
+
+@cython.final
+cdef class SpanPass:
+    """Finder -> spans. It never changes."""
+
+    def __cinit__(self, Finder finder not None):
+        self.finder, self.pool, self.level = finder, Pool(), chosen()
+
+    def __copy__(self):
+        return self  # it never changes
+
+    def way(self):
+        """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
+        return self.finder.way()
+
+    cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1:
+        """Hands all pieces of a text to a sink, in a workspace that the caller leases and releases."""
+        with nogil:
+            self.finder.find_all(sink, w, <const uint8_t *>source.data, source.length)
+        if w.status != FINE:
+            raise MemoryError
+        return 0
+
+    def spans(self, text not None):
+        """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, int64[n, 2]."""
+        return self.spans_of([text])[0]
+
+    def spans_of(self, list texts not None):
+        """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
+        cdef Workspace w = self.pool.lease()
+        cdef Source source
+        cdef Py_ssize_t before
+        cdef list counts = []
+        w.begin(False, False)
+        try:
+            for text in texts:
+                source = opened(text)
+                before = w.count
+                if not w.reserve(source.length // LIKELY * SPAN):
+                    raise MemoryError
+                self._run(SPANS, w, &source)
+                counts.append((w.count - before) // SPAN)
+            return spans_written(w, self.pool), counts
+        finally:
+            self.pool.release(w)
+
+    def of_rows(self, Rows rows not None, Py_ssize_t first, Py_ssize_t end, bint counting):
+        """(spans, ends) of the rows from `first` to `end`: row i has the spans from `ends[i]` to `ends[i + 1]`.
+
+        Spans are in bytes of their own row, int64[n, 2]; None if `counting`. `ends` is an array of typecode "q". Raises
+        `TextError` for the first row that is not UTF-8.
+        """
+        cdef Workspace w = self.pool.lease()
+        cdef Sink sink = COUNT if counting else SPANS
+        cdef int64_t[::1] ends = array("q", bytes(8 * (end - first + 1)))
+        cdef Source *sources = <Source *>malloc((end - first + 1) * sizeof(Source))
+        cdef Py_ssize_t i = 0, fault = -1
+        w.begin(counting, False)
+        try:
+            if sources == NULL:
+                raise MemoryError
+            rows.place(sources, first, end)
+            with nogil:
+                for i in range(end - first):
+                    fault = find_invalid(<const uint8_t *>sources[i].data, sources[i].length, self.level)
+                    if fault >= 0 or not (counting or w.reserve(sources[i].length // LIKELY * SPAN)):
+                        break
+                    self.finder.find_all(sink, w, <const uint8_t *>sources[i].data, sources[i].length)
+                    if w.status != FINE:
+                        break
+                    ends[i + 1] = w.total if counting else w.count // SPAN
+                else:
+                    i = -1
+            if fault >= 0:
+                error = not_utf8((<const uint8_t *>sources[i].data)[fault], fault)
+                raise TextError(error.message, fault, first + i)
+            if i >= 0:
+                raise MemoryError
+            return None if counting else spans_written(w, self.pool), ends.base
+        finally:
+            free(sources)
+            self.pool.release(w)
+
+    def count(self, text not None):
+        """The number of pieces that are kept."""
+        cdef Source source = opened(text)
+        cdef Workspace w = self.pool.lease()
+        w.begin(True, False)
+        try:
+            self._run(COUNT, w, &source)
+            return w.total
+        finally:
+            self.pool.release(w)
+
+    def split(self, text not None):
+        """The pieces as a list of `str`."""
+        cdef Source source = opened(text)
+        cdef Workspace w = self.pool.lease()
+        cdef const char *data = <const char *>source.data
+        cdef const int64_t *span
+        cdef Py_ssize_t i
+        w.begin(False, False)
+        try:
+            if not w.reserve(source.length // LIKELY * SPAN):
+                raise MemoryError
+            self._run(SPANS, w, &source)
+            span = <const int64_t *>w.out
+            return [PyUnicode_DecodeUTF8(data + span[2 * i], span[2 * i + 1] - span[2 * i], NULL)
+                    for i in range(w.count // SPAN)]
+        finally:
+            self.pool.release(w)
+
+    def sure_spans(self, const uint8_t[::1] text not None, bint final):
+        """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
+
+        Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
+        """
+        cdef LeftFinder finder = self.finder
+        cdef Workspace w = self.pool.lease()
+        cdef Py_ssize_t end, length = text.shape[0]
+        w.begin(False, False)
+        try:
+            with nogil:
+                end = finder.find_in_copy(SPANS, w, &text[0] if length else NULL, 0, length, final)
+            if w.status != FINE:
+                raise MemoryError
+            return spans_written(w, self.pool), end
+        finally:
+            self.pool.release(w)
+
+
+cdef Source opened(text) except *:
+    """ASCII `str` or UTF-8 bytes as they lie."""
+    cdef Source source = open_source(text)
+    if source.kind:
+        raise ValueError("expected ascii str or bytes")
+    return source
+
+
+cdef enum:
+    ROOM = 8                 # bytes that `characters_in` may read after the text
+    FAR = 64                 # bytes from which on a loop over single bytes, which becomes vectors, is faster
+
+
+cdef inline int64_t begun(const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t length) noexcept nogil:
+    # The number of characters that begin in text[start:end]. The text has `length` bytes.
+    if end - start < FAR and end + ROOM <= length:
+        return characters_in(text + start, end - start)
+    return characters_within(text + start, end - start)
+
+
+cdef inline bint within(const uint8_t *text, Py_ssize_t place, Py_ssize_t length) noexcept nogil:
+    # Whether a place lies inside a character.
+    return place < length and text[place] & 0xC0 == 0x80
+
+
+def in_characters(const uint8_t[::1] text not None, int64_t[::1] places not None):
+    """Turns rising offsets in bytes of valid UTF-8, at borders of characters, into offsets in code points, in place."""
+    cdef Py_ssize_t i, at = 0
+    cdef int64_t place, characters = 0
+    with nogil:
+        for i in range(places.shape[0]):
+            place = places[i]
+            if not at <= place <= text.shape[0]:
+                with gil:
+                    raise not_rising(text, place, at)
+            characters += begun(&text[0], at, place, text.shape[0])
+            at, places[i] = place, characters
+
+
+def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None):
+    """Code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
+    cdef Py_ssize_t i, at = 0, before = 0, length = text.shape[0]
+    cdef int64_t start, end, characters = 0, to_end = 0
+    cdef const uint8_t *data = &text[0] if length else NULL
+    found = numpy_().empty((spans.shape[0], 2), numpy_().int64)
+    cdef int64_t[:, ::1] out = found
+    with nogil:
+        for i in range(spans.shape[0]):
+            start, end = spans[i, 0], spans[i, 1]
+            if not at <= start <= end <= length:
+                with gil:
+                    raise not_rising(text, end if at <= start else start, start if at <= start else at)
+            # As a rule a span begins where the last one ends.
+            characters = to_end if start == before else characters + begun(data, at, start, length)
+            to_end = characters + begun(data, start, end, length)
+            # A span that begins inside a character takes the whole character.
+            out[i, 0] = characters - within(data, start, length)
+            out[i, 1] = to_end
+            at, before = start, end
+    return found
+
+
+def piece_numbers(const int64_t[:, ::1] spans not None, const int64_t[::1] ends not None):
+    """For each span, the number of the piece that it begins in, int64[n]; the pieces end at `ends`. Both rise."""
+    cdef Py_ssize_t i, piece = 0
+    found = numpy_().empty(spans.shape[0], numpy_().int64)
+    cdef int64_t[::1] out = found
+    with nogil:
+        for i in range(spans.shape[0]):
+            while piece < ends.shape[0] and ends[piece] <= spans[i, 0]:
+                piece += 1
+            out[i] = piece
+    return found
+
+
+cdef object not_rising(const uint8_t[::1] text, int64_t place, int64_t before):
+    return ValueError(f"expected offsets that rise up to {text.shape[0]}, found {place} after {before}")
+
+
+cdef extern from "text/hash.h":
+    enum:
+        KEY24_MAX               # bytes of a key; its last byte is the piece's length here
+
+cdef extern from "encode/piece_list.h":
+    object untracked_tuple(PyTypeObject *cls, Py_ssize_t fields)
+
+cdef enum:
+    FIELDS = 8               # text, start, end, char_start, char_end, step, alternative, token_id
+    SHARED_BITS = 10
+    WORTH = 1 << 12          # bytes of a text from which on pieces share their `str`
+
+cdef struct Shared:
+    uint64_t key[3]
+    PyObject *text           # NULL: the place is free, and its key is that of no piece
+
+
+def add_pieces(
+    list pieces not None, type cls not None, Scanner scanner not None, list reasons not None, bytes text not None,
+    Py_ssize_t at, Py_ssize_t stop, Py_ssize_t chars
+):
+    """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end."""
+    cdef const uint8_t *data = text
+    cdef Py_ssize_t end
+    cdef tuple reason
+    cdef uint32_t tag = 0
+    cdef bint wide = False
+    cdef Memo memo
+    cdef Shared *known = NULL
+    if not (issubclass(cls, tuple) and len(cls._fields) == FIELDS and not cls.__dictoffset__):
+        raise TypeError(f"expected a NamedTuple of {FIELDS} fields, found {cls.__name__}")
+    if not 0 <= at <= stop <= len(text):
+        raise ValueError(f"expected a part of {len(text)} bytes, found {at}:{stop}")
+    if stop - at >= WORTH:
+        known = <Shared *>calloc(1 << SHARED_BITS, sizeof(Shared))
+    memset(&memo, 0, sizeof(memo))
+    begin_memo(&memo, &scanner.tables, at, stop)
+    start_object, first_object = at, chars  # one object for an end and for the start after it
+    try:
+        while at < stop:
+            end = scan_piece(&scanner.tables, data, at, stop, True, &tag, &wide, &memo)
+            shown = text_of(known if stop - at >= KEY24_MAX else NULL, data + at, end - at)
+            chars += len(<str>shown)
+            end_object = end
+            last_object = end_object if chars == end else chars
+            reason = <tuple>reasons[tag - 1]
+            if reason is not None:
+                step, alternative = reason
+                piece = untracked_tuple(<PyTypeObject *>cls, FIELDS)
+                put(piece, 0, shown)
+                put(piece, 1, start_object)
+                put(piece, 2, end_object)
+                put(piece, 3, first_object)
+                put(piece, 4, last_object)
+                put(piece, 5, step)
+                put(piece, 6, alternative)
+                put(piece, 7, None)
+                pieces.append(piece)
+            at, start_object, first_object = end, end_object, last_object
+    finally:
+        drop(&memo)
+        forget(known)
+    return chars
+
+
+cdef str text_of(Shared *known, const uint8_t *piece, Py_ssize_t length):
+    """The text of a piece: with `known`, that of an earlier piece, if any. It may then read KEY24_MAX bytes."""
+    cdef uint64_t key[3]
+    cdef Shared *place
+    if known == NULL or length >= KEY24_MAX:
+        return PyUnicode_DecodeUTF8(<const char *>piece, length, NULL)
+    key_of(piece, <uint32_t>length, key)
+    key[2] |= <uint64_t>length << 56
+    place = &known[hash_first(key_mix(key)) >> (64 - SHARED_BITS)]
+    if place.key[0] == key[0] and place.key[1] == key[1] and place.key[2] == key[2]:
+        return <str>place.text
+    made = PyUnicode_DecodeUTF8(<const char *>piece, length, NULL)
+    Py_INCREF(made)
+    Py_XDECREF(place.text)
+    place.key[0], place.key[1], place.key[2], place.text = key[0], key[1], key[2], <PyObject *>made
+    return made
+
+
+cdef void forget(Shared *known) noexcept:
+    cdef int i
+    if known != NULL:
+        for i in range(1 << SHARED_BITS):
+            Py_XDECREF(known[i].text)
+        free(known)
+
+
+cdef inline int put(object piece, Py_ssize_t field, object value) except -1:
+    """Sets a field of a new tuple, which takes a reference."""
+    Py_INCREF(value)
+    PyTuple_SET_ITEM(piece, field, value)
+    return 0

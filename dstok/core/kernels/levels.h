@@ -1,0 +1,131 @@
+/* The implementation of each level that this build has, made of the kernels of all floors.
+ *
+ * In: the kernels' functions. Out: IMPLEMENTATIONS. Only kernels/levels.pyx includes this file, so one module holds all
+ * kernels.
+ */
+#ifndef DSTOK_LEVELS_H
+#define DSTOK_LEVELS_H
+
+#include "bpe/strips_avx2.h"
+#include "bpe/piece_probe_avx512.h"
+#include "cpu/implementation.h"
+#include "split/grid.h"
+#include "text/first_bytes.h"
+#include "text/utf8.h"
+
+#define VECTOR_CODE "split/skip.h"
+#include "cpu/vectors.h"
+#define VECTOR_CODE "text/first_bytes_vector.h"
+#include "cpu/vectors.h"
+
+#define GRID_RUN(name, level, target, alone, ahead, write, set) \
+    target __attribute__((noinline)) \
+    static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
+        return grid_last_by(t, set, narrow_##level, wide_##level, p, size, s, found); \
+    } \
+    target static int grid_only_##name##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
+        return grid_only_by(t, set, narrow_##level, wide_##level, write, p, size, starts); \
+    } \
+    target __attribute__((noinline)) \
+    static int grid_plain_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                           GridState *s, GridEnd *end) { \
+        return grid_plain_by(t, set, ahead, narrow_##level, write, p, stop, final, full, s, end); \
+    } \
+    target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                                 GridRun *run) { \
+        grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, alone ? grid_plain_##name##_##level : NULL, \
+                    grid_last_##name##_##level, p, stop, final, full, run); \
+    }
+#define MATRIX_RUN(level, target, write) \
+    target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
+        return matrix_only_by(t, matrix_##level, write, p, size, starts); \
+    } \
+    target static void matrix_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                          GridRun *run) { \
+        matrix_run_by(t, matrix_##level, write, p, stop, final, full, run); \
+    }
+/* A copy for each set of rules, by its number; cl100k uses the copy of threes. `alone`: blocks of ASCII have a loop of
+ * their own. `ahead`: of the other blocks, too, the masks are made before the rules of the block before. */
+#define GRID_LEVEL(level, target, alone, ahead, write) \
+    GRID_RUN(v3, level, target, alone, ahead, write, RULES_V3) \
+    GRID_RUN(ones, level, target, alone, ahead, write, RULES_ONES) \
+    GRID_RUN(threes, level, target, alone, ahead, write, RULES_THREES) \
+    GRID_RUN(cased, level, target, alone, ahead, write, RULES_CASED) \
+    GRID_RUN(gpt2, level, target, alone, ahead, write, RULES_GPT2) \
+    GRID_RUN(llm, level, target, alone, ahead, write, RULES_LLM) \
+    GRID_RUN(coder, level, target, alone, ahead, write, RULES_CODER) \
+    GRID_RUN(tekken, level, target, alone, ahead, write, RULES_TEKKEN) \
+    MATRIX_RUN(level, target, write) \
+    static const GridRunFunction GRID_##level[] = { \
+        [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
+        [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
+        [RULES_CL100K] = grid_run_threes_##level, [RULES_LLM] = grid_run_llm_##level, \
+        [RULES_CODER] = grid_run_coder_##level, [RULES_TEKKEN] = grid_run_tekken_##level, \
+        [RULES_MATRIX] = matrix_run_##level}; \
+    static const GridOnlyFunction GRID_ONLY_##level[] = { \
+        [RULES_V3] = grid_only_v3_##level, [RULES_ONES] = grid_only_ones_##level, [RULES_THREES] = grid_only_threes_##level, \
+        [RULES_CASED] = grid_only_cased_##level, [RULES_GPT2] = grid_only_gpt2_##level, \
+        [RULES_CL100K] = grid_only_threes_##level, [RULES_LLM] = grid_only_llm_##level, \
+        [RULES_CODER] = grid_only_coder_##level, [RULES_TEKKEN] = grid_only_tekken_##level, \
+        [RULES_MATRIX] = matrix_only_##level}; \
+    _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
+
+GRID_LEVEL(16, , 0, 0, grid_write)
+#ifdef DSTOK_X86
+GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2)
+GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512)
+#endif
+#undef GRID_RUN
+#undef MATRIX_RUN
+#undef GRID_LEVEL
+
+/* The instructions that the compiler may use by default: on aarch64 NEON. */
+#if SIMD_NEON
+#define DEFAULT_NAME "neon"
+#define DEFAULT_UTF8 .transcode = utf8_transcode_16, .valid = utf8_valid_16
+#else
+#define DEFAULT_NAME "portable"
+#define DEFAULT_UTF8 .transcode = NULL, .valid = NULL
+#endif
+#define DEFAULT_STAGES .probe = probe_portable, .few = few_portable, .emit = emit_portable, DEFAULT_UTF8, \
+    .first_of = first_of_16, .first_in = first_in_16, .skip = skip_run_16, .pair_ranks = pair_ranks_portable
+/* The stages that AVX-512 would not make faster. */
+#define AVX2_STAGES .few = few_avx2, .emit = emit_avx2, .first_of = first_of_avx2, .first_in = first_in_avx2, \
+    .skip = skip_run_avx2, \
+    .pair_ranks = pair_ranks_avx2, .merge_strips = merge_strips_avx2
+
+static const GridRunFunction GRID_NONE[RULES_COUNT];
+static const GridOnlyFunction GRID_ONLY_NONE[RULES_COUNT];
+
+/* From the slowest to the fastest. "automaton" has no mask kernel. */
+static const Implementation IMPLEMENTATIONS[] = {
+    {.name = "automaton", .grid = GRID_NONE, .grid_only = GRID_ONLY_NONE, DEFAULT_STAGES},
+    {.name = DEFAULT_NAME, .grid = GRID_16, .grid_only = GRID_ONLY_16, DEFAULT_STAGES},
+#ifdef DSTOK_X86
+    {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .grid_only = GRID_ONLY_avx2, .probe = probe_avx2,
+     .transcode = utf8_transcode_avx2, .valid = utf8_valid_avx2, AVX2_STAGES},
+    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .grid_only = GRID_ONLY_avx512,
+     .probe = probe_avx512, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, .widen = utf8_widen_avx512,
+     AVX2_STAGES},
+#endif
+};
+enum { IMPLEMENTATION_COUNT = sizeof(IMPLEMENTATIONS) / sizeof(*IMPLEMENTATIONS) };
+
+/* Fills the tables of the probe. Returns whether all levels that the processor can run look for entries in the right
+ * lines: their hash functions must agree. */
+static inline int probes_open(int vectors) {
+#ifdef DSTOK_X86
+    static uint64_t lines[8 << 4];
+    const PieceTable t = {.key8 = lines, .key24 = lines, .key8_shift = 60, .key24_shift = 60};
+    ProbeSample sample;
+    probe_sample(&sample);
+    probe_open();
+    return (!(vectors & VECTORS_AVX2) || batch_agrees(&t, &sample)) &&
+           (!(vectors & VECTORS_AVX512) || lists_agree(&t, &sample));
+#else
+    (void)vectors;
+    return 1;
+#endif
+}
+
+#endif

@@ -1,1 +1,0 @@
-"""Whole texts, for Python: passes, the encoder, batches, ids as arrays, decoding."""

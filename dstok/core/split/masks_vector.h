@@ -1,0 +1,183 @@
+/* The class masks of a block by vectors (see cpu/vectors.h). Included by grid.h.
+
+   In and out: as in masks.h. ASCII is told by comparisons. For the other characters the code points are made in two
+   bytes, upper and lower, at all places at once. The page (the upper byte) or the lead byte alone tells the kind of
+   some; for each of the rest one byte is read from the table of flags. The flags are written to the places of the first
+   bytes, and one movemask for each flag makes a word of them.
+
+   Example, "\u4e2d\u00e9" in its five bytes; "." stands for a byte that does not count:
+
+       bytes    E4 B8 AD C3 A9
+       high     4E  .  . 00  .     U+4E2D is on a page of ideographs: it is a letter, without a look at the table
+       low      2D  .  . E9  .     U+00E9 is not, so its flags are read
+       flags    F_LETTER and others at 0 and 3
+       letter    1  0  0  1  0     before it is spread */
+
+#define PARTS (64 / VECTOR)
+
+/* A byte in all places. The compiler sees no constant: it would make one anew for each block, with 30 instructions. */
+FUNCTION V NAME(all)(uint8_t byte) {
+    V all = (V){0} + byte;
+    HIDE(all);
+    return all;
+}
+
+/* The highest bits of 64 bytes, as a word. */
+FUNCTION uint64_t NAME(word)(const V *v) {
+    uint64_t word = 0;
+    for (int i = 0; i < PARTS; i++)
+        word |= (uint64_t)BITS(v[i]) << (VECTOR * i % 64);
+    return word;
+}
+
+/* The word of an expression over the byte vector `c` of each part, and the vectors at the same place `i` in other
+ * arrays. A byte of the expression is all ones where it is true, or has a flag in its highest bit. */
+#define WORD(...) ({ V made[PARTS]; for (int i = 0; i < PARTS; i++) { V c = x[i]; (void)c; made[i] = (V)(__VA_ARGS__); } \
+                     NAME(word)(made); })
+#define ALL(byte) NAME(all)(byte)
+#define TO(byte, low, high) ((V)((byte) - ALL(low)) <= ALL((high) - (low)))
+
+/* Shifts of bytes by way of words: the caller masks bits that come from a neighbour. */
+#define UP(v, n) ((V)((W)(v) << (n)))
+#define DOWN(v, n) ((V)((W)(v) >> (n)))
+
+/* The safe cuts between the neighbours in `pairs`, one by one. `high` and `low` have room for one more before them. */
+FUNCTION uint64_t NAME(cuts)(const KernelTables *t, uint8_t *high, uint8_t *low, uint64_t pairs, uint32_t before) {
+    uint64_t cut = 0;
+    high[-3] = (uint8_t)(before >> 8);
+    low[-3] = (uint8_t)before;
+    for (; pairs; pairs &= pairs - 1) {
+        int64_t i = __builtin_ctzll(pairs);
+        uint32_t left = (uint32_t)high[i - 3] << 8 | low[i - 3];
+        cut |= (uint64_t)kernel_may_cut(t->joined, left, (uint32_t)high[i] << 8 | low[i]) << i;
+    }
+    return cut;
+}
+
+/* Sets the flags of the characters beyond ASCII, at their first bytes, their code points, and m->leads, three, four. */
+FUNCTION void NAME(flags)(const KernelTables *t, const uint8_t *p, uint64_t text, GridMasks *m, V *flags, V *high,
+                          V *low) {
+    const V *x = (const V *)p;
+    uint64_t leads = m->leads = WORD(c >= ALL(0xC0)) & text, three = m->three = WORD(c >= ALL(0xE0)) & text;
+    uint64_t four = m->four = WORD(c >= ALL(0xF0)) & text, asked = leads & ~four;
+    const V *next = (const V *)(p + 1), *last = (const V *)(p + 2);
+
+    /* The code points, in two bytes; a character of two bytes as if a third byte stood before it. */
+    for (int i = 0; i < PARTS; i++) {
+        V c = x[i], is_three = (V)(c >= ALL(0xE0));
+        V middle = (next[i] & is_three) | (c & ~is_three), end = (last[i] & is_three) | (next[i] & ~is_three);
+        high[i] = (UP(c, 4) & ALL(0xF0) & is_three) | (DOWN(middle, 2) & ALL(0x0F));
+        low[i] = (UP(middle, 6) & ALL(0xC0)) | (end & ALL(0x3F));
+    }
+
+    /* The characters whose page, or lead byte, tells their kind. */
+    for (int i = 0; i < PARTS; i++)
+        flags[i] = (V){0};
+    for (int r = 0; r < GRID_RANGES; r++) {
+        uint64_t found = 0;
+        if (!(three & asked) || !t->range_flags[r])
+            continue;
+        for (int i = 0; i < PARTS; i++) {
+            V in = (V)(TO(x[i], 0xE0, 0xEF) & ((V)(high[i] - t->range_first[r]) <= t->range_size[r]));
+            flags[i] |= in & t->range_flags[r];
+            found |= (uint64_t)BITS(in) << (VECTOR * i % 64);
+        }
+        asked &= ~found;
+    }
+#ifdef LOOK_UP
+    if (asked & ~three) {
+        uint64_t mixed = 0;
+        for (int i = 0; i < PARTS; i++) {
+            V lead = x[i] & 0x0F, upper = (V)(x[i] >= 0xD0), two = (V)TO(x[i], 0xC0, 0xDF);
+            V found = (LOOK_UP(t->lead_flags, lead) & ~upper) | (LOOK_UP(t->lead_flags + 16, lead) & upper);
+            V sign = (V)((x[i] == ALL(0xC3)) & ((next[i] & ALL(0xDF)) == ALL(0x97))); /* U+00D7, U+00F7 */
+            flags[i] |= found & two;
+            found |= sign; /* looked up below, which sets its flags anew */
+            mixed |= (uint64_t)BITS(found) << (VECTOR * i % 64);
+        }
+        asked &= three | mixed;
+    }
+#endif
+    uint8_t *flag = (uint8_t *)flags;
+    uint8_t *highs = (uint8_t *)high, *lows = (uint8_t *)low;
+    for (; asked; asked &= asked - 1) {
+        int i = __builtin_ctzll(asked);
+        flag[i] = t->flags[(uint32_t)highs[i] << 8 | lows[i]];
+    }
+    for (; __builtin_expect(four != 0, 0); four &= four - 1)
+        flag[__builtin_ctzll(four)] = grid_four(t, p + __builtin_ctzll(four));
+}
+
+/* Sets the masks of the characters beyond ASCII. */
+FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
+                         GridMasks *m) {
+    V flags[PARTS], high[PARTS + 1], low[PARTS + 1];
+    NAME(flags)(t, p, text, m, flags, high + 1, low + 1);
+    const V *x = flags;
+    uint64_t leads = m->leads;
+    GridBits first;
+#define FIRST(n) (WORD(c << (7 - n)) & leads)
+    first.letter = FIRST(0);
+    first.punct = FIRST(1);
+    first.cjk = FIRST(2);
+    first.blank = FIRST(3);
+    first.cuttable = FIRST(4);
+    first.rare = FIRST(5);
+    first.number = rules == RULES_V3 ? 0 : FIRST(6);
+#undef FIRST
+    uint64_t pairs = grid_pairs(rules, &first, before);
+    first.cut = pairs ? NAME(cuts)(t, (uint8_t *)(high + 1), (uint8_t *)(low + 1), pairs, before) : 0;
+    grid_spread(rules, p, &first, m->wide, !~text, m);
+}
+
+/* Sets the masks of ASCII, and m->wide. It reads bytes after the text's end, and does not use them. */
+FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, GridMasks *m) {
+    (void)t;
+    const V *x = (const V *)p;
+    uint64_t wide = WORD(c) & text;
+    m->letter = m->ascii = WORD(TO(c | ALL(0x20), 'a', 'z')) & text;
+    m->number = WORD(TO(c, '0', '9')) & text;
+    m->space = WORD(c == ALL(' ')) & text;
+    m->newline = WORD((c == ALL('\n')) | (c == ALL('\r'))) & text;
+    m->blank = (WORD(TO(c, '\t', '\r')) & text & ~m->newline) | m->space;
+    uint64_t others = text & ~(wide | m->letter | m->number | m->newline | m->blank);
+    m->punct = others;
+    m->rare = 0;
+    if (rules == RULES_V3) {
+        m->rare = WORD((c < ALL(' ')) | (c == ALL(0x7F))) & others;
+        m->punct = others & ~m->rare;
+    }
+    if (rules_of_runs(rules)) {
+        m->punct &= WORD(TO(c, '!', '~'));
+        if (rules == RULES_CODER)
+            m->punct &= ~WORD(TO(c, '<', '>') | (c == ALL('$')) | (c == ALL('+')) | (c == ALL('^')) | (c == ALL('`')) |
+                              (c == ALL('|')) | (c == ALL('~')));
+    }
+    m->quote = m->brief = m->r_or_v = m->l = m->e = 0;
+    if (rules_of_suffixes(rules)) {
+        m->quote = WORD(c == '\'') & text;
+        if (m->quote) {
+            const uint8_t fold = rules == RULES_GPT2 ? 0 : 0x20;
+            m->brief = WORD(((c | fold) == 's') | ((c | fold) == 't') | ((c | fold) == 'm') | ((c | fold) == 'd')) & text;
+            m->r_or_v = WORD(((c | fold) == 'r') | ((c | fold) == 'v')) & text;
+            m->l = WORD((c | fold) == 'l') & text;
+            m->e = WORD((c | fold) == 'e') & text;
+        }
+    }
+    if (rules_of_cased(rules)) {
+        m->lower = WORD(c << 2) & m->letter;
+        m->upper = m->letter & ~m->lower;
+        m->caseless = m->combining = 0;
+        m->slash = WORD(c == '/') & text;
+    }
+    grid_narrow(text, wide, m);
+}
+
+#include "split/matrix_vector.h"
+
+#undef PARTS
+#undef WORD
+#undef TO
+#undef ALL
+#undef UP
+#undef DOWN

@@ -1,0 +1,75 @@
+# Added tokens: leftmost-longest matching of many literal texts.
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from dstok.core.cpu.level cimport FirstBytes
+
+cdef extern from "text/first_bytes.h":
+    int64_t first_of(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) noexcept nogil
+
+cdef struct Match:
+    Py_ssize_t start       # of the token, with the white space that it takes along
+    Py_ssize_t end
+    Py_ssize_t content     # where its own text begins
+    int32_t token          # index into the list of tokens that the matcher has; -1: no match
+    Py_ssize_t safe        # without a match: no token begins before this offset
+    Py_ssize_t scan        # without a match: a later search begins here at the earliest (a rejected match ends here)
+
+
+@cython.final
+cdef class Matcher:
+    cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high half, target in the low half
+    cdef uint32_t edge_mask
+    cdef uint64_t seed         # of the hash that places the edges
+    cdef readonly Py_ssize_t steps  # taken slots that were read while the edges were put in
+    cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see added_tokens.pyx
+    cdef uint32_t *fail
+    cdef uint32_t *depth
+    cdef int32_t *longest      # the longest token that is a suffix of the state's text, or -1
+    cdef uint32_t root[256]
+    cdef uint32_t *lengths     # of the tokens, in bytes
+    cdef uint8_t *flags        # SINGLE_WORD | LSTRIP | RSTRIP
+    cdef frozenset heads       # the first bytes of each token, up to FIRST_DEEP
+    cdef FirstBytes firsts     # the search for them
+    cdef bint has_lstrip
+    cdef const uint8_t *word_bits
+    cdef object _keep
+    cdef readonly Py_ssize_t count
+
+    cdef Match find(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
+    ) noexcept nogil
+    cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil
+    cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept
+    cdef int _build(self, list contents, Py_ssize_t states) except -1
+    cdef int _plant(self, list contents, uint8_t *last) except -1
+    cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1
+    cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept
+    cdef void search(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
+    ) noexcept nogil
+    cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
+    cdef int admit(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
+    ) noexcept nogil
+
+
+cdef FirstBytes first_bytes(frozenset heads)
+
+
+@cython.final
+cdef class Policy:
+    cdef Matcher raw
+    cdef Matcher normalized
+    cdef object raw_ids
+    cdef object normalized_ids
+    cdef const uint32_t *ids[2]
+    cdef FirstBytes firsts            # the bytes that the tokens begin with
+    cdef readonly bint refuses
+    cdef readonly tuple contents
+    cdef readonly Py_ssize_t reach    # the most bytes of a token; -1 if the text beside a token may decide about it
+    cdef readonly Policy inner        # the policy inside a stretch between raw tokens
+    cdef readonly Policy quick        # the policy of calls that give ids alone
+
+    cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
+    cpdef list raw_spans(self, bytes text)

@@ -1,0 +1,449 @@
+"""Added tokens: leftmost-longest, non-overlapping matching of literal texts; the policy of a call.
+
+In: UTF-8, and the tokens with their flags. Out: the next match, or the place before which there surely is none.
+Invariant: upstream's rules. Of the matches that start first, the longest is taken. If `single_word` rejects it, no
+shorter token is tried at the place, and the search goes on after the match. `lstrip` and `rstrip` take the white space
+beside the token along, but none that an earlier match has taken. A policy never changes, and keeps the targets of its
+pointers alive.
+Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
+AddedVocabulary, measured. Time is linear in the text, however many tokens there are. If a token begins with another
+token, the rest of the longer one may be read twice: dstok/added_tokens.py has the bound.
+"""
+
+cimport cython
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from dstok.core.cpu.level cimport FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, chosen
+from dstok.core.text.hash cimport hash_word
+from dstok.core.text.utf8 cimport code_point
+
+from array import array
+from os import urandom
+
+cdef enum:
+    SINGLE_WORD = 1
+    LSTRIP = 2
+    RSTRIP = 4
+
+cdef enum:
+    ONE = 0x100              # `only` of a state whose one child, by the low byte, is the next; no token ends there
+    MANY = 0x200             # `only` of a state whose children are found by their edges
+
+cdef enum:
+    REJECTED = 0
+    ADMITTED = 1
+    UNDECIDED = 2
+
+
+cdef FirstBytes first_bytes(frozenset heads):
+    """The search for texts that begin with one of `heads`, which have at most `FIRST_DEEP` bytes."""
+    cdef FirstBytes found
+    cdef int i, place, byte, number
+    cdef uint8_t group
+    cdef list bytes = sorted({head[0] for head in heads})
+    memset(&found, 0, sizeof(found))
+    found.level = chosen()
+    found.count = len(bytes)
+    for i, byte in enumerate(bytes[:FIRST_MOST]):
+        memset(found.bytes[i], byte, (FIRST_MOST - i) * FIRST_PAD)
+    for number, head in enumerate(sorted(heads)):
+        for place in range(FIRST_DEEP):
+            for byte in range(256) if place >= len(head) else (head[place],):
+                group = <uint8_t>(1 << number * FIRST_GROUPS // len(heads))
+                found.groups[place][byte] |= group
+                found.halves[place][0][byte & 15] |= group
+                found.halves[place][1][byte >> 4] |= group
+    return found
+
+
+cdef bint _is_space(uint32_t c) noexcept nogil:
+    # White_Space: the same 25 code points in every Unicode version since 6.3.
+    if c < 0x85:
+        return c == 0x20 or 9 <= c <= 13
+    return (c == 0x85 or c == 0xA0 or c == 0x1680 or 0x2000 <= c <= 0x200A or c == 0x2028 or c == 0x2029
+            or c == 0x202F or c == 0x205F or c == 0x3000)
+
+
+cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
+    """The start of the character that ends at `at`."""
+    at -= 1
+    while text[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+cdef Py_ssize_t _states(list contents) except -1:
+    """The number of states of the contents' trie: the root, and each content's own beyond the one sorted before."""
+    cdef const uint8_t *text
+    cdef const uint8_t *before = NULL
+    cdef Py_ssize_t states = 1, length, shared, least = 0
+    for content in sorted(contents):
+        text, length = <const uint8_t *><bytes>content, len(<bytes>content)
+        shared, least = 0, min(least, length)
+        while shared < least and text[shared] == before[shared]:
+            shared += 1
+        states += length - shared
+        before, least = text, length
+    return states
+
+
+@cython.final
+cdef class Matcher:
+    """Finds `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
+
+    `word_bits` is a bitmap over all code points that `\\w` matches. Tokens with `single_word` need it.
+    """
+
+    def __cinit__(self, list tokens, bytes word_bits=b""):
+        cdef list contents = [t[0] for t in tokens]
+        cdef Py_ssize_t total = _states(contents), i
+        cdef uint32_t slots = 16
+        if len(tokens) > 1 << 24 or total > 1 << 28:
+            raise ValueError("too many added tokens")
+        if any(t[1] for t in tokens) and len(word_bits) != 0x110000 // 8:
+            raise ValueError("single_word needs the bitmap of word characters")
+        while slots < 2 * total:
+            slots *= 2
+        self.edge_mask = slots - 1
+        self.seed = int.from_bytes(urandom(8), "little")
+        self.edges = <uint64_t *>calloc(slots, 8)
+        self.fail = <uint32_t *>calloc(total, 4)
+        self.depth = <uint32_t *>calloc(total, 4)
+        self.longest = <int32_t *>malloc(total * 4)
+        self.only = <uint16_t *>calloc(total, 2)
+        self.lengths = <uint32_t *>calloc(len(tokens) + 1, 4)
+        self.flags = <uint8_t *>calloc(len(tokens) + 1, 1)
+        if not (self.edges and self.fail and self.depth and self.longest and self.only and self.lengths and self.flags):
+            raise MemoryError
+        memset(self.longest, 0xFF, total * 4)
+        memset(self.root, 0, sizeof(self.root))
+        self.word_bits = word_bits
+        self._keep = word_bits
+        self.count = len(tokens)
+        for i, (_, single_word, lstrip, rstrip) in enumerate(tokens):
+            self.flags[i] = SINGLE_WORD * bool(single_word) | LSTRIP * bool(lstrip) | RSTRIP * bool(rstrip)
+            self.has_lstrip |= bool(lstrip)
+        self._build(contents, total)
+
+    def __dealloc__(self):
+        free(self.edges)
+        free(self.fail)
+        free(self.depth)
+        free(self.longest)
+        free(self.only)
+        free(self.lengths)
+        free(self.flags)
+
+    cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil:
+        """The state after `byte`, or 0 (no state's child is the root)."""
+        if state == 0:
+            return self.root[byte]
+        if self.only[state] != MANY:
+            return state + 1 if self.only[state] == (ONE | byte) else 0
+        cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
+        cdef uint32_t slot = <uint32_t>hash_word(self.seed, key) & self.edge_mask
+        while self.edges[slot]:
+            if self.edges[slot] >> 28 == key:
+                return <uint32_t>(self.edges[slot] & 0xFFFFFFF)
+            slot = (slot + 1) & self.edge_mask
+        return 0
+
+    cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept:
+        cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
+        cdef uint32_t slot = <uint32_t>hash_word(self.seed, key) & self.edge_mask
+        if state == 0:
+            self.root[byte] = target
+            return
+        self.only[state] = ONE | byte if self.only[state] == 0 and target == state + 1 else MANY
+        while self.edges[slot]:
+            slot = (slot + 1) & self.edge_mask
+            self.steps += 1
+        self.edges[slot] = key << 28 | target
+
+    cdef int _build(self, list contents, Py_ssize_t states) except -1:
+        cdef uint8_t *last = <uint8_t *>malloc(states)
+        cdef uint32_t *order = <uint32_t *>malloc(states * 4)
+        cdef uint32_t state
+        try:
+            if not (last and order):
+                raise MemoryError
+            self._plant(contents, last)
+            self._by_depth(max(map(len, contents), default=0), states, order)
+            self._link_back(last, order, states)
+        finally:
+            free(last)
+            free(order)
+        for state in range(1, <uint32_t>states):
+            # A state before one where a token ends is left by its edges, so that the matcher sees the end.
+            if self.only[state] & ONE and self.longest[state + 1] >= 0:
+                self.only[state] = MANY
+        self.heads = frozenset([content[:FIRST_DEEP] for content in contents])
+        self.firsts = first_bytes(self.heads)
+
+    cdef int _plant(self, list contents, uint8_t *last) except -1:
+        """Builds the trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
+        cdef uint32_t states = 1, state, target
+        cdef uint8_t byte
+        cdef Py_ssize_t i
+        for i, content in enumerate(contents):
+            state = 0
+            for byte in <bytes>content:
+                target = self.child(state, byte)
+                if target == 0:
+                    target = states
+                    states += 1
+                    self._link(state, byte, target)
+                    self.depth[target] = self.depth[state] + 1
+                    self.fail[target], last[target] = state, byte
+                state = target
+            if state == 0 or self.longest[state] >= 0:
+                raise ValueError("an added token that is empty or stands twice")
+            self.longest[state] = i
+            self.lengths[i] = len(content)
+        return 0
+
+    cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1:
+        """Fills `order` with all states but the root, by their depth."""
+        cdef uint32_t *ends = <uint32_t *>calloc(deepest + 2, 4)
+        cdef Py_ssize_t state, depth
+        if ends == NULL:
+            raise MemoryError
+        for state in range(1, states):
+            ends[self.depth[state] + 1] += 1
+        for depth in range(1, deepest + 1):
+            ends[depth + 1] += ends[depth]
+        for state in range(1, states):
+            order[ends[self.depth[state]]] = <uint32_t>state
+            ends[self.depth[state]] += 1
+        free(ends)
+        return 0
+
+    cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept:
+        """Sets the fail links, breadth-first: each leads to the longest proper suffix in the trie."""
+        cdef uint32_t target, parent, fallback
+        cdef Py_ssize_t i
+        for i in range(states - 1):
+            target = order[i]
+            parent = self.fail[target]
+            self.fail[target] = 0
+            if parent:
+                fallback = self.fail[parent]
+                while fallback and self.child(fallback, last[target]) == 0:
+                    fallback = self.fail[fallback]
+                self.fail[target] = self.child(fallback, last[target])
+            if self.longest[target] < 0:
+                self.longest[target] = self.longest[self.fail[target]]
+
+    cdef void search(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
+    ) noexcept nogil:
+        """The leftmost-longest match in `text[at:stop]`, or the place up to which there is none."""
+        cdef uint32_t state = 0, child
+        cdef int32_t token
+        cdef Py_ssize_t start
+        found.token = -1
+        while at < stop:
+            if state == 0:
+                # No token has begun: skip to the next place where one may.
+                at = self.begins(text, at, stop)
+                if at == stop:
+                    break
+            child = self.child(state, text[at])
+            while child == 0 and state:
+                state = self.fail[state]
+                child = self.child(state, text[at])
+            state = child
+            at += 1
+            if found.token >= 0 and at - <Py_ssize_t>self.depth[state] > found.start:
+                return
+            token = self.longest[state]
+            if token >= 0:
+                start = at - self.lengths[token]
+                if found.token < 0 or start <= found.start:
+                    found.token = token
+                    found.start = start
+                    found.end = at
+            elif found.token < 0:
+                # Follow a chain up to a state where a token ends.
+                while at < stop and self.only[state] == (ONE | text[at]):
+                    state += 1
+                    at += 1
+        if final:
+            found.safe = stop
+        else:
+            # A token may have begun. A found one may still grow, or an earlier one may beat it.
+            found.safe = stop - self.depth[state]
+            if found.token >= 0:
+                if state:
+                    found.safe = min(found.safe, found.start)
+                    found.token = -1
+
+    cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
+        """The next place where a token may begin, or `stop`."""
+        return first_of(&self.firsts, text, at, stop)
+
+    cdef int admit(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
+    ) noexcept nogil:
+        """Applies the flags of the token found; `left` is the start of the stretch, `at` the end of the last match."""
+        cdef uint8_t flags = self.flags[found.token]
+        cdef Py_ssize_t width
+        cdef uint32_t c
+        if flags and found.end == stop and not final:
+            return UNDECIDED
+        if flags & SINGLE_WORD:
+            if found.start > left:
+                c = code_point(text + _before(text, found.start), &width)
+                if self.word_bits[c >> 3] >> (c & 7) & 1:
+                    return REJECTED
+            if found.end < stop:
+                c = code_point(text + found.end, &width)
+                if self.word_bits[c >> 3] >> (c & 7) & 1:
+                    return REJECTED
+        if flags & LSTRIP:
+            while found.start > at and _is_space(code_point(text + _before(text, found.start), &width)):
+                found.start = _before(text, found.start)
+        if flags & RSTRIP:
+            while found.end < stop and _is_space(code_point(text + found.end, &width)):
+                found.end += width
+            if found.end == stop and not final:
+                return UNDECIDED
+        return ADMITTED
+
+    cdef Match find(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
+    ) noexcept nogil:
+        """The first match at or after `scan`. Without one `token` is -1, and no token begins before `safe`.
+
+        Text before `at` is taken; between `at` and `scan` a match was rejected. `left` is the start of the stretch: for
+        `single_word` the text begins there. If not `final`, more text follows `stop`.
+        """
+        cdef Match found
+        cdef Py_ssize_t width, start
+        cdef int verdict
+        found.start = found.end = at
+        while True:
+            self.search(text, scan, stop, final, &found)
+            if found.token < 0:
+                break
+            start = found.content = found.start
+            verdict = self.admit(text, at, stop, left, final, &found)
+            if verdict == ADMITTED:
+                return found
+            if verdict == UNDECIDED:
+                found.token = -1
+                found.safe = start
+                break
+            scan = found.end
+        found.scan = scan
+        if self.has_lstrip and not final:
+            # White space at the end may belong to a token after it.
+            while found.safe > at and _is_space(code_point(text + _before(text, found.safe), &width)):
+                found.safe = _before(text, found.safe)
+        return found
+
+
+@cython.final
+cdef class Policy:
+    """The added tokens that are matched, and their ids. `refuses`: finding one is an error.
+
+    `quick` gives the same ids with fewer tokens, since merging gives the ids of the others (None: the policy itself).
+    """
+
+    def __cinit__(
+        self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses, Policy quick=None
+    ):
+        cdef const uint32_t[::1] view
+        self.raw, self.normalized = raw, normalized
+        self.raw_ids, self.normalized_ids = array("I", raw_ids), array("I", normalized_ids)
+        self.contents = contents
+        self.refuses = refuses
+        self.quick = self if quick is None else quick
+        view = array("I", [0]) if not raw_ids else self.raw_ids
+        self.raw_ids = view
+        self.ids[0] = &view[0]
+        view = array("I", [0]) if not normalized_ids else self.normalized_ids
+        self.normalized_ids = view
+        self.ids[1] = &view[0]
+        self.firsts = first_bytes(_heads(raw) | _heads(normalized))
+        plain = _plain(raw) and _plain(normalized)
+        self.reach = max(_reach(raw), _reach(normalized)) if plain else -1
+        self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
+
+    def __copy__(self):
+        return self  # it never changes
+
+    cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Whether `text` surely holds none of the tokens: none may begin there.
+
+        Reads up to `FIRST_PAD` bytes after it.
+        """
+        if 0 < self.firsts.count <= FIRST_MOST and not self.firsts.level.first_in(&self.firsts, text, length):
+            return True
+        return first_of(&self.firsts, text, 0, length) == length
+
+    def absent(self, const uint8_t[::1] text not None):
+        """Whether no token's own text lies in valid UTF-8, at whatever place."""
+        return _lacks(self.raw, text) and _lacks(self.normalized, text)
+
+    cpdef list raw_spans(self, bytes text):
+        """(start, end, start of its own text, index) of each added token with normalized=false in valid UTF-8."""
+        cdef const uint8_t *data = text
+        cdef Py_ssize_t at = 0, stop = len(text)
+        cdef Match match
+        cdef list found = []
+        while self.raw is not None:
+            match = self.raw.find(data, at, at, stop, 0, True)
+            if match.token < 0:
+                break
+            found.append((match.start, match.end, match.content, match.token))
+            at = match.end
+        return found
+
+    def find_raw(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final):
+        """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
+
+        Searches valid UTF-8 `text[at:]`; no token before `scan` counts. Without a token the index is -1, and none
+        begins before `safe`, whatever follows if the text is not `final`; the next search begins at `scan`.
+        """
+        cdef Match match
+        if self.raw is None or text.shape[0] == 0:
+            return at, at, at, -1, text.shape[0], at
+        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final)
+        return match.start, match.end, match.content, match.token, match.safe, match.scan
+
+    def raw_id(self, Py_ssize_t index):
+        """The id of an added token with normalized=false."""
+        return self.raw_ids[index]
+
+
+cdef bint _lacks(Matcher matcher, const uint8_t[::1] text) noexcept:
+    """Whether `text` holds none of the matcher's tokens, not even one that flags would reject."""
+    cdef Match found
+    if matcher is None or text.shape[0] == 0:
+        return True
+    matcher.search(&text[0], 0, text.shape[0], True, &found)
+    return found.token < 0
+
+
+cdef Py_ssize_t _reach(Matcher matcher) noexcept:
+    """The bytes of the longest token."""
+    cdef Py_ssize_t i, longest = 0
+    for i in range(0 if matcher is None else matcher.count):
+        longest = max(longest, <Py_ssize_t>matcher.lengths[i])
+    return longest
+
+
+cdef bint _plain(Matcher matcher) noexcept:
+    """Whether no token has a flag, which would make it depend on the text beside it."""
+    cdef Py_ssize_t i
+    for i in range(0 if matcher is None else matcher.count):
+        if matcher.flags[i]:
+            return False
+    return True
+
+
+cdef frozenset _heads(Matcher matcher):
+    """The first bytes of the matcher's tokens."""
+    return frozenset() if matcher is None else matcher.heads

@@ -1,0 +1,627 @@
+r"""Normalization: which stretches of a text change, and into which code points; the normalizer of a model.
+
+In: the storage of a `str`, or valid UTF-8. Out: stretches between boundaries, as code points; UTF-8, and the index of
+the source of each code point.
+Invariant: text and indexes are upstream's (forms of Unicode 9.0). Time is linear in the text: combining marks are
+sorted by counting. A text that passes is not rewritten.
+
+Nearly all texts are normalized already, so a scan looks first. It passes over text of clean characters, a block or a
+character at a time, and over combining marks that are in order. Only a stretch between two boundaries that holds other
+characters is decomposed, sorted, composed and compared. Example: in "cafe\u0301 au lait" only "e\u0301" is such a
+stretch. NFC makes it "\u00e9".
+Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (composition) and 3.12 (Hangul) of the standard.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memset
+
+from dstok.core.cpu.level cimport chosen
+from dstok.core.text.utf8 cimport code_point, encoded, find_invalid, open_source
+
+from array import array
+
+cdef enum:
+    BLOCK = 64               # units that one step looks at
+    MOST_INSERTED = 24       # combining marks in a row that insertion sorts
+
+cdef enum:
+    SYLLABLE = 0xAC00
+    LEADING = 0x1100
+    VOWEL = 0x1161
+    TRAILING = 0x11A7        # one before the first
+    LEADINGS = 19
+    VOWELS = 21
+    TRAILINGS = 28
+    SYLLABLES = 11172
+
+cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
+    """The code point at a unit, and the number of its units."""
+    width[0] = 1
+    if source.kind == 0:
+        return code_point(<const uint8_t *>source.data + at, width)
+    if source.kind == 1:
+        return (<const uint8_t *>source.data)[at]
+    if source.kind == 2:
+        return (<const uint16_t *>source.data)[at]
+    return (<const uint32_t *>source.data)[at]
+
+
+cdef bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
+    """Makes room for `more` code points; false if memory is out."""
+    cdef Py_ssize_t wanted = text.size + more
+    cdef void *grown
+    if wanted <= text.capacity:
+        return True
+    wanted = max(wanted, 2 * text.capacity + 32)
+    grown = realloc(text.codes, wanted * sizeof(uint32_t))
+    if grown == NULL:
+        return False
+    text.codes = <uint32_t *>grown
+    grown = realloc(text.changes, wanted * sizeof(int32_t))
+    if grown == NULL:
+        return False
+    text.changes = <int32_t *>grown
+    grown = realloc(text.classes, wanted)
+    if grown == NULL:
+        return False
+    text.classes = <uint8_t *>grown
+    text.capacity = wanted
+    return True
+
+
+cdef void release(Codes *text) noexcept nogil:
+    free(text.codes)
+    free(text.changes)
+    free(text.classes)
+
+
+cdef inline void put(Codes *text, uint32_t code, int32_t change, uint8_t combining) noexcept nogil:
+    text.codes[text.size] = code
+    text.changes[text.size] = change
+    text.classes[text.size] = combining
+    text.size += 1
+
+
+@cython.final
+cdef class Form:
+    """One normalization form of `dstok.unicode.normalization.FormTables`. `composed`: NFC or NFKC."""
+
+    def __cinit__(self, tables, bint composed):
+        cdef const uint8_t[::1] classes = tables.classes, flags = tables.flags
+        cdef const uint16_t[::1] pages = memoryview(tables.pages).cast("H")
+        cdef const uint16_t[::1] numbers = memoryview(tables.page_numbers).cast("H")
+        cdef const uint32_t[::1] starts = memoryview(tables.starts).cast("I")
+        cdef bytes sequences = tables.sequences + bytes(4)
+        cdef uint32_t c
+        self.pages, self.page_numbers = &pages[0], &numbers[0]
+        self.classes, self.flags, self.starts = &classes[0], &flags[0], &starts[0]
+        self.sequences = <const uint32_t *>PyBytes_AS_STRING(sequences)
+        self._keep = (classes, flags, pages, numbers, starts, sequences)
+        self.composed = composed
+        self.lowest = 0x110000
+        memset(self.clean, 0, sizeof(self.clean))
+        for c in range(0x10000):
+            if self.record(c) == 0:
+                self.clean[c >> 6] |= <uint64_t>1 << (c & 63)
+            elif self.lowest > c:
+                self.lowest = c
+        self.lead = chr(self.lowest).encode()[0] if self.lowest < 0x110000 else 0xF0
+        self.low = 1
+        while 2 * self.low <= self.lowest:
+            self.low *= 2
+        for c in range(16):
+            self.whole[c] = all([self.clean[c << 6 | i] == <uint64_t>-1 for i in range(64)])
+        self._hash(tables.pairs)
+
+    def __dealloc__(self):
+        free(self.pairs)
+
+    def _hash(self, bytes pairs):
+        cdef const uint32_t *flat = <const uint32_t *>PyBytes_AS_STRING(pairs)
+        cdef Py_ssize_t i
+        cdef uint32_t slots = 16, slot
+        while slots < 2 * (len(pairs) // 12):
+            slots *= 2
+        self.pair_mask = slots - 1
+        self.pairs = <uint32_t *>calloc(slots, 12)
+        if self.pairs == NULL:
+            raise MemoryError
+        for i in range(0, len(pairs) // 4, 3):
+            slot = _slot(flat[i], flat[i + 1]) & self.pair_mask
+            while self.pairs[3 * slot + 2]:
+                slot = (slot + 1) & self.pair_mask
+            memcpy(self.pairs + 3 * slot, flat + i, 12)
+
+    cdef inline uint32_t record(self, uint32_t c) noexcept nogil:
+        return self.pages[<uint32_t>self.page_numbers[c >> 8] << 8 | (c & 0xFF)]
+
+    cdef inline bint is_clean(self, uint32_t c) noexcept nogil:
+        if c < 0x10000:
+            return self.clean[c >> 6] >> (c & 63) & 1
+        return self.record(c) == 0
+
+    # The scan.
+
+    cdef Py_ssize_t skip_utf8(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
+        """Does what `skip_clean` does, for UTF-8."""
+        cdef Py_ssize_t stop, width = 1
+        cdef uint8_t most, lead
+        cdef int i
+        while at < length:
+            while at + BLOCK <= length:
+                most = 0
+                for i in range(BLOCK):
+                    most = max(most, text[at + i])
+                if most >= self.lead:
+                    break
+                at += BLOCK
+            while at < length and text[at] & 0xC0 == 0x80:  # the rest of a clean character across the end of the block
+                at += 1
+            stop = min(at + BLOCK, length)
+            while at < stop:
+                lead = text[at]
+                if lead < 0x80 and lead < self.lead:
+                    at += 1
+                elif lead & 0xF0 == 0xE0 and self.whole[lead & 15]:  # most Chinese: a branch is faster than the bits
+                    at += 3
+                elif self.is_clean(code_point(text + at, &width)):
+                    at += width
+                else:
+                    return at
+        return length
+
+    cdef Py_ssize_t skip_clean(self, const Source *source, Py_ssize_t at) noexcept nogil:
+        """The first unit at or after `at`, a character's start, whose character is not clean; or the length."""
+        if source.kind == 0:
+            return self.skip_utf8(<const uint8_t *>source.data, at, source.length)
+        if source.kind == 1:
+            if self.lowest > 0xFF:
+                return source.length
+            return skip_units(self, <const uint8_t *>source.data, at, source.length)
+        if source.kind == 2:
+            return skip_units(self, <const uint16_t *>source.data, at, source.length)
+        return skip_units(self, <const uint32_t *>source.data, at, source.length)
+
+    cdef Py_ssize_t find(
+        self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Codes *work, Codes *before
+    ) noexcept nogil:
+        """Finds the first stretch that changes, at or after `at`, a boundary; returns its start, or the length.
+
+        `end` becomes its end, and `work` its normalized text. -1: memory is out.
+        """
+        cdef Py_ssize_t boundary = at, next, width = 1
+        cdef uint32_t c, record
+        cdef uint8_t last = 0, combining
+        cdef int verdict
+        while True:
+            next = self.skip_clean(source, at)
+            if next > at:
+                last = 0
+                boundary = next - 1
+                while source.kind == 0 and (<const uint8_t *>source.data)[boundary] & 0xC0 == 0x80:
+                    boundary -= 1
+                at = next
+            if at == source.length:
+                return at
+            c = code_at(source, at, &width)
+            record = self.record(c)
+            combining = self.classes[record]
+            if self.flags[record] & BOUNDARY:
+                boundary = at
+            at += width
+            if self.flags[record] & TROUBLED == 0 and (combining == 0 or combining >= last):
+                last = combining
+                continue
+            while at < source.length:
+                c = code_at(source, at, &width)
+                if self.flags[self.record(c)] & BOUNDARY:
+                    break
+                at += width
+            verdict = self.settle(source, boundary, at, work, before)
+            if verdict != NORMALIZED:
+                end[0] = at
+                return boundary if verdict == CHANGED else -1
+            boundary = at
+            last = 0
+
+    # One stretch.
+
+    cdef int settle(
+        self, const Source *source, Py_ssize_t at, Py_ssize_t end, Codes *work, Codes *before
+    ) noexcept nogil:
+        """Normalizes a stretch between boundaries into `work`, and compares it with the stretch itself."""
+        cdef Py_ssize_t i, width = 1
+        before.size = work.size = 0
+        while at < end:
+            if not reserve(before, 1):
+                return NO_MEMORY
+            put(before, code_at(source, at, &width), 0, 0)
+            at += width
+        if not self.decompose(before, work) or not self.reorder(work):
+            return NO_MEMORY
+        if self.composed:
+            self.compose(work)
+        if work.size != before.size:
+            return CHANGED
+        for i in range(work.size):
+            if work.codes[i] != before.codes[i]:
+                return CHANGED
+        return NORMALIZED
+
+    cdef bint decompose(self, const Codes *before, Codes *out) noexcept nogil:
+        cdef uint32_t c, record, part, first, index
+        cdef Py_ssize_t i
+        for i in range(before.size):
+            c = before.codes[i]
+            record = self.record(c)
+            first, index = self.starts[record], self.starts[record + 1]
+            if not reserve(out, 3 + index - first):
+                return False
+            if self.flags[record] & HANGUL:
+                c -= SYLLABLE
+                put(out, LEADING + c // (VOWELS * TRAILINGS), 0, 0)
+                put(out, VOWEL + c % (VOWELS * TRAILINGS) // TRAILINGS, 1, 0)
+                if c % TRAILINGS:
+                    put(out, TRAILING + c % TRAILINGS, 1, 0)
+            elif first == index:
+                put(out, c, 0, self.classes[record])
+            else:
+                for part in range(first, index):
+                    c = self.sequences[part]
+                    put(out, c, part > first, self.classes[self.record(c)])
+        return True
+
+    cdef bint reorder(self, Codes *out) noexcept nogil:
+        """Sorts each run of combining marks by class; those of one class stay in order."""
+        cdef Py_ssize_t at = 0, end, i, j
+        cdef uint32_t c
+        cdef int32_t change
+        cdef uint8_t k
+        while at < out.size:
+            if out.classes[at] == 0:
+                at += 1
+                continue
+            end = at + 1
+            while end < out.size and out.classes[end]:
+                end += 1
+            if end - at > MOST_INSERTED:
+                if not sort_by_counting(out, at, end):
+                    return False
+                at = end
+                continue
+            for i in range(at + 1, end):
+                c, change, k = out.codes[i], out.changes[i], out.classes[i]
+                j = i
+                while j > at and out.classes[j - 1] > k:
+                    out.codes[j], out.changes[j] = out.codes[j - 1], out.changes[j - 1]
+                    out.classes[j] = out.classes[j - 1]
+                    j -= 1
+                out.codes[j], out.changes[j], out.classes[j] = c, change, k
+            at = end
+        return True
+
+    cdef void compose(self, Codes *out) noexcept nogil:
+        """Composes each starter with the characters that follow it and are not blocked."""
+        cdef Py_ssize_t i, starter = -1, size = 0
+        cdef int last = -1   # class of the last character between the starter and this one, -1: none
+        cdef uint32_t made
+        for i in range(out.size):
+            if starter >= 0 and last < <int>out.classes[i]:
+                made = self.pair(out.codes[starter], out.codes[i])
+                if made:
+                    out.codes[starter] = made
+                    out.changes[starter] += out.changes[i] - 1
+                    continue
+            out.codes[size], out.changes[size], out.classes[size] = out.codes[i], out.changes[i], out.classes[i]
+            last = out.classes[i]
+            if last == 0:
+                starter = size
+                last = -1
+            size += 1
+        out.size = size
+
+    cdef uint32_t pair(self, uint32_t first, uint32_t second) noexcept nogil:
+        """The composite of two characters, or 0."""
+        cdef uint32_t slot
+        if LEADING <= first < LEADING + LEADINGS and VOWEL <= second < VOWEL + VOWELS:
+            return SYLLABLE + ((first - LEADING) * VOWELS + second - VOWEL) * TRAILINGS
+        if SYLLABLE <= first < SYLLABLE + SYLLABLES and (first - SYLLABLE) % TRAILINGS == 0 and (
+                TRAILING < second < TRAILING + TRAILINGS):
+            return first + second - TRAILING
+        slot = _slot(first, second) & self.pair_mask
+        while self.pairs[3 * slot + 2]:
+            if self.pairs[3 * slot] == first and self.pairs[3 * slot + 1] == second:
+                return self.pairs[3 * slot + 2]
+            slot = (slot + 1) & self.pair_mask
+        return 0
+
+
+ctypedef fused Unit:
+    uint8_t
+    uint16_t
+    uint32_t
+
+
+cdef Py_ssize_t skip_units(Form form, const Unit *units, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
+    """Does what `Form.skip_clean` does, for one width of storage."""
+    cdef Py_ssize_t stop
+    cdef Unit seen
+    cdef int i
+    while at < length:
+        while at + BLOCK <= length:
+            seen = 0
+            for i in range(BLOCK):
+                seen |= units[at + i]
+            if seen >= form.low:
+                break
+            at += BLOCK
+        stop = min(at + BLOCK, length)
+        while at < stop:
+            if not form.is_clean(units[at]):
+                return at
+            at += 1
+    return length
+
+
+cdef inline uint32_t _slot(uint32_t first, uint32_t second) noexcept nogil:
+    return <uint32_t>(((<uint64_t>first << 21 | second) * <uint64_t>0x9E3779B97F4A7C15) >> 40)
+
+
+cdef bint sort_by_counting(Codes *text, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Sorts `text[at:end]` by class, in linear time; false if memory is out."""
+    cdef Py_ssize_t places[257]
+    cdef Py_ssize_t i, to
+    cdef Codes copy
+    memset(&copy, 0, sizeof(copy))
+    memset(places, 0, sizeof(places))
+    if not reserve(&copy, end - at):
+        release(&copy)
+        return False
+    for i in range(at, end):
+        put(&copy, text.codes[i], text.changes[i], text.classes[i])
+        places[text.classes[i] + 1] += 1
+    for i in range(256):
+        places[i + 1] += places[i]
+    for i in range(copy.size):
+        to = at + places[copy.classes[i]]
+        places[copy.classes[i]] += 1
+        text.codes[to], text.changes[to], text.classes[to] = copy.codes[i], copy.changes[i], copy.classes[i]
+    release(&copy)
+    return True
+
+
+cdef bint puts_space(int prefix, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    """Whether a space goes before a stretch, already normalized, at the text's start."""
+    return length > 0 and (prefix == PREFIX_STRETCH or prefix != PREFIX_NONE and text[0] != 0x20)
+
+
+cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
+    cdef Source source
+    source.data = text
+    source.length = length
+    source.kind = 0
+    source.valid = True
+    return source
+
+
+@cython.final
+cdef class Rewritten:
+    """Keeps alive what `source` points to."""
+
+    def __dealloc__(self):
+        free(self._made)
+
+
+@cython.final
+cdef class Normalizer:
+    """A model's normalizer: `form` alone, or a `chain` of steps in Python, and `form` only tells when it runs.
+
+    `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
+    across a boundary of `form`, so a text may be normalized in parts. `always`: the chain may change any text.
+    `prefix`: where a model of characters puts a space before a stretch. The core's pass may do this instead
+    (encode/passes.pyx); then it takes the normalizer without it, `bare`.
+    """
+
+    def __init__(self, Form form not None, chain, bint local, bint always=False, int prefix=PREFIX_NONE):
+        self.form, self.chain, self.local, self.always = form, chain, local, always
+        self.prefix = prefix
+        self.later = self if prefix != PREFIX_TEXT else self.bare()
+
+    def bare(self):
+        """The normalizer without its prefix."""
+        return self if self.prefix == PREFIX_NONE else Normalizer(self.form, self.chain, self.local, self.always)
+
+    def __copy__(self):
+        return self  # it never changes
+
+    cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil:
+        """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
+
+        `prefixed`: whether the prefix counts.
+        NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
+        """
+        cdef Codes work, before
+        cdef Py_ssize_t end = 0, at
+        if source.kind == 0 and not source.valid and find_invalid(
+                <const uint8_t *>source.data, source.length, level) >= 0:
+            return NORMALIZED
+        if prefixed and self.prefix != PREFIX_NONE:
+            return CHANGED
+        if self.chain is not None:
+            return CHANGED if self.always or self.form.skip_clean(source, 0) < source.length else NORMALIZED
+        memset(&work, 0, sizeof(work))
+        memset(&before, 0, sizeof(before))
+        at = self.form.find(source, 0, &end, &work, &before)
+        release(&work)
+        release(&before)
+        if at < 0:
+            return NO_MEMORY
+        return NORMALIZED if at == source.length else CHANGED
+
+    def is_normalized(self, text not None):
+        """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+        cdef Source source = open_source(text)
+        cdef const Implementation *level = chosen()
+        cdef Verdict verdict
+        source.valid = True
+        with nogil:
+            verdict = self.verdict(&source, level, True)
+        if verdict == NO_MEMORY:
+            raise MemoryError
+        return verdict == NORMALIZED
+
+    cdef bint keeps_ascii(self):
+        """Whether normalizing leaves every text of ASCII characters as it is, but for the prefix."""
+        cdef bytes characters = bytes(range(128))
+        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(characters), len(characters))
+        return not self.always and self.form.skip_clean(&source, 0) == source.length
+
+    cpdef bytes normalize(self, bytes text):
+        """The normalized text of valid UTF-8."""
+        if self.chain is not None:
+            if self.is_normalized(text):
+                return text
+            return self.chain.apply(text.decode(), None)[0].encode()
+        text = self._rewrite(text, None)
+        return b" " + text if puts_space(self.prefix, text, len(text)) else text
+
+    cdef Rewritten rewritten(self, bytes text):
+        """Does what `normalize` does, without a copy of the text that the form makes."""
+        cdef Rewritten made = Rewritten()
+        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+        cdef Output out
+        cdef bint done
+        if self.chain is not None or self.prefix != PREFIX_NONE:
+            text = made._keep = self.normalize(text)
+            made.source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+            return made
+        memset(&out, 0, sizeof(out))
+        with nogil:
+            done = rewrite(self.form, &source, &out)
+        made._keep, made._made = text, out.text
+        if not done:
+            raise MemoryError
+        made.source = source if out.same else utf8_source(out.text, out.size)
+        return made
+
+    def align(self, bytes text not None):
+        """(normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
+        cdef str chars
+        if self.chain is None:
+            sources = array("I")
+            text = self._rewrite(text, sources)
+            if puts_space(self.prefix, text, len(text)):
+                sources.insert(0, 0)
+                text = b" " + text
+            return text, sources
+        chars = text.decode()
+        chars, sources = self.chain.apply(chars, list(range(len(chars))))
+        return chars.encode(), array("I", sources)
+
+    def _rewrite(self, bytes text, sources):
+        """The text normalized by the form. `sources`, if it is not None, gets the source of each code point."""
+        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+        cdef Output out
+        cdef bint done
+        memset(&out, 0, sizeof(out))
+        out.aligned = sources is not None
+        try:
+            with nogil:
+                done = rewrite(self.form, &source, &out)
+            if not done:
+                raise MemoryError
+            if out.aligned:
+                sources.frombytes((<const uint8_t *>out.sources)[:out.count * sizeof(uint32_t)])
+            return text if out.same else out.text[:out.size]
+        finally:
+            free(out.text)
+            free(out.sources)
+
+    def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
+        """The last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
+        return last_boundary(self.form, &text[0], at, stop) if at < stop else at
+
+
+cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
+    """Does what `Normalizer.last_boundary` does."""
+    cdef Py_ssize_t here = stop, width
+    while here > at:
+        here -= 1
+        if text[here] & 0xC0 != 0x80 and form.flags[form.record(code_point(text + here, &width))] & BOUNDARY:
+            return here
+    return at
+
+
+cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil:
+    """Writes the normalized text of UTF-8; false if memory is out."""
+    cdef Py_ssize_t at = 0, found, end = 0
+    cdef Codes work, before
+    cdef bint fine = True
+    memset(&work, 0, sizeof(work))
+    memset(&before, 0, sizeof(before))
+    while fine:
+        found = form.find(source, at, &end, &work, &before)
+        fine = found >= 0
+        if found == source.length and at == 0 and not out.aligned:
+            out.same = True
+            break
+        fine = fine and copy_text(out, <const uint8_t *>source.data + at, found - at)
+        if not fine or found == source.length:
+            break
+        fine = write_codes(out, &work, before.size)
+        at = end
+    release(&work)
+    release(&before)
+    return fine
+
+
+cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
+    """Makes room for `size` bytes more, and for the sources of `count` code points; false if memory is out."""
+    cdef void *grown
+    if out.size + size > out.capacity:
+        out.capacity = max(out.size + size, 2 * out.capacity)
+        grown = realloc(out.text, out.capacity)
+        if grown == NULL:
+            return False
+        out.text = <uint8_t *>grown
+    if out.aligned and out.count + count > out.places:
+        out.places = max(out.count + count, 2 * out.places)
+        grown = realloc(out.sources, out.places * sizeof(uint32_t))
+        if grown == NULL:
+            return False
+        out.sources = <uint32_t *>grown
+    return True
+
+
+cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil:
+    """Writes text that stays as it is."""
+    cdef Py_ssize_t i
+    if not room_for(out, size, size):
+        return False
+    if size:
+        memcpy(out.text + out.size, text, size)
+    out.size += size
+    if out.aligned:
+        for i in range(size):
+            if text[i] & 0xC0 != 0x80:
+                out.sources[out.count] = <uint32_t>out.taken
+                out.count += 1
+                out.taken += 1
+    return True
+
+
+cdef bint write_codes(Output *out, const Codes *made, Py_ssize_t count) noexcept nogil:
+    """Writes the new text of a stretch of `count` code points. Upstream's rule: a new one has the source before it."""
+    cdef Py_ssize_t i, at = out.taken
+    if not room_for(out, 4 * made.size, made.size):
+        return False
+    for i in range(made.size):
+        out.size += encoded(made.codes[i], out.text + out.size)
+        if out.aligned:
+            out.sources[out.count] = <uint32_t>(max(at - 1, 0) if made.changes[i] > 0 else at)
+            out.count += 1
+            at += 1 - made.changes[i]
+    out.taken += count
+    return True

@@ -1,0 +1,349 @@
+"""UTF-8: validation of bytes, transcoding of `str` storage, and the rows of a batch where they lie.
+
+In: bytes, the storage of a `str` (1, 2 or 4 bytes a code point), or buffers with the place of each row, as Arrow keeps
+them.
+Out: valid UTF-8, in stretches, so that a long text never needs a second copy of its whole length; sources, rows as
+bytes, Arrow's views of them.
+Invariant: all text that leaves this file is valid UTF-8. An invalid byte or surrogate is reported by its offset, or
+replaced by U+FFFD where the caller asks for it. Levels differ in speed alone (utf8.h). Each row lies inside its
+buffer: else making the rows raises `TextError`. The buffers are held as long as the rows; no thread may write to them
+meanwhile.
+Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport uint16_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from dstok.core.cpu.level cimport chosen
+
+from array import array
+
+from dstok.errors import TextError
+
+CUT_LENGTHS = (TEXT_MOST, RUN_MOST)
+
+cdef extern from "Python.h":
+    bint Py_UNICODE_ISSPACE(Py_UCS4) noexcept nogil
+
+
+cdef inline Py_UCS4 _at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
+    # The code point at a place, and its units. A fault of UTF-8 is some code point: the text is refused later.
+    cdef const uint8_t *p = <const uint8_t *>source.data + at
+    width[0] = 1
+    if source.kind == 1:
+        return p[0]
+    if source.kind == 2:
+        return (<const uint16_t *>source.data)[at]
+    if source.kind == 4:
+        return (<const uint32_t *>source.data)[at]
+    if p[0] < 0xC0 or at + (2 if p[0] < 0xE0 else 3 if p[0] < 0xF0 else 4) > source.length:
+        return p[0]
+    return <Py_UCS4>code_point(p, width)
+
+
+cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) noexcept nogil:
+    """The end of the part that begins at `at`. After `left` characters is a cut by length; first it is TEXT_MOST."""
+    cdef Py_ssize_t run = 0, width
+    cdef bint blank, before = False
+    while at < source.length:
+        blank = Py_UNICODE_ISSPACE(_at(source, at, &width))
+        run = run + 1 if blank == before else 1
+        before = blank
+        if run > RUN_MOST:
+            return at
+        at += width
+        left[0] -= 1
+        if left[0] == 0:
+            left[0] = TEXT_MOST
+            return at
+    return at
+
+
+def cuts(text):
+    """The ends of the parts of a `str` or bytes, in its units, as `Encoder.cut_texts` cuts it.
+
+    >>> cuts("a" * 25_001 + " b"), cuts("ab"), cuts("ab " * 200_000)
+    ([25000, 25003], [2], [400000, 600000])
+    """
+    cdef Source source = open_source(text)
+    cdef Py_ssize_t at = 0, left = TEXT_MOST
+    cdef list ends = []
+    while at < source.length:
+        at = next_cut(&source, at, &left)
+        ends.append(at)
+    return ends
+
+
+cdef Source open_source(object text) except *:
+    """The source of a `str` or bytes."""
+    if not isinstance(text, (str, bytes)):
+        raise TypeError(f"expected str or bytes, found {type(text).__name__}")
+    return source_of(text)
+
+
+cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Implementation *level) noexcept nogil:
+    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
+    cdef Py_ssize_t at = level.valid(text, length) if level.valid != NULL else 0
+    cdef uint64_t block[2]
+    cdef uint8_t lead, second
+    while at < length:
+        if text[at] < 0x80:
+            # Takes sixteen ASCII bytes a step: most texts are mostly ASCII.
+            while at + 16 <= length:
+                memcpy(block, text + at, 16)
+                if (block[0] | block[1]) & <uint64_t>0x8080808080808080:
+                    break
+                at += 16
+            while at < length and text[at] < 0x80:
+                at += 1
+            continue
+        lead = text[at]
+        if lead < 0xC2 or lead > 0xF4 or at + 1 >= length:
+            return at
+        second = text[at + 1]
+        if lead < 0xE0:
+            if second & 0xC0 != 0x80:
+                return at
+            at += 2
+        elif lead < 0xF0:
+            if at + 2 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80:
+                return at
+            if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
+                return at
+            at += 3
+        else:
+            if at + 3 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80 or text[at + 3] & 0xC0 != 0x80:
+                return at
+            if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
+                return at
+            at += 4
+    return -1
+
+
+ctypedef fused Unit:
+    uint8_t
+    uint16_t
+    uint32_t
+
+
+cdef Py_ssize_t _transcode(
+    const Unit *units, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
+) noexcept nogil:
+    """Does what `transcode` does, for one width of storage."""
+    cdef Py_ssize_t here = at[0], run
+    cdef uint8_t *start = out
+    cdef uint8_t *limit = out + capacity - 4
+    cdef uint32_t c, seen
+    cdef int i
+    while here < length and out <= limit:
+        c = units[here]
+        if c < 0x80:
+            # Takes eight ASCII characters a step, as long as they last: the compiler makes vectors of it.
+            run = min(length - here, limit - out + 1)
+            while run >= 8:
+                seen = 0
+                for i in range(8):
+                    seen |= units[here + i]
+                    out[i] = <uint8_t>units[here + i]
+                if seen >= 0x80:
+                    break
+                here += 8
+                out += 8
+                run -= 8
+            while run > 0 and units[here] < 0x80:
+                out[0] = <uint8_t>units[here]
+                out += 1
+                here += 1
+                run -= 1
+            continue
+        if Unit is not uint8_t:
+            if c >> 11 == 0x1B:  # D800 to DFFF
+                if not replace:
+                    at[0] = here
+                    return -1
+                c = 0xFFFD
+        out += encoded(c, out)
+        here += 1
+    at[0] = here
+    return out - start
+
+
+cdef Py_ssize_t transcode(
+    const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace,
+    const Implementation *level
+) noexcept nogil:
+    """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns the number of bytes.
+
+    Advances `at[0]`. At a lone surrogate it stops and returns -1; with `replace` it writes U+FFFD instead.
+    """
+    cdef const uint8_t *data = <const uint8_t *>source.data
+    cdef Py_ssize_t done = 0, rest
+    if level.transcode != NULL:
+        done = level.transcode(data, source.kind, source.length, at, out, capacity)
+    out += done
+    capacity -= done
+    if source.kind == 1:
+        rest = _transcode(data, source.length, at, out, capacity, replace)
+    elif source.kind == 2:
+        rest = _transcode(<const uint16_t *>data, source.length, at, out, capacity, replace)
+    else:
+        rest = _transcode(<const uint32_t *>data, source.length, at, out, capacity, replace)
+    return rest if rest < 0 else done + rest
+
+
+def first_invalid(const uint8_t[::1] text not None):
+    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
+    return find_invalid(&text[0], text.shape[0], chosen()) if text.shape[0] else -1
+
+
+def is_text(object value):
+    """Whether it is a `str` without a lone surrogate."""
+    if not isinstance(value, str):
+        return False
+    cdef Source source = source_of(value)
+    if source.kind == 2:
+        return not _surrogates(<const uint16_t *>source.data, source.length)
+    return source.kind < 2 or not _surrogates(<const uint32_t *>source.data, source.length)
+
+
+cdef bint _surrogates(const Unit *text, Py_ssize_t length) noexcept nogil:
+    """Whether one of the code points is D800 to DFFF."""
+    cdef Py_ssize_t at
+    cdef uint32_t found = 0
+    for at in range(length):
+        found |= (text[at] >> 11) == 0x1B
+    return found != 0
+
+
+cdef enum:
+    VIEW = 4                 # words of a view: a length, and the text; or its first four bytes, its buffer, its place
+    INLINE = 12              # bytes of a text that lies in its view
+
+
+@cython.final
+cdef class Rows:
+    """Row i is `buffers[owners[i]][starts[i]:starts[i] + lengths[i]]`: owners int32[n], the others int64[n]."""
+
+    def __cinit__(self, list buffers not None, const int32_t[::1] owners not None,
+                  const int64_t[::1] starts not None, const int64_t[::1] lengths not None):
+        if not owners.shape[0] == starts.shape[0] == lengths.shape[0]:
+            raise ValueError(f"expected {owners.shape[0]} starts and lengths, "
+                             f"found {starts.shape[0]} and {lengths.shape[0]}")
+        self.held = [memoryview(buffer).cast("B") for buffer in buffers]
+        self.owners, self.starts, self.lengths, self.repaired = owners, starts, lengths, []
+        self._check()
+
+    cdef int _check(self) except -1:
+        """The one place where a row is compared with its buffer."""
+        cdef const int64_t[::1] sizes = array("q", [buffer.nbytes for buffer in self.held])
+        cdef Py_ssize_t i
+        cdef int64_t start, length
+        cdef int32_t owner
+        for i in range(self.owners.shape[0]):
+            owner, start, length = self.owners[i], self.starts[i], self.lengths[i]
+            if not (0 <= owner < sizes.shape[0] and 0 <= start <= sizes[owner]
+                    and 0 <= length <= sizes[owner] - start):
+                raise TextError(f"expected a text inside its buffer, found {length} bytes from byte {start} on", 0, i)
+        return 0
+
+    def __len__(self):
+        return self.owners.shape[0]
+
+    def __getitem__(self, Py_ssize_t row):
+        """A copy of a row, as bytes."""
+        if not 0 <= row < self.owners.shape[0]:
+            raise IndexError(row)
+        return bytes(self.held[self.owners[row]][self.starts[row]:self.starts[row] + self.lengths[row]])
+
+    cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1:
+        """Writes the place of each row to `sources`; with `replace`, repaired copies take the place of invalid rows."""
+        self.place(sources, 0, self.owners.shape[0])
+        if replace:
+            self._repair(sources, level)
+        return 0
+
+    cdef int place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) except -1:
+        """Writes the places of the rows from `first` to `end` to `sources`."""
+        cdef const uint8_t **bases = self._bases()
+        cdef Py_ssize_t i
+        for i in range(first, end):
+            sources[i - first].data, sources[i - first].length = bases[self.owners[i]] + self.starts[i], self.lengths[i]
+            sources[i - first].kind, sources[i - first].valid = 0, False
+        free(bases)
+        return 0
+
+    cdef const uint8_t **_bases(self) except NULL:
+        """The first byte of each buffer; the caller frees them."""
+        cdef const uint8_t[::1] view
+        cdef Py_ssize_t i, count = len(self.held)
+        cdef const uint8_t **bases = <const uint8_t **>malloc((count + 1) * sizeof(void *))
+        if bases == NULL:
+            raise MemoryError
+        for i in range(count):
+            view = self.held[i]
+            bases[i] = &view[0]
+        return bases
+
+    def joined(self):
+        """The bytes of all rows, one after the other."""
+        cdef int64_t size = 0
+        cdef Py_ssize_t i
+        for i in range(self.lengths.shape[0]):
+            size += self.lengths[i]
+        cdef bytes made = PyBytes_FromStringAndSize(NULL, size)
+        cdef char *out = PyBytes_AS_STRING(made)
+        cdef const uint8_t **bases = self._bases()
+        with nogil:
+            for i in range(self.lengths.shape[0]):
+                memcpy(out, bases[self.owners[i]] + self.starts[i], self.lengths[i])
+                out += self.lengths[i]
+        free(bases)
+        return made
+
+    def views(self, int window_log2):
+        """(16 bytes a row: Arrow's views; (number of a buffer, its first byte) of each buffer that the views name).
+
+        Places in a view have 32 bits. So a large buffer counts as several, which begin 2**`window_log2` bytes apart.
+        Raises `OverflowError` for a row of 2**31 bytes or more.
+        """
+        cdef list windows = []
+        cdef int32_t[::1] firsts = array("i", [0] * (len(self.held) + 1))
+        cdef Py_ssize_t i, count = self.owners.shape[0]
+        for i in range(len(self.held)):
+            firsts[i] = len(windows)
+            windows += [(i, start) for start in range(0, max(self.held[i].nbytes, 1), 1 << window_log2)]
+        for i in range(count):
+            if self.lengths[i] >> 31:
+                raise OverflowError(f"expected rows of less than 2**31 bytes, found one of {self.lengths[i]}")
+        cdef bytes made = PyBytes_FromStringAndSize(NULL, count * VIEW * sizeof(int32_t))
+        cdef int32_t *view = <int32_t *>PyBytes_AS_STRING(made)
+        cdef const uint8_t **bases = self._bases()
+        cdef int64_t start
+        memset(view, 0, count * VIEW * sizeof(int32_t))
+        with nogil:
+            for i in range(count):
+                start, view[0] = self.starts[i], <int32_t>self.lengths[i]
+                if view[0] <= INLINE:
+                    memcpy(view + 1, bases[self.owners[i]] + start, view[0])
+                else:
+                    memcpy(view + 1, bases[self.owners[i]] + start, sizeof(int32_t))
+                    view[2] = firsts[self.owners[i]] + <int32_t>(start >> window_log2)
+                    view[3] = <int32_t>(start & ((<int64_t>1 << window_log2) - 1))
+                view += VIEW
+        free(bases)
+        return made, windows
+
+    cdef int _repair(self, Source *sources, const Implementation *level) except -1:
+        """Each maximal part of an invalid sequence becomes U+FFFD."""
+        cdef Py_ssize_t i
+        for i in range(self.owners.shape[0]):
+            if find_invalid(<const uint8_t *>sources[i].data, sources[i].length, level) < 0:
+                sources[i].valid = True
+            else:
+                text = self[i].decode("utf-8", "replace")
+                self.repaired.append(text)
+                sources[i] = source_of(text)
+        return 0
