@@ -20,7 +20,7 @@ MARK = b"dstok: a pass\n"  # in the log, between passes
 _PASSES = f"""
 import os, sys
 import dstok
-from dstok.core.cpu import level
+from dstok.core.cpu import level as cpu_level
 tok = dstok.load("deepseek-v3")
 text = open(sys.argv[1], encoding="utf-8", newline="").read()
 tok.encode("hi")
@@ -28,7 +28,7 @@ for _ in range(int(sys.argv[2])):
     os.write(2, {MARK!r})
     tok.encode_array(text)
 os.write(2, {MARK!r})
-print(level.chosen_level())
+print(cpu_level.chosen_level())
 print(*(line for line in open("/proc/self/maps") if "/dstok/core/" in line and "r-xp" in line), sep="")
 """
 

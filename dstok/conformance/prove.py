@@ -41,11 +41,11 @@ from dstok.conformance.naive import (
     known_codes,
 )
 from dstok.conformance.texts import cover_size, cover_words
-from dstok.core.check import proofs
-from dstok.core.encode.finder import CharacterFinder, PieceFinder
 from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
+from dstok.core.check import proofs
+from dstok.core.cpu import level as cpu_level
+from dstok.core.encode.finder import CharacterFinder, PieceFinder
 from dstok.core.encode.pieces import SpanPass
-from dstok.core.cpu import level
 from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
@@ -172,13 +172,13 @@ class _Checks:
 
     def levels(self) -> Iterator[str]:
         """Each level of this processor. What the caller makes before it takes the next one runs at this level."""
-        before = level.chosen_level()
+        before = cpu_level.chosen_level()
         try:
-            for name in level.levels():
-                level.choose_level(name)
+            for name in cpu_level.levels():
+                cpu_level.choose_level(name)
                 yield name
         finally:
-            level.choose_level(before)
+            cpu_level.choose_level(before)
 
     def made(self) -> Tokenizer:
         """A new tokenizer of the same tables."""
@@ -439,7 +439,7 @@ class _Checks:
                         faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
                                       f"found {found[0][at : at + 4]}")
         left = f"; {late:,} left out: refused, or with longer pieces" if late else ""
-        done = f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(level.levels())}{left}"
+        done = f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(cpu_level.levels())}{left}"
         return done, faults[:MOST_FAULTS]
 
     @lazy
@@ -485,7 +485,7 @@ class _Checks:
     def left_out(self) -> tuple[str, list[str]]:
         """What no step has looked at."""
         found = [LEFT_OUT]
-        if missing := [name for name in level.LEVELS if name not in level.levels()]:
+        if missing := [name for name in cpu_level.LEVELS if name not in cpu_level.levels()]:
             found.append(f"code for {', '.join(missing)}, which this processor does not have")
         if long := sum(len(token) > LONGEST for token in self.textbook.tokens):
             found.append(f"merging of {long:,} tokens of more than {LONGEST} bytes")
@@ -514,7 +514,7 @@ class _Checks:
 
 
 def _levels() -> str:
-    return f"{len(level.levels())} levels"
+    return f"{len(cpu_level.levels())} levels"
 
 
 def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:

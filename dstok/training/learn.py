@@ -3,9 +3,9 @@
 In: pieces with their counts, block by block, and a trainer. Out: `Learned`: tokens and merges.
 Invariant: upstream's vocabulary and merges, for words of ByteLevel's characters. Counts have 64 bits: where upstream's
 32 bits would wrap (`Learned.highest`), these are the merges that it means. The loop takes no more memory than the
-`Forecast`: words have exact sizes, and pairs and their lists stay within `pairs` (core/counts/merge_loop.h): with less memory
-it counts pairs more often, and makes the same merges. No merge notes more places than `most_windows`: each place of a
-pair holds the last byte of its left token beside the first byte of its right one.
+`Forecast`: words have exact sizes, and pairs and their lists stay within `pairs` (core/counts/merge_loop.h): with less
+memory it counts pairs more often, and makes the same merges. No merge notes more places than `most_windows`: each
+place of a pair holds the last byte of its left token beside the first byte of its right one.
 
 The journal, little-endian: "dstokmrg", the format's number, 1, the key, the CRC-32 of these; then blocks: the number of
 merges before, the number of its merges, the CRC-32 of the rest; 12 bytes a merge (left, right, merged), and

@@ -19,7 +19,7 @@ from shares import seeds
 
 import dstok
 from dstok.conformance.automaton_guide import built_in
-from dstok.core.cpu import level
+from dstok.core.cpu import level as cpu_level
 
 V3 = built_in("deepseek-v3")  # one for most tests: each has workspaces of its own, 20 MB for each thread, and a guide
 BUILT_IN = dstok.models()
@@ -61,18 +61,18 @@ def real_with(name: str, contents: frozenset[str]) -> tokenizers.Tokenizer:
 
 def levels() -> list[str]:
     """What this processor can run: the automaton alone, and the levels of the grid kernel."""
-    return level.levels()
+    return cpu_level.levels()
 
 
 @contextmanager
 def level(name: str) -> Iterator[None]:
     """Tokenizers that are made inside run at this level."""
-    before = level.chosen_level()
-    level.choose_level(name)
+    before = cpu_level.chosen_level()
+    cpu_level.choose_level(name)
     try:
         yield
     finally:
-        level.choose_level(before)
+        cpu_level.choose_level(before)
 
 
 @kept(most=8)

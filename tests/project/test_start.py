@@ -29,7 +29,7 @@ OWN = {
     "dstok.core.encode", "dstok.core.encode.finder", "dstok.core.encode.sinks", "dstok.core.encode.memory",
     "dstok.core.kernels", "dstok.core.kernels.levels",
     "dstok.core.bpe", "dstok.core.bpe.merge",
-    "dstok.core.encode", "dstok.core.encode.encoder", "dstok.core.encode.passes",
+    "dstok.core.encode.encoder", "dstok.core.encode.passes",
     "dstok.core.cpu", "dstok.core.cpu.level",
     "dstok.core.split", "dstok.core.split.automaton",
     "dstok.core.text", "dstok.core.text.added_tokens", "dstok.core.text.normalize", "dstok.core.text.utf8",

@@ -1,8 +1,8 @@
 from array import array
 from collections.abc import Sequence
 
-from dstok.core.encode.finder import CharacterFinder
 from dstok.core.bpe.merge import BPE
+from dstok.core.encode.finder import CharacterFinder
 
 Buffer = bytes | bytearray | memoryview
 

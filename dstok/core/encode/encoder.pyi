@@ -5,8 +5,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dstok._util.arguments import Dtype, Ends, Errors, Special, Text
-from dstok.core.encode.finder import LeftFinder
 from dstok.core.bpe.merge import BPE
+from dstok.core.encode.finder import LeftFinder
 from dstok.core.text.added_tokens import Policy
 from dstok.core.text.normalize import Normalizer
 

@@ -12,8 +12,8 @@ from small_models import model_json
 
 import dstok
 from dstok.compiled.tables import bare_bpe
-from dstok.core.counts.word_counts import Tally, dict_of
 from dstok.core.bpe.merge import BPE
+from dstok.core.counts.word_counts import Tally, dict_of
 from dstok.core.text.added_tokens import Matcher
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.finders import make_finder

@@ -25,8 +25,8 @@ from shares import share
 from small_models import both, model_json, upstream_ids
 
 from dstok.compiled.tables import make_bpe
-from dstok.core.encode.memory import MAX_WORKSPACES
 from dstok.core.encode.encoder import Encoder
+from dstok.core.encode.memory import MAX_WORKSPACES
 
 BPE = make_bpe(TOK._tables)
 PROBES = KERNELS
