@@ -12,15 +12,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 import dstok
 from dstok._util.columns import width
-from dstok.inspection.explain import Move, examples, paths, reason, shown, symbol_name
+from dstok.inspection.explain import Move, examples, paths, reason, symbol_name
 from dstok.inspection.explain import Path as Way
-from dstok.inspection.graph import automaton_dot, marked_dot, visible
+from dstok.inspection.graph import BLANKS, automaton_dot, marked_dot
 from dstok.regex.cascade import Cascade, Program, compile_splits
 
 FOLDER = Path(__file__).parent / "images"
@@ -55,6 +56,11 @@ svg .used path { stroke: var(--accent); stroke-width: 2.5 }
 svg .used polygon { fill: var(--accent); stroke: var(--accent) }
 svg .used text { fill: var(--accent); font-weight: 600 } svg path.end { stroke: var(--accent); stroke-width: 2.5 }
 """
+
+
+def shown(char: str) -> str:
+    """The character if it is visible by itself, else its code point."""
+    return char if unicodedata.category(char)[0] in "LNPS" else f"U+{ord(char):04X}"
 
 
 def picture(program: Program, text: str) -> str:
@@ -112,7 +118,8 @@ def _move(program: Program, path: Way, move: Move, number: int, x: float, y: flo
              f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle">{move.state}</text>']
     if move.ends:
         parts.append(f'<path class="end" d="M{x + _RADIUS + 5:g},{y - 13:g}v26"/>')
-    read = visible(shown(path.text[number])) if number < len(path.text) else symbol_name(program, move.symbol)
+    char = shown(path.text[number]) if number < len(path.text) else ""
+    read = BLANKS.get(char, char) if number < len(path.text) else symbol_name(program, move.symbol)
     begin, end = x + _RADIUS + 9, x + _STEP - _RADIUS - 4
     parts.append(f'<text x="{(begin + end) / 2:g}" y="{y - 7:g}" text-anchor="middle">{escape(read)}</text>')
     if move.target:

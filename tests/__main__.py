@@ -19,6 +19,7 @@ TOOLS = {  # name -> script below tests/, and its use in a line
     "emulate": ("emulate", "the AVX-512 and AVX2 code on any processor: builds with emulated instructions, tests"),
     "families": ("models/compare_families.py", "compares the ids of real models' files with upstream's"),
     "fuzz": ("fuzzing/fuzz.py", "random texts through every level and every way in: --seconds, --subjects, --seed"),
+    "lines": ("helpers/lines.py", "the hand-written lines of each room, against its budget"),
     "judges": ("fetch_judges", "fetches files of other projects to compare with: FOLDER, then DSTOK_JUDGES=FOLDER"),
     "memory": ("helpers/memory.py", "the most memory that a command and its processes take: COMMAND..."),
     "mixins": ("integrations/run_mixins.py", "transformers' own tests of tokenizers, on an accelerated one"),

@@ -17,7 +17,7 @@ from dstok.regex.marked_language import FINAL
 if TYPE_CHECKING:
     from dstok.regex.cascade import Cascade, Program
 
-_BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
+BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
 _HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
          '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
          '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
@@ -84,7 +84,7 @@ def _names(cascade: Cascade, symbols: list[int]) -> str:
     names = []
     for symbol in symbols:
         chars = [] if symbol == cascade.alphabet.end else examples(cascade.alphabet.classes[symbol], 1)
-        names.append(_BLANKS.get(chars[0], chars[0]) if chars else symbol_name(cascade, symbol))
+        names.append(BLANKS.get(chars[0], chars[0]) if chars else symbol_name(cascade, symbol))
     return " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
 
 

@@ -17,8 +17,7 @@ from small_models import model_json
 from smaller_models import smaller_json
 
 import dstok
-from dstok import normalizers
-from dstok.added_tokens import AddedTokens
+from dstok import added_tokens, normalizers
 from dstok.compiled.kernel_selection import LETTER, LLM, PUNCT
 from dstok.conformance import prove
 from dstok.conformance.naive import Textbook
@@ -151,8 +150,8 @@ def missing_a_letter(name: str) -> Callable[..., list[int]]:
 
 
 WRONG: list[tuple[str, object, str, Callable[[], object]]] = [  # the step that must fail, the place of the code, its other form
-    ("added tokens", AddedTokens, "_matcher", lambda: lambda self, tokens: Matcher(
-        [(self.seen(token), False, False, token.rstrip) for token in tokens]) if tokens else None),
+    ("added tokens", added_tokens, "Matcher", lambda: lambda rows, words: Matcher(
+        [(content, False, False, rstrip) for content, _, _, rstrip in rows])),
     ("normalizer", normalizers, "_changing", lambda: missing_a_letter("_changing")),
     ("encoding", normalizers, "_changing", lambda: missing_a_letter("_changing")),
     ("normalizer", normalizers, "PREFIXES", lambda: [PREFIXES[at] for at in (0, 2, 1, 3)]),

@@ -11,6 +11,8 @@ from real_models import real_json
 from recipes import recipe
 from smaller_models import smaller_json
 
+from dstok.errors import UnknownTokenError
+
 MODEL, EOS = "deepseek-llm-7b-base", "<｜end▁of▁sentence｜>"
 
 
@@ -46,5 +48,5 @@ def test_same_bytes(options: dict[str, Any]) -> None:
 
 def test_an_end_that_is_no_token() -> None:
     step = recipe("datatrove", "corpora.md").DocumentTokenizer("out", "tokenizer.json", eos_token="<eos>")
-    with pytest.raises(ValueError, match="no token is '<eos>'"):
+    with pytest.raises(UnknownTokenError, match="no token is '<eos>'"):
         write(step)

@@ -16,9 +16,9 @@ from shares import chance_of_today
 from transformers import PreTrainedTokenizerFast
 from transformers_calls import outcome
 
-from dstok.integrations import vllm as prompt_stream
+from dstok.integrations import prompt_stream
+from dstok.integrations.prompt_stream import PromptStream, Upstream
 from dstok.integrations.transformers import accelerate
-from dstok.integrations.vllm import PromptStream, Upstream
 
 KINDS = ("deepseek-r1", "characters", "stripped")
 COUNT = 1500  # streams of each kind

@@ -33,8 +33,8 @@ from small_models import added_token, model_json
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from dstok.integrations import sglang, vllm
+from dstok.integrations.prompt_stream import PromptStream, Upstream
 from dstok.integrations.transformers import accelerate, uninstall
-from dstok.integrations.vllm import PromptStream, Upstream
 
 TEXT = "ok 日本語 🚀 end<think>\n naïve  𓀀</think><｜User｜>hi<｜end▁of▁sentence｜> (a , b)."
 FLAGS = [(skip, spaces) for skip in (False, True) for spaces in (False, True)]

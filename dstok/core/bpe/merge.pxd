@@ -67,7 +67,7 @@ cdef class CharacterTable:
     cdef const uint32_t[::1] atoms
     cdef const uint64_t[::1] wide
 
-    cdef void open(self, StartTable *start) noexcept
+    cdef void open(self, StartTable *start) except *
 
 
 @cython.final

@@ -69,7 +69,7 @@ cdef class CharacterTable:
         self.atoms = atoms
         self.wide = array("Q", [*sorted(wide), 0])  # so that there is a first one
 
-    cdef void open(self, StartTable *start) noexcept:
+    cdef void open(self, StartTable *start) except *:
         """Makes merging start from these characters. The object must outlive the table."""
         start.atoms = &self.atoms[0]
         start.wide.ids, start.wide.count = &self.wide[0], self.wide.shape[0] - 1
