@@ -334,7 +334,7 @@ LONG = [
 ]
 
 
-compiles = pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "check" / "_proofs.c").exists(), reason="compiles the walk")
+compiles = pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "check" / "proofs.c").exists(), reason="compiles the walk")
 
 
 @compiles
@@ -379,9 +379,9 @@ def mutated(folder: Path, header: str, old: str, new: str) -> ModuleType:
     text = changed.read_text()
     assert old in text, old
     changed.write_text(text.replace(old, new))
-    made = folder / f"_proofs{sysconfig.get_config_var('EXT_SUFFIX')}"
+    made = folder / f"proofs{sysconfig.get_config_var('EXT_SUFFIX')}"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-g0", "-w", "-fwrapv", f"-I{sysconfig.get_path('include')}",
-                    f"-I{folder}", str(CORE / "check" / "_proofs.c"), "-o", str(made)], check=True, stderr=subprocess.PIPE, text=True)
+                    f"-I{folder}", str(CORE / "check" / "proofs.c"), "-o", str(made)], check=True, stderr=subprocess.PIPE, text=True)
     spec = importlib.util.spec_from_file_location("dstok.core.check.proofs", made)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
