@@ -356,8 +356,16 @@ def truncate(
     check_side("truncation_side", truncation_side)
     room = _room(max_tokens, extra, 0)
     chars = characters(text, replaces_faults(errors))
-    fitting = Fitting(self._encoder, self._normalizer, self._added.policy(special))
-    kept = chars[: fitting.end(chars, 0, room)] if truncation_side == "right" else fitting.last(chars, room)
+    policy = self._added.policy(special)
+    fitting = Fitting(self._encoder, self._normalizer, policy)
+    if truncation_side == "left":
+        kept = fitting.last(chars, room)
+    else:
+        fits = False
+        with suppress(TextError, SpecialTokenError):  # if it lies far behind the cut, it does not count
+            # The whole may fit where a start of it does not: a token at its end that trims all the space before.
+            fits = self._encoder.count_to(chars, policy, False, room + 1) <= room
+        kept = chars if fits else chars[: fitting.end(chars, 0, room)]
     return kept if isinstance(text, str) else kept.encode()
 
 

@@ -23,6 +23,7 @@ text has one of these things, and short texts are cut at every character.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import time
@@ -60,7 +61,7 @@ def jobs(name: str, seed: int, number: int, levels: tuple[str, ...], upstream: i
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=None, help="of all the texts; default: the clock")
+    parser.add_argument("--seed", type=int, default=None, help="of all the texts; default: $DSTOK_SEED, or the clock")
     parser.add_argument("--first", type=int, default=0, help="number of the first job")
     parser.add_argument("--count", type=int, default=sys.maxsize, help="how many jobs, each for every subject")
     parser.add_argument("--upstream", type=int, default=10, help="every so many texts upstream judges; 0: never")
@@ -72,7 +73,7 @@ def main() -> int:
     if wanted.list:
         print(*subjects(), sep="\n")
         return 0
-    seed = int(time.time()) if wanted.seed is None else wanted.seed
+    seed = int(os.environ.get("DSTOK_SEED") or time.time()) if wanted.seed is None else wanted.seed
     print(f"seed {seed}, levels {', '.join(wanted.levels)}", flush=True)
     return run(wanted, seed)
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from real_models import at_level, levels
 from reference import examples
-from small_models import model_json
+from small_models import added_token, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
@@ -52,6 +52,17 @@ def test_a_cut_may_cost_ids() -> None:
         if budget:
             parts = list(tok.chunk(text, budget))
             assert "".join(parts) == text and max(map(tok.count, parts)) <= budget
+
+
+def test_what_fits_is_not_cut() -> None:
+    """Also where a start of it has more ids: a token at its end takes the space before it, or is itself long."""
+    tok = dstok.Tokenizer.from_str(model_json([], [added_token("<t>", lstrip=True), added_token("<" + "long" * 300 + ">")]))
+    for text in (" \n" * 1000 + "<t>", "<" + "long" * 300 + ">", "<" + "long" * 300):
+        for budget in (1, 2, 5, tok.count(text)):
+            for side in ("right", "left"):
+                found = tok.truncate(text, budget, truncation_side=side)
+                assert tok.count(found) <= budget
+                assert (found == text) == (tok.count(text) <= budget)
 
 
 def test_ordinary_text_to_the_very_budget() -> None:
