@@ -34,7 +34,7 @@ from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedErr
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
     from dstok.chat.versions import VersionName
-    from dstok.methods.growing import GrowingText
+    from dstok.methods.incremental import IncrementalEncoding
     from dstok.protocols import TokenizerProtocol
 
 NO_TEXT = Rendered("", [], [])
@@ -188,7 +188,7 @@ class _Held(NamedTuple):
 
     start: int
     at: int
-    text: GrowingText
+    text: IncrementalEncoding
 
 
 class _Fixed(NamedTuple):
@@ -317,7 +317,7 @@ class Conversation:
         spelled, at = self.tokenizer.decode(ids), len(text.text)
         span = Span(at, at + len(spelled), index, "content", True)
         whole = Rendered(text.text + spelled, text.special_ranges, [*text.spans, span])
-        end, ended = NO_TEXT, bool(ids) and ids[-1] == self.tokenizer.special_tokens.get(EOS)
+        end, ended = NO_TEXT, bool(ids) and ids[-1] == self.tokenizer.added_tokens.get(EOS)
         for one in () if ended else tail.new.spans:
             if one.message == index and one.kind == "end":  # the format writes it, and the model did not sample it
                 size = one.end - one.start
@@ -404,7 +404,7 @@ class Conversation:
         if start and spaces(self.tokenizer).after_token:
             return None
         try:
-            text = self.tokenizer.growing(special=WITHIN[self.special])
+            text = self.tokenizer.encode_incremental(special=WITHIN[self.special])
         except UnsupportedError:
             return None
         text.append(tail.new.text[start - tail.at : at - tail.at])

@@ -79,7 +79,7 @@ class Template:
         trusted: bool = False,
     ) -> None:
         self.text, self.trusted = text, trusted
-        self.tokens = sorted(tokenizer.special_tokens, key=len, reverse=True)
+        self.tokens = sorted(tokenizer.added_tokens, key=len, reverse=True)
         self._token = re.compile("|".join(map(re.escape, self.tokens)) or "(?!)")
         self.edges = {
             name: given if given is not None else "" if id is None else tokenizer.id_to_token(id)

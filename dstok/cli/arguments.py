@@ -320,7 +320,7 @@ def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:
     special: str | set[str] = arguments.special
     if special not in ("all", "none", "raise"):
         special = {token for token in arguments.special.split(",") if token}
-        for token in sorted(special - tokenizer.special_tokens.keys()):
+        for token in sorted(special - tokenizer.added_tokens.keys()):
             raise CommandError(f"--special: the model has no added token {token!r}")
     return {"special": special, "errors": arguments.errors}
 

@@ -4,10 +4,10 @@ In: paths of files, folders and globs, counts files, models. Out: the folder of 
 and, if BOS and the like are named, tokenizer_config.json; a counts file; a row a tokenizer or a distinct piece; a line
 of totals, or JSON. Invariants: the same command continues where it stopped, and writes the same bytes anywhere; a file
 with its name is complete. The counts of `pieces --count` equal those of whole texts in one call of
-`Splitter.count_pieces`: a file is read in blocks, and passed on in parts that are cut only where every text may be cut
-(`Splitter.may_cut`). Memory holds tables of --memory, a block of text for each thread, and the text between two such
-places. With --work the counts go to disk after each `SEGMENT` of text, and a journal names the spills and the place
-where their texts end: both at once or not at all, so nothing is counted twice or left out.
+`dstok.training.count_pieces`: a file is read in blocks, and passed on in parts that are cut only where every text may
+be cut (`Analysis.may_cut`). Memory holds tables of --memory, a block of text for each thread, and the text between two
+such places. With --work the counts go to disk after each `SEGMENT` of text, and a journal names the spills and the
+place where their texts end: both at once or not at all, so nothing is counted twice or left out.
 """
 
 from __future__ import annotations
@@ -60,19 +60,19 @@ from dstok.cli.output import (
     write_result,
 )
 from dstok.core.text.utf8 import first_invalid
-from dstok.counts import PieceCounter, count_together
 from dstok.errors import FileError
 from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
+from dstok.training.piece_counts import PieceCounter, count_together
 from dstok.training.template import made_by
 
 if TYPE_CHECKING:
     from dstok.cli.arguments import Commands
     from dstok.cli.output import Progress
-    from dstok.counts import CountsFile
     from dstok.tokenizer import Tokenizer
     from dstok.training.corpus_counts import Counting
     from dstok.training.learn import Forecast
+    from dstok.training.piece_counts import CountsFile
     from dstok.training.template import Base
     from dstok.training.trainer import BpeTrainer
 
@@ -246,7 +246,7 @@ SEGMENT = 1 << 28  # bytes of text
 
 def count_pieces(arguments: Namespace) -> None:
     """Counts pieces, and writes the counts, as `dstok pieces --count` wants it."""
-    from dstok.pretokenizer.splitter import Splitter
+    from dstok.pretokenizer.splitter import Splitter, span_pass_of
 
     refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
     arguments.field, files = field_of(arguments), arguments.files
@@ -266,12 +266,13 @@ def count_pieces(arguments: Namespace) -> None:
     folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
     threads = thread_count(1 if arguments.threads is None else arguments.threads)
     memory = (MEMORY if arguments.memory is None else arguments.memory) << 20
-    counters = [PieceCounter(splitter.finder, memory // threads, folder, made) for _ in range(threads)]
+    counters = [PieceCounter(span_pass_of(splitter).finder, memory // threads, folder, made) for _ in range(threads)]
     try:
         with work.entered() if work else nullcontext(), Output(arguments.output, files) as output:
             counters[0].spills += work.spills if work else []
             with watching(files) as progress:
-                inputs = Inputs(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0), states)
+                inputs = Inputs(arguments, splitter.analyze().may_cut, progress,
+                                work.place if work else Place(0, 0), states)
                 while not inputs.done:
                     count_together(counters, ([text] for text in inputs.segment(SEGMENT)))
                     if work is not None:
@@ -424,9 +425,9 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
     """Trains, or finds that it is done; the manifest."""
     from dstok._util.resumable import file_hash, read_json
     from dstok.corpus.engines import find_engine
-    from dstok.counts import CountsFile
     from dstok.training.folder import MANIFEST, TrainingFolder
-    from dstok.training.train import check, check_made_by, plan_of, trained_in
+    from dstok.training.piece_counts import CountsFile
+    from dstok.training.run import check, check_made_by, plan_of, trained_in
 
     def learn(counts: CountsFile, found: dict[str, Any]) -> None:
         def progress(tokens: int, wanted: int) -> None:
@@ -584,7 +585,7 @@ def _tell(arguments: Namespace, counts: CountsFile, **more: int) -> None:
 
 
 def _merge(arguments: Namespace) -> None:
-    from dstok.counts import merge_counts
+    from dstok.training.piece_counts import merge_counts
 
     weights = None
     if arguments.weights is not None:
@@ -597,11 +598,11 @@ def _merge(arguments: Namespace) -> None:
     _tell(arguments, merge_counts(arguments.files, arguments.out, weights))
 
 
-def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
+def _change(arguments: Namespace) -> tuple[Tokenizer, CountsFile]:
     """The model, and counts of the pieces that it cuts."""
-    from dstok.counts import CountsFile
     from dstok.errors import FileError
     from dstok.training.edit import pieces_of
+    from dstok.training.piece_counts import CountsFile
 
     tok, counts = load_model(arguments.model, arguments.upstream), CountsFile(arguments.counts)
     if counts.made_by and counts.made_by != pieces_of(tok):
@@ -611,8 +612,10 @@ def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
 
 
 def _extend(arguments: Namespace) -> None:
+    from dstok.training.edit import extend
+
     tok, counts = _change(arguments)
-    more = tok.extend(counts, arguments.vocab_size)
+    more = extend(tok, counts, arguments.vocab_size)
     _write_json(more, arguments.out)
     _tell_of_fewer(more.vocab_size, arguments.vocab_size)
     new = more.vocab_size - tok.vocab_size
@@ -628,10 +631,10 @@ def _write_json(tok: Tokenizer, out: str) -> None:
 def _trim(arguments: Namespace) -> None:
     import numpy as np
 
-    from dstok.training.edit import most_used
+    from dstok.training.edit import most_used, trim_vocab
 
     tok, counts = _change(arguments)
-    less, ids = tok.trimmed(most_used(tok, counts, arguments.vocab_size))
+    less, ids = trim_vocab(tok, most_used(tok, counts, arguments.vocab_size))
     _write_json(less, arguments.out)
     if arguments.map is not None:
         with file_faults(arguments.map), WholeFile(arguments.map) as file:

@@ -84,7 +84,7 @@ class Pipeline:
     @lazy
     def _tokens(self) -> tuple[dict[bytes, int], list[int]]:
         """The vocabulary's tokens with their ids, and their sizes, the largest first."""
-        model, added = self.guide.model, {*self.tokenizer.special_tokens.values()}
+        model, added = self.guide.model, {*self.tokenizer.added_tokens.values()}
         size = len(model.tables["starts"]) // 4 - 1
         known = {model.token(id): id for id in reversed([*takewhile(size.__gt__, model.ids())]) if id not in added}
         known.pop(b"", None)
@@ -360,18 +360,18 @@ def _form_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
 def _added_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     tok = pipeline.tokenizer
     special = frozenset(token.content for token in pipeline.guide.model.added_tokens if token.special)
-    plain = frozenset(tok.special_tokens) - special
+    plain = frozenset(tok.added_tokens) - special
     yield Hypothesis(ADDED, "no added token is matched", lambda text: tuple(tok.encode(text, special="none")))
     if special and plain:
         yield Hypothesis(ADDED, "tokens with special=false are not matched",
                          lambda text: tuple(tok.encode(text, special=special)))
         yield Hypothesis(ADDED, "tokens with special=true are not matched",
                          lambda text: tuple(tok.encode(text, special=plain)))
-    looks = frozenset(content for content in tok.special_tokens if re.fullmatch(r"<[|｜].*[|｜]>", content))
-    if looks and looks not in (special, plain, frozenset(tok.special_tokens)):
+    looks = frozenset(content for content in tok.added_tokens if re.fullmatch(r"<[|｜].*[|｜]>", content))
+    if looks and looks not in (special, plain, frozenset(tok.added_tokens)):
         yield Hypothesis(ADDED, "only tokens that look special (<|...|>) are matched",
                          lambda text: tuple(tok.encode(text, special=looks)))
-    contents = "|".join(map(re.escape, sorted(tok.special_tokens, key=len, reverse=True)))
+    contents = "|".join(map(re.escape, sorted(tok.added_tokens, key=len, reverse=True)))
     yield Hypothesis(ADDED, "white space around added tokens is dropped", lambda text: pipeline.reference(
         re.sub(rf"\s*({contents})\s*", r"\1", text) if contents else text))
 

@@ -464,7 +464,7 @@ class _Checks:
         """A text of many tokens, appended in parts, has the ids of one call."""
         text, faults = self.textbook.some(TOKENS).decode("utf-8", "replace"), []
         try:
-            grown = self.tokenizer.growing()
+            grown = self.tokenizer.encode_incremental()
         except UnsupportedError as error:
             return f"not for this model: {error}", []
         for at in range(0, len(text), 7):

@@ -114,7 +114,7 @@ class CorpusSettings:
         if isinstance(self.special, str):
             _check_choice("special", "special", self.special, SPECIAL)
         for token in () if isinstance(self.special, str) else self.special:
-            if token not in tokenizer.special_tokens:
+            if token not in tokenizer.added_tokens:
                 raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model has "
                                     "not", "special")
         special = self.special if isinstance(self.special, str) else tuple(sorted(self.special))

@@ -564,7 +564,7 @@ class CallInputs:
         tok, special = self._engine.tok, self._engine.policy(self.settings.split_special)
         if len(texts) == 1:
             return [tok.encode(texts[0], special=special)]
-        return tok.encode_batch(texts, special=special, threads=threads())
+        return tok.encode_batch(texts, special=special, num_threads=threads())
 
     def _made(self, one: Input, ids: list[list[int]]) -> Any:
         """The row of an input; its words have these ids."""

@@ -77,7 +77,7 @@ class LineEncoder:
     ) -> npt.NDArray[Any]:
         """The ids of `text`, as uint32[n] or in another `dtype`. Takes the keywords of `encode`."""
     def count(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
+        self, text: Text, *, limit: int | None = None, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> int:
         """The number of ids of `text`, without making them. Takes the keywords of `encode`."""

@@ -25,7 +25,7 @@ from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdi
 from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of
 
 from dstok._util.arguments import (
-    Dtype, Errors, Special, Text, checked_text, in_dtype, lone_surrogate, not_utf8, replaces_faults,
+    MANY, Dtype, Errors, Special, Text, checked_text, in_dtype, lone_surrogate, not_utf8, replaces_faults, whole_number,
 )
 from dstok.errors import SpecialTokenError, UnsupportedError
 
@@ -513,17 +513,26 @@ cdef class LineEncoder:
         return ids if dtype is _UINT32 else in_dtype(ids, dtype)
 
     def count(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
+        self, text: Text, *, limit: int | None = None, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> int:
         """The number of ids of `text`, without making them. Takes the keywords of `encode`.
 
+        limit: the result is then at most `limit + 1`, which stands for any larger number. It stops early, so `limit`
+            bounds the time. Two exceptions read the whole text first, at a gigabyte a second or more: bytes are checked
+            as a whole, and a normalizer looks at the whole text. `ArgumentError` for one below 0.
+
         >>> import dstok
-        >>> dstok.load("deepseek-v3").count("Hello world", add_bos=True)
-        3
+        >>> tok = dstok.load("deepseek-v3")
+        >>> tok.count("Hello wide world", add_bos=True), tok.count("Hello wide world", limit=1)
+        (4, 2)
         """
         cdef bint replace = errors is not _STRICT and replaces_faults(errors)
-        cdef Py_ssize_t framing = 0
+        cdef Py_ssize_t framing = 0, most
         if add_bos or add_eos:
             framing = self._ends.extra(add_bos, add_eos)
-        return framing + self._encoder.count(text, self._policy(special), replace)
+        if limit is None:
+            return framing + self._encoder.count(text, self._policy(special), replace)
+        most = whole_number("limit", limit, most=MANY)
+        return min(framing + self._encoder.count_to(text, self._policy(special), replace, max(most - framing + 1, 0)),
+                   most + 1)
