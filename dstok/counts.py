@@ -29,7 +29,7 @@ from zlib import crc32
 from dstok._util.files import StrPath, WholeFile, file_faults, scratch_beside
 from dstok._util.threads import map_by_threads
 from dstok.core.counts.word_counts import Merge, Tally, rows_of
-from dstok.core.encode.finder import Finder
+from dstok.core.split.finder import Finder
 from dstok.errors import ArgumentError, DstokError, FileError
 
 BLOCK = 1 << 18  # bytes of a block; one with a longer piece is larger

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dstok.core.encode.finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES
 from dstok.regex.alphabet import pages_of
 from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 

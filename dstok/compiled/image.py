@@ -23,7 +23,7 @@ from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
 from dstok.core.bpe.tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.core.check import proofs as core
-from dstok.core.encode.finder import CharacterFinder
+from dstok.core.split.finder import CharacterFinder
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.formats.character_bpe import canonical_steps, check_parts

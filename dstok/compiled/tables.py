@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
-from dstok.core.encode.finder import CharacterFinder, LeftFinder, PieceFinder
 from dstok.core.split.automaton import Scanner, pack_edges
+from dstok.core.split.finder import CharacterFinder, LeftFinder, PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:

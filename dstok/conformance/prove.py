@@ -44,9 +44,9 @@ from dstok.conformance.texts import cover_size, cover_words
 from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
-from dstok.core.encode.finder import CharacterFinder, PieceFinder
 from dstok.core.encode.pieces import SpanPass
 from dstok.core.split.automaton import Scanner, pack_edges
+from dstok.core.split.finder import CharacterFinder, PieceFinder
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets

@@ -130,7 +130,7 @@ class PlainParts(Separate):
         if not held.add(text, not final):
             return formed(array("I"), form)
         try:
-            ids, end, self._state = self._encoder.encode_part(
+            ids, _, end, self._state = self._encoder.encode_part(
                 held.text, held.at, self._policy, self._state, final, form)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, held.dropped + error.offset) from None
@@ -146,7 +146,8 @@ class PlainParts(Separate):
         lengths = None if self._lengths is None else self._lengths.after(text)
         whole = held.text + text
         try:
-            ids, sure, end, state = self._encoder.encode_grown(whole, held.at, self._policy, self._state)
+            ids, sure, end, state = self._encoder.encode_part(
+                whole, held.at, self._policy, self._state, False, list, True)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, held.dropped + error.offset) from None
         if keep:
@@ -219,7 +220,7 @@ class NormalizedParts(Separate):
             return array("I")
         ids: array[int]
         try:
-            ids, end, self._state = self._encoder.encode_part(
+            ids, _, end, self._state = self._encoder.encode_part(
                 seen.text, seen.at, self._policy.inner, self._state, ends, id_array)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None

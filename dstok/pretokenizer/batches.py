@@ -30,7 +30,7 @@ from dstok.methods.incremental import Incoming
 from dstok.pretokenizer.finders import checked_unit, numbered
 
 if TYPE_CHECKING:
-    from dstok.core.encode.finder import Finder
+    from dstok.core.split.finder import Finder
 
 Spans: TypeAlias = "npt.NDArray[np.int64]"
 Found = TypeVar("Found")

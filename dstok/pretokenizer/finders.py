@@ -12,8 +12,8 @@ from typing import Literal
 
 from dstok._util.arguments import Errors, Text, checked_text, not_utf8, replaces_faults, utf8
 from dstok.compiled.kernel_selection import find_kernel
-from dstok.core.encode.finder import Finder, PieceFinder, TwoSided
 from dstok.core.split.automaton import Scanner, pack_edges
+from dstok.core.split.finder import Finder, PieceFinder, TwoSided
 from dstok.core.text.utf8 import first_invalid
 from dstok.errors import ArgumentError, TextError, UnsupportedError
 from dstok.regex.cascade import Cascade, Program

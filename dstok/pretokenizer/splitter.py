@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok._util.files import StrPath
-    from dstok.core.encode.finder import Finder
+    from dstok.core.split.finder import Finder
     from dstok.pretokenizer.analysis import CutPlace
     from dstok.tokenizer import Tokenizer
     from dstok.unicode.code_point_set import CodePointSet

@@ -28,7 +28,7 @@ from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.train import readers_of
 
 if TYPE_CHECKING:
-    from dstok.core.encode.finder import Finder
+    from dstok.core.split.finder import Finder
     from dstok.core.text.normalize import Normalizer
 
 SCRATCH = ".tmp"  # ends the names of what a killed run leaves over

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from dstok._util.arguments import Text, checked_texts, in_lists, ready, thread_count, utf8, whole_number
 from dstok._util.files import StrPath
-from dstok.core.encode.finder import Finder
+from dstok.core.split.finder import Finder
 from dstok.core.text.normalize import Normalizer
 from dstok.counts import CountsFile, PieceCounter, count_together
 from dstok.errors import TextError

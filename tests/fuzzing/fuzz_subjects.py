@@ -23,7 +23,7 @@ from real_models import level, real, real_json
 import dstok
 from dstok.compiled.character_matrix import CLASSES
 from dstok.compiled.tables import Tables
-from dstok.core.encode.finder import ASCII_CLASSES
+from dstok.core.split.finder import ASCII_CLASSES
 
 Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
 KEPT = 500  # texts whose ids a subject keeps

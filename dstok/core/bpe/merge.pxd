@@ -124,17 +124,11 @@ cdef class BPE:
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
 
 
-cdef enum:
-    BORDERS = 1 << 14  # bytes of two bitmaps of the 65,536 characters of the BMP
-    PAD = 72         # bytes after a text that may be read; they are not used
-
 cdef extern from "bpe/piece_cache.h":
     enum:
         KEY8_MAX
         KEY24_MAX
         KEY252_IDS
-        CHUNK        # pieces in work at once
-        CHUNK_ROOM
         VALUE_ID_BITS
     size_t PIECE_TABLE_BYTES
     void piece_table_open(PieceTable *t, void *memory) noexcept nogil

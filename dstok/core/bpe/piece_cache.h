@@ -52,8 +52,6 @@ enum {
 };
 
 enum {
-    CHUNK = 1024,             /* pieces in work at once */
-    CHUNK_ROOM = CHUNK + 128, /* room for the starts of a block more */
     VALUE_ID_BITS = 18,       /* of an id in a value that holds up to three */
 };
 _Static_assert(8 + 3 * VALUE_ID_BITS <= 64, "a value holds a number of ids, a length and three ids");

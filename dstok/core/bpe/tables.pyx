@@ -18,9 +18,9 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.bpe.merge cimport (
-    BORDERS, ID_BITS, NO_RANK, RANK_BITS, CharacterTable, StartTable, left_mix_of, mix_of, pair_bucket, pair_slot,
-    right_mix_of,
+    ID_BITS, NO_RANK, RANK_BITS, CharacterTable, StartTable, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of,
 )
+from dstok.core.cpu.level cimport BORDERS
 from dstok.core.text.utf8 cimport code_point
 
 from array import array

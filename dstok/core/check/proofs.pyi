@@ -2,7 +2,7 @@ from array import array
 from collections.abc import Sequence
 
 from dstok.core.bpe.merge import BPE
-from dstok.core.encode.finder import CharacterFinder
+from dstok.core.split.finder import CharacterFinder
 
 Buffer = bytes | bytearray | memoryview
 

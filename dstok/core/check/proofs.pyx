@@ -17,7 +17,7 @@ what that proves.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memset
 
-from dstok.core.encode.finder cimport (
+from dstok.core.split.finder cimport (
     MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE, WINDOW_DROPPED,
     WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES, CharacterFinder,
     matrix_apart, matrix_ascii,

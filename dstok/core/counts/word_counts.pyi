@@ -1,7 +1,7 @@
 from array import array
 from collections.abc import Callable, Iterator
 
-from dstok.core.encode.finder import Finder
+from dstok.core.split.finder import Finder
 
 class Tally:
     def __init__(self, finder: Finder) -> None: ...

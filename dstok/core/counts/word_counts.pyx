@@ -19,9 +19,9 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dstok.core.encode.memory cimport FINE, OUT_OF_MEMORY
 from dstok.core.bpe.merge cimport KEY24_MAX, VALUE_ID_BITS, piece_insert, piece_lines_open
 from dstok.core.cpu.level cimport chosen
+from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY
 from dstok.core.text.hash cimport hash_bytes
 from dstok.core.text.utf8 cimport Source, open_source
 
@@ -52,7 +52,7 @@ cdef class Tally(Sink):
     """Counts the pieces that `finder` finds in the texts that `add` gets. One thread at a time."""
 
     def __cinit__(self, Finder finder not None):
-        self.finder, self.own, self.level = finder, Workspace(None, False), chosen()
+        self.finder, self.level = finder, chosen()
         self.memory = 1 << 62
         self.lines = huge_zeroed(NEAR_BYTES)
         self.places_log2 = FIRST_LOG2
@@ -71,66 +71,68 @@ cdef class Tally(Sink):
         free(self.text)
         free(self.out.data)
 
-    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
-        cdef const uint8_t *chunk = text + w.origin
+    cdef void take(self) noexcept nogil:
+        cdef const uint8_t *text = self.chunk.text + self.chunk.origin
+        cdef const uint32_t *starts = self.chunk.starts
         cdef uint32_t *end = self.numbers
         cdef int64_t *counts
-        cdef int i, misses = self.level.probe(&self.near, chunk, w.starts, w.pieces, w.values, w.missed)
-        if self.find_missed(w, chunk, misses):
-            self.level.emit(w.values, 0, w.pieces, &end)
+        cdef int i, pieces = self.chunk.pieces
+        cdef int misses = self.level.probe(&self.near, text, starts, pieces, self.values, self.missed)
+        if self.find_missed(text, misses):
+            self.level.emit(self.values, 0, pieces, &end)
             for i in range(misses):
-                self.numbers[w.missed[i]] = self.found[i]
+                self.numbers[self.missed[i]] = self.found[i]
             counts = self.counts
-            for i in range(w.pieces):
+            for i in range(pieces):
                 counts[self.numbers[i]] += 1
         elif self.spill is None:
-            w.status = OUT_OF_MEMORY
+            self.fault.status = OUT_OF_MEMORY
         else:
-            for i in range(w.pieces):
-                self.count_one(w, chunk + w.starts[i], w.starts[i + 1] - w.starts[i])
-        w.next_chunk()
+            for i in range(pieces):
+                self.count_one(text + starts[i], starts[i + 1] - starts[i])
 
-    cdef bint find_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
+    cdef bint find_missed(self, const uint8_t *text, int misses) noexcept nogil:
         """Sets `found`, and makes the values of all pieces such as have one id; false if the table is full.
 
         Fetches the places of all pieces before it looks at the first: so the processor waits for many at once.
         """
         cdef uint64_t hashes[CHUNK_ROOM]
+        cdef const uint32_t *starts = self.chunk.starts
         cdef const uint8_t *piece
         cdef uint32_t length
         cdef Py_ssize_t number
         cdef int i
         for i in range(misses):
-            length = w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
-            hashes[i] = self.hash_of(chunk + w.starts[w.missed[i]], length)
+            length = starts[self.missed[i] + 1] - starts[self.missed[i]]
+            hashes[i] = self.hash_of(text + starts[self.missed[i]], length)
             self.fetch(hashes[i])
         for i in range(misses):
-            piece, length = chunk + w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            piece, length = text + starts[self.missed[i]], starts[self.missed[i] + 1] - starts[self.missed[i]]
             number = self.number_of(hashes[i], piece, length)
             if number < 0:
                 return False
-            self.found[i], w.values[w.missed[i]] = <uint32_t>number, ONE_ID
+            self.found[i], self.values[self.missed[i]] = <uint32_t>number, ONE_ID
             if length <= KEY24_MAX and number < NEAR:
                 piece_insert(&self.near, piece, length, &self.found[i], 1)
         return True
 
-    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        self.count_one(w, text + start, end - start)
+    cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        self.count_one(self.chunk.text + start, end - start)
 
-    cdef void count_one(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
+    cdef void count_one(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
         """Counts a piece, in an emptied table if this one is full."""
         cdef uint64_t hash = self.hash_of(piece, length)
         cdef Py_ssize_t number = self.number_of(hash, piece, length)
         while number < 0 and self.make_room():
             number = self.number_of(hash, piece, length)
         if number < 0:
-            w.status = OUT_OF_MEMORY
+            self.fault.status = OUT_OF_MEMORY
         else:
             self.counts[number] += 1
 
     cdef bint make_room(self) noexcept nogil:
-        """Lets `spill` write the table, and empties it; false, with a `fault` if there was one, if it cannot."""
-        if self.spill is None or self.fault is not None:
+        """Lets `spill` write the table, and empties it; false, with an `error` if there was one, if it cannot."""
+        if self.spill is None or self.error is not None:
             return False
         if not self.used:
             return self.release()
@@ -139,7 +141,7 @@ cdef class Tally(Sink):
                 self.spill(self)
                 self.clear()
             except BaseException as error:
-                self.fault = error
+                self.error = error
         return not self.full
 
     cdef bint release(self) noexcept nogil:
@@ -278,11 +280,10 @@ cdef class Tally(Sink):
     def add(self, list texts not None):
         """Counts the pieces of valid texts (ASCII `str` or UTF-8 bytes); false if there was no room for all."""
         cdef Py_ssize_t count = len(texts), i = 0
-        cdef Workspace w = self.own
         cdef Source *sources = <Source *>malloc((count + 1) * sizeof(Source))
         if sources == NULL:
             raise MemoryError
-        w.begin(True, False)
+        self.fault.status = FINE
         try:
             for i in range(count):
                 sources[i] = open_source(texts[i])
@@ -290,14 +291,14 @@ cdef class Tally(Sink):
                     raise ValueError("expected ascii str or bytes")
             i = 0
             with nogil:
-                while i < count and w.status == FINE:
-                    self.finder.find_all(self, w, <const uint8_t *>sources[i].data, sources[i].length)
+                while i < count and self.fault.status == FINE:
+                    self.finder.find_all(self, <const uint8_t *>sources[i].data, sources[i].length)
                     i += 1
         finally:
             free(sources)
-            w.trim()
-        self.check(w.status)
-        return w.status == FINE
+            self.trim()
+        self.check(self.fault.status)
+        return self.fault.status == FINE
 
     def add_block(self, const uint8_t[::1] block not None):
         """Adds the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
@@ -330,9 +331,9 @@ cdef class Tally(Sink):
 
     cdef int check(self, int status) except -1:
         """Raises what happened in a thread without the GIL."""
-        fault, self.fault = self.fault, None
-        if fault is not None:
-            raise fault
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         if status != FINE and not self.full:
             raise MemoryError
         return 0

@@ -28,7 +28,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy, memmove, memset
 
-from dstok.core.encode.memory cimport Pool, Workspace
+from dstok.core.encode.memory cimport Pool
+from dstok.core.encode.sinks cimport Run
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.text.utf8 cimport find_invalid
 
@@ -178,7 +179,7 @@ cdef class Decoder:
 
     def decode(self, ids, bint skip_special):
         """The bytes of `ids`."""
-        cdef Workspace w = self.pool.lease()
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
@@ -189,7 +190,7 @@ cdef class Decoder:
 
     def marked(self, ids, bint skip_special):
         r"""The bytes of `ids`, each byte token as b"\xfe\xff" and its byte."""
-        cdef Workspace w = self.pool.lease()
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
@@ -199,7 +200,7 @@ cdef class Decoder:
 
     def text(self, ids, bint skip_special, bint strict=False):
         """The text of `ids`, or, if their bytes are not UTF-8, the bytes; byte tokens are text then unless `strict`."""
-        cdef Workspace w = self.pool.lease()
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
@@ -213,7 +214,7 @@ cdef class Decoder:
         With `offsets`, list i is `batch[offsets[i]:offsets[i + 1]]`. `offsets` is an int64 array that never falls and
         stays within `batch`. `strict` is as in `text`.
         """
-        cdef Workspace w = self.pool.lease()
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         cdef list texts = []
         try:
@@ -240,7 +241,7 @@ cdef class Decoder:
         `sizes`, an array of typecode "q", holds the number of bytes of each list. `broken` has the numbers of the lists
         that are not UTF-8. `strict` is as in `text`.
         """
-        cdef Workspace w = self.pool.lease()
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         cdef int64_t[::1] sizes = array("q", bytes(8 * (counts.shape[0] + 1)))
         cdef list doubtful = []
@@ -257,7 +258,7 @@ cdef class Decoder:
         return text, sizes.base[:counts.shape[0]], broken
 
     cdef int _take_lists(
-        self, Workspace w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, bint strict,
+        self, Run w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, bint strict,
         DecodeTaken *taken, int64_t[::1] sizes, list doubtful
     ) except -1:
         """Takes all ids; writes the number of bytes of each list. A list with a token that is no text is `doubtful`."""
@@ -288,25 +289,25 @@ cdef class Decoder:
 
     # Ids from callers -> bytes in a workspace.
 
-    cdef int _begin(self, Workspace w, Py_ssize_t count, DecodeTaken *taken) except -1:
+    cdef int _begin(self, Run w, Py_ssize_t count, DecodeTaken *taken) except -1:
         """Makes room for the bytes that so many ids are likely to have."""
-        w.begin(False, False)
-        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_ROOM):
+        w.begin(0)
+        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_ROOM, 0):
             raise MemoryError
-        taken.out, taken.end, taken.kinds = w.buffer, w.buffer + w.buffer_size, 0
+        taken.out, taken.end, taken.kinds = w.buffer, w.buffer + w.buffer_room, 0
         return 0
 
-    cdef bint _grown(self, Workspace w, DecodeTaken *taken) except -1:
+    cdef bint _grown(self, Run w, DecodeTaken *taken) except -1:
         """Makes more room, unless the longest token fits; returns whether it did."""
         cdef Py_ssize_t done = taken.out - w.buffer
         if taken.end - taken.out >= self.longest + DECODE_COPY:
             return False
-        if not w.reserve_buffer(2 * w.buffer_size):
+        if not w.reserve_buffer(2 * w.buffer_room, w.buffer_room):
             raise MemoryError
-        taken.out, taken.end = w.buffer + done, w.buffer + w.buffer_size
+        taken.out, taken.end = w.buffer + done, w.buffer + w.buffer_room
         return True
 
-    cdef int _take(self, Workspace w, ids, bint skip_special, DecodeTaken *taken) except -1:
+    cdef int _take(self, Run w, ids, bint skip_special, DecodeTaken *taken) except -1:
         """Takes the ids of one list."""
         cdef uint32_t skip = MAY_SKIP if skip_special else 0
         if type(ids) is list and not DECODE_LISTS_CHANGE:
@@ -315,7 +316,7 @@ cdef class Decoder:
             self._take_list(w, id_list(ids), skip, taken)
         return 0
 
-    cdef int _take_list(self, Workspace w, list ids, uint32_t skip, DecodeTaken *taken) except -1:
+    cdef int _take_list(self, Run w, list ids, uint32_t skip, DecodeTaken *taken) except -1:
         """Takes the ids of a list that no other thread changes meanwhile."""
         cdef Py_ssize_t at = 0, count = len(ids)
         cdef bint own = False
@@ -331,7 +332,7 @@ cdef class Decoder:
             decode_take(&self.table, taken, self._check(ids[at], at), skip)
             at += 1
 
-    cdef bint _take_buffer(self, Workspace w, ids, uint32_t skip, DecodeTaken *taken) except -1:
+    cdef bint _take_buffer(self, Run w, ids, uint32_t skip, DecodeTaken *taken) except -1:
         """Takes integers where they lie; false if the object holds something else."""
         cdef Py_buffer view
         cdef DecodeTake take = opened(ids, &view, 1)
@@ -344,7 +345,7 @@ cdef class Decoder:
         return True
 
     cdef int _take_row(
-        self, Workspace w, DecodeTake take, const Py_buffer *view, Py_ssize_t start, Py_ssize_t count, uint32_t skip,
+        self, Run w, DecodeTake take, const Py_buffer *view, Py_ssize_t start, Py_ssize_t count, uint32_t skip,
         DecodeTaken *taken
     ) except -1:
         """Takes `count` integers along the last dimension of a buffer, from place `start` of the first dimension on."""
@@ -363,7 +364,7 @@ cdef class Decoder:
                 raise UnknownIdError(number_at(view, at + done * step), done, self.size)
 
     cdef bint _rows(
-        self, Workspace w, batch, offsets, bint skip_special, repair, list texts, bint strict
+        self, Run w, batch, offsets, bint skip_special, repair, list texts, bint strict
     ) except -1:
         """Does the work of `texts` for integers in a buffer, in rows or with offsets; false if there are none."""
         cdef Py_buffer view
@@ -389,7 +390,7 @@ cdef class Decoder:
         return True
 
     cdef void _settle(
-        self, Workspace w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
+        self, Run w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
     ) noexcept nogil:
         """Makes bytes of the byte tokens from a place in the workspace on, and text unless `strict`."""
         cdef uint8_t *text = w.buffer + start
@@ -399,13 +400,13 @@ cdef class Decoder:
             taken.out -= 1
             memmove(text, text + 1, taken.out - text)
 
-    cdef int _append(self, Workspace w, list texts, DecodeTaken *taken, repair, bint strict) except -1:
+    cdef int _append(self, Run w, list texts, DecodeTaken *taken, repair, bint strict) except -1:
         """Appends the text of the ids that were taken."""
         text = self._text(w, taken, strict)
         texts.append(text if type(text) is str else repair(text, len(texts)))
         return 0
 
-    cdef object _text(self, Workspace w, DecodeTaken *taken, bint strict):
+    cdef object _text(self, Run w, DecodeTaken *taken, bint strict):
         """The text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
         cdef Py_ssize_t length
         self._settle(w, 0, strict, self.strip, taken)
@@ -449,7 +450,7 @@ cdef Py_ssize_t settle_runs(
                 out += 3
 
 
-cdef bytes written(Workspace w, const DecodeTaken *taken):
+cdef bytes written(Run w, const DecodeTaken *taken):
     """The bytes of the ids that were taken."""
     return PyBytes_FromStringAndSize(<const char *>w.buffer, taken.out - w.buffer)
 

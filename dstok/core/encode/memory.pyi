@@ -1,7 +1,4 @@
-from dstok.core.bpe.merge import BPE, PieceMemory
-
-class Workspace:
-    def __init__(self, pieces: PieceMemory | None, writable: bool) -> None: ...
+from dstok.core.bpe.merge import BPE
 
 MAX_WORKSPACES: int
 
@@ -14,5 +11,5 @@ class Contest:
     sum: int
     def add(self, rounds: int) -> None: ...
 
-class Written:
+class OwnedBuffer:
     def __buffer__(self, flags: int, /) -> memoryview: ...

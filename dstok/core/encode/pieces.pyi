@@ -4,8 +4,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dstok.core.encode.finder import Finder
 from dstok.core.split.automaton import Scanner
+from dstok.core.split.finder import Finder
 from dstok.core.text.utf8 import Rows
 
 class SpanPass:
@@ -25,7 +25,6 @@ Offsets = npt.NDArray[np.int64]
 
 def in_characters(text: bytes | memoryview, places: Offsets) -> None: ...
 def char_spans(text: bytes, spans: Offsets) -> Offsets: ...
-def piece_numbers(spans: Offsets, ends: Offsets) -> Offsets: ...
 
 Reason: TypeAlias = tuple[int | None, int | None]
 

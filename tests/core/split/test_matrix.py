@@ -23,8 +23,8 @@ from dstok.compiled.tables import make_bpe
 from dstok.core.bpe.tables import cuttable_ranges, joined_bits
 from dstok.core.cpu.level import levels
 from dstok.core.encode.encoder import Encoder
-from dstok.core.encode.finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder, sure_start
 from dstok.core.encode.pieces import SpanPass
+from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder, sure_start
 from dstok.unicode import category_of
 
 # All classes; characters of one to four bytes, cuttable and not.
