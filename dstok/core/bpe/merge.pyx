@@ -79,7 +79,7 @@ cdef class CharacterTable:
 cdef class LostBytes:
     """The bytes without a token: a list of them, the unknown token's id (-1: they are left out), and `fuse_unk`."""
 
-    def __cinit__(self, lost, int64_t unknown=-1, bint fuse=False):
+    def __cinit__(self, lost: Sequence[int], int64_t unknown=-1, bint fuse=False):
         self.unknown, self.fuse, self.values = unknown, fuse, bytes(lost)
         for byte in self.values:
             self.flags[byte] = 1
@@ -95,9 +95,11 @@ cdef class BPE:
     without a token, if there are any.
     """
 
-    def __cinit__(self, pairs, seeds, merged, uint32_t first, byte_ids, starts, blob, bint monotone,
-                  bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None,
-                  LostBytes lost=None):
+    def __cinit__(
+        self, pairs, seeds, merged, uint32_t first, byte_ids: Sequence[int], starts, blob, bint monotone,
+        bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None,
+        LostBytes lost=None
+    ):
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint16_t[::1] q = memoryview(seeds).cast("B").cast("H")
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
@@ -339,7 +341,7 @@ cdef class BPE:
             return self.merge_into(text, length, out, scratch)
         return self.merge_sections(text, length, out, scratch, junction)
 
-    def index_vocabulary(self, reachable, seeds=None):
+    def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] = None) -> int:
         """Makes `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.
 
         Takes the first of `seeds` (by default random ones) under which the tokens do not crowd. Raises
@@ -380,19 +382,19 @@ cdef class BPE:
             self.by_bytes[slot] = tokens[i] + 1
         return steps
 
-    def merge(self, bytes text not None):
+    def merge(self, bytes text not None) -> list[int]:
         """The ids of `text` as one piece, by the loop for its length. For tests and tools."""
         return self._merge(text, 0)[0]
 
-    def merge_with_work(self, bytes text not None):
+    def merge_with_work(self, bytes text not None) -> tuple[list[int], int]:
         """For tests: the ids of `text` as one piece, and how many bytes sections and their borders were made of."""
         return self._merge(text, 0)
 
-    def merge_by_heap(self, bytes text not None):
+    def merge_by_heap(self, bytes text not None) -> list[int]:
         """The ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
         return self._merge(text, 1)[0]
 
-    def merge_in_strips(self, list texts not None):
+    def merge_in_strips(self, list texts not None) -> list[list[int]] | None:
         """For tests: the ids of up to 64 texts of up to 15 bytes, merged together, or None at a level without."""
         cdef Strips strips
         cdef bytes text
@@ -428,7 +430,7 @@ cdef class BPE:
             scratch_free(&scratch)
             scratch_free(&junction)
 
-    def encodes_to_itself(self, uint32_t token):
+    def encodes_to_itself(self, uint32_t token) -> bool:
         """Whether merging the bytes of `token` gives `token`."""
         cdef uint32_t out[SHORT]
         cdef Py_ssize_t length = self.width(token), count
@@ -437,7 +439,7 @@ cdef class BPE:
             return merge_short(&self.pairs, out, <int>count) == 1 and out[0] == token
         return self.merge_by_heap(self.token(token)) == [token]
 
-    def token(self, uint32_t token):
+    def token(self, uint32_t token) -> bytes:
         """The bytes of a token."""
         if token >= self.size:
             raise IndexError(token)

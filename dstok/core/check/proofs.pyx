@@ -36,7 +36,7 @@ cdef enum:
     NEWER = 2
 
 
-def check_classes(const uint8_t[::1] pages not None, page_numbers, Py_ssize_t classes):
+def check_classes(const uint8_t[::1] pages not None, page_numbers: Buffer, Py_ssize_t classes):
     """The class table: every page exists, every class is below `classes`."""
     cdef const uint16_t[::1] numbers = memoryview(page_numbers).cast("B").cast("H")
     cdef Py_ssize_t i, count = pages.shape[0] >> 8
@@ -50,7 +50,7 @@ def check_classes(const uint8_t[::1] pages not None, page_numbers, Py_ssize_t cl
         raise ValueError(f"expected classes below {classes}, found {highest}")
 
 
-def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
+def check_edges(edges: Buffer, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
     """The automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies.
 
     `ascii` are the classes of the 128 ASCII characters: the column of a character equals the column of its class.
@@ -132,7 +132,7 @@ def check_windows(const uint8_t[::1] tables not None):
             raise ValueError(f"expected no piece that begins inside a character, found one at verdict {i}")
 
 
-def check_tokens(starts, Py_ssize_t blob, list byte_ids):
+def check_tokens(starts: Buffer, Py_ssize_t blob, list byte_ids):
     """The vocabulary: `starts` rise from 0 to the length of the blob, and each of the 256 `byte_ids` has one byte."""
     cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
     cdef Py_ssize_t i, size = s.shape[0] - 1
@@ -146,7 +146,7 @@ def check_tokens(starts, Py_ssize_t blob, list byte_ids):
             raise ValueError(f"expected the id of a byte, found {i}")
 
 
-def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids):
+def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids: set[int]):
     """The tokens of a model of characters, but for those of bytes, are UTF-8: their spellings and texts rely on it."""
     cdef Py_ssize_t i
     for i in range(starts.shape[0] - 1):
@@ -155,7 +155,7 @@ def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not
             raise ValueError(f"expected tokens that are text, found {bytes(blob[starts[i]:starts[i + 1]])!r} at id {i}")
 
 
-def check_merges(BPE bpe not None, merges):
+def check_merges(BPE bpe not None, merges: array[int]):
     """The merges: their ids exist, and each merged token is as long as its two sides.
 
     If the merge loops take the ranks as monotone, they must be: no merge makes a side of an earlier merge.
@@ -178,7 +178,7 @@ def check_merges(BPE bpe not None, merges):
         raise ValueError("expected merges whose ranks rise, found others")
 
 
-def check_pairs(BPE bpe not None, merges):
+def check_pairs(BPE bpe not None, merges: array[int]):
     """The pair table: it finds each of the merges that were read from its slots, with its rank."""
     cdef const uint32_t[::1] m = merges
     cdef Py_ssize_t rank
@@ -191,7 +191,7 @@ cdef inline uint32_t _length(BPE bpe, uint32_t token) noexcept nogil:
     return bpe.starts[token + 1] - bpe.starts[token]
 
 
-def check_atoms(BPE bpe not None, atoms):
+def check_atoms(BPE bpe not None, atoms: Buffer):
     """The table of characters: each is the token of its own bytes."""
     cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
     cdef Py_ssize_t c, length
@@ -214,7 +214,7 @@ cdef bint _is_character(const uint8_t *token, Py_ssize_t length, uint32_t c) noe
         token[2] == (0x80 | c & 0x3F))
 
 
-def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
+def check_byte_pairs(BPE bpe not None, byte_pairs: Buffer, pair_ids: Buffer):
     """The pairs of bytes that merging may start from: the token of each is its two bytes."""
     cdef const uint16_t[::1] p = memoryview(byte_pairs).cast("B").cast("H")
     cdef const uint32_t[::1] ids = memoryview(pair_ids).cast("B").cast("I")
@@ -239,7 +239,7 @@ def check_matrix_classes(const uint8_t[::1] matrix not None):
     check_classes(matrix[MATRIX_PAGES:], matrix[MATRIX_NUMBERS:MATRIX_PAGES], MATRIX_CLASSES)
 
 
-def check_matrix(CharacterFinder finder not None, BPE bpe not None, merges):
+def check_matrix(CharacterFinder finder not None, BPE bpe not None, merges: array[int]):
     """The matrix of a model of characters: no cut is where a merge joins the two sides.
 
     With `split` a cut is before each space. The classes of ASCII are those of the core.
@@ -289,7 +289,7 @@ def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
             raise ValueError(f"expected ids of tokens, found {i}")
 
 
-def shared_numbers():
+def shared_numbers() -> dict[str, int]:
     """The numbers that the Python below the core writes down, too, by their names there. For a test."""
     return {"EDGE": WINDOW_EDGE, "WILD": WINDOW_WILD, "YES": WINDOW_YES, "UNKNOWN": WINDOW_UNKNOWN,
             "DROPPED": WINDOW_YES | WINDOW_DROPPED, "DEAD": DEAD, "START": START, "FINAL": FINAL,
@@ -374,7 +374,10 @@ cdef class Walk:
     cdef readonly long blocks
     cdef readonly set gave_up
 
-    def __cinit__(self, int rules, symbols, const uint16_t[:, ::1] rows not None, int end, int least=2, int most=4):
+    def __cinit__(
+        self, int rules, symbols: Sequence[tuple[int, int, int, int]], const uint16_t[:, ::1] rows not None, int end,
+        int least=2, int most=4
+    ):
         if not 2 <= least <= most <= LONGEST:
             raise ValueError(f"expected blocks of 2 to {LONGEST} characters, found {least} and {most}")
         if rows.shape[0] > MOST_MARKED:
@@ -385,7 +388,7 @@ cdef class Walk:
             self.add_symbol(number, byte, width, flags, column)
 
     @property
-    def nodes(self):
+    def nodes(self) -> int:
         return len(self.known)
 
     cdef int add_symbol(self, int number, int byte, int width, int flags, int column) except -1:
@@ -417,7 +420,7 @@ cdef class Walk:
                 return False
         return True
 
-    def run(self, long limit):
+    def run(self, long limit) -> list[int] | None:
         """A text that the rules mark in another way, as symbol numbers, or None; tries about `limit` blocks at most."""
         cdef GridMasks empty
         memset(&empty, 0, sizeof(empty))

@@ -146,9 +146,10 @@ cdef class MergeLoop:
     cdef object keep
     cdef bint broken
 
-    def __cinit__(self, starts, blob, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
-                  int64_t divisor=16,
-                  int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62):
+    def __cinit__(
+        self, starts, blob: bytes, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
+        int64_t divisor=16, int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62
+    ):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
@@ -173,7 +174,7 @@ cdef class MergeLoop:
         if not words_room(&self.loop.words, cells, tokens, longs):
             raise MemoryError
 
-    def add(self, pieces, offsets, counts, ids_of_bytes, BPE bpe=None, int64_t drop_below=0):
+    def add(self, pieces, offsets, counts, ids_of_bytes: list[int], BPE bpe=None, int64_t drop_below=0):
         """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
         `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
@@ -229,7 +230,7 @@ cdef class MergeLoop:
         words_add(&self.loop.words, ids, size, count, self.loop.lengths)
         return True
 
-    def run(self, uint64_t visits):
+    def run(self, uint64_t visits) -> bool:
         """Makes merges until about `visits` words were visited; whether there may be more merges."""
         cdef int status
         if self.broken:
@@ -245,11 +246,11 @@ cdef class MergeLoop:
         """The number of merges."""
         return self.loop.size
 
-    def ids(self):
+    def ids(self) -> int:
         """The next new id: the number of tokens."""
         return self.loop.ids
 
-    def merges(self, Py_ssize_t first=0):
+    def merges(self, Py_ssize_t first=0) -> tuple[array[int], array[int]]:
         """(merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""
         cdef Py_ssize_t size = self.loop.size - first
         cdef uint32_t[::1] merges = array("I", bytes(12 * (size + 1)))
@@ -258,7 +259,7 @@ cdef class MergeLoop:
         memcpy(&counts[0], self.loop.counts + first, 8 * size)
         return merges.base[:3 * size], counts.base[:size]
 
-    def work(self):
+    def work(self) -> tuple[int, int]:
         """(visits, counts of all pairs): for tests and benchmarks."""
         return self.loop.visits, self.loop.rebuilds
 
@@ -331,7 +332,7 @@ cdef class Survey:
             self.longs += 1
 
     @property
-    def most_windows(self):
+    def most_windows(self) -> int:
         """The number of windows of the pair of bytes that has most."""
         cdef uint64_t most = 0
         cdef int i
@@ -339,7 +340,7 @@ cdef class Survey:
             most = max(most, self.of_pairs[i])
         return most
 
-    def bytes(self):
+    def bytes(self) -> array[int]:
         """How often each byte occurs in the pieces that are kept, as "q"."""
         return array("q", <bytes>(<char *>self.byte_counts)[:sizeof(self.byte_counts)])
 
@@ -349,7 +350,7 @@ cdef inline void add_to(int64_t *total, int64_t number) noexcept nogil:
         total[0] = INT64_MAX
 
 
-def id_counts(BPE bpe not None, Py_ssize_t size, pieces, offsets, counts):
+def id_counts(BPE bpe not None, Py_ssize_t size, pieces, offsets, counts) -> array[int]:
     """How often each id below `size` occurs in the pieces as `bpe` encodes them, as "q", at most 2**63 - 1."""
     cdef Pieces all = Pieces(pieces, offsets, counts)
     cdef Encoding encoding = Encoding([-1] * 256, bpe, all.longest)

@@ -267,7 +267,7 @@ cdef class Tally(Sink):
 
     # The calls for Python.
 
-    def limit(self, Py_ssize_t memory, spill=None):
+    def limit(self, Py_ssize_t memory, spill: Callable[[Tally], None] = None):
         """Sets how many bytes the table may take, and the function that gets the tally if that is not enough.
 
         `spill(tally)` calls `sort` and `block`. It comes from a thread that counts. Its exceptions end the call of
@@ -275,7 +275,7 @@ cdef class Tally(Sink):
         """
         self.memory, self.spill = memory, spill
 
-    def add(self, list texts not None):
+    def add(self, list texts not None) -> bool:
         """Counts the pieces of valid texts (ASCII `str` or UTF-8 bytes); false if there was no room for all."""
         cdef Py_ssize_t count = len(texts), i = 0
         cdef Workspace w = self.own
@@ -299,7 +299,7 @@ cdef class Tally(Sink):
         self.check(w.status)
         return w.status == FINE
 
-    def add_block(self, const uint8_t[::1] block not None):
+    def add_block(self, const uint8_t[::1] block not None) -> bool:
         """Adds the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
         cdef Cursor cursor
         cdef int status
@@ -337,7 +337,7 @@ cdef class Tally(Sink):
             raise MemoryError
         return 0
 
-    def merge(self, Tally other not None):
+    def merge(self, Tally other not None) -> bool:
         """Adds the counts of another tally; false if there was no room for all."""
         cdef Py_ssize_t i
         cdef bint fits = True
@@ -364,7 +364,7 @@ cdef class Tally(Sink):
             sort_counted(&pieces, <Entry *>self.places, self.used, by_count)
         self.given = 0
 
-    def block(self, Py_ssize_t size):
+    def block(self, Py_ssize_t size) -> bytes:
         """The next of the sorted pieces, as a block of about `size` bytes; b"" after the last one."""
         cdef const Entry *order = <const Entry *>self.places
         cdef Py_ssize_t last = 0, last_length = 0, number
@@ -391,11 +391,11 @@ cdef class Tally(Sink):
         if release:
             self.release()
 
-    def totals(self):
+    def totals(self) -> tuple[int, int, int, int]:
         """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks since `clear`."""
         return self.out.distinct, self.out.length, self.out.occurrences, self.out.longest
 
-    def counted(self):
+    def counted(self) -> tuple[bytes, array[int], array[int]]:
         """(pieces, offsets, counts), the most frequent first, and equally frequent ones by their bytes.
 
         Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". Only `clear` may come next.
@@ -419,16 +419,18 @@ cdef class Tally(Sink):
                 counts[i], offsets[i + 1] = self.counts[number], at
         return pieces, offsets.base, counts.base[:self.used]
 
-    def passed(self):
+    def passed(self) -> int:
         """The number of places with other pieces that look-ups have passed. For tests."""
         return self.steps
 
-    def distinct(self):
+    def distinct(self) -> int:
         """The number of distinct pieces."""
         return self.used
 
 
-def dict_of(bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None):
+def dict_of(
+    bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None
+) -> dict[str, int]:
     """The result of `Tally.counted` as a dict."""
     cdef const char *text = PyBytes_AS_STRING(pieces)
     cdef dict found = {}
@@ -589,7 +591,7 @@ cdef class Merge:
             self.sink(0)
         return self.write(size)
 
-    def block(self, Py_ssize_t size):
+    def block(self, Py_ssize_t size) -> bytes:
         """The next block, of about `size` bytes; b"" after the last one. Raises `ValueError`, and `OverflowError`."""
         cdef State state = WAITING
         self.out.size = 0
@@ -609,12 +611,12 @@ cdef class Merge:
             raise OverflowError("expected a sum of counts below 2**63")
         return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
 
-    def totals(self):
+    def totals(self) -> tuple[int, int, int, int]:
         """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks so far."""
         return self.out.distinct, self.out.length, self.out.occurrences, self.out.longest
 
 
-def rows_of(bytes block not None):
+def rows_of(bytes block not None) -> tuple[bytes, array[int], array[int]]:
     """(pieces, offsets, counts) of a block: piece i is `pieces[offsets[i]:offsets[i + 1]]`.
 
     The arrays have the typecode "q". Raises `ValueError`.

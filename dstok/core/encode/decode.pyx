@@ -97,7 +97,7 @@ cdef class Decoder:
     cdef readonly bint runs, strip   # are there byte tokens; is a space at the start left out
     cdef readonly Py_ssize_t size
 
-    def __cinit__(self, starts, blob, Py_ssize_t size, list added, byte_ids=(), bint strip=False):
+    def __cinit__(self, starts, blob, Py_ssize_t size, list added, byte_ids: Iterable[int] = (), bint strip=False):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef dict others = {id: (text, skipped) for id, text, skipped in added}
@@ -148,7 +148,7 @@ cdef class Decoder:
         free(self.table.blob)
         free(self.table.cells)
 
-    def __copy__(self):
+    def __copy__(self) -> Decoder:
         return self  # it never changes
 
     cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
@@ -164,7 +164,7 @@ cdef class Decoder:
             raise UnknownIdError(token, index, self.size)
         return i
 
-    def token(self, token, Py_ssize_t index=0):
+    def token(self, token: int, Py_ssize_t index=0) -> bytes:
         """The bytes of one token."""
         cdef Py_ssize_t i = self._check(token, index)
         cdef uint32_t start = self.table.starts[i]
@@ -176,7 +176,7 @@ cdef class Decoder:
         """Whether an id has a token."""
         return 0 <= token < self.size and self.table.kinds[token]
 
-    def decode(self, ids, bint skip_special):
+    def decode(self, ids, bint skip_special) -> bytes:
         """The bytes of `ids`."""
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
@@ -187,7 +187,7 @@ cdef class Decoder:
         finally:
             self.pool.release(w)
 
-    def marked(self, ids, bint skip_special):
+    def marked(self, ids, bint skip_special) -> bytes:
         r"""The bytes of `ids`, each byte token as b"\xfe\xff" and its byte."""
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
@@ -197,7 +197,7 @@ cdef class Decoder:
         finally:
             self.pool.release(w)
 
-    def text(self, ids, bint skip_special, bint strict=False):
+    def text(self, ids, bint skip_special, bint strict=False) -> str | bytes:
         """The text of `ids`, or, if their bytes are not UTF-8, the bytes; byte tokens are text then unless `strict`."""
         cdef Workspace w = self.pool.lease()
         cdef DecodeTaken taken
@@ -207,7 +207,10 @@ cdef class Decoder:
         finally:
             self.pool.release(w)
 
-    def texts(self, batch, bint skip_special, repair, offsets=None, bint strict=False):
+    def texts(
+        self, batch, bint skip_special, repair: Callable[[bytes, int], str], offsets: npt.NDArray[np.int64] = None,
+        bint strict=False
+    ) -> list[str]:
         """The text of each list of `batch`; where the bytes are not UTF-8, the result of `repair(bytes, number)`.
 
         With `offsets`, list i is `batch[offsets[i]:offsets[i + 1]]`. `offsets` is an int64 array that never falls and
@@ -232,9 +235,8 @@ cdef class Decoder:
             self.pool.release(w)
 
     def decode_lists(
-        self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special,
-        bint strict=False,
-    ):
+        self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special, bint strict=False
+    ) -> tuple[bytes, array[int], list[int]]:
         """(bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
 
         `sizes`, an array of typecode "q", holds the number of bytes of each list. `broken` has the numbers of the lists
@@ -592,7 +594,7 @@ cdef class StreamBatch:
     cdef uint8_t *slow          # whether its text is not that of its next token alone: it may stop, or bytes wait
     cdef list held, searches, own
 
-    def __cinit__(self, decoder, bint skip_special, Py_ssize_t count, make=None):
+    def __cinit__(self, decoder: Decoder, bint skip_special, Py_ssize_t count, make: Callable[[], Any] = None):
         cdef Py_ssize_t slot
         self.decoder, self.skip_special, self.count, self.size = decoder, skip_special, count, decoder.size
         self.tokens = <PyObject **>PyMem_Calloc(self.size + 1, sizeof(PyObject *))
@@ -615,7 +617,7 @@ cdef class StreamBatch:
         PyMem_Free(self.over)
         PyMem_Free(self.slow)
 
-    def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots):
+    def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots) -> list[str]:
         """The text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
 
         Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; or `DecodeError` for streams that fail,
@@ -648,7 +650,7 @@ cdef class StreamBatch:
             raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
         return texts
 
-    def finish(self, Py_ssize_t slot):
+    def finish(self, Py_ssize_t slot) -> str:
         """The rest of a stream, which is empty then: U+FFFD for a character that is not whole, and text held back."""
         cdef Waiting *waiting = &self.waiting[slot]
         text, error = "", None
@@ -672,7 +674,7 @@ cdef class StreamBatch:
         self.own[slot] = self.make() if self.make is not None else None
         self.slow[slot] = bool(stops) or self.make is not None
 
-    def is_over(self, Py_ssize_t slot):
+    def is_over(self, Py_ssize_t slot) -> bool:
         """Whether a stream has met a stop string."""
         return self.over[slot] == STOPPED
 

@@ -46,7 +46,7 @@ INSIDE = (0, 0, 0)           # the same inside a stretch
 SHARED_INTS = INTS           # lists share the ints of lower ids
 
 
-def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size):
+def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
     """The list of ids, one or more, below `size`. For tests."""
     return ints_list(&ids[0], ids.shape[0], size)
 
@@ -59,7 +59,8 @@ cdef class Encoder:
     """
 
     def __cinit__(
-        self, LeftFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
+        self, LeftFinder finder not None, BPE bpe not None, direct: Buffer, Py_ssize_t size,
+        Normalizer normalizer=None
     ):
         if normalizer is not None and normalizer.prefix != PREFIX_NONE and not isinstance(finder, CharacterFinder):
             raise ValueError("expected a finder of characters with a normalizer that puts a prefix")  # see Pass.lead
@@ -74,7 +75,7 @@ cdef class Encoder:
     def __dealloc__(self):
         Py_XDECREF(self.span_pass)
 
-    def __copy__(self):
+    def __copy__(self) -> Encoder:
         return self  # the ids do not depend on the parts that change
 
     def cut_texts(self):
@@ -84,15 +85,15 @@ cdef class Encoder:
         """
         self.cuts_texts = True
 
-    def way(self):
+    def way(self) -> str:
         """The way this processor finds the model's pieces; see `PieceFinder.way`."""
         return self.finder.way()
 
-    def workspaces(self):
+    def workspaces(self) -> tuple[int, int]:
         """The number of workspaces, and the number of those at rest. For tests."""
         return self.pool.workspaces()
 
-    def passed(self):
+    def passed(self) -> int:
         """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
         return self.pool.passed()
 
@@ -227,7 +228,7 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def count_to(self, text, Policy policy not None, bint replace, Py_ssize_t limit):
+    def count_to(self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit) -> int:
         """The number of ids of `text` if it is below `limit`; else it stops early, at a number of at least `limit`."""
         cdef Workspace w = self.pool.lease()
         try:
@@ -251,7 +252,9 @@ cdef class Encoder:
             self.fail(w, policy, text[start:end])
         return 0
 
-    def count_part(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit):
+    def count_part(
+        self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit
+    ) -> int:
         """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
         cdef Workspace w = self.pool.lease()
         w.begin(True, False)
@@ -271,9 +274,9 @@ cdef class Encoder:
         return <Pass>there
 
     def encode_spans(
-        self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False,
+        self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False,
         bint true_places=False
-    ):
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], Any, list[tuple[int, int, int]], int]:
         """(ids, spans, characters, notes, end): each id's span in bytes and in characters.
 
         `ids` is uint32[n], the spans are int64[n, 2], and notes are (index, start, end) of added tokens. Where a
@@ -299,7 +302,7 @@ cdef class Encoder:
             w.true_places, w.opening = False, 2
             self.pool.release(w)
 
-    def added(self, text, Policy policy not None):
+    def added(self, text: Text, Policy policy not None) -> list[tuple[int, int, int]]:
         """(id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""
         cdef Workspace w = self.pool.lease()
         cdef Py_ssize_t i
@@ -309,7 +312,9 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def char_ends(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None):
+    def char_ends(
+        self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None
+    ) -> npt.NDArray[np.int64] | None:
         """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none.
 
         The ends stay in the workspace, whose memory serves the next part of a text.
@@ -329,11 +334,11 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def piece_pass(self):
+    def piece_pass(self) -> Pass:
         """A pass for `piece_spans`."""
         return Pass(self.finder.without_cuts(), SpanSink())
 
-    def piece_spans(self, Pass run not None, text, Policy policy not None):
+    def piece_spans(self, Pass run not None, text: str | bytes, Policy policy not None) -> npt.NDArray[np.int64]:
         """The spans of the pieces of a text and of its added tokens, in bytes, int64[n, 2]. Does not normalize."""
         cdef Source source = open_source(text)
         cdef Workspace w = self.pool.lease()
@@ -348,13 +353,13 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def short(self, str text not None, Policy policy not None):
+    def short(self, str text not None, Policy policy not None) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self.short_pass, text, policy, ids)
         return None if count == GENERAL else self.list_of(ids, count)
 
-    def pieces(self, bytes text not None, Policy policy not None):
+    def pieces(self, bytes text not None, Policy policy not None) -> list[tuple[int, int]]:
         """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts. For tests."""
         cdef Workspace w = self.pool.lease()
         cdef Source source = source_of(text)
@@ -370,8 +375,10 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state,
-                    bint final, form):
+    def encode_part(
+        self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state, bint final,
+        form: Callable[..., Any] | None
+    ) -> tuple[Any, int, tuple[int, int, int]]:
         """(ids, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
 
         For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call.
@@ -400,7 +407,9 @@ cdef class Encoder:
         finally:
             self.pool.release(w)
 
-    def encode_grown(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state):
+    def encode_grown(
+        self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state
+    ) -> tuple[list[int], int, int, tuple[int, int, int]]:
         """(ids, sure, end, state): all ids of valid UTF-8 `text[at:]`, as if no text followed; the first `sure` stay.
 
         `end` and `state` are those of `encode_part` after them.
@@ -440,10 +449,10 @@ cdef class LineEncoder:
 
     cdef readonly Encoder _encoder
     cdef readonly object _added
-    cdef readonly object _ends
+    cdef readonly object _ends     # type: Ends
     cdef PyObject *_all           # the policy of special="all", made at its first use
 
-    def __init__(self, Encoder encoder not None, added, ends):
+    def __init__(self, Encoder encoder not None, added, ends: Ends):
         self._encoder, self._added, self._ends = encoder, added, ends
 
     def __dealloc__(self):

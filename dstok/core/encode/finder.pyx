@@ -76,7 +76,7 @@ cdef inline uint8_t common(const uint8_t *flags, int size) noexcept nogil:
 cdef class Finder:
     """The base of all finders."""
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces."""
         raise NotImplementedError
 
@@ -97,7 +97,7 @@ cdef class LeftFinder(Finder):
     def __dealloc__(self):
         free(self.flags)
 
-    def without_cuts(self):
+    def without_cuts(self) -> LeftFinder:
         """A finder of the model's pieces, without cuts inside them."""
         raise NotImplementedError
 
@@ -315,11 +315,11 @@ cdef class PieceFinder(LeftFinder):
             self.kernel.pages, self.kernel.page_numbers = scanner.tables.pages, scanner.tables.page_numbers
             self.open_flags()
 
-    def without_cuts(self):
+    def without_cuts(self) -> PieceFinder:
         """A finder of the automaton's pieces, without cuts inside them."""
         return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
         if self.run_grid != NULL:
             return "mask kernel, " + level_shown(self.level.name.decode())
@@ -492,13 +492,13 @@ cdef class CharacterFinder(LeftFinder):
         self.run_grid, self.only_grid = self.level.grid[RULES_MATRIX], self.level.grid_only[RULES_MATRIX]
         self.open_flags()
 
-    def without_cuts(self):
+    def without_cuts(self) -> CharacterFinder:
         """A finder of upstream's pieces: the text, cut before each space if the model's pre-tokenizer does that."""
         cdef int row = 0xFF ^ self.split << MATRIX_SPACE
         head = bytes([row] * MATRIX_CLASSES) + bytes([MATRIX_NONE] * (MATRIX_NUMBERS - MATRIX_CLASSES))
         return CharacterFinder(head + self.matrix[MATRIX_NUMBERS:], None, self.split)
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), or "pairs of characters"."""
         if self.run_grid != NULL:
             return "mask kernel, " + level_shown(self.level.name.decode())
@@ -549,7 +549,10 @@ cdef void take_upto(Sink sink, Workspace w, const uint8_t *text, GridRun *run) n
 cdef class TwoSided(Finder):
     """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see finder.pxd."""
 
-    def __cinit__(self, pages, page_numbers, forward, backward, marks, dropped, int classes):
+    def __cinit__(
+        self, pages: bytes, page_numbers: bytes, forward: bytes, backward: bytes, marks: bytes, dropped: bytes,
+        int classes
+    ):
         cdef const uint8_t[::1] p = pages
         cdef const uint8_t[::1] n = page_numbers
         cdef const uint8_t[::1] f = forward
@@ -568,7 +571,7 @@ cdef class TwoSided(Finder):
         self.states, self.level = states, chosen()
         self.find_settling()
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: "both sides"."""
         return "both sides"
 
@@ -657,7 +660,7 @@ cdef class TwoSided(Finder):
             state[0] = s.forward[state[0] * s.classes + class_at(s, text + place, &width)]
             place += width
 
-    def spans(self, const uint8_t[::1] text not None):
+    def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""
         cdef Py_ssize_t at = 0, end
         cdef uint32_t state = START, tag = 0
@@ -790,7 +793,7 @@ cdef Py_ssize_t meeting(
     return ends.at[0] if ends.count == 1 else -1
 
 
-def sure_start(LeftFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at):
+def sure_start(LeftFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at) -> int:
     """The first sure start of a piece that is found in `text` from `at` on, or -1. `at` is a border of characters."""
     cdef Ends ends
     cdef Scanner scanner

@@ -1,11 +1,13 @@
+# Generated: python release/stubs.py
 from dstok.core.bpe.merge import BPE, PieceMemory
 
 class Workspace:
+    pass
     def __init__(self, pieces: PieceMemory | None, writable: bool) -> None: ...
-
 MAX_WORKSPACES: int
 
 class Pool:
+    pass
     def __init__(self, bpe: BPE | None = None, direct: bytes | bytearray | memoryview | None = None) -> None: ...
     def workspaces(self) -> tuple[int, int]: ...
     def passed(self) -> int: ...
@@ -15,4 +17,4 @@ class Contest:
     def add(self, rounds: int) -> None: ...
 
 class Written:
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+    pass

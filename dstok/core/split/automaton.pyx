@@ -32,7 +32,7 @@ MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
 
 
-def pack_edges(edges, classes):
+def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> bytes:
     """The bytes of the `edges` table of a DFA, given as rows of (next state, tag or -1), like `DFA.edges`.
 
     `classes` are those of the 128 ASCII characters.
@@ -190,11 +190,11 @@ cdef class Scanner:
             self.skips[state].any |= self.skips[state].beyond
         return 0
 
-    def spans(self, const uint8_t[::1] text not None):
+    def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
         return self._scan(text)[0]
 
-    def passed(self, const uint8_t[::1] text not None):
+    def passed(self, const uint8_t[::1] text not None) -> int:
         """The number of borders that the runs over `text` have passed far beyond a possible end. For tests."""
         return self._scan(text)[1]
 
@@ -236,8 +236,10 @@ cdef enum:                   # the kinds of states: regex/match_tables.py
 cdef class PathReader:
     """The tables of one pattern's matches. It never changes."""
 
-    def __cinit__(self, pages, page_numbers, int end, int letters, list readings, match, full_match, states, targets,
-                  members, int start, int groups):
+    def __cinit__(
+        self, pages: bytes, page_numbers: bytes, int end, int letters, list readings, match: array[int],
+        full_match: array[int], states: array[int], targets: array[int], members: bytes, int start, int groups
+    ):
         self._keep = (pages, page_numbers, readings, match, full_match, states, targets, members)
         self.pages, self.page_numbers = pages, memoryview(page_numbers).cast("H")
         self.match, self.full_match = match, full_match
@@ -245,7 +247,7 @@ cdef class PathReader:
         self.end, self.count, self.start, self.groups = end, letters, start, groups
         self.readings = readings
 
-    def letters(self, const uint8_t[::1] text not None):
+    def letters(self, const uint8_t[::1] text not None) -> array[int]:
         """The oracle letters of a text, array("H") of len(text) + 1: at the offset of each character and at the end.
 
         Other offsets have the number of letters, which is no letter.
@@ -267,7 +269,7 @@ cdef class PathReader:
                 read(out, self.count, ahead, letters, start, &following[0], &written[0])
         return found
 
-    def end_of(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, bint full):
+    def end_of(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, bint full) -> int:
         """The end of the match at the start of a text, or -1; with `full` of one up to the end of the text.
 
         `letters` are those of the text; None if there are no readings.
@@ -284,7 +286,9 @@ cdef class PathReader:
                 at += width
         return found
 
-    def places(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, Py_ssize_t start, Py_ssize_t end):
+    def places(
+        self, const uint8_t[::1] text not None, const uint16_t[::1] letters, Py_ssize_t start, Py_ssize_t end
+    ) -> array[int]:
         """The start and the end of each group of the match text[start:end], array("q"); -1 for a group without place.
 
         Raises `UnsupportedError` for a match that is too long.

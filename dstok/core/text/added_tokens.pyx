@@ -352,7 +352,8 @@ cdef class Policy:
     """
 
     def __cinit__(
-        self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses, Policy quick=None
+        self, Matcher raw, Matcher normalized, raw_ids: Sequence[int], normalized_ids: Sequence[int],
+        contents: tuple[tuple[str, ...], tuple[str, ...]], bint refuses, Policy quick=None
     ):
         cdef const uint32_t[::1] view
         self.raw, self.normalized = raw, normalized
@@ -371,7 +372,7 @@ cdef class Policy:
         self.reach = max(_reach(raw), _reach(normalized)) if plain else -1
         self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
-    def __copy__(self):
+    def __copy__(self) -> Policy:
         return self  # it never changes
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
@@ -383,7 +384,7 @@ cdef class Policy:
             return True
         return first_of(&self.firsts, text, 0, length) == length
 
-    def absent(self, const uint8_t[::1] text not None):
+    def absent(self, const uint8_t[::1] text not None) -> bool:
         """Whether no token's own text lies in valid UTF-8, at whatever place."""
         return _lacks(self.raw, text) and _lacks(self.normalized, text)
 
@@ -401,7 +402,9 @@ cdef class Policy:
             at = match.end
         return found
 
-    def find_raw(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final):
+    def find_raw(
+        self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final
+    ) -> tuple[int, int, int, int, int, int]:
         """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
 
         Searches valid UTF-8 `text[at:]`; no token before `scan` counts. Without a token the index is -1, and none
@@ -413,7 +416,7 @@ cdef class Policy:
         match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final)
         return match.start, match.end, match.content, match.token, match.safe, match.scan
 
-    def raw_id(self, Py_ssize_t index):
+    def raw_id(self, Py_ssize_t index) -> int:
         """The id of an added token with normalized=false."""
         return self.raw_ids[index]
 

@@ -88,7 +88,7 @@ cdef inline void put(Codes *text, uint32_t code, int32_t change, uint8_t combini
 cdef class Form:
     """One normalization form of `dstok.unicode.normalization.FormTables`. `composed`: NFC or NFKC."""
 
-    def __cinit__(self, tables, bint composed):
+    def __cinit__(self, tables: FormTables, bint composed):
         cdef const uint8_t[::1] classes = tables.classes, flags = tables.flags
         cdef const uint16_t[::1] pages = memoryview(tables.pages).cast("H")
         cdef const uint16_t[::1] numbers = memoryview(tables.page_numbers).cast("H")
@@ -429,11 +429,11 @@ cdef class Normalizer:
         self.prefix = prefix
         self.later = self if prefix != PREFIX_TEXT else self.bare()
 
-    def bare(self):
+    def bare(self) -> Normalizer:
         """The normalizer without its prefix."""
         return self if self.prefix == PREFIX_NONE else Normalizer(self.form, self.chain, self.local, self.always)
 
-    def __copy__(self):
+    def __copy__(self) -> Normalizer:
         return self  # it never changes
 
     cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil:
@@ -460,7 +460,7 @@ cdef class Normalizer:
             return NO_MEMORY
         return NORMALIZED if at == source.length else CHANGED
 
-    def is_normalized(self, text not None):
+    def is_normalized(self, text not None: str | bytes) -> bool:
         """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
         cdef Source source = open_source(text)
         cdef const Implementation *level = chosen()
@@ -506,7 +506,7 @@ cdef class Normalizer:
         made.source = source if out.same else utf8_source(out.text, out.size)
         return made
 
-    def align(self, bytes text not None):
+    def align(self, bytes text not None) -> tuple[bytes, array[int]]:
         """(normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
         cdef str chars
         if self.chain is None:
@@ -539,7 +539,7 @@ cdef class Normalizer:
             free(out.text)
             free(out.sources)
 
-    def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
+    def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop) -> int:
         """The last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
         return last_boundary(self.form, &text[0], at, stop) if at < stop else at
 

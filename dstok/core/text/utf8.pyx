@@ -62,7 +62,7 @@ cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) 
     return at
 
 
-def cuts(text):
+def cuts(text: str | bytes) -> list[int]:
     """The ends of the parts of a `str` or bytes, in its units, as `Encoder.cut_texts` cuts it.
 
     >>> cuts("a" * 25_001 + " b"), cuts("ab"), cuts("ab " * 200_000)
@@ -194,12 +194,12 @@ cdef Py_ssize_t transcode(
     return rest if rest < 0 else done + rest
 
 
-def first_invalid(const uint8_t[::1] text not None):
+def first_invalid(const uint8_t[::1] text not None) -> int:
     """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
     return find_invalid(&text[0], text.shape[0], chosen()) if text.shape[0] else -1
 
 
-def is_text(object value):
+def is_text(object value) -> bool:
     """Whether it is a `str` without a lone surrogate."""
     if not isinstance(value, str):
         return False
@@ -227,8 +227,10 @@ cdef enum:
 cdef class Rows:
     """Row i is `buffers[owners[i]][starts[i]:starts[i] + lengths[i]]`: owners int32[n], the others int64[n]."""
 
-    def __cinit__(self, list buffers not None, const int32_t[::1] owners not None,
-                  const int64_t[::1] starts not None, const int64_t[::1] lengths not None):
+    def __cinit__(
+        self, list buffers not None, const int32_t[::1] owners not None, const int64_t[::1] starts not None,
+        const int64_t[::1] lengths not None
+    ):
         if not owners.shape[0] == starts.shape[0] == lengths.shape[0]:
             raise ValueError(f"expected {owners.shape[0]} starts and lengths, "
                              f"found {starts.shape[0]} and {lengths.shape[0]}")
@@ -252,7 +254,7 @@ cdef class Rows:
     def __len__(self):
         return self.owners.shape[0]
 
-    def __getitem__(self, Py_ssize_t row):
+    def __getitem__(self, Py_ssize_t row) -> bytes:
         """A copy of a row, as bytes."""
         if not 0 <= row < self.owners.shape[0]:
             raise IndexError(row)
@@ -287,7 +289,7 @@ cdef class Rows:
             bases[i] = &view[0]
         return bases
 
-    def joined(self):
+    def joined(self) -> bytes:
         """The bytes of all rows, one after the other."""
         cdef int64_t size = 0
         cdef Py_ssize_t i
@@ -303,7 +305,7 @@ cdef class Rows:
         free(bases)
         return made
 
-    def views(self, int window_log2):
+    def views(self, int window_log2) -> tuple[bytes, list[tuple[int, int]]]:
         """(16 bytes a row: Arrow's views; (number of a buffer, its first byte) of each buffer that the views name).
 
         Places in a view have 32 bits. So a large buffer counts as several, which begin 2**`window_log2` bytes apart.
