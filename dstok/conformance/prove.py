@@ -44,7 +44,7 @@ from dstok.conformance.texts import cover_size, cover_words
 from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
-from dstok.core.encode.finder import CharacterFinder, PieceFinder
+from dstok.core.encode.finder import PieceFinder
 from dstok.core.encode.pieces import SpanPass
 from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import DstokError, UnsupportedError
@@ -360,9 +360,8 @@ class _Checks:
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1
                   and not (right == ord(" ") and (shape.split or left == joiner))]
-        proofs.check_matrix_classes(table)
-        proofs.check_matrix(CharacterFinder(table, self.sections["joined"], shape.split),
-                            bare_bpe(self.tables), merges_of(self.sections["pairs"]))
+        proofs.check_matrix(table, self.sections["joined"], shape.split, bare_bpe(self.tables),
+                            merges_of(self.sections["pairs"]))
         return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")][:MOST_FAULTS]
 
     def cuts(self) -> tuple[str, list[str]]:
@@ -387,7 +386,6 @@ class _Checks:
         bpe, s, faults = bare_bpe(self.tables), self.sections, []
         merges = merges_of(s["pairs"])
         proofs.check_merges(bpe, merges)
-        proofs.check_pairs(bpe, merges)
         proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
         faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
         for level in self.levels():
