@@ -23,7 +23,6 @@ from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
 from dstok.core.bpe.tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.core.check import proofs as core
-from dstok.core.split.finder import CharacterFinder
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.formats.character_bpe import canonical_steps, check_parts
@@ -244,12 +243,10 @@ def _check_tables(image: Image) -> None:
     if not len(s["merged"]):
         _ask("first", 0 <= d["first"] <= bpe.size - count, f"{count} ids below {bpe.size}", d["first"])
     core.check_merges(bpe, merges)
-    core.check_pairs(bpe, merges)
     if tables.characters is None:
         core.check_atoms(bpe, s["atoms"])
     else:
-        core.check_matrix_classes(s[MATRIX])
-        core.check_matrix(CharacterFinder(s[MATRIX], s["joined"], tables.characters.split), bpe, merges)
+        core.check_matrix(s[MATRIX], s["joined"], tables.characters.split, bpe, merges)
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])
     if DEAD in s:

@@ -360,9 +360,8 @@ class _Checks:
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1
                   and not (right == ord(" ") and (shape.split or left == joiner))]
-        proofs.check_matrix_classes(table)
-        proofs.check_matrix(CharacterFinder(table, self.sections["joined"], shape.split),
-                            bare_bpe(self.tables), merges_of(self.sections["pairs"]))
+        proofs.check_matrix(table, self.sections["joined"], shape.split, bare_bpe(self.tables),
+                            merges_of(self.sections["pairs"]))
         return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")][:MOST_FAULTS]
 
     def cuts(self) -> tuple[str, list[str]]:
@@ -387,7 +386,6 @@ class _Checks:
         bpe, s, faults = bare_bpe(self.tables), self.sections, []
         merges = merges_of(s["pairs"])
         proofs.check_merges(bpe, merges)
-        proofs.check_pairs(bpe, merges)
         proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
         faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
         for level in self.levels():

@@ -114,12 +114,6 @@ cdef class BPE:
     cdef Py_ssize_t merge_sections(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
-    cdef Py_ssize_t merge_into(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
-    ) noexcept nogil
-    cdef int joins(
-        self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction
-    ) noexcept nogil
     cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
 
@@ -142,7 +136,6 @@ cdef extern from "bpe/piece_cache.h":
     uint64_t *key8_line(const PieceTable *t, uint64_t key) noexcept nogil
     uint64_t *key24_line(const PieceTable *t, const uint64_t *key) noexcept nogil
     uint64_t piece_pack(const uint32_t *ids, int64_t count) noexcept nogil
-    void piece_insert_key(const PieceTable *t, uint64_t *key, int64_t length, uint64_t value) noexcept nogil
     uint64_t piece_insert(
         PieceTable *t, const uint8_t *text, int64_t length, const uint32_t *ids, int64_t count) noexcept nogil
     int64_t piece_find_long(const PieceTable *t, const uint8_t *text, int64_t length, uint32_t *out) noexcept nogil

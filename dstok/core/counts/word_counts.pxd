@@ -68,13 +68,10 @@ cdef class Tally(Sink):
     cdef uint32_t found[CHUNK_ROOM]        # of the missed ones
 
     cdef bint find_missed(self, const uint8_t *chunk, int misses) noexcept nogil
-    cdef void count_one(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef bint make_room(self) noexcept nogil
     cdef bint release(self) noexcept nogil
     cdef bint add_count(self, const uint8_t *piece, Py_ssize_t length, int64_t count) noexcept nogil
     cdef int check(self, int status) except -1
-    cdef inline uint64_t hash_of(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil
-    cdef inline void fetch(self, uint64_t hash) noexcept nogil
     cdef Py_ssize_t number_of(self, uint64_t hash, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t keep(self, Py_ssize_t place, uint64_t hash, const uint8_t *piece, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t bytes_left(self) noexcept nogil

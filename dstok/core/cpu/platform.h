@@ -150,7 +150,7 @@ enum {
 
 /* Makes an array of `*room` entries as large as `wanted`, or by half larger if that is more; keeps the `used` entries.
  * False if memory is out. `array` is the place of its pointer. */
-static inline int array_grow(void *array, ptrdiff_t *room, ptrdiff_t used, ptrdiff_t wanted, size_t entry) {
+static inline int huge_grow(void *array, ptrdiff_t *room, ptrdiff_t used, ptrdiff_t wanted, size_t entry) {
     void *memory;
     if (wanted <= *room)
         return 1;

@@ -94,8 +94,10 @@ cdef class Batch:
     cdef list others              # for arrays: the ids of the other threads (OwnedBuffer), by thread
     cdef list errors              # the exceptions that stopped them, by thread
 
-    def __cinit__(self, Encoder encoder not None, texts not None, Policy policy not None, bint replace,
-                  Py_ssize_t threads):
+    def __cinit__(
+        self, Encoder encoder not None, texts not None: list[Text] | Rows, Policy policy not None, bint replace,
+        Py_ssize_t threads
+    ):
         cdef int64_t[::1] counts = array("q", bytes(8 * (len(texts) + 1)))
         self.encoder, self.policy, self.replace, self.texts = encoder, policy, replace, texts
         self.counted, self.counts = counts, &counts[0]
@@ -140,7 +142,7 @@ cdef class Batch:
                 first, size = i + 1, 0
         return 0
 
-    def lists(self):
+    def lists(self) -> list[list[int]]:
         """The ids of each text, as lists."""
         cdef list row, rows = [None] * len(self.texts)
         PyObject_GC_UnTrack(<PyObject *>rows)
@@ -150,17 +152,17 @@ cdef class Batch:
         PyObject_GC_Track(<PyObject *>rows)
         return rows
 
-    def arrays(self):
+    def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """All ids in a uint32 array, and the number of ids of each text in an int64 array."""
         joined = self._run(ARRAYS, None)
         return numpy_().frombuffer(joined, numpy_().uint32), self._counted()
 
-    def lengths(self):
+    def lengths(self) -> list[int]:
         """The number of ids of each text, as a list."""
         self._run(LENGTHS, None)
         return [self.counts[i] for i in range(len(self.texts))]
 
-    def length_array(self):
+    def length_array(self) -> npt.NDArray[np.int64]:
         """The number of ids of each text, as an int64 array."""
         self._run(LENGTHS, None)
         return self._counted()

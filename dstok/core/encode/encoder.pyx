@@ -49,7 +49,7 @@ INSIDE = (inside_section, 0, 0)  # the same inside a stretch
 SHARED_INTS = INTS           # lists share the ints of lower ids
 
 
-def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size):
+def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
     """The list of ids, one or more, below `size`. For tests."""
     return ints_list(&ids[0], ids.shape[0], size)
 
@@ -103,7 +103,8 @@ cdef class Encoder:
     """
 
     def __cinit__(
-        self, LeftFinder finder not None, BPE bpe not None, direct, Py_ssize_t size, Normalizer normalizer=None
+        self, LeftFinder finder not None, BPE bpe not None, direct: Buffer, Py_ssize_t size,
+        Normalizer normalizer=None
     ):
         if normalizer is not None and normalizer.prefix != PREFIX_NONE and not isinstance(finder, CharacterFinder):
             raise ValueError("expected a finder of characters with a normalizer that puts a prefix")  # see passes.pyx
@@ -114,7 +115,7 @@ cdef class Encoder:
     def __dealloc__(self):
         Py_XDECREF(self.known)
 
-    def __copy__(self):
+    def __copy__(self) -> Encoder:
         return self  # the ids do not depend on the parts that change
 
     def cut_texts(self):
@@ -251,11 +252,13 @@ cdef class Encoder:
             return count
         return self.run_text(text, policy, replace, 0, as_total)
 
-    def count_to(self, text, Policy policy not None, bint replace, Py_ssize_t limit):
+    def count_to(self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit) -> int:
         """The number of ids of `text` if it is below `limit`; else it stops early, at a number of at least `limit`."""
         return self.run_text(text, policy, replace, 0, as_total, limit)
 
-    def count_part(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit):
+    def count_part(
+        self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit
+    ) -> int:
         """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
         return self.run_text(text, policy, False, 0, as_total, limit, start, end)
 
@@ -265,9 +268,9 @@ cdef class Encoder:
             text, policy, False, IDS | CHARS | ENDS | ADDED, as_ends, PY_SSIZE_T_MAX, start, end)
 
     def encode_spans(
-        self, text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False,
+        self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False,
         bint true_places=False
-    ):
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], Any, list[tuple[int, int, int]], int]:
         """(ids, spans, characters, marks, end): each id's span in bytes and in characters.
 
         `ids` is uint32[n], the spans are int64[n, 2], and marks are (index, start, end) of added tokens. Where a
@@ -280,11 +283,13 @@ cdef class Encoder:
         wanted |= (INSIDE_TEXT if inside else 0) | (TRUE_SPANS if true_places else 0)
         return self.run_text(text, policy, replace, wanted, as_spans, limit)
 
-    def added(self, text, Policy policy not None):
+    def added(self, text: Text, Policy policy not None) -> list[tuple[int, int, int]]:
         """(id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""
         return self.run_text(text, policy, False, IDS | ADDED, as_added)
 
-    def piece_spans(self, text, Policy policy not None, LeftFinder finder not None):
+    def piece_spans(
+        self, text: str | bytes, Policy policy not None, LeftFinder finder not None
+    ) -> npt.NDArray[np.int64]:
         """The spans, int64[n, 2], of the pieces of a text by `finder` and of its added tokens. Does not normalize."""
         cdef Source source = open_source(text)
         cdef Run run = self.span_pool.lease()
@@ -305,14 +310,16 @@ cdef class Encoder:
         """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts."""
         return list(map(tuple, self.piece_spans(text, policy, self.finder).tolist()))
 
-    def short(self, str text not None, Policy policy not None):
+    def short(self, str text not None, Policy policy not None) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self.short_pass, text, policy, ids)
         return None if count == GENERAL else ints_list(ids, count, self.size)
 
-    def encode_part(self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state,
-                    bint final, form, bint rest=False):
+    def encode_part(
+        self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state, bint final,
+        form: Callable[..., Any] | None, bint rest=False
+    ) -> tuple[Any, int, int, tuple[int, int, int]]:
         """(ids, sure, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
 
         For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call. `sure`
@@ -361,10 +368,10 @@ cdef class LineEncoder:
 
     cdef readonly Encoder _encoder
     cdef readonly object _added
-    cdef readonly object _ends
+    cdef readonly object _ends     # type: Ends
     cdef PyObject *_all           # the policy of special="all", made at its first use
 
-    def __init__(self, Encoder encoder not None, added, ends):
+    def __init__(self, Encoder encoder not None, added, ends: Ends):
         self._encoder, self._added, self._ends = encoder, added, ends
 
     def __dealloc__(self):

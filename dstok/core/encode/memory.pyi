@@ -1,8 +1,10 @@
+# Generated: python release/stubs.py
 from dstok.core.bpe.merge import BPE
 
 MAX_WORKSPACES: int
 
 class Pool:
+    pass
     def __init__(self, bpe: BPE | None = None, direct: bytes | bytearray | memoryview | None = None) -> None: ...
     def workspaces(self) -> tuple[int, int]: ...
     def passed(self) -> int: ...
@@ -12,4 +14,4 @@ class Contest:
     def add(self, rounds: int) -> None: ...
 
 class OwnedBuffer:
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+    pass

@@ -48,7 +48,7 @@ cdef class Pool:
     Without `bpe` they make spans of pieces.
     """
 
-    def __cinit__(self, BPE bpe=None, direct=None):
+    def __cinit__(self, BPE bpe=None, direct: Buffer = None):
         self.bpe, self.direct = bpe, direct
 
     def __dealloc__(self):
@@ -127,13 +127,13 @@ cdef class Pool:
     cdef void give_first(self) noexcept:
         slot_give_with_gil(&self.slots[0], slot_process)
 
-    def workspaces(self):
+    def workspaces(self) -> tuple[int, int]:
         """The number of runs, and the number of those at rest. For tests."""
         cdef int i
         resting = sum([self.kept[i] != NULL and not slot_held(&self.slots[i]) for i in range(KEPT)])
         return resting + sum([self.slots[i] == slot_process for i in range(KEPT)]), resting
 
-    def passed(self):
+    def passed(self) -> int:
         """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
         cdef int i
         return sum([(<Run>self.kept[i]).memo.passed for i in range(KEPT) if self.kept[i] != NULL])

@@ -45,7 +45,7 @@ cdef class SpanPass:
     def __copy__(self):
         return self  # it never changes
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
         return self.finder.way()
 
@@ -58,11 +58,11 @@ cdef class SpanPass:
                 raise MemoryError
         return 0
 
-    def spans(self, text not None):
+    def spans(self, text not None: str | bytes) -> npt.NDArray[np.int64]:
         """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, int64[n, 2]."""
         return self.spans_of([text])[0]
 
-    def spans_of(self, list texts not None):
+    def spans_of(self, list texts not None) -> tuple[npt.NDArray[np.int64], list[int]]:
         """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
         cdef Run run = self.pool.lease()
         cdef Source source
@@ -80,7 +80,9 @@ cdef class SpanPass:
         finally:
             self.pool.release(run)
 
-    def of_rows(self, Rows rows not None, Py_ssize_t first, Py_ssize_t end, bint counting):
+    def of_rows(
+        self, Rows rows not None, Py_ssize_t first, Py_ssize_t end, bint counting
+    ) -> tuple[npt.NDArray[np.int64] | None, array[int]]:
         """(spans, ends) of the rows from `first` to `end`: row i has the spans from `ends[i]` to `ends[i + 1]`.
 
         Spans are in bytes of their own row, int64[n, 2]; None if `counting`. `ends` is an array of typecode "q". Raises
@@ -109,7 +111,7 @@ cdef class SpanPass:
             free(sources)
             self.pool.release(run)
 
-    def count(self, text not None):
+    def count(self, text not None: str | bytes) -> int:
         """The number of pieces that are kept."""
         cdef Source source = opened(text)
         cdef Run run = self.pool.lease()
@@ -121,7 +123,7 @@ cdef class SpanPass:
         finally:
             self.pool.release(run)
 
-    def split(self, text not None):
+    def split(self, text not None: str | bytes) -> list[str]:
         """The pieces as a list of `str`."""
         cdef Source source = opened(text)
         cdef Run run = self.pool.lease()
@@ -138,7 +140,7 @@ cdef class SpanPass:
         finally:
             self.pool.release(run)
 
-    def sure_spans(self, const uint8_t[::1] text not None, bint final):
+    def sure_spans(self, const uint8_t[::1] text not None, bint final) -> tuple[npt.NDArray[np.int64], int]:
         """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
 
         Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
@@ -196,7 +198,7 @@ def in_characters(const uint8_t[::1] text not None, int64_t[::1] places not None
             at, places[i] = place, characters
 
 
-def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None):
+def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None) -> npt.NDArray[np.int64]:
     """Code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
     cdef Py_ssize_t i, at = 0, before = 0, length = text.shape[0]
     cdef int64_t start, end, characters = 0, to_end = 0
@@ -243,7 +245,7 @@ cdef struct Shared:
 def add_pieces(
     list pieces not None, type cls not None, Scanner scanner not None, list reasons not None, bytes text not None,
     Py_ssize_t at, Py_ssize_t stop, Py_ssize_t chars
-):
+) -> int:
     """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end."""
     cdef const uint8_t *data = text
     cdef Py_ssize_t end

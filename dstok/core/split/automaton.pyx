@@ -26,7 +26,7 @@ from array import array
 from dstok.errors import UnsupportedError
 
 cdef extern from "cpu/platform.h":
-    bint array_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
+    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
 
 cdef enum:
     SHIFT = 6                # 64 bytes: more than most pieces have
@@ -36,7 +36,7 @@ MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
 
 
-def pack_edges(edges, classes):
+def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> bytes:
     """The bytes of the `edges` table of a DFA, given as rows of (next state, tag or -1), like `DFA.edges`.
 
     `classes` are those of the 128 ASCII characters.
@@ -194,11 +194,11 @@ cdef class Scanner:
             self.skips[state].any |= self.skips[state].beyond
         return 0
 
-    def spans(self, const uint8_t[::1] text not None):
+    def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
         return self._scan(text)[0]
 
-    def passed(self, const uint8_t[::1] text not None):
+    def passed(self, const uint8_t[::1] text not None) -> int:
         """The number of borders that the runs over `text` have passed far beyond a possible end. For tests."""
         return self._scan(text)[1]
 
@@ -268,8 +268,10 @@ cdef class PathReader:
     cdef const int32_t[::1] states, targets
     cdef int end, count, start, groups
 
-    def __cinit__(self, pages, page_numbers, int end, int letters, list readings, match, full_match, states, targets,
-                  members, int start, int groups):
+    def __cinit__(
+        self, pages: bytes, page_numbers: bytes, int end, int letters, list readings, match: array[int],
+        full_match: array[int], states: array[int], targets: array[int], members: bytes, int start, int groups
+    ):
         self._keep = (pages, page_numbers, readings, match, full_match, states, targets, members)
         self.pages, self.page_numbers = pages, memoryview(page_numbers).cast("H")
         self.match, self.full_match = match, full_match
@@ -277,7 +279,7 @@ cdef class PathReader:
         self.end, self.count, self.start, self.groups = end, letters, start, groups
         self.readings = readings
 
-    def letters(self, const uint8_t[::1] text not None):
+    def letters(self, const uint8_t[::1] text not None) -> array[int]:
         """The oracle letters of a text, array("H") of len(text) + 1: at the offset of each character and at the end.
 
         Other offsets have the number of letters, which is no letter.
@@ -306,7 +308,7 @@ cdef class PathReader:
                         out[at], state = written[cell], following[cell]
         return found
 
-    def end_of(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, bint full):
+    def end_of(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, bint full) -> int:
         """The end of the match at the start of a text, or -1; with `full` of one up to the end of the text.
 
         `letters` are those of the text; None if there are no readings.
@@ -323,7 +325,9 @@ cdef class PathReader:
                 at += width
         return found
 
-    def places(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, Py_ssize_t start, Py_ssize_t end):
+    def places(
+        self, const uint8_t[::1] text not None, const uint16_t[::1] letters, Py_ssize_t start, Py_ssize_t end
+    ) -> array[int]:
         """The start and the end of each group of the match text[start:end], array("q"); -1 for a group without place.
 
         Raises `UnsupportedError` for a match that is too long.
@@ -376,7 +380,7 @@ cdef class PathReader:
                     if at == end:
                         return FOUND
                 else:
-                    if not array_grow(&path.frames, &path.room, path.count, path.count + 1, sizeof(Frame)):
+                    if not huge_grow(&path.frames, &path.room, path.count, path.count + 1, sizeof(Frame)):
                         return NO_MEMORY
                     path.frames[path.count] = Frame(at, state, 0)
                     path.count += 1

@@ -42,7 +42,7 @@ cdef extern from *:
     int __builtin_popcountll(uint64_t) noexcept nogil
 
 cdef extern from "cpu/platform.h":
-    bint array_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
+    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
     void array_trim(void *array, Py_ssize_t *room, size_t entry) noexcept nogil
 
 cdef extern from "split/grid.h":
@@ -97,7 +97,7 @@ cdef class Sink:
         self, void *place, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry
     ) noexcept nogil:
         """Makes an array as large as `wanted`; keeps the `used` entries; false, with a fault, if memory is out."""
-        if wanted <= room[0] or array_grow(place, room, used, wanted, entry):
+        if wanted <= room[0] or huge_grow(place, room, used, wanted, entry):
             return True
         self.fault.status = OUT_OF_MEMORY
         return False
@@ -167,7 +167,7 @@ cdef inline uint8_t common(const uint8_t *flags, int size) noexcept nogil:
 cdef class Finder:
     """The base of all finders."""
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces."""
         raise NotImplementedError
 
@@ -188,7 +188,7 @@ cdef class LeftFinder(Finder):
     def __dealloc__(self):
         free(self.flags)
 
-    def without_cuts(self):
+    def without_cuts(self) -> LeftFinder:
         """A finder of the model's pieces, without cuts inside them."""
         raise NotImplementedError
 
@@ -458,11 +458,11 @@ cdef class PieceFinder(LeftFinder):
         kernel_open(&self.kernel, rules, kinds, len(kinds))
         self.open_kernel(rules, scanner.tables.pages, scanner.tables.page_numbers)
 
-    def without_cuts(self):
+    def without_cuts(self) -> PieceFinder:
         """A finder of the automaton's pieces, without cuts inside them."""
         return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
         if self.run_grid != NULL:
             return "mask kernel, " + level_shown(self.level.name.decode())
@@ -517,13 +517,13 @@ cdef class CharacterFinder(LeftFinder):
         matrix_open(&self.kernel, &m[0])
         self.open_kernel(RULES_MATRIX, &m[MATRIX_PAGES], <const uint16_t *>&m[MATRIX_NUMBERS])
 
-    def without_cuts(self):
+    def without_cuts(self) -> CharacterFinder:
         """A finder of upstream's pieces: the text, cut before each space if the model's pre-tokenizer does that."""
         cdef int row = 0xFF ^ self.split << MATRIX_SPACE
         head = bytes([row] * MATRIX_CLASSES) + bytes([MATRIX_NONE] * (MATRIX_NUMBERS - MATRIX_CLASSES))
         return CharacterFinder(head + self.matrix[MATRIX_NUMBERS:], None, self.split)
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), or "pairs of characters"."""
         if self.run_grid != NULL:
             return "mask kernel, " + level_shown(self.level.name.decode())
@@ -553,7 +553,10 @@ cdef class CharacterFinder(LeftFinder):
 cdef class TwoSided(Finder):
     """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see finder.pxd."""
 
-    def __cinit__(self, pages, page_numbers, forward, backward, marks, dropped, int classes):
+    def __cinit__(
+        self, pages: bytes, page_numbers: bytes, forward: bytes, backward: bytes, marks: bytes, dropped: bytes,
+        int classes
+    ):
         cdef const uint8_t[::1] p = pages, n = page_numbers, f = forward, b = backward, m = marks, d = dropped
         cdef Py_ssize_t states = f.shape[0] // (2 * classes), sides = b.shape[0] // (2 * classes)
         if (n.shape[0] != 2 * 0x1100 or f.shape[0] != 2 * classes * states or b.shape[0] != 2 * classes * sides
@@ -566,7 +569,7 @@ cdef class TwoSided(Finder):
         self.states, self.level = states, chosen()
         self.find_settling()
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: "both sides"."""
         return "both sides"
 
@@ -644,7 +647,7 @@ cdef class TwoSided(Finder):
             state[0] = s.forward[state[0] * s.classes + class_at(s, text + place, &width)]
             place += width
 
-    def spans(self, const uint8_t[::1] text not None):
+    def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""
         cdef const SidesTables *s = &self.tables
         cdef Py_ssize_t at = 0, start, width, length = text.shape[0]
@@ -708,7 +711,7 @@ cdef Py_ssize_t end_from(
     return UNSURE
 
 
-def sure_start(LeftFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at):
+def sure_start(LeftFinder finder not None, const uint8_t[::1] text not None, Py_ssize_t at) -> int:
     """The first sure start of a piece that is found in `text` from `at` on, or -1. `at` is a border of characters.
 
     It is the first start that the pieces after all possible ends of the piece over `at` have in common.
