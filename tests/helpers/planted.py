@@ -37,12 +37,11 @@ def with_splits(*patterns: str, unicode_version: str = "16.0") -> Tokenizer:
     """V3 with other patterns, or other Unicode data."""
     program = compile_splits([Split(pattern) for pattern in patterns], unicode_version)
     pages, numbers = program.alphabet.pages()
-    description = {**TOK._tables.description, "splits": [vars(split) for split in program.splits],
-                   "unicode_version": unicode_version, "symbols": program.boundaries.symbols,
-                   "kernel": find_kernel(program)._asdict()}
+    header = TOK._tables.header._replace(splits=[vars(split) for split in program.splits], unicode_version=unicode_version,
+                                         symbols=program.boundaries.symbols, kernel=find_kernel(program))
     sections = {**TOK._tables.sections, "pages": pages, "page_numbers": numbers,
                 "edges": pack_edges(program.boundaries.edges, pages[:128])}
-    return Tokenizer._of_tables(Tables(description, sections), TOK._added.tokens, TOK.bos_id, TOK.eos_id)
+    return Tokenizer._of_tables(Tables(header, sections), TOK._added.tokens, TOK.bos_id, TOK.eos_id)
 
 
 def rewritten(change: Callable[[str], str]) -> Tokenizer:
