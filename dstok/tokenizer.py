@@ -105,7 +105,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         self._bpe, self._normalizer = make_bpe(tables), normalizer
         self._size = max([self._bpe.size, *(token.id + 1 for token in added)])
         encoder = make_encoder(tables, self._bpe, self._size, normalizer)
-        tokens = AddedTokens(added, self._unicode_version, normalizer, tables.description.get("runs", {}))
+        tokens = AddedTokens(added, self._unicode_version, normalizer, tables.header.runs)
         LineEncoder.__init__(self, encoder, tokens, Ends(bos_id, eos_id))
         return self
 
@@ -425,7 +425,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @property
     def _unicode_version(self) -> str:
-        return str(self._tables.description["unicode_version"])
+        return self._tables.header.unicode_version
 
     @lazy
     def _settings(self) -> TokenizerConfig:
@@ -456,7 +456,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def _vocabulary(self) -> Vocabulary:
         from dstok.vocabulary import Vocabulary
 
-        raw_ids = frozenset(self._tables.description["raw_ids"])
+        raw_ids = frozenset(self._tables.header.raw_ids)
         return Vocabulary(self._decoder, self._added, raw_ids, self._tables.characters)
 
     @lazy
@@ -478,7 +478,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
     def _places(self) -> Places:
         from dstok.methods.offsets import Places, Trimmer
 
-        trimming, shape = self._tables.description.get("trim_offsets", ""), self._tables.characters
+        trimming, shape = self._tables.header.trim_offsets, self._tables.characters
         trimmer = Trimmer(trimming, self._unicode_version, self._bpe, shape, self._added.tokens) if trimming else None
         return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer)
 

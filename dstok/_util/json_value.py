@@ -118,8 +118,8 @@ def shown(value: object) -> str:
 
 
 def _describe(value: object) -> str:
-    if isinstance(value, (list, dict)):
-        return f"{'an array' if isinstance(value, list) else 'an object'} of {len(value)}"
+    if isinstance(value, (list, dict, range)):  # a range stands for an array that nobody read
+        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
     if isinstance(value, str):
         return f"the string {shown(value)}"
     return json.dumps(value) if value is None or isinstance(value, bool) else f"the number {value!r}"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from dstok._util.columns import aligned
 from dstok._util.files import visible
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE
-from dstok.regex.automaton import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 from dstok.regex.cascade import Program
+from dstok.regex.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dstok.inspection.explain import examples, symbol_name
-from dstok.regex.automaton import DEAD, NO_TAG, OPERATION, START
+from dstok.regex.dfa import DEAD, NO_TAG, OPERATION, START
 from dstok.regex.marked_language import FINAL
 
 if TYPE_CHECKING:

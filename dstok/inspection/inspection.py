@@ -62,7 +62,7 @@ class Inspection:
     @property
     def unicode_version(self) -> str:
         """The version of Unicode whose properties the patterns mean, such as "16.0"."""
-        return str(self._tables.description["unicode_version"])
+        return self._tables.header.unicode_version
 
     @property
     def automaton(self) -> Program:
@@ -174,7 +174,7 @@ class Inspection:
         import numpy as np
 
         dead = np.array(self._tables.dead, np.uint32).reshape(-1, 4)
-        live = np.ones(self._tables.description["merges"] + len(dead), np.bool_)
+        live = np.ones(self._tables.header.merges + len(dead), np.bool_)
         live[dead[:, 0]] = False
         return live
 
@@ -243,7 +243,7 @@ class Inspection:
     @property
     def description(self) -> dict[str, Any]:
         """A copy of the facts that stand beside the flat tables, JSON-able: patterns, rules, ids of bytes and more."""
-        return deepcopy(self._tables.description)
+        return deepcopy(self._tables.header.stored())
 
     @property
     def tables(self) -> Mapping[str, memoryview]:

@@ -22,8 +22,8 @@ from collections.abc import Iterable
 from itertools import product
 
 from dstok.regex.alphabet import Alphabet
-from dstok.regex.automaton import DEAD, START
 from dstok.regex.compile_budget import spend, stage
+from dstok.regex.dfa import DEAD, START
 from dstok.regex.marked_language import Marked
 
 NO, UNKNOWN, YES, DROPPED = 0, 0x40, 0x80, 0xA0

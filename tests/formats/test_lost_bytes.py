@@ -189,7 +189,7 @@ def test_they_say_what_they_lose(options: dict[str, Any], ignore_merges: bool, t
 
 def test_a_planted_fault_is_found() -> None:
     tok = Tokenizer.from_str(small())
-    tok._tables.description["lost"][0].remove(0x79)  # the textbook then takes this byte for the token of byte 0
+    tok._tables.header.lost[0].remove(0x79)  # the textbook then takes this byte for the token of byte 0
     assert dict(steps(tok))["lost bytes"]().faults
 
 

@@ -96,7 +96,6 @@ cdef class BPE:
     cdef uint64_t by_bytes_seed
     cdef object _keep
 
-    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1
     cdef void fetch(self) noexcept nogil
     cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
     cdef Py_ssize_t width(self, uint32_t token) noexcept nogil

@@ -139,9 +139,10 @@ cdef class BPE:
             characters.open(&self.plain)
             self._keep += (characters,)
         if len(byte_pairs):
-            self._open_start(atoms, byte_pairs, pair_ids)
+            self.open_start(atoms, byte_pairs, pair_ids)
 
-    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1:
+    def open_start(self, atoms, byte_pairs, pair_ids):
+        """Makes merging start from these symbols; only before another thread uses the object."""
         cdef const uint32_t[::1] a
         cdef const uint8_t[::1] p = memoryview(byte_pairs).cast("B")
         cdef const uint32_t[::1] i = memoryview(pair_ids).cast("B").cast("I")
@@ -156,7 +157,6 @@ cdef class BPE:
             self.start.atoms = &a[0]
         self.start.pairs = <const BytePair *>&p[0]
         self.start.pair_ids = &i[0] if i.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
-        return 0
 
     def __dealloc__(self):
         free(self.by_bytes)

@@ -500,7 +500,7 @@ cdef class PieceFinder(LeftFinder):
 cdef class CharacterFinder(LeftFinder):
     """Cuts where no merge of characters joins the two sides (split/matrix.h). To upstream a text is then one piece.
 
-    `matrix` is that of compiled/character_matrix.py. `joined` is the bitmap of _tables.joined_bits (None: classes alone
+    `matrix` is that of compiled/build.py. `joined` is the bitmap of _tables.joined_bits (None: classes alone
     decide). `split`: the model's pre-tokenizer cuts before each space, and so does the matrix.
     """
 

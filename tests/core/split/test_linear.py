@@ -28,8 +28,8 @@ from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.ast import Split
-from dstok.regex.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
 from dstok.regex.cascade import compile_splits
+from dstok.regex.dfa import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
 from dstok.unicode.properties import CodePointSet
 
 BORDER = 64  # bytes between two borders, of automata with no more states

@@ -18,8 +18,8 @@ from shares import chance_of_today, share
 from small_models import model_json
 
 import dstok
-from dstok.compiled.character_matrix import CLASSES, MATRIX_HEAD, character_matrix
-from dstok.compiled.tables import make_bpe
+from dstok.compiled.build import CLASSES, character_matrix
+from dstok.compiled.tables import MATRIX_HEAD, make_bpe
 from dstok.core.bpe.tables import cuttable_ranges, joined_bits
 from dstok.core.cpu.level import levels
 from dstok.core.encode.encoder import Encoder

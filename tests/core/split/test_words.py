@@ -78,7 +78,7 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
     """Its encoder at a level, with or without safe cuts inside pieces. It takes 20 MB; a name has up to ten."""
     tables = tokenizer(name)._tables
     if not cuts:
-        tables = type(tables)(tables.description, {**tables.sections, "joined": b""})
+        tables = type(tables)(tables.header, {**tables.sections, "joined": b""})
     with level(name_of_level):
         return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
 
@@ -87,7 +87,7 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
 def automaton(name: str) -> Encoder:
     """The automaton in C, alone: neither rules nor windows nor cuts."""
     tables = tokenizer(name)._tables
-    tables = type(tables)(tables.description, {**tables.sections, "joined": b"", "windows": b""})
+    tables = type(tables)(tables.header, {**tables.sections, "joined": b"", "windows": b""})
     with level("automaton"):
         found = make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
     assert found.finder.way() == "automaton"
