@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 
-from dstok.chat.answers import EXCERPT, Answer, Delimiters, MethodParser, Straight, TextBuffer, delimiters, escaped
+from dstok.chat.answers import EXCERPT, Answer, Delimiters, MethodParser, TextBuffer, delimiters, escaped
 from dstok.chat.v3_2 import Dialect
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
 
@@ -99,14 +99,6 @@ class LenientParser:
             if rest:
                 self._take(rest)
             self._end()
-
-    def straight(self) -> Straight | None:
-        state = self.state
-        if self.reader.is_holding:
-            return None
-        if state == "JSON" or (state == "text" and not self.at_start and not self.newlines):
-            return self.answer.straight_text(self.reasoning)
-        return self.answer.straight_value(state == "text value") if state in ("value", "text value") else None
 
     def _end(self) -> None:
         if self.state == "text":
@@ -263,13 +255,6 @@ class StrictParser(MethodParser):
             raise self.error("expected the end token, found other text", "AssertionError")
         if self.forbidden:
             raise self.error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
-
-    def straight(self) -> Straight | None:
-        texts = (self._reasoning, self._content)
-        if self.state not in texts or self.reader.is_holding or not STARTS.isdisjoint(self.tail):
-            return None
-        self.tail = ""
-        return self.answer.straight_text(self.state == self._reasoning)
 
     def _expect(self, text: str) -> None:
         if text != ">\n":
