@@ -2,16 +2,13 @@
 
 In: messages, and the ids that a model sampled for an answer. Out: after each message, how many earlier ids stay, and
 the new ones.
-Invariant: without sampled ids, the ids equal those of encoding the whole conversation. This holds even where a format
-rewrites earlier text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
-Sampled ids stay, and so do all ids before them, whatever the format would write in their place. The text after them is
-encoded by itself; a message that the format writes before them is refused, as its text would be lost. A format may
-refuse an answer for what it says; sampled ids it never sees, only a message that it takes in their place.
-Only new text costs work, so a conversation takes time linear in its length. Only the end of the text that new messages
-change, the tail, is rendered: from the last checkpoint (`dstok.chat.writer`) that they do not change. Of the tail only
-new stretches are encoded; a growing text holds the ids of one that grows, as V2's messages of several users. There are
-two exceptions: a message that the format writes at the front, as V3 a system message, has the whole text encoded again,
-and a result that V4 sorts before others has these written again.
+Invariant: without sampled ids, the ids equal those of encoding the whole conversation, even where a format rewrites
+earlier text, as V3.2 drops the reasoning of earlier turns. Sampled ids stay, and so do all ids before them, whatever
+the format would write there; the text after them is encoded by itself, and a message that the format writes before them
+is refused. Only new text costs work: a text is rendered from the last checkpoint (`dstok.chat.writer`) that the new
+messages leave valid, and of this tail only new stretches are encoded; a growing text holds the ids of one that grows,
+as V2's messages of several users. Only a message that the format writes at the front, as V3 a system message, has the
+whole text encoded again, and a result that V4 sorts before others has these written again.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from dstok._util.arguments import common_start, explained, id_list
 from dstok.chat.encode import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, last_id, parts_of, spaces
 from dstok.chat.messages import Message, as_message, calls_of, message_list
 from dstok.chat.parse import parse
-from dstok.chat.render import Format, render
+from dstok.chat.render import Format
 from dstok.chat.writer import EOS, Checkpoint, Part, Rendered, Span, Writer, rendered_of
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
 NO_TEXT = Rendered("", [], [])
+LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
 
 
 def _cut_before(text: Rendered, at: int) -> Rendered:
@@ -57,87 +55,62 @@ class Tail(NamedTuple):
     """The end of a text, without and with the new messages.
 
     at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
-    the text, after a token of the format, or at the place `held` of `tail`. taken: the data for `take` of the text.
+    the text, after a token of the format, or at the place `held` of `tail`. The rest is for `take`.
     """
 
     at: int
     old: Rendered
     new: Rendered
-    taken: Any
+    messages: list[Message]
+    checkpoint: int
+    begin: int
+    writer: Writer
 
 
-class Anew:
-    """The text of a template, or one that is encoded as a whole. It is rendered again each time."""
+class ConversationText:
+    """The text of the messages so far. It continues from its last checkpoint that holds; a template's has none."""
 
-    def __init__(self, version: VersionName | Template, arguments: dict[str, Any]) -> None:
-        self.version, self.arguments = version, arguments
-        self.messages: tuple[Any, ...] = ()
-        self.whole = NO_TEXT
+    def __init__(self, format: Format | Template, arguments: dict[str, Any], growing: bool = True) -> None:
+        self.format, self.arguments, self.growing = format, arguments, growing
+        self.told: list[Message] = []
+        self.parts: list[Part] = []
+        self.checkpoints: list[Checkpoint] = []
 
     def tail(self, messages: list[Any], held: int = -1) -> Tail:
         """The change that more messages make. Raises `ChatError`. The text itself stays until `take`.
 
         The tail may begin at the place `held`, which may lie between two tokens.
         """
-        more = (*self.messages, *messages)
-        return Tail(0, self.whole, render(list(more), self.version, **self.arguments), more)
-
-    def take(self, tail: Tail) -> None:
-        self.whole, self.messages = tail.new, tail.taken
-
-    def settled(self) -> int:
-        """The place up to which the next messages will probably leave the text as it is."""
-        return 0
-
-    def message_before(self, tail: Tail, back: int) -> int | None:
-        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
-        return None
-
-    def rendered(self) -> Rendered:
-        return self.whole
-
-    def copy(self) -> Anew:
-        return copy(self)
-
-
-class Continued(Anew):
-    """The text of a version. It continues from its last checkpoint that holds."""
-
-    def __init__(self, format: Format) -> None:
-        self.format = format
-        self.told: list[Message] = []
-        self.parts: list[Part] = []
-        self.checkpoints: list[Checkpoint] = []
-
-    def tail(self, messages: list[Any], held: int = -1) -> Tail:
         new = self.format.read(messages, len(self.told))
         number = len(self.checkpoints) - 1
         while number >= 0 and any(_ends(self.checkpoints[number], *row) for row in enumerate(new, len(self.told))):
             number -= 1
         start = self.checkpoints[number] if number >= 0 else None
-        writer = Writer(start, growing=True)
+        writer = Writer(start, self.growing)
         begin, at = (0, 0) if start is None else (start.parts, start.at)
         while begin and not self.parts[begin - 1][1].body.special and at != held:
             begin -= 1
             at -= len(self.parts[begin][0])
         if start is not None:
             writer.parts = self.parts[begin : start.parts]
-        self.format.write([*self.told[writer.first :], *new], writer)
+        self.format.write([*self.told[writer.first :], *new], writer, **self.arguments)
         writer.unframe()
-        return Tail(at, rendered_of(self.parts[begin:]), rendered_of(writer.parts), (new, number, begin, writer))
+        return Tail(at, rendered_of(self.parts[begin:]), rendered_of(writer.parts), new, number, begin, writer)
 
     def take(self, tail: Tail) -> None:
-        new, number, begin, writer = tail.taken
-        del self.checkpoints[max(number, 0) :], self.parts[begin:]
-        self.parts += writer.parts
-        self.checkpoints += [one._replace(parts=one.parts + begin, at=one.at + tail.at) for one in writer.checkpoints]
-        self.told += new
+        del self.checkpoints[max(tail.checkpoint, 0) :], self.parts[tail.begin :]
+        self.parts += tail.writer.parts
+        self.checkpoints += [one._replace(parts=one.parts + tail.begin, at=one.at + tail.at)
+                             for one in tail.writer.checkpoints]
+        self.told += tail.messages
 
     def settled(self) -> int:
+        """The place up to which the next messages will probably leave the text as it is."""
         return self.checkpoints[-1].at if self.checkpoints else 0
 
     def message_before(self, tail: Tail, back: int) -> int | None:
-        _, _, begin, _ = tail.taken
+        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
+        begin = tail.begin
         while begin and back > 0:
             begin -= 1
             back -= len(self.parts[begin][0])
@@ -146,7 +119,7 @@ class Continued(Anew):
     def rendered(self) -> Rendered:
         return rendered_of(list(self.parts))
 
-    def copy(self) -> Continued:
+    def copy(self) -> ConversationText:
         other = copy(self)
         other.told, other.parts, other.checkpoints = list(self.told), list(self.parts), list(self.checkpoints)
         return other
@@ -157,9 +130,6 @@ def _ends(checkpoint: Checkpoint, index: int, message: Message) -> bool:
     role, unless = message.get("role"), checkpoint.unless
     return ((checkpoint.holds is not None and not checkpoint.holds(index, message))
             or (isinstance(role, str) and role in unless) or ("tools" in unless and bool(message.get("tools"))))
-
-
-LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
 
 
 @dataclass(frozen=True)
@@ -222,9 +192,8 @@ class Conversation:
         self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []
         self._format = Format(version, **arguments) if isinstance(version, str) else None
-        self._text: Anew = Anew(version, arguments)
-        if self._format is not None and special != "all":
-            self._text = Continued(self._format)
+        self._text = (ConversationText(version, arguments) if self._format is None  # type: ignore[arg-type]
+                      else ConversationText(self._format, {}, special != "all"))
         self._parts: list[EncodedSpan] = []
         self._counts = [0]  # how many ids stand before each part, and after the last
         self._held: _Held | None = None

@@ -209,11 +209,12 @@ class Parser:
             return self._ids.text_of(part)
         if isinstance(part, str):
             raise ChatError("expected ids, as there is a tokenizer, found text")
-        if isinstance(part, (bytes, bytearray, memoryview)) or not isinstance(part, (Iterable, SupportsIndex)):
-            raise ArgumentError(f"expected text or ids, found {type(part).__name__}", "part")
+        ids: int | Iterable[int] = part
+        if isinstance(ids, (bytes, bytearray, memoryview)) or not isinstance(ids, (Iterable, SupportsIndex)):
+            raise ArgumentError(f"expected text or ids, found {type(ids).__name__}", "part")
         if self._ids is None:
             raise ChatError("expected text, or a tokenizer for ids, found ids")
-        return self._ids.text(part if isinstance(part, Iterable) else [part])
+        return self._ids.text(ids if isinstance(ids, Iterable) else [ids])
 
 
 @explained

@@ -2,15 +2,12 @@
 
 In: the text of a template, messages, the template's variables. Out: `Traced`, a `str` that keeps its parts through `+`,
 through `joined`, and where its ends are stripped.
-Invariant: the text is the one of transformers' environment, and where that raises, there is a `ChatError`. jinja's
-own compiler makes the code. Before it runs, traced text replaces each literal of the template's syntax tree, and a
-call that keeps origins replaces `~`. Any other operation of `str` gives a text of unknown origin, and so does
-`{% autoescape %}`: no foreign text counts as the template's own. A template cannot see the parts: `Traced` has no
-public name beyond those of `str`, and jinja's sandbox hides names with an underscore.
-As a program (`main`, started by `templates.py`), this answers requests on a socket. Before a template is read, the
-system limits memory, processor time and stack. A template that exceeds a limit ends the process or gets
-`{"limit": "memory"}`, and no request affects the next one. So this module imports the standard library, jinja2 and two
-plain modules of dstok: `dstok` itself would load the compiled core.
+Invariant: the text is the one of transformers' environment, and where that raises, there is a `ChatError`. jinja's own
+compiler makes the code. Before it runs, traced text replaces each literal of the syntax tree, and a call that keeps
+origins replaces `~`. Any other operation of `str`, and `{% autoescape %}`, give a text of unknown origin. A template
+cannot see the parts: `Traced` has no public name beyond those of `str`, and the sandbox hides names with an underscore.
+As a program (`main`, started by `templates.py`), this answers requests under the system's limits of memory, processor
+time and stack. No request affects the next one. It imports no module of dstok that loads the compiled core.
 Source: transformers 5.24, `_compile_jinja_template`; jinja 3.1.6.
 """
 
@@ -19,16 +16,14 @@ from __future__ import annotations
 import json
 import marshal
 import mmap
-import os
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from jinja2 import TemplateError, nodes
 from jinja2.environment import Template
@@ -86,11 +81,7 @@ class Traced(str):
 
     def lstrip(self, chars: str | None = None, /) -> Traced:
         kept = str.lstrip(self, chars)
-        parts, count = list[OriginRun](), len(kept)
-        for size, origin in reversed(self._parts):
-            parts.append((min(size, count), origin))
-            count -= parts[-1][0]
-        return Traced(kept, parts[::-1])
+        return Traced(kept, _first(reversed(self._parts), len(kept))[::-1])
 
     def rstrip(self, chars: str | None = None, /) -> Traced:
         return upto(self, len(str.rstrip(self, chars)))
@@ -114,12 +105,18 @@ def joined(texts: Iterable[str]) -> Traced:
 
 def upto(text: Traced, end: int) -> Traced:
     """The text before `end`."""
-    kept, at = [], 0
-    for size, origin in parts_of(text):
-        if at < end:
-            kept.append((min(size, end - at), origin))
-        at += size
-    return Traced(text[:end], kept)
+    return Traced(text[:end], _first(parts_of(text), end))
+
+
+def _first(parts: Iterable[OriginRun], size: int) -> list[OriginRun]:
+    """The parts of the first `size` characters."""
+    kept = list[OriginRun]()
+    for length, origin in parts:
+        if size <= 0:
+            break
+        kept.append((min(length, size), origin))
+        size -= length
+    return kept
 
 
 def merged(parts: Sequence[OriginRun]) -> list[OriginRun]:
@@ -335,17 +332,15 @@ def _raise(message: str) -> None:
     raise TemplateError(message)
 
 
-SOCKET = 0
 STACK = 8 << 20
-REQUEST = struct.Struct("=QQII")  # bytes of the request, bytes of an answer at most, bytes of memory in MB, seconds
-ANSWER = struct.Struct("=Q")
 
 
 def main(memory: int) -> None:
-    """Greets on the socket, then answers until the other end closes. `memory`: bytes that a render may take.
+    """Greets on file 0, a socket, then answers until the other end closes. `memory`: bytes that a render may take.
 
-    Requests are marshalled, because only the starter writes to the socket. Answers are JSON, because a template that
-    takes over this process could write them.
+    A request is two marshalled values, its limits (bytes of the answer, MB of memory, seconds) and what is rendered:
+    only the starter writes to the socket. An answer is a line of JSON: a template that takes over this process could
+    write it.
     """
     import resource  # not on Windows, where only the functions above are used
 
@@ -360,21 +355,28 @@ def main(memory: int) -> None:
     limit(resource.RLIMIT_STACK, STACK)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter handles Ctrl-C
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a starter may have blocked SIGXCPU
-    taken = _address_space()
+    taken, requests = _address_space(), sys.stdin.buffer
     limit(resource.RLIMIT_AS, taken + memory)
     try:
         mmap.mmap(-1, 2 * memory).close()
         is_limited = False  # macOS accepts the limit but does not enforce it
     except (MemoryError, OSError):
         is_limited = True
-    _send({"python": sys.version, "limited": is_limited})
-    while header := _received(REQUEST.size):
-        size, most, megabytes, seconds = REQUEST.unpack(header)
-        limit(resource.RLIMIT_AS, taken + (megabytes << 20))
-        limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds)
-        answer = _answer(size)
-        answer["spent"] = _address_space() - taken > memory // 2  # the rest may be too little for the next one
-        _send(answer, most)
+    with open(requests.fileno(), "wb", closefd=False) as answers, suppress(EOFError):
+        answers.write(json.dumps({"python": sys.version, "limited": is_limited}).encode() + b"\n")
+        while True:
+            answers.flush()
+            most, megabytes, seconds = marshal.load(requests)
+            limit(resource.RLIMIT_AS, taken + (megabytes << 20))
+            limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds)
+            answer = _answer(requests)
+            answer["spent"] = _address_space() - taken > memory // 2  # the rest may be too little for the next one
+            try:
+                data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            except MemoryError:
+                data = b'{"limit": "memory"}'
+            answers.write(data if len(data) < most else b'{"limit": "text"}')
+            answers.write(b"\n")
 
 
 def _address_space() -> int:
@@ -386,37 +388,12 @@ def _address_space() -> int:
         return 0
 
 
-def _answer(size: int) -> dict[str, Any]:
+def _answer(requests: IO[bytes]) -> dict[str, Any]:
     try:
-        text = rendered(**marshal.loads(_received(size)))
+        text = rendered(**marshal.loads(marshal.load(requests)))  # bytes: far fewer reads than their values
         parts = [number for size, origin in merged(parts_of(text)) for number in (size, *map(int, origin))]
         return {"text": text, "parts": parts}
     except ChatError as error:
         return {"error": error.message, "field": error.field, "class": error.reference}
     except MemoryError:
         return {"limit": "memory"}
-
-
-def _received(size: int) -> bytes:
-    """Reads `size` bytes; none if the other end is closed."""
-    parts = []
-    while size:
-        part = os.read(SOCKET, min(size, 1 << 20))
-        if not part:
-            return b""
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _send(answer: dict[str, Any], most: int = 1 << 20) -> None:
-    try:
-        data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    except MemoryError:
-        data = b'{"limit": "memory"}'
-    if len(data) > most:
-        data = b'{"limit": "text"}'
-    for part in (ANSWER.pack(len(data)), data):
-        left = memoryview(part)
-        while left:
-            left = left[os.write(SOCKET, left):]
