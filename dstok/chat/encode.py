@@ -76,8 +76,7 @@ class EncodedConversation:
         """int64[n, 2]: where each id's text begins and ends in `rendered.text`, in code points."""
         import numpy as np
 
-        spans = [self._offsets(part) for part in self.parts]
-        return np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)
+        return np.concatenate([np.zeros((0, 2), np.int64), *map(self._offsets, self.parts)])
 
     @property
     def message_index(self) -> npt.NDArray[np.int32]:
@@ -85,14 +84,12 @@ class EncodedConversation:
 
         An id across a border belongs to the message where it begins.
         """
-        found: npt.NDArray[np.int32] = self._of_spans("message", "int32")
-        return found
+        return self._of_spans("message").astype("int32")
 
     @property
     def sampled(self) -> npt.NDArray[np.bool_]:
         """bool[n]: whether the model would have written it: reasoning, its end, content, calls, end; no openers."""
-        found: npt.NDArray[np.bool_] = self._of_spans("sampled", "bool")
-        return found
+        return self._of_spans("sampled").astype("bool")
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -101,22 +98,20 @@ class EncodedConversation:
         labels[~self.sampled] = IGNORED
         return labels
 
-    def _of_spans(self, field: str, dtype: str) -> npt.NDArray[Any]:
+    def _of_spans(self, field: str) -> npt.NDArray[np.int64]:
         """The value of the span where each id begins."""
         import numpy as np
 
-        values = np.array([getattr(span, field) for span in self.rendered.spans], dtype)
+        values = np.array([getattr(span, field) for span in self.rendered.spans], np.int64)
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
-        by_id = np.empty(len(self.ids), values.dtype)
-        at = 0
+        found = [np.zeros(0, np.int64)]
         for part in filter(lambda part: part.ids, self.parts):
             first, last = np.searchsorted(starts, [part.start, part.end - 1], "right") - 1
-            own: Any = values[first]
-            if first != last and (values[first : last + 1] != own).any():
-                own = values[np.searchsorted(starts, self._offsets(part)[:, 0], "right") - 1]
-            by_id[at : at + len(part.ids)] = own
-            at += len(part.ids)
-        return by_id
+            if first != last and (values[first : last + 1] != values[first]).any():
+                found.append(values[np.searchsorted(starts, self._offsets(part)[:, 0], "right") - 1])
+            else:
+                found.append(np.full(len(part.ids), values[first]))
+        return np.concatenate(found)
 
     @property
     def canonical(self) -> npt.NDArray[np.bool_]:
@@ -139,14 +134,14 @@ class EncodedConversation:
             found[start:stop] = text.canonical()
         return found
 
-    def _offsets(self, part: EncodedSpan) -> Any:
+    def _offsets(self, part: EncodedSpan) -> npt.NDArray[np.int64]:
         import numpy as np
 
         if part.given or spaces(self.tokenizer).after_token:
             return np.array([*_given_offsets(self.tokenizer, part)], np.int64).reshape(-1, 2)
-        text = self.rendered.text[part.start : part.end]
         if len(part.ids) == 1:
             return np.array([[part.start, part.end]], np.int64)
+        text = self.rendered.text[part.start : part.end]
         spans = self.tokenizer.encode_with_offsets(text, special=WITHIN[self.special]).char_spans
         return spans.astype(np.int64) + part.start
 
@@ -197,11 +192,10 @@ def count(
     4
     """
     rendered = render(messages, version, **arguments)
-    within = _within(special)
-    _tokens(tokenizer, rendered)
     if special != "all" and spaces(tokenizer).after_token:
         return sum(len(part.ids) for part in parts_of(tokenizer, rendered, special))
-    counted = partial(tokenizer.count, special=within)
+    counted = partial(tokenizer.count, special=_within(special))
+    _tokens(tokenizer, rendered)
     return sum(1 if token else int(_told(rendered, start, counted, rendered.text[start:end]))
                for start, end, token in stretches(rendered, special))
 
@@ -222,8 +216,7 @@ def parts_of(
 
     after: the id before the text, if it goes on from ids.
     """
-    within = _within(special)
-    tokens = _tokens(tokenizer, rendered)
+    within, tokens = _within(special), _tokens(tokenizer, rendered)
     text, parts = rendered.text, list[EncodedSpan]()
     for start, end, token in stretches(rendered, special):
         encoded = partial(_ids_after, tokenizer, after, within)
@@ -276,17 +269,13 @@ spaces = Beside(_spaces_of)
 
 def stretches(rendered: Rendered, special: str = "template") -> Iterator[tuple[int, int, bool]]:
     """(start, end, whether it is a token of the format) of each part of the text; with "all" the whole is one part."""
-    at = 0
-    if special == "all":
-        yield 0, len(rendered.text), False
-        return
-    for start, end in rendered.special_ranges:
+    at, length = 0, len(rendered.text)
+    for start, end in [*([] if special == "all" else rendered.special_ranges), (length, length)]:
         if start > at:
             yield at, start, False
-        yield start, end, True
+        if end > start:
+            yield start, end, True
         at = end
-    if at < len(rendered.text):
-        yield at, len(rendered.text), False
 
 
 def _within(special: str) -> Literal["all", "none", "raise"]:

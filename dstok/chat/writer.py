@@ -22,7 +22,6 @@ BOS = "<｜begin▁of▁sentence｜>"
 EOS = "<｜end▁of▁sentence｜>"
 USER = "<｜User｜>"
 ASSISTANT = "<｜Assistant｜>"
-SYSTEM = "<｜System｜>"
 REMINDER = "<｜latest_reminder｜>"
 OPEN = "<think>"
 CLOSE = "</think>"
@@ -173,6 +172,12 @@ class Writer:
 
     def token(self, token: str, message: int, kind: str, sampled: bool = False) -> None:
         self.parts.append((token, _single(kind, sampled, token not in self.plain), message))
+
+    def begin(self) -> None:
+        self.token(BOS, -1, "begin")
+
+    def end(self, message: int) -> None:
+        self.token(EOS, message, "end", True)
 
     def turn(self, frame: Frame, text: str, message: int) -> None:
         """Writes text of a message in its frame."""
