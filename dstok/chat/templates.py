@@ -210,7 +210,7 @@ def _read_answer(data: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=number, parse_float=number)
     except (ValueError, RecursionError):
-        raise _nonsense() from None
+        raise _refused(TOOK_OVER) from None
     return answer if isinstance(answer, dict) else {}
 
 
@@ -230,7 +230,7 @@ def _text_of(answer: dict[str, Any], messages: int) -> Traced | ChatError:
     elif {*map(type, said)} == {str}:
         message, field, reference = (str(one)[:MOST_SAID] for one in said)
         return ChatError(message, field=field, reference=reference)
-    raise _nonsense()
+    raise _refused(TOOK_OVER)
 
 
 # Finds dstok's modules and jinja2's without running an `__init__.py` of dstok.
@@ -251,7 +251,9 @@ TEXT = 16 << 20  # bytes of an answer
 PER_BYTE = 24  # extra bytes of memory for each byte of a request: several texts of it, four bytes a character
 STARTING = 60  # seconds for a process to start
 MOST = 4  # processes
-LOOK = 0.05  # seconds between looks at a process's memory where the system does not limit it
+LOOK = 0.05  # seconds between looks at a process's memory, as macOS does not limit it
+OWN = 64  # MB of memory for the interpreter
+TOOK_OVER = "the template took over the process that it was rendered in"
 KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "TZDIR")  # for Python's start, and the time zone
 
 
@@ -308,19 +310,18 @@ class _Child:
                    str(Path(template_worker.__file__).parents[1]), *folders]
         variables = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         self.socket, theirs = socket.socketpair()
-        self.is_limited = True
+        not_started = _refused(f"templates of strangers are rendered in a process of their own, and {sys.executable!r} "
+                               "does not start one: trust the template (trusted=True)")
         try:
             with theirs:
                 self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL,
                                                 stderr=subprocess.DEVNULL, env=variables)
         except (OSError, TypeError, ValueError):  # there is no `sys.executable`, or no process can be started
             self.socket.close()
-            raise _cannot_start() from None
+            raise not_started from None
         try:
-            hello = self._ask(b"", STARTING, MEMORY, TEXT)
-            if hello is None or hello.get("python") != sys.version:
-                raise _cannot_start()
-            self.is_limited = hello.get("limited") is True
+            if self._ask(b"", STARTING, MEMORY, TEXT) != {"python": sys.version}:
+                raise not_started
         except BaseException:
             self.end()
             raise
@@ -347,7 +348,7 @@ class _Child:
                 left = until - time.monotonic()
                 if left <= 0:
                     raise _needed(f"{seconds} seconds")
-                self.socket.settimeout(left if self.is_limited else min(left, LOOK))
+                self.socket.settimeout(min(left, LOOK))
                 with suppress(TimeoutError):
                     part = self.socket.recv(1 << 20)
                     if not part:
@@ -355,7 +356,8 @@ class _Child:
                     data += part
                     if len(data) > most:
                         raise _needed(f"{most:,} bytes of text")
-                if not self.is_limited and _resident(self.process.pid) > memory << 20:
+                    continue
+                if _resident(self.process.pid) > memory + OWN << 20:
                     raise _needed(f"{memory} MB")
         except TimeoutError:
             raise _needed(f"{seconds} seconds") from None
@@ -367,7 +369,7 @@ class _Child:
         try:
             code = self.process.wait(1)
         except subprocess.TimeoutExpired:
-            return _nonsense()
+            return _refused(TOOK_OVER)
         if code == -signal.SIGXCPU:
             return _needed(f"{seconds} seconds")
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -380,7 +382,7 @@ class _Child:
 
 
 def _resident(pid: int) -> int:
-    """The memory of a process in bytes, for systems without a limit: macOS, say."""
+    """The memory of a process in bytes."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * mmap.PAGESIZE
     except OSError:
@@ -394,15 +396,6 @@ def _refused(message: str) -> ChatError:
 
 def _needed(what: str) -> ChatError:
     return _refused(f"the template needed more than {what}: trusted=True renders it without limits")
-
-
-def _nonsense() -> ChatError:
-    return _refused("the template took over the process that it was rendered in")
-
-
-def _cannot_start() -> ChatError:
-    return _refused(f"templates of strangers are rendered in a process of their own, and {sys.executable!r} does not "
-                    "start one: trust the template (trusted=True)")
 
 
 _children = _Children()

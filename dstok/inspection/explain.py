@@ -1,9 +1,8 @@
 """The compiled tokenizer in words, as `dstok explain` prints it; the path of a text through the automaton.
 
-In: the inspection of a tokenizer, and a text or none. Out: the steps; a `Path` for each piece: the moves from the start
-until the automaton stops, and the reason for the piece; the classes with example characters, the size of the automaton.
-Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers of `Piece`
-and `Inspection`, from 0 on.
+In: the inspection of a tokenizer, and a text or none. Out: the steps; a `Path` for each piece; the classes with example
+characters, the size of the automaton. Invariant: this is the scanner's automaton, read in Python; classes, steps and
+alternatives have the numbers of `Piece` and `Inspection`, from 0 on.
 """
 
 from __future__ import annotations
@@ -56,8 +55,7 @@ def paths(program: Program, text: str) -> Iterator[Path]:
     >>> [(path.text, len(path.moves)) for path in paths(dstok.load("deepseek-v3").inspect().automaton, "a 12")]
     [('a', 2), (' ', 2), ('12', 3)]
     """
-    symbols = [program.alphabet.class_of(c) for c in text]
-    at = 0
+    symbols, at = [program.alphabet.class_of(c) for c in text], 0
     while at < len(text):
         match = program.dfa.longest(symbols, at)
         assert match is not None, "a program's DFA is total"
@@ -77,9 +75,8 @@ def _moves(program: Program, symbols: list[int], at: int) -> Iterator[Move]:
 
 def reason(tag: Tag) -> str:
     """The reason for a piece: the alternative and step that matched it, or that none did."""
-    if tag.step is None or tag.alternative is None:
-        return "gap" + (", dropped" if tag.dropped else "")
-    return f"step {tag.step}, alternative {tag.alternative}" + (", dropped" if tag.dropped else "")
+    is_gap = tag.step is None or tag.alternative is None
+    return ("gap" if is_gap else f"step {tag.step}, alternative {tag.alternative}") + ", dropped" * tag.dropped
 
 
 def symbol_name(program: Cascade, symbol: int) -> str:

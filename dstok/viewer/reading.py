@@ -2,12 +2,10 @@
 
 In: a tokenizer and a text, or a conversation; of another library the text's ids, perhaps their spans, and a tokenizer
 of dstok that knows the ids' texts. Out: `Reading`; the merges of a piece as `Step`s.
-Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, for a
-conversation those of `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate. For
-another library the spans are right, or there is a `TextError`: nothing is guessed. The ids left after the last merge
-equal those of the tokenizer's own merging; `MergeSteps.of` compares.
-Source of the merges: Sennrich's algorithm as core/bpe/merge.pyx states it: the pair of the lowest rank, the leftmost
-of equals.
+Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, or of
+`dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate. For another library the
+spans are right, or there is a `TextError`. The merges are those of Sennrich's algorithm (the pair of the lowest rank,
+the leftmost of equals); `MergeSteps.of` compares the ids left with the tokenizer's own.
 """
 
 from __future__ import annotations
@@ -60,7 +58,7 @@ class MergeSteps:
     """
 
     def __init__(self, model: Inspection, table: MergeTable | None = None) -> None:
-        self.model, self._merges = model, merge_table(model) if table is None else table
+        self.model, self._merges = model, table or merge_table(model)
 
     def of(self, piece: bytes) -> list[Step]:
         """The steps of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it."""
@@ -123,10 +121,9 @@ class Reading:
     """A text as a tokenizer reads it.
 
     name: the tokenizer's. encoding: ids uint32[n], byte_spans and char_spans int64[n, 2], pieces int64[n] (-1: of
-    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: remarks for the
-    reader. messages: int32[n], each token's message, -1 for none; empty if the text is not a conversation. roles: of
-    the messages. parts: the separately encoded parts: the text, its start in bytes and in characters, the added tokens
-    that were matched in it.
+    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: remarks.
+    messages: int32[n], each token's message, -1 for none; empty if the text is not a conversation. roles: of the
+    messages. parts: the separately encoded parts: the text, its start in bytes and in characters, `special` for it.
     """
 
     name: str
@@ -151,36 +148,16 @@ class Reading:
     def shared(self) -> npt.NDArray[np.bool_]:
         """bool[n + 1]: whether a character crosses the border before each token; False at the end."""
         chars = self.encoding.char_spans
-        inside = chars[1:, 0] < chars[:-1, 1]
-        return np.concatenate([[False], inside, [False]])[: len(self) + 1]
+        return np.concatenate([[False], chars[1:, 0] < chars[:-1, 1], [False]])[: len(self) + 1]
 
     @lazy
     def piece_table(self) -> npt.NDArray[np.int64]:
         """int64[pieces, 6]: start and end in bytes, in characters, step, alternative; -1 where `Piece` has None."""
         assert self.tokenizer is not None, "the pieces of a tokenizer of another library are not known"
-        return (self._pretokenized if self.tokenizer.inspect().normalizer else self._scanned)(self.tokenizer)
-
-    def _scanned(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
-        """By `Inspection.spans` of the text between added tokens: five times as fast for a long text."""
-        model, at, rows = tokenizer.inspect(), 0, list[tuple[int, int, int]]()
-        tags = model.automaton.tags
-        added = self.encoding.byte_spans[self.encoding.special & (self.encoding.pieces >= 0)].tolist()
-        for start, end in [*added, [len(self.data), -1]]:
-            rows += [(at + first, at + last, tag) for first, last, tag in model.spans(self.data[at:start])
-                     if not tags[tag].dropped]
-            rows += [(start, end, 0)] if end >= 0 else []
-            at = end
-        spans = np.array(rows, np.int64).reshape(-1, 3)
-        whys = np.array([[_number(tag.step), _number(tag.alternative)] for tag in tags], np.int64)
-        first, last = self._tokens_of(np.arange(len(spans)))
-        chars = np.column_stack([self.encoding.char_spans[first, 0], self.encoding.char_spans[last - 1, 1]])
-        return np.hstack([spans[:, :2], chars, whys[spans[:, 2]]])
-
-    def _pretokenized(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
+        model = self.tokenizer.inspect()
         rows = [(piece.start + byte, piece.end + byte, piece.char_start + char, piece.char_end + char,
-                 _number(piece.step), _number(piece.alternative))
-                for text, byte, char, special in self.parts
-                for piece in tokenizer.inspect().pretokenize(text, special=special)]
+                 *(-1 if number is None else number for number in (piece.step, piece.alternative)))
+                for text, byte, char, special in self.parts for piece in model.pretokenize(text, special=special)]
         return np.array(rows, np.int64).reshape(-1, 6)
 
     def _tokens_of(self, piece: Any) -> tuple[Any, Any]:
@@ -195,13 +172,8 @@ class Reading:
         return self.vocabulary[int(self.encoding.ids[token])]
 
     def counts(self) -> dict[str, int]:
-        """Counts of the text, by name.
-
-        They are tokens, characters, bytes, words (between white space), lines, different ids, added tokens, and
-        characters that lie in several tokens.
-        """
-        chars = self.encoding.char_spans[:, 0]
-        split = np.unique(chars[self.shared[:-1]])
+        """Counts of the text, by name; words are those between white space, split the characters in several tokens."""
+        split = np.unique(self.encoding.char_spans[:, 0][self.shared[:-1]])
         return {"tokens": len(self), "characters": len(self.text), "bytes": len(self.data),
                 "words": len(self.text.split()), "lines": self.text.count("\n") + bool(self.text[-1:].strip("\n")),
                 "ids": len(np.unique(self.encoding.ids)), "added": int(self.encoding.special.sum()),
@@ -239,28 +211,14 @@ class Reading:
 
 def _partial(data: bytes, start: int, end: int) -> Iterator[str]:
     """The bytes that a span has of its first and its last character, for each that it has only in part."""
-    first = start
-    while data[first] & 0xC0 == 0x80:
-        first -= 1
-    last = end - 1
-    while data[last] & 0xC0 == 0x80:
-        last -= 1
-    for at in dict.fromkeys((first, last)):
-        size = len(chr_at(data, at).encode())
+    for at in dict.fromkeys(max(place for place in range(max(0, near - 3), near + 1) if data[place] & 0xC0 != 0x80)
+                            for near in (start, end - 1)):
+        char = data[at : at + 4].decode(errors="ignore")[0]
+        size = len(char.encode())
         low, high = max(start, at), min(end, at + size)
         if (low, high) != (at, at + size):
             which = f"byte {low - at + 1}" if high - low == 1 else f"bytes {low - at + 1} to {high - at}"
-            yield f"{which} of the {size} of U+{ord(chr_at(data, at)):04X}"
-
-
-def chr_at(data: bytes, at: int) -> str:
-    """The character that begins at a byte."""
-    size = 1 if data[at] < 0x80 else 2 if data[at] < 0xE0 else 3 if data[at] < 0xF0 else 4
-    return data[at : at + size].decode()
-
-
-def _number(number: int | None) -> int:
-    return -1 if number is None else number
+            yield f"{which} of the {size} of U+{ord(char):04X}"
 
 
 class Vocabulary(dict[int, bytes]):

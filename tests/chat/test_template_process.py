@@ -168,13 +168,16 @@ def test_a_system_that_does_not_hold_the_limit(monkeypatch: pytest.MonkeyPatch) 
     """This process looks at the memory of the other one, as on macOS."""
     children = templates._Children()
     monkeypatch.setattr(templates, "_children", children)
-    template = chat.Template("{% set ns = namespace(l=[1]) %}{% for i in range(99999) %}{% set ns.l = ns.l + ['x' * 9999] %}{% endfor %}",
-                             ours("v3"))
-    assert children.idle[0].is_limited
-    children.idle[0].is_limited = False
     monkeypatch.setattr(templates, "LOOK", 0.005)
-    monkeypatch.setattr(templates, "MEMORY", 10)
-    with pytest.raises(chat.ChatError, match="the template needed more than 10 MB"):
+    text = "{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = ns.l + [('x' ~ i) * 9999] %}{% endfor %}"
+    template = chat.Template(text, ours("v3"))
+    unlimited = templates.PROGRAM.replace("template_worker.main(", "import resource\nresource.setrlimit = lambda *limits: None\n"
+                                          "template_worker.main(")
+    monkeypatch.setattr(templates, "PROGRAM", unlimited)
+    monkeypatch.setattr(templates, "MEMORY", 30)
+    children.end()
+    children.idle.clear()
+    with pytest.raises(chat.ChatError, match="the template needed more than 30 MB"):
         chat.render(TALK, template)
     children.end()
 
