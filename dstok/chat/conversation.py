@@ -94,7 +94,6 @@ class ConversationText:
         if start is not None:
             writer.parts = self.parts[begin : start.parts]
         self.format.write([*self.told[writer.first :], *new], writer, **self.arguments)
-        writer.unframe()
         return Tail(at, rendered_of(self.parts[begin:]), rendered_of(writer.parts), new, number, begin, writer)
 
     def take(self, tail: Tail) -> None:

@@ -2,14 +2,11 @@
 
 In: checked messages, a `RecipeConversation`. Out: the text in a `Writer`.
 Invariant: equal to `render_conversation` of `DeepseekV4Encoding` and `DeepseekV41Encoding` of deepseek-recipe 0.2.0
-(MIT), even where it is odd:
-
-- V4: without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode. Calls and
-  their results are sorted by their ids as text. An empty list of calls is an empty block. After a conversation that
-  ends with an answer, the next answer's opener follows.
-- V4.1: system messages keep their places, and effort is a number. Of reminders in a row only the first is written; an
-  answer with `prefix` has no end at any place. No tokenizer.json with `<｜System｜>` has been published.
-  `dstok.chat.encode` refuses other tokenizers and names that token.
+(MIT), even where it is odd. V4: without tools the reasoning of earlier answers is never written, with tools it is, even
+in chat mode; calls and their results are sorted by their ids as text; an empty list of calls is an empty block; after a
+conversation that ends with an answer, the next answer's opener follows. V4.1: system messages keep their places, and
+effort is a number; of reminders in a row only the first is written; an answer with `prefix` has no end at any place. No
+tokenizer.json with `<｜System｜>` has been published: `dstok.chat.encode` refuses other tokenizers.
 """
 
 from __future__ import annotations
@@ -38,12 +35,9 @@ def number_v4(value: float) -> str:
     >>> number_v4(1e-7), number_v4(0.00001), number_v4(1e16)
     ('1e-7', '0.00001', '1e+16')
     """
-    text = repr(value)
-    if "e-0" not in text:
-        return text
-    mantissa, _, exponent = text.partition("e-0")
-    if exponent != "5":
-        return f"{mantissa}e-{exponent}"
+    mantissa, found, exponent = repr(value).partition("e-0")
+    if not found or exponent != "5":
+        return f"{mantissa}e-{exponent}" if found else mantissa
     sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
     return f"{sign}0.0000{digits.replace('.', '')}"
 
@@ -100,7 +94,6 @@ class State(NamedTuple):
 
 
 START = State("", False, sys.maxsize)
-NOWHERE: frozenset[int] = frozenset()
 
 
 class Order(NamedTuple):
@@ -112,22 +105,21 @@ class Order(NamedTuple):
 
     rows: list[Row]
     first: State
-    apart: frozenset[int] = NOWHERE
-    held: frozenset[int] = NOWHERE
+    apart: frozenset[int] = frozenset()
+    held: frozenset[int] = frozenset()
     limits: list[int] = []
 
 
 def _in_order(rows: list[Row], first: State) -> Order:
-    """Sorts the results after an assistant's calls; users' messages in a row count as one, and move together.
+    """Sorts as many units after an assistant's calls as there are calls: results by their ids as text, then others.
 
-    The units after an assistant's calls, as many as there are calls, are sorted by the results' ids as text. Units that
-    are not results go last.
+    Users' messages in a row are one unit.
     """
     def role_of(unit: list[Row]) -> str:
         return str(unit[0][1]["role"])
 
     def rank(unit: list[Row]) -> tuple[bool, bool, str]:
-        call_id = unit[0][1].get("tool_call_id") if role_of(unit) == "tool" else None
+        call_id = _id(unit[0])
         return role_of(unit) != "tool", call_id is not None, call_id or ""
 
     units: list[list[Row]] = []
@@ -239,10 +231,8 @@ class _Turns:
     def __init__(self, rows: list[Row], conversation: RecipeConversation, writer: Writer) -> None:
         self.rows, self.conversation, self.writer = rows, conversation, writer
         # The places of the last calls by their ids; in a turn, the last place of a result before.
-        self.order: dict[str, int] = {}
-        self.reached: int | None = None
-        if writer.start is not None:
-            self.order, self.reached = writer.start.state
+        start: tuple[dict[str, int], int | None] = ({}, None) if writer.start is None else writer.start.state
+        self.order, self.reached = start
 
     def write(self) -> None:
         rows, writer, place = self.rows, self.writer, 0
@@ -257,9 +247,8 @@ class _Turns:
             elif not is_first and writer.growing:
                 self._checkpoint(index)
             end = place + 1
-            if role in JOINED:
-                while end < len(rows) and rows[end][1]["role"] in JOINED[role]:
-                    end += 1
+            while end < len(rows) and rows[end][1]["role"] in JOINED.get(role, ()):
+                end += 1
             if role in ("user", "tool"):
                 self._turn(rows[place:end])
                 self.reached = None
@@ -283,7 +272,7 @@ class _Turns:
         self.writer.checkpoint(index, (order, reached), holds=holds)
 
     def _turn(self, run: list[Row]) -> None:
-        """Writes a run of users' messages and tool results.
+        """Writes users' messages and tool results in a row.
 
         Results with an id take the order of the calls, within the places that they occupy together. An id of no call
         counts as the first call's.

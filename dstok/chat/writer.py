@@ -154,9 +154,9 @@ class Checkpoint(NamedTuple):
 class Writer:
     """Collects a rendered text: each part with its message, its kind, and whether the model would write it.
 
-    `start`: the checkpoint to continue from; None for the beginning. `growing`: whether checkpoints are kept. `first`:
-    the index of the first message written. `plain`: tokens of the format that the version's tokenizers lack, so that
-    they are text.
+    `start`: the checkpoint to continue from; None for the beginning. `growing`: whether checkpoints are kept, and parts
+    have no frames. `first`: the index of the first message written. `plain`: tokens of the format that the version's
+    tokenizers lack, so that they are text.
     """
 
     def __init__(self, start: Checkpoint | None = None, growing: bool = False) -> None:
@@ -181,7 +181,8 @@ class Writer:
 
     def turn(self, frame: Frame, text: str, message: int) -> None:
         """Writes text of a message in its frame."""
-        self.parts.append((f"{frame.head}{text}{frame.tail}", frame, message))
+        part = f"{frame.head}{text}{frame.tail}", frame, message
+        self.parts += _unframed([part]) if self.growing else (part,)
 
     def form(self, form: Iterable[tuple[str, bool]], message: int, kind: str, sampled: bool = False) -> None:
         """Writes texts, each a token of the format or not."""
@@ -211,15 +212,6 @@ class Writer:
             return False
         self.parts.pop()
         return True
-
-    def unframe(self) -> None:
-        """Makes each text and each token a part of its own."""
-        counts, parts = [0], []
-        for part in self.parts:
-            parts += _unframed([part])
-            counts.append(len(parts))
-        self.parts = parts
-        self.checkpoints = [one._replace(parts=counts[one.parts]) for one in self.checkpoints]
 
 
 def rendered_of(parts: list[Part]) -> Rendered:
