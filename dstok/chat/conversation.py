@@ -135,8 +135,7 @@ def _ends(checkpoint: Checkpoint, index: int, message: Message) -> bool:
 class Change:
     """The effect of a message: the first `kept` ids stay; `new` replaces all after them.
 
-    rewritten: the index of the first earlier message that lost an id. None if every earlier message kept its ids and
-    only the generation prompt went.
+    rewritten: the index of the first earlier message that lost an id; None if at most the generation prompt went.
     """
 
     kept: int
@@ -226,15 +225,18 @@ class Conversation:
         if self._fixed is not None:
             return self._extend_after(self._fixed, new)
         tail, found = self._found(new)
-        change = self._change(tail, found)
+        same, parts, kept = found
+        old = self._parts[same:]
+        before = [*(old[0].ids[kept:] if old else ()), *(id for part in old[1:] for id in part.ids)]
+        after = [id for part in parts for id in part.ids]
+        more = common_start(before, after)
+        rewritten = None if more == len(before) else self._rewritten(tail, found, before, more)
+        change = Change(self._counts[same] + kept + more, after[more:], rewritten)
         self._text.take(tail)
         self.messages += new
         self._held = self._held_after(tail, found)
-        same, parts = found.same, found.parts
-        if found.kept:
-            ids = self._parts[same].ids
-            ids[found.kept :] = parts[0].ids
-            parts = [parts[0]._replace(ids=ids), *parts[1:]]
+        if kept:
+            parts = [parts[0]._replace(ids=[*old[0].ids[:kept], *parts[0].ids]), *parts[1:]]
         self._parts[same:] = parts
         self._counts[same:] = accumulate([len(part.ids) for part in parts], initial=self._counts[same])
         return change
@@ -243,7 +245,7 @@ class Conversation:
         """An independent copy of this conversation."""
         other = copy(self)
         held = self._held and self._held._replace(text=self._held.text.copy())
-        vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=self._own_parts(),
+        vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=list(self._parts),
                            _counts=list(self._counts), _held=held)  # `_fixed` and `_rest` never change
         return other
 
@@ -263,10 +265,9 @@ class Conversation:
     def _append_sampled(self, message: Any, ids: list[int]) -> Change:
         text, count, index = self._rendered(), len(self), len(self.messages)
         kind = text.spans[-1].kind if text.spans else ""
-        opened = kind == "prompt"
+        opened, at = kind == "prompt", len(text.text)
         # V3.1 writes no opener after the token that ends a tool's output; the model goes on.
-        after_output = kind == "tool_result" and bool(text.special_ranges) and (
-            text.special_ranges[-1][1] == len(text.text))
+        after_output = kind == "tool_result" and [end for _, end in text.special_ranges[-1:]] == [at]
         if self._format is not None and not opened and not after_output:
             raise ChatError("expected ids after a generation prompt, found a text without one at its end: pass "
                             "add_generation_prompt=True", field="ids")
@@ -279,18 +280,16 @@ class Conversation:
                             field="message")
         else:
             thinks = opened and self._format.settings.get("thinking", True)  # the opener may begin the reasoning
-            read = parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks)
-            new = [read.as_dict()]
+            new = [parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks).as_dict()]
         tail = self._text.tail(new if self._format is None else [_stand_in(new[0], index)])
-        spelled, at = self.tokenizer.decode(ids), len(text.text)
+        spelled, end = self.tokenizer.decode(ids), NO_TEXT
         span = Span(at, at + len(spelled), index, "content", True)
         whole = Rendered(text.text + spelled, text.special_ranges, [*text.spans, span])
-        end, ended = NO_TEXT, bool(ids) and ids[-1] == self.tokenizer.special_tokens.get(EOS)
-        for one in () if ended else tail.new.spans:
+        for one in tail.new.spans if ids[-1:] != [self.tokenizer.special_tokens.get(EOS)] else ():
             if one.message == index and one.kind == "end":  # the format writes it, and the model did not sample it
                 size = one.end - one.start
                 end = Rendered(tail.new.text[one.start : one.end], [(0, size)], [Span(0, size, index, "end", False)])
-        parts = [*self._all_parts(), EncodedSpan(span.start, span.end, ids, True)]
+        parts = [*self._all_parts(), EncodedSpan(at, span.end, ids, True)]
         self._fixed = _Fixed(parts, whole, index, end)
         self._take_after(tail, new, NO_TEXT, [], count + len(ids))
         return Change(count, ids, None)
@@ -323,14 +322,9 @@ class Conversation:
     def _all_parts(self) -> list[EncodedSpan]:
         """The parts of the whole conversation."""
         if self._fixed is None:
-            return self._own_parts()
+            return list(self._parts)
         at = len(self._fixed.text.text)
         return [*self._fixed.parts, *(part._replace(start=part.start + at, end=part.end + at) for part in self._parts)]
-
-    def _own_parts(self) -> list[EncodedSpan]:
-        """The parts, with a copy of the ids of the stretch that grows: these change in place."""
-        start = -1 if self._held is None else self._held.start
-        return [part._replace(ids=list(part.ids)) if part.start == start else part for part in self._parts]
 
     def _found(self, new: list[Any]) -> tuple[Tail, _Found]:
         held = self._held
@@ -367,9 +361,8 @@ class Conversation:
             held.text.append(tail.new.text[: at - tail.at])
             return _Held(start, at, held.text)
         is_token = any(one == start - tail.at for one, _ in tail.new.special_ranges)
-        if is_token or start != self._parts[found.same].start or at - start < LONG or start < tail.at:
-            return None
-        if start and spaces(self.tokenizer).after_token:
+        if is_token or start != self._parts[found.same].start or at - start < LONG or start < tail.at or (
+                start and spaces(self.tokenizer).after_token):
             return None
         try:
             text = self.tokenizer.growing(special=WITHIN[self.special])
@@ -377,15 +370,6 @@ class Conversation:
             return None
         text.append(tail.new.text[start - tail.at : at - tail.at])
         return _Held(start, at, text)
-
-    def _change(self, tail: Tail, found: _Found) -> Change:
-        same, kept = found.same, found.kept
-        old = self._parts[same:]
-        before = [*(old[0].ids[kept:] if old else ()), *(id for part in old[1:] for id in part.ids)]
-        after = [id for part in found.parts for id in part.ids]
-        more = common_start(before, after)
-        rewritten = None if more == len(before) else self._rewritten(tail, found, before, more)
-        return Change(self._counts[same] + kept + more, after[more:], rewritten)
 
     def _rewritten(self, tail: Tail, found: _Found, before: list[int], more: int) -> int | None:
         """The message of the first id that did not stay: after the first `more` of those that stood there before."""
@@ -401,10 +385,7 @@ class Conversation:
 
 
 def _stand_in(message: Any, index: int) -> Message:
-    """A message that every format takes, in place of one whose ids are given: no format writes it.
-
-    It has the same calls, as these tell where their results go, but other arguments and always some reasoning.
-    """
+    """In place of a message whose ids are given, one that every format takes: with reasoning and the same calls."""
     message = as_message(message, index)
     calls = [{**call, "function": {**call["function"], "arguments": "{}"}}
              if isinstance(call, dict) and isinstance(call.get("function"), dict) else call

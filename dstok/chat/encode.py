@@ -38,10 +38,7 @@ IGNORED = -100  # the label of ids that no loss is computed for
 
 
 class EncodedSpan(NamedTuple):
-    """A token of the format, or a stretch between two: its place in the text, and its ids.
-
-    given: the ids are those that a model sampled, in place of the text's own; the text is theirs.
-    """
+    """A token of the format, or a stretch between two; `given`: the ids were sampled, and the text is theirs."""
 
     start: int
     end: int
@@ -51,10 +48,7 @@ class EncodedSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedConversation:
-    """The ids of a conversation.
-
-    ids: a list. rendered: the text of the ids. The arrays are made on first use; n is `len(ids)`.
-    """
+    """The ids of a conversation, a list, and their text, `rendered`. The arrays are made on use; n is `len(ids)`."""
 
     ids: list[int]
     rendered: Rendered
@@ -80,10 +74,7 @@ class EncodedConversation:
 
     @property
     def message_index(self) -> npt.NDArray[np.int32]:
-        """int32[n]: the message that each id comes from; -1 for ids of no message, as of begin and generation prompt.
-
-        An id across a border belongs to the message where it begins.
-        """
+        """int32[n]: the message where each id begins; -1 for ids of no message, as of begin and generation prompt."""
         return self._of_spans("message").astype("int32")
 
     @property
@@ -149,7 +140,7 @@ class EncodedConversation:
 def _given_offsets(tokenizer: TokenizerProtocol, part: EncodedSpan) -> Iterator[tuple[int, int]]:
     """The places of ids whose text is `part`. An id that ends inside a character has the whole character.
 
-    Decoding drops the space that some models of characters put before a text, so the first id may have no place.
+    Decoding drops the space that some models put before a text, so the first id may have no place.
     """
     decoder = getincrementaldecoder("utf-8")("replace")
     end = part.end - len(tokenizer.decode_bytes(part.ids).decode("utf-8", "replace"))
@@ -166,9 +157,9 @@ def encode(
 ) -> EncodedConversation:
     """The ids of a conversation. `arguments` as for `render`.
 
-    `special`: "template" gives added tokens' ids only to the tokens that the format wrote; "all" gives them to every
-    text that spells one, like servers that encode the whole text; "raise" refuses messages that hold such a text.
-    Raises `ChatError`, also for a token of the format that the tokenizer lacks.
+    `special`: "template" gives added tokens' ids only to the tokens that the format wrote; "all" to every text that
+    spells one, like servers that encode the whole text; "raise" refuses messages that hold such a text. Raises
+    `ChatError`, also for a token of the format that the tokenizer lacks.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")
@@ -212,10 +203,7 @@ def encode_rendered(
 def parts_of(
     tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
 ) -> list[EncodedSpan]:
-    """The tokens of the format and the stretches between them, encoded; with "all" the whole text as one stretch.
-
-    after: the id before the text, if it goes on from ids.
-    """
+    """The tokens of the format and the stretches between them, encoded, after an id `after`; with "all" the whole."""
     within, tokens = _within(special), _tokens(tokenizer, rendered)
     text, parts = rendered.text, list[EncodedSpan]()
     for start, end, token in stretches(rendered, special):

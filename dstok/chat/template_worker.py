@@ -152,10 +152,9 @@ def _compiled(text: str) -> Template:
 
 
 def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
-    """Renders a template. Without messages it is only compiled, and the text is empty.
+    """Renders a template; without messages it is only compiled. `literals` count as its own text, such as BOS.
 
-    `literals` are variables that count as the template's own text, such as BOS. Raises `ChatError`, and `MemoryError`
-    if memory runs out.
+    Raises `ChatError`, and `MemoryError` if memory runs out.
     """
     template = _compiled(text)
     if messages is None:
@@ -195,13 +194,11 @@ FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr
 class _Tracing(NodeTransformer):
     """Replaces a template's literals by traced texts: attributes of its environment, one for each text.
 
-    jinja computes constant expressions as it compiles, and then accepts `0[1:]`, which is an error at run time. So they
-    are computed here, at the same point as in jinja, before their literals are replaced.
+    jinja computes constant expressions as it compiles: here that happens before their literals are replaced.
     """
 
     def __init__(self, environment: _Environment) -> None:
-        self.environment = environment
-        self.names: dict[str, str] = {}  # equal literals are one object, as in Python itself
+        self.environment, self.names = environment, dict[str, str]()  # equal literals are one object, as in Python
         self.is_folded = False  # whether this is part of an expression that was computed as far as possible
 
     def _literal(self, text: str, line: int) -> nodes.Expr:
@@ -233,27 +230,27 @@ class _Tracing(NodeTransformer):
             return self.visit(child)
 
     def visit_Const(self, node: nodes.Const) -> nodes.Expr:  # noqa: N802
-        return self._constant(node.value, node.lineno)
-
-    def _constant(self, value: Any, line: int) -> nodes.Expr:
         """A constant with its texts traced. Its types are exact: markupsafe's text is not a literal."""
-        if type(value) is str:
-            return self._literal(value, line)
-        if type(value) is list:
-            return nodes.List([self._constant(item, line) for item in value], lineno=line)
-        if type(value) is tuple:
-            return nodes.Tuple([self._constant(item, line) for item in value], "load", lineno=line)
-        if type(value) is dict:
-            return nodes.Dict([nodes.Pair(self._constant(key, line), self._constant(item, line), lineno=line)
-                               for key, item in value.items()], lineno=line)
-        return nodes.Const(value, lineno=line)
+        def traced(value: Any) -> nodes.Expr:
+            if type(value) is str:
+                return self._literal(value, line)
+            if type(value) is list:
+                return nodes.List([*map(traced, value)], lineno=line)
+            if type(value) is tuple:
+                return nodes.Tuple([*map(traced, value)], "load", lineno=line)
+            if type(value) is dict:
+                return nodes.Dict([nodes.Pair(traced(key), traced(item), lineno=line) for key, item in value.items()],
+                                  lineno=line)
+            return nodes.Const(value, lineno=line)
+
+        line = node.lineno
+        return traced(node.value)
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
         visited: nodes.Expr = self.generic_visit(node)
-        if not isinstance(visited, nodes.Concat):
-            return visited
         work = nodes.EnvironmentAttribute("concatenated", lineno=node.lineno)
-        return nodes.Call(work, visited.nodes, [], None, None, lineno=node.lineno)
+        return nodes.Call(work, visited.nodes, [], None, None, lineno=node.lineno) if isinstance(
+            visited, nodes.Concat) else visited
 
     def visit_ScopedEvalContextModifier(self, node: nodes.Node) -> nodes.Node:  # noqa: N802
         return node  # `{% autoescape %}`: jinja escapes text that is not a literal

@@ -2,10 +2,9 @@
 
 In: from a format, part after part: text, a token that the format itself writes, or a text between tokens (a `Frame`).
 Out: `Rendered`, and checkpoints: the places where a growing conversation can continue.
-Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one
-token that the format wrote, never text of a message. The text after a checkpoint depends
-only on the checkpoint's state and the later messages. The text itself costs little: ranges and spans are computed when
-they are first asked for.
+Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one token
+that the format wrote, never text of a message. The text after a checkpoint depends only on its state and the later
+messages. The text costs little: ranges and spans are computed when they are first asked for.
 """
 
 from __future__ import annotations
@@ -87,10 +86,7 @@ class Mark(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A text of a message with texts of the format around it: `head`, the text, `tail`.
-
-    before, after: the length and mark of each of these texts. A frame without them marks a single part.
-    """
+    """A text of a message with texts of the format around it, and the length and mark of each of these."""
 
     body: Mark
     head: str = ""
@@ -137,10 +133,9 @@ Holds = Callable[[int, dict[str, Any]], bool]
 class Checkpoint(NamedTuple):
     """A place in a text where rendering can continue.
 
-    message: the index of the next message. parts: how many parts stand before. at: how many code points. state: the
-    format's knowledge of the text before. unless: later messages of these roles make the checkpoint invalid; "tools"
-    stands for a message that has tools. holds: tells, for the index of a later message, whether the
-    checkpoint is valid after it.
+    message: the index of the next message. parts, at: how many parts and code points stand before. state: the format's
+    knowledge of the text before. unless: later messages of these roles make the checkpoint invalid; "tools" stands for
+    a message that has tools. holds: tells, for a later message and its index, whether the checkpoint is valid then.
     """
 
     message: int

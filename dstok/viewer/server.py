@@ -118,7 +118,8 @@ class Requests:
     def _asked(self, body: Any) -> Asked:
         if not isinstance(body, dict):
             raise ValueError("expected a JSON object")
-        asked = Asked(*(body.get(name, Asked._field_defaults.get(name)) for name in Asked._fields))
+        values: list[Any] = [body.get(name, Asked._field_defaults.get(name)) for name in Asked._fields]
+        asked = Asked(*values)
         if not all(map(isinstance, asked, (str | None, str, str, str, str, bool, bool))):
             raise ValueError("expected a text and its settings")
         if asked.model not in self.readers or asked.model in self.foreign or \
