@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import groupby
 from typing import IO, Any, NamedTuple
 
 from jinja2 import TemplateError, nodes
@@ -121,13 +122,8 @@ def _first(parts: Iterable[OriginRun], size: int) -> list[OriginRun]:
 
 def merged(parts: Sequence[OriginRun]) -> list[OriginRun]:
     """The parts that are not empty; neighbours of one origin become one."""
-    runs: list[OriginRun] = []
-    for size, origin in parts:
-        if size and runs and runs[-1][1] == origin:
-            runs[-1] = runs[-1][0] + size, origin
-        elif size:
-            runs.append((size, origin))
-    return runs
+    runs = groupby([part for part in parts if part[0]], lambda part: part[1])
+    return [(sum(size for size, _ in run), origin) for origin, run in runs]
 
 
 MAX_TEMPLATE = 1 << 20  # characters of a template itself
@@ -276,11 +272,8 @@ class _Generation(Extension):
 class _Dict:
     """`dict` in a template: it can be called and has no attribute of the class."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
-        return dict(*args, **kwargs)
-
-    def fromkeys(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
-        return dict.fromkeys(*args, **kwargs)
+    __call__: Any = staticmethod(dict)
+    fromkeys = staticmethod(dict.fromkeys)
 
 
 class _Namespace(Namespace):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
-from dstok.chat.writer import ANSWER, ASSISTANT, CLOSE, EOS, OPEN, PROMPTS, USER_TURN, Mark, Writer, form, frame
+from dstok.chat.writer import ANSWER, ASSISTANT, CLOSE, END, EOS, OPEN, PROMPTS, USER_TURN, Mark, Writer, form, frame
 from dstok.errors import ChatError
 
 CALLS_BEGIN, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
@@ -33,8 +33,7 @@ TOOL_TOKENS = frozenset([CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, OUTPUTS_B
 
 TITLE = Mark("role", False, False)
 V2_USER = frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
-V2_ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))],
-                  [(EOS, Mark("end", True, True))])
+V2_ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))], [(EOS, END)])
 
 
 def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bool) -> None:

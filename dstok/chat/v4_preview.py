@@ -92,21 +92,15 @@ def _merged(messages: list[Message], first: int, reached: int | None = None) -> 
     turns = [] if reached is None else [_Turn(first, "user", {}, reached=reached)]
     for index, message in enumerate(messages, first):
         role = message.get("role")
-        open_turn = turns[-1] if turns and (turns[-1].blocks or turns[-1].reached is not None) else None
-        if role == "tool":
-            block = _Block(index, text_or_nothing(message, "content", index), True, message.get("tool_call_id", ""))
-            if open_turn is None:
-                open_turn = _Turn(index, "user", {})
-                turns.append(open_turn)
-            open_turn.blocks.append(block)
-        elif role == "user":
-            if open_turn is None or open_turn.task is not None:
-                kept: Message = {key: message[key] for key in ("task", "wo_eos", "mask") if key in message}
-                open_turn = _Turn(index, "user", kept)
-                turns.append(open_turn)
-            open_turn.blocks.append(_Block(index, text_or_nothing(message, "content", index), False))
-        else:
+        if role not in ("tool", "user"):
             turns.append(_Turn(index, role, message))
+            continue
+        text, is_result = text_or_nothing(message, "content", index), role == "tool"
+        is_open = turns and (turns[-1].blocks or turns[-1].reached is not None)
+        if not is_open or (turns[-1].task is not None and not is_result):
+            kept = () if is_result else ("task", "wo_eos", "mask")
+            turns.append(_Turn(index, "user", {key: message[key] for key in kept if key in message}))
+        turns[-1].blocks.append(_Block(index, text, is_result, message.get("tool_call_id", "")))
     return turns
 
 
@@ -140,11 +134,7 @@ def _call_order(turn: _Turn) -> dict[Any, int]:
 
 
 def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
-    """An id as a dictionary's key: equal ids have equal keys, even 1 and 1.0.
-
-    The hashes of texts are seeded. Numbers could be chosen that share one hash; a dictionary of them takes quadratic
-    time.
-    """
+    """An id as a dictionary's key: equal ids have equal keys, even 1 and 1.0, and no numbers of one hash collide."""
     if isinstance(call_id, int):
         return (f"{call_id:x}",)
     if not isinstance(call_id, float) or math.isnan(call_id):
@@ -178,8 +168,7 @@ class _Turns:
         unless: frozenset[str],
     ) -> None:
         self.turns, self.writer, self.thinking, self.drops, self.effort = turns, writer, thinking, drops, effort
-        self.last_user = _last_user(turns)
-        self.unless = unless
+        self.last_user, self.unless = _last_user(turns), unless
 
     def write(self, place: int) -> None:
         turn, writer = self.turns[place], self.writer
@@ -265,11 +254,12 @@ class _Turns:
 
     def _open(self, place: int, turn: _Turn) -> None:
         """Writes a task's token, or the opener of the answer if one follows."""
-        follower = self.turns[place + 1] if place + 1 < len(self.turns) else None
-        if follower is not None and follower.role not in ("assistant", "latest_reminder"):
-            return
-        answered = follower is not None and follower.role == "assistant"
-        index, kind = (follower.index, "role") if follower is not None and answered else (-1, "prompt")
+        index, kind = -1, "prompt"
+        for follower in self.turns[place + 1 : place + 2]:
+            if follower.role not in ("assistant", "latest_reminder"):
+                return
+            if follower.role == "assistant":
+                index, kind = follower.index, "role"
         task, thinks = turn.task, self.thinking
         if task is not None and (not isinstance(task, str) or task not in TASKS):
             raise wrong(f"a task, one of {', '.join(TASKS)}", task, turn.index, "task", "AssertionError")

@@ -1,11 +1,10 @@
 """Tokens in a notebook and in a terminal: `Tokenizer.view`.
 
-In: a tokenizer and a text; readings. Out: `TokenView`: a page in its own frame (`sandbox`), whose policy holds there,
-so that its style and scripts reach nothing outside; or lines with a border at each token's end: `│` where a piece ends,
-`┆` inside one.
+In: a tokenizer and a text; readings. Out: `TokenView`: a page in its own frame (`sandbox`), whose policy holds there;
+or lines with a border at each token's end: `│` where a piece ends, `┆` inside one.
 Invariant: a line is as wide as the package wcwidth says, and does not affect the terminal: characters that cannot be
-seen stand as signs. A character that several tokens share stands in brackets, with the bytes of each. An added token
-stands between guillemets, so that nothing is lost without colours.
+seen stand as signs. A character that several tokens share stands in brackets, with the bytes of each, and an added
+token between guillemets, so that nothing is lost without colours.
 """
 
 from __future__ import annotations
@@ -146,8 +145,8 @@ class TokenView:
     def _repr_html_(self) -> str:
         tokens = max(map(len, self.readings))
         if tokens > MOST_SHOWN:
-            return f"<p>{escape(repr(self))}: too many for a notebook, which shows {MOST_SHOWN:,}; save(path) writes " \
-                   "the page</p>"
+            return (f"<p>{escape(repr(self))}: too many for a notebook, which shows {MOST_SHOWN:,}; save(path) writes "
+                    "the page</p>")
         return frame(self.page(), min(720, 420 + tokens))
 
     def __repr__(self) -> str:
@@ -178,8 +177,8 @@ def view(
 ) -> TokenView:
     """Shows the tokens of `text`: a notebook shows a page, `print` shows lines. Keywords as for `encode`.
 
-    `beside`: another tokenizer, whose tokens stand beside, aligned by byte. A lone surrogate becomes U+FFFD, and a note
-    on the page says so. `TokenView.save` writes the page. Raises as `encode`. More: `dstok.viewer`, docs/view.md.
+    `beside`: another tokenizer, whose tokens stand beside, aligned by byte. A lone surrogate becomes U+FFFD.
+    `TokenView.save` writes the page. Raises as `encode`. More: `dstok.viewer`, docs/view.md.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").view("Hello world")

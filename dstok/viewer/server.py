@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from dstok._util.files import visible
 from dstok.errors import ChatError, DstokError
-from dstok.viewer.html import SCRIPTS, STYLES, asset, view_body
+from dstok.viewer.html import SCRIPTS, STYLES, asset, document, view_body
 from dstok.viewer.reading import Reading, read, read_conversation
 from dstok.viewer.sheet import Sheet
 
@@ -408,6 +408,4 @@ def _document() -> str:
     """The page. It fetches its style and scripts from this server."""
     styles = "".join(f'<link rel="stylesheet" href="{name}">\n' for name in STYLES)
     scripts = "".join(f'<script src="{name}" defer></script>\n' for name in SCRIPTS)
-    return ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>dstok view</title>\n'
-            f'<link rel="icon" href="data:,">\n{styles}{scripts}</head>\n<body>\n{view_body(True)}\n</body>\n</html>\n')
+    return document("dstok view", f'<link rel="icon" href="data:,">\n{styles}{scripts}', view_body(True))

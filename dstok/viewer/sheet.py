@@ -2,16 +2,14 @@
 
 In: readings. Out: values of JSON: a page asks in one way, `header`, `section`, `piece`, whether a server answers or a
 file holds everything. A token's number is always its number in the whole text.
-Invariant: a token is the same in both if the other reading has a token with the same start and end, in bytes; with one
-vocabulary, as two tokenizers of one model should have, the id must be the same too. Sections follow one another and
-hold all tokens. Those of two readings begin at the same bytes. No character lies in two sections. A message of a
-conversation begins a section if it begins a token. A section ends after a line feed, if one is near.
+Invariant: a token is the same in both if the other reading has one with the same start and end, in bytes; with one
+vocabulary, the id must be the same too. Sections hold all tokens, and those of two readings begin at the same bytes. No
+character lies in two. A message begins a section if it begins a token; a section ends after a line feed, if near.
 
-The columns of a section, for each reading. One value a token: `ids`; `pieces`, the difference of the token's piece
-number from the token before (for the first: its piece number). Two values a token: `bytes` and `chars`, the distance of
-its span's start from the previous span's start (for the first: from the start of the text), and its length. By id or
-number of the token: `hex`, the bytes of each id; `states`, a token's bytes of a character; `added`, the added tokens;
-`messages`, in a conversation, the message of each.
+The columns of a section, for each reading. One value a token: `ids`; `pieces`, the difference from the number of the
+piece before. Two values a token: `bytes` and `chars`, the distance of its span's start from the previous span's start,
+and its length. By id or number of the token: `hex`, the bytes of each id; `states`, a token's bytes of a character;
+`added`, the added tokens; `messages`, in a conversation, the message of each.
 """
 
 from __future__ import annotations
@@ -119,11 +117,10 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
 def _borders(readings: Sequence[Reading]) -> Numbers:
     """The tokens of the first reading that begin a character where a token of each other reading does too."""
     first = readings[0]
-    fine = ~first.shared[:-1] & (first.encoding.byte_spans[:, 0] < len(first.data))
-    fine &= first.encoding.byte_spans[:, 0] < first.encoding.byte_spans[:, 1]
+    starts, ends = first.encoding.byte_spans.T
+    fine = ~first.shared[:-1] & (starts < len(first.data)) & (starts < ends)
     for other in readings[1:]:
-        free = other.encoding.byte_spans[~other.shared[:-1], 0]
-        fine &= np.isin(first.encoding.byte_spans[:, 0], free)
+        fine &= np.isin(starts, other.encoding.byte_spans[~other.shared[:-1], 0])
     return np.flatnonzero(fine)
 
 
@@ -153,13 +150,11 @@ class Sheet:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    # The header
-
     def header(self) -> dict[str, Any]:
         """The page's first data.
 
-        sections: for each, the first token of each reading, its characters, its lines, the number of its tokens that
-        the other reading lacks, and in a conversation its message, -1 for none.
+        sections: the first token of each in each reading, its characters, its lines, the number of tokens that the
+        other reading lacks, and in a conversation its message, -1 for none.
         """
         alignment = self.alignment
         return {"format": FORMAT, "models": [_model(reading) for reading in self.readings],
@@ -183,8 +178,6 @@ class Sheet:
         if len(first.messages):
             columns.append(first.messages[starts[:, 0]][:, None])
         return np.hstack(columns).astype(np.int64).tolist()  # type: ignore[no-any-return]
-
-    # Its tokens
 
     def section(self, number: int) -> dict[str, Any]:
         """The tokens of a section, for each reading as HTML and as columns. Raises `IndexError`."""
