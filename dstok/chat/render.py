@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dstok._util.arguments import explained
 from dstok.chat.deepseek_recipe import RecipeConversation, conversation_of, recipe_messages
 from dstok.chat.messages import Message, as_tools, check, text_messages, wrong
-from dstok.chat.v2_v3 import BODIES, Turns0324, TurnsV3, TurnsV31, render_v2
+from dstok.chat.v2_v3 import TURNS, render_v2
 from dstok.chat.v3_2 import render_v3_2
 from dstok.chat.v4 import number_v4, render_v4, render_v4_1
 from dstok.chat.v4_preview import render_v4_preview
@@ -98,12 +98,8 @@ class Format:
         name, opens = self.version.name, self.opens and not self.goes_on
         if name == "v2":
             render_v2(messages, writer, opens)
-        elif name in BODIES:
-            TurnsV3(writer, name).write(messages, opens)
-        elif name in ("v3-0324", "r1-0528"):
-            Turns0324(writer, name == "r1-0528").write(messages, opens)
-        elif name in ("v3.1", "v3.2-exp"):
-            TurnsV31(writer, self.settings["thinking"], name == "v3.2-exp", self.tools).write(messages, opens)
+        elif name in TURNS:
+            TURNS[name](writer, self.settings.get("thinking", False), self.tools).write(messages, opens)
         elif self.conversation is None:
             self._write_script(messages, writer)
         else:

@@ -65,9 +65,15 @@ def _as_api(body: Mapping[str, Any]) -> Request:
     messages = as_messages(body["messages"])
     if not messages:
         raise ChatError("expected messages, found none", field="messages")
-    thinking, effort = _thinking(body)
+    effort, thinking = body.get("reasoning_effort"), body.get("thinking")
+    if effort is not None and not (isinstance(effort, str) and effort in EFFORTS):
+        raise wrong(f"one of {', '.join(EFFORTS)}", effort, field="reasoning_effort")
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if thinking is not None and not (isinstance(kind, str) and kind in THINKS):
+        raise wrong("an object with the type enabled, adaptive or disabled", thinking, field="thinking")
+    thinks = effort != "none" if thinking is None else THINKS[str(kind)]  # it takes precedence over the effort
     tools = _tools(body.get("tools"), body.get("tool_choice") != "none")
-    choice = _choice(body.get("tool_choice"), tools, thinking)
+    choice = _choice(body.get("tool_choice"), tools, thinks)
     texts = [_text_of(message, index, index + 1 == len(messages)) for index, message in enumerate(messages)]
     _check_results(messages)
     format = _format(body.get("response_format"), texts)
@@ -79,27 +85,17 @@ def _as_api(body: Mapping[str, Any]) -> Request:
     for message, text in zip(messages, texts):
         if message["role"] != "system" or text:
             said.append({key: value for key, value in message.items() if key not in ("tools", "reasoning_content")})
-            if message["role"] == "assistant" and thinking:
+            if message["role"] == "assistant" and thinks:
                 said[-1]["reasoning_content"] = message.get("reasoning_content") or ""
-    asked = {"reasoning_effort": effort, "tools": tools, "tool_choice": None if choice == "auto" else choice}
-    return Request(said, {"thinking": thinking, **{name: value for name, value in asked.items() if value}, **format})
+    asked = {"reasoning_effort": EFFORTS.get(effort or ""), "tools": tools,
+             "tool_choice": None if choice == "auto" else choice}
+    return Request(said, {"thinking": thinks, **{name: value for name, value in asked.items() if value}, **format})
 
 
 def _once(values: Iterable[Any], what: str, index: int | None, field: str) -> None:
     found = [*values]
     if len(set(found)) < len(found):
         raise ChatError(f"expected each {what} once, found one twice", index, field)
-
-
-def _thinking(body: Mapping[str, Any]) -> tuple[bool, str | None]:
-    """Whether the model thinks, and how hard. `thinking` takes precedence over the effort "none"."""
-    effort, thinking = body.get("reasoning_effort"), body.get("thinking")
-    if effort is not None and not (isinstance(effort, str) and effort in EFFORTS):
-        raise wrong(f"one of {', '.join(EFFORTS)}", effort, field="reasoning_effort")
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if thinking is not None and not (isinstance(kind, str) and kind in THINKS):
-        raise wrong("an object with the type enabled, adaptive or disabled", thinking, field="thinking")
-    return effort != "none" if thinking is None else THINKS[str(kind)], EFFORTS.get(effort or "")
 
 
 def _tools(tools: Any, may_be_called: bool) -> list[dict[str, Any]]:
@@ -158,7 +154,14 @@ def _text_of(message: Message, index: int, is_last: bool) -> str:
     if role != "assistant":
         return text
     if calls is not None:
-        _check_calls(calls, index)
+        if not isinstance(calls, list) or not calls:
+            raise wrong("a list of calls, at least one", calls, index, "tool_calls")
+        for number, call in enumerate(calls):
+            where = f"tool_calls[{number}]"
+            function = _function_of(call, where, index)
+            checked(call.get("id"), str, "text", index, f"{where}.id")
+            checked(function.get("arguments"), str, "text", index, f"{where}.function.arguments")
+        _once((call["id"] for call in calls), "id", index, "tool_calls")
     elif message.get("content") is None:
         raise ChatError("expected content or tool_calls, found neither", index, "content")
     checked(message.get("prefix"), bool | None, "bool", index, "prefix")
@@ -166,17 +169,6 @@ def _text_of(message: Message, index: int, is_last: bool) -> str:
     if message.get("prefix") and not is_last:
         raise ChatError("expected a prefix in the last message alone, found one in another", index, "prefix")
     return text
-
-
-def _check_calls(calls: Any, index: int) -> None:
-    if not isinstance(calls, list) or not calls:
-        raise wrong("a list of calls, at least one", calls, index, "tool_calls")
-    for number, call in enumerate(calls):
-        where = f"tool_calls[{number}]"
-        function = _function_of(call, where, index)
-        checked(call.get("id"), str, "text", index, f"{where}.id")
-        checked(function.get("arguments"), str, "text", index, f"{where}.function.arguments")
-    _once((call["id"] for call in calls), "id", index, "tool_calls")
 
 
 def _check_results(messages: list[Message]) -> None:

@@ -136,7 +136,13 @@ class Template:
                 return template_worker.rendered(self.text, messages, self.edges, variables)
             except MemoryError:
                 raise _refused("the template takes more memory than there is") from None
-        request = _request({"text": self.text, "messages": messages, "literals": self.edges, "variables": variables})
+        given = {"text": self.text, "messages": messages, "literals": self.edges, "variables": variables}
+        try:
+            request = marshal.dumps(_plain(given, ()))
+        except ChatError:
+            raise
+        except (RecursionError, ValueError):  # marshal has a limit of its own
+            raise too_deep() from None
         result = _children.ask(request, len(messages or ()))
         if isinstance(result, ChatError):
             raise result
@@ -165,18 +171,11 @@ SCALARS = frozenset([str, int, float, bool, type(None)])
 EXACT: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 
 
-def _request(values: dict[str, Any]) -> bytes:
-    """The request as bytes. Raises `ChatError` for values other than JSON's, tuples, and numbers of numpy."""
-    try:
-        return marshal.dumps(_plain(values, ()))
-    except ChatError:
-        raise
-    except (RecursionError, ValueError):  # marshal has a limit of its own
-        raise too_deep() from None
-
-
 def _plain(value: Any, place: tuple[Any, ...]) -> Any:
-    """The value in plain types. `place`: the place of what holds it, and the key there."""
+    """The value in plain types. `place`: the place of what holds it, and the key there.
+
+    Raises `ChatError` for values other than JSON's, tuples, and numbers of numpy.
+    """
     if type(value) in SCALARS:
         return value
     if isinstance(value, Mapping):

@@ -5,7 +5,7 @@ Invariant: equal to the templates in tokenizer_config.json of the models (offlin
 they are odd; name and arguments of a call are text, whatever they hold.
 
 - V2: roles are words; the model writes the blank after `Assistant:` itself.
-- V2.5, V3, R1 and R1-Distill (`Body`): only the first call and the first tool output of a conversation open a list.
+- V2.5, V3, R1 and R1-Distill: only the first call and the first tool output of a conversation open a list.
   V2.5, V3 and R1-Distill close the calls once for each call except the first. To R1-Distill's tokenizers the tokens for
   tools are text.
 - V3-0324 and R1-0528: the user's message opens the answer. R1-0528 removes text up to the last `</think>` from answers.
@@ -16,7 +16,6 @@ they are odd; name and arguments of a call are text, whatever they hold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
@@ -63,10 +62,14 @@ class _Turns:
     """The turns of a conversation, of the versions after V2. The flags tell what the text before a message leaves."""
 
     joins_systems = True  # whether all system messages count, or only the last
+    reasons = False  # whether answers lose the reasoning before them
+    output_break = "\n"  # before each of a tool's outputs except the first
+    plain: frozenset[str] = frozenset()  # as of `Writer`
     in_tools = has_called = has_output = after_user = only_system = has_prefix = False
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
+        self.writer, self.thinking, self.tools = writer, thinking, tools
+        writer.plain = self.plain
         if writer.start is not None:
             vars(self).update(writer.start.state)
 
@@ -106,8 +109,6 @@ class _Turns:
 
     def assistant(self, message: Message, index: int) -> None: ...
 
-    output_break = "\n"  # before each of a tool's outputs except the first
-
     def output(self, text: str, index: int) -> None:
         first = (self.output_break, False) if self.has_output else (OUTPUTS_BEGIN, True)
         self.writer.form((first, (OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
@@ -134,44 +135,15 @@ class _Turns:
         self.writer.end(index)
 
 
-@dataclass(frozen=True)
-class Body:
-    """The differences of V2.5, V3, R1 and R1-Distill.
-
-    joins_systems: as in `_Turns`. calls_by_key: whether the key `tool_calls` makes a message a tool call whatever its
-    content, or only if its content is None. thinks: whether earlier answers lose their reasoning and the generation
-    prompt opens it. output_break: the text before each tool output except the first.
-    """
-
-    joins_systems: bool
-    calls_by_key: bool
-    thinks: bool
-    output_break: str
-
-
-BODIES = {
-    "v2.5": Body(False, False, False, "\n"),
-    "v3": Body(True, False, False, "\n"),
-    "r1": Body(True, True, True, ""),
-    "r1-distill": Body(False, False, True, "\n"),
-}
-
-
-class TurnsV3(_Turns):
-    """V2.5, V3, R1 and R1-Distill."""
-
-    def __init__(self, writer: Writer, version: str) -> None:
-        super().__init__(writer)
-        self.body = BODIES[version]
-        self.joins_systems, self.output_break = self.body.joins_systems, self.body.output_break
-        if version == "r1-distill":
-            writer.plain = TOOL_TOKENS
+class _TurnsV25(_Turns):
+    joins_systems = False
+    calls_by_key = False  # whether the key `tool_calls` makes a message a tool call, or only a content that is None
 
     def assistant(self, message: Message, index: int) -> None:
-        writer, by_key = self.writer, self.body.calls_by_key
+        writer, by_key = self.writer, self.calls_by_key
         if not ("tool_calls" in message if by_key else message.get("content", MISSING) is None):
             text = content(message, index)
-            if self.body.thinks and not self.in_tools:
+            if self.reasons and not self.in_tools:
                 text = text.split(CLOSE)[-1]
             writer.token(OUTPUTS_END if self.in_tools else ASSISTANT, index, "role")
             self.in_tools = False
@@ -196,24 +168,30 @@ class TurnsV3(_Turns):
         if self.in_tools:
             self.writer.token(OUTPUTS_END, -1, "prompt")
         elif add_generation_prompt:
-            opened = ((OPEN, True), ("\n", False)) if self.body.thinks else ()
+            opened = ((OPEN, True), ("\n", False)) if self.reasons else ()
             self.writer.form(((ASSISTANT, True), *opened), -1, "prompt")
 
 
-class Turns0324(_Turns):
-    """V3-0324, and R1-0528, which `thinks`."""
+class _TurnsV3(_TurnsV25):
+    joins_systems = True
 
-    def __init__(self, writer: Writer, thinks: bool) -> None:
-        super().__init__(writer)
-        self.thinks = thinks
 
+class _TurnsR1(_TurnsV3):
+    calls_by_key, reasons, output_break = True, True, ""
+
+
+class _TurnsR1Distill(_TurnsV25):
+    reasons, plain = True, TOOL_TOKENS
+
+
+class _Turns0324(_Turns):
     def opens_answer(self, index: int, follows: bool) -> None:
         self.writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
 
     def assistant(self, message: Message, index: int) -> None:
         writer, has_calls = self.writer, message.get("tool_calls") is not None
         said = message.get("content", MISSING)
-        if self.thinks and (said is None or isinstance(said, str | int | float)):  # nothing is cut out of other values
+        if self.reasons and (said is None or isinstance(said, str | int | float)):  # nothing is cut out of other values
             message = {**message, "content": joined(said, index, "content").split(CLOSE)[-1]}
         text = "" if has_calls else content(message, index)
         if self.in_tools:
@@ -238,15 +216,20 @@ class Turns0324(_Turns):
             self.writer.token(ASSISTANT, -1, "prompt")
 
 
-class TurnsV31(_Turns):
-    """V3.1, and V3.2-Exp (`experimental`). Earlier answers lose their reasoning, up to the first `</think>`."""
+class _Turns0528(_Turns0324):
+    reasons = True
 
-    def __init__(self, writer: Writer, thinking: bool, experimental: bool, tools: list[dict[str, Any]]) -> None:
+
+class _TurnsV31(_Turns):
+    """Earlier answers lose their reasoning, up to the first `</think>`."""
+
+    experimental = False
+
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
         if tools and thinking:
             raise ChatError("expected thinking=False with tools, found True: V3.1 calls tools without thinking, as its "
                             "model card says", field="thinking")
-        super().__init__(writer)
-        self.thinking, self.experimental, self.tools = thinking, experimental, tools
+        super().__init__(writer, thinking, tools)
 
     def begin(self, messages: list[Message]) -> None:
         super().begin(messages)
@@ -293,3 +276,11 @@ class TurnsV31(_Turns):
         asks = self.after_user or (self.experimental and (self.only_system or not self.has_prefix))
         if add_generation_prompt and not self.in_tools and asks:
             self.writer.form(((ASSISTANT, True), (OPEN if self.thinking else CLOSE, True)), -1, "prompt")
+
+
+class _TurnsV32Exp(_TurnsV31):
+    experimental = True
+
+
+TURNS = {"v2.5": _TurnsV25, "v3": _TurnsV3, "r1": _TurnsR1, "r1-distill": _TurnsR1Distill, "v3-0324": _Turns0324,
+         "r1-0528": _Turns0528, "v3.1": _TurnsV31, "v3.2-exp": _TurnsV32Exp}

@@ -55,22 +55,19 @@ def paths(program: Program, text: str) -> Iterator[Path]:
     >>> [(path.text, len(path.moves)) for path in paths(dstok.load("deepseek-v3").inspect().automaton, "a 12")]
     [('a', 2), (' ', 2), ('12', 3)]
     """
-    symbols, at = [program.alphabet.class_of(c) for c in text], 0
+    symbols, edges, at = [program.alphabet.class_of(c) for c in text], program.dfa.edges, 0
     while at < len(text):
         match = program.dfa.longest(symbols, at)
         assert match is not None, "a program's DFA is total"
+        moves, state, place = list[Move](), START, at
+        while state != DEAD:
+            symbol = symbols[place] if place < len(symbols) else program.alphabet.end
+            target, tag = edges[state][symbol]
+            moves.append(Move(state, symbol, tag != NO_TAG, target))
+            state, place = target, place + 1
         end, tag = match
-        yield Path(text[at:end], program.tags[tag], tuple(_moves(program, symbols, at)))
+        yield Path(text[at:end], program.tags[tag], tuple(moves))
         at = end
-
-
-def _moves(program: Program, symbols: list[int], at: int) -> Iterator[Move]:
-    state = START
-    while state != DEAD:
-        symbol = symbols[at] if at < len(symbols) else program.alphabet.end
-        target, tag = program.dfa.edges[state][symbol]
-        yield Move(state, symbol, tag != NO_TAG, target)
-        state, at = target, at + 1
 
 
 def reason(tag: Tag) -> str:
@@ -138,7 +135,15 @@ def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
     yield f"classes: {len(cascade.alphabet.classes)} (code points that no step tells apart)"
     for number, members in enumerate(cascade.alphabet.classes):
         yield f"  {symbol_name(cascade, number):4} {len(members):>9,} code points  {' '.join(examples(members))}"
-    yield from ["", *_automaton(cascade)]
+    yield ""
+    if not isinstance(cascade, Program):
+        yield f"automaton of marked texts: {len(cascade.marked.rows) - 2} states x {cascade.alphabet.end + 1} symbols"
+        yield "one scan, left to right: no; read from the right first, then from the left"
+        return
+    dfa, overrun = cascade.boundaries, _overrun(cascade.boundaries)
+    yield f"automaton: {dfa.states} states x {dfa.symbols} symbols, fingerprint {dfa.fingerprint()[:16]}"
+    yield "one scan, left to right: yes; each piece starts the automaton anew"
+    yield f"reads past the end of a piece: {'without bound' if overrun is None else f'at most {overrun} characters'}"
 
 
 def _characters(model: Inspection, text: str | None) -> Iterator[str]:
@@ -163,18 +168,6 @@ def _described(step: NormalizerStep) -> str:
     if step.type == "Strip":
         return f"Strip: {', '.join(side for side in ('left', 'right') if getattr(step, side)) or 'nothing'}"
     return f"{step.type}, Unicode {step.unicode_version}" if step.unicode_version else step.type
-
-
-def _automaton(program: Cascade) -> Iterator[str]:
-    if not isinstance(program, Program):
-        yield f"automaton of marked texts: {len(program.marked.rows) - 2} states x {program.alphabet.end + 1} symbols"
-        yield "one scan, left to right: no; read from the right first, then from the left"
-        return
-    overrun = _overrun(program.boundaries)
-    yield f"automaton: {program.boundaries.states} states x {program.boundaries.symbols} symbols, fingerprint " \
-          f"{program.boundaries.fingerprint()[:16]}"
-    yield "one scan, left to right: yes; each piece starts the automaton anew"
-    yield f"reads past the end of a piece: {'without bound' if overrun is None else f'at most {overrun} characters'}"
 
 
 def _overrun(dfa: DFA) -> int | None:

@@ -62,7 +62,11 @@ def align(one: Reading, other: Reading) -> Alignment:
     if one.text != other.text:
         raise ArgumentError("expected two readings of one text, found two texts", "other")
     same_ids = one_vocabulary(one, other)
-    keys = [_keys(reading, same_ids) for reading in (one, other)]
+    keys = []  # of a token: its span and, if compared, its id
+    for reading in (one, other):
+        ids = reading.encoding.ids[:, None].astype(np.int64)
+        rows = np.ascontiguousarray(np.hstack([reading.encoding.byte_spans, *([ids] if same_ids else [])]))
+        keys.append(rows.view([("", np.int64)] * rows.shape[1]).ravel())
     differ = ~np.isin(keys[0], keys[1]), ~np.isin(keys[1], keys[0])
     places = [reading.encoding.byte_spans[flags & ~np.concatenate([[False], flags[:-1]]), 0]
               for reading, flags in zip((one, other), differ)]
@@ -76,13 +80,6 @@ def one_vocabulary(one: Reading, other: Reading) -> bool:
         return False
     first, second = (vocabulary.tokenizer.inspect().tables for vocabulary in both)  # type: ignore[attr-defined]
     return all(first[name] == second[name] for name in ("starts", "blob"))
-
-
-def _keys(reading: Reading, with_ids: bool) -> npt.NDArray[np.void]:
-    """The parts of a token that must be the same: its span and, if compared, its id."""
-    columns = [reading.encoding.byte_spans, *([reading.encoding.ids[:, None].astype(np.int64)] if with_ids else [])]
-    rows = np.ascontiguousarray(np.hstack(columns))
-    return rows.view([("", np.int64)] * rows.shape[1]).ravel()
 
 
 def section_starts(readings: Sequence[Reading]) -> Numbers:
@@ -110,7 +107,10 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
         if chosen[-1] < stop:
             chosen.append(stop)
     rows = np.array(chosen[:-1] or chosen, np.int64)
-    columns = [rows, *(_same_place(first, other, rows) for other in readings[1:])]
+    columns, places = [rows], first.encoding.byte_spans[rows, 0] if len(first) else np.zeros(len(rows), np.int64)
+    for other in readings[1:]:
+        columns.append(np.searchsorted(other.encoding.byte_spans[:, 0], places, "left").astype(np.int64))
+        columns[-1][0] = 0
     return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
 
 
@@ -122,14 +122,6 @@ def _borders(readings: Sequence[Reading]) -> Numbers:
     for other in readings[1:]:
         fine &= np.isin(starts, other.encoding.byte_spans[~other.shared[:-1], 0])
     return np.flatnonzero(fine)
-
-
-def _same_place(first: Reading, other: Reading, rows: Numbers) -> Numbers:
-    """The first tokens of the other reading that begin where the tokens `rows` of the first do."""
-    starts = first.encoding.byte_spans[rows, 0] if len(first) else np.zeros(len(rows), np.int64)
-    places = np.searchsorted(other.encoding.byte_spans[:, 0], starts, "left").astype(np.int64)
-    places[0] = 0
-    return places
 
 
 class Sheet:
