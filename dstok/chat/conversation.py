@@ -52,11 +52,7 @@ def _joined(first: Rendered, second: Rendered) -> Rendered:
 
 
 class Tail(NamedTuple):
-    """The end of a text, without and with the new messages.
-
-    at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
-    the text, after a token of the format, or at the place `held` of `tail`. The rest is for `take`.
-    """
+    """The end of a text from `at` on, without and with the new messages; their offsets count from there."""
 
     at: int
     old: Rendered
@@ -77,10 +73,7 @@ class ConversationText:
         self.checkpoints: list[Checkpoint] = []
 
     def tail(self, messages: list[Any], held: int = -1) -> Tail:
-        """The change that more messages make. Raises `ChatError`. The text itself stays until `take`.
-
-        The tail may begin at the place `held`, which may lie between two tokens.
-        """
+        """The change that more messages make; it may begin at `held`, between two tokens. Raises `ChatError`."""
         new = self.format.read(messages, len(self.told))
         number = len(self.checkpoints) - 1
         while number >= 0 and any(_ends(self.checkpoints[number], *row) for row in enumerate(new, len(self.told))):

@@ -64,8 +64,7 @@ def recipe_messages(messages: Any, first: int, number: Number) -> list[Message]:
     """The messages as dictionaries; the first has the index `first`. Raises `ChatError`.
 
     Each has text as its `content`. Of an assistant's, `reasoning_content` is text or None, and `tool_calls` a list of
-    `Call` if there are some; of a tool's, `tool_call_id` is text or None; of a system's, `tools` are JSON lines. Fields
-    that a role does not have are not checked.
+    `Call`; of a tool's, `tool_call_id` is text or None; of a system's, `tools` are JSON lines. Others are not checked.
     """
     found = message_list(messages)
     for place, message in enumerate(found):

@@ -108,8 +108,8 @@ class EncodedConversation:
     def canonical(self) -> npt.NDArray[np.bool_]:
         """bool[n]: whether encoding the text gives the same id for the same bytes. Only sampled ids can differ.
 
-        With special="template" the added tokens among the ids stay as they are, and each stretch between two of them is
-        encoded by itself. Raises `UnsupportedError` as `GrowingText.canonical`.
+        With special="template" added tokens stay, and each stretch between two is encoded by itself. Raises
+        `UnsupportedError` as `GrowingText.canonical`.
         """
         import numpy as np
 
@@ -138,10 +138,7 @@ class EncodedConversation:
 
 
 def _given_offsets(tokenizer: TokenizerProtocol, part: EncodedSpan) -> Iterator[tuple[int, int]]:
-    """The places of ids whose text is `part`. An id that ends inside a character has the whole character.
-
-    Decoding drops the space that some models put before a text, so the first id may have no place.
-    """
+    """The places of ids whose text is `part`. An id that ends inside a character has the whole character."""
     decoder = getincrementaldecoder("utf-8")("replace")
     end = part.end - len(tokenizer.decode_bytes(part.ids).decode("utf-8", "replace"))
     for id in part.ids:

@@ -122,10 +122,7 @@ def calls_of(message: Message, index: int) -> list[Any] | None:
 
 
 def text_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
-    """The messages as dictionaries, with text in place of lists of parts; `first` is the first one's index.
-
-    Raises `ChatError` for anything but messages, and for other contents.
-    """
+    """The messages as dictionaries, with text in place of lists of parts; `first`: the first's. Raises `ChatError`."""
     found = message_list(messages, field)
     for place, message in enumerate(found):
         if type(message) is not dict or {*map(type, message.values())} != TEXTS:

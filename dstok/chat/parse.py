@@ -37,8 +37,8 @@ FENCE, FENCE_END = "\n```json\n", "\n```"  # around arguments
 class ToolTokenParser(MethodParser):
     """`feed` parts, then `finish`. `typed`: whether calls have a type and a block of JSON, as up to R1-0528.
 
-    Lenient: anything between the tokens that is not a call is skipped, and reasoning need not end. Strict: everything
-    must be as the format writes it, including the end token.
+    Lenient: what is no call between the tokens is skipped, and reasoning need not end. Strict: all is as the format
+    writes it, including the end token.
     """
 
     def __init__(self, answer: Answer, thinking: bool, tools: bool, continues: bool, typed: bool, strict: bool) -> None:
@@ -181,8 +181,7 @@ class Parser:
     def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:
         """Adds a part of the completion: text, an id, or ids. Returns the deltas that are sure now.
 
-        Raises `ChatError` for input that the mode refuses. Deltas given before are void then, and nothing more is
-        read.
+        Raises `ChatError` for input that the mode refuses: earlier deltas are void then, and nothing more is read.
         """
         self._read(part if self._ids is None and isinstance(part, str) else self._text(part))
         return self._answer.taken()

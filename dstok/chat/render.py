@@ -159,8 +159,7 @@ def _with_tools(
 ) -> tuple[list[Message], int, int]:
     """The messages with `tools`, the index of the first message, and the index of the message with the tools.
 
-    The first system or developer message gets the tools, or a new message before all others (lmdeploy's rule; the
-    scripts have no argument for tools).
+    That is the first system or developer message, or a new one before all others (lmdeploy's rule).
     """
     if not tools:
         return messages, 0, -1

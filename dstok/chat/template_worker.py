@@ -148,10 +148,7 @@ def _compiled(text: str) -> Template:
 
 
 def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
-    """Renders a template; without messages it is only compiled. `literals` count as its own text, such as BOS.
-
-    Raises `ChatError`, and `MemoryError` if memory runs out.
-    """
+    """Renders a template; without messages it is only compiled. `literals` are its own text. Raises `ChatError`."""
     template = _compiled(text)
     if messages is None:
         return Traced()
@@ -188,10 +185,7 @@ FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr
 
 
 class _Tracing(NodeTransformer):
-    """Replaces a template's literals by traced texts: attributes of its environment, one for each text.
-
-    jinja computes constant expressions as it compiles: here that happens before their literals are replaced.
-    """
+    """Replaces a template's literals by traced texts, attributes of its environment, once constants are computed."""
 
     def __init__(self, environment: _Environment) -> None:
         self.environment, self.names = environment, dict[str, str]()  # equal literals are one object, as in Python
@@ -328,9 +322,8 @@ STACK = 8 << 20
 def main(memory: int) -> None:
     """Greets on file 0, a socket, then answers until the other end closes. `memory`: bytes that a render may take.
 
-    A request is two marshalled values, its limits (bytes of the answer, MB of memory, seconds) and what is rendered:
-    only the starter writes to the socket. An answer is a line of JSON: a template that takes over this process could
-    write it.
+    A request is two marshalled values: its limits (bytes of the answer, MB of memory, seconds) and what is rendered. An
+    answer is a line of JSON: a template that takes over this process could write it.
     """
     import resource  # not on Windows, where only the functions above are used
 

@@ -172,10 +172,7 @@ EXACT: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (
 
 
 def _plain(value: Any, place: tuple[Any, ...]) -> Any:
-    """The value in plain types. `place`: the place of what holds it, and the key there.
-
-    Raises `ChatError` for values other than JSON's, tuples, and numbers of numpy.
-    """
+    """The value in plain types. `place`: what holds it, and the key there. Raises `ChatError` for other values."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, Mapping):

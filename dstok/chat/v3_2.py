@@ -64,10 +64,7 @@ def write_about(writer: Writer, dialect: Dialect, message: Message, index: int, 
 def write_calls(
     writer: Writer, dialect: Dialect, calls: Iterable[tuple[str, Parameters]], index: int, empty_line: bool = True,
 ) -> None:
-    """Writes a block of calls after an empty line.
-
-    calls: (name, parameters). `empty_line`: whether a call without parameters has an empty line.
-    """
+    """Writes a block of calls after an empty line. `empty_line`: whether a call without parameters has one."""
     pieces, number = [("\n\n", False), *form(f"<｜DSML｜{dialect.block}>\n")], 0
     for number, (name, parameters) in enumerate(calls, 1):
         if number > 1:
@@ -100,10 +97,7 @@ def render_v3_2(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
     first: int, unless: frozenset[str],
 ) -> None:
-    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
-
-    Raises `ChatError` where the script raises.
-    """
+    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
     numbered = list(enumerate([*context, *messages], first - len(context)))
     if thinking and drop_thinking:  # nothing reads the reasoning before the last user's message
         last = last_user([message for _, message in numbered])

@@ -82,11 +82,7 @@ def render_v4(messages: list[Message], conversation: RecipeConversation, writer:
 
 
 class State(NamedTuple):
-    """The state that the text before a message leaves.
-
-    before: the role of the message before. said: whether it and the users before it have a text. limit: the index of
-    the first message after which a call may sort the messages again.
-    """
+    """The role before, whether it and the users before it have a text, and from where a call may sort messages again."""
 
     before: str
     said: bool
@@ -99,8 +95,8 @@ START = State("", False, sys.maxsize)
 class Order(NamedTuple):
     """The messages in the order in which they are written.
 
-    apart: the places of users' messages that do not join the user's before. held: those of messages that were sorted.
-    limits: for each message, `State.limit` before it; empty if all are `first.limit`.
+    apart: the places of users' messages that do not join the user's before. held: of messages that were sorted. limits:
+    for each message, `State.limit` before it; empty if all are `first.limit`.
     """
 
     rows: list[Row]
@@ -111,10 +107,7 @@ class Order(NamedTuple):
 
 
 def _in_order(rows: list[Row], first: State) -> Order:
-    """Sorts as many units after an assistant's calls as there are calls: results by their ids as text, then others.
-
-    Users' messages in a row are one unit.
-    """
+    """Sorts the units after calls, as many as these: results by their ids, as text, then others. Users join."""
     def role_of(unit: list[Row]) -> str:
         return str(unit[0][1]["role"])
 
@@ -274,8 +267,7 @@ class _Turns:
     def _turn(self, run: list[Row]) -> None:
         """Writes users' messages and tool results in a row.
 
-        Results with an id take the order of the calls, within the places that they occupy together. An id of no call
-        counts as the first call's.
+        Results with an id take the order of the calls, within their places. Ids of no call count as the first call's.
         """
         index, message = run[0]
         goes_on, reached = self.reached is not None, -1 if self.reached is None else self.reached

@@ -60,10 +60,7 @@ def render_v4_preview(
     messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
     add_bos: bool, effort: str | None, first: int, unless: frozenset[str],
 ) -> None:
-    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
-
-    Raises `ChatError` where the script raises.
-    """
+    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
     order, keeps, reached = writer.start.state if writer.start else ({}, not drop_thinking, None)
     before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
     turns = _merged(messages, first, reached)
@@ -85,10 +82,7 @@ def render_v4_preview(
 
 
 def _merged(messages: list[Message], first: int, reached: int | None = None) -> list[_Turn]:
-    """Turns: tool results and users' messages in a row are one, unless a user's has a task.
-
-    With `reached` the first message goes on with a turn.
-    """
+    """Turns: results and users' messages in a row are one, unless a user's has a task. `reached`: of the first."""
     turns = [] if reached is None else [_Turn(first, "user", {}, reached=reached)]
     for index, message in enumerate(messages, first):
         role = message.get("role")

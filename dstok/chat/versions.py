@@ -95,10 +95,7 @@ def version_of(model: str) -> Version:
 
 
 def own_version(model: str) -> Version:
-    """The version whose reference is published with a built-in model: the first that has its tokenizer.
-
-    Raises `ChatError` for models that have none.
-    """
+    """The first version that has a built-in model's tokenizer. Raises `ChatError` for models that have none."""
     own = next((version for version in _VERSIONS if model in version.models), None)
     if own is None:
         which = f"the model {model}" if model else "a loaded model"

@@ -173,8 +173,8 @@ def _described(step: NormalizerStep) -> str:
 def _overrun(dfa: DFA) -> int | None:
     """The most characters that the automaton reads after a piece's end before it knows the end; None: no bound.
 
-    This is the longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does). The
-    edge that keeps the place has itself read one character too many.
+    The longest path after an edge that keeps a place (and has read one character too many), over edges that do not
+    forget it, as `SET_0` does.
     """
     longest = dict.fromkeys(range(len(dfa.edges)), 0)
     after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}

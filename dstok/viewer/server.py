@@ -69,7 +69,7 @@ ReadText = Callable[[Asked, str], Reading]
 
 
 class Requests:
-    """The answers. `readers`: by name, the readers of texts; `foreign`: names of those that only stand beside others.
+    """The answers. `readers`: by name, the readers of texts; `foreign`: those that only stand beside others.
 
     Several threads may ask at once; texts are tokenized one after the other.
     """
@@ -230,10 +230,7 @@ class _RefusedError(Exception):
 
 
 class _Incoming(RawIOBase):
-    """What a client sends. `allow` sets how many bytes it may send from now on, and until when.
-
-    `begun`: whether a part of a request has come.
-    """
+    """What a client sends, so many bytes at most, and until when. `begun`: whether a part of a request has come."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
