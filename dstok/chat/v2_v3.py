@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
-from dstok.chat.writer import ANSWER, ASSISTANT, CLOSE, END, EOS, OPEN, PROMPTS, USER_TURN, Mark, Writer, form, frame
+from dstok.chat.writer import ANSWER, ASSISTANT, CLOSE, END, EOS, OPEN, PROMPTS, USER_TURN, Frame, Mark, Writer, form
 from dstok.errors import ChatError
 
 CALLS_BEGIN, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
@@ -31,8 +31,8 @@ TOOL_TOKENS = frozenset([CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, OUTPUTS_B
                          OUTPUT_END, SEP])
 
 TITLE = Mark("role", False, False)
-V2_USER = frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
-V2_ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))], [(EOS, END)])
+V2_USER = Frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
+V2_ANSWER = Frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))], [(EOS, END)])
 
 
 def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bool) -> None:

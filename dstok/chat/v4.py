@@ -82,7 +82,7 @@ def render_v4(messages: list[Message], conversation: RecipeConversation, writer:
 
 
 class State(NamedTuple):
-    """The role before, whether it and the users before it have a text, and from where a call may sort messages again."""
+    """The role before, whether it and the users before it have a text, and from where a call may sort again."""
 
     before: str
     said: bool

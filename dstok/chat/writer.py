@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,7 +64,8 @@ class Rendered:
         parts = vars(self).get("_parts")
         if parts is None or name not in ("special_ranges", "spans"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        vars(self)[name] = found = _ranges(parts) if name == "special_ranges" else _spans(parts)
+        vars(self)[name] = found = _spans(parts) if name == "spans" else [
+            (start, end) for start, end, mark, _ in _pieces(parts) if mark.special]
         return found
 
 
@@ -85,46 +86,36 @@ class Mark(NamedTuple):
     special: bool
 
 
-class Frame(NamedTuple):
-    """A text of a message with texts of the format around it, and the length and mark of each of these."""
+class Frame:
+    """A text of `kind` with texts of the format before and after it, each with its mark."""
 
-    body: Mark
-    head: str = ""
-    tail: str = ""
-    before: tuple[tuple[int, Mark], ...] = ()
-    after: tuple[tuple[int, Mark], ...] = ()
+    def __init__(
+        self, kind: str, sampled: bool = False, before: Sequence[tuple[str, Mark]] = (),
+        after: Sequence[tuple[str, Mark]] = (), special: bool = False,
+    ) -> None:
+        self.body, self.before, self.after = Mark(kind, sampled, special), before, after
+        self.head, self.tail = "".join(text for text, _ in before), "".join(text for text, _ in after)
 
 
 Part = tuple[str, Frame, int]  # a text with its head and tail, and the index of its message
 ROLE, END = Mark("role", False, True), Mark("end", True, True)  # of tokens
-
-
-def frame(
-    kind: str, sampled: bool = False, before: Iterable[tuple[str, Mark]] = (), after: Iterable[tuple[str, Mark]] = (),
-) -> Frame:
-    """A frame of texts, each with its mark, before and after a text of `kind`."""
-    before, after = tuple(before), tuple(after)
-    return Frame(Mark(kind, sampled, False), "".join(text for text, _ in before), "".join(text for text, _ in after),
-                 tuple((len(text), mark) for text, mark in before), tuple((len(text), mark) for text, mark in after))
-
-
-USER_TURN = frame("content", before=[(USER, ROLE)])
-REASONING = frame("reasoning", True, after=[(CLOSE, Mark("think", True, True))])
-ANSWER = frame("content", True, after=[(EOS, END)])
-PLAIN_ANSWER = frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
-REMINDED = frame("content", before=[(REMINDER, ROLE)])
+USER_TURN = Frame("content", before=[(USER, ROLE)])
+REASONING = Frame("reasoning", True, after=[(CLOSE, Mark("think", True, True))])
+ANSWER = Frame("content", True, after=[(EOS, END)])
+PLAIN_ANSWER = Frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
+REMINDED = Frame("content", before=[(REMINDER, ROLE)])
 
 
 @cache
 def opener(tag: str, kind: str) -> Frame:
     """The opener of an answer, around no text: `<｜Assistant｜>` and a tag."""
     mark = Mark(kind, False, True)
-    return frame(kind, before=[(ASSISTANT, mark), (tag, mark)])
+    return Frame(kind, before=[(ASSISTANT, mark), (tag, mark)])
 
 
 @cache
 def _single(kind: str, sampled: bool, special: bool) -> Frame:
-    return Frame(Mark(kind, sampled, special))
+    return Frame(kind, sampled, special=special)
 
 
 Holds = Callable[[int, dict[str, Any]], bool]
@@ -212,49 +203,36 @@ class Writer:
 def rendered_of(parts: list[Part]) -> Rendered:
     """The text of the parts, which must not change afterwards."""
     rendered = object.__new__(Rendered)
-    rendered.__dict__["text"] = "".join([part[0] for part in parts])
-    rendered.__dict__["_parts"] = parts
+    vars(rendered).update(text="".join([part[0] for part in parts]), _parts=parts)
     return rendered
 
 
-def _pieces(parts: list[Part]) -> Iterator[tuple[int, Mark, int]]:
-    """The length, mark and message of each text and token."""
+def _pieces(parts: list[Part]) -> Iterator[tuple[int, int, Mark, int]]:
+    """The start, end, mark and message of each text and token."""
+    at = 0
     for text, frame, message in parts:
-        body, head, tail, before, after = frame
-        for size, mark in before:
-            yield size, mark, message
-        yield len(text) - len(head) - len(tail), body, message
-        for size, mark in after:
-            yield size, mark, message
+        end = at + len(text)
+        for part, mark in frame.before:
+            yield at, at + len(part), mark, message
+            at += len(part)
+        yield at, end - len(frame.tail), frame.body, message
+        at = end - len(frame.tail)
+        for part, mark in frame.after:
+            yield at, at + len(part), mark, message
+            at += len(part)
 
 
 def _unframed(parts: list[Part]) -> list[Part]:
-    text, at, found = "".join([part[0] for part in parts]), 0, []
-    for size, mark, message in _pieces(parts):
-        found.append((text[at : at + size], _single(*mark), message))
-        at += size
-    return found
+    text = "".join([part[0] for part in parts])
+    return [(text[start:end], _single(*mark), message) for start, end, mark, message in _pieces(parts)]
 
 
-def _ranges(parts: list[Part]) -> list[Any]:
-    ranges, at = [], 0
-    for size, mark, _ in _pieces(parts):
-        if mark.special:
-            ranges.append((at, at + size))
-        at += size
-    return ranges
-
-
-def _spans(parts: list[Part]) -> list[Any]:
+def _spans(parts: list[Part]) -> list[Span]:
     """Neighbours of one origin are one span."""
-    spans, start, at, owner = [], 0, 0, (-1, "", False)
-    for size, mark, message in _pieces(parts):
-        own = message, mark.kind, mark.sampled
-        if own != owner:
-            if at > start:
-                spans.append(Span(start, at, *owner))
-            start, owner = at, own
-        at += size
-    if at > start:
-        spans.append(Span(start, at, *owner))
-    return spans
+    found: list[Span] = []
+    for start, end, (kind, sampled, _), message in _pieces(parts):
+        if found and found[-1][2:] == (message, kind, sampled):
+            found[-1] = Span(found[-1].start, end, message, kind, sampled)
+        elif end > start:
+            found.append(Span(start, end, message, kind, sampled))
+    return found
