@@ -85,14 +85,13 @@ def _checked(message: Message, index: int, number: Number) -> Message:
     if role not in ROLES:
         raise wrong(f"a role, one of {', '.join(ROLES)}", role, index, "role", "TypeError")
     checked: Message = {"role": role, "content": content_of(message, index, role)}
+    for key in {"assistant": ("reasoning_content",), "tool": ("tool_call_id",)}.get(role, ()):
+        checked[key] = None if message.get(key) is None else _text(message[key], index, key)
     if role == "assistant":
-        checked["reasoning_content"] = _optional(message, "reasoning_content", index)
         checked["prefix"] = message.get("prefix")
         calls = calls_of(message, index)
         if calls is not None:
             checked["tool_calls"] = [_call(call, index, place, number) for place, call in enumerate(calls)]
-    elif role == "tool":
-        checked["tool_call_id"] = _optional(message, "tool_call_id", index)
     elif role == "system" and message.get("tools") is not None:
         checked["tools"] = tool_lines(message["tools"], number, index)
     return checked
@@ -104,11 +103,6 @@ def content_of(message: Message, index: int, role: str) -> str:
     if role == "assistant" and (content is None or content is MISSING):
         return ""
     return _text(content if content is MISSING else content_text(content, index), index, "content")
-
-
-def _optional(message: Message, key: str, index: int) -> str | None:
-    value = message.get(key)
-    return None if value is None else _text(value, index, key)
 
 
 def _text(value: Any, index: int | None, field: str) -> str:
@@ -226,8 +220,8 @@ def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]
 
 
 def _integer(digits: str) -> int | float:
-    value = _finite(digits) if len(digits) > 20 or digits == "-0" else int(digits)
-    return value if isinstance(value, float) or SMALLEST <= value <= LARGEST else float(value)
+    value = int(digits) if len(digits) <= 20 and digits != "-0" else LARGEST + 1
+    return value if SMALLEST <= value <= LARGEST else _finite(digits)
 
 
 def _finite(digits: str) -> float:

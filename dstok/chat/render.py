@@ -114,15 +114,11 @@ class Format:
             messages, first, holder = _with_tools(messages, self.tools, context)
         if first < 0 or (writer.start is not None and "system" in writer.start.unless):
             unless = HOLDERS
-        common = (messages, writer, context, settings["thinking"], settings["drop_thinking"],
-                  settings["add_default_bos_token"])
         effort = settings.get("reasoning_effort")
         if effort not in (None, "high", "max"):
             raise wrong("high or max", effort, field="reasoning_effort", reference="AssertionError")
-        if self.version.name == "v3.2":
-            render_v3_2(*common, first, unless)
-        else:
-            render_v4_preview(*common, effort, first, unless)
+        write = render_v3_2 if self.version.name == "v3.2" else render_v4_preview
+        write(messages, writer, context, settings, first, unless)
         # Only those after the tools hold: tools are written once.
         writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
 

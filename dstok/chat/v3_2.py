@@ -15,8 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate
 from typing import Any
 
 from dstok.chat.messages import Message, check, dump, shown, text_or_nothing, wrong
@@ -67,17 +65,13 @@ def write_calls(
     """Writes a block of calls after an empty line. `empty_line`: whether a call without parameters has one."""
     pieces, number = [("\n\n", False), *form(f"<｜DSML｜{dialect.block}>\n")], 0
     for number, (name, parameters) in enumerate(calls, 1):
-        if number > 1:
-            pieces.append(("\n", False))
-        pieces += form(f'<｜DSML｜{dialect.invoke} name="')
+        pieces += form(f"{chr(10) if number > 1 else ''}<｜DSML｜{dialect.invoke} name=\"")
         pieces.append((f'{name}">\n', False))
         for place, (key, is_text, value) in enumerate(parameters):
             pieces += form(f"{chr(10) if place else ''}<｜DSML｜{dialect.parameter} name=\"")
             pieces.append((f'{key}" string="{"true" if is_text else "false"}">{value}', False))
             pieces += form(f"</｜DSML｜{dialect.parameter}>")
-        if parameters or empty_line:
-            pieces.append(("\n", False))
-        pieces += form(f"</｜DSML｜{dialect.invoke}>")
+        pieces += form(f"{chr(10) if parameters or empty_line else ''}</｜DSML｜{dialect.invoke}>")
     pieces += form(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>")
     writer.form(pieces, index, "tool_call", True)
 
@@ -94,19 +88,19 @@ KEPT_ROLES = ("user", "system", "tool", "assistant")  # these stay before the la
 
 
 def render_v3_2(
-    messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
-    first: int, unless: frozenset[str],
+    messages: list[Message], writer: Writer, context: list[Message], settings: dict[str, Any], first: int,
+    unless: frozenset[str],
 ) -> None:
     """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
-    numbered = list(enumerate([*context, *messages], first - len(context)))
-    if thinking and drop_thinking:  # nothing reads the reasoning before the last user's message
+    numbered, thinking = list(enumerate([*context, *messages], first - len(context))), settings["thinking"]
+    if thinking and settings["drop_thinking"]:  # nothing reads the reasoning before the last user's message
         last = last_user([message for _, message in numbered])
         numbered = [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
-    if add_bos and not context and writer.start is None:
+    if settings["add_default_bos_token"] and not context and writer.start is None:
         writer.begin()
     if writer.start is None and numbered and numbered[0][1].get("role") == "tool":
         writer.growing = False  # for a result at the start, the script counts the calls of the last message
-    turns = _Turns(numbered, writer, thinking, unless)
+    turns = _Turns(numbered, writer, thinking, unless, len(context))
     for place in range(len(context), len(context) + len(messages)):
         if place >= len(numbered):
             raise ChatError("a developer message before the last user message cannot be rendered with drop_thinking: "
@@ -150,24 +144,21 @@ def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[st
 
 class _Turns:
     def __init__(
-        self, numbered: list[tuple[int, Message]], writer: Writer, thinking: bool, unless: frozenset[str],
+        self, numbered: list[tuple[int, Message]], writer: Writer, thinking: bool, unless: frozenset[str], begin: int,
     ) -> None:
-        self.messages = [message for _, message in numbered]
-        self.indices = [index for index, _ in numbered]
+        self.messages, self.indices = [message for _, message in numbered], [index for index, _ in numbered]
         self.writer, self.thinking, self.unless = writer, thinking, unless
         self.last_user = last_user(self.messages)
-
-    @cached_property
-    def speakers(self) -> list[int]:
-        """For each message the place of the last one up to it that is no tool result."""
-        speakers = (place if message.get("role") != "tool" else -1 for place, message in enumerate(self.messages))
-        return list(accumulate(speakers, max))
+        # The place of the last message so far that is no tool result.
+        self.speaker = max((place for place in range(min(begin, len(numbered)))
+                            if self.messages[place].get("role") != "tool"), default=-1)
 
     def write(self, place: int) -> None:
         message, index, writer = self.messages[place], self.indices[place], self.writer
         role = message.get("role")
         schemas, calls = functions_of(message, index)
         if role != "tool":
+            self.speaker = place
             self._checkpoint(place, index, None)
         if role == "assistant":
             self._assistant(place, message, index, calls)
@@ -205,7 +196,7 @@ class _Turns:
         return (self.indices[place + 1], "role") if follows else (-1, "prompt")
 
     def _result(self, place: int, message: Message, index: int) -> None:
-        before, writer = self.speakers[place], self.writer
+        before, writer = self.speaker, self.writer
         if before < 0 and writer.start is not None and writer.start.state is not None:
             calls, done = writer.start.state
             order = done + place + 1

@@ -57,26 +57,25 @@ class _Turn:
 
 
 def render_v4_preview(
-    messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
-    add_bos: bool, effort: str | None, first: int, unless: frozenset[str],
+    messages: list[Message], writer: Writer, context: list[Message], settings: dict[str, Any], first: int,
+    unless: frozenset[str],
 ) -> None:
     """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
-    order, keeps, reached = writer.start.state if writer.start else ({}, not drop_thinking, None)
+    order, keeps, reached = writer.start.state if writer.start else ({}, not settings["drop_thinking"], None)
     before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
     turns = _merged(messages, first, reached)
     _sort_results([*before, *turns], order)
     if context:
         before = _merged(context, first - len(context))
         _sort_results(before, {})
-    whole = [*before, *turns]
+    whole, count = [*before, *turns], len(turns)
     drops = not keeps and not any(turn.message.get("tools") for turn in whole)
-    count = len(turns)
-    if thinking and drops:
+    if settings["thinking"] and drops:
         whole = _without_reasoning(whole)
         count = len(whole) - len(_without_reasoning(before))  # may be less than the turns, as in the script
-    if add_bos and not context and writer.start is None:
+    if settings["add_default_bos_token"] and not context and writer.start is None:
         writer.begin()
-    writing = _Turns(whole, writer, thinking, drops, effort, unless)
+    writing = _Turns(whole, writer, settings, drops, unless)
     for place in range(len(whole) - count, len(whole)):
         writing.write(place)
 
@@ -158,11 +157,11 @@ def _holds(order: dict[Any, int], reached: int, _: int, message: Message) -> boo
 
 class _Turns:
     def __init__(
-        self, turns: list[_Turn], writer: Writer, thinking: bool, drops: bool, effort: str | None,
-        unless: frozenset[str],
+        self, turns: list[_Turn], writer: Writer, settings: dict[str, Any], drops: bool, unless: frozenset[str],
     ) -> None:
-        self.turns, self.writer, self.thinking, self.drops, self.effort = turns, writer, thinking, drops, effort
-        self.last_user, self.unless = _last_user(turns), unless
+        self.turns, self.writer, self.drops, self.unless = turns, writer, drops, unless
+        self.thinking, self.effort = settings["thinking"], settings["reasoning_effort"]
+        self.last_user = _last_user(turns)
 
     def write(self, place: int) -> None:
         turn, writer = self.turns[place], self.writer
