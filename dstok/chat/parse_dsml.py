@@ -94,7 +94,7 @@ class LenientParser:
 
     def _end(self) -> None:
         if self.state == "text":
-            self._tell_newlines(self.newlines)
+            self._tell("\n" * self.newlines)
         elif self.newlines:
             self._say_blank()
         self.state = ""
@@ -157,19 +157,16 @@ class LenientParser:
         return text
 
     def _tell(self, text: str) -> None:
-        (self.answer.think if self.reasoning else self.answer.say)(text)
-
-    def _tell_newlines(self, count: int) -> None:
-        """Adds so many of the newlines held back."""
+        """Adds text, or newlines that were held back."""
         if not self.at_start:
-            self._tell("\n" * count)
+            (self.answer.think if self.reasoning else self.answer.say)(text)
 
     def _after_text(self, delimiter: str) -> None:
         if delimiter == self.close and not self.reasoning:
-            self._tell_newlines(self.newlines)
+            self._tell("\n" * self.newlines)
             self.at_start = False
         elif self.newlines and self.edges[delimiter].search(self.before_newlines):
-            self._tell_newlines(1)  # as in the reference: a newline that breaks off the delimiter itself is text
+            self._tell("\n")  # as in the reference: a newline that breaks off the delimiter itself is text
         if delimiter == self.begin:
             self.state = "block"
         elif self.reasoning:
@@ -213,13 +210,13 @@ class StrictParser(MethodParser):
         self.call_edges = delimiters(f"<{DSML}{dialect.parameter}", self.invoke_end)
         self.key_end, self.value_end = delimiters(*TYPES, self.parameter_end), delimiters(self.parameter_end)
         self.eos, self.names = delimiters(EOS), set[str]()
+        self.before_tag = self._expect  # reads what stands before the next tag of a call
         self.tail = self.forbidden = ""  # the end of a value, or of content, that may belong to the next delimiter
         self.is_text = self.ended = self.at_tag = False  # at_tag: nothing has been read after a tag of the block
 
     def finish(self) -> None:
         """Ends the completion. Raises `ChatError` if it may not end here."""
-        rest = self.reader.rest()
-        state = self.state
+        rest, state = self.reader.rest(), self.state
         if state == self._reasoning:
             raise self.error("expected </think>, found the end", "AssertionError")
         if state == self._content:
@@ -231,8 +228,8 @@ class StrictParser(MethodParser):
         if state == self._between and (rest or not self.at_tag):
             self._expect(rest)
             raise self.error("expected a call or the end of the block, found the end")
-        if state in (self._name, self._after_parameter):
-            (self._begin if state == self._name else self._expect)(rest)
+        if state == self._inside:
+            self.before_tag(rest)
             self.answer.argue("}")
         if self.forbidden:
             raise self.error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
@@ -272,15 +269,21 @@ class StrictParser(MethodParser):
         self.at_tag = self.at_tag and read is None and not self.reader.held
         if read is not None:
             self._expect(read[0])
-            self.state = self._name if read[1] == self.invoke else self._after
+            self.before_tag, self.state = self._begin, self._inside if read[1] == self.invoke else self._after
         return read is not None
 
-    def _name(self) -> bool:
+    def _inside(self) -> bool:
+        """Reads in a call up to a parameter, or the end of the call."""
         read = self.reader.until(self.call_edges)
-        if read is not None:
-            self._begin(read[0])
-            self._next(read[1])
-        return read is not None
+        if read is None:
+            return False
+        self.before_tag(read[0])
+        if read[1] == self.invoke_end:
+            self.answer.argue("}")
+            self.at_tag, self.state = True, self._between
+        else:
+            self.state = self._header
+        return True
 
     def _begin(self, text: str) -> None:
         before, named, rest = text.partition(NAME)
@@ -290,14 +293,6 @@ class StrictParser(MethodParser):
         self.names = set()
         self.answer.call(rest[: len(rest) - len(end)])
         self.answer.argue("{")
-
-    def _next(self, delimiter: str) -> None:
-        """Reads a parameter, or the end of the call."""
-        if delimiter == self.invoke_end:
-            self.answer.argue("}")
-            self.at_tag, self.state = True, self._between
-        else:
-            self.state = self._header
 
     def _header(self) -> bool:
         ahead = self.reader.ahead(EXCERPT)
@@ -337,15 +332,8 @@ class StrictParser(MethodParser):
             self.tail = end
             return False
         self.answer.argue('"' * self.is_text)
-        self.tail, self.state = "", self._after_parameter
+        self.tail, self.before_tag, self.state = "", self._expect, self._inside
         return True
-
-    def _after_parameter(self) -> bool:
-        read = self.reader.until(self.call_edges)
-        if read is not None:
-            self._expect(read[0])
-            self._next(read[1])
-        return read is not None
 
     def _after(self) -> bool:
         """Reads after the block, or after the end token."""
