@@ -58,10 +58,8 @@ class ToolTokenParser(MethodParser):
             return
         if self.strict:
             raise self.error("expected the end token, found the end or other text")
-        if self.state == self._reasoning:
-            self._think(rest)
-        elif self.state == self._content:
-            self.answer.say(rest)
+        if self.state in (self._reasoning, self._content):
+            (self._think if self.state == self._reasoning else self.answer.say)(rest)
 
     def _reasoning(self) -> bool:
         before, delimiter = self.reader.passing(self.close)
@@ -103,8 +101,8 @@ class ToolTokenParser(MethodParser):
         found = self.reader.until(self.call_end)
         if found is None:
             return False
+        self.state = self._end if found[1] == EOS else self._between
         if found[1] == EOS:
-            self.state = self._end
             return True
         # The first separator divides the name from what is before or after it. A block of arguments begins at the
         # first fence and ends where the call does: if that is too early for the first fence, it is for later ones.
@@ -119,18 +117,15 @@ class ToolTokenParser(MethodParser):
             self.answer.argue(arguments)
         elif self.strict:
             raise self.error(f"expected a call with a name and arguments, found {found[0][:EXCERPT]!r}")
-        self.state = self._between
         return True
 
     def _end(self) -> bool:
         """Reads the text after the end token, or after the calls, which the end token may follow."""
         rest = self.reader.ahead(EXCERPT)
-        if not self.strict:
-            self.reader.rest()
-        elif rest and (self.ended or not EOS.startswith(rest)):
+        if self.strict and rest and (self.ended or not EOS.startswith(rest)):
             raise self.error(f"expected nothing after the end, found {rest!r}")
-        elif rest == EOS:
-            self.ended = True
+        if not self.strict or rest == EOS:
+            self.ended = self.ended or rest == EOS
             self.reader.rest()
         return False
 
@@ -224,15 +219,13 @@ def parse(
 ) -> Message:
     r"""Returns the message that a completion holds.
 
-    `completion`: the text or, with `tokenizer`, the ids that the model wrote after the prompt. Servers leave out the
-    end token; with it, the completion ends there. `thinking`: whether the completion begins in reasoning; versions
-    that cannot think have none. `tools`: whether there may be calls. `continues`: whether the prompt ended inside the
-    reasoning or the content that the completion begins in, as with `continue_final_message`; then its leading line
-    breaks belong to the text. `json_output`: whether the content is JSON (V3.2 and later, lenient): fences around it
-    go, and other text before or after it becomes a blank, as with deepseek-recipe's option for it. `mode`:
-    "lenient" takes whatever it understands, as deepseek-recipe does (for V3.2 and later); "strict" accepts only exactly
-    the format, with the end token, as the reference scripts do. Raises `ChatError`; `ArgumentError` for anything but
-    text or ids; `UnknownIdError`.
+    `completion`: the text or, with `tokenizer`, the ids that the model wrote after the prompt, up to the end token if
+    there is one. `thinking`: whether it begins in reasoning; versions that cannot think have none. `tools`: whether
+    there may be calls. `continues`: whether the prompt ended inside the reasoning or the content, as with
+    `continue_final_message`; then leading line breaks belong to the text. `json_output`: whether the content is JSON
+    (V3.2 and later, lenient): fences around it go, and other text before or after it becomes a blank. `mode`: "lenient"
+    takes whatever it understands, as deepseek-recipe does (V3.2 and later); "strict" accepts only exactly the format,
+    with the end token, as the scripts do. Raises `ChatError`, `UnknownIdError`; `ArgumentError` for other types.
 
     >>> parse("Hm</think>Hi", "v3.2")
     Message(content='Hi', reasoning_content='Hm', tool_calls=[])
