@@ -96,18 +96,6 @@ class ConversationText:
                              for one in tail.writer.checkpoints]
         self.told += tail.messages
 
-    def settled(self) -> int:
-        """The place up to which the next messages will probably leave the text as it is."""
-        return self.checkpoints[-1].at if self.checkpoints else 0
-
-    def message_before(self, tail: Tail, back: int) -> int | None:
-        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
-        begin = tail.begin
-        while begin and back > 0:
-            begin -= 1
-            back -= len(self.parts[begin][0])
-        return next((message for text, _, message in self.parts[begin:] if text and message >= 0), None)
-
     def rendered(self) -> Rendered:
         return rendered_of(list(self.parts))
 
@@ -346,7 +334,8 @@ class Conversation:
 
     def _held_after(self, tail: Tail, found: _Found) -> _Held | None:
         """The stretch that later messages may lengthen, once `tail` is taken; None if it is short or does not grow."""
-        held, at = self._held, self._text.settled()
+        held, checkpoints = self._held, self._text.checkpoints
+        at = checkpoints[-1].at if checkpoints else 0  # up to there, the next messages will probably change nothing
         if not found.parts or found.same == len(self._parts) or at > found.parts[0].end:
             return None
         start = found.parts[0].start
@@ -368,9 +357,12 @@ class Conversation:
         """The message of the first id that did not stay: after the first `more` of those that stood there before."""
         if found.kept:
             lost = self.tokenizer.decode_bytes(before[more:]).decode("utf-8", "ignore")
-            place = len(tail.old.text) - len(lost)
-            if place < 0:
-                return self._text.message_before(tail, -place)
+            place, begin = len(tail.old.text) - len(lost), tail.begin
+            if place < 0:  # before the tail, which is not taken yet
+                while begin and place < 0:
+                    begin -= 1
+                    place += len(self._text.parts[begin][0])
+                return next((message for text, _, message in self._text.parts[begin:] if text and message >= 0), None)
         else:
             text = self.tokenizer.decode_bytes(before[:more]).decode("utf-8", "replace")
             place = self._parts[found.same].start - tail.at + len(text)

@@ -274,20 +274,15 @@ class _Namespace(Namespace):
     """`namespace` in a template: no name begins with an underscore."""
 
     def __init__(*args: Any, **kwargs: Any) -> None:  # so that `namespace(self=1)` has an attribute of that name
-        self, given = args[0], dict(*args[1:], **kwargs)
-        for name in given:
-            _Namespace._check(name)
-        Namespace.__init__(self, given)
+        Namespace.__init__(args[0])
+        for name, value in dict(*args[1:], **kwargs).items():
+            args[0][name] = value
 
     def __setitem__(self, name: str, value: Any) -> None:
-        _Namespace._check(name)
-        super().__setitem__(name, value)
-
-    @staticmethod
-    def _check(name: Any) -> None:
         if isinstance(name, str) and name.startswith("_"):
             raise SecurityError("Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
                                 f"{name!r}. Please rename the attribute.")
+        super().__setitem__(name, value)
 
 
 class _Environment(ImmutableSandboxedEnvironment):

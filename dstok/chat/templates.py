@@ -93,7 +93,7 @@ class Template:
         Raises `ChatError`, also for errors of the template and for limits that it exceeds.
         """
         writer = Writer()
-        self.write(self.read(messages), writer, tools=tools, add_generation_prompt=add_generation_prompt,
+        self.write(as_messages(messages), writer, tools=tools, add_generation_prompt=add_generation_prompt,
                    continue_final_message=continue_final_message, **options)
         return rendered_of(writer.parts)
 
@@ -193,18 +193,12 @@ def _plain(value: Any, place: tuple[Any, ...]) -> Any:
                    "(trusted=True)")
 
 
-MOST_DIGITS = 15  # of a number in an answer
 MOST_SAID = 4000  # characters of an error
 
 
 def _read_answer(data: bytes) -> dict[str, Any]:
-    def number(text: str) -> int:
-        if len(text) > MOST_DIGITS:
-            raise ValueError(text)
-        return int(text)
-
     try:
-        answer = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=number, parse_float=number)
+        answer = json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise _refused(TOOK_OVER) from None
     return answer if isinstance(answer, dict) else {}

@@ -130,6 +130,15 @@ class _Turns:
         self.writer.form(((CALL_BEGIN, True), (first, False), (SEP, True), (second, False), (CALL_END, True)), index,
                          "tool_call", True)
 
+    def calls(self, message: Message, index: int, typed: bool = True) -> None:
+        for number, call in enumerate(calls(message, index)):
+            if number == 0:
+                self.open_calls(message, index)
+            elif typed:
+                self.writer.text("\n", index, "tool_call", True)
+            self.call(call, index, number, typed)
+        self.end_calls(index)
+
     def end_calls(self, index: int) -> None:
         self.writer.token(CALLS_END, index, "tool_call", True)
         self.writer.end(index)
@@ -197,17 +206,11 @@ class _Turns0324(_Turns):
         if self.in_tools:
             writer.token(OUTPUTS_END, index, "role")
         self.in_tools = self.after_user = False
-        if not has_calls:
+        if has_calls:
+            self.has_output = False
+            self.calls(message, index)
+        else:
             writer.turn(ANSWER, text, index)
-            return
-        self.has_output = False
-        for number, call in enumerate(calls(message, index)):
-            if number:
-                writer.text("\n", index, "tool_call", True)
-            else:
-                self.open_calls(message, index)
-            self.call(call, index, number)
-        self.end_calls(index)
 
     def end(self, add_generation_prompt: bool) -> None:
         if self.in_tools:
@@ -253,11 +256,7 @@ class _TurnsV31(_Turns):
             if self.after_user or (self.experimental and self.only_system):
                 writer.form(((ASSISTANT, True), (CLOSE, True)), index, "role")
             self.after_user = self.in_tools = False
-            for number, call in enumerate(calls(message, index)):
-                if number == 0:
-                    self.open_calls(message, index)
-                self.call(call, index, number, False)
-            self.end_calls(index)
+            self.calls(message, index, typed=False)
             return
         prefix = bool(message.get("prefix"))
         if self.after_user:

@@ -47,8 +47,7 @@ class Lines:
     columns: int = 0
     colours: bool = False
     ids: bool = False
-    _line: list[str] = field(default_factory=list)  # the unfinished line
-    _below: list[str] = field(default_factory=list)
+    _line: list[tuple[str, str]] = field(default_factory=list)  # the unfinished one: its text, and that below
     _taken: int = 0  # its number of places
     _number: int = 0
 
@@ -70,11 +69,9 @@ class Lines:
 
     def end(self) -> Iterator[str]:
         """Ends the last line."""
-        if self._line:
-            yield "".join(self._line).rstrip() + "\n"
-            if self.ids:
-                yield "".join(self._below).rstrip() + "\n"
-        self._line, self._below, self._taken = [], [], 0
+        for each in list(zip(*self._line))[: 1 + self.ids]:
+            yield "".join(each).rstrip() + "\n"
+        self._line, self._taken = [], 0
 
     def _cell(self, reading: Reading, first: int, last: int, border: str) -> Iterator[str]:
         """A token, or the tokens that share a character."""
@@ -84,18 +81,14 @@ class Lines:
         if self.columns and self._line and self._taken + places + 1 > self.columns:
             yield from self.end()
         if not self._line:
-            self._add(PIECE, " ", 1)
+            self._line, self._taken = [(PIECE, " ")], 1
         colour = ADDED if reading.encoding.special[first] else COLOURS[self._number % 2]
         filled = text + " " * (places - width(text))
-        self._add((f"{colour}{filled}{OFF}" if self.colours else filled) + border, ids.ljust(places + 1), places + 1)
+        self._line.append(((f"{colour}{filled}{OFF}" if self.colours else filled) + border, ids.ljust(places + 1)))
+        self._taken += places + 1
         self._number += 1
         if ends:
             yield from self.end()
-
-    def _add(self, text: str, below: str, places: int) -> None:
-        self._line.append(text)
-        self._below.append(below)
-        self._taken += places
 
 
 def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:

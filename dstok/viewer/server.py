@@ -20,6 +20,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedReader, RawIOBase
 from threading import Condition, Lock
@@ -135,14 +136,12 @@ class Requests:
 
 def reader_of(load: Callable[[], Any]) -> ReadText:
     """A reader of texts with the tokenizer from `load`. It calls `load` once, on first use."""
-    loaded: list[Any] = []
+    loaded = cache(load)
 
     def reader(asked: Asked, name: str) -> Reading:
-        if not loaded:
-            loaded.append(load())
         if asked.kind:
-            return _conversation(loaded[0], asked, name)
-        return read(loaded[0], asked.text, special=asked.special, add_bos=asked.bos,  # type: ignore[arg-type]
+            return _conversation(loaded(), asked, name)
+        return read(loaded(), asked.text, special=asked.special, add_bos=asked.bos,  # type: ignore[arg-type]
                     add_eos=asked.eos, name=name)
 
     return reader
