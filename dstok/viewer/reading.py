@@ -5,7 +5,7 @@ of dstok that knows the ids' texts. Out: `Reading`; the merges of a piece as `St
 Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, or of
 `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate. For another library the
 spans are right, or there is a `TextError`. The merges are those of Sennrich's algorithm (the pair of the lowest rank,
-the leftmost of equals); `MergeSteps.of` compares the ids left with the tokenizer's own.
+the leftmost of equals); the ids left are compared with the tokenizer's own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.chat.encode import EncodedConversation
-    from dstok.inspection.inspection import Inspection
     from dstok.protocols import TokenizerProtocol
 
 MergeTable = dict[tuple[int, int], tuple[int, int]]
@@ -43,73 +43,53 @@ class Step(NamedTuple):
     rank: int
 
 
-def merge_table(model: Inspection) -> MergeTable:
-    """By the ids of two tokens: the rank of their merge, and its product."""
-    return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(model.merges.tolist())}
+_merges_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: {
+    (left, right): (rank, made) for rank, (left, right, made) in enumerate(tokenizer.inspect().merges.tolist())})
 
 
-class MergeSteps:
-    """The merges of one model; `table` is its `merge_table`.
+def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
+    """The merges of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it.
 
     >>> import dstok
-    >>> steps = MergeSteps(dstok.load("deepseek-v3").inspect())
-    >>> [(step.start, step.middle, step.end) for step in steps.of(b" the")]
+    >>> [(step.start, step.middle, step.end) for step in merge_steps(dstok.load("deepseek-v3"), b" the")]
     [(0, 1, 2), (2, 3, 4), (0, 2, 4)]
     """
+    model, merges, size = tokenizer.inspect(), _merges_of(tokenizer), len(piece)
+    whole = model.merge(piece)
+    if (model.takes_whole_tokens and len(whole) == 1) or {*model.lost_bytes} & {*piece}:
+        return []
+    places = list(range(size))  # of the symbols that merging starts from: bytes, or characters that have a token
+    if model.merges_characters:
+        sizes = [(char, len(char.encode())) for char in piece.decode()]
+        starts = accumulate((size for _, size in sizes), initial=0)
+        places = [place for at, (char, size) in zip(starts, sizes)
+                  for place in range(at, at + size, size if len(model.merge(char.encode())) == 1 else 1)]
+    ids: list[int | None] = [None] * size
+    ends, befores = [size] * (size + 1), [-1] * size  # of the token that starts at each byte
+    for before, at, end in zip([-1, *places], places, [*places[1:], size]):
+        (ids[at],), ends[at], befores[at] = model.merge(piece[at:end]), end, before
 
-    def __init__(self, model: Inspection, table: MergeTable | None = None) -> None:
-        self.model, self._merges = model, table or merge_table(model)
+    def joining(at: int) -> list[tuple[int, int, Any, Any, int]]:
+        """(rank, place, left, right, product) of a token and the next one, if a merge joins them."""
+        pair: Any = at >= 0 and ends[at] < size and (ids[at], ids[ends[at]])
+        return [(merges[pair][0], at, *pair, merges[pair][1])] if pair in merges else []
 
-    def of(self, piece: bytes) -> list[Step]:
-        """The steps of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it."""
-        ids = self.model.merge(piece)
-        if (self.model.takes_whole_tokens and len(ids) == 1) or {*self.model.lost_bytes} & {*piece}:
-            return []
-        steps, left = self._steps(piece)
-        assert left == ids, "the steps are those of the tokenizer"
-        return steps
-
-    def _steps(self, piece: bytes) -> tuple[list[Step], list[int]]:
-        """The steps, and the ids left after them."""
-        size, places = len(piece), self._places(piece)
-        ids: list[int | None] = [None] * size
-        ends, befores = [0] * size, [-1] * size  # of the token that starts at each byte
-        for before, at, end in zip([-1, *places], places, [*places[1:], size]):
-            (ids[at],), ends[at], befores[at] = self.model.merge(piece[at:end]), end, before
-        waiting = [pair for at in places if ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at))]
-        heapify(waiting)
-        steps = []
-        while waiting:
-            rank, start, left, right, made = heappop(waiting)
-            middle = ends[start]
-            if ids[start] != left or middle >= size or ids[middle] != right:
-                continue  # one of the two has been merged since
-            end = ends[middle]
-            ids[start], ids[middle], ends[start] = made, None, end
-            steps.append(Step(start, middle, end, made, rank))
-            if end < size:
-                befores[end] = start
-            for at in (befores[start], start):
-                if at >= 0 and ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at)):
-                    heappush(waiting, pair)
-        return steps, [id for id in ids if id is not None]
-
-    def _places(self, piece: bytes) -> list[int]:
-        """The places of the symbols that merging starts from: bytes, or characters that have a token."""
-        if not self.model.merges_characters:
-            return list(range(len(piece)))
-        places, at = list[int](), 0
-        for char in piece.decode():
-            size = len(char.encode())
-            places += range(at, at + size, size if len(self.model.merge(char.encode())) == 1 else 1)
-            at += size
-        return places
-
-    def _pair(self, left: int | None, right: int | None, at: int) -> tuple[int, int, int, int, int] | None:
-        """(rank, place, left, right, product) of two neighbours; None if no merge joins them."""
-        if left is None or right is None or (merge := self._merges.get((left, right))) is None:
-            return None
-        return merge[0], at, left, right, merge[1]
+    waiting, steps = [each for at in places for each in joining(at)], list[Step]()
+    heapify(waiting)
+    while waiting:
+        rank, start, left, right, made = heappop(waiting)
+        middle = ends[start]
+        if ids[start] != left or middle >= size or ids[middle] != right:
+            continue  # one of the two has been merged since
+        end = ends[middle]
+        ids[start], ids[middle], ends[start] = made, None, end
+        steps.append(Step(start, middle, end, made, rank))
+        if end < size:
+            befores[end] = start
+        for each in (*joining(befores[start]), *joining(start)):
+            heappush(waiting, each)
+    assert [id for id in ids if id is not None] == whole, "the steps are those of the tokenizer"
+    return steps
 
 
 MAX_MERGED = 2048  # bytes of a piece whose merges are shown: nobody reads a larger tree
@@ -199,7 +179,7 @@ class Reading:
     def merges(self, data: bytes) -> list[Step] | None:
         """The merges of a piece's bytes; None if it is too long for a tree."""
         assert self.tokenizer is not None
-        return merge_steps(self.tokenizer).of(data) if len(data) <= MAX_MERGED else None
+        return merge_steps(self.tokenizer, data) if len(data) <= MAX_MERGED else None
 
     def state(self, token: int) -> str:
         """"" for whole characters; else the token's bytes of a character."""
@@ -229,14 +209,6 @@ class Vocabulary(dict[int, bytes]):
 
     def __missing__(self, id: int) -> bytes:
         return self.setdefault(id, self.tokenizer.decode_bytes([id]))
-
-
-_table_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: merge_table(tokenizer.inspect()))
-
-
-def merge_steps(tokenizer: TokenizerProtocol) -> MergeSteps:
-    """The merges of a tokenizer; their table is made once."""
-    return MergeSteps(tokenizer.inspect(), _table_of(tokenizer))
 
 
 @explained
