@@ -218,8 +218,7 @@ def read(
 ) -> Reading:
     r"""A text as `tokenizer` reads it. Keywords as for `Tokenizer.encode`; `name`: a name for the tokenizer.
 
-    Raises as `encode`, except that a lone surrogate of a `str`, which a browser's text may hold, becomes U+FFFD; a note
-    says so.
+    Raises as `encode`, except that a lone surrogate of a `str` becomes U+FFFD, with a note.
 
     >>> import dstok
     >>> reading = read(dstok.load("deepseek-v3"), "it \ud800")
@@ -254,8 +253,15 @@ def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], nam
     text, tokenizer = encoded.rendered.text, encoded.tokenizer
     ranges = set(encoded.rendered.special_ranges)
     parts = tuple((text[part.start : part.end], len(text[: part.start].encode()), part.start,
-                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special]) for part in encoded.parts)
-    encoding = _joined([tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts], parts)
+                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special])
+                  for part in encoded.parts) or (("", 0, 0, "none"),)
+    found = [tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts]
+    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
+    encoding = Encoding(np.concatenate([one.ids for one in found]),
+                        np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
+                        np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
+                        np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
+                        np.concatenate([one.special for one in found]))
     assert encoding.ids.tolist() == encoded.ids, "the parts are those of the conversation"
     roles = tuple(str(message.get("role", "")) if isinstance(message, dict) else str(getattr(message, "role", ""))
                   for message in messages)
@@ -263,28 +269,13 @@ def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], nam
                    messages=encoded.message_index, roles=roles, parts=parts)
 
 
-def _joined(found: Sequence[Encoding], parts: Sequence[tuple[str, int, int, Special]]) -> Encoding:
-    """Joins the encodings of a text's parts."""
-    if not found:
-        return Encoding(np.empty(0, np.uint32), np.empty((0, 2), np.int64), np.empty((0, 2), np.int64),
-                        np.empty(0, np.int64), np.empty(0, np.bool_))
-    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
-    return Encoding(np.concatenate([one.ids for one in found]),
-                    np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
-                    np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
-                    np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
-                    np.concatenate([one.special for one in found]))
-
-
 def read_ids(
     name: str, text: str, ids: Iterable[int], like: TokenizerProtocol, spans: Sequence[tuple[int, int]] | None = None,
 ) -> Reading:
     """The reading of `text` that has these ids.
 
-    `like`: a tokenizer with their vocabulary; if they have another one, `spans` (start, end, in code points)
-    give their texts.
-
-    Raises `TextError` if neither gives the places of the tokens, or if an id stands for different texts in the spans.
+    `like`: a tokenizer with their vocabulary; if they have another one, `spans` (start, end, in code points) give their
+    texts. Raises `TextError` if neither gives the tokens' places, or if an id stands for different texts in the spans.
 
     >>> import dstok
     >>> read_ids("mine", "Hello world", [19923, 2058], dstok.load("deepseek-v3")).encoding.byte_spans.tolist()
