@@ -1,9 +1,7 @@
 """What users know from other libraries: `Tokenizer.apply_chat_template`, and errors that name the call of dstok.
 
-In: the arguments of transformers' `apply_chat_template`; a name that `Tokenizer` or its class does not have, such as
-`encode_ordinary` or `from_pretrained`; a call of the tokenizer itself, `tok("Hello")`. Out: the results of
-transformers: ids, a text, or a dictionary, and lists of these for several conversations; `AttributeError` or
-`TypeError` that says `use encode(text, special="none")`.
+In: the arguments of transformers' `apply_chat_template`; a name that `Tokenizer` or its class does not have; a call of
+the tokenizer itself. Out: the results of transformers; `AttributeError` or `TypeError` that says what to use.
 Invariant: names, order and defaults are those of transformers 4.57. For a model with its own template the result also
 equals transformers', with one exception: the text of an added token in a message stays text, unless special="all".
 `hasattr` is false for every name that dstok does not have. Libraries that probe for a name rely on that.
@@ -14,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok.chat.encode import ChatSpecial, encode
-from dstok.chat.messages import shown
+from dstok.chat.messages import wrong
 from dstok.chat.render import render
-from dstok.chat.versions import VersionName, own_version, versions
+from dstok.chat.versions import VersionName, own_version
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
@@ -52,11 +50,10 @@ def apply_chat_template(
     """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
 
     `version` (or `chat_template`) is a version of `dstok.chat`. Without it, a loaded model uses the template of its
-    files, and a built-in model the version that is published with it. If a message holds the text of an added token,
-    the default keeps it text; `special="all"` gives transformers' ids. `trusted` renders a loaded model's template in
-    this process and without limits, as `dstok.chat.Template` does. `options` are the version's. `return_dict` gives
-    input_ids and attention_mask, and with `return_assistant_tokens_mask` also assistant_masks. A list of conversations
-    gives a list. Raises `ChatError`.
+    files, and a built-in model the version that is published with it. The text of an added token in a message stays
+    text; `special="all"` gives transformers' ids. `trusted`: as of `dstok.chat.Template`. `options` are the version's.
+    `return_dict` gives input_ids and attention_mask, and with `return_assistant_tokens_mask` also assistant_masks. A
+    list of conversations gives a list. Raises `ChatError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")
@@ -67,16 +64,15 @@ def apply_chat_template(
         raise ChatError(f"expected version or chat_template, found both, {version!r} and {chat_template!r}",
                         field="version")
     if documents is not None:
-        raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
-                        field="documents")
+        raise wrong("no documents, as no format has a text for them", documents, field="documents")
     name: VersionName | Template | None = chat_template if version is None else version
     if name is None:
+        from dstok import chat
+
         text = self.config.chat_template
-        if text is None or any(self.name in version.models for version in versions()):
+        if text is None or any(self.name in version.models for version in chat.versions()):
             name = own_version(self.name).name  # it gives the text of a built-in model's template faster
         else:
-            from dstok import chat
-
             name = chat.Template(text, self, trusted=trusted)
     arguments: dict[str, Any] = {"tools": tools, "add_generation_prompt": add_generation_prompt,
                                  "continue_final_message": continue_final_message, **options}
@@ -114,14 +110,6 @@ def raise_no_attribute(self: object, name: str) -> NoReturn:
 
 
 def raise_not_callable(self: object, *arguments: Any, **options: Any) -> NoReturn:
-    """Raises `TypeError`: transformers' tokenizers can be called, a `dstok.Tokenizer` cannot.
-
-    >>> import dstok
-    >>> dstok.load("deepseek-v3")("Hello")
-    Traceback (most recent call last):
-    ...
-    TypeError: a dstok.Tokenizer is not called: use tok.encode(text), tok.encode_batch(texts) or, for numpy arrays, \
-tok.encode_array(text)
-    """
+    """Raises `TypeError`: transformers' tokenizers can be called, a `dstok.Tokenizer` cannot."""
     raise TypeError("a dstok.Tokenizer is not called: use tok.encode(text), tok.encode_batch(texts) or, for numpy "
                     "arrays, tok.encode_array(text)")

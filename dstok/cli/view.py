@@ -65,16 +65,16 @@ def add_view(commands: Commands) -> None:
 
 
 def run_view(arguments: Namespace) -> None:
-    from dstok.viewer.server import Asked, ReadSettings, Requests
+    from dstok.viewer.server import Asked, Requests
 
     name, text = _text(arguments)
     if arguments.model is None:
         arguments.model = model_of(arguments.chat) if arguments.chat else DEFAULT_MODEL
     special = arguments.special or ("none" if arguments.chat else "all")
-    settings = ReadSettings(arguments.model, arguments.compare or "", special, arguments.chat or "",
-                        arguments.add_bos, arguments.add_eos)
+    asked = Asked(text, arguments.model, arguments.compare or "", special, arguments.chat or "", arguments.add_bos,
+                  arguments.add_eos)
     readers, foreign = _readers(arguments)
-    requests = Requests(readers, Asked(text, settings), name, foreign)
+    requests = Requests(readers, asked, name, foreign)
     if arguments.output is not None:
         from dstok.viewer.html import page_of
 
@@ -85,7 +85,7 @@ def run_view(arguments: Namespace) -> None:
             output.write(page)
         return
     with about_input(name):
-        requests.sheet(Asked("", settings) if settings.kind == "" else requests.begin)  # errors now, not in the page
+        requests.sheet(asked if asked.kind else asked._replace(text=""))  # errors now, not in the page
     _serve(arguments, requests)
 
 
@@ -155,7 +155,7 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
             raise CandidateError(f"{spec}: {type(error).__name__}: {error}") from error
 
     def reader(asked: Asked, name: str) -> Reading:
-        if asked.settings.kind:
+        if asked.kind:
             raise CommandError("a conversation is for tokenizers of dstok")
         text = characters(asked.text, True)
         try:

@@ -48,11 +48,8 @@ class Inspection:
         normalizer: Normalizer | None, program: Callable[[], Program], scanner: Callable[[], Scanner],
         places: Callable[[], Places],
     ) -> None:
-        self._tables, self._bpe, self._encoder, self._decoder = tables, bpe, encoder, decoder
-        self._added, self._normalizer, self._program, self._scanner = added, normalizer, program, scanner
-        self._places = places
-
-    # Text to pieces
+        self._tables, self._bpe, self._encoder, self._decoder, self._added = tables, bpe, encoder, decoder, added
+        self._normalizer, self._program, self._scanner, self._places = normalizer, program, scanner, places
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -86,9 +83,7 @@ class Inspection:
         return self._scanner().spans(utf8(text, False))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
-        """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
-
-        Keywords as `Tokenizer.encode`.
+        """The pieces of `text`, added tokens among them, with spans and alternatives. Keywords as `Tokenizer.encode`.
 
         >>> import dstok
         >>> model = dstok.load("deepseek-v3").inspect()
@@ -103,7 +98,7 @@ class Inspection:
     ) -> npt.NDArray[np.int64]:
         r"""Start and end of each piece that `pretokenize` gives, int64[n, 2]: hundreds of times as fast.
 
-        `unit` says whether they count bytes of the UTF-8 text or code points. Other keywords as `Tokenizer.encode`.
+        `unit`: they count bytes of the UTF-8 text, or code points. Other keywords as `Tokenizer.encode`.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").inspect().piece_spans("né 42", unit="characters").tolist()
@@ -136,13 +131,9 @@ class Inspection:
         return text if self._normalizer is None else normalized_text(
             self._normalizer, data, self._added.policy(special)).text.decode()
 
-    # Pieces to ids
-
     @property
     def lost_bytes(self) -> bytes:
-        r"""The bytes that no token spells: where a text has them, it loses them, or `unknown_token` stands for them.
-
-        Bytes that UTF-8 does not have are not among them.
+        r"""The bytes of UTF-8 that no token spells: a text loses them, or `unknown_token` stands for them.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").inspect().lost_bytes
@@ -222,8 +213,6 @@ class Inspection:
         """The ids with a token, rising."""
         return filter(self._decoder.has, range(self._decoder.size))
 
-    # Added tokens
-
     @property
     def added_tokens(self) -> tuple[AddedToken, ...]:
         """The added tokens with their flags, in the order of the model's file."""
@@ -237,8 +226,6 @@ class Inspection:
         [(128803, 2, 14)]
         """
         return self._encoder.added(utf8(text, False), self._added.policy(special))
-
-    # Tables
 
     @property
     def description(self) -> dict[str, Any]:

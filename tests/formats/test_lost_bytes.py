@@ -23,7 +23,7 @@ from dstok import Tokenizer, UnsupportedError
 from dstok.conformance.prove import prove, steps
 from dstok.errors import ArgumentError, ImageError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
-from dstok.viewer.reading import MergeSteps
+from dstok.viewer.reading import merge_steps
 
 LETTERS = "abxyz ABé中\nß1'🙂"
 USED = sorted({*LETTERS.encode()})
@@ -180,8 +180,7 @@ def test_they_say_what_they_lose(options: dict[str, Any], ignore_merges: bool, t
         assert not any(faults.values()) and "lost bytes" in faults
     found = ok("info", "-m", str(tmp_path)).decode()
     assert f"3 ({'each is <unk>' if options else 'left out'}): 20, 78-79" in found
-    steps = MergeSteps(model)
-    assert steps.of(b"axb") == [] and [step.id for step in steps.of(b"ab")] == [tok.token_to_id("ab")][ignore_merges:]
+    assert merge_steps(tok, b"axb") == [] and [step.id for step in merge_steps(tok, b"ab")] == [tok.token_to_id("ab")][ignore_merges:]
     for write in (tok.to_tiktoken, tok.to_gguf):
         with pytest.raises(UnsupportedError, match="the byte 0x20"):
             write(tmp_path / "other")
