@@ -10,50 +10,16 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import (
-    SPLITTER,
-    Parser,
-    add_actions,
-    add_command,
-    add_json_and_output,
-    add_upstream,
-    load_splitter,
-)
+from dstok.cli import arguments as options
+from dstok.cli.arguments import SPLITTER, Command, load_splitter
 from dstok.cli.output import write_result
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
     from dstok.methods.offsets import Piece
     from dstok.pretokenizer.splitter import Splitter
 
 DIFFERENT = 1
 PLACES_SHOWN = 4
-NAMES = f"""\
-SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', the path', ',' + chr(10) + 'the path')}.
-
-"""
-
-
-def add_splitter(commands: Commands) -> None:
-    actions = add_actions(commands, "splitter", "examine a pre-tokenizer, compare two",
-                          "A pre-tokenizer without its tokenizer.")
-    show = _add(actions, "show", run_show, "show the steps of a splitter, and its properties for every text",
-                "dstok splitter show gpt-2 --text \"don't 12345\"")
-    show.add_argument("splitter", metavar="SPLITTER", help="the splitter to show")
-    show.add_argument("--text", metavar="TEXT", help="also show this text's pieces")
-    diff = _add(actions, "diff", run_diff, "find the shortest text that two splitters cut differently (exit code 1)",
-                "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'")
-    diff.add_argument("one", metavar="SPLITTER", help="the first splitter")
-    diff.add_argument("other", metavar="SPLITTER", help="the second splitter")
-
-
-def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
-    parser = add_command(actions, name, run, summary, example, NAMES)
-    add_upstream(parser)
-    add_json_and_output(parser)
-    return parser
-
-
 def run_show(arguments: Namespace) -> None:
     from dstok._util.columns import aligned
 
@@ -124,3 +90,25 @@ def run_diff(arguments: Namespace) -> int:
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:
     places = [f" ({start}:{end})" for start, end in spans] or [""] * len(pieces)
     return " ".join(f"{piece!r}{place}" for piece, place in zip(pieces, places)) or "no pieces"
+
+
+GROUP = "examine a pre-tokenizer, compare two", "A pre-tokenizer without its tokenizer."
+NOTES = f"""\
+SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', the path', ',' + chr(10) + 'the path')}.
+
+"""
+COMMON = options.UPSTREAM + options.JSON + options.OUTPUT
+COMMANDS = {
+    "splitter show": Command(
+        run_show, "show the steps of a splitter, and its properties for every text",
+        "dstok splitter show gpt-2 --text \"don't 12345\"", f"""{COMMON}\
+splitter SPLITTER  the splitter to show
+--text TEXT  also show this text's pieces
+""", NOTES),
+    "splitter diff": Command(
+        run_diff, "find the shortest text that two splitters cut differently (exit code 1)",
+        "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'", f"""{COMMON}\
+one SPLITTER  the first splitter
+other SPLITTER  the second splitter
+""", NOTES),
+}
