@@ -171,21 +171,26 @@ class Source:
     def blocks(self, size: int = 0) -> Iterator[bytes]:
         """The bytes in blocks of `size` (1 MB by default), none empty. All before a fault comes before its error."""
         read = self.stream.read1 if self.packed else self.stream.read  # type: ignore[attr-defined]
-        with self._reading():
-            while block := read(size or BLOCK):
-                self._count(block)
-                yield block
-            self._check_end()
+        return self._parts(lambda: read(size or BLOCK))
 
     def lines(self) -> Iterator[bytes]:
         """The bytes in lines, each with its line feed, except that the last may have none."""
         most = MOST_HELD + 1 if self.packed else -1
-        with self._reading():
-            while line := self.stream.readline(most):
-                self._check_held(len(line), "a line")
-                self._count(line)
-                yield line
-            self._check_end()
+        return self._parts(lambda: self._check_held(self.stream.readline(most), "a line"))
+
+    def _parts(self, read: Callable[[], bytes]) -> Iterator[bytes]:
+        try:
+            while part := read():
+                self.bytes_read += len(part)
+                if self.progress is not None:
+                    self.progress.update(self.name, self.position)
+                yield part
+        except EOFError as error:
+            raise FileError(f"{self.name}: the compressed data is cut short") from error
+        except self.faults as error:
+            raise FileError(f"{self.name}: {reason(error)}") from error
+        if self.size is not None and self.raw.tell() < self.size:  # a file that grows is read to its end
+            raise _changed(self.name, self.size, self.raw.tell())
 
     def read_all(self) -> bytes:
         """All bytes. A packed input of more than `MOST_HELD` bytes is a `FileError`."""
@@ -195,43 +200,24 @@ class Source:
         """`blocks` of this input as one, with the limit of `read_all`."""
         held = bytearray()
         for block in blocks:
-            held += block
-            self._check_held(len(held), "the text")
+            held += self._check_held(block, "the text", len(held))
         return bytes(held)
 
     def gave(self, found: int) -> None:
         """Report that `found` more ids or pieces of the text are sure; with 0, all of the text is still held."""
         if found:
             self._given = self.bytes_read
-        self._check_held(self.bytes_read - self._given, "a piece")
+        self._check_held(b"", "a piece", self.bytes_read - self._given)
 
-    def _check_held(self, size: int, what: str) -> None:
-        if self.packed and size > MOST_HELD:
+    def _check_held(self, data: bytes, what: str, held: int = 0) -> bytes:
+        if self.packed and held + len(data) > MOST_HELD:
             raise FileError(f"{self.name}: {what} has more than {MOST_HELD >> 20} MB, too much for a packed input: "
                             "unpack the file first")
-
-    def _check_end(self) -> None:
-        """Refuse a file that somebody cut while it was read. One that grows is read to its end."""
-        if self.size is not None and self.raw.tell() < self.size:
-            raise _changed(self.name, self.size, self.raw.tell())
-
-    def _count(self, data: bytes) -> None:
-        self.bytes_read += len(data)
-        if self.progress is not None:
-            self.progress.update(self.name, self.position)
+        return data
 
     def position(self) -> int:
         """How much of `size` has been read; for a .gz, in the packed file."""
         return self.bytes_read if self.size is None else self.raw.tell()
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except EOFError as error:
-            raise FileError(f"{self.name}: the compressed data is cut short") from error
-        except self.faults as error:
-            raise FileError(f"{self.name}: {reason(error)}") from error
 
 
 @contextmanager
