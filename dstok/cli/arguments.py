@@ -166,6 +166,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _workers(text: str) -> int:
+    if not at_least_0(text):
+        raise CommandError("--workers: expected at least 1")
+    return int(text)
+
+
 def _part(text: str) -> tuple[int, int]:
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
@@ -175,7 +181,7 @@ def _part(text: str) -> tuple[int, int]:
 
 TYPES: dict[str, Callable[[str], Any]] = {  # by metavar; a word in small letters takes precedence over it
     **dict.fromkeys(("N", "K", "MB", "BYTES", "LENGTH", "ID", "SEED"), at_least_0),
-    "SIZE": memory_size, "seconds": _seconds, "I/N": _part,
+    "SIZE": memory_size, "seconds": _seconds, "workers": _workers, "I/N": _part,
 }
 FILES = "files FILE * [-]  files to read, also .gz and .zst; - or no file is standard input\n"
 MODEL_FILES = "a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
 FORMATS = {".json": "json", ".gguf": "gguf", ".tiktoken": "tiktoken", ".image": "image"}
+
+
 def run(arguments: Namespace) -> None:
     out = arguments.out
     target = arguments.to or FORMATS.get(os.path.splitext(out)[1])

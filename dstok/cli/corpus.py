@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from dstok.corpus.run import Run, Totals
 
 DIFFERENT = 1
-FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
+
+
 def run_corpus(arguments: Namespace) -> None:
     from dstok.corpus.engines import find_engine
 
@@ -33,8 +34,6 @@ def run_corpus(arguments: Namespace) -> None:
     if arguments.dry_run:
         _dry(arguments, work)
         return
-    if arguments.workers == 0:
-        raise CommandError("--workers: expected at least 1")
     engine = find_engine(arguments.engine)
     with interruptible(), watching_shards(work.shards) as progress:
         totals = work.tokenize(arguments.out, engine, arguments.workers, arguments.shard, progress)
@@ -54,14 +53,12 @@ def _run(arguments: Namespace) -> Run:
 
     dataset, field = inputs_of(arguments)
     special = arguments.special
-    given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
-             "lines": arguments.lines, "field": field,
-             "special": special if special in ("all", "none", "raise") else tuple(filter(None, special.split(","))),
-             "add_bos": arguments.add_bos or arguments.bos is not None,
-             "add_eos": arguments.add_eos or arguments.eos is not None,
-             "skip": arguments.on_bad_document == "skip", "pack": arguments.pack, "pad_id": arguments.pad_id,
-             "shuffle": arguments.shuffle, "tokens_per_file": arguments.tokens_per_shard,
-             "shard_bytes": arguments.shard_bytes}
+    given = {key: getattr(arguments, key) for key in ("format", "lines", "pack", "pad_id", "shuffle", "shard_bytes")}
+    given |= {"dtype": arguments.dtype or "", "kind": arguments.input_format or "", "field": field,
+              "special": special if special in ("all", "none", "raise") else tuple(filter(None, special.split(","))),
+              "add_bos": arguments.add_bos or arguments.bos is not None,
+              "add_eos": arguments.add_eos or arguments.eos is not None,
+              "skip": arguments.on_bad_document == "skip", "tokens_per_file": arguments.tokens_per_shard}
     given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
     tok = load_model(arguments.model, arguments.upstream)  # its own error comes before those of the settings
     named = {f"{end}_id": getattr(arguments, end) for end in ("bos", "eos")}
@@ -187,7 +184,7 @@ files IN *  files, folders and globs to read
 --pack LENGTH [0]  rows of LENGTH ids
 --pad-id ID  with --pack: the id that fills the last row of a shard
 --shuffle SEED  shuffle the documents of each shard; the same seed gives the same order
---workers N  processes (default: one a processor)
+--workers N workers  processes (default: one a processor)
 --shard I/N [1/1]  process the I-th of N equal parts, I from 1 on: for arrays of jobs
 --dry-run  write nothing, sum up what would be written
 --json  print the totals as JSON

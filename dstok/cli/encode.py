@@ -21,10 +21,10 @@ from dstok._util.arguments import utf8
 from dstok._util.files import visible
 from dstok.cli import arguments as options
 from dstok.cli.arguments import Command, TextOptions, load_model, missing, refuse_unless
-from dstok.cli.output import CommandError, about_input, complain, json_bytes, label_of, streams, watching
+from dstok.cli.output import CommandError, about_input, complain, json_bytes, label_of, streams, texts_of, watching
 from dstok.errors import FileError, UnknownIdError
 from dstok.io.id_files import BINARY_FORMATS, ID_FORMATS, ID_WRITERS, IdWriter, Output, id_groups, id_lines
-from dstok.io.text_files import GivenText, Source, open_source, records
+from dstok.io.text_files import GivenText, Source, open_source
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -49,8 +49,10 @@ def run_count(arguments: Namespace) -> int:
         for path in arguments.files:
             try:
                 with open_source(path, progress) as source:
-                    for name, count in _counts(tokenizer, source, arguments.field, keywords):
-                        count += len(before) + len(after)
+                    for name, _, text in texts_of(arguments, source):
+                        with about_input(name):
+                            count = (count_blocks(tokenizer, source, **keywords) if text is None else
+                                     tokenizer.count(text, **keywords)) + len(before) + len(after)
                         total += count
                         progress.bar.wipe()  # the next line would be written onto the bar of a terminal
                         if limit is not None and count > limit:
@@ -65,19 +67,6 @@ def run_count(arguments: Namespace) -> int:
         if named:
             output.write(line("total", total, "total"))
     return code
-
-
-def _counts(
-    tokenizer: Tokenizer, source: Source, field: str | None, keywords: dict[str, Any]
-) -> Iterator[tuple[str, int]]:
-    """Name and count of each text in `source`, once it has been read whole."""
-    if field is None:
-        yield source.name, count_blocks(tokenizer, source, **keywords)
-        return
-    for record in records(source, field, keywords["errors"]):
-        with about_input(record.name):
-            count = tokenizer.count(record.text, **keywords)
-        yield record.name, count
 
 
 def count_blocks(tokenizer: Tokenizer, source: Source, *, block_size: int = 0, **keywords: Any) -> int:
@@ -99,19 +88,15 @@ def run_encode(arguments: Namespace) -> None:
         writer = ID_WRITERS[arguments.format](output)
         encode = tokenizer.encode_array if writer.wants_arrays else tokenizer.encode
         for source in sources:
-            if arguments.field is None:
+            for name, _, text in texts_of(arguments, source):
+                with about_input(name):
+                    ids = [] if text is None else encode(text, **keywords)
                 writer.begin()
                 writer.add(before)
-                encode_blocks(tokenizer, source, writer, **keywords)
+                if text is None:
+                    encode_blocks(tokenizer, source, writer, **keywords)
+                writer.add(ids)
                 writer.add(after)
-                writer.end()
-                continue
-            for record in records(source, arguments.field, arguments.errors):
-                with about_input(record.name):
-                    ids = encode(record.text, **keywords)
-                writer.begin()
-                for part in (before, ids, after):
-                    writer.add(part)
                 writer.end()
         writer.close()
 
@@ -228,22 +213,13 @@ def _write_parts(
     with streams(arguments.output, arguments.files) as (output, sources):
         for source in sources:
             file = source.name if len(arguments.files) > 1 else None
-            for name, line, given in _texts(source, arguments.field, arguments.errors):
+            for name, line, given in texts_of(arguments, source):
                 with about_input(name):
-                    text = utf8(given, arguments.errors == "replace").decode()
+                    text = utf8(source.read_all() if given is None else given, arguments.errors == "replace").decode()
                     places = cut(tokenizer, text, keywords)
                     for part in (objects(text, places, label_of(file, line)) if rows else
                                  (text[start:end].encode() for start, end in places)):
                         output.write(part)
-
-
-def _texts(source: Source, field: str | None, errors: str) -> Iterator[tuple[str, int | None, str | bytes]]:
-    """Name, line and text of each record, or the file as one text."""
-    if field is None:
-        yield source.name, None, source.read_all()
-        return
-    for record in records(source, field, errors):
-        yield record.name, record.line, record.text
 
 
 FIELDS = """\

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from dstok._util.files import visible
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError, bounded
 from dstok.io.id_files import Output, write_lines
-from dstok.io.text_files import Source, open_source
+from dstok.io.text_files import Source, open_source, records
 
 if TYPE_CHECKING:
     from dstok.corpus.engines import ShardReport
@@ -238,6 +238,14 @@ def streams(path: str | None, inputs: Sequence[str]) -> Iterator[tuple[Output, I
 
     with Output(path, inputs) as output, watching(inputs, not output.is_terminal()) as progress:
         yield output, sources()
+
+
+def texts_of(arguments: Namespace, source: Source) -> Iterator[tuple[str, int | None, str | None]]:
+    """Name, line and text of each record of JSON lines; None for line and text: the file is one text."""
+    if arguments.field is None:
+        yield source.name, None, None
+    else:
+        yield from records(source, arguments.field, arguments.errors)
 
 
 def json_bytes(value: Any, indent: int | None = None) -> bytes:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1
 PLACES_SHOWN = 4
+
+
 def run_show(arguments: Namespace) -> None:
     from dstok._util.columns import aligned
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from dstok._util.files import visible
 from dstok.cli import arguments as options
 from dstok.cli.arguments import DEFAULT_MODEL, Command, TextOptions, refuse_unless
-from dstok.cli.output import about_input, colours_wanted, label_of, streams, terminal_width
+from dstok.cli.output import about_input, colours_wanted, label_of, streams, terminal_width, texts_of
 from dstok.io.passages import Passage, Place, passages, whole_passage
-from dstok.io.text_files import Source, records
+from dstok.io.text_files import Source
 
 if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
@@ -167,18 +167,16 @@ def _texts(
     arguments: Namespace, text_options: TextOptions, source: Source
 ) -> Iterator[tuple[int | None, Iterator[Passage]]]:
     """The texts of a file, each with its line number, or the file as one text."""
-    tokenizer, keywords = text_options.tokenizer, text_options.keywords
-    if not arguments.jsonl:
-        def named() -> Iterator[Passage]:
-            with about_input(source.name):
+    def passages_of(name: str, text: str | None) -> Iterator[Passage]:
+        tokenizer, keywords = text_options.tokenizer, text_options.keywords
+        with about_input(name):
+            if text is None:
                 yield from passages(tokenizer, source, **keywords)
+            else:
+                yield whole_passage(tokenizer, text, keywords["special"])
 
-        yield None, named()
-        return
-    for record in records(source, arguments.field, arguments.errors):
-        with about_input(record.name):
-            passage = whole_passage(tokenizer, record.text, keywords["special"])
-        yield record.line, iter([passage])
+    for name, line, text in texts_of(arguments, source):
+        yield line, passages_of(name, text)
 
 
 def run_show(arguments: Namespace) -> None:

@@ -304,8 +304,6 @@ def _counting_of(arguments: Namespace, base: Base) -> Counting:
     from dstok.training.corpus_counts import Counting
 
     dataset, field = inputs_of(arguments)
-    if arguments.workers == 0:
-        raise CommandError("--workers: expected at least 1")
     settings = CorpusSettings(kind=arguments.input_format or "", lines=arguments.lines, field=field)
     return Counting(arguments.files, settings, base, dataset)
 
@@ -477,7 +475,7 @@ files IN *  files, folders and globs to read
 {options.READING}\
 --memory SIZE [1GB]  for the tables of distinct pieces, such as 4GB (default 1GB); more of them go to disk; then for
  the merges
---workers N  processes, and threads for the merges (default: one a processor)
+--workers N workers  processes, and threads for the merges (default: one a processor)
 """
 COUNTS_OUT = "--out FILE !  the counts file to write\n"
 CHANGE = f"""\

@@ -19,6 +19,8 @@ from dstok.io.id_files import write_text
 
 FINE, DIFFERENT, BAD = 0, 1, 2
 HEAD = ("step", "kind", "result", "checked", "theorem")
+
+
 def run_prove(arguments: Namespace) -> int:
     from dstok._util.columns import aligned
     from dstok.conformance.prove import prove

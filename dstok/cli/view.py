@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dstok.viewer.reading import Reading
     from dstok.viewer.server import Asked, ReadText
 
+
 def run_view(arguments: Namespace) -> None:
     from dstok.viewer.server import Asked, ReadSettings, Requests
 
