@@ -187,18 +187,12 @@ def commands() -> Iterator[tuple[str, ArgumentParser]]:
     >>> [name for name, _ in commands() if name.startswith("dstok corpus")][:3]
     ['dstok corpus', 'dstok corpus info', 'dstok corpus verify']
     """
-    for words in ((), ("corpus", "info"), ("train", "count")):  # also the actions of commands that run without one
-        yield from commands_below("dstok", _parser(words))
-
-
-def commands_below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
-    """The commands under `name`, each by its whole name, with its parser; `name` itself, if there are none."""
-    groups = [*_groups_of(parser)]
-    if not groups:
-        yield name, parser
-    for group in groups:
-        for word, below in group.choices.items():
-            yield from commands_below(f"{name} {word}", below)
+    for name in MODULES:
+        for words in _table(name):
+            parser: ArgumentParser = _parser(words.split())
+            for word in words.split():
+                parser = next(_groups_of(parser)).choices[word]
+            yield f"dstok {words}", parser
 
 
 def _groups_of(parser: ArgumentParser) -> Iterator[_SubParsersAction[ArgumentParser]]:

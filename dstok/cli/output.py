@@ -131,7 +131,9 @@ class Bar:
         return self.active and self.clock() >= self.due_at
 
     def draw(self, layout: str, done: float, total: float | None, words: str) -> None:
-        """Shows the amount done; `layout` is a `bar_format` of tqdm, in which `desc` stands for `words`."""
+        """Shows the amount done, if it is time; `layout` is a `bar_format` of tqdm, whose `desc` stands for `words`."""
+        if not self.due():
+            return
         now = self.clock()
         self.due_at = now + INTERVAL
         if self.drawn is None:

@@ -317,36 +317,37 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
         complain(f"merging takes at most {expected.total / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
                  "for the pieces, the rest for pairs and tokens")
 
-    def learn(counts: CountsFile, where: str, found: dict[str, Any]) -> None:
-        def progress(tokens: int, wanted: int) -> None:
-            if bar.due():
-                bar.draw(OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens")
-
-        if not counts.totals.distinct:  # hardly what the user wants: most often a path or a field is wrong
-            raise CommandError(f"expected text to learn from, found none in {where}")
-        with Bar() as bar:
-            trained_in(folder, base, trainer, plan, counts, progress, found, arguments.workers or available_cpus(),
-                       arguments.memory, announce)
-
     check(base, trainer)
-    folder = TrainingFolder(out)
+    folder, counting = TrainingFolder(out), None
+    counts: Any = None
     if arguments.counts is not None:
         if arguments.files:
             raise CommandError("expected files to read or --counts, found both")
         counts = CountsFile(arguments.counts)
         check_made_by(counts, base)
+        _refuse_nothing(counts, counts.path)
         plan = plan_of(base, trainer, [{"counts": file_hash(counts.path)}])
-        if folder.finished(plan) is None:
-            with interruptible(), folder.entered(plan, None):
-                learn(counts, counts.path, {})
     else:
         counting = _counting_of(arguments, base)
         plan = plan_of(base, trainer, counting.inputs())
-        if folder.finished(plan) is None:
-            with interruptible(), folder.entered(plan, counting.changes):
+    if folder.finished(plan) is None:
+        with interruptible(), folder.entered(plan, counting and counting.changes):
+            found: dict[str, Any] = {}
+            if counting is not None:
                 counts, records = _counted(arguments, counting, folder)
-                learn(counts, "the files", {"documents": sum(each["documents"] for each in records), "shards": records})
+                _refuse_nothing(counts, "the files")
+                found = {"documents": sum(record["documents"] for record in records), "shards": records}
+            with Bar() as bar:
+                trained_in(folder, base, trainer, plan, counts, lambda tokens, wanted: bar.draw(
+                    OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens"),
+                    found, arguments.workers or available_cpus(), arguments.memory, announce)
     return read_json(os.path.join(out, MANIFEST))
+
+
+def _refuse_nothing(counts: CountsFile, where: str) -> None:
+    """A vocabulary without a merge is hardly what the user wants: most often a path or a field is wrong."""
+    if not counts.totals.distinct:
+        raise CommandError(f"expected text to learn from, found none in {where}")
 
 
 def _counted(arguments: Namespace, counting: Counting, to: Any) -> tuple[CountsFile, list[dict[str, Any]]]:
@@ -388,14 +389,10 @@ def run_report(arguments: Namespace) -> None:
         raise CommandError("expected texts and at least one --model")
     dataset, field = inputs_of(arguments)
 
-    def progress(name: str, read: int) -> None:
-        if bar.due():
-            bar.draw(WORDS, read, None, f"{name}: {read / 1e6:,.0f} MB")
-
     with Bar() as bar, interruptible():
         found = compare(arguments.files, {name: name for name in arguments.model}, language=arguments.language or "",
                         dataset=dataset, kind=arguments.input_format or "", lines=arguments.lines, field=field,
-                        progress=progress)
+                        progress=lambda name, read: bar.draw(WORDS, read, None, f"{name}: {read / 1e6:,.0f} MB"))
     write_result(arguments, found.as_json(), str(found).split("\n"), indent=1)
     if arguments.plot is not None:
         found.plot(arguments.plot)

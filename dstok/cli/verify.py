@@ -27,7 +27,7 @@ def run_prove(arguments: Namespace) -> int:
 
     tokenizer = load_model(arguments.model, arguments.upstream)
     with Bar() as bar:
-        found = prove(tokenizer, lambda name: bar.draw(WORDS, 0, None, name) if bar.due() else None)
+        found = prove(tokenizer, lambda name: bar.draw(WORDS, 0, None, name))
     rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
             for step in found if step.kind != "none"]
     rest = [f"{step.name}: {part}" for step in found for part in (step.faults or [step.done] * (step.kind == "none"))]
@@ -46,9 +46,8 @@ def run_verify(arguments: Namespace) -> int:
     seconds = arguments.seconds
 
     def show(check: str, done: int, left: float) -> None:
-        if bar.due():
-            bar.draw(OF_CHECKS, min(max(seconds - left, 0), seconds), seconds,
-                     f"{max(left, 0):.0f} s left, {check}: {done:,} texts")
+        bar.draw(OF_CHECKS, min(max(seconds - left, 0), seconds), seconds,
+                 f"{max(left, 0):.0f} s left, {check}: {done:,} texts")
 
     with Bar() as bar, model_file(arguments.model) as file:  # the tokenizer.json for specs that name none
         report = verify(arguments.candidate, arguments.reference, model=arguments.model, files=arguments.files,

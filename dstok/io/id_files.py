@@ -19,7 +19,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from dstok._util.files import WholeFile, reason, visible
@@ -199,9 +198,7 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with self._named():
             if self.whole is None:
                 self.stream.flush()
