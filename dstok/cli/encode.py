@@ -146,9 +146,15 @@ def _decoded(arguments: Namespace, tokenizer: Tokenizer, source: Source) -> Iter
                 record = {arguments.field: tokenizer.decode(ids, errors=arguments.errors)}
             yield json_bytes(record)
         return
-    groups = id_groups(source, arguments.format)
+    groups, index = id_groups(source, arguments.format), 0
+    for ids in groups if arguments.errors == "bytes" else ():
+        with about_input(source.name):
+            try:
+                yield tokenizer.decode_bytes(ids)
+            except UnknownIdError as error:
+                raise UnknownIdError(error.id, index + error.index, tokenizer.vocab_size) from error
+        index += len(ids)
     if arguments.errors == "bytes":
-        yield from _token_bytes(tokenizer, source.name, groups)
         return
     stream = tokenizer.decode_stream(errors=arguments.errors, whole_runs=True)
 
@@ -161,18 +167,6 @@ def _decoded(arguments: Namespace, tokenizer: Tokenizer, source: Source) -> Iter
         yield json_bytes({"name": source.name, "text": "".join(texts())})
     else:
         yield from map(str.encode, texts())
-
-
-def _token_bytes(tokenizer: Tokenizer, name: str, groups: Iterable[list[int]]) -> Iterator[bytes]:
-    """The bytes of all ids of an input."""
-    index = 0
-    for ids in groups:
-        with about_input(name):
-            try:
-                yield tokenizer.decode_bytes(ids)
-            except UnknownIdError as error:
-                raise UnknownIdError(error.id, index + error.index, tokenizer.vocab_size) from error
-        index += len(ids)
 
 
 def run_truncate(arguments: Namespace) -> None:

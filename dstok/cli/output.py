@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from dstok._util.files import visible
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError, bounded
-from dstok.io.id_files import Output, write_lines
+from dstok.io.id_files import Output, write_text
 from dstok.io.text_files import Source, open_source, records
 
 if TYPE_CHECKING:
@@ -256,10 +256,13 @@ def json_bytes(value: Any, indent: int | None = None) -> bytes:
 
 
 def write_result(arguments: Namespace, value: Any, lines: Iterable[str], indent: int | None = None) -> None:
-    """Writes `value` as JSON if --json asks for it, else the lines for people; to --output, if the command has it."""
+    """Writes `value` as JSON if --json asks for it, else the lines for people, with escapes for what cannot be printed.
+
+    To --output, if the command has it.
+    """
     path = getattr(arguments, "output", None)
     if not arguments.json:
-        write_lines(path, lines)
+        write_text(path, "\n".join(map(visible, lines)))
         return
     with Output(path) as output:
         output.write(json_bytes(value, indent))

@@ -16,12 +16,12 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
-from dstok._util.files import WholeFile, reason, visible
+from dstok._util.files import WholeFile, reason
 from dstok.errors import ArgumentError, FileError
 from dstok.io.text_files import Source
 
@@ -297,11 +297,6 @@ class _Npy(_Binary):
 
 
 ID_WRITERS: dict[str, type[IdWriter]] = {"ids": IdWriter, "json": _Json, "npy": _Npy, "u32": _Binary}
-
-
-def write_lines(path: str | None, lines: Iterable[str]) -> None:
-    """Write lines for people: with escapes for what cannot be printed, such as a line feed in the name of a file."""
-    write_text(path, "\n".join(map(visible, lines)))
 
 
 def write_text(path: str | None, text: str) -> None:

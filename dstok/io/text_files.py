@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO, RawIOBase
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 from dstok._util.files import reason
 from dstok.errors import FileError
@@ -141,14 +141,6 @@ class _Joined(RawIOBase):
         return size
 
 
-class Watcher(Protocol):
-    """Is told how far an input has been read."""
-
-    def waits(self) -> None: ...  # before reading from a terminal, where somebody has to type
-    def update(self, name: str, position: Callable[[], int]) -> None: ...  # more has been read: `position()` bytes
-    def done_with(self, size: int) -> None: ...  # an input of `size` bytes is done
-
-
 class GivenText(str):
     """Stands for a path in a list of inputs: the text itself was given."""
 
@@ -157,9 +149,12 @@ class GivenText(str):
 
 
 class Source:
-    """An open input: `name` for messages, `raw` as stored, `stream` of its unpacked bytes."""
+    """An open input: `name` for messages, `raw` as stored, `stream` of its unpacked bytes.
 
-    def __init__(self, name: str, raw: BinaryIO, progress: Watcher | None = None) -> None:
+    progress: if any, `waits()` is called before a terminal is read, `update(name, position)` when more has been read.
+    """
+
+    def __init__(self, name: str, raw: BinaryIO, progress: Any = None) -> None:
         self.name, self.raw, self.bytes_read, self._given = name, raw, 0, 0
         self.stream, self.faults = _unpacked(name, raw)
         self.packed = self.stream is not raw and not raw.isatty()
@@ -221,8 +216,8 @@ class Source:
 
 
 @contextmanager
-def open_source(path: str, progress: Watcher | None = None) -> Iterator[Source]:
-    """Open `path` ("-": standard input) for reading; `progress` is told how much has been read."""
+def open_source(path: str, progress: Any = None) -> Iterator[Source]:
+    """Open `path` ("-": standard input) for reading; `progress.done_with(size)` is called in the end."""
     raw: BinaryIO
     if isinstance(path, GivenText):
         name, raw = path.name, BytesIO(os.fsencode(path))
