@@ -20,7 +20,7 @@ from dstok.cli.output import CommandError, complain, interruptible, watching_sha
 from dstok.errors import DstokError
 
 if TYPE_CHECKING:
-    from dstok.corpus.run import Run, Totals
+    from dstok.corpus.run import Run
 
 DIFFERENT = 1
 
@@ -39,8 +39,11 @@ def run_corpus(arguments: Namespace) -> None:
         totals = work.tokenize(arguments.out, engine, arguments.workers, arguments.shard, progress)
     seconds = time.monotonic() - began
     size = sum(shard.size for shard in work.shards[arguments.shard[0] - 1 :: arguments.shard[1]])
-    write_result(arguments, {**totals._asdict(), "bytes": size, "seconds": round(seconds, 3)},
-                 [_line(totals, size, seconds)])
+    earlier = f" ({totals.done} of them done before)" if totals.done else ""
+    whole = "" if totals.complete else "; the corpus is not whole yet, other parts are missing"
+    write_result(arguments, {**totals._asdict(), "bytes": size, "seconds": round(seconds, 3)}, [
+        f"{totals.documents:,} documents, {totals.tokens:,} tokens, {totals.skipped:,} skipped, "
+        f"{totals.shards:,} shards{earlier}, {size / 1e6:,.1f} MB in {seconds:.1f} s{whole}"])
     if totals.skipped:
         from dstok.corpus.settings import SKIPPED
 
@@ -70,13 +73,6 @@ def _run(arguments: Namespace) -> Run:
         raise
     except ValueError as error:
         raise CommandError(str(error)) from error
-
-
-def _line(totals: Totals, size: int, seconds: float) -> str:
-    earlier = f" ({totals.done} of them done before)" if totals.done else ""
-    whole = "" if totals.complete else "; the corpus is not whole yet, other parts are missing"
-    return (f"{totals.documents:,} documents, {totals.tokens:,} tokens, {totals.skipped:,} skipped, "
-            f"{totals.shards:,} shards{earlier}, {size / 1e6:,.1f} MB in {seconds:.1f} s{whole}")
 
 
 def _dry(arguments: Namespace, work: Run) -> None:

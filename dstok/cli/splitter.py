@@ -15,7 +15,6 @@ from dstok.cli.arguments import SPLITTER, Command, load_splitter
 from dstok.cli.output import write_result
 
 if TYPE_CHECKING:
-    from dstok.methods.offsets import Piece
     from dstok.pretokenizer.splitter import Splitter
 
 DIFFERENT = 1
@@ -26,10 +25,15 @@ def run_show(arguments: Namespace) -> None:
     from dstok._util.columns import aligned
 
     splitter = load_splitter(arguments.splitter, arguments.upstream)
-    pieces = None if arguments.text is None else splitter.pieces(arguments.text)
     facts = _facts(splitter)
-    shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
-    write_result(arguments, facts | shown, aligned([*_rows(splitter, facts), *_piece_rows(pieces or [])]))
+    rows = [*_rows(splitter, facts)]
+    if arguments.text is not None:
+        pieces = splitter.pieces(arguments.text)
+        facts["pieces"] = [piece._asdict() for piece in pieces]
+        for number, piece in enumerate(pieces):
+            by = "gap" if piece.step is None else f"step {piece.step}, alternative {piece.alternative}"
+            rows.append(("" if number else "pieces", f"{piece.text!r} ({by})"))
+    write_result(arguments, facts, aligned(rows))
 
 
 def _facts(splitter: Splitter) -> dict[str, Any]:
@@ -65,12 +69,6 @@ def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]
         yield "", f"  before {place.right}"[:200]
     if len(places) > PLACES_SHOWN:
         yield "", f"{len(places) - PLACES_SHOWN} more (--json shows all)"
-
-
-def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
-    for number, piece in enumerate(pieces):
-        by = "gap" if piece.step is None else f"step {piece.step}, alternative {piece.alternative}"
-        yield ("" if number else "pieces"), f"{piece.text!r} ({by})"
 
 
 def run_diff(arguments: Namespace) -> int:

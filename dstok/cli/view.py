@@ -8,6 +8,7 @@ models` lists and those that the command line names.
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +91,14 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
     readers = {arguments.model: loaded(arguments.model)}
     for model in () if arguments.output is not None else dstok.models():  # a page in a file offers no others
         readers.setdefault(model, reader_of(partial(load_model, model, upstream)))
-    if compared is None or compared in readers:
-        return readers, frozenset()
-    from dstok.conformance.engines import OPENERS
+    if compared is not None and compared not in readers:
+        from dstok.conformance.engines import OPENERS
 
-    if compared.partition(":")[0] not in OPENERS:
+        if compared.partition(":")[0] in OPENERS:
+            readers[compared] = _foreign(compared, arguments.model, upstream)
+            return readers, frozenset([compared])
         readers[compared] = loaded(compared)
-        return readers, frozenset()
-    readers[compared] = _foreign(compared, arguments.model, upstream)
-    return readers, frozenset([compared])
+    return readers, frozenset()
 
 
 def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
@@ -130,6 +130,8 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
 
 
 def _serve(arguments: Namespace, requests: Any) -> None:
+    import webbrowser
+
     from dstok.viewer.server import ViewServer
 
     try:
@@ -137,16 +139,11 @@ def _serve(arguments: Namespace, requests: Any) -> None:
     except (OSError, OverflowError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise CommandError(f"--port {arguments.port}: {why}") from error
-    with server:
-        try:
-            print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
-            if not arguments.no_browser:
-                import webbrowser
-
-                webbrowser.open(server.address)
-            server.serve_forever(poll_interval=0.1)
-        except KeyboardInterrupt:
-            pass
+    with server, suppress(KeyboardInterrupt):
+        print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
+        if not arguments.no_browser:
+            webbrowser.open(server.address)
+        server.serve_forever(poll_interval=0.1)
 
 
 COMMANDS = {
