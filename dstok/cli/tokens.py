@@ -184,6 +184,7 @@ def run_show(arguments: Namespace) -> None:
     from dstok.viewer.reading import Reading, Vocabulary, read
 
     if arguments.json:
+        refuse_unless(not arguments.ids and arguments.width is None, "--json", "show without --ids and --width")
         arguments.format = "json"
         run_dump(arguments)
         return
