@@ -38,7 +38,7 @@ try:
         UnsupportedError,
     )
     from dstok.loading import load
-    from dstok.models import model_info, models
+    from dstok.models import ModelInfo, model_info, models
     from dstok.tokenizer import Tokenizer
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("dstok.core."):
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from dstok.methods.growing import GrowingText
     from dstok.methods.incremental import EncodeStream
     from dstok.methods.offsets import Encoding, Piece
-    from dstok.models.info import ModelInfo
     from dstok.pretokenizer.splitter import Splitter
     from dstok.regex.ast import Split
     from dstok.training.train import train, train_from_iterator
@@ -76,7 +75,6 @@ __getattr__, _names = late_names(globals(), {  # not needed to load a built-in m
     "EncodeStream": "dstok.methods.incremental",
     "Encoding": "dstok.methods.offsets",
     "GrowingText": "dstok.methods.growing",
-    "ModelInfo": "dstok.models.info",
     "Piece": "dstok.methods.offsets",
     "Split": "dstok.regex.ast",
     "Splitter": "dstok.pretokenizer.splitter",

@@ -39,7 +39,7 @@ OWN = {
 }
 OF_COUNT = {
     "dstok._util.objects", "dstok._util.files", "dstok.methods", "dstok.methods.incremental",
-    "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.encode", "dstok.cli.errors", "dstok.cli.output", "dstok.io", "dstok.io.text_files", "dstok.io.id_files",
+    "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.encode", "dstok.cli.output", "dstok.io", "dstok.io.text_files", "dstok.io.id_files",
 }
 SLOW = {  # of others; where Python itself or its environment has imported one already, it costs nothing
     "ast", "asyncio", "copy", "ctypes", "dataclasses", "dis", "email", "gzip", "hashlib", "importlib.metadata",

@@ -15,7 +15,7 @@ import pytest
 import dstok
 from dstok import BpeTrainer, Tokenizer
 from dstok.cli.app import main
-from dstok.cli.train import memory_size
+from dstok.cli.arguments import memory_size
 from dstok.counts import CountsFile, merge_counts
 from dstok.training import corpus_counts as counting
 
