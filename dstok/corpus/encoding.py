@@ -21,7 +21,8 @@ import hashlib
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
     Ids = tuple[Array, Array]
+    Batch = tuple[Array, Array, Array | None]  # ids, and lengths and rows as for `Writer.add`
 
 AHEAD, MOST = 2, 4 << 20  # batches that wait, and their bytes
 BATCH = 1 << 20  # ids that are passed on together
@@ -113,41 +115,23 @@ def _words_of(error: TextError | SpecialTokenError) -> str:
             "token, none plain text)")
 
 
-class Sink(Protocol):
-    """Takes batches of ids."""
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        """As `Writer.add`."""
-
-    def close(self) -> None:
-        """Ends the batches."""
-
-
-class Packer:
-    """Makes rows of `length` ids. `padding` counts the ids that fill the last one."""
-
-    def __init__(self, sink: Sink, length: int, pad_id: int) -> None:
-        self.sink, self.length, self.pad_id, self.padding = sink, length, pad_id, 0
-        self.ids = np.zeros(0, np.uint32)  # the ids of the unfinished row
-        self.lengths = np.zeros(0, np.int64)
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        ids, lengths = np.concatenate([self.ids, ids]), np.concatenate([self.lengths, lengths])
-        rows_full = len(ids) // self.length
-        full = rows_full * self.length
-        parts, counts = _cut(lengths, self.length)
-        inside = int(counts[:rows_full].sum())
+def packed(batches: Iterable[Batch], length: int, pad_id: int) -> Iterator[Batch]:
+    """Rows of `length` ids of all batches. `pad_id` fills the last one."""
+    ids, lengths = np.zeros(0, np.uint32), np.zeros(0, np.int64)  # of the unfinished row
+    for more, their_lengths, _ in batches:
+        ids, lengths = np.concatenate([ids, more]), np.concatenate([lengths, their_lengths])
+        count = len(ids) // length
+        full = count * length
+        parts, counts = _cut(lengths, length)
+        inside = int(counts[:count].sum())
         if full:
-            self.sink.add(ids[:full], parts[:inside], counts[:rows_full])
-        self.ids, self.lengths = ids[full:].copy(), parts[inside:]
-
-    def close(self) -> None:
-        if len(self.ids):
-            self.padding = self.length - len(self.ids)
-            ids = np.concatenate([self.ids, np.full(self.padding, self.pad_id, np.uint32)])
-            lengths = np.append(self.lengths, self.padding) if self.padding else self.lengths
-            self.sink.add(ids, lengths, np.array([len(lengths)]))
-        self.sink.close()
+            yield ids[:full], parts[:inside], counts[:count]
+        ids, lengths = ids[full:].copy(), parts[inside:]
+    if len(ids):
+        padding = length - len(ids)
+        ids = np.concatenate([ids, np.full(padding, pad_id, np.uint32)])
+        lengths = np.append(lengths, padding) if padding else lengths
+        yield ids, lengths, np.array([len(lengths)])
 
 
 def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
@@ -162,34 +146,25 @@ def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
     return np.diff(cuts, prepend=0), np.bincount((cuts - 1) // length, minlength=0)
 
 
-class Shuffler:
-    """Keeps a shard's documents in a temporary file, and passes them on in another order."""
-
-    def __init__(self, sink: Sink, seed: int, name: str, scratch: str) -> None:
-        self.sink, self.seed, self.name = sink, seed, name
-        self.file = tempfile.TemporaryFile(dir=scratch)
-        self.lengths = Numbers(scratch)
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        self.file.write(ids.data.cast("B"))
-        self.lengths.add(lengths)
-
-    def close(self) -> None:
-        self.file.flush()
-        lengths = np.concatenate([np.zeros(0, np.int64), *self.lengths.blocks()])
+def shuffled(batches: Iterable[Batch], seed: int, name: str, scratch: str) -> Iterator[Batch]:
+    """The documents of a shard in another order, by way of a temporary file."""
+    kept = Numbers(scratch)
+    with tempfile.TemporaryFile(dir=scratch) as file, closing(kept):
+        for more, their_lengths, _ in batches:
+            file.write(more.data.cast("B"))
+            kept.add(their_lengths)
+        file.flush()
+        lengths = np.concatenate([np.zeros(0, np.int64), *kept.blocks()])
         ends = np.cumsum(lengths)
-        ids = np.memmap(self.file, np.uint32, "r") if len(ends) and ends[-1] else np.zeros(0, np.uint32)
+        ids = np.memmap(file, np.uint32, "r") if len(ends) and ends[-1] else np.zeros(0, np.uint32)
         waiting, size, left = list[int](), 0, len(lengths)
-        for number in order(len(lengths), self.seed, self.name).tolist():
+        for number in order(len(lengths), seed, name).tolist():
             waiting.append(number)
             size, left = size + int(lengths[number]), left - 1
             if size >= BATCH or len(waiting) == 1 << 16 or not left:
                 parts = [ids[ends[number] - lengths[number] : ends[number]] for number in waiting]
-                self.sink.add(np.concatenate(parts), lengths[waiting])
+                yield np.concatenate(parts), lengths[waiting], None
                 waiting, size = [], 0
-        self.file.close()
-        self.lengths.close()
-        self.sink.close()
 
 
 def order(count: int, seed: int, name: str) -> Array:
