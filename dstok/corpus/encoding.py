@@ -22,6 +22,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,13 +54,9 @@ class BatchEncoder:
 
     def all(self, readers: Iterable[DocumentReader], ahead: bool) -> Iterator[tuple[DocumentBatch, Array, Array]]:
         """Each batch with its ids, uint32[n], and the number of ids of each document, int64[d]. Raises `FileError`."""
-        batches = ((reader, batch) for reader in readers for batch in reader.batches())
-        if not ahead:
-            for reader, batch in batches:
-                yield batch, *self.one(reader, batch)
-            return
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import ThreadPoolExecutor  # whose thread is started by its first task
 
+        batches = ((reader, batch) for reader in readers for batch in reader.batches())
         waiting: deque[tuple[DocumentReader, DocumentBatch, Callable[[], Ids]]] = deque()
         error: Exception | None = None
         pool = ThreadPoolExecutor(1)
@@ -67,10 +64,12 @@ class BatchEncoder:
             while error is None:
                 try:
                     reader, batch = next(batches)
-                    waiting.append((reader, batch, pool.submit(self._ids, batch.texts).result))
+                    waiting.append((reader, batch, pool.submit(self._ids, batch.texts).result if ahead else
+                                    partial(self._ids, batch.texts)))
                 except (FileError, StopIteration) as end:  # an error comes after those of the documents before it
                     error = end
-                while waiting and (error or len(waiting) > AHEAD or sum(batch.size for _, batch, _ in waiting) > MOST):
+                while waiting and (error or len(waiting) > AHEAD * ahead
+                                   or sum(batch.size for _, batch, _ in waiting) > MOST):
                     reader, batch, ids = waiting.popleft()
                     yield batch, *self._result(reader, batch, ids)
             if isinstance(error, FileError):
@@ -80,7 +79,7 @@ class BatchEncoder:
 
     def one(self, reader: DocumentReader, batch: DocumentBatch) -> Ids:
         """The ids of one batch, and the number of ids of each document."""
-        return self._result(reader, batch, lambda: self._ids(batch.texts))
+        return self._result(reader, batch, partial(self._ids, batch.texts))
 
     def _ids(self, texts: Any) -> Ids:
         if isinstance(texts, list):
@@ -89,7 +88,7 @@ class BatchEncoder:
         from dstok.arrow.columns import column_of
 
         column = column_of(texts)
-        return encode_rows(self.tokenizer, column.rows(), column.present(), **self.options)
+        return encode_rows(self.tokenizer, column.texts.rows(), column.texts.present, **self.options)
 
     def _result(self, reader: DocumentReader, batch: DocumentBatch, ids: Callable[[], Ids]) -> Ids:
         """The result of `_ids`. If a document is bad, the others are encoded one by one."""
@@ -98,14 +97,13 @@ class BatchEncoder:
         except (TextError, SpecialTokenError) as error:
             if not reader.faults.skips:
                 reader.bad(batch.numbers[error.batch_index or 0], _words_of(error))
-        parts = [np.zeros(0, np.uint32)]
-        texts = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
-        for number, text in zip(batch.numbers, texts):
+        parts = list["Array"]()
+        for number, text in batch.each():
             try:
                 parts.append(self._ids([text])[0])
             except (TextError, SpecialTokenError) as error:
                 reader.bad(number, _words_of(error))
-        return np.concatenate(parts), np.array([len(part) for part in parts[1:]], np.int64)
+        return np.concatenate([np.zeros(0, np.uint32), *parts]), np.array([len(part) for part in parts], np.int64)
 
 
 def _words_of(error: TextError | SpecialTokenError) -> str:
