@@ -58,8 +58,7 @@ class CountJob(NamedTuple):
         for reader in readers:
             for batch in reader.batches():
                 texts = list[str | bytes]()
-                for number, text in zip(batch.numbers, batch.texts if isinstance(batch.texts, list) else
-                                        batch.texts.to_pylist()):
+                for number, text in batch.each():
                     try:
                         texts.append(ready_text(text, normalizer))
                     except TextError as error:
