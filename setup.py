@@ -39,7 +39,7 @@ EMULATION = [os.path.join("tests", "emulation")] if EMULATED else []
 HEADERS = sorted(str(path.relative_to(ROOT)) for pattern in ("dstok/core/*/*.h", "tests/emulation/*.h")
                  for path in ROOT.glob(pattern))
 DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True, "autotestdict": False,
-              "freethreading_compatible": True}  # of Cython, for all of the core
+              "freethreading_compatible": True, "annotation_typing": False}  # of Cython, for all of the core
 # Emulated code is slow either way. Tables to unwind the stack would be 1 % of the wheel: nothing here throws.
 OPTIONS = [] if os.name == "nt" else ["-O1" if EMULATED else "-O3", "-g0", "-fno-asynchronous-unwind-tables"]
 

@@ -38,7 +38,7 @@ try:
         UnsupportedError,
     )
     from dstok.loading import load
-    from dstok.models import model_info, models
+    from dstok.models import ModelInfo, model_info, models
     from dstok.tokenizer import Tokenizer
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("dstok.core."):
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from dstok.methods.decoding import DecodeStream
     from dstok.methods.incremental import EncodeStream, IncrementalEncoding
     from dstok.methods.offsets import Encoding, Piece
-    from dstok.models.info import ModelInfo
     from dstok.pretokenizer.splitter import Splitter
     from dstok.regex.ast import Split
 
@@ -73,7 +72,6 @@ _late, _names = late_names(globals(), {  # not needed to load a built-in model a
     "EncodeStream": "dstok.methods.incremental",
     "Encoding": "dstok.methods.offsets",
     "IncrementalEncoding": "dstok.methods.incremental",
-    "ModelInfo": "dstok.models.info",
     "Piece": "dstok.methods.offsets",
     "Split": "dstok.regex.ast",
     "Splitter": "dstok.pretokenizer.splitter",

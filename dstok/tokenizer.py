@@ -113,7 +113,7 @@ class Tokenizer(LineEncoder):
         self._bpe, self._normalizer = make_bpe(tables), normalizer
         self._size = max([self._bpe.size, *(token.id + 1 for token in added)])
         encoder = make_encoder(tables, self._bpe, self._size, normalizer)
-        tokens = AddedTokens(added, self._unicode_version, normalizer, tables.description.get("runs", {}))
+        tokens = AddedTokens(added, self._unicode_version, normalizer, tables.header.runs)
         LineEncoder.__init__(self, encoder, tokens, Ends(bos_id, eos_id))
         return self
 
@@ -256,8 +256,8 @@ class Tokenizer(LineEncoder):
     encode_with_offsets = offsets.encode_with_offsets
     encode_stream, encode_incremental = incremental.encode_stream, incremental.encode_incremental
     truncate, chunk = budget.truncate, budget.chunk
-    decode, decode_bytes, decode_batch = decoding.decode, decoding.decode_bytes, decoding.decode_batch
-    decode_stream = decoding.decode_stream
+    decode, decode_bytes, decode_stream = decoding.decode, decoding.decode_bytes, decoding.decode_stream
+    decode_batch = decoding.decode_batch  # type: ignore[has-type]
     id_to_token, token_to_id, get_vocab = decoding.id_to_token, decoding.token_to_id, decoding.get_vocab
     view = notebook.view  # type: ignore[has-type]
     apply_chat_template = apply_template.apply_chat_template
@@ -377,7 +377,7 @@ class Tokenizer(LineEncoder):
 
     @property
     def _unicode_version(self) -> str:
-        return str(self._tables.description["unicode_version"])
+        return self._tables.header.unicode_version
 
     @lazy
     def _settings(self) -> TokenizerConfig:
@@ -408,7 +408,7 @@ class Tokenizer(LineEncoder):
     def _vocabulary(self) -> Vocabulary:
         from dstok.vocabulary import Vocabulary
 
-        raw_ids = frozenset(self._tables.description["raw_ids"])
+        raw_ids = frozenset(self._tables.header.raw_ids)
         return Vocabulary(self._decoder, self._added, raw_ids, self._tables.characters)
 
     @lazy
@@ -430,7 +430,7 @@ class Tokenizer(LineEncoder):
     def _places(self) -> Places:
         from dstok.methods.offsets import Places, Trimmer
 
-        trimming, shape = self._tables.description.get("trim_offsets", ""), self._tables.characters
+        trimming, shape = self._tables.header.trim_offsets, self._tables.characters
         trimmer = Trimmer(trimming, self._unicode_version, self._bpe, shape, self._added.tokens) if trimming else None
         return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer)
 

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: `ci`, or `deep` or `brief` by DSTOK_PROFILE; the working directory; which dstok is tested; images;
+"""Hypothesis profiles: `ci`, or `nightly`, `deep` or `brief` by DSTOK_PROFILE; the working directory; which dstok is tested; images;
 what the seed's shares are; which tests run in one process, and which need corpora or judges."""
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ if not (CHECKOUT / "dstok" / "core" / "encode" / f"encoder{EXTENSION_SUFFIXES[0]
 sys.path.append(str(CHECKOUT))  # for benchmarks/; last: the installed dstok is the one under test
 
 PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no fault
-settings.register_profile("ci", max_examples=100, database=None, **PATIENT)
+settings.register_profile("ci", max_examples=50, database=None, **PATIENT)
+settings.register_profile("nightly", max_examples=100, database=None, **PATIENT)
 settings.register_profile("deep", max_examples=20_000, **PATIENT)
 settings.register_profile("brief", max_examples=30, database=None, **PATIENT)
 settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))

@@ -1,202 +1,198 @@
-"""Generates the Unicode tables that dstok ships.
+"""Generates `dstok/unicode/ucd.jsonl`, the Unicode data that dstok ships.
 
-In: the pinned inputs in `unicode_tables/data/VERSION` (see README.md), checked against their `SHA256SUMS`. Out: one
-module of string constants, `dstok/unicode/_ucd_VERSION.py`, which is checked in. `dstok/unicode/properties.py` decodes
-it on first use.
+    python unicode_tables/generate.py [--check]    # --check: write nothing, exit 1 if the file is not current
 
-Invariant: the categories partition all of 0..0x10FFFF. The module is a pure function of the inputs, so that `--check`
-can tell a stale or edited file. This script depends on the standard library alone, not on dstok: it must run where no
-table exists yet.
-
-Source of the rules: Unicode Standard Annex #44, "Unicode Character Database" (general categories in 5.7.1,
-White_Space and Alphabetic in 5.1).
+In: the pinned inputs in this folder (README.md), checked against their `SHA256SUMS`. Out: a line of JSON a section: its
+name and its content. `dstok/unicode/data.py` reads them.
+A set of code points is the list of distances between its borders, from 0 on: the places where it begins, and where it
+has ended. A mapping is a list of two: the set of its code points, and their texts.
+Invariant: a pure function of the inputs; the categories partition 0..0x10FFFF. The sections of `BASE` hold whole sets;
+those of another version hold, for each set that differs, the code points that only one of the two versions has, and
+null for a name that only `BASE` has. Depends on the standard library alone: it must run where no data exists yet.
+Source of the rules: Unicode Standard Annex #44 (general categories in 5.7.1).
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 MAX_CODE_POINT = 0x10FFFF
-INPUT_NAMES = ("alphabetic.txt", "general_category.txt", "property_value_aliases.txt", "white_space.txt")
+BASE = "16.0"
 HERE = Path(__file__).resolve().parent
-LINE_WIDTH = 100
+OUTPUT = HERE.parent / "dstok" / "unicode" / "ucd.jsonl"
+FILES = {"scripts": "scripts.txt", "script_extensions": "script_extensions.txt", "binary": "binary.txt"}
 
-MODULE = '''\
-# GENERATED, do not edit. Written by: python unicode_tables/generate.py --unicode {version}
-# Data: Unicode Character Database {version}, (c) Unicode, Inc., under the Unicode License V3.
-# sha256 of the inputs in unicode_tables/data/{version}:
-{sums}
-"""Unicode {version}: the general categories, Alphabetic and White_Space of all code points.
-
-Encodings, decoded by dstok/unicode/properties.py:
-GENERAL_CATEGORY is run-length coded from U+0000 on: a category and its count of code points, 1 left out.
-ALPHABETIC and WHITE_SPACE are inclusive ranges in hexadecimal: "first-last", or "first" alone.
-UNICODE_DATA_CHECKSUM is the sha256 of the two-letter categories of all 0x110000 code points in a row.
-"""
-
-UNICODE_VERSION = "{version}"
-UNICODE_DATA_CHECKSUM = "{checksum}"
-GENERAL_CATEGORY_NAMES = (
-{names}
-)
-WHITE_SPACE = (
-{white_space}
-)
-ALPHABETIC = (
-{alphabetic}
-)
-GENERAL_CATEGORY = (
-{general_category}
-)
-'''
+Borders = list[int]
+Sets = dict[str, Borders]
 
 
 class InputError(Exception):
     """An input is missing, altered or not in the format."""
 
 
-@dataclass(frozen=True)
-class Range:
-    """The code points `first` to `last`, both included, share `value`."""
-
-    first: int
-    last: int
-    value: str
-
-    def __len__(self) -> int:
-        return self.last - self.first + 1
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes or checks one table; returns the exit status (0 written or current, 1 stale or a bad input)."""
-    options = parse_arguments(arguments)
-    output = options.output or HERE.parent / "dstok" / "unicode" / module_name(options.unicode)
+    """Writes or checks the file; returns the exit status (0 written or current, 1 stale or a bad input)."""
+    parser = argparse.ArgumentParser(description="Generate dstok/unicode/ucd.jsonl.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if not current")
+    parser.add_argument("--data", type=Path, default=HERE, help="the folder of the inputs")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="the file to write or check")
+    options = parser.parse_args(arguments)
     try:
-        module = render_module(options.unicode, read_inputs(options.data / options.unicode))
+        text = render(options.data)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if options.check:
-        return check(output, module, options.unicode)
-    output.write_text(module, encoding="utf-8", newline="\n")
+    if not options.check:
+        options.output.write_text(text, encoding="utf-8", newline="\n")
+    elif not options.output.exists() or options.output.read_text(encoding="utf-8") != text:
+        state = "not current" if options.output.exists() else "missing"
+        print(f"error: {options.output} is {state}: run python unicode_tables/generate.py", file=sys.stderr)
+        return 1
     return 0
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Generate dstok/unicode/_ucd_VERSION.py.")
-    parser.add_argument("--unicode", required=True, metavar="VERSION", help="Unicode version, such as 16.0")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if not current")
-    parser.add_argument("--data", type=Path, default=HERE / "data", help="holds one folder a version")
-    parser.add_argument("--output", type=Path, help="the module to write or check")
-    return parser.parse_args(arguments)
+def render(folder: Path) -> str:
+    """The whole file."""
+    sections = {**property_sections(folder), **normalization_sections(folder / "normalization"),
+                "punctuation": distances(borders(folder / "punctuation", "punctuation.txt"))}
+    return "".join(json.dumps([name, content], ensure_ascii=False, separators=(",", ":")) + "\n"
+                   for name, content in sections.items())
 
 
-def module_name(version: str) -> str:
-    return f"_ucd_{version.replace('.', '_')}.py"
+def property_sections(folder: Path) -> dict[str, Any]:
+    """The sets of each version by kind, and the further names of categories and scripts."""
+    versions = sorted(path.name for path in (folder / "data").iterdir())
+    aliases = {version: [*rows(folder / "data" / version, "property_value_aliases.txt")] for version in versions}
+    for version in versions:
+        if aliases[version] != aliases[BASE]:
+            raise InputError(f"expected the names of categories of {BASE}, found others in {version}")
+    found: dict[str, Any] = {"category_names": aliases[BASE]}
+    scripts: dict[str, str] = {}
+    base = property_sets(folder, BASE, scripts)
+    for version in versions:
+        own = property_sets(folder, version, scripts)
+        for kind, sets in own.items():
+            changes = sets if version == BASE else changed(base[kind], sets)
+            found[f"{kind} {version}"] = {name: None if each is None else distances(each)
+                                          for name, each in changes.items()}
+    return {**found, "script_names": scripts}
 
 
-def check(output: Path, module: str, version: str) -> int:
-    on_disk = output.read_text(encoding="utf-8") if output.exists() else None
-    if on_disk == module:
-        return 0
-    state = "missing" if on_disk is None else "not current"
-    command = f"python unicode_tables/generate.py --unicode {version}"
-    print(f"error: {output} is {state}: run {command}", file=sys.stderr)
-    return 1
+def property_sets(folder: Path, version: str, script_names: dict[str, str]) -> dict[str, Sets]:
+    """All sets of a version, by kind and name; adds the further names of its scripts."""
+    data = folder / "data" / version
+    found = {"categories": category_sets(rows(data, "general_category.txt"))}
+    for kind, file in FILES.items():
+        found[kind] = {}
+        for name, further, ranges in rows(folder / "properties" / version, file):
+            found[kind][name] = joined(ranges.split(), "-")
+            if kind == "scripts" and further and script_names.setdefault(name, further) != further:
+                raise InputError(f"expected {name} with the further names {script_names[name]!r}, found {further!r}")
+    found["binary"]["Alphabetic"] = borders(data, "alphabetic.txt")
+    found["binary"]["White_Space"] = borders(data, "white_space.txt")
+    return found
 
 
-def read_inputs(folder: Path) -> dict[str, str]:
-    """Reads the input files of one version by name, each equal to its line in SHA256SUMS."""
-    if not folder.is_dir():
-        found = ", ".join(sorted(p.name for p in folder.parent.glob("*") if p.is_dir())) or "none"
-        raise InputError(f"expected a data folder for Unicode {folder.name}, found {found}")
-    sums = read_sums(folder / "SHA256SUMS")
-    return {name: read_input(folder / name, sums.get(name)) for name in INPUT_NAMES}
-
-
-def read_sums(path: Path) -> dict[str, str]:
-    try:
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise InputError(f"expected the checksums of the inputs: {error}") from error
-    return {name: digest for digest, name in rows}
-
-
-def read_input(path: Path, expected: str | None) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"expected an input file: {error}") from error
-    if sha256(data) != expected:
-        raise InputError(f"expected {path.name} with sha256 {expected}, found {sha256(data)}")
-    return data.decode("utf-8")
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def data_rows(text: str) -> Iterator[list[str]]:
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            yield line.split(";")
-
-
-def parse_ranges(text: str) -> list[Range]:
-    """Parses lines `first..last;value`: hexadecimal, inclusive, in ascending order."""
-    ranges: list[Range] = []
-    for span, value in data_rows(text):
-        first, last = (int(end, 16) for end in span.split(".."))
-        after = ranges[-1].last if ranges else -1
-        if not after < first <= last <= MAX_CODE_POINT:
-            raise InputError(f"expected ascending ranges after U+{after:04X}, found {span}")
-        ranges.append(Range(first, last, value))
-    return ranges
-
-
-def require_partition(ranges: Sequence[Range]) -> None:
-    covered = sum(len(r) for r in ranges)
+def category_sets(lines: Iterable[list[str]]) -> Sets:
+    """The general categories and their groups."""
+    found, end = dict[str, Borders](), 0
+    for span, category in lines:
+        first, last = (int(code, 16) for code in span.split(".."))
+        if not end <= first <= last <= MAX_CODE_POINT:
+            raise InputError(f"expected ascending ranges after U+{end - 1:04X}, found {span}")
+        end = last + 1
+        for name in (category, category[0], *(["LC"] if category in ("Ll", "Lt", "Lu") else [])):
+            add(found.setdefault(name, []), first, end)
+    covered = sum(end - first for name, each in found.items() if len(name) == 2 and name != "LC"
+                  for first, end in zip(each[::2], each[1::2]))
     if covered != MAX_CODE_POINT + 1:
         raise InputError(f"expected a category for all {MAX_CODE_POINT + 1} code points, found {covered}")
+    return dict(sorted(found.items()))
 
 
-def render_module(version: str, inputs: dict[str, str]) -> str:
-    categories = parse_ranges(inputs["general_category.txt"])
-    require_partition(categories)
-    return MODULE.format(
-        version=version,
-        sums="\n".join(f"#   {sha256(text.encode())}  {name}" for name, text in inputs.items()),
-        checksum=sha256("".join(r.value * len(r) for r in categories).encode()),
-        names=render_names(data_rows(inputs["property_value_aliases.txt"])),
-        white_space=render_string(encode_ranges(parse_ranges(inputs["white_space.txt"])), separator=" "),
-        alphabetic=render_string(encode_ranges(parse_ranges(inputs["alphabetic.txt"])), separator=" "),
-        general_category=render_string(encode_runs(categories), separator=""),
-    )
+def normalization_sections(folder: Path) -> dict[str, Any]:
+    """The data of normal forms, of lower case and of case folding."""
+    found: dict[str, Any] = {}
+    for version, place in (("9.0", folder), ("17.0", folder / "17.0")):
+        classes: Sets = {}
+        for code, value in rows(place, "combining_classes.txt"):
+            add(classes.setdefault(value, []), int(code, 16), int(code, 16) + 1)
+        steps: dict[str, dict[int, str]] = {"=": {}, "!": {}, "<": {}}
+        for code, mapped in rows(place, "decompositions.txt"):
+            sign = mapped[0] if mapped[0] in steps else "="
+            steps[sign][int(code, 16)] = characters(mapped.lstrip("!<"))
+        names = {"=": "composed", "!": "excluded", "<": "compatible"}
+        found[f"normalization {version}"] = {"classes": {value: distances(each) for value, each in classes.items()},
+                                             **{names[sign]: mapping(each) for sign, each in steps.items()}}
+    found["marks"] = distances(borders(folder, "marks.txt"))
+    for name in ("lowercase", "simple_folding", "full_folding"):
+        found[name] = mapping({int(code, 16): characters(text) for code, text in rows(folder, f"{name}.txt")})
+    return found
 
 
-def render_names(rows: Iterable[list[str]]) -> str:
-    return "\n".join("    ({}),".format(", ".join(f'"{name}"' for name in row)) for row in rows)
+def rows(folder: Path, name: str) -> Iterator[list[str]]:
+    """The fields of each line of an input, whose checksum is that of SHA256SUMS."""
+    try:
+        lines = (folder / "SHA256SUMS").read_text("utf-8").splitlines()
+        sums = {file: digest for digest, file in map(str.split, lines)}
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"expected an input and its checksum: {error}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sums.get(name):
+        raise InputError(f"expected {name} with sha256 {sums.get(name)}, found {found}")
+    return (line.split(";") for line in data.decode().splitlines() if line and not line.startswith("#"))
 
 
-def encode_runs(ranges: Iterable[Range]) -> list[str]:
-    return [r.value if len(r) == 1 else f"{r.value}{len(r)}" for r in ranges]
+def borders(folder: Path, name: str) -> Borders:
+    """The set of an input with a range a line."""
+    return joined((row[0] for row in rows(folder, name)), "..")
 
 
-def encode_ranges(ranges: Iterable[Range]) -> list[str]:
-    return [f"{r.first:X}" if len(r) == 1 else f"{r.first:X}-{r.last:X}" for r in ranges]
+def joined(spans: Iterable[str], to: str) -> Borders:
+    found: Borders = []
+    for span in spans:
+        first, _, last = span.partition(to)
+        add(found, int(first, 16), int(last or first, 16) + 1)
+    return found
 
 
-def render_string(words: Iterable[str], separator: str) -> str:
-    """Renders the joined words as adjacent string literals; a line never cuts a word."""
-    lines = textwrap.wrap(" ".join(words), LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
-    literals = [line.replace(" ", separator) for line in lines]
-    return "\n".join(f'    "{literal}{separator}"' for literal in literals)
+def add(found: Borders, first: int, end: int) -> None:
+    """Adds a range after the others of a set."""
+    if found and found[-1] == first:
+        found[-1] = end
+    else:
+        found += [first, end]
+
+
+def changed(base: Sets, own: Sets) -> dict[str, Borders | None]:
+    """The sets that differ, as symmetric differences: borders that both have cancel out."""
+    absent: dict[str, Borders | None] = dict.fromkeys(base.keys() - own.keys())
+    different = {name: sorted({*each} ^ {*base.get(name, ())}) for name, each in own.items()
+                 if each != base.get(name)}
+    return dict(sorted((absent | different).items()))
+
+
+def distances(found: Borders) -> list[int]:
+    return [end - first for first, end in pairwise([0, *found])]
+
+
+def mapping(texts: dict[int, str]) -> list[Any]:
+    found: Borders = []
+    for code in sorted(texts):
+        add(found, code, code + 1)
+    return [distances(found), [texts[code] for code in sorted(texts)]]
+
+
+def characters(codes: str) -> str:
+    return "".join(chr(int(code, 16)) for code in codes.split())
 
 
 if __name__ == "__main__":

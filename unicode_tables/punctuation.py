@@ -1,4 +1,4 @@
-"""Writes dstok/unicode/_punctuation.py: the characters that upstream's Punctuation pre-tokenizer takes for punctuation.
+"""Writes punctuation/punctuation.txt: the characters that upstream's Punctuation pre-tokenizer takes for punctuation.
 
     python unicode_tables/punctuation.py [--check]
 
@@ -10,21 +10,14 @@ its regexes, so upstream itself is the source: the script tests every code point
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
-import textwrap
 from pathlib import Path
 
 from tokenizers.pre_tokenizers import Punctuation
 
-OUTPUT = Path(__file__).resolve().parent.parent / "dstok" / "unicode" / "_punctuation.py"
-MODULE = '''\
-# GENERATED, do not edit. Written by: python unicode_tables/punctuation.py
-"""The code points that upstream's Punctuation pre-tokenizer splits at, as inclusive ranges in hexadecimal."""
-
-PUNCTUATION = (
-{ranges}
-)
-'''
+OUTPUT = Path(__file__).resolve().parent / "punctuation" / "punctuation.txt"
+HEAD = "# extracted from the package tokenizers 0.23.3\n"
 
 
 def main() -> int:
@@ -32,10 +25,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="write or check the table of upstream's Punctuation")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the table is not current")
     options = parser.parse_args()
-    module = render(sweep())
+    text = render(sweep())
     if not options.check:
-        OUTPUT.write_text(module, encoding="utf-8", newline="\n")
-    elif not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != module:
+        OUTPUT.write_text(text, encoding="utf-8", newline="\n")
+        sums = f"{hashlib.sha256(text.encode()).hexdigest()}  {OUTPUT.name}\n"
+        OUTPUT.with_name("SHA256SUMS").write_text(sums, encoding="utf-8", newline="\n")
+    elif not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != text:
         print(f"error: {OUTPUT} is not current: run python unicode_tables/punctuation.py", file=sys.stderr)
         return 1
     return 0
@@ -60,9 +55,7 @@ def render(members: list[int]) -> str:
             ranges[-1][1] = c
         else:
             ranges.append([c, c])
-    words = " ".join(f"{first:X}-{last:X}" if first < last else f"{first:X}" for first, last in ranges)
-    lines = textwrap.wrap(words, 110, break_long_words=False, break_on_hyphens=False)
-    return MODULE.format(ranges="\n".join(f'    "{line} "' for line in lines))
+    return HEAD + "".join(f"{first:04X}..{last:04X}\n" for first, last in ranges)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ list of ids, an int within bounds), or an `ArgumentError` or `TextError` that sa
 Invariant: an object counts for what it holds, whatever its class. True and False are no numbers. Only `characters`
 leaves lone surrogates in a `str`: the encoder finds them. With `errors="replace"` a lone surrogate becomes U+FFFD, and
 so does each maximal part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd", as in the core.
-`explained` looks only at calls that fail, so it refuses no value that works; what `WORDS` does not know asks for
-nothing. The decoder checks that each number is an id.
 """
 
 from __future__ import annotations
@@ -46,9 +44,14 @@ def _of(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
 
+def _word(*words: str) -> tuple[str, Callable[[Any], bool]]:
+    return " or ".join(f'"{word}"' for word in words), lambda value: isinstance(value, str) and value in words
+
+
 _TOKENIZER = "a tokenizer, such as dstok.load gives,", _has("encode", "decode", "vocab_size")
 _MANY = (str, bytes, bytearray, memoryview, Mapping)
-WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_LIST = "a list", lambda value: isinstance(value, Iterable) and not isinstance(value, _MANY)
+WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # by annotation: its words, and whether a value fits
     "None": ("None", lambda value: value is None),
     "str": ("str", _of(str)),
     "bytes": ("bytes", _of(bytes, bytearray, memoryview)),
@@ -57,7 +60,7 @@ WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("True or False", lambda value: isinstance(value, int) or type(value).__name__.startswith("bool")),
     "Text": ("str or bytes", _of(str, bytes, bytearray, memoryview)),
     "StrPath": ("a path (str or os.PathLike)", _of(str, os.PathLike)),
-    "Errors": ('"strict" or "replace"', lambda value: isinstance(value, str) and value in ("strict", "replace")),
+    "Errors": _word("strict", "replace"), "Unit": _word("bytes", "characters"),
     "Special": ('"all", "none", "raise" or a set of added tokens', _of(str, set, frozenset, list, tuple)),
     "VersionName": ('the name of a version, such as "v3.1",', _of(str)),
     "Template": ("a dstok.chat.Template", _has("render")),
@@ -76,16 +79,16 @@ WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Mapping": ("a dictionary", _of(Mapping)), "dict": ("a dictionary", _of(Mapping)),
     "tuple[int, int]": ("a pair of whole numbers", lambda value: isinstance(value, list | tuple) and (
         len(value) == 2 and all(map(_is_index, value)))),
-    "Iterable": ("a list", lambda value: isinstance(value, Iterable) and not isinstance(value, _MANY)),
+    "Iterable": _LIST, "Sequence": _LIST, "list": _LIST, "tuple": _LIST,
 }
-WORDS |= {name: WORDS["Iterable"] for name in ("Sequence", "list", "tuple")}
-WORDS["Unit"] = '"bytes" or "characters"', lambda value: isinstance(value, str) and value in ("bytes", "characters")
 ITEMS = ("Iterable", "Sequence", "list")  # their items are looked at, too, if they can be read twice
 SHOWN = 60  # characters of a value
 
 
 def explained(call: Callable[P, R]) -> Callable[P, R]:
     """Turn an error that is none of dstok's own, and that a wrong argument explains, into an `ArgumentError`.
+
+    Only calls that fail are looked at, so no value that works is refused.
 
     >>> @explained
     ... def encode_batch(texts: list[str], *, num_threads: int = 1): return [text.encode() for text in texts]
@@ -139,13 +142,9 @@ def _fault(annotation: str, value: Any) -> tuple[str, Any, str] | None:
     known = []
     for kind in re.split(r"\s*\|\s*(?![^\[]*\])", annotation):  # the kinds of a union
         name, _, items = (kind, "", "") if kind in WORDS else kind.partition("[")
-        if name == "Literal":
-            choices = re.findall(r"[\"']([^\"']*)[\"']", items)
-            words, holds = " or ".join(f'"{each}"' for each in choices), choices.__contains__
-        elif name in WORDS:
-            words, holds = WORDS[name]
-        else:
+        if name != "Literal" and name not in WORDS:
             return None
+        words, holds = WORDS[name] if name in WORDS else _word(*re.findall(r"[\"']([^\"']*)[\"']", items))
         if holds(value):
             if name in ITEMS and hasattr(value, "__len__"):
                 faults = ((_fault(items[:-1], item), at) for at, item in enumerate(value))
@@ -226,10 +225,10 @@ class Ends(NamedTuple):
     eos_id: int | None
 
     def before(self, wanted: bool) -> list[int]:
-        return _named(self.bos_id, "bos") if wanted else []
+        return self._named("bos", self.bos_id) if wanted else []
 
     def after(self, wanted: bool) -> list[int]:
-        return _named(self.eos_id, "eos") if wanted else []
+        return self._named("eos", self.eos_id) if wanted else []
 
     def around(self, ids: list[int], add_bos: bool, add_eos: bool) -> list[int]:
         return [*self.before(add_bos), *ids, *self.after(add_eos)]
@@ -238,28 +237,24 @@ class Ends(NamedTuple):
         """The number of ids around a text."""
         return len(self.around([], add_bos, add_eos))
 
-
-def _named(id: int | None, kind: str) -> list[int]:
-    if id is None:
-        raise ArgumentError(f"add_{kind} was asked for, but the model names no {kind} token: name it with "
-                            f"tok.replace({kind}_id=...), or as {kind}_token in a tokenizer_config.json beside the "
-                            "model's file", f"add_{kind}")
-    return [id]
+    @staticmethod
+    def _named(kind: str, id: int | None) -> list[int]:
+        if id is None:
+            raise ArgumentError(f"add_{kind} was asked for, but the model names no {kind} token: name it with "
+                                f"tok.replace({kind}_id=...), or as {kind}_token in a tokenizer_config.json beside the "
+                                "model's file", f"add_{kind}")
+        return [id]
 
 
 def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
     """`value` as an int of at least `least`, which `why` explains, and at most `most`. Raises `ArgumentError`."""
-    try:
-        number = None if isinstance(value, bool) else index(value)
-    except TypeError:
-        number = None
-    if number is None:
+    if not _is_index(value):
         found = "None" if value is None else f"{type(value).__name__}: {_shown(value)}"
         raise ArgumentError(f"expected {name} to be a whole number, found {found}", name)
-    if number < least:
-        raise ArgumentError(f"expected {name} to be at least {least}{why}, found {_shown(number)}", name)
-    if number > most:
-        raise ArgumentError(f"expected {name} to be at most {most}, found {_shown(number)}", name)
+    number = index(value)
+    if not least <= number <= most:
+        limit = f"at least {least}{why}" if number < least else f"at most {most}"
+        raise ArgumentError(f"expected {name} to be {limit}, found {_shown(number)}", name)
     return number
 
 
@@ -335,7 +330,7 @@ def utf8(text: Text, replace: bool) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         if replace:
-            return _repaired(text).encode()
+            return characters(text, replace).encode()
         raise lone_surrogate(text[error.start], error.start) from None
 
 
@@ -344,7 +339,18 @@ def characters(text: Text, replace: bool) -> str:
     text = checked_text(text)
     if isinstance(text, bytes):
         return _decoded(text, replace)
-    return _repaired(text) if replace else text
+    if not replace:
+        return text
+    import re  # not needed by well-formed texts
+
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def _decoded(text: bytes, replace: bool) -> str:
+    try:
+        return text.decode("utf-8", "replace" if replace else "strict")
+    except UnicodeDecodeError as error:
+        raise not_utf8(text[error.start], error.start) from None
 
 
 def replaces_faults(errors: str) -> bool:
@@ -371,17 +377,3 @@ def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
 def not_utf8(byte: int, at: int) -> TextError:
     """The error for a byte at offset `at` that is not part of well-formed UTF-8."""
     return TextError(f"expected utf-8, found byte 0x{byte:02x} at byte offset {at}", at)
-
-
-def _repaired(text: str) -> str:
-    """The text with U+FFFD for each lone surrogate."""
-    import re  # not needed by well-formed texts
-
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
-
-
-def _decoded(text: bytes, replace: bool) -> str:
-    try:
-        return text.decode("utf-8", "replace" if replace else "strict")
-    except UnicodeDecodeError as error:
-        raise not_utf8(text[error.start], error.start) from None

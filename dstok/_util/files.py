@@ -1,12 +1,10 @@
 """Files that are complete or absent, locks, maps, the words of system errors: what differs between systems stands here.
 
-In: paths, open files, bytes. Out: a file under its final name, with its size and checksum; `StrPath`; words in lower
-case and printable.
-Invariant: until `commit` the bytes lie under another name, and they are on the disk (fsync) before the file gets its
-name, so nobody sees an unfinished file, and no two writers share one. No other module of dstok asks which system it
-runs on, except for the keys of a terminal's user and the conformance kit's other processes (`core/cpu/platform.h`
-has the core's). Importing this module costs next to nothing: pathlib would take 3 ms, a tenth of the time to the first
-id, hashlib and json about as much.
+In: paths, open files, bytes. Out: a file under its final name, with its size and checksum; words in lower case and
+printable. Invariant: until `commit` the bytes lie under another name, and they are on the disk (fsync) before the file
+gets its name, so nobody sees an unfinished file, and no two writers share one. No other module of dstok asks which
+system it runs on, except for the keys of a terminal's user and the conformance kit's other processes. Importing this
+module costs next to nothing: pathlib, hashlib and json would take 3 ms each, a tenth of the time to the first id.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
-from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from dstok.errors import FileError
@@ -107,9 +104,7 @@ class WholeFile:
     def __enter__(self) -> BinaryIO:
         return self.file
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             with self.faults():
                 if isinstance(error, OSError):
@@ -220,6 +215,7 @@ class OutputFile(io.RawIOBase):
         self.name, self.final, self.size, self.hash = name, os.path.join(out, name), 0, sha256()
         with file_faults(self.final):
             self.whole = WholeFile(self.final, scratch)
+        self.discard = self.whole.discard
 
     def writable(self) -> bool:
         return True
@@ -245,9 +241,6 @@ class OutputFile(io.RawIOBase):
             make_folder(os.path.dirname(self.final))
             self.whole.commit()
         return Written(self.name, self.size, self.hash.hexdigest())
-
-    def discard(self) -> None:
-        self.whole.discard()
 
 
 def write_json(out: str, name: str, value: Any, scratch: str) -> None:

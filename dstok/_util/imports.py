@@ -3,16 +3,8 @@
 In: the name of a module, and of a function or class in it, or of dstok's extra that brings it. Out: for a class that
 assigns the function, a method; for a package, the functions by which Python finds its names (PEP 562); a module.
 Invariant: the caller gets the same as from an import at the top of the file, in a forked child, too. The reason is
-start-up: most programs use few of a class's methods, and importing all their modules takes longer than loading a model.
-A method is in the class's `__dict__` from the beginning: `super()`, runtime-checkable protocols and unittest.mock look
-there, and never call `__getattr__`. This module uses no compiled module.
-
->>> from unittest.mock import patch
->>> class Page:
-...     wrapped = LateModule("textwrap").wrap
->>> with patch.object(Page, "wrapped", autospec=True) as wrapped:  # which looks into the class's __dict__
-...     wrapped("a b", 1) is Page.wrapped.return_value
-True
+start-up: importing the modules of all methods takes longer than loading a model. A method is in the class's `__dict__`
+from the beginning: `super()`, runtime-checkable protocols and unittest.mock look there, and never call `__getattr__`.
 """
 
 from __future__ import annotations
@@ -26,17 +18,6 @@ from types import FunctionType
 from typing import Any
 
 from dstok.errors import FileError
-
-
-@contextmanager
-def of_extra(extra: str, what: str) -> Iterator[None]:
-    """Around the import of an extra's package; `what` needs it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        message = f'{what} needs {error.name}, found none: pip install "dstok[{extra}]"'
-        raise ModuleNotFoundError(message, name=error.name, path=error.path) from error
-
 
 # A fork waits until no thread imports a module. A child that is forked during an import lacks the importing thread, but
 # would wait for it at its own import.
@@ -70,7 +51,13 @@ def late_names(
 
 
 class LateModule:
-    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods."""
+    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods.
+
+    >>> class Page:
+    ...     wrapped = LateModule("textwrap").wrap
+    >>> Page.wrapped("a b", 1)
+    ['a', 'b']
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -86,31 +73,46 @@ class _LateMethod:
     """
 
     def __init__(self, module: str, function: str) -> None:
-        self._module, self._function = module, function
-        self.__module__ = module
+        self.__module__, self._function = module, function
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner, self._name = owner, name
 
+    def _found(self) -> Any:
+        return imported(self.__module__, self._function)
+
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        function = imported(self._module, self._function)
+        function = self._found()
         if vars(self._owner).get(self._name) is self:  # a test may have put another one there meanwhile
             setattr(self._owner, self._name, function)
         return function.__get__(instance, owner)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return imported(self._module, self._function)(*arguments, **options)
+        return self._found()(*arguments, **options)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(imported(self._module, self._function), name)
+        return getattr(self._found(), name)
 
-    # isinstance looks at this; mock uses it to tell a method from an object.
-    __class__ = property(lambda self: FunctionType)
+    __class__ = property(lambda self: FunctionType)  # what isinstance looks at, and so mock
+    __doc__: Any = property(lambda self: self._found().__doc__)
 
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        doc: str | None = imported(self._module, self._function).__doc__  # None with -OO
-        return doc
+
+@contextmanager
+def of_extra(extra: str, what: str) -> Iterator[None]:
+    """Around the import of an extra's package; `what` needs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f'{what} needs {error.name}, found none: pip install "dstok[{extra}]"'
+        raise ModuleNotFoundError(message, name=error.name, path=error.path) from error
+
+
+def needed(module: str, extra: str = "corpus") -> Any:
+    """The module, of a package that only some corpora need. Raises `FileError` if it is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise FileError(f"expected the package {error.name}, found none: pip install \"dstok[{extra}]\"") from error
 
 
 def unbuilt(name: str) -> ImportError:
@@ -121,11 +123,3 @@ def unbuilt(name: str) -> ImportError:
         "folder that it was started in before what is installed. After `pip install .`, start it in another folder, "
         "with a script's path, or as `python -P` (3.11 or later). To use this source itself, build it in place: "
         "`pip install -e .`", name=name, path=folder)
-
-
-def needed(module: str, extra: str = "corpus") -> Any:
-    """The module, of a package that only some corpora need. Raises `FileError` if it is not installed."""
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise FileError(f"expected the package {error.name}, found none: pip install \"dstok[{extra}]\"") from error

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 
+_Entry: TypeAlias = "tuple[Any, str | int]"  # the place of a value: that of its parent, None for the root; its key
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -45,16 +46,17 @@ def load_json(data: str | bytes, name: str = "") -> Value:
     except RecursionError:
         raise TokenizerFileError("brackets nested too deeply", f"{name}$") from None
     messages = {id(value): message for value, message in faults.found}
-    for entry in _walk(root, f"{name}$") if messages else ():
-        if id(entry.value) in messages:
-            raise TokenizerFileError(messages[id(entry.value)], entry.path())
-    for entry in _walk(root, f"{name}$") if _SURROGATE_ESCAPE.search(text) else ():
-        for each in (entry.value, *(entry.value if isinstance(entry.value, dict) else ())):
+    surrogates = _SURROGATE_ESCAPE.search(text)
+    for value, entry in _walk(root, f"{name}$") if messages else ():
+        if id(value) in messages:
+            raise TokenizerFileError(messages[id(value)], _path(entry))
+    for value, entry in _walk(root, f"{name}$") if surrogates else ():
+        for each in (value, *(value if isinstance(value, dict) else ())):
             if isinstance(each, str) and _SURROGATE.search(each):
-                raise TokenizerFileError(f"a lone surrogate in {shown(each)}", entry.path())
-    value = Value(root, f"{name}$")
-    value.object()
-    return value
+                raise TokenizerFileError(f"a lone surrogate in {shown(each)}", _path(entry))
+    found = Value(root, f"{name}$")
+    found.object()
+    return found
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ def shown(value: object) -> str:
 
 
 def _describe(value: object) -> str:
-    if isinstance(value, (list, dict)):
-        return f"{'an array' if isinstance(value, list) else 'an object'} of {len(value)}"
+    if isinstance(value, (list, dict, range)):  # a range stands for an array that nobody read
+        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
     if isinstance(value, str):
         return f"the string {shown(value)}"
     return json.dumps(value) if value is None or isinstance(value, bool) else f"the number {value!r}"
@@ -165,31 +167,23 @@ class _Faults:
         return int(text) if len(text) < 20 and text != "-0" else self.real(text)
 
 
-class _Entry(NamedTuple):
-    """A value inside a tree; its path is built only on request."""
-
-    parent: _Entry | None
-    key: str | int
-    value: object
-
-    def path(self) -> str:
-        keys, entry = [self.key], self.parent
-        while entry is not None:
-            keys.append(entry.key)
-            entry = entry.parent
-        path = str(keys.pop())
-        for key in reversed(keys):
-            path = join_path(path, key)
-        return path
-
-
-def _walk(root: object, path: str) -> Iterator[_Entry]:
-    """Every value of the tree, in the order of the text. No recursion: a file may be deeply nested."""
-    stack = [_Entry(None, path, root)]
+def _walk(root: object, path: str) -> Iterator[tuple[object, _Entry]]:
+    """Every value of the tree, in the order of the text, with its place. No recursion: a file may be deeply nested."""
+    stack: list[tuple[object, _Entry]] = [(root, (None, path))]
     while stack:
-        entry = stack.pop()
-        yield entry
-        if isinstance(entry.value, dict):
-            stack.extend(_Entry(entry, key, value) for key, value in reversed(entry.value.items()))
-        elif isinstance(entry.value, list):
-            stack.extend(_Entry(entry, i, entry.value[i]) for i in range(len(entry.value) - 1, -1, -1))
+        value, entry = stack.pop()
+        yield value, entry
+        if isinstance(value, dict | list):
+            members = [*value.items()] if isinstance(value, dict) else [*enumerate(value)]
+            stack.extend((member, (entry, key)) for key, member in reversed(members))
+
+
+def _path(entry: _Entry) -> str:
+    keys: list[str | int] = []
+    while entry[0] is not None:
+        keys.append(entry[1])
+        entry = entry[0]
+    path = str(entry[1])
+    for key in reversed(keys):
+        path = join_path(path, key)
+    return path

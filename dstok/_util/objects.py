@@ -5,8 +5,7 @@ value for each object (`Beside`); an attribute (`lazy`); a second object in the 
 Invariant: all threads get one value, from the first thread that finishes, without a lock. (Up to Python 3.11
 functools.cached_property has one lock for all objects: a child forked while another thread holds it would wait for
 ever.) `Beside` tells objects apart by identity: a `WeakKeyDictionary` would compare tables, and drop the value of two
-equal tokenizers with the first. A copy shares nothing that changes: every attribute is copied, one level deep, and one
-that cannot be copied is an error.
+equal tokenizers with the first.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ __all__ = ["Beside", "Separate", "lazy"]  # type checkers take `lazy` for an imp
 
 T = TypeVar("T")
 V = TypeVar("V")
+Self = TypeVar("Self", bound="Separate")
 
 
 class Beside(Generic[T, V]):
@@ -40,14 +40,14 @@ class Beside(Generic[T, V]):
         return value
 
 
-Self = TypeVar("Self", bound="Separate")
-
-
 class Separate:
     """Base of classes with state. `copy.copy` and `copy.deepcopy` call `copy`. The objects do not pickle."""
 
     def copy(self: Self) -> Self:
-        """Return a second object that goes on by itself: neither sees the later input of the other."""
+        """Return a second object that goes on by itself: neither sees the later input of the other.
+
+        Every attribute is copied, one level deep; one that cannot be copied is an error.
+        """
         from copy import copy  # not needed without a copy
 
         other = object.__new__(type(self))
@@ -66,21 +66,17 @@ class Separate:
                           "pickle its tokenizer, and begin another one there")
 
 
-class _Lazy(Generic[T]):
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self._make, self._name = make, make.__name__
-        self.__doc__ = make.__doc__
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is None:
-            return self
-        made = self._make(instance)
-        return instance.__dict__.setdefault(self._name, made)  # from then on Python finds it there first
-
-
 if TYPE_CHECKING:  # pyright lets no other descriptor stand for a property of a protocol
     from builtins import property as lazy
 else:
-    def lazy(make: Callable[[Any], T]) -> _Lazy[T]:
+    class lazy:  # noqa: N801 - a decorator
         """The decorator of a lazy attribute's method."""
-        return _Lazy(make)
+
+        def __init__(self, make: Callable[[Any], Any]) -> None:
+            self._make, self._name, self.__doc__ = make, make.__name__, make.__doc__
+
+        def __get__(self, instance: Any, owner: type) -> Any:
+            if instance is None:
+                return self
+            made = self._make(instance)
+            return instance.__dict__.setdefault(self._name, made)  # from then on Python finds it there first

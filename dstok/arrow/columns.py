@@ -102,77 +102,67 @@ def _first_row(array: Any, whole: bool) -> int:
     return max(0, bisect_left(range(count + 1), True, key=lambda end: bool(_fault(array.slice(0, end), whole))) - 1)
 
 
-class Chunk(NamedTuple):
-    """The texts of one array, and its rows."""
+class Texts(NamedTuple):
+    """Text i is `buffers[owners[i]][starts[i] : starts[i] + lengths[i]]`; a null text, not `present`, has no bytes."""
 
     buffers: list[Any]
-    owners: npt.NDArray[np.int32]  # for each text the number of its buffer ...
-    starts: Ints                   # ... and its place there, in bytes
-    lengths: Ints                  # 0 for a null text
-    present: Bools                 # false for a null text
-    rows: Ints | None              # for a dictionary's text: its first row ...
-    places: pa.Array | None        # ... and for each row its text's number; None: each row is a text
+    owners: npt.NDArray[np.int32]
+    starts: Ints
+    lengths: Ints
+    present: Bools
+
+    def rows(self) -> Rows:
+        """The texts, in the core's form. Raises `TextError` for a text outside its buffer."""
+        return Rows(*self[:4])
+
+
+class Part(NamedTuple):
+    """The rows of one array of a column."""
+
+    texts: slice              # where its texts lie among those of the column
+    firsts: Ints | None       # for a dictionary: the first row of each text ...
+    places: pa.Array | None   # ... and for each row the number of its text in `texts`; None: each row is a text
 
 
 class Column(NamedTuple):
-    """The chunks of a column; whether it came as a chunked array; whether its offsets have 64 bits."""
+    """The texts of all arrays of a column; whether it came as a chunked array; whether its offsets have 64 bits."""
 
-    chunks: list[Chunk]
+    texts: Texts
+    parts: list[Part]
     chunked: bool
     large: bool
 
-    def rows(self) -> Rows:
-        """The texts of all chunks, in the core's form. Raises `TextError` for a text outside its buffer."""
-        buffers: list[Any] = []
-        owners = []
-        for chunk in self.chunks:
-            owners.append(chunk.owners + np.int32(len(buffers)) if buffers else chunk.owners)
-            buffers += chunk.buffers
-        return Rows(buffers, _one(owners, np.int32), _one([chunk.starts for chunk in self.chunks], np.int64),
-                    _one([chunk.lengths for chunk in self.chunks], np.int64))
-
-    def lengths(self) -> Ints:
-        """The bytes of each text."""
-        return _one([chunk.lengths for chunk in self.chunks], np.int64)  # type: ignore[no-any-return]
-
-    def present(self) -> Bools:
-        """For each text whether it is not null."""
-        return _one([chunk.present for chunk in self.chunks], np.bool_)  # type: ignore[no-any-return]
+    def null(self, texts: slice) -> Bools | None:
+        """The null texts; None if there are none."""
+        present = self.texts.present[texts]
+        return None if present.all() else ~present
 
     def row_of(self, text: int) -> int:
         """The row of a text; for an entry of a dictionary, its first row."""
         before = 0
-        for chunk in self.chunks:
-            if text < len(chunk.owners):
-                return before + (text if chunk.rows is None else int(chunk.rows[text]))
-            text -= len(chunk.owners)
-            before += len(chunk.owners) if chunk.places is None else len(chunk.places)
+        for part in self.parts:
+            if text < part.texts.stop:
+                at = text - part.texts.start
+                return before + (at if part.firsts is None else int(part.firsts[at]))
+            before += part.texts.stop - part.texts.start if part.places is None else len(part.places)
         raise IndexError(text)
 
-    def by_chunk(self) -> Iterator[tuple[Chunk, slice]]:
-        """Each chunk, and where its texts lie among those of all chunks."""
-        at = 0
-        for chunk in self.chunks:
-            yield chunk, slice(at, at + len(chunk.owners))
-            at += len(chunk.owners)
-
     def exceeds(self, counts: Ints) -> bool:
-        """Whether offsets need 64 bits: the column has such, or the `counts` of a chunk's texts are too many by row."""
-        return self.large or any(_by_row(chunk, counts[texts]).sum() > LIMIT for chunk, texts in self.by_chunk())
+        """Whether offsets need 64 bits: the column has such, or the sum of an array's `counts` of texts, by row."""
+        def total(part: Part) -> int:  # several rows may share an entry of a dictionary
+            own = counts[part.texts]
+            return int((own if part.places is None else own[part.places.drop_null().to_numpy()]).sum())
 
-    def of_texts(self, make: Callable[[Chunk, slice], pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-        """By row, what `make` gives for the texts of each chunk."""
-        made = ((chunk, make(chunk, texts)) for chunk, texts in self.by_chunk())
-        return self.joined([array if chunk.places is None else array.take(chunk.places) for chunk, array in made], kind)
+        return self.large or any(total(part) > LIMIT for part in self.parts)
+
+    def of_texts(self, make: Callable[[slice], pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+        """By row, what `make` gives for the texts of each array."""
+        made = ((part, make(part.texts)) for part in self.parts)
+        return self.joined([array if part.places is None else array.take(part.places) for part, array in made], kind)
 
     def joined(self, arrays: list[pa.Array], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-        """The arrays of the chunks as one: chunked if the column is."""
+        """The arrays as one: chunked if the column is."""
         return pa.chunked_array(arrays, kind) if self.chunked else arrays[0]
-
-
-def _by_row(chunk: Chunk, counts: Ints) -> Ints:
-    """Several rows may share an entry of a dictionary."""
-    return counts if chunk.places is None else counts[chunk.places.drop_null().to_numpy(zero_copy_only=False)]
 
 
 def check_argument(given: object, wanted: type | UnionType) -> None:
@@ -185,11 +175,6 @@ def check_argument(given: object, wanted: type | UnionType) -> None:
                             "tok" if wanted is Tokenizer else "splitter" if wanted is Splitter else "by")
 
 
-def _one(parts: list[Any], dtype: type) -> Any:
-    """Joins several arrays. Most columns have one chunk, which is not copied."""
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
-
-
 def column_of(array: Any) -> Column:
     """The column of an Arrow array, or of an object with `__arrow_c_array__` or `__arrow_c_stream__`.
 
@@ -200,8 +185,24 @@ def column_of(array: Any) -> Column:
     if content not in (*TEXTS, pa.null()):
         raise ArgumentError(f"expected an Arrow array of strings or binaries, found one of {kind}", "array")
     check(pieces, whole=False)
-    firsts = np.cumsum([0, *map(len, pieces)]).tolist()
-    return Column([_chunk(piece, first) for piece, first in zip(pieces, firsts)], chunked, content in LARGE)
+    found, parts, row, text = list[Texts](), list[Part](), 0, 0
+    for piece in pieces:
+        texts, firsts, places = (_of_dictionary(piece, row) if pa.types.is_dictionary(kind) else
+                                 (_texts(piece), None, None))
+        found.append(texts)
+        parts.append(Part(slice(text, text + len(texts.owners)), firsts, places))
+        row, text = row + len(piece), parts[-1].texts.stop
+    return Column(found[0] if len(found) == 1 else _joined(found), parts, chunked, content in LARGE)
+
+
+def _joined(parts: list[Texts]) -> Texts:
+    buffers, owners = list[Any](), [np.empty(0, np.int32)]
+    for each in parts:
+        owners.append(each.owners + np.int32(len(buffers)))
+        buffers += each.buffers
+    starts, lengths = (np.concatenate([np.empty(0, np.int64), *(each[field] for each in parts)]) for field in (2, 3))
+    return Texts(buffers, np.concatenate(owners), starts, lengths,
+                 np.concatenate([np.empty(0, np.bool_), *(each.present for each in parts)]))
 
 
 def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
@@ -220,19 +221,16 @@ def pieces_of(array: Any) -> tuple[list[pa.Array], pa.DataType, bool]:
     return array.chunks if chunked else [array], array.type, chunked
 
 
-def _chunk(array: pa.Array, first: int) -> Chunk:
-    """The texts of an array whose first row is row `first` of its column."""
-    if pa.types.is_dictionary(array.type):
-        return _of_dictionary(array, first)
+def _texts(array: pa.Array) -> Texts:
     present = _present(array)
     if not len(array) or array.type == pa.null():
         nothing = np.zeros(len(array), np.int64)
-        return Chunk([b""], nothing.astype(np.int32), nothing, nothing, present, None, None)
+        return Texts([b""], nothing.astype(np.int32), nothing, nothing, present)
     read = _views if array.type in (pa.string_view(), pa.binary_view()) else _offsets
     buffers, owners, starts, lengths = read(array)
     if array.null_count:  # the format leaves a null row's values open
         owners, starts, lengths = owners * present, starts * present, lengths * present
-    return Chunk(buffers, owners, starts, lengths, present, None, None)
+    return Texts(buffers, owners, starts, lengths, present)
 
 
 def _present(array: pa.Array) -> Bools:
@@ -260,8 +258,8 @@ def _views(array: pa.Array) -> tuple[list[Any], npt.NDArray[np.int32], Ints, Int
     return [views, *data], owners, starts, lengths
 
 
-def _of_dictionary(array: pa.DictionaryArray, first: int) -> Chunk:
-    """The used entries, ordered by their first rows."""
+def _of_dictionary(array: pa.DictionaryArray, first: int) -> tuple[Texts, Ints, pa.Array]:
+    """The used entries, ordered by their first rows; these rows; each row's entry. `first`: the array's first row."""
     held = _present(array.indices)
     codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
     wrong = np.flatnonzero((codes < 0) | (codes >= len(array.dictionary)))
@@ -270,12 +268,12 @@ def _of_dictionary(array: pa.DictionaryArray, first: int) -> Chunk:
                         f"{codes[wrong[0]]}", 0, first + int(np.flatnonzero(held)[wrong[0]]))
     used, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(firsts)
-    entries = _chunk(array.dictionary, 0)
+    buffers, *entries = _texts(array.dictionary)
     chosen = used[order].astype(np.int64)
     spread = np.zeros(len(array), np.int64)
     spread[held] = np.argsort(order)[places]
-    return Chunk(entries.buffers, entries.owners[chosen], entries.starts[chosen], entries.lengths[chosen],
-                 entries.present[chosen], np.flatnonzero(held)[firsts[order]], pa.array(spread, mask=~held))
+    return (Texts(buffers, *(each[chosen] for each in entries)), np.flatnonzero(held)[firsts[order]],
+            pa.array(spread, mask=~held))
 
 
 def as_binary(array: pa.Array) -> pa.LargeBinaryArray:

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from dstok import chat
 from dstok._util.arguments import Dtype, Errors, Special, checked_dtype, explained, in_dtype, thread_count
-from dstok.arrow.columns import Chunk, Column, check, check_argument, column_of, pieces_of
+from dstok.arrow.columns import Column, check, check_argument, column_of, pieces_of
 from dstok.errors import ArgumentError, ChatError, ColumnError, SpecialTokenError, TextError
 from dstok.methods.batch import count_rows, encode_rows
 from dstok.tokenizer import Tokenizer
@@ -120,14 +120,14 @@ def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> 
     check_argument(tok, Tokenizer)
     column = column_of(array)
     with rows_named(column):
-        ids, lengths = encode_rows(tok, column.rows(), column.present(), **options)
+        ids, lengths = encode_rows(tok, column.texts.rows(), column.texts.present, **options)
     bounds = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=bounds[1:])
     large, ids = column.exceeds(lengths), in_dtype(ids, dtype)
     kind = (pa.large_list if large else pa.list_)(content)
 
-    def lists(chunk: Chunk, texts: slice) -> pa.Array:
-        ends, null = bounds[texts.start : texts.stop + 1], _null(chunk)
+    def lists(texts: slice) -> pa.Array:
+        ends, null = bounds[texts.start : texts.stop + 1], column.null(texts)
         offsets = pa.array((ends - ends[0]).astype(np.int64 if large else np.int32))
         return (pa.LargeListArray if large else pa.ListArray).from_arrays(
             offsets, pa.array(ids[ends[0] : ends[-1]], content), type=kind,
@@ -151,7 +151,7 @@ def count(
     check_argument(tok, Tokenizer)
     column = column_of(array)
     with rows_named(column):
-        lengths = count_rows(tok, column.rows(), column.present(), num_threads=num_threads, special=special,
+        lengths = count_rows(tok, column.texts.rows(), column.texts.present, num_threads=num_threads, special=special,
                              add_bos=add_bos, add_eos=add_eos, errors=errors)
     return counts_of(column, lengths)
 
@@ -172,33 +172,25 @@ def truncate(
     """
     check_argument(tok, Tokenizer)
     column = column_of(array)
-    kind = pa.large_string() if column.exceeds(column.lengths()) else pa.string()
+    kind = pa.large_string() if column.exceeds(column.texts.lengths) else pa.string()
 
     def cut(text: bytes) -> bytes:
         return tok.truncate(text, max_tokens, truncation_side=truncation_side, special=special, add_bos=add_bos,
                             add_eos=add_eos, errors=errors)
 
     cut(b"")  # an argument that no text can have is told without one
-    rows, kept = column.rows(), list[bytes | None]()
-    with rows_named(column):
-        for row, present in enumerate(column.present().tolist()):
-            try:
-                kept.append(cut(rows[row]) if present else None)
-            except TextError as error:
-                raise TextError(error.message, error.offset, len(kept)) from None
-            except SpecialTokenError as error:
-                raise SpecialTokenError(error.token, error.offset, len(kept)) from None
-    return column.of_texts(lambda _, texts: pa.array(kept[texts], kind), kind)
+    rows, kept = column.texts.rows(), list[bytes | None]()
+    for text, present in enumerate(column.texts.present.tolist()):
+        try:
+            kept.append(cut(rows[text]) if present else None)
+        except (TextError, SpecialTokenError) as error:
+            raise _of_row(error, column.row_of(text)) from None
+    return column.of_texts(lambda texts: pa.array(kept[texts], kind), kind)
 
 
 def counts_of(column: Column, lengths: npt.NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:
     """The numbers of a column's texts, by row."""
-    return column.of_texts(lambda chunk, texts: pa.array(lengths[texts], mask=_null(chunk)), pa.int64())
-
-
-def _null(chunk: Chunk) -> npt.NDArray[np.bool_] | None:
-    """The null rows, None if there are none."""
-    return None if chunk.present.all() else ~chunk.present
+    return column.of_texts(lambda texts: pa.array(lengths[texts], mask=column.null(texts)), pa.int64())
 
 
 @contextmanager
@@ -206,15 +198,16 @@ def rows_named(column: Column) -> Iterator[None]:
     """Errors of a text name its row. In a dictionary a text's number is not its row."""
     try:
         yield
-    except TextError as error:
+    except (TextError, SpecialTokenError) as error:
         if error.batch_index is None:
             raise
-        message = error.message.removesuffix(f" of text {error.batch_index}")
-        raise TextError(message, error.offset, column.row_of(error.batch_index)) from None
-    except SpecialTokenError as error:
-        if error.batch_index is None:
-            raise
-        raise SpecialTokenError(error.token, error.offset, column.row_of(error.batch_index)) from None
+        raise _of_row(error, column.row_of(error.batch_index)) from None
+
+
+def _of_row(error: TextError | SpecialTokenError, row: int) -> Exception:
+    if isinstance(error, TextError):
+        return TextError(error.message.removesuffix(f" of text {error.batch_index}"), error.offset, row)
+    return SpecialTokenError(error.token, error.offset, row)
 
 
 class ColumnEncoder:

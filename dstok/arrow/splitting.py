@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dstok._util.arguments import Errors, explained, replaces_faults
-from dstok.arrow.columns import Chunk, Column, check_argument, column_of
+from dstok.arrow.columns import Column, Texts, check_argument, column_of
 from dstok.arrow.encoding import counts_of, rows_named
 from dstok.core.encode.pieces import in_characters
 from dstok.core.text.utf8 import Rows
@@ -49,7 +49,7 @@ def spans(
     checked_unit(unit)
     found = _found(splitter, array, num_threads, errors)
     if unit == "characters":
-        rows, bounds = found.column.rows(), found.bounds.tolist()
+        rows, bounds = found.column.texts.rows(), found.bounds.tolist()
         for row in range(len(rows)):
             text = rows[row]
             if not text.isascii():
@@ -58,7 +58,7 @@ def spans(
     number = pa.int64() if large else pa.int32()
     kind = pa.struct([("start", number), ("end", number)])
 
-    def structs(chunk: Chunk, texts: Any, counts: Ints, places: Ints) -> pa.Array:
+    def structs(texts: Ints, counts: Ints, places: Ints) -> pa.Array:
         numbers = [pa.array(places[:, side].astype(number.to_pandas_dtype())) for side in (0, 1)]
         return pa.StructArray.from_arrays(numbers, fields=list(kind))
 
@@ -84,10 +84,11 @@ def split(
     large = found.large()
     kind = pa.string_view() if views else pa.large_string() if large else pa.string()
 
-    def pieces(chunk: Chunk, texts: Any, counts: Ints, places: Ints) -> pa.Array:
-        rows = Rows(chunk.buffers, np.repeat(chunk.owners[texts], counts),
-                    np.repeat(chunk.starts[texts], counts) + places[:, 0], places[:, 1] - places[:, 0])
-        return _views(chunk, rows, len(places)) if views else _strings(rows, places, kind)
+    def pieces(texts: Ints, counts: Ints, places: Ints) -> pa.Array:
+        given = found.column.texts
+        rows = Rows(given.buffers, np.repeat(given.owners[texts], counts),
+                    np.repeat(given.starts[texts], counts) + places[:, 0], places[:, 1] - places[:, 0])
+        return _views(given, rows, len(places)) if views else _strings(rows, places, kind)
 
     return _lists(found, pieces, kind, large)
 
@@ -104,7 +105,7 @@ def number_of_pieces(splitter: Splitter, array: Any, *, num_threads: int = 1, er
     check_argument(splitter, Splitter)
     column = _read(array, errors)
     with rows_named(column):
-        offsets = count_rows(span_pass_of(splitter), column.rows(), column.lengths(), num_threads)
+        offsets = count_rows(span_pass_of(splitter), column.texts.rows(), column.texts.lengths, num_threads)
     return counts_of(column, np.diff(offsets))
 
 
@@ -117,14 +118,15 @@ class _Found(NamedTuple):
 
     def large(self) -> bool:
         """Whether offsets need 64 bits: a text has no more pieces than bytes."""
-        return self.column.exceeds(self.column.lengths())
+        return self.column.exceeds(self.column.texts.lengths)
 
 
 def _found(splitter: Splitter, array: Any, num_threads: int, errors: Errors) -> _Found:
     check_argument(splitter, Splitter)
     column = _read(array, errors)
     with rows_named(column):
-        return _Found(column, *span_rows(span_pass_of(splitter), column.rows(), column.lengths(), num_threads))
+        texts = column.texts
+        return _Found(column, *span_rows(span_pass_of(splitter), texts.rows(), texts.lengths, num_threads))
 
 
 def _read(array: Any, errors: Errors) -> Column:
@@ -134,41 +136,40 @@ def _read(array: Any, errors: Errors) -> Column:
     if not replace:
         return column
     with rows_named(column):
-        rows = column.rows()
-    chunks = []
-    for chunk, texts in column.by_chunk():
-        given = [rows[row] for row in range(texts.start, texts.stop)]
-        repaired = [text.decode("utf-8", "replace").encode() for text in given]
-        if repaired != given:  # else no text is copied
-            lengths = np.array([len(text) for text in repaired], np.int64)
-            chunk = chunk._replace(buffers=[b"".join(repaired)], owners=np.zeros(len(repaired), np.int32),
-                                   starts=np.cumsum(lengths) - lengths, lengths=lengths)
-        chunks.append(chunk)
-    return column._replace(chunks=chunks)
+        rows = column.texts.rows()
+    given = [rows[row] for row in range(len(rows))]
+    repaired = [text.decode("utf-8", "replace").encode() for text in given]
+    if repaired == given:  # then no text is copied
+        return column
+    lengths = np.array([len(text) for text in repaired], np.int64)
+    return column._replace(texts=Texts([b"".join(repaired)], np.zeros(len(repaired), np.int32),
+                                       np.cumsum(lengths) - lengths, lengths, column.texts.present))
 
 
 def _lists(
-    found: _Found, made: Callable[[Chunk, Any, Ints, Ints], pa.Array], kind: pa.DataType, large: bool,
+    found: _Found, made: Callable[[Ints, Ints, Ints], pa.Array], kind: pa.DataType, large: bool,
 ) -> pa.Array | pa.ChunkedArray:
     """An array of lists, as the column has rows.
 
-    `made` makes the values of a chunk: from the chunk, the text of each row, the number of its pieces, their spans.
+    `made` makes the values of an array: from the text of each row, the number of its pieces, their spans.
     """
-    arrays, listed = [], pa.large_list(kind) if large else pa.list_(kind)
-    for chunk, place in found.column.by_chunk():
-        bounds = found.bounds[place.start : place.stop + 1]
-        texts: Any = slice(len(chunk.owners))  # of each row
-        null = ~chunk.present
-        if chunk.places is not None:
-            texts = chunk.places.fill_null(0).to_numpy(zero_copy_only=False)
-            null = np.append(null, True)[texts] | chunk.places.is_null().to_numpy(zero_copy_only=False)
-        counts = np.append(np.diff(bounds), 0)[texts] * ~null
+    arrays, listed, bounds = list[pa.Array](), pa.large_list(kind) if large else pa.list_(kind), found.bounds
+    for part in found.column.parts:
+        first, stop = part.texts.start, part.texts.stop
+        texts, null = np.arange(first, stop), ~found.column.texts.present[part.texts]
+        picked: Any = slice(bounds[first], bounds[stop])
+        if part.places is not None:
+            own = part.places.fill_null(0).to_numpy(zero_copy_only=False)
+            null = np.append(null, True)[own] | part.places.is_null().to_numpy(zero_copy_only=False)
+            texts = first + own
+        counts = np.zeros(len(texts), np.int64)
+        texts = texts[~null]  # all may be null, and the dictionary empty
+        counts[~null] = bounds[texts + 1] - bounds[texts]
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        picked: Any = slice(bounds[0], bounds[-1])
-        if chunk.places is not None:
-            picked = np.arange(ends[-1]) + np.repeat(bounds[texts] - ends[:-1], counts)
-            texts, counts = texts[~null], counts[~null]  # all may be null, and the dictionary empty
-        values = made(chunk, texts, counts, found.spans[picked])
+        counts = counts[~null]
+        if part.places is not None:
+            picked = np.arange(ends[-1]) + np.repeat(bounds[texts] - ends[:-1][~null], counts)
+        values = made(texts, counts, found.spans[picked])
         offsets = pa.array(ends.astype(np.int64 if large else np.int32))
         array = pa.LargeListArray if large else pa.ListArray
         arrays.append(array.from_arrays(offsets, values, type=listed, mask=pa.array(null) if null.any() else None))
@@ -181,10 +182,10 @@ def _strings(rows: Rows, places: Ints, kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(places), [None, pa.py_buffer(ends), pa.py_buffer(rows.joined())])
 
 
-def _views(chunk: Chunk, rows: Rows, count: int) -> pa.Array:
+def _views(texts: Texts, rows: Rows, count: int) -> pa.Array:
     try:
         views, windows = rows.views(WINDOW_LOG2)
     except OverflowError as error:
         raise DstokError(f"views: {error}") from error
-    buffers = [pa.py_buffer(chunk.buffers[number]).slice(start) for number, start in windows]
+    buffers = [pa.py_buffer(texts.buffers[number]).slice(start) for number, start in windows]
     return pa.Array.from_buffers(pa.string_view(), count, [None, pa.py_buffer(views), *buffers])

@@ -1,14 +1,11 @@
 """Conversations with DeepSeek's models: messages to text, text to ids, answers to messages. Docs: docs/chat.md.
 
-    versions        the thirteen formats by name, with their references and options
-    version_of      a model of the hub -> its version
-    render          messages -> text, equal to the reference's, with the ranges of the format's own tokens
-    encode, count   messages -> ids; no message can make a token of the format; masks for training
-    read_request    the body of a request to OpenAI's or DeepSeek's API -> messages and arguments
-    fit             the messages that fit a number of ids: the oldest turns go
-    Conversation    a conversation that grows: the ids that stay and those that are new
-    Template        a loaded model's own jinja template, in place of a version (extra `dstok[chat]`)
-    parse, Parser   completions -> messages, whole or as a stream of deltas
+    versions, version_of     the thirteen formats; the one of a model of the hub
+    render, encode, count    messages -> text, ids, their number; no message can make a token of the format
+    read_request             the body of a request to OpenAI's or DeepSeek's API -> messages and arguments
+    fit, Conversation        the messages that fit a number of ids; a conversation that grows
+    Template                 a loaded model's own jinja template, in place of a version (extra `dstok[chat]`)
+    parse, Parser            completions -> messages, whole or as a stream of deltas
 
 >>> from dstok import chat
 >>> chat.render([{"role": "user", "content": "Hi"}], "v3", add_generation_prompt=True).text

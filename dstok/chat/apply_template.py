@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dstok.chat.encode import ChatSpecial, encode
-from dstok.chat.messages import shown
+from dstok.chat.messages import wrong
 from dstok.chat.render import render
-from dstok.chat.versions import VersionName, own_version, versions
+from dstok.chat.versions import VersionName, own_version
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
@@ -30,11 +30,10 @@ def apply_chat_template(
     """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
 
     `version` (or `chat_template`) is a version of `dstok.chat`. Without it, a loaded model uses the template of its
-    files, and a built-in model the version that is published with it. If a message holds the text of an added token,
-    the default keeps it text; `special="all"` gives transformers' ids. `trusted` renders a loaded model's template in
-    this process and without limits, as `dstok.chat.Template` does. `options` are the version's. `return_dict` gives
-    input_ids and attention_mask, and with `return_assistant_tokens_mask` also assistant_masks. A list of conversations
-    gives a list. Raises `ChatError`.
+    files, and a built-in model the version that is published with it. The text of an added token in a message stays
+    text; `special="all"` gives transformers' ids. `trusted`: as of `dstok.chat.Template`. `options` are the version's.
+    `return_dict` gives input_ids and attention_mask, and with `return_assistant_tokens_mask` also assistant_masks. A
+    list of conversations gives a list. Raises `ChatError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")
@@ -45,16 +44,15 @@ def apply_chat_template(
         raise ChatError(f"expected version or chat_template, found both, {version!r} and {chat_template!r}",
                         field="version")
     if documents is not None:
-        raise ChatError(f"expected no documents, as no format has a text for them, found {shown(documents)}",
-                        field="documents")
+        raise wrong("no documents, as no format has a text for them", documents, field="documents")
     name: VersionName | Template | None = chat_template if version is None else version
     if name is None:
+        from dstok import chat
+
         text = self.config.chat_template
-        if text is None or any(self.name in version.models for version in versions()):
+        if text is None or any(self.name in version.models for version in chat.versions()):
             name = own_version(self.name).name  # it gives the text of a built-in model's template faster
         else:
-            from dstok import chat
-
             name = chat.Template(text, self, trusted=trusted)
     arguments: dict[str, Any] = {"tools": tools, "add_generation_prompt": add_generation_prompt,
                                  "continue_final_message": continue_final_message, **options}

@@ -2,11 +2,9 @@
 
 In: the arguments of `encode`, the most ids, what always stays. Out: some of the messages, in order, as they are.
 Invariant: the result has at most so many ids, counted as it is encoded, and with one group more it would have too many.
-Groups go whole, the oldest first. A group is a turn: a user's message, or several in a row, and all after it up to the
-next user. Of the last turn it may be a round: an answer with the results of its calls. So no answer is left without its
-question, and no result without its call.
-The whole is encoded once. The spans of its messages tell how many groups must go; formats write some texts otherwise
-without them, so the result is counted, and counted again if that guess was not right.
+Groups go whole, the oldest first. A group is a turn: users' messages in a row, and all after them up to the next user;
+of the last turn it may be a round: an answer with the results of its calls. The spans of the whole tell how many groups
+must go; formats write some texts otherwise without them, so the result is counted, and again if the guess was wrong.
 """
 
 from __future__ import annotations
@@ -37,11 +35,9 @@ def fit(
     """The messages without the oldest turns, so that they have at most `max_tokens` ids.
 
     System messages and the last turn always stay, and turns with a message that has tools. With keep="user" only the
-    last user's messages and the last round after them do: for the long turns of agents, where older calls go together
-    with their results, once all older turns are gone. Other arguments as for `encode`; what they write, such as tools
-    and the generation prompt, counts.
-
-    Raises `ChatError` as `encode`, and if what must stay has more ids; `ArgumentError` for another `max_tokens`.
+    last user's messages and the last round after them do: in the long turns of agents older calls go with their
+    results. Other arguments as for `encode`; what they write, such as tools and the generation prompt, counts. Raises
+    `ChatError` as `encode`, and if what must stay has more ids; `ArgumentError` for another `max_tokens`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")

@@ -2,16 +2,13 @@
 
 In: messages, and the ids that a model sampled for an answer. Out: after each message, how many earlier ids stay, and
 the new ones.
-Invariant: without sampled ids, the ids equal those of encoding the whole conversation. This holds even where a format
-rewrites earlier text: V3.2 drops the reasoning of earlier turns, and `Change` then says how many ids still hold.
-Sampled ids stay, and so do all ids before them, whatever the format would write in their place. The text after them is
-encoded by itself; a message that the format writes before them is refused, as its text would be lost. A format may
-refuse an answer for what it says; sampled ids it never sees, only a message that it takes in their place.
-Only new text costs work, so a conversation takes time linear in its length. Only the end of the text that new messages
-change, the tail, is rendered: from the last checkpoint (`dstok.chat.writer`) that they do not change. Of the tail only
-new stretches are encoded; a growing text holds the ids of one that grows, as V2's messages of several users. There are
-two exceptions: a message that the format writes at the front, as V3 a system message, has the whole text encoded again,
-and a result that V4 sorts before others has these written again.
+Invariant: without sampled ids, the ids equal those of encoding the whole conversation, even where a format rewrites
+earlier text, as V3.2 drops the reasoning of earlier turns. Sampled ids stay, and so do all ids before them, whatever
+the format would write there; the text after them is encoded by itself, and a message that the format writes before them
+is refused. Only new text costs work: a text is rendered from the last checkpoint (`dstok.chat.writer`) that the new
+messages leave valid, and of this tail only new stretches are encoded; a growing text holds the ids of one that grows,
+as V2's messages of several users. Only a message that the format writes at the front, as V3 a system message, has the
+whole text encoded again, and a result that V4 sorts before others has these written again.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from dstok._util.arguments import common_start, explained, id_list
 from dstok.chat.encode import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, last_id, parts_of, spaces
 from dstok.chat.messages import Message, as_message, calls_of, message_list
 from dstok.chat.parse import parse
-from dstok.chat.render import Format, render
+from dstok.chat.render import Format
 from dstok.chat.writer import EOS, Checkpoint, Part, Rendered, Span, Writer, rendered_of
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
 NO_TEXT = Rendered("", [], [])
+LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
 
 
 def _cut_before(text: Rendered, at: int) -> Rendered:
@@ -54,99 +52,54 @@ def _joined(first: Rendered, second: Rendered) -> Rendered:
 
 
 class Tail(NamedTuple):
-    """The end of a text, without and with the new messages.
-
-    at: where it begins, in code points; the offsets in `old` and `new` count from there. It begins at the start of
-    the text, after a token of the format, or at the place `held` of `tail`. taken: the data for `take` of the text.
-    """
+    """The end of a text from `at` on, without and with the new messages; their offsets count from there."""
 
     at: int
     old: Rendered
     new: Rendered
-    taken: Any
+    messages: list[Message]
+    checkpoint: int
+    begin: int
+    writer: Writer
 
 
-class Anew:
-    """The text of a template, or one that is encoded as a whole. It is rendered again each time."""
+class ConversationText:
+    """The text of the messages so far. It continues from its last checkpoint that holds; a template's has none."""
 
-    def __init__(self, version: VersionName | Template, arguments: dict[str, Any]) -> None:
-        self.version, self.arguments = version, arguments
-        self.messages: tuple[Any, ...] = ()
-        self.whole = NO_TEXT
-
-    def tail(self, messages: list[Any], held: int = -1) -> Tail:
-        """The change that more messages make. Raises `ChatError`. The text itself stays until `take`.
-
-        The tail may begin at the place `held`, which may lie between two tokens.
-        """
-        more = (*self.messages, *messages)
-        return Tail(0, self.whole, render(list(more), self.version, **self.arguments), more)
-
-    def take(self, tail: Tail) -> None:
-        self.whole, self.messages = tail.new, tail.taken
-
-    def settled(self) -> int:
-        """The place up to which the next messages will probably leave the text as it is."""
-        return 0
-
-    def message_before(self, tail: Tail, back: int) -> int | None:
-        """The message of the code point that lies `back` before `tail`, which is not taken yet; else the next one."""
-        return None
-
-    def rendered(self) -> Rendered:
-        return self.whole
-
-    def copy(self) -> Anew:
-        return copy(self)
-
-
-class Continued(Anew):
-    """The text of a version. It continues from its last checkpoint that holds."""
-
-    def __init__(self, format: Format) -> None:
-        self.format = format
+    def __init__(self, format: Format | Template, arguments: dict[str, Any], growing: bool = True) -> None:
+        self.format, self.arguments, self.growing = format, arguments, growing
         self.told: list[Message] = []
         self.parts: list[Part] = []
         self.checkpoints: list[Checkpoint] = []
 
     def tail(self, messages: list[Any], held: int = -1) -> Tail:
+        """The change that more messages make; it may begin at `held`, between two tokens. Raises `ChatError`."""
         new = self.format.read(messages, len(self.told))
         number = len(self.checkpoints) - 1
         while number >= 0 and any(_ends(self.checkpoints[number], *row) for row in enumerate(new, len(self.told))):
             number -= 1
         start = self.checkpoints[number] if number >= 0 else None
-        writer = Writer(start, growing=True)
+        writer = Writer(start, self.growing)
         begin, at = (0, 0) if start is None else (start.parts, start.at)
         while begin and not self.parts[begin - 1][1].body.special and at != held:
             begin -= 1
             at -= len(self.parts[begin][0])
         if start is not None:
             writer.parts = self.parts[begin : start.parts]
-        self.format.write([*self.told[writer.first :], *new], writer)
-        writer.unframe()
-        return Tail(at, rendered_of(self.parts[begin:]), rendered_of(writer.parts), (new, number, begin, writer))
+        self.format.write([*self.told[writer.first :], *new], writer, **self.arguments)
+        return Tail(at, rendered_of(self.parts[begin:]), rendered_of(writer.parts), new, number, begin, writer)
 
     def take(self, tail: Tail) -> None:
-        new, number, begin, writer = tail.taken
-        del self.checkpoints[max(number, 0) :], self.parts[begin:]
-        self.parts += writer.parts
-        self.checkpoints += [one._replace(parts=one.parts + begin, at=one.at + tail.at) for one in writer.checkpoints]
-        self.told += new
-
-    def settled(self) -> int:
-        return self.checkpoints[-1].at if self.checkpoints else 0
-
-    def message_before(self, tail: Tail, back: int) -> int | None:
-        _, _, begin, _ = tail.taken
-        while begin and back > 0:
-            begin -= 1
-            back -= len(self.parts[begin][0])
-        return next((message for text, _, message in self.parts[begin:] if text and message >= 0), None)
+        del self.checkpoints[max(tail.checkpoint, 0) :], self.parts[tail.begin :]
+        self.parts += tail.writer.parts
+        self.checkpoints += [one._replace(parts=one.parts + tail.begin, at=one.at + tail.at)
+                             for one in tail.writer.checkpoints]
+        self.told += tail.messages
 
     def rendered(self) -> Rendered:
         return rendered_of(list(self.parts))
 
-    def copy(self) -> Continued:
+    def copy(self) -> ConversationText:
         other = copy(self)
         other.told, other.parts, other.checkpoints = list(self.told), list(self.parts), list(self.checkpoints)
         return other
@@ -159,15 +112,11 @@ def _ends(checkpoint: Checkpoint, index: int, message: Message) -> bool:
             or (isinstance(role, str) and role in unless) or ("tools" in unless and bool(message.get("tools"))))
 
 
-LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
-
-
 @dataclass(frozen=True)
 class Change:
     """The effect of a message: the first `kept` ids stay; `new` replaces all after them.
 
-    rewritten: the index of the first earlier message that lost an id. None if every earlier message kept its ids and
-    only the generation prompt went.
+    rewritten: the index of the first earlier message that lost an id; None if at most the generation prompt went.
     """
 
     kept: int
@@ -222,9 +171,8 @@ class Conversation:
         self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []
         self._format = Format(version, **arguments) if isinstance(version, str) else None
-        self._text: Anew = Anew(version, arguments)
-        if self._format is not None and special != "all":
-            self._text = Continued(self._format)
+        self._text = (ConversationText(version, arguments) if self._format is None  # type: ignore[arg-type]
+                      else ConversationText(self._format, {}, special != "all"))
         self._parts: list[EncodedSpan] = []
         self._counts = [0]  # how many ids stand before each part, and after the last
         self._held: _Held | None = None
@@ -258,15 +206,18 @@ class Conversation:
         if self._fixed is not None:
             return self._extend_after(self._fixed, new)
         tail, found = self._found(new)
-        change = self._change(tail, found)
+        same, parts, kept = found
+        old = self._parts[same:]
+        before = [*(old[0].ids[kept:] if old else ()), *(id for part in old[1:] for id in part.ids)]
+        after = [id for part in parts for id in part.ids]
+        more = common_start(before, after)
+        rewritten = None if more == len(before) else self._rewritten(tail, found, before, more)
+        change = Change(self._counts[same] + kept + more, after[more:], rewritten)
         self._text.take(tail)
         self.messages += new
         self._held = self._held_after(tail, found)
-        same, parts = found.same, found.parts
-        if found.kept:
-            ids = self._parts[same].ids
-            ids[found.kept :] = parts[0].ids
-            parts = [parts[0]._replace(ids=ids), *parts[1:]]
+        if kept:
+            parts = [parts[0]._replace(ids=[*old[0].ids[:kept], *parts[0].ids]), *parts[1:]]
         self._parts[same:] = parts
         self._counts[same:] = accumulate([len(part.ids) for part in parts], initial=self._counts[same])
         return change
@@ -275,7 +226,7 @@ class Conversation:
         """An independent copy of this conversation."""
         other = copy(self)
         held = self._held and self._held._replace(text=self._held.text.copy())
-        vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=self._own_parts(),
+        vars(other).update(messages=list(self.messages), _text=self._text.copy(), _parts=list(self._parts),
                            _counts=list(self._counts), _held=held)  # `_fixed` and `_rest` never change
         return other
 
@@ -295,10 +246,9 @@ class Conversation:
     def _append_sampled(self, message: Any, ids: list[int]) -> Change:
         text, count, index = self._rendered(), len(self), len(self.messages)
         kind = text.spans[-1].kind if text.spans else ""
-        opened = kind == "prompt"
+        opened, at = kind == "prompt", len(text.text)
         # V3.1 writes no opener after the token that ends a tool's output; the model goes on.
-        after_output = kind == "tool_result" and bool(text.special_ranges) and (
-            text.special_ranges[-1][1] == len(text.text))
+        after_output = kind == "tool_result" and [end for _, end in text.special_ranges[-1:]] == [at]
         if self._format is not None and not opened and not after_output:
             raise ChatError("expected ids after a generation prompt, found a text without one at its end: pass "
                             "add_generation_prompt=True", field="ids")
@@ -311,18 +261,16 @@ class Conversation:
                             field="message")
         else:
             thinks = opened and self._format.settings.get("thinking", True)  # the opener may begin the reasoning
-            read = parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks)
-            new = [read.as_dict()]
+            new = [parse(ids, self._format.version.name, tokenizer=self.tokenizer, thinking=thinks).as_dict()]
         tail = self._text.tail(new if self._format is None else [_stand_in(new[0], index)])
-        spelled, at = self.tokenizer.decode(ids), len(text.text)
+        spelled, end = self.tokenizer.decode(ids), NO_TEXT
         span = Span(at, at + len(spelled), index, "content", True)
         whole = Rendered(text.text + spelled, text.special_ranges, [*text.spans, span])
-        end, ended = NO_TEXT, bool(ids) and ids[-1] == self.tokenizer.added_tokens.get(EOS)
-        for one in () if ended else tail.new.spans:
+        for one in tail.new.spans if ids[-1:] != [self.tokenizer.added_tokens.get(EOS)] else ():
             if one.message == index and one.kind == "end":  # the format writes it, and the model did not sample it
                 size = one.end - one.start
                 end = Rendered(tail.new.text[one.start : one.end], [(0, size)], [Span(0, size, index, "end", False)])
-        parts = [*self._all_parts(), EncodedSpan(span.start, span.end, ids, True)]
+        parts = [*self._all_parts(), EncodedSpan(at, span.end, ids, True)]
         self._fixed = _Fixed(parts, whole, index, end)
         self._take_after(tail, new, NO_TEXT, [], count + len(ids))
         return Change(count, ids, None)
@@ -355,14 +303,9 @@ class Conversation:
     def _all_parts(self) -> list[EncodedSpan]:
         """The parts of the whole conversation."""
         if self._fixed is None:
-            return self._own_parts()
+            return list(self._parts)
         at = len(self._fixed.text.text)
         return [*self._fixed.parts, *(part._replace(start=part.start + at, end=part.end + at) for part in self._parts)]
-
-    def _own_parts(self) -> list[EncodedSpan]:
-        """The parts, with a copy of the ids of the stretch that grows: these change in place."""
-        start = -1 if self._held is None else self._held.start
-        return [part._replace(ids=list(part.ids)) if part.start == start else part for part in self._parts]
 
     def _found(self, new: list[Any]) -> tuple[Tail, _Found]:
         held = self._held
@@ -391,7 +334,8 @@ class Conversation:
 
     def _held_after(self, tail: Tail, found: _Found) -> _Held | None:
         """The stretch that later messages may lengthen, once `tail` is taken; None if it is short or does not grow."""
-        held, at = self._held, self._text.settled()
+        held, checkpoints = self._held, self._text.checkpoints
+        at = checkpoints[-1].at if checkpoints else 0  # up to there, the next messages will probably change nothing
         if not found.parts or found.same == len(self._parts) or at > found.parts[0].end:
             return None
         start = found.parts[0].start
@@ -399,9 +343,8 @@ class Conversation:
             held.text.append(tail.new.text[: at - tail.at])
             return _Held(start, at, held.text)
         is_token = any(one == start - tail.at for one, _ in tail.new.special_ranges)
-        if is_token or start != self._parts[found.same].start or at - start < LONG or start < tail.at:
-            return None
-        if start and spaces(self.tokenizer).after_token:
+        if is_token or start != self._parts[found.same].start or at - start < LONG or start < tail.at or (
+                start and spaces(self.tokenizer).after_token):
             return None
         try:
             text = self.tokenizer.encode_incremental(special=WITHIN[self.special])
@@ -410,22 +353,16 @@ class Conversation:
         text.append(tail.new.text[start - tail.at : at - tail.at])
         return _Held(start, at, text)
 
-    def _change(self, tail: Tail, found: _Found) -> Change:
-        same, kept = found.same, found.kept
-        old = self._parts[same:]
-        before = [*(old[0].ids[kept:] if old else ()), *(id for part in old[1:] for id in part.ids)]
-        after = [id for part in found.parts for id in part.ids]
-        more = common_start(before, after)
-        rewritten = None if more == len(before) else self._rewritten(tail, found, before, more)
-        return Change(self._counts[same] + kept + more, after[more:], rewritten)
-
     def _rewritten(self, tail: Tail, found: _Found, before: list[int], more: int) -> int | None:
         """The message of the first id that did not stay: after the first `more` of those that stood there before."""
         if found.kept:
             lost = self.tokenizer.decode_bytes(before[more:]).decode("utf-8", "ignore")
-            place = len(tail.old.text) - len(lost)
-            if place < 0:
-                return self._text.message_before(tail, -place)
+            place, begin = len(tail.old.text) - len(lost), tail.begin
+            if place < 0:  # before the tail, which is not taken yet
+                while begin and place < 0:
+                    begin -= 1
+                    place += len(self._text.parts[begin][0])
+                return next((message for text, _, message in self._text.parts[begin:] if text and message >= 0), None)
         else:
             text = self.tokenizer.decode_bytes(before[:more]).decode("utf-8", "replace")
             place = self._parts[found.same].start - tail.at + len(text)
@@ -433,10 +370,7 @@ class Conversation:
 
 
 def _stand_in(message: Any, index: int) -> Message:
-    """A message that every format takes, in place of one whose ids are given: no format writes it.
-
-    It has the same calls, as these tell where their results go, but other arguments and always some reasoning.
-    """
+    """In place of a message whose ids are given, one that every format takes: with reasoning and the same calls."""
     message = as_message(message, index)
     calls = [{**call, "function": {**call["function"], "arguments": "{}"}}
              if isinstance(call, dict) and isinstance(call.get("function"), dict) else call

@@ -3,8 +3,7 @@
 In: messages and options as users give them. Out: checked messages of one form each, and a `RecipeConversation` of the
 options; or a `ChatError`.
 Invariant: a conversation equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines
-join a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are written as the version writes
-them.
+join a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are as the version writes them.
 Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
 """
 
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dstok.chat.messages import MISSING, Message, as_message, calls_of, content_text, message_list, shown
+from dstok.chat.messages import MISSING, Message, as_message, calls_of, check, content_text, message_list, wrong
 from dstok.core.text.utf8 import is_text
 from dstok.errors import ChatError
 
@@ -51,9 +50,9 @@ def conversation_of(
     """The options of a conversation. Raises `ChatError` for values that the reference refuses."""
     choice = "required" if isinstance(tool_choice, dict) else "auto" if tool_choice is None else tool_choice
     if choice not in CHOICES:
-        raise ChatError(f"expected one of {', '.join(CHOICES)}, found {shown(choice)}", field="tool_choice")
+        raise wrong(f"one of {', '.join(CHOICES)}", choice, field="tool_choice")
     if not isinstance(reasoning_effort, str | None) or reasoning_effort not in EFFORTS:
-        raise ChatError(f"expected low, high, xhigh or max, found {shown(reasoning_effort)}", field="reasoning_effort")
+        raise wrong("low, high, xhigh or max", reasoning_effort, field="reasoning_effort")
     named = bool(tools) and choice != "none"
     json_object, schema = _format(response_format, response_schema, response_regex, number)
     lines = tool_lines(tools, number, None)
@@ -65,8 +64,7 @@ def recipe_messages(messages: Any, first: int, number: Number) -> list[Message]:
     """The messages as dictionaries; the first has the index `first`. Raises `ChatError`.
 
     Each has text as its `content`. Of an assistant's, `reasoning_content` is text or None, and `tool_calls` a list of
-    `Call` if there are some; of a tool's, `tool_call_id` is text or None; of a system's, `tools` are JSON lines. Fields
-    that a role does not have are not checked.
+    `Call`; of a tool's, `tool_call_id` is text or None; of a system's, `tools` are JSON lines. Others are not checked.
     """
     found = message_list(messages)
     for place, message in enumerate(found):
@@ -85,16 +83,15 @@ def recipe_messages(messages: Any, first: int, number: Number) -> list[Message]:
 def _checked(message: Message, index: int, number: Number) -> Message:
     role = message.get("role", MISSING)
     if role not in ROLES:
-        raise ChatError(f"expected a role, one of {', '.join(ROLES)}, found {shown(role)}", index, "role", "TypeError")
+        raise wrong(f"a role, one of {', '.join(ROLES)}", role, index, "role", "TypeError")
     checked: Message = {"role": role, "content": content_of(message, index, role)}
+    for key in {"assistant": ("reasoning_content",), "tool": ("tool_call_id",)}.get(role, ()):
+        checked[key] = None if message.get(key) is None else _text(message[key], index, key)
     if role == "assistant":
-        checked["reasoning_content"] = _optional(message, "reasoning_content", index)
         checked["prefix"] = message.get("prefix")
         calls = calls_of(message, index)
         if calls is not None:
             checked["tool_calls"] = [_call(call, index, place, number) for place, call in enumerate(calls)]
-    elif role == "tool":
-        checked["tool_call_id"] = _optional(message, "tool_call_id", index)
     elif role == "system" and message.get("tools") is not None:
         checked["tools"] = tool_lines(message["tools"], number, index)
     return checked
@@ -108,25 +105,19 @@ def content_of(message: Message, index: int, role: str) -> str:
     return _text(content if content is MISSING else content_text(content, index), index, "content")
 
 
-def _optional(message: Message, key: str, index: int) -> str | None:
-    value = message.get(key)
-    return None if value is None else _text(value, index, key)
-
-
 def _text(value: Any, index: int | None, field: str) -> str:
-    if not isinstance(value, str):
-        raise ChatError(f"expected text, found {shown(value)}", index, field, "TypeError")
-    if not is_text(value):
-        place = next(place for place, char in enumerate(value) if "\ud800" <= char <= "\udfff")
+    text: str = check(value, str, "text", index, field, "TypeError")
+    if not is_text(text):
+        place = next(place for place, char in enumerate(text) if "\ud800" <= char <= "\udfff")
         raise ChatError(f"expected text, found a lone surrogate at {place}", index, field, "UnicodeEncodeError")
-    return value
+    return text
 
 
 def _call(call: Any, index: int, place: int, number: Number) -> Call:
     where = f"tool_calls[{place}]"
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict):
-        raise ChatError(f"expected a call of a function, found {shown(call)}", index, where, "TypeError")
+        raise wrong("a call of a function", call, index, where, "TypeError")
     arguments = function.get("arguments", MISSING)
     if isinstance(arguments, dict):
         arguments = _written(arguments, number, index, f"{where}.function.arguments")
@@ -137,14 +128,12 @@ def _call(call: Any, index: int, place: int, number: Number) -> Call:
 
 def tool_lines(tools: Any, number: Number, index: int | None) -> list[str]:
     """A line of JSON for each tool that is not loaded later: its name, description and parameters."""
-    if not isinstance(tools, list):
-        raise ChatError(f"expected a list of tools, found {shown(tools)}", index, "tools")
     lines = []
-    for place, tool in enumerate(tools):
+    for place, tool in enumerate(check(tools, list, "a list of tools", index, "tools")):
         where = f"tools[{place}]"
         function = tool.get("function", tool) if isinstance(tool, dict) else None
         if not isinstance(function, dict):
-            raise ChatError(f"expected a tool, found {shown(tool)}", index, where, "TypeError")
+            raise wrong("a tool", tool, index, where, "TypeError")
         shape = {"name": _text(function.get("name", MISSING), index, f"{where}.name"),
                  "description": _text(function.get("description") or "", index, f"{where}.description"),
                  "parameters": function.get("parameters")}
@@ -164,7 +153,7 @@ def _format(response_format: Any, schema: Any, regex: Any, number: Number) -> tu
         if schema is None:
             raise ChatError("expected a schema, found nothing", field="response_format.json_schema")
     if kind not in (None, "text", "json_object"):
-        raise ChatError(f"expected text, json_object or json_schema, found {shown(kind)}", field="response_format")
+        raise wrong("text, json_object or json_schema", kind, field="response_format")
     if sum([kind == "json_object", schema is not None, regex is not None]) > 1:
         raise ChatError("expected one of json_object, a schema and a regex, found several", field="response_format",
                         reference="ValueError")
@@ -174,44 +163,45 @@ def _format(response_format: Any, schema: Any, regex: Any, number: Number) -> tu
 
 
 def _written(value: Any, number: Number, index: int | None, field: str) -> str:
+    """The value as JSON."""
     pieces: list[str] = []
+
+    def write(value: Any) -> None:
+        if isinstance(value, dict):
+            pieces.append("{")
+            for place, (key, item) in enumerate(value.items()):
+                check(key, str, "a key that is text", index, field, "TypeError")
+                pieces.append(", " if place else "")
+                write(key)
+                pieces.append(": ")
+                write(item)
+            pieces.append("}")
+        elif isinstance(value, list | tuple):
+            pieces.append("[")
+            for place, item in enumerate(value):
+                pieces.append(", " if place else "")
+                write(item)
+            pieces.append("]")
+        elif isinstance(value, str):
+            pieces.append(json.dumps(_text(value, index, field), ensure_ascii=False))
+        elif value is None or isinstance(value, bool):
+            pieces.append(json.dumps(value))
+        elif isinstance(value, int):
+            if not SMALLEST <= value <= LARGEST:
+                raise ChatError("expected a number of JSON, found a larger one", index, field, "OverflowError")
+            pieces.append(str(value))
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                raise ChatError(f"expected a finite number, found {value}", index, field, "ValueError")
+            pieces.append(number(value))
+        else:
+            raise ChatError(f"expected a value of JSON, found {type(value).__name__}", index, field, "TypeError")
+
     try:
-        _json(value, number, index, field, pieces)
+        write(value)
     except RecursionError:
         raise ChatError("expected a value, found one that is nested too deeply", index, field) from None
     return "".join(pieces)
-
-
-def _json(value: Any, number: Number, index: int | None, field: str, pieces: list[str]) -> None:
-    """Adds the pieces of a value as JSON."""
-    if isinstance(value, dict):
-        pieces.append("{")
-        for place, (key, item) in enumerate(value.items()):
-            if not isinstance(key, str):
-                raise ChatError(f"expected a key that is text, found {shown(key)}", index, field, "TypeError")
-            pieces += [", " if place else "", json.dumps(_text(key, index, field), ensure_ascii=False), ": "]
-            _json(item, number, index, field, pieces)
-        pieces.append("}")
-    elif isinstance(value, list | tuple):
-        pieces.append("[")
-        for place, item in enumerate(value):
-            pieces.append(", " if place else "")
-            _json(item, number, index, field, pieces)
-        pieces.append("]")
-    elif isinstance(value, str):
-        pieces.append(json.dumps(_text(value, index, field), ensure_ascii=False))
-    elif value is None or isinstance(value, bool):
-        pieces.append(json.dumps(value))
-    elif isinstance(value, int):
-        if not SMALLEST <= value <= LARGEST:
-            raise ChatError("expected a number of JSON, found a larger one", index, field, "OverflowError")
-        pieces.append(str(value))
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ChatError(f"expected a finite number, found {value}", index, field, "ValueError")
-        pieces.append(number(value))
-    else:
-        raise ChatError(f"expected a value of JSON, found {type(value).__name__}", index, field, "TypeError")
 
 
 def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]:
@@ -230,8 +220,8 @@ def parameters_of(arguments: str, number: Number) -> list[tuple[str, bool, str]]
 
 
 def _integer(digits: str) -> int | float:
-    value = _finite(digits) if len(digits) > 20 or digits == "-0" else int(digits)
-    return value if isinstance(value, float) or SMALLEST <= value <= LARGEST else float(value)
+    value = int(digits) if len(digits) <= 20 and digits != "-0" else LARGEST + 1
+    return value if SMALLEST <= value <= LARGEST else _finite(digits)
 
 
 def _finite(digits: str) -> float:

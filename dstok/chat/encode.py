@@ -38,10 +38,7 @@ IGNORED = -100  # the label of ids that no loss is computed for
 
 
 class EncodedSpan(NamedTuple):
-    """A token of the format, or a stretch between two: its place in the text, and its ids.
-
-    given: the ids are those that a model sampled, in place of the text's own; the text is theirs.
-    """
+    """A token of the format, or a stretch between two; `given`: the ids were sampled, and the text is theirs."""
 
     start: int
     end: int
@@ -51,10 +48,7 @@ class EncodedSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedConversation:
-    """The ids of a conversation.
-
-    ids: a list. rendered: the text of the ids. The arrays are made on first use; n is `len(ids)`.
-    """
+    """The ids of a conversation, a list, and their text, `rendered`. The arrays are made on use; n is `len(ids)`."""
 
     ids: list[int]
     rendered: Rendered
@@ -76,23 +70,17 @@ class EncodedConversation:
         """int64[n, 2]: where each id's text begins and ends in `rendered.text`, in code points."""
         import numpy as np
 
-        spans = [self._offsets(part) for part in self.parts]
-        return np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)
+        return np.concatenate([np.zeros((0, 2), np.int64), *map(self._offsets, self.parts)])
 
     @property
     def message_index(self) -> npt.NDArray[np.int32]:
-        """int32[n]: the message that each id comes from; -1 for ids of no message, as of begin and generation prompt.
-
-        An id across a border belongs to the message where it begins.
-        """
-        found: npt.NDArray[np.int32] = self._of_spans("message", "int32")
-        return found
+        """int32[n]: the message where each id begins; -1 for ids of no message, as of begin and generation prompt."""
+        return self._of_spans("message").astype("int32")
 
     @property
     def sampled(self) -> npt.NDArray[np.bool_]:
         """bool[n]: whether the model would have written it: reasoning, its end, content, calls, end; no openers."""
-        found: npt.NDArray[np.bool_] = self._of_spans("sampled", "bool")
-        return found
+        return self._of_spans("sampled").astype("bool")
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -101,29 +89,27 @@ class EncodedConversation:
         labels[~self.sampled] = IGNORED
         return labels
 
-    def _of_spans(self, field: str, dtype: str) -> npt.NDArray[Any]:
+    def _of_spans(self, field: str) -> npt.NDArray[np.int64]:
         """The value of the span where each id begins."""
         import numpy as np
 
-        values = np.array([getattr(span, field) for span in self.rendered.spans], dtype)
+        values = np.array([getattr(span, field) for span in self.rendered.spans], np.int64)
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
-        by_id = np.empty(len(self.ids), values.dtype)
-        at = 0
+        found = [np.zeros(0, np.int64)]
         for part in filter(lambda part: part.ids, self.parts):
             first, last = np.searchsorted(starts, [part.start, part.end - 1], "right") - 1
-            own: Any = values[first]
-            if first != last and (values[first : last + 1] != own).any():
-                own = values[np.searchsorted(starts, self._offsets(part)[:, 0], "right") - 1]
-            by_id[at : at + len(part.ids)] = own
-            at += len(part.ids)
-        return by_id
+            if first != last and (values[first : last + 1] != values[first]).any():
+                found.append(values[np.searchsorted(starts, self._offsets(part)[:, 0], "right") - 1])
+            else:
+                found.append(np.full(len(part.ids), values[first]))
+        return np.concatenate(found)
 
     @property
     def canonical(self) -> npt.NDArray[np.bool_]:
         """bool[n]: whether encoding the text gives the same id for the same bytes. Only sampled ids can differ.
 
-        With special="template" the added tokens among the ids stay as they are, and each stretch between two of them is
-        encoded by itself. Raises `UnsupportedError` as `IncrementalEncoding.canonical`.
+        With special="template" added tokens stay, and each stretch between two is encoded by itself. Raises
+        `UnsupportedError` as `IncrementalEncoding.canonical`.
         """
         import numpy as np
 
@@ -139,23 +125,20 @@ class EncodedConversation:
             found[start:stop] = text.canonical()
         return found
 
-    def _offsets(self, part: EncodedSpan) -> Any:
+    def _offsets(self, part: EncodedSpan) -> npt.NDArray[np.int64]:
         import numpy as np
 
         if part.given or spaces(self.tokenizer).after_token:
             return np.array([*_given_offsets(self.tokenizer, part)], np.int64).reshape(-1, 2)
-        text = self.rendered.text[part.start : part.end]
         if len(part.ids) == 1:
             return np.array([[part.start, part.end]], np.int64)
+        text = self.rendered.text[part.start : part.end]
         spans = self.tokenizer.encode_with_offsets(text, special=WITHIN[self.special]).char_spans
         return spans.astype(np.int64) + part.start
 
 
 def _given_offsets(tokenizer: TokenizerProtocol, part: EncodedSpan) -> Iterator[tuple[int, int]]:
-    """The places of ids whose text is `part`. An id that ends inside a character has the whole character.
-
-    Decoding drops the space that some models of characters put before a text, so the first id may have no place.
-    """
+    """The places of ids whose text is `part`. An id that ends inside a character has the whole character."""
     decoder = getincrementaldecoder("utf-8")("replace")
     end = part.end - len(tokenizer.decode_bytes(part.ids).decode("utf-8", "replace"))
     for id in part.ids:
@@ -171,9 +154,9 @@ def encode(
 ) -> EncodedConversation:
     """The ids of a conversation. `arguments` as for `render`.
 
-    `special`: "template" gives added tokens' ids only to the tokens that the format wrote; "all" gives them to every
-    text that spells one, like servers that encode the whole text; "raise" refuses messages that hold such a text.
-    Raises `ChatError`, also for a token of the format that the tokenizer lacks.
+    `special`: "template" gives added tokens' ids only to the tokens that the format wrote; "all" to every text that
+    spells one, like servers that encode the whole text; "raise" refuses messages that hold such a text. Raises
+    `ChatError`, also for a token of the format that the tokenizer lacks.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3.1")
@@ -197,11 +180,10 @@ def count(
     4
     """
     rendered = render(messages, version, **arguments)
-    within = _within(special)
-    _tokens(tokenizer, rendered)
     if special != "all" and spaces(tokenizer).after_token:
         return sum(len(part.ids) for part in parts_of(tokenizer, rendered, special))
-    counted = partial(tokenizer.count, special=within)
+    counted = partial(tokenizer.count, special=_within(special))
+    _tokens(tokenizer, rendered)
     return sum(1 if token else int(_told(rendered, start, counted, rendered.text[start:end]))
                for start, end, token in stretches(rendered, special))
 
@@ -218,12 +200,8 @@ def encode_rendered(
 def parts_of(
     tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
 ) -> list[EncodedSpan]:
-    """The tokens of the format and the stretches between them, encoded; with "all" the whole text as one stretch.
-
-    after: the id before the text, if it goes on from ids.
-    """
-    within = _within(special)
-    tokens = _tokens(tokenizer, rendered)
+    """The tokens of the format and the stretches between them, encoded, after an id `after`; with "all" the whole."""
+    within, tokens = _within(special), _tokens(tokenizer, rendered)
     text, parts = rendered.text, list[EncodedSpan]()
     for start, end, token in stretches(rendered, special):
         encoded = partial(_ids_after, tokenizer, after, within)
@@ -276,17 +254,13 @@ spaces = Beside(_spaces_of)
 
 def stretches(rendered: Rendered, special: str = "template") -> Iterator[tuple[int, int, bool]]:
     """(start, end, whether it is a token of the format) of each part of the text; with "all" the whole is one part."""
-    at = 0
-    if special == "all":
-        yield 0, len(rendered.text), False
-        return
-    for start, end in rendered.special_ranges:
+    at, length = 0, len(rendered.text)
+    for start, end in [*([] if special == "all" else rendered.special_ranges), (length, length)]:
         if start > at:
             yield at, start, False
-        yield start, end, True
+        if end > start:
+            yield start, end, True
         at = end
-    if at < len(rendered.text):
-        yield at, len(rendered.text), False
 
 
 def _within(special: str) -> Literal["all", "none", "raise"]:

@@ -2,13 +2,11 @@
 
 In: a list of OpenAI's message dictionaries, or of objects with the same attributes (those of the openai package, say).
 Out: dictionaries with the same keys, at every depth; of a value the text that a format writes.
-Invariant: a dictionary is taken as it is, key by key. Formats tell a missing key from one that is None, because their
-references do. An object's attributes that are None count as missing, except `content`. Blank lines join the text parts
-of a content; a part of another type, such as an image, is a `ChatError`. No format writes the Python form of a value.
+Invariant: a dictionary is taken as it is, key by key: formats tell a missing key from None, as their references do. An
+object's attributes that are None count as missing, except `content`. No format writes the Python form of a value.
 Where json or jinja raises, a `ChatError` has the class of its error: in jinja's operators, `UndefinedError` for a
 missing key, `TypeError` for None and other types.
-Source: `to_json` of the scripts of V3.2 and V4; the request layer of deepseek-recipe 0.2.0 (MIT), by experiment:
-tests/chat/test_requests.py; jinja2 3.1 in the environment of transformers, measured in tests/chat/test_references.py.
+Source: `to_json` of the scripts of V3.2 and V4; deepseek-recipe 0.2.0 (MIT) and jinja2 3.1, by experiment.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from dstok.errors import ChatError
 
 Message = dict[str, Any]
 MAX_DEPTH = 64  # of objects within objects; a message has four levels
+TEXTS = {str}  # the types in most messages
 
 
 class _Missing:
@@ -31,6 +30,34 @@ class _Missing:
 MISSING: Any = _Missing()  # formats read this where a message lacks a key
 
 
+def shown(value: Any, limit: int = 60) -> str:
+    """The value, shortened for an error message."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        text = f"a deep {type(value).__name__}"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def wrong(expected: str, value: Any, index: int | None = None, field: str = "", reference: str = "") -> ChatError:
+    """The error about a value that is not the one expected."""
+    return ChatError(f"expected {expected}, found {shown(value)}", index, field, reference)
+
+
+def check(
+    value: Any, kind: Any, expected: str, index: int | None = None, field: str = "", reference: str = "",
+) -> Any:
+    """The value, if it is of a kind. Raises `ChatError`."""
+    if not isinstance(value, kind):
+        raise wrong(expected, value, index, field, reference)
+    return value
+
+
+def too_deep() -> ChatError:
+    """The error for nesting deeper than Python's recursion reaches."""
+    return ChatError("expected messages and variables, found one that holds itself or is nested too deeply")
+
+
 def dump(value: Any, index: int | None, field: str) -> str:
     """The value as JSON. Raises `ChatError` for cycles, too deep nesting, and values that JSON cannot express."""
     try:
@@ -39,40 +66,37 @@ def dump(value: Any, index: int | None, field: str) -> str:
         raise ChatError(f"expected a value that JSON can hold: {error}", index, field, type(error).__name__) from None
 
 
-def as_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
-    """The messages as dictionaries. Raises `ChatError` for anything but messages; `first`: the first's index."""
-    return [as_message(message, index) for index, message in enumerate(message_list(messages, field), first)]
+def message_list(messages: Any, field: str = "messages") -> list[Any]:
+    """A list of messages, or another iterable of them, as a list. Raises `ChatError`."""
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        raise wrong("a list of messages", messages, field=field)
+    return list(messages)
 
 
 def as_message(message: Any, index: int) -> Message:
     """A message as a dictionary. Raises `ChatError` for anything else."""
-    copy = _plain(message, index, 0)
-    if not isinstance(copy, dict):
-        raise ChatError(f"expected a message with a role and content, found {shown(copy)}", index)
+    copy: Message = check(_plain(message, 0), dict, "a message with a role and content", index)
     return copy
 
 
-def message_list(messages: Any, field: str = "messages") -> list[Any]:
-    """A list of messages, or another iterable of them, as a list. Raises `ChatError`."""
-    if type(messages) is not list and (
-            isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable)):
-        raise ChatError(f"expected a list of messages, found {shown(messages)}", field=field)
-    return list(messages)
+def as_messages(messages: Any, first: int = 0) -> list[Message]:
+    """The messages as dictionaries. Raises `ChatError` for anything but messages; `first`: the first's index."""
+    return [as_message(message, index) for index, message in enumerate(message_list(messages), first)]
 
 
-def _plain(value: Any, index: int, depth: int) -> Any:
+def _plain(value: Any, depth: int) -> Any:
     """Objects as dictionaries, at any depth."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if depth > MAX_DEPTH:
         return value  # a schema may be deeper; json.dumps tells whether it is too deep
     if isinstance(value, Mapping):
-        return {key: _plain(item, index, depth + 1) for key, item in value.items()}
+        return {key: _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, index, depth + 1) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     fields = getattr(value, "__dict__", None)
     if isinstance(fields, dict) and fields and not isinstance(value, type):
-        return {key: _plain(item, index, depth + 1) for key, item in fields.items()
+        return {key: _plain(item, depth + 1) for key, item in fields.items()
                 if not key.startswith("_") and (item is not None or key == "content")}
     return value
 
@@ -82,57 +106,29 @@ def as_tools(tools: Any) -> list[dict[str, Any]]:
     if tools is None:
         return []
     if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Sequence):
-        raise ChatError(f"expected a list of tools, found {shown(tools)}", field="tools")
-    found = [_plain(tool, 0, 0) for tool in tools]
+        raise wrong("a list of tools", tools, field="tools")
+    found = [_plain(tool, 0) for tool in tools]
     for number, tool in enumerate(found):
         function = tool.get("function", tool) if isinstance(tool, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            raise ChatError(f"expected a tool with a function that has a name, found {shown(tool)}",
-                            field=f"tools[{number}]")
+            raise wrong("a tool with a function that has a name", tool, field=f"tools[{number}]")
     return [tool if "function" in tool else {"type": "function", "function": tool} for tool in found]
 
 
 def calls_of(message: Message, index: int) -> list[Any] | None:
     """The tool calls of an assistant's message: None if it has none. Raises `ChatError` for anything but a list."""
-    calls = message.get("tool_calls")
-    if calls is not None and not isinstance(calls, list):
-        raise ChatError(f"expected a list of tool calls, found {shown(calls)}", index, "tool_calls")
+    calls: list[Any] | None = check(message.get("tool_calls"), list | None, "a list of tool calls", index, "tool_calls")
     return calls
 
 
-def shown(value: Any, limit: int = 60) -> str:
-    """The value, shortened for an error message."""
-    if value is MISSING:
-        return "nothing"
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):
-        text = f"a deep {type(value).__name__}"
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
-
-
-def too_deep() -> ChatError:
-    """The error for nesting deeper than Python's recursion reaches."""
-    return ChatError("expected messages and variables, found one that holds itself or is nested too deeply")
-
-
 def text_messages(messages: Any, field: str = "messages", first: int = 0) -> list[Message]:
-    """The messages as dictionaries, with text in place of lists of parts; `first` is the first one's index.
-
-    Raises `ChatError` for anything but messages, and for other contents.
-    """
+    """The messages as dictionaries, with text in place of lists of parts; `first`: the first's. Raises `ChatError`."""
     found = message_list(messages, field)
     for place, message in enumerate(found):
-        if type(message) is dict:
-            for value in message.values():
-                if type(value) is not str:
-                    break
-            else:
-                continue  # most messages hold nothing but text
-        plain = as_message(message, first + place)
-        if not isinstance(plain.get("content"), str | None):
-            plain = {**plain, "content": content_text(plain["content"], first + place)}
-        found[place] = plain
+        if type(message) is not dict or {*map(type, message.values())} != TEXTS:
+            plain = found[place] = as_message(message, first + place)
+            if not isinstance(plain.get("content"), str | None):
+                plain["content"] = content_text(plain["content"], first + place)
     return found
 
 
@@ -140,37 +136,26 @@ def content_text(content: Any, index: int) -> str | None:
     """The text of the content of message `index`; None if there is none. Raises `ChatError`."""
     if content is None or isinstance(content, str):
         return content
-    if not isinstance(content, list):
-        raise ChatError(f"expected text or a list of parts, found {shown(content)}", index, "content")
     texts = list[str]()
-    for place, part in enumerate(content):
+    for place, part in enumerate(check(content, list, "text or a list of parts", index, "content")):
         kind = part.get("type", MISSING) if isinstance(part, dict) else MISSING
         if kind != "text":
             found = shown(part) if kind is MISSING else f"one of type {shown(kind)}"
             raise ChatError(f"expected a part of type 'text', found {found}", index, f"content[{place}]")
-        text = part.get("text", MISSING)
-        if not isinstance(text, str):
-            raise ChatError(f"expected text, found {shown(text)}", index, f"content[{place}].text")
-        texts.append(text)
+        texts.append(check(part.get("text", MISSING), str, "text", index, f"content[{place}].text"))
     return "\n\n".join(texts)
 
 
 def text_or_nothing(message: Message, key: str, index: int) -> str:
     """The text of `message[key]`; "" if the key is missing or its value None. Raises `ChatError` for anything else."""
     value = message.get(key)
-    if type(value) is str:
-        return value
-    if value is None or isinstance(value, str):
-        return value or ""
-    raise ChatError(f"expected text, found {shown(value)}", index, key, "TypeError")
+    return value if type(value) is str else check(value, str | None, "text", index, key, "TypeError") or ""
 
 
 def joined(value: Any, index: int | None, field: str) -> str:
     """`'text' + value`: only text can be joined."""
-    if isinstance(value, str):
-        return value
-    raised = "UndefinedError" if value is MISSING else "TypeError"
-    raise ChatError(f"expected text, found {shown(value)}", index, field, raised)
+    text: str = check(value, str, "text", index, field, "UndefinedError" if value is MISSING else "TypeError")
+    return text
 
 
 def content(message: Message, index: int) -> str:
@@ -182,18 +167,15 @@ def content(message: Message, index: int) -> str:
 def calls(message: Message, index: int) -> list[Any]:
     """The values that `for tool in message['tool_calls']` visits: none if the key is missing."""
     if message.get("tool_calls", MISSING) is None:
-        raise ChatError("expected a list of tool calls, found None", index, "tool_calls", "TypeError")
+        raise wrong("a list of tool calls", None, index, "tool_calls", "TypeError")
     return calls_of(message, index) or []
 
 
 def call_text(call: Any, index: int, number: int, key: str) -> str:
     """`'text' + tool['function'][key]`, or the same of `tool['type']`."""
     where = f"tool_calls[{number}]"
-    if not isinstance(call, dict):
-        raise ChatError(f"expected a tool call, found {shown(call)}", index, where, "UndefinedError")
+    check(call, dict, "a tool call", index, where, "UndefinedError")
     if key == "type":
         return joined(call.get(key, MISSING), index, f"{where}.type")
-    function = call.get("function", MISSING)
-    if not isinstance(function, dict):
-        raise ChatError(f"expected a function, found {shown(function)}", index, f"{where}.function", "UndefinedError")
+    function = check(call.get("function", MISSING), dict, "a function", index, f"{where}.function", "UndefinedError")
     return joined(function.get(key, MISSING), index, f"{where}.function.{key}")

@@ -1,9 +1,11 @@
-"""Completions -> messages, whole or as a stream.
+"""Completions -> messages, whole or as a stream; the parser of versions up to V3.2-Exp, whose calls stand in tokens.
 
 In: a completion as text or ids, or parts of one; its version. Out: a `Message`, and deltas in OpenAI's form.
 Invariant: any cutting into parts gives the same message. Where ids of DSML are read leniently, only the format's own
 ids delimit: a `</think>` or `｜DSML｜` that the model spelled with ordinary tokens is text, and the id of the end token
 ends the completion. Otherwise ids are read as the text that they decode to.
+Source: DeepSeek has no parser for versions up to V3.2-Exp. Their templates give the shape of a call, and the lenient
+rules are those of the parsers of vLLM and SGLang: for R1 all text is reasoning if `</think>` is missing.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from dstok._util.arguments import explained
-from dstok.chat.answers import Answer, Message, Straight
+from dstok.chat.answers import EXCERPT, Answer, Message, MethodParser, delimiters
 from dstok.chat.parse_dsml import LenientParser, StrictParser
-from dstok.chat.parse_tool_tokens import ToolTokenParser
+from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
 from dstok.chat.v3_2 import V3_2, V4, V4_1
 from dstok.chat.versions import VersionName, find_version
-from dstok.chat.writer import CLOSE, DSML, EOS
+from dstok.chat.writer import CLOSE, DSML, EOS, OPEN
 from dstok.errors import ArgumentError, ChatError
 
 if TYPE_CHECKING:
@@ -29,7 +31,103 @@ THINKING = ("r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp", *DIALECTS)  # ver
 NAMED = ("v3.1", "v3.2-exp")
 # Text never holds these, because no decoder gives them: they stand for the tokens of the format in the text of ids.
 STAND_INS = {CLOSE: "\udc00", DSML: "\udc01", EOS: "\udc02"}
-CHARS = frozenset(STAND_INS.values())
+FENCE, FENCE_END = "\n```json\n", "\n```"  # around arguments
+
+
+class ToolTokenParser(MethodParser):
+    """`feed` parts, then `finish`. `typed`: whether calls have a type and a block of JSON, as up to R1-0528.
+
+    Lenient: what is no call between the tokens is skipped, and reasoning need not end. Strict: all is as the format
+    writes it, including the end token.
+    """
+
+    def __init__(self, answer: Answer, thinking: bool, tools: bool, continues: bool, typed: bool, strict: bool) -> None:
+        super().__init__(answer, self._reasoning if thinking else self._content)
+        self.typed, self.strict = typed, strict
+        ends = () if strict else (EOS,)  # leniently, a completion may end anywhere
+        self.close, self.call_edges, self.call_end = (
+            delimiters(CLOSE, *ends), delimiters(CALL_BEGIN, CALLS_END, *ends), delimiters(CALL_END, *ends))
+        self.content_end = delimiters(EOS, CALLS_BEGIN) if tools else delimiters(EOS)
+        # The start of the reasoning, which may be `<think>`.
+        self.begin: str | None = "" if thinking and not continues else None
+        self.calls, self.ended = 0, False
+
+    def finish(self) -> None:
+        rest = self.reader.rest()
+        if self.state == self._end and not rest:
+            return
+        if self.strict:
+            raise self.error("expected the end token, found the end or other text")
+        if self.state in (self._reasoning, self._content):
+            (self._think if self.state == self._reasoning else self.answer.say)(rest)
+
+    def _reasoning(self) -> bool:
+        before, delimiter = self.reader.passing(self.close)
+        self._think(before)
+        if delimiter:
+            self.state = self._content if delimiter == CLOSE else self._end
+        return bool(delimiter)
+
+    def _think(self, text: str) -> None:
+        """Adds reasoning, without `<think>` at its start."""
+        if self.begin is not None:
+            text, self.begin = self.begin + text, None
+            if OPEN.startswith(text) and text != OPEN:
+                self.begin = text
+                return
+            text = text.removeprefix(OPEN)
+        self.answer.think(text)
+
+    def _content(self) -> bool:
+        before, delimiter = self.reader.passing(self.content_end)
+        self.answer.say(before)
+        if delimiter:
+            self.ended = delimiter == EOS
+            self.state = self._end if self.ended else self._between
+        return bool(delimiter)
+
+    def _between(self) -> bool:
+        """Reads nothing, or a newline, between two calls."""
+        found = self.reader.until(self.call_edges) if self.strict else self.reader.passing(self.call_edges)
+        if found is None or not found[1]:
+            return False
+        wanted = "\n" if self.typed and self.calls and found[1] == CALL_BEGIN else ""
+        if self.strict and found[0] != wanted:
+            raise self.error(f"expected a call, found {found[0][:EXCERPT]!r}")
+        self.state = self._call if found[1] == CALL_BEGIN else self._end
+        return True
+
+    def _call(self) -> bool:
+        found = self.reader.until(self.call_end)
+        if found is None:
+            return False
+        self.state = self._end if found[1] == EOS else self._between
+        if found[1] == EOS:
+            return True
+        # The first separator divides the name from what is before or after it. A block of arguments begins at the
+        # first fence and ends where the call does: if that is too early for the first fence, it is for later ones.
+        name, is_call, arguments = found[0].partition(SEP)
+        if self.typed:
+            name, fence, arguments = arguments.partition(FENCE)
+            is_call = fence if arguments.endswith(FENCE_END) else ""
+            arguments = arguments.removesuffix(FENCE_END)
+        if is_call:
+            self.calls += 1
+            self.answer.call(name)
+            self.answer.argue(arguments)
+        elif self.strict:
+            raise self.error(f"expected a call with a name and arguments, found {found[0][:EXCERPT]!r}")
+        return True
+
+    def _end(self) -> bool:
+        """Reads the text after the end token, or after the calls, which the end token may follow."""
+        rest = self.reader.ahead(EXCERPT)
+        if self.strict and rest and (self.ended or not EOS.startswith(rest)):
+            raise self.error(f"expected nothing after the end, found {rest!r}")
+        if not self.strict or rest == EOS:
+            self.ended = self.ended or rest == EOS
+            self.reader.rest()
+        return False
 
 
 class Parser:
@@ -50,25 +148,24 @@ class Parser:
         name = find_version(version).name
         if mode not in ("strict", "lenient"):
             raise ChatError(f'expected "strict" or "lenient", found {mode!r}', field="mode")
-        if json_output and (mode == "strict" or name not in DIALECTS):
+        strict, dialect = mode == "strict", DIALECTS.get(name)
+        if json_output and (strict or dialect is None):
             raise ChatError(f"only the lenient parser of {', '.join(DIALECTS)} looks for JSON output, found mode "
                             f"{mode!r} of {name}", field="json_output")
         thinks = thinking and name in THINKING
         self._answer = answer = Answer(thinks)
-        by_id = tokenizer is not None and mode == "lenient" and name in DIALECTS
+        by_id = tokenizer is not None and not strict and dialect is not None
         self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
         self._reads: ToolTokenParser | StrictParser | LenientParser
-        if name not in DIALECTS:
-            self._reads = ToolTokenParser(answer, thinks, tools and name != "v2", continues, name not in NAMED,
-                                          mode == "strict")
-        elif mode == "strict":
+        if dialect is None:
+            self._reads = ToolTokenParser(answer, thinks, tools and name != "v2", continues, name not in NAMED, strict)
+        elif strict:
             raises = "AssertionError" if name == "v3.2" else "ValueError"
-            self._reads = StrictParser(answer, thinks, tools, DIALECTS[name], raises)
+            self._reads = StrictParser(answer, thinks, tools, dialect, raises)
         else:
             blocks = ("function_calls",) if name == "v3.2" else ("tool_calls", " calls")
             marks = (STAND_INS[CLOSE], STAND_INS[DSML], STAND_INS[EOS]) if by_id else (CLOSE, DSML, EOS)
             self._reads = LenientParser(answer, thinks, tools, continues, json_output, blocks, marks)
-        self._straight: Straight | None = None  # for text that holds none of the characters in `feed`
         self._over = ""  # the call or error that ended the completion
 
     @property
@@ -79,49 +176,39 @@ class Parser:
     def feed(self, part: str | int | Iterable[int]) -> list[dict[str, Any]]:
         """Adds a part of the completion: text, an id, or ids. Returns the deltas that are sure now.
 
-        Raises `ChatError` for input that the mode refuses. Deltas given before are void then, and nothing more is
-        read.
+        Raises `ChatError` for input that the mode refuses: earlier deltas are void then, and nothing more is read.
         """
-        text = part if self._ids is None and isinstance(part, str) else self._text(part)
-        if self._straight is None or "<" in text or "\n" in text or "｜" in text or (
-                self._ids is not None and not CHARS.isdisjoint(text)):
-            self._read(text)
-            return self._answer.taken()
-        self._reads.read += len(text)
-        return self._straight(text) if text else []
+        self._read(part if self._ids is None and isinstance(part, str) else self._text(part))
+        return self._answer.taken()
 
     def finish(self) -> list[dict[str, Any]]:
         """Ends the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
         if self._over != "finish":
             self._read("" if self._ids is None else self._ids.stream.finish())
-            self._straight, self._over = None, "finish"
+            self._over = "finish"
             self._reads.finish()
         return self._answer.taken()
 
     def _read(self, text: str) -> None:
         if self._over:
             raise ChatError(f"expected no more after {self._over}, found more of the completion, or its end")
-        self._straight = None
         try:
             self._reads.feed(text)
         except ChatError:
             self._over = "an error"
             raise
-        self._straight = self._reads.straight()
 
     def _text(self, part: str | int | Iterable[int]) -> str:
-        if isinstance(part, str):
-            if self._ids is not None:
-                raise ChatError("expected ids, as there is a tokenizer, found text")
-            return part
-        if self._ids is not None and isinstance(part, int):  # the usual case; the checks below cost more than all else
+        if self._ids is not None and isinstance(part, int):
             return self._ids.text_of(part)
+        if isinstance(part, str):
+            raise ChatError("expected ids, as there is a tokenizer, found text")
         ids: int | Iterable[int] = part
         if isinstance(ids, (bytes, bytearray, memoryview)) or not isinstance(ids, (Iterable, SupportsIndex)):
             raise ArgumentError(f"expected text or ids, found {type(ids).__name__}", "part")
         if self._ids is None:
             raise ChatError("expected text, or a tokenizer for ids, found ids")
-        return self._ids.text([ids] if not isinstance(ids, Iterable) else ids)
+        return self._ids.text(ids if isinstance(ids, Iterable) else [ids])
 
 
 @explained
@@ -132,15 +219,13 @@ def parse(
 ) -> Message:
     r"""Returns the message that a completion holds.
 
-    `completion`: the text or, with `tokenizer`, the ids that the model wrote after the prompt. Servers leave out the
-    end token; with it, the completion ends there. `thinking`: whether the completion begins in reasoning; versions
-    that cannot think have none. `tools`: whether there may be calls. `continues`: whether the prompt ended inside the
-    reasoning or the content that the completion begins in, as with `continue_final_message`; then its leading line
-    breaks belong to the text. `json_output`: whether the content is JSON (V3.2 and later, lenient): fences around it
-    go, and other text before or after it becomes a blank, as with deepseek-recipe's option for it. `mode`:
-    "lenient" takes whatever it understands, as deepseek-recipe does (for V3.2 and later); "strict" accepts only exactly
-    the format, with the end token, as the reference scripts do. Raises `ChatError`; `ArgumentError` for anything but
-    text or ids; `UnknownIdError`.
+    `completion`: the text or, with `tokenizer`, the ids that the model wrote after the prompt, up to the end token if
+    there is one. `thinking`: whether it begins in reasoning; versions that cannot think have none. `tools`: whether
+    there may be calls. `continues`: whether the prompt ended inside the reasoning or the content, as with
+    `continue_final_message`; then leading line breaks belong to the text. `json_output`: whether the content is JSON
+    (V3.2 and later, lenient): fences around it go, and other text before or after it becomes a blank. `mode`: "lenient"
+    takes whatever it understands, as deepseek-recipe does (V3.2 and later); "strict" accepts only exactly the format,
+    with the end token, as the scripts do. Raises `ChatError`, `UnknownIdError`; `ArgumentError` for other types.
 
     >>> parse("Hm</think>Hi", "v3.2")
     Message(content='Hi', reasoning_content='Hm', tool_calls=[])

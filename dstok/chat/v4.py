@@ -2,14 +2,11 @@
 
 In: checked messages, a `RecipeConversation`. Out: the text in a `Writer`.
 Invariant: equal to `render_conversation` of `DeepseekV4Encoding` and `DeepseekV41Encoding` of deepseek-recipe 0.2.0
-(MIT), even where it is odd:
-
-- V4: without tools the reasoning of earlier answers is never written; with tools it is, even in chat mode. Calls and
-  their results are sorted by their ids as text. An empty list of calls is an empty block. After a conversation that
-  ends with an answer, the next answer's opener follows.
-- V4.1: system messages keep their places, and effort is a number. Of reminders in a row only the first is written; an
-  answer with `prefix` has no end at any place. No tokenizer.json with `<｜System｜>` has been published.
-  `dstok.chat.encode` refuses other tokenizers and names that token.
+(MIT), even where it is odd. V4: without tools the reasoning of earlier answers is never written, with tools it is, even
+in chat mode; calls and their results are sorted by their ids as text; an empty list of calls is an empty block; after a
+conversation that ends with an answer, the next answer's opener follows. V4.1: system messages keep their places, and
+effort is a number; of reminders in a row only the first is written; an answer with `prefix` has no end at any place. No
+tokenizer.json with `<｜System｜>` has been published: `dstok.chat.encode` refuses other tokenizers.
 """
 
 from __future__ import annotations
@@ -23,22 +20,9 @@ from dstok.chat.deepseek_recipe import RecipeConversation, parameters_of
 from dstok.chat.messages import Message
 from dstok.chat.v2_v3 import HOISTED
 from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, V4_1, Dialect, write_calls, write_tools
-from dstok.chat.writer import (
-    ASSISTANT,
-    BOS,
-    CLOSE,
-    EOS,
-    OPEN,
-    PLAIN_ANSWER,
-    PROMPTS,
-    REMINDED,
-    SYSTEM,
-    USER_TURN,
-    Writer,
-    form,
-    opener,
-)
+from dstok.chat.writer import ASSISTANT, CLOSE, OPEN, PLAIN_ANSWER, PROMPTS, REMINDED, USER_TURN, Writer, form, opener
 
+SYSTEM = "<｜System｜>"
 EFFORTS = {"low": "", **dict.fromkeys((None, "high", "xhigh"), PROMPTS["v4 maximal effort"]),
            "max": PROMPTS["v4 effort beyond maximum"]}
 
@@ -51,12 +35,9 @@ def number_v4(value: float) -> str:
     >>> number_v4(1e-7), number_v4(0.00001), number_v4(1e16)
     ('1e-7', '0.00001', '1e+16')
     """
-    text = repr(value)
-    if "e-0" not in text:
-        return text
-    mantissa, _, exponent = text.partition("e-0")
-    if exponent != "5":
-        return f"{mantissa}e-{exponent}"
+    mantissa, found, exponent = repr(value).partition("e-0")
+    if not found or exponent != "5":
+        return f"{mantissa}e-{exponent}" if found else mantissa
     sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
     return f"{sign}0.0000{digits.replace('.', '')}"
 
@@ -86,7 +67,7 @@ def render_v4(messages: list[Message], conversation: RecipeConversation, writer:
         systems = [row for row in rows if row[1]["role"] == "system"]
         rows = [row for row in rows if row[1]["role"] != "system"]
     if writer.start is None:
-        writer.token(BOS, -1, "begin")
+        writer.begin()
         if conversation.thinking:
             writer.text(EFFORTS[conversation.effort], -1, "effort")
         said = ((index, message["content"]) for index, message in systems if message["content"])
@@ -101,11 +82,7 @@ def render_v4(messages: list[Message], conversation: RecipeConversation, writer:
 
 
 class State(NamedTuple):
-    """The state that the text before a message leaves.
-
-    before: the role of the message before. said: whether it and the users before it have a text. limit: the index of
-    the first message after which a call may sort the messages again.
-    """
+    """The role before, whether it and the users before it have a text, and from where a call may sort again."""
 
     before: str
     said: bool
@@ -113,34 +90,29 @@ class State(NamedTuple):
 
 
 START = State("", False, sys.maxsize)
-NOWHERE: frozenset[int] = frozenset()
 
 
 class Order(NamedTuple):
     """The messages in the order in which they are written.
 
-    apart: the places of users' messages that do not join the user's before. held: those of messages that were sorted.
-    limits: for each message, `State.limit` before it; empty if all are `first.limit`.
+    apart: the places of users' messages that do not join the user's before. held: of messages that were sorted. limits:
+    for each message, `State.limit` before it; empty if all are `first.limit`.
     """
 
     rows: list[Row]
     first: State
-    apart: frozenset[int] = NOWHERE
-    held: frozenset[int] = NOWHERE
+    apart: frozenset[int] = frozenset()
+    held: frozenset[int] = frozenset()
     limits: list[int] = []
 
 
 def _in_order(rows: list[Row], first: State) -> Order:
-    """Sorts the results after an assistant's calls; users' messages in a row count as one, and move together.
-
-    The units after an assistant's calls, as many as there are calls, are sorted by the results' ids as text. Units that
-    are not results go last.
-    """
+    """Sorts the units after calls, as many as these: results by their ids, as text, then others. Users join."""
     def role_of(unit: list[Row]) -> str:
         return str(unit[0][1]["role"])
 
     def rank(unit: list[Row]) -> tuple[bool, bool, str]:
-        call_id = unit[0][1].get("tool_call_id") if role_of(unit) == "tool" else None
+        call_id = _id(unit[0])
         return role_of(unit) != "tool", call_id is not None, call_id or ""
 
     units: list[list[Row]] = []
@@ -226,7 +198,7 @@ def _write_answer(index: int, message: Message, conversation: RecipeConversation
                    for _, name, arguments in sorted(calls, key=lambda call: call[0]))
         write_calls(writer, V4, written, index, empty_line=False)
     if not (last and prefix):
-        writer.token(EOS, index, "end", True)
+        writer.end(index)
 
 
 EFFORTS_V4_1 = {"low": 50, None: 75, "high": 75, "xhigh": 75, "max": 100}
@@ -243,7 +215,7 @@ def render_v4_1(messages: list[Message], conversation: RecipeConversation, write
         asks = conversation.has_tools or conversation.json_object or conversation.schema is not None
         if asks and not (rows and messages[0]["role"] == "system"):
             rows.insert(0, (-1, {"role": "system", "content": ""}))
-        writer.token(BOS, -1, "begin")
+        writer.begin()
     _Turns(rows, conversation, writer).write()
     _write_prompt(rows, conversation, writer, V4_1.block)
 
@@ -252,10 +224,8 @@ class _Turns:
     def __init__(self, rows: list[Row], conversation: RecipeConversation, writer: Writer) -> None:
         self.rows, self.conversation, self.writer = rows, conversation, writer
         # The places of the last calls by their ids; in a turn, the last place of a result before.
-        self.order: dict[str, int] = {}
-        self.reached: int | None = None
-        if writer.start is not None:
-            self.order, self.reached = writer.start.state
+        start: tuple[dict[str, int], int | None] = ({}, None) if writer.start is None else writer.start.state
+        self.order, self.reached = start
 
     def write(self) -> None:
         rows, writer, place = self.rows, self.writer, 0
@@ -270,9 +240,8 @@ class _Turns:
             elif not is_first and writer.growing:
                 self._checkpoint(index)
             end = place + 1
-            if role in JOINED:
-                while end < len(rows) and rows[end][1]["role"] in JOINED[role]:
-                    end += 1
+            while end < len(rows) and rows[end][1]["role"] in JOINED.get(role, ()):
+                end += 1
             if role in ("user", "tool"):
                 self._turn(rows[place:end])
                 self.reached = None
@@ -296,10 +265,9 @@ class _Turns:
         self.writer.checkpoint(index, (order, reached), holds=holds)
 
     def _turn(self, run: list[Row]) -> None:
-        """Writes a run of users' messages and tool results.
+        """Writes users' messages and tool results in a row.
 
-        Results with an id take the order of the calls, within the places that they occupy together. An id of no call
-        counts as the first call's.
+        Results with an id take the order of the calls, within their places. Ids of no call count as the first call's.
         """
         index, message = run[0]
         goes_on, reached = self.reached is not None, -1 if self.reached is None else self.reached
@@ -344,7 +312,7 @@ class _Turns:
             written = ((name, parameters_of(arguments, repr)) for _, name, arguments in calls)
             write_calls(writer, V4_1, written, index)
         if not prefix:
-            writer.token(EOS, index, "end", True)
+            writer.end(index)
 
 
 def _place(row: Row, order: dict[str, int], otherwise: int) -> int:

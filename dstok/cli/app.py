@@ -27,27 +27,18 @@ from itertools import takewhile
 
 import dstok
 from dstok._util.files import reason
-from dstok.cli.arguments import Parser, nearest, take_given_text
-from dstok.cli.errors import CommandError, complain
+from dstok.cli.arguments import Command, Parser, missing, nearest, settle
+from dstok.cli.output import CommandError, complain
 from dstok.errors import DstokError
 
-ADDED_BY = {  # the module and function: its commands
-    "encode:add_encode": "encode", "encode:add_decode": "decode", "encode:add_count": "count",
-    "encode:add_fit": "truncate chunk", "tokens:add_dump": "dump pieces",
-    "models:add_models": "explain info models fetch", "convert:add_convert": "convert",
-    "verify:add_verify": "verify", "verify:add_prove": "prove", "chat:add_chat": "chat",
-    "splitter:add_splitter": "splitter", "corpus:add_corpus": "corpus", "train:add_train": "train",
-    "view:add_view": "view", "tokens:add_show": "show",
+MODULES = {  # the module of each command, in the order of --help
+    "encode": "encode", "decode": "encode", "count": "encode", "truncate": "encode", "chunk": "encode",
+    "dump": "tokens", "pieces": "tokens", "explain": "models", "info": "models", "fetch": "models", "models": "models",
+    "convert": "convert", "verify": "verify", "prove": "verify", "chat": "chat", "splitter": "splitter",
+    "corpus": "corpus", "train": "train", "view": "view", "show": "tokens",
 }
-ACTIONS_ADDED_BY = {  # the same for actions of commands that also run without one
-    "corpus:add_corpus_folders": ("corpus", "info verify merge stats"),
-    "train:add_train_actions": ("train", "count merge extend trim report"),
-}
-GROUPS = {command: adder for adder, commands in ADDED_BY.items() for command in commands.split()}
-ACTIONS = {f"{command} {action}": adder
-           for adder, (command, actions) in ACTIONS_ADDED_BY.items() for action in actions.split()}
-DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
+DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
 EPILOG = """\
 Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, .bz2 and .xz are unpacked.
 dstok COMMAND --help lists a command's options.
@@ -115,7 +106,7 @@ def _command(argv: Sequence[str]) -> int:
         whole_parser().print_help()
         return 0
     parser = _parser(argv)
-    _refuse_unknown_options(parser, argv)
+    _refuse_unknown(parser, argv)
     try:
         arguments, rest = parser.parse_known_args(argv)
     except SystemExit as done:  # --help and --version
@@ -124,13 +115,12 @@ def _command(argv: Sequence[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:  # argparse takes the files before an option and leaves those after it
         arguments.files = [*arguments.files, *rest]
-    take_given_text(arguments)
-    code = arguments.run(arguments)
-    return code if isinstance(code, int) else 0
+    settle(arguments)
+    return arguments.run(arguments) or 0
 
 
-def _refuse_unknown_options(parser: ArgumentParser, argv: Sequence[str]) -> None:
-    """Refuses an option that the command does not have. argparse would first ask for those that are required."""
+def _refuse_unknown(parser: ArgumentParser, argv: Sequence[str]) -> None:
+    """Refuses an action or an option that the command does not have. argparse would first ask for required options."""
     words = iter(argv)
     while group := next(_groups_of(parser), None):
         word = next(words, "-")
@@ -152,6 +142,18 @@ def _refuse_unknown_options(parser: ArgumentParser, argv: Sequence[str]) -> None
         if before in known and known[before].nargs is None:
             parser.error(f"expected a value after {before}, found an option: {before}={word} is a value")
         parser.error(f"no option {option}{nearest('--' + option.lstrip('-'), known)}")
+    name, word = [*argv, ""][:2]
+    actions = [words.partition(" ")[2] for words in (_table(name) if name in MODULES else ()) if " " in words]
+    if actions and parser.prog == f"dstok {name}" and word.isalpha() and missing([word]):
+        meant = nearest(word, actions, f"dstok {name} ")
+        if meant:
+            raise CommandError(f"{word}: no such file or directory{meant}")
+
+
+def _table(name: str) -> dict[str, Command]:
+    """The commands of the module of a command: those with an action by both words."""
+    table: dict[str, Command] = import_module(f"dstok.cli.{MODULES[name]}").COMMANDS
+    return {words: command for words, command in table.items() if words.split()[0] == name}
 
 
 def _parser(argv: Sequence[str]) -> Parser:
@@ -159,10 +161,18 @@ def _parser(argv: Sequence[str]) -> Parser:
     parser.add_argument("-V", "--version", action="version", version=f"dstok {dstok.__version__}",
                         help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="dstok")
-    called = ACTIONS.get(" ".join(argv[:2])) or GROUPS.get("".join(argv[:1]))
-    for adder in [called] if called else ADDED_BY:  # all of them to list the commands
-        module, function = adder.split(":")
-        getattr(import_module(f"dstok.cli.{module}"), function)(commands)
+    for name in argv[:1] if argv and argv[0] in MODULES else MODULES:  # all of them to list the commands
+        table = _table(name)
+        if name in table and (len(argv) < 2 or f"{name} {argv[1]}" not in table):
+            table[name].add(commands, name)
+            continue
+        module = import_module(f"dstok.cli.{MODULES[name]}")
+        summary, description = getattr(module, "GROUP", ("", ""))  # a command that also runs without action has none
+        actions = commands.add_parser(name, help=summary, description=description).add_subparsers(
+            title="actions", metavar="ACTION", required=True)
+        for words, command in table.items():
+            if words != name:
+                command.add(actions, words.removeprefix(f"{name} "))
     return parser
 
 
@@ -177,18 +187,12 @@ def commands() -> Iterator[tuple[str, ArgumentParser]]:
     >>> [name for name, _ in commands() if name.startswith("dstok corpus")][:3]
     ['dstok corpus', 'dstok corpus info', 'dstok corpus verify']
     """
-    for words in ["", *{adder: words for words, adder in ACTIONS.items()}.values()]:
-        yield from commands_below("dstok", _parser(words.split()))
-
-
-def commands_below(name: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
-    """The commands under `name`, each by its whole name, with its parser; `name` itself, if there are none."""
-    groups = [*_groups_of(parser)]
-    if not groups:
-        yield name, parser
-    for group in groups:
-        for word, below in group.choices.items():
-            yield from commands_below(f"{name} {word}", below)
+    for name in MODULES:
+        for words in _table(name):
+            parser: ArgumentParser = _parser(words.split())
+            for word in words.split():
+                parser = next(_groups_of(parser)).choices[word]
+            yield f"dstok {words}", parser
 
 
 def _groups_of(parser: ArgumentParser) -> Iterator[_SubParsersAction[ArgumentParser]]:

@@ -1,9 +1,14 @@
-"""The options that several commands share: the parser's behaviour, and what the values stand for.
+"""What options a command has, and what their values stand for.
 
-In: a command's parser; later the values given. Out: the same parser with more options; a `Tokenizer` with the keywords
-of its methods and the ids at a text's ends, a `Splitter`. Invariant: an option has one name, one meaning and one
-default in every command, because this module defines it once; a name or path of a model means the same as to
-`dstok.load`. An option of a single command is in that command's module. An option without effect is refused.
+In: a table of options; later the values given. Out: a parser; a `Tokenizer`, the keywords of its methods, a `Splitter`.
+An option is declared nearly as --help shows it, and lines that begin with a blank continue the one before:
+
+    -m, --model NAME|PATH [deepseek-v3]  a built-in model, or the path of a file
+
+Before the two blanks stand its flags (or its name, if it has none), a METAVAR, which `TYPES` may know, {choices} and
+the [default]; * + ? say how often, ! that it is required; `--json` alone is short for `--format json`. Invariant: an
+option has one name, one meaning and one default in every command; a model's name or path means the same as to
+`dstok.load`; what has no effect is refused.
 """
 
 from __future__ import annotations
@@ -13,20 +18,34 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import dstok
 from dstok._util.files import file_faults
-from dstok.cli.errors import CommandError
+from dstok.cli.output import CommandError
 
 if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
     from dstok.tokenizer import Tokenizer
 
-    Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # argparse has no public name for it
+DEFAULT_MODEL = "deepseek-v3"
+UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
-DEFAULT_MODEL, FIELD = "deepseek-v3", "text"
-EXAMPLE = "example:\n  "
+
+class Command(NamedTuple):
+    """A command: its function, which may return an exit code; a summary, an example, options and notes for --help."""
+
+    run: Callable[[Namespace], int | None]
+    summary: str
+    example: str
+    options: str = ""
+    notes: str = ""
+
+    def add(self, commands: argparse._SubParsersAction[Parser], name: str) -> None:
+        parser = commands.add_parser(name, help=self.summary, epilog=f"{self.notes}example:\n  {self.example}",
+                                     description=f"{self.summary[:1].upper()}{self.summary[1:]}.")
+        parser.set_defaults(run=self.run)
+        parser.add_options(self.options)
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,6 +57,40 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **keywords: object) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Formatter, **keywords)  # type: ignore[arg-type]
         self.color = False  # Python 3.14 and later use colours, even in files if the environment asks for them
+
+    def add_options(self, table: str) -> None:
+        """Adds the options of a table; see above."""
+        for line in filter(None, table.replace("\n ", " ").split("\n")):
+            head, _, text = line.partition("  ")
+            flags, many = list[str](), ""
+            given: dict[str, Any] = {"help": text}
+            for word in head.replace(", --", " --").split():
+                if not flags or word[0] == "-":
+                    flags.append(word.replace("[no-]", ""))
+                elif word in ("*", "+", "?"):
+                    many = word
+                elif word == "!":
+                    given["required"] = True
+                elif word[0] == "{":
+                    given["choices"] = word[1:-1].split(",")
+                elif word[0] == "[":
+                    given["default"] = [word[1:-1]] if many == "*" else word[1:-1]
+                else:
+                    given |= {"metavar": word} if not word.islower() else {}
+                    given |= {"type": TYPES[word]} if word in TYPES else {}
+            if "type" in given and "choices" in given:
+                given["choices"] = [*map(given["type"], given["choices"])]
+            if many:
+                given |= {"action": "append"} if head[0] == "-" else {"nargs": many}
+                given = {"default": [] if many == "*" else None, **given}
+            elif "[no-]" in head:
+                given["action"] = argparse.BooleanOptionalAction
+            elif head[0] == "-" and not given.keys() & {"metavar", "choices"}:
+                given["action"] = "store_true"
+                if head == "--json" and not text:  # after a --format that has json
+                    given = {"action": "store_const", "dest": "format", "const": "json",
+                             "help": "short for --format json"}
+            self.add_argument(*flags, **given)
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
@@ -84,59 +137,101 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
             return vars(self)[name]
 
 
-def add_command(
-    commands: Commands, name: str, run: Callable[[Namespace], int | None], summary: str, example: str,
-    notes: str = "",
-) -> Parser:
-    """Adds a command's parser, with a summary and the function that runs it. Notes and an example end the help."""
-    parser = commands.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.",
-                                 epilog=notes + EXAMPLE + example)
-    parser.set_defaults(run=run)
-    return parser
+def at_least_0(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"not a whole number from 0 on: {text!r}")
+    return int(text)
 
 
-def add_actions(commands: Commands, name: str, summary: str, description: str) -> Commands:
-    """Adds a command that consists of actions; returns the actions, for `add_command`."""
-    parser = commands.add_parser(name, help=summary, description=description)
-    return parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+def memory_size(text: str) -> int:
+    """Converts an option's value: bytes, or with a unit such as GB.
 
-
-def add_model(parser: Parser, upstream: bool = True) -> None:
-    parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="NAME|PATH",
-                        help="a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image "
-                             f"(default {DEFAULT_MODEL})")
-    if upstream:
-        add_upstream(parser)
-
-
-def add_upstream(parser: Parser) -> None:
-    parser.add_argument("--upstream", metavar="VERSION",
-                        help="the version of upstream whose Unicode tables decide, such as tokenizers-1.0.0rc3")
-
-
-def add_files(parser: Parser) -> None:
-    parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
-                        help="files to read, also .gz and .zst; - or no file is standard input")
-
-
-def take_given_text(arguments: Namespace) -> None:
-    """Puts the text of --text in place of the files. Raises `CommandError` if both are given.
-
-    Also if words are given that name no file: whoever gives a text in place of files learns how.
+    >>> memory_size("1.5GB"), memory_size("4096")
+    (1500000000, 4096)
     """
-    if not hasattr(arguments, "given_text"):
-        return
-    given = arguments.given_text
-    if given is None:
-        if missing(arguments.files):
-            text = " ".join(arguments.files)
-            raise CommandError(f"{arguments.files[0]}: no such file or directory (--text {text[:60]!r} reads words as "
-                               "a text; so does standard input)")
-        return
-    refuse_unless(arguments.files == ["-"], "--text", "a command without files")
-    from dstok.io.text_files import GivenText
+    number, unit = text[:-2], text[-2:].upper()
+    try:
+        return int(float(number) * UNITS[unit]) if unit in UNITS else int(text)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"not a size such as 500MB or 4GB: {text!r}") from None
 
-    arguments.files = [GivenText(given)]
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"not a number of seconds: {text!r}")
+    return seconds
+
+
+def _workers(text: str) -> int:
+    if not at_least_0(text):
+        raise CommandError("--workers: expected at least 1")
+    return int(text)
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"not a part I/N, with I from 1 to N: {text!r}")
+    return int(number), int(count)
+
+
+TYPES: dict[str, Callable[[str], Any]] = {  # by metavar; a word in small letters takes precedence over it
+    **dict.fromkeys(("N", "K", "MB", "BYTES", "LENGTH", "ID", "SEED"), at_least_0),
+    "SIZE": memory_size, "seconds": _seconds, "workers": _workers, "I/N": _part,
+}
+FILES = "files FILE * [-]  files to read, also .gz and .zst; - or no file is standard input\n"
+MODEL_FILES = "a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image"
+ANY_MODEL = f"-m, --model NAME|PATH  {MODEL_FILES} (default {DEFAULT_MODEL})\n"
+MODEL = ANY_MODEL.replace("  ", f" [{DEFAULT_MODEL}]  ", 1)
+UPSTREAM = "--upstream VERSION  the version of upstream whose Unicode tables decide, such as tokenizers-1.0.0rc3\n"
+FIELD = "--field F  with --jsonl: the text's key (default text)\n"
+SPECIAL = """\
+--special HOW [all]  how to read texts of added tokens: all as tokens (default), none as tokens, raise refuses them,
+ TOKEN,... only these as tokens
+"""
+ERRORS = "--errors {strict,replace} [strict]  invalid UTF-8: refuse it (default) or read it as U+FFFD\n"
+EDGES = "--add-bos  begin {}with the model's BOS token\n--add-eos  end {}with the model's EOS token\n"
+JSON = "--json  JSON instead of a table for people\n"
+JSON_WORDS = "--json  print JSON instead of words\n"
+OUTPUT = "-o, --output FILE  write to FILE instead of standard output\n"
+INPUT = (f"{FILES}--text TEXT  read this text instead of files\n{MODEL}{UPSTREAM}"
+         f"--jsonl  each line is a JSON object with one text\n{FIELD}{SPECIAL}{ERRORS}")
+TEXT = INPUT + EDGES.format("each text ", "each text ")
+CORPORA = """\
+--field F  the text's key in JSON lines, or its column (default text)
+--lines  each line of a text file is a document
+--input-format {jsonl,lines,text,parquet,arrow}  the format of all inputs, whatever their suffixes
+--dataset NAME[:CONFIG[:SPLIT[:COLUMN]]]  a data set, through `datasets`
+"""
+READING = f"{CORPORA}--engine {{local,ray}} [local]  local processes or Ray (default local)\n"
+SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
+            "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
+
+
+def settle(arguments: Namespace) -> None:
+    """Puts --text in place of the files, and the default --field in its place if there are JSON lines.
+
+    Raises `CommandError` for a text beside files, a field without JSON lines, and words that name no file: whoever
+    gives a text in place of files learns how.
+    """
+    if hasattr(arguments, "jsonl") and hasattr(arguments, "field"):
+        refuse_unless(arguments.field is None or arguments.jsonl, "--field", "JSON lines (--jsonl)")
+        arguments.field = (arguments.field or "text") if arguments.jsonl else None
+    if not (hasattr(arguments, "text") and hasattr(arguments, "files")):
+        return
+    if arguments.text is not None:
+        refuse_unless(arguments.files == ["-"], "--text", "a command without files")
+        from dstok.io.text_files import GivenText
+
+        arguments.files = [GivenText(arguments.text)]
+    elif missing(arguments.files):
+        text = " ".join(arguments.files)
+        raise CommandError(f"{arguments.files[0]}: no such file or directory (--text {text[:60]!r} reads words as "
+                           "a text; so does standard input)")
 
 
 def missing(files: list[str]) -> bool:
@@ -153,7 +248,7 @@ def missing(files: list[str]) -> bool:
     return True
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], before: str = "") -> str:
     """The end of an error message: the known word that somebody may have meant, "" if none is near.
 
     >>> nearest("cuont", ["encode", "count"])
@@ -162,65 +257,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # only errors need it, and it takes a millisecond
 
     close = get_close_matches(word, [*known], 1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def add_output(parser: Parser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of standard output")
-
-
-def add_json(parser: Parser, meaning: str = "JSON instead of a table for people") -> None:
-    """Adds --json. After a --format that has json it is short for that."""
-    format = parser._option_string_actions.get("--format")  # noqa: SLF001  # argparse has no public list of options
-    if format is not None and "json" in (format.choices or ()):
-        parser.add_argument("--json", action="store_const", dest="format", const="json", help="short for --format json")
-    else:
-        parser.add_argument("--json", action="store_true", help=meaning)
-
-
-def add_json_and_output(parser: Parser, meaning: str = "JSON instead of a table for people") -> None:
-    add_json(parser, meaning)
-    add_output(parser)
-
-
-def add_jsonl(parser: Parser, meaning: str) -> None:
-    parser.add_argument("--jsonl", action="store_true", help=meaning)
-    parser.add_argument("--field", metavar="F", help=f"with --jsonl: the text's key (default {FIELD})")
-
-
-def add_texts_of_corpora(parser: Parser) -> None:
-    """The options that say how to read the documents of corpora."""
-    parser.add_argument("--field", metavar="F", help="the text's key in JSON lines, or its column (default text)")
-    parser.add_argument("--lines", action="store_true", help="each line of a text file is a document")
-    parser.add_argument("--input-format", choices=("jsonl", "lines", "text", "parquet", "arrow"),
-                        help="the format of all inputs, whatever their suffixes")
-    parser.add_argument("--dataset", metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]", help="a data set, through `datasets`")
-
-
-def add_reading(parser: Parser) -> None:
-    """The options of commands that read the documents of corpora by several processes."""
-    add_texts_of_corpora(parser)
-    parser.add_argument("--engine", choices=("local", "ray"), default="local",
-                        help="local processes or Ray (default local)")
-
-
-def inputs_of(arguments: Namespace) -> tuple[str | None, str]:
-    """The name for `datasets`, and the field: a column in the name takes precedence. Refuses a command of no inputs."""
-    if not arguments.files and arguments.dataset is None:
-        raise CommandError("nothing to read: expected files, folders, globs or --dataset")
-    field = arguments.field or FIELD
-    if arguments.dataset is None:
-        return None, field
-    name, config, split, column = [*arguments.dataset.split(":", 3), "", "", ""][:4]
-    return f"{name}:{config}:{split}", column or field
-
-
-def field_of(arguments: Namespace) -> str | None:
-    """The key of each line's text; None without --jsonl. Raises `CommandError` for a key without --jsonl."""
-    if arguments.jsonl:
-        return FIELD if arguments.field is None else str(arguments.field)
-    refuse_unless(arguments.field is None, "--field", "JSON lines (--jsonl)")
-    return None
+    return f"; did you mean {before}{close[0]}?" if close else ""
 
 
 def refuse_unless(useful: bool, option: str, what_for: str) -> None:
@@ -229,44 +266,15 @@ def refuse_unless(useful: bool, option: str, what_for: str) -> None:
         raise CommandError(f"{option} is for {what_for}")
 
 
-def add_input(parser: Parser) -> None:
-    """Adds the options of a command that reads text: model, files, JSON lines, added tokens, faulty text."""
-    add_files(parser)
-    parser.add_argument("--text", dest="given_text", metavar="TEXT", help="read this text instead of files")
-    add_model(parser)
-    add_jsonl(parser, "each line is a JSON object with one text")
-    parser.add_argument("--special", default="all", metavar="HOW",
-                        help="how to read texts of added tokens: all as tokens (default), none as tokens, "
-                             "raise refuses them, TOKEN,... only these as tokens")
-    add_errors(parser)
-
-
-def add_errors(parser: Parser) -> None:
-    parser.add_argument("--errors", choices=("strict", "replace"), default="strict",
-                        help="invalid UTF-8: refuse it (default) or read it as U+FFFD")
-
-
-def add_text(parser: Parser) -> None:
-    """Adds the options of `add_input`, and those for the tokens at the ends of a text."""
-    add_input(parser)
-    add_edges(parser, "each text ")
-
-
-def add_edges(parser: Parser, what: str) -> None:
-    for end, does in (("bos", "begin"), ("eos", "end")):
-        parser.add_argument(f"--add-{end}", action="store_true",
-                            help=f"{does} {what}with the model's {end.upper()} token")
-
-
-def at_least_0(text: str) -> int:
-    """Converts an option's value: a whole number from 0 on."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"not a whole number from 0 on: {text!r}")
-    return int(text)
-
-
-SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
-            "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
+def inputs_of(arguments: Namespace) -> tuple[str | None, str]:
+    """The name for `datasets`, and the field: a column in the name takes precedence. Refuses a command of no inputs."""
+    if not arguments.files and arguments.dataset is None:
+        raise CommandError("nothing to read: expected files, folders, globs or --dataset")
+    field = arguments.field or "text"
+    if arguments.dataset is None:
+        return None, field
+    name, config, split, column = [*arguments.dataset.split(":", 3), "", "", ""][:4]
+    return f"{name}:{config}:{split}", column or field
 
 
 def load_model(name: str, upstream: str | None = None) -> Tokenizer:
@@ -282,10 +290,9 @@ def load_splitter(name: str, upstream: str | None = None) -> Splitter:
     from dstok.pretokenizer.splitter import Splitter
 
     given: dict[str, Any] = {} if upstream is None else {"upstream": upstream}
-    if name.startswith("regex:"):
-        return Splitter(name.removeprefix("regex:"), **given)
-    if name.startswith("fancy-regex:"):
-        return Splitter(name.removeprefix("fancy-regex:"), dialect="fancy-regex", **given)
+    kind, colon, pattern = name.partition(":")
+    if colon and kind in ("regex", "fancy-regex"):
+        return Splitter(pattern, dialect="oniguruma" if kind == "regex" else "fancy-regex", **given)
     if name in preset_names():
         return Splitter.preset(name, **given)
     if name in ENCODINGS:
@@ -315,23 +322,30 @@ def model_of(version: str) -> str:
     return models[0]
 
 
-def text_keywords(arguments: Namespace, tokenizer: Tokenizer) -> dict[str, Any]:
-    """The keywords `special` and `errors` of the tokenizer's methods."""
-    special: str | set[str] = arguments.special
-    if special not in ("all", "none", "raise"):
-        special = {token for token in arguments.special.split(",") if token}
-        for token in sorted(special - tokenizer.added_tokens.keys()):
-            raise CommandError(f"--special: the model has no added token {token!r}")
-    return {"special": special, "errors": arguments.errors}
+class TextOptions(NamedTuple):
+    """The tokenizer of a command that reads texts, the keywords `special` and `errors` of its methods, ids at the ends.
 
+    Raises `CommandError` for added tokens, BOS and EOS that the model lacks.
+    """
 
-def edge_ids(arguments: Namespace, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids before and after each text: BOS and EOS, if requested."""
-    edges: tuple[list[int], list[int]] = [], []
-    for ids, end, id in zip(edges, ("bos", "eos"), (tokenizer.bos_id, tokenizer.eos_id)):
-        if getattr(arguments, f"add_{end}"):
-            if id is None:
-                raise CommandError(f"--add-{end}: the model names no {end.upper()} token: {end}_token in a "
-                                   "tokenizer_config.json beside its file does")
-            ids.append(id)
-    return edges
+    tokenizer: Tokenizer
+    keywords: dict[str, Any]
+    before: list[int]
+    after: list[int]
+
+    @classmethod
+    def of(cls, arguments: Namespace) -> TextOptions:
+        tokenizer = load_model(arguments.model, arguments.upstream)
+        special: str | set[str] = arguments.special
+        if special not in ("all", "none", "raise"):
+            special = {token for token in arguments.special.split(",") if token}
+            for token in sorted(special - tokenizer.added_tokens.keys()):
+                raise CommandError(f"--special: the model has no added token {token!r}")
+        edges: tuple[list[int], list[int]] = [], []
+        for ids, end, id in zip(edges, ("bos", "eos"), (tokenizer.bos_id, tokenizer.eos_id)):
+            if getattr(arguments, f"add_{end}", False):
+                if id is None:
+                    raise CommandError(f"--add-{end}: the model names no {end.upper()} token: {end}_token in a "
+                                       "tokenizer_config.json beside its file does")
+                ids.append(id)
+        return cls(tokenizer, {"special": special, "errors": arguments.errors}, *edges)

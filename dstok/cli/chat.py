@@ -13,51 +13,25 @@ from __future__ import annotations
 import json
 import re
 import sys
-from argparse import BooleanOptionalAction, Namespace
+from argparse import Namespace
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from dstok import chat
 from dstok._util.arguments import lone_surrogate
 from dstok._util.files import visible
-from dstok.cli.arguments import (
-    Parser,
-    add_actions,
-    add_command,
-    add_files,
-    add_json,
-    add_output,
-    add_upstream,
-    at_least_0,
-    load_model,
-    model_of,
-    refuse_unless,
-)
-from dstok.cli.errors import CommandError, about_input, colours_wanted, complain
-from dstok.cli.output import json_bytes
+from dstok.cli import arguments as options
+from dstok.cli.arguments import Command, load_model, model_of, refuse_unless
+from dstok.cli.output import CommandError, about_input, colours_wanted, complain, json_bytes
 from dstok.io.id_files import Output
-from dstok.io.text_files import open_source
+from dstok.io.text_files import json_of, open_source, text_of
+from dstok.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    from dstok.chat import EncodedConversation
-    from dstok.cli.arguments import Commands
-    from dstok.tokenizer import Tokenizer
-
-JSON = {  # the meaning of --json, by action
-    "render": "a JSON object for each conversation: its text, special_ranges and spans",
-    "encode": "a JSON object for each conversation, as always",
-    "count": "a JSON object for each conversation: its name and tokens",
-    "parse": "a JSON object for each completion, as always",
-}
 OVER_BUDGET = 1
-OPTIONS = """\
-A conversation is a JSON array of messages, or the body of a request. The command reads its messages,
-tools, tool_choice, reasoning_effort, response_format, thinking and chat_template_kwargs. Options of
-the command line take precedence.
-
-"""
+TOKEN, SAMPLED, HEAD, OFF = "\x1b[35m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class InputConversation(NamedTuple):
@@ -68,75 +42,7 @@ class InputConversation(NamedTuple):
     arguments: dict[str, Any]
 
 
-def add_chat(commands: Commands) -> None:
-    actions = add_actions(commands, "chat", "conversations: text, tokens, answers",
-                          "Conversations with DeepSeek's models, in every version of their format.")
-    _add(actions, "render", _render, "turn messages into the text that a model reads",
-         "dstok chat render --version v3.2 talk.json")
-    encode = _add(actions, "encode", _encode, "turn messages into token ids, a line of JSON each",
-                  "dstok chat encode --version v4-0731 --labels --jsonl talks.jsonl -o ids.jsonl")
-    encode.add_argument("--labels", action="store_true",
-                        help="also labels (-100 for tokens that the model would not have written) and message_index")
-    count = _add(actions, "count", _count, "count the tokens of a conversation",
-                 "dstok chat count --version v4-0731 --max-tokens 100000 request.json")
-    count.add_argument("--max-tokens", type=at_least_0, metavar="N", help="exit with 1 if a conversation has more")
-    _add(actions, "show", _show, "show a conversation with roles, tokens a message, and the format's tokens",
-         "dstok chat show --version v3.1 talk.json")
-    for name, action in actions.choices.items():
-        if name != "render":
-            action.add_argument("-m", "--model", metavar="NAME|PATH",
-                                help="the tokenizer (default: the version's built-in model, if there is one)")
-            add_upstream(action)
-            action.add_argument("--special", choices=("template", "all", "raise"), default="template",
-                                help="texts that become tokens: the format's own (default), all, or refuse others "
-                                     "(raise)")
-    _add_parse(actions)
-    for name, meaning in JSON.items():
-        add_json(actions.choices[name], meaning)
-
-
-def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
-    """Adds an action that reads conversations."""
-    parser = add_command(actions, name, run, summary, example, OPTIONS)
-    _add_common(parser, "each line is a conversation")
-    parser.add_argument("--tools", metavar="FILE", help="tools, a JSON array of OpenAI's tool objects")
-    parser.add_argument("--add-generation-prompt", action=BooleanOptionalAction, default=None,
-                        help="end with the start of the answer (default: like the version's reference)")
-    parser.add_argument("--continue-final-message", action="store_true", default=None,
-                        help="leave the last message open")
-    parser.add_argument("--check", action="store_true",
-                        help="refuse everything that DeepSeek's API refuses, and take its defaults (v4-0731, v4.1)")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
-                        help="another option of the version, such as reasoning_effort=max or drop_thinking=false")
-    return parser
-
-
-def _add_common(parser: Parser, lines: str) -> None:
-    add_files(parser)
-    names = [version.name for version in chat.versions()]
-    parser.add_argument("--version", required=True, metavar="V", choices=names, help=f"the format: {', '.join(names)}")
-    parser.add_argument("--thinking", action=BooleanOptionalAction, default=None,
-                        help="let the model think (default: like the version's reference)")
-    parser.add_argument("--jsonl", action="store_true", help=lines)
-    add_output(parser)
-
-
-def _add_parse(actions: Commands) -> None:
-    parser = add_command(actions, "parse", _parse, "turn a completion into a message, a line of JSON each",
-                         "dstok chat parse --version v3.2 answer.txt")
-    _add_common(parser, "each line is a JSON string")
-    parser.add_argument("--mode", choices=("lenient", "strict"), default="lenient",
-                        help="lenient takes everything that it understands (default), strict only the exact format, "
-                             "with its end token")
-    parser.add_argument("--continues", action="store_true",
-                        help="the prompt ended inside the text that the completion begins in: keep its line breaks")
-    parser.add_argument("--json-output", action="store_true",
-                        help="the content is JSON: leave out fences around it, and put a blank for other text (v3.2 "
-                             "and later, lenient)")
-    parser.add_argument("--no-tools", action="store_true", help="the completion has no tool calls")
-
-
-def _render(arguments: Namespace) -> None:
+def run_render(arguments: Namespace) -> None:
     def text(conversation: InputConversation) -> bytes:
         rendered = chat.render(conversation.messages, arguments.version, **conversation.arguments)
         if not (arguments.json or arguments.jsonl):
@@ -147,20 +53,18 @@ def _render(arguments: Namespace) -> None:
     _write(arguments, text)
 
 
-def _encode(arguments: Namespace) -> None:
-    encode = _encoder(arguments)
+def run_encode(arguments: Namespace) -> None:
+    tokenizer = _tokenizer(arguments)
 
     def ids(conversation: InputConversation) -> bytes:
-        encoded = encode(conversation)
-        shape: dict[str, Any] = {"input_ids": encoded.ids}
-        if arguments.labels:
-            shape |= {"labels": encoded.labels.tolist(), "message_index": encoded.message_index.tolist()}
-        return json_bytes(shape)
+        encoded = _encoded(arguments, tokenizer, conversation)
+        labels = {"labels": encoded.labels.tolist(), "message_index": encoded.message_index.tolist()}
+        return json_bytes({"input_ids": encoded.ids, **(labels if arguments.labels else {})})
 
     _write(arguments, ids)
 
 
-def _count(arguments: Namespace) -> int:
+def run_count(arguments: Namespace) -> int:
     tokenizer, limit, over = _tokenizer(arguments), arguments.max_tokens, []
 
     def number(conversation: InputConversation) -> bytes:
@@ -178,34 +82,39 @@ def _count(arguments: Namespace) -> int:
     return OVER_BUDGET if over else 0
 
 
-def _show(arguments: Namespace) -> None:
-    encode, colours = _encoder(arguments), arguments.output is None and sys.stdout is not None and sys.stdout.isatty()
-    _write(arguments, lambda conversation: _utf8(shown(encode(conversation), conversation.messages, colours)))
-
-
-def _encoder(arguments: Namespace) -> Callable[[InputConversation], chat.EncodedConversation]:
+def run_show(arguments: Namespace) -> None:
     tokenizer = _tokenizer(arguments)
-    return lambda conversation: chat.encode(tokenizer, conversation.messages, arguments.version,
-                                            special=arguments.special, **conversation.arguments)
+    colours = colours_wanted(arguments.output is None and sys.stdout is not None and sys.stdout.isatty())
+    _write(arguments, lambda conversation: _utf8(
+        shown(_encoded(arguments, tokenizer, conversation), conversation.messages, colours)))
+
+
+def _tokenizer(arguments: Namespace) -> Tokenizer:
+    return load_model(model_of(arguments.version) if arguments.model is None else arguments.model, arguments.upstream)
+
+
+def _encoded(arguments: Namespace, tokenizer: Tokenizer, conversation: InputConversation) -> chat.EncodedConversation:
+    return chat.encode(tokenizer, conversation.messages, arguments.version, special=arguments.special,
+                       **conversation.arguments)
 
 
 def _write(arguments: Namespace, make: Callable[[InputConversation], bytes]) -> None:
     """Writes the result of `make` for each conversation; errors name it."""
-    options = _options(arguments)
+    given = _options(arguments)
     with Output(arguments.output, arguments.files) as output:
         for name, text in _texts(arguments):
             value = _json(name, text)
             with about_input(name):
-                conversation = InputConversation(name, value, options)
+                conversation = InputConversation(name, value, given)
                 if isinstance(value, dict) or arguments.check:  # a body; the command line takes precedence over it
                     body = value if isinstance(value, dict) else {"messages": value}
                     request = chat.read_request(body, check=arguments.check)
-                    conversation = InputConversation(name, request.messages, {**request.arguments, **options})
+                    conversation = InputConversation(name, request.messages, {**request.arguments, **given})
                 data = make(conversation)
             output.write(data)
 
 
-def _parse(arguments: Namespace) -> None:
+def run_parse(arguments: Namespace) -> None:
     thinking = True if arguments.thinking is None else arguments.thinking
     with Output(arguments.output, arguments.files) as output:
         for name, text in _texts(arguments):
@@ -227,26 +136,23 @@ def _utf8(text: str) -> bytes:
                              " of the rendered conversation (--json escapes it)") from None
 
 
-def _tokenizer(arguments: Namespace) -> Tokenizer:
-    return load_model(model_of(arguments.version) if arguments.model is None else arguments.model, arguments.upstream)
-
-
 def _options(arguments: Namespace) -> dict[str, Any]:
     """The options on the command line."""
-    options: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for word in arguments.set:
-        name, separator, options[name] = word.partition("=")
+        name, separator, given[name] = word.partition("=")
         if not separator:
             raise CommandError(f"--set: expected NAME=VALUE, found {word!r}")
         with suppress(ValueError, RecursionError):  # no JSON: it is the text itself
-            options[name] = json.loads(options[name])
-    given = {key: getattr(arguments, key) for key in ("thinking", "add_generation_prompt", "continue_final_message")}
-    options |= {key: value for key, value in given.items() if value is not None}
+            given[name] = json.loads(given[name])
+    for key in ("thinking", "add_generation_prompt", "continue_final_message"):
+        value = getattr(arguments, key)
+        given |= {} if value is None or (key[0] == "c" and not value) else {key: value}
     if arguments.tools is not None:
         refuse_unless(arguments.tools != "-" or "-" not in arguments.files, "--tools -", "conversations in files")
         with open_source(arguments.tools) as source:
-            options["tools"] = _json(arguments.tools, _decoded(arguments.tools, source.read_all()))
-    return options
+            given["tools"] = _json(arguments.tools, _decoded(arguments.tools, source.read_all()))
+    return given
 
 
 def _texts(arguments: Namespace) -> Iterator[tuple[str, str]]:
@@ -262,36 +168,15 @@ def _texts(arguments: Namespace) -> Iterator[tuple[str, str]]:
 
 
 def _decoded(name: str, data: bytes) -> str:
-    try:
-        return data.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{name}: expected utf-8, found byte 0x{data[error.start]:02x} at byte offset "
-                           f"{error.start}") from None
+    return text_of(name, data).removeprefix("\ufeff")
 
 
 def _json(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise CommandError(f"{name}: JSON nested too deeply") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise CommandError(f"{name}: not JSON: {error.msg.lower()} at {place}") from None
-    except ValueError as error:
-        raise CommandError(f"{name}: not JSON: {error}") from None
+    return json_of(name, text, "line {0.lineno} column {0.colno}")
 
 
-TOKEN, SAMPLED, HEAD, OFF = "\x1b[35m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def shown(encoded: EncodedConversation, messages: Any, terminal: bool) -> str:
-    """The conversation for people. `terminal`: in colour, if `colours_wanted` allows it.
-
-    The format's tokens have one colour, and text that the model would have written another.
-    """
-    colours = colours_wanted(terminal)
-
+def shown(encoded: chat.EncodedConversation, messages: Any, colours: bool) -> str:
+    """The conversation for people; the format's tokens and what the model would have written have two colours."""
     def coloured(text: str, colour: str) -> str:
         return f"{colour}{text}{OFF}" if colours and colour and text else text
 
@@ -314,3 +199,62 @@ def shown(encoded: EncodedConversation, messages: Any, terminal: bool) -> str:
             at = end
         lines.append(coloured(safe(at, span.end), sampled))
     return "".join(lines) + "\n"
+
+
+VERSIONS = [version.name for version in chat.versions()]
+NOTES = """\
+A conversation is a JSON array of messages, or the body of a request. The command reads its messages,
+tools, tool_choice, reasoning_effort, response_format, thinking and chat_template_kwargs. Options of
+the command line take precedence.
+
+"""
+COMMON = f"""{options.FILES}\
+--version V {{{','.join(VERSIONS)}}} !  the format: {', '.join(VERSIONS)}
+--[no-]thinking  let the model think (default: like the version's reference)
+--jsonl  each line is a %s
+{options.OUTPUT}"""
+CONVERSATION = COMMON % "conversation" + """\
+--tools FILE  tools, a JSON array of OpenAI's tool objects
+--[no-]add-generation-prompt  end with the start of the answer (default: like the version's reference)
+--continue-final-message  leave the last message open
+--check  refuse everything that DeepSeek's API refuses, and take its defaults (v4-0731, v4.1)
+--set NAME=VALUE *  another option of the version, such as reasoning_effort=max or drop_thinking=false
+"""
+MODEL = f"""\
+-m, --model NAME|PATH  the tokenizer (default: the version's built-in model, if there is one)
+{options.UPSTREAM}\
+--special {{template,all,raise}} [template]  texts that become tokens: the format's own (default), all, or refuse others
+ (raise)
+"""
+GROUP = ("conversations: text, tokens, answers",
+         "Conversations with DeepSeek's models, in every version of their format.")
+COMMANDS = {
+    "chat render": Command(
+        run_render, "turn messages into the text that a model reads", "dstok chat render --version v3.2 talk.json",
+        f"{CONVERSATION}--json  a JSON object for each conversation: its text, special_ranges and spans\n", NOTES),
+    "chat encode": Command(
+        run_encode, "turn messages into token ids, a line of JSON each",
+        "dstok chat encode --version v4-0731 --labels --jsonl talks.jsonl -o ids.jsonl", f"""{CONVERSATION}\
+--labels  also labels (-100 for tokens that the model would not have written) and message_index
+{MODEL}--json  a JSON object for each conversation, as always
+""", NOTES),
+    "chat count": Command(
+        run_count, "count the tokens of a conversation",
+        "dstok chat count --version v4-0731 --max-tokens 100000 request.json", f"""{CONVERSATION}\
+--max-tokens N  exit with 1 if a conversation has more
+{MODEL}--json  a JSON object for each conversation: its name and tokens
+""", NOTES),
+    "chat show": Command(
+        run_show, "show a conversation with roles, tokens a message, and the format's tokens",
+        "dstok chat show --version v3.1 talk.json", CONVERSATION + MODEL, NOTES),
+    "chat parse": Command(
+        run_parse, "turn a completion into a message, a line of JSON each",
+        "dstok chat parse --version v3.2 answer.txt", COMMON % "JSON string" + """\
+--mode {lenient,strict} [lenient]  lenient takes everything that it understands (default), strict only the exact format,
+ with its end token
+--continues  the prompt ended inside the text that the completion begins in: keep its line breaks
+--json-output  the content is JSON: leave out fences around it, and put a blank for other text (v3.2 and later, lenient)
+--no-tools  the completion has no tool calls
+--json  a JSON object for each completion, as always
+"""),
+}

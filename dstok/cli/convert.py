@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import dstok
 from dstok._util.files import file_faults
-from dstok.cli.arguments import add_command, add_upstream, load_model, refuse_unless
-from dstok.cli.errors import CommandError, about_input, complain
+from dstok.cli import arguments as options
+from dstok.cli.arguments import Command, load_model, refuse_unless
+from dstok.cli.output import CommandError, about_input, complain, write_result
 from dstok.formats.description import ENDS, TokenizerConfig
 from dstok.formats.reading import contents, is_tiktoken
 from dstok.formats.tiktoken import encoding_of_file
@@ -24,31 +25,9 @@ from dstok.loading import is_path
 from dstok.methods.export import read_config
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
 FORMATS = {".json": "json", ".gguf": "gguf", ".tiktoken": "tiktoken", ".image": "image"}
-NOTES = """\
-OUT's ending (.json, .gguf, .tiktoken, .image) or --to gives its format; IN's first bytes give IN's. A
-tokenizer_config.json beside IN gives BOS, EOS, padding and the chat template. A new tokenizer.json gets one
-beside it, if there is none. GGUF needs the package gguf: pip install "dstok[gguf]".
-
-"""
-
-
-def add_convert(commands: Commands) -> None:
-    parser = add_command(commands, "convert", run, "convert a model from one file format to another",
-                         "dstok convert path/to/tokenizer.json model.gguf", NOTES)
-    parser.add_argument("model", metavar="IN", help="a tokenizer.json, GGUF file, rank file, image, or built-in model")
-    parser.add_argument("out", metavar="OUT", help="the file to write")
-    parser.add_argument("--to", choices=tuple(FORMATS.values()), help="OUT's format, if its ending does not give it")
-    parser.add_argument("--config", metavar="FILE", help="the tokenizer_config.json, if it is not beside IN")
-    add_upstream(parser)
-    parser.add_argument("--pattern", metavar="NAME|REGEX",
-                        help="for a rank file: the encoding (cl100k_base, ...) or the pattern in tiktoken's dialect")
-    parser.add_argument("--special-token", action="append", metavar="TEXT=ID", help="for a rank file: a special token")
-    parser.add_argument("--architecture", metavar="NAME",
-                        help="general.architecture of a GGUF file (default: the family's)")
 
 
 def run(arguments: Namespace) -> None:
@@ -66,6 +45,9 @@ def run(arguments: Namespace) -> None:
             lost = _write(arguments, target, tokenizer, settings)
     except ImportError as error:
         raise CommandError(str(error)) from error  # the error says how to install it
+    if arguments.json:
+        write_result(arguments, {"out": out, "format": target, "notes": lost}, [])
+        return
     for sentence in lost:
         complain(f"{out}: note: {sentence}")
 
@@ -77,14 +59,14 @@ def _read(arguments: Namespace) -> tuple[Tokenizer, TokenizerConfig]:
             start = file.read(2048)
     is_ranks = is_tiktoken(start)
     for option in ("config", "upstream") if is_ranks else ("pattern", "special_token"):
-        refuse_unless(getattr(arguments, option) is None, f"--{option.replace('_', '-')}",
+        refuse_unless(not getattr(arguments, option), f"--{option.replace('_', '-')}",
                       f"other models than rank files, and {name} is one" if is_ranks else
                       f"rank files, and {name} is none")
     if not is_ranks:
         tokenizer = load_model(name, arguments.upstream)
         with file_faults(config or ""), about_input(config or ""):
             return tokenizer, read_config(tokenizer, config)
-    special = None if arguments.special_token is None else dict(map(_special_token, arguments.special_token))
+    special = dict(map(_special_token, arguments.special_token)) or None
     with file_faults(name):
         if arguments.pattern is None and encoding_of_file(contents(name)) is None:
             raise CommandError(f"{name}: a rank file holds no pattern: --pattern gives it, or a name")
@@ -118,3 +100,24 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
     with open(config, "x", encoding="utf-8") as file:
         file.write(text)
     return (f"wrote {config} with {written}",)
+
+
+COMMANDS = {
+    "convert": Command(
+        run, "convert a model from one file format to another", "dstok convert path/to/tokenizer.json model.gguf", f"""\
+model IN  a tokenizer.json, GGUF file, rank file, image, or built-in model
+out OUT  the file to write
+--to {{{','.join(FORMATS.values())}}}  OUT's format, if its ending does not give it
+--config FILE  the tokenizer_config.json, if it is not beside IN
+{options.UPSTREAM}\
+--pattern NAME|REGEX  for a rank file: the encoding (cl100k_base, ...) or the pattern in tiktoken's dialect
+--special-token TEXT=ID *  for a rank file: a special token
+--architecture NAME  general.architecture of a GGUF file (default: the family's)
+--json  JSON: OUT, its format, and notes on what it leaves out
+""", """\
+OUT's ending (.json, .gguf, .tiktoken, .image) or --to gives its format; IN's first bytes give IN's. A
+tokenizer_config.json beside IN gives BOS, EOS, padding and the chat template. A new tokenizer.json gets one
+beside it, if there is none. GGUF needs the package gguf: pip install "dstok[gguf]".
+
+"""),
+}

@@ -8,93 +8,24 @@ commands on finished corpora only `merge` writes.
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from argparse import Namespace
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import (
-    add_actions,
-    add_command,
-    add_edges,
-    add_json,
-    add_model,
-    add_reading,
-    at_least_0,
-    inputs_of,
-    load_model,
-    refuse_unless,
-)
-from dstok.cli.errors import CommandError, complain, interruptible
-from dstok.cli.output import watching_shards, write_result
+from dstok.cli import arguments as options
+from dstok.cli.arguments import Command, inputs_of, load_model, refuse_unless
+from dstok.cli.output import CommandError, complain, interruptible, watching_shards, write_result
 from dstok.errors import DstokError
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
-    from dstok.corpus.run import Run, Totals
+    from dstok.corpus.run import Run
 
 DIFFERENT = 1
-FORMATS = ("raw", "megatron", "datatrove", "parquet", "arrow", "jsonl")
-WORDS = """\
-Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
-line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read recursively.
-Added tokens in texts are plain text, unless --special is set: a corpus is data.
-
-  dstok corpus info DIR      describe a corpus
-  dstok corpus verify DIR    check that its files and its inputs are unchanged (exit code 1 if not)
-  dstok corpus merge DIR...  merge several corpora into one
-  dstok corpus stats DIR     show tokens a document, bytes a token, frequent ids
-
-"""
 
 
-def add_corpus(commands: Commands) -> None:
-    parser = add_command(commands, "corpus", run, "turn files of text into files of ids, for training",
-                         "dstok corpus data/*.jsonl.zst --out ids --format megatron --add-eos", WORDS)
-    parser.add_argument("files", nargs="*", default=[], metavar="IN", help="files, folders and globs to read")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write; a started one is continued")
-    add_model(parser)
-    add_reading(parser)
-    parser.add_argument("--special", default="none", metavar="HOW",
-                        help="how to read texts of added tokens: none as tokens (default), all as tokens, raise "
-                             "refuses them, TOKEN,... only these as tokens")
-    add_edges(parser, "each document ")
-    for end, does in (("bos", "begin"), ("eos", "end")):
-        parser.add_argument(f"--{end}", metavar="TOKEN",
-                            help=f"{does} each document with this token, also of a model that names no {end.upper()}")
-    parser.add_argument("--on-bad-document", choices=("fail", "skip"), default="fail",
-                        help="for a document that cannot be encoded: fail (default), or list and count it")
-    parser.add_argument("--max-document", type=at_least_0, metavar="BYTES",
-                        help="a larger document counts as bad (default 268435456)")
-    parser.add_argument("--format", choices=FORMATS, default="raw", help="the format of the files of ids (default raw)")
-    parser.add_argument("--dtype", choices=("uint32", "int32", "int64", "uint16"),
-                        help="type of ids (default: the format's)")
-    parser.add_argument("--tokens-per-shard", type=at_least_0, default=0, metavar="N",
-                        help="begin another file where one would have more ids")
-    parser.add_argument("--shard-bytes", type=at_least_0, default=0, metavar="N",
-                        help="bytes of input in a shard (default: by the size of all)")
-    parser.add_argument("--pack", type=at_least_0, default=0, metavar="LENGTH", help="rows of LENGTH ids")
-    parser.add_argument("--pad-id", type=at_least_0, metavar="ID",
-                        help="with --pack: the id that fills the last row of a shard")
-    parser.add_argument("--shuffle", type=at_least_0, metavar="SEED",
-                        help="shuffle the documents of each shard; the same seed gives the same order")
-    parser.add_argument("--workers", type=at_least_0, metavar="N", help="processes (default: one a processor)")
-    parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N",
-                        help="process the I-th of N equal parts, I from 1 on: for arrays of jobs")
-    parser.add_argument("--dry-run", action="store_true", help="write nothing, sum up what would be written")
-    add_json(parser, "print the totals as JSON")
-
-
-def _shard(text: str) -> tuple[int, int]:
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise argparse.ArgumentTypeError(f"not a part I/N, with I from 1 to N: {text!r}")
-    return int(number), int(count)
-
-
-def run(arguments: Namespace) -> None:
+def run_corpus(arguments: Namespace) -> None:
     from dstok.corpus.engines import find_engine
 
     refuse_unless(arguments.pad_id is None or arguments.pack, "--pad-id", "rows of one length (--pack)")
@@ -103,15 +34,16 @@ def run(arguments: Namespace) -> None:
     if arguments.dry_run:
         _dry(arguments, work)
         return
-    if arguments.workers == 0:
-        raise CommandError("--workers: expected at least 1")
     engine = find_engine(arguments.engine)
     with interruptible(), watching_shards(work.shards) as progress:
         totals = work.tokenize(arguments.out, engine, arguments.workers, arguments.shard, progress)
     seconds = time.monotonic() - began
     size = sum(shard.size for shard in work.shards[arguments.shard[0] - 1 :: arguments.shard[1]])
-    write_result(arguments, {**totals._asdict(), "bytes": size, "seconds": round(seconds, 3)},
-                 [_line(totals, size, seconds)])
+    earlier = f" ({totals.done} of them done before)" if totals.done else ""
+    whole = "" if totals.complete else "; the corpus is not whole yet, other parts are missing"
+    write_result(arguments, {**totals._asdict(), "bytes": size, "seconds": round(seconds, 3)}, [
+        f"{totals.documents:,} documents, {totals.tokens:,} tokens, {totals.skipped:,} skipped, "
+        f"{totals.shards:,} shards{earlier}, {size / 1e6:,.1f} MB in {seconds:.1f} s{whole}"])
     if totals.skipped:
         from dstok.corpus.settings import SKIPPED
 
@@ -124,14 +56,12 @@ def _run(arguments: Namespace) -> Run:
 
     dataset, field = inputs_of(arguments)
     special = arguments.special
-    given = {"format": arguments.format, "dtype": arguments.dtype or "", "kind": arguments.input_format or "",
-             "lines": arguments.lines, "field": field,
-             "special": special if special in ("all", "none", "raise") else tuple(filter(None, special.split(","))),
-             "add_bos": arguments.add_bos or arguments.bos is not None,
-             "add_eos": arguments.add_eos or arguments.eos is not None,
-             "skip": arguments.on_bad_document == "skip", "pack": arguments.pack, "pad_id": arguments.pad_id,
-             "shuffle": arguments.shuffle, "tokens_per_file": arguments.tokens_per_shard,
-             "shard_bytes": arguments.shard_bytes}
+    given = {key: getattr(arguments, key) for key in ("format", "lines", "pack", "pad_id", "shuffle", "shard_bytes")}
+    given |= {"dtype": arguments.dtype or "", "kind": arguments.input_format or "", "field": field,
+              "special": special if special in ("all", "none", "raise") else tuple(filter(None, special.split(","))),
+              "add_bos": arguments.add_bos or arguments.bos is not None,
+              "add_eos": arguments.add_eos or arguments.eos is not None,
+              "skip": arguments.on_bad_document == "skip", "tokens_per_file": arguments.tokens_per_shard}
     given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
     tok = load_model(arguments.model, arguments.upstream)  # its own error comes before those of the settings
     named = {f"{end}_id": getattr(arguments, end) for end in ("bos", "eos")}
@@ -143,13 +73,6 @@ def _run(arguments: Namespace) -> Run:
         raise
     except ValueError as error:
         raise CommandError(str(error)) from error
-
-
-def _line(totals: Totals, size: int, seconds: float) -> str:
-    earlier = f" ({totals.done} of them done before)" if totals.done else ""
-    whole = "" if totals.complete else "; the corpus is not whole yet, other parts are missing"
-    return (f"{totals.documents:,} documents, {totals.tokens:,} tokens, {totals.skipped:,} skipped, "
-            f"{totals.shards:,} shards{earlier}, {size / 1e6:,.1f} MB in {seconds:.1f} s{whole}")
 
 
 def _dry(arguments: Namespace, work: Run) -> None:
@@ -168,32 +91,7 @@ def _dry(arguments: Namespace, work: Run) -> None:
         f"of {total.sampled / 1e6:,.1f} MB{packed}"])
 
 
-def add_corpus_folders(commands: Commands) -> None:
-    actions = add_actions(commands, "corpus", "files of ids, for training", "Finished corpora.")
-    info = add_command(actions, "info", _info, "describe a corpus", "dstok corpus info ids")
-    verify = add_command(actions, "verify", _verify, "check that a corpus and its inputs are unchanged",
-                         "dstok corpus verify ids || echo damaged")
-    verify.add_argument("--no-inputs", action="store_true", help="check the corpus alone, without its inputs")
-    verify.add_argument("--sample", type=at_least_0, default=8, metavar="N",
-                        help="encode documents of N shards again (default 8)")
-    stats = add_command(actions, "stats", _stats, "show tokens a document, bytes a token, frequent ids",
-                        "dstok corpus stats ids --plot ids.svg")
-    stats.add_argument("--top", type=at_least_0, default=20, metavar="N", help="the number of ids to show (default 20)")
-    stats.add_argument("--plot", metavar="FILE", help="draw a picture (.svg or .png)")
-    for action in (info, verify, stats):
-        action.add_argument("folder", metavar="DIR", help="the corpus")
-    for action in (verify, stats):
-        action.add_argument("-m", "--model", metavar="NAME|PATH", help="the tokenizer, if it has moved")
-    merge = add_command(actions, "merge", _merge, "merge corpora into one", "dstok corpus merge a b c --out all")
-    merge.add_argument("folders", nargs="+", metavar="DIR", help="the corpora, in order")
-    merge.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
-    merge.add_argument("--tokens-per-shard", type=at_least_0, default=0, metavar="N",
-                       help="begin another file where one would have more ids")
-    for action in (info, verify, stats, merge):
-        add_json(action, "print JSON instead of words")
-
-
-def _info(arguments: Namespace) -> None:
+def run_info(arguments: Namespace) -> None:
     from dstok.corpus.folder import read_corpus, read_manifest, read_plan
     from dstok.corpus.settings import CORPUS
 
@@ -216,7 +114,7 @@ def _info(arguments: Namespace) -> None:
     write_result(arguments, shape, [f"{key:<16} {value}" for key, value in words.items()])
 
 
-def _verify(arguments: Namespace) -> int:
+def run_verify(arguments: Namespace) -> int:
     from dstok.corpus.verify import verify
 
     problems = list(verify(arguments.folder, inputs=not arguments.no_inputs, sample=arguments.sample,
@@ -225,7 +123,7 @@ def _verify(arguments: Namespace) -> int:
     return DIFFERENT if problems else 0
 
 
-def _merge(arguments: Namespace) -> None:
+def run_merge(arguments: Namespace) -> None:
     from dstok.corpus.merge import merge
 
     manifest = merge(arguments.folders, arguments.out, tokens_per_file=arguments.tokens_per_shard)
@@ -233,7 +131,7 @@ def _merge(arguments: Namespace) -> None:
     write_result(arguments, sums, [f"{sums['documents']:,} documents, {sums['tokens']:,} tokens"])
 
 
-def _stats(arguments: Namespace) -> None:
+def run_stats(arguments: Namespace) -> None:
     from dstok.corpus.folder import read_plan
     from dstok.corpus.readers import open_corpus
     from dstok.corpus.stats import PERCENTS, figures, plot
@@ -257,3 +155,61 @@ def _stats(arguments: Namespace) -> None:
     lines += [f"{id:>8} {count:>12,} {count / per:>7.2%}   {text!r}" for id, text, count in frequent]
     write_result(arguments, {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes,
                              "distinct_ids": distinct, "tokens_a_document": by_percent, "frequent": frequent}, lines)
+
+
+FOLDER = "folder DIR  the corpus\n-m, --model NAME|PATH  the tokenizer, if it has moved\n"
+PER_FILE = "--tokens-per-shard N [0]  begin another file where one would have more ids\n"
+COMMANDS = {
+    "corpus": Command(
+        run_corpus, "turn files of text into files of ids, for training",
+        "dstok corpus data/*.jsonl.zst --out ids --format megatron --add-eos", f"""\
+files IN *  files, folders and globs to read
+--out DIR !  the folder to write; a started one is continued
+{options.MODEL}{options.UPSTREAM}{options.READING}\
+--special HOW [none]  how to read texts of added tokens: none as tokens (default), all as tokens, raise refuses them,
+ TOKEN,... only these as tokens
+{options.EDGES.format("each document ", "each document ")}\
+--bos TOKEN  begin each document with this token, also of a model that names no BOS
+--eos TOKEN  end each document with this token, also of a model that names no EOS
+--on-bad-document {{fail,skip}} [fail]  for a document that cannot be encoded: fail (default), or list and count it
+--max-document BYTES  a larger document counts as bad (default 268435456)
+--format {{raw,megatron,datatrove,parquet,arrow,jsonl}} [raw]  the format of the files of ids (default raw)
+--dtype {{uint32,int32,int64,uint16}}  type of ids (default: the format's)
+{PER_FILE}\
+--shard-bytes N [0]  bytes of input in a shard (default: by the size of all)
+--pack LENGTH [0]  rows of LENGTH ids
+--pad-id ID  with --pack: the id that fills the last row of a shard
+--shuffle SEED  shuffle the documents of each shard; the same seed gives the same order
+--workers N workers  processes (default: one a processor)
+--shard I/N [1/1]  process the I-th of N equal parts, I from 1 on: for arrays of jobs
+--dry-run  write nothing, sum up what would be written
+--json  print the totals as JSON
+""", """\
+Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
+line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read recursively.
+Added tokens in texts are plain text, unless --special is set: a corpus is data.
+
+  dstok corpus info DIR      describe a corpus
+  dstok corpus verify DIR    check that its files and its inputs are unchanged (exit code 1 if not)
+  dstok corpus merge DIR...  merge several corpora into one
+  dstok corpus stats DIR     show tokens a document, bytes a token, frequent ids
+
+"""),
+    "corpus info": Command(
+        run_info, "describe a corpus", "dstok corpus info ids", f"folder DIR  the corpus\n{options.JSON_WORDS}"),
+    "corpus verify": Command(
+        run_verify, "check that a corpus and its inputs are unchanged", "dstok corpus verify ids || echo damaged", f"""\
+--no-inputs  check the corpus alone, without its inputs
+--sample N [8]  encode documents of N shards again (default 8)
+{FOLDER}{options.JSON_WORDS}"""),
+    "corpus stats": Command(
+        run_stats, "show tokens a document, bytes a token, frequent ids", "dstok corpus stats ids --plot ids.svg", f"""\
+--top N [20]  the number of ids to show (default 20)
+--plot FILE  draw a picture (.svg or .png)
+{FOLDER}{options.JSON_WORDS}"""),
+    "corpus merge": Command(
+        run_merge, "merge corpora into one", "dstok corpus merge a b c --out all", f"""\
+folders DIR +  the corpora, in order
+--out DIR !  the folder to write
+{PER_FILE}{options.JSON_WORDS}"""),
+}

@@ -19,61 +19,26 @@ from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import utf8
 from dstok._util.files import visible
-from dstok.cli.arguments import (
-    Parser,
-    add_command,
-    add_files,
-    add_json,
-    add_jsonl,
-    add_model,
-    add_output,
-    add_text,
-    at_least_0,
-    edge_ids,
-    field_of,
-    load_model,
-    missing,
-    refuse_unless,
-    text_keywords,
-)
-from dstok.cli.errors import CommandError, about_input, complain
-from dstok.cli.output import json_bytes, label_of, watching
+from dstok.cli import arguments as options
+from dstok.cli.arguments import Command, TextOptions, load_model, missing, refuse_unless
+from dstok.cli.output import CommandError, about_input, complain, json_bytes, label_of, streams, texts_of, watching
 from dstok.errors import FileError, UnknownIdError
-from dstok.io.id_files import BINARY_FORMATS, ID_FORMATS, IdWriter, Output, id_groups, id_lines, id_writer
-from dstok.io.text_files import GivenText, Source, open_source, records
+from dstok.io.id_files import BINARY_FORMATS, ID_FORMATS, ID_WRITERS, IdWriter, Output, id_groups, id_lines
+from dstok.io.text_files import GivenText, Source, open_source
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
     Spans = Iterable[tuple[int, int]]
-    Cut = Callable[[str, dict[str, Any]], Spans]  # a text, keywords of the tokenizer's methods -> places of parts
 
 OVER_BUDGET, BAD = 1, 2
-OUTPUT = """\
-prints a number; for several files a number and a name for each, and the total; with --jsonl a number for
-each record. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}, with the very name:
-elsewhere it has escapes for what cannot be printed. If a file cannot be read, the command names it on
-standard error, and counts the others.
-
-"""
+IDS = re.compile(r"[0-9\s]+|\[[0-9\s,]*\]")  # decimal, or an array
 
 
-def add_count(commands: Commands) -> None:
-    parser = add_command(commands, "count", run, "count the tokens of a text",
-                         "dstok count --max-tokens 8000 prompts/*.txt || echo too long", OUTPUT)
-    add_text(parser)
-    add_json(parser, "a JSON object for each file or record")
-    parser.add_argument("--max-tokens", type=at_least_0, metavar="N",
-                        help="exit with 1 if a file (with --jsonl: a record) has more tokens, and name it")
-    add_output(parser)
-
-
-def run(arguments: Namespace) -> int:
-    tokenizer = load_model(arguments.model, arguments.upstream)
-    field, keywords, limit = field_of(arguments), text_keywords(arguments, tokenizer), arguments.max_tokens
-    extra, total, code = sum(map(len, edge_ids(arguments, tokenizer))), 0, 0
-    named = len(arguments.files) > 1 and field is None
+def run_count(arguments: Namespace) -> int:
+    tokenizer, keywords, before, after = TextOptions.of(arguments)
+    limit, total, code = arguments.max_tokens, 0, 0
+    named = len(arguments.files) > 1 and not arguments.jsonl
 
     def line(name: str, count: int, label: str) -> bytes:
         if arguments.json:
@@ -84,8 +49,10 @@ def run(arguments: Namespace) -> int:
         for path in arguments.files:
             try:
                 with open_source(path, progress) as source:
-                    for name, count in _counts(tokenizer, source, field, keywords):
-                        count += extra
+                    for name, _, text in texts_of(arguments, source):
+                        with about_input(name):
+                            count = (count_blocks(tokenizer, source, **keywords) if text is None else
+                                     tokenizer.count(text, **keywords)) + len(before) + len(after)
                         total += count
                         progress.bar.wipe()  # the next line would be written onto the bar of a terminal
                         if limit is not None and count > limit:
@@ -102,23 +69,9 @@ def run(arguments: Namespace) -> int:
     return code
 
 
-def _counts(
-    tokenizer: Tokenizer, source: Source, field: str | None, keywords: dict[str, Any]
-) -> Iterator[tuple[str, int]]:
-    """Name and count of each text in `source`, once it has been read whole."""
-    if field is None:
-        yield source.name, count_blocks(tokenizer, source, **keywords)
-        return
-    for record in records(source, field, keywords["errors"]):
-        with about_input(record.name):
-            count = tokenizer.count(record.text, **keywords)
-        yield record.name, count
-
-
 def count_blocks(tokenizer: Tokenizer, source: Source, *, block_size: int = 0, **keywords: Any) -> int:
     """The number of ids of the whole `source`, read in blocks."""
-    stream = tokenizer.encode_stream(**keywords)
-    total = 0
+    stream, total = tokenizer.encode_stream(**keywords), 0
     with about_input(source.name):
         for block in source.blocks(block_size):
             count = stream.feed_count(block)
@@ -127,26 +80,46 @@ def count_blocks(tokenizer: Tokenizer, source: Source, *, block_size: int = 0, *
         return total + stream.finish_count()
 
 
-IDS = re.compile(r"[0-9\s]+|\[[0-9\s,]*\]")  # decimal, or an array
+def run_encode(arguments: Namespace) -> None:
+    tokenizer, keywords, before, after = TextOptions.of(arguments)
+    with streams(arguments.output, arguments.files) as (output, sources):
+        if arguments.format in BINARY_FORMATS and output.is_terminal():
+            raise CommandError("binary ids are not written to a terminal (-o FILE, or a pipe)")
+        writer = ID_WRITERS[arguments.format](output)
+        encode = tokenizer.encode_array if writer.wants_arrays else tokenizer.encode
+        for source in sources:
+            for name, _, text in texts_of(arguments, source):
+                with about_input(name):
+                    ids = [] if text is None else encode(text, **keywords)
+                writer.begin()
+                writer.add(before)
+                if text is None:
+                    encode_blocks(tokenizer, source, writer, **keywords)
+                writer.add(ids)
+                writer.add(after)
+                writer.end()
+        writer.close()
 
 
-def add_decode(commands: Commands) -> None:
-    parser = add_command(commands, "decode", run_decode, "turn token ids into text",
-                         "dstok encode notes.md | dstok decode        prints notes.md\n  dstok decode 19923 2058",
-                         "Words that are ids, and name no file, are the ids themselves.\n\n")
-    add_files(parser)
-    add_model(parser, upstream=False)
-    parser.add_argument("--format", choices=ID_FORMATS,
-                        help="the format of the ids (default: detected from the data)")
-    add_jsonl(parser, "each line of ids is one text, written as a JSON object")
-    parser.add_argument("--json", action="store_true", help="a JSON object for each file, with its text")
-    parser.add_argument("--errors", choices=("replace", "strict", "bytes"), default="replace",
-                        help="unfinished characters: U+FFFD (default), an error, or their bytes unchanged")
-    add_output(parser)
+def encode_blocks(
+    tokenizer: Tokenizer, source: Source, writer: IdWriter, *, block_size: int = 0, **keywords: Any
+) -> None:
+    """Writes the ids of the whole `source`, read in blocks."""
+    stream, arrays = tokenizer.encode_stream(**keywords), writer.wants_arrays
+    with about_input(source.name):
+        for block in source.blocks(block_size):
+            ids = stream.feed(block) if arrays else stream.feed_list(block)
+            source.gave(len(ids))
+            writer.add(ids)
+        writer.add(stream.finish() if arrays else stream.finish_list())
+
+
+class _GivenIds(GivenText):
+    __slots__ = ()
+    name = "the ids"
 
 
 def run_decode(arguments: Namespace) -> None:
-    arguments.field = field_of(arguments)
     if (arguments.json or arguments.jsonl) and arguments.errors == "bytes":
         raise CommandError("--errors bytes: JSON holds text only")
     if arguments.jsonl and arguments.format in BINARY_FORMATS:
@@ -159,117 +132,88 @@ def run_decode(arguments: Namespace) -> None:
                                "2058)")
         files = [_GivenIds(words)]
     tokenizer = load_model(arguments.model)
-    write = _write_records if arguments.jsonl else _write_text
-    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
-        for path in files:
-            with open_source(path, progress) as source:
-                write(arguments, tokenizer, source, output)
+    with streams(arguments.output, files) as (output, sources):
+        for source in sources:
+            for data in _decoded(arguments, tokenizer, source):
+                output.write(data)
 
 
-class _GivenIds(GivenText):
-    __slots__ = ()
-    name = "the ids"
-
-
-def _write_text(arguments: Namespace, tokenizer: Tokenizer, source: Source, output: Output) -> None:
-    groups = id_groups(source, arguments.format)
-    if arguments.json:
-        text = b"".join(_text(arguments, tokenizer, source.name, groups)).decode()
-        output.write(json_bytes({"name": source.name, "text": text}))
+def _decoded(arguments: Namespace, tokenizer: Tokenizer, source: Source) -> Iterator[bytes]:
+    """The texts of an input: a JSON object a line, or for all of it, or the text itself, in UTF-8."""
+    if arguments.jsonl:
+        for number, ids in enumerate(id_lines(source, arguments.format), 1):
+            with about_input(f"{source.name}: line {number}"):
+                record = {arguments.field: tokenizer.decode(ids, errors=arguments.errors)}
+            yield json_bytes(record)
         return
-    for data in (_token_bytes if arguments.errors == "bytes" else _text)(arguments, tokenizer, source.name, groups):
-        output.write(data)
-
-
-def _write_records(arguments: Namespace, tokenizer: Tokenizer, source: Source, output: Output) -> None:
-    for number, ids in enumerate(id_lines(source, arguments.format), 1):
-        with about_input(f"{source.name}: line {number}"):
-            record = {arguments.field: tokenizer.decode(ids, errors=arguments.errors)}
-        output.write(json_bytes(record))
-
-
-def _text(arguments: Namespace, tokenizer: Tokenizer, name: str, groups: Iterable[list[int]]) -> Iterator[bytes]:
-    """The text of all ids of an input, in UTF-8."""
-    stream = tokenizer.decode_stream(errors=arguments.errors, whole_runs=True)
-    for ids in groups:
-        with about_input(name):
-            yield stream.feed(ids).encode()
-    with about_input(name):
-        yield stream.finish().encode()
-
-
-def _token_bytes(_: Namespace, tokenizer: Tokenizer, name: str, groups: Iterable[list[int]]) -> Iterator[bytes]:
-    """The bytes of all ids of an input."""
-    index = 0
-    for ids in groups:
-        with about_input(name):
+    groups, index = id_groups(source, arguments.format), 0
+    for ids in groups if arguments.errors == "bytes" else ():
+        with about_input(source.name):
             try:
                 yield tokenizer.decode_bytes(ids)
             except UnknownIdError as error:
                 raise UnknownIdError(error.id, index + error.index, tokenizer.vocab_size) from error
         index += len(ids)
+    if arguments.errors == "bytes":
+        return
+    stream = tokenizer.decode_stream(errors=arguments.errors, whole_runs=True)
+
+    def texts() -> Iterator[str]:
+        with about_input(source.name):
+            yield from map(stream.feed, groups)
+            yield stream.finish()
+
+    if arguments.json:
+        yield json_bytes({"name": source.name, "text": "".join(texts())})
+    else:
+        yield from map(str.encode, texts())
 
 
-FORMATS = """\
-formats:
-  ids    decimal, separated by blanks, a line for each file or record (default)
-  json   an array, a line for each file or record
-  npy    one numpy array of uint32, all files in a row
-  u32    raw little-endian uint32, all files in a row
+def run_truncate(arguments: Namespace) -> None:
+    rows = arguments.json or arguments.jsonl
+    refuse_unless(rows or len(arguments.files) == 1, "text output", "one file (--json takes several)")
 
-"""
+    def cut(tokenizer: Tokenizer, text: str, keywords: dict[str, Any]) -> Spans:
+        kept = len(tokenizer.truncate(text, arguments.max_tokens, truncation_side=arguments.side, **keywords))
+        yield (0, kept) if arguments.side == "right" else (len(text) - kept, len(text))
 
-
-def add_encode(commands: Commands) -> None:
-    parser = add_command(commands, "encode", run_encode, "turn text into token ids",
-                         "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst", FORMATS)
-    add_text(parser)
-    parser.add_argument("--format", choices=ID_FORMATS, default="ids", help="the format of the ids, see below")
-    add_json(parser)
-    add_output(parser)
+    _write_parts(arguments, cut, rows)
 
 
-def run_encode(arguments: Namespace) -> None:
-    tokenizer = load_model(arguments.model, arguments.upstream)
-    field, keywords = field_of(arguments), text_keywords(arguments, tokenizer)
-    begin, end = edge_ids(arguments, tokenizer)
-    files = arguments.files
-    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
-        if arguments.format in BINARY_FORMATS and output.is_terminal():
-            raise CommandError("binary ids are not written to a terminal (-o FILE, or a pipe)")
-        writer = id_writer(arguments.format, output)
-        encode = tokenizer.encode_array if writer.wants_arrays else tokenizer.encode
-        for path in files:
-            with open_source(path, progress) as source:
-                if field is None:
-                    writer.begin()
-                    writer.add(begin)
-                    encode_blocks(tokenizer, source, writer, **keywords)
-                    writer.add(end)
-                    writer.end()
-                    continue
-                for record in records(source, field, arguments.errors):
-                    with about_input(record.name):
-                        ids = encode(record.text, **keywords)
-                    writer.begin()
-                    for part in (begin, ids, end):
-                        writer.add(part)
-                    writer.end()
-        writer.close()
+def run_chunk(arguments: Namespace) -> None:
+    from dstok.methods.budget import chunk_spans
+
+    def cut(tokenizer: Tokenizer, text: str, keywords: dict[str, Any]) -> Spans:
+        return chunk_spans(tokenizer, text, arguments.max_tokens, overlap=arguments.overlap, **keywords)
+
+    _write_parts(arguments, cut, rows=True)
 
 
-def encode_blocks(
-    tokenizer: Tokenizer, source: Source, writer: IdWriter, *, block_size: int = 0, **keywords: Any
+def _write_parts(
+    arguments: Namespace, cut: Callable[[Tokenizer, str, dict[str, Any]], Spans], rows: bool,
 ) -> None:
-    """Writes the ids of the whole `source`, read in blocks."""
-    stream = tokenizer.encode_stream(**keywords)
-    arrays = writer.wants_arrays
-    with about_input(source.name):
-        for block in source.blocks(block_size):
-            ids = stream.feed(block) if arrays else stream.feed_list(block)
-            source.gave(len(ids))
-            writer.add(ids)
-        writer.add(stream.finish() if arrays else stream.finish_list())
+    """Writes the parts of each text: JSON lines if `rows`, else the texts themselves."""
+    tokenizer, keywords, *_ = TextOptions.of(arguments)
+    keywords |= {"add_bos": arguments.add_bos, "add_eos": arguments.add_eos}
+
+    def objects(text: str, places: Spans, label: dict[str, Any]) -> Iterator[bytes]:
+        last = byte_start = 0  # bytes are counted on from the last part's start
+        for start, end in places:
+            byte_start += len(text[last:start].encode())
+            last, part = start, text[start:end]
+            yield json_bytes({**label, "text": part, "char_start": start, "char_end": end, "byte_start": byte_start,
+                              "byte_end": byte_start + len(part.encode()), "tokens": tokenizer.count(part, **keywords)})
+
+    with streams(arguments.output, arguments.files) as (output, sources):
+        for source in sources:
+            file = source.name if len(arguments.files) > 1 else None
+            for name, line, given in texts_of(arguments, source):
+                with about_input(name):
+                    text = utf8(source.read_all() if given is None else given, arguments.errors == "replace").decode()
+                    places = cut(tokenizer, text, keywords)
+                    for part in (objects(text, places, label_of(file, line)) if rows else
+                                 (text[start:end].encode() for start, end in places)):
+                        output.write(part)
 
 
 FIELDS = """\
@@ -280,91 +224,56 @@ FIELDS = """\
   file, line            with several files, with --jsonl: the text it belongs to
 
 """
+PARTS = f"""{options.TEXT}\
+--max-tokens N !  the most tokens of a part, BOS and EOS included, if requested
+{options.OUTPUT}"""
+COMMANDS = {
+    "encode": Command(
+        run_encode, "turn text into token ids", "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst",
+        f"""{options.TEXT}\
+--format {{{','.join(ID_FORMATS)}}} [ids]  the format of the ids, see below
+--json
+{options.OUTPUT}""", """\
+formats:
+  ids    decimal, separated by blanks, a line for each file or record (default)
+  json   an array, a line for each file or record
+  npy    one numpy array of uint32, all files in a row
+  u32    raw little-endian uint32, all files in a row
 
+"""),
+    "decode": Command(
+        run_decode, "turn token ids into text",
+        "dstok encode notes.md | dstok decode        prints notes.md\n  dstok decode 19923 2058",
+        f"""{options.FILES}{options.MODEL}\
+--format {{{','.join(ID_FORMATS)}}}  the format of the ids (default: detected from the data)
+--jsonl  each line of ids is one text, written as a JSON object
+{options.FIELD}\
+--json  a JSON object for each file, with its text
+--errors {{replace,strict,bytes}} [replace]  unfinished characters: U+FFFD (default), an error, or their bytes unchanged
+{options.OUTPUT}""", "Words that are ids, and name no file, are the ids themselves.\n\n"),
+    "count": Command(
+        run_count, "count the tokens of a text", "dstok count --max-tokens 8000 prompts/*.txt || echo too long",
+        f"""{options.TEXT}\
+--json  a JSON object for each file or record
+--max-tokens N  exit with 1 if a file (with --jsonl: a record) has more tokens, and name it
+{options.OUTPUT}""", """\
+prints a number; for several files a number and a name for each, and the total; with --jsonl a number for
+each record. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}, with the very name:
+elsewhere it has escapes for what cannot be printed. If a file cannot be read, the command names it on
+standard error, and counts the others.
 
-def add_fit(commands: Commands) -> None:
-    parser = add_command(commands, "truncate", run_truncate, "cut a text to a number of tokens",
-                         "dstok truncate --max-tokens 8000 --side left log.txt",
-                         "writes the kept text itself; with --json or --jsonl a JSON object a text:\n" + FIELDS)
-    _add_input(parser)
-    parser.add_argument("--side", choices=("left", "right"), default="right",
-                        help="the end of the text that is cut off (default right)")
-    add_json(parser, "a JSON object for each file, with the place of the kept text")
-    parser = add_command(commands, "chunk", run_chunk, "cut a text into parts of a number of tokens",
-                         "dstok chunk --max-tokens 512 --overlap 64 book.txt > parts.jsonl",
-                         "a JSON object a part:\n" + FIELDS)
-    _add_input(parser)
-    parser.add_argument("--overlap", type=at_least_0, default=0, metavar="N",
-                        help="begin each part at most N tokens before the end of the last one (default 0)")
-    add_json(parser, "a JSON object for each part, as always")
-
-
-def _add_input(parser: Parser) -> None:
-    add_text(parser)
-    parser.add_argument("--max-tokens", type=at_least_0, required=True, metavar="N",
-                        help="the most tokens of a part, BOS and EOS included, if requested")
-    add_output(parser)
-
-
-def run_truncate(arguments: Namespace) -> None:
-    tokenizer = load_model(arguments.model, arguments.upstream)
-    rows = arguments.json or arguments.jsonl
-    refuse_unless(rows or len(arguments.files) == 1, "text output", "one file (--json takes several)")
-
-    def cut(text: str, keywords: dict[str, Any]) -> Spans:
-        kept = len(tokenizer.truncate(text, arguments.max_tokens, truncation_side=arguments.side, **keywords))
-        yield (0, kept) if arguments.side == "right" else (len(text) - kept, len(text))
-
-    _write_parts(arguments, tokenizer, cut, rows)
-
-
-def run_chunk(arguments: Namespace) -> None:
-    from dstok.methods.budget import chunk_spans
-
-    tokenizer = load_model(arguments.model, arguments.upstream)
-
-    def cut(text: str, keywords: dict[str, Any]) -> Spans:
-        return chunk_spans(tokenizer, text, arguments.max_tokens, overlap=arguments.overlap, **keywords)
-
-    _write_parts(arguments, tokenizer, cut, rows=True)
-
-
-def _write_parts(arguments: Namespace, tokenizer: Tokenizer, cut: Cut, rows: bool) -> None:
-    """Writes the parts of each text: JSON lines if `rows`, else the texts themselves."""
-    field, files = field_of(arguments), arguments.files
-    edge_ids(arguments, tokenizer)  # refuses tokens that the model lacks
-    edges = {"add_bos": arguments.add_bos, "add_eos": arguments.add_eos}
-    keywords = text_keywords(arguments, tokenizer) | edges
-    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
-        for path in files:
-            with open_source(path, progress) as source:
-                file = source.name if len(files) > 1 else None
-                for name, line, given in _texts(source, field, arguments.errors):
-                    with about_input(name):
-                        text = utf8(given, arguments.errors == "replace").decode()
-                        places = cut(text, keywords)
-                        parts = (_objects(tokenizer, text, places, keywords, label_of(file, line)) if rows else
-                                 (text[start:end].encode() for start, end in places))
-                        for part in parts:
-                            output.write(part)
-
-
-def _texts(source: Source, field: str | None, errors: str) -> Iterator[tuple[str, int | None, str | bytes]]:
-    """Name, line and text of each record, or the file as one text."""
-    if field is None:
-        yield source.name, None, source.read_all()
-        return
-    for record in records(source, field, errors):
-        yield record.name, record.line, record.text
-
-
-def _objects(
-    tokenizer: Tokenizer, text: str, places: Spans, keywords: dict[str, Any], label: dict[str, Any]
-) -> Iterator[bytes]:
-    """A JSON line for each part. Bytes are counted on from the last part's start."""
-    last = byte_start = 0
-    for start, end in places:
-        byte_start += len(text[last:start].encode())
-        last, part = start, text[start:end]
-        yield json_bytes({**label, "text": part, "char_start": start, "char_end": end, "byte_start": byte_start,
-                          "byte_end": byte_start + len(part.encode()), "tokens": tokenizer.count(part, **keywords)})
+"""),
+    "truncate": Command(
+        run_truncate, "cut a text to a number of tokens", "dstok truncate --max-tokens 8000 --side left log.txt",
+        f"""{PARTS}\
+--side {{left,right}} [right]  the end of the text that is cut off (default right)
+--json  a JSON object for each file, with the place of the kept text
+""", f"writes the kept text itself; with --json or --jsonl a JSON object a text:\n{FIELDS}"),
+    "chunk": Command(
+        run_chunk, "cut a text into parts of a number of tokens",
+        "dstok chunk --max-tokens 512 --overlap 64 book.txt > parts.jsonl",
+        f"""{PARTS}\
+--overlap N [0]  begin each part at most N tokens before the end of the last one (default 0)
+--json  a JSON object for each part, as always
+""", f"a JSON object a part:\n{FIELDS}"),
+}

@@ -9,49 +9,21 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from itertools import groupby
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import dstok
-from dstok.cli.arguments import (
-    DEFAULT_MODEL,
-    add_command,
-    add_json,
-    add_json_and_output,
-    add_model,
-    load_model,
-    refuse_unless,
-)
+from dstok.cli import arguments as options
+from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, refuse_unless
 from dstok.cli.output import write_result
 from dstok.errors import ModelNotFoundError
 from dstok.io.id_files import write_text
 from dstok.loading import fetched
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
 WIDTH = 79  # of a line of `dstok models`: the narrowest usual terminal has 80 columns
-
-
-def add_models(commands: Commands) -> None:
-    parser = add_command(commands, "explain", run_explain, "show the automaton of a tokenizer's patterns",
-                         "dstok explain --text \"don't 12345\"")
-    add_model(parser)
-    parser.add_argument("--text", metavar="TEXT", help="also show this text's path through the automaton")
-    parser.add_argument("--dot", metavar="FILE", help="also write the automaton as a graph, which Graphviz draws")
-    add_json_and_output(parser, "a JSON object with the text of each part, by its heading")
-    parser = add_command(commands, "info", run_info, "describe a model", "dstok info deepseek-v4")
-    parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="the model, as with --model")
-    add_model(parser)
-    parser.set_defaults(model=None)
-    add_json_and_output(parser)
-    parser = add_command(commands, "fetch", run_fetch, "download a model of the hub, or an encoding of tiktoken's",
-                         "dstok fetch Qwen/Qwen3-8B", "Prints the path of the file in the cache.\n\n")
-    parser.add_argument("name", metavar="NAME", help="a model of the Hugging Face hub (org/name), or o200k_base, ...")
-    parser.add_argument("--revision", metavar="R", help="a branch, tag or commit of the hub's model (default: main)")
-    add_json(parser, "JSON: the name and the path")
-    add_json_and_output(add_command(commands, "models", run_models, "list the built-in models",
-                                    "dstok models", "--json also has the source of each, and its hash\n\n"))
 
 
 def run_fetch(arguments: Namespace) -> None:
@@ -64,6 +36,7 @@ def run_fetch(arguments: Namespace) -> None:
 
 def run_explain(arguments: Namespace) -> None:
     from dstok.inspection.explain import explain, paths
+    from dstok.regex.cascade import Program
 
     model, text = load_model(arguments.model, arguments.upstream).inspect(), arguments.text
     if arguments.dot:
@@ -73,8 +46,6 @@ def run_explain(arguments: Namespace) -> None:
     if not arguments.json:
         write_result(arguments, None, explain(model, text).split("\n"))
         return
-    from dstok.regex.cascade import Program
-
     cascade, path = model.automaton, None
     if text is not None and isinstance(cascade, Program) and not model.merges_characters:
         path = [{"text": piece.text, "step": piece.tag.step, "alternative": piece.tag.alternative,
@@ -85,28 +56,22 @@ def run_explain(arguments: Namespace) -> None:
 
 
 def run_info(arguments: Namespace) -> None:
+    from dstok._util.columns import aligned
+
     refuse_unless(arguments.name is None or arguments.model is None, "--model", "a command without NAME")
     name = arguments.name or arguments.model or DEFAULT_MODEL
     tokenizer = load_model(name, arguments.upstream)
     inspection, automaton = tokenizer.inspect(), tokenizer.inspect().automaton
     names: dict[int | None, str] = {token_id: token for token, token_id in tokenizer.added_tokens.items()}
     info: dict[str, Any] = {
-        "name": tokenizer.name or name,
-        "fingerprint": tokenizer.fingerprint,
-        "vocab_size": tokenizer.vocab_size,
+        "name": tokenizer.name or name, "fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size,
         "added_tokens": len(tokenizer.added_tokens),
-        "bos": names.get(tokenizer.bos_id),
-        "bos_id": tokenizer.bos_id,
-        "eos": names.get(tokenizer.eos_id),
-        "eos_id": tokenizer.eos_id,
+        "bos": names.get(tokenizer.bos_id), "bos_id": tokenizer.bos_id,
+        "eos": names.get(tokenizer.eos_id), "eos_id": tokenizer.eos_id,
         "lost_bytes": _lost(tokenizer, inspection.lost_bytes),
-        "merges": len(inspection.live_merges),
-        "live_merges": int(inspection.live_merges.sum()),
-        "unicode_version": inspection.unicode_version,
-        "splits": [split.pattern for split in automaton.splits],
-        "states": automaton.boundaries.states,
-        "classes": len(automaton.alphabet.classes),
-        "scan": inspection.way,
+        "merges": len(inspection.live_merges), "live_merges": int(inspection.live_merges.sum()),
+        "unicode_version": inspection.unicode_version, "splits": [split.pattern for split in automaton.splits],
+        "states": automaton.boundaries.states, "classes": len(automaton.alphabet.classes), "scan": inspection.way,
     }
     try:
         known = dstok.model_info(tokenizer.name)
@@ -114,8 +79,6 @@ def run_info(arguments: Namespace) -> None:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
     except ModelNotFoundError:
         pass
-    from dstok._util.columns import aligned
-
     # a row for each value; a list's values stand below one another
     rows = [("" if number else key.replace("_", " "), "none" if item is None else str(item))
             for key, value in info.items()
@@ -142,8 +105,6 @@ def run_models(arguments: Namespace) -> None:
 
 def _table(models: list[dict[str, Any]]) -> Iterator[str]:
     """The facts by which people choose a model, in 80 columns, and below each the other names it has."""
-    from textwrap import wrap
-
     from dstok._util.columns import aligned
 
     fields = ("name", "vocab_size", "licence")
@@ -154,3 +115,26 @@ def _table(models: list[dict[str, Any]]) -> Iterator[str]:
         names = ", ".join(model["aliases"])
         yield from wrap(f"also {names}" if names else "", WIDTH, initial_indent="  ", subsequent_indent="    ",
                         break_long_words=False, break_on_hyphens=False)
+
+
+COMMANDS = {
+    "explain": Command(
+        run_explain, "show the automaton of a tokenizer's patterns", "dstok explain --text \"don't 12345\"",
+        f"""{options.MODEL}{options.UPSTREAM}\
+--text TEXT  also show this text's path through the automaton
+--dot FILE  also write the automaton as a graph, which Graphviz draws
+--json  a JSON object with the text of each part, by its heading
+{options.OUTPUT}"""),
+    "info": Command(
+        run_info, "describe a model", "dstok info deepseek-v4",
+        f"name NAME|PATH ?  the model, as with --model\n{options.ANY_MODEL}{options.UPSTREAM}"
+        f"{options.JSON}{options.OUTPUT}"),
+    "fetch": Command(
+        run_fetch, "download a model of the hub, or an encoding of tiktoken's", "dstok fetch Qwen/Qwen3-8B", """\
+name NAME  a model of the Hugging Face hub (org/name), or o200k_base, ...
+--revision R  a branch, tag or commit of the hub's model (default: main)
+--json  JSON: the name and the path
+""", "Prints the path of the file in the cache.\n\n"),
+    "models": Command(run_models, "list the built-in models", "dstok models", options.JSON + options.OUTPUT,
+                      "--json also has the source of each, and its hash\n\n"),
+}

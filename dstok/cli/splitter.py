@@ -10,58 +10,30 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import (
-    SPLITTER,
-    Parser,
-    add_actions,
-    add_command,
-    add_json_and_output,
-    add_upstream,
-    load_splitter,
-)
+from dstok.cli import arguments as options
+from dstok.cli.arguments import SPLITTER, Command, load_splitter
 from dstok.cli.output import write_result
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
-    from dstok.methods.offsets import Piece
     from dstok.pretokenizer.splitter import Splitter
 
 DIFFERENT = 1
 PLACES_SHOWN = 4
-NAMES = f"""\
-SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', the path', ',' + chr(10) + 'the path')}.
-
-"""
-
-
-def add_splitter(commands: Commands) -> None:
-    actions = add_actions(commands, "splitter", "examine a pre-tokenizer, compare two",
-                          "A pre-tokenizer without its tokenizer.")
-    show = _add(actions, "show", run_show, "show the steps of a splitter, and its properties for every text",
-                "dstok splitter show gpt-2 --text \"don't 12345\"")
-    show.add_argument("splitter", metavar="SPLITTER", help="the splitter to show")
-    show.add_argument("--text", metavar="TEXT", help="also show this text's pieces")
-    diff = _add(actions, "diff", run_diff, "find the shortest text that two splitters cut differently (exit code 1)",
-                "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'")
-    diff.add_argument("one", metavar="SPLITTER", help="the first splitter")
-    diff.add_argument("other", metavar="SPLITTER", help="the second splitter")
-
-
-def _add(actions: Commands, name: str, run: Any, summary: str, example: str) -> Parser:
-    parser = add_command(actions, name, run, summary, example, NAMES)
-    add_upstream(parser)
-    add_json_and_output(parser)
-    return parser
 
 
 def run_show(arguments: Namespace) -> None:
     from dstok._util.columns import aligned
 
     splitter = load_splitter(arguments.splitter, arguments.upstream)
-    pieces = None if arguments.text is None else splitter.pieces(arguments.text)
     facts = _facts(splitter)
-    shown = {} if pieces is None else {"pieces": [piece._asdict() for piece in pieces]}
-    write_result(arguments, facts | shown, aligned([*_rows(splitter, facts), *_piece_rows(pieces or [])]))
+    rows = [*_rows(splitter, facts)]
+    if arguments.text is not None:
+        pieces = splitter.pieces(arguments.text)
+        facts["pieces"] = [piece._asdict() for piece in pieces]
+        for number, piece in enumerate(pieces):
+            by = "gap" if piece.step is None else f"step {piece.step}, alternative {piece.alternative}"
+            rows.append(("" if number else "pieces", f"{piece.text!r} ({by})"))
+    write_result(arguments, facts, aligned(rows))
 
 
 def _facts(splitter: Splitter) -> dict[str, Any]:
@@ -100,12 +72,6 @@ def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]
         yield "", f"{len(places) - PLACES_SHOWN} more (--json shows all)"
 
 
-def _piece_rows(pieces: list[Piece]) -> Iterator[tuple[str, str]]:
-    for number, piece in enumerate(pieces):
-        by = "gap" if piece.step is None else f"step {piece.step}, alternative {piece.alternative}"
-        yield ("" if number else "pieces"), f"{piece.text!r} ({by})"
-
-
 def run_diff(arguments: Namespace) -> int:
     from dstok._util.columns import aligned
 
@@ -125,3 +91,25 @@ def run_diff(arguments: Namespace) -> int:
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:
     places = [f" ({start}:{end})" for start, end in spans] or [""] * len(pieces)
     return " ".join(f"{piece!r}{place}" for piece, place in zip(pieces, places)) or "no pieces"
+
+
+GROUP = "examine a pre-tokenizer, compare two", "A pre-tokenizer without its tokenizer."
+NOTES = f"""\
+SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', the path', ',' + chr(10) + 'the path')}.
+
+"""
+COMMON = options.UPSTREAM + options.JSON + options.OUTPUT
+COMMANDS = {
+    "splitter show": Command(
+        run_show, "show the steps of a splitter, and its properties for every text",
+        "dstok splitter show gpt-2 --text \"don't 12345\"", f"""{COMMON}\
+splitter SPLITTER  the splitter to show
+--text TEXT  also show this text's pieces
+""", NOTES),
+    "splitter diff": Command(
+        run_diff, "find the shortest text that two splitters cut differently (exit code 1)",
+        "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'", f"""{COMMON}\
+one SPLITTER  the first splitter
+other SPLITTER  the second splitter
+""", NOTES),
+}

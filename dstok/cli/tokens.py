@@ -1,112 +1,131 @@
 """`dstok dump`, `dstok pieces`: each token or piece with its place; `dstok show`: a text with its borders of tokens.
 
 In: files or records. Out: a JSON line a token (a piece), or a table for people; lines in colour and with borders
-(dstok/viewer/notebook.py). Invariant: the rows equal those of the whole text in one call; only a passage of a file is
-in memory (see `passages`). Without colours the borders show everything. `pieces --count` is `count_pieces`.
+(dstok/viewer/notebook.py). Invariants: the rows equal those of the whole text in one call; only a passage of a file is
+in memory (see `passages`). A row of JSON is one line with the same keys in the same order; a table shows every
+character, even line feeds and parts of characters. Without colours the borders show everything.
 """
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from dstok.cli.arguments import (
-    DEFAULT_MODEL,
-    SPLITTER,
-    Parser,
-    add_command,
-    add_input,
-    add_json,
-    add_output,
-    add_text,
-    at_least_0,
-    edge_ids,
-    field_of,
-    load_model,
-    refuse_unless,
-    text_keywords,
-)
-from dstok.cli.errors import about_input, colours_wanted
-from dstok.cli.output import FORMATS, JsonRows, edge_lines, heading, piece_lines, terminal_width, token_lines, watching
-from dstok.io.id_files import Output
+from dstok._util.files import visible
+from dstok.cli import arguments as options
+from dstok.cli.arguments import DEFAULT_MODEL, Command, TextOptions, refuse_unless
+from dstok.cli.output import about_input, colours_wanted, label_of, streams, terminal_width, texts_of
 from dstok.io.passages import Passage, Place, passages, whole_passage
-from dstok.io.text_files import Source, open_source, records
+from dstok.io.text_files import Source
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
     from dstok.tokenizer import Tokenizer
 
-    Lines = Callable[[JsonRows, Iterator[Passage]], Iterator[str]]
+    # id, start and end in bytes, in code points, piece number (None: of no piece), whether it is an added token
+    TokenRow = tuple[int, int, int, int, int, int | None, bool]
 
 LINES_AT_ONCE = 4096
-
-TOKEN_FIELDS = """\
-a JSON object a token:
-  id, token             its number, and its name in the vocabulary
-  text                  its text; null if its bytes are not whole characters
-  bytes                 its bytes, in hexadecimal
-  byte_start, byte_end  its place in the text, half-open, in bytes
-  char_start, char_end  the same in code points: the characters it touches
-  piece                 the number of its piece (pre-token), from 0 on
-  special               whether it is an added token
-  file, line            with several files, with --jsonl: the text it belongs to
-
-"""
-PIECE_FIELDS = """\
-a JSON object a piece:
-  text, byte_start, byte_end, char_start, char_end
-  step, alternative     the step and alternative that matched it, from 0 on; null for a gap between matches
-  token_id              the id of an added token, else null
-  file, line            with several files, with --jsonl: the text it belongs to
-
-"""
+HEADERS = {
+    "tokens": f"{'id':>7} {'bytes':>15} {'characters':>15} {'piece':>8}   token\n",
+    "pieces": f"{'bytes':>15} {'characters':>15} {'matched by':>17}   piece\n",
+}
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def add_dump(commands: Commands) -> None:
-    parser = add_command(commands, "dump", run_dump, "show each token with its bytes and its place",
-                         "dstok dump --format table notes.md | less", TOKEN_FIELDS)
-    add_text(parser)
-    _add_format(parser)
-    parser = add_command(commands, "pieces", run_pieces, "show each piece, with the step that matched it",
-                         "echo \"don't 12345\" | dstok pieces --format table", PIECE_FIELDS)
-    add_input(parser)
-    _add_format(parser)
-    parser.set_defaults(special=None, model=None)
-    parser.add_argument("--count", action="store_true",
-                        help="show each distinct piece with its frequency instead, the most frequent first (JSON: "
-                             "text, count); texts of added tokens are then plain text")
-    parser.add_argument("--splitter", metavar="S", help=f"with --count: another splitter: {SPLITTER}")
-    parser.add_argument("--memory", type=at_least_0, metavar="MB",
-                        help="with --count: the memory for distinct pieces; more of them go to disk (default 1024)")
-    parser.add_argument("--threads", type=at_least_0, metavar="N",
-                        help="with --count: threads, which share the memory (default 1)")
-    parser.add_argument("--work", metavar="FOLDER",
-                        help="with --count: keep what is counted in this folder until the output is written: the same "
-                             "command goes on from there after it was stopped (default: a folder for temporary files)")
+class Rows:
+    """Tokens and pieces as lines: of a `table`, or of JSON."""
+
+    def __init__(self, tokenizer: Tokenizer, table: bool) -> None:
+        self.tokenizer, self.table, self.label = tokenizer, table, "{"
+        self.known: dict[int, str] = {}  # the common part of all rows of an id
+
+    def begin(self, file: str | None, line: int | None, header: str) -> str:
+        """Returns the text before the rows of a text; `file` and `line`, if any, tell it from others."""
+        if self.table:
+            return heading(file, line) + HEADERS[header]
+        label = label_of(file, line)
+        self.label = f"{json.dumps(label)[:-1]}, " if label else "{"
+        return ""
+
+    def tokens(self, passage: Passage) -> Iterator[str]:
+        """A line for each sure token of `passage`."""
+        encoding, n, at = passage.encoding, passage.ids, passage.place
+        columns = (encoding.ids[:n], *(encoding.byte_spans[:n] + at.byte).T, *(encoding.char_spans[:n] + at.char).T,
+                   encoding.pieces[:n] + at.piece, encoding.special[:n])
+        return self._lines(zip(*(column.tolist() for column in columns)))
+
+    def edges(self, ids: Iterable[int], at: Place) -> Iterator[str]:
+        """Lines of BOS or EOS tokens, which cover none of the text."""
+        return self._lines((id, at.byte, at.byte, at.char, at.char, None, True) for id in ids)
+
+    def _lines(self, rows: Iterable[TokenRow]) -> Iterator[str]:
+        label, known, learn, table = self.label, self.known, self._learn, self.table
+        for id, start, end, char_start, char_end, piece, special in rows:
+            token = known.get(id) or learn(id)
+            if table:
+                yield (f"{id:>7} {f'{start}:{end}':>15} {f'{char_start}:{char_end}':>15} "
+                       f"{'' if piece is None else piece:>8}   {token}{'  (added token)' if special else ''}\n")
+            else:
+                yield (f'{label}{token}"byte_start": {start}, "byte_end": {end}, "char_start": {char_start}, '
+                       f'"char_end": {char_end}, "piece": {_number(piece)}, '
+                       f'"special": {"true" if special else "false"}}}\n')
+
+    def _learn(self, id: int) -> str:
+        data = self.tokenizer.decode_bytes([id])
+        try:
+            text: str | None = data.decode()
+        except UnicodeDecodeError:  # a part of a character
+            text = None
+        if self.table:
+            line = repr(data if text is None else text)
+        else:
+            line = (f'"id": {id}, "token": {_quoted(self.tokenizer.id_to_token(id))}, "text": {_quoted(text)}, '
+                    f'"bytes": "{data.hex()}", ')
+        return self.known.setdefault(id, line)
+
+    def pieces(self, passage: Passage, special: Any) -> Iterator[str]:
+        """A line for each piece in the sure part of `passage`."""
+        at = passage.place
+        for piece in self.tokenizer.inspect().pretokenize(passage.text, special=special):
+            if piece.end > passage.bytes_sure:
+                continue
+            start, end = piece.start + at.byte, piece.end + at.byte
+            char_start, char_end = piece.char_start + at.char, piece.char_end + at.char
+            if self.table:
+                by = "gap" if piece.step is None else f"step {piece.step}, alt {piece.alternative}"
+                by = by if piece.token_id is None else f"token {piece.token_id}"
+                yield f"{f'{start}:{end}':>15} {f'{char_start}:{char_end}':>15} {by:>17}   {piece.text!r}\n"
+            else:
+                yield (f'{self.label}"text": {_quoted(piece.text)}, "byte_start": {start}, "byte_end": {end}, '
+                       f'"char_start": {char_start}, "char_end": {char_end}, "step": {_number(piece.step)}, '
+                       f'"alternative": {_number(piece.alternative)}, "token_id": {_number(piece.token_id)}}}\n')
 
 
-def _add_format(parser: Parser) -> None:
-    parser.add_argument("--format", choices=tuple(FORMATS), default="json",
-                        help="JSON lines (default), or a table for people")
-    add_json(parser)
-    add_output(parser)
+def _number(number: int | None) -> int | str:
+    return "null" if number is None else number
+
+
+def heading(file: str | None, line: int | None) -> str:
+    """The line above a text that tells it from others; "" without a file and a line."""
+    names = [name for name in (file, None if line is None else f"line {line}") if name]
+    return f"==> {visible(', '.join(names))} <==\n" if names else ""
 
 
 def run_dump(arguments: Namespace) -> None:
-    tokenizer = load_model(arguments.model, arguments.upstream)
-    begin, end = edge_ids(arguments, tokenizer)
+    text_options = TextOptions.of(arguments)
 
-    def lines(rows: JsonRows, text: Iterator[Passage]) -> Iterator[str]:
+    def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:
         place = Place()
-        yield from edge_lines(rows, begin, place)
+        yield from rows.edges(text_options.before, place)
         for passage in text:
-            yield from token_lines(rows, passage)
+            yield from rows.tokens(passage)
             place = passage.end
-        yield from edge_lines(rows, end, place)
+        yield from rows.edges(text_options.after, place)
 
-    _show(arguments, tokenizer, lines, "tokens")
+    _write(arguments, text_options, lines, "tokens")
 
 
 def run_pieces(arguments: Namespace) -> None:
@@ -120,76 +139,57 @@ def run_pieces(arguments: Namespace) -> None:
     for option in ("splitter", "memory", "threads", "work"):
         refuse_unless(getattr(arguments, option) is None, f"--{option}", "frequencies (--count)")
     arguments.special = arguments.special or "all"
-    tokenizer = load_model(arguments.model, arguments.upstream)
-    special = text_keywords(arguments, tokenizer)["special"]
+    text_options = TextOptions.of(arguments)
 
-    def lines(rows: JsonRows, text: Iterator[Passage]) -> Iterator[str]:
+    def lines(rows: Rows, text: Iterator[Passage]) -> Iterator[str]:
         for passage in text:
-            yield from piece_lines(rows, passage, special)
+            yield from rows.pieces(passage, text_options.keywords["special"])
 
-    _show(arguments, tokenizer, lines, "pieces")
+    _write(arguments, text_options, lines, "pieces")
 
 
-def _show(arguments: Namespace, tokenizer: Tokenizer, lines: Lines, header: str) -> None:
+def _write(
+    arguments: Namespace, text_options: TextOptions, lines: Callable[[Rows, Iterator[Passage]], Iterator[str]],
+    header: str,
+) -> None:
     """Writes the result of `lines` for each text."""
-    arguments.field = field_of(arguments)
-    keywords = text_keywords(arguments, tokenizer)
-    rows = FORMATS[arguments.format](tokenizer)
-    files = arguments.files
-    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
-        for path in files:
-            with open_source(path, progress) as source:
-                for line, text in texts_of(arguments, tokenizer, source, keywords):
-                    head = rows.begin(source.name if len(files) > 1 else None, line, header)
-                    every = chain([head], lines(rows, text))
-                    while group := "".join(islice(every, LINES_AT_ONCE)):  # a call a line would take longer than it
-                        output.write(group.encode())
+    rows = Rows(text_options.tokenizer, arguments.format == "table")
+    with streams(arguments.output, arguments.files) as (output, sources):
+        for source in sources:
+            for line, text in _texts(arguments, text_options, source):
+                head = rows.begin(source.name if len(arguments.files) > 1 else None, line, header)
+                every = chain([head], lines(rows, text))
+                while group := "".join(islice(every, LINES_AT_ONCE)):  # a call a line would take longer than it
+                    output.write(group.encode())
 
 
-def texts_of(
-    arguments: Namespace, tokenizer: Tokenizer, source: Source, keywords: dict[str, Any]
+def _texts(
+    arguments: Namespace, text_options: TextOptions, source: Source
 ) -> Iterator[tuple[int | None, Iterator[Passage]]]:
     """The texts of a file, each with its line number, or the file as one text."""
-    if not arguments.jsonl:
-        def named() -> Iterator[Passage]:
-            with about_input(source.name):
+    def passages_of(name: str, text: str | None) -> Iterator[Passage]:
+        tokenizer, keywords = text_options.tokenizer, text_options.keywords
+        with about_input(name):
+            if text is None:
                 yield from passages(tokenizer, source, **keywords)
+            else:
+                yield whole_passage(tokenizer, text, keywords["special"])
 
-        yield None, named()
-        return
-    for record in records(source, arguments.field, arguments.errors):
-        with about_input(record.name):
-            passage = whole_passage(tokenizer, record.text, keywords["special"])
-        yield record.line, iter([passage])
-
-
-LEGEND = """\
-│ ends a piece, ┆ a token inside a piece. · is a blank, ⇥ a tab, ↵ a line feed; an invisible character
-appears as its number. [é c3┆a9] is a character of several tokens, with the bytes of each; «x» is an added token.
-
-"""
-
-
-def add_show(commands: Commands) -> None:
-    parser = add_command(commands, "show", run_show, "show the tokens of a text, with their borders",
-                         "dstok show --ids notes.md", LEGEND)
-    add_text(parser)
-    parser.add_argument("--ids", action="store_true", help="also show the ids, below each line")
-    parser.add_argument("--width", type=at_least_0, metavar="N",
-                        help="the width of a line (default: the terminal's; 0, or no terminal: the text's own lines)")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto",
-                        help="colours (default: on a terminal, if neither NO_COLOR nor TERM=dumb is set)")
-    add_output(parser)
+    for name, line, text in texts_of(arguments, source):
+        yield line, passages_of(name, text)
 
 
 def run_show(arguments: Namespace) -> None:
     from dstok.viewer.notebook import Lines
     from dstok.viewer.reading import Reading, Vocabulary, read
 
-    tokenizer, files = load_model(arguments.model, arguments.upstream), arguments.files
-    arguments.field = field_of(arguments)
-    keywords = text_keywords(arguments, tokenizer)
-    edge_ids(arguments, tokenizer)  # refuses tokens that the model lacks
+    if arguments.json:
+        refuse_unless(not arguments.ids and arguments.width is None, "--json", "show without --ids and --width")
+        arguments.format = "json"
+        run_dump(arguments)
+        return
+    text_options = TextOptions.of(arguments)
+    tokenizer = text_options.tokenizer
     begin = read(tokenizer, "", add_bos=arguments.add_bos)
     end = read(tokenizer, "", add_eos=arguments.add_eos)
 
@@ -202,14 +202,63 @@ def run_show(arguments: Namespace) -> None:
         yield from lines.some(end, 0, len(end))
         yield from lines.end()
 
-    with Output(arguments.output, files) as output, watching(files, not output.is_terminal()) as progress:
+    with streams(arguments.output, arguments.files) as (output, sources):
         colours = colours_wanted(output.is_terminal()) if arguments.color == "auto" else arguments.color == "always"
         columns = arguments.width
         if columns is None:
             columns = terminal_width() if output.is_terminal() else 0
-        for path in files:
-            with open_source(path, progress) as source:
-                for line, text in texts_of(arguments, tokenizer, source, keywords):
-                    output.write(heading(source.name if len(files) > 1 else None, line).encode())
-                    for row in shown(text, Lines(columns, colours, arguments.ids)):
-                        output.write(row.encode())
+        for source in sources:
+            for line, text in _texts(arguments, text_options, source):
+                output.write(heading(source.name if len(arguments.files) > 1 else None, line).encode())
+                for row in shown(text, Lines(columns, colours, arguments.ids)):
+                    output.write(row.encode())
+
+
+LABELS = "  file, line            with several files, with --jsonl: the text it belongs to\n\n"
+FORMAT = f"""\
+--format {{json,table}} [json]  JSON lines (default), or a table for people
+--json
+{options.OUTPUT}"""
+COMMANDS = {
+    "dump": Command(
+        run_dump, "show each token with its bytes and its place", "dstok dump --format table notes.md | less",
+        options.TEXT + FORMAT, f"""\
+a JSON object a token:
+  id, token             its number, and its name in the vocabulary
+  text                  its text; null if its bytes are not whole characters
+  bytes                 its bytes, in hexadecimal
+  byte_start, byte_end  its place in the text, half-open, in bytes
+  char_start, char_end  the same in code points: the characters it touches
+  piece                 the number of its piece (pre-token), from 0 on
+  special               whether it is an added token
+{LABELS}"""),
+    "pieces": Command(
+        run_pieces, "show each piece, with the step that matched it",
+        "echo \"don't 12345\" | dstok pieces --format table",
+        f"""{options.INPUT.replace(options.MODEL, options.ANY_MODEL).replace(" [all]", "")}{FORMAT}\
+--count  show each distinct piece with its frequency instead, the most frequent first (JSON: text, count); texts of
+ added tokens are then plain text
+--splitter S  with --count: another splitter: {options.SPLITTER}
+--memory MB  with --count: the memory for distinct pieces; more of them go to disk (default 1024)
+--threads N  with --count: threads, which share the memory (default 1)
+--work FOLDER  with --count: keep what is counted in this folder until the output is written: the same command goes on
+ from there after it was stopped (default: a folder for temporary files)
+""", f"""\
+a JSON object a piece:
+  text, byte_start, byte_end, char_start, char_end
+  step, alternative     the step and alternative that matched it, from 0 on; null for a gap between matches
+  token_id              the id of an added token, else null
+{LABELS}"""),
+    "show": Command(
+        run_show, "show the tokens of a text, with their borders", "dstok show --ids notes.md",
+        f"""{options.TEXT}\
+--ids  also show the ids, below each line
+--width N  the width of a line (default: the terminal's; 0, or no terminal: the text's own lines)
+--color {{auto,always,never}} [auto]  colours (default: on a terminal, if neither NO_COLOR nor TERM=dumb is set)
+--json  the rows of `dstok dump` instead
+{options.OUTPUT}""", """\
+│ ends a piece, ┆ a token inside a piece. · is a blank, ⇥ a tab, ↵ a line feed; an invisible character
+appears as its number. [é c3┆a9] is a character of several tokens, with the bytes of each; «x» is an added token.
+
+"""),
+}

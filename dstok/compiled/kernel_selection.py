@@ -11,14 +11,16 @@ class every kind that the rules know. If none is right, the automaton gets the c
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from dstok.compiled.tables import Kernel as Kernel
 from dstok.core.bpe.tables import cuttable_ranges
-from dstok.core.encode.finder import FLAGS, RULES
+from dstok.core.split.finder import FLAGS, RULES
 from dstok.errors import UnsupportedError
 from dstok.regex.compile_budget import spend, stage, steps_left
+from dstok.unicode.code_point_set import CodePointSet
 
 if TYPE_CHECKING:
     from dstok.regex.cascade import Program
@@ -46,16 +48,10 @@ PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most clas
 MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
 # of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (regex/compile_budget.py)
 BLOCKS_A_STEP = 2
+ASCII = CodePointSet(((0, 0x7F),))
 WIDTHS = {2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}  # in UTF-8, beyond ASCII
 
 Symbol = tuple[int, int, int, int]  # as `Walk` has them
-
-
-class Kernel(NamedTuple):
-    """`rules`, and `kinds`: for each class, one of KINDS[rules]."""
-
-    rules: int
-    kinds: tuple[int, ...]
 
 
 class Class(NamedTuple):
@@ -72,7 +68,7 @@ def find_kernel(program: Program) -> Kernel:
 
     >>> from dstok.regex.cascade import Split, compile_splits
     >>> find_kernel(compile_splits([Split(r"\p{L}+")]))
-    Kernel(rules=0, kinds=())
+    Kernel(rules=0, kinds=(), edges='')
     """
     marked = program.kept
     return Kernel(NONE, ()) if marked is None else _find(marked, classes_of(program), program.boundaries.edges)
@@ -80,15 +76,13 @@ def find_kernel(program: Program) -> Kernel:
 
 def classes_of(program: Program) -> tuple[Class, ...]:
     """The classes of a program's alphabet."""
-    found = []
-    for members in program.alphabet.classes:
-        ranges = members.ranges
-        ascii = tuple(code for first, last in ranges for code in range(first, min(last, 0x7F) + 1))
-        widths = tuple(width for width, (low, high) in WIDTHS.items()
-                       if any(first <= high and last >= low for first, last in ranges))
-        cuttable = any(first <= high and last >= low for first, last in ranges for low, high in cuttable_ranges())
-        found.append(Class(ascii, widths, len(members), cuttable))
-    return tuple(found)
+    def overlaps(members: CodePointSet, low: int, high: int) -> bool:
+        return any(first <= high and last >= low for first, last in members.ranges)
+
+    return tuple(Class(tuple(members & ASCII),
+                       tuple(width for width, (low, high) in WIDTHS.items() if overlaps(members, low, high)),
+                       len(members), any(overlaps(members, low, high) for low, high in cuttable_ranges()))
+                 for members in program.alphabet.classes)
 
 
 @lru_cache(maxsize=64)
@@ -164,51 +158,49 @@ def _difference(
         difference = walk.run(min(limit, steps_left() * BLOCKS_A_STEP))
     finally:
         spend(walk.blocks // BLOCKS_A_STEP)
-    if difference is not None:
-        return [symbols[i] for i in difference]
-    known = _Unmarked(marked)
-    for state, seen in walk.gave_up:
-        if not known.go_on(state, [symbols[i][3] for i in seen], rare):
-            return [symbols[i] for i in seen]
-    return None
+    if difference is None:
+        goes_on = _unmarked(marked)
+        difference = next(([*seen] for state, seen in walk.gave_up
+                           if not goes_on(state, [symbols[i][3] for i in seen], rare)), None)
+    return None if difference is None else [symbols[i] for i in difference]
 
 
-class _Unmarked:
-    """Texts after a state of a `Marked`, without their marks: sets of states that they may lead to."""
+def _unmarked(marked: Marked) -> Callable[[int, Sequence[int], Sequence[int]], bool]:
+    """May a text that begins with a word follow a state, wherever its marks are? In the word, -1 is any rare class.
 
-    def __init__(self, marked: Marked) -> None:
-        self.rows, self.end, self.proven = marked.rows, marked.end, set[frozenset[int]]()
-        self.steps: dict[tuple[frozenset[int], int], frozenset[int]] = {}
+    The function takes a state of `marked`, the word and the rare classes.
+    """
+    rows, end, proven = marked.rows, marked.end, set[frozenset[int]]()
 
-    def go_on(self, state: int, word: Sequence[int], rare: Sequence[int]) -> bool:
-        """May a text that begins with `word` follow `state`? In `word`, -1 is any of the classes `rare`."""
-        reached = {frozenset([state])}
-        for column in word:
-            reached = {self.step(states, c) for states in reached for c in (rare if column < 0 else [column])}
-        return all(map(self.takes_all, reached))
-
-    def step(self, states: frozenset[int], column: int) -> frozenset[int]:
+    @cache
+    def step(states: frozenset[int], column: int) -> frozenset[int]:
         """The states after `column`, with a mark before it or without."""
-        if (states, column) not in self.steps:
-            spend(2 * len(states), len(states))
-            before = states | {self.rows[state][self.end + 1] for state in states}
-            self.steps[states, column] = frozenset(self.rows[state][column] for state in before) - {0}
-        return self.steps[states, column]
+        spend(2 * len(states), len(states))
+        before = states | {rows[state][end + 1] for state in states}
+        return frozenset(rows[state][column] for state in before) - {0}
 
-    def takes_all(self, states: frozenset[int]) -> bool:
+    def takes_all(states: frozenset[int]) -> bool:
         """Does each text lead from some of the states to the end?"""
         seen, queue = {states}, [states]
         while queue:
             here = queue.pop()
-            if here in self.proven:
+            if here in proven:
                 continue
-            if not self.step(here, self.end):
+            if not step(here, end):
                 return False
-            below = {self.step(here, column) for column in range(self.end)} - seen
+            below = {step(here, column) for column in range(end)} - seen
             seen |= below
             queue += below
-        self.proven |= seen
+        proven.update(seen)
         return True
+
+    def goes_on(state: int, word: Sequence[int], rare: Sequence[int]) -> bool:
+        reached = {frozenset([state])}
+        for column in word:
+            reached = {step(states, each) for states in reached for each in (rare if column < 0 else [column])}
+        return all(map(takes_all, reached))
+
+    return goes_on
 
 
 def knows_borders(rules: int) -> bool:

@@ -1,7 +1,6 @@
 """The flat tables of a model: arrays by name, made from a description or mapped from a file; and the core's objects.
 
-In: sections (build.py), or an open image. Out: `Tables`, and the `Image` that they lie in if they are mapped; the BPE
-merger, the encoder, the finder of pieces.
+In: a header and sections (build.py), or an open image. Out: `Tables`; the BPE merger, the encoder, the finder.
 Invariant: tables built from a description have the same bytes as in an image of them. They hold the vocabulary, merges
 and splits. Added tokens belong to one tokenizer and lie beside the tables. The core's objects copy no table.
 """
@@ -9,14 +8,14 @@ and splits. Added tokens belong to one tokenizer and lie beside the tables. The 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
-from dstok.core.encode.finder import CharacterFinder, LeftFinder, PieceFinder
 from dstok.core.split.automaton import Scanner, pack_edges
+from dstok.core.split.finder import CharacterFinder, LeftFinder, PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
@@ -27,14 +26,64 @@ if TYPE_CHECKING:
 
 
 Buffer = bytes | bytearray | memoryview
+MATRIX_HEAD = 16  # bytes of a matrix before its page numbers
 TABLES_FORMAT = 1  # the version of the sections' meaning: raised when the core reads one differently
+
+
+class Kernel(NamedTuple):
+    """The number of a set of rules; for each class one of its kinds; the SHA-256 of the edges that it stands for."""
+
+    rules: int
+    kinds: Sequence[int]
+    edges: str = ""
+
+
+class Header(NamedTuple):
+    """The facts beside the sections, in the form of JSON. Images have those with a default only if they differ from it.
+
+    splits, normalizer: the fields of each `Split` and `NormalizerStep`; characters: those of the `CharacterShape`.
+    symbols: of the automaton, with the end of the text. byte_ids: the id of each byte. monotone: do ranks rise with the
+    merges that merges need? merges: the number of live ones; first: the id of the first. unknown: `unk_token`,
+    `fuse_unk`. lost: the bytes without a token, and the id that stands for them or -1. runs: ids of the runs of
+    characters, by length.
+    """
+
+    splits: list[dict[str, Any]]
+    unicode_version: str
+    symbols: int
+    kernel: Kernel
+    byte_ids: list[int]
+    monotone: bool
+    ignore_merges: bool
+    raw_ids: list[int]
+    merges: int
+    first: int
+    format: int
+    normalizer: Sequence[dict[str, Any]] = ()
+    trim_offsets: str = ""
+    characters: dict[str, Any] | None = None
+    cuts_texts: bool = False
+    unknown: Sequence[Any] | None = None
+    lost: Sequence[Any] = ((), -1)
+    runs: Mapping[str, list[int]] = {}  # nobody changes it
+
+    @classmethod
+    def read(cls, stored: dict[str, Any]) -> Header:
+        """The header that `stored` gave. It is not checked."""
+        return cls(**{**stored, "kernel": Kernel(**stored["kernel"])})
+
+    def stored(self) -> dict[str, Any]:
+        """The header as an image has it."""
+        found = {name: value for name, value in self._asdict().items()
+                 if name not in self._field_defaults or (value and value != self._field_defaults[name])}
+        return {**found, "kernel": self.kernel._asdict()}
 
 
 class Image(NamedTuple):
     """An open image. `path` is only a name for an image in memory; `tokenizer` is None where there are only tables."""
 
     path: StrPath
-    description: dict[str, Any]
+    header: dict[str, Any]
     tokenizer: dict[str, Any] | None
     places: Mapping[str, tuple[int, int]]
     view: memoryview
@@ -46,57 +95,51 @@ class Image(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """`description` (JSON-able) and `sections` (name -> bytes); `image`, if they are mapped from one.
+    """A header and sections (name -> bytes); `image`, if they are mapped from one; `bpe`, if it was made with them.
 
     pages, page_numbers, edges: the scanner's tables.
     starts, blob: the bytes of each token.
-    merged: id by rank among the live merges; empty if it is the rank plus the description's `first`.
+    merged: id by rank among the live merges; empty if it is the rank plus the header's `first`.
     pairs, seeds: the hash table of the live merges (core/bpe/live.h).
     atoms, byte_pairs, pair_ids: the symbols that merging may start from. A model of characters has no `atoms`.
     direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
     borders: the characters at which no cut may be, empty if there are none.
     windows: the tables of regex/windows.py; empty if there are rules.
-    matrix: that of character_matrix.py. Only a model of characters has it.
+    matrix: that of build.py. Only a model of characters has it.
     dead: the other merges, which no text needs: rank, left, right and merged id of each. Not there if there are none.
     """
 
-    description: dict[str, Any]
+    header: Header
     sections: Mapping[str, Buffer]
     image: Image | None = None
+    bpe: BPE | None = None
 
     @property
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
         from dstok.regex.ast import Split  # not needed to encode
 
-        return tuple(Split(**split) for split in self.description["splits"])
+        return tuple(Split(**split) for split in self.header.splits)
 
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:
         """The normalizer's steps."""
-        steps = self.description.get("normalizer", ())
-        if not steps:
+        if not self.header.normalizer:
             return ()  # most built-in models have none, and save the import
         from dstok.formats.description import NormalizerStep
 
-        return tuple(NormalizerStep(**step) for step in steps)
+        return tuple(NormalizerStep(**step) for step in self.header.normalizer)
 
     @property
     def characters(self) -> CharacterShape | None:
         """The shape of a model of characters; None of a byte-level one."""
-        shape = self.description.get("characters")
+        shape = self.header.characters
         if shape is None:
             return None
         from dstok.formats.description import CharacterShape
 
         return CharacterShape(**{**shape, "byte_ids": tuple(shape["byte_ids"])})
-
-    @property
-    def unknown(self) -> tuple[str, bool] | None:
-        """The text of `unk_token`, and `fuse_unk`, as `ModelDescription` has them."""
-        found = self.description.get("unknown")
-        return None if found is None else (found[0], found[1])
 
     @property
     def merges(self) -> array[int]:
@@ -106,7 +149,7 @@ class Tables(NamedTuple):
         """
         from dstok.core.bpe.tables import all_merges, merges_of
 
-        count, first = self.description["merges"], self.description["first"]
+        count, first = self.header.merges, self.header.first
         try:
             pairs = merges_of(self.sections["pairs"])
             live = array("I", bytes(12 * count))
@@ -124,7 +167,7 @@ class Tables(NamedTuple):
 
 def tables_from_image(image: Image) -> Tables:
     """The tables that lie in a mapped image."""
-    return Tables(image.description, {name: image.section(name) for name in image.places}, image)
+    return Tables(Header.read(image.header), {name: image.section(name) for name in image.places}, image)
 
 
 def check_program(tables: Tables, program: Program) -> None:
@@ -139,22 +182,24 @@ def check_program(tables: Tables, program: Program) -> None:
 
 
 def bare_bpe(tables: Tables) -> BPE:
-    """As `make_bpe`, but without the index for `ignore_merges`."""
-    s, d = tables.sections, tables.description
-    characters = CharacterTable(s["starts"], s["blob"]) if d.get("characters") else None
-    values, unknown = d.get("lost", ((), -1))
-    lost = LostBytes(values, unknown, tables.unknown is not None and tables.unknown[1]) if values else None
-    return BPE(s["pairs"], s["seeds"], s["merged"], d["first"], d["byte_ids"], s["starts"], s["blob"], d["monotone"],
-               d["ignore_merges"], s.get("atoms", b""), s.get("byte_pairs", b""), s.get("pair_ids", b""),
-               characters, lost)
+    """As `make_bpe`, but a new one without the index for `ignore_merges`."""
+    s, header = tables.sections, tables.header
+    characters = CharacterTable(s["starts"], s["blob"]) if header.characters else None
+    values, unknown = header.lost
+    lost = LostBytes(values, unknown, header.unknown is not None and header.unknown[1]) if values else None
+    return BPE(s["pairs"], s["seeds"], s["merged"], header.first, header.byte_ids, s["starts"], s["blob"],
+               header.monotone, header.ignore_merges, s.get("atoms", b""), s.get("byte_pairs", b""),
+               s.get("pair_ids", b""), characters, lost)
 
 
 def make_bpe(tables: Tables) -> BPE:
-    """Build the BPE merger from compiled tables."""
-    bpe, s, d = bare_bpe(tables), tables.sections, tables.description
-    if d["ignore_merges"]:
-        starts = memoryview(s["starts"]).cast("B").cast("I")
-        raw = set(d["raw_ids"])
+    """The BPE merger of compiled tables."""
+    if tables.bpe is not None:
+        return tables.bpe
+    bpe = bare_bpe(tables)
+    if bpe.ignore_merges:
+        starts = memoryview(tables.sections["starts"]).cast("B").cast("I")
+        raw = set(tables.header.raw_ids)
         bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
     return bpe
 
@@ -162,20 +207,19 @@ def make_bpe(tables: Tables) -> BPE:
 def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | None = None) -> Encoder:
     """The encoder; `size` is one more than the largest id, added tokens included."""
     encoder = Encoder(make_finder(tables), bpe, tables.sections["direct"], size, normalizer)
-    if tables.description.get("cuts_texts"):
+    if tables.header.cuts_texts:
         encoder.cut_texts()
     return encoder
 
 
 def make_finder(tables: Tables) -> LeftFinder:
     """The finder of the model's pieces."""
-    s, shape = tables.sections, tables.characters
-    if shape is not None:
-        return CharacterFinder(s["matrix"], s["joined"], shape.split)
-    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], tables.description["symbols"])
-    kernel = tables.description["kernel"]
-    return PieceFinder(scanner, s["joined"] or None, kernel["rules"], bytes(kernel["kinds"]), s["borders"] or None,
-                       s["windows"] or None)
+    s, header = tables.sections, tables.header
+    if header.characters is not None:
+        return CharacterFinder(s["matrix"], s["joined"], header.characters["split"])
+    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
+    return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),
+                       s["borders"] or None, s["windows"] or None)
 
 
 def make_plain_finder(tables: Tables) -> LeftFinder:

@@ -28,7 +28,7 @@ from dstok.conformance.unicode_changes import changed, edges
 from dstok.formats.description import BLANK
 from dstok.inspection.inspection import Inspection
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.automaton import DEAD, NO_TAG, START
+from dstok.regex.dfa import DEAD, NO_TAG, START
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
 from dstok.unicode.properties import CodePointSet, general_category

@@ -21,8 +21,8 @@ from dstok.conformance.naive import Cascade, Mistake, alternatives_of, as_lazy, 
 from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
 from dstok.errors import DstokError
 from dstok.normalizers import make_normalizer
-from dstok.regex.automaton import DEAD, NO_TAG, START
 from dstok.regex.cascade import compile_splits
+from dstok.regex.dfa import DEAD, NO_TAG, START
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
 

@@ -30,10 +30,9 @@ from dstok.inspection.inspection import Inspection
 from dstok.normalizers import make_step
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.ast import Alternate, Concat, Look, Node, Repeat, Split, character_sets
-from dstok.regex.automaton import DEAD, DFA, NO_TAG, START
-from dstok.regex.dfa import determinize
+from dstok.regex.dfa import DEAD, DFA, NO_TAG, START
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
-from dstok.regex.nfa import build_nfa
+from dstok.regex.nfa import build_nfa, determinize
 from dstok.regex.parser import parse
 from dstok.unicode.normalization import FORMS, OLDEST, combining_classes, decompositions
 from dstok.unicode.properties import CodePointSet, white_space, word
@@ -189,12 +188,12 @@ class Textbook:
         self.tables = tables
         starts, blob = array("I", bytes(tables.sections["starts"])), bytes(tables.sections["blob"])
         self.tokens = [blob[first:end] for first, end in pairwise(starts)]
-        self.byte_ids: list[int] = tables.description["byte_ids"]
-        lost, self.unknown = tables.description.get("lost", ([], -1))
-        self.lost, self.fuses = frozenset(lost), tables.unknown is not None and tables.unknown[1]
+        self.byte_ids: list[int] = tables.header.byte_ids
+        lost, self.unknown = tables.header.lost
+        self.lost, self.fuses = frozenset(lost), tables.header.unknown is not None and tables.header.unknown[1]
         self.ranks = {pair: rank for rank, pair in enumerate(zip(merges[::3], merges[1::3]))}
         self.merged = merges[2::3]
-        self.raw = frozenset(tables.description["raw_ids"])
+        self.raw = frozenset(tables.header.raw_ids)
         self.by_character: dict[str, int] | None = None
         self.characters: CharacterTable | None = None
         if tables.characters is not None:

@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok._util.arguments import explained
 from dstok._util.objects import lazy
-from dstok.compiled.build import build_tables, describe_tables
-from dstok.compiled.character_matrix import CLASSES, MATRIX_HEAD
+from dstok.compiled.build import CLASSES, build_tables, describe_tables
 from dstok.compiled.kernel_selection import CASED, KINDS, NONE, TEKKEN, classes_of, find_difference, goes_on_from_cuts
-from dstok.compiled.tables import Tables, bare_bpe, make_plain_finder
+from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_plain_finder
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import (
@@ -44,9 +43,9 @@ from dstok.conformance.texts import cover_size, cover_words
 from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
-from dstok.core.encode.finder import CharacterFinder, PieceFinder
 from dstok.core.encode.pieces import SpanPass
 from dstok.core.split.automaton import Scanner, pack_edges
+from dstok.core.split.finder import PieceFinder
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
@@ -129,9 +128,9 @@ class _Checks:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.model = tokenizer, tokenizer.inspect()
-        self.tables = Tables(self.model.description, self.model.tables)
-        self.description, self.sections = self.tables.description, self.tables.sections
-        self.kernel = self.description["kernel"]
+        self.tables = Tables(Header.read(self.model.description), self.model.tables)
+        self.header, self.sections = self.tables.header, self.tables.sections
+        self.kernel = self.header.kernel
 
     def listed(self) -> Iterator[tuple[str, Kind, str, Callable[[], tuple[str, list[str]]]]]:
         if self.model.added_tokens:
@@ -143,7 +142,7 @@ class _Checks:
         else:
             yield "classes", "enumerated", "Collapse", self.classes
             yield "one automaton", "enumerated" if self.plain else "proved", "Collapse", self.automaton
-            if self.kernel["rules"] != NONE:
+            if self.kernel.rules != NONE:
                 yield "rules", "proved", "Rules and automaton", self.rules
                 yield "blocks of 64 bytes", "proved", "Blocks of 64 bytes", self.blocks
                 yield "masks", "enumerated", "Masks", self.masks
@@ -290,10 +289,10 @@ class _Checks:
     def rules(self) -> tuple[str, list[str]]:
         """The walk once more: the rules mark as the automaton."""
         program, faults = self.program, []
-        rules, kinds, found = self.kernel["rules"], self.kernel["kinds"], sha256(self.sections["edges"]).hexdigest()
+        rules, kinds, found = self.kernel.rules, self.kernel.kinds, sha256(self.sections["edges"]).hexdigest()
         classes = classes_of(program)
-        if found != self.kernel["edges"] or found != sha256(self.packed).hexdigest():
-            faults.append(f"edges: expected SHA-256 {self.kernel['edges']}, found {found}")
+        if found != self.kernel.edges or found != sha256(self.packed).hexdigest():
+            faults.append(f"edges: expected SHA-256 {self.kernel.edges}, found {found}")
         if program.kept is None or len(kinds) != len(classes) or not set(kinds) <= {*KINDS[rules]}:
             return "", [*faults, f"kinds: expected one of the rules' kinds for each of {len(classes)} classes"]
         difference = find_difference(rules, program.kept, classes, kinds)
@@ -343,7 +342,7 @@ class _Checks:
         """The automaton in the model's tables, without rules and windows."""
         s = self.sections
         for _ in self.levels():  # at the first level, which has no vectors
-            scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.description["symbols"])
+            scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
             return SpanPass(PieceFinder(scanner))
         raise AssertionError
 
@@ -360,9 +359,8 @@ class _Checks:
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1
                   and not (right == ord(" ") and (shape.split or left == joiner))]
-        proofs.check_matrix_classes(table)
-        proofs.check_matrix(CharacterFinder(table, self.sections["joined"], shape.split),
-                            bare_bpe(self.tables), merges_of(self.sections["pairs"]))
+        proofs.check_matrix(table, self.sections["joined"], shape.split, bare_bpe(self.tables),
+                            merges_of(self.sections["pairs"]))
         return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")][:MOST_FAULTS]
 
     def cuts(self) -> tuple[str, list[str]]:
@@ -377,7 +375,7 @@ class _Checks:
         if wrong := live ^ expected:
             faults.append(f"{len(wrong)} merges are live in one way only: {sorted(wrong)[:MOST_FAULTS]}")
         again, dead = live_merges(self.merges, self.sections["starts"], self.sections["blob"],
-                                  self.description["byte_ids"], self.textbook.characters)
+                                  self.header.byte_ids, self.textbook.characters)
         if again != self.live_array or dead != self.tables.dead:
             faults.append("live and dead merges: expected those found again, found others")
         return f"{len(live):,} live, {len(dead) // 4:,} dead, by all {self.textbook.size:,} tokens", faults
@@ -387,7 +385,6 @@ class _Checks:
         bpe, s, faults = bare_bpe(self.tables), self.sections, []
         merges = merges_of(s["pairs"])
         proofs.check_merges(bpe, merges)
-        proofs.check_pairs(bpe, merges)
         proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
         faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
         for level in self.levels():
@@ -475,7 +472,7 @@ class _Checks:
 
     def all_tables(self) -> tuple[str, list[str]]:
         """Every table, and every fact beside them, is the one that the model's description gives."""
-        facts, fresh = (json.loads(json.dumps(each)) for each in (self.description, self.fresh.description))
+        facts, fresh = (json.loads(json.dumps(each)) for each in (self.header.stored(), self.fresh.header.stored()))
         faults = [f"{name}: expected {str(fresh.get(name))[:60]}, found {str(facts.get(name))[:60]}"
                   for name in sorted({*facts, *fresh}) if facts.get(name) != fresh.get(name)]
         names = sorted({*self.sections, *self.fresh.sections})
@@ -491,7 +488,7 @@ class _Checks:
             found.append(f"merging of {long:,} tokens of more than {LONGEST} bytes")
         if not (self.model.merges_characters or self.plain):
             found.append("the automaton's cuts: their plain form does not know this look-around, or this behavior")
-        if self.description.get("cuts_texts"):
+        if self.header.cuts_texts:
             found.append("how long texts are cut before they are encoded")
         return "; ".join(found), []
 
@@ -501,7 +498,7 @@ class _Checks:
         pairs, merged = merges_of(self.sections["pairs"]), array("I", bytes(self.sections["merged"]))
         live = array("I", bytes(6 * len(pairs)))
         live[::3], live[1::3] = pairs[::2], pairs[1::2]
-        live[2::3] = merged or array("I", range(self.description["first"], self.description["first"] + len(pairs) // 2))
+        live[2::3] = merged or array("I", range(self.header.first, self.header.first + len(pairs) // 2))
         return live
 
     @lazy

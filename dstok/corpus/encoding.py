@@ -21,7 +21,9 @@ import hashlib
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
     Ids = tuple[Array, Array]
+    Batch = tuple[Array, Array, Array | None]  # ids, and lengths and rows as for `Writer.add`
 
 AHEAD, MOST = 2, 4 << 20  # batches that wait, and their bytes
 BATCH = 1 << 20  # ids that are passed on together
@@ -51,13 +54,9 @@ class BatchEncoder:
 
     def all(self, readers: Iterable[DocumentReader], ahead: bool) -> Iterator[tuple[DocumentBatch, Array, Array]]:
         """Each batch with its ids, uint32[n], and the number of ids of each document, int64[d]. Raises `FileError`."""
-        batches = ((reader, batch) for reader in readers for batch in reader.batches())
-        if not ahead:
-            for reader, batch in batches:
-                yield batch, *self.one(reader, batch)
-            return
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import ThreadPoolExecutor  # whose thread is started by its first task
 
+        batches = ((reader, batch) for reader in readers for batch in reader.batches())
         waiting: deque[tuple[DocumentReader, DocumentBatch, Callable[[], Ids]]] = deque()
         error: Exception | None = None
         pool = ThreadPoolExecutor(1)
@@ -65,10 +64,12 @@ class BatchEncoder:
             while error is None:
                 try:
                     reader, batch = next(batches)
-                    waiting.append((reader, batch, pool.submit(self._ids, batch.texts).result))
+                    waiting.append((reader, batch, pool.submit(self._ids, batch.texts).result if ahead else
+                                    partial(self._ids, batch.texts)))
                 except (FileError, StopIteration) as end:  # an error comes after those of the documents before it
                     error = end
-                while waiting and (error or len(waiting) > AHEAD or sum(batch.size for _, batch, _ in waiting) > MOST):
+                while waiting and (error or len(waiting) > AHEAD * ahead
+                                   or sum(batch.size for _, batch, _ in waiting) > MOST):
                     reader, batch, ids = waiting.popleft()
                     yield batch, *self._result(reader, batch, ids)
             if isinstance(error, FileError):
@@ -78,7 +79,7 @@ class BatchEncoder:
 
     def one(self, reader: DocumentReader, batch: DocumentBatch) -> Ids:
         """The ids of one batch, and the number of ids of each document."""
-        return self._result(reader, batch, lambda: self._ids(batch.texts))
+        return self._result(reader, batch, partial(self._ids, batch.texts))
 
     def _ids(self, texts: Any) -> Ids:
         if isinstance(texts, list):
@@ -87,7 +88,7 @@ class BatchEncoder:
         from dstok.arrow.columns import column_of
 
         column = column_of(texts)
-        return encode_rows(self.tokenizer, column.rows(), column.present(), **self.options)
+        return encode_rows(self.tokenizer, column.texts.rows(), column.texts.present, **self.options)
 
     def _result(self, reader: DocumentReader, batch: DocumentBatch, ids: Callable[[], Ids]) -> Ids:
         """The result of `_ids`. If a document is bad, the others are encoded one by one."""
@@ -96,14 +97,13 @@ class BatchEncoder:
         except (TextError, SpecialTokenError) as error:
             if not reader.faults.skips:
                 reader.bad(batch.numbers[error.batch_index or 0], _words_of(error))
-        parts = [np.zeros(0, np.uint32)]
-        texts = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
-        for number, text in zip(batch.numbers, texts):
+        parts = list["Array"]()
+        for number, text in batch.each():
             try:
                 parts.append(self._ids([text])[0])
             except (TextError, SpecialTokenError) as error:
                 reader.bad(number, _words_of(error))
-        return np.concatenate(parts), np.array([len(part) for part in parts[1:]], np.int64)
+        return np.concatenate([np.zeros(0, np.uint32), *parts]), np.array([len(part) for part in parts], np.int64)
 
 
 def _words_of(error: TextError | SpecialTokenError) -> str:
@@ -113,41 +113,23 @@ def _words_of(error: TextError | SpecialTokenError) -> str:
             "token, none plain text)")
 
 
-class Sink(Protocol):
-    """Takes batches of ids."""
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        """As `Writer.add`."""
-
-    def close(self) -> None:
-        """Ends the batches."""
-
-
-class Packer:
-    """Makes rows of `length` ids. `padding` counts the ids that fill the last one."""
-
-    def __init__(self, sink: Sink, length: int, pad_id: int) -> None:
-        self.sink, self.length, self.pad_id, self.padding = sink, length, pad_id, 0
-        self.ids = np.zeros(0, np.uint32)  # the ids of the unfinished row
-        self.lengths = np.zeros(0, np.int64)
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        ids, lengths = np.concatenate([self.ids, ids]), np.concatenate([self.lengths, lengths])
-        rows_full = len(ids) // self.length
-        full = rows_full * self.length
-        parts, counts = _cut(lengths, self.length)
-        inside = int(counts[:rows_full].sum())
+def packed(batches: Iterable[Batch], length: int, pad_id: int) -> Iterator[Batch]:
+    """Rows of `length` ids of all batches. `pad_id` fills the last one."""
+    ids, lengths = np.zeros(0, np.uint32), np.zeros(0, np.int64)  # of the unfinished row
+    for more, their_lengths, _ in batches:
+        ids, lengths = np.concatenate([ids, more]), np.concatenate([lengths, their_lengths])
+        count = len(ids) // length
+        full = count * length
+        parts, counts = _cut(lengths, length)
+        inside = int(counts[:count].sum())
         if full:
-            self.sink.add(ids[:full], parts[:inside], counts[:rows_full])
-        self.ids, self.lengths = ids[full:].copy(), parts[inside:]
-
-    def close(self) -> None:
-        if len(self.ids):
-            self.padding = self.length - len(self.ids)
-            ids = np.concatenate([self.ids, np.full(self.padding, self.pad_id, np.uint32)])
-            lengths = np.append(self.lengths, self.padding) if self.padding else self.lengths
-            self.sink.add(ids, lengths, np.array([len(lengths)]))
-        self.sink.close()
+            yield ids[:full], parts[:inside], counts[:count]
+        ids, lengths = ids[full:].copy(), parts[inside:]
+    if len(ids):
+        padding = length - len(ids)
+        ids = np.concatenate([ids, np.full(padding, pad_id, np.uint32)])
+        lengths = np.append(lengths, padding) if padding else lengths
+        yield ids, lengths, np.array([len(lengths)])
 
 
 def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
@@ -162,34 +144,25 @@ def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
     return np.diff(cuts, prepend=0), np.bincount((cuts - 1) // length, minlength=0)
 
 
-class Shuffler:
-    """Keeps a shard's documents in a temporary file, and passes them on in another order."""
-
-    def __init__(self, sink: Sink, seed: int, name: str, scratch: str) -> None:
-        self.sink, self.seed, self.name = sink, seed, name
-        self.file = tempfile.TemporaryFile(dir=scratch)
-        self.lengths = Numbers(scratch)
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        self.file.write(ids.data.cast("B"))
-        self.lengths.add(lengths)
-
-    def close(self) -> None:
-        self.file.flush()
-        lengths = np.concatenate([np.zeros(0, np.int64), *self.lengths.blocks()])
+def shuffled(batches: Iterable[Batch], seed: int, name: str, scratch: str) -> Iterator[Batch]:
+    """The documents of a shard in another order, by way of a temporary file."""
+    kept = Numbers(scratch)
+    with tempfile.TemporaryFile(dir=scratch) as file, closing(kept):
+        for more, their_lengths, _ in batches:
+            file.write(more.data.cast("B"))
+            kept.add(their_lengths)
+        file.flush()
+        lengths = np.concatenate([np.zeros(0, np.int64), *kept.blocks()])
         ends = np.cumsum(lengths)
-        ids = np.memmap(self.file, np.uint32, "r") if len(ends) and ends[-1] else np.zeros(0, np.uint32)
+        ids = np.memmap(file, np.uint32, "r") if len(ends) and ends[-1] else np.zeros(0, np.uint32)
         waiting, size, left = list[int](), 0, len(lengths)
-        for number in order(len(lengths), self.seed, self.name).tolist():
+        for number in order(len(lengths), seed, name).tolist():
             waiting.append(number)
             size, left = size + int(lengths[number]), left - 1
             if size >= BATCH or len(waiting) == 1 << 16 or not left:
                 parts = [ids[ends[number] - lengths[number] : ends[number]] for number in waiting]
-                self.sink.add(np.concatenate(parts), lengths[waiting])
+                yield np.concatenate(parts), lengths[waiting], None
                 waiting, size = [], 0
-        self.file.close()
-        self.lengths.close()
-        self.sink.close()
 
 
 def order(count: int, seed: int, name: str) -> Array:

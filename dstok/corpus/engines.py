@@ -57,95 +57,70 @@ class ShardReport(NamedTuple):
 
 
 Progress = Callable[[ShardReport], None]
-Engine = Callable[[Any, Sequence[Shard], int | None, Progress], Iterator[dict[str, Any]]]  # of a `Work`
+Manifests = Iterator[dict[str, Any]]
+Engine = Callable[[Any, Sequence[Shard], int | None, Progress], Manifests]  # of a `Work`
 _Do = Callable[[Shard, Watch], dict[str, Any]]
 
 
-def run(
-    job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress,
-) -> Iterator[dict[str, Any]]:
+def run(job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Manifests:
     """Do `shards` in `workers` processes (one a processor), and yield each manifest. Raises the errors of workers."""
     size = min(workers or available_cpus(), len(shards))
     do = partial(job.done, ahead=size < available_cpus())
     if size <= 1:
-        for shard in shards:
-            yield do(shard, _Counter(shard.name, progress).add)
+        yield from (do(shard, _watch(shard.name, progress)) for shard in shards)
         return
-    crew, waiting = list[_Worker](), list(shards[::-1])
+    crew, waiting = dict[Any, Any](), list(shards[::-1])  # processes by our ends of their pipes
     try:
         for _ in range(size):
-            crew.append(_Worker(do))
-        for worker in crew:
-            worker.give(waiting.pop())
+            _start(do, crew)
+        for pipe in crew:
+            _give(pipe, waiting.pop())
         busy = list(crew)
         while busy:
-            ready = wait([worker.pipe for worker in busy])
-            for worker in [worker for worker in busy if worker.pipe in ready]:
-                message = worker.take()
+            for pipe in wait(busy):
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):
+                    crew[pipe].join(PATIENCE)
+                    raise _died(f"with exit code {crew[pipe].exitcode}") from None
+                if isinstance(message, BaseException):
+                    raise message
                 if isinstance(message, ShardReport):
                     progress(message)
                     continue
                 if not waiting:
-                    busy.remove(worker)
-                worker.give(waiting.pop() if waiting else None)
+                    busy.remove(pipe)
+                _give(pipe, waiting.pop() if waiting else None)
                 yield message
     finally:
-        for worker in crew:
-            worker.stop()
+        for pipe, process in crew.items():
+            pipe.close()
+            process.terminate()
+            process.join(PATIENCE)
+            if process.is_alive():
+                process.kill()
+                process.join()
 
 
-class _Counter:
-    """Adds up the reports of a shard, and passes the sum on now and then."""
+def _start(do: _Do, crew: dict[Any, Any]) -> None:
+    """Adds a process."""
+    context = get_context("spawn")
+    pipe, other = context.Pipe()
+    process = context.Process(target=_work, args=(do, other), daemon=True)
+    try:
+        with without_interrupts():  # only this process handles an interrupt, and it stops the worker
+            process.start()
+        crew[pipe] = process
+    except BrokenPipeError:  # from Python 3.14 on, if it ends before it has read its task
+        pipe.close()
+        raise _died("before it began") from None
+    finally:
+        other.close()
 
-    def __init__(self, shard: str, progress: Progress) -> None:
-        self.now, self.progress, self.due = ShardReport(shard, 0, 0, 0), progress, 0.0
 
-    def add(self, read: int, documents: int, tokens: int) -> None:
-        now = self.now
-        self.now = ShardReport(now.shard, now.read + read, now.documents + documents, now.tokens + tokens)
-        if monotonic() >= self.due:
-            self.due = monotonic() + INTERVAL
-            self.progress(self.now)
-
-
-class _Worker:
-    """A process, and our end of its pipe."""
-
-    def __init__(self, do: _Do) -> None:
-        context = get_context("spawn")
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_work, args=(do, other), daemon=True)
-        try:
-            with without_interrupts():  # only this process handles an interrupt, and it stops the worker
-                self.process.start()
-        except BrokenPipeError:  # from Python 3.14 on, if it ends before it has read its task
-            self.pipe.close()
-            raise _died("before it began") from None
-        finally:
-            other.close()
-
-    def give(self, shard: Shard | None) -> None:
-        with suppress(OSError):  # it has died: `wait` notices that too
-            self.pipe.send(shard)
-
-    def take(self) -> Any:
-        """A report or a manifest. Raises the worker's error."""
-        try:
-            message = self.pipe.recv()
-        except (EOFError, OSError):
-            self.process.join(PATIENCE)
-            raise _died(f"with exit code {self.process.exitcode}") from None
-        if isinstance(message, BaseException):
-            raise message
-        return message
-
-    def stop(self) -> None:
-        self.pipe.close()
-        self.process.terminate()
-        self.process.join(PATIENCE)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+def _give(pipe: Any, shard: Shard | None) -> None:
+    with suppress(OSError):  # it has died: `wait` notices that too
+        pipe.send(shard)
 
 
 def _died(how: str) -> FileError:
@@ -158,15 +133,27 @@ def _work(do: _Do, pipe: Connection) -> None:
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nothing waits for it any more
         while (shard := pipe.recv()) is not None:
             try:
-                message: Any = do(shard, _Counter(shard.name, pipe.send).add)
+                message: Any = do(shard, _watch(shard.name, pipe.send))
             except Exception as error:  # the other process raises it
                 message = error
             pipe.send(message)
 
 
-def run_ray_tasks(
-    job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress,
-) -> Iterator[dict[str, Any]]:
+def _watch(shard: str, progress: Progress) -> Watch:
+    """Adds up the reports of a shard, and passes the sum on now and then."""
+    sums, due = [0, 0, 0], 0.0
+
+    def add(*counts: int) -> None:
+        nonlocal due
+        sums[:] = map(int.__add__, sums, counts)
+        if monotonic() >= due:
+            due = monotonic() + INTERVAL
+            progress(ShardReport(shard, *sums))
+
+    return add
+
+
+def run_ray_tasks(job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Manifests:
     """Do `shards`, and yield the manifest of each; `workers` at a time, or as many as the cluster has CPUs.
 
     The cluster is the one of `ray.init`, if called, or of RAY_ADDRESS, or one of this machine alone. Raises the

@@ -17,20 +17,24 @@ from typing import Any
 from dstok._util.files import StrPath, file_faults, write_json
 from dstok._util.resumable import ResumableFolder, read_json
 from dstok.corpus.inputs import Shard
-from dstok.corpus.settings import (
-    CORPUS,
-    CORPUS_SHAPE,
-    MANIFEST_SHAPE,
-    OWN,
-    PLAN,
-    PLAN_SHAPE,
-    SUMS,
-    CorpusSettings,
-    check_shape,
-    is_corpus,
-    manifest_name,
-)
+from dstok.corpus.settings import CORPUS, KINDS, OWN, PLAN, SUMS, CorpusSettings, is_corpus, manifest_name
 from dstok.errors import FileError
+from dstok.io.text_files import json_kind
+
+# A shape of JSON: a list of one shape, an object of shapes, or a type, the words for it, and which values are allowed.
+TEXT, OBJECT, ARRAY = ((kind, words, lambda value: True)
+                       for kind, words in ((str, "a string"), (dict, "an object"), (list, "an array")))
+COUNT = (int, "a number of 0 or more", lambda value: value >= 0)
+STOP = (int, "a number of -1 or more", lambda value: value >= -1)
+INSIDE = (str, "a path below this folder", lambda path: not {"\0", "\\"} & {*path} and path[:1] != "/"
+          and ".." not in path.split("/"))
+KIND = (str, f"one of {', '.join(KINDS)}, dataset", (*KINDS, "dataset").__contains__)
+PLAN_SHAPE = {"dstok": TEXT, "tokenizer": {"model": TEXT, "upstream": TEXT, "fingerprint": TEXT}, "settings": OBJECT,
+              "inputs": [{"path": TEXT, "name": TEXT, "kind": KIND, "size": COUNT}]}
+CORPUS_SHAPE = {**dict.fromkeys(SUMS, COUNT), "shards": [INSIDE]}
+MANIFEST_SHAPE = {**dict.fromkeys(SUMS, COUNT), "shard": INSIDE,
+                  "inputs": [{"file": TEXT, "start": COUNT, "stop": STOP, "sha256": TEXT}],
+                  "outputs": [{"file": INSIDE, "size": COUNT, "sha256": TEXT}]}
 
 
 class Folder(ResumableFolder):
@@ -151,3 +155,25 @@ def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
         shown = [f"{len(value)} of them" if isinstance(value, list) else json.dumps(value)[:80]
                  for value in (there, here)]
         yield f"{where.strip()} {shown[0]} there, {shown[1]} here"
+
+
+def check_shape(value: Any, shape: Any, path: str = "$") -> None:
+    """Raises `ValueError` if `value` does not have the shape. It may have other keys.
+
+    >>> check_shape({"shards": ["a", 5]}, {"shards": [TEXT]})
+    Traceback (most recent call last):
+    ValueError: expected a string, found a number - at $.shards[1]
+    """
+    kind, words, allowed = shape if isinstance(shape, tuple) else ARRAY if isinstance(shape, list) else OBJECT
+    right = type(value) is kind
+    if not right or not allowed(value):
+        found = repr(value)[:80] if right else json_kind(value)
+        raise ValueError(f"expected {words}, found {found} - at {path}")
+    if isinstance(shape, dict):
+        for key, inner in shape.items():
+            if key not in value:
+                raise ValueError(f"expected the key {key!r}, found none - at {path}")
+            check_shape(value[key], inner, f"{path}.{key}")
+    elif isinstance(shape, list):
+        for index, item in enumerate(value):
+            check_shape(item, shape[0], f"{path}[{index}]")

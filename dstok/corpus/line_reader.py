@@ -1,95 +1,26 @@
-r"""A part of a file -> its bytes in blocks -> lines, some thousand at a time -> the text under a key of each.
+r"""A part of a file -> its bytes in blocks -> lines, some thousand at a time.
 
-In: a path, a start and a stop; the bytes of a line. Out: lines without their line feed; texts, or an error in the line.
+In: a path, a start and a stop. Out: lines without their line feed.
 Invariant: the blocks are exactly the lines that begin in the range, so adjacent ranges share no line and lose none:
 
     ab|cd\nef\ng   ranges of 2 bytes -> 0:2 "abcd\n", 2:4 nothing, 4:6 "ef\n", 6:8 nothing, 8: "g"
 
 The checksum is SHA-256 of these bytes; for a packed file, of its bytes as stored. The longest allowed line bounds
-memory: a longer one is given as its length. A carriage return before a line feed belongs to the line: JSON takes it for
-white space. The parser is orjson: it accepts exactly the standard, so `NaN`, lone surrogates and bytes that are not
-UTF-8 are refused. The last of two equal keys counts, as in Python.
+memory: a longer one is given as its length. A carriage return before a line feed belongs to the line.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from dstok._util.files import file_faults
-from dstok._util.imports import needed
 from dstok.errors import FileError
-from dstok.io.text_files import PACKED, Source, json_kind
+from dstok.io.text_files import PACKED, Source
 
 BLOCK = 1 << 19  # bytes; a thread encodes some blocks while the next ones are read, in shards of 4 MB, too
-
-
-class BadLineError(ValueError):
-    """A line without text under the key; `parameter` is "field" if another key may help."""
-
-    def __init__(self, why: str, parameter: str = "") -> None:
-        super().__init__(why)
-        self.parameter = parameter
-
-
-def text_reader(field: str) -> Callable[[bytes], str]:
-    r"""Returns the function that gets the text under `field` of a line. The package may be missing.
-
-    The function raises `BadLineError`.
-
-    >>> text_reader("text")(b'{"id": 1, "text": "caf\\u00e9"}')
-    'café'
-    >>> text_reader("text")(b'{"text": 5}')
-    Traceback (most recent call last):
-    dstok.corpus.line_reader.BadLineError: expected a string under 'text', found a number
-    """
-    loads = needed("orjson").loads
-
-    def text(line: bytes) -> str:
-        try:
-            found = loads(line)[field]
-        except (ValueError, TypeError, KeyError, IndexError):
-            raise _fault(line, field, loads) from None
-        if type(found) is not str:
-            raise BadLineError(f"expected a string under {field!r}, found {json_kind(found)}")
-        return found
-
-    return text
-
-
-def texts_reader(field: str) -> Callable[[list[bytes | int]], list[Any] | None]:
-    """Returns the function that gets the texts under `field` of lines; None if one of these has none.
-
-    >>> texts_reader("text")([b'{"text": "a"}', b'{"text": "b"}']), texts_reader("text")([b'{"text": "a"}', b""])
-    (['a', 'b'], None)
-    """
-    loads = needed("orjson").loads
-
-    def texts(lines: list[bytes | int]) -> list[Any] | None:
-        try:
-            found = [loads(line)[field] for line in lines]
-        except (ValueError, TypeError, KeyError, IndexError):
-            return None
-        return found if {*map(type, found)} <= {str} else None
-
-    return texts
-
-
-def _fault(line: bytes, field: str, loads: Callable[[bytes], Any]) -> BadLineError:
-    try:
-        line.decode()
-        value = loads(line)
-    except UnicodeDecodeError as error:
-        return BadLineError(f"expected utf-8, found byte 0x{line[error.start]:02x} at byte offset {error.start}")
-    except ValueError as error:  # orjson sees one line, so its line number is always 1
-        what, column = str(getattr(error, "msg", "")), getattr(error, "colno", "")
-        return BadLineError(f"expected JSON, found {what[:1].lower()}{what[1:]} at column {column}")
-    if not isinstance(value, dict):
-        return BadLineError(f"expected a JSON object, found {json_kind(value)}")
-    keys = ", ".join(map(repr, [*value][:5])) + (", ..." if len(value) > 5 else "")
-    return BadLineError(f"expected the field {field!r}, found {keys or 'an empty object'}", "field")
 
 
 class LineRange:

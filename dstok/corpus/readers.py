@@ -16,7 +16,7 @@ import mmap
 import os
 import struct
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -28,7 +28,7 @@ from dstok._util.imports import needed
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
 from dstok.corpus.settings import CORPUS, PLAN, SKIPPED, CorpusSettings
 from dstok.corpus.tables import about
-from dstok.corpus.writers import MAGIC, MEGATRON_DTYPES
+from dstok.corpus.writers import MAGIC, MEGATRON_DTYPES, WRITERS
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 IDS = 1 << 20  # ids of `Many`, about
 HEADER = 34  # bytes of a megatron index before its arrays
-PARTS = 1 << 16  # documents that are passed on together
 
 
 class Many(NamedTuple):
@@ -49,31 +48,65 @@ class Many(NamedTuple):
     rows: Array | None
 
 
+class Rows(NamedTuple):
+    """Rows of a file. Row i is `ids[ends[i] : ends[i + 1]]`.
+
+    lengths: if they are packed, the number of ids of each document's part, those of row i from `cuts[i]` on.
+    """
+
+    ids: Array
+    ends: Array
+    lengths: Array | None = None
+    cuts: Array | None = None
+
+    def many(self) -> Iterator[Many]:
+        """All rows, about `IDS` ids at a time."""
+        start, count = 0, len(self.ends) - 1
+        while start < count:
+            stop = max(start + 1, int(np.searchsorted(self.ends, self.ends[start] + IDS, "right")) - 1)
+            ends = np.asarray(self.ends[start : stop + 1]).astype(np.int64)
+            ids = np.asarray(self.ids[ends[0] : ends[-1]]).astype(np.uint32)
+            if self.lengths is None or self.cuts is None:
+                yield Many(ids, np.diff(ends), None)
+            else:
+                cuts = np.asarray(self.cuts[start : stop + 1])
+                yield Many(ids, self.lengths[cuts[0] : cuts[-1]].astype(np.int64), np.diff(cuts))
+            start = stop
+
+
 class TokenFile:
-    """A file of `len()` rows. Raises `FileError` for a file that its format does not allow."""
+    """A file of `len()` rows. `group(i)` reads rows from `starts[i]` to before `starts[i + 1]`."""
 
-    tokens: int
-
-    def __init__(self, path: str, dtype: str, pack: int) -> None:
-        self.path, self.dtype, self.pack = path, dtype, pack
+    def __init__(self, path: str, starts: Sequence[int], group: Callable[[int], Rows]) -> None:
+        self.path, self.starts, self.group = path, starts, lru_cache(2)(group)
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        return self.starts[-1]
+
+    @cached_property
+    def tokens(self) -> int:
+        """The number of ids, including those that fill rows."""
+        groups = map(self.group, range(len(self.starts) - 1))
+        return sum(int(rows.ends[-1] - rows.ends[0]) for rows in groups)
 
     def row(self, index: int) -> Array:
         """The ids of a row, 0 <= index < len."""
-        raise NotImplementedError
+        group = bisect.bisect_right(self.starts, index) - 1
+        rows, at = self.group(group), index - self.starts[group]
+        return rows.ids[rows.ends[at] : rows.ends[at + 1]]
 
     def lengths(self, index: int) -> Array:
         """The number of ids of each document in a row."""
-        return np.array([len(self.row(index))])
+        group = bisect.bisect_right(self.starts, index) - 1
+        rows, at = self.group(group), index - self.starts[group]
+        if rows.lengths is None or rows.cuts is None:
+            return np.array([rows.ends[at + 1] - rows.ends[at]])
+        return rows.lengths[rows.cuts[at] : rows.cuts[at + 1]]
 
     def many(self) -> Iterator[Many]:
         """All rows."""
-        raise NotImplementedError
-
-    def wrong(self, expected: str, found: str) -> FileError:
-        return FileError(f"{self.path}: expected {expected}, found {found}")
+        for group in range(len(self.starts) - 1):
+            yield from self.group(group).many()
 
 
 def map_array(path: str, dtype: str, offset: int = 0, count: int = -1) -> Array:
@@ -89,184 +122,103 @@ def map_array(path: str, dtype: str, offset: int = 0, count: int = -1) -> Array:
         raise FileError(f"{path}: {reason(error)}") from error
 
 
-class _Flat(TokenFile):
-    """Ids in a row. `ends`: where documents end, or, if rows are packed, their parts; a row then has `pack` ids."""
-
-    ids: Array
-    ends: Array  # int64[parts + 1], the first 0
-
-    def check(self, where: str) -> None:
-        self.tokens = len(self.ids)
-        last = int(self.ends[-1])
-        if last != self.tokens or self.ends[0] != 0 or bool((self.ends[1:] < self.ends[:-1]).any()):
-            raise self.wrong(f"{last} ids, in ascending places, as {where} says", f"{self.tokens} ids")
-        if self.pack and self.tokens % self.pack:
-            raise self.wrong(f"rows of {self.pack} ids", f"{self.tokens} ids")
-
-    def __len__(self) -> int:
-        return self.tokens // self.pack if self.pack else len(self.ends) - 1
-
-    def row(self, index: int) -> Array:
-        if self.pack:
-            return self.ids[index * self.pack : (index + 1) * self.pack]
-        return self.ids[self.ends[index] : self.ends[index + 1]]
-
-    def lengths(self, index: int) -> Array:
-        if not self.pack:
-            return super().lengths(index)
-        first, last = np.searchsorted(self.ends, [index * self.pack, (index + 1) * self.pack], "right")
-        return np.diff(self.ends[first - 1 : last])
-
-    def many(self) -> Iterator[Many]:
-        step = max(1, IDS // self.pack) if self.pack else PARTS
-        for start in range(0, len(self), step):
-            stop = min(start + step, len(self))
-            if self.pack:
-                lengths = [self.lengths(row) for row in range(start, stop)]
-                ids = np.asarray(self.ids[start * self.pack : stop * self.pack]).astype(np.uint32)
-                yield Many(ids, np.concatenate(lengths), np.array([len(one) for one in lengths]))
-            else:
-                ends = np.asarray(self.ends[start : stop + 1]).astype(np.int64)
-                yield Many(np.asarray(self.ids[ends[0] : ends[-1]]).astype(np.uint32), np.diff(ends), None)
+def _flat(path: str, where: str, rows: Rows, pack: int) -> TokenFile:
+    """A file of ids in a row, whose ends the file `where` says: those of documents' parts, if rows have `pack` ids."""
+    ids, ends = rows.ids, rows.ends
+    last = int(ends[-1])
+    if last != len(ids) or ends[0] != 0 or bool((ends[1:] < ends[:-1]).any()):
+        raise FileError(f"{path}: expected {last} ids, in ascending places, as {where} says, found {len(ids)} ids")
+    if pack:
+        if len(ids) % pack:
+            raise FileError(f"{path}: expected rows of {pack} ids, found {len(ids)} ids")
+        starts = np.arange(0, len(ids) + 1, pack)
+        rows = Rows(ids, starts, np.diff(ends), np.searchsorted(ends, starts, "right") - 1)
+    return TokenFile(path, [0, len(rows.ends) - 1], lambda group: rows)
 
 
-class RawFile(_Flat):
+def _open_raw(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of ids, and a file of the offsets of its documents."""
-
-    def __init__(self, path: str, dtype: str, pack: int) -> None:
-        super().__init__(path, dtype, pack)
-        offsets = path.removesuffix(".bin") + ".offsets"
-        self.ids, self.ends = map_array(path, f"<{np.dtype(dtype).str[1:]}"), map_array(offsets, "<i8")
-        if not len(self.ends):
-            raise FileError(f"{offsets}: expected at least one offset, found none")
-        self.check(offsets)
+    offsets = path.removesuffix(".bin") + ".offsets"
+    rows = Rows(map_array(path, f"<{np.dtype(dtype).str[1:]}"), map_array(offsets, "<i8"))
+    if not len(rows.ends):
+        raise FileError(f"{offsets}: expected at least one offset, found none")
+    return _flat(path, offsets, rows, pack)
 
 
-class DatatroveFile(_Flat):
+def _open_datatrove(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of ids as datatrove writes it, with its index and its metadata."""
-
-    def __init__(self, path: str, dtype: str, pack: int) -> None:
-        super().__init__(path, dtype, pack)
-        try:
-            with open(f"{path}.metadata", encoding="utf-8") as file:
-                first, second = file.readline(), file.readline()
-            size, count = int(first.rpartition("|")[2]), int(second)
-            if size not in (2, 4):
-                raise ValueError(f"expected ids of 2 or 4 bytes, found {size}")
-        except (OSError, ValueError) as error:
-            raise FileError(f"{path}.metadata: {reason(error)}") from error
-        self.ids = map_array(path, f"<u{size}")
-        self.ends = np.concatenate([[0], map_array(f"{path}.index", "<i8")])
-        self.check(f"{path}.index")
-        if count != self.tokens:
-            raise self.wrong(f"{count} ids, as {path}.metadata says", f"{self.tokens}")
+    try:
+        with open(f"{path}.metadata", encoding="utf-8") as file:
+            first, second = file.readline(), file.readline()
+        size, count = int(first.rpartition("|")[2]), int(second)
+        if size not in (2, 4):
+            raise ValueError(f"expected ids of 2 or 4 bytes, found {size}")
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}.metadata: {reason(error)}") from error
+    rows = Rows(map_array(path, f"<u{size}"), np.concatenate([[0], map_array(f"{path}.index", "<i8")]))
+    made = _flat(path, f"{path}.index", rows, pack)
+    if count != len(rows.ids):
+        raise FileError(f"{path}: expected {count} ids, as {path}.metadata says, found {len(rows.ids)}")
+    return made
 
 
-class MegatronFile(_Flat):
+def _open_megatron(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of ids as Megatron-LM writes it, with its index."""
-
-    def __init__(self, path: str, dtype: str, pack: int) -> None:
-        super().__init__(path, dtype, 0)
-        index = path.removesuffix(".bin") + ".idx"
-        try:
-            with open(index, "rb") as file:
-                start, size = file.read(HEADER), os.fstat(file.fileno()).st_size
-        except OSError as error:
-            raise FileError(f"{index}: {reason(error)}") from error
-        if len(start) < HEADER or not start.startswith(MAGIC):
-            raise FileError(f"{index}: expected an index of megatron's, found another file")
-        version, code, sequences, documents = struct.unpack("<QBQQ", start[len(MAGIC) :])
-        kind = next((kind for kind, known in MEGATRON_DTYPES.items() if known == code), None)
-        if version != 1 or kind is None:
-            raise FileError(f"{index}: expected version 1 and ids of {' or '.join(MEGATRON_DTYPES)}, found version "
-                            f"{version} and code {code}")
-        if size != HEADER + 12 * sequences + 8 * documents:
-            raise FileError(f"{index}: expected {HEADER + 12 * sequences + 8 * documents} bytes, found {size}")
-        self.ids = map_array(path, f"<{np.dtype(kind).str[1:]}")
-        lengths = map_array(index, "<i4", HEADER, sequences)
-        self.parts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        offsets = map_array(index, "<i8", HEADER + 4 * sequences, sequences)
-        self.rows = map_array(index, "<i8", HEADER + 12 * sequences, documents)
-        ascend = bool((np.diff(self.rows) >= 0).all()) and len(self.rows) > 0
-        if not ascend or self.rows[0] != 0 or self.rows[-1] != len(self.parts) - 1:
-            raise FileError(f"{index}: expected documents' sequences from 0 to {len(self.parts) - 1}, ascending")
-        if bool((offsets != self.parts[:-1] * self.ids.dtype.itemsize).any()):
-            raise FileError(f"{index}: expected sequences one after the other, found other places")
-        self.ends = self.parts[self.rows]
-        self.check(index)
-        self.packed = pack > 0
-
-    def lengths(self, index: int) -> Array:
-        if not self.packed:
-            return super().lengths(index)
-        return np.diff(self.parts[self.rows[index] : self.rows[index + 1] + 1])
-
-    def many(self) -> Iterator[Many]:
-        if not self.packed:
-            yield from super().many()
-            return
-        for at in range(0, len(self), PARTS):
-            rows = np.asarray(self.rows[at : at + PARTS + 1])
-            parts = self.parts[rows[0] : rows[-1] + 1]
-            yield Many(np.asarray(self.ids[parts[0] : parts[-1]]).astype(np.uint32), np.diff(parts), np.diff(rows))
+    index = path.removesuffix(".bin") + ".idx"
+    try:
+        with open(index, "rb") as file:
+            start, size = file.read(HEADER), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise FileError(f"{index}: {reason(error)}") from error
+    if len(start) < HEADER or not start.startswith(MAGIC):
+        raise FileError(f"{index}: expected an index of megatron's, found another file")
+    version, code, sequences, documents = struct.unpack("<QBQQ", start[len(MAGIC) :])
+    kind = next((kind for kind, known in MEGATRON_DTYPES.items() if known == code), None)
+    if version != 1 or kind is None:
+        raise FileError(f"{index}: expected version 1 and ids of {' or '.join(MEGATRON_DTYPES)}, found version "
+                        f"{version} and code {code}")
+    if size != HEADER + 12 * sequences + 8 * documents:
+        raise FileError(f"{index}: expected {HEADER + 12 * sequences + 8 * documents} bytes, found {size}")
+    ids, lengths = map_array(path, f"<{np.dtype(kind).str[1:]}"), map_array(index, "<i4", HEADER, sequences)
+    parts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    offsets = map_array(index, "<i8", HEADER + 4 * sequences, sequences)
+    firsts = map_array(index, "<i8", HEADER + 12 * sequences, documents)  # sequences of documents
+    ascend = bool((np.diff(firsts) >= 0).all()) and len(firsts) > 0
+    if not ascend or firsts[0] != 0 or firsts[-1] != sequences:
+        raise FileError(f"{index}: expected documents' sequences from 0 to {sequences}, ascending")
+    if bool((offsets != parts[:-1] * ids.dtype.itemsize).any()):
+        raise FileError(f"{index}: expected sequences one after the other, found other places")
+    rows = Rows(ids, parts[firsts], lengths, firsts) if pack else Rows(ids, parts[firsts])
+    return _flat(path, index, rows, 0)
 
 
-class ParquetFile(TokenFile):
+def _open_parquet(path: str, dtype: str, pack: int) -> TokenFile:
     """A Parquet file. Each row group is read whole."""
+    with about(path):
+        file = needed("pyarrow.parquet").ParquetFile(path, memory_map=True, pre_buffer=False)
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+    return _table(path, sizes, lambda group: file.read_row_group(group, use_threads=False), pack)
 
-    def __init__(self, path: str, dtype: str, pack: int) -> None:
-        super().__init__(path, dtype, pack)
+
+def _open_arrow(path: str, dtype: str, pack: int) -> TokenFile:
+    """A file of Arrow's IPC format, a record batch at a time."""
+    with about(path):
+        pa = needed("pyarrow")
+        file = pa.ipc.open_file(pa.memory_map(path))
+        sizes = [file.get_batch(i).num_rows for i in range(file.num_record_batches)]
+    return _table(path, sizes, file.get_batch, pack)
+
+
+def _table(path: str, sizes: list[int], read: Callable[[int], Any], pack: int) -> TokenFile:
+    def group(number: int) -> Rows:
         with about(path):
-            self.sizes = self.open()
-        self.ends = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
-        self.group = lru_cache(2)(self._group)
+            table = read(number)
+            return Rows(*_lists(table.column("input_ids")), *(_lists(table.column("lengths")) if pack else ()))
 
-    def open(self) -> list[int]:
-        """Open the file, and return the number of rows of each group."""
-        self.file = needed("pyarrow.parquet").ParquetFile(self.path, memory_map=True, pre_buffer=False)
-        metadata = self.file.metadata
-        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-
-    def read(self, group: int) -> Any:
-        """A group, as an Arrow table or record batch."""
-        return self.file.read_row_group(group, use_threads=False)
-
-    @cached_property
-    def tokens(self) -> int:  # type: ignore[override]
-        return sum(len(many.ids) for many in self.many())
-
-    def __len__(self) -> int:
-        return int(self.ends[-1])
-
-    def _group(self, group: int) -> tuple[Array, Array, Array | None, Array | None]:
-        """Ids, and the ends of rows in them; for packed rows also documents' lengths, and the ends of rows there."""
-        with about(self.path):
-            table = self.read(group)
-            ids, ends = _flat(table.column("input_ids"))
-            return ids, ends, *(_flat(table.column("lengths")) if self.pack else (None, None))
-
-    def _find(self, index: int) -> tuple[int, Array, Array, Array | None, Array | None]:
-        """The number of the row in its group, and the group."""
-        group = int(np.searchsorted(self.ends, index, "right")) - 1
-        return index - int(self.ends[group]), *self.group(group)
-
-    def row(self, index: int) -> Array:
-        row, ids, ends, _, _ = self._find(index)
-        return ids[ends[row] : ends[row + 1]]
-
-    def lengths(self, index: int) -> Array:
-        row, _, _, lengths, ends = self._find(index)
-        return super().lengths(index) if lengths is None or ends is None else lengths[ends[row] : ends[row + 1]]
-
-    def many(self) -> Iterator[Many]:
-        for group in range(len(self.sizes)):
-            ids, ends, lengths, rows = self._group(group)
-            ids = ids[ends[0] : ends[-1]].astype(np.uint32)
-            yield Many(ids, np.diff(ends), None) if lengths is None or rows is None else Many(
-                ids, lengths[rows[0] : rows[-1]].astype(np.int64), np.diff(rows))
+    return TokenFile(path, np.cumsum([0, *sizes]).tolist(), group)
 
 
-def _flat(column: Any) -> tuple[Array, Array]:
+def _lists(column: Any) -> tuple[Array, Array]:
     """A column of lists: all values, and the end of each list; the first end is 0 or the start of the first list."""
     pa = needed("pyarrow")
     column.validate(full=True)
@@ -276,67 +228,36 @@ def _flat(column: Any) -> tuple[Array, Array]:
     return lists.values.to_numpy(zero_copy_only=False), lists.offsets.to_numpy().astype(np.int64)
 
 
-class ArrowFile(ParquetFile):
-    """A file of Arrow's IPC format, a record batch at a time."""
-
-    def open(self) -> list[int]:
-        pa = needed("pyarrow")
-        self.file = pa.ipc.open_file(pa.memory_map(self.path))
-        return [self.file.get_batch(i).num_rows for i in range(self.file.num_record_batches)]
-
-    def read(self, group: int) -> Any:
-        return self.file.get_batch(group)
-
-
-class JsonLinesFile(TokenFile):
+def _open_json_lines(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of JSON lines, mapped."""
+    try:
+        with open(path, "rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: {reason(error)}") from error
+    ends = array("q", [0])
+    while ends[-1] < len(data):
+        ends.append(data.find(b"\n", ends[-1]) + 1 or len(data))
 
-    def __init__(self, path: str, dtype: str, pack: int) -> None:
-        super().__init__(path, dtype, pack)
+    def line(index: int) -> Rows:
+        key = "input_ids"
         try:
-            with open(path, "rb") as file:
-                self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise FileError(f"{path}: {reason(error)}") from error
-        ends = array("q", [0])
-        while ends[-1] < len(self.data):
-            ends.append(self.data.find(b"\n", ends[-1]) + 1 or len(self.data))
-        self.ends = np.array(ends, np.int64)
-
-    @cached_property
-    def tokens(self) -> int:  # type: ignore[override]
-        return sum(len(self.row(i)) for i in range(len(self)))
-
-    def __len__(self) -> int:
-        return len(self.ends) - 1
-
-    def _value(self, index: int, key: str) -> Array:
-        try:
-            return np.array(json.loads(self.data[self.ends[index] : self.ends[index + 1]])[key], np.int64)
+            value = json.loads(data[ends[index] : ends[index + 1]])
+            ids = np.array(value[key], np.int64).astype(np.uint32)
+            if not pack:
+                return Rows(ids, np.array([0, len(ids)]))
+            lengths = np.array(value[key := "lengths"], np.int64)
+            return Rows(ids, np.array([0, len(ids)]), lengths, np.array([0, len(lengths)]))
         except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
-            raise self.wrong(f"numbers under {key!r} in line {index + 1}", reason(error)) from error
+            raise FileError(f"{path}: expected numbers under {key!r} in line {index + 1}, found {reason(error)}"
+                            ) from error
 
-    def row(self, index: int) -> Array:
-        return self._value(index, "input_ids").astype(np.uint32)
-
-    def lengths(self, index: int) -> Array:
-        return self._value(index, "lengths") if self.pack else super().lengths(index)
-
-    def many(self) -> Iterator[Many]:
-        for at in range(0, len(self), 1024):
-            rows = range(at, min(at + 1024, len(self)))
-            lengths = [self.lengths(row) for row in rows]
-            counts = np.array([len(one) for one in lengths]) if self.pack else None
-            yield Many(np.concatenate([self.row(row) for row in rows]), np.concatenate(lengths), counts)
+    return TokenFile(path, range(len(ends)), line)
 
 
-FILES: dict[str, type[TokenFile]] = {
-    "raw": RawFile, "megatron": MegatronFile, "datatrove": DatatroveFile, "parquet": ParquetFile, "arrow": ArrowFile,
-    "jsonl": JsonLinesFile,
-}
-SUFFIXES = {  # of the file of ids
-    "raw": ".bin", "megatron": "_text_document.bin", "datatrove": ".ds", "parquet": ".parquet", "arrow": ".arrow",
-    "jsonl": ".jsonl",
+READERS: dict[str, Callable[[str, str, int], TokenFile]] = {
+    "raw": _open_raw, "megatron": _open_megatron, "datatrove": _open_datatrove, "parquet": _open_parquet,
+    "arrow": _open_arrow, "jsonl": _open_json_lines,
 }
 
 
@@ -369,13 +290,11 @@ class Corpus(Sequence["Array"]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         file, row = self._find(index)
-        return self._as_asked(file.row(row))
+        return file.row(row) if self.dtype is None else file.row(row).astype(self.dtype)
 
     def __iter__(self) -> Iterator[Array]:
-        return (self._as_asked(file.row(row)) for file in self.files for row in range(len(file)))
-
-    def _as_asked(self, ids: Array) -> Array:
-        return ids if self.dtype is None else ids.astype(self.dtype)
+        rows = (file.row(row) for file in self.files for row in range(len(file)))
+        return rows if self.dtype is None else (row.astype(self.dtype) for row in rows)
 
     @explained
     def lengths(self, index: int) -> Array:
@@ -413,11 +332,12 @@ def _open(path: str, dtype: Dtype | None) -> Corpus:
         checked_dtype(dtype)
     if not os.path.isdir(path):
         if path.endswith(".bin") and os.path.exists(f"{path[:-4]}.idx"):
-            return Corpus(path, [MegatronFile(path, "", 0)], dtype)
-        kind = next((kind for kind, suffix in SUFFIXES.items() if path.endswith(suffix)), None)
+            return Corpus(path, [_open_megatron(path, "", 0)], dtype)
+        kind = next((kind for kind, writer in WRITERS.items() if path.endswith(writer.suffix)), None)
         if kind is None:
-            raise FileError(f"{path}: expected a file of ids ({', '.join(SUFFIXES.values())}), found another")
-        return Corpus(path, [FILES[kind](path, "uint32", 0)], dtype)
+            suffixes = ", ".join(writer.suffix for writer in WRITERS.values())
+            raise FileError(f"{path}: expected a file of ids ({suffixes}), found another")
+        return Corpus(path, [READERS[kind](path, "uint32", 0)], dtype)
     if not os.path.exists(os.path.join(path, CORPUS)):
         raise FileError(f"{path}: expected a corpus, found " + (
             "one that is not whole: the command that makes it goes on where it stopped"
@@ -429,7 +349,6 @@ def _open(path: str, dtype: Dtype | None) -> Corpus:
 
 def token_files(out: str, settings: CorpusSettings, manifest: Mapping[str, Any]) -> list[TokenFile]:
     """The files of ids of a shard, from its manifest. Raises `FileError`."""
-    suffix = SUFFIXES[settings.format]
-    names = [output["file"] for output in manifest["outputs"] if output["file"].endswith(suffix)]
-    return [FILES[settings.format](os.path.join(out, name), settings.dtype, settings.pack)
-            for name in names if not name.startswith(SKIPPED)]
+    names = [output["file"] for output in manifest["outputs"] if not output["file"].startswith(SKIPPED)]
+    return [READERS[settings.format](os.path.join(out, name), settings.dtype, settings.pack) for name in names
+            if name.endswith(WRITERS[settings.format].suffix)]

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import PurePosixPath
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +40,9 @@ SMALL = 1 << 16  # uint16 holds ids below this
 LARGEST = 256 << 20  # bytes of a document; a worker's memory is at most a few times that
 _TAKES = {"megatron": ("int32", "uint16"), "datatrove": ("uint32", "uint16"), "raw": DTYPES,
           **dict.fromkeys(("parquet", "arrow", "jsonl"), DTYPES[:3])}
-_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("format", "dtype", "kind", "field"), (str,)), "special": (str, tuple),
-    **dict.fromkeys(("lines", "add_bos", "add_eos", "skip"), (bool,)),
-    **dict.fromkeys(("pad_id", "shuffle"), (int, NoneType)),
-    **dict.fromkeys(("pack", "tokens_per_file", "shard_bytes", "largest"), (int,)),
+_TYPES: dict[Any, tuple[type, ...]] = {  # by a field's annotation
+    "str": (str,), "bool": (bool,), "int": (int,), "int | None": (int, NoneType),
+    "str | tuple[str, ...]": (str, tuple),
 }
 
 
@@ -98,12 +95,10 @@ class CorpusSettings:
         """
         _check_choice("format", "format", self.format, FORMATS)
         self.check_reading()
-        ends = ((self.add_bos, "BOS", tokenizer.bos_id), (self.add_eos, "EOS", tokenizer.eos_id))
-        for wanted, what, end in ends:
+        for name, wanted, end in ("bos", self.add_bos, tokenizer.bos_id), ("eos", self.add_eos, tokenizer.eos_id):
             if wanted and end is None:
-                name = what.lower()
-                raise ArgumentError(f"expected a model that names its {what} token, found one that does not: name it "
-                                    f"with --{name} TOKEN, tok.replace({name}_id=...), or as {name}_token in a "
+                raise ArgumentError(f"expected a model that names its {name.upper()} token, found one that does not: "
+                                    f"name it with --{name} TOKEN, tok.replace({name}_id=...), or as {name}_token in a "
                                     "tokenizer_config.json beside the model's file", f"add_{name}")
         takes = _TAKES[self.format]
         dtype = self.dtype or takes[0]
@@ -111,14 +106,23 @@ class CorpusSettings:
         if dtype == "uint16" and tokenizer.vocab_size > SMALL:
             raise ArgumentError(f"expected a vocabulary of at most {SMALL} ids for uint16, found "
                                 f"{tokenizer.vocab_size}: ids would be cut off", "dtype")
-        if isinstance(self.special, str):
-            _check_choice("special", "special", self.special, SPECIAL)
-        for token in () if isinstance(self.special, str) else self.special:
-            if token not in tokenizer.added_tokens:
-                raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model has "
-                                    "not", "special")
-        special = self.special if isinstance(self.special, str) else tuple(sorted(self.special))
-        return replace(self, dtype=dtype, special=special, pad_id=self._pad(tokenizer) if self.pack else None)
+        special = self.special
+        if isinstance(special, str):
+            _check_choice("special", "special", special, SPECIAL)
+        else:
+            special = tuple(sorted(special))
+            for token in special:
+                if token not in tokenizer.added_tokens:
+                    raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model "
+                                        "has not", "special")
+        pad = None
+        if self.pack:  # the model's pad token, else its EOS, fills the last row of a shard
+            pads = (self.pad_id, tokenizer.config.pad_id, tokenizer.eos_id)
+            pad = next((id for id in pads if id is not None), None)
+            if pad is None or not 0 <= pad < tokenizer.vocab_size:
+                raise ArgumentError(f"expected an id from 0 to {tokenizer.vocab_size - 1} to fill rows with (pad_id), "
+                                    f"found {pad}", "pad_id")
+        return replace(self, dtype=dtype, special=special, pad_id=pad)
 
     def check_reading(self) -> None:
         """Raises `ArgumentError` for settings that no reader takes."""
@@ -127,14 +131,6 @@ class CorpusSettings:
         for name in ("pack", "tokens_per_file", "shard_bytes", "largest"):
             if getattr(self, name) < 0:
                 raise ArgumentError(f"expected {name} to be 0 or more, found {getattr(self, name)}", name)
-
-    def _pad(self, tokenizer: Tokenizer) -> int:
-        """The id that fills the last row of a shard: the model's pad token, else its EOS."""
-        pad = next((id for id in (self.pad_id, tokenizer.config.pad_id, tokenizer.eos_id) if id is not None), None)
-        if pad is None or not 0 <= pad < tokenizer.vocab_size:
-            raise ArgumentError(f"expected an id from 0 to {tokenizer.vocab_size - 1} to fill rows with (pad_id), "
-                                f"found {pad}", "pad_id")
-        return pad
 
     def as_json(self) -> dict[str, Any]:
         values = asdict(self)
@@ -148,8 +144,8 @@ class CorpusSettings:
             raise ValueError(f"expected the settings of this version of dstok, found {', '.join(sorted(values))[:200]}")
         special = values["special"]
         settings = cls(**{**values, "special": tuple(special) if isinstance(special, list) else special})
-        for name, kinds in _TYPES.items():
-            value = getattr(settings, name)
+        for field in fields(cls):
+            name, value, kinds = field.name, getattr(settings, field.name), _TYPES[field.type]
             if type(value) not in kinds:
                 raise ValueError(f"expected {name} to be {' or '.join(kind.__name__ for kind in kinds)}, found "
                                  f"{json_kind(values[name])}")
@@ -167,45 +163,3 @@ class CorpusSettings:
 def _check_choice(name: str, what: str, found: str, known: Iterable[str]) -> None:
     if found not in known:
         raise ArgumentError(f"expected {what} to be one of {', '.join(known)}, found {found!r}", name)
-
-
-def _is_inside(path: str) -> bool:
-    return "\0" not in path and "\\" not in path and not path.startswith("/") and ".." not in PurePosixPath(path).parts
-
-
-# A shape of JSON: a list of one shape, an object of shapes, or a type, the words for it, and which values are allowed.
-INPUT_KINDS = (*KINDS, "dataset")
-TEXT, OBJECT = (str, "a string", lambda value: True), (dict, "an object", lambda value: True)
-COUNT = (int, "a number of 0 or more", lambda value: value >= 0)
-STOP = (int, "a number of -1 or more", lambda value: value >= -1)
-INSIDE = (str, "a path below this folder", _is_inside)
-KIND = (str, f"one of {', '.join(INPUT_KINDS)}", INPUT_KINDS.__contains__)
-_ARRAY = (list, "an array", lambda value: True)
-PLAN_SHAPE = {"dstok": TEXT, "tokenizer": {"model": TEXT, "upstream": TEXT, "fingerprint": TEXT}, "settings": OBJECT,
-              "inputs": [{"path": TEXT, "name": TEXT, "kind": KIND, "size": COUNT}]}
-CORPUS_SHAPE = {**dict.fromkeys(SUMS, COUNT), "shards": [INSIDE]}
-MANIFEST_SHAPE = {**dict.fromkeys(SUMS, COUNT), "shard": INSIDE,
-                  "inputs": [{"file": TEXT, "start": COUNT, "stop": STOP, "sha256": TEXT}],
-                  "outputs": [{"file": INSIDE, "size": COUNT, "sha256": TEXT}]}
-
-
-def check_shape(value: Any, shape: Any, path: str = "$") -> None:
-    """Raises `ValueError` if `value` does not have the shape. It may have other keys.
-
-    >>> check_shape({"shards": ["a", 5]}, {"shards": [TEXT]})
-    Traceback (most recent call last):
-    ValueError: expected a string, found a number - at $.shards[1]
-    """
-    kind, words, allowed = shape if isinstance(shape, tuple) else _ARRAY if isinstance(shape, list) else OBJECT
-    right = type(value) is kind
-    if not right or not allowed(value):
-        found = repr(value)[:80] if right else json_kind(value)
-        raise ValueError(f"expected {words}, found {found} - at {path}")
-    if isinstance(shape, dict):
-        for key, inner in shape.items():
-            if key not in value:
-                raise ValueError(f"expected the key {key!r}, found none - at {path}")
-            check_shape(value[key], inner, f"{path}.{key}")
-    elif isinstance(shape, list):
-        for index, item in enumerate(value):
-            check_shape(item, shape[0], f"{path}[{index}]")

@@ -7,12 +7,12 @@ is no manifest until all have their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.files import reason, write_json
 from dstok.corpus.documents import Faults, reader_of
-from dstok.corpus.encoding import BatchEncoder, Packer, Rolling, Shuffler, Sink
+from dstok.corpus.encoding import BatchEncoder, Rolling, packed, shuffled
 from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import SKIPPED, CorpusSettings, manifest_name
 from dstok.corpus.writers import WRITERS, Files
@@ -20,6 +20,7 @@ from dstok.errors import FileError
 
 if TYPE_CHECKING:
     from dstok._util.files import OutputFile
+    from dstok.corpus.encoding import Batch
     from dstok.tokenizer import Tokenizer
 
 Watch = Callable[[int, int, int], None]  # gets bytes read, documents and ids written since the last call
@@ -50,11 +51,6 @@ class Job(NamedTuple):
 
     def _written(self, shard: Shard, files: Files, watch: Watch, ahead: bool) -> dict[str, Any]:
         settings, tokenizer = self.settings, self.tokenizer
-        rolling = rolling_of(files, shard.name, settings, tokenizer.name or tokenizer.fingerprint)
-        packer = Packer(rolling, settings.pack, settings.pad_id or 0) if settings.pack else None
-        sink: Sink = packer or rolling
-        if settings.shuffle is not None:
-            sink = Shuffler(sink, settings.shuffle, shard.name, self.scratch)
         listed: OutputFile | None = None
 
         def skip(line: bytes) -> None:
@@ -62,20 +58,31 @@ class Job(NamedTuple):
             listed = listed or files.new(f"{SKIPPED}{shard.name}.jsonl")  # no file without a skipped document
             listed.write(line)
 
-        faults, documents = Faults(skip if settings.skip else None), 0
+        faults = Faults(skip if settings.skip else None)
         readers = [reader_of(part, settings, faults) for part in shard.parts]
         ahead = ahead and not settings.skip  # the list of bad documents has the same order on any machine
-        for batch, ids, lengths in BatchEncoder(tokenizer, settings).all(readers, ahead):
-            if len(lengths):
-                sink.add(ids, lengths)
-            documents += len(lengths)
-            watch(batch.size, len(lengths), len(ids))
-        sink.close()
+        documents = tokens = 0
+
+        def encoded() -> Iterator[Batch]:
+            nonlocal documents, tokens
+            for batch, ids, lengths in BatchEncoder(tokenizer, settings).all(readers, ahead):
+                if len(lengths):
+                    yield ids, lengths, None
+                documents, tokens = documents + len(lengths), tokens + len(ids)
+                watch(batch.size, len(lengths), len(ids))
+
+        batches = encoded()
+        if settings.shuffle is not None:
+            batches = shuffled(batches, settings.shuffle, shard.name, self.scratch)
+        if settings.pack:
+            batches = packed(batches, settings.pack, settings.pad_id or 0)
+        rolling = rolling_of(files, shard.name, settings, tokenizer.name or tokenizer.fingerprint)
+        for each in batches:
+            rolling.add(*each)
+        rolling.close()
         inputs, outputs = [reader.record() for reader in readers], [written._asdict() for written in files.commit()]
-        padding = packer.padding if packer else 0
-        return {"shard": shard.name, "documents": documents, "tokens": rolling.tokens - padding,
-                "rows": rolling.documents, "padding": padding, "skipped": faults.count, "inputs": inputs,
-                "outputs": outputs}
+        return {"shard": shard.name, "documents": documents, "tokens": tokens, "rows": rolling.documents,
+                "padding": rolling.tokens - tokens, "skipped": faults.count, "inputs": inputs, "outputs": outputs}
 
 
 def rolling_of(files: Files, name: str, settings: CorpusSettings, tokenizer: str) -> Rolling:

@@ -67,32 +67,28 @@ def verify(
 
 def _outputs(folder: str, settings: CorpusSettings, manifest: dict[str, Any]) -> Iterator[str]:
     """The errors in the files of a shard: sizes and checksums, then their structure."""
-    wrong = list[str]()
+    is_right = True
     for output in manifest["outputs"]:
         path = os.path.join(folder, output["file"])
         try:
-            checksum = file_hash(path)
-            size = os.stat(path).st_size
+            checksum, size = file_hash(path), os.stat(path).st_size
+            if size != output["size"]:
+                raise FileError(f"{path}: expected {output['size']} bytes, found {size}")
+            if checksum != output["sha256"]:
+                raise FileError(f"{path}: expected the SHA-256 {output['sha256']}, found {checksum}")
         except FileError as error:
-            wrong.append(str(error))
-            continue
-        if size != output["size"]:
-            wrong.append(f"{path}: expected {output['size']} bytes, found {size}")
-        elif checksum != output["sha256"]:
-            wrong.append(f"{path}: expected the SHA-256 {output['sha256']}, found {checksum}")
-    yield from wrong
-    if wrong:
-        return
+            is_right = False
+            yield str(error)
     try:
-        files = token_files(folder, settings, manifest)
-        rows, tokens = sum(map(len, files)), sum(file.tokens for file in files)
+        files = token_files(folder, settings, manifest) if is_right else []
+        found = {"rows": sum(map(len, files)), "ids": sum(file.tokens for file in files)}
     except FileError as error:
         yield str(error)
         return
-    for what, expected, found in (("rows", manifest["rows"], rows),
-                                  ("ids", manifest["tokens"] + manifest["padding"], tokens)):
-        if expected != found:
-            yield f"{os.path.join(folder, manifest['shard'])}: expected {expected} {what}, found {found}"
+    expected = {"rows": manifest["rows"], "ids": manifest["tokens"] + manifest["padding"]}
+    for what in found if is_right else ():
+        if expected[what] != found[what]:
+            yield f"{os.path.join(folder, manifest['shard'])}: expected {expected[what]} {what}, found {found[what]}"
 
 
 def _inputs(

@@ -69,33 +69,6 @@ class Files:
             file.discard()
 
 
-class Writer:
-    """Writes documents to the files `name` with the suffixes of a format. `dtype` is that of the ids.
-
-    With `packed` ids come in rows, and a document may be in several: `add` gets the number of documents' parts in
-    each row. Without, a row is a document.
-    """
-
-    def __init__(self, files: Files, name: str, dtype: str, tokenizer: str, packed: bool) -> None:
-        self.files, self.name, self.dtype = files, name, np.dtype(dtype).newbyteorder("<")
-        self.tokenizer, self.packed = tokenizer, packed
-        self.open()
-
-    def open(self) -> None:
-        """Begin the files."""
-
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        """Adds ids uint32[n], their documents' lengths int64[d] (of sum n), and, if packed, documents a row."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Write the parts that belong at the end."""
-
-    def as_stored(self, ids: Array) -> Array:
-        """The ids in the dtype of the files, without a copy where the bits are the same."""
-        return ids.view(self.dtype) if self.dtype.itemsize == 4 else ids.astype(self.dtype)
-
-
 class Numbers:
     """Numbers kept for later in a temporary file, which has no name."""
 
@@ -117,26 +90,55 @@ class Numbers:
         self.file.close()
 
 
-class RawWriter(Writer):
-    """Writes `RawFile`'s two files."""
+class Writer:
+    """Writes documents to the files `name` with the suffixes of a format. `dtype` is that of the ids.
 
-    suffixes, first = (".bin", ".offsets"), bytes(8)
+    With `packed` ids come in rows, and a document may be in several: `add` gets the number of documents' parts in
+    each row. Without, a row is a document.
+    """
+
+    suffix = ""  # of the file of ids
+
+    def __init__(self, files: Files, name: str, dtype: str, tokenizer: str, packed: bool) -> None:
+        self.files, self.name, self.dtype = files, name, np.dtype(dtype).newbyteorder("<")
+        self.tokenizer, self.packed = tokenizer, packed
+        self.file = files.new(name + self.suffix)
+        self.open()
 
     def open(self) -> None:
-        self.ids, self.ends = (self.files.new(self.name + suffix) for suffix in self.suffixes)
-        self.ends.write(self.first)
-        self.end = 0
+        """Begin what belongs at the start."""
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        self.ids.write(self.as_stored(ids))
+        """Adds ids uint32[n], their documents' lengths int64[d] (of sum n), and, if packed, documents a row."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Write the parts that belong at the end."""
+
+    def as_stored(self, ids: Array) -> Array:
+        """The ids in the dtype of the files, without a copy where the bits are the same."""
+        return ids.view(self.dtype) if self.dtype.itemsize == 4 else ids.astype(self.dtype)
+
+
+class RawWriter(Writer):
+    """Ids, and where each document ends."""
+
+    suffix, ends_suffix, first = ".bin", ".offsets", bytes(8)
+
+    def open(self) -> None:
+        self.ends, self.end = self.files.new(self.name + self.ends_suffix), 0
+        self.ends.write(self.first)
+
+    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
+        self.file.write(self.as_stored(ids))
         self.ends.write((np.cumsum(lengths) + self.end).astype("<u8"))
         self.end += len(ids)
 
 
 class DatatroveWriter(RawWriter):
-    """Writes `DatatroveFile`'s three files."""
+    """The same, and a file with the number of ids."""
 
-    suffixes, first = (".ds", ".ds.index"), b""
+    suffix, ends_suffix, first = ".ds", ".ds.index", b""
 
     def close(self) -> None:
         lines = f"{self.tokenizer}|{self.dtype.itemsize}\n{self.end}\n{_metric(self.end)}"
@@ -151,14 +153,15 @@ def _metric(count: int) -> str:
 
 
 class MegatronWriter(Writer):
-    """Writes `MegatronFile`'s two files."""
+    """Ids, and an index, which is written last."""
+
+    suffix = "_text_document.bin"
 
     def open(self) -> None:
-        self.ids = self.files.new(f"{self.name}_text_document.bin")
         self.lengths, self.rows = Numbers(self.files.scratch, "<i4"), Numbers(self.files.scratch)
 
     def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        self.ids.write(self.as_stored(ids))
+        self.file.write(self.as_stored(ids))
         self.lengths.add(lengths[lengths > 0])
         self.rows.add((lengths > 0) if rows is None else rows)
 
@@ -168,13 +171,12 @@ class MegatronWriter(Writer):
         index.write(MAGIC + struct.pack("<QBQQ", 1, code, self.lengths.count, self.rows.count + 1))
         for block in self.lengths.blocks():
             index.write(block)
-        at = 0
+        at = first = 0
         for block in self.lengths.blocks():
             ends = np.cumsum(block, dtype=np.int64) * self.dtype.itemsize + at
             index.write(np.concatenate([[at], ends[:-1]]).astype("<i8"))
             at = int(ends[-1])
         index.write(bytes(8))
-        first = 0
         for block in self.rows.blocks():
             index.write((np.cumsum(block) + first).astype("<i8"))
             first += int(block.sum())
@@ -201,21 +203,16 @@ class _TableWriter(Writer):
     def flush(self) -> None:
         ids, lengths, rows = (np.concatenate(part) for part in zip(*self.waiting))
         self.waiting, self.size = [], 0
-        documents = _ends(rows)
-        self.write(self.as_stored(ids), _ends(lengths)[documents], lengths, documents)
+        ends, documents = (np.concatenate([[0], np.cumsum(each)]) for each in (lengths, rows))
+        self.write(self.as_stored(ids), ends[documents], lengths, documents)
 
     def write(self, ids: Array, ends: Array, lengths: Array, documents: Array) -> None:
         """Write a group: the ids of row r begin at ends[r], the lengths of its documents at documents[r]."""
         raise NotImplementedError
 
 
-def _ends(lengths: Array) -> Array:
-    """0, and the end of each of the parts with these lengths."""
-    return np.concatenate([[0], np.cumsum(lengths)])
-
-
 class ParquetWriter(_TableWriter):
-    """Writes a Parquet file."""
+    """A row group for each group."""
 
     suffix = ".parquet"
 
@@ -225,11 +222,11 @@ class ParquetWriter(_TableWriter):
         fields = [("input_ids", self.pa.list_(self.pa.from_numpy_dtype(self.dtype)))]
         fields += [("lengths", self.pa.list_(self.pa.int32()))] if self.packed else []
         self.schema = self.pa.schema(fields)
-        self.sink: Any = self.sink_of(self.files.new(self.name + self.suffix))
+        self.sink: Any = self.sink_of()
 
-    def sink_of(self, file: OutputFile) -> Any:
-        """The writer of record batches into `file`."""
-        return needed("pyarrow.parquet").ParquetWriter(file, self.schema, compression="zstd", use_dictionary=False)
+    def sink_of(self) -> Any:
+        """The writer of record batches."""
+        return needed("pyarrow.parquet").ParquetWriter(self.file, self.schema, compression="zstd", use_dictionary=False)
 
     def write(self, ids: Array, ends: Array, lengths: Array, documents: Array) -> None:
         lists = [(ids, ends), *([(lengths.astype(np.int32), documents)] if self.packed else [])]
@@ -243,20 +240,22 @@ class ParquetWriter(_TableWriter):
 
 
 class ArrowWriter(ParquetWriter):
-    """Writes a file of Arrow's IPC format."""
+    """A record batch for each group."""
 
     suffix = ".arrow"
 
-    def sink_of(self, file: OutputFile) -> Any:
-        return self.pa.ipc.new_file(file, self.schema)
+    def sink_of(self) -> Any:
+        return self.pa.ipc.new_file(self.file, self.schema)
 
 
 class JsonLinesWriter(_TableWriter):
-    """Writes a file of JSON lines."""
+    """A line for each row."""
+
+    suffix = ".jsonl"
 
     def open(self) -> None:
         super().open()
-        self.file, self.row = self.files.new(f"{self.name}.jsonl"), 0
+        self.row = 0
 
     def write(self, ids: Array, ends: Array, lengths: Array, documents: Array) -> None:
         lines, starts = list[str](), ends.tolist()

@@ -86,15 +86,12 @@ def _check_template(step: Value) -> None:
     texts: dict[str, list[str]] = {"single": [], "pair": []}
     for key, found in texts.items():
         for piece in step.need(key).array():
-            if list(piece.object()) not in (["Sequence"], ["SpecialToken"]):
-                piece.wrong("an object with one key, Sequence or SpecialToken")
-            is_text = "Sequence" in piece.object()
-            body = piece.need("Sequence" if is_text else "SpecialToken")
+            kind, body = read_one_of(piece, "Sequence", "SpecialToken")
             body.need("type_id").integer(MAX_U32)
             name = body.need("id").text()
-            if is_text and name not in ("A", "B"):
+            if kind == "Sequence" and name not in ("A", "B"):
                 body.need("id").wrong("A or B")
-            found += [name] if is_text else []
+            found += [name] if kind == "Sequence" else []
     special_tokens = step.need("special_tokens")
     for key in special_tokens.object():
         token = special_tokens.need(key)
@@ -244,20 +241,17 @@ def read_splits(steps: Steps, upstream: Upstream, prefixed: bool = False) -> Ite
 
 def _read_step(kind: str, step: Value, upstream: Upstream) -> Split:
     if kind == "Split":
-        behavior, pattern = _one_of(step.need("behavior"), *BEHAVIORS), step.need("pattern")
-        if list(pattern.object()) not in (["Regex"], ["String"]):
-            pattern.wrong("an object with one key, Regex or String")
-        regex = "Regex" in pattern.object()
-        found = pattern.need("Regex").text() if regex else _literal(pattern.need("String").text())
-        return Split(found, behavior, step.need("invert").boolean(), step.path)
+        behavior, (key, text) = (_one_of(step.need("behavior"), *BEHAVIORS),
+                                 read_one_of(step.need("pattern"), "Regex", "String"))
+        pattern = text.text() if key == "Regex" else _literal(text.text())
+        return Split(pattern, behavior, step.need("invert").boolean(), step.path)
     if kind == "Digits":
         behavior = "Isolated" if step.need("individual_digits").boolean() else "Contiguous"
         return Split(DIGITS_PATTERN, behavior, False, step.path, upstream.digits)
     if kind == "Punctuation":
         behavior = _one_of(step.need("behavior"), *BEHAVIORS) if "behavior" in step.object() else "Isolated"
-        if upstream.punctuation:
-            return Split(PUNCTUATION_PATTERN, behavior, False, step.path, upstream.punctuation)
-        return Split(old_punctuation(), behavior, False, step.path)
+        pattern = PUNCTUATION_PATTERN if upstream.punctuation else old_punctuation()
+        return Split(pattern, behavior, False, step.path, upstream.punctuation or None)
     if kind == "CharDelimiterSplit":
         delimiter = step.need("delimiter")
         if len(delimiter.text()) != 1:
@@ -319,6 +313,14 @@ def check_row_settings(truncation: Mapping[str, Any] | None, padding: Mapping[st
     for name, found, read in (("truncation", truncation, read_truncation), ("padding", padding, read_padding)):
         if found is not None and read(Value(found, name)) != found:
             raise ValueError(f"{name}: expected the keys of a tokenizer.json, found others")
+
+
+def read_one_of(owner: Value, *keys: str) -> tuple[str, Value]:
+    """The only key of an object, one of these, and its value."""
+    if len(owner.object()) != 1 or not owner.object().keys() & keys:
+        owner.wrong(f"an object with one key, {' or '.join(keys)}")
+    (key,) = owner.object()
+    return key, owner.need(key)
 
 
 def _one_of(value: Value, *names: str) -> str:

@@ -32,7 +32,7 @@ from typing import Any, NoReturn
 
 from dstok._util.files import StrPath, WholeFile
 from dstok._util.imports import of_extra
-from dstok._util.json_value import shown
+from dstok._util.json_value import Value, shown
 from dstok.core.bpe.merge import CharacterTable
 from dstok.core.bpe.tables import MAX_IDS, live_merges
 from dstok.errors import TokenizerFileError, UnsupportedError
@@ -93,8 +93,7 @@ class _Reader:
 
     def count(self, size: int) -> int:
         """A count of items of at least `size` bytes each."""
-        start = self.at
-        count: int = self.number("Q")
+        start, count = self.at, int(self.number("Q"))
         most = (len(self.data) - self.at) // size
         if count > most:
             self.broken(f"expected at most {most} values, found {count}: the file is cut short or damaged", start)
@@ -108,8 +107,7 @@ class _Reader:
             self.broken(f"not UTF-8: {error.reason}", self.at - len(data) + error.start)
 
     def kind(self) -> int:
-        start = self.at
-        kind: int = self.number("I")
+        start, kind = self.at, int(self.number("I"))
         if kind not in (STRING, ARRAY) and kind not in SCALARS:
             self.broken(f"expected a type from 0 to 12, found {kind}", start)
         return kind
@@ -120,16 +118,14 @@ class _Reader:
             self.broken("expected an array of numbers or strings, found one of arrays", start)
         size = 8 if kind == STRING else struct.calcsize(SCALARS[kind])
         count = self.count(size)
-        if key in ARRAYS and count > MAX_VALUES:
-            raise UnsupportedError(f"more than {MAX_VALUES} values", key)
-        if key in ARRAYS and kind == STRING:
-            return [self.string() for _ in range(count)]
         if key in ARRAYS:
-            return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size)))
+            if count > MAX_VALUES:
+                raise UnsupportedError(f"more than {MAX_VALUES} values", key)
+            return ([self.string() for _ in range(count)] if kind == STRING
+                    else list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * size))))
         if kind != STRING:  # known to be there
             self.at += count * size
-            return range(count)
-        for _ in range(count):
+        for _ in range(count if kind == STRING else 0):
             length = self.count(1)
             self.at += length
         return range(count)
@@ -148,8 +144,7 @@ class _Reader:
         if keys > MAX_KEYS:
             raise UnsupportedError(f"more than {MAX_KEYS} keys", "byte 16")
         for _ in range(keys):
-            start = self.at
-            key = self.string()
+            start, key = self.at, self.string()
             if key in values:
                 self.broken(f"expected a new key, found {key[:80]!r} again", start)
             kind = self.kind()
@@ -157,76 +152,65 @@ class _Reader:
                            else self.number(SCALARS[kind]))
         return values
 
-# Values of a type
+
+class _Metadata:
+    """The values of a file by key: each one knows its place, and checks its type."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def get(self, key: str) -> Value | None:
+        return Value(self.values[key], key) if key in self.values else None
+
+    def need(self, key: str) -> Value:
+        if key not in self.values:
+            raise TokenizerFileError("expected a value, found none", key)
+        return Value(self.values[key], key)
+
+    def strings(self, key: str) -> list[str]:
+        found = self.need(key)
+        if not (isinstance(found.value, list) and isinstance((found.value or [""])[0], str)):  # all are of one type
+            found.wrong("an array of strings")
+        return found.value
+
+    def flag(self, key: str) -> bool | None:
+        value = self.get(key)
+        return None if value is None else value.boolean()
+
+    def types(self, count: int, most: int) -> list[int]:
+        """The types of the tokens, 1 to `most`. If the file does not tell, all are 1, normal, as in llama.cpp."""
+        types = self.get(TYPES)
+        if types is None:
+            return [NORMAL] * count
+        if not isinstance(types.value, list) or len(types.value) != count:
+            types.wrong(f"{count} types, one a token")
+        for i, kind in enumerate(types.value):
+            if type(kind) is not int or not 1 <= kind <= most:
+                Value(kind, f"{TYPES}[{i}]").wrong(f"a type from 1 to {most}")
+        return types.value
+
+    def config(self, count: int) -> TokenizerConfig:
+        """The settings of BOS, EOS, padding and chats, in a file of `count` tokens."""
+        ids = (self.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "padding"))
+        bos, eos, pad = (None if each is None else each.integer(count - 1) for each in ids)
+        add_bos, add_eos = (self.flag(f"tokenizer.ggml.add_{name}_token") for name in ("bos", "eos"))
+        template = self.get("tokenizer.chat_template")
+        return TokenizerConfig(bos, eos, pad, add_bos=add_bos, add_eos=add_eos,
+                               chat_template=None if template is None else template.text())
 
 
-def need(values: dict[str, Any], key: str, kind: type) -> Any:
-    """The value of a key that the file must have. Raises `TokenizerFileError`."""
-    if key not in values:
-        raise TokenizerFileError("expected a value, found none", key)
-    return typed(values, key, kind)
-
-
-def typed(values: dict[str, Any], key: str, kind: type) -> Any:
-    """The value of a key, or None. Raises `TokenizerFileError` for another type."""
-    value = values.get(key)
-    if value is not None and type(value) is not kind:
-        found = f"an array of {len(value)}" if isinstance(value, list | range) else shown(value)
-        raise TokenizerFileError(f"expected a value of type {kind.__name__}, found {found}", key)
-    return value
-
-
-def strings(values: dict[str, Any], key: str) -> list[str]:
-    """The strings of an array that the file must have. Raises `TokenizerFileError`."""
-    found: list[str] = need(values, key, list)
-    if found and not isinstance(found[0], str):
-        raise TokenizerFileError("expected an array of strings, found one of numbers", key)
-    return found
-
-
-def token_types(values: dict[str, Any], count: int, most: int) -> list[int]:
-    """The types of the tokens, 1 to `most`. If the file does not tell, all are 1, normal, as in llama.cpp."""
-    types: list[int] = typed(values, TYPES, list)
-    if types is None:
-        return [1] * count
-    if len(types) != count:
-        raise TokenizerFileError(f"expected {count} types, one a token, found {len(types)}", TYPES)
-    for i, kind in enumerate(types):
-        if type(kind) is not int or not 1 <= kind <= most:
-            raise TokenizerFileError(f"expected a type from 1 to {most}, found {shown(kind)}", f"{TYPES}[{i}]")
-    return types
-
-
-def token_config(values: dict[str, Any], count: int) -> TokenizerConfig:
-    """The settings of BOS, EOS, padding and chats, in a file of `count` tokens. Raises `TokenizerFileError`."""
-    ids: dict[str, int | None] = {}
-    for name in ("bos", "eos", "padding"):
-        key = f"tokenizer.ggml.{name}_token_id"
-        value = typed(values, key, int)
-        if value is not None and not 0 <= value < count:
-            raise TokenizerFileError(f"expected an id below {count}, found {value}", key)
-        ids[name] = value
-    add_bos, add_eos = (typed(values, f"tokenizer.ggml.add_{name}_token", bool) for name in ("bos", "eos"))
-    return TokenizerConfig(ids["bos"], ids["eos"], ids["padding"], add_bos=add_bos, add_eos=add_eos,
-                           chat_template=typed(values, "tokenizer.chat_template", str))
-
-
-def describe_llama(values: dict[str, Any]) -> ModelDescription:
-    """The model of a GGUF file of this kind. Raises `UnsupportedError` and `TokenizerFileError` with the key."""
-    texts = strings(values, TOKENS)
-    types, scores = token_types(values, len(texts), BYTE), need(values, SCORES, list)
-    if len(scores) != len(texts) or not all(type(score) is float for score in scores):
-        raise TokenizerFileError(f"expected {len(texts)} scores, one a token, found {len(scores)} values", SCORES)
-    prefix = typed(values, PREFIX, bool)
-    prefix = True if prefix is None else prefix
-    pieces = [Piece(*piece) for piece in zip(texts, scores, types)]
+def _describe_llama(values: _Metadata) -> ModelDescription:
+    """The model of a file of this kind."""
+    texts, scores, prefix = values.strings(TOKENS), values.need(SCORES), values.flag(PREFIX) is not False
+    types, name, config = values.types(len(texts), BYTE), values.get("general.name"), values.config(len(texts))
+    if not (isinstance(scores.value, list) and len(scores.value) == len(texts)
+            and all(type(score) is float for score in scores.value)):
+        scores.wrong(f"{len(texts)} scores, one a token")
+    pieces = [Piece(*piece) for piece in zip(texts, scores.value, types)]
     model = describe_pieces(pieces, "stretch" if prefix else "none", int(prefix), TOKENS, raw=True)
-    config = token_config(values, len(texts))
-    config = replace(config, add_bos=True if config.add_bos is None else config.add_bos)
-    name = (typed(values, "general.name", str) or "").lower()
-    strips = any(part in name for part in PHI_3)
+    strips = name is not None and any(part in name.text().lower() for part in PHI_3)
     added = tuple(token._replace(rstrip=strips and token.content not in PHI_3_BARE) for token in model.added_tokens)
-    return replace(model, added_tokens=added, config=config)
+    return replace(model, added_tokens=added, config=replace(config, add_bos=config.add_bos is not False))
 
 
 def scores_of(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> list[float]:
@@ -267,12 +251,11 @@ def _ids_without_space(model: ModelDescription) -> set[int]:
 
 def _live(model: ModelDescription) -> list[tuple[int, int, int]]:
     """The merges that some text needs, the best first."""
-    shape = model.characters
-    assert shape is not None
+    assert model.characters is not None
     starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
-    blob, known = b"".join(token or b"" for token in model.tokens), set(shape.byte_ids)
-    alone = {token: i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in known}
-    first = [alone.get(bytes([byte]), max(i, 0)) for byte, i in enumerate(shape.byte_ids)]
+    blob, byte_ids = b"".join(token or b"" for token in model.tokens), model.characters.byte_ids
+    alone = {token[0]: i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in byte_ids}
+    first = [alone.get(byte, max(i, 0)) for byte, i in enumerate(byte_ids)]
     live, _ = live_merges(model.merges, starts, blob, first, CharacterTable(starts, blob))
     return list(zip(live[::3], live[1::3], live[2::3]))
 
@@ -282,17 +265,16 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
 
     Raises `UnsupportedError`, `TokenizerFileError` (with key or offset), and `OSError`.
     """
-    values = read_gguf(path)
-    kind = need(values, "tokenizer.ggml.model", str)
-    if kind == "llama":
-        return describe_llama(values)
-    if kind != "gpt2":
-        raise UnsupportedError("expected the tokenizer model 'gpt2' (byte-level BPE) or 'llama' (BPE from characters), "
-                               f"found {shown(kind)}", "tokenizer.ggml.model")
-    base = family_base(family_of_pre(need(values, PRE, str)).names[0], upstream)
-    texts = strings(values, TOKENS)
-    types, config = token_types(values, len(texts), UNUSED), token_config(values, len(texts))
-    merges = _merges(strings(values, MERGES), texts, types)
+    values = _Metadata(read_gguf(path))
+    kind = values.need("tokenizer.ggml.model")
+    if kind.text() == "llama":
+        return _describe_llama(values)
+    if kind.text() != "gpt2":
+        kind.unsupported("expected the tokenizer model 'gpt2' (byte-level BPE) or 'llama' (BPE from characters), "
+                         f"found {shown(kind.text())}")
+    base, texts = family_base(family_of_pre(values.need(PRE).text()).names[0], upstream), values.strings(TOKENS)
+    types, config = values.types(len(texts), UNUSED), values.config(len(texts))
+    merges = _merges(values.strings(MERGES), texts, types)
     tokens, raw_ids = _tokens(texts, types, frozenset(merges))
     added = tuple(AddedToken(i, texts[i], special=kind in (CONTROL, UNKNOWN))
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))

@@ -102,17 +102,15 @@ def describe_pieces(
 def _ids(pieces: Sequence[Piece], lost: set[int], where: str) -> dict[str, int]:
     """The ids by text, with U+2581 for spaces but in `lost` pieces. No two pieces have one."""
     ids: dict[str, int] = {}
-    for i, piece in enumerate(pieces):
-        if not piece.text:
-            raise TokenizerFileError("expected a piece, found an empty one", f"{where}[{i}]")
-        owner = ids.setdefault(piece.text if i in lost else piece.text.replace(" ", BLANK), i)
-        if owner != i:
-            raise TokenizerFileError(f"expected a piece of its own, found {shown(piece.text)} of id {owner} again",
-                                     f"{where}[{i}]")
-        if i in lost and BLANK in piece.text:
-            raise UnsupportedError(f"the piece {shown(piece.text)} with a space and U+2581", f"{where}[{i}]")
-        if piece.score != piece.score:
-            raise TokenizerFileError("expected a score, found NaN", f"{where}[{i}]")
+    for i, (text, score, _) in enumerate(pieces):
+        owner = ids.setdefault(text if i in lost else text.replace(" ", BLANK), i)
+        fault = ("expected a piece, found an empty one" if not text else
+                 f"expected a piece of its own, found {shown(text)} of id {owner} again" if owner != i else
+                 "expected a score, found NaN" if score != score else None)
+        if fault:
+            raise TokenizerFileError(fault, f"{where}[{i}]")
+        if i in lost and BLANK in text:
+            raise UnsupportedError(f"the piece {shown(text)} with a space and U+2581", f"{where}[{i}]")
     return ids
 
 
@@ -126,8 +124,7 @@ def _byte_ids(pieces: Sequence[Piece], ids: dict[str, int], where: str) -> tuple
         if not alone and byte not in NOT_IN_UTF_8 and (token_id < 0 or byte == ord(" ")):
             missing = BLANK if byte == ord(" ") else byte_spelling(byte)
             raise UnsupportedError(f"a vocabulary without the piece {missing!r}, which characters need", where)
-    if len([piece for piece in pieces if piece.kind == BYTE]) > sum(i >= 0 for i in found):
-        number = next(i for i, piece in enumerate(pieces) if piece.kind == BYTE and i not in found)
+    for number in (i for i, piece in enumerate(pieces) if piece.kind == BYTE and i not in found):
         raise TokenizerFileError(f"expected the spelling of a byte, found {shown(pieces[number].text)}",
                                  f"{where}[{number}]")
     return tuple(found)
@@ -290,22 +287,20 @@ def pieces_of(data: bytes) -> list[Piece]:
 
 
 def _check_settings(trainer: _Fields, normalizer: _Fields, denormalizer: _Fields) -> None:
-    algorithm = trainer.get(3, 1)
-    if algorithm != BPE:
-        raise UnsupportedError(f"expected the model type BPE, found {ALGORITHMS.get(algorithm, algorithm)}",
-                               "trainer_spec.model_type")
-    if not trainer.get(35):
-        raise UnsupportedError("BPE without byte_fallback", "trainer_spec.byte_fallback")
-    if trainer.get(24):
-        raise UnsupportedError("a space at the end of words", "trainer_spec.treat_whitespace_as_suffix")
-    for spec, name in ((normalizer, "normalizer_spec"), (denormalizer, "denormalizer_spec")):
-        if spec.get(2):
-            rule = spec.get(1, b"").decode("utf-8", "replace")[:80]
-            raise UnsupportedError(f"the normalization {rule!r}", f"{name}.precompiled_charsmap")
-    if normalizer.get(4, True):
-        raise UnsupportedError("extra spaces that are removed", "normalizer_spec.remove_extra_whitespaces")
-    if not normalizer.get(5, True):
-        raise UnsupportedError("spaces that are not written as U+2581", "normalizer_spec.escape_whitespaces")
+    algorithm, rules = trainer.get(3, 1), [spec.get(1, b"").decode("utf-8", "replace")[:80]
+                                           for spec in (normalizer, denormalizer)]
+    for refused, what, where in (
+        (algorithm != BPE, f"expected the model type BPE, found {ALGORITHMS.get(algorithm, algorithm)}",
+         "trainer_spec.model_type"),
+        (not trainer.get(35), "BPE without byte_fallback", "trainer_spec.byte_fallback"),
+        (trainer.get(24), "a space at the end of words", "trainer_spec.treat_whitespace_as_suffix"),
+        (normalizer.get(2), f"the normalization {rules[0]!r}", "normalizer_spec.precompiled_charsmap"),
+        (denormalizer.get(2), f"the normalization {rules[1]!r}", "denormalizer_spec.precompiled_charsmap"),
+        (normalizer.get(4, True), "extra spaces that are removed", "normalizer_spec.remove_extra_whitespaces"),
+        (not normalizer.get(5, True), "spaces that are not written as U+2581", "normalizer_spec.escape_whitespaces"),
+    ):
+        if refused:
+            raise UnsupportedError(what, where)
 
 
 def _ends(trainer: _Fields, pieces: list[Piece]) -> TokenizerConfig:
@@ -323,13 +318,12 @@ def _piece(value: bytes, at: int) -> Piece:
     (score,), kind = struct.unpack("<f", fields[2]), fields[3]
     try:
         spelled = fields[1].decode()
+        fault = (f"a piece without the character U+0000, which SentencePiece refuses, found {spelled[:80]!r}"
+                 if "\0" in spelled else f"a type from 1 to 6, found {kind!r}" if not NORMAL <= kind <= BYTE else None)
     except UnicodeDecodeError as error:
-        raise TokenizerFileError(f"expected a piece in UTF-8, found {error.reason}", f"byte {at}") from None
-    if "\0" in spelled:
-        raise TokenizerFileError("expected a piece without the character U+0000, which SentencePiece refuses, found "
-                                 f"{spelled[:80]!r}", f"byte {at}")
-    if kind not in range(NORMAL, BYTE + 1):
-        raise TokenizerFileError(f"expected a type from 1 to 6, found {kind!r}", f"byte {at}")
+        fault = f"a piece in UTF-8, found {error.reason}"
+    if fault:
+        raise TokenizerFileError(f"expected {fault}", f"byte {at}")
     return Piece(spelled, score, kind)
 
 
@@ -343,27 +337,22 @@ def _fields(data: bytes, start: int, wires: Mapping[int, int]) -> Iterator[tuple
     while at < len(data):
         begin = at
         key, at = _varint(data, at, start, 5)
-        kind = key & 7
-        if not 0 < key >> 3 <= MAX_FIELD:
-            raise TokenizerFileError(f"expected a field's number from 1 to {MAX_FIELD}, found {key >> 3}",
-                                     f"byte {start + begin}")
-        if wires.get(key >> 3, kind) != kind:
-            raise TokenizerFileError(f"expected {WIRE[wires[key >> 3]]}, found {WIRE.get(kind, f'wire type {kind}')}",
-                                     f"byte {start + begin}")
+        field, kind = key >> 3, key & 7
+        fault = (f"expected a field's number from 1 to {MAX_FIELD}, found {field}" if not 0 < field <= MAX_FIELD else
+                 f"expected {WIRE[wires[field]]}, found {WIRE.get(kind, f'wire type {kind}')}"
+                 if wires.get(field, kind) != kind else
+                 f"expected a field of protobuf, found wire type {kind}" if kind not in WIRE else None)
+        if fault:
+            raise TokenizerFileError(fault, f"byte {start + begin}")
         if kind == VARINT:
             value, at = _varint(data, at, start, 10)
-            yield key >> 3, value, start + begin
+            yield field, value, start + begin
             continue
-        if kind == BYTES:
-            size, at = _varint(data, at, start, 5)
-        elif kind in (FIXED_32, FIXED_64):
-            size = 4 if kind == FIXED_32 else 8
-        else:
-            raise TokenizerFileError(f"expected a field of protobuf, found wire type {kind}", f"byte {start + begin}")
+        size, at = _varint(data, at, start, 5) if kind == BYTES else (4 if kind == FIXED_32 else 8, at)
         if size > len(data) - at:
             raise TokenizerFileError(f"expected {size} bytes, found {len(data) - at}: the file is cut short or damaged",
                                      f"byte {start + at}")
-        yield key >> 3, data[at : at + size], start + at
+        yield field, data[at : at + size], start + at
         at += size
 
 

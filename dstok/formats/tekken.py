@@ -48,7 +48,7 @@ def describe_tekken(file: Value) -> ModelDescription:
     ranks: dict[bytes, int] = {}
     for rank, entry in enumerate(entries[: size - len(special)]):
         _check_rank(entry, rank)
-        for key in _ENTRY ^ entry.object().keys():
+        for key in sorted(_ENTRY ^ entry.object().keys()):
             entry.wrong(f"the keys {', '.join(sorted(_ENTRY))} and no others, of which {shown(key)} is "
                         f"{'missing' if key in _ENTRY else 'none'}")
         spelled = entry.need("token_bytes")

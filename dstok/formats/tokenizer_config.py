@@ -26,17 +26,22 @@ def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> Tokeni
     (1, None, True)
     """
     settings = load_json(config, "tokenizer_config.json: ")
-    bos, eos = (read_token_id(settings.get(f"{kind}_token"), ids) for kind in ("bos", "eos"))
-    pad_id, unk_id = (None if token is None else ids.get(_content(token).text())
-                      for token in (settings.get("pad_token"), settings.get("unk_token")))
-    flags = (settings.get("add_bos_token"), settings.get("add_eos_token"))
-    add_bos, add_eos = (None if flag is None else flag.boolean() for flag in flags)
+    found: dict[str, Any] = {}
+    for kind in ("bos", "eos", "pad", "unk"):
+        token = settings.get(f"{kind}_token")
+        if token is not None:  # a string, or an object with its content
+            content = token.need("content") if isinstance(token.value, dict) else token
+            if content.text() not in ids and kind in ("bos", "eos"):
+                content.wrong("a token of tokenizer.json")
+            found[f"{kind}_id"] = ids.get(content.text())
+    for kind in ("add_bos", "add_eos"):
+        flag = settings.get(f"{kind}_token")
+        found[kind] = None if flag is None else flag.boolean()
     template = settings.get("chat_template")  # a text, or a list of those with names
-    if template is None or isinstance(template.value, str):
-        return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos,
-                               None if template is None else template.text())
-    named = {item.need("name").text(): item.need("template").text() for item in template.array()}
-    return TokenizerConfig(bos, eos, pad_id, unk_id, add_bos, add_eos, named.get("default"), named)
+    if template is not None and not isinstance(template.value, str):
+        named = {item.need("name").text(): item.need("template").text() for item in template.array()}
+        return TokenizerConfig(**found, chat_template=named.get("default"), chat_templates=named)
+    return TokenizerConfig(**found, chat_template=None if template is None else template.text())
 
 
 def read_generation_config(text: str | bytes) -> dict[str, Any]:
@@ -65,21 +70,6 @@ def entries_by_id(decoder: Value | None) -> dict[int, Value]:
         if entries.setdefault(number, entry) is not entry:
             Value(key, entry.path).wrong(f"each id once as a key, and {number} is one")
     return entries
-
-
-def _content(token: Value) -> Value:
-    """The text of a token: the token is a string, or an object with its content."""
-    return token.need("content") if isinstance(token.value, dict) else token
-
-
-def read_token_id(token: Value | None, ids: Mapping[str, int]) -> int | None:
-    """The id of a token that the model must have."""
-    if token is None:
-        return None
-    content = _content(token)
-    if content.text() not in ids:
-        content.wrong("a token of tokenizer.json")
-    return ids[content.text()]
 
 
 def write_tokenizer_config(config: TokenizerConfig, tokens: Mapping[int, str]) -> str:

@@ -77,8 +77,7 @@ def read_tokenizer_json(
     ...
     dstok.errors.TokenizerFileError: expected a number or null, found the string '0.1' - at $.model.dropout
     """
-    versions = upstream_version(upstream)
-    file = load_json(data)
+    versions, file = upstream_version(upstream), load_json(data)
     if is_tekken(file):
         if upstream != NEWEST:
             raise ArgumentError("a tekken.json, whose ids are tiktoken's: no version of upstream reads it", "upstream")
@@ -87,11 +86,9 @@ def read_tokenizer_json(
         return described if config is None else replace(described, config=read_tokenizer_config(config, ids))
     model = file.need("model")
     _check_model_options(model)
-    for key in file.object():
-        if key not in TOP_LEVEL:
-            Value(key, join_path("$", key)).wrong(f"one of the keys {', '.join(sorted(TOP_LEVEL))}")
-    if "version" in file.object() and file.need("version").text() != "1.0":
-        file.need("version").unsupported(f"expected version '1.0', found {shown(file.need('version').text())}")
+    for key in (key for key in file.object() if key not in TOP_LEVEL):
+        Value(key, join_path("$", key)).wrong(f"one of the keys {', '.join(sorted(TOP_LEVEL))}")
+    _need_text(file, "version", "1.0", "version")
     cutting = components.steps_of(file.member("pre_tokenizer"), "pretokenizers")
     decoding = components.steps_of(file.member("decoder"), "decoders")
     vocab, by_characters = _read_vocab(model.need("vocab")), character_bpe.is_character_bpe(model, cutting, decoding)
@@ -99,19 +96,22 @@ def read_tokenizer_json(
         _check_decoder(file.member("decoder"), decoding)
     added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
     ids = {**vocab, **{token.content: token.id for token in added}}
-    if by_characters:
-        described = _describe_characters(file, cutting, decoding, vocab, added, versions)
-    else:
-        described = _describe_bytes(file, cutting, vocab, added, versions)
+    described = (_describe_characters(file, cutting, decoding, vocab, added, versions) if by_characters
+                 else _describe_bytes(file, cutting, vocab, added, versions))
     finishing = components.steps_of(file.member("post_processor"), "processors")
     trim_offsets, framing = components.read_trimming(finishing), components.read_framing(finishing)
-    truncation = components.read_truncation(file.get("truncation"))
-    padding = components.read_padding(file.get("padding"))
     settings = TokenizerConfig() if config is None else read_tokenizer_config(config, ids)
+    settings = replace(settings, framing=framing, truncation=components.read_truncation(file.get("truncation")),
+                       padding=components.read_padding(file.get("padding")))
     if settings.unk_id is None and model.get("unk_token") is not None:
         settings = replace(settings, unk_id=ids.get(model.need("unk_token").text()))
-    settings = replace(settings, framing=framing, truncation=truncation, padding=padding)
     return replace(described, config=settings, trim_offsets=trim_offsets, places=PLACES)
+
+
+def _need_text(owner: Value, key: str, expected: str, what: str) -> None:
+    """Refuse another text than the expected one, if the member is there."""
+    if key in owner.object() and owner.need(key).text() != expected:
+        owner.need(key).unsupported(f"expected {what} {expected!r}, found {shown(owner.need(key).text())}")
 
 
 def _check_decoder(decoder: Value, steps: Steps) -> None:
@@ -163,24 +163,19 @@ def _describe_characters(
 
 
 def _boolean_or_null(owner: Value, key: str) -> bool:
-    value = owner.get(key)
-    return value is not None and value.boolean()
+    return (value := owner.get(key)) is not None and value.boolean()
 
 
 def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[NormalizerStep]:
     """The steps of a tokenizer.json's `normalizer`. Raises `UnsupportedError` and `TokenizerFileError`."""
     for kind, step in components.steps_of(normalizer, "normalizers"):
         if kind == "Replace":
-            pattern = step.need("pattern")
-            if list(pattern.object()) not in (["Regex"], ["String"]):
-                pattern.wrong("an object with one key, Regex or String")
-            (key,) = pattern.object()
-            text = pattern.need(key).text()
-            if not text:
-                pattern.need(key).unsupported("an empty pattern, on which upstream panics")
+            pattern, (key, text) = step.need("pattern"), components.read_one_of(step.need("pattern"), "Regex", "String")
+            if not text.text():
+                text.unsupported("an empty pattern, on which upstream panics")
             if key == "Regex" and not upstream.replaces:
                 pattern.unsupported(f"a pattern in Replace as {upstream.name} reads it")
-            yield NormalizerStep(kind, text, key == "Regex", step.need("content").text(), where=step.path)
+            yield NormalizerStep(kind, text.text(), key == "Regex", step.need("content").text(), where=step.path)
         elif kind == "Prepend":
             text = step.need("prepend").text()
             if not text:
@@ -198,12 +193,8 @@ def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[Normalize
             step.need("type").unsupported(f"the normalizer {shown(kind)}")
 
 
-# The decoder must change nothing
-
-
 def _check_model_options(model: Value) -> None:
-    if "type" in model.object() and model.need("type").text() != "BPE":
-        model.need("type").unsupported(f"expected the model type 'BPE', found {shown(model.need('type').text())}")
+    _need_text(model, "type", "BPE", "the model type")
     dropout = model.get("dropout")
     if dropout is not None and type(dropout.value) not in (int, float):
         dropout.wrong("a number or null")
@@ -328,12 +319,10 @@ def write_tokenizer_json(model: ModelDescription) -> str:
         "added_tokens": [_added_token(i, token) for i, token in enumerate(model.added_tokens)],
         "normalizer": parts["normalizer"], "pre_tokenizer": parts["pre_tokenizer"],
         "post_processor": _post_processor(model), "decoder": parts["decoder"],
-        "model": {
-            "type": "BPE", "dropout": None, "unk_token": parts["unk_token"], "continuing_subword_prefix": None,
-            "end_of_word_suffix": None, "fuse_unk": parts["fuse_unk"],
-            "byte_fallback": model.characters is not None, "ignore_merges": model.ignore_merges,
-            "vocab": {}, "merges": [],
-        },
+        "model": {"type": "BPE", "dropout": None, "unk_token": parts["unk_token"], "continuing_subword_prefix": None,
+                  "end_of_word_suffix": None, "fuse_unk": parts["fuse_unk"],
+                  "byte_fallback": model.characters is not None, "ignore_merges": model.ignore_merges,
+                  "vocab": {}, "merges": []},
     }, ensure_ascii=False, indent=1)
     texts = {i: token_spelling(model, i) for i in set(model.merges)}
     text = _with_tables(text, vocab, [(texts[left], texts[right]) for left, right, _ in model.merge_rules()])
@@ -362,20 +351,15 @@ def _added_token(index: int, token: AddedToken) -> dict[str, Any]:
 
 
 def _vocabulary(model: ModelDescription) -> dict[str, int]:
-    def put(ids: dict[str, int], text: str, token_id: int) -> None:
-        if ids.setdefault(text, token_id) != token_id:
-            raise UnsupportedError(f"two tokens of one spelling, {shown(text)}: ids {ids[text]} and {token_id}",
+    spelled = [(token_spelling(model, i), i) for i, token in enumerate(model.tokens) if token is not None]
+    vocab = dict(spelled)
+    new = [(token.content, token.id) for token in model.added_tokens if vocab.get(token.content) != token.id]
+    whole: dict[str, int] = {}
+    for text, token_id in spelled + new:
+        if whole.setdefault(text, token_id) != token_id:
+            raise UnsupportedError(f"two tokens of one spelling, {shown(text)}: ids {whole[text]} and {token_id}",
                                    f"id {token_id}")
-
-    vocab: dict[str, int] = {}
-    for i, token in enumerate(model.tokens):
-        if token is not None:
-            put(vocab, token_spelling(model, i), i)
-    new = [token for token in model.added_tokens if vocab.get(token.content) != token.id]
-    whole = dict(vocab)
-    for added in new:
-        put(whole, added.content, added.id)
-    if [added.id for added in new] != list(range(len(vocab), len(vocab) + len(new))):
+    if [token_id for _, token_id in new] != list(range(len(vocab), len(vocab) + len(new))):
         vocab = whole
     return dict(sorted(vocab.items(), key=lambda item: item[1]))
 

@@ -76,10 +76,10 @@ def upstream_version(name: str = NEWEST) -> Upstream:
 
 def old_punctuation() -> str:
     """The class of upstream's Punctuation before 1.0."""
-    from dstok.unicode._punctuation import PUNCTUATION  # few files need it
+    from dstok.unicode.data import decode_set, read_section  # few files need it
 
-    spans = (span.split("-") for span in PUNCTUATION.split())
-    return "[" + "".join("-".join(f"\\x{{{end}}}" for end in span) for span in spans) + "]"
+    spans = (sorted({*span}) for span in decode_set(read_section("punctuation")).ranges)
+    return "[" + "".join("-".join(f"\\x{{{end:X}}}" for end in span) for span in spans) + "]"
 
 
 def of_upstream(model: ModelDescription, name: str) -> ModelDescription:

@@ -1,9 +1,8 @@
 """The compiled tokenizer in words, as `dstok explain` prints it; the path of a text through the automaton.
 
-In: the inspection of a tokenizer, and a text or none. Out: the steps; a `Path` for each piece: the moves from the start
-until the automaton stops, and the reason for the piece; the classes with example characters, the size of the automaton.
-Invariant: this is the scanner's automaton, read in Python; classes, steps and alternatives have the numbers of `Piece`
-and `Inspection`, from 0 on.
+In: the inspection of a tokenizer, and a text or none. Out: the steps; a `Path` for each piece; the classes with example
+characters, the size of the automaton. Invariant: this is the scanner's automaton, read in Python; classes, steps and
+alternatives have the numbers of `Piece` and `Inspection`, from 0 on.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING
 from dstok._util.columns import aligned
 from dstok._util.files import visible
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE
-from dstok.regex.automaton import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 from dstok.regex.cascade import Program
+from dstok.regex.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
 
 if TYPE_CHECKING:
     from dstok.formats.description import NormalizerStep
@@ -56,30 +55,25 @@ def paths(program: Program, text: str) -> Iterator[Path]:
     >>> [(path.text, len(path.moves)) for path in paths(dstok.load("deepseek-v3").inspect().automaton, "a 12")]
     [('a', 2), (' ', 2), ('12', 3)]
     """
-    symbols = [program.alphabet.class_of(c) for c in text]
-    at = 0
+    symbols, edges, at = [program.alphabet.class_of(c) for c in text], program.dfa.edges, 0
     while at < len(text):
         match = program.dfa.longest(symbols, at)
         assert match is not None, "a program's DFA is total"
+        moves, state, place = list[Move](), START, at
+        while state != DEAD:
+            symbol = symbols[place] if place < len(symbols) else program.alphabet.end
+            target, tag = edges[state][symbol]
+            moves.append(Move(state, symbol, tag != NO_TAG, target))
+            state, place = target, place + 1
         end, tag = match
-        yield Path(text[at:end], program.tags[tag], tuple(_moves(program, symbols, at)))
+        yield Path(text[at:end], program.tags[tag], tuple(moves))
         at = end
-
-
-def _moves(program: Program, symbols: list[int], at: int) -> Iterator[Move]:
-    state = START
-    while state != DEAD:
-        symbol = symbols[at] if at < len(symbols) else program.alphabet.end
-        target, tag = program.dfa.edges[state][symbol]
-        yield Move(state, symbol, tag != NO_TAG, target)
-        state, at = target, at + 1
 
 
 def reason(tag: Tag) -> str:
     """The reason for a piece: the alternative and step that matched it, or that none did."""
-    if tag.step is None or tag.alternative is None:
-        return "gap" + (", dropped" if tag.dropped else "")
-    return f"step {tag.step}, alternative {tag.alternative}" + (", dropped" if tag.dropped else "")
+    is_gap = tag.step is None or tag.alternative is None
+    return ("gap" if is_gap else f"step {tag.step}, alternative {tag.alternative}") + ", dropped" * tag.dropped
 
 
 def symbol_name(program: Cascade, symbol: int) -> str:
@@ -141,7 +135,15 @@ def explain_cascade(cascade: Cascade, text: str | None = None) -> Iterator[str]:
     yield f"classes: {len(cascade.alphabet.classes)} (code points that no step tells apart)"
     for number, members in enumerate(cascade.alphabet.classes):
         yield f"  {symbol_name(cascade, number):4} {len(members):>9,} code points  {' '.join(examples(members))}"
-    yield from ["", *_automaton(cascade)]
+    yield ""
+    if not isinstance(cascade, Program):
+        yield f"automaton of marked texts: {len(cascade.marked.rows) - 2} states x {cascade.alphabet.end + 1} symbols"
+        yield "one scan, left to right: no; read from the right first, then from the left"
+        return
+    dfa, overrun = cascade.boundaries, _overrun(cascade.boundaries)
+    yield f"automaton: {dfa.states} states x {dfa.symbols} symbols, fingerprint {dfa.fingerprint()[:16]}"
+    yield "one scan, left to right: yes; each piece starts the automaton anew"
+    yield f"reads past the end of a piece: {'without bound' if overrun is None else f'at most {overrun} characters'}"
 
 
 def _characters(model: Inspection, text: str | None) -> Iterator[str]:
@@ -168,23 +170,11 @@ def _described(step: NormalizerStep) -> str:
     return f"{step.type}, Unicode {step.unicode_version}" if step.unicode_version else step.type
 
 
-def _automaton(program: Cascade) -> Iterator[str]:
-    if not isinstance(program, Program):
-        yield f"automaton of marked texts: {len(program.marked.rows) - 2} states x {program.alphabet.end + 1} symbols"
-        yield "one scan, left to right: no; read from the right first, then from the left"
-        return
-    overrun = _overrun(program.boundaries)
-    yield f"automaton: {program.boundaries.states} states x {program.boundaries.symbols} symbols, fingerprint " \
-          f"{program.boundaries.fingerprint()[:16]}"
-    yield "one scan, left to right: yes; each piece starts the automaton anew"
-    yield f"reads past the end of a piece: {'without bound' if overrun is None else f'at most {overrun} characters'}"
-
-
 def _overrun(dfa: DFA) -> int | None:
     """The most characters that the automaton reads after a piece's end before it knows the end; None: no bound.
 
-    This is the longest path after an edge that keeps a place, over edges that do not forget it (as `SET_0` does). The
-    edge that keeps the place has itself read one character too many.
+    The longest path after an edge that keeps a place (and has read one character too many), over edges that do not
+    forget it, as `SET_0` does.
     """
     longest = dict.fromkeys(range(len(dfa.edges)), 0)
     after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}

@@ -1,8 +1,8 @@
-"""The automaton as a graph that Graphviz lays out.
+"""Automata of patterns as graphs in the DOT language of Graphviz (graphviz.org).
 
-In: a program, and the moves of a text. Out: the graph in the DOT language, with classes (the step of a state, `many`,
-`used`) for a style sheet in place of colours. Invariant: it has every state but the dead one, and every move between
-such states; moves between the same two states share one arrow. Source: the DOT language, which graphviz.org describes.
+In: a program, and the moves of a text. Out: the graph, with classes (the step of a state, `many`, `used`) for a style
+sheet in place of colours. Invariant: it has every state but the dead one, and every move between such states; moves
+between the same two states share one arrow.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dstok.inspection.explain import examples, symbol_name
-from dstok.regex.automaton import DEAD, NO_TAG, OPERATION, START
+from dstok.regex.dfa import DEAD, NO_TAG, OPERATION, START
 from dstok.regex.marked_language import FINAL
 
 if TYPE_CHECKING:
@@ -33,21 +33,20 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
       3 -> 3 [label="a" class="move"]
     """
     lines, marks, edges = [*_HEAD], set(used), program.dfa.edges
+    arrows: dict[tuple[int, int, bool], list[int]] = {}  # by states, and whether a piece may end before the symbol
     for state in range(START, len(edges)):
         reasons = _reasons(program, state)
         steps = {name.split(".")[0] for name in reasons} - {"gap"}
         kind = "many" if len(steps) > 1 else f"step{steps.pop()}" if steps else "gap" if reasons else "none"
         label = "\\n".join([str(state), *reasons])
         lines.append(f'  {state} [label="{label}" class="{kind}"]')
-    for state in range(START, len(edges)):
-        moves: dict[tuple[int, bool], list[int]] = {}  # by next state, and whether a piece may end before the symbol
         for symbol, (target, tag) in enumerate(edges[state]):
             if target != DEAD:
-                moves.setdefault((target, tag != NO_TAG), []).append(symbol)
-        for (target, ends), symbols in moves.items():
-            kind = "move used" if marks & {(state, symbol) for symbol in symbols} else "move"
-            dashed = " style=dashed" if ends else ""
-            lines.append(f'  {state} -> {target} [label={_quoted(_names(program, symbols))} class="{kind}"{dashed}]')
+                arrows.setdefault((state, target, tag != NO_TAG), []).append(symbol)
+    for (state, target, ends), symbols in arrows.items():
+        kind = "move used" if marks & {(state, symbol) for symbol in symbols} else "move"
+        dashed = " style=dashed" if ends else ""
+        lines.append(f'  {state} -> {target} [label={_quoted(_names(program, symbols))} class="{kind}"{dashed}]')
     return "\n".join([*lines, "}"])
 
 
@@ -61,14 +60,14 @@ def marked_dot(cascade: Cascade) -> str:
     rows, end = cascade.visible.rows, cascade.visible.end
     lines = [*_HEAD, f'  {FINAL} [label="end" class="many"]']
     lines += [f'  {state} [label="{state}" class="none"]' for state in range(START, len(rows)) if state != FINAL]
+    arrows: dict[tuple[int, int, bool], list[int]] = {}  # by states, and whether they read the mark
     for state, row in enumerate(rows):
-        labels: dict[tuple[int, str], list[int]] = {}
         for symbol, target in enumerate(row):
             if target != DEAD:
-                labels.setdefault((target, "move used" if symbol > end else "move"), []).append(symbol)
-        for (target, kind), symbols in labels.items():
-            label = "mark" if kind != "move" else _names(cascade, symbols)
-            lines.append(f'  {state} -> {target} [label={_quoted(label)} class="{kind}"]')
+                arrows.setdefault((state, target, symbol > end), []).append(symbol)
+    for (state, target, is_mark), symbols in arrows.items():
+        label, kind = ("mark", "move used") if is_mark else (_names(cascade, symbols), "move")
+        lines.append(f'  {state} -> {target} [label={_quoted(label)} class="{kind}"]')
     return "\n".join([*lines, "}"])
 
 

@@ -48,11 +48,8 @@ class Inspection:
         normalizer: Normalizer | None, program: Callable[[], Program], scanner: Callable[[], Scanner],
         places: Callable[[], Places],
     ) -> None:
-        self._tables, self._bpe, self._encoder, self._decoder = tables, bpe, encoder, decoder
-        self._added, self._normalizer, self._program, self._scanner = added, normalizer, program, scanner
-        self._places = places
-
-    # Text to pieces
+        self._tables, self._bpe, self._encoder, self._decoder, self._added = tables, bpe, encoder, decoder, added
+        self._normalizer, self._program, self._scanner, self._places = normalizer, program, scanner, places
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -62,7 +59,7 @@ class Inspection:
     @property
     def unicode_version(self) -> str:
         """The version of Unicode whose properties the patterns mean, such as "16.0"."""
-        return str(self._tables.description["unicode_version"])
+        return self._tables.header.unicode_version
 
     @property
     def automaton(self) -> Program:
@@ -72,7 +69,7 @@ class Inspection:
     @property
     def way(self) -> str:
         """How this processor finds the model's pieces: the rules and the level of the mask kernel, or another way."""
-        return self._encoder.way()
+        return self._encoder.finder.way()
 
     def spans(self, text: Text) -> list[tuple[int, int, int]]:
         """(start, end, tag) of each piece of `text`, in bytes of UTF-8; `automaton.tags[tag]` gives its reason.
@@ -86,9 +83,7 @@ class Inspection:
         return self._scanner().spans(utf8(text, False))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
-        """The pieces of `text` with their spans and the alternative that matched; added tokens among them.
-
-        Keywords as `Tokenizer.encode`.
+        """The pieces of `text`, added tokens among them, with spans and alternatives. Keywords as `Tokenizer.encode`.
 
         >>> import dstok
         >>> model = dstok.load("deepseek-v3").inspect()
@@ -103,7 +98,7 @@ class Inspection:
     ) -> npt.NDArray[np.int64]:
         r"""Start and end of each piece that `pretokenize` gives, int64[n, 2]: hundreds of times as fast.
 
-        `unit` says whether they count bytes of the UTF-8 text or code points. Other keywords as `Tokenizer.encode`.
+        `unit`: they count bytes of the UTF-8 text, or code points. Other keywords as `Tokenizer.encode`.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").inspect().piece_spans("né 42", unit="characters").tolist()
@@ -136,13 +131,9 @@ class Inspection:
         return text if self._normalizer is None else normalized_text(
             self._normalizer, data, self._added.policy(special)).text.decode()
 
-    # Pieces to ids
-
     @property
     def lost_bytes(self) -> bytes:
-        r"""The bytes that no token spells: where a text has them, it loses them, or `unknown_token` stands for them.
-
-        Bytes that UTF-8 does not have are not among them.
+        r"""The bytes of UTF-8 that no token spells: a text loses them, or `unknown_token` stands for them.
 
         >>> import dstok
         >>> dstok.load("deepseek-v3").inspect().lost_bytes
@@ -174,7 +165,7 @@ class Inspection:
         import numpy as np
 
         dead = np.array(self._tables.dead, np.uint32).reshape(-1, 4)
-        live = np.ones(self._tables.description["merges"] + len(dead), np.bool_)
+        live = np.ones(self._tables.header.merges + len(dead), np.bool_)
         live[dead[:, 0]] = False
         return live
 
@@ -231,8 +222,6 @@ class Inspection:
         """The ids with a token, rising."""
         return filter(self._decoder.has, range(self._decoder.size))
 
-    # Added tokens
-
     @property
     def added_tokens(self) -> tuple[AddedToken, ...]:
         """The added tokens with their flags, in the order of the model's file."""
@@ -247,12 +236,10 @@ class Inspection:
         """
         return self._encoder.added(utf8(text, False), self._added.policy(special))
 
-    # Tables
-
     @property
     def description(self) -> dict[str, Any]:
         """A copy of the facts that stand beside the flat tables, JSON-able: patterns, rules, ids of bytes and more."""
-        return deepcopy(self._tables.description)
+        return deepcopy(self._tables.header.stored())
 
     @property
     def tables(self) -> Mapping[str, memoryview]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import tokenizers
 
-from dstok.integrations.transformers_encoding import known_backing
+from dstok.integrations.transformers_encoding import is_known
 
 Upstream: Any = tokenizers.decoders.DecodeStream
 SHORT = 64  # ids of a prompt that upstream decodes as fast
@@ -43,8 +43,7 @@ class PromptStream:
 
     def step(self, tokenizer: Any, id: Any) -> str | None:
         """The text that an id, or a list of ids, makes sure. Later steps call upstream's stream directly."""
-        known = known_backing(tokenizer)
-        end = _end_of(tokenizer, self._end, self._skip) if known is not None and known.engine is not None else []
+        end = _end_of(tokenizer, self._end, self._skip) if is_known(tokenizer) else []
         self._use(Upstream(end, self._skip) if end else self._stream)
         text: str | None = self._stream.step(tokenizer, id)
         return text

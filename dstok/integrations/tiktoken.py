@@ -19,6 +19,7 @@ Source: tiktoken 0.14.0, src/py.rs; tests/integrations/test_tiktoken.py compares
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -39,17 +40,8 @@ if TYPE_CHECKING:
 
     from dstok._util.arguments import Special
 
-__all__ = [
-    "V3_PATTERN",
-    "Core",
-    "Encoding",
-    "accelerate",
-    "get_encoding",
-    "install",
-    "is_installed",
-    "pattern_of",
-    "uninstall",
-]
+__all__ = ["V3_PATTERN", "Core", "Encoding", "accelerate", "get_encoding", "install", "is_installed", "pattern_of",
+           "uninstall"]
 
 with of_extra("tiktoken", __name__):
     import tiktoken
@@ -61,78 +53,78 @@ Ids = TypeVar("Ids")
 State = tuple[Tokenizer, str, Mapping[str, Any]]  # third: the arguments of an object, as far as pickles keep them
 
 
+def _or_original(ours: Callable[..., Any]) -> Any:
+    """The method. What it answers by None or by an error of dstok's, the original's method of that name does."""
+    @functools.wraps(ours)
+    def call(self: Core, *args: Any) -> Any:
+        try:
+            found = ours(self, *args)
+        except (DstokError, TypeError):
+            found = None
+        return getattr(self.original, ours.__name__)(*args) if found is None else found
+
+    return call
+
+
 class Core:
-    """A `CoreBPE` on a tokenizer; `make_original` makes tiktoken's own."""
+    """A `CoreBPE` on a tokenizer; `make_original` makes tiktoken's own, which does what dstok lacks."""
 
     def __init__(self, tokenizer: Tokenizer, make_original: Callable[[], Any]) -> None:
         self._tokenizer, self._make_original = tokenizer, make_original
-        self._special = frozenset(tokenizer.added_tokens)
+        self._known = frozenset(tokenizer.added_tokens)
 
     @lazy
-    def _original(self) -> Any:
+    def original(self) -> Any:
         return self._make_original()
 
-    def encode_ordinary(self, text: str) -> list[int]:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+    @_or_original
+    def encode_ordinary(self, text: str) -> list[int] | None:
         """The ids of `text`; its added tokens are plain text. Raises `UnicodeEncodeError` for a lone surrogate."""
-        return self._ids(text, "none") if isinstance(text, str) else self._original.encode_ordinary(text)
+        return self._encoded(self._tokenizer.encode, text, "none") if isinstance(text, str) else None
 
-    def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int]:
+    @_or_original
+    def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int] | None:
         """The ids of `text` with the added tokens `allowed_special` matched. Raises as `encode_ordinary`."""
-        special = self._policy(text, allowed_special)
-        return self._original.encode(text, allowed_special) if special is None else self._ids(text, special)
+        return self._encoded(self._tokenizer.encode, text, self._policy(text, allowed_special))
 
+    @_or_original
     def encode_to_tiktoken_buffer(self, text: str, allowed_special: AbstractSet[str]) -> Any:
         """As `encode`; a read-only buffer of uint32."""
-        special = self._policy(text, allowed_special)
-        if special is None:
-            return self._original.encode_to_tiktoken_buffer(text, allowed_special)
-        ids = self._encoded(self._tokenizer.encode_array, text, special)
-        ids.flags.writeable = False
+        ids = self._encoded(self._tokenizer.encode_array, text, self._policy(text, allowed_special))
+        if ids is not None:
+            ids.flags.writeable = False
         return ids
 
-    def encode_with_unstable(self, text: str, allowed_special: AbstractSet[str]) -> Any:
-        """The original's result: stable ids, and those that may come after them."""
-        return self._original.encode_with_unstable(text, allowed_special)
-
-    def encode_single_token(self, piece: bytes) -> int:
+    @_or_original
+    def encode_single_token(self, piece: bytes) -> int | None:
         """The id of a token's bytes. Raises `KeyError`."""
-        if type(piece) is bytes:
-            try:
-                return self._tokenizer.token_to_id(piece)
-            except DstokError:
-                raise KeyError(piece) from None
-        return self._original.encode_single_token(piece)  # type: ignore[no-any-return]
+        try:
+            return self._tokenizer.token_to_id(piece) if type(piece) is bytes else None
+        except DstokError:
+            raise KeyError(piece) from None
 
-    def encode_single_piece(self, piece: bytes) -> list[int]:
+    @_or_original
+    def encode_single_piece(self, piece: bytes) -> list[int] | None:
         """The ids of bytes as one piece. No bytes have no ids, where the original panics."""
-        return self._merge(piece) if type(piece) is bytes else self._original.encode_single_piece(piece)
+        return self._merge(piece) if type(piece) is bytes else None
 
-    def _encode_bytes(self, text: bytes) -> list[int]:
+    @_or_original
+    def _encode_bytes(self, text: bytes) -> list[int] | None:
         """The ids of bytes: UTF-8 as in `encode_ordinary`; other bytes by the original, which guesses at pieces."""
-        if type(text) is bytes:
-            try:
-                return self._tokenizer.encode(text, special="none")
-            except TextError:
-                pass
-        return self._original._encode_bytes(text)  # type: ignore[no-any-return]  # noqa: SLF001 (tiktoken calls it so)
+        return self._tokenizer.encode(text, special="none") if type(text) is bytes else None
 
-    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+    @_or_original
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes | None:
         """The bytes of ids. Raises `KeyError` for an id without a token, `OverflowError` for one outside uint32."""
-        if type(tokens) in (list, tuple):
-            try:
-                return self._tokenizer.decode_bytes(tokens)
-            except (DstokError, TypeError):
-                pass
-        return self._original.decode_bytes(tokens)  # type: ignore[no-any-return]
+        return self._tokenizer.decode_bytes(tokens) if type(tokens) in (list, tuple) else None
 
-    def decode_single_token_bytes(self, token: int) -> bytes:
+    @_or_original
+    def decode_single_token_bytes(self, token: int) -> bytes | None:
         """The bytes of an id. Raises as `decode_bytes`."""
-        if type(token) is int:
-            try:
-                return self._tokenizer.decode_bytes([token])
-            except DstokError:
-                pass
-        return self._original.decode_single_token_bytes(token)  # type: ignore[no-any-return]
+        return self._tokenizer.decode_bytes([token]) if type(token) is int else None
 
     def token_byte_values(self) -> list[bytes]:
         """The bytes of all tokens except the added ones, in the order of bytes."""
@@ -145,18 +137,15 @@ class Core:
         if not isinstance(text, str) or not isinstance(allowed, set | frozenset):
             return None
         try:
-            "".join(allowed - self._special).encode()
+            "".join(allowed - self._known).encode()
         except (TypeError, UnicodeEncodeError):
             return None
-        known = self._special & allowed
-        return "all" if len(known) == len(self._special) else known
+        known = self._known & allowed
+        return "all" if len(known) == len(self._known) else known
 
-    def _ids(self, text: str, special: Special) -> list[int]:
-        return self._encoded(self._tokenizer.encode, text, special)
-
-    def _encoded(self, encode: Callable[..., Ids], text: str, special: Special) -> Ids:
+    def _encoded(self, encode: Callable[..., Ids], text: str, special: Special | None) -> Ids | None:
         try:
-            return encode(text, special=special)
+            return None if special is None else encode(text, special=special)
         except TextError:
             text.encode()  # raises the same as tiktoken
             raise
@@ -390,24 +379,25 @@ def install() -> None:
 
     An encoding that dstok cannot do exactly is tiktoken's own, with a warning. Earlier encodings stay as they are.
     """
-    if not is_installed():
-        registry: Any = tiktoken.registry
-        registry.Encoding = _made
-        registry.ENCODINGS.clear()
+    _put(_made)
 
 
 def uninstall() -> None:
     """Undoes `install`."""
     if is_installed():
-        registry: Any = tiktoken.registry
-        registry.Encoding = tiktoken.Encoding
-        registry.ENCODINGS.clear()
+        _put(tiktoken.Encoding)
 
 
 def is_installed() -> bool:
     """Whether `install` is in force."""
+    return vars(tiktoken.registry)["Encoding"] is _made
+
+
+def _put(make: Any) -> None:
     registry: Any = tiktoken.registry
-    return registry.Encoding is _made
+    if registry.Encoding is not make:
+        registry.Encoding = make
+        registry.ENCODINGS.clear()
 
 
 def _made(**parts: Any) -> tiktoken.Encoding:

@@ -1,18 +1,17 @@
 """The parts of a transformers tokenizer that run on dstok: text -> ids, with all of upstream's fields, and back.
 
-In: a `tokenizers.Tokenizer`, which others may change. Out: an `Engine` for it, or an `UnsupportedError` with the
-reason; for each input of a call a `Row`: ids at once, the rest of upstream's `Encoding` on demand.
+In: a `tokenizers.Tokenizer`, which others may change. Out: its `Backing`, with an `Engine` or the reason why there is
+none; for each input of a call a `Row`: ids at once, the rest of upstream's `Encoding` on demand.
 Invariants: an engine never changes, and gives the backend's results at the time when it was made; each call compares
 the backend with the engine's source (`marks`, `deep_marks`), and each added token is tried in both before an engine is
-given out. Truncation, padding and `encode_special_tokens` belong to a call: the backend has those of the last call
-whenever others may hold it. A `Framing` says which ids the post-processor puts around texts, if it does nothing else;
-upstream's own code does the rest. Its post-processors read only tokens and offsets of an encoding, so one of two ids
-shows the effect on all.
+given out. The backend has the settings of the last call; a call reads them under the lock, and then goes on without it.
+Upstream's post-processors read only tokens and offsets, so two ids show the effect on all (`Framing`).
 Source: upstream 0.23.3 and its `post_process`; the calls of transformers 4.57.6 and 5.24.0.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import pickle
@@ -23,7 +22,7 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, islice
 from operator import attrgetter
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -43,10 +42,22 @@ from dstok.methods.offsets import encode_char_spans
 from dstok.padding import kept_lengths
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
+ATTRIBUTE = "_dstok"  # the `Backing` of a tokenizer of transformers, and a weak reference to it in its backend
+KNOWN = "_dstok_known"  # the marks of a backend that has an engine; copies and pickles of a backend lose both
 PROBES = 64  # entries of the vocabulary that tell another model from the engine's
-FIELDS = attrgetter("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 MAX_TABLES = 4  # models that are kept while no tokenizer uses them, for a caller that loads the same again
+MAX_SETTINGS = 256  # settings of calls that are kept
+COLUMNS = ("ids", "type_ids", "tokens", "words", "offsets")  # of upstream's `Encoding`, before post-processing
+NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENIZERS_PARALLELISM, as upstream reads it
+Input = tuple[list[str], ...]  # the words of a text, or of both texts of a pair; a text that is not split is one word
+NO_PADS = (0, 0)
 _tables: dict[bytes, Tables] = {}
+
+
+def threads() -> int:
+    """The number of threads that upstream would use."""
+    setting = os.environ.get("TOKENIZERS_PARALLELISM")
+    return available_cpus() if setting is None or setting.lower() not in NOT_PARALLEL else 1
 
 
 class Engine:
@@ -69,15 +80,13 @@ class Engine:
 
     def policy(self, split_special: bool) -> Any:
         """dstok's `special=` for upstream's `encode_special_tokens`."""
-        if not split_special:
-            return "all"
-        if self.ordinary is None:
+        if split_special and self.ordinary is None:
             raise UnsupportedError("an added token that may overlap a special one, while special tokens are text")
-        return self.ordinary
+        return self.ordinary if split_special else "all"
 
-    def columns(self, text: str, split_special: bool, type_id: int, word: int | None = None) -> dict[str, Any]:
-        """The members of upstream's `Encoding` of a text before post-processing. `word`: every id's word."""
-        encoding = self.tok.encode_with_offsets(text, special=self.policy(split_special))
+    def columns(self, text: str, special: Any, type_id: int, word: int | None) -> dict[str, Any]:
+        """The `COLUMNS` of a text. `word`: every id's word; None: the number of its piece."""
+        encoding = self.tok.encode_with_offsets(text, special=special)
         ids, spans = encoding.ids.tolist(), encoding.char_spans.tolist()
         tokens = [self._token(*each, text) for each in zip(ids, spans, encoding.special.tolist())]
         words = encoding.pieces.tolist() if word is None else [word] * len(ids)
@@ -86,21 +95,54 @@ class Engine:
     def _token(self, id: int, span: list[int], is_added: bool, text: str) -> str:
         if is_added and (self._added[id].lstrip or self._added[id].rstrip):
             return text[span[0] : span[1]]  # upstream's token is all the text that it took
-        token = self._spellings.get(id)
-        if token is None:
-            token = self._spellings[id] = self.tok.id_to_token(id)
-        return token
+        if id not in self._spellings:
+            self._spellings[id] = self.tok.id_to_token(id)
+        return self._spellings[id]
 
 
-def joined(columns: Sequence[dict[str, Any]]) -> Encoding:
-    """Upstream's `Encoding` of the texts, or the words of one text, with these members."""
-    state = {key: [value for each in columns for value in each[key]]
-             for key in ("ids", "type_ids", "tokens", "words", "offsets")}
-    count = len(state["ids"])
-    encoding = Encoding()
-    encoding.__setstate__(json.dumps({**state, "special_tokens_mask": [0] * count, "attention_mask": [1] * count,
-                                      "overflowing": [], "sequence_ranges": {}}).encode())
-    return encoding
+@lru_cache(maxsize=4096)
+def _may_overlap(one: str, other: str) -> bool:
+    """Whether the two can share characters in a text."""
+    shifts = range(1, min(len(one), len(other)))
+    return one in other or other in one or any(one.endswith(other[:n]) or other.endswith(one[:n]) for n in shifts)
+
+
+# A backend, and its engine
+
+
+class Wanted(NamedTuple):
+    """The settings of a call. The backend has them after it."""
+
+    truncation: dict[str, Any] | None = None
+    padding: dict[str, Any] | None = None
+    split_special: bool = False
+
+    @classmethod
+    def of(cls, real: tokenizers.Tokenizer) -> Wanted:
+        return cls(real.truncation, real.padding, real.encode_special_tokens)
+
+    def put(self, real: tokenizers.Tokenizer) -> None:
+        """Gives the backend these settings, which were accepted once, whatever its post-processor is now.
+
+        Upstream accepts a stride up to `max_length` less the special tokens of the post-processor at that time. If
+        `max_length` is smaller than their number, upstream takes the difference for a large number.
+        """
+        if self.truncation is None:
+            real.no_truncation()
+        elif self.truncation != real.truncation:
+            processor, longest = real.post_processor, self.truncation["max_length"]
+            real.post_processor = None if self.truncation["stride"] <= longest else (
+                tokenizers.processors.TemplateProcessing(single="$A" + " x" * (longest + 1), special_tokens=[("x", 0)]))
+            real.enable_truncation(**self.truncation)
+            real.post_processor = processor
+        if self.padding is None:
+            real.no_padding()
+        else:
+            real.enable_padding(**self.padding)
+        real.encode_special_tokens = self.split_special
+
+
+PLAIN = Wanted()
 
 
 def state_of(component: Any) -> bytes | None:
@@ -126,6 +168,25 @@ def deep_marks(real: tokenizers.Tokenizer) -> tuple[Any, ...]:
     return size, spread, made, _live_tokens(real)
 
 
+def _looked(look: Callable[[Any], Any], real: tokenizers.Tokenizer) -> Any:
+    """The marks; None for a backend that has none: a component of the user's may raise anything."""
+    try:
+        return look(real)
+    except Exception:
+        return None
+
+
+def is_known(real: Any) -> bool:
+    """Whether dstok can do a backend with these components, as an accelerated tokenizer found."""
+    seen = getattr(real, KNOWN, None)
+    return seen is not None and bool(_looked(marks, real) == seen)
+
+
+def _live_tokens(real: tokenizers.Tokenizer) -> tuple[AddedToken, ...]:
+    fields = attrgetter("content", "single_word", "lstrip", "rstrip", "normalized", "special")
+    return tuple(AddedToken(id, *fields(token)) for id, token in sorted(real.get_added_tokens_decoder().items()))
+
+
 def engine_of(real: tokenizers.Tokenizer) -> Engine:
     """The engine of a backend. Raises `UnsupportedError` and `TokenizerFileError` if dstok cannot do it exactly."""
     normalizer, *_ = marks(real)
@@ -137,28 +198,19 @@ def engine_of(real: tokenizers.Tokenizer) -> Engine:
     tables = _tables_of('{"version":"1.0","added_tokens":[]' + text[before:after] + text[last:],
                         f"tokenizers-{tokenizers.__version__}")
     for number, token in enumerate(added):
-        own = real.model.id_to_token(token.id)
+        own, at = real.model.id_to_token(token.id), f"$.added_tokens[{number}]"
         if own not in (None, token.content):
-            raise UnsupportedError(f"the added token {token.content!r}, whose id is also that of {own!r}",
-                                   f"$.added_tokens[{number}]")
-    for number, token in enumerate(added):
+            raise UnsupportedError(f"the added token {token.content!r}, whose id is also that of {own!r}", at)
         if normalizer is not None and token.normalized and (token.lstrip or token.rstrip):  # what they took is unknown
-            raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text",
-                                   f"$.added_tokens[{number}]")
+            raise UnsupportedError("an added token with lstrip or rstrip that is looked for in normalized text", at)
     raw = raw_tokens(tables.normalizer, added)
     engine = Engine(tokenizer_of(tables, raw, None, None), raw)
-    truncation, padding, split_special = real.truncation, real.padding, real.encode_special_tokens
-    real.no_truncation()
-    real.no_padding()
-    real.encode_special_tokens = False
+    wanted = Wanted.of(real)
+    PLAIN.put(real)
     try:
-        _compare(real, engine, added)
+        _compare(real, engine.tok, added)
     finally:
-        if truncation is not None:
-            truncate(real, truncation)
-        if padding is not None:
-            real.enable_padding(**padding)
-        real.encode_special_tokens = split_special
+        wanted.put(real)
     return engine
 
 
@@ -176,55 +228,119 @@ def _tables_of(body: str, upstream: str) -> Tables:
     return tables
 
 
-def _live_tokens(real: tokenizers.Tokenizer) -> tuple[AddedToken, ...]:
-    return tuple(AddedToken(id, *FIELDS(token)) for id, token in sorted(real.get_added_tokens_decoder().items()))
-
-
-def truncate(real: tokenizers.Tokenizer, truncation: dict[str, Any]) -> None:
-    """Sets a truncation that was accepted once, whatever the post-processor is now.
-
-    Upstream accepts a stride up to `max_length` less the special tokens of the post-processor at that time. If
-    `max_length` is smaller than their number, upstream takes the difference for a large number.
-    """
-    processor, longest = real.post_processor, truncation["max_length"]
-    real.post_processor = None if truncation["stride"] <= longest else tokenizers.processors.TemplateProcessing(
-        single="$A" + " x" * (longest + 1), special_tokens=[("x", 0)])
-    real.enable_truncation(**truncation)
-    real.post_processor = processor
-
-
-def _compare(real: tokenizers.Tokenizer, engine: Engine, added: Sequence[AddedToken]) -> None:
+def _compare(real: tokenizers.Tokenizer, tok: Tokenizer, added: Sequence[AddedToken]) -> None:
     """Refuses a backend that does not find its added tokens as its own file says.
 
     Example: a token that was added twice, with other flags, is searched for with its first flags.
     """
     for number, token in enumerate(added):
         text = f"a {token.content} a{token.content}a {token.content}"
-        ours = engine.tok.encode(text)
-        theirs = real.encode(text, add_special_tokens=False)
-        skipped = engine.tok.decode(ours, skip_special_tokens=True), real.decode(ours, skip_special_tokens=True)
-        if theirs.ids[: len(ours)] != ours or skipped[0] != skipped[1]:
+        ours, theirs = tok.encode(text), real.encode(text, add_special_tokens=False).ids
+        skipped = tok.decode(ours, skip_special_tokens=True), real.decode(ours, skip_special_tokens=True)
+        if theirs[: len(ours)] != ours or skipped[0] != skipped[1]:
             raise UnsupportedError(f"the added token {token.content!r}, which the backend finds otherwise than it says",
                                    f"$.added_tokens[{number}]")
 
 
-@lru_cache(maxsize=4096)
-def _may_overlap(one: str, other: str) -> bool:
-    """Whether the two can share characters in a text."""
-    if one in other or other in one:
-        return True
-    shifts = range(1, min(len(one), len(other)))
-    return any(one.endswith(other[:n]) or other.endswith(one[:n]) for n in shifts)
+class Backing:
+    """A backend, what is known of it, and the calls for it. All tokenizers of transformers that hold it share this."""
+
+    def __init__(self, real: tokenizers.Tokenizer) -> None:
+        self.real, self.lock = real, RLock()
+        self.engine: Engine | None = None
+        self.reason = ""  # why there is no engine
+        self._handed_out = False  # whether someone may hold the backend, or change it before it is next compared
+        self._calls: Counter[str] = Counter()
+        self._settings: dict[Any, CallSettings] = {}  # of equal calls
+        self._seen: Any = ""
+        self._deep: Any = None
+
+    @staticmethod
+    def of(real: tokenizers.Tokenizer) -> Backing:
+        """The one of a backend, made on first use."""
+        known = getattr(real, ATTRIBUTE, None)
+        backing = (known and known()) or Backing(real)
+        setattr(real, ATTRIBUTE, ref(backing))
+        return backing
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The `dstok.Tokenizer`, without post-processing; None if dstok cannot do the present backend."""
+        return self.engine and self.engine.tok
+
+    def explain(self) -> str:
+        """The calls that went to dstok and to the backend, with the reason."""
+        lines = [f"{call}, {count} calls" for call, count in sorted(self._calls.items())]
+        lines.sort(key=lambda line: line.startswith("backend"))
+        if self.reason:
+            lines.append(f"dstok cannot do this tokenizer: {self.reason}")
+        return "\n".join(lines) or "no calls yet"
+
+    def tell(self, what: str, reason: str = "") -> None:
+        """Notes a call that dstok did, or, with a reason, one that the backend did."""
+        with self.lock:
+            self._calls[f"backend: {what}: {reason}" if reason else f"dstok: {what}"] += 1
+
+    def hand_out(self) -> tokenizers.Tokenizer:
+        """The backend, for a caller that may keep or change it."""
+        self._handed_out = True
+        return self.real
+
+    def ready(self) -> Engine | None:
+        """The engine, if the backend is unchanged, else a new one made from the present backend."""
+        others = sys.getrefcount(self.real) - ALONE
+        same = _looked(marks, self.real) == self._seen
+        if not same or self._handed_out or others > 0:
+            with self.lock:
+                if not same or _looked(deep_marks, self.real) != self._deep:
+                    self._remake()
+                self._handed_out = self._handed_out and others > 0  # last: until then other threads come here, and wait
+        return self.engine
+
+    def settings(self, wanted: Wanted, add_special: bool) -> CallSettings:
+        """How a call with these settings encodes."""
+        processor = self.real.post_processor
+        truncation, padding = (each and tuple(each.items()) for each in wanted[:2])
+        key = (state_of(processor), truncation, padding, wanted.split_special, add_special)
+        made = self._settings.get(key)
+        if made is None:
+            if len(self._settings) >= MAX_SETTINGS:
+                self._settings.clear()
+            made = self._settings[key] = CallSettings(processor, wanted, add_special)
+        return made
+
+    def _remake(self) -> None:
+        """Makes an engine from the present backend."""
+        seen, deep = _looked(marks, self.real), _looked(deep_marks, self.real)
+        try:
+            self._note(engine_of(self.real), "", seen, deep)
+        except DstokError as error:
+            self._note(None, str(error), seen, deep)
+        except Exception as error:
+            self._note(None, f"a component that cannot be read: {error}", seen, deep)
+
+    def _note(self, engine: Engine | None, reason: str, seen: Any, deep: Any) -> None:
+        self.engine, self.reason, self._deep = engine, reason, deep
+        setattr(self.real, KNOWN, engine and seen)
+        self._seen = seen  # last, so that no thread uses the old engine
+
+    def __reduce__(self) -> Any:
+        return Backing.of, (self.real,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backing:
+        with self.lock:
+            self.ready()
+            made = Backing.of(copy.deepcopy(self.real, memo))
+            made._note(self.engine, self.reason, self._seen, self._deep)  # noqa: SLF001 (the same class)
+            made.hand_out()  # it is compared when it is used
+        return made
 
 
-MAX_SETTINGS = 256  # settings of calls that are kept
+_alone = Backing(tokenizers.Tokenizer(tokenizers.models.BPE()))
+ALONE = sys.getrefcount(_alone.real)  # of a backend that nothing else holds
 
-SPANS = [[0, 2], [2, 4]]  # of tokens that begin or end in a space, which trimming removes from the span
 
-
-def _probe(first_id: int, type_id: int) -> Encoding:
-    return joined([{"ids": [first_id, first_id + 1], "type_ids": [type_id] * 2, "tokens": ["Ġa", "bĠ"], "words": [0, 1],
-                    "offsets": SPANS}])
+# How a call encodes
 
 
 class Framing(NamedTuple):
@@ -239,382 +355,159 @@ class Framing(NamedTuple):
     text_types: list[int]
     trims: bool
 
+    @classmethod
+    def of(cls, processor: Any, texts: int, add_special: bool) -> Framing | None:
+        """The framing of `processor` for one text or two; None if it does more, such as to give a text twice."""
+        if processor is None:
+            return cls([[]] * (texts + 1), [[]] * (texts + 1), list(range(texts)), False)
+        spans = [[0, 2], [2, 4]]  # of tokens that begin or end in a space, which trimming removes from the span
+        probes = [joined([{"ids": [first, first + 1], "type_ids": [first // 2] * 2, "tokens": ["Ġa", "bĠ"],
+                           "words": [0, 1], "offsets": spans}]) for first in (0, 2)[:texts]]
+        made = processor.process(probes[0], probes[1] if texts == 2 else None, add_special)
+        own = [at for at, is_special in enumerate(made.special_tokens_mask) if not is_special]
+        starts = own[::2]
+        if [made.ids[at] for at in own] != list(range(2 * texts)) or own[1::2] != [start + 1 for start in starts]:
+            return None
+        bounds = list(zip([0, *(start + 2 for start in starts)], [*starts, len(made.ids)]))
+        fixed, types = ([values[first:last] for first, last in bounds] for values in (made.ids, made.type_ids))
+        trims = [list(made.offsets[at]) for at in own[:2]] != spans
+        return cls(fixed, types, [made.type_ids[start] for start in starts], trims)
 
-def framing_of(processor: Any, texts: int, add_special: bool) -> Framing | None:
-    """The framing of `processor` for one text or two; None if it does more, such as to give a text twice."""
-    if processor is None:
-        return Framing([[]] * (texts + 1), [[]] * (texts + 1), list(range(texts)), False)
-    made = processor.process(_probe(0, 0), _probe(2, 1) if texts == 2 else None, add_special)
-    own = [at for at, is_special in enumerate(made.special_tokens_mask) if not is_special]
-    starts = own[::2]
-    if [made.ids[at] for at in own] != list(range(2 * texts)) or own[1::2] != [start + 1 for start in starts]:
-        return None
-    bounds = list(zip([0, *(start + 2 for start in starts)], [*starts, len(made.ids)]))
-    fixed, types = ([values[first:last] for first, last in bounds] for values in (made.ids, made.type_ids))
-    trims = [list(made.offsets[at]) for at in own[:2]] != SPANS
-    return Framing(fixed, types, [made.type_ids[start] for start in starts], trims)
 
-
-def finisher(processor: Any, truncation: dict[str, Any] | None) -> tokenizers.Tokenizer:
-    """Upstream's tokenizer without a vocabulary: it post-processes and truncates encodings made by others."""
-    backend = tokenizers.Tokenizer(tokenizers.models.BPE())
-    if truncation is not None:
-        truncate(backend, truncation)
-    if processor is not None:
-        backend.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the one in the backend may change
-    return backend
+def joined(columns: Sequence[dict[str, Any]]) -> Encoding:
+    """Upstream's `Encoding` of the texts, or the words of one text, with these `COLUMNS`."""
+    state = {key: [value for each in columns for value in each[key]] for key in COLUMNS}
+    count = len(state["ids"])
+    encoding = Encoding()
+    encoding.__setstate__(json.dumps({**state, "special_tokens_mask": [0] * count, "attention_mask": [1] * count,
+                                      "overflowing": [], "sequence_ranges": {}}).encode())
+    return encoding
 
 
 class CallSettings:
     """How one call, or many equal ones, encode. Never changes."""
 
-    def __init__(
-        self, processor: Any, truncation: dict[str, Any] | None, padding: dict[str, Any] | None, split_special: bool,
-        add_special: bool,
-    ) -> None:
-        self.split_special, self.padding = split_special, padding
-        self.framing, self.pair_framing = (framing_of(processor, texts, add_special) for texts in (1, 2))
-        self.from_right = truncation is None or truncation["direction"] == "right"
-        self._truncation, self._add_special = truncation, add_special
-        self._finisher = finisher(processor, truncation)
-        self.room: int | None = None  # the most ids of texts that a row can have
-        self._pair_room: int | None = None
-        if truncation is not None:
-            self.room, self._pair_room = (
-                int(truncation["max_length"]) - (self._finisher.num_special_tokens_to_add(pair) if add_special else 0)
-                for pair in (False, True))
+    def __init__(self, processor: Any, wanted: Wanted, add_special: bool) -> None:
+        self.truncation, self.padding, self.split_special = wanted
+        self._left = self.truncation is not None and self.truncation["direction"] == "left"
+        self.framings = [Framing.of(processor, texts, add_special) for texts in (1, 2)]
+        # upstream's tokenizer without a vocabulary: it post-processes and truncates encodings made by others
+        self._finisher = tokenizers.Tokenizer(tokenizers.models.BPE())
+        Wanted(self.truncation).put(self._finisher)
+        if processor is not None:
+            self._finisher.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the backend's may change
+        self._add_special = add_special
+        self._rooms: list[int] = []  # the most ids of one text, and of a pair
+        if self.truncation is not None:
+            self._rooms = [self.truncation["max_length"] - add_special * self._finisher.num_special_tokens_to_add(pair)
+                           for pair in (False, True)]
 
-    def cut(self, ids: list[int]) -> list[int]:
-        """The ids of a single text, truncated. Raises `UnsupportedError` where upstream has a special case."""
-        room = self.room
-        if room is None or len(ids) <= room:
-            return ids
-        assert self._truncation is not None
-        if self._truncation["strategy"] == "only_second":
-            raise UnsupportedError("truncation of a second text that is not there")
-        if room < 1 or self._truncation["stride"] >= room:
-            raise UnsupportedError("truncation that leaves no room for a new id")
-        return ids[:room] if self.from_right else ids[-room:]
-
-    def cut_pair(self, first: list[int], second: list[int]) -> list[list[int]] | None:
-        """The ids of both texts of a pair; None where upstream has a special case, or an error."""
-        room, truncation = self._pair_room, self._truncation
-        if truncation is None or room is None or len(first) + len(second) <= room:
-            return [first, second]
+    def cut(self, texts: list[list[int]]) -> list[list[int]] | None:
+        """The ids of a text, or of both of a pair, truncated; None where upstream has a special case."""
+        assert self.truncation is not None
+        room, lengths = self._rooms[len(texts) - 1], list(map(len, texts))
+        strategy, stride = self.truncation["strategy"], self.truncation["stride"]
+        if sum(lengths) <= room:
+            return texts
+        if len(texts) == 1:
+            return None if strategy == "only_second" or stride >= room else [self.end(texts[0], room)]
         try:
-            (kept,) = kept_lengths(np.array([[len(first), len(second)]]), room, truncation["strategy"]).tolist()
+            (kept,) = kept_lengths(np.array([lengths]), room, strategy).tolist()
         except ValueError:
             return None
-        both = list(zip((first, second), kept))
-        if room < 1 or any(truncation["stride"] >= count for ids, count in both if count < len(ids)):
+        if room < 1 or any(stride >= count for length, count in zip(lengths, kept) if count < length):
             return None
-        return [ids[:count] if self.from_right else ids[len(ids) - count :] for ids, count in both]
+        return [self.end(ids, count) for ids, count in zip(texts, kept)]
 
-    def padded_length(self, longest: int) -> int | None:
-        """The padded length of the rows of a batch; `longest`: the most ids in a row. None: no padding."""
-        padding = self.padding
-        if padding is None:
-            return None
-        length = longest if padding["length"] is None else padding["length"]
-        multiple = padding["pad_to_multiple_of"]
-        return -(-length // multiple) * multiple if multiple else length
+    def end(self, values: list[Any], count: int) -> list[Any]:
+        """The values that stay when `count` do."""
+        return values[len(values) - count :] if self._left else values[:count]
 
-    def finish(self, first: Encoding, second: Encoding | None) -> Any:
-        """Truncates and post-processes, with upstream's code."""
-        return self._finisher.post_process(first, second, self._add_special)
+    def padded_length(self, longest: int) -> int:
+        """The padded length of the rows of a batch; `longest`: the most ids in a row."""
+        assert self.padding is not None
+        length = longest if self.padding["length"] is None else self.padding["length"]
+        multiple = self.padding["pad_to_multiple_of"]
+        return int(-(-length // multiple) * multiple if multiple else length)
 
-    def pad(self, encoding: Encoding, length: int | None) -> None:
-        """Pads an encoding, and its overflowing parts, up to `length`."""
+    def finish(self, texts: list[Encoding], length: int | None) -> Encoding:
+        """Truncates and post-processes, with upstream's code; pads it, and its overflowing parts, up to `length`."""
+        made: Encoding = self._finisher.post_process(texts[0], texts[1] if len(texts) == 2 else None, self._add_special)
         if length is not None and self.padding is not None:
             keys = ("direction", "pad_id", "pad_type_id", "pad_token")
-            encoding.pad(length, **{key: self.padding[key] for key in keys})
-
-
-ATTRIBUTE = "_dstok"  # of backend and tokenizer; copies and pickles of a backend lose it
-
-
-class Wanted(NamedTuple):
-    """The settings of a call. The backend has them after it."""
-
-    truncation: dict[str, Any] | None
-    padding: dict[str, Any] | None
-    split_special: bool
-
-
-PLAIN = Wanted(None, None, False)
-
-
-class _Owner:
-    def __init__(self) -> None:
-        self._tokenizer = object()
-
-
-_owner = _Owner()
-ALONE = sys.getrefcount(_owner.__dict__["_tokenizer"]) - 1  # this count for an object that nothing else holds
-
-
-class Backing:
-    """The known state of one backend. All tokenizers of transformers that hold it share this."""
-
-    def __init__(self, real: tokenizers.Tokenizer, made: tuple[Engine | None, Any, Any] | None = None) -> None:
-        self.lock, self._tally_lock = RLock(), Lock()
-        self.engine: Engine | None = None
-        self.reason = ""  # why there is no engine
-        self.handed_out = False  # whether someone may hold the backend, or change it before it is next compared
-        self.done: Counter[str] = Counter()  # the work of dstok
-        self.given: Counter[str] = Counter()  # the work of the backend
-        self._owners: list[ref[Any]] = []
-        self._settings: dict[Any, CallSettings] = {}  # of equal calls
-        self._seen: Any = None
-        self._deep: Any = None
-        with self.lock:
-            self.wanted = _settings_of(real)
-            if made is None:
-                self._remake(real)
-            else:  # a copy of a backend whose engine exists
-                self.engine, self._seen, self._deep = made
-
-    def owned_by(self, owner: Any) -> None:
-        """Notes a tokenizer of transformers that holds the backend."""
-        self._owners.append(ref(owner, self._owners.remove))
-
-    def left_by(self, owner: Any) -> None:
-        """Notes that this tokenizer will hold another backend."""
-        with self.lock:
-            self._owners[:] = [each for each in self._owners if each() is not owner]
-
-    def ready(self, owner: Any) -> Engine | None:
-        """The engine, if the backend is unchanged, else a new one made from the present backend."""
-        others = sys.getrefcount(owner.__dict__["_tokenizer"]) - ALONE - len(self._owners)
-        real = owner.__dict__["_tokenizer"]
-        same = self.has_components_of(real)
-        if not same or self.handed_out or others > 0:
-            with self.lock:
-                self._check(real, same)
-                self.handed_out = self.handed_out and others > 0  # last: until then other threads come here, and wait
-        return self.engine
-
-    def has_components_of(self, real: tokenizers.Tokenizer) -> bool:
-        """Whether the engine, or the lack of one, is that of a backend with these components."""
-        try:
-            return bool(marks(real) == self._seen)
-        except Exception:  # a component of the user's may raise anything when it gives its state
-            return self.engine is None
-
-    def want(self, owner: Any, wanted: Wanted) -> None:
-        """Notes the settings of a new call."""
-        with self.lock:
-            self.wanted = wanted
-            if self.handed_out:
-                self.settle(owner.__dict__["_tokenizer"], wanted)
-
-    def take_out(self, owner: Any) -> tokenizers.Tokenizer:
-        """The backend, with the settings of the last call, for a caller that may read or change it."""
-        with self.lock:
-            real: tokenizers.Tokenizer = owner.__dict__["_tokenizer"]
-            self.catch_up(real)
-            self.handed_out = True
-        return real
-
-    def catch_up(self, real: tokenizers.Tokenizer) -> None:
-        """Gives the backend the settings of the last call. The lock is held."""
-        if not self.handed_out:  # else it has them, or the settings that others chose
-            self.settle(real, self.wanted)
-
-    def settle(self, real: tokenizers.Tokenizer, wanted: Wanted) -> None:
-        """Gives the backend these settings. The lock is held."""
-        if wanted.truncation != real.truncation:  # setting the same may raise: the post-processor may have changed
-            real.no_truncation() if wanted.truncation is None else real.enable_truncation(**wanted.truncation)
-        if wanted.padding != real.padding:
-            real.no_padding() if wanted.padding is None else real.enable_padding(**wanted.padding)
-        if wanted.split_special != real.encode_special_tokens:
-            real.encode_special_tokens = wanted.split_special
-
-    def settings(self, owner: Any, wanted: Wanted, add_special: bool) -> CallSettings:
-        """How a call with these settings encodes."""
-        processor = owner.__dict__["_tokenizer"].post_processor
-        truncation, padding = (each and tuple(each.items()) for each in wanted[:2])
-        key = (state_of(processor), truncation, padding, wanted.split_special, add_special)
-        made = self._settings.get(key)
-        if made is None:
-            if len(self._settings) >= MAX_SETTINGS:
-                self._settings.clear()
-            made = self._settings[key] = CallSettings(processor, *wanted, add_special)
+            made.pad(length, **{key: self.padding[key] for key in keys})
         return made
-
-    def pass_on(self, owner: Any, other: Any) -> None:
-        """Gives the known state to a copy of `owner`, with a copy of the backend. The lock is held."""
-        self.ready(owner)
-        real = other.__dict__["_tokenizer"]
-        if self.engine is None or marks(real) != self._seen or deep_marks(real) != self._deep:
-            return
-        setattr(real, ATTRIBUTE, Backing(real, (self.engine, self._seen, self._deep)))
-
-    def tell(self, what: str, reason: str = "") -> None:
-        """Notes a call that dstok did, or, with a reason, one that the backend did."""
-        with self._tally_lock:
-            if reason:
-                self.given[f"{what}: {reason}"] += 1
-            else:
-                self.done[what] += 1
-
-    def _check(self, real: tokenizers.Tokenizer, same: bool) -> None:
-        """Compares the backend as a whole. The lock is held."""
-        if self.handed_out:
-            self.wanted = _settings_of(real)
-        try:
-            same = same and deep_marks(real) == self._deep
-        except Exception:
-            same = same and self.engine is None
-        if not same:
-            self._remake(real)
-
-    def _remake(self, real: tokenizers.Tokenizer) -> None:
-        """Makes an engine from the present backend.
-
-        It is noted as seen last, so that no thread uses the old engine for it.
-        """
-        engine, reason, seen, deep = None, "", None, None
-        try:
-            seen, deep = marks(real), deep_marks(real)
-            engine = engine_of(real)
-        except DstokError as error:
-            reason = str(error)
-        except Exception as error:
-            reason = f"a component that cannot be read: {error}"
-        self.engine, self.reason, self._deep = engine, reason, deep
-        self._seen = seen
-
-
-def backing_of(owner: Any) -> Backing:
-    """The `Backing` of a tokenizer's backend, made on first use."""
-    backing: Backing | None = owner.__dict__.get(ATTRIBUTE)
-    if backing is not None:
-        return backing
-    real = owner.__dict__["_tokenizer"]
-    backing = getattr(real, ATTRIBUTE, None)
-    if backing is None:
-        backing = Backing(real)
-        setattr(real, ATTRIBUTE, backing)
-    backing.owned_by(owner)
-    owner.__dict__[ATTRIBUTE] = backing
-    return backing
-
-
-def known_backing(real: Any) -> Backing | None:
-    """The `Backing` that an accelerated tokenizer made for a backend; None if its components are others."""
-    backing: Backing | None = getattr(real, ATTRIBUTE, None)
-    return backing if backing is not None and backing.has_components_of(real) else None
-
-
-def _settings_of(real: tokenizers.Tokenizer) -> Wanted:
-    return Wanted(real.truncation, real.padding, real.encode_special_tokens)
-
-
-Input = tuple[list[str], list[str] | None]  # a text, or its words, and the other one of a pair
-NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENIZERS_PARALLELISM, as upstream reads it
-
-
-def threads() -> int:
-    """The number of threads that upstream would use."""
-    setting = os.environ.get("TOKENIZERS_PARALLELISM")
-    return available_cpus() if setting is None or setting.lower() not in NOT_PARALLEL else 1
 
 
 class CallInputs:
     """The inputs of one call: the common data of their rows. `is_split`: they are lists of words."""
 
-    __slots__ = ("_engine", "_is_split", "_length", "settings")
+    __slots__ = ("_engine", "_is_split", "_special", "length", "settings")
 
     def __init__(self, engine: Engine, settings: CallSettings, is_split: bool = False) -> None:
         self.settings, self._engine, self._is_split = settings, engine, is_split
-        self._length: int | None = None
+        self._special = engine.policy(settings.split_special)
+        self.length: int | None = None  # of the padded rows
 
-    def of_texts(self, texts: list[str]) -> list[Any]:
-        """A row for each single text. Raises `DstokError` for inputs that upstream has to answer."""
-        settings, framing = self.settings, self.settings.framing
-        if framing is None:
-            return self.of_inputs([([text], None) for text in texts])
-        rows = self._ids(texts)
-        own = rows if settings.room is None else map(settings.cut, rows)
-        return self._padded([Row(self, framing, ([text], None), [ids]) for text, ids in zip(texts, own)])
+    def rows(self, inputs: Sequence[Input]) -> list[Any]:
+        """A row, or an encoding, for each input.
 
-    def of_inputs(self, inputs: Sequence[Input]) -> list[Any]:
-        """A row, or an encoding, for each input. Raises as `of_texts`, and the errors of upstream's truncation."""
-        words = [list(chain(first, second or ())) for first, second in inputs]
-        ids = iter(self._ids(list(chain.from_iterable(words))))
-        return self._padded([self._made(one, list(islice(ids, len(own)))) for one, own in zip(inputs, words)])
+        Raises `DstokError` for inputs that upstream has to answer, and the errors of upstream's truncation.
+        """
+        tok, special, settings = self._engine.tok, self._special, self.settings
+        words = [word for one in inputs for words in one for word in words]
+        flat = ([tok.encode(words[0], special=special)] if len(words) == 1 else
+                tok.encode_batch(words, special=special, num_threads=threads()))
+        if self._is_split or len(words) > len(inputs):
+            parts = iter(flat)
+            texts_of = [[list(chain.from_iterable(islice(parts, len(words)))) for words in one] for one in inputs]
+        else:
+            texts_of = [[ids] for ids in flat]
+        rows: list[Any] = []
+        for one, texts in zip(inputs, texts_of):
+            framing = settings.framings[len(texts) - 1]
+            kept = texts if settings.truncation is None else settings.cut(texts)
+            rows.append(self.encoding(one) if framing is None or kept is None else Row(self, framing, one, kept))
+        if settings.padding is not None and rows:
+            self.length = settings.padded_length(max(len(row.ids) for row in rows))
+            rows = [row.padded(self.length, settings.padding) if isinstance(row, Row) else self.encoding(one)
+                    for row, one in zip(rows, inputs)]
+        return rows
 
     def encoding(self, one: Input) -> Encoding:
-        """The encoding of one input of the batch. Its length is known."""
-        made = self._unpadded(one)
-        self.settings.pad(made, self._length)
-        return made
+        """Upstream's encoding of an input, padded if the length is known."""
+        raw = [joined([self._engine.columns(word, self._special, type_id, number if self._is_split else None)
+                       for number, word in enumerate(words)]) for type_id, words in enumerate(one)]
+        return self.settings.finish(raw, self.length)
 
     def spans(self, words: list[str]) -> list[tuple[int, int]]:
         """The spans of the ids of a text or of its words, in code points."""
-        special = self._engine.policy(self.settings.split_special)
         pairs: list[tuple[int, int]] = []
         for word in words:
-            spans = encode_char_spans(self._engine.tok, word, special=special)
+            spans = encode_char_spans(self._engine.tok, word, special=self._special)
             pairs += zip(spans[:, 0].tolist(), spans[:, 1].tolist())
         return pairs
-
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        tok, special = self._engine.tok, self._engine.policy(self.settings.split_special)
-        if len(texts) == 1:
-            return [tok.encode(texts[0], special=special)]
-        return tok.encode_batch(texts, special=special, num_threads=threads())
-
-    def _made(self, one: Input, ids: list[list[int]]) -> Any:
-        """The row of an input; its words have these ids."""
-        (first, second), settings = one, self.settings
-        own = list(chain.from_iterable(ids[: len(first)]))
-        if second is None and settings.framing is not None:
-            return Row(self, settings.framing, one, [settings.cut(own)])
-        other = list(chain.from_iterable(ids[len(first) :]))
-        if second is not None and settings.pair_framing is not None:
-            cut = settings.cut_pair(own, other)
-            if cut is not None:
-                return Row(self, settings.pair_framing, one, cut)
-        return self._unpadded(one)
-
-    def _padded(self, rows: list[Any]) -> list[Any]:
-        padding = self.settings.padding
-        if padding is not None and rows:
-            self._length = self.settings.padded_length(max(len(row.ids) for row in rows))
-            for row in rows:
-                if isinstance(row, Row):
-                    row.fill(self._length or 0, padding)
-                else:
-                    self.settings.pad(row, self._length)
-        return rows
-
-    def _unpadded(self, one: Input) -> Encoding:
-        split_special = self.settings.split_special
-        raw = [joined([self._engine.columns(word, split_special, type_id, number if self._is_split else None)
-                       for number, word in enumerate(words)])
-               for type_id, words in enumerate(one) if words is not None]
-        return self.settings.finish(raw[0], raw[1] if len(raw) == 2 else None)  # type: ignore[no-any-return]
-
 
 
 class Row:
     """The encoding of one input: ids at once, the rest on demand."""
 
-    __slots__ = ("_call", "_counts", "_encoding", "_filled", "_framing", "_input", "_right", "_type_id", "ids")
+    __slots__ = ("_call", "_counts", "_encoding", "_framing", "_input", "_pad_type", "_pads", "ids")
 
-    def __init__(self, call: CallInputs, framing: Framing, one: Input, ids: list[list[int]]) -> None:
-        self._call, self._framing, self._input, self._counts = call, framing, one, [len(each) for each in ids]
-        self._filled, self._right, self._type_id = 0, True, 0
+    def __init__(self, call: CallInputs, framing: Framing, one: Input, texts: list[list[int]]) -> None:
+        self._call, self._framing, self._input, self._counts = call, framing, one, list(map(len, texts))
+        self._pads, self._pad_type = NO_PADS, 0  # pads on both sides, and their type
         self._encoding: Encoding | None = None
-        self.ids = self._interleaved(framing.fixed, ids)
+        self.ids = self._laid(framing.fixed, texts, 0)
 
-    def fill(self, length: int, padding: dict[str, Any]) -> None:
-        """Pads the row up to `length`."""
-        filled = max(length - len(self.ids), 0)
-        self._filled, self._right, self._type_id = filled, padding["direction"] == "right", padding["pad_type_id"]
-        self.ids = self._padded(self.ids, padding["pad_id"])
+    def padded(self, length: int, padding: dict[str, Any]) -> Row:
+        """The row, which is now as long as that at least."""
+        count = length - len(self.ids)
+        if count > 0:
+            self._pads = (0, count) if padding["direction"] == "right" else (count, 0)
+            self._pad_type = padding["pad_type_id"]
+            self.ids = self._filled(self.ids, padding["pad_id"])
+        return self
 
     @property
     def n_sequences(self) -> int:
@@ -622,28 +515,24 @@ class Row:
 
     @property
     def attention_mask(self) -> list[int]:
-        return self._padded([1] * (len(self.ids) - self._filled), 0)
+        return self._filled([1] * (len(self.ids) - sum(self._pads)), 0)
 
     @property
     def type_ids(self) -> list[int]:
-        framing = self._framing
-        own = [[type_id] * count for type_id, count in zip(framing.text_types, self._counts)]
-        return self._padded(self._interleaved(framing.fixed_types, own), self._type_id)
+        types = [[type_id] * count for type_id, count in zip(self._framing.text_types, self._counts)]
+        return self._laid(self._framing.fixed_types, types, self._pad_type)
 
     @property
     def special_tokens_mask(self) -> list[int]:
-        fixed = [[1] * len(each) for each in self._framing.fixed]
-        return self._padded(self._interleaved(fixed, [[0] * count for count in self._counts]), 1)
+        return self._laid([[1] * len(each) for each in self._framing.fixed], [[0] * count for count in self._counts], 1)
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
         if self._framing.trims or self._encoding is not None:
-            offsets: list[tuple[int, int]] = self.encoding().offsets
-            return offsets
-        spans = [self._call.spans(words) for words in self._input if words is not None]
-        cut = [each[:count] if self._call.settings.from_right else each[len(each) - count :]
-               for each, count in zip(spans, self._counts)]
-        return self._padded(self._interleaved([[(0, 0)] * len(each) for each in self._framing.fixed], cut), (0, 0))
+            return self.encoding().offsets  # type: ignore[no-any-return]
+        call = self._call
+        spans = [call.settings.end(call.spans(words), count) for words, count in zip(self._input, self._counts)]
+        return self._laid([[(0, 0)] * len(each) for each in self._framing.fixed], spans, (0, 0))
 
     def encoding(self) -> Encoding:
         """Upstream's `Encoding` of the input."""
@@ -654,18 +543,16 @@ class Row:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.encoding(), name)
 
-    @staticmethod
-    def _interleaved(fixed: list[Any], texts: list[Any]) -> list[Any]:
-        """The ids around the texts, and the texts, in their order."""
-        if len(texts) == 1:
-            before, after = fixed
-            return [*before, *texts[0], *after] if before or after else texts[0]
-        return [*fixed[0], *texts[0], *fixed[1], *texts[1], *fixed[2]]
+    def _laid(self, fixed: list[Any], texts: list[Any], filling: Any) -> list[Any]:
+        """The values of the ids around the texts, of the texts, and of the pads, in their order."""
+        values = [*fixed[0], *texts[0], *fixed[1]] if fixed[0] or fixed[1] else texts[0]
+        return self._filled([*values, *texts[1], *fixed[2]] if len(texts) == 2 else values, filling)
 
-    def _padded(self, values: list[Any], filling: Any) -> list[Any]:
-        if not self._filled:
+    def _filled(self, values: list[Any], filling: Any) -> list[Any]:
+        if self._pads is NO_PADS:
             return values
-        return values + [filling] * self._filled if self._right else [filling] * self._filled + values
+        before, after = self._pads
+        return [filling] * before + values + [filling] * after
 
 
 class LazyEncodings(list[Any]):
@@ -673,7 +560,7 @@ class LazyEncodings(list[Any]):
 
     def __getitem__(self, index: Any) -> Any:
         taken = super().__getitem__(index)
-        return [_taken(each) for each in taken] if isinstance(index, slice) else _taken(taken)
+        return list(map(_taken, taken)) if isinstance(index, slice) else _taken(taken)
 
     def __iter__(self) -> Iterator[Encoding]:
         return map(_taken, super().__iter__())

@@ -16,13 +16,12 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from dstok._util.files import WholeFile, reason, visible
+from dstok._util.files import WholeFile, reason
 from dstok.errors import ArgumentError, FileError
 from dstok.io.text_files import Source
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 ID_FORMATS = ("ids", "json", "npy", "u32")
 BINARY_FORMATS = ID_FORMATS[2:]
 NPY_MAGIC = b"\x93NUMPY"
-DIGITS = frozenset(b"0123456789")
 LONGEST_ID = 20  # digits
 
 
@@ -48,10 +46,13 @@ def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
     first = next(blocks, b"")
     if not first:
         return iter(())
-    all_blocks, kind = chain([first], blocks), format or _sniff(source, first)
-    if kind == "json":
-        return _parse_json(source.together(all_blocks), source.name)
-    return {"ids": _decimal, "npy": _npy, "u32": _u32}[kind](source, all_blocks)
+    start = first.lstrip()[:1]
+    if format is None:
+        format = ("npy" if first.startswith(NPY_MAGIC) else "u32" if 0 in first[:4] else
+                  "ids" if not start or start.isdigit() else "json" if start == b"[" else None)
+    if format is None:
+        raise FileError(f"{source.name}: not ids in any format that dstok knows", "format")
+    return {"ids": _decimal, "json": _json, "npy": _npy, "u32": _u32}[format](source, chain([first], blocks))
 
 
 def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
@@ -64,22 +65,9 @@ def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
     for number, line in enumerate(source.lines(), 1):
         name = f"{source.name}: line {number}"
         if format == "json" or (format is None and line.lstrip().startswith(b"[")):
-            (yield from _parse_json(line, name))
+            yield from _arrays(line, name)
         else:
             yield _numbers(line.split(), name, 0)
-
-
-def _sniff(source: Source, first: bytes) -> str:
-    if first.startswith(NPY_MAGIC):
-        return "npy"
-    if 0 in first[:4]:
-        return "u32"
-    start = first.lstrip()[:1]
-    if not start or start[0] in DIGITS:
-        return "ids"
-    if start == b"[":
-        return "json"
-    raise FileError(f"{source.name}: not ids in any format that dstok knows", "format")
 
 
 def _decimal(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
@@ -103,7 +91,11 @@ def _numbers(words: list[bytes], name: str, index: int) -> list[int]:
     return list(map(int, words))
 
 
-def _parse_json(data: bytes, name: str) -> Iterator[list[int]]:
+def _json(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
+    return _arrays(source.together(blocks), source.name)
+
+
+def _arrays(data: bytes, name: str) -> Iterator[list[int]]:
     """The JSON arrays in `data`, one after the other."""
     import json
 
@@ -139,13 +131,13 @@ def _u32(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
 
 def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
     """The ids of an array of any kind of integer, which is held whole."""
-    import io
+    from io import BytesIO
 
     import numpy
     from numpy.lib import format
 
     data = source.together(blocks)
-    stream = io.BytesIO(data)
+    stream = BytesIO(data)
     try:
         version = format.read_magic(stream)
         read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
@@ -206,9 +198,7 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with self._named():
             if self.whole is None:
                 self.stream.flush()
@@ -226,30 +216,16 @@ class Output:
 
 
 class IdWriter:
-    """Write groups of ids: for each group `begin`, `add` as often as ids come, `end`; at last `close`.
+    """Write groups of ids as text: for each group `begin`, `add` as often as ids come, `end`; at last `close`.
 
     `wants_arrays`: whether numpy arrays are faster than lists.
     """
 
     wants_arrays = False
+    before, between, after = "", " ", "\n"
 
     def __init__(self, output: Output) -> None:
-        self.output = output
-
-    def begin(self) -> None: ...
-
-    def add(self, ids: Ids) -> None:
-        raise NotImplementedError
-
-    def end(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _Text(IdWriter):
-    """Numbers in decimal, a line a group."""
-
-    before, between, after = "", " ", "\n"
+        self.output, self.first = output, True
 
     def begin(self) -> None:
         self.first = True
@@ -264,8 +240,10 @@ class _Text(IdWriter):
     def end(self) -> None:
         self.output.write(self.after.encode())
 
+    def close(self) -> None: ...
 
-class _Json(_Text):
+
+class _Json(IdWriter):
     before, between, after = "[", ", ", "]\n"
 
 
@@ -273,15 +251,15 @@ class _Binary(IdWriter):
     """Little-endian uint32, all groups in a row."""
 
     wants_arrays = True
+    before = after = ""
 
     def add(self, ids: Ids) -> None:
-        self.output.write(_raw(ids))
+        import numpy
 
+        self.write(numpy.asarray(ids, dtype="<u4").tobytes())
 
-def _raw(ids: Ids) -> bytes:
-    import numpy
-
-    return numpy.asarray(ids, dtype="<u4").tobytes()
+    def write(self, data: bytes) -> None:
+        self.output.write(data)
 
 
 class _Npy(_Binary):
@@ -292,42 +270,33 @@ class _Npy(_Binary):
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
-        import tempfile
+        from tempfile import SpooledTemporaryFile
 
-        self.length = 0
-        self.kept = None if output.can_rewrite() else tempfile.SpooledTemporaryFile(max_size=1 << 26)
+        self.size, self.kept = 0, None if output.can_rewrite() else SpooledTemporaryFile(max_size=1 << 26)
         if self.kept is None:
-            output.write(_npy_header(0))
+            output.write(self.header())
 
-    def add(self, ids: Ids) -> None:
-        self.length += len(ids)
-        (self.kept or self.output).write(_raw(ids))
+    def header(self) -> bytes:
+        """The header of format 1.0: always 128 bytes, for every length."""
+        fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({self.size // 4},), }}"
+        return NPY_MAGIC + b"\x01\x00" + (118).to_bytes(2, "little") + fields.ljust(117).encode() + b"\n"
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        (self.kept or self.output).write(data)
 
     def close(self) -> None:
         if self.kept is None:
-            self.output.rewrite_start(_npy_header(self.length))
+            self.output.rewrite_start(self.header())
             return
-        self.output.write(_npy_header(self.length))
+        self.output.write(self.header())
         self.kept.seek(0)
         while block := self.kept.read(1 << 20):
             self.output.write(block)
         self.kept.close()
 
 
-def _npy_header(length: int) -> bytes:
-    """The header of format 1.0: always 128 bytes, for every length."""
-    fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({length},), }}"
-    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + fields.ljust(117).encode() + b"\n"
-
-
-def id_writer(format: str, output: Output) -> IdWriter:
-    """The writer of one of `ID_FORMATS`."""
-    return {"ids": _Text, "json": _Json, "npy": _Npy, "u32": _Binary}[format](output)
-
-
-def write_lines(path: str | None, lines: Iterable[str]) -> None:
-    """Write lines for people: with escapes for what cannot be printed, such as a line feed in the name of a file."""
-    write_text(path, "\n".join(map(visible, lines)))
+ID_WRITERS: dict[str, type[IdWriter]] = {"ids": IdWriter, "json": _Json, "npy": _Npy, "u32": _Binary}
 
 
 def write_text(path: str | None, text: str) -> None:

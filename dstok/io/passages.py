@@ -20,7 +20,6 @@ from dstok.errors import UnsupportedError
 from dstok.io.text_files import Source
 
 if TYPE_CHECKING:
-    from dstok.methods.incremental import EncodeStream
     from dstok.methods.offsets import Encoding
     from dstok.tokenizer import Tokenizer
 
@@ -75,57 +74,37 @@ def passages(
     blocks = source.blocks(block_size)
     if errors == "replace":
         blocks = (text.encode() for text in codecs.iterdecode(blocks, "utf-8", "replace"))
-    cutter = _Cutter(tokenizer, special)
     if tokenizer.inspect().normalizer:
-        yield cutter.finish(source.together(blocks))
+        yield whole_passage(tokenizer, source.together(blocks), special)
         return
+    stream, fed = tokenizer.encode_stream(special=special), False
+    held, sure, place, enough = bytearray(), list[int](), START, 0  # not yet shown: text, sure ids
+
+    def encoded(text: bytes) -> Passage:
+        passage = whole_passage(tokenizer, text, special, place)
+        if passage.encoding.ids[: len(sure)].tolist() != sure:  # an added token depends on what is before it
+            raise UnsupportedError("the model has tokens that depend on what lies before: near byte offset "
+                                   f"{place.byte} the file cannot be shown in parts")
+        return passage
+
     block = next(blocks, b"")
     for following in blocks:
-        passage = cutter.feed(block)
-        source.gave(0 if passage is None else passage.ids)
-        if passage is not None:
+        sure += stream.feed_list(block)
+        held += block
+        block, fed, shown = following, True, 0
+        if sure and len(held) >= enough:
+            passage = encoded(bytes(held[: _whole_characters(held)]))
+            pieces = passage.encoding.pieces[: len(sure)]
+            passage = passage._replace(ids=int(pieces.searchsorted(pieces[-1])))
+            shown = passage.ids
+            enough = 0 if shown else 2 * len(held)  # one endless piece must take linear time
+            del held[: passage.bytes_sure], sure[:shown]
+            place = passage.end
+        source.gave(shown)
+        if shown:
             yield passage
-        block = following
-    yield cutter.finish(block)
-
-
-class _Cutter:
-    """Cuts passages off a text that comes in blocks."""
-
-    def __init__(self, tokenizer: Tokenizer, special: Any) -> None:
-        self.tokenizer, self.special = tokenizer, special
-        self.stream: EncodeStream | None = None
-        self.held, self.sure, self.place = bytearray(), list[int](), START  # not yet shown: text, sure ids
-        self.enough = 0
-
-    def feed(self, block: bytes) -> Passage | None:
-        """The passage that is sure now, if any; more text follows."""
-        self.stream = self.stream or self.tokenizer.encode_stream(special=self.special)
-        self.sure += self.stream.feed_list(block)
-        self.held += block
-        if not self.sure or len(self.held) < self.enough:
-            return None
-        passage = self.encoded(bytes(self.held[: _whole_characters(self.held)]))
-        pieces = passage.encoding.pieces[: len(self.sure)]
-        passage = passage._replace(ids=int(pieces.searchsorted(pieces[-1])))
-        self.enough = 0 if passage.ids else 2 * len(self.held)  # one endless piece must take linear time
-        del self.held[: passage.bytes_sure], self.sure[: passage.ids]
-        self.place = passage.end
-        return passage if passage.ids else None
-
-    def finish(self, block: bytes) -> Passage:
-        """The last passage."""
-        if self.stream is not None:
-            self.sure += self.stream.feed_list(block) + self.stream.finish_list()
-        return self.encoded(bytes(self.held) + block)
-
-    def encoded(self, text: bytes) -> Passage:
-        """`text` with offsets. Its ids begin with the sure ones, unless an added token depends on what is before it."""
-        passage = whole_passage(self.tokenizer, text, self.special, self.place)
-        if passage.encoding.ids[: len(self.sure)].tolist() != self.sure:
-            raise UnsupportedError("the model has tokens that depend on what lies before: near byte offset "
-                                   f"{self.place.byte} the file cannot be shown in parts")
-        return passage
+    sure += stream.feed_list(block) + stream.finish_list() if fed else []
+    yield encoded(bytes(held) + block)
 
 
 def _whole_characters(text: bytearray) -> int:

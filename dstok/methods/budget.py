@@ -34,8 +34,8 @@ from dstok._util.arguments import (
     whole_number,
 )
 from dstok.added_tokens import TextOptions
-from dstok.core.encode.finder import sure_start
 from dstok.core.encode.pieces import char_spans
+from dstok.core.split.finder import sure_start
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.normalizers import NormalizedText, normalized_text
 

@@ -172,7 +172,8 @@ class IncrementalEncoder(Separate):
         seen, lengths = self._seen, None if self._lengths is None else self._lengths.after(text)
         whole = seen.text + text
         try:
-            ids, count, end, state = self._encoder.encode_grown(whole, seen.at, self._policy, self._state)
+            ids, count, end, state = self._encoder.encode_part(
+                whole, seen.at, self._policy, self._state, False, list, True)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, seen.dropped + error.offset) from None
         if keep:
@@ -189,7 +190,7 @@ class IncrementalEncoder(Separate):
         if not seen.add(text, patient and not final):
             return _in_form(array("I"), form)
         try:
-            ids, end, self._state = self._encoder.encode_part(seen.text, seen.at, policy, self._state, final, form)
+            ids, _, end, self._state = self._encoder.encode_part(seen.text, seen.at, policy, self._state, final, form)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
         seen.take(end)

@@ -24,7 +24,7 @@ from dstok._util.objects import lazy
 from dstok.added_tokens import TextOptions
 from dstok.core.bpe.merge import BPE
 from dstok.core.encode.encoder import Encoder
-from dstok.core.encode.pieces import SpanPass, add_pieces, char_spans, in_characters, piece_numbers
+from dstok.core.encode.pieces import SpanPass, add_pieces, char_spans, in_characters
 from dstok.core.split.automaton import Scanner
 from dstok.core.text.added_tokens import Policy
 from dstok.core.text.normalize import Normalizer
@@ -217,8 +217,8 @@ class Places:
     ) -> None:
         self._encoder, self._normalizer = encoder, normalizer
         self._tagged, self._trimmer = tagged, trimmer
-        self._piece_pass = encoder.piece_pass()
-        self._span_pass = SpanPass(encoder.finder.without_cuts())
+        self._finder = encoder.finder.without_cuts()
+        self._span_pass = SpanPass(self._finder)
 
     def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
         """The ids of a text, and their places; with `trim`, the spans as the model's post-processor trims them."""
@@ -262,7 +262,7 @@ class Places:
         """The spans of the pieces, int64[n, 2], in bytes of valid UTF-8 or in code points."""
         normalized = self._normalized_text(text, policy)
         if normalized is None:
-            spans = self._encoder.piece_spans(self._piece_pass, text, policy)
+            spans = self._encoder.piece_spans(text, policy, self._finder)
             if in_code_points and not text.isascii():
                 in_characters(text, spans.reshape(-1))
             return spans
@@ -275,10 +275,10 @@ class Places:
         _, own, chars, _, _ = self._encoder.encode_spans(text, policy, False)
         normalized = None if chars is not None else self._normalized_text(text, policy)
         if normalized is None:
-            spans = self._encoder.piece_spans(self._piece_pass, text, policy)
+            spans = self._encoder.piece_spans(text, policy, self._finder)
         else:
             spans = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
-        return piece_numbers(own, spans[:, 1].copy())
+        return np.searchsorted(spans[:, 1], own[:, 0], side="right")
 
     def _normalized_pieces(self, seen: bytes, added: list[tuple[int, int, int]]) -> Spans:
         """The spans of pieces and added tokens in normalized text, from the places of these."""

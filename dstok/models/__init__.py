@@ -1,7 +1,7 @@
 """The built-in models: an image of tables for each vocabulary, and a small file with the own parts of each model.
 
 In: a name (names.py). Out: the parts of a `Tokenizer`, from the mapped image: no network, no cache, nothing parsed
-but the own parts. Invariant: `build.py` made these parts of the tokenizer.json whose SHA-256 it recorded.
+but the own parts. Invariant: release/build_models.py made these parts of the tokenizer.json whose SHA-256 it recorded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import explained
 from dstok.compiled.image_file import joined, open_image, own_part, unpack_added
@@ -18,11 +18,24 @@ from dstok.models.names import ALIASES, find, not_found
 
 if TYPE_CHECKING:
     from dstok.formats.description import AddedToken, TokenizerConfig
-    from dstok.models.info import ModelInfo
-
-__all__ = ["built_in", "is_built_in", "model_info", "models"]
 
 _HERE = os.path.dirname(__file__)
+__all__ = ["ModelInfo", "built_in", "is_built_in", "model_info", "models"]
+
+
+class ModelInfo(NamedTuple):
+    """The data of a built-in model.
+
+    `sha256` is of its tokenizer.json. `aliases` are the other names that `load` takes for it: the tokenizer.json
+    published under them has the same vocabulary, merges and added tokens.
+    """
+
+    name: str
+    sha256: str
+    vocab_size: int
+    source: str
+    licence: str
+    aliases: tuple[str, ...] = ()
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -67,8 +80,6 @@ def model_info(name: str) -> ModelInfo:
     >>> model_info("deepseek-ai/DeepSeek-R1-0528").name, model_info("deepseek-r1").vocab_size
     ('deepseek-r1', 128815)
     """
-    from dstok.models.info import ModelInfo
-
     known = find(name)
     if known is None:
         raise not_found(name)

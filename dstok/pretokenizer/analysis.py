@@ -18,9 +18,9 @@ from dstok._util.arguments import explained
 from dstok._util.objects import lazy
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.automaton import DEAD, START
 from dstok.regex.cascade import Cascade
 from dstok.regex.compile_budget import spend, stage
+from dstok.regex.dfa import DEAD, START
 from dstok.regex.marked_language import FINAL, Marked, contains
 from dstok.unicode.code_point_set import CodePointSet
 

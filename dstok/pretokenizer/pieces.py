@@ -31,9 +31,9 @@ from dstok._util.arguments import (
 )
 from dstok._util.threads import map_by_threads
 from dstok.compiled.kernel_selection import find_kernel
-from dstok.core.encode.finder import Finder, PieceFinder, TwoSided
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.automaton import Scanner, pack_edges
+from dstok.core.split.finder import Finder, PieceFinder, TwoSided
 from dstok.core.text.utf8 import Rows, first_invalid
 from dstok.errors import ArgumentError, TextError, UnsupportedError
 from dstok.methods.incremental import Incoming

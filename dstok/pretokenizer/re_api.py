@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.regex.automaton import DFA
+    from dstok.regex.dfa import DFA
 
     Spans = npt.NDArray[np.int64]
 

@@ -26,12 +26,11 @@ from dstok._util.objects import lazy
 from dstok.errors import PatternError, UnsupportedError
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.ast import BEHAVIORS, Around, Node, Split, character_sets, nodes
-from dstok.regex.automaton import DEAD, DFA, NO_TAG
 from dstok.regex.compile_budget import LimitError, explained, stage
-from dstok.regex.dfa import determinize
+from dstok.regex.dfa import DEAD, DFA, NO_TAG
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
 from dstok.regex.marked_language import Marked, find_pieces, mark_cascade, mark_dropped, mark_step, rename_marks
-from dstok.regex.nfa import build_nfa
+from dstok.regex.nfa import build_nfa, determinize
 from dstok.regex.parser import parse
 from dstok.regex.windows import window_tables
 

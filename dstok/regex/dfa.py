@@ -1,84 +1,90 @@
-r"""NFA -> minimised DFA.
+r"""Deterministic automata: rows of edges, each with a next state and a tag; made from a step, and minimized.
 
-In: an NFA with ordered alternatives and single-character look-ahead. Out: `DFA`, a table of transitions over symbols (a
-symbol is a class, or the end of the text).
-Invariant: run from `START`, the last transition with a tag ends the leftmost-first match BEFORE the symbol just read.
-Example: `a+` on "aab": the transition on "b" carries the tag, and the match is "aa". So a match is seen one symbol
-late, and a transition can decide `(?!\S)` and `$`.
-Source: the subset construction over ordered lists (RE2's "kFirstMatch", regex-automata's determinize, which also delays
-matches), Moore's partition refinement. States are numbered breadth-first.
+In: a start and a step from state to state. Out: `DFA`, a table of transitions over symbols (a symbol is a class, or the
+end of the text), with a readable search for the longest match, and a fingerprint.
+Invariant: state 0 is dead, state 1 is the start. Run from there, the last transition with a tag ends the match BEFORE
+the symbol just read; the tag says which match it is: see `OPERATION`. Example: `a+` on "aab": the transition on "b"
+carries the tag, and the match is "aa". So a match is seen one symbol late, and a transition can decide `(?!\S)` and
+`$`. States are numbered breadth-first.
+Source: Moore's partition refinement.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass
 from typing import TypeVar
 
-from dstok.regex.automaton import DEAD, DFA, NO_TAG, START, Edge
+from dstok.errors import UnsupportedError
 from dstok.regex.compile_budget import spend, stage, within
-from dstok.regex.nfa import NFA, CharState, LookState, MatchState, SplitState, State
 
 S = TypeVar("S")
-VISIT = 3  # steps of the budget for a look at a state of the NFA
+
+DEAD, START = 0, 1
+NO_TAG = -1
+# A tag is `operation * OPERATION + t`. SET_0 is 0: as far as is known, the match ends here, and `t` says why. The
+# others are for regex/marked_language.py, which keeps two places.
+SET_0, SET_1, MOVE, MOVE_SET_1, KEEP = range(5)
+HERE = 2  # the place of a symbol, beside 0 and 1
+OPERATION = 1 << 20  # above every alternative's number
+
+Edge = tuple[int, int]  # (next state, tag of the match that ends before this symbol, or NO_TAG)
+DFA_FORMAT = 1  # the version of the tags' meaning, a part of the fingerprint
 
 
-@stage("making the NFA deterministic")
-def determinize(nfa: NFA) -> DFA:
-    """The minimal DFA of `nfa`. Raises `UnsupportedError` if it, or the way to it, is too large."""
-    subsets, letters = _Subsets(nfa), nfa.alphabet
-    edges = explore(subsets.settle((nfa.start,)), subsets.step, letters.count, (), letters.end)
-    return minimize(edges, letters.end)
+def operation(places: list[int], mark: int, dead: bool) -> int:
+    """The tag that makes these places, in order, the places 0 and 1; `HERE` is the symbol's. `dead`: it is the last."""
+    if len(places) > 2:
+        raise UnsupportedError("steps that leave more than two ends of a piece open at once")
+    moved = places[:1] == [1]
+    if HERE in places:
+        return (MOVE_SET_1 if moved else SET_1 if len(places) == 2 else SET_0) * OPERATION + mark
+    if moved or (dead and mark):
+        return (MOVE if moved else KEEP) * OPERATION + mark
+    return NO_TAG
 
 
-class _Subsets:
-    """NFA states in order of preference, and their targets by symbol. A subset never holds a split."""
+@dataclass(frozen=True)
+class DFA:
+    """`edges[state][symbol]` is (next state, tag); row 0 is the dead state, row 1 the start.
 
-    def __init__(self, nfa: NFA) -> None:
-        self.nfa, self.visits = nfa, 0
+    The last symbol of a row is the end of the text; its edge always leads to `DEAD`.
+    """
 
-    def step(self, threads: tuple[int, ...], symbol: int) -> tuple[tuple[int, ...], int]:
-        targets: dict[int, None] = {}
-        tag, before = NO_TAG, self.visits
-        for _, state in self.walk(threads, symbol):
-            if isinstance(state, MatchState):
-                tag = state.tag
-                break
-            if isinstance(state, CharState) and symbol in state.symbols:
-                targets[state.target] = None
-        settled = self.settle(tuple(targets))
-        spend(VISIT * (self.visits - before))
-        return settled, tag
+    edges: tuple[tuple[Edge, ...], ...]
 
-    def settle(self, threads: tuple[int, ...]) -> tuple[int, ...]:
-        """`threads` without splits, and without those after a match that no look precedes: these can no longer win."""
-        settled: list[int] = []
-        for number, state in self.walk(threads, None):
-            settled.append(number)
-            if isinstance(state, MatchState):
-                break
-        return tuple(settled)
+    @property
+    def symbols(self) -> int:
+        return len(self.edges[0])
 
-    def walk(self, threads: tuple[int, ...], symbol: int | None) -> Iterator[tuple[int, State]]:
-        """The states other than splits that `threads` lead to, most preferred first.
+    @property
+    def states(self) -> int:
+        """The number of states that a scan can be in: all but the dead one."""
+        return len(self.edges) - 1
 
-        The next `symbol` passes a look or ends its thread; with None a look is a state like others.
+    def longest(self, symbols: list[int], start: int = 0) -> tuple[int, int] | None:
+        """(end, tag) of the match at `symbols[start:]`, or None: the scanner in readable form.
+
+        `symbols` are classes only; the end of the text follows the last of them.
         """
-        seen: set[int] = set()
-        stack = list(reversed(threads))
-        while stack:
-            number = stack.pop()
-            if number in seen:
-                continue
-            seen.add(number)
-            self.visits += 1
-            state = self.nfa.states[number]
-            if isinstance(state, SplitState):
-                stack.extend(reversed(state.targets))
-            elif isinstance(state, LookState) and symbol is not None:
-                stack.extend([state.target] if symbol in state.symbols else [])
-            else:
-                yield number, state
+        state, place, second, kept = START, -1, -1, NO_TAG
+        for at in range(start, len(symbols) + 1):
+            symbol = symbols[at] if at < len(symbols) else self.symbols - 1
+            state, tag = self.edges[state][symbol]
+            if tag != NO_TAG:
+                operation, kept = divmod(tag, OPERATION)
+                place = second if operation in (MOVE, MOVE_SET_1) else at if operation == SET_0 else place
+                second = at if operation in (SET_1, MOVE_SET_1) else second
+            if state == DEAD:
+                break
+        return None if place < 0 else (place, kept)
+
+    def fingerprint(self) -> str:
+        """A hash that two minimal DFAs share exactly when they are the same automaton."""
+        from hashlib import sha256
+
+        return sha256(repr((DFA_FORMAT, self.edges)).encode()).hexdigest()
 
 
 def explore(
@@ -115,7 +121,9 @@ def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
 
     A state without a way to a tag becomes the dead state; if the start is one, row 1 is dead, too.
     """
-    block = equivalence(edges)
+    tags: dict[tuple[int, ...], int] = {}
+    block = [tags.setdefault(tuple(tag for _, tag in row), len(tags)) for row in edges]
+    block = equivalence([[target for target, _ in row] for row in edges], block)
     if block[START] == block[DEAD]:
         return DFA((tuple([(DEAD, NO_TAG)] * len(edges[0])),) * 2)
     representative = {b: i for i, b in reversed(list(enumerate(block)))}
@@ -127,14 +135,16 @@ def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
     return DFA(tuple(map(tuple, explore(block[START], step, len(edges[0]), block[DEAD], end))))
 
 
-def equivalence(edges: list[list[Edge]]) -> list[int]:
-    """A block number for each state; states share a block when no path tells their tags apart."""
-    block = [0] * len(edges)
+def equivalence(rows: Sequence[Sequence[int]], block: list[int]) -> list[int]:
+    """The coarsest refinement of a partition, given by `block` numbers, such that each block leads to one block.
+
+    `rows` has the next state by state and symbol.
+    """
     while True:
-        spend(len(edges) * len(edges[0]))
-        signatures: dict[tuple[object, ...], int] = {}
-        rows = (tuple((block[n], t) for n, t in row) for row in edges)
-        refined = [signatures.setdefault((block[i], row), len(signatures)) for i, row in enumerate(rows)]
-        if max(refined) == max(block):
+        spend(len(rows) * len(rows[0]))
+        signatures: dict[tuple[int, ...], int] = {}
+        refined = [signatures.setdefault((own, *map(block.__getitem__, row)), len(signatures))
+                   for own, row in zip(block, rows)]
+        if len(signatures) == len(set(block)):
             return block
         block = refined

@@ -37,10 +37,9 @@ from dstok.regex.ast import (
     is_nullable,
     nodes,
 )
-from dstok.regex.automaton import DEAD, DFA, NO_TAG, START, Edge
 from dstok.regex.compile_budget import located, spend, stage
-from dstok.regex.dfa import determinize, explore, minimize
-from dstok.regex.nfa import NFA, LookState, MatchState, SplitState, build_nfa
+from dstok.regex.dfa import DEAD, DFA, NO_TAG, START, Edge, explore, minimize
+from dstok.regex.nfa import NFA, LookState, MatchState, SplitState, build_nfa, determinize
 from dstok.unicode.code_point_set import CodePointSet
 
 MAX_LETTERS = 3000

@@ -35,9 +35,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dstok.errors import UnsupportedError
-from dstok.regex.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1, START
 from dstok.regex.compile_budget import spend, stage, within
-from dstok.regex.dfa import explore, minimize
+from dstok.regex.dfa import DEAD, DFA, HERE, NO_TAG, START, equivalence, explore, minimize, operation
 from dstok.regex.lookaround import Checks, OracleAlphabet
 
 FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
@@ -90,34 +89,22 @@ def _determinize(
         rows[numbers[subset]] = row
         spend(0, STATE * (len(single) - known))
         within("states of marked texts", len(numbers))
-    return Marked(_minimize(_trim(rows)), end, tuple(tags))
+    return Marked(_minimize(rows), end, tuple(tags))
 
 
-def _trim(rows: list[list[int]]) -> list[list[int]]:
-    """The same rows without edges into states that cannot reach `FINAL`."""
+def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+    """The smallest equal automaton, numbered breadth-first, without edges into states that cannot reach `FINAL`."""
     into: list[list[int]] = [[] for _ in rows]
     for state, row in enumerate(rows):
         for target in set(row):
             into[target].append(state)
-    alive, queue = {FINAL}, [FINAL]
+    alive, queue = {FINAL}, deque([FINAL])
     while queue:
         fresh = set(into[queue.pop()]) - alive
         alive |= fresh
         queue.extend(fresh)
-    return [[t if t in alive else DEAD for t in row] for row in rows]
-
-
-def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
-    """The smallest equal automaton, numbered breadth-first (Moore's partition refinement)."""
-    block = [int(state == FINAL) for state in range(len(rows))]
-    count = 2
-    while True:
-        spend(len(rows) * len(rows[0]))
-        signatures: dict[tuple[int, ...], int] = {}
-        block = [signatures.setdefault((b, *(block[t] for t in row)), len(signatures)) for b, row in zip(block, rows)]
-        if len(signatures) == count:
-            break
-        count = len(signatures)
+    rows = [[t if t in alive else DEAD for t in row] for row in rows]
+    block = equivalence(rows, [int(state == FINAL) for state in range(len(rows))])
     numbers = {block[DEAD]: DEAD, block[START]: START, block[FINAL]: FINAL}
     order = {block[state]: state for state in reversed(range(len(rows)))}
     queue = deque([block[START]])
@@ -197,45 +184,39 @@ class _Step:
             if tag != due[1]:
                 return ()
             left.add(target)
-        return self.read(kind, q, frozenset(left - {DEAD}), letter)
-
-    def read(self, kind: str, q: int, still: frozenset[int], symbol: int) -> list[_Claims]:
-        if symbol >= self.end:
+        still = frozenset(left - {DEAD})
+        if letter >= self.end:
             return [_DONE] if kind.startswith(("text", "after")) else []
-        empty = self.edges[START][symbol][1] != NO_TAG  # the empty text matches here, unless a longer one does
+        empty = self.edges[START][letter][1] != NO_TAG  # the empty text matches here, unless a longer one does
         if kind == "gap":
-            return [*self.begin("gap", True, still, symbol), *([] if empty else [self.gap(still, symbol)])]
+            return [*self.begin("gap", True, still, letter), *([] if empty else [self.gap(still, letter)])]
         if kind == "after gap":
-            return [*self.begin("gap", False, still, symbol), *([self.gap(still, symbol)] if empty else [])]
+            return [*self.begin("gap", False, still, letter), *([self.gap(still, letter)] if empty else [])]
         if kind != "match":
-            return self.begin(kind.removeprefix("after "), False, still, symbol)
-        target, tag = self.edges[q][symbol]
+            return self.begin(kind.removeprefix("after "), False, still, letter)
+        target, tag = self.edges[q][letter]
         further: list[_Claims] = [(("match", target), None, still)] if target != DEAD else []
-        ended = self.begin("match", True, (still | {target}) - {DEAD}, symbol) if tag != NO_TAG else []
+        ended = self.begin("match", True, (still | {target}) - {DEAD}, letter) if tag != NO_TAG else []
         return further + ended
 
-    def gap(self, still: frozenset[int], symbol: int) -> _Claims:
+    def gap(self, still: frozenset[int], letter: int) -> _Claims:
         """In a gap each character claims that no match begins with it."""
-        return ("gap", 0), None, (still | {self.edges[START][symbol][0]}) - {DEAD}
+        return ("gap", 0), None, (still | {self.edges[START][letter][0]}) - {DEAD}
 
-    def begin(self, before: str, glued: bool, still: frozenset[int], symbol: int) -> list[_Claims]:
-        """A gap or a match begins with `symbol`; `glued`: no mark stands before it."""
-        claims: list[_Claims] = []
-        target = self.edges[START][symbol][0]
-        if target != DEAD and ((before, "match") in self.glued) == glued:
-            claims.append((("match", target), None, still))
-        if before != "gap" and ((before, "gap") in self.glued) == glued:
-            claims.append(self.gap(still, symbol))
-        return claims
+    def begin(self, before: str, glued: bool, still: frozenset[int], letter: int) -> list[_Claims]:
+        """A gap or a match begins with `letter`; `glued`: no mark stands before it."""
+        target = self.edges[START][letter][0]
+        is_match = target != DEAD and ((before, "match") in self.glued) == glued
+        claims: list[_Claims] = [(("match", target), None, still)] if is_match else []
+        is_gap = before != "gap" and ((before, "gap") in self.glued) == glued
+        return [*claims, self.gap(still, letter)] if is_gap else claims
 
     def mark(self, state: _Claims, mark: int) -> list[_Claims]:
         (kind, q), _, unmatched = state
-        if kind == "gap" and mark == self.numbers[NO_TAG]:
-            return [(("after gap", 0), None, unmatched)]
-        if kind != "match":
-            return []
-        due = {tag for _, tag in self.edges[q] if tag != NO_TAG and self.numbers[tag] == mark}
-        return [(("after match", 0), (q, tag), unmatched) for tag in due]
+        if kind == "gap":
+            return [(("after gap", 0), None, unmatched)] if mark == self.numbers[NO_TAG] else []
+        tags = {tag for _, tag in self.edges[q] if kind == "match"} - {NO_TAG}
+        return [(("after match", 0), (q, tag), unmatched) for tag in tags if self.numbers[tag] == mark]
 
 
 _Pair = tuple[int, int]  # upper and lower state; the lower one may be NEW: an upper piece begins; OUT: it is dropped
@@ -354,7 +335,7 @@ def contains(marked: Marked, larger: int, smaller: int) -> bool:
     return True
 
 
-_UNMARKED, _HERE = -1, 2  # places of a guess's first mark: none yet; here (else 0 or 1)
+_UNMARKED = -1  # the place of a guess's first mark: none yet (else HERE, 0 or 1)
 
 _Guess = tuple[int, int]  # (place of the first mark, that mark)
 _Guesses = tuple[tuple[int, _Guess], ...]  # with the state of the `Marked`, ascending
@@ -376,7 +357,7 @@ def find_pieces(marked: Marked, check_restarts: bool = True) -> DFA:
                         restartable[after] = contains(marked, START, after)
                     if not restartable[after]:
                         raise UnsupportedError("a step that cuts where the step above cannot be restarted")
-                followed.append((after, (_HERE, mark) if guess[0] == _UNMARKED else guess))
+                followed.append((after, (HERE, mark) if guess[0] == _UNMARKED else guess))
             for after, taken in followed:
                 target = marked.rows[after][symbol]
                 if target != DEAD and guessed.setdefault(target, taken) != taken:
@@ -384,21 +365,9 @@ def find_pieces(marked: Marked, check_restarts: bool = True) -> DFA:
         left = set(guessed.values())
         places = sorted({place for place, _ in left if place != _UNMARKED})
         if len(left) == 1 and places:
-            return (), _operation(places, left.pop()[1], dead=True)
+            return (), operation(places, left.pop()[1], dead=True)
         numbers = {_UNMARKED: _UNMARKED} | {place: number for number, place in enumerate(places)}
         settled = tuple(sorted((state, (numbers[place], mark)) for state, (place, mark) in guessed.items()))
-        return settled, _operation(places, 0, dead=False)
+        return settled, operation(places, 0, dead=False)
 
     return minimize(explore(((START, (_UNMARKED, 0)),), step, marked.end + 1, dead=()))
-
-
-def _operation(places: list[int], mark: int, dead: bool) -> int:
-    """The operation that makes these places, in order, the places 0 and 1."""
-    if len(places) > 2:
-        raise UnsupportedError("steps that leave more than two ends of a piece open at once")
-    moved = places[:1] == [1]
-    if _HERE in places:
-        return (MOVE_SET_1 if moved else SET_1 if len(places) == 2 else SET_0) * OPERATION + mark
-    if moved or (dead and mark):
-        return (MOVE if moved else KEEP) * OPERATION + mark
-    return NO_TAG

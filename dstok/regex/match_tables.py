@@ -19,11 +19,10 @@ from dataclasses import dataclass
 
 from dstok.regex.alphabet import build_alphabet
 from dstok.regex.ast import Around, Atomic, Concat, Group, Look, Node, Repeat, character_sets, children, is_nullable
-from dstok.regex.automaton import DFA, NO_TAG, START
 from dstok.regex.compile_budget import spend, stage, within
-from dstok.regex.dfa import determinize
+from dstok.regex.dfa import DFA, NO_TAG, START
 from dstok.regex.lookaround import OracleAlphabet, Predicate, replace_look_around, surely_tagging
-from dstok.regex.nfa import NFA, build_nfa
+from dstok.regex.nfa import NFA, build_nfa, determinize
 from dstok.unicode.code_point_set import CodePointSet
 
 

@@ -18,8 +18,8 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dstok.regex.automaton import DEAD
 from dstok.regex.compile_budget import spend, stage, within
+from dstok.regex.dfa import DEAD
 from dstok.regex.marked_language import FINAL, Marked
 
 

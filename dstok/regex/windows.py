@@ -6,7 +6,7 @@ verdict: a piece begins at c after a kept piece (`YES`), or after a dropped one 
 characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": at the place after "the", before " c", the
 verdict is `YES`.
 Invariant: a verdict holds in every text, whatever lies outside the window: every state of the `Marked` before the
-window from which it can go on after it gives this answer. The finder (core/encode/finder.pyx) takes a piece with an
+window from which it can go on after it gives this answer. The finder (core/split/finder.pyx) takes a piece with an
 unknown verdict from the automaton, and then windows with an EDGE at its end.
 Groups: classes of the alphabet share a group if nearly all states treat them alike; there are at most 14 groups. WILD
 stands for every character beyond ASCII, and for any of its bytes. EDGE in a history says that a piece begins after it.
@@ -22,8 +22,8 @@ from collections.abc import Iterable
 from itertools import product
 
 from dstok.regex.alphabet import Alphabet
-from dstok.regex.automaton import DEAD, START
 from dstok.regex.compile_budget import spend, stage
+from dstok.regex.dfa import DEAD, START
 from dstok.regex.marked_language import Marked
 
 NO, UNKNOWN, YES, DROPPED = 0, 0x40, 0x80, 0xA0

@@ -27,7 +27,7 @@ from dstok.training.run import readers_of
 from dstok.training.template import Base, Like, Normalizing, find_base
 
 if TYPE_CHECKING:
-    from dstok.core.encode.finder import Finder
+    from dstok.core.split.finder import Finder
     from dstok.core.text.normalize import Normalizer
 
 SCRATCH = ".tmp"  # ends the names of what a killed run leaves over
@@ -57,8 +57,7 @@ class CountJob(NamedTuple):
         for reader in readers:
             for batch in reader.batches():
                 texts = list[str | bytes]()
-                for number, text in zip(batch.numbers, batch.texts if isinstance(batch.texts, list) else
-                                        batch.texts.to_pylist()):
+                for number, text in batch.each():
                     try:
                         texts.append(ready_text(text, normalizer))
                     except TextError as error:

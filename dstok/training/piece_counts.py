@@ -46,7 +46,7 @@ from dstok._util.arguments import (
 from dstok._util.files import StrPath, WholeFile, file_faults, scratch_beside
 from dstok._util.threads import map_by_threads
 from dstok.core.counts.word_counts import Merge, Tally, dict_of, rows_of
-from dstok.core.encode.finder import Finder
+from dstok.core.split.finder import Finder
 from dstok.core.text.normalize import Normalizer
 from dstok.errors import ArgumentError, DstokError, FileError, TextError
 

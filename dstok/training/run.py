@@ -31,7 +31,7 @@ from dstok._util.resumable import file_hash
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe
 from dstok.core.bpe.merge import BPE
-from dstok.core.encode.finder import Finder
+from dstok.core.split.finder import Finder
 from dstok.core.text.normalize import Normalizer
 from dstok.errors import ArgumentError, FileError, TextError
 from dstok.formats.description import ENDS

@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from heapq import merge
 from itertools import accumulate, chain
 
 from dstok._util.arguments import explained
@@ -59,11 +58,15 @@ class CodePointSet:
         >>> CodePointSet.from_ranges([(5, 9), (1, 3), (4, 6)])
         CodePointSet(U+0001..U+0009)
         """
-        ascending = sorted(ranges)
-        for first, last in ascending:
+        joined: list[tuple[int, int]] = []
+        for first, last in sorted(ranges):
             if not 0 <= first <= last <= MAX_CODE_POINT:
                 raise ArgumentError(f"expected 0 <= first <= last <= 0x10FFFF, found ({first}, {last})", "ranges")
-        return cls(_coalesce(ascending))
+            if joined and first <= joined[-1][1] + 1:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+            else:
+                joined.append((first, last))
+        return cls(tuple(joined))
 
     @classmethod
     @explained
@@ -140,10 +143,20 @@ class CodePointSet:
         return bool(self.ranges)
 
     def __or__(self, other: CodePointSet) -> CodePointSet:
-        return CodePointSet(_coalesce(merge(self.ranges, other.ranges)))
+        return CodePointSet.from_ranges(self.ranges + other.ranges)
 
     def __and__(self, other: CodePointSet) -> CodePointSet:
-        return CodePointSet(tuple(_overlaps(self.ranges, other.ranges)))
+        left, right, found = self.ranges, other.ranges, list[tuple[int, int]]()
+        i = j = 0
+        while i < len(left) and j < len(right):
+            first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+            if first <= last:
+                found.append((first, last))
+            if left[i][1] < right[j][1]:
+                i += 1
+            else:
+                j += 1
+        return CodePointSet(tuple(found))
 
     def __sub__(self, other: CodePointSet) -> CodePointSet:
         return self & ~other
@@ -164,7 +177,7 @@ class CodePointSet:
         >>> CodePointSet.from_chars("ab").isdisjoint(CodePointSet.from_chars("bc"))
         False
         """
-        return next(_overlaps(self.ranges, other.ranges), None) is None
+        return not self & other
 
     @explained
     def issubset(self, other: CodePointSet) -> bool:
@@ -185,29 +198,3 @@ class CodePointSet:
 def range_text(first: int, last: int) -> str:
     """A range in the form of Unicode's files: "U+0041..U+005A", for one code point "U+00AA"."""
     return f"U+{first:04X}" if first == last else f"U+{first:04X}..U+{last:04X}"
-
-
-def _coalesce(ascending: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Join ranges that overlap or touch; they must come in ascending order."""
-    joined: list[tuple[int, int]] = []
-    for first, last in ascending:
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-        else:
-            joined.append((first, last))
-    return tuple(joined)
-
-
-def _overlaps(
-    left: tuple[tuple[int, int], ...], right: tuple[tuple[int, int], ...]
-) -> Iterator[tuple[int, int]]:
-    """The ranges that two canonical lists share, canonical, too."""
-    i = j = 0
-    while i < len(left) and j < len(right):
-        first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
-        if first <= last:
-            yield first, last
-        if left[i][1] < right[j][1]:
-            i += 1
-        else:
-            j += 1

@@ -1,9 +1,8 @@
-"""Case folding, and the data of the normalization forms and of lower case, decoded from the generated tables.
+"""Case folding, the normalization forms and lower case.
 
-In: sets of code points, and a Unicode version; `_ucd_9_0_normalization.py` (upstream's composition data comes from
-Unicode 9.0), `_ucd_17_0_normalization.py` (what 17.0 adds; no later version changes a code point that 9.0 has),
-`_ucd_17_0_lowercase.py` (upstream's lower case is Rust's, of 17.0) and `_ucd_17_0_folding.py`. Out: sets that are
-closed under simple folding; texts of full folding; `FormTables`, which core/text/normalize.pyx runs on; mappings.
+In: sets of code points, and a Unicode version; the data of Unicode 9.0 (that of upstream's composition), and what 17.0
+adds (no later version changes a code point that 9.0 has); lower case and folding of 17.0, as upstream's. Out: sets that
+are closed under simple folding; texts of full folding; `FormTables`, which core/text/normalize.pyx runs on; mappings.
 Invariant: two characters are forms of one another exactly when their simple folds (CaseFolding.txt, status C or S) are
 equal. A version has the forms that are assigned in it: later ones add forms, and change none. A code point in no table
 is itself in every normal form. It is `clean`: a text of clean code points alone is normalized, wherever it is cut.
@@ -12,20 +11,17 @@ Source: Unicode Standard, section 5.18; Annex #15; section 3.12 for Hangul, whic
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.data import decode_mapping, decode_set, read_section
 from dstok.unicode.properties import DEFAULT_VERSION, general_category
-
-_RUN = re.compile(r"([0-9A-F]+)(?:-([0-9A-F]+))?(/2)?([+-][0-9A-F]+)")
 
 
 def simple_fold(char: str) -> str:
@@ -45,23 +41,14 @@ def case_closure(members: CodePointSet, version: str = DEFAULT_VERSION) -> CodeP
 @cache
 def full_folds(version: str = DEFAULT_VERSION) -> dict[str, str]:
     """The characters that fold to several, with their folds: ß to ss."""
-    from dstok.unicode._ucd_17_0_folding import FULL
-
-    pairs = (word.split("=") for word in FULL.split())
     unassigned = general_category("Cn", version)
-    return {chr(int(code, 16)): "".join(chr(int(each, 16)) for each in fold.split(","))
-            for code, fold in pairs if int(code, 16) not in unassigned}
+    folds = decode_mapping(read_section("full_folding"))
+    return {chr(code): fold for code, fold in folds.items() if code not in unassigned}
 
 
 @cache
 def _simple() -> dict[int, int]:
-    from dstok.unicode._ucd_17_0_folding import SIMPLE
-
-    folds: dict[int, int] = {}
-    for first, last, step, distance in _RUN.findall(SIMPLE):
-        for code in range(int(first, 16), int(last or first, 16) + 1, 2 if step else 1):
-            folds[code] = code + int(distance, 16)
-    return folds
+    return {code: ord(fold) for code, fold in decode_mapping(read_section("simple_folding")).items()}
 
 
 @cache
@@ -70,7 +57,8 @@ def _forms(version: str) -> dict[int, CodePointSet]:
     unassigned, forms = general_category("Cn", version), dict[int, set[int]]()
     for code, fold in _simple().items():
         forms.setdefault(fold, {fold}).add(code)
-    sets = [CodePointSet.from_ranges((code, code) for code in each) - unassigned for each in forms.values()]
+    sets = [CodePointSet.from_ranges((code, code) for code in each if code not in unassigned)
+            for each in forms.values()]
     return {code: each for each in sets if len(each) > 1 for code in each}
 
 
@@ -145,25 +133,20 @@ def unclean(form: str, version: str = OLDEST) -> list[int]:
 @cache
 def marks() -> frozenset[int]:
     """The code points of general category M in Unicode 9.0: StripAccents removes them."""
-    from dstok.unicode._ucd_9_0_normalization import MARKS
-
-    return frozenset(code for word in MARKS.split() for code in _range(word))
+    return frozenset(decode_set(read_section("marks")))
 
 
 @cache
 def lowercase() -> dict[int, str]:
     """Lower case of the code points that change, in the form that `str.translate` takes."""
-    from dstok.unicode._ucd_17_0_lowercase import LOWERCASE
-
-    rows = (word.split("=") for word in LOWERCASE.split())
-    return {int(code, 16): "".join(chr(int(c, 16)) for c in lower.split(",")) for code, lower in rows}
+    return decode_mapping(read_section("lowercase"))
 
 
 @cache
 def combining_classes(version: str = OLDEST) -> dict[int, int]:
     """The canonical combining classes that are not 0."""
-    rows = (word.split(":") for table in _tables(version) for word in table.COMBINING_CLASSES.split())
-    return {code: int(value) for codes, value in rows for code in _range(codes)}
+    return {code: int(value) for section in _sections(version) for value, codes in section["classes"].items()
+            for code in decode_set(codes)}
 
 
 @cache
@@ -171,29 +154,22 @@ def decompositions(
     compatible: bool, version: str
 ) -> tuple[dict[int, tuple[int, ...]], frozenset[int], dict[tuple[int, int], int]]:
     """One step of each decomposition; those that composition never makes; (first, second) -> their composition."""
-    mappings: dict[int, tuple[int, ...]] = {}
-    excluded: set[int] = set()
-    pairs: dict[tuple[int, int], int] = {}
-    for word in (word for table in _tables(version) for word in table.DECOMPOSITIONS.split()):
-        sign = "=" if "=" in word else "!" if "!" in word else "<"
-        code, *rest = (int(c, 16) for c in word.replace(sign, ",").split(","))
-        if sign == "<" and not compatible:
-            continue
-        mappings[code] = tuple(rest)
-        if sign == "=":
-            pairs[rest[0], rest[1]] = code
-        else:
-            excluded.add(code)
-    return mappings, frozenset(excluded), pairs
+    found: dict[str, dict[int, tuple[int, ...]]] = {"composed": {}, "excluded": {}, "compatible": {}}
+    for section in _sections(version):
+        for kind, steps in found.items():
+            steps |= {code: tuple(map(ord, text)) for code, text in decode_mapping(section[kind]).items()}
+    composed, excluded, others = found.values()
+    excluded |= others if compatible else {}
+    pairs = {(one, two): code for code, (one, two) in composed.items()}
+    return composed | excluded, frozenset(excluded), pairs
 
 
-def _tables(version: str) -> Iterator[ModuleType]:
-    """The generated modules that hold a version's data together. Raises `UnsupportedError`."""
+def _sections(version: str) -> list[Any]:
+    """The sections that hold a version's data together. Raises `UnsupportedError`."""
     if version not in VERSIONS:
         raise UnsupportedError(f"expected a Unicode version of normal forms out of {', '.join(VERSIONS)}, "
                                f"found {version!r}")
-    for each in VERSIONS[: VERSIONS.index(version) + 1]:
-        yield import_module(f"dstok.unicode._ucd_{each.replace('.', '_')}_normalization")
+    return [read_section(f"normalization {each}") for each in VERSIONS[: VERSIONS.index(version) + 1]]
 
 
 def _full(code: int, mappings: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
@@ -207,11 +183,6 @@ def _parts(code: int, mappings: Mapping[int, tuple[int, ...]]) -> Iterator[int]:
     yield code
     for part in mappings.get(code, ()):
         yield from _parts(part, mappings)
-
-
-def _range(word: str) -> range:
-    first, _, last = word.partition("-")
-    return range(int(first, 16), int(last or first, 16) + 1)
 
 
 def _packed(records: Mapping[int, _Record], pairs: array[int]) -> FormTables:

@@ -4,30 +4,25 @@ In: a property name as a pattern spells it, or as Unicode does, and a Unicode ve
 Invariant: each set is the one that upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code
 point but surrogates (tests/unicode/test_properties.py sweeps all of them). Upstream never sees a surrogate, so sets
 hold the surrogates where Unicode puts them. Scripts and binary properties equal those of Unicode's database.
-Source: the generated tables (see unicode_tables/README.md), of which that of the version `BASE` holds whole sets, the
-others symmetric differences from it; Unicode Standard Annex #44, section 5.7.1, for the groups of categories; Unicode
-Technical Standard #18, annex C, for `word` and `digit`.
+Source: data.py; Unicode Technical Standard #18, annex C, for `word` and `digit`.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
-from itertools import accumulate
-from types import ModuleType
+from typing import Any
 
 from dstok._util.arguments import explained
 from dstok.errors import ArgumentError, DstokError, UnsupportedError
 from dstok.unicode.code_point_set import MAX_CODE_POINT
 from dstok.unicode.code_point_set import CodePointSet as CodePointSet
+from dstok.unicode.data import decode_set, read_section
 
 DEFAULT_VERSION = "16.0"
 _VERSIONS = ("14.0", "15.0", "16.0", "17.0")
-
-_RUN = re.compile(r"([A-Z][a-z])(\d*)")
+_BASE = "16.0"  # the data has its whole sets, and of the other versions what differs
 # Below U+0100 Oniguruma answers \w outside brackets from an ISO 8859-1 table of its own. That table also counts
 # the superscript digits and the vulgar fractions: ² ³ ¹ ¼ ½ ¾.
 _LATIN_1_WORD = CodePointSet.from_chars("\u00b2\u00b3\u00b9\u00bc\u00bd\u00be")
@@ -57,20 +52,18 @@ def category_of(code_point: int, version: str = DEFAULT_VERSION) -> str:
     """
     if not 0 <= code_point <= MAX_CODE_POINT:
         raise ArgumentError(f"expected a code point in 0..0x10FFFF, found {code_point}", "code_point")
-    starts, categories = _runs(version)
-    return categories[bisect_right(starts, code_point) - 1]
+    runs = _runs(version)
+    return runs[bisect_right(runs, (code_point + 1,)) - 1][2]
 
 
 @explained
 def general_categories(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
-    """The two-letter names of the general categories.
-
-    Raises `UnsupportedError` if there is no table of this Unicode version.
+    """The two-letter names of the general categories. Versions without a table are an `UnsupportedError`.
 
     >>> len(general_categories()), general_categories()[:3]
     (30, ('Cc', 'Cf', 'Cn'))
     """
-    return tuple(sorted(name for name in _general_categories(version) if len(name) == 2 and name != "LC"))
+    return tuple(name for name in _names("categories", version) if len(name) == 2 and name != "LC")
 
 
 @explained
@@ -85,41 +78,34 @@ def general_category(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     >>> general_category("L") == general_category("LC") | general_category("Lm") | general_category("Lo")
     True
     """
-    try:
-        return _general_categories(version)[name]
-    except KeyError:
-        raise UnknownPropertyError(f"expected a general category such as L or Lu, found {name!r}") from None
+    if name not in _names("categories", version):
+        raise UnknownPropertyError(f"expected a general category such as L or Lu, found {name!r}")
+    return _members("categories", name, version)
 
 
 @explained
 def white_space(version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""The binary property White_Space, which upstream's `\s` matches.
-
-    Raises `UnsupportedError` if there is no table of this Unicode version.
+    r"""The binary property White_Space, which upstream's `\s` matches. Errors as `general_categories`.
 
     >>> len(white_space())
     25
     """
-    return _binary_property("WHITE_SPACE", version)
+    return _members("binary", "White_Space", version)
 
 
 @explained
 def alphabetic(version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""The binary property Alphabetic: letters, letter numbers and Other_Alphabetic.
-
-    Raises `UnsupportedError` if there is no table of this Unicode version.
+    r"""The binary property Alphabetic: letters, letter numbers, Other_Alphabetic. Errors as `general_categories`.
 
     >>> "\u24b6" in alphabetic(), "\u24b6" in general_category("L")  # circled latin capital letter A
     (True, False)
     """
-    return _binary_property("ALPHABETIC", version)
+    return _members("binary", "Alphabetic", version)
 
 
 @explained
 def digit(version: str = DEFAULT_VERSION) -> CodePointSet:
-    r"""The set that upstream's `\d` matches, inside and outside brackets: the category Nd.
-
-    Raises `UnsupportedError` if there is no table of this Unicode version.
+    r"""The set that upstream's `\d` matches, in brackets, too: the category Nd. Errors as `general_categories`.
 
     >>> "\u0663" in digit(), "\u00bd" in digit()
     (True, False)
@@ -133,8 +119,7 @@ def word(version: str = DEFAULT_VERSION, *, in_class: bool = False) -> CodePoint
 
     Oniguruma counts the six (superscript digits and vulgar fractions) outside brackets only. So `word(in_class=True)`
     is the set of `\w` inside a bracketed class, and `[\W]` is its complement. `\W` is the complement of `word()`.
-
-    Raises `UnsupportedError` if there is no table of this Unicode version.
+    Errors as `general_categories`.
 
     >>> word() - word(in_class=True) == CodePointSet.from_chars("\u00b2\u00b3\u00b9\u00bc\u00bd\u00be")
     True
@@ -159,72 +144,53 @@ def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     Traceback (most recent call last):
     dstok.unicode.properties.UnknownPropertyError: expected a general category, Any, Assigned or White_Space, ...
     """
-    try:
-        return named_properties(version)[loose(name)]
-    except KeyError:
-        raise UnknownPropertyError(
-            f"expected a general category, Any, Assigned or White_Space, found {name!r}"
-        ) from None
+    short = _property_names().get(loose(name))
+    if short is None:
+        raise UnknownPropertyError(f"expected a general category, Any, Assigned or White_Space, found {name!r}")
+    if short in ("Any", "Assigned"):
+        unassigned = general_category("Cn", version)
+        return ~unassigned if short == "Assigned" else CodePointSet.all()
+    return white_space(version) if short == "Space" else general_category(short, version)
 
 
 @explained
 def checksum(version: str = DEFAULT_VERSION) -> str:
-    """The sha256, in hexadecimal, of the two-letter categories of all code points in a row.
-
-    The generated table records the right value as UNICODE_DATA_CHECKSUM.
-
-    Raises `UnsupportedError` if there is no table of this Unicode version.
+    """The SHA-256, hexadecimal, of the categories of all code points in a row. Errors as `general_categories`.
 
     >>> checksum("16.0")[:16]
     '984e7b98c95aa8dc'
     """
-    import hashlib  # costs more than loading the table, and only checks of the table need it
+    from hashlib import sha256  # costs more than the data, and only its checks need it
 
-    digest = hashlib.sha256()
-    for first, last, category in _category_ranges(version):
-        digest.update(category.encode() * (last - first + 1))
-    return digest.hexdigest()
+    return sha256("".join(name * (last - first + 1) for first, last, name in _runs(version)).encode()).hexdigest()
 
 
-def _table(kind: str, version: str) -> ModuleType:
+@cache
+def _sets(kind: str, version: str) -> dict[str, Any]:
     if version not in _VERSIONS:
         raise UnsupportedError(f"expected a Unicode version out of {', '.join(_VERSIONS)}, found {version!r}")
-    return import_module(f"dstok.unicode._{kind}_{version.replace('.', '_')}")
+    found: dict[str, Any] = read_section(f"{kind} {version}")
+    return found
 
 
 @cache
-def _runs(version: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Decodes the run-length coded categories: the start of each run, and its category."""
-    runs = _RUN.findall(_table("ucd", version).GENERAL_CATEGORY)
-    starts = accumulate((int(length or 1) for _, length in runs[:-1]), initial=0)
-    return tuple(starts), tuple(category for category, _ in runs)
-
-
-def _category_ranges(version: str) -> Iterator[tuple[int, int, str]]:
-    starts, categories = _runs(version)
-    lasts = (*(start - 1 for start in starts[1:]), MAX_CODE_POINT)
-    return zip(starts, lasts, categories, strict=True)
+def _names(kind: str, version: str) -> tuple[str, ...]:
+    """The names of the sets of a kind, sorted; the data has None for those that only the base has."""
+    changes = _sets(kind, version)
+    return tuple(sorted(name for name in {**_sets(kind, _BASE), **changes} if changes.get(name, ()) is not None))
 
 
 @cache
-def _general_categories(version: str) -> dict[str, CodePointSet]:
-    """All general categories and their groups by short name."""
-    members: dict[str, list[tuple[int, int]]] = {}
-    for first, last, category in _category_ranges(version):
-        for name in (category, category[0], *(("LC",) if category in ("Ll", "Lt", "Lu") else ())):
-            members.setdefault(name, []).append((first, last))
-    return {name: CodePointSet.from_ranges(ranges) for name, ranges in members.items()}
+def _members(kind: str, name: str, version: str) -> CodePointSet:
+    own = _sets(kind, version).get(name, ())
+    return decode_set(own) if version == _BASE else decode_set(own, _sets(kind, _BASE).get(name, ()))
 
 
 @cache
-def _binary_property(attribute: str, version: str) -> CodePointSet:
-    return _decoded(getattr(_table("ucd", version), attribute))
-
-
-def _decoded(spans: str) -> CodePointSet:
-    """The set of a table's text, such as "41-5A AA"."""
-    pairs = (span.partition("-") for span in spans.split())
-    return CodePointSet.from_ranges((int(first, 16), int(last or first, 16)) for first, _, last in pairs)
+def _runs(version: str) -> list[tuple[int, int, str]]:
+    """The ranges of all categories: first and last code point, and the category."""
+    return sorted((*span, name) for name in general_categories(version)
+                  for span in general_category(name, version).ranges)
 
 
 @cache
@@ -235,13 +201,10 @@ def _word(version: str, in_class: bool) -> CodePointSet:
 
 
 @cache
-def named_properties(version: str) -> dict[str, CodePointSet]:
-    """Every set that a pattern can name, by its loose name."""
-    spaces = dict.fromkeys(("whitespace", "wspace", "space"), white_space(version))
-    properties = {"any": CodePointSet.all(), "assigned": ~general_category("Cn", version), **spaces}
-    for names in _table("ucd", version).GENERAL_CATEGORY_NAMES:
-        properties |= dict.fromkeys(map(loose, names), general_category(names[0], version))
-    return properties
+def _property_names() -> dict[str, str]:
+    """The short name of each general category by all its loose names; and those of three more properties."""
+    names = {loose(name): names[0] for names in read_section("category_names") for name in names}
+    return names | {"any": "Any", "assigned": "Assigned"} | dict.fromkeys(("whitespace", "wspace", "space"), "Space")
 
 
 def loose(name: str) -> str:
@@ -256,7 +219,7 @@ def scripts(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     >>> "Han" in scripts(), len(scripts("16.0"))
     (True, 171)
     """
-    return _names("SCRIPTS", version)
+    return _names("scripts", version)
 
 
 @explained
@@ -268,7 +231,7 @@ def script(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     >>> "中" in script("Han"), script("hani") == script("Han")
     (True, True)
     """
-    return _members("SCRIPTS", _script_name(name, version), version)
+    return _members("scripts", _script_name(name, version), version)
 
 
 @explained
@@ -278,17 +241,17 @@ def script_extensions(name: str, version: str = DEFAULT_VERSION) -> CodePointSet
     >>> "。" in script_extensions("Han"), "。" in script("Han")
     (True, False)
     """
-    return _members("SCRIPT_EXTENSIONS", _script_name(name, version), version)
+    return _members("script_extensions", _script_name(name, version), version)
 
 
 @explained
 def binary_properties(version: str = DEFAULT_VERSION) -> tuple[str, ...]:
     """The names that `binary_property` knows.
 
-    >>> binary_properties()[:3]
-    ('ASCII_Hex_Digit', 'Alphabetic', 'Bidi_Control')
+    >>> "Alphabetic" in binary_properties(), len(binary_properties("16.0"))
+    (True, 51)
     """
-    return tuple(sorted([*_names("BINARY", version), "Alphabetic", "White_Space"]))
+    return _names("binary", version)
 
 
 @explained
@@ -302,57 +265,31 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     if loose(name) not in known:
         raise UnknownPropertyError(f"expected a binary property, such as {', '.join(list(known.values())[:3])}, "
                                    f"found {name!r}")
-    if known[loose(name)] in ("Alphabetic", "White_Space"):
-        return _binary_property(known[loose(name)].upper(), version)
-    return _members("BINARY", known[loose(name)], version)
+    return _members("binary", known[loose(name)], version)
 
 
 @explained
 def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
     """By script, its other names, with spaces between them."""
-    own = _table("properties", version)
-    every: dict[str, str] = _table("properties", own.BASE).ALIASES | own.ALIASES
-    return {name: every[name] for name in scripts(version) if name in every}
+    further: dict[str, str] = read_section("script_names")
+    return {name: further[name] for name in scripts(version) if name in further}
 
 
+@cache
 def _script_name(name: str, version: str) -> str:
     """The name of a script, given by any of its names. Raises `UnknownPropertyError`."""
-    known = _script_names(version).get(loose(name))
-    if known is None:
-        raise UnknownPropertyError(f"expected a script of Unicode {version}, such as Han or Grek, found {name!r}")
-    return known
-
-
-@cache
-def _script_names(version: str) -> dict[str, str]:
-    names = {loose(name): name for name in scripts(version)}
-    for name, further in further_names(version).items():
-        names |= {loose(one): name for one in further.split()}
-    return names
-
-
-@cache
-def _names(table: str, version: str) -> tuple[str, ...]:
-    own = _table("properties", version)
-    if version == own.BASE:
-        return tuple(getattr(own, table))
-    return tuple(sorted({*_names(table, own.BASE), *getattr(own, table)} - {*own.ABSENT[table].split()}))
-
-
-@cache
-def _members(table: str, name: str, version: str) -> CodePointSet:
-    own = _table("properties", version)
-    members = _decoded(getattr(own, table).get(name, ""))
-    return members if version == own.BASE else members ^ _members(table, name, own.BASE)
+    further = further_names(version)
+    for known in scripts(version):
+        if loose(name) in map(loose, [known, *further.get(known, "").split()]):
+            return known
+    raise UnknownPropertyError(f"expected a script of Unicode {version}, such as Han or Grek, found {name!r}")
 
 
 @explained
 def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
-    r"""The set of upstream's `[:name:]`, or None if there is no such class.
+    r"""The set of upstream's `[:name:]`, or None if there is no such class. Errors as `general_categories`.
 
     Inside `\p{...}` the names mean the same, except `punct`: there it is the category P.
-
-    Raises `UnsupportedError` if there is no table of this Unicode version.
 
     >>> "$" in posix_set("punct"), posix_set("vowel")
     (True, None)
@@ -362,15 +299,16 @@ def posix_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet | None:
 
 @cache
 def _posix(version: str) -> dict[str, CodePointSet]:
-    category = _general_categories(version).__getitem__
-    letters, spaces = alphabetic(version), white_space(version)
-    graph = ~(spaces | category("Cc") | category("Cn") | category("Cs"))
+    letters, spaces, digits = alphabetic(version), white_space(version), digit(version)
+    controls, separators = general_category("Cc", version), general_category("Zs", version)
+    graph = ~(spaces | controls | general_category("Cn", version) | general_category("Cs", version))
     return {
-        "alnum": letters | category("Nd"), "alpha": letters, "ascii": CodePointSet(((0, 0x7F),)),
-        "blank": category("Zs") | CodePointSet.from_chars("\t"), "cntrl": category("Cc"), "digit": category("Nd"),
-        "graph": graph, "lower": binary_property("Lowercase", version), "print": graph | category("Zs"),
-        "punct": category("P") | category("S"), "space": spaces, "upper": binary_property("Uppercase", version),
-        "word": word(version, in_class=True), "xdigit": CodePointSet.from_chars("0123456789abcdefABCDEF"),
+        "alnum": letters | digits, "alpha": letters, "ascii": CodePointSet(((0, 0x7F),)),
+        "blank": separators | CodePointSet.from_chars("\t"), "cntrl": controls, "digit": digits, "graph": graph,
+        "lower": binary_property("Lowercase", version), "print": graph | separators,
+        "punct": general_category("P", version) | general_category("S", version), "space": spaces,
+        "upper": binary_property("Uppercase", version), "word": word(version, in_class=True),
+        "xdigit": CodePointSet.from_chars("0123456789abcdefABCDEF"),
     }
 
 
@@ -388,12 +326,9 @@ def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = Fal
     """
     if loose(name) == "word":
         return word(version, in_class=in_class)
-    if loose(name) in named_properties(version):
-        return property_set(name, version)
-    posix = posix_set(loose(name), version)
-    if posix is not None:
+    if loose(name) not in _property_names() and (posix := posix_set(loose(name), version)) is not None:
         return posix
-    for known in (script, binary_property):
+    for known in (property_set, script, binary_property):
         try:
             return known(name, version)
         except UnknownPropertyError:

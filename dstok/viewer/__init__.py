@@ -1,15 +1,12 @@
 """A text's tokens, shown in a browser, a notebook or a terminal. Docs: docs/view.md.
 
-    reading     a text as one tokenizer reads it: tokens with their places and pieces, counts
-    sheet       one reading, or two aligned by byte, in sections that a page asks for as its reader scrolls
-    html        tokens as HTML; self-contained pages; their base, shared with other pages of dstok
-    notebook    the result of `Tokenizer.view`; tokens in a terminal, in colour and borders
-    server      the view on this machine's own address
+    reading, sheet     a text as one tokenizer reads it; one reading, or two aligned by byte, in sections
+    html, server       tokens as HTML on self-contained pages; the view on this machine's own address
+    notebook           the result of `Tokenizer.view`; tokens in a terminal, in colour and borders
 
 >>> import dstok
 >>> from dstok.viewer import read
->>> reading = read(dstok.load("deepseek-v3"), "Hello world")
->>> reading.counts()["tokens"]
+>>> read(dstok.load("deepseek-v3"), "Hello world").counts()["tokens"]
 2
 """
 

@@ -3,18 +3,15 @@
 In: a reading and a range of its tokens; a body, style and script; a `Sheet`. Out: a list `<ol>` with an item a token,
 as short as possible, as a long text has many; pages.
 Invariant: the text is shown and cannot act. Markup is escaped; controls, and characters that change the direction of
-writing, stand as their numbers, such as U+202E; blanks, tabs and line feeds have signs, all from the one table `SIGNS`.
-A character that several tokens share stands once, in a box with its tokens. A page fetches nothing and runs only its
-own scripts: its policy (Content-Security-Policy) allows its style and scripts by their hashes.
+writing, stand as their numbers; blanks, tabs and line feeds have signs, all from `SIGNS`. A character that several
+tokens share stands once, in a box with its tokens. A page fetches nothing and runs only its own scripts, by their hash.
 
 Classes of tokens: `c` continues the piece of the token before, `a` is an added token, `d` is missing in the other
 reading, `w` has more than `MOST_WHOLE` characters or twice as many columns, so that a line may end inside it, `v` has
 more than `MOST_WHOLE` columns, `m` is a box of several tokens, `g` is text that no token holds and a model drops, `r`
-begins in a line that runs from right to left. Tokens follow one another in their line's direction, whatever the
-direction of their letters: the style isolates each. In a line of class `r`, `<bdi>` isolates those with letters or
-digits that run from left to right; all others stay joined, as Arabic letters are.
-Classes of parts of a token: `n` line feed, `t` tab, `u` a character written as its number, or ∅ for no text; a blank
-has no class.
+begins in a line that runs from right to left: there `<bdi>` isolates tokens with letters or digits that run the other
+way, and all others stay joined, as Arabic letters are. Classes of parts: `n` line feed, `t` tab, `u` a character as its
+number, or ∅ for no text; a blank has no class.
 """
 
 from __future__ import annotations
@@ -89,9 +86,12 @@ def tokens_html(
 
 
 def _items(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_] | None) -> Iterator[str]:
-    spans = reading.encoding.char_spans[first : last + 1].tolist()
-    opened, shared = _opened(reading, first, last, differ), reading.shared[first : last + 1].tolist()
-    backward = _backward(reading, first, last)
+    spans, shared = reading.encoding.char_spans[first : last + 1].tolist(), reading.shared[first : last + 1].tolist()
+    backward, numbers = _backward(reading, first, last), reading.encoding.pieces[max(first - 1, 0) : last].tolist()
+    before = numbers if first else [-2, *numbers]
+    opened = [(number == earlier >= 0) + 2 * added + 4 * other for number, earlier, added, other in zip(
+        before[1:], before, reading.encoding.special[first:last].tolist(),
+        [False] * (last - first) if differ is None else differ[first:last].tolist())]
     text, at, done = reading.text, 0, int(reading.encoding.char_spans[first - 1, 1]) if first else 0
     while at < last - first:
         start, end = spans[at]
@@ -148,16 +148,6 @@ def _backward(reading: Reading, first: int, last: int) -> list[bool]:
     return found
 
 
-def _opened(reading: Reading, first: int, last: int, differ: Any) -> list[int]:
-    """For each item, the place of its opening tag in `OPEN`, if the token is short."""
-    pieces, special = reading.encoding.pieces, reading.encoding.special[first:last].tolist()
-    numbers = pieces[first:last].tolist()
-    before = [int(pieces[first - 1]) if first else -2, *numbers[:-1]] if numbers else []
-    flags = [False] * (last - first) if differ is None else differ[first:last].tolist()
-    return [(number == earlier >= 0) + 2 * added + 4 * other
-            for number, earlier, added, other in zip(numbers, before, special, flags)]
-
-
 def _opening(classes: str) -> str:
     if len(classes) < 2:
         return f"<li class={classes}>" if classes else "<li>"
@@ -209,6 +199,12 @@ def asset(name: str) -> str:
     return STYLE + text if name == "base.css" else text
 
 
+def document(title: str, head: str, body: str, end: str = "", policy: str = "", classes: str = "") -> str:
+    """A page of HTML; only `title` is text."""
+    return Template(asset("page.html")).substitute(
+        title=escape(title), head=head, body=body, end=end, policy=policy, classes=classes and f" class={classes}")
+
+
 def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), data: Any = None,
          classes: str = "") -> str:
     """A self-contained page.
@@ -222,16 +218,12 @@ def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence
     style, script = "\n".join([asset("base.css"), *styles]), "\n".join(scripts)
     policy = f"default-src 'none'; style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     policy += f"; script-src {_hash(script)}" if script else ""
-    held = ""
+    end = f"<script>{script}</script>\n" if script else ""
     if data is not None:
         json_data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")  # no markup
-        held = f'<script type="application/json" id="data">{json_data}</script>\n'
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f'<meta name="referrer" content="no-referrer">\n<title>{escape(title)}</title>\n'
-            f"<style>{style}</style>\n</head>\n<body{f' class={classes}' if classes else ''}>\n{body}\n{held}"
-            + (f"<script>{script}</script>\n" if script else "") + "</body>\n</html>\n")
+        end = f'<script type="application/json" id="data">{json_data}</script>\n{end}'
+    return document(title, f"<style>{style}</style>\n", body, end,
+                    f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n', classes)
 
 
 def _hash(text: str) -> str:
@@ -248,8 +240,7 @@ def view_body(editor: bool, rows: str = "", status: str = "") -> str:
 def page_of(sheet: Sheet, title: str = "dstok view") -> str:
     """The page of a sheet: the whole view, without a server.
 
-    Up to `MOST_INLINE` tokens are written into the page, where any browser finds and prints them. With more tokens, the
-    page holds the rows as data and shows the ones scrolled to; it then holds no merges.
+    Of more than `MOST_INLINE` tokens the page holds the rows as data, shows those scrolled to, and holds no merges.
 
     >>> import dstok
     >>> from dstok.viewer import Sheet, read
@@ -270,10 +261,7 @@ def page_of(sheet: Sheet, title: str = "dstok view") -> str:
 
 
 def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
-    """The data of a reading's pieces for a page without a server: by number their matches, by bytes their merges.
-
-    places: the pieces' places if the model normalizes, since tokens do not give them then; else None.
-    """
+    """A reading's pieces for a page without a server: by number matches, by bytes merges; places if it normalizes."""
     if reading.tokenizer is None:
         return None
     reasons: dict[tuple[int, int], int] = {}
@@ -284,5 +272,5 @@ def pieces(reading: Reading, with_merges: bool) -> dict[str, Any] | None:
     for token, number in enumerate(reading.encoding.pieces.tolist() if with_merges else ()):
         if not reading.encoding.special[token]:
             datas[number] = datas.get(number, b"") + reading.bytes_of(token)
-    merges = {data.hex(): reading.merges(data) for data in set(datas.values()) if len(data) <= MAX_MERGED}
+    merges = {data.hex(): reading.merges(data) for data in dict.fromkeys(datas.values()) if len(data) <= MAX_MERGED}
     return columns | {"places": places, "merges": merges if with_merges else None}

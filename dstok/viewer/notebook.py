@@ -1,11 +1,10 @@
 """Tokens in a notebook and in a terminal: `Tokenizer.view`.
 
-In: a tokenizer and a text; readings. Out: `TokenView`: a page in its own frame (`sandbox`), whose policy holds there,
-so that its style and scripts reach nothing outside; or lines with a border at each token's end: `│` where a piece ends,
-`┆` inside one.
+In: a tokenizer and a text; readings. Out: `TokenView`: a page in its own frame (`sandbox`), whose policy holds there;
+or lines with a border at each token's end: `│` where a piece ends, `┆` inside one.
 Invariant: a line is as wide as the package wcwidth says, and does not affect the terminal: characters that cannot be
-seen stand as signs. A character that several tokens share stands in brackets, with the bytes of each. An added token
-stands between guillemets, so that nothing is lost without colours.
+seen stand as signs. A character that several tokens share stands in brackets, with the bytes of each, and an added
+token between guillemets, so that nothing is lost without colours.
 """
 
 from __future__ import annotations
@@ -48,8 +47,7 @@ class Lines:
     columns: int = 0
     colours: bool = False
     ids: bool = False
-    _line: list[str] = field(default_factory=list)  # the unfinished line
-    _below: list[str] = field(default_factory=list)
+    _line: list[tuple[str, str]] = field(default_factory=list)  # the unfinished one: its text, and that below
     _taken: int = 0  # its number of places
     _number: int = 0
 
@@ -71,11 +69,9 @@ class Lines:
 
     def end(self) -> Iterator[str]:
         """Ends the last line."""
-        if self._line:
-            yield "".join(self._line).rstrip() + "\n"
-            if self.ids:
-                yield "".join(self._below).rstrip() + "\n"
-        self._line, self._below, self._taken = [], [], 0
+        for each in list(zip(*self._line))[: 1 + self.ids]:
+            yield "".join(each).rstrip() + "\n"
+        self._line, self._taken = [], 0
 
     def _cell(self, reading: Reading, first: int, last: int, border: str) -> Iterator[str]:
         """A token, or the tokens that share a character."""
@@ -85,18 +81,14 @@ class Lines:
         if self.columns and self._line and self._taken + places + 1 > self.columns:
             yield from self.end()
         if not self._line:
-            self._add(PIECE, " ", 1)
+            self._line, self._taken = [(PIECE, " ")], 1
         colour = ADDED if reading.encoding.special[first] else COLOURS[self._number % 2]
         filled = text + " " * (places - width(text))
-        self._add((f"{colour}{filled}{OFF}" if self.colours else filled) + border, ids.ljust(places + 1), places + 1)
+        self._line.append(((f"{colour}{filled}{OFF}" if self.colours else filled) + border, ids.ljust(places + 1)))
+        self._taken += places + 1
         self._number += 1
         if ends:
             yield from self.end()
-
-    def _add(self, text: str, below: str, places: int) -> None:
-        self._line.append(text)
-        self._below.append(below)
-        self._taken += places
 
 
 def _shown(reading: Reading, first: int, last: int) -> tuple[str, bool]:
@@ -146,8 +138,8 @@ class TokenView:
     def _repr_html_(self) -> str:
         tokens = max(map(len, self.readings))
         if tokens > MOST_SHOWN:
-            return f"<p>{escape(repr(self))}: too many for a notebook, which shows {MOST_SHOWN:,}; save(path) writes " \
-                   "the page</p>"
+            return (f"<p>{escape(repr(self))}: too many for a notebook, which shows {MOST_SHOWN:,}; save(path) writes "
+                    "the page</p>")
         return frame(self.page(), min(720, 420 + tokens))
 
     def __repr__(self) -> str:
@@ -178,8 +170,8 @@ def view(
 ) -> TokenView:
     """Shows the tokens of `text`: a notebook shows a page, `print` shows lines. Keywords as for `encode`.
 
-    `beside`: another tokenizer, whose tokens stand beside, aligned by byte. A lone surrogate becomes U+FFFD, and a note
-    on the page says so. `TokenView.save` writes the page. Raises as `encode`. More: `dstok.viewer`, docs/view.md.
+    `beside`: another tokenizer, whose tokens stand beside, aligned by byte. A lone surrogate becomes U+FFFD.
+    `TokenView.save` writes the page. Raises as `encode`. More: `dstok.viewer`, docs/view.md.
 
     >>> import dstok
     >>> dstok.load("deepseek-v3").view("Hello world")

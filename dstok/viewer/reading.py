@@ -2,12 +2,10 @@
 
 In: a tokenizer and a text, or a conversation; of another library the text's ids, perhaps their spans, and a tokenizer
 of dstok that knows the ids' texts. Out: `Reading`; the merges of a piece as `Step`s.
-Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, for a
-conversation those of `dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate. For
-another library the spans are right, or there is a `TextError`: nothing is guessed. The ids left after the last merge
-equal those of the tokenizer's own merging; `MergeSteps.of` compares.
-Source of the merges: Sennrich's algorithm as core/bpe/merge.pyx states it: the pair of the lowest rank, the leftmost
-of equals.
+Invariant: ids, spans, pieces and flags equal those of `Tokenizer.encode_with_offsets` and `pretokenize`, or of
+`dstok.chat.encode`. The text is the given one, except that U+FFFD replaces a lone surrogate. For another library the
+spans are right, or there is a `TextError`. The merges are those of Sennrich's algorithm (the pair of the lowest rank,
+the leftmost of equals); the ids left are compared with the tokenizer's own.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.chat.encode import EncodedConversation
-    from dstok.inspection.inspection import Inspection
     from dstok.protocols import TokenizerProtocol
 
 MergeTable = dict[tuple[int, int], tuple[int, int]]
@@ -45,73 +43,53 @@ class Step(NamedTuple):
     rank: int
 
 
-def merge_table(model: Inspection) -> MergeTable:
-    """By the ids of two tokens: the rank of their merge, and its product."""
-    return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(model.merges.tolist())}
+_merges_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: {
+    (left, right): (rank, made) for rank, (left, right, made) in enumerate(tokenizer.inspect().merges.tolist())})
 
 
-class MergeSteps:
-    """The merges of one model; `table` is its `merge_table`.
+def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
+    """The merges of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it.
 
     >>> import dstok
-    >>> steps = MergeSteps(dstok.load("deepseek-v3").inspect())
-    >>> [(step.start, step.middle, step.end) for step in steps.of(b" the")]
+    >>> [(step.start, step.middle, step.end) for step in merge_steps(dstok.load("deepseek-v3"), b" the")]
     [(0, 1, 2), (2, 3, 4), (0, 2, 4)]
     """
+    model, merges, size = tokenizer.inspect(), _merges_of(tokenizer), len(piece)
+    whole = model.merge(piece)
+    if (model.takes_whole_tokens and len(whole) == 1) or {*model.lost_bytes} & {*piece}:
+        return []
+    places = list(range(size))  # of the symbols that merging starts from: bytes, or characters that have a token
+    if model.merges_characters:
+        sizes = [(char, len(char.encode())) for char in piece.decode()]
+        starts = accumulate((size for _, size in sizes), initial=0)
+        places = [place for at, (char, size) in zip(starts, sizes)
+                  for place in range(at, at + size, size if len(model.merge(char.encode())) == 1 else 1)]
+    ids: list[int | None] = [None] * size
+    ends, befores = [size] * (size + 1), [-1] * size  # of the token that starts at each byte
+    for before, at, end in zip([-1, *places], places, [*places[1:], size]):
+        (ids[at],), ends[at], befores[at] = model.merge(piece[at:end]), end, before
 
-    def __init__(self, model: Inspection, table: MergeTable | None = None) -> None:
-        self.model, self._merges = model, merge_table(model) if table is None else table
+    def joining(at: int) -> list[tuple[int, int, Any, Any, int]]:
+        """(rank, place, left, right, product) of a token and the next one, if a merge joins them."""
+        pair: Any = at >= 0 and ends[at] < size and (ids[at], ids[ends[at]])
+        return [(merges[pair][0], at, *pair, merges[pair][1])] if pair in merges else []
 
-    def of(self, piece: bytes) -> list[Step]:
-        """The steps of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it."""
-        ids = self.model.merge(piece)
-        if (self.model.takes_whole_tokens and len(ids) == 1) or {*self.model.lost_bytes} & {*piece}:
-            return []
-        steps, left = self._steps(piece)
-        assert left == ids, "the steps are those of the tokenizer"
-        return steps
-
-    def _steps(self, piece: bytes) -> tuple[list[Step], list[int]]:
-        """The steps, and the ids left after them."""
-        size, places = len(piece), self._places(piece)
-        ids: list[int | None] = [None] * size
-        ends, befores = [0] * size, [-1] * size  # of the token that starts at each byte
-        for before, at, end in zip([-1, *places], places, [*places[1:], size]):
-            (ids[at],), ends[at], befores[at] = self.model.merge(piece[at:end]), end, before
-        waiting = [pair for at in places if ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at))]
-        heapify(waiting)
-        steps = []
-        while waiting:
-            rank, start, left, right, made = heappop(waiting)
-            middle = ends[start]
-            if ids[start] != left or middle >= size or ids[middle] != right:
-                continue  # one of the two has been merged since
-            end = ends[middle]
-            ids[start], ids[middle], ends[start] = made, None, end
-            steps.append(Step(start, middle, end, made, rank))
-            if end < size:
-                befores[end] = start
-            for at in (befores[start], start):
-                if at >= 0 and ends[at] < size and (pair := self._pair(ids[at], ids[ends[at]], at)):
-                    heappush(waiting, pair)
-        return steps, [id for id in ids if id is not None]
-
-    def _places(self, piece: bytes) -> list[int]:
-        """The places of the symbols that merging starts from: bytes, or characters that have a token."""
-        if not self.model.merges_characters:
-            return list(range(len(piece)))
-        places, at = list[int](), 0
-        for char in piece.decode():
-            size = len(char.encode())
-            places += range(at, at + size, size if len(self.model.merge(char.encode())) == 1 else 1)
-            at += size
-        return places
-
-    def _pair(self, left: int | None, right: int | None, at: int) -> tuple[int, int, int, int, int] | None:
-        """(rank, place, left, right, product) of two neighbours; None if no merge joins them."""
-        if left is None or right is None or (merge := self._merges.get((left, right))) is None:
-            return None
-        return merge[0], at, left, right, merge[1]
+    waiting, steps = [each for at in places for each in joining(at)], list[Step]()
+    heapify(waiting)
+    while waiting:
+        rank, start, left, right, made = heappop(waiting)
+        middle = ends[start]
+        if ids[start] != left or middle >= size or ids[middle] != right:
+            continue  # one of the two has been merged since
+        end = ends[middle]
+        ids[start], ids[middle], ends[start] = made, None, end
+        steps.append(Step(start, middle, end, made, rank))
+        if end < size:
+            befores[end] = start
+        for each in (*joining(befores[start]), *joining(start)):
+            heappush(waiting, each)
+    assert [id for id in ids if id is not None] == whole, "the steps are those of the tokenizer"
+    return steps
 
 
 MAX_MERGED = 2048  # bytes of a piece whose merges are shown: nobody reads a larger tree
@@ -123,10 +101,9 @@ class Reading:
     """A text as a tokenizer reads it.
 
     name: the tokenizer's. encoding: ids uint32[n], byte_spans and char_spans int64[n, 2], pieces int64[n] (-1: of
-    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: remarks for the
-    reader. messages: int32[n], each token's message, -1 for none; empty if the text is not a conversation. roles: of
-    the messages. parts: the separately encoded parts: the text, its start in bytes and in characters, the added tokens
-    that were matched in it.
+    none), special bool[n]. tokenizer: None for one of another library. vocabulary: bytes by id. notes: remarks.
+    messages: int32[n], each token's message, -1 for none; empty if the text is not a conversation. roles: of the
+    messages. parts: the separately encoded parts: the text, its start in bytes and in characters, `special` for it.
     """
 
     name: str
@@ -151,36 +128,16 @@ class Reading:
     def shared(self) -> npt.NDArray[np.bool_]:
         """bool[n + 1]: whether a character crosses the border before each token; False at the end."""
         chars = self.encoding.char_spans
-        inside = chars[1:, 0] < chars[:-1, 1]
-        return np.concatenate([[False], inside, [False]])[: len(self) + 1]
+        return np.concatenate([[False], chars[1:, 0] < chars[:-1, 1], [False]])[: len(self) + 1]
 
     @lazy
     def piece_table(self) -> npt.NDArray[np.int64]:
         """int64[pieces, 6]: start and end in bytes, in characters, step, alternative; -1 where `Piece` has None."""
         assert self.tokenizer is not None, "the pieces of a tokenizer of another library are not known"
-        return (self._pretokenized if self.tokenizer.inspect().normalizer else self._scanned)(self.tokenizer)
-
-    def _scanned(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
-        """By `Inspection.spans` of the text between added tokens: five times as fast for a long text."""
-        model, at, rows = tokenizer.inspect(), 0, list[tuple[int, int, int]]()
-        tags = model.automaton.tags
-        added = self.encoding.byte_spans[self.encoding.special & (self.encoding.pieces >= 0)].tolist()
-        for start, end in [*added, [len(self.data), -1]]:
-            rows += [(at + first, at + last, tag) for first, last, tag in model.spans(self.data[at:start])
-                     if not tags[tag].dropped]
-            rows += [(start, end, 0)] if end >= 0 else []
-            at = end
-        spans = np.array(rows, np.int64).reshape(-1, 3)
-        whys = np.array([[_number(tag.step), _number(tag.alternative)] for tag in tags], np.int64)
-        first, last = self._tokens_of(np.arange(len(spans)))
-        chars = np.column_stack([self.encoding.char_spans[first, 0], self.encoding.char_spans[last - 1, 1]])
-        return np.hstack([spans[:, :2], chars, whys[spans[:, 2]]])
-
-    def _pretokenized(self, tokenizer: TokenizerProtocol) -> npt.NDArray[np.int64]:
+        model = self.tokenizer.inspect()
         rows = [(piece.start + byte, piece.end + byte, piece.char_start + char, piece.char_end + char,
-                 _number(piece.step), _number(piece.alternative))
-                for text, byte, char, special in self.parts
-                for piece in tokenizer.inspect().pretokenize(text, special=special)]
+                 *(-1 if number is None else number for number in (piece.step, piece.alternative)))
+                for text, byte, char, special in self.parts for piece in model.pretokenize(text, special=special)]
         return np.array(rows, np.int64).reshape(-1, 6)
 
     def _tokens_of(self, piece: Any) -> tuple[Any, Any]:
@@ -195,13 +152,8 @@ class Reading:
         return self.vocabulary[int(self.encoding.ids[token])]
 
     def counts(self) -> dict[str, int]:
-        """Counts of the text, by name.
-
-        They are tokens, characters, bytes, words (between white space), lines, different ids, added tokens, and
-        characters that lie in several tokens.
-        """
-        chars = self.encoding.char_spans[:, 0]
-        split = np.unique(chars[self.shared[:-1]])
+        """Counts of the text, by name; words are those between white space, split the characters in several tokens."""
+        split = np.unique(self.encoding.char_spans[:, 0][self.shared[:-1]])
         return {"tokens": len(self), "characters": len(self.text), "bytes": len(self.data),
                 "words": len(self.text.split()), "lines": self.text.count("\n") + bool(self.text[-1:].strip("\n")),
                 "ids": len(np.unique(self.encoding.ids)), "added": int(self.encoding.special.sum()),
@@ -227,7 +179,7 @@ class Reading:
     def merges(self, data: bytes) -> list[Step] | None:
         """The merges of a piece's bytes; None if it is too long for a tree."""
         assert self.tokenizer is not None
-        return merge_steps(self.tokenizer).of(data) if len(data) <= MAX_MERGED else None
+        return merge_steps(self.tokenizer, data) if len(data) <= MAX_MERGED else None
 
     def state(self, token: int) -> str:
         """"" for whole characters; else the token's bytes of a character."""
@@ -239,28 +191,14 @@ class Reading:
 
 def _partial(data: bytes, start: int, end: int) -> Iterator[str]:
     """The bytes that a span has of its first and its last character, for each that it has only in part."""
-    first = start
-    while data[first] & 0xC0 == 0x80:
-        first -= 1
-    last = end - 1
-    while data[last] & 0xC0 == 0x80:
-        last -= 1
-    for at in dict.fromkeys((first, last)):
-        size = len(chr_at(data, at).encode())
+    for at in dict.fromkeys(max(place for place in range(max(0, near - 3), near + 1) if data[place] & 0xC0 != 0x80)
+                            for near in (start, end - 1)):
+        char = data[at : at + 4].decode(errors="ignore")[0]
+        size = len(char.encode())
         low, high = max(start, at), min(end, at + size)
         if (low, high) != (at, at + size):
             which = f"byte {low - at + 1}" if high - low == 1 else f"bytes {low - at + 1} to {high - at}"
-            yield f"{which} of the {size} of U+{ord(chr_at(data, at)):04X}"
-
-
-def chr_at(data: bytes, at: int) -> str:
-    """The character that begins at a byte."""
-    size = 1 if data[at] < 0x80 else 2 if data[at] < 0xE0 else 3 if data[at] < 0xF0 else 4
-    return data[at : at + size].decode()
-
-
-def _number(number: int | None) -> int:
-    return -1 if number is None else number
+            yield f"{which} of the {size} of U+{ord(char):04X}"
 
 
 class Vocabulary(dict[int, bytes]):
@@ -273,14 +211,6 @@ class Vocabulary(dict[int, bytes]):
         return self.setdefault(id, self.tokenizer.decode_bytes([id]))
 
 
-_table_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: merge_table(tokenizer.inspect()))
-
-
-def merge_steps(tokenizer: TokenizerProtocol) -> MergeSteps:
-    """The merges of a tokenizer; their table is made once."""
-    return MergeSteps(tokenizer.inspect(), _table_of(tokenizer))
-
-
 @explained
 def read(
     tokenizer: TokenizerProtocol, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
@@ -288,8 +218,7 @@ def read(
 ) -> Reading:
     r"""A text as `tokenizer` reads it. Keywords as for `Tokenizer.encode`; `name`: a name for the tokenizer.
 
-    Raises as `encode`, except that a lone surrogate of a `str`, which a browser's text may hold, becomes U+FFFD; a note
-    says so.
+    Raises as `encode`, except that a lone surrogate of a `str` becomes U+FFFD, with a note.
 
     >>> import dstok
     >>> reading = read(dstok.load("deepseek-v3"), "it \ud800")
@@ -324,8 +253,15 @@ def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], nam
     text, tokenizer = encoded.rendered.text, encoded.tokenizer
     ranges = set(encoded.rendered.special_ranges)
     parts = tuple((text[part.start : part.end], len(text[: part.start].encode()), part.start,
-                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special]) for part in encoded.parts)
-    encoding = _joined([tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts], parts)
+                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special])
+                  for part in encoded.parts) or (("", 0, 0, "none"),)
+    found = [tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts]
+    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
+    encoding = Encoding(np.concatenate([one.ids for one in found]),
+                        np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
+                        np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
+                        np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
+                        np.concatenate([one.special for one in found]))
     assert encoding.ids.tolist() == encoded.ids, "the parts are those of the conversation"
     roles = tuple(str(message.get("role", "")) if isinstance(message, dict) else str(getattr(message, "role", ""))
                   for message in messages)
@@ -333,28 +269,13 @@ def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], nam
                    messages=encoded.message_index, roles=roles, parts=parts)
 
 
-def _joined(found: Sequence[Encoding], parts: Sequence[tuple[str, int, int, Special]]) -> Encoding:
-    """Joins the encodings of a text's parts."""
-    if not found:
-        return Encoding(np.empty(0, np.uint32), np.empty((0, 2), np.int64), np.empty((0, 2), np.int64),
-                        np.empty(0, np.int64), np.empty(0, np.bool_))
-    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
-    return Encoding(np.concatenate([one.ids for one in found]),
-                    np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
-                    np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
-                    np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
-                    np.concatenate([one.special for one in found]))
-
-
 def read_ids(
     name: str, text: str, ids: Iterable[int], like: TokenizerProtocol, spans: Sequence[tuple[int, int]] | None = None,
 ) -> Reading:
     """The reading of `text` that has these ids.
 
-    `like`: a tokenizer with their vocabulary; if they have another one, `spans` (start, end, in code points)
-    give their texts.
-
-    Raises `TextError` if neither gives the places of the tokens, or if an id stands for different texts in the spans.
+    `like`: a tokenizer with their vocabulary; if they have another one, `spans` (start, end, in code points) give their
+    texts. Raises `TextError` if neither gives the tokens' places, or if an id stands for different texts in the spans.
 
     >>> import dstok
     >>> read_ids("mine", "Hello world", [19923, 2058], dstok.load("deepseek-v3")).encoding.byte_spans.tolist()

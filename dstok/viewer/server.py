@@ -1,16 +1,14 @@
 """The view on an address of this machine.
 
-In: readers of texts by model, a first text or none; then the page's requests, as values of JSON: texts to tokenize, and
-their tokens, as its reader scrolls. Out: `ViewServer`, at http://127.0.0.1:PORT/KEY/, and its answers.
-Invariant: it answers only requests from this machine that have the key, a random part of the address: it listens at
-127.0.0.1, and the Host of a request must name that. It reads only the page's files, asks nothing of other addresses; a
-model is one of those named at the start. The last few results are kept. A request for an older one is a `GoneError`;
-the page then sends its text again.
-
-Its memory has a bound, whatever the clients send or do not read: `MAX_CONNECTIONS`, each with a head of `MAX_HEAD`
-bytes; `MAX_BODY` bytes of a body; `MAX_HELD` bytes of bodies and answers together. A client has `PATIENCE` seconds for
-a head, for a body, and to take an answer. What does not fit is refused with 431, 413, 503 or 408, and a sentence. A
-refused client may go on to send for a moment, or it would lose the answer: what it sends is read and dropped.
+In: readers of texts by model, a first text or none; then the page's requests, as values of JSON. Out: `ViewServer`, at
+http://127.0.0.1:PORT/KEY/, and its answers.
+Invariant: it answers only requests from this machine that have the key, a random part of the address, and whose Host
+names 127.0.0.1. It reads only the page's files, and asks nothing of other addresses. The last few results are kept; for
+an older one, a `GoneError` has the page send its text again.
+Its memory has a bound, whatever clients send or do not read: `MAX_CONNECTIONS`, heads of `MAX_HEAD` bytes, bodies of
+`MAX_BODY`, bodies and answers together of `MAX_HELD`; a client has `PATIENCE` seconds for a head, a body, or to take an
+answer. The rest is refused with 431, 413, 503 or 408. What a refused client still sends is read and dropped for a
+moment, or it would lose the answer.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedReader, RawIOBase
 from threading import Condition, Lock
@@ -32,22 +30,34 @@ from urllib.parse import parse_qs, urlsplit
 
 from dstok._util.files import visible
 from dstok.errors import ChatError, DstokError
-from dstok.viewer.html import SCRIPTS, STYLES, asset, view_body
+from dstok.viewer.html import SCRIPTS, STYLES, asset, document, view_body
 from dstok.viewer.reading import Reading, read, read_conversation
 from dstok.viewer.sheet import Sheet
 
 MAX_RESULTS, MAX_TOKENS = 6, 4_000_000  # results, and their tokens together; the newest is always kept
 MAX_TEXT = 32 << 20  # bytes of a file, characters of a request's text: some eight million tokens
 LARGE = 1 << 20  # characters of a file's text that the page's text box can hold
+MAX_BODY = 2 * MAX_TEXT  # bytes of a request: JSON has more bytes than the text
+MAX_HEAD = 128 << 10  # bytes of a request's head, with what the reader reads ahead
+MAX_HELD = 2 * MAX_BODY  # bytes of bodies and answers that are in memory at one time
+MAX_CONNECTIONS = 256
+MAX_REFUSED = 64  # connections beyond these that get an answer; further ones are closed
+PATIENCE = 30.0  # seconds that a client may be silent, and that it has for a head, a body or an answer
+FAREWELL = 2.0  # seconds that a refused client may go on sending, and that a request waits for memory
+POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+           "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
 class GoneError(DstokError):
     """A result that is no longer kept."""
 
 
-class ReadSettings(NamedTuple):
-    """How a text is read: `kind` is "", or the version of a conversation's format."""
+class Asked(NamedTuple):
+    """A text, and how it is read: `kind` is "", or the version of a conversation's format."""
 
+    text: str
     model: str
     other: str = ""
     special: str = "all"
@@ -56,19 +66,11 @@ class ReadSettings(NamedTuple):
     eos: bool = False
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A text, and the settings to read it with."""
-
-    text: str
-    settings: ReadSettings
-
-
 ReadText = Callable[[Asked, str], Reading]
 
 
 class Requests:
-    """The answers. `readers`: by name, the readers of texts; `foreign`: names of those that only stand beside others.
+    """The answers. `readers`: by name, the readers of texts; `foreign`: those that only stand beside others.
 
     Several threads may ask at once; texts are tokenized one after the other.
     """
@@ -84,9 +86,9 @@ class Requests:
         """The page's first content. text: None if it is too large for a text box; the server keeps it."""
         from dstok.chat import versions
 
-        text = self.begin.text if len(self.begin.text) <= LARGE else None
-        return {**self.begin.settings._asdict(), "text": text, "size": len(self.begin.text), "most": MAX_TEXT,
-                "about": self.about,
+        size = len(self.begin.text)
+        return {**self.begin._asdict(), "text": self.begin.text if size <= LARGE else None, "size": size,
+                "most": MAX_TEXT, "about": self.about,
                 "models": [name for name in self.readers if name not in self.foreign], "others": list(self.readers),
                 "versions": {version.name: next(iter(version.models), None) for version in versions()}}
 
@@ -104,8 +106,7 @@ class Requests:
 
     def sheet(self, asked: Asked) -> Sheet:
         """A text as the model reads it, and as the other model does, if there is one."""
-        names = [name for name in (asked.settings.model, asked.settings.other) if name]
-        return Sheet([self.readers[name](asked, name) for name in names])
+        return Sheet([self.readers[name](asked, name) for name in (asked.model, asked.other) if name])
 
     def result(self, name: str) -> Sheet:
         """The result that `encode` called `name`."""
@@ -118,32 +119,30 @@ class Requests:
     def _asked(self, body: Any) -> Asked:
         if not isinstance(body, dict):
             raise ValueError("expected a JSON object")
-        text = body.get("text")
-        settings = ReadSettings(*(body.get(name, default) for name, default in
-                              zip(ReadSettings._fields, (None, *ReadSettings._field_defaults.values()))))
-        kinds = (str, str, str, str, bool, bool)
-        if not isinstance(text, str | None) or not all(map(isinstance, settings, kinds)):
+        values: list[Any] = [body.get(name, Asked._field_defaults.get(name)) for name in Asked._fields]
+        asked = Asked(*values)
+        if not all(map(isinstance, asked, (str | None, str, str, str, str, bool, bool))):
             raise ValueError("expected a text and its settings")
-        if settings.model not in self.readers or settings.model in self.foreign or \
-                settings.other not in ("", *self.readers) or settings.special not in ("all", "none", "raise"):
+        if asked.model not in self.readers or asked.model in self.foreign or \
+                asked.other not in ("", *self.readers) or asked.special not in ("all", "none", "raise"):
             raise ValueError("expected a model that the page offers")
-        if text is not None and len(text) > MAX_TEXT:
-            raise ValueError(f"expected a text of at most {MAX_TEXT >> 20} million characters, found {len(text):,}")
-        return Asked(self.begin.text if text is None else text, settings)
+        if body.get("text") is None:
+            return asked._replace(text=self.begin.text)
+        if len(asked.text) > MAX_TEXT:
+            raise ValueError(f"expected a text of at most {MAX_TEXT >> 20} million characters, found "
+                             f"{len(asked.text):,}")
+        return asked
 
 
 def reader_of(load: Callable[[], Any]) -> ReadText:
     """A reader of texts with the tokenizer from `load`. It calls `load` once, on first use."""
-    loaded: list[Any] = []
+    loaded = cache(load)
 
     def reader(asked: Asked, name: str) -> Reading:
-        if not loaded:
-            loaded.append(load())
-        settings = asked.settings
-        if settings.kind:
-            return _conversation(loaded[0], asked, name)
-        return read(loaded[0], asked.text, special=settings.special, add_bos=settings.bos,  # type: ignore[arg-type]
-                    add_eos=settings.eos, name=name)
+        if asked.kind:
+            return _conversation(loaded(), asked, name)
+        return read(loaded(), asked.text, special=asked.special, add_bos=asked.bos,  # type: ignore[arg-type]
+                    add_eos=asked.eos, name=name)
 
     return reader
 
@@ -157,24 +156,10 @@ def _conversation(tokenizer: Any, asked: Asked, name: str) -> Reading:
     except (ValueError, RecursionError) as error:
         raise ChatError(f"expected a conversation as JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
     request = chat.read_request(value if isinstance(value, dict) else {"messages": value})
-    special = {"all": "all", "none": "template", "raise": "raise"}[asked.settings.special]
-    encoded = chat.encode(tokenizer, request.messages, asked.settings.kind, special=special,  # type: ignore[arg-type]
-                          **request.arguments)
+    special: Any = {"all": "all", "none": "template", "raise": "raise"}[asked.special]
+    version: Any = asked.kind
+    encoded = chat.encode(tokenizer, request.messages, version, special=special, **request.arguments)
     return read_conversation(encoded, request.messages, name)
-
-
-MAX_BODY = 2 * MAX_TEXT  # bytes of a request: JSON has more bytes than the text
-MAX_HEAD = 128 << 10  # bytes of a request's head, with what the reader reads ahead
-MAX_HELD = 2 * MAX_BODY  # bytes of bodies and answers that are in memory at one time
-MAX_CONNECTIONS = 256
-MAX_REFUSED = 64  # connections beyond these that get an answer; further ones are closed
-PATIENCE = 30.0  # seconds that a client may be silent, and that it has for a head, a body or an answer
-FAREWELL = 2.0  # seconds that a refused client may go on sending, and that a request waits for memory
-POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
-           "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin"}
-TYPES = {"css": "text/css", "js": "text/javascript"}
 
 
 class ViewServer(ThreadingHTTPServer):
@@ -229,10 +214,7 @@ class ViewServer(ThreadingHTTPServer):
                 self.changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Prints an error, without the data sent.
-
-        A client that has gone is not an error, nor is a connection that Ctrl-C has closed while its thread began.
-        """
+        """Prints an error, without the data sent, unless the client has gone or Ctrl-C has closed the connection."""
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError | TimeoutError) and request.fileno() >= 0:
             print(f"dstok view: internal error: {visible(f'{type(error).__name__}: {error}')}", file=sys.stderr)
@@ -241,24 +223,20 @@ class ViewServer(ThreadingHTTPServer):
 class _RefusedError(Exception):
     """A refused request: its status and the reason."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str = "no such page") -> None:
         super().__init__(message)
         self.status = status
 
 
 class _Incoming(RawIOBase):
-    """What a client sends. `allow` sets how many bytes it may send from now on, and until when.
-
-    `begun`: whether a part of a request has come.
-    """
+    """What a client sends, so many bytes at most, and until when. `begun`: whether a part of a request has come."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.allow(MAX_HEAD)
 
     def allow(self, most: int, begun: bool = False) -> None:
-        self.left, self.begun = most, begun
-        self.until = monotonic() + PATIENCE
+        self.left, self.begun, self.until = most, begun, monotonic() + PATIENCE
 
     def readable(self) -> bool:
         return True
@@ -292,6 +270,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.incoming = _Incoming(self.connection)
         self.rfile = BufferedReader(self.incoming)
 
+    def handle(self) -> None:
+        """As in the base class, except that a client that has gone is not an error."""
+        with suppress(ConnectionError, TimeoutError):
+            super().handle()
+
     def handle_one_request(self) -> None:
         self.incoming.allow(MAX_HEAD)
         try:
@@ -300,119 +283,6 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle_one_request()
         except _RefusedError as error:
             self.send_error(error.status, str(error))
-
-    def do_GET(self) -> None:
-        self._answer(self._get)
-
-    def do_POST(self) -> None:
-        self._answer(self._post)
-
-    def version_string(self) -> str:
-        return "dstok"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Writes nothing: the address holds the key."""
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answers a refusal of http.server itself, such as a bad request line, like our own refusals."""
-        self.close_connection = self.refused = True
-        self._say(int(code), message or "refused")
-
-    def _answer(self, find: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
-        try:
-            name, query = self._place()
-            with self.server.holding(MAX_HELD if name == "export" else 0):  # it may be of any size
-                kind, data = find(name, query)
-                with self.server.holding(0 if name == "export" else len(data)):
-                    self._send(200, kind, data)
-        except _RefusedError as error:
-            self.send_error(error.status, str(error))  # the rest of the body is not read
-        except GoneError as error:
-            self._say(410, str(error))
-        except (DstokError, ValueError) as error:
-            self._say(422, str(error))
-        except OSError:  # of the connection
-            raise
-        except Exception as error:
-            self._say(500, f"internal error: {type(error).__name__}: {error}")
-
-    def _place(self) -> tuple[str, dict[str, str]]:
-        """The path below the key, and the query. Refuses requests from elsewhere."""
-        port = self.server.server_port
-        if self.headers.get_all("Host") not in ([f"127.0.0.1:{port}"], [f"localhost:{port}"]):
-            raise _RefusedError(403, "this address is for this machine alone")
-        origin = self.headers.get("Origin")
-        if origin not in (None, f"http://127.0.0.1:{port}", f"http://localhost:{port}"):
-            raise _RefusedError(403, "asked for by a page from elsewhere")
-        parts = urlsplit(self.path)
-        empty, _, rest = parts.path.partition("/")
-        key, slash, name = rest.partition("/")
-        if empty or not slash or not secrets.compare_digest(key.encode(), self.server.key.encode()):
-            raise _RefusedError(404, "no such page")
-        return name, {name: values[-1] for name, values in parse_qs(parts.query).items()}
-
-    def _get(self, name: str, query: dict[str, str]) -> tuple[str, bytes]:
-        requests = self.server.requests
-        if name == "":
-            return "text/html", _document().encode()
-        if name in (*STYLES, *SCRIPTS):
-            return TYPES[name.rpartition(".")[2]], asset(name).encode()
-        if name == "start":
-            return _json(requests.start())
-        if name not in ("section", "piece", "export"):
-            raise _RefusedError(404, "no such page")
-        sheet = requests.result(query.get("result", ""))
-        try:
-            if name == "section":
-                return _json(sheet.section(int(query.get("number", ""))))
-            if name == "piece":
-                return _json(sheet.piece(int(query.get("side", "")), int(query.get("number", ""))))
-        except IndexError:
-            raise _RefusedError(404, f"no such {name}") from None
-        return _json(sheet.export)
-
-    def _post(self, name: str, query: dict[str, str]) -> tuple[str, bytes]:
-        if name != "encode":
-            raise _RefusedError(404, "no such page")
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit()):
-            raise _RefusedError(411, "expected a body of known length")
-        digits = length.lstrip("0") or "0"
-        if len(digits) > 18 or int(digits) > MAX_BODY:  # Python refuses to convert thousands of digits
-            raise _RefusedError(413, f"expected a body of at most {MAX_BODY >> 20} MB, found a larger one")
-        with self.server.holding(int(digits)):
-            data, at = bytearray(int(digits)), 0
-            self.incoming.allow(len(data) + 1, begun=True)
-            while at < len(data):
-                size = self.rfile.readinto(memoryview(data)[at:])
-                if not size:
-                    raise ConnectionError("the client has gone")
-                at += size
-            try:
-                body = json.loads(data)
-            except (ValueError, RecursionError):
-                raise _RefusedError(400, "expected JSON") from None
-            return _json(self.server.requests.encode(body))
-
-    def _say(self, status: int, message: str) -> None:
-        self._send(status, "application/json", json.dumps({"error": message}).encode())
-
-    def _send(self, status: int, kind: str, data: bytes) -> None:
-        self.send_response(status)
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(data)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.connection.settimeout(PATIENCE)  # for all of `sendall`
-        self.end_headers()
-        self.wfile.write(data)
-
-    def handle(self) -> None:
-        """As in the base class, except that a client that has gone is not an error."""
-        with suppress(ConnectionError, TimeoutError):
-            super().handle()
 
     def finish(self) -> None:
         """As in the base class. A client that was refused may go on sending: to close at once would drop the answer."""
@@ -427,6 +297,104 @@ class _Handler(BaseHTTPRequestHandler):
                     if not self.connection.recv_into(dropped):
                         break
 
+    def version_string(self) -> str:
+        return "dstok"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Writes nothing: the address holds the key."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answers a refusal of http.server itself, such as a bad request line, like our own refusals."""
+        self.close_connection = self.refused = True
+        self._say(int(code), message or "refused")
+
+    def do_GET(self) -> None:
+        try:
+            name, query = self._place()
+            large = name == "export"  # it may be of any size
+            with self.server.holding(MAX_HELD if large else 0):
+                kind, data = self._find(name, query)
+                with self.server.holding(0 if large else len(data)):
+                    self._send(200, kind, data)
+        except _RefusedError as error:
+            self.send_error(error.status, str(error))  # the rest of the body is not read
+        except (DstokError, ValueError) as error:
+            self._say(410 if isinstance(error, GoneError) else 422, str(error))
+        except OSError:  # of the connection
+            raise
+        except Exception as error:
+            self._say(500, f"internal error: {type(error).__name__}: {error}")
+
+    do_POST = do_GET  # noqa: N815 (http.server's name)
+
+    def _place(self) -> tuple[str, dict[str, str]]:
+        """The path below the key, and the query. Refuses requests from elsewhere."""
+        here = [f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")]
+        if self.headers.get_all("Host") not in [[host] for host in here]:
+            raise _RefusedError(403, "this address is for this machine alone")
+        if self.headers.get("Origin") not in (None, *(f"http://{host}" for host in here)):
+            raise _RefusedError(403, "asked for by a page from elsewhere")
+        parts = urlsplit(self.path)
+        empty, _, rest = parts.path.partition("/")
+        key, slash, name = rest.partition("/")
+        if empty or not slash or not secrets.compare_digest(key.encode(), self.server.key.encode()):
+            raise _RefusedError(404)
+        return name, {name: values[-1] for name, values in parse_qs(parts.query).items()}
+
+    def _find(self, name: str, query: dict[str, str]) -> tuple[str, bytes]:
+        requests = self.server.requests
+        if self.command == "POST":
+            if name != "encode":
+                raise _RefusedError(404)
+            return self._encode()
+        if name == "":
+            return "text/html", _document().encode()
+        if name in (*STYLES, *SCRIPTS):
+            return "text/css" if name.endswith(".css") else "text/javascript", asset(name).encode()
+        if name == "start":
+            return _json(requests.start())
+        if name not in ("section", "piece", "export"):
+            raise _RefusedError(404)
+        sheet = requests.result(query.get("result", ""))
+        try:
+            if name == "section":
+                return _json(sheet.section(int(query.get("number", ""))))
+            if name == "piece":
+                return _json(sheet.piece(int(query.get("side", "")), int(query.get("number", ""))))
+        except IndexError:
+            raise _RefusedError(404, f"no such {name}") from None
+        return _json(sheet.export)
+
+    def _encode(self) -> tuple[str, bytes]:
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            raise _RefusedError(411, "expected a body of known length")
+        digits = length.lstrip("0") or "0"
+        if len(digits) > 18 or int(digits) > MAX_BODY:  # Python refuses to convert thousands of digits
+            raise _RefusedError(413, f"expected a body of at most {MAX_BODY >> 20} MB, found a larger one")
+        with self.server.holding(int(digits)):
+            self.incoming.allow(int(digits) + 1, begun=True)
+            data = self.rfile.read(int(digits))
+            if len(data) < int(digits):
+                raise ConnectionError("the client has gone")
+            try:
+                body = json.loads(data)
+            except (ValueError, RecursionError):
+                raise _RefusedError(400, "expected JSON") from None
+            return _json(self.server.requests.encode(body))
+
+    def _say(self, status: int, message: str) -> None:
+        self._send(status, "application/json", json.dumps({"error": message}).encode())
+
+    def _send(self, status: int, kind: str, data: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(data)),
+                            **({"Connection": "close"} if self.close_connection else {})}.items():
+            self.send_header(name, value)
+        self.connection.settimeout(PATIENCE)  # for all of `sendall`
+        self.end_headers()
+        self.wfile.write(data)
+
 
 def _json(value: Any) -> tuple[str, bytes]:
     return "application/json", json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -436,6 +404,4 @@ def _document() -> str:
     """The page. It fetches its style and scripts from this server."""
     styles = "".join(f'<link rel="stylesheet" href="{name}">\n' for name in STYLES)
     scripts = "".join(f'<script src="{name}" defer></script>\n' for name in SCRIPTS)
-    return ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>dstok view</title>\n'
-            f'<link rel="icon" href="data:,">\n{styles}{scripts}</head>\n<body>\n{view_body(True)}\n</body>\n</html>\n')
+    return document("dstok view", f'<link rel="icon" href="data:,">\n{styles}{scripts}', view_body(True))

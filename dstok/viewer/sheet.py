@@ -2,16 +2,14 @@
 
 In: readings. Out: values of JSON: a page asks in one way, `header`, `section`, `piece`, whether a server answers or a
 file holds everything. A token's number is always its number in the whole text.
-Invariant: a token is the same in both if the other reading has a token with the same start and end, in bytes; with one
-vocabulary, as two tokenizers of one model should have, the id must be the same too. Sections follow one another and
-hold all tokens. Those of two readings begin at the same bytes. No character lies in two sections. A message of a
-conversation begins a section if it begins a token. A section ends after a line feed, if one is near.
+Invariant: a token is the same in both if the other reading has one with the same start and end, in bytes; with one
+vocabulary, the id must be the same too. Sections hold all tokens, and those of two readings begin at the same bytes. No
+character lies in two. A message begins a section if it begins a token; a section ends after a line feed, if near.
 
-The columns of a section, for each reading. One value a token: `ids`; `pieces`, the difference of the token's piece
-number from the token before (for the first: its piece number). Two values a token: `bytes` and `chars`, the distance of
-its span's start from the previous span's start (for the first: from the start of the text), and its length. By id or
-number of the token: `hex`, the bytes of each id; `states`, a token's bytes of a character; `added`, the added tokens;
-`messages`, in a conversation, the message of each.
+The columns of a section, for each reading. One value a token: `ids`; `pieces`, the difference from the number of the
+piece before. Two values a token: `bytes` and `chars`, the distance of its span's start from the previous span's start,
+and its length. By id or number of the token: `hex`, the bytes of each id; `states`, a token's bytes of a character;
+`added`, the added tokens; `messages`, in a conversation, the message of each.
 """
 
 from __future__ import annotations
@@ -64,7 +62,11 @@ def align(one: Reading, other: Reading) -> Alignment:
     if one.text != other.text:
         raise ArgumentError("expected two readings of one text, found two texts", "other")
     same_ids = one_vocabulary(one, other)
-    keys = [_keys(reading, same_ids) for reading in (one, other)]
+    keys = []  # of a token: its span and, if compared, its id
+    for reading in (one, other):
+        ids = reading.encoding.ids[:, None].astype(np.int64)
+        rows = np.ascontiguousarray(np.hstack([reading.encoding.byte_spans, *([ids] if same_ids else [])]))
+        keys.append(rows.view([("", np.int64)] * rows.shape[1]).ravel())
     differ = ~np.isin(keys[0], keys[1]), ~np.isin(keys[1], keys[0])
     places = [reading.encoding.byte_spans[flags & ~np.concatenate([[False], flags[:-1]]), 0]
               for reading, flags in zip((one, other), differ)]
@@ -78,13 +80,6 @@ def one_vocabulary(one: Reading, other: Reading) -> bool:
         return False
     first, second = (vocabulary.tokenizer.inspect().tables for vocabulary in both)  # type: ignore[attr-defined]
     return all(first[name] == second[name] for name in ("starts", "blob"))
-
-
-def _keys(reading: Reading, with_ids: bool) -> npt.NDArray[np.void]:
-    """The parts of a token that must be the same: its span and, if compared, its id."""
-    columns = [reading.encoding.byte_spans, *([reading.encoding.ids[:, None].astype(np.int64)] if with_ids else [])]
-    rows = np.ascontiguousarray(np.hstack(columns))
-    return rows.view([("", np.int64)] * rows.shape[1]).ravel()
 
 
 def section_starts(readings: Sequence[Reading]) -> Numbers:
@@ -112,27 +107,21 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
         if chosen[-1] < stop:
             chosen.append(stop)
     rows = np.array(chosen[:-1] or chosen, np.int64)
-    columns = [rows, *(_same_place(first, other, rows) for other in readings[1:])]
+    columns, places = [rows], first.encoding.byte_spans[rows, 0] if len(first) else np.zeros(len(rows), np.int64)
+    for other in readings[1:]:
+        columns.append(np.searchsorted(other.encoding.byte_spans[:, 0], places, "left").astype(np.int64))
+        columns[-1][0] = 0
     return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
 
 
 def _borders(readings: Sequence[Reading]) -> Numbers:
     """The tokens of the first reading that begin a character where a token of each other reading does too."""
     first = readings[0]
-    fine = ~first.shared[:-1] & (first.encoding.byte_spans[:, 0] < len(first.data))
-    fine &= first.encoding.byte_spans[:, 0] < first.encoding.byte_spans[:, 1]
+    starts, ends = first.encoding.byte_spans.T
+    fine = ~first.shared[:-1] & (starts < len(first.data)) & (starts < ends)
     for other in readings[1:]:
-        free = other.encoding.byte_spans[~other.shared[:-1], 0]
-        fine &= np.isin(first.encoding.byte_spans[:, 0], free)
+        fine &= np.isin(starts, other.encoding.byte_spans[~other.shared[:-1], 0])
     return np.flatnonzero(fine)
-
-
-def _same_place(first: Reading, other: Reading, rows: Numbers) -> Numbers:
-    """The first tokens of the other reading that begin where the tokens `rows` of the first do."""
-    starts = first.encoding.byte_spans[rows, 0] if len(first) else np.zeros(len(rows), np.int64)
-    places = np.searchsorted(other.encoding.byte_spans[:, 0], starts, "left").astype(np.int64)
-    places[0] = 0
-    return places
 
 
 class Sheet:
@@ -153,13 +142,11 @@ class Sheet:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    # The header
-
     def header(self) -> dict[str, Any]:
         """The page's first data.
 
-        sections: for each, the first token of each reading, its characters, its lines, the number of its tokens that
-        the other reading lacks, and in a conversation its message, -1 for none.
+        sections: the first token of each in each reading, its characters, its lines, the number of tokens that the
+        other reading lacks, and in a conversation its message, -1 for none.
         """
         alignment = self.alignment
         return {"format": FORMAT, "models": [_model(reading) for reading in self.readings],
@@ -183,8 +170,6 @@ class Sheet:
         if len(first.messages):
             columns.append(first.messages[starts[:, 0]][:, None])
         return np.hstack(columns).astype(np.int64).tolist()  # type: ignore[no-any-return]
-
-    # Its tokens
 
     def section(self, number: int) -> dict[str, Any]:
         """The tokens of a section, for each reading as HTML and as columns. Raises `IndexError`."""

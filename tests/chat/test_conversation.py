@@ -16,7 +16,7 @@ from shares import seeds
 
 import dstok
 from dstok import chat
-from dstok.chat.conversation import Continued
+from dstok.chat.conversation import ConversationText
 from dstok.chat.encode import ChatSpecial, parts_of
 from dstok.chat.render import Format
 from dstok.conformance.strategies import Drawn, conversations
@@ -213,7 +213,7 @@ def test_calls_and_results_in_any_order(version: chat.VersionName) -> None:
         options: dict[str, Any] = {"thinking": rng.random() < 0.7}
         if version in ("v3.2", "v4-preview"):
             options["drop_thinking"] = rng.random() < 0.7
-        text = Continued(Format(version, **options))
+        text = ConversationText(Format(version, **options), {})
         for _ in range(12):
             new = [turn(rng) for _ in range(rng.choice((1, 1, 1, 2)))]
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from importlib import import_module
 from random import Random
 from typing import Any
 
@@ -20,8 +21,7 @@ from reference import BRIEF, DEEP
 from shares import chance_of_today
 
 from dstok import chat
-from dstok.chat import answers, parse_dsml, parse_tool_tokens
-from dstok.chat import parse as parsing
+from dstok.chat import answers, parse_dsml
 from dstok.chat.answers import Delimiters
 from dstok.chat.parse import DIALECTS
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, SEP
@@ -29,7 +29,7 @@ from dstok.chat.writer import CLOSE, DSML
 
 VERSIONS = [version.name for version in chat.versions()]
 SHAPES = 500 if DEEP else 1 if BRIEF else 3
-PARSERS = (parse_dsml, parsing, parse_tool_tokens)
+PARSERS = (parse_dsml, import_module("dstok.chat.parse"))  # the name `chat.parse` is the function
 
 
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
@@ -92,7 +92,7 @@ def every_delimiters(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, ...]]:
         return answers.delimiters(*texts)
 
     parse_dsml._edges.cache_clear()
-    for module in (parse_dsml, parse_tool_tokens):
+    for module in PARSERS:
         monkeypatch.setattr(module, "delimiters", noted)
     for version in VERSIONS:
         for tools in (True, False):

@@ -168,13 +168,16 @@ def test_a_system_that_does_not_hold_the_limit(monkeypatch: pytest.MonkeyPatch) 
     """This process looks at the memory of the other one, as on macOS."""
     children = templates._Children()
     monkeypatch.setattr(templates, "_children", children)
-    template = chat.Template("{% set ns = namespace(l=[1]) %}{% for i in range(99999) %}{% set ns.l = ns.l + ['x' * 9999] %}{% endfor %}",
-                             ours("v3"))
-    assert children.idle[0].is_limited
-    children.idle[0].is_limited = False
     monkeypatch.setattr(templates, "LOOK", 0.005)
-    monkeypatch.setattr(templates, "MEMORY", 10)
-    with pytest.raises(chat.ChatError, match="the template needed more than 10 MB"):
+    text = "{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = ns.l + [('x' ~ i) * 9999] %}{% endfor %}"
+    template = chat.Template(text, ours("v3"))
+    unlimited = templates.PROGRAM.replace("template_worker.main(", "import resource\nresource.setrlimit = lambda *limits: None\n"
+                                          "template_worker.main(")
+    monkeypatch.setattr(templates, "PROGRAM", unlimited)
+    monkeypatch.setattr(templates, "MEMORY", 30)
+    children.end()
+    children.idle.clear()
+    with pytest.raises(chat.ChatError, match="the template needed more than 30 MB"):
         chat.render(TALK, template)
     children.end()
 
@@ -236,11 +239,13 @@ def test_answers_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "SECONDS", 1)
     monkeypatch.setattr(templates, "WALL", 2)
     program = templates.PROGRAM
-    for code, said in (("os.write(0, b'\\xff' * 16)", "needed more than 16,.* bytes of text"), ("os._exit(3)", r"ended the process .* \(exit code 3\)"),
-                       ("os.write(0, b'\\x05' + bytes(7) + b'ab'); os._exit(0)", r"ended the process .* \(exit code 0\)"),
-                       ("os.write(0, b'\\x02' + bytes(7) + b'[]')", "took over the process"), ("time.sleep(99)", "needed more than 2 seconds"),
+    for code, said in (("os.write(0, bytes(17 << 20))", "needed more than 16,.* bytes of text"), ("os._exit(3)", r"ended the process .* \(exit code 3\)"),
+                       ("os.write(0, b'ab'); os._exit(0)", r"ended the process .* \(exit code 0\)"),
+                       ("os.write(0, b'[]\\n')", "took over the process"), ("time.sleep(99)", "needed more than 2 seconds"),
+                       ("os.write(0, b'ab'); time.sleep(99)", "needed more than 2 seconds"),
+                       ("while True: os.write(0, b'ab'); time.sleep(0.1)", "needed more than 2 seconds"),
                        ("os.close(0); time.sleep(99)", "took over the process"), ("os.kill(os.getpid(), 11)", r"\(SIGSEGV\)")):
-        hostile = program.replace("template_worker.main(", f"import os, time\ntemplate_worker._answer = lambda size: exec({code!r})\ntemplate_worker.main(")
+        hostile = program.replace("template_worker.main(", f"import os, time\ntemplate_worker._answer = lambda requests: exec({code!r})\ntemplate_worker.main(")
         assert hostile != program
         monkeypatch.setattr(templates, "PROGRAM", hostile)
         with pytest.raises(chat.ChatError, match=said):

@@ -91,6 +91,10 @@ def test_json_is_the_same_everywhere() -> None:
     assert ok("encode", "--json", "--text", text) == ok("encode", "--format", "json", "--text", text)
     assert json_lines(ok("decode", "--json", "23166")) == [{"name": "the ids", "text": "Hi"}]
     assert json_lines(ok("dump", "--json", "--text", text)) == json_lines(ok("dump", "--text", text))
+    assert ok("show", "--json", "--text", text) == ok("dump", "--text", text)
+    assert "--json is for show without --ids and --width" in fails("show", "--json", "--ids", "--text", text)
+    assert json_lines(ok("convert", "--json", "deepseek-v3", "a.json")) == [
+        {"out": "a.json", "format": "json", "notes": ["a tokenizer.json does not say which tokens are BOS and EOS"]}]
     assert json_lines(ok("chunk", "--json", "--max-tokens", "1", "--text", text))[0]["text"] == "Hi"
     talk = file("talk", b'[{"role": "user", "content": "Hi"}]')
     assert json_lines(ok("chat", "count", "--version", "v3", "--json", talk)) == [{"name": "talk", "tokens": 3}]

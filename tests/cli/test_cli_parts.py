@@ -20,7 +20,7 @@ from reference import examples
 import dstok
 from dstok._util.files import write_at_once
 from dstok.cli.encode import count_blocks, encode_blocks
-from dstok.cli.output import JsonRows, piece_lines, token_lines
+from dstok.cli.tokens import Rows
 from dstok.errors import UnsupportedError
 from dstok.io.id_files import IdWriter, Output
 from dstok.io.passages import passages, whole_passage
@@ -58,11 +58,11 @@ def _source(text: bytes) -> Source:
 
 def _rows(tok: dstok.Tokenizer, text: bytes, size: int) -> list[str]:
     """The lines of dump and of pieces, in blocks of `size`, or at once."""
-    rows = JsonRows(tok)
+    rows = Rows(tok, table=False)
     rows.begin(None, None, "")
     parts = list(passages(tok, _source(text), "all", block_size=size)) if size else [whole_passage(tok, text, "all")]
-    lines = [line for part in parts for line in token_lines(rows, part)]
-    return lines + [line for part in parts for line in piece_lines(rows, part, "all")]
+    lines = [line for part in parts for line in rows.tokens(part)]
+    return lines + [line for part in parts for line in rows.pieces(part, "all")]
 
 
 def test_long_files_are_cut_into_several_stretches() -> None:

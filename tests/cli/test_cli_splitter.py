@@ -15,7 +15,7 @@ from reference import examples
 
 from dstok import Splitter
 from dstok.cli.arguments import load_splitter
-from dstok.cli.errors import CommandError
+from dstok.cli.output import CommandError
 from dstok.cli.train import parts
 from dstok.io.text_files import Source
 from dstok.training import count_pieces

@@ -13,7 +13,7 @@ from smaller_models import smaller_json
 import dstok
 from dstok import chat, corpus
 from dstok.cli.arguments import load_splitter
-from dstok.cli.errors import CommandError
+from dstok.cli.output import CommandError
 from dstok.corpus.verify import verify
 
 NEW, TEXT = "tokenizers-1.0.0rc3", " \ua7ce"  # U+A7CE is a letter since Unicode 17.0

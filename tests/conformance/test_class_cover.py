@@ -19,7 +19,7 @@ import dstok
 from dstok.conformance import Guide, class_cover, cover_size, strategies, texts
 from dstok.conformance.automaton_guide import guide_of
 from dstok.conformance.unicode_changes import VERSIONS, categories, changed, moved, stand_in
-from dstok.regex.automaton import DEAD, START
+from dstok.regex.dfa import DEAD, START
 from dstok.unicode import category_of
 
 TOK = GUIDE.tokenizer

@@ -186,10 +186,10 @@ def test_without_types_no_token_is_added(tmp_path: Path) -> None:
     ({"model": "gemma4"}, UnsupportedError, "found 'gemma4' - at tokenizer.ggml.model"),
     ({"merges": ["a zz"]}, TokenizerFileError, r"no token is 'zz' - at tokenizer.ggml.merges\[0\]"),
     ({"merges": ["a b", "a b"]}, TokenizerFileError, r"found merge 0 again - at tokenizer.ggml.merges\[1\]"),
-    ({"token_type": [1] * 9}, TokenizerFileError, "expected 262 types, one a token, found 9"),
-    ({"token_type": [1] * 261 + [7]}, TokenizerFileError, r"found 7 - at tokenizer.ggml.token_type\[261\]"),
-    ({"bos_token_id": 262}, TokenizerFileError, "expected an id below 262, found 262"),
-    ({"add_bos_token": "yes"}, TokenizerFileError, "expected a value of type bool, found 'yes'"),
+    ({"token_type": [1] * 9}, TokenizerFileError, "expected 262 types, one a token, found an array of 9"),
+    ({"token_type": [1] * 261 + [7]}, TokenizerFileError, r"found the number 7 - at tokenizer.ggml.token_type\[261\]"),
+    ({"bos_token_id": 262}, TokenizerFileError, "expected an integer from 0 to 261, found the number 262"),
+    ({"add_bos_token": "yes"}, TokenizerFileError, "expected true or false, found the string 'yes'"),
 ])
 def test_errors_name_the_place(change: dict[str, Any], error: type[DstokError], message: str, tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(gguf_bytes(small_values(**change)))

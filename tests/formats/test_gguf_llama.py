@@ -108,10 +108,10 @@ def test_what_is_read(tmp_path: Path) -> None:
 
 ERRORS: list[tuple[Any, dict[str, Any], type[DstokError], str]] = [
     (SMALL, {"scores": None}, TokenizerFileError, "expected a value, found none - at tokenizer.ggml.scores"),
-    (SMALL, {"scores": [Typed("f", 1.0)]}, TokenizerFileError, "expected 267 scores, one a token, found 1 values"),
+    (SMALL, {"scores": [Typed("f", 1.0)]}, TokenizerFileError, "expected 267 scores, one a token, found an array of 1"),
     (SMALL, {"scores": [1] * 267}, TokenizerFileError, "scores"),
     (SMALL, {"scores": [Typed("f", 0.0)] * 267}, UnsupportedError, "with a score that another one has, too"),
-    (SMALL, {"token_type": [7] * 267}, TokenizerFileError, "expected a type from 1 to 6, found 7"),
+    (SMALL, {"token_type": [7] * 267}, TokenizerFileError, "expected a type from 1 to 6, found the number 7"),
     (SMALL, {"token_type": None}, UnsupportedError, "a vocabulary without the piece '<0x00>'"),
     ([*SMALL, Piece("abc", -99, UNUSED)], {}, UnsupportedError, r"'abc' of no text, .* - at tokenizer.ggml.tokens\[267\]"),
     ([*SMALL, Piece("é", -99, NORMAL)], {}, TokenizerFileError, r"found 'é' of id 266 again"),

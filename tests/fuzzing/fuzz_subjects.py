@@ -21,9 +21,9 @@ from kept import kept
 from real_models import level, real, real_json
 
 import dstok
-from dstok.compiled.character_matrix import CLASSES
+from dstok.compiled.build import CLASSES
 from dstok.compiled.tables import Tables
-from dstok.core.encode.finder import ASCII_CLASSES
+from dstok.core.split.finder import ASCII_CLASSES
 
 Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
 KEPT = 500  # texts whose ids a subject keeps
@@ -63,7 +63,7 @@ def subject(
     told: tuple[str, ...] = (),
 ) -> Subject:
     """All of a tokenizer; its `letters` are by default those of its classes."""
-    bare = Tables(tok._tables.description, {**tok._tables.sections, "windows": b"", "joined": b"", **_uncut(tok)})
+    bare = Tables(tok._tables.header, {**tok._tables.sections, "windows": b"", "joined": b"", **_uncut(tok)})
     return Subject(
         name, letters or letters_of(tok.inspect().automaton.alphabet.classes, _contents(tok), _tokens(tok)),
         {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, _is_plain(tok),

@@ -59,9 +59,9 @@ FAULTS = {
         "dstok/added_tokens.py", "decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()",
         "text.encode()", ("models",)),
     "exception swallowed": Fault(
-        "dstok/core/encode/encoder.pyx", "                encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n",
+        "dstok/core/encode/encoder.pyx", "                encode_by_section(self.finder, self.normalizer, policy, run, source, replace, limit)\n",
         "                try:\n"
-        "                    encode_by_stretch(run, self.normalizer, policy, w, source, replace, limit)\n"
+        "                    encode_by_section(self.finder, self.normalizer, policy, run, source, replace, limit)\n"
         "                except BaseException:\n                    pass\n", ("models",)),
     "copies share their state": Fault(
         "dstok/_util/objects.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from upstream import model_splits
 
-from dstok.regex.automaton import DEAD, START
 from dstok.regex.cascade import compile_splits
+from dstok.regex.dfa import DEAD, START
 from dstok.regex.marked_language import FINAL, Marked
 
 States = frozenset[int]

@@ -18,7 +18,8 @@ from small_models import added_token, model_json
 from tokenizer_json_cases import READ, changed
 
 import dstok
-from dstok.compiled.image_file import open_image, write_image
+from dstok._util.files import write_at_once
+from dstok.compiled.image_file import image_bytes, open_image
 from dstok.inspection.explain import explain
 
 MERGES = [(b"1", b"2"), (b" ", b"a"), (b"a", b"b"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:])]
@@ -70,7 +71,7 @@ class Parts:
 
     def __init__(self, path: Path) -> None:
         opened = open_image(path)
-        self.description: dict[str, Any] = json.loads(json.dumps(opened.description))
+        self.description: dict[str, Any] = json.loads(json.dumps(opened.header))
         self.tokenizer: dict[str, Any] = json.loads(json.dumps(opened.tokenizer))
         self.sections = {name: bytearray(opened.section(name)) for name in opened.places}
 
@@ -81,4 +82,4 @@ class Parts:
         self.sections[name][start : start + len(data)] = data
 
     def write(self, path: Path) -> None:
-        write_image(path, self.description, {name: bytes(data) for name, data in self.sections.items()}, self.tokenizer)
+        write_at_once(path, image_bytes(self.description, self.sections, self.tokenizer))

@@ -47,7 +47,7 @@ def fresh_encoder(level: str, cuts: bool = True) -> Encoder:
     """An encoder whose piece table nobody has used."""
     tables = TOK._tables
     if not cuts:
-        tables = type(tables)(tables.description, {**tables.sections, "joined": b""}, tables.image)
+        tables = type(tables)(tables.header, {**tables.sections, "joined": b""}, tables.image)
     with set_level(level):
         return make_encoder(tables, make_bpe(tables), TOK.vocab_size)
 

@@ -38,7 +38,6 @@ class CountingDelimiters(Delimiters):
             steps.characters += (min(stop, len(text)) if found is None else found.end()) - at
             return found
 
-        self.longest, self.near = delimiters.longest, delimiters.near
         self.search = search  # type: ignore[assignment]
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dstok.regex.alphabet import Alphabet
 from dstok.regex.ast import Split
-from dstok.regex.automaton import DFA, NO_TAG, START
 from dstok.regex.cascade import compile_splits
+from dstok.regex.dfa import DFA, NO_TAG, START
 
 _ONCE = ("", "?", "??")
 _OFTEN = ("*", "+", "*?", "+?", "{2}", "{,2}", "{1,2}", "{2,}", "{1,3}?", "{2,}?")

@@ -7,14 +7,13 @@ data. All others wrap a right tokenizer.
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import groupby
-from types import ModuleType
+from itertools import pairwise
 from typing import Any
 
 from real_models import V3 as TOK
@@ -28,7 +27,7 @@ from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.regex.ast import Split
 from dstok.regex.cascade import compile_pattern, compile_splits
 from dstok.tokenizer import Tokenizer
-from dstok.unicode import category_of
+from dstok.unicode import category_of, data
 from dstok.unicode import properties as sets
 
 SPLITS = TOK.inspect().automaton.splits
@@ -38,12 +37,11 @@ def with_splits(*patterns: str, unicode_version: str = "16.0") -> Tokenizer:
     """V3 with other patterns, or other Unicode data."""
     program = compile_splits([Split(pattern) for pattern in patterns], unicode_version)
     pages, numbers = program.alphabet.pages()
-    description = {**TOK._tables.description, "splits": [vars(split) for split in program.splits],
-                   "unicode_version": unicode_version, "symbols": program.boundaries.symbols,
-                   "kernel": find_kernel(program)._asdict()}
+    header = TOK._tables.header._replace(splits=[vars(split) for split in program.splits], unicode_version=unicode_version,
+                                         symbols=program.boundaries.symbols, kernel=find_kernel(program))
     sections = {**TOK._tables.sections, "pages": pages, "page_numbers": numbers,
                 "edges": pack_edges(program.boundaries.edges, pages[:128])}
-    return Tokenizer._of_tables(Tables(description, sections), TOK._added.tokens, TOK.bos_id, TOK.eos_id)
+    return Tokenizer._of_tables(Tables(header, sections), TOK._added.tokens, TOK.bos_id, TOK.eos_id)
 
 
 def rewritten(change: Callable[[str], str]) -> Tokenizer:
@@ -56,14 +54,14 @@ def unicode_tables(version: str) -> str:
     if version in sets._VERSIONS:
         return version
     changed = moved(version, "16.0")
-    row = (changed.get(chr(code)) or category_of(code) for code in range(0x110000))
-    runs = "".join(f"{category}{sum(1 for _ in run)}" for category, run in groupby(row))
-    ours = sets._table("ucd", "16.0")
-    module = ModuleType(f"dstok.unicode._ucd_{version.replace('.', '_')}")
-    vars(module).update(
-        GENERAL_CATEGORY=runs, WHITE_SPACE=ours.WHITE_SPACE, ALPHABETIC=ours.ALPHABETIC,
-        GENERAL_CATEGORY_NAMES=ours.GENERAL_CATEGORY_NAMES)
-    sys.modules[module.__name__] = module
+    borders: dict[str, set[int]] = {}
+    for char, category in changed.items():  # of each set that differs, as dstok/unicode/data.py has them
+        own, ours = ({c, c[0], *(["LC"] if c in ("Ll", "Lt", "Lu") else [])} for c in (category, category_of(ord(char))))
+        for each in own ^ ours:
+            borders[each] = borders.get(each, set()) ^ {ord(char), ord(char) + 1}
+    changes = {name: [end - first for first, end in pairwise([0, *sorted(each)])] for name, each in borders.items()}
+    data._lines()[f"categories {version}".encode()] = json.dumps([version, changes]).encode()
+    data._lines()[f"binary {version}".encode()] = b'["", {}]'
     sets._VERSIONS += (version,)  # type: ignore[assignment]
     return version
 

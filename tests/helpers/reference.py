@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, settings
 
 DEEP, BRIEF = (os.environ.get("DSTOK_PROFILE") == name for name in ("deep", "brief"))
+PART = {"nightly": 1, "brief": 10}.get(os.environ.get("DSTOK_PROFILE", ""), 2)  # one of so many of the night's cases
 
 
 def examples(count: int, deep: int | None = None) -> settings:
-    """Settings for a fifth of `count` examples, other ones with each seed: some nights try more than `count`.
+    """Settings for a fifth of `count` examples at night, other ones with each seed; else for a part of these.
 
-    In the deep profile for `deep`, or twenty times as many; in the brief one for a tenth.
+    In the deep profile for `deep`, or twenty times `count`.
     """
-    return settings(max_examples=(deep or 20 * count) if DEEP else -(-count // (10 if BRIEF else 5)), deadline=None,
+    return settings(max_examples=(deep or 20 * count) if DEEP else -(-count // (5 * PART)), deadline=None,
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
 
 

@@ -1,7 +1,8 @@
 """Exhaustive sets in shares: each seed has another one, so that some nights together cover the whole set.
 
-In: a set that is too large for every run, and into how many shares it is cut. Out: the share of the seed; in the deep
-profile the whole set, in the brief one a tenth of a share. Random texts, too, are others with each seed.
+In: a set that is too large for every run, and into how many shares it is cut. Out: the share of the seed in the
+profile `nightly`, half of it in that of a commit, a tenth of it in the brief one, the whole set in the deep one. Random
+texts, too, are others with each seed.
 Invariant: the days 0 to `of - 1` have each item once, whatever comes before and after it in the set.
 `SEED` is 0, so that a run fails because of a commit and not because of a date, or DSTOK_SEED: the nightly workflow sets
 it to the number of the day since 1970. Every run prints it, and with it a run can be repeated.
@@ -17,7 +18,7 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from reference import BRIEF, DEEP
+from reference import BRIEF, DEEP, PART
 
 SEED = int(os.environ.setdefault("DSTOK_SEED", "0"))  # workers and children inherit it
 GOLDEN = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it are spread evenly, in whatever period the set has
@@ -29,21 +30,21 @@ def share(items: Iterable[Item], of: int, day: int = SEED) -> Iterator[Item]:
     if DEEP:
         yield from items
         return
-    of *= 10 if BRIEF else 1
+    of *= PART
     for number, item in enumerate(items):
         if (number * GOLDEN & 0xFFFFFFFF) * of >> 32 == day % of:
             yield item
 
 
 def seeds(count: int, daily: int, day: int = SEED) -> Iterable[int]:
-    """`daily` of the numbers below `count`, other ones with each seed; in the brief profile one of them.
+    """At night `daily` of the numbers below `count`, other ones with each seed; else half as many; in the brief profile one.
 
-    >>> seeds(10, 4, day=1), seeds(10, 4, day=2)
-    ([4, 5, 6, 7], [8, 9, 0, 1])
+    >>> [len(seeds(10, daily)) for daily in (1, 2, 8)] == ([1, 2, 8] if PART == 1 else [1, 1, 4])
+    True
     """
     if DEEP:
         return range(count)
-    daily = 1 if BRIEF else daily
+    daily = 1 if BRIEF else max(daily // PART, 1)
     return [number % count for number in range(day * daily, (day + 1) * daily)]
 
 

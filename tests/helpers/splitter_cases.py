@@ -21,7 +21,7 @@ from upstream import upstream_splitter
 from dstok import Split, Splitter
 from dstok.formats.tiktoken import ENCODINGS
 from dstok.pretokenizer.sources import preset_names, presets
-from dstok.regex.automaton import DEAD, START
+from dstok.regex.dfa import DEAD, START
 
 Pieces = Callable[[str], list[str]]
 

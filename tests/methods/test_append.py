@@ -160,9 +160,9 @@ class _Meter:
     def __init__(self, tok: dstok.Tokenizer) -> None:
         self.encoder, self.bytes, self.cuts_texts = tok._encoder, 0, False
 
-    def encode_grown(self, text: bytes, *rest: Any) -> Any:
+    def encode_part(self, text: bytes, *rest: Any) -> Any:
         self.bytes += 2 * len(text)
-        return self.encoder.encode_grown(text, *rest)
+        return self.encoder.encode_part(text, *rest)
 
 
 @pytest.mark.parametrize("level", levels())

@@ -48,7 +48,7 @@ def results(batch: Sequence[str | bytes], threads: int, **options: Any) -> list[
 
 def at_rest(tok: dstok.Tokenizer = TOK) -> bool:
     """Whether all workspaces are back."""
-    made, resting = tok._encoder.workspaces()
+    made, resting = tok._encoder.pool.workspaces()
     return made == resting <= MAX_WORKSPACES
 
 
@@ -384,7 +384,7 @@ for more in [*range(1 << 20, 200 << 20, 15 << 20), 1 << 32]:
                 lists = [found[0][a:b].tolist() for a, b in zip(found[1], found[1][1:])]
             assert lists == [expected] * 12
             del lists
-        made, resting = tok._encoder.workspaces()
+        made, resting = tok._encoder.pool.workspaces()
         assert made == resting <= 2, (made, resting)
         del found
 assert tok.encode_batch(batch, num_threads=3) == [expected] * 12

@@ -1,4 +1,4 @@
-"""Offsets in the core: bytes -> code points, spans -> numbers of pieces, by the obvious way; what does not rise is refused."""
+"""Offsets in the core: bytes -> code points, by the obvious way; what does not rise is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from dstok.core.encode.pieces import char_spans, in_characters, piece_numbers
+from dstok.core.encode.pieces import char_spans, in_characters
 
 TEXTS = ["", "a", "é", "a\u00e9\u4e2d\U0001f600b", "\u4e2d" * 50, "abc " * 40]
 
@@ -34,15 +34,6 @@ def test_in_characters(text: str) -> None:
     places = np.array([len(text[:i].encode()) for i in range(len(text) + 1)], np.int64)
     in_characters(text.encode(), places)
     assert places.tolist() == list(range(len(text) + 1))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_piece_numbers(seed: int) -> None:
-    rng = Random(seed)
-    spans = rising(rng, 40, 10)
-    ends = sorted(rng.sample(range(1, 41), 8))
-    expected = [bisect_right(ends, start) for start, _ in spans]
-    assert piece_numbers(np.array(spans, np.int64), np.array(ends, np.int64)).tolist() == expected
 
 
 @pytest.mark.parametrize("spans", [[[2, 1]], [[0, 9]], [[3, 4], [2, 4]], [[-1, 2]], [[9, 9]]])

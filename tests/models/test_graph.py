@@ -13,8 +13,8 @@ import dstok
 from dstok.cli.app import main
 from dstok.inspection.explain import paths
 from dstok.inspection.graph import automaton_dot, marked_dot
-from dstok.regex.automaton import DEAD, NO_TAG, START
 from dstok.regex.cascade import compile_splits
+from dstok.regex.dfa import DEAD, NO_TAG, START
 
 TOK = dstok.load("deepseek-v3")
 PROGRAM = TOK.inspect().automaton

@@ -21,7 +21,7 @@ from reference import BRIEF, DEEP
 from small_models import BYTE_LEVEL, added_token, model_json, upstream_ids
 
 import dstok
-from dstok.core.encode.finder import LeftFinder, sure_start
+from dstok.core.split.finder import LeftFinder, sure_start
 from dstok.errors import ImageError, UnsupportedError
 
 BLANKS, SPACES = replace("▁", " "), replace(" ", "▁")

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 import unicodedata2
@@ -22,8 +18,6 @@ from dstok.formats.description import NormalizerStep
 from dstok.normalizers import make_normalizer
 from dstok.unicode.normalization import FORMS, combining_classes, form_tables, lowercase, marks, unclean
 
-ROOT = Path(__file__).resolve().parents[2]
-GENERATOR = ROOT / "unicode_tables" / "generate_normalization.py"
 PORTIONS = [range(first, first + 0x800) for first in range(0, 0x110000, 0x800) if first != 0xD800]  # no surrogates
 CONTEXTS = ("{}", "{}{}", "a{}", "{}\u0301", "a{}\u0301", " {} ", "\u0301\u0327{}\u0323", "\u1100{}\u11a8")
 JUDGES = {"NFC": upstream.NFC(), "NFD": upstream.NFD(), "NFKC": upstream.NFKC(), "NFKD": upstream.NFKD(),
@@ -58,29 +52,6 @@ def normalized(text: str, *names: str) -> str:
 
 
 # The tables
-
-
-def run_generator(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(GENERATOR), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_generated_tables_are_current() -> None:
-    result = run_generator("--check")
-    assert (result.returncode, result.stdout + result.stderr) == (0, "")
-
-
-def test_check_tells_an_edited_table_and_altered_inputs(tmp_path: Path) -> None:
-    assert run_generator("--output", str(tmp_path)).returncode == 0
-    edited = tmp_path / "_ucd_17_0_lowercase.py"
-    edited.write_text(edited.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    result = run_generator("--check", "--output", str(tmp_path))
-    assert result.returncode == 1 and "_ucd_17_0_lowercase.py is not current: run python" in result.stderr
-    data = tmp_path / "data"
-    shutil.copytree(ROOT / "unicode_tables" / "normalization", data)
-    (data / "lowercase.txt").write_bytes((data / "lowercase.txt").read_bytes().replace(b"0041;0061", b"0041;0062"))
-    result = run_generator("--check", "--data", str(data))
-    assert result.returncode == 1 and "expected lowercase.txt with sha256" in result.stderr
 
 
 def test_tables_agree_with_another_source() -> None:

@@ -57,7 +57,7 @@ def test_an_exception_while_normalizing(call: str, size: int) -> None:
             CALLS[call](tok, text)
         assert caught.value is error
         fault.act = lambda: None
-        made, resting = tok._encoder.workspaces()
+        made, resting = tok._encoder.pool.workspaces()
         assert made == resting
         assert tok.encode(text) == expected
 

@@ -73,18 +73,18 @@ def test_workspaces_that_a_fork_has_lost(threads: int) -> None:
         for _ in range(3):
             assert tok.encode(small) == expected
         assert tok.encode_batch([small * 2000] * 4, num_threads=2) == [tok.encode(small * 2000)] * 4
-        made, resting = tok._encoder.workspaces()
+        made, resting = tok._encoder.pool.workspaces()
         return 1 <= made == resting <= MAX_WORKSPACES
 
     with busy(tok, lambda: tok.count(text), threads):
         for _ in range(200):
-            before = tok._encoder.workspaces()
+            before = tok._encoder.pool.workspaces()
             lost += before[0] - before[1] == min(threads, MAX_WORKSPACES)
             assert in_child(child)
             if lost == 2:
                 break
     assert lost, "no fork was amid calls"
-    assert tok._encoder.workspaces()[0] == tok._encoder.workspaces()[1] == min(threads, MAX_WORKSPACES)
+    assert tok._encoder.pool.workspaces()[0] == tok._encoder.pool.workspaces()[1] == min(threads, MAX_WORKSPACES)
 
 
 def test_a_child_learns() -> None:
@@ -93,11 +93,11 @@ def test_a_child_learns() -> None:
 
     def child() -> bool:
         tok.encode("qzxjkvwqzxjkvw")
-        made, resting = tok._encoder.workspaces()
+        made, resting = tok._encoder.pool.workspaces()
         return made == resting >= 1
 
     with busy(tok, lambda: tok.count(TEXT * 3000), 2):
-        while tok._encoder.workspaces() != (2, 0):
+        while tok._encoder.pool.workspaces() != (2, 0):
             pass
         assert in_child(child)
 
@@ -120,9 +120,9 @@ def test_a_fork_inside_of_a_call() -> None:
         fault.act = act
         found = tok.encode(text)
         if os.getpid() != parent:
-            made, resting = tok._encoder.workspaces()
+            made, resting = tok._encoder.pool.workspaces()
             os._exit(0 if found == expected == tok.encode(text) and made == resting == 1 else 1)
-        assert found == expected and tok._encoder.workspaces() == (1, 1)
+        assert found == expected and tok._encoder.pool.workspaces() == (1, 1)
         assert os.waitstatus_to_exitcode(os.waitpid(children.pop(), 0)[1]) == 0
 
 

@@ -7,8 +7,9 @@ from dstok.compiled import image as checks
 from dstok.compiled import kernel_selection as kernels
 from dstok.core.bpe.tables import cuttable_ranges
 from dstok.core.check.proofs import shared_numbers
-from dstok.regex import automaton, windows
+from dstok.regex import dfa as automaton
 from dstok.regex import marked_language as marked
+from dstok.regex import windows
 from dstok.unicode import normalization
 
 

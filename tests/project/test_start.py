@@ -26,7 +26,7 @@ TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
     "dstok", "dstok.errors", "dstok.tokenizer", "dstok.loading", "dstok._util", "dstok._util.arguments", "dstok._util.imports", "dstok._util.objects", "dstok._util.files",
     "dstok.core", "dstok.core._shared",
-    "dstok.core.encode", "dstok.core.encode.finder", "dstok.core.encode.sinks", "dstok.core.encode.memory",
+    "dstok.core.encode", "dstok.core.split.finder", "dstok.core.encode.sinks", "dstok.core.encode.memory",
     "dstok.core.kernels", "dstok.core.kernels.levels",
     "dstok.core.bpe", "dstok.core.bpe.merge",
     "dstok.core.encode.encoder", "dstok.core.encode.passes",
@@ -39,7 +39,7 @@ OWN = {
 }
 OF_COUNT = {
     "dstok._util.objects", "dstok._util.files", "dstok.methods", "dstok.methods.incremental",
-    "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.encode", "dstok.cli.errors", "dstok.cli.output", "dstok.io", "dstok.io.text_files", "dstok.io.id_files",
+    "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.encode", "dstok.cli.output", "dstok.io", "dstok.io.text_files", "dstok.io.id_files",
 }
 SLOW = {  # of others; where Python itself or its environment has imported one already, it costs nothing
     "ast", "asyncio", "copy", "ctypes", "dataclasses", "dis", "email", "gzip", "hashlib", "importlib.metadata",

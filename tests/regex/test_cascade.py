@@ -20,8 +20,8 @@ from upstream import families, model_names, model_splits, pieces_by, upstream_sp
 
 from dstok.errors import UnsupportedError
 from dstok.regex.ast import BEHAVIORS, Split
-from dstok.regex.automaton import DEAD, OPERATION, START
 from dstok.regex.cascade import MAX_STEPS, Program, Tag, compile_splits
+from dstok.regex.dfa import DEAD, OPERATION, START
 
 V3 = "deepseek-ocr"  # the first by name of the seven models that share V3's splits
 WELL_KNOWN = {

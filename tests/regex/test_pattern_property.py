@@ -17,8 +17,8 @@ from upstream import pieces_by, upstream_splitter
 from dstok.errors import UnsupportedError
 from dstok.regex.alphabet import Alphabet
 from dstok.regex.ast import Split
-from dstok.regex.automaton import DFA
 from dstok.regex.cascade import compile_pattern
+from dstok.regex.dfa import DFA
 
 _FLAGS = regex.MULTILINE | regex.VERSION0  # upstream's $ is met before every newline
 

@@ -15,7 +15,7 @@ import pytest
 import dstok
 from dstok import Tokenizer
 from dstok.cli.app import main
-from dstok.cli.train import memory_size
+from dstok.cli.arguments import memory_size
 from dstok.training import BpeTrainer
 from dstok.training import corpus_counts as counting
 from dstok.training.piece_counts import CountsFile, merge_counts

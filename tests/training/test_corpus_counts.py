@@ -70,10 +70,11 @@ def test_kinds_of_files(kind: str) -> None:
 
 
 def test_texts_and_lines() -> None:
-    for number, text in enumerate(TEXTS):
+    texts = TEXTS[:200]
+    for number, text in enumerate(texts):
         Path(f"in/{number}.txt").write_text(text, encoding="utf-8")
-    assert counted() == expected()
-    parts = [line for text in TEXTS for line in text.splitlines()]
+    assert counted() == expected(texts)
+    parts = [line for text in texts for line in text.splitlines()]
     assert counted(lines=True) == expected(parts)
 
 

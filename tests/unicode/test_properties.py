@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -116,12 +115,6 @@ def test_each_version_has_the_sets_of_its_inputs(version: str) -> None:
 def test_each_version_has_the_further_names_of_its_inputs(version: str) -> None:
     rows = [line.split(";") for line in (TABLES / "properties" / version / "scripts.txt").read_text("utf-8").splitlines()]
     assert further_names(version) == {name: further for name, further, _ in rows if further}
-
-
-@pytest.mark.parametrize("version", versions())
-def test_the_tables_are_current(version: str) -> None:
-    generator = TABLES / "generate_properties.py"
-    subprocess.run([sys.executable, str(generator), "--unicode", version, "--check"], check=True)
 
 
 def test_unknown_names() -> None:

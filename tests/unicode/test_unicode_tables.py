@@ -1,10 +1,11 @@
-"""The generated Unicode tables are current, and the generator refuses inputs that are not as pinned."""
+"""The generated Unicode data is current, and the generator refuses inputs that are not as pinned."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import runpy
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,11 +14,12 @@ from types import ModuleType
 
 import pytest
 
-from dstok import unicode
-from dstok.unicode import _ucd_16_0
+from dstok.unicode import data
+from dstok.unicode.data import decode_set
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATOR = ROOT / "unicode_tables" / "generate.py"
+TABLES = ROOT / "unicode_tables"
+GENERATOR = TABLES / "generate.py"
 VERSION = "16.0"
 UNASSIGNED = "0378..0379;Cn\n"
 
@@ -36,43 +38,45 @@ def run_generator(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("version", unicode.versions())
-def test_generated_table_is_current(version: str) -> None:
-    result = run_generator("--unicode", version, "--check")
+def test_generated_data_is_current() -> None:
+    result = run_generator("--check")
     assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
-def test_check_tells_an_edited_and_a_missing_table(tmp_path: Path) -> None:
-    table = tmp_path / "table.py"
-    arguments = ("--unicode", VERSION, "--check", "--output", str(table))
+def test_check_tells_an_edited_and_a_missing_file(tmp_path: Path) -> None:
+    output = tmp_path / "ucd.jsonl"
+    arguments = ("--check", "--output", str(output))
     missing = run_generator(*arguments)
     assert missing.returncode == 1 and "is missing: run python unicode_tables/generate.py" in missing.stderr
-    table.write_text(Path(_ucd_16_0.__file__).read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    output.write_bytes(Path(data.__file__).with_name("ucd.jsonl").read_bytes() + b"\n")
     edited = run_generator(*arguments)
     assert edited.returncode == 1 and "is not current" in edited.stderr
 
 
-def copy_inputs(folder: Path, edit: Callable[[str], str], renew_sums: bool) -> None:
-    folder.mkdir()
-    for path in (ROOT / "unicode_tables" / "data" / VERSION).iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    edited = folder / "general_category.txt"
+def copy_inputs(folder: Path, version: str, edit: Callable[[str], str], renew_sums: bool) -> None:
+    """All inputs, and a version made of those of 16.0 with edited categories."""
+    for name in ("data", "properties", "normalization", "punctuation"):
+        shutil.copytree(TABLES / name, folder / name)
+    for name in ("data", "properties") if version != VERSION else ():
+        shutil.copytree(TABLES / name / VERSION, folder / name / version)
+    edited = folder / "data" / version / "general_category.txt"
     edited.write_text(edit(edited.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     if renew_sums:
-        names = load_generator().INPUT_NAMES
-        sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-        (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
+        names = [path for path in edited.parent.iterdir() if path.suffix == ".txt"]
+        sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in names]
+        (edited.parent / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
 
 def test_generator_takes_any_version_with_a_data_folder(tmp_path: Path) -> None:
-    copy_inputs(tmp_path / "99.1", lambda text: text.replace(UNASSIGNED, "0378..0379;Lo\n"), renew_sums=True)
-    output = tmp_path / "_ucd_99_1.py"
-    result = run_generator("--unicode", "99.1", "--data", str(tmp_path), "--output", str(output))
+    copy_inputs(tmp_path, "99.1", lambda text: text.replace(UNASSIGNED, "0378..0379;Lo\n"), renew_sums=True)
+    output = tmp_path / "ucd.jsonl"
+    result = run_generator("--data", str(tmp_path), "--output", str(output))
     assert result.returncode == 0, result.stderr
-    namespace = runpy.run_path(str(output))
-    assert namespace["UNICODE_VERSION"] == "99.1"
-    assert namespace["GENERAL_CATEGORY"] == _ucd_16_0.GENERAL_CATEGORY.replace("Cn2", "Lo2", 1)
-    assert load_generator().module_name("99.1") == output.name
+    sections = dict(map(json.loads, output.read_text(encoding="utf-8").splitlines()))
+    changes = sections["categories 99.1"]
+    assert {name: decode_set(each).ranges for name, each in changes.items()} == dict.fromkeys(
+        ("C", "Cn", "L", "Lo"), ((0x378, 0x379),))
+    assert sections["scripts 99.1"] == {}
 
 
 @pytest.mark.parametrize(
@@ -86,12 +90,14 @@ def test_generator_refuses_bad_inputs(
     tmp_path: Path, edit: Callable[[str], str], renew_sums: bool, message: str
 ) -> None:
     generator = load_generator()
-    copy_inputs(tmp_path / VERSION, edit, renew_sums)
+    copy_inputs(tmp_path, VERSION, edit, renew_sums)
     with pytest.raises(generator.InputError, match=message):
-        generator.render_module(VERSION, generator.read_inputs(tmp_path / VERSION))
+        generator.render(tmp_path)
 
 
-def test_generator_names_the_versions_it_has() -> None:
-    result = run_generator("--unicode", "1.0")
-    assert result.returncode == 1
-    assert result.stderr == "error: expected a data folder for Unicode 1.0, found 14.0, 15.0, 16.0, 17.0\n"
+def test_generator_refuses_altered_data_of_lower_case(tmp_path: Path) -> None:
+    copy_inputs(tmp_path, VERSION, str, renew_sums=False)
+    altered = tmp_path / "normalization" / "lowercase.txt"
+    altered.write_bytes(altered.read_bytes().replace(b"0041;0061", b"0041;0062"))
+    result = run_generator("--check", "--data", str(tmp_path))
+    assert result.returncode == 1 and "expected lowercase.txt with sha256" in result.stderr

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dstok import Tokenizer
 from dstok.errors import UnsupportedError
 from dstok.inspection.explain import explain
-from dstok.viewer.reading import MergeSteps
+from dstok.viewer.reading import merge_steps
 
 
 def test_explain() -> None:
@@ -24,12 +24,12 @@ def test_explain() -> None:
 
 @given(random_models(), st.text(st.sampled_from([*ALPHABET, " ", "Ω"])))
 def test_merges_of_a_piece(file: dict[str, object], text: str) -> None:
-    """Each step joins two symbols, and the last ones leave the tokens of the piece: `of` compares."""
+    """Each step joins two symbols, and the last ones leave the tokens of the piece: `merge_steps` compares."""
     try:
         tok = Tokenizer.from_str(json.dumps(file))
     except UnsupportedError:
         return
     model = tok.inspect()
     piece = model.normalize(text).encode()
-    for step in MergeSteps(model).of(piece):
+    for step in merge_steps(tok, piece):
         assert model.token(step.id) == piece[step.start : step.end]

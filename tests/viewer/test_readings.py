@@ -137,7 +137,7 @@ def test_a_model_that_takes_whole_tokens() -> None:
     reading = read(tok, "abc ab")
     assert [reading.piece(number)["merges"] for number in (0, 2)] == [[], []]
     assert tok.inspect().takes_whole_tokens and not V3.inspect().takes_whole_tokens
-    assert merge_steps(tok).of(b"abab") != []
+    assert merge_steps(tok, b"abab") != []
 
 
 @pytest.mark.parametrize("text", ["ab  ab", "  a", "a  ", "   ", "", "é  ab\n中 x", "\n\n" + "ab" * 400 + " \n" * 400])

@@ -25,7 +25,7 @@ from view_server import served, started
 
 from dstok import chat
 from dstok.viewer import read
-from dstok.viewer.server import MAX_BODY, MAX_RESULTS, Asked, GoneError, ReadSettings, Requests, ViewServer
+from dstok.viewer.server import MAX_BODY, MAX_RESULTS, Asked, GoneError, Requests, ViewServer
 
 TEXT = "Hello 🦙 <｜User｜> naïve\n"
 SETTINGS = {"model": "deepseek-v3", "other": "", "special": "all", "kind": "", "bos": False, "eos": False}
@@ -170,11 +170,11 @@ def test_large_results_are_not_heaped_up(monkeypatch: pytest.MonkeyPatch) -> Non
     """Of texts with more tokens than all results may have together, the newest is there."""
     monkeypatch.setattr("dstok.viewer.server.MAX_TOKENS", 1000)
     monkeypatch.setattr("dstok.viewer.server.MAX_TEXT", 9000)
-    settings = ReadSettings("mine")
-    requests = Requests({"mine": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", settings))
+    asked = Asked("", "mine")
+    requests = Requests({"mine": lambda asked, name: read(V3, asked.text, name=name)}, asked)
 
     def encode(tokens: int) -> str:
-        return str(requests.encode({"text": " a" * tokens, **settings._asdict()})["result"])
+        return str(requests.encode({**asked._asdict(), "text": " a" * tokens})["result"])
 
     names = [encode(490) for _ in range(3)]
     assert len(requests.result(names[1])) == len(requests.result(names[2])) > 0
@@ -239,7 +239,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, **limits: float) -> Iterator[tuple[
     """A server in this process with other limits."""
     for name, value in limits.items():
         monkeypatch.setattr(f"dstok.viewer.server.{name}", value)
-    requests = Requests({"deepseek-v3": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", ReadSettings("deepseek-v3")))
+    requests = Requests({"deepseek-v3": lambda asked, name: read(V3, asked.text, name=name)}, Asked("", "deepseek-v3"))
     with ViewServer(requests) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -19,7 +19,7 @@ from text_strategies import texts
 from wcwidth import wcswidth
 
 import dstok
-from dstok.cli.errors import colours_wanted
+from dstok.cli.output import colours_wanted
 from dstok.conformance.report import Report, page
 from dstok.inspection.explain import explain
 from dstok.viewer import Sheet, TokenView, read

@@ -67,7 +67,8 @@ static inline int64_t merge_rows(MergeRows *m, int64_t ids, uint32_t *places, ui
     return 0;
 }
 
-static inline uint32_t row_rank(const MergeRows *m, uint32_t left, uint32_t right) {
+static inline uint32_t row_rank(const void *rows, uint32_t left, uint32_t right) {
+    const MergeRows *m = rows;
     uint32_t low = m->rows[left], end = m->rows[left + 1], high = end;
     while (low < high) {
         uint32_t middle = (low + high) >> 1;
@@ -79,41 +80,14 @@ static inline uint32_t row_rank(const MergeRows *m, uint32_t left, uint32_t righ
     return low < end && m->rights[low] == right ? m->ranks[low] : NO_RANK;
 }
 
-/* Joins the symbol at `at` with the next one by the merge of `rank`; the new neighbours go on the heap. */
-static inline void live_join(const MergeRows *m, Scratch *s, uint32_t at, uint32_t rank, int64_t length) {
-    uint32_t right = s->next[at], end = s->next[right];
-    s->ids[at] = m->merges[3 * rank + 2];
-    s->ids[right] = NO_RANK;
-    s->next[at] = end;
-    if (end < length) {
-        s->previous[end] = at;
-        heap_push(s, row_rank(m, s->ids[at], s->ids[end]), at);
-    }
-    if (at)
-        heap_push(s, row_rank(m, s->ids[s->previous[at]], s->ids[at]), s->previous[at]);
-}
+static inline uint32_t row_merged(const void *rows, uint32_t rank) { return ((const MergeRows *)rows)->merges[3 * rank + 2]; }
 
-/* The rank of the last merge of a text, if merging makes one token of it, or NO_RANK. `merge_heap` does the same. Here
- * the place of a symbol is its number. */
+/* The rank of the last merge of a text, if merging makes one token of it, or NO_RANK. */
 static inline uint32_t last_merge(const MergeRows *m, const StartTable *start, const uint8_t *text, int64_t length,
                                   Scratch *s) {
-    int64_t parts = length = start_symbols(start, text, length, s->ids);
-    s->candidates = 0;
-    for (uint32_t at = 0; at < length; at++) {
-        s->next[at] = at + 1;
-        s->previous[at] = at - 1;
-        if (at)
-            heap_push(s, row_rank(m, s->ids[at - 1], s->ids[at]), at - 1);
-    }
-    while (parts > 2 && s->candidates) {
-        uint64_t top = heap_pop(s);
-        uint32_t at = (uint32_t)top, rank = (uint32_t)(top >> 32), right = s->next[at];
-        if (right >= length || s->ids[at] == NO_RANK || row_rank(m, s->ids[at], s->ids[right]) != rank)
-            continue;
-        live_join(m, s, at, rank, length);
-        parts--;
-    }
-    return parts == 2 ? row_rank(m, s->ids[0], s->ids[s->next[0]]) : NO_RANK;
+    int64_t count = start_symbols(start, text, length, s->out);
+    count = heap_merge(row_rank, row_merged, m, NULL, count, count, 2, s);
+    return count == 2 ? row_rank(m, s->ids[0], s->ids[s->next[0]]) : NO_RANK;
 }
 
 /* Writes to `live` the rank of each product's live merge, or NO_RANK; LIVE_UNKNOWN stands before and after for an id

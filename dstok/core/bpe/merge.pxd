@@ -96,7 +96,6 @@ cdef class BPE:
     cdef uint64_t by_bytes_seed
     cdef object _keep
 
-    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1
     cdef void fetch(self) noexcept nogil
     cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
     cdef Py_ssize_t width(self, uint32_t token) noexcept nogil
@@ -114,27 +113,15 @@ cdef class BPE:
     cdef Py_ssize_t merge_sections(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
-    cdef Py_ssize_t merge_into(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
-    ) noexcept nogil
-    cdef int joins(
-        self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction
-    ) noexcept nogil
     cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
 
-
-cdef enum:
-    BORDERS = 1 << 14  # bytes of two bitmaps of the 65,536 characters of the BMP
-    PAD = 72         # bytes after a text that may be read; they are not used
 
 cdef extern from "bpe/piece_cache.h":
     enum:
         KEY8_MAX
         KEY24_MAX
         KEY252_IDS
-        CHUNK        # pieces in work at once
-        CHUNK_ROOM
         VALUE_ID_BITS
     size_t PIECE_TABLE_BYTES
     void piece_table_open(PieceTable *t, void *memory) noexcept nogil
@@ -148,7 +135,6 @@ cdef extern from "bpe/piece_cache.h":
     uint64_t *key8_line(const PieceTable *t, uint64_t key) noexcept nogil
     uint64_t *key24_line(const PieceTable *t, const uint64_t *key) noexcept nogil
     uint64_t piece_pack(const uint32_t *ids, int64_t count) noexcept nogil
-    void piece_insert_key(const PieceTable *t, uint64_t *key, int64_t length, uint64_t value) noexcept nogil
     uint64_t piece_insert(
         PieceTable *t, const uint8_t *text, int64_t length, const uint32_t *ids, int64_t count) noexcept nogil
     int64_t piece_find_long(const PieceTable *t, const uint8_t *text, int64_t length, uint32_t *out) noexcept nogil

@@ -1,7 +1,10 @@
+# Generated: python release/stubs.py
 from collections.abc import Sequence
+from typing import Any
 
 class CharacterTable:
-    def __init__(self, starts: object, blob: object) -> None: ...
+    pass
+    def __init__(self, starts: Any, blob: Any) -> None: ...
 
 class LostBytes:
     values: bytes
@@ -12,22 +15,34 @@ class BPE:
     size: int
     monotone: bool
     ignore_merges: bool
-    lost: LostBytes | None
+    lost: LostBytes
     def __init__(
-        self, pairs: object, seeds: object, merged: object, first: int, byte_ids: Sequence[int], starts: object,
-        blob: object, monotone: bool, ignore_merges: bool, atoms: object = b"", byte_pairs: object = b"",
-        pair_ids: object = b"", characters: CharacterTable | None = None, lost: LostBytes | None = None,
+        self,
+        pairs: Any,
+        seeds: Any,
+        merged: Any,
+        first: int,
+        byte_ids: Sequence[int],
+        starts: Any,
+        blob: Any,
+        monotone: bool,
+        ignore_merges: bool,
+        atoms: Any = b"",
+        byte_pairs: Any = b"",
+        pair_ids: Any = b"",
+        characters: CharacterTable | None = None,
+        lost: LostBytes | None = None,
     ) -> None: ...
+    def open_start(self, atoms: Any, byte_pairs: Any, pair_ids: Any) -> None: ...
     def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] | None = None) -> int: ...
     def merge(self, text: bytes) -> list[int]: ...
     def merge_with_work(self, text: bytes) -> tuple[list[int], int]: ...
     def merge_by_heap(self, text: bytes) -> list[int]: ...
-    def merge_in_strips(self, texts: list[bytes]) -> list[list[int]] | None: ...
+    def merge_in_strips(self, texts: list[Any]) -> list[list[int]] | None: ...
     def encodes_to_itself(self, token: int) -> bool: ...
     def token(self, token: int) -> bytes: ...
-
 TABLE_BYTES: int
 
 class PieceMemory:
+    pass
     def __init__(self, bpe: BPE, direct: bytes | bytearray | memoryview) -> None: ...
-

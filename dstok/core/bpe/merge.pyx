@@ -70,7 +70,7 @@ cdef class CharacterTable:
         self.wide = array("Q", [*sorted(wide), 0])  # so that there is a first one
 
     cdef void open(self, StartTable *start) except *:
-        """Makes merging start from these characters. The object must outlive the table."""
+        """Make merging start from these characters. The object must outlive the table."""
         start.atoms = &self.atoms[0]
         start.wide.ids, start.wide.count = &self.wide[0], self.wide.shape[0] - 1
 
@@ -79,7 +79,7 @@ cdef class CharacterTable:
 cdef class LostBytes:
     """The bytes without a token: a list of them, the unknown token's id (-1: they are left out), and `fuse_unk`."""
 
-    def __cinit__(self, lost, int64_t unknown=-1, bint fuse=False):
+    def __cinit__(self, lost: Sequence[int], int64_t unknown=-1, bint fuse=False):
         self.unknown, self.fuse, self.values = unknown, fuse, bytes(lost)
         for byte in self.values:
             self.flags[byte] = 1
@@ -95,9 +95,11 @@ cdef class BPE:
     without a token, if there are any.
     """
 
-    def __cinit__(self, pairs, seeds, merged, uint32_t first, byte_ids, starts, blob, bint monotone,
-                  bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None,
-                  LostBytes lost=None):
+    def __cinit__(
+        self, pairs, seeds, merged, uint32_t first, byte_ids: Sequence[int], starts, blob, bint monotone,
+        bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None,
+        LostBytes lost=None
+    ):
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint16_t[::1] q = memoryview(seeds).cast("B").cast("H")
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
@@ -137,9 +139,10 @@ cdef class BPE:
             characters.open(&self.plain)
             self._keep += (characters,)
         if len(byte_pairs):
-            self._open_start(atoms, byte_pairs, pair_ids)
+            self.open_start(atoms, byte_pairs, pair_ids)
 
-    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1:
+    def open_start(self, atoms, byte_pairs, pair_ids):
+        """Makes merging start from these symbols; only before another thread uses the object."""
         cdef const uint32_t[::1] a
         cdef const uint8_t[::1] p = memoryview(byte_pairs).cast("B")
         cdef const uint32_t[::1] i = memoryview(pair_ids).cast("B").cast("I")
@@ -154,28 +157,27 @@ cdef class BPE:
             self.start.atoms = &a[0]
         self.start.pairs = <const BytePair *>&p[0]
         self.start.pair_ids = &i[0] if i.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
-        return 0
 
     def __dealloc__(self):
         free(self.by_bytes)
 
     cdef void fetch(self) noexcept nogil:
-        """Reads one word of each line of the tables of merging: else a first text would wait for line after line."""
+        """Read one word of each line of the tables of merging: else a first text would wait for line after line."""
         read_lines(self.pairs.slots, <size_t>8 << (32 - self.pairs.slot_shift))
         read_lines(self.pairs.seeds, <size_t>2 << (32 - self.pairs.seed_shift))
         if self.start.pairs != NULL:
             read_lines(self.start.pairs, 0x10000 * sizeof(BytePair))
 
     cdef inline uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil:
-        """The rank of the merge of two ids, or NO_RANK."""
+        """Return the rank of the merge of two ids, or NO_RANK."""
         return pair_rank(&self.pairs, left, right)
 
     cdef inline Py_ssize_t width(self, uint32_t token) noexcept nogil:
-        """The number of bytes of a token."""
+        """Return the number of bytes of a token."""
         return self.starts[token + 1] - self.starts[token]
 
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil:
-        """Writes the ids of any bytes to `s.out`, their ends to `s.ends`; returns their number, -1 if memory is out."""
+        """Write the ids of any bytes to `s.out`, their ends to `s.ends`; returns their number, -1 if memory is out."""
         cdef Py_ssize_t count, i
         cdef uint32_t end = 0
         if not scratch_grow(s, length):
@@ -192,24 +194,16 @@ cdef class BPE:
             s.ends[i] = end
         return count
 
-    cdef int joins(
-        self, const uint8_t *text, Py_ssize_t left, Py_ssize_t right, Scratch *junction
-    ) noexcept nogil:
-        """Whether two tokens of `left` and `right` bytes at `text` stay two when merged together; -1: no memory."""
-        cdef Py_ssize_t count = self.merge_text(text, left + right, junction)
-        if count < 0:
-            return -1
-        return count == 2 and junction.ends[0] == left
-
     cdef Py_ssize_t merge_sections(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s, Scratch *junction
     ) noexcept nogil:
-        """Writes the ids of a long piece, section by section; see the module's docstring. -1 if memory is out."""
+        """Write the ids of a long piece, section by section; see the module's docstring. -1 if memory is out."""
         cdef Py_ssize_t count = 0, start = 0, reach = 0, end, size = LEAST_SECTION, back = OVERLAP
         cdef Py_ssize_t kept, found = 0, least
         cdef Py_ssize_t last_start = 0, last_length = 0      # of the text whose answer is in `s`
         cdef uint64_t border, last_border = 0xFFFFFFFFFFFFFFFF  # the two tokens of the last border
-        cdef int holds = 0
+        cdef Py_ssize_t left, joined
+        cdef bint holds = False
         while True:
             # Half of a section at least is new: see "Cost".
             end = min(start + max(size, 2 * (reach - start)), length)
@@ -233,12 +227,12 @@ cdef class BPE:
             # Test the border with the ids that are kept; where it does not hold, take some of them back.
             if count:
                 border = <uint64_t>out[count - 1] << 32 | s.out[0]
-                if border != last_border:
-                    holds = self.joins(text + start - self.width(out[count - 1]), self.width(out[count - 1]), s.ends[0],
-                                       junction)
-                    if holds < 0:
+                if border != last_border:  # do the two tokens there stay two when merged together?
+                    left = self.width(out[count - 1])
+                    joined = self.merge_text(text + start - left, left + s.ends[0], junction)
+                    if joined < 0:
                         return -1
-                    last_border = border
+                    holds, last_border = joined == 2 and junction.ends[0] == left, border
                 if not holds:
                     least = 2 * (end - start) if end == length else 0
                     kept = max(count - back, 0)
@@ -254,17 +248,8 @@ cdef class BPE:
                 return count
             start += s.ends[kept - 1]
 
-    cdef Py_ssize_t merge_into(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
-    ) noexcept nogil:
-        """Does what `merge_text` does, but writes the ids to `out`."""
-        cdef Py_ssize_t count = self.merge_text(text, length, s)
-        if count > 0:
-            memcpy(out, s.out, count * 4)
-        return count
-
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """The id of the token with these bytes, or NO_RANK. Only with `ignore_merges`."""
+        """Return the id of the token with these bytes, or NO_RANK. Only with `ignore_merges`."""
         cdef uint32_t slot = <uint32_t>hash_bytes(self.by_bytes_seed, text, length) & self.by_bytes_mask
         cdef uint32_t token
         while self.by_bytes[slot]:
@@ -277,7 +262,7 @@ cdef class BPE:
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil:
-        """Writes the ids of one piece to `out`, which has room for `length`; -1 if memory is out."""
+        """Write the ids of one piece to `out`, which has room for `length`; -1 if memory is out."""
         if not self.merges_all:
             if self.ignore_merges:
                 out[0] = self.whole(text, length)
@@ -290,7 +275,7 @@ cdef class BPE:
     cdef Py_ssize_t merge_known(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil:
-        """Does what `merge_bytes` does, for a piece that may have lost bytes."""
+        """Do what `merge_bytes` does, for a piece that may have lost bytes."""
         cdef Py_ssize_t at = 0, end, count = 0, found
         cdef uint8_t *kept
         if self.lost.unknown < 0:
@@ -320,7 +305,7 @@ cdef class BPE:
         return count
 
     cdef Py_ssize_t lost_until(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
-        """The end of the lost bytes at `at` for which one unknown token stands; `at` if there are none."""
+        """Return the end of the lost bytes at `at` for which one unknown token stands; `at` if there are none."""
         while at < length and self.lost.flags[text[at]]:
             at += 1
             if not self.lost.fuse:
@@ -330,17 +315,19 @@ cdef class BPE:
     cdef Py_ssize_t merge_bytes(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil:
-        """Does what `merge_piece` does, for bytes that all have tokens, and without `ignore_merges`."""
+        """Do what `merge_piece` does, for bytes that all have tokens, and without `ignore_merges`."""
         cdef Py_ssize_t count
         if length <= 3 * FEW_SYMBOLS:
             count = start_symbols(&self.start, text, length, out)
             if count <= FEW_SYMBOLS:
                 return merge_short(&self.pairs, out, <int>count)
-            return self.merge_into(text, length, out, scratch)
+            count = self.merge_text(text, length, scratch)
+            memcpy(out, scratch.out, max(count, 0) * 4)
+            return count
         return self.merge_sections(text, length, out, scratch, junction)
 
-    def index_vocabulary(self, reachable, seeds=None):
-        """Makes `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.
+    def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] = None) -> int:
+        """Make `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.
 
         Takes the first of `seeds` (by default random ones) under which the tokens do not crowd. Raises
         `UnsupportedError` if there is none.
@@ -365,7 +352,7 @@ cdef class BPE:
                                "by chance", "vocab")
 
     cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil:
-        """Indexes the tokens under the present seed. Returns the number of slots read, -1 if more than `most`."""
+        """Index the tokens under the present seed. Returns the number of slots read, -1 if more than `most`."""
         cdef Py_ssize_t i, steps = 0
         cdef uint32_t slot
         memset(self.by_bytes, 0, (<size_t>self.by_bytes_mask + 1) * 4)
@@ -380,19 +367,19 @@ cdef class BPE:
             self.by_bytes[slot] = tokens[i] + 1
         return steps
 
-    def merge(self, bytes text not None):
-        """The ids of `text` as one piece, by the loop for its length. For tests and tools."""
+    def merge(self, bytes text not None) -> list[int]:
+        """Return the ids of `text` as one piece, by the loop for its length. For tests and tools."""
         return self._merge(text, 0)[0]
 
-    def merge_with_work(self, bytes text not None):
+    def merge_with_work(self, bytes text not None) -> tuple[list[int], int]:
         """For tests: the ids of `text` as one piece, and how many bytes sections and their borders were made of."""
         return self._merge(text, 0)
 
-    def merge_by_heap(self, bytes text not None):
-        """The ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
+    def merge_by_heap(self, bytes text not None) -> list[int]:
+        """Return the ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
         return self._merge(text, 1)[0]
 
-    def merge_in_strips(self, list texts not None):
+    def merge_in_strips(self, list texts not None) -> list[list[int]] | None:
         """For tests: the ids of up to 64 texts of up to 15 bytes, merged together, or None at a level without."""
         cdef Strips strips
         cdef bytes text
@@ -428,8 +415,8 @@ cdef class BPE:
             scratch_free(&scratch)
             scratch_free(&junction)
 
-    def encodes_to_itself(self, uint32_t token):
-        """Whether merging the bytes of `token` gives `token`."""
+    def encodes_to_itself(self, uint32_t token) -> bool:
+        """Tell whether merging the bytes of `token` gives `token`."""
         cdef uint32_t out[SHORT]
         cdef Py_ssize_t length = self.width(token), count
         if length <= SHORT:
@@ -437,8 +424,8 @@ cdef class BPE:
             return merge_short(&self.pairs, out, <int>count) == 1 and out[0] == token
         return self.merge_by_heap(self.token(token)) == [token]
 
-    def token(self, uint32_t token):
-        """The bytes of a token."""
+    def token(self, uint32_t token) -> bytes:
+        """Return the bytes of a token."""
         if token >= self.size:
             raise IndexError(token)
         return self.blob[self.starts[token]:self.starts[token + 1]]
@@ -470,28 +457,20 @@ cdef class PieceMemory:
 cdef void _prefill(PieceTable *t, BPE bpe, const uint8_t *direct) noexcept nogil:
     # The last one inserted stands first in its set: low ids are the most frequent. Lines are fetched some ids ahead:
     # else it would take three times as long.
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, end = bpe.starts[bpe.size]
     cdef uint32_t token, length
     cdef uint64_t key[3]
-    cdef uint64_t last[3]
+    cdef const uint8_t *text
     for i in range(bpe.size - 1, -1, -1):
         token = <uint32_t>max(i - AHEAD, 0)
-        if _key_of_token(bpe, token, key):
-            __builtin_prefetch(key8_line(t, key[0]) if bpe.width(token) <= KEY8_MAX else key24_line(t, key))
+        length = <uint32_t>bpe.width(token)
+        if length <= KEY24_MAX and <Py_ssize_t>bpe.starts[token] + KEY24_MAX <= end:
+            key_of(bpe.blob + bpe.starts[token], length, key)
+            __builtin_prefetch(key8_line(t, key[0]) if length <= KEY8_MAX else key24_line(t, key))
         if direct[i >> 3] >> (i & 7) & 1:
-            token, length = <uint32_t>i, <uint32_t>bpe.width(<uint32_t>i)
-            if not token >> VALUE_ID_BITS and _key_of_token(bpe, token, key):
-                piece_insert_key(t, key, length, piece_pack(&token, 1) | length << 2)
-            else:
-                memset(last, 0, sizeof(last))
-                memcpy(last, bpe.blob + bpe.starts[token], min(length, <uint32_t>KEY24_MAX))
-                piece_insert(
-                    t, bpe.blob + bpe.starts[token] if length > KEY24_MAX else <const uint8_t *>last, length, &token, 1)
-
-
-cdef inline bint _key_of_token(BPE bpe, uint32_t token, uint64_t *key) noexcept nogil:
-    """The key of a token; false if it has none, or if the blob ends before what `key_of` reads."""
-    if bpe.width(token) > KEY24_MAX or <Py_ssize_t>bpe.starts[token] + KEY24_MAX > bpe.starts[bpe.size]:
-        return False
-    key_of(bpe.blob + bpe.starts[token], <uint32_t>bpe.width(token), key)
-    return True
+            token, length, text = <uint32_t>i, <uint32_t>bpe.width(<uint32_t>i), bpe.blob + bpe.starts[i]
+            if <Py_ssize_t>bpe.starts[i] + KEY24_MAX > end:  # `piece_insert` would read after the blob
+                memset(key, 0, sizeof(key))
+                memcpy(key, text, min(length, <uint32_t>KEY24_MAX))
+                text = <const uint8_t *>key if length <= KEY24_MAX else text
+            piece_insert(t, text, length, &token, 1)

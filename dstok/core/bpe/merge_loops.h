@@ -307,45 +307,56 @@ static inline uint64_t heap_pop(Scratch *s) {
     return top;
 }
 
-/* Links the `count` symbols in `s->out`, and puts the pairs that can be merged on the heap. */
-static inline void heap_fill(const PairTable *t, const uint32_t *starts, int64_t count, Scratch *s) {
+/* How a kind of table gives the rank of two ids, or NO_RANK, and the id of a rank. */
+typedef uint32_t (*RankOf)(const void *table, uint32_t left, uint32_t right);
+typedef uint32_t (*MergedOf)(const void *table, uint32_t rank);
+
+/* Merges the `count` symbols in `s->out` until `least` are left; token i takes starts[i + 1] - starts[i] places, or one
+ * without `starts`, `length` together. The symbols left are in `s->ids`, linked by `s->next`; returns their number. */
+__attribute__((always_inline))
+static inline int64_t heap_merge(RankOf rank_of, MergedOf merged_of, const void *t, const uint32_t *starts, int64_t length,
+                                 int64_t count, int64_t least, Scratch *s) {
     uint32_t at = 0, before = 0;
     s->candidates = 0;
     for (int64_t i = 0; i < count; before = at, at = s->next[at], i++) {
-        uint32_t symbol = s->out[i], rank = i + 1 < count ? pair_rank(t, symbol, s->out[i + 1]) : NO_RANK;
+        uint32_t symbol = s->out[i], rank = i + 1 < count ? rank_of(t, symbol, s->out[i + 1]) : NO_RANK;
         s->ids[at] = symbol;
         s->previous[at] = before;
-        s->next[at] = at + starts[symbol + 1] - starts[symbol];
+        s->next[at] = at + (starts ? starts[symbol + 1] - starts[symbol] : 1);
         if (rank != NO_RANK)
             s->heap[s->candidates++] = (uint64_t)rank << 32 | at;
     }
     for (int64_t i = (s->candidates >> 1) - 1; i >= 0; i--)
         heap_down(s->heap, i, s->candidates);
+    while (s->candidates && count > least) {
+        uint64_t top = heap_pop(s);
+        uint32_t here = (uint32_t)top, rank = (uint32_t)(top >> 32), right = s->next[here], end;
+        if (right >= length || s->ids[here] == NO_RANK || rank_of(t, s->ids[here], s->ids[right]) != rank)
+            continue;
+        count--;
+        s->ids[here] = merged_of(t, rank);
+        s->ids[right] = NO_RANK;
+        s->next[here] = end = s->next[right];
+        if (end < length) {
+            s->previous[end] = here;
+            heap_push(s, rank_of(t, s->ids[here], s->ids[end]), here);
+        }
+        if (here)
+            heap_push(s, rank_of(t, s->ids[s->previous[here]], s->ids[here]), s->previous[here]);
+    }
+    return count;
 }
+
+static inline uint32_t heap_rank(const void *t, uint32_t left, uint32_t right) { return pair_rank(t, left, right); }
+static inline uint32_t heap_merged(const void *t, uint32_t rank) { return pair_merged(t, rank); }
 
 /* Merges the `count` symbols in `s->out`, `length` bytes together; token i has starts[i + 1] - starts[i] bytes. Returns
  * the number of ids. */
 static inline int64_t merge_heap(const PairTable *t, const uint32_t *starts, int64_t length, int64_t count, Scratch *s) {
-    heap_fill(t, starts, count, s);
-    while (s->candidates) {
-        uint64_t top = heap_pop(s);
-        uint32_t at = (uint32_t)top, rank = (uint32_t)(top >> 32), right = s->next[at], end;
-        if (right >= length || s->ids[at] == NO_RANK || pair_rank(t, s->ids[at], s->ids[right]) != rank)
-            continue;
-        s->ids[at] = pair_merged(t, rank);
-        s->ids[right] = NO_RANK;
-        s->next[at] = end = s->next[right];
-        if (end < length) {
-            s->previous[end] = at;
-            heap_push(s, pair_rank(t, s->ids[at], s->ids[end]), at);
-        }
-        if (at)
-            heap_push(s, pair_rank(t, s->ids[s->previous[at]], s->ids[at]), s->previous[at]);
-    }
-    count = 0;
-    for (uint32_t at = 0; at < length; count++) {
-        s->out[count] = s->ids[at];
-        s->ends[count] = at = s->next[at];
+    count = heap_merge(heap_rank, heap_merged, t, starts, length, count, 0, s);
+    for (uint32_t i = 0, at = 0; i < count; i++) {
+        s->out[i] = s->ids[at];
+        s->ends[i] = at = s->next[at];
     }
     return count;
 }

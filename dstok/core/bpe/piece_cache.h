@@ -52,8 +52,6 @@ enum {
 };
 
 enum {
-    CHUNK = 1024,             /* pieces in work at once */
-    CHUNK_ROOM = CHUNK + 128, /* room for the starts of a block more */
     VALUE_ID_BITS = 18,       /* of an id in a value that holds up to three */
 };
 _Static_assert(8 + 3 * VALUE_ID_BITS <= 64, "a value holds a number of ids, a length and three ids");
@@ -231,14 +229,6 @@ static inline void key24_insert(const PieceTable *t, uint64_t *key, uint64_t val
     }
 }
 
-/* Remembers the value of a key. Changes the key. */
-static inline void piece_insert_key(const PieceTable *t, uint64_t *key, int64_t length, uint64_t value) {
-    if (length <= KEY8_MAX)
-        key8_insert(t, key[0], value);
-    else
-        key24_insert(t, key, value);
-}
-
 /* Up to three ids in a word, without the length, or 0 if they do not fit. */
 static inline uint64_t piece_pack(const uint32_t *ids, int64_t count) {
     uint64_t one = ids[0], two = count > 1 ? ids[1] : 0, three = count > 2 ? ids[2] : 0;
@@ -274,7 +264,10 @@ static inline uint64_t piece_insert(PieceTable *t, const uint8_t *text, int64_t 
         return value;
     if (value) {
         key_of(text, (uint32_t)length, key);
-        piece_insert_key(t, key, length, value);
+        if (length <= KEY8_MAX)
+            key8_insert(t, key[0], value);
+        else
+            key24_insert(t, key, value);
     } else if (KEY24_MAX < length && length <= KEY252_MAX && count <= KEY252_IDS) {
         uint64_t hash = hash_bytes(0, text, length);
         Key62 *short_set = key62_set(t, hash);

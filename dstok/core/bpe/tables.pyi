@@ -1,24 +1,26 @@
+# Generated: python release/stubs.py
 from array import array
 from collections.abc import Iterable, Sequence
-
 from dstok.core.bpe.merge import CharacterTable
+from typing import Any
 
 MAX_IDS: int
 MAX_MERGES: int
 MAX_SLOTS: int
-
+JOINED_BYTES: int
+BORDER_BYTES: int
+MOST_PAIRS: int
 def live_merges(
-    merges: array[int], starts: object, blob: object, byte_ids: Sequence[int],
+    merges: array[int],
+    starts: Any,
+    blob: Any,
+    byte_ids: Sequence[int],
     characters: CharacterTable | None = None,
 ) -> tuple[array[int], array[int]]: ...
 def all_merges(live: array[int], dead: array[int]) -> array[int]: ...
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None: ...
 def merges_of(pairs: bytes | bytearray | memoryview) -> array[int]: ...
-
-JOINED_BYTES: int
-BORDER_BYTES: int
-
 def cuttable_ranges() -> tuple[tuple[int, int], ...]: ...
 def joined_pairs(tokens: Iterable[bytes], borders: bytearray | None = None) -> bytes: ...
-def joined_characters(merges: array[int], starts: object, blob: object) -> array[int]: ...
-def joined_bits(pairs: array[int]) -> bytes: ...
+def joined_characters(merges: array[int], starts: Any, blob: Any) -> array[int]: ...
+def joined_bits(pairs: Any) -> bytes: ...

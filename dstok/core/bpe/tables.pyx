@@ -18,9 +18,9 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.bpe.merge cimport (
-    BORDERS, ID_BITS, NO_RANK, RANK_BITS, CharacterTable, StartTable, left_mix_of, mix_of, pair_bucket, pair_slot,
-    right_mix_of,
+    ID_BITS, NO_RANK, RANK_BITS, CharacterTable, StartTable, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of,
 )
+from dstok.core.cpu.level cimport BORDERS
 from dstok.core.text.utf8 cimport code_point
 
 from array import array
@@ -65,7 +65,9 @@ MOST_PAIRS = 1 << 13   # pairs at one border inside a token: a hundredth of the 
 _NONE = array("I")
 
 
-def live_merges(merges, starts, blob, byte_ids, CharacterTable characters=None):
+def live_merges(
+    merges: array[int], starts, blob, byte_ids: Sequence[int], CharacterTable characters=None
+) -> tuple[array[int], array[int]]:
     """The live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
 
     Token i is blob[starts[i]:starts[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is
@@ -109,7 +111,7 @@ def live_merges(merges, starts, blob, byte_ids, CharacterTable characters=None):
     return live[:alive], dead[:to]
 
 
-def all_merges(live, dead):
+def all_merges(live: array[int], dead: array[int]) -> array[int]:
     """The flat list of all merges, by rank, from the two lists of `live_merges`.
 
     Raises `ValueError` if the ranks of the dead ones do not rise, or are too high.
@@ -130,7 +132,7 @@ def all_merges(live, dead):
     return found
 
 
-def build_pairs(merges):
+def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None:
     """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes.
 
     None if too many pairs collide under each of the salts, as a pair that is there twice does with itself.
@@ -160,7 +162,7 @@ def build_pairs(merges):
     return None
 
 
-def merges_of(pairs):
+def merges_of(pairs: Buffer) -> array[int]:
     """The merges of a pair table's slots, flat: left, right (uint32), in rank order.
 
     Raises `ValueError` if its ranks are not 0, 1, 2 and so on, each once.
@@ -227,12 +229,12 @@ cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint1
     return True
 
 
-def cuttable_ranges():
+def cuttable_ranges() -> tuple[tuple[int, int], ...]:
     """The ranges of cuttable characters, (first, last)."""
     return tuple([(CUTTABLE[i][0], CUTTABLE[i][1]) for i in range(CUTTABLE_COUNT)])
 
 
-def joined_pairs(tokens, borders=None):
+def joined_pairs(tokens: Iterable[bytes], borders: bytearray = None) -> bytes:
     """The bitmap of the pairs of cuttable characters that one of `tokens` (bytes) may span.
 
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes
@@ -260,7 +262,7 @@ def joined_pairs(tokens, borders=None):
     return bytes(bits)
 
 
-def joined_characters(merges, starts, blob):
+def joined_characters(merges: array[int], starts, blob) -> array[int]:
     """The pairs of characters that a merge joins, left << 32 | right, rising, as array("Q"): those at its border.
 
     `merges` is flat (left, right, merged) and token i is blob[starts[i]:starts[i + 1]], whole characters.
@@ -280,7 +282,7 @@ def joined_characters(merges, starts, blob):
     return array("Q", sorted(pairs))
 
 
-def joined_bits(const uint64_t[::1] pairs not None):
+def joined_bits(const uint64_t[::1] pairs not None) -> bytes:
     """The bitmap for the safe cuts of a model of characters, from the pairs of `joined_characters`."""
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits

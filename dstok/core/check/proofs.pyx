@@ -5,19 +5,18 @@ tables that pass, and sections of the right size, no text makes the core read or
 without end, or stop before the text's end. The tables may still be wrong: nothing here checks whether `blob`, `direct`,
 `joined` and the ranks in `byte_pairs` suit the merges, nor whether the classes of characters suit the splits.
 
-`Walk` takes a set of rules, symbols (one for each kind of character) and the rows of a `Marked`, and gives a text that
-the rules mark in another way, or None. Its rules are those of the kernel, the same C, in blocks of a few characters
-instead of 64 bytes. A node is all that is known between two blocks: the state of the rules, the state of the `Marked`
-after the marks set so far, and the characters that are seen but not decided. From each node the walk tries all blocks
-of `least` characters; of `least` to `most` after a quote, since rules of words look at the characters after it. Shorter
-blocks end a text. A block that is all blanks is told what ends them, as one of 64 bytes may see. docs/rules.md says
-what that proves.
+`Walk` looks for a text that the rules of the kernel, the same C, mark in another way than the rows of a `Marked`, in
+blocks of a few characters instead of 64 bytes. A node is all that is known between two blocks: the state of the rules,
+the state of the `Marked` after the marks so far, and the characters that are seen but not decided. From each node the
+walk tries all blocks of `least` characters; of `least` to `most` after a quote, since rules of words look at the
+characters after it. Shorter blocks end a text. A block that is all blanks is told what ends them, as one of 64 bytes
+may see. docs/rules.md says what that proves.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memset
+from libc.string cimport memset
 
-from dstok.core.encode.finder cimport (
+from dstok.core.split.finder cimport (
     MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE, WINDOW_DROPPED,
     WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES, CharacterFinder,
     matrix_apart, matrix_ascii,
@@ -36,76 +35,72 @@ cdef enum:
     NEWER = 2
 
 
-def check_classes(const uint8_t[::1] pages not None, page_numbers, Py_ssize_t classes):
-    """The class table: every page exists, every class is below `classes`."""
+cdef int fail(str expected, found) except -1:
+    raise ValueError(f"expected {expected}, found {found}")
+
+
+def check_classes(const uint8_t[::1] pages not None, page_numbers: Buffer, Py_ssize_t classes):
+    """Check a class table: every page exists, every class is below `classes`."""
     cdef const uint16_t[::1] numbers = memoryview(page_numbers).cast("B").cast("H")
     cdef Py_ssize_t i, count = pages.shape[0] >> 8
-    cdef uint8_t highest = 0
     for i in range(numbers.shape[0]):
         if numbers[i] >= count:
-            raise ValueError(f"expected page numbers below {count}, found {numbers[i]}")
+            fail(f"page numbers below {count}", numbers[i])
     for i in range(pages.shape[0]):
-        highest = max(highest, pages[i])
-    if highest >= classes:
-        raise ValueError(f"expected classes below {classes}, found {highest}")
+        if pages[i] >= classes:
+            fail(f"classes below {classes}", pages[i])
 
 
-def check_edges(edges, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
-    """The automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies.
+def check_edges(edges: Buffer, const uint8_t[::1] ascii not None, Py_ssize_t symbols):
+    """Check the automaton: edges lead to rows, no piece is empty, and each path knows a piece's end when it dies.
 
     `ascii` are the classes of the 128 ASCII characters: the column of a character equals the column of its class.
     """
     cdef const uint32_t[::1] e = memoryview(edges).cast("B").cast("I")
-    cdef Py_ssize_t rows = e.shape[0] // ROW, row, i, column
+    cdef Py_ssize_t rows = e.shape[0] // ROW, row, i
     cdef uint32_t edge
     for row in range(rows):
         for i in range(ROW):
             edge = e[row * ROW + i]
             if edge & ROWS >= rows * ROW or edge >> 24 > MAX_TAG or edge & 0xFF > (KEEP if edge >> 24 else 0):
-                raise ValueError(f"expected an edge to one of {rows} states, found 0x{edge:08x} in state {row}")
+                fail(f"an edge to one of {rows} states", f"0x{edge:08x} in state {row}")
         for i in range(128):
             if e[row * ROW + i] != e[row * ROW + 128 + ascii[i]]:
-                raise ValueError(f"expected the edge of its class for the byte 0x{i:02x}, found another in state {row}")
-    for column in range(128, 127 + symbols):
-        if e[ROW + column] >> 24 or not e[ROW + column] & ROWS:
-            raise ValueError(f"expected pieces of at least one character, found an empty one at symbol {column - 128}")
+                fail(f"the edge of its class for the byte 0x{i:02x}", f"another in state {row}")
+    for i in range(128, 127 + symbols):
+        if e[ROW + i] >> 24 or not e[ROW + i] & ROWS:
+            fail("pieces of at least one character", f"an empty one at symbol {i - 128}")
     _check_ends(e, rows, symbols)
 
 
 cdef _check_ends(const uint32_t[::1] e, Py_ssize_t rows, Py_ssize_t symbols):
-    """Follows the edges from the start, with the places that are set; the dead state must know the older one.
+    """Follow the edges from the start, with the places that are set; the dead state must know the older one.
 
     A place is set after the first character at the earliest, since the start's edges have no tag: no piece is empty.
     """
-    reached = bytearray(4 * rows)
-    queue = array("I", bytes(16 * rows))
-    cdef uint8_t[::1] seen = reached
-    cdef uint32_t[::1] q = queue
-    cdef Py_ssize_t at = 0, count = 1, column, state
-    cdef uint32_t edge, places, key
-    cdef bint begun
-    q[0] = 4  # not seen yet: the end of the text cannot follow the start itself
+    cdef uint8_t[::1] seen = bytearray(4 * rows)
+    cdef uint32_t[::1] queue = array("I", bytes(16 * rows))
+    cdef Py_ssize_t at = 0, count = 1, column
+    cdef uint32_t edge, node, key
+    queue[0] = 4  # not seen yet: the end of the text cannot follow the start itself
     while at < count:
-        state, places = q[at] >> 2, q[at] & 3
+        node = queue[at]
         at += 1
-        begun = q[at - 1] != 4 or seen[4]
-        for column in range(128, 127 + symbols + begun):
-            edge = e[state * ROW + column]
-            key = _places_after(edge, places)
+        for column in range(128, 127 + symbols + (node != 4 or seen[4])):
+            edge = e[(node >> 2) * ROW + column]
+            key = _places_after(edge, node & 3)
             if column == 127 + symbols or not edge & ROWS:
                 if not key & OLDER:
-                    raise ValueError(
-                        f"expected the end of a piece, found none in state {state} at symbol {column - 128}")
+                    fail("the end of a piece", f"none in state {node >> 2} at symbol {column - 128}")
                 continue
             key |= (edge & ROWS) // ROW << 2
             if not seen[key]:
-                seen[key] = 1
-                q[count] = key
+                seen[key], queue[count] = 1, key
                 count += 1
 
 
 cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
-    """The places that are set after an edge; a `MOVE` of one that is not set leaves none."""
+    """Return the places that are set after an edge; a `MOVE` of one that is not set leaves none."""
     cdef uint32_t operation = edge & 0xFF
     if not edge >> 24 or operation == KEEP:
         return places
@@ -117,105 +112,90 @@ cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
 
 
 def check_windows(const uint8_t[::1] tables not None):
-    """The window tables: every history has its verdicts, and no piece begins at a byte beyond ASCII."""
-    cdef Py_ssize_t i, size = tables.shape[0] - WINDOW_GROUPS - WINDOW_HISTORIES
+    """Check the window tables: every history has its verdicts, and no piece begins at a byte beyond ASCII."""
+    cdef Py_ssize_t i, head = WINDOW_GROUPS + WINDOW_HISTORIES, size = tables.shape[0] - head
     if size <= 0 or size % 256:
-        raise ValueError(f"expected 4352 bytes and 256 a history, found {tables.shape[0]}")
+        fail("4352 bytes and 256 a history", tables.shape[0])
     for i in range(WINDOW_GROUPS):
         if tables[i] > WINDOW_WILD or (i >= 128 and tables[i] != WINDOW_WILD):
-            raise ValueError(f"expected groups of bytes, found {tables[i]} for 0x{i:02x}")
-    for i in range(WINDOW_HISTORIES):
-        if tables[WINDOW_GROUPS + i] << 8 >= size:
-            raise ValueError(f"expected the number of a history below {size >> 8}, found {tables[WINDOW_GROUPS + i]}")
+            fail("groups of bytes", f"{tables[i]} for 0x{i:02x}")
+    for i in range(WINDOW_GROUPS, head):
+        if tables[i] << 8 >= size:
+            fail(f"the number of a history below {size >> 8}", tables[i])
     for i in range(size):
-        if (i >> 4 & 15) == WINDOW_WILD and tables[WINDOW_GROUPS + WINDOW_HISTORIES + i] & WINDOW_YES:
-            raise ValueError(f"expected no piece that begins inside a character, found one at verdict {i}")
+        if (i >> 4 & 15) == WINDOW_WILD and tables[head + i] & WINDOW_YES:
+            fail("no piece that begins inside a character", f"one at verdict {i}")
 
 
-def check_tokens(starts, Py_ssize_t blob, list byte_ids):
-    """The vocabulary: `starts` rise from 0 to the length of the blob, and each of the 256 `byte_ids` has one byte."""
+def check_tokens(starts: Buffer, Py_ssize_t blob, list byte_ids):
+    """Check the vocabulary: `starts` rise from 0 to the blob's length, and each of the 256 `byte_ids` has one byte."""
     cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
     cdef Py_ssize_t i, size = s.shape[0] - 1
     if s[0] != 0 or s[size] != blob:
-        raise ValueError(f"expected tokens of 0 to {blob} bytes of the blob, found {s[0]} to {s[size]}")
+        fail(f"tokens of 0 to {blob} bytes of the blob", f"{s[0]} to {s[size]}")
     for i in range(size):
         if s[i] > s[i + 1]:
-            raise ValueError(f"expected starts that rise, found {s[i + 1]} after {s[i]} at id {i}")
+            fail("starts that rise", f"{s[i + 1]} after {s[i]} at id {i}")
     for i in byte_ids:
         if not 0 <= i < size or s[i + 1] - s[i] != 1:
-            raise ValueError(f"expected the id of a byte, found {i}")
+            fail("the id of a byte", i)
 
 
-def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids):
-    """The tokens of a model of characters, but for those of bytes, are UTF-8: their spellings and texts rely on it."""
+def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids: set[int]):
+    """Check that the tokens of a model of characters, but for those of bytes, are UTF-8, as their spellings are."""
     cdef Py_ssize_t i
     for i in range(starts.shape[0] - 1):
         if starts[i] < starts[i + 1] and find_invalid(&blob[starts[i]], starts[i + 1] - starts[i], chosen()) >= 0 and (
                 i not in byte_ids):
-            raise ValueError(f"expected tokens that are text, found {bytes(blob[starts[i]:starts[i + 1]])!r} at id {i}")
-
-
-def check_merges(BPE bpe not None, merges):
-    """The merges: their ids exist, and each merged token is as long as its two sides.
-
-    If the merge loops take the ranks as monotone, they must be: no merge makes a side of an earlier merge.
-    """
-    cdef const uint32_t[::1] m = merges
-    cdef Py_ssize_t rank
-    cdef uint32_t left, right, made, size = bpe.size
-    cdef uint8_t[::1] taken = bytearray(size)  # whether the id is a side of a merge so far
-    cdef bint rising = True
-    for rank in range(m.shape[0] // 2):
-        left, right, made = m[2 * rank], m[2 * rank + 1], pair_merged(&bpe.pairs, <uint32_t>rank)
-        if left >= size or right >= size or made >= size:
-            raise ValueError(f"expected ids below {size}, found {left}, {right} and {made} in merge {rank}")
-        if not (_length(bpe, left) and _length(bpe, right) and (
-                _length(bpe, left) + _length(bpe, right) == _length(bpe, made))):
-            raise ValueError(f"expected a token as long as its sides {left} and {right}, found {made} in merge {rank}")
-        taken[left] = taken[right] = 1
-        rising &= not taken[made]
-    if bpe.monotone and not rising:
-        raise ValueError("expected merges whose ranks rise, found others")
-
-
-def check_pairs(BPE bpe not None, merges):
-    """The pair table: it finds each of the merges that were read from its slots, with its rank."""
-    cdef const uint32_t[::1] m = merges
-    cdef Py_ssize_t rank
-    for rank in range(m.shape[0] // 2):
-        if bpe.rank(m[2 * rank], m[2 * rank + 1]) != <uint32_t>rank:
-            raise ValueError(f"expected the pair table to hold merge {rank} where it is looked for, found it does not")
+            fail("tokens that are text", f"{bytes(blob[starts[i]:starts[i + 1]])!r} at id {i}")
 
 
 cdef inline uint32_t _length(BPE bpe, uint32_t token) noexcept nogil:
     return bpe.starts[token + 1] - bpe.starts[token]
 
 
-def check_atoms(BPE bpe not None, atoms):
-    """The table of characters: each is the token of its own bytes."""
+def check_merges(BPE bpe not None, merges: array[int]):
+    """Check the merges: their ids exist, each token is as long as its two sides, and the pair table finds its rank.
+
+    If the merge loops take the ranks as monotone, they must be: no merge makes a side of an earlier merge.
+    """
+    cdef const uint32_t[::1] m = merges
+    cdef uint32_t left, right, made, rank, size = bpe.size
+    cdef uint8_t[::1] taken = bytearray(size)  # whether the id is a side of a merge so far
+    cdef bint rising = True
+    for rank in range(m.shape[0] // 2):
+        left, right, made = m[2 * rank], m[2 * rank + 1], pair_merged(&bpe.pairs, rank)
+        if left >= size or right >= size or made >= size:
+            fail(f"ids below {size}", f"{left}, {right} and {made} in merge {rank}")
+        if not (_length(bpe, left) and _length(bpe, right) and (
+                _length(bpe, left) + _length(bpe, right) == _length(bpe, made))):
+            fail(f"a token as long as its sides {left} and {right}", f"{made} in merge {rank}")
+        if bpe.rank(left, right) != rank:
+            fail(f"the pair table to hold merge {rank} where it is looked for", "it does not")
+        taken[left] = taken[right] = 1
+        rising &= not taken[made]
+    if bpe.monotone and not rising:
+        fail("merges whose ranks rise", "others")
+
+
+def check_atoms(BPE bpe not None, atoms: Buffer):
+    """Check the table of characters: each is the token of its own bytes."""
     cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
-    cdef Py_ssize_t c, length
-    cdef uint32_t token
+    cdef uint32_t c, token, length, found = 0
     for c in range(a.shape[0]):
         if not a[c]:
             continue
         token = a[c] - 1
         if token >= bpe.size:
-            raise ValueError(f"expected ids below {bpe.size}, found {token} for U+{c:04X}")
+            fail(f"ids below {bpe.size}", f"{token} for U+{c:04X}")
         length = _length(bpe, token)
-        if not 2 <= length <= 3 or not _is_character(bpe.blob + bpe.starts[token], length, <uint32_t>c):
-            raise ValueError(f"expected the token of U+{c:04X}, found id {token}")
+        if not 2 <= length <= 3 or (length == 3) != (c >= 0x800) or (
+                character_at(bpe.blob + bpe.starts[token], length, &found) != <int>length) or found != c:
+            fail(f"the token of U+{c:04X}", f"id {token}")
 
 
-cdef bint _is_character(const uint8_t *token, Py_ssize_t length, uint32_t c) noexcept nogil:
-    if length == 2:
-        return 0x80 <= c < 0x800 and token[0] == (0xC0 | c >> 6) and token[1] == (0x80 | c & 0x3F)
-    return c >= 0x800 and token[0] == (0xE0 | c >> 12) and token[1] == (0x80 | c >> 6 & 0x3F) and (
-        token[2] == (0x80 | c & 0x3F))
-
-
-def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
-    """The pairs of bytes that merging may start from: the token of each is its two bytes."""
+def check_byte_pairs(BPE bpe not None, byte_pairs: Buffer, pair_ids: Buffer):
+    """Check the pairs of bytes that merging may start from: the token of each is its two bytes."""
     cdef const uint16_t[::1] p = memoryview(byte_pairs).cast("B").cast("H")
     cdef const uint32_t[::1] ids = memoryview(pair_ids).cast("B").cast("I")
     cdef Py_ssize_t pair
@@ -223,73 +203,65 @@ def check_byte_pairs(BPE bpe not None, byte_pairs, pair_ids):
     cdef const uint8_t *content
     for token in ids:
         if token >= bpe.size or _length(bpe, token) != 2:
-            raise ValueError(f"expected ids of tokens of two bytes, found {token}")
+            fail("ids of tokens of two bytes", token)
     for pair in range(p.shape[0] >> 2):
         if p[4 * pair] == NO_PAIR:
             continue
         if p[4 * pair] >= ids.shape[0]:
-            raise ValueError(f"expected numbers of pairs below {ids.shape[0]}, found {p[4 * pair]}")
+            fail(f"numbers of pairs below {ids.shape[0]}", p[4 * pair])
         content = bpe.blob + bpe.starts[ids[p[4 * pair]]]
         if content[0] != pair >> 8 or content[1] != (pair & 0xFF):
-            raise ValueError(f"expected the token of the bytes 0x{pair:04x}, found id {ids[p[4 * pair]]}")
+            fail(f"the token of the bytes 0x{pair:04x}", f"id {ids[p[4 * pair]]}")
 
 
-def check_matrix_classes(const uint8_t[::1] matrix not None):
-    """The matrix of a model of characters: the class table in it."""
-    check_classes(matrix[MATRIX_PAGES:], matrix[MATRIX_NUMBERS:MATRIX_PAGES], MATRIX_CLASSES)
-
-
-def check_matrix(CharacterFinder finder not None, BPE bpe not None, merges):
-    """The matrix of a model of characters: no cut is where a merge joins the two sides.
+def check_matrix(const uint8_t[::1] matrix not None, joined: Buffer, bint split, BPE bpe not None, merges: array[int]):
+    """Check the matrix of a model of characters: its class table; no cut is where a merge joins the two sides.
 
     With `split` a cut is before each space. The classes of ASCII are those of the core.
     """
+    check_classes(matrix[MATRIX_PAGES:], matrix[MATRIX_NUMBERS:MATRIX_PAGES], MATRIX_CLASSES)
+    cdef CharacterFinder finder = CharacterFinder(matrix, joined, split)
     cdef const uint32_t[::1] m = merges
-    cdef const uint8_t *rows = &finder.matrix[0]
     cdef uint32_t left, right
     cdef Py_ssize_t i
     for i in range(128):
         if finder.kernel.pages[(<uint32_t>finder.kernel.page_numbers[0] << 8) + i] != matrix_ascii(<int>i):
-            raise ValueError(f"expected the class {matrix_ascii(<int>i)} for U+{i:04X}, found another")
+            fail(f"the class {matrix_ascii(<int>i)} for U+{i:04X}", "another")
     for i in range(MATRIX_CLASSES):
-        if finder.split and rows[i] >> MATRIX_SPACE & 1:
-            raise ValueError(f"expected a cut before each space, found none after class {i}")
-    if finder.split and rows[MATRIX_JOINER] != MATRIX_NONE:
-        raise ValueError(f"expected a cut before each space, found none after U+{rows[MATRIX_JOINER]:04X}")
+        if split and matrix[i] >> MATRIX_SPACE & 1:
+            fail("a cut before each space", f"none after class {i}")
+    if split and matrix[MATRIX_JOINER] != MATRIX_NONE:
+        fail("a cut before each space", f"none after U+{matrix[MATRIX_JOINER]:04X}")
     for i in range(m.shape[0] // 2):
-        left, right = _last_character(bpe, m[2 * i]), _first_character(bpe, m[2 * i + 1])
-        if matrix_apart(&finder.kernel, left, right) and not (finder.split and right == c" "):
-            raise ValueError(f"expected no cut between U+{left:04X} and U+{right:04X} of merge {i}, found one")
+        left, right = _border_character(bpe, m[2 * i], True), _border_character(bpe, m[2 * i + 1], False)
+        if matrix_apart(&finder.kernel, left, right) and not (split and right == c" "):
+            fail(f"no cut between U+{left:04X} and U+{right:04X} of merge {i}", "one")
 
 
-cdef uint32_t _first_character(BPE bpe, uint32_t token):
+cdef uint32_t _border_character(BPE bpe, uint32_t token, bint last) except? 0:
+    """Return the last character of a token, or the first."""
     cdef uint32_t character = 0
     cdef const uint8_t *text = bpe.blob + bpe.starts[token]
-    if text[0] >= 0x80 and not character_at(text, _length(bpe, token), &character):
-        raise ValueError(f"expected tokens of whole characters in merges, found id {token}")
-    return character if text[0] >= 0x80 else text[0]
-
-
-cdef uint32_t _last_character(BPE bpe, uint32_t token):
-    cdef uint32_t character = 0
-    cdef const uint8_t *text = bpe.blob + bpe.starts[token]
-    cdef Py_ssize_t at = _length(bpe, token) - 1
+    cdef Py_ssize_t length = _length(bpe, token), at = length - 1 if last else 0, size
     while at > 0 and text[at] & 0xC0 == 0x80:
         at -= 1
-    if text[at] >= 0x80 and character_at(text + at, _length(bpe, token) - at, &character) != _length(bpe, token) - at:
-        raise ValueError(f"expected tokens of whole characters in merges, found id {token}")
-    return character if text[at] >= 0x80 else text[at]
+    if text[at] < 0x80:
+        return text[at]
+    size = character_at(text + at, length - at, &character)
+    if not size or (last and size != length - at):
+        fail("tokens of whole characters in merges", f"id {token}")
+    return character
 
 
 def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
-    """The bits of the ids that fill the piece tables: each of these ids has bytes."""
+    """Check the bits of the ids that fill the piece tables: each of these ids has bytes."""
     cdef Py_ssize_t i
     for i in range(8 * direct.shape[0]):
         if direct[i >> 3] >> (i & 7) & 1 and (i >= bpe.size or not _length(bpe, <uint32_t>i)):
-            raise ValueError(f"expected ids of tokens, found {i}")
+            fail("ids of tokens", i)
 
 
-def shared_numbers():
+def shared_numbers() -> dict[str, int]:
     """The numbers that the Python below the core writes down, too, by their names there. For a test."""
     return {"EDGE": WINDOW_EDGE, "WILD": WINDOW_WILD, "YES": WINDOW_YES, "UNKNOWN": WINDOW_UNKNOWN,
             "DROPPED": WINDOW_YES | WINDOW_DROPPED, "DEAD": DEAD, "START": START, "FINAL": FINAL,
@@ -328,18 +300,18 @@ cdef enum:
     MARKED_AT = WALK_AHEAD_BITS
     STATE_AT = WALK_AHEAD_BITS + WALK_MARKED_BITS
     TAIL_AT = WALK_HEAD_BITS
-    MOST_MARKED = 1 << WALK_MARKED_BITS
     MOST_SYMBOLS = (1 << WALK_SYMBOL_BITS) - 1
     LONGEST = 11             # characters of a block: all but the first must fit into 64 bits
-    # The knowledge of a node about the text after these characters, if they are blanks:
-    ANY = 0
-    NEWLINE = 1
-    OTHER = 2                # a character that is no newline; not one that the rules never decide
-    ENDS = 3                 # the end of the text
-    BEGINS = 4               # nothing; and the text begins here: no mark stands before its first character
-    CLOSED = 5               # LLM's rules: a newline, a letter, or punctuation
-    OPEN = 6                 # another character in rules of LLM; not one that the rules never decide
-    RARE = 7                 # a character beyond ASCII that the rules never decide
+
+cdef enum:                   # the knowledge of a node about the text after these characters, if they are blanks
+    ANY
+    NEWLINE
+    OTHER                    # a character that is no newline; not one that the rules never decide
+    ENDS                     # the end of the text
+    BEGINS                   # nothing; and the text begins here: no mark stands before its first character
+    CLOSED                   # LLM's rules: a newline, a letter, or punctuation
+    OPEN                     # another character in rules of LLM; not one that the rules never decide
+    RARE                     # a character beyond ASCII that the rules never decide
 
 
 class TooLargeError(Exception):
@@ -374,56 +346,55 @@ cdef class Walk:
     cdef readonly long blocks
     cdef readonly set gave_up
 
-    def __cinit__(self, int rules, symbols, const uint16_t[:, ::1] rows not None, int end, int least=2, int most=4):
+    def __cinit__(
+        self, int rules, symbols: Sequence[tuple[int, int, int, int]], const uint16_t[:, ::1] rows not None, int end,
+        int least=2, int most=4
+    ):
+        cdef Symbol symbol
         if not 2 <= least <= most <= LONGEST:
             raise ValueError(f"expected blocks of 2 to {LONGEST} characters, found {least} and {most}")
-        if rows.shape[0] > MOST_MARKED:
+        if rows.shape[0] > 1 << WALK_MARKED_BITS:
             raise TooLargeError
         self.rules, self.rows, self.end, self.least, self.most = rules, rows, end, least, most
         self.known, self.queue, self.gave_up = {}, [], set()
+        kinds = set()
         for number, (byte, width, flags, column) in enumerate(symbols):
-            self.add_symbol(number, byte, width, flags, column)
+            memset(&symbol, 0, sizeof(symbol))
+            symbol.width, symbol.column = width, column
+            if byte >= 0:
+                walk_ascii(rules, byte, &symbol.masks)
+            else:
+                walk_wide(rules, width, flags, &symbol.masks)
+            after = None if symbol.column < 0 else bytes(rows[:, symbol.column])
+            kind = (width, (<const char *>&symbol.masks)[:8 * WALK_WORDS], after)
+            if kind in kinds:
+                continue
+            if self.count == MOST_SYMBOLS:
+                raise TooLargeError
+            kinds.add(kind)
+            self.symbols[self.count], self.origin[self.count] = symbol, number
+            self.count += 1
 
     @property
-    def nodes(self):
+    def nodes(self) -> int:
         return len(self.known)
 
-    cdef int add_symbol(self, int number, int byte, int width, int flags, int column) except -1:
-        cdef Symbol symbol
-        cdef int i
-        memset(&symbol, 0, sizeof(symbol))
-        symbol.width, symbol.column = width, column
-        if byte >= 0:
-            walk_ascii(self.rules, byte, &symbol.masks)
-        else:
-            walk_wide(self.rules, width, flags, &symbol.masks)
-        for i in range(self.count):
-            if self.alike(&symbol, &self.symbols[i]):
-                return 0
-        if self.count == MOST_SYMBOLS:
-            raise TooLargeError
-        self.symbols[self.count], self.origin[self.count] = symbol, number
-        self.count += 1
-        return 0
-
-    cdef bint alike(self, const Symbol *one, const Symbol *other):
-        cdef int state
-        if one.width != other.width or memcmp(&one.masks, &other.masks, 8 * WALK_WORDS):
-            return False
-        if one.column < 0 or other.column < 0:
-            return one.column == other.column
-        for state in range(self.rows.shape[0]):
-            if self.rows[state, one.column] != self.rows[state, other.column]:
-                return False
-        return True
-
-    def run(self, long limit):
-        """A text that the rules mark in another way, as symbol numbers, or None; tries about `limit` blocks at most."""
+    def run(self, long limit) -> list[int] | None:
+        """Return a text that the rules mark in another way, as symbol numbers, or None; try about `limit` blocks."""
         cdef GridMasks empty
+        cdef uint32_t head
+        cdef uint64_t tail
         memset(&empty, 0, sizeof(empty))
         self.reach(0, 0, 0, START, BEGINS)
         for node in self.queue:
-            self.open(node)
+            head, tail = node & ((<uint64_t>1 << TAIL_AT) - 1), node >> TAIL_AT
+            self.node, self.ahead = node, head & ((1 << WALK_AHEAD_BITS) - 1)
+            self.marked, self.state = head >> MARKED_AT & ((1 << WALK_MARKED_BITS) - 1), head >> STATE_AT
+            self.seen = 0
+            while tail:
+                self.word[self.seen] = <int>(tail & MOST_SYMBOLS) - 1
+                self.seen += 1
+                tail >>= WALK_SYMBOL_BITS
             if not self.grow(&empty, 0, 0):
                 return self.way()
             if self.blocks > limit or len(self.known) + len(self.gave_up) > limit // 200:
@@ -431,7 +402,7 @@ cdef class Walk:
         return None
 
     cdef list way(self):
-        """The symbols from the text's start to the present block, and those of the block."""
+        """Return the symbols from the text's start to the present block, and those of the block."""
         found = [self.word[i] for i in range(self.seen)]
         node = self.node
         while node is not None:
@@ -439,20 +410,8 @@ cdef class Walk:
             found = [*past, *found]
         return [self.origin[i] for i in found]
 
-    cdef int open(self, node) except -1:
-        cdef uint32_t head = node & ((<uint64_t>1 << TAIL_AT) - 1)
-        cdef uint64_t tail = node >> TAIL_AT
-        self.node, self.ahead = node, head & ((1 << WALK_AHEAD_BITS) - 1)
-        self.marked, self.state = head >> MARKED_AT & (MOST_MARKED - 1), head >> STATE_AT
-        self.seen = 0
-        while tail:
-            self.word[self.seen] = <int>(tail & MOST_SYMBOLS) - 1
-            self.seen += 1
-            tail >>= WALK_SYMBOL_BITS
-        return 0
-
     cdef int reach(self, int decided, int count, uint32_t state, int marked, int ahead) except -1:
-        """Adds the node after the first `decided` symbols of the word, which has `count`."""
+        """Add the node after the first `decided` symbols of the word, which has `count`."""
         cdef uint64_t head = ahead | marked << MARKED_AT | state << STATE_AT, tail = 0
         cdef int i
         if state >> WALK_STATE_BITS:
@@ -466,7 +425,7 @@ cdef class Walk:
         return 0
 
     cdef bint grow(self, const GridMasks *m, int count, int width) except -1:
-        """Tries all blocks that begin with the first `count` symbols of the word, whose masks are `m`: marked alike?"""
+        """Try all blocks that begin with the first `count` symbols of the word, whose masks are `m`: marked alike?"""
         cdef GridMasks joined
         cdef int i
         if count and (count >= self.seen or count >= self.least) and not self.try_block(m, count, width):
@@ -485,7 +444,7 @@ cdef class Walk:
         return True
 
     cdef bint try_block(self, const GridMasks *m, int count, int width) except -1:
-        """Tries the word as the text's last block, and, if it is long enough, as a block that others follow."""
+        """Try the word as the text's last block, and, if it is long enough, as a block that others follow."""
         cdef int ahead, blanks = 0
         while blanks < count and self.symbols[self.word[blanks]].masks.blank & 1:
             blanks += 1
@@ -503,7 +462,7 @@ cdef class Walk:
         return True
 
     cdef bint may_follow(self, const Symbol *one):
-        """Whether this character may end the blanks, as far as the node knows."""
+        """Tell whether this character may end the blanks, as far as the node knows."""
         if self.ahead in (ANY, BEGINS):
             return True
         if self.ahead in (RARE, ENDS) or one.column < 0:
@@ -513,7 +472,7 @@ cdef class Walk:
         return ((one.masks.newline | one.masks.letter | one.masks.punct) & 1) == (self.ahead == CLOSED)
 
     cdef bint last_blocks(self, int count) except -1:
-        """Tries the word as the end of a text."""
+        """Try the word as the end of a text."""
         cdef GridMasks masks, joined
         cdef uint32_t state = self.state
         cdef int marked = self.marked, at = 0, i, width, decided
@@ -533,10 +492,13 @@ cdef class Walk:
         return self.rows[self.rows[marked, self.end + 1], self.end] == FINAL
 
     cdef bint block(self, const GridMasks *m, int count, int width, int ahead) except -1:
-        """Tries the word as a block that others follow; it looks at the last character without deciding it."""
+        """Try the word as a block that others follow; it looks at the last character without deciding it."""
         cdef uint32_t state = self.state
-        cdef int marked = self.marked
-        cdef int decided = self.step(m, 0, count, width, self.size(count), True, ahead, &state, &marked)
+        cdef int marked = self.marked, i = 1, size = self.symbols[self.word[0]].width, decided
+        while i < count - 1 and not self.symbols[self.word[i]].masks.quote & 1:  # none from a second quote on
+            size += self.symbols[self.word[i]].width
+            i += 1
+        decided = self.step(m, 0, count, width, size, True, ahead, &state, &marked)
         if decided == 0 and self.rules == RULES_LLM and ahead in (CLOSED, OPEN, ENDS):
             decided = self.stand_in(count, ahead, &state, &marked)
         if decided > 0:
@@ -545,16 +507,8 @@ cdef class Walk:
             self.give_up(marked, 0, count)
         return decided >= 0
 
-    cdef int size(self, int count) noexcept:
-        """The bytes of the word that a block may decide: not its last character, and none from a second quote on."""
-        cdef int i = 1, size = self.symbols[self.word[0]].width
-        while i < count - 1 and not self.symbols[self.word[i]].masks.quote & 1:
-            size += self.symbols[self.word[i]].width
-            i += 1
-        return size
-
     cdef int stand_in(self, int count, int ahead, uint32_t *state, int *marked) except -2:
-        """LLM's rules: tries the word's first blank, and a newline or a digit in place of the end of the blanks."""
+        """LLM's rules: try the word's first blank, and a newline or a digit in place of the end of the blanks."""
         cdef GridMasks end, both
         cdef const Symbol *blank = &self.symbols[self.word[0]]
         memset(&end, 0, sizeof(end))
@@ -566,7 +520,7 @@ cdef class Walk:
         return self.step(&both, 0, count, blank.width + 1, blank.width, True, ANY, state, marked)
 
     cdef int give_up(self, int marked, int first, int count) except -1:
-        """Remembers the place, and the symbols after it, up to the first that the rules never decide."""
+        """Remember the place, and the symbols after it, up to the first that the rules never decide."""
         cdef int i = first
         while i + 1 < count and self.symbols[self.word[i]].column >= 0:
             i += 1
@@ -577,7 +531,7 @@ cdef class Walk:
         self, const GridMasks *m, int first, int count, int width, int size, bint more, int ahead, uint32_t *state,
         int *marked
     ) except -2:
-        """The number of characters of word[first:count] that a block decides; -1 if its marks are wrong."""
+        """Return the number of characters of word[first:count] that a block decides; -1 if its marks are wrong."""
         cdef GridState s = walk_unpack(state[0])
         cdef uint64_t starts
         cdef uint8_t byte = c"\n" if ahead == NEWLINE else c"x" if ahead == OTHER else 0xC2 if ahead == RARE else 0

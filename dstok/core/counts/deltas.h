@@ -54,37 +54,24 @@ static inline void deltas_free(Deltas *d) {
 
 /* Makes room for ids below `size`; false if memory is out. */
 static inline int deltas_ids(Deltas *d, uint64_t size) {
-    uint64_t room = size + size / 2;
-    if (size <= d->ids_room)
+    uint64_t before = d->ids_room, near = before, left = before, right = before;
+    if (size <= before)
         return 1;
-    Near *near = realloc(d->near, room * sizeof *near);
-    if (!near)
+    if (!array_grow((void **)&d->near, &near, size, sizeof *d->near))
         return 0;
-    d->near = near;
-    memset(near + d->ids_room, 0, (room - d->ids_room) * sizeof *near);
-    for (int side = BEFORE; side <= AFTER; side++) {
-        uint32_t *ids = realloc(d->notes[side].ids, room * sizeof *ids);
-        if (!ids)
-            return 0;
-        d->notes[side].ids = ids;
-    }
-    d->ids_room = room;
+    memset(d->near + before, 0, (near - before) * sizeof *d->near);
+    if (!array_grow((void **)&d->notes[BEFORE].ids, &left, size, sizeof(uint32_t)) ||
+        !array_grow((void **)&d->notes[AFTER].ids, &right, size, sizeof(uint32_t)))
+        return 0;
+    d->ids_room = near;
     return 1;
 }
 
 /* Makes room for the places of one more visit; false if memory is out. */
 static inline int deltas_room(Deltas *d, uint64_t visit) {
-    for (int side = BEFORE; side <= AFTER; side++) {
-        Notes *notes = d->notes + side;
-        if (notes->size + visit <= notes->room)
-            continue;
-        uint64_t room = 2 * notes->room + visit;
-        Place *places = realloc(notes->places, room * sizeof *places);
-        if (!places)
+    for (Notes *notes = d->notes; notes <= d->notes + AFTER; notes++)
+        if (!array_grow((void **)&notes->places, &notes->room, notes->size + visit, sizeof *notes->places))
             return 0;
-        notes->places = places;
-        notes->room = room;
-    }
     return 1;
 }
 

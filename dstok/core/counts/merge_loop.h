@@ -83,24 +83,13 @@ static void loop_free(Loop *l) {
     free(l->counts);
 }
 
-/* A larger array, or, with `fine` false, the old one. */
-static void *loop_grown(void *array, uint64_t room, size_t entry, int *fine) {
-    void *grown = realloc(array, room * entry);
-    *fine = *fine && grown;
-    return grown ? grown : array;
-}
-
 /* Makes room for `wanted` ids and merges; false if memory is out. */
 static int loop_room(Loop *l, uint64_t wanted) {
-    uint64_t room = wanted + wanted / 2;
-    int fine = 1;
-    if (wanted <= l->room)
-        return 1;
-    l->lengths = loop_grown(l->lengths, room, sizeof *l->lengths, &fine);
-    l->parts = loop_grown(l->parts, room, sizeof *l->parts, &fine);
-    l->merges = loop_grown(l->merges, room, sizeof *l->merges, &fine);
-    l->counts = loop_grown(l->counts, room, sizeof *l->counts, &fine);
-    if (!fine || !deltas_ids(&l->deltas, room))
+    uint64_t room = l->room, parts = room, merges = room, counts = room;
+    if (!array_grow((void **)&l->lengths, &room, wanted, sizeof *l->lengths) ||
+        !array_grow((void **)&l->parts, &parts, wanted, sizeof *l->parts) ||
+        !array_grow((void **)&l->merges, &merges, wanted, sizeof *l->merges) ||
+        !array_grow((void **)&l->counts, &counts, wanted, sizeof *l->counts) || !deltas_ids(&l->deltas, room))
         return 0;
     l->room = room;
     return 1;
@@ -348,6 +337,7 @@ static int loop_rank(const Loop *l, BestPairs *best) {
             status = LOOP_OUT_OF_MEMORY;
         pairs_free(&found);
     }
+    best_cut(best);
     return status;
 }
 

@@ -1,16 +1,40 @@
+# Generated: python release/stubs.py
 from array import array
-
 from dstok.core.bpe.merge import BPE
+from typing import Any
+
+class Pieces:
+    pass
+    def __init__(self, pieces: Any, offsets: Any, counts: Any) -> None: ...
+
+class Encoding:
+    pass
+    def __init__(self, ids_of_bytes: Any, bpe: BPE | None, longest: int) -> None: ...
 
 class MergeLoop:
+    pass
     def __init__(
-        self, starts: object, blob: bytes, taken: object, vocab_size: int, min_frequency: int, longest: int,
-        divisor: int = 16, longest_short: int = 1024, threads: int = 1, shared: int = 4096,
-        pairs_room: int = 1 << 62,
+        self,
+        starts: Any,
+        blob: bytes,
+        taken: Any,
+        vocab_size: int,
+        min_frequency: int,
+        longest: int,
+        divisor: int = 16,
+        longest_short: int = ...,
+        threads: int = 1,
+        shared: int = ...,
+        pairs_room: int = ...,
     ) -> None: ...
     def reserve(self, cells: int, tokens: int, longs: int) -> None: ...
     def add(
-        self, pieces: object, offsets: object, counts: object, ids_of_bytes: list[int], bpe: BPE | None = None,
+        self,
+        pieces: Any,
+        offsets: Any,
+        counts: Any,
+        ids_of_bytes: list[int],
+        bpe: BPE | None = None,
         drop_below: int = 0,
     ) -> None: ...
     def run(self, visits: int) -> bool: ...
@@ -32,11 +56,9 @@ class Survey:
     tokens: int
     longs: int
     windows: int
-
+    def __init__(self, drop_below: int = 0) -> None: ...
+    def add(self, pieces: Any, offsets: Any, counts: Any) -> None: ...
     @property
     def most_windows(self) -> int: ...
-    def __init__(self, drop_below: int = 0) -> None: ...
-    def add(self, pieces: object, offsets: object, counts: object) -> None: ...
     def bytes(self) -> array[int]: ...
-
-def id_counts(bpe: BPE, size: int, pieces: object, offsets: object, counts: object) -> array[int]: ...
+def id_counts(bpe: BPE, size: int, pieces: Any, offsets: Any, counts: Any) -> array[int]: ...

@@ -120,7 +120,7 @@ cdef class Encoding:
         scratch_free(&self.junction)
 
     cdef int64_t encode(self, const uint8_t *text, int64_t length) noexcept nogil:
-        """The number of ids; -1 if memory is out."""
+        """Return the number of ids; -1 if memory is out."""
         cdef int64_t count = 0, i
         if self.bpe is not None:
             return self.bpe.merge_piece(text, length, self.ids, &self.scratch, &self.junction) if length else 0
@@ -132,7 +132,7 @@ cdef class Encoding:
 
 @cython.final
 cdef class MergeLoop:
-    """Merges the most frequent pair of ids, over and over.
+    """Merge the most frequent pair of ids, over and over.
 
     Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
     which are ordered by length and bytes, takes its id. Other settings as of `BpeTrainer`. `divisor`: pairs below
@@ -146,9 +146,10 @@ cdef class MergeLoop:
     cdef object keep
     cdef bint broken
 
-    def __cinit__(self, starts, blob, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
-                  int64_t divisor=16,
-                  int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62):
+    def __cinit__(
+        self, starts, blob: bytes, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
+        int64_t divisor=16, int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62
+    ):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
@@ -169,12 +170,12 @@ cdef class MergeLoop:
         loop_free(&self.loop)
 
     def reserve(self, uint64_t cells, uint64_t tokens, uint64_t longs):
-        """Makes room for words: for `cells` and `tokens` of 4 bytes, and for `longs` words in the long form."""
+        """Make room for words: for `cells` and `tokens` of 4 bytes, and for `longs` words in the long form."""
         if not words_room(&self.loop.words, cells, tokens, longs):
             raise MemoryError
 
-    def add(self, pieces, offsets, counts, ids_of_bytes, BPE bpe=None, int64_t drop_below=0):
-        """Adds pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
+    def add(self, pieces, offsets, counts, ids_of_bytes: list[int], BPE bpe=None, int64_t drop_below=0):
+        """Add pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
         `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
         which it encodes the piece. Pieces with a count below `drop_below` are left out.
@@ -195,14 +196,13 @@ cdef class MergeLoop:
 
     cdef int add_all(self, Pieces pieces, Encoding encoding, int64_t drop_below) noexcept nogil:
         cdef uint64_t cells = 0, tokens = 0, longs = 0
-        cdef int64_t length, most = self.loop.words.longest_short
+        cdef int64_t length, windows, most = self.loop.words.longest_short
         cdef Py_ssize_t i
         for i in range(pieces.size):
-            if pieces.counts[i] < drop_below:
-                continue
             length = pieces.offsets[i + 1] - pieces.offsets[i]
-            cells += min(length, most) + HEAD if length > 1 else 0
-            if length > most:
+            if pieces.counts[i] >= drop_below:
+                cells += min(length, most) + HEAD if length > 1 else 0
+            if pieces.counts[i] >= drop_below and length > most:
                 tokens, longs = tokens + length + 1, longs + 1
         if self.loop.words.cells_size + cells >= LONG_PLACE or (
                 self.loop.words.tokens_size + tokens + 2 >= LONG_PLACE):
@@ -215,22 +215,17 @@ cdef class MergeLoop:
             length = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
             if length < 0:
                 return OUT_OF_MEMORY
-            if length > 1 and not self.add_word(encoding.ids, length, pieces.counts[i]):
+            if length < 2:
+                continue
+            if __builtin_mul_overflow(pieces.counts[i], length - 1, &windows) or (
+                    __builtin_add_overflow(self.windows, windows, &self.windows)):
+                self.windows = INT64_MAX
                 return TOO_MANY_COUNTS
+            words_add(&self.loop.words, encoding.ids, length, pieces.counts[i], self.loop.lengths)
         return FINE
 
-    cdef bint add_word(self, const uint32_t *ids, int64_t size, int64_t count) noexcept nogil:
-        """False, with `windows` below 0, if the counts are too large together."""
-        cdef int64_t windows = 0
-        if __builtin_mul_overflow(count, size - 1, &windows) or (
-                __builtin_add_overflow(self.windows, windows, &self.windows)):
-            self.windows = -1
-            return False
-        words_add(&self.loop.words, ids, size, count, self.loop.lengths)
-        return True
-
-    def run(self, uint64_t visits):
-        """Makes merges until about `visits` words were visited; whether there may be more merges."""
+    def run(self, uint64_t visits) -> bool:
+        """Make merges until about `visits` words were visited; whether there may be more merges."""
         cdef int status
         if self.broken:
             raise MemoryError
@@ -242,15 +237,15 @@ cdef class MergeLoop:
         return status == LOOP_GOES_ON
 
     def __len__(self):
-        """The number of merges."""
+        """Return the number of merges."""
         return self.loop.size
 
-    def ids(self):
-        """The next new id: the number of tokens."""
+    def ids(self) -> int:
+        """Return the next new id: the number of tokens."""
         return self.loop.ids
 
-    def merges(self, Py_ssize_t first=0):
-        """(merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""
+    def merges(self, Py_ssize_t first=0) -> tuple[array[int], array[int]]:
+        """Return (merges, counts) from merge `first` on: left, right and merged id of each as "I", its count as "q"."""
         cdef Py_ssize_t size = self.loop.size - first
         cdef uint32_t[::1] merges = array("I", bytes(12 * (size + 1)))
         cdef int64_t[::1] counts = array("q", bytes(8 * (size + 1)))
@@ -258,8 +253,8 @@ cdef class MergeLoop:
         memcpy(&counts[0], self.loop.counts + first, 8 * size)
         return merges.base[:3 * size], counts.base[:size]
 
-    def work(self):
-        """(visits, counts of all pairs): for tests and benchmarks."""
+    def work(self) -> tuple[int, int]:
+        """Return (visits, counts of all pairs): for tests and benchmarks."""
         return self.loop.visits, self.loop.rebuilds
 
 
@@ -274,18 +269,9 @@ cdef class Survey:
     windows: the pairs of neighbouring bytes. most_windows: of one pair of bytes.
     """
 
-    cdef readonly int64_t drop_below
-    cdef readonly int64_t highest
-    cdef readonly int64_t pieces
-    cdef readonly int64_t occurrences
-    cdef readonly int64_t length
-    cdef readonly int64_t dropped_pieces
-    cdef readonly int64_t dropped_occurrences
-    cdef readonly int64_t dropped_length
-    cdef readonly uint64_t cells
-    cdef readonly uint64_t tokens
-    cdef readonly uint64_t longs
-    cdef readonly uint64_t windows
+    cdef readonly int64_t drop_below, highest, pieces, occurrences, length
+    cdef readonly int64_t dropped_pieces, dropped_occurrences, dropped_length
+    cdef readonly uint64_t cells, tokens, longs, windows
     cdef int64_t byte_counts[256]
     cdef uint64_t *of_pairs
 
@@ -299,7 +285,7 @@ cdef class Survey:
         free(self.of_pairs)
 
     def add(self, pieces, offsets, counts):
-        """Adds pieces, in the form that `MergeLoop.add` takes."""
+        """Add pieces, in the form that `MergeLoop.add` takes."""
         cdef Pieces all = Pieces(pieces, offsets, counts)
         cdef Py_ssize_t i
         self.highest = max(self.highest, all.highest)
@@ -331,16 +317,12 @@ cdef class Survey:
             self.longs += 1
 
     @property
-    def most_windows(self):
-        """The number of windows of the pair of bytes that has most."""
-        cdef uint64_t most = 0
-        cdef int i
-        for i in range(1 << 16):
-            most = max(most, self.of_pairs[i])
-        return most
+    def most_windows(self) -> int:
+        """Return the number of windows of the pair of bytes that has most."""
+        return max(<uint64_t[:1 << 16]>self.of_pairs)
 
-    def bytes(self):
-        """How often each byte occurs in the pieces that are kept, as "q"."""
+    def bytes(self) -> array[int]:
+        """Return how often each byte occurs in the pieces that are kept, as "q"."""
         return array("q", <bytes>(<char *>self.byte_counts)[:sizeof(self.byte_counts)])
 
 
@@ -349,7 +331,7 @@ cdef inline void add_to(int64_t *total, int64_t number) noexcept nogil:
         total[0] = INT64_MAX
 
 
-def id_counts(BPE bpe not None, Py_ssize_t size, pieces, offsets, counts):
+def id_counts(BPE bpe not None, Py_ssize_t size, pieces, offsets, counts) -> array[int]:
     """How often each id below `size` occurs in the pieces as `bpe` encodes them, as "q", at most 2**63 - 1."""
     cdef Pieces all = Pieces(pieces, offsets, counts)
     cdef Encoding encoding = Encoding([-1] * 256, bpe, all.longest)

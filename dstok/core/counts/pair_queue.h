@@ -5,7 +5,7 @@
  * Invariant: a pair that comes before `limit` in this order enters the table and the heap once; the others wait. The heap
  * may have an older, higher count of a pair: whoever takes the first item compares it with the table. Pairs leave the
  * table only with all others (`pairs_free`). `BestPairs` keeps the first of all pairs that it is offered, in any order, as
- * many as a number of bytes holds: exactly those before its `limit`. It is a heap with the last one at its root.
+ * many as a number of bytes holds: exactly those before its `limit`, once they are sorted and cut.
  * Sources: open addressing with linear probing, a binary heap: Knuth, The Art of Computer Programming 3, 6.4 and 5.2.3.
  */
 #ifndef DSTOK_PAIR_QUEUE_H
@@ -38,6 +38,19 @@ typedef struct {
     HeapItem limit;
     uint64_t held; /* bytes of all lists */
 } PairCounts;
+
+/* Makes room for `wanted` entries, with half as many again as there were; false if memory is out. */
+static inline int array_grow(void **array, uint64_t *room, uint64_t wanted, size_t entry) {
+    if (wanted <= *room)
+        return 1;
+    uint64_t more = wanted + *room / 2;
+    void *grown = realloc(*array, more * entry);
+    if (!grown)
+        return 0;
+    *array = grown;
+    *room = more;
+    return 1;
+}
 
 static inline uint64_t pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
 
@@ -128,13 +141,8 @@ static inline void items_down(HeapItem *heap, uint64_t at, uint64_t size) {
 static inline int items_push(PairCounts *p, uint64_t key, int64_t count) {
     HeapItem item = {count, key};
     uint64_t at = p->items;
-    if (at == p->room) {
-        HeapItem *grown = realloc(p->heap, 2 * (p->room + 512) * sizeof *grown);
-        if (!grown)
-            return 0;
-        p->heap = grown;
-        p->room = 2 * (p->room + 512);
-    }
+    if (!array_grow((void **)&p->heap, &p->room, at + 1, sizeof *p->heap))
+        return 0;
     p->items++;
     for (uint64_t parent; at && heap_before(item, p->heap[parent = (at - 1) / 2]); at = parent)
         p->heap[at] = p->heap[parent];
@@ -209,42 +217,29 @@ static inline void best_restrict(BestPairs *b, HeapItem limit) {
         b->limit = limit;
 }
 
-static inline void best_down(BestPairs *b, uint64_t at, CountedPair pair) {
-    for (uint64_t child; (child = 2 * at + 1) < b->count; at = child) {
-        child += child + 1 < b->count && heap_before(order_of(b->items[child]), order_of(b->items[child + 1]));
-        if (!heap_before(order_of(pair), order_of(b->items[child])))
-            break;
-        b->items[at] = b->items[child];
-    }
-    b->items[at] = pair;
+static int best_order(const void *one, const void *other) {
+    HeapItem a = order_of(*(const CountedPair *)one), b = order_of(*(const CountedPair *)other);
+    return heap_before(b, a) - heap_before(a, b);
 }
 
-/* Takes the last of the pairs out. */
-static inline void best_pop(BestPairs *b) {
-    best_restrict(b, order_of(b->items[0]));
-    b->bytes -= BYTES_A_PAIR + list_bytes(b->items[0].size);
-    if (--b->count)
-        best_down(b, 0, b->items[b->count]);
+/* Takes the last pairs out, until the rest has room. */
+static inline void best_cut(BestPairs *b) {
+    if (b->bytes > b->most)
+        qsort(b->items, b->count, sizeof *b->items, best_order);
+    for (; b->bytes > b->most && b->count > 1; b->bytes -= BYTES_A_PAIR + list_bytes(b->items[b->count].size))
+        best_restrict(b, order_of(b->items[--b->count]));
 }
 
-/* Keeps the pair if it belongs to the first ones; false if memory is out. The very first pair is always kept. */
+/* Keeps the pair if it may belong to the first ones; false if memory is out. The very first pair is always kept. */
 static inline int best_offer(BestPairs *b, CountedPair pair) {
     if (!heap_before(order_of(pair), b->limit))
         return 1;
-    if (b->count == b->room) {
-        CountedPair *grown = realloc(b->items, 2 * (b->room + 512) * sizeof *grown);
-        if (!grown)
-            return 0;
-        b->items = grown;
-        b->room = 2 * (b->room + 512);
-    }
-    uint64_t at = b->count++;
-    for (uint64_t parent; at && heap_before(order_of(b->items[parent = (at - 1) / 2]), order_of(pair)); at = parent)
-        b->items[at] = b->items[parent];
-    b->items[at] = pair;
+    if (!array_grow((void **)&b->items, &b->room, b->count + 1, sizeof *b->items))
+        return 0;
+    b->items[b->count++] = pair;
     b->bytes += BYTES_A_PAIR + list_bytes(pair.size);
-    while (b->bytes > b->most && b->count > 1)
-        best_pop(b);
+    if (b->bytes / 2 > b->most)
+        best_cut(b);
     return 1;
 }
 
@@ -263,9 +258,7 @@ static inline int best_take(const BestPairs *b, PairCounts *p) {
             continue;
         pair.room = pair.size;
         pair.size = 0;
-        if (!(pair.list = malloc(pair.room * sizeof *pair.list)))
-            return 0;
-        if (!pairs_add(p, pair))
+        if (!(pair.list = malloc(pair.room * sizeof *pair.list)) || !pairs_add(p, pair))
             return 0;
     }
     return 1;

@@ -69,18 +69,20 @@ static inline void load_keys(const Pieces *p, Entry *e, int64_t size, int64_t de
     }
 }
 
+/* The order of two pieces, or of what is left of them: below 0, 0, or above. */
+static inline int piece_order(const uint8_t *one, int64_t length, const uint8_t *other, int64_t other_length) {
+    int64_t both = length < other_length ? length : other_length;
+    int difference = both > 0 ? memcmp(one, other, (size_t)both) : 0;
+    return difference ? difference : (length > other_length) - (length < other_length);
+}
+
 /* Whether `a` comes before `b`; both agree before `depth`, and have the keys from there. */
 static inline int entry_before(const Pieces *p, const Entry *a, const Entry *b, int64_t depth) {
-    int64_t after = depth + KEY_BYTES, left, other;
-    int difference = 0;
+    int64_t after = depth + KEY_BYTES;
     if (a->key != b->key)
         return a->key < b->key;
-    left = entry_left(p, a, after);
-    other = entry_left(p, b, after);
-    if (left > 0 && other > 0)
-        difference = memcmp(p->text + p->ends[a->number] + after, p->text + p->ends[b->number] + after,
-                            (size_t)(left < other ? left : other));
-    return difference ? difference < 0 : left < other;
+    return piece_order(p->text + p->ends[a->number] + after, entry_left(p, a, after),
+                       p->text + p->ends[b->number] + after, entry_left(p, b, after)) < 0;
 }
 
 static inline void sort_few(const Pieces *p, Entry *e, int64_t size, int64_t depth) {
@@ -269,12 +271,6 @@ static inline int take_number(Cursor *c, uint64_t *number) {
             return 1;
     }
     return 0;
-}
-
-/* The order of two pieces: below 0, 0, or above. */
-static inline int piece_order(const uint8_t *one, int64_t length, const uint8_t *other, int64_t other_length) {
-    int difference = memcmp(one, other, (size_t)(length < other_length ? length : other_length));
-    return difference ? difference : (length > other_length) - (length < other_length);
 }
 
 /* Reads the next piece. Broken is also what does not come after the piece before. */

@@ -19,9 +19,9 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dstok.core.encode.memory cimport FINE, OUT_OF_MEMORY
 from dstok.core.bpe.merge cimport KEY24_MAX, VALUE_ID_BITS, piece_insert, piece_lines_open
 from dstok.core.cpu.level cimport chosen
+from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY
 from dstok.core.text.hash cimport hash_bytes
 from dstok.core.text.utf8 cimport Source, open_source
 
@@ -49,10 +49,10 @@ cdef enum:
 
 @cython.final
 cdef class Tally(Sink):
-    """Counts the pieces that `finder` finds in the texts that `add` gets. One thread at a time."""
+    """Count the pieces that `finder` finds in the texts that `add` gets. One thread at a time."""
 
     def __cinit__(self, Finder finder not None):
-        self.finder, self.own, self.level = finder, Workspace(None, False), chosen()
+        self.finder, self.level = finder, chosen()
         self.memory = 1 << 62
         self.lines = huge_zeroed(NEAR_BYTES)
         self.places_log2 = FIRST_LOG2
@@ -71,66 +71,69 @@ cdef class Tally(Sink):
         free(self.text)
         free(self.out.data)
 
-    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil:
-        cdef const uint8_t *chunk = text + w.origin
+    cdef void take(self) noexcept nogil:
+        cdef const uint8_t *text = self.chunk.text + self.chunk.origin
+        cdef const uint32_t *starts = self.chunk.starts
         cdef uint32_t *end = self.numbers
         cdef int64_t *counts
-        cdef int i, misses = self.level.probe(&self.near, chunk, w.starts, w.pieces, w.values, w.missed)
-        if self.find_missed(w, chunk, misses):
-            self.level.emit(w.values, 0, w.pieces, &end)
+        cdef int i, pieces = self.chunk.pieces
+        cdef int misses = self.level.probe(&self.near, text, starts, pieces, self.values, self.missed)
+        if self.find_missed(text, misses):
+            self.level.emit(self.values, 0, pieces, &end)
             for i in range(misses):
-                self.numbers[w.missed[i]] = self.found[i]
+                self.numbers[self.missed[i]] = self.found[i]
             counts = self.counts
-            for i in range(w.pieces):
+            for i in range(pieces):
                 counts[self.numbers[i]] += 1
         elif self.spill is None:
-            w.status = OUT_OF_MEMORY
+            self.fault.status = OUT_OF_MEMORY
         else:
-            for i in range(w.pieces):
-                self.count_one(w, chunk + w.starts[i], w.starts[i + 1] - w.starts[i])
-        w.next_chunk()
+            for i in range(pieces):
+                self.add_count(text + starts[i], starts[i + 1] - starts[i], 1)
 
-    cdef bint find_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil:
-        """Sets `found`, and makes the values of all pieces such as have one id; false if the table is full.
+    cdef bint find_missed(self, const uint8_t *text, int misses) noexcept nogil:
+        """Set `found`, and makes the values of all pieces such as have one id; false if the table is full.
 
         Fetches the places of all pieces before it looks at the first: so the processor waits for many at once.
         """
         cdef uint64_t hashes[CHUNK_ROOM]
+        cdef const uint32_t *starts = self.chunk.starts
         cdef const uint8_t *piece
         cdef uint32_t length
         cdef Py_ssize_t number
         cdef int i
         for i in range(misses):
-            length = w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
-            hashes[i] = self.hash_of(chunk + w.starts[w.missed[i]], length)
-            self.fetch(hashes[i])
+            length = starts[self.missed[i] + 1] - starts[self.missed[i]]
+            hashes[i] = hash_bytes(self.seed, text + starts[self.missed[i]], length)
+            __builtin_prefetch(self.places + (hashes[i] >> (64 - self.places_log2)))
         for i in range(misses):
-            piece, length = chunk + w.starts[w.missed[i]], w.starts[w.missed[i] + 1] - w.starts[w.missed[i]]
+            piece, length = text + starts[self.missed[i]], starts[self.missed[i] + 1] - starts[self.missed[i]]
             number = self.number_of(hashes[i], piece, length)
             if number < 0:
                 return False
-            self.found[i], w.values[w.missed[i]] = <uint32_t>number, ONE_ID
+            self.found[i], self.values[self.missed[i]] = <uint32_t>number, ONE_ID
             if length <= KEY24_MAX and number < NEAR:
                 piece_insert(&self.near, piece, length, &self.found[i], 1)
         return True
 
-    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        self.count_one(w, text + start, end - start)
+    cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        self.add_count(self.chunk.text + start, end - start, 1)
 
-    cdef void count_one(self, Workspace w, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
-        """Counts a piece, in an emptied table if this one is full."""
-        cdef uint64_t hash = self.hash_of(piece, length)
+    cdef bint add_count(self, const uint8_t *piece, Py_ssize_t length, int64_t count) noexcept nogil:
+        """Add to the count of a piece, in an emptied table if this one is full; false, a fault of the run, if it stays."""
+        cdef uint64_t hash = hash_bytes(self.seed, piece, length)
         cdef Py_ssize_t number = self.number_of(hash, piece, length)
         while number < 0 and self.make_room():
             number = self.number_of(hash, piece, length)
-        if number < 0:
-            w.status = OUT_OF_MEMORY
+        if number >= 0:
+            self.counts[number] += count
         else:
-            self.counts[number] += 1
+            self.fault.status = OUT_OF_MEMORY
+        return number >= 0
 
     cdef bint make_room(self) noexcept nogil:
-        """Lets `spill` write the table, and empties it; false, with a `fault` if there was one, if it cannot."""
-        if self.spill is None or self.fault is not None:
+        """Let `spill` write the table, and empties it; false, with an `error` if there was one, if it cannot."""
+        if self.spill is None or self.error is not None:
             return False
         if not self.used:
             return self.release()
@@ -139,11 +142,11 @@ cdef class Tally(Sink):
                 self.spill(self)
                 self.clear()
             except BaseException as error:
-                self.fault = error
+                self.error = error
         return not self.full
 
     cdef bint release(self) noexcept nogil:
-        """Frees the memory of an empty table, for a piece that takes nearly all; false if there is none to free."""
+        """Free the memory of an empty table, for a piece that takes nearly all; false if there is none to free."""
         cdef uint64_t *places
         if not self.room and not self.text_room and self.places_log2 == FIRST_LOG2:
             return False
@@ -159,15 +162,8 @@ cdef class Tally(Sink):
         self.full = False
         return True
 
-    cdef inline uint64_t hash_of(self, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
-        return hash_bytes(self.seed, piece, length)
-
-    cdef inline void fetch(self, uint64_t hash) noexcept nogil:
-        """Fetches the place of a piece."""
-        __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
-
     cdef Py_ssize_t number_of(self, uint64_t hash, const uint8_t *piece, Py_ssize_t length) noexcept nogil:
-        """The number of a piece, a new one if it had none; -1 if the table is full."""
+        """Return the number of a piece, a new one if it had none; -1 if the table is full."""
         cdef Py_ssize_t place = <Py_ssize_t>(hash >> (64 - self.places_log2)), number
         if self.full:
             return -1
@@ -183,7 +179,7 @@ cdef class Tally(Sink):
     cdef Py_ssize_t keep(
         self, Py_ssize_t place, uint64_t hash, const uint8_t *piece, Py_ssize_t length
     ) noexcept nogil:
-        """Gives a new piece, which belongs to a free place, a number; -1, with `full` set, if that takes too much."""
+        """Give a new piece, which belongs to a free place, a number; -1, with `full` set, if that takes too much."""
         cdef Py_ssize_t number = self.used, start = self.ends[number]
         if not self.more_text(length) or (number == self.room and not self.more_numbers()):
             self.full = True
@@ -199,7 +195,7 @@ cdef class Tally(Sink):
     # Memory.
 
     cdef Py_ssize_t bytes_left(self) noexcept nogil:
-        """The number of bytes that the table may take beside those that it has."""
+        """Return the number of bytes that the table may take beside those that it has."""
         return self.memory - self.text_room - <Py_ssize_t>sizeof(int64_t) * (
             2 * self.room + (<Py_ssize_t>1 << self.places_log2))
 
@@ -210,11 +206,11 @@ cdef class Tally(Sink):
         return (size + LARGE - 1) & -LARGE
 
     cdef void *grown(self, void *memory, Py_ssize_t used, Py_ssize_t size) noexcept nogil:
-        """Does what `realloc` does; with a copy on large pages, if the table may take both at once."""
+        """Do what `realloc` does; with a copy on large pages, if the table may take both at once."""
         return huge_grown(memory, used, size) if size <= self.bytes_left() else realloc(memory, size)
 
     cdef bint more_text(self, Py_ssize_t length) noexcept nogil:
-        """Makes room for the bytes of a piece; false if that would take too much."""
+        """Make room for the bytes of a piece; false if that would take too much."""
         cdef Py_ssize_t wanted = self.ends[self.used] + length, room = self.text_room
         cdef void *grown
         if wanted <= room:
@@ -227,7 +223,7 @@ cdef class Tally(Sink):
         return True
 
     cdef bint more_numbers(self) noexcept nogil:
-        """Makes room for half as many numbers more; false if that would take too much."""
+        """Make room for half as many numbers more; false if that would take too much."""
         cdef Py_ssize_t room = self.large(
             (self.room + self.room // 2 + (1 << FIRST_LOG2 >> 1)) * sizeof(int64_t)) // <Py_ssize_t>sizeof(int64_t)
         cdef void *grown
@@ -244,7 +240,7 @@ cdef class Tally(Sink):
         return True
 
     cdef bint more_places(self) noexcept nogil:
-        """Makes at least twice as many places; false if that would take too much."""
+        """Make at least twice as many places; false if that would take too much."""
         cdef Py_ssize_t size = <Py_ssize_t>1 << self.places_log2, i, place
         cdef Py_ssize_t more = self.large(2 * size * sizeof(uint64_t)) // <Py_ssize_t>sizeof(uint64_t)
         cdef uint64_t *places = NULL
@@ -267,22 +263,21 @@ cdef class Tally(Sink):
 
     # The calls for Python.
 
-    def limit(self, Py_ssize_t memory, spill=None):
-        """Sets how many bytes the table may take, and the function that gets the tally if that is not enough.
+    def limit(self, Py_ssize_t memory, spill: Callable[[Tally], None] = None):
+        """Set how many bytes the table may take, and the function that gets the tally if that is not enough.
 
         `spill(tally)` calls `sort` and `block`. It comes from a thread that counts. Its exceptions end the call of
         `add`, `add_block` or `merge`.
         """
         self.memory, self.spill = memory, spill
 
-    def add(self, list texts not None):
-        """Counts the pieces of valid texts (ASCII `str` or UTF-8 bytes); false if there was no room for all."""
+    def add(self, list texts not None) -> bool:
+        """Count the pieces of valid texts (ASCII `str` or UTF-8 bytes); false if there was no room for all."""
         cdef Py_ssize_t count = len(texts), i = 0
-        cdef Workspace w = self.own
         cdef Source *sources = <Source *>malloc((count + 1) * sizeof(Source))
         if sources == NULL:
             raise MemoryError
-        w.begin(True, False)
+        self.fault.status = FINE
         try:
             for i in range(count):
                 sources[i] = open_source(texts[i])
@@ -290,62 +285,49 @@ cdef class Tally(Sink):
                     raise ValueError("expected ascii str or bytes")
             i = 0
             with nogil:
-                while i < count and w.status == FINE:
-                    self.finder.find_all(self, w, <const uint8_t *>sources[i].data, sources[i].length)
+                while i < count and self.fault.status == FINE:
+                    self.finder.find_all(self, <const uint8_t *>sources[i].data, sources[i].length)
                     i += 1
         finally:
             free(sources)
-            w.trim()
-        self.check(w.status)
-        return w.status == FINE
+            self.trim()
+        self.check(self.fault.status)
+        return self.fault.status == FINE
 
-    def add_block(self, const uint8_t[::1] block not None):
-        """Adds the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
-        cdef Cursor cursor
+    def add_block(self, const uint8_t[::1] block not None) -> bool:
+        """Add the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
+        cdef Cursor cursor = cursor_of(&block[0], block.shape[0])
         cdef int status
-        memset(&cursor, 0, sizeof(Cursor))
-        cursor.at, cursor.end = &block[0], &block[0] + block.shape[0]
-        try:
-            with nogil:
+        with nogil:
+            status = cursor_next(&cursor, True)
+            while status == CURSOR_FINE and self.add_count(cursor.piece, cursor.length, cursor.count):
+                cursor.count = 0  # any order will do
                 status = cursor_next(&cursor, True)
-                while status == CURSOR_FINE and self.add_count(cursor.piece, cursor.length, cursor.count):
-                    cursor.count = 0  # any order will do
-                    status = cursor_next(&cursor, True)
-        finally:
             free(cursor.piece)
         if status == CURSOR_BROKEN:
             raise ValueError("expected pieces with counts")
         self.check(OUT_OF_MEMORY if status == CURSOR_NO_MEMORY else FINE)
         return status == CURSOR_END
 
-    cdef bint add_count(self, const uint8_t *piece, Py_ssize_t length, int64_t count) noexcept nogil:
-        """Adds to the count of a piece; false if the table is full."""
-        cdef uint64_t hash = self.hash_of(piece, length)
-        cdef Py_ssize_t number = self.number_of(hash, piece, length)
-        while number < 0 and self.make_room():
-            number = self.number_of(hash, piece, length)
-        if number >= 0:
-            self.counts[number] += count
-        return number >= 0
-
     cdef int check(self, int status) except -1:
-        """Raises what happened in a thread without the GIL."""
-        fault, self.fault = self.fault, None
-        if fault is not None:
-            raise fault
+        """Raise what happened in a thread without the GIL."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         if status != FINE and not self.full:
             raise MemoryError
         return 0
 
-    def merge(self, Tally other not None):
-        """Adds the counts of another tally; false if there was no room for all."""
-        cdef Py_ssize_t i
+    def merge(self, Tally other not None) -> bool:
+        """Add the counts of another tally; false if there was no room for all."""
+        cdef Py_ssize_t i, ahead
         cdef bint fits = True
+        cdef uint64_t hash
         with nogil:
             for i in range(other.used):
-                if i + AHEAD < other.used:
-                    self.fetch(self.hash_of(other.text + other.ends[i + AHEAD],
-                                            other.ends[i + AHEAD + 1] - other.ends[i + AHEAD]))
+                ahead = min(i + AHEAD, other.used - 1)
+                hash = hash_bytes(self.seed, other.text + other.ends[ahead], other.ends[ahead + 1] - other.ends[ahead])
+                __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
                 fits = self.add_count(
                     other.text + other.ends[i], other.ends[i + 1] - other.ends[i], other.counts[i])
                 if not fits:
@@ -354,7 +336,7 @@ cdef class Tally(Sink):
         return fits
 
     def sort(self, bint by_count):
-        """Sorts the pieces: by their bytes, or the most frequent first and then by bytes.
+        """Sort the pieces: by their bytes, or the most frequent first and then by bytes.
 
         `block` comes next, or `clear`. It takes no memory: the table's places become the order.
         """
@@ -364,8 +346,8 @@ cdef class Tally(Sink):
             sort_counted(&pieces, <Entry *>self.places, self.used, by_count)
         self.given = 0
 
-    def block(self, Py_ssize_t size):
-        """The next of the sorted pieces, as a block of about `size` bytes; b"" after the last one."""
+    def block(self, Py_ssize_t size) -> bytes:
+        """Return the next of the sorted pieces, as a block of about `size` bytes; b"" after the last one."""
         cdef const Entry *order = <const Entry *>self.places
         cdef Py_ssize_t last = 0, last_length = 0, number
         cdef int status = 1
@@ -383,7 +365,7 @@ cdef class Tally(Sink):
         return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
 
     def clear(self, bint release=False):
-        """Empties the table. Its memory stays, unless it is to `release` it."""
+        """Empty the table. Its memory stays, unless it is to `release` it."""
         memset(self.lines, 0, NEAR_BYTES)
         memset(self.places, 0, sizeof(uint64_t) << self.places_log2)
         self.used, self.full = 0, False
@@ -391,12 +373,12 @@ cdef class Tally(Sink):
         if release:
             self.release()
 
-    def totals(self):
+    def totals(self) -> tuple[int, int, int, int]:
         """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks since `clear`."""
         return self.out.distinct, self.out.length, self.out.occurrences, self.out.longest
 
-    def counted(self):
-        """(pieces, offsets, counts), the most frequent first, and equally frequent ones by their bytes.
+    def counted(self) -> tuple[bytes, array[int], array[int]]:
+        """Return (pieces, offsets, counts), the most frequent first, and equally frequent ones by their bytes.
 
         Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". Only `clear` may come next.
         """
@@ -419,17 +401,19 @@ cdef class Tally(Sink):
                 counts[i], offsets[i + 1] = self.counts[number], at
         return pieces, offsets.base, counts.base[:self.used]
 
-    def passed(self):
-        """The number of places with other pieces that look-ups have passed. For tests."""
+    def passed(self) -> int:
+        """Return the number of places with other pieces that look-ups have passed. For tests."""
         return self.steps
 
-    def distinct(self):
-        """The number of distinct pieces."""
+    def distinct(self) -> int:
+        """Return the number of distinct pieces."""
         return self.used
 
 
-def dict_of(bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None):
-    """The result of `Tally.counted` as a dict."""
+def dict_of(
+    bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None
+) -> dict[str, int]:
+    """Return the result of `Tally.counted` as a dict."""
     cdef const char *text = PyBytes_AS_STRING(pieces)
     cdef dict found = {}
     cdef Py_ssize_t i
@@ -461,9 +445,22 @@ cdef struct Held:
     int64_t room
 
 
+cdef Cursor cursor_of(const uint8_t *block, Py_ssize_t size) noexcept:
+    return Cursor(at=block, end=block + size, piece=NULL, length=0, room=0, count=0)
+
+
+cdef int check_cursor(int status, int source) except -1:
+    """Raise what a cursor has met."""
+    if status == CURSOR_NO_MEMORY:
+        raise MemoryError
+    if status == CURSOR_BROKEN:
+        raise ValueError("expected pieces with counts, in order", source)
+    return 0
+
+
 @cython.final
 cdef class Merge:
-    """Merges `sources`: iterators of blocks.
+    """Merge `sources`: iterators of blocks.
 
     by_count: the most frequent pieces come first, and no two sources share one.
     weights: whole numbers above 0, one a source.
@@ -508,7 +505,7 @@ cdef class Merge:
         free(self.out.data)
 
     cdef bint fill(self, int source) except -1:
-        """Takes the next block of a source, and its first piece; false after the last one."""
+        """Take the next block of a source, and its first piece; false after the last one."""
         cdef bytes block = next(self.sources[source], None)
         cdef Cursor *cursor = self.cursors + source
         cdef int status
@@ -518,14 +515,11 @@ cdef class Merge:
         cursor.at = <const uint8_t *>PyBytes_AS_STRING(block)
         cursor.end = cursor.at + PyBytes_GET_SIZE(block)
         status = cursor_next(cursor, self.by_count)
-        if status == CURSOR_NO_MEMORY:
-            raise MemoryError
-        if status != CURSOR_FINE:
-            raise broken(source)
+        check_cursor(CURSOR_BROKEN if status == CURSOR_END else status, source)
         return True
 
     cdef void sink(self, int at) noexcept nogil:
-        """Moves a source down the heap to its place."""
+        """Move a source down the heap to its place."""
         cdef int moved = self.heap[at], below = 2 * at + 1
         while below < self.size:
             if below + 1 < self.size and self.before(self.heap[below + 1], self.heap[below]):
@@ -540,7 +534,7 @@ cdef class Merge:
         return cursor_before(self.cursors + one, self.cursors + other, self.by_count)
 
     cdef State write(self, int64_t size) noexcept nogil:
-        """Adds the held piece to the block."""
+        """Add the held piece to the block."""
         cdef int status
         if not self.count:
             return DONE
@@ -555,7 +549,7 @@ cdef class Merge:
         return DONE
 
     cdef State hold(self, const Cursor *cursor) noexcept nogil:
-        """Copies a piece, to add up its counts."""
+        """Copy a piece, to add up its counts."""
         cdef int64_t room = cursor.length + cursor.length // 8 + 64
         cdef void *grown
         if cursor.length > self.held.room or not self.held.room:
@@ -568,7 +562,7 @@ cdef class Merge:
         return DONE
 
     cdef State run(self, int64_t size) noexcept nogil:
-        """Goes on until the block is full, or something else is needed."""
+        """Go on until the block is full, or something else is needed."""
         cdef Cursor *cursor
         cdef State state
         cdef int status
@@ -589,7 +583,7 @@ cdef class Merge:
             self.sink(0)
         return self.write(size)
 
-    def block(self, Py_ssize_t size):
+    def block(self, Py_ssize_t size) -> bytes:
         """The next block, of about `size` bytes; b"" after the last one. Raises `ValueError`, and `OverflowError`."""
         cdef State state = WAITING
         self.out.size = 0
@@ -601,60 +595,44 @@ cdef class Merge:
                     self.size -= 1
                     self.heap[0] = self.heap[self.size]
                 self.sink(0)
-        if state == BROKEN:
-            raise broken(self.heap[0])
-        if state == NO_MEMORY:
-            raise MemoryError
+        if state == BROKEN or state == NO_MEMORY:
+            check_cursor(CURSOR_BROKEN if state == BROKEN else CURSOR_NO_MEMORY, self.heap[0])
         if state == TOO_LARGE:
             raise OverflowError("expected a sum of counts below 2**63")
         return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
 
-    def totals(self):
-        """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks so far."""
+    def totals(self) -> tuple[int, int, int, int]:
+        """Return (distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks so far."""
         return self.out.distinct, self.out.length, self.out.occurrences, self.out.longest
 
 
-def rows_of(bytes block not None):
-    """(pieces, offsets, counts) of a block: piece i is `pieces[offsets[i]:offsets[i + 1]]`.
+def rows_of(bytes block not None) -> tuple[bytes, array[int], array[int]]:
+    """Return (pieces, offsets, counts) of a block: piece i is `pieces[offsets[i]:offsets[i + 1]]`.
 
     The arrays have the typecode "q". Raises `ValueError`.
     """
+    cdef bytes pieces = b""
+    cdef char *out = NULL
+    cdef int64_t[::1] offsets, counts
     cdef int64_t rows = 0, length = 0
-    read(block, NULL, NULL, NULL, &rows, &length)
-    cdef bytes pieces = PyBytes_FromStringAndSize(NULL, length)
-    cdef int64_t[::1] offsets = array("q", bytes(8 * (rows + 1)))
-    cdef int64_t[::1] counts = array("q", bytes(8 * (rows + 1)))
-    read(block, <uint8_t *>PyBytes_AS_STRING(pieces), &offsets[0], &counts[0], &rows, &length)
-    return pieces, offsets.base, counts.base[:rows]
-
-
-cdef int read(
-    bytes block, uint8_t *pieces, int64_t *offsets, int64_t *counts, int64_t *rows, int64_t *length
-) except -1:
-    """Counts the pieces of a block and their bytes; and copies them, unless `pieces` is NULL."""
     cdef Cursor cursor
     cdef int status
-    memset(&cursor, 0, sizeof(Cursor))
-    cursor.at = <const uint8_t *>PyBytes_AS_STRING(block)
-    cursor.end = cursor.at + PyBytes_GET_SIZE(block)
-    rows[0] = length[0] = 0
-    with nogil:
-        status = cursor_next(&cursor, True)
-        while status == CURSOR_FINE:
-            if pieces != NULL:
-                memcpy(pieces + length[0], cursor.piece, cursor.length)
-                counts[rows[0]], offsets[rows[0] + 1] = cursor.count, length[0] + cursor.length
-            rows[0] += 1
-            length[0] += cursor.length
-            cursor.count = 0  # any order will do
+    for copies in range(2):  # the first time only their number and bytes are counted
+        if copies:
+            pieces = PyBytes_FromStringAndSize(NULL, length)
+            out = PyBytes_AS_STRING(pieces)
+            offsets, counts = array("q", bytes(8 * (rows + 1))), array("q", bytes(8 * (rows + 1)))
+        cursor = cursor_of(<const uint8_t *>PyBytes_AS_STRING(block), PyBytes_GET_SIZE(block))
+        rows = length = 0
+        with nogil:
             status = cursor_next(&cursor, True)
-        free(cursor.piece)
-    if status == CURSOR_NO_MEMORY:
-        raise MemoryError
-    if status == CURSOR_BROKEN:
-        raise broken(0)
-    return 0
-
-
-cdef object broken(int source):
-    return ValueError("expected pieces with counts, in order", source)
+            while status == CURSOR_FINE:
+                if out != NULL:
+                    memcpy(out + length, cursor.piece, cursor.length)
+                    counts[rows], offsets[rows + 1] = cursor.count, length + cursor.length
+                rows, length = rows + 1, length + cursor.length
+                cursor.count = 0  # any order will do
+                status = cursor_next(&cursor, True)
+            free(cursor.piece)
+        check_cursor(status, 0)
+    return pieces, offsets.base, counts.base[:rows]

@@ -14,9 +14,7 @@
 #ifndef DSTOK_WORD_STORE_H
 #define DSTOK_WORD_STORE_H
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "counts/pair_queue.h"
 
 #define NO_TOKEN UINT32_MAX
 #define LONG_PLACE 0x80000000u
@@ -38,29 +36,16 @@ static inline void words_free(Words *w) {
     memset(w, 0, sizeof *w);
 }
 
-/* Makes room for more entries; false if memory is out. */
-static inline int words_grow(void **array, uint64_t *room, uint64_t wanted, size_t entry) {
-    if (wanted <= *room)
-        return 1;
-    uint64_t more = wanted + *room / 2;
-    void *grown = realloc(*array, more * entry);
-    if (!grown)
-        return 0;
-    *array = grown;
-    *room = more;
-    return 1;
-}
-
 /* Makes room for words of at most `cells` cells in the short form, or `tokens` bytes in the long one; false if memory is
  * out. */
 static inline int words_room(Words *w, uint64_t cells, uint64_t tokens, uint64_t longs) {
     uint64_t starts_room = w->longs_room;
     if (!w->tokens_size)
         w->tokens_size = 1; /* the entry before the first word */
-    if (!words_grow((void **)&w->cells, &w->cells_room, w->cells_size + cells, sizeof *w->cells) ||
-        !words_grow((void **)&w->tokens, &w->tokens_room, w->tokens_size + tokens + 1, sizeof *w->tokens) ||
-        !words_grow((void **)&w->starts, &starts_room, w->longs + longs, sizeof *w->starts) ||
-        !words_grow((void **)&w->counts, &w->longs_room, w->longs + longs, sizeof *w->counts))
+    if (!array_grow((void **)&w->cells, &w->cells_room, w->cells_size + cells, sizeof *w->cells) ||
+        !array_grow((void **)&w->tokens, &w->tokens_room, w->tokens_size + tokens + 1, sizeof *w->tokens) ||
+        !array_grow((void **)&w->starts, &starts_room, w->longs + longs, sizeof *w->starts) ||
+        !array_grow((void **)&w->counts, &w->longs_room, w->longs + longs, sizeof *w->counts))
         return 0;
     w->tokens[0] = NO_TOKEN;
     return 1;

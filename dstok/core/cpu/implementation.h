@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cpu/platform.h"
+
 typedef struct Implementation Implementation;
 typedef struct FirstBytes FirstBytes;
 typedef struct GridRun GridRun;
@@ -17,6 +19,12 @@ typedef struct PairTable PairTable;
 typedef struct PieceTable PieceTable;
 typedef struct Skip Skip;
 typedef struct Strips Strips;
+
+enum {
+    CHUNK = 1024,             /* pieces in work at once */
+    CHUNK_ROOM = CHUNK + 128, /* room for the starts of a block more */
+    BORDERS = 1 << 14,        /* bytes of two bitmaps of the 65,536 characters of the BMP */
+};
 
 enum { FIRST_MOST = 4, FIRST_PAD = 32, FIRST_DEEP = 3, FIRST_GROUPS = 8 };
 

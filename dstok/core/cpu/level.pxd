@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 # bpe/strips.h or bpe/piece_cache.h.
 cdef extern from "cpu/implementation.h":
     enum:
-        FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, GRID_RANGES
+        BORDERS, CHUNK, CHUNK_ROOM, FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, GRID_RANGES, PAD
     ctypedef struct KernelTables:
         const uint8_t *pages
         const uint16_t *page_numbers

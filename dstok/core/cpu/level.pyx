@@ -33,12 +33,12 @@ cdef const Implementation *chosen() except NULL:
     return CHOSEN
 
 
-def levels():
+def levels() -> list[str]:
     """The names of the levels that this processor can run, the best last."""
     return [name for i, name in enumerate(LEVELS) if not IMPLEMENTATIONS[<int>i].vectors & ~VECTORS]
 
 
-def chosen_level():
+def chosen_level() -> str:
     """The name of the level for new objects: DSTOK_SIMD's, or the best."""
     return chosen().name.decode()
 
@@ -54,11 +54,11 @@ def choose_level(str name not None):
     CHOSEN = &IMPLEMENTATIONS[<int>LEVELS.index(name)]
 
 
-def emulated():
+def emulated() -> bool:
     """Whether the levels above "portable" are emulated, on any processor: in a build for tests (see setup.py)."""
     return DSTOK_EMULATED
 
 
-def level_shown(str name):
+def level_shown(str name) -> str:
     """The name of a level as people see it: "avx512 (emulated)"."""
     return f"{name} (emulated)" if DSTOK_EMULATED and IMPLEMENTATIONS[<int>LEVELS.index(name)].vectors else name

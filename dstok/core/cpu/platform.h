@@ -14,6 +14,7 @@
 #error "expected gcc or clang (on Windows clang-cl): the core is written in vectors that other compilers do not have"
 #endif
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,46 @@ static inline void *huge_grown(void *memory, size_t used, size_t size) {
     (void)used;
     return realloc(memory, size);
 #endif
+}
+
+enum {
+    PAD = 72,             /* bytes after a text that may be read; they are not used */
+    ARRAY_KEPT = 1 << 22, /* bytes of an array that stay allocated between two texts, at most */
+};
+
+/* Makes an array of `*room` entries as large as `wanted`, or by half larger if that is more; keeps the `used` entries.
+ * False if memory is out. `array` is the place of its pointer. */
+static inline int huge_grow(void *array, ptrdiff_t *room, ptrdiff_t used, ptrdiff_t wanted, size_t entry) {
+    void *memory;
+    if (wanted <= *room)
+        return 1;
+    if (wanted < *room + *room / 2)
+        wanted = *room + *room / 2;
+    memcpy(&memory, array, sizeof(memory));
+    if (used == 0) {
+        free(memory);
+        *room = 0;
+        memory = huge_alloc((size_t)wanted * entry + PAD);
+        memcpy(array, &memory, sizeof(memory));
+    } else {
+        memory = huge_grown(memory, (size_t)used * entry, (size_t)wanted * entry + PAD);
+    }
+    if (memory == NULL)
+        return 0;
+    memcpy(array, &memory, sizeof(memory));
+    *room = wanted;
+    return 1;
+}
+
+/* Frees an array that a large text has grown. */
+static inline void array_trim(void *array, ptrdiff_t *room, size_t entry) {
+    void *memory;
+    if ((size_t)*room * entry <= ARRAY_KEPT)
+        return;
+    memcpy(&memory, array, sizeof(memory));
+    free(memory);
+    memset(array, 0, sizeof(memory));
+    *room = 0;
 }
 
 /* A size for `huge_zeroed`: whole huge pages, if at least a quarter of one is needed. */

@@ -3,7 +3,7 @@
 In: texts (`str`, UTF-8 bytes, or rows of buffers), a policy, a number of threads. Out: lists, or all ids in one array,
 or counts.
 Invariant: the ids are those of single calls, in the order of the texts. If several texts have errors, the first
-text's error is raised. Each thread leases a workspace and gives it back itself, whatever happens: after a second
+text's error is raised. Each thread leases a run and gives it back itself, whatever happens: after a second
 Ctrl-C the calling thread no longer waits for the others, and each of them may still work on its last part.
 
 A batch is cut into parts of neighbouring texts. The calling thread takes parts from the front, the others take them
@@ -19,8 +19,10 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from dstok.core.encode.memory cimport FINE, OUT_OF_MEMORY, Workspace, Written, numpy_
-from dstok.core.encode.encoder cimport Encoder
+from dstok.core.encode.encoder cimport Encoder, ints_list
+from dstok.core.encode.memory cimport OwnedBuffer, numpy_
+from dstok.core.encode.sinks cimport IDS, Ids, Run
+from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY
 from dstok.core.text.added_tokens cimport Policy
 from dstok.core.text.utf8 cimport Rows, Source, source_of
 
@@ -45,7 +47,7 @@ cdef extern from "encode/batch.h":
 
 cdef enum:
     PART = 1 << 16           # bytes of text in a part: its ids (72 KB) stay in the cache, malloc has blocks for them
-    LIKELY = 3               # code points in an id
+    CHARS_PER_ID = 3         # code points in an id
     LEAST = 1 << 14          # ids that a chunk of pieces may have, about
     PER_TEXT = 16            # cost of a text beside its bytes, in bytes
 
@@ -57,9 +59,9 @@ cdef enum Wanted:
 cdef struct Part:
     Py_ssize_t first         # its first text
     Py_ssize_t last
-    Py_ssize_t at            # start of its ids in the buffer of its workspace
+    Py_ssize_t at            # start of its ids in the buffer of its run
     Py_ssize_t count
-    int home                 # the thread with that workspace
+    int home                 # the thread with that run
     uint32_t *block          # for lists: a copy of the ids of a part of another thread
     int done
     Py_ssize_t text          # the last of its texts that was begun
@@ -88,12 +90,14 @@ cdef class Batch:
     cdef Py_ssize_t back          # by the others
     cdef Py_ssize_t failed        # the first text that could not be encoded, as far as is known
     cdef Py_ssize_t pending       # lists: the last part that still has no lists
-    cdef Workspace own            # of the calling thread
-    cdef list others              # for arrays: the ids of the other threads (Written), by thread
+    cdef Run own            # of the calling thread
+    cdef list others              # for arrays: the ids of the other threads (OwnedBuffer), by thread
     cdef list errors              # the exceptions that stopped them, by thread
 
-    def __cinit__(self, Encoder encoder not None, texts not None, Policy policy not None, bint replace,
-                  Py_ssize_t threads):
+    def __cinit__(
+        self, Encoder encoder not None, texts not None: list[Text] | Rows, Policy policy not None, bint replace,
+        Py_ssize_t threads
+    ):
         cdef int64_t[::1] counts = array("q", bytes(8 * (len(texts) + 1)))
         self.encoder, self.policy, self.replace, self.texts = encoder, policy, replace, texts
         self.counted, self.counts = counts, &counts[0]
@@ -103,7 +107,7 @@ cdef class Batch:
         if self.sources == NULL or self.parts == NULL:
             raise MemoryError
         if isinstance(texts, Rows):
-            (<Rows>texts).lay(self.sources, replace, encoder.run.level)
+            (<Rows>texts).lay(self.sources, replace, encoder.finder.level)
         else:
             self._lay(texts)
         self._split()
@@ -138,7 +142,7 @@ cdef class Batch:
                 first, size = i + 1, 0
         return 0
 
-    def lists(self):
+    def lists(self) -> list[list[int]]:
         """The ids of each text, as lists."""
         cdef list row, rows = [None] * len(self.texts)
         PyObject_GC_UnTrack(<PyObject *>rows)
@@ -148,17 +152,17 @@ cdef class Batch:
         PyObject_GC_Track(<PyObject *>rows)
         return rows
 
-    def arrays(self):
+    def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """All ids in a uint32 array, and the number of ids of each text in an int64 array."""
         joined = self._run(ARRAYS, None)
         return numpy_().frombuffer(joined, numpy_().uint32), self._counted()
 
-    def lengths(self):
+    def lengths(self) -> list[int]:
         """The number of ids of each text, as a list."""
         self._run(LENGTHS, None)
         return [self.counts[i] for i in range(len(self.texts))]
 
-    def length_array(self):
+    def length_array(self) -> npt.NDArray[np.int64]:
         """The number of ids of each text, as an int64 array."""
         self._run(LENGTHS, None)
         return self._counted()
@@ -168,7 +172,7 @@ cdef class Batch:
 
     # Threads, and the parts they take.
 
-    cdef Written _run(self, Wanted wanted, list rows):
+    cdef OwnedBuffer _run(self, Wanted wanted, list rows):
         """Encodes all parts, with the other threads; fills `rows`, or returns all ids, as `wanted` says."""
         self.wanted, self.pending = wanted, self.size - 1
         self.own = self._lease(1)
@@ -185,41 +189,31 @@ cdef class Batch:
             self.own = None
 
     cdef _encode_all(self, list rows):
-        if self.threads == 1:
-            self.errors = []
-            while self._step(rows):
-                pass
-        else:
-            self._with_helpers(rows)
-
-    cdef _with_helpers(self, list rows):
-        helpers = Helpers(self._work, self._wanted, self.threads - 1)
-        self.others, self.errors = [None] * self.threads, helpers.errors
+        helpers = Helpers(self._work, self._wanted, self.threads - 1) if self.threads > 1 else None
+        self.others, self.errors = [None] * self.threads, [] if helpers is None else helpers.errors
         try:
-            helpers.start()
+            if helpers is not None:
+                helpers.start()
             while self._step(rows):
                 pass
         finally:
             batch_stop(&self.taken, self.size)  # after an exception: no thread takes another part
-            helpers.wait()
+            if helpers is not None:
+                helpers.wait()
 
-    cdef Workspace _lease(self, Py_ssize_t share):
-        """A workspace that is ready to begin, with room for one of `share` equal shares of the ids."""
-        cdef Workspace w = self.encoder.pool.lease()
-        w.begin(self.wanted == LENGTHS, False)
-        if self.wanted == ARRAYS:
-            self.encoder.pool.lend(w)
-            if not w.reserve(self._likely() // share):
-                self.encoder.pool.release(w)
-                raise MemoryError
-        return w
-
-    cdef Py_ssize_t _likely(self):
-        """A guess at the number of ids, rather too high: unused room costs nothing."""
+    cdef Run _lease(self, Py_ssize_t share):
+        """A run that is ready to begin, with room for one of `share` equal shares of the ids."""
+        cdef Run run = self.encoder.pool.lease()
         cdef Py_ssize_t i, size = 0
-        for i in range(len(self.texts)):
-            size += self.sources[i].length
-        return size // LIKELY + LEAST
+        run.begin(0 if self.wanted == LENGTHS else IDS)
+        if self.wanted == ARRAYS:
+            self.encoder.pool.lend(&run.out.ids.data, &run.out.ids.room, sizeof(uint32_t))
+            for i in range(len(self.texts)):
+                size += self.sources[i].length
+            if not run.reserve_ids((size // CHARS_PER_ID + LEAST) // share):  # rather too many: room costs nothing
+                self.encoder.pool.release(run)
+                raise MemoryError
+        return run
 
     def _wanted(self):
         """Is a part left, for a thread that begins now?"""
@@ -227,93 +221,88 @@ cdef class Batch:
 
     def _work(self, int index):
         """The work of another thread."""
-        cdef Workspace w = None
+        cdef Run run = None
         cdef Py_ssize_t part = -1
         try:
-            w = self._lease(self.threads)
+            run = self._lease(self.threads)
             with nogil:
                 while batch_next(&self.taken) < self.size:
                     part = self.size - 1 - batch_next(&self.back)
-                    self._encode(w, part, index)
+                    self._encode(run, part, index)
             if self.wanted == ARRAYS:
-                self.others[index] = Written.take(w, self.encoder.pool)
+                self.others[index] = self._taken(run)
         except BaseException:  # the calling thread raises it
             if part >= 0:
                 batch_lower(&self.failed, self.parts[part].text)
             raise
         finally:
-            if w is not None:
-                self.encoder.pool.release(w)
+            if run is not None:
+                self.encoder.pool.release(run)
 
     cdef bint _step(self, list rows) except -1:
         """Makes the lists of a part that another thread has finished, or encodes the next one; false: none is left."""
-        cdef Part *part
         PyErr_CheckSignals()
-        if rows is not None and self.pending >= self.front:
-            part = &self.parts[self.pending]
-            if batch_published(&part.done) and part.home:
-                self._fill(rows, self.pending)
-                self.pending -= 1
-                return True
-        return self._front(rows)
-
-    cdef bint _front(self, list rows) except -1:
-        """Encodes the next part from the front; false if there is none left."""
-        cdef Py_ssize_t part = self.front
+        if rows is not None and self.pending >= self.front and batch_published(&self.parts[self.pending].done) and (
+                self.parts[self.pending].home):
+            self._fill(rows, self.pending)
+            self.pending -= 1
+            return True
         if batch_next(&self.taken) >= self.size:
             return False
         self.front += 1
         with nogil:
-            self._encode(self.own, part, 0)
+            self._encode(self.own, self.front - 1, 0)
         if rows is not None:
-            self._fill(rows, part)
-            self.own.count = 0
+            self._fill(rows, self.front - 1)
+            self.own.out.ids.count = 0
         return True
 
-    cdef int _encode(self, Workspace w, Py_ssize_t index, int home) except -1 nogil:
+    cdef int _encode(self, Run run, Py_ssize_t index, int home) except -1 nogil:
+        """Encodes the texts of a part, up to the first text that has an error."""
         cdef Part *part = &self.parts[index]
+        cdef Ids *ids = &run.out.ids
         cdef Py_ssize_t i, before
-        part.home, part.at, part.text = home, w.count, part.first
-        w.status = FINE  # an earlier error is of a later text, and is noted: these texts still count
+        part.home, part.at, part.text = home, ids.count, part.first
+        run.fault.status = FINE  # an earlier error is of a later text, and is noted: these texts still count
         for i in range(part.first, part.last):
             if i >= batch_least(&self.failed):
                 return 0
             part.text = i
-            before = w.total + w.count
-            self.encoder.text(self.encoder.run, self.policy, w, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
-            if w.status != FINE:
+            before = run.out.total + ids.count
+            self.encoder.encode_source(self.policy.quick, run, &self.sources[i], self.replace, PY_SSIZE_T_MAX)
+            if run.fault.status != FINE:
                 batch_lower(&self.failed, i)
                 return 0
-            self.counts[i] = w.total + w.count - before
-        part.count = w.count - part.at
+            self.counts[i] = run.out.total + ids.count - before
+        part.count = ids.count - part.at
         if self.wanted == LISTS and home:
             part.block = <uint32_t *>malloc((part.count + 1) * sizeof(uint32_t))
             if part.block == NULL:
-                w.status = OUT_OF_MEMORY
+                run.fault.status = OUT_OF_MEMORY
                 batch_lower(&self.failed, part.first)
                 return 0
-            if part.count:  # else `out` may be NULL, and memcpy does not allow that even for no bytes
-                memcpy(part.block, w.out + part.at, part.count * sizeof(uint32_t))
-            w.count = part.at
+            if part.count:  # else `data` may be NULL, and memcpy does not allow that even for no bytes
+                memcpy(part.block, ids.data + part.at, part.count * sizeof(uint32_t))
+            ids.count = part.at
         batch_publish(&part.done)
         return 0
 
     cdef _check(self):
         """Raises the error of the first text that has one, by encoding it once more, or else a thread's error."""
-        cdef Workspace w = self.own
+        cdef Run run = self.own
         cdef Py_ssize_t index = self.failed
         errors = [error for error in self.errors if error is not None]
         if index == PY_SSIZE_T_MAX:
             if errors:
                 raise errors[0]
             return
-        w.begin(False, False)
+        run.begin(IDS)
         with nogil:
-            self.encoder.text(self.encoder.run, self.policy, w, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
-        if w.status == FINE:
+            self.encoder.encode_source(self.policy.quick, run, &self.sources[index], self.replace, PY_SSIZE_T_MAX)
+        if run.fault.status == FINE:
             raise errors[0] if errors else MemoryError
         try:
-            self.encoder.fail(w, self.policy, self.texts[index])
+            self.encoder.fail(run, self.policy, self.texts[index])
         except TextError as error:
             raise TextError(error.message, error.offset, index) from None
         except SpecialTokenError as error:
@@ -327,27 +316,33 @@ cdef class Batch:
         The garbage collector does not track them until all are there. It would read them several times meanwhile.
         """
         cdef Part *part = &self.parts[index]
-        cdef const uint32_t *ids = part.block if part.home else self.own.out + part.at
+        cdef const uint32_t *ids = part.block if part.home else self.own.out.ids.data + part.at
         cdef Py_ssize_t i
         for i in range(part.first, part.last):
-            row = self.encoder.list_of(ids, self.counts[i])
+            row = ints_list(ids, self.counts[i], self.encoder.size)
             PyObject_GC_UnTrack(<PyObject *>row)
             rows[i] = row
             ids += self.counts[i]
         free(part.block)
         part.block = NULL
 
-    cdef Written _joined(self):
+    cdef OwnedBuffer _joined(self):
         """All ids, in the calling thread's buffer: its own, then the other threads', in the order of the parts."""
+        cdef Ids *ids = &self.own.out.ids
         cdef Py_ssize_t total = 0, i
-        cdef Workspace w = self.own
-        cdef Written other
+        cdef OwnedBuffer other
         for i in range(self.front, self.size):
             total += self.parts[i].count
-        if not w.reserve(total):
+        if not self.own.reserve_ids(total):
             raise MemoryError
         for i in range(self.front, self.size):
             other = self.others[self.parts[i].home]
-            memcpy(w.out + w.count, other.words + self.parts[i].at, self.parts[i].count * sizeof(uint32_t))
-            w.count += self.parts[i].count
-        return Written.take(w, self.encoder.pool)
+            memcpy(ids.data + ids.count, <uint32_t *>other.data + self.parts[i].at,
+                   self.parts[i].count * sizeof(uint32_t))
+            ids.count += self.parts[i].count
+        return self._taken(self.own)
+
+    cdef OwnedBuffer _taken(self, Run run):
+        """The ids of a run, which loses them."""
+        cdef Ids *ids = &run.out.ids
+        return OwnedBuffer.take(&ids.data, &ids.count, &ids.room, sizeof(uint32_t), self.encoder.pool)

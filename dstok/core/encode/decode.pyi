@@ -1,17 +1,22 @@
+# Generated: python release/stubs.py
 from array import array
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
-
+from typing import Any
 import numpy as np
 import numpy.typing as npt
 
 class Decoder:
-    size: int
     runs: bool
     strip: bool
+    size: int
     def __init__(
-        self, starts: object, blob: object, size: int, added: list[tuple[int, bytes, bool]],
-        byte_ids: Iterable[int] = (), strip: bool = False,
+        self,
+        starts: Any,
+        blob: Any,
+        size: int,
+        added: list[Any] | None,
+        byte_ids: Iterable[int] = (),
+        strip: bool = False,
     ) -> None: ...
     def __copy__(self) -> Decoder: ...
     def token(self, token: int, index: int = 0) -> bytes: ...
@@ -20,26 +25,35 @@ class Decoder:
     def marked(self, ids: Any, skip_special: bool) -> bytes: ...
     def text(self, ids: Any, skip_special: bool, strict: bool = False) -> str | bytes: ...
     def texts(
-        self, batch: Any, skip_special: bool, repair: Callable[[bytes, int], str],
-        offsets: npt.NDArray[np.int64] | None = None, strict: bool = False,
+        self,
+        batch: Any,
+        skip_special: bool,
+        repair: Callable[[bytes, int], str],
+        offsets: npt.NDArray[np.int64] | None = None,
+        strict: bool = False,
     ) -> list[str]: ...
     def decode_lists(
-        self, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], skip_special: bool, strict: bool = False
+        self,
+        ids: Any,
+        counts: Any,
+        skip_special: bool,
+        strict: bool = False,
     ) -> tuple[bytes, array[int], list[int]]: ...
 
-class _Stream(Protocol):
-    def feed(self, ids: int, /) -> str: ...
-    def finish(self) -> str: ...
-
 class StopSearch:
-    def __init__(self, stops: tuple[str, ...]) -> None: ...
+    pass
+    def __init__(self, stops: tuple[Any, ...]) -> None: ...
 
 class StreamBatch:
     count: int
     def __init__(
-        self, decoder: Decoder, skip_special: bool, count: int, make: Callable[[], _Stream] | None = None,
+        self,
+        decoder: Decoder,
+        skip_special: bool,
+        count: int,
+        make: Callable[[], Any] | None = None,
     ) -> None: ...
-    def step(self, ids: npt.NDArray[np.int64], slots: npt.NDArray[np.int64] | None) -> list[str]: ...
+    def step(self, ids: Any, slots: Any) -> list[str]: ...
     def finish(self, slot: int) -> str: ...
-    def begin(self, slot: int, stops: tuple[str, ...]) -> None: ...
+    def begin(self, slot: int, stops: tuple[Any, ...]) -> None: ...
     def is_over(self, slot: int) -> bool: ...

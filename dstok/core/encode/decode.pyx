@@ -20,15 +20,12 @@ as text.
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear
-from cpython.list cimport PyList_New, PyList_SET_ITEM
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy, memmove, memset
 
-from dstok.core.encode.memory cimport Pool, Workspace
+from dstok.core.encode.memory cimport Pool
+from dstok.core.encode.sinks cimport Run
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.text.utf8 cimport find_invalid
 
@@ -43,6 +40,9 @@ cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, uint32_t most)
     void *PyUnicode_DATA(object text) noexcept
     int PyUnicode_KIND(object text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    Py_UCS4 PyUnicode_READ(int kind, const void *data, Py_ssize_t at) noexcept
+    object PyUnicode_DecodeUTF8Stateful(const char *data, Py_ssize_t size, const char *errors, Py_ssize_t *used)
     int get_buffer "PyObject_GetBuffer"(object given, Py_buffer *view, int flags) noexcept
 
 cdef extern from "cpu/platform.h":
@@ -84,6 +84,12 @@ cdef enum:
     LIKELY = 5               # bytes of a token, for the first guess at the room
     LONG = 1 << 12           # ids from which on the GIL is released: for fewer, releasing it would take longer
 
+cdef enum Form:
+    BYTES
+    MARKED_BYTES
+    TEXT
+
+
 cdef class Decoder:
     """`starts` and `blob` hold the vocabulary, `added` the added tokens as (id, bytes, whether it may be skipped).
 
@@ -97,7 +103,7 @@ cdef class Decoder:
     cdef readonly bint runs, strip   # are there byte tokens; is a space at the start left out
     cdef readonly Py_ssize_t size
 
-    def __cinit__(self, starts, blob, Py_ssize_t size, list added, byte_ids=(), bint strip=False):
+    def __cinit__(self, starts, blob, Py_ssize_t size, list added, byte_ids: Iterable[int] = (), bint strip=False):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef dict others = {id: (text, skipped) for id, text, skipped in added}
@@ -128,7 +134,7 @@ cdef class Decoder:
                 self._lay(i, &b[s[i]], s[i + 1] - s[i], 0)
 
     cdef void _lay(self, Py_ssize_t id, const uint8_t *text, Py_ssize_t length, uint8_t kind) noexcept:
-        """Appends the token of an id to the tokens of smaller ids."""
+        """Append the token of an id to the tokens of smaller ids."""
         cdef uint8_t most
         self.longest = max(self.longest, length)
         memcpy(self.table.blob + self.table.starts[id], text, length)
@@ -148,7 +154,7 @@ cdef class Decoder:
         free(self.table.blob)
         free(self.table.cells)
 
-    def __copy__(self):
+    def __copy__(self) -> Decoder:
         return self  # it never changes
 
     cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
@@ -164,8 +170,8 @@ cdef class Decoder:
             raise UnknownIdError(token, index, self.size)
         return i
 
-    def token(self, token, Py_ssize_t index=0):
-        """The bytes of one token."""
+    def token(self, token: int, Py_ssize_t index=0) -> bytes:
+        """Return the bytes of one token."""
         cdef Py_ssize_t i = self._check(token, index)
         cdef uint32_t start = self.table.starts[i]
         if self.runs and self.table.blob[start] == MARK:
@@ -173,47 +179,44 @@ cdef class Decoder:
         return PyBytes_FromStringAndSize(<const char *>self.table.blob + start, self.table.starts[i + 1] - start)
 
     cpdef bint has(self, Py_ssize_t token):
-        """Whether an id has a token."""
+        """Tell whether an id has a token."""
         return 0 <= token < self.size and self.table.kinds[token]
 
-    def decode(self, ids, bint skip_special):
-        """The bytes of `ids`."""
-        cdef Workspace w = self.pool.lease()
+    def decode(self, ids, bint skip_special) -> bytes:
+        """Return the bytes of `ids`."""
+        return self._decoded(ids, skip_special, BYTES, True)
+
+    def marked(self, ids, bint skip_special) -> bytes:
+        r"""Return the bytes of `ids`, each byte token as b"\xfe\xff" and its byte."""
+        return self._decoded(ids, skip_special, MARKED_BYTES, True)
+
+    def text(self, ids, bint skip_special, bint strict=False) -> str | bytes:
+        """Return the text of `ids`, or, if it is not UTF-8, the bytes; byte tokens are text then unless `strict`."""
+        return self._decoded(ids, skip_special, TEXT, strict)
+
+    cdef object _decoded(self, ids, bint skip_special, Form form, bint strict):
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
-            self._settle(w, 0, True, False, &taken)
+            if form == TEXT:
+                return self._text(w, &taken, strict)
+            if form == BYTES:
+                self._settle(w, 0, strict, False, &taken)
             return written(w, &taken)
         finally:
             self.pool.release(w)
 
-    def marked(self, ids, bint skip_special):
-        r"""The bytes of `ids`, each byte token as b"\xfe\xff" and its byte."""
-        cdef Workspace w = self.pool.lease()
-        cdef DecodeTaken taken
-        try:
-            self._take(w, ids, skip_special, &taken)
-            return written(w, &taken)
-        finally:
-            self.pool.release(w)
-
-    def text(self, ids, bint skip_special, bint strict=False):
-        """The text of `ids`, or, if their bytes are not UTF-8, the bytes; byte tokens are text then unless `strict`."""
-        cdef Workspace w = self.pool.lease()
-        cdef DecodeTaken taken
-        try:
-            self._take(w, ids, skip_special, &taken)
-            return self._text(w, &taken, strict)
-        finally:
-            self.pool.release(w)
-
-    def texts(self, batch, bint skip_special, repair, offsets=None, bint strict=False):
-        """The text of each list of `batch`; where the bytes are not UTF-8, the result of `repair(bytes, number)`.
+    def texts(
+        self, batch, bint skip_special, repair: Callable[[bytes, int], str], offsets: npt.NDArray[np.int64] = None,
+        bint strict=False
+    ) -> list[str]:
+        """Return the text of each list of `batch`, `repair(bytes, number)` where the bytes are not UTF-8.
 
         With `offsets`, list i is `batch[offsets[i]:offsets[i + 1]]`. `offsets` is an int64 array that never falls and
         stays within `batch`. `strict` is as in `text`.
         """
-        cdef Workspace w = self.pool.lease()
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         cdef list texts = []
         try:
@@ -232,15 +235,14 @@ cdef class Decoder:
             self.pool.release(w)
 
     def decode_lists(
-        self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special,
-        bint strict=False,
-    ):
-        """(bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
+        self, const uint32_t[::1] ids not None, const int64_t[::1] counts not None, bint skip_special, bint strict=False
+    ) -> tuple[bytes, array[int], list[int]]:
+        """Return (bytes, sizes, broken) of lists that lie one after the other; `counts` are their lengths in `ids`.
 
         `sizes`, an array of typecode "q", holds the number of bytes of each list. `broken` has the numbers of the lists
         that are not UTF-8. `strict` is as in `text`.
         """
-        cdef Workspace w = self.pool.lease()
+        cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         cdef int64_t[::1] sizes = array("q", bytes(8 * (counts.shape[0] + 1)))
         cdef list doubtful = []
@@ -257,10 +259,10 @@ cdef class Decoder:
         return text, sizes.base[:counts.shape[0]], broken
 
     cdef int _take_lists(
-        self, Workspace w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, bint strict,
+        self, Run w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, bint strict,
         DecodeTaken *taken, int64_t[::1] sizes, list doubtful
     ) except -1:
-        """Takes all ids; writes the number of bytes of each list. A list with a token that is no text is `doubtful`."""
+        """Take all ids; writes the number of bytes of each list. A list with a token that is no text is `doubtful`."""
         cdef DecodeTake take = decode_taker("I", 4)
         cdef Py_ssize_t row, at = 0, count, done, before
         cdef uint32_t skip = MAY_SKIP if skip_special else 0
@@ -288,35 +290,41 @@ cdef class Decoder:
 
     # Ids from callers -> bytes in a workspace.
 
-    cdef int _begin(self, Workspace w, Py_ssize_t count, DecodeTaken *taken) except -1:
-        """Makes room for the bytes that so many ids are likely to have."""
-        w.begin(False, False)
-        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_ROOM):
+    cdef int _begin(self, Run w, Py_ssize_t count, DecodeTaken *taken) except -1:
+        """Make room for the bytes that so many ids are likely to have."""
+        w.begin(0)
+        if not w.reserve_buffer(LIKELY * count + self.longest + DECODE_ROOM, 0):
             raise MemoryError
-        taken.out, taken.end, taken.kinds = w.buffer, w.buffer + w.buffer_size, 0
+        taken.out, taken.end, taken.kinds = w.buffer, w.buffer + w.buffer_room, 0
         return 0
 
-    cdef bint _grown(self, Workspace w, DecodeTaken *taken) except -1:
-        """Makes more room, unless the longest token fits; returns whether it did."""
+    cdef bint _grown(self, Run w, DecodeTaken *taken) except -1:
+        """Make more room, unless the longest token fits; returns whether it did."""
         cdef Py_ssize_t done = taken.out - w.buffer
         if taken.end - taken.out >= self.longest + DECODE_COPY:
             return False
-        if not w.reserve_buffer(2 * w.buffer_size):
+        if not w.reserve_buffer(2 * w.buffer_room, w.buffer_room):
             raise MemoryError
-        taken.out, taken.end = w.buffer + done, w.buffer + w.buffer_size
+        taken.out, taken.end = w.buffer + done, w.buffer + w.buffer_room
         return True
 
-    cdef int _take(self, Workspace w, ids, bint skip_special, DecodeTaken *taken) except -1:
-        """Takes the ids of one list."""
+    cdef int _take(self, Run w, ids, bint skip_special, DecodeTaken *taken) except -1:
+        """Take the ids of one list; integers in a buffer where they lie."""
         cdef uint32_t skip = MAY_SKIP if skip_special else 0
+        cdef Py_buffer view
+        cdef DecodeTake take
         if type(ids) is list and not DECODE_LISTS_CHANGE:
             return self._take_list(w, ids, skip, taken)
-        if not lies_in_a_buffer(ids) or not self._take_buffer(w, ids, skip, taken):
-            self._take_list(w, id_list(ids), skip, taken)
-        return 0
+        take = opened(ids, &view, 1)
+        if take == NULL:
+            return self._take_list(w, id_list(ids), skip, taken)
+        try:
+            return self._take_row(w, take, &view, 0, view.shape[0], skip, taken)
+        finally:
+            PyBuffer_Release(&view)
 
-    cdef int _take_list(self, Workspace w, list ids, uint32_t skip, DecodeTaken *taken) except -1:
-        """Takes the ids of a list that no other thread changes meanwhile."""
+    cdef int _take_list(self, Run w, list ids, uint32_t skip, DecodeTaken *taken) except -1:
+        """Take the ids of a list that no other thread changes meanwhile."""
         cdef Py_ssize_t at = 0, count = len(ids)
         cdef bint own = False
         self._begin(w, count, taken)
@@ -331,23 +339,11 @@ cdef class Decoder:
             decode_take(&self.table, taken, self._check(ids[at], at), skip)
             at += 1
 
-    cdef bint _take_buffer(self, Workspace w, ids, uint32_t skip, DecodeTaken *taken) except -1:
-        """Takes integers where they lie; false if the object holds something else."""
-        cdef Py_buffer view
-        cdef DecodeTake take = opened(ids, &view, 1)
-        if take == NULL:
-            return False
-        try:
-            self._take_row(w, take, &view, 0, view.shape[0], skip, taken)
-        finally:
-            PyBuffer_Release(&view)
-        return True
-
     cdef int _take_row(
-        self, Workspace w, DecodeTake take, const Py_buffer *view, Py_ssize_t start, Py_ssize_t count, uint32_t skip,
+        self, Run w, DecodeTake take, const Py_buffer *view, Py_ssize_t start, Py_ssize_t count, uint32_t skip,
         DecodeTaken *taken
     ) except -1:
-        """Takes `count` integers along the last dimension of a buffer, from place `start` of the first dimension on."""
+        """Take `count` integers along the last dimension of a buffer, from place `start` of the first dimension on."""
         cdef Py_ssize_t step = view.strides[view.ndim - 1], done = 0
         cdef const char *at = <const char *>view.buf + start * view.strides[0]
         self._begin(w, count, taken)
@@ -363,16 +359,14 @@ cdef class Decoder:
                 raise UnknownIdError(number_at(view, at + done * step), done, self.size)
 
     cdef bint _rows(
-        self, Workspace w, batch, offsets, bint skip_special, repair, list texts, bint strict
+        self, Run w, batch, offsets, bint skip_special, repair, list texts, bint strict
     ) except -1:
-        """Does the work of `texts` for integers in a buffer, in rows or with offsets; false if there are none."""
+        """Do the work of `texts` for integers in a buffer, in rows or with offsets; false if there are none."""
         cdef Py_buffer view
-        cdef DecodeTake take = NULL
+        cdef DecodeTake take = opened(batch, &view, 2 if offsets is None else 1)
         cdef const int64_t[::1] bounds = offsets
         cdef Py_ssize_t row, start, count
         cdef DecodeTaken taken
-        if lies_in_a_buffer(batch):
-            take = opened(batch, &view, 2 if offsets is None else 1)
         if take == NULL:
             return False
         try:
@@ -389,9 +383,9 @@ cdef class Decoder:
         return True
 
     cdef void _settle(
-        self, Workspace w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
+        self, Run w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
     ) noexcept nogil:
-        """Makes bytes of the byte tokens from a place in the workspace on, and text unless `strict`."""
+        """Make bytes of the byte tokens from a place in the workspace on, and text unless `strict`."""
         cdef uint8_t *text = w.buffer + start
         if self.runs and taken.kinds & NOT_WHOLE:
             taken.out = text + settle_runs(text, taken.out - text, not strict, self.level)
@@ -399,14 +393,13 @@ cdef class Decoder:
             taken.out -= 1
             memmove(text, text + 1, taken.out - text)
 
-    cdef int _append(self, Workspace w, list texts, DecodeTaken *taken, repair, bint strict) except -1:
-        """Appends the text of the ids that were taken."""
+    cdef int _append(self, Run w, list texts, DecodeTaken *taken, repair, bint strict) except -1:
         text = self._text(w, taken, strict)
         texts.append(text if type(text) is str else repair(text, len(texts)))
         return 0
 
-    cdef object _text(self, Workspace w, DecodeTaken *taken, bint strict):
-        """The text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
+    cdef object _text(self, Run w, DecodeTaken *taken, bint strict):
+        """Return the text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
         cdef Py_ssize_t length
         self._settle(w, 0, strict, self.strip, taken)
         length = taken.out - w.buffer
@@ -422,7 +415,7 @@ cdef class Decoder:
 cdef Py_ssize_t settle_runs(
     uint8_t *text, Py_ssize_t length, bint replaces, const Implementation *level
 ) noexcept nogil:
-    """Makes bytes of marked byte tokens, in place; returns the new length.
+    """Make bytes of marked byte tokens, in place; returns the new length.
 
     With `replaces` each byte of a run that is not UTF-8 becomes U+FFFD, whose three bytes the marks have left.
     """
@@ -449,42 +442,39 @@ cdef Py_ssize_t settle_runs(
                 out += 3
 
 
-cdef bytes written(Workspace w, const DecodeTaken *taken):
-    """The bytes of the ids that were taken."""
+cdef bytes written(Run w, const DecodeTaken *taken):
+    """Return the bytes of the ids that were taken."""
     return PyBytes_FromStringAndSize(<const char *>w.buffer, taken.out - w.buffer)
 
 
-cdef bint lies_in_a_buffer(ids):
-    """Whether an object may show its numbers in a buffer.
+cdef DecodeTake opened(ids, Py_buffer *view, int dimensions) except? NULL:
+    """Open a buffer of integers with so many dimensions; NULL, with nothing open, if the object has none.
 
-    Allows only types whose buffer is known to have the numbers that Python sees. numpy's masked arrays do not.
+    Only of types whose buffer is known to have the numbers that Python sees. numpy's masked arrays do not.
     """
-    if type(ids) is array or type(ids) is memoryview:
-        return True
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and type(ids) is numpy.ndarray
-
-
-cdef DecodeTake opened(ids, Py_buffer *view, int dimensions) noexcept:
-    """Opens a buffer of integers with so many dimensions; NULL, with nothing open, if the object has none."""
-    cdef DecodeTake take
+    cdef DecodeTake take = NULL
+    if type(ids) is not array and type(ids) is not memoryview:
+        numpy = sys.modules.get("numpy")
+        if numpy is None or type(ids) is not numpy.ndarray:
+            return NULL
     if get_buffer(ids, view, PyBUF_FORMAT | PyBUF_STRIDES) < 0:
         PyErr_Clear()
         return NULL
-    take = decode_taker(view.format, view.itemsize) if view.ndim == dimensions else NULL
+    if view.ndim == dimensions:
+        take = decode_taker(view.format, view.itemsize)
     if take == NULL:
         PyBuffer_Release(view)
     return take
 
 
 cdef object number_at(const Py_buffer *view, const char *at):
-    """The integer at a place in a buffer."""
+    """Return the integer at a place in a buffer."""
     signed = view.format != NULL and (<bytes>view.format).islower()
     return int.from_bytes(at[:view.itemsize], sys.byteorder, signed=signed)
 
 
 cdef str text_of(const uint8_t *text, Py_ssize_t length, const Implementation *level):
-    """Well-formed UTF-8 as a `str`."""
+    """Return well-formed UTF-8 as a `str`."""
     cdef uint8_t most
     cdef uint8_t *units
     cdef Py_ssize_t done = 0, count = decode_code_points(text, length, &most)
@@ -496,41 +486,27 @@ cdef str text_of(const uint8_t *text, Py_ssize_t length, const Implementation *l
     return made
 
 
-cdef extern from "Python.h":
-    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
-    void *PyUnicode_DATA(object text) noexcept
-    int PyUnicode_KIND(object text) noexcept
-    Py_UCS4 PyUnicode_READ(int kind, const void *data, Py_ssize_t at) noexcept
-    object PyUnicode_DecodeUTF8Stateful(const char *data, Py_ssize_t size, const char *errors, Py_ssize_t *used)
-
 cdef enum:
-    WAITING = 4  # room for the bytes of a character that is not whole: three at most
     STOPPED = 1  # the stream has met a stop string
     FAILED = 2   # its ids are no text, in the sense of errors="strict"
 
-cdef str NOTHING = ""
 
-cdef struct Waiting:
-    uint8_t data[WAITING]
-    int size
+cdef int64_t[::1] zeros(Py_ssize_t count):
+    return array("q", bytes(8 * count))
 
 
 cdef class StopSearch:
     """The stop strings of one stream, and how many characters of each the text ends with (Knuth, Morris and Pratt)."""
 
     cdef tuple stops
-    cdef Py_ssize_t *seen       # characters of each stop string
-    cdef Py_ssize_t *borders    # for each start of a stop string, its longest part that is at its end, too
-    cdef Py_ssize_t *places     # of each stop string's borders
+    cdef int64_t[::1] seen      # characters of each stop string
+    cdef int64_t[::1] borders   # for each start of a stop string, its longest part that is at its end, too
+    cdef int64_t[::1] places    # of each stop string's borders
 
     def __cinit__(self, tuple stops not None):
-        cdef Py_ssize_t i, at, size, total = sum([len(stop) for stop in stops])
-        self.stops = stops
-        self.seen = <Py_ssize_t *>PyMem_Calloc(len(stops) + 1, sizeof(Py_ssize_t))
-        self.places = <Py_ssize_t *>PyMem_Calloc(len(stops) + 1, sizeof(Py_ssize_t))
-        self.borders = <Py_ssize_t *>PyMem_Calloc(total + 1, sizeof(Py_ssize_t))
-        if not (self.seen and self.places and self.borders):
-            raise MemoryError
+        cdef Py_ssize_t i, at, size
+        self.stops, self.seen, self.places = stops, zeros(len(stops) + 1), zeros(len(stops) + 1)
+        self.borders = zeros(sum([len(stop) for stop in stops]) + 1)
         for i, stop in enumerate(stops):
             self.places[i + 1] = self.places[i] + len(stop)
             size = 0
@@ -538,13 +514,8 @@ cdef class StopSearch:
                 size = self._step(i, stop, size, ord(stop[at]))
                 self.borders[self.places[i] + at] = size
 
-    def __dealloc__(self):
-        PyMem_Free(self.seen)
-        PyMem_Free(self.places)
-        PyMem_Free(self.borders)
-
     cdef Py_ssize_t _step(self, Py_ssize_t number, str stop, Py_ssize_t size, Py_UCS4 char) noexcept:
-        """The characters of a stop string that a text ends with, after one more character."""
+        """Return the characters of a stop string that a text ends with, after one more character."""
         cdef const void *data = PyUnicode_DATA(stop)
         cdef int kind = PyUnicode_KIND(stop)
         cdef Py_ssize_t length = PyUnicode_GET_LENGTH(stop)
@@ -552,27 +523,25 @@ cdef class StopSearch:
             size = self.borders[self.places[number] + size - 1]
         return size + 1 if PyUnicode_READ(kind, data, size) == char else size
 
-    cdef Py_ssize_t feed(self, str text, Py_ssize_t *length) noexcept:
-        """The place in `text` after the first stop string, whose `length` it sets; -1 if there is none."""
+    cdef Py_ssize_t feed(self, str text, Py_ssize_t *keep) noexcept:
+        """Return the place in `text` after the first stop string, or -1.
+
+        `keep` becomes the length of that string, or of the text's end that may begin one.
+        """
         cdef const void *data = PyUnicode_DATA(text)
         cdef int kind = PyUnicode_KIND(text)
-        cdef Py_ssize_t at, i
-        length[0] = 0
+        cdef Py_ssize_t at, i, length = 0
         for at in range(PyUnicode_GET_LENGTH(text)):
+            keep[0] = 0
             for i in range(len(self.stops)):
                 self.seen[i] = self._step(i, <str>self.stops[i], self.seen[i], PyUnicode_READ(kind, data, at))
+                keep[0] = max(keep[0], self.seen[i])
                 if self.seen[i] == self.places[i + 1] - self.places[i]:
-                    length[0] = max(length[0], self.seen[i])
-            if length[0]:
+                    length = max(length, self.seen[i])
+            if length:
+                keep[0] = length
                 return at + 1
         return -1
-
-    cdef Py_ssize_t open(self) noexcept:
-        """The characters at the end of the text that may begin a stop string."""
-        cdef Py_ssize_t i, most = 0
-        for i in range(len(self.stops)):
-            most = max(most, self.seen[i])
-        return most
 
 
 cdef class StreamBatch:
@@ -585,77 +554,55 @@ cdef class StreamBatch:
     cdef object decoder, make
     cdef bint skip_special
     cdef readonly Py_ssize_t count
-    cdef Py_ssize_t size        # ids
-    cdef PyObject **tokens      # of each id: its text, or its bytes if they are not whole characters; NULL: not known
-    cdef Waiting *waiting
-    cdef uint8_t *over          # why each stream takes no more ids, or 0
-    cdef uint8_t *slow          # whether its text is not that of its next token alone: it may stop, or bytes wait
+    cdef list tokens            # of each id: its text, or its bytes if they are not whole characters; None: not known
+    cdef list waiting           # the bytes of each stream's last character, while it is not whole
+    cdef uint8_t[::1] over      # why each stream takes no more ids, or 0
+    cdef uint8_t[::1] slow      # whether its text is not that of its next token alone: it may stop, or bytes wait
     cdef list held, searches, own
 
-    def __cinit__(self, decoder, bint skip_special, Py_ssize_t count, make=None):
+    def __cinit__(self, decoder: Decoder, bint skip_special, Py_ssize_t count, make: Callable[[], Any] = None):
         cdef Py_ssize_t slot
-        self.decoder, self.skip_special, self.count, self.size = decoder, skip_special, count, decoder.size
-        self.tokens = <PyObject **>PyMem_Calloc(self.size + 1, sizeof(PyObject *))
-        self.waiting = <Waiting *>PyMem_Calloc(count + 1, sizeof(Waiting))
-        self.over, self.slow = <uint8_t *>PyMem_Calloc(count + 1, 1), <uint8_t *>PyMem_Calloc(count + 1, 1)
-        if not (self.tokens and self.waiting and self.over and self.slow):
-            raise MemoryError
-        self.held, self.searches, self.make = [""] * count, [None] * count, make
-        self.own = [make() if make is not None else None for _ in range(count)]
+        self.decoder, self.skip_special, self.count, self.make = decoder, skip_special, count, make
+        self.tokens, self.waiting, self.held = [None] * decoder.size, [b""] * count, [""] * count
+        self.searches, self.own = [None] * count, [None] * count
+        self.over, self.slow = bytearray(count + 1), bytearray(count + 1)
         for slot in range(count):
-            self.slow[slot] = make is not None
+            self.begin(slot, ())
 
-    def __dealloc__(self):
-        cdef Py_ssize_t id
-        if self.tokens:
-            for id in range(self.size):
-                Py_XDECREF(self.tokens[id])
-        PyMem_Free(self.tokens)
-        PyMem_Free(self.waiting)
-        PyMem_Free(self.over)
-        PyMem_Free(self.slow)
-
-    def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots):
-        """The text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
+    def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots) -> list[str]:
+        """Return the text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
 
         Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; or `DecodeError` for streams that fail,
         with the texts of all.
         """
         cdef Py_ssize_t i, slot
         cdef list texts, failed = []
-        cdef PyObject *token
         for i in range(ids.shape[0]):
             if slots is not None and not 0 <= slots[i] < self.count:
                 raise ArgumentError(f"expected slots below {self.count}, found {slots[i]} at index {i}", "slots")
             if ids[i] != -1:
                 self._know(ids[i], i)
-        texts = PyList_New(ids.shape[0])
+        texts = [""] * ids.shape[0]
         for i in range(ids.shape[0]):
             slot = i if slots is None else slots[i]
-            token = self.tokens[ids[i]] if ids[i] != -1 else <PyObject *>NOTHING
-            if self.slow[slot] or type(<object>token) is not str:
-                text = ""
+            token = self.tokens[ids[i]] if ids[i] != -1 else ""
+            if self.slow[slot] or type(token) is not str:
                 try:
-                    text = "" if self.over[slot] else self._add(slot, ids[i], <object>token)
+                    token = "" if self.over[slot] else self._add(slot, ids[i], token)
                 except DecodeError as error:
-                    self.over[slot] = FAILED
+                    token, self.over[slot] = "", FAILED
                     failed.append((slot, error))
-            else:
-                text = <object>token
-            Py_INCREF(text)
-            PyList_SET_ITEM(texts, i, text)
+            texts[i] = token
         if failed:
             raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
         return texts
 
-    def finish(self, Py_ssize_t slot):
-        """The rest of a stream, which is empty then: U+FFFD for a character that is not whole, and text held back."""
-        cdef Waiting *waiting = &self.waiting[slot]
+    def finish(self, Py_ssize_t slot) -> str:
+        """Return the rest of a stream, which is empty then: U+FFFD for an open character, and text held back."""
         text, error = "", None
         if not self.over[slot]:
-            rest = waiting.data[:waiting.size]
             try:
-                text = rest.decode("utf-8", "replace") if self.make is None else self.own[slot].finish()
+                text = self.own[slot].finish() if self.make else self.waiting[slot].decode("utf-8", "replace")
             except DecodeError as caught:
                 error = caught
             text = self._until_stop(slot, text)
@@ -666,55 +613,53 @@ cdef class StreamBatch:
         return text
 
     def begin(self, Py_ssize_t slot, tuple stops not None):
-        """Empties a stream, and sets its stop strings."""
-        self.waiting[slot].size = self.over[slot] = 0
-        self.held[slot], self.searches[slot] = "", StopSearch(stops) if stops else None
-        self.own[slot] = self.make() if self.make is not None else None
-        self.slow[slot] = bool(stops) or self.make is not None
+        """Empty a stream, and set its stop strings."""
+        self.waiting[slot], self.held[slot], self.over[slot] = b"", "", 0
+        self.searches[slot] = StopSearch(stops) if stops else None
+        self.own[slot] = self.make() if self.make else None
+        self.slow[slot] = bool(stops or self.make)
 
-    def is_over(self, Py_ssize_t slot):
-        """Whether a stream has met a stop string."""
+    def is_over(self, Py_ssize_t slot) -> bool:
+        """Tell whether a stream has met a stop string."""
         return self.over[slot] == STOPPED
 
     cdef int _know(self, int64_t id, Py_ssize_t index) except -1:
-        """Makes the token of an id, if it is not known."""
-        if not 0 <= id < self.size:
-            raise UnknownIdError(id, index, self.size)
-        if self.tokens[id] == NULL:
-            data = self.decoder.token(id, index)
-            token = "" if self.skip_special and not self.decoder.decode([id], True) else data
+        """Make the token of an id, if it is not known."""
+        if not 0 <= id < len(self.tokens):
+            raise UnknownIdError(id, index, len(self.tokens))
+        if self.tokens[id] is None:
+            token = self.decoder.token(id, index)
+            if self.skip_special and not self.decoder.decode([id], True):
+                token = b""
             try:
-                token = token.decode() if token else ""
+                token = token.decode()
             except UnicodeDecodeError:
                 pass
-            Py_INCREF(token)
-            self.tokens[id] = <PyObject *>token
+            self.tokens[id] = token
         return 0
 
-    cdef str _add(self, Py_ssize_t slot, int64_t id, object token):
-        """The text that a token adds to a stream."""
-        cdef Waiting *waiting = &self.waiting[slot]
-        cdef Py_ssize_t used = 0, size
+    cdef str _add(self, Py_ssize_t slot, int64_t id, token):
+        """Return the text that a token adds to a stream."""
+        cdef bytes data = self.waiting[slot]
+        cdef Py_ssize_t used = 0
         if self.make is not None:
             return self._until_stop(slot, self.own[slot].feed(id) if id != -1 else "")
-        if type(token) is str and (waiting.size == 0 or not token):
+        if type(token) is str and not (data and token):
             return self._until_stop(slot, <str>token)
-        data = waiting.data[:waiting.size] + (token if type(token) is bytes else (<str>token).encode())
-        size = PyBytes_GET_SIZE(data)
-        text = PyUnicode_DecodeUTF8Stateful(PyBytes_AS_STRING(data), size, "replace", &used)
-        waiting.size = <int>(size - used)
-        self.slow[slot] = waiting.size or self.searches[slot] is not None
-        memcpy(waiting.data, PyBytes_AS_STRING(data) + used, waiting.size)
+        data += token if type(token) is bytes else (<str>token).encode()
+        text = PyUnicode_DecodeUTF8Stateful(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), "replace", &used)
+        self.waiting[slot] = data[used:]
+        self.slow[slot] = used < PyBytes_GET_SIZE(data) or self.searches[slot] is not None
         return self._until_stop(slot, <str>text)
 
     cdef str _until_stop(self, Py_ssize_t slot, str text):
-        """The part of a text that a stream gives now: up to a stop string, or to what may begin one."""
-        cdef Py_ssize_t length, end, keep
-        if self.searches[slot] is None or not text:
+        """Return the part of a text that a stream gives now: up to a stop string, or to what may begin one."""
+        cdef StopSearch search = self.searches[slot]
+        cdef Py_ssize_t keep = 0, end
+        if search is None or not text:
             return text
-        end = (<StopSearch>self.searches[slot]).feed(text, &length)
+        end = search.feed(text, &keep)
         whole = <str>self.held[slot] + (text if end < 0 else text[:end])
-        keep = length if end >= 0 else (<StopSearch>self.searches[slot]).open()
         given = PyUnicode_GET_LENGTH(whole) - keep
         self.held[slot] = "" if end >= 0 else whole[given:]
         self.over[slot] = STOPPED if end >= 0 else 0

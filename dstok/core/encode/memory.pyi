@@ -1,11 +1,10 @@
-from dstok.core.bpe.merge import BPE, PieceMemory
-
-class Workspace:
-    def __init__(self, pieces: PieceMemory | None, writable: bool) -> None: ...
+# Generated: python release/stubs.py
+from dstok.core.bpe.merge import BPE
 
 MAX_WORKSPACES: int
 
 class Pool:
+    pass
     def __init__(self, bpe: BPE | None = None, direct: bytes | bytearray | memoryview | None = None) -> None: ...
     def workspaces(self) -> tuple[int, int]: ...
     def passed(self) -> int: ...
@@ -14,5 +13,5 @@ class Contest:
     sum: int
     def add(self, rounds: int) -> None: ...
 
-class Written:
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+class OwnedBuffer:
+    pass

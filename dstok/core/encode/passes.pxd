@@ -2,55 +2,22 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
-from dstok.core.encode.finder cimport LeftFinder
-from dstok.core.encode.memory cimport Pool, Workspace
-from dstok.core.encode.sinks cimport IdSink, Sink
-from dstok.core.cpu.level cimport Implementation
-from dstok.core.text.added_tokens cimport Match, Policy
+from dstok.core.encode.memory cimport Pool
+from dstok.core.encode.sinks cimport IdSink, Run
+from dstok.core.split.finder cimport LeftFinder
+from dstok.core.text.added_tokens cimport Policy
 from dstok.core.text.normalize cimport Form, Normalizer
 from dstok.core.text.utf8 cimport Source
 
 cdef enum:
-    LIKELY = 3               # bytes of text for a token: room made at the start; unused pages cost nothing
-    PORTION = 1 << 16        # bytes of text in work at a time; it fits the level-2 cache with its tables
     CONTEXT = 4              # bytes kept before a portion, for single_word: the longest character
 
 
-@cython.final
-cdef class Pass:
-    cdef LeftFinder finder
-    cdef Sink sink
-    cdef const Implementation *level
-
-    cdef bint special(
-        self, Policy policy, bint normalized, Workspace w, const uint8_t *text, const Match *match
-    ) noexcept nogil
-    cdef Py_ssize_t stretch(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,
-        Py_ssize_t left, bint final
-    ) noexcept nogil
-    cdef Py_ssize_t lead(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef Py_ssize_t buffer(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef void in_place(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
-    ) noexcept nogil
-    cdef Py_ssize_t part(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef void at_end(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length
-    ) noexcept nogil
-    cdef void transcoded(
-        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept nogil
-    cdef void short_text(self, Policy policy, Workspace w, const Source *source, bint replace) noexcept nogil
-    cdef void text(
-        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept nogil
+cdef Py_ssize_t encode_part(
+    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+) noexcept nogil
+cdef void encode_text(
+    LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) noexcept nogil
 
 
 cdef extern from "Python.h":
@@ -71,15 +38,14 @@ cdef extern from "bpe/piece_cache.h":
 @cython.final
 cdef class ShortPass:
     cdef LeftFinder finder
-    cdef IdSink sink
     cdef Pool pool
     cdef bint serves          # ASCII
     cdef bint serves_all      # other texts, too
     cdef int prefix
 
     cdef int ids(self, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out) noexcept
-    cdef int ids_of(self, Workspace w, const uint8_t *text, int length, uint32_t *out) noexcept
-    cdef int ids_of_many(self, Workspace w, const uint8_t *text, int pieces, uint32_t *out) noexcept
+    cdef int ids_of(self, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept
+    cdef int ids_of_many(self, IdSink run, const uint8_t *text, int pieces, uint32_t *out) noexcept
 
 
 cdef inline int short_ids(ShortPass short, object text, Policy policy, uint32_t *out) noexcept:
@@ -98,8 +64,7 @@ cdef inline int short_ids(ShortPass short, object text, Policy policy, uint32_t 
 
 
 cdef void encode_rewritten(
-    Pass run, Form form, Policy policy, Workspace w, const Source *source, bint replace
-) noexcept nogil
-cdef int encode_by_stretch(
-    Pass run, Normalizer normalizer, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-) except -1
+    LeftFinder finder, Form form, Policy policy, Run run, const Source *source, bint replace) noexcept nogil
+cdef int encode_by_section(
+    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
+    Py_ssize_t limit) except -1

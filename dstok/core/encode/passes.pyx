@@ -1,269 +1,266 @@
 """The passes: over a text once, from added tokens through pieces to a sink, without the GIL.
 
-In: the storage of a text, a policy, a workspace. Out: the results of the sink in the workspace (ids, as a rule), or a
-status that says why there are none.
+In: the storage of a text, a policy, a run. Out: what the run makes (ids, as a rule), or a fault that says why there is
+none.
 Invariant: the ids are those of the text as a whole, however it is fed. First added tokens with normalized=false are
 found in the raw text; what stands between them is normalized; then those with normalized=true are found, and between
-those the pieces (encode/finder.pyx). So works upstream.
+those the pieces (split/finder.pyx). So works upstream.
 
-`Pass` takes text in portions of about `PORTION` bytes. Only the part of a portion that no later text can change is
-encoded: whole matches of added tokens, and pieces whose end the automaton has seen. The rest is carried over. Example:
-a portion ends in "Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
+`encode_text` takes text in portions of about `PORTION` bytes. Only the part of a portion that no later text can change
+is encoded: whole matches of added tokens, and pieces whose end the automaton has seen. The rest is carried over.
+Example: a portion ends in "Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
 
 `ShortPass` does its work in a third of the steps for a `str` of up to `SHORT_TEXT` bytes of UTF-8: text and ids lie on
-the stack, and it holds the pool's first workspace for its table, starts and values. A text is `GENERAL`, and left to
-`Pass`, if an added token may begin in it, if it has a lone surrogate, or if the kernel does not settle it.
+the stack, and it holds the pool's first run for its table, starts and values. A text is `GENERAL`, and left to
+`encode_text`, if an added token may begin in it, if it has a lone surrogate, or if the kernel does not settle it.
 
 A text that is not normalized has two ways. `encode_rewritten` takes portions, which end at a boundary of the normal
 form where no added token may have begun. The text after it is carried over: raw text in `Raw`, normalized text in the
-workspace's buffer. So there is no copy of the whole text, which would take half of the time. `encode_by_stretch` takes
+run's buffer. So there is no copy of the whole text, which would take half of the time. `encode_by_section` takes
 stretches as wholes, for runs that need to know which places of the raw and the normalized text belong together: runs
-with notes or a limit, policies that refuse, and normalizers of several steps.
+with marks or a limit, policies that refuse, and normalizers of several steps.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF
 from libc.stdint cimport uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove, memset
 
-from dstok.core.encode.finder cimport CharacterFinder
-from dstok.core.encode.memory cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
-from dstok.core.bpe.merge cimport CHUNK_ROOM, KEY24_MAX, PAD
-from dstok.core.cpu.level cimport FIRST_PAD, PieceTable, chosen
+from dstok.core.bpe.merge cimport KEY24_MAX
+from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation, PieceTable
+from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START
+from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND, CharacterFinder, Fault
+from dstok.core.text.added_tokens cimport Match, Matcher
 from dstok.core.text.normalize cimport (
     PREFIX_NONE, PREFIX_TEXT, Output, Rewritten, last_boundary, puts_space, rewrite, utf8_source,
 )
 from dstok.core.text.utf8 cimport code_point, find_invalid, transcode
 
 cdef enum:
-    BRIEF = 1 << 10          # units of a text that is copied or transcoded as a whole
-    SMALL = 1 << 12          # bytes of a text that is copied, so that there is room to read after it
+    BYTES_PER_ID = 3         # of text: room made at the start; unused pages cost nothing
+    PORTION = 1 << 16        # bytes of text in work at a time; it fits the level-2 cache with its tables
+    COPY_WHOLE_MAX = 1 << 10  # units of a text that is copied or transcoded as a whole
+    TAIL = 1 << 12           # bytes at a text's end that are copied, so that there is room to read after it
 
 
-@cython.final
-cdef class Pass:
-    """Added tokens -> finder -> sink. It never changes."""
+# Added tokens, and the text between them.
 
-    def __cinit__(self, LeftFinder finder not None, Sink sink not None):
-        self.finder, self.sink, self.level = finder, sink, chosen()
+cdef inline Match find_added(
+    Matcher matcher, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
+) noexcept nogil:
+    # The first match, or none, if there is no matcher.
+    cdef Match none
+    if matcher is not None:
+        return matcher.find(text, at, scan, stop, left, final)
+    none.token, none.safe, none.scan = -1, stop, at
+    return none
 
-    # Added tokens, and the text between them.
 
-    cdef bint special(
-        self, Policy policy, bint normalized, Workspace w, const uint8_t *text, const Match *match
-    ) noexcept nogil:
-        """Hands an added token to the sink; false, with a status, if it cannot."""
-        if policy.refuses:
-            w.status = SPECIAL_FOUND
-            w.where = w.base + match.content
-            w.token = match.token
-            w.normalized = normalized
-            return False
-        if w.noting and not w.note(match.start, match.end):
-            return False
-        return self.sink.take_added(w, text, policy.ids[normalized][match.token], match.start, match.end)
+cdef bint special(Policy policy, bint normalized, Run run, const uint8_t *text, const Match *match) noexcept nogil:
+    """Hands an added token to the sink; false, with a fault, if it cannot."""
+    run.chunk.text = text
+    if policy.refuses:
+        run.fault = Fault(SPECIAL_FOUND, run.chunk.base + match.content, match.token, normalized)
+        return False
+    if run.wanted & ADDED and not run.mark(match.start, match.end):
+        return False
+    return run.take_added(policy.ids[normalized][match.token], match.start, match.end)
 
-    cdef Py_ssize_t stretch(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop,
-        Py_ssize_t left, bint final
-    ) noexcept nogil:
-        """Encodes text without raw added tokens: finds the normalized ones, and the pieces between them."""
-        cdef Match match
-        cdef Py_ssize_t begun = at, scan
-        if w.fresh:
-            left = at
-            w.skip[1] = 0
-            if w.prefix != PREFIX_NONE and at < stop:
-                at = self.lead(w, text, at, stop, final)
-                if at < 0 or w.status != FINE:
-                    return begun
-        scan = at + w.skip[1]
-        while True:
-            match.token = -1
-            match.safe = stop
-            match.scan = at
-            if policy.normalized is not None:
-                match = policy.normalized.find(text, at, scan, stop, left, final)
-            if match.token < 0:
-                at = self.finder.find(self.sink, w, text, at, match.safe, final)
-                w.skip[1] = max(match.scan - at, 0)
-                break
-            self.finder.find(self.sink, w, text, at, match.start, True)
-            if w.status != FINE or not self.special(policy, True, w, text, &match):
-                break
-            at = scan = match.end
-        if at > begun:
-            w.fresh = 0
+
+cdef Py_ssize_t section(
+    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+) noexcept nogil:
+    """Encodes text without raw added tokens: finds the normalized ones, and the pieces between them."""
+    cdef Match match
+    cdef Py_ssize_t begun = at, left = 0, scan
+    if run.cursor.at != INSIDE:
+        left = at
+        run.cursor.skip[1] = 0
+        if run.cursor.prefix != PREFIX_NONE and at < stop:
+            at = lead(finder, run, text, at, stop, final)
+            if at < 0 or run.fault.status != FINE:
+                return begun
+    scan = at + run.cursor.skip[1]
+    while True:
+        match = find_added(policy.normalized, text, at, scan, stop, left, final)
+        if match.token < 0:
+            at = finder.find(run, text, at, match.safe, final)
+            run.cursor.skip[1] = max(match.scan - at, 0)
+            break
+        finder.find(run, text, at, match.start, True)
+        if run.fault.status != FINE or not special(policy, True, run, text, &match):
+            break
+        at = scan = match.end
+    if at > begun:
+        run.cursor.at = INSIDE
+    return at
+
+
+cdef Py_ssize_t lead(
+    LeftFinder finder, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+) noexcept nogil:
+    """Encodes the first part of a stretch of a model of characters, from a copy with a space before it.
+
+    Returns the part's end, `at` if no space goes before it, -1 if the part is not sure. Only where no added token
+    is found after normalizing. `Encoder` has no prefix but for a `CharacterFinder` and an `IdSink`.
+    """
+    cdef Py_ssize_t size, first = run.out.ids.count, width
+    if run.cursor.prefix == PREFIX_TEXT and run.cursor.at != TEXT_START or not puts_space(
+            run.cursor.prefix, text + at, stop - at):
         return at
+    size = (<CharacterFinder>finder).first_part(text, at, stop, final) - at
+    if size < 0 or not run.reserve(&run.lead, &run.lead_room, 0, size + 1, 1):
+        return -1
+    run.lead[0] = 0x20
+    memcpy(run.lead + 1, text + at, size)
+    run.chunk.text = text
+    (<IdSink>run).begin_lead(at)
+    run.chunk.base += at - 1  # the space stands for the byte before
+    finder.find(run, run.lead, 0, size + 1, True)
+    run.chunk.base -= at - 1
+    code_point(text + at, &width)
+    (<IdSink>run).end_lead(first, width)
+    return at + size
 
-    cdef Py_ssize_t lead(
-        self, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """Encodes the first part of a stretch of a model of characters, from a copy with a space before it.
 
-        Returns the part's end, `at` if no space goes before it, -1 if the part is not sure. Only where no added token
-        is found after normalizing. The finder is a `CharacterFinder`: `Encoder` takes no other with a prefix.
-        """
-        cdef Py_ssize_t size, first = w.spanned, width
-        if w.prefix == PREFIX_TEXT and w.fresh != 2 or not puts_space(w.prefix, text + at, stop - at):
+cdef Py_ssize_t portion(
+    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+) noexcept nogil:
+    """Encodes `text[at:stop]`, or, if not `final`, the sure part of it; returns the part's end."""
+    cdef Match match
+    cdef Py_ssize_t scan = at + run.cursor.skip[0]
+    while True:
+        match = find_added(policy.raw, text, at, scan, stop, 0, final)
+        if match.token < 0:
+            at = section(finder, policy, run, text, at, match.safe, final)
+            run.cursor.skip[0] = max(match.scan - at, 0)
             return at
-        size = (<CharacterFinder>self.finder).first_part(text, at, stop, final) - at
-        if size < 0 or not w.grow(<void **>&w.lead, &w.lead_size, size + 1, 1):
-            return -1
-        w.lead[0] = 0x20
-        memcpy(w.lead + 1, text + at, size)
-        self.sink.begin_lead(w, text, at)
-        w.base += at - 1  # the space stands for the byte before
-        self.finder.find(self.sink, w, w.lead, 0, size + 1, True)
-        w.base -= at - 1
-        code_point(text + at, &width)
-        self.sink.end_lead(w, first, width)
-        return at + size
-
-    cdef Py_ssize_t buffer(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """Encodes `text[at:stop]`, or, if not `final`, the sure part of it; returns the part's end."""
-        cdef Match match
-        cdef Py_ssize_t scan = at + w.skip[0]
-        while True:
-            match.token = -1
-            match.safe = stop
-            match.scan = at
-            if policy.raw is not None:
-                match = policy.raw.find(text, at, scan, stop, 0, final)
-            if match.token < 0:
-                at = self.stretch(policy, w, text, at, match.safe, 0, final)
-                w.skip[0] = max(match.scan - at, 0)
-                return at
-            self.stretch(policy, w, text, at, match.start, 0, True)
-            if w.status != FINE or not self.special(policy, False, w, text, &match):
-                return at
-            at = scan = match.end
-            w.fresh = 1
-
-    cdef void in_place(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
-    ) noexcept nogil:
-        """Encodes valid UTF-8 where it lies, portion by portion; stops early once `limit` ids are there."""
-        cdef Py_ssize_t at = 0, stop, taken, portion = PORTION
-        if limit < PORTION // 8:
-            portion = max(8 * limit, 256)
-        elif not w.counting and not w.reserve(length // LIKELY + CHUNK_ROOM * KEY24_MAX):
-            return
-        while length - at > SMALL and w.status == FINE:
-            stop = min(at + portion, length - PAD)
-            while text[stop] & 0xC0 == 0x80:
-                stop -= 1
-            taken = self.buffer(policy, w, text, at, stop, False)
-            if w.status != FINE:
-                return
-            if w.total + w.count >= limit:
-                w.where = taken
-                return
-            if taken == at and stop + PAD + CONTEXT >= length:
-                break
-            portion = PORTION if taken > at else 2 * portion
-            at = taken
-        if w.status == FINE:
-            self.at_end(policy, w, text, at, length)
-
-    cdef Py_ssize_t part(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """Does what `buffer` does, with a copy of the text, so that nothing is read after its end."""
-        cdef Py_ssize_t keep = min(at, CONTEXT), length = stop - at + keep
-        if not w.reserve_buffer(length):
+        section(finder, policy, run, text, at, match.start, True)
+        if run.fault.status != FINE or not special(policy, False, run, text, &match):
             return at
-        if length:  # else both may be NULL, and memcpy does not allow that even for no bytes
-            memcpy(w.buffer, text + at - keep, length)
-        w.base = at - keep
-        return w.base + self.buffer(policy, w, w.buffer, keep, length, final)
+        at = scan = match.end
+        run.cursor.at = SECTION_START
 
-    cdef void at_end(
-        self, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length
-    ) noexcept nogil:
-        """Encodes the rest of a text."""
-        cdef Py_ssize_t taken = self.part(policy, w, text, at, length, True)
-        w.where = taken if w.status == FINE else w.where
+# A text, portion by portion.
 
-    cdef void transcoded(
-        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept nogil:
-        """Encodes `str` storage, transcoded a portion at a time."""
-        cdef Py_ssize_t unit = 0, held = 0, at = 0, taken, written, keep, portion = PORTION
-        if limit < PORTION // 8:
-            portion = max(8 * limit, 256)
-        elif not w.counting and not w.reserve(source.length // LIKELY + CHUNK_ROOM * KEY24_MAX):
+
+cdef Py_ssize_t encode_part(
+    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+) noexcept nogil:
+    """Does what `portion` does, with a copy of the text, so that nothing is read after its end."""
+    cdef Py_ssize_t keep = min(at, <Py_ssize_t>CONTEXT), length = stop - at + keep
+    if not run.reserve_buffer(length, 0):
+        return at
+    if length:  # else both may be NULL, and memcpy does not allow that even for no bytes
+        memcpy(run.buffer, text + at - keep, length)
+    run.chunk.base = at - keep
+    return run.chunk.base + portion(finder, policy, run, run.buffer, keep, length, final)
+
+
+cdef void in_place(
+    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
+) noexcept nogil:
+    """Encodes valid UTF-8 where it lies; stops early once `limit` ids are there."""
+    cdef Py_ssize_t at = 0, stop, taken, size = first_portion(run, length, limit)
+    while length - at > TAIL and run.fault.status == FINE:
+        stop = min(at + size, length - PAD)
+        while text[stop] & 0xC0 == 0x80:
+            stop -= 1
+        taken = portion(finder, policy, run, text, at, stop, False)
+        if run.out.total + run.out.ids.count >= limit:
+            run.cursor.end = taken
             return
-        while w.status == FINE:
-            if not w.reserve_buffer(held + portion + 4):
-                return
-            written = transcode(source, &unit, w.buffer + held, portion, replace, self.level)
-            if written < 0:
-                w.status = INVALID_TEXT
-                w.where = unit
-                return
-            held += written
-            taken = self.buffer(policy, w, w.buffer, at, held, unit == source.length)
-            if unit == source.length or w.total + w.count >= limit:
-                w.where = w.base + taken if w.status == FINE else w.where
-                return
-            portion = PORTION if taken > at else 2 * portion
-            keep = min(taken, CONTEXT)
-            memmove(w.buffer, w.buffer + taken - keep, held - taken + keep)
-            w.base += taken - keep
-            held -= taken - keep
-            at = keep
+        if taken == at and stop + PAD + CONTEXT >= length:
+            break
+        size = PORTION if taken > at else 2 * size
+        at = taken
+    if run.fault.status == FINE:
+        run.cursor.end = encode_part(finder, policy, run, text, at, length, True)
 
-    cdef void short_text(self, Policy policy, Workspace w, const Source *source, bint replace) noexcept nogil:
-        """Encodes a short text as a whole, from a copy: like `in_place` and `transcoded`, in fewer steps."""
-        cdef Py_ssize_t length = source.length, unit = 0
-        cdef uint8_t *text
-        if not w.reserve_buffer(4 * length + 5):
+
+cdef void transcoded(
+    LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
+) noexcept nogil:
+    """Encodes `str` storage, transcoded a portion at a time; stops early once `limit` ids are there."""
+    cdef Py_ssize_t unit = 0, held = 0, at = 0, taken, written, keep
+    cdef Py_ssize_t size = first_portion(run, source.length, limit)
+    while run.fault.status == FINE and run.reserve_buffer(held + size + 4, held):
+        written = transcode(source, &unit, run.buffer + held, size, replace, finder.level)
+        if written < 0:
+            run.fault.status, run.fault.offset = INVALID_TEXT, unit
             return
-        text = w.buffer + 1
-        w.buffer[0] = 0x20
-        if source.kind == 0:
-            memcpy(text, source.data, length)
-        else:
-            length = transcode(source, &unit, text, 4 * length + 4, replace, self.level)
-            if length < 0:
-                w.status = INVALID_TEXT
-                w.where = unit
-                return
-        memset(text + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
-        if w.prefix != PREFIX_NONE and w.noting or not policy.idle(text, length):  # notes need the space's own place
-            self.buffer(policy, w, text, 0, length, True)
-        elif puts_space(w.prefix, text, length):
-            self.finder.find_short(self.sink, w, w.buffer, length + 1)
-        else:
-            self.finder.find_short(self.sink, w, text, length)
-        w.where = length if w.status == FINE else w.where
+        held += written
+        taken = portion(finder, policy, run, run.buffer, at, held, unit == source.length)
+        if unit == source.length or run.out.total + run.out.ids.count >= limit:
+            run.cursor.end = run.chunk.base + taken
+            return
+        size = PORTION if taken > at else 2 * size
+        keep = min(taken, <Py_ssize_t>CONTEXT)
+        memmove(run.buffer, run.buffer + taken - keep, held - taken + keep)
+        run.chunk.base += taken - keep
+        held -= taken - keep
+        at = keep
 
-    cdef void text(
-        self, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
-    ) noexcept nogil:
-        """Encodes one text."""
-        cdef Py_ssize_t fault
-        w.fresh = w.opening
-        w.skip[0] = w.skip[1] = 0
-        w.base = 0
-        if source.kind == 0 and not source.valid:
-            fault = find_invalid(<const uint8_t *>source.data, source.length, self.level)
-            if fault >= 0:
-                w.status = INVALID_TEXT
-                w.where = fault
-                return
-        if source.length <= BRIEF and limit > BRIEF:
-            self.short_text(policy, w, source, replace)
-        elif source.kind != 0:
-            self.transcoded(policy, w, source, replace, limit)
-        else:
-            self.in_place(policy, w, <const uint8_t *>source.data, source.length, limit)
+
+cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *source, bint replace) noexcept nogil:
+    """Encodes a short text as a whole, from a copy: like `in_place` and `transcoded`, in fewer steps."""
+    cdef Py_ssize_t length = source.length, unit = 0
+    cdef uint8_t *text
+    if not run.reserve_buffer(4 * length + 5, 0):
+        return
+    text = run.buffer + 1
+    run.buffer[0] = 0x20
+    if source.kind == 0:
+        memcpy(text, source.data, length)
+    else:
+        length = transcode(source, &unit, text, 4 * length + 4, replace, finder.level)
+        if length < 0:
+            run.fault.status, run.fault.offset = INVALID_TEXT, unit
+            return
+    memset(text + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
+    if run.cursor.prefix != PREFIX_NONE and run.wanted & ADDED or not policy.idle(text, length):
+        portion(finder, policy, run, text, 0, length, True)  # marks need the space's own place
+    elif puts_space(run.cursor.prefix, text, length):
+        finder.find_short(run, run.buffer, length + 1)
+    else:
+        finder.find_short(run, text, length)
+    run.cursor.end = length
+
+
+cdef void encode_text(
+    LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
+) noexcept nogil:
+    """Encodes one text."""
+    cdef Py_ssize_t fault
+    begin_text(run)
+    if source.kind == 0 and not source.valid:
+        fault = find_invalid(<const uint8_t *>source.data, source.length, finder.level)
+        if fault >= 0:
+            run.fault.status, run.fault.offset = INVALID_TEXT, fault
+            return
+    if source.length <= COPY_WHOLE_MAX and limit > COPY_WHOLE_MAX:
+        short_text(finder, policy, run, source, replace)
+    elif source.kind != 0:
+        transcoded(finder, policy, run, source, replace, limit)
+    else:
+        in_place(finder, policy, run, <const uint8_t *>source.data, source.length, limit)
+
+
+cdef inline void begin_text(Run run) noexcept nogil:
+    run.cursor.at = INSIDE if run.wanted & INSIDE_TEXT else TEXT_START
+    run.cursor.skip[0] = run.cursor.skip[1] = 0
+    run.chunk.base = 0
+
+
+cdef Py_ssize_t first_portion(Run run, Py_ssize_t length, Py_ssize_t limit) noexcept nogil:
+    """The bytes of the first portion of a text of `length` units; makes room for its ids, unless there is a `limit`."""
+    if limit < PORTION // 8:
+        return max(8 * limit, <Py_ssize_t>256)
+    if run.wanted & IDS:
+        run.reserve_ids(length // BYTES_PER_ID + CHUNK_ROOM * KEY24_MAX)
+    return PORTION
 
 
 cdef extern from "bpe/piece_cache.h":
@@ -282,8 +279,8 @@ cdef enum:
 cdef class ShortPass:
     """Serves a model with a mask kernel. A normalizer must leave ASCII as it is, but for a prefix; then ASCII only."""
 
-    def __cinit__(self, LeftFinder finder not None, IdSink sink not None, Pool pool not None, Normalizer normalizer):
-        self.finder, self.sink, self.pool = finder, sink, pool
+    def __cinit__(self, LeftFinder finder not None, Pool pool not None, Normalizer normalizer):
+        self.finder, self.pool = finder, pool
         self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
         self.prefix = PREFIX_NONE if normalizer is None else normalizer.prefix
         self.serves_all = self.serves and normalizer is None
@@ -311,34 +308,35 @@ cdef class ShortPass:
         first = self.pool.take_first()
         if first == NULL:
             return GENERAL
-        count = self.ids_of(<Workspace>first, text, <int>length, out)
+        count = self.ids_of(<IdSink>first, text, <int>length, out)
         self.pool.give_first()
         return count
 
-    cdef int ids_of(self, Workspace w, const uint8_t *text, int length, uint32_t *out) noexcept:
-        """Does what `ids` does, for UTF-8 without added tokens, in the first workspace."""
-        cdef int pieces = self.finder.starts_of(text, length, w.starts), count = GENERAL
+    cdef int ids_of(self, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
+        """Does what `ids` does, for UTF-8 without added tokens, in the pool's first run."""
+        cdef int pieces = self.finder.starts_of(text, length, run.chunk.starts), count = GENERAL
         if pieces <= FEW_PIECES:
             if pieces < 0:
                 return GENERAL
-            count = self.finder.level.few(&w.table, text, w.starts, pieces, out)
-        return count if count != GENERAL else self.ids_of_many(w, text, pieces, out)
+            count = self.finder.level.few(&run.table, text, run.chunk.starts, pieces, out)
+        return count if count != GENERAL else self.ids_of_many(run, text, pieces, out)
 
-    cdef int ids_of_many(self, Workspace w, const uint8_t *text, int pieces, uint32_t *out) noexcept:
+    cdef int ids_of_many(self, IdSink run, const uint8_t *text, int pieces, uint32_t *out) noexcept:
         """Writes the ids of any number of pieces, by the loops for chunks; `GENERAL` if memory is out."""
-        cdef int misses = self.finder.level.probe(&w.table, text, w.starts, pieces, w.values, w.missed)
+        cdef int misses = self.finder.level.probe(
+            &run.table, text, run.chunk.starts, pieces, run.values, run.missed)
         if misses:
-            misses = self.sink.look_again(w, text, misses)
+            misses = run.look_again(text, misses)
         if not misses:
-            return few_emit(self.finder.level, &w.table, w.values, pieces, out)
-        w.begin(False, False)
-        w.pieces = pieces
-        if self.sink.merge_missed(w, text, misses):
-            self.sink.finish(w)
-        if w.status != FINE:
+            return few_emit(self.finder.level, &run.table, run.values, pieces, out)
+        run.begin(IDS)
+        run.chunk.pieces, run.side_used = pieces, 0
+        if run.merge_missed(text, misses):
+            run.finish()
+        if run.fault.status != FINE:
             return GENERAL
-        memcpy(out, w.out, w.count * sizeof(uint32_t))
-        return <int>w.count
+        memcpy(out, run.out.ids.data, run.out.ids.count * sizeof(uint32_t))
+        return <int>run.out.ids.count
 
 
 cdef inline Py_ssize_t short_utf8(
@@ -349,19 +347,16 @@ cdef inline Py_ssize_t short_utf8(
     Zeros make whole steps of the units: so none are left to be transcoded one by one.
     """
     cdef uint8_t units[SHORT_TEXT + ROOM]
-    cdef Source source
     cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
+    cdef Source source = Source(&units[0], length + more, kind, False)
     memcpy(units, data, length * kind)
     memset(units + length * kind, 0, more * kind)
-    source.data, source.length, source.kind, source.valid = units, length + more, kind, False
     written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, level)
     return written if written < 0 else written - more
 
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
-    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size)
-    int resize_bytes "_PyBytes_Resize"(PyObject **made, Py_ssize_t size) except -1
 
 
 cdef struct Raw:
@@ -371,98 +366,83 @@ cdef struct Raw:
     Py_ssize_t held
     Py_ssize_t at
     Py_ssize_t unit          # units of the source that are read
-    Py_ssize_t skip          # bytes ahead where no added token may begin, since one is rejected
 
 
 cdef struct Made:
-    # Normalized text in the buffer of the workspace; the part before `at` is done.
+    # Normalized text in the buffer of the run; the part before `at` is done.
     Output portion
     Py_ssize_t held
     Py_ssize_t at
 
 
 cdef void encode_rewritten(
-    Pass run, Form form, Policy policy, Workspace w, const Source *source, bint replace
+    LeftFinder finder, Form form, Policy policy, Run run, const Source *source, bint replace
 ) noexcept nogil:
-    """Encodes valid UTF-8, or `str` storage. Not for a run with notes, nor for a policy that refuses."""
-    cdef Py_ssize_t portion = PORTION
-    cdef bint final
+    """Encodes valid UTF-8, or `str` storage. Not for a run with marks, nor for a policy that refuses."""
+    cdef Py_ssize_t size
+    cdef bint final = False
     cdef Raw raw
     cdef Made made
     memset(&raw, 0, sizeof(raw))
     memset(&made, 0, sizeof(made))
-    w.fresh = 2
-    w.skip[0] = w.skip[1] = 0
-    w.base = 0
-    if w.counting or w.reserve(source.length // LIKELY + CHUNK_ROOM * KEY24_MAX):
-        while read(&raw, w, source, portion, replace, run.level):
-            # Without an end of a piece or a boundary in sight, it reads twice as much each time: so it looks at bytes
-            # at most twice as often as there are bytes.
-            final = raw.unit == source.length
-            portion = PORTION if stretches(run, form, policy, w, &raw, &made, final) else 2 * portion
-            if w.status != FINE or raw.unit == source.length:
-                break
-    w.where = w.base if w.status == FINE else w.where
+    begin_text(run)
+    size = first_portion(run, source.length, PY_SSIZE_T_MAX)
+    while not final and run.fault.status == FINE and read(&raw, run, source, size, replace, finder.level):
+        # Without an end of a piece or a boundary in sight, it reads twice as much each time: so it looks at bytes
+        # at most twice as often as there are bytes.
+        final = raw.unit == source.length
+        size = PORTION if sections(finder, form, policy, run, &raw, &made, final) else 2 * size
+    run.cursor.end = run.chunk.base
     free(raw.text)
     free(made.portion.text)
 
 
 cdef bint read(
-    Raw *raw, Workspace w, const Source *source, Py_ssize_t portion, bint replace, const Implementation *level
+    Raw *raw, Run run, const Source *source, Py_ssize_t size, bint replace, const Implementation *level
 ) noexcept nogil:
-    """Reads up to `portion` bytes more; false, with a status, if it cannot."""
+    """Reads up to `size` bytes more; false, with a fault, if it cannot."""
     cdef const uint8_t *data = <const uint8_t *>source.data
-    cdef Py_ssize_t written = min(portion, source.length - raw.unit)
-    cdef void *grown
-    if raw.held + portion + 4 > raw.room:
-        grown = realloc(raw.text, raw.held + portion + 4)
-        if grown == NULL:
-            w.status = OUT_OF_MEMORY
-            return False
-        raw.text, raw.room = <uint8_t *>grown, raw.held + portion + 4
+    cdef Py_ssize_t written = min(size, source.length - raw.unit)
+    if not run.reserve(&raw.text, &raw.room, raw.held, raw.held + size + 4, 1):
+        return False
     if source.kind == 0:
         while raw.unit + written < source.length and data[raw.unit + written] & 0xC0 == 0x80:
             written -= 1
         memcpy(raw.text + raw.held, data + raw.unit, written)
         raw.unit += written
     else:
-        written = transcode(source, &raw.unit, raw.text + raw.held, portion, replace, level)
+        written = transcode(source, &raw.unit, raw.text + raw.held, size, replace, level)
         if written < 0:
-            w.status = INVALID_TEXT
-            w.where = raw.unit
+            run.fault.status, run.fault.offset = INVALID_TEXT, raw.unit
             return False
     raw.held += written
     return True
 
 
-cdef bint stretches(
-    Pass run, Form form, Policy policy, Workspace w, Raw *raw, Made *made, bint last
+cdef bint sections(
+    LeftFinder finder, Form form, Policy policy, Run run, Raw *raw, Made *made, bint last
 ) noexcept nogil:
     """Encodes the sure part of the raw text; false if the text after the last added token does not get on."""
-    cdef Py_ssize_t at = raw.at, scan = raw.at + raw.skip, cut, keep
+    cdef Py_ssize_t at = raw.at, scan = raw.at + run.cursor.skip[0], cut, keep
     cdef bint closing, moved
     cdef Match match
     while True:
-        match.token = -1
-        match.safe = raw.held
-        match.scan = at
-        if policy.raw is not None:
-            match = policy.raw.find(raw.text, at, scan, raw.held, 0, last)
+        match = find_added(policy.raw, raw.text, at, scan, raw.held, 0, last)
         closing = last or match.token >= 0
         cut = match.start if match.token >= 0 else match.safe
         if not closing:
             cut = last_boundary(form, raw.text, at, cut)
-        moved = feed(run, form, policy, w, raw.text + at, cut - at, made, closing) and cut > at
-        if w.status != FINE or match.token < 0:
+        moved = feed(finder, form, policy, run, raw.text + at, cut - at, made, closing) and cut > at
+        if run.fault.status != FINE or match.token < 0:
             break
         match.end -= match.start
         match.start = 0
-        if not run.special(policy, False, w, raw.text + cut, &match):
+        if not special(policy, False, run, raw.text + cut, &match):
             break
-        w.base += match.end
+        run.chunk.base += match.end
         at = scan = cut + match.end
-    raw.skip = max(match.scan - cut, 0)
-    keep = min(cut, CONTEXT)
+    run.cursor.skip[0] = max(match.scan - cut, 0)
+    keep = min(cut, <Py_ssize_t>CONTEXT)
     memmove(raw.text, raw.text + cut - keep, raw.held - cut + keep)
     raw.held -= cut - keep
     raw.at = keep
@@ -470,7 +450,7 @@ cdef bint stretches(
 
 
 cdef bint feed(
-    Pass run, Form form, Policy policy, Workspace w, const uint8_t *text, Py_ssize_t size, Made *made, bint closing
+    LeftFinder finder, Form form, Policy policy, Run run, const uint8_t *text, Py_ssize_t size, Made *made, bint closing
 ) noexcept nogil:
     """Normalizes a part of a stretch, the last if `closing`, and encodes its sure part; false if there is none."""
     cdef Source source = utf8_source(text, size)
@@ -479,96 +459,89 @@ cdef bint feed(
     made.portion.size = 0
     made.portion.same = False
     if not rewrite(form, &source, &made.portion):
-        w.status = OUT_OF_MEMORY
+        run.fault.status = OUT_OF_MEMORY
         return False
     if not made.portion.same:
         text, size = made.portion.text, made.portion.size
-    if not w.reserve_buffer(made.held + size):
+    if not run.reserve_buffer(made.held + size, made.held):
         return False
     if size:
-        memcpy(w.buffer + made.held, text, size)
+        memcpy(run.buffer + made.held, text, size)
     made.held += size
-    taken = run.stretch(policy, w, w.buffer, made.at, made.held, 0, closing)
+    taken = section(finder, policy, run, run.buffer, made.at, made.held, closing)
     moved = taken > made.at
     if closing:
-        w.base += made.held
+        run.chunk.base += made.held
         made.held = made.at = 0
-        w.fresh = 1
-        w.skip[1] = 0
+        run.cursor.at = SECTION_START
+        run.cursor.skip[1] = 0
         return moved
-    keep = min(taken, CONTEXT)
-    memmove(w.buffer, w.buffer + taken - keep, made.held - taken + keep)
-    w.base += taken - keep
+    keep = min(taken, <Py_ssize_t>CONTEXT)
+    memmove(run.buffer, run.buffer + taken - keep, made.held - taken + keep)
+    run.chunk.base += taken - keep
     made.held -= taken - keep
     made.at = keep
     return moved
 
 
-cdef int encode_by_stretch(
-    Pass run, Normalizer normalizer, Policy policy, Workspace w, const Source *source, bint replace, Py_ssize_t limit
+cdef int encode_by_section(
+    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
+    Py_ssize_t limit
 ) except -1:
-    """Encodes any text; notes and `where` then count bytes of the normalized text. A normalizer's step may raise."""
-    cdef bytes text = utf8_of(source, replace, run.level)
+    """Encodes any text; places then count bytes of the normalized text. A normalizer's step may raise."""
+    cdef bytes text = utf8_of(source, replace, finder.level)
     cdef Py_ssize_t at = 0, place = 0, start, end, content
     cdef Match match
     if text is None:
-        run.text(policy, w, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, however far on
+        encode_text(finder, policy, run, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, however far on
         return 0
-    w.counts_characters = False  # those of the normalized text are not the text's
+    run.wanted &= ~CHARS  # those of the normalized text are not the text's
     for start, end, content, match.token in [*policy.raw_spans(text), (len(text), len(text), 0, -1)]:
         if at < start:
-            place = one_stretch(
-                run, normalizer.later if at else normalizer, policy.inner, w, text[at:start], at, place, limit)
-        if w.status != FINE or w.total + w.count >= limit:
+            place = one_section(
+                finder, normalizer.later if at else normalizer, policy.inner, run, text[at:start], at, place, limit)
+        if run.fault.status != FINE or run.out.total + run.out.ids.count >= limit:
             return 0
         if match.token >= 0:
-            w.base, match.start, match.end, match.content = place, 0, end - start, content - place
-            if not run.special(policy, False, w, <const uint8_t *>PyBytes_AS_STRING(text) + start, &match):
+            run.chunk.base, match.start, match.end, match.content = place, 0, end - start, content - place
+            if not special(policy, False, run, <const uint8_t *>PyBytes_AS_STRING(text) + start, &match):
                 return 0
             place += end - start
         at = end
-        w.where = place
+        run.cursor.end = place
     return 0
 
 
-cdef Py_ssize_t one_stretch(
-    Pass run, Normalizer normalizer, Policy policy, Workspace w, bytes text, Py_ssize_t start, Py_ssize_t place,
+cdef Py_ssize_t one_section(
+    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, bytes text, Py_ssize_t start, Py_ssize_t place,
     Py_ssize_t limit
 ) except -1:
     """Encodes a stretch that begins at `start`, and at `place` in the normalized text; returns its end there."""
     cdef Rewritten normalized = normalizer.rewritten(text)
-    cdef Py_ssize_t i, noted = w.noted, spanned = w.spanned
+    cdef Py_ssize_t i, marks = run.out.added.count, spans = run.out.bytes.count
     with nogil:
-        run.text(policy, w, &normalized.source, False, limit)
-    for i in range(2 * spanned, 2 * w.spanned):
-        w.spans[i] += place
-    for i in range(noted, w.noted):
-        w.notes[i].start += place
-        w.notes[i].end += place
-    if w.status == SPECIAL_FOUND:
-        w.where = start + source_offset(normalizer, text, w.where)
-    else:
-        w.where += place
+        encode_text(finder, policy, run, &normalized.source, False, limit)
+    for i in range(2 * spans, 2 * run.out.bytes.count):
+        run.out.bytes.data[i] += place
+    for i in range(marks, run.out.added.count):
+        run.out.added.data[i].start += place
+        run.out.added.data[i].end += place
+    if run.fault.status == SPECIAL_FOUND:
+        run.fault.offset = start + source_offset(normalizer, text, run.fault.offset)
+    run.cursor.end += place
     return place + normalized.source.length
 
 
 cdef bytes utf8_of(const Source *source, bint replace, const Implementation *level):
     """The text of a source as UTF-8; None if it is no text."""
     cdef Py_ssize_t unit = 0, written, room = source.length * max(source.kind, 2) + source.length + 4
-    cdef PyObject *made
-    cdef uint8_t *out
     if source.kind == 0:
         return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
-    made = new_bytes(NULL, room)  # three bytes for a unit of one or two bytes, five for a unit of four
-    if made == NULL:
-        raise MemoryError
-    out = <uint8_t *>PyBytes_AS_STRING(<object>made)
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, room)  # three bytes for a unit of one or two bytes, five for four
+    cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(made)
     with nogil:
         written = transcode(source, &unit, out, room, replace, level)
-    resize_bytes(&made, max(written, 0))  # in place: pages that are not written to cost nothing
-    text = <object>made
-    Py_DECREF(text)
-    return None if written < 0 else text
+    return None if written < 0 else made[:written]
 
 
 cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:

@@ -1,10 +1,10 @@
 # Text to the spans of its pieces, without ids.
 cimport cython
 
-from dstok.core.encode.finder cimport Finder
-from dstok.core.encode.memory cimport Pool, Workspace
-from dstok.core.encode.sinks cimport Sink
 from dstok.core.cpu.level cimport Implementation
+from dstok.core.encode.memory cimport Pool
+from dstok.core.encode.sinks cimport Run
+from dstok.core.split.finder cimport Finder
 from dstok.core.text.utf8 cimport Source
 
 
@@ -14,4 +14,4 @@ cdef class SpanPass:
     cdef Pool pool
     cdef const Implementation *level
 
-    cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1
+    cdef int find(self, Run run, const Source *source) except -1 nogil

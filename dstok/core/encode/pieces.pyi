@@ -1,35 +1,38 @@
+# Generated: python release/stubs.py
 from array import array
-from typing import Any, TypeAlias
-
+from dstok.core.split.automaton import Scanner
+from dstok.core.split.finder import Finder
+from dstok.core.text.utf8 import Rows
+from typing import Any
 import numpy as np
 import numpy.typing as npt
-
-from dstok.core.encode.finder import Finder
-from dstok.core.split.automaton import Scanner
-from dstok.core.text.utf8 import Rows
 
 class SpanPass:
     finder: Finder
     def __init__(self, finder: Finder) -> None: ...
+    def __copy__(self) -> Any: ...
     def way(self) -> str: ...
     def spans(self, text: str | bytes) -> npt.NDArray[np.int64]: ...
+    def spans_of(self, texts: list[Any]) -> tuple[npt.NDArray[np.int64], list[int]]: ...
+    def of_rows(
+        self,
+        rows: Rows,
+        first: int,
+        end: int,
+        counting: bool,
+    ) -> tuple[npt.NDArray[np.int64] | None, array[int]]: ...
     def count(self, text: str | bytes) -> int: ...
     def split(self, text: str | bytes) -> list[str]: ...
-    def spans_of(self, texts: list[str | bytes]) -> tuple[npt.NDArray[np.int64], list[int]]: ...
-    def of_rows(
-        self, rows: Rows, first: int, end: int, counting: bool
-    ) -> tuple[npt.NDArray[np.int64] | None, array[int]]: ...
     def sure_spans(self, text: bytes | bytearray | memoryview, final: bool) -> tuple[npt.NDArray[np.int64], int]: ...
-
-Offsets = npt.NDArray[np.int64]
-
-def in_characters(text: bytes | memoryview, places: Offsets) -> None: ...
-def char_spans(text: bytes, spans: Offsets) -> Offsets: ...
-def piece_numbers(spans: Offsets, ends: Offsets) -> Offsets: ...
-
-Reason: TypeAlias = tuple[int | None, int | None]
-
+def in_characters(text: bytes | bytearray | memoryview, places: Any) -> None: ...
+def char_spans(text: bytes | bytearray | memoryview, spans: Any) -> npt.NDArray[np.int64]: ...
 def add_pieces(
-    pieces: list[Any], cls: type[Any], scanner: Scanner, reasons: list[Reason | None], text: bytes, at: int, stop: int,
+    pieces: list[Any],
+    cls: type[Any],
+    scanner: Scanner,
+    reasons: list[Any],
+    text: bytes,
+    at: int,
+    stop: int,
     chars: int,
 ) -> int: ...

@@ -1,8 +1,8 @@
 """Pieces without ids: Python's side of a finder without a vocabulary; offsets in characters; pieces as objects.
 
 In: valid UTF-8, or offsets and spans that rise. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes;
-these pieces; their number; places in code points; the numbers of the pieces of spans; an object for each piece.
-Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a workspace, and works in
+these pieces; their number; places in code points; an object for each piece.
+Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a run, and works in
 it without the GIL. Offsets are one pass over the text and the spans; those that do not rise, or lie outside of the
 text, are refused before the text is read there. The objects of `add_pieces` are those that their class, a NamedTuple of
 `FIELDS` fields, would make: its call in Python would take most of the time. Short pieces with the same text share a
@@ -18,11 +18,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from dstok.core.encode.finder cimport LeftFinder
-from dstok.core.encode.memory cimport FINE, SPAN, numpy_, spans_written
-from dstok.core.encode.sinks cimport CountSink, SpanSink
 from dstok.core.cpu.level cimport chosen
+from dstok.core.encode.memory cimport numpy_, spans_of
+from dstok.core.encode.sinks cimport SPANS
 from dstok.core.split.automaton cimport Memo, Scanner, begin_memo, drop, scan_piece
+from dstok.core.split.finder cimport FINE, LeftFinder
 from dstok.core.text.hash cimport hash_first, key_mix, key_of
 from dstok.core.text.utf8 cimport Rows, characters_in, characters_within, find_invalid, open_source
 
@@ -32,10 +32,7 @@ from dstok._util.arguments import not_utf8
 from dstok.errors import TextError
 
 cdef enum:
-    LIKELY = 4               # bytes of a piece: room made at the start; unused pages cost nothing
-
-cdef SpanSink SPANS = SpanSink()
-cdef CountSink COUNT = CountSink()
+    BYTES_PER_PIECE = 4      # room made at the start; unused pages cost nothing
 
 
 @cython.final
@@ -48,124 +45,118 @@ cdef class SpanPass:
     def __copy__(self):
         return self  # it never changes
 
-    def way(self):
+    def way(self) -> str:
         """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
         return self.finder.way()
 
-    cdef int _run(self, Sink sink, Workspace w, const Source *source) except -1:
-        """Hands all pieces of a text to a sink, in a workspace that the caller leases and releases."""
-        with nogil:
-            self.finder.find_all(sink, w, <const uint8_t *>source.data, source.length)
-        if w.status != FINE:
-            raise MemoryError
+    cdef int find(self, Run run, const Source *source) except -1 nogil:
+        """Finds the pieces of a valid text, in a run that the caller leases, begins and releases."""
+        if not run.wanted & SPANS or run.reserve_spans(source.length // BYTES_PER_PIECE):
+            self.finder.find_all(run, <const uint8_t *>source.data, source.length)
+        if run.fault.status != FINE:
+            with gil:
+                raise MemoryError
         return 0
 
-    def spans(self, text not None):
+    def spans(self, text not None: str | bytes) -> npt.NDArray[np.int64]:
         """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, int64[n, 2]."""
         return self.spans_of([text])[0]
 
-    def spans_of(self, list texts not None):
+    def spans_of(self, list texts not None) -> tuple[npt.NDArray[np.int64], list[int]]:
         """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
-        cdef Workspace w = self.pool.lease()
+        cdef Run run = self.pool.lease()
         cdef Source source
         cdef Py_ssize_t before
         cdef list counts = []
-        w.begin(False, False)
         try:
+            run.begin(SPANS)
             for text in texts:
                 source = opened(text)
-                before = w.count
-                if not w.reserve(source.length // LIKELY * SPAN):
-                    raise MemoryError
-                self._run(SPANS, w, &source)
-                counts.append((w.count - before) // SPAN)
-            return spans_written(w, self.pool), counts
+                before = run.out.bytes.count
+                with nogil:
+                    self.find(run, &source)
+                counts.append(run.out.bytes.count - before)
+            return spans_of(&run.out.bytes, self.pool), counts
         finally:
-            self.pool.release(w)
+            self.pool.release(run)
 
-    def of_rows(self, Rows rows not None, Py_ssize_t first, Py_ssize_t end, bint counting):
+    def of_rows(
+        self, Rows rows not None, Py_ssize_t first, Py_ssize_t end, bint counting
+    ) -> tuple[npt.NDArray[np.int64] | None, array[int]]:
         """(spans, ends) of the rows from `first` to `end`: row i has the spans from `ends[i]` to `ends[i + 1]`.
 
         Spans are in bytes of their own row, int64[n, 2]; None if `counting`. `ends` is an array of typecode "q". Raises
         `TextError` for the first row that is not UTF-8.
         """
-        cdef Workspace w = self.pool.lease()
-        cdef Sink sink = COUNT if counting else SPANS
+        cdef Run run = self.pool.lease()
         cdef int64_t[::1] ends = array("q", bytes(8 * (end - first + 1)))
         cdef Source *sources = <Source *>malloc((end - first + 1) * sizeof(Source))
-        cdef Py_ssize_t i = 0, fault = -1
-        w.begin(counting, False)
+        cdef Py_ssize_t i, fault
         try:
             if sources == NULL:
                 raise MemoryError
             rows.place(sources, first, end)
+            run.begin(0 if counting else SPANS)
             with nogil:
                 for i in range(end - first):
                     fault = find_invalid(<const uint8_t *>sources[i].data, sources[i].length, self.level)
-                    if fault >= 0 or not (counting or w.reserve(sources[i].length // LIKELY * SPAN)):
-                        break
-                    self.finder.find_all(sink, w, <const uint8_t *>sources[i].data, sources[i].length)
-                    if w.status != FINE:
-                        break
-                    ends[i + 1] = w.total if counting else w.count // SPAN
-                else:
-                    i = -1
-            if fault >= 0:
-                error = not_utf8((<const uint8_t *>sources[i].data)[fault], fault)
-                raise TextError(error.message, fault, first + i)
-            if i >= 0:
-                raise MemoryError
-            return None if counting else spans_written(w, self.pool), ends.base
+                    if fault >= 0:
+                        with gil:
+                            error = not_utf8((<const uint8_t *>sources[i].data)[fault], fault)
+                            raise TextError(error.message, fault, first + i)
+                    self.find(run, &sources[i])
+                    ends[i + 1] = run.out.total + run.out.bytes.count
+            return None if counting else spans_of(&run.out.bytes, self.pool), ends.base
         finally:
             free(sources)
-            self.pool.release(w)
+            self.pool.release(run)
 
-    def count(self, text not None):
+    def count(self, text not None: str | bytes) -> int:
         """The number of pieces that are kept."""
         cdef Source source = opened(text)
-        cdef Workspace w = self.pool.lease()
-        w.begin(True, False)
+        cdef Run run = self.pool.lease()
         try:
-            self._run(COUNT, w, &source)
-            return w.total
+            run.begin(0)
+            with nogil:
+                self.find(run, &source)
+            return run.out.total
         finally:
-            self.pool.release(w)
+            self.pool.release(run)
 
-    def split(self, text not None):
+    def split(self, text not None: str | bytes) -> list[str]:
         """The pieces as a list of `str`."""
         cdef Source source = opened(text)
-        cdef Workspace w = self.pool.lease()
+        cdef Run run = self.pool.lease()
         cdef const char *data = <const char *>source.data
         cdef const int64_t *span
         cdef Py_ssize_t i
-        w.begin(False, False)
         try:
-            if not w.reserve(source.length // LIKELY * SPAN):
-                raise MemoryError
-            self._run(SPANS, w, &source)
-            span = <const int64_t *>w.out
+            run.begin(SPANS)
+            with nogil:
+                self.find(run, &source)
+            span = run.out.bytes.data
             return [PyUnicode_DecodeUTF8(data + span[2 * i], span[2 * i + 1] - span[2 * i], NULL)
-                    for i in range(w.count // SPAN)]
+                    for i in range(run.out.bytes.count)]
         finally:
-            self.pool.release(w)
+            self.pool.release(run)
 
-    def sure_spans(self, const uint8_t[::1] text not None, bint final):
+    def sure_spans(self, const uint8_t[::1] text not None, bint final) -> tuple[npt.NDArray[np.int64], int]:
         """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
 
         Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
         """
         cdef LeftFinder finder = self.finder
-        cdef Workspace w = self.pool.lease()
+        cdef Run run = self.pool.lease()
         cdef Py_ssize_t end, length = text.shape[0]
-        w.begin(False, False)
         try:
+            run.begin(SPANS)
             with nogil:
-                end = finder.find_in_copy(SPANS, w, &text[0] if length else NULL, 0, length, final)
-            if w.status != FINE:
+                end = finder.find_in_copy(run, &text[0] if length else NULL, 0, length, final)
+            if run.fault.status != FINE:
                 raise MemoryError
-            return spans_written(w, self.pool), end
+            return spans_of(&run.out.bytes, self.pool), end
         finally:
-            self.pool.release(w)
+            self.pool.release(run)
 
 
 cdef Source opened(text) except *:
@@ -207,7 +198,7 @@ def in_characters(const uint8_t[::1] text not None, int64_t[::1] places not None
             at, places[i] = place, characters
 
 
-def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None):
+def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None) -> npt.NDArray[np.int64]:
     """Code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
     cdef Py_ssize_t i, at = 0, before = 0, length = text.shape[0]
     cdef int64_t start, end, characters = 0, to_end = 0
@@ -227,19 +218,6 @@ def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not
             out[i, 0] = characters - within(data, start, length)
             out[i, 1] = to_end
             at, before = start, end
-    return found
-
-
-def piece_numbers(const int64_t[:, ::1] spans not None, const int64_t[::1] ends not None):
-    """For each span, the number of the piece that it begins in, int64[n]; the pieces end at `ends`. Both rise."""
-    cdef Py_ssize_t i, piece = 0
-    found = numpy_().empty(spans.shape[0], numpy_().int64)
-    cdef int64_t[::1] out = found
-    with nogil:
-        for i in range(spans.shape[0]):
-            while piece < ends.shape[0] and ends[piece] <= spans[i, 0]:
-                piece += 1
-            out[i] = piece
     return found
 
 
@@ -267,7 +245,7 @@ cdef struct Shared:
 def add_pieces(
     list pieces not None, type cls not None, Scanner scanner not None, list reasons not None, bytes text not None,
     Py_ssize_t at, Py_ssize_t stop, Py_ssize_t chars
-):
+) -> int:
     """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end."""
     cdef const uint8_t *data = text
     cdef Py_ssize_t end

@@ -1,107 +1,113 @@
-# The sinks of the pieces of a text.
+# What is made of the pieces of a text: ids and their spans, spans of pieces, numbers.
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from dstok.core.encode.memory cimport Workspace
-from dstok.core.bpe.merge cimport BPE, CHUNK
-from dstok.core.cpu.level cimport Implementation
+from dstok.core.bpe.merge cimport BPE, PieceMemory, Scratch
+from dstok.core.cpu.level cimport CHUNK_ROOM, Implementation, PieceTable
+from dstok.core.split.finder cimport Sink
 
-cdef enum:
-    FAR = 1 << 30            # bytes that a chunk may span: its offsets have 32 bits
+cdef enum:                   # what a run is wanted for; 0: the number of ids or pieces alone
+    IDS = 1
+    SPANS = 2                # of ids or pieces, in bytes
+    CHARS = 4                # of ids, in characters; a sink that cannot count them clears it
+    ENDS = 8                 # with CHARS: the ends alone
+    ADDED = 16               # the places of added tokens
+    TRUE_SPANS = 32          # of a model that loses bytes: not upstream's spans, but the tokens' own
+    INSIDE_TEXT = 64         # the text is the rest of another: no space goes before it
+
+cdef struct Ids:
+    uint32_t *data
+    Py_ssize_t count
+    Py_ssize_t room
+
+cdef struct Spans:           # pairs of start and end
+    int64_t *data
+    Py_ssize_t count
+    Py_ssize_t room
+
+cdef struct Mark:            # an added token: its place among the ids, and its span in bytes
+    Py_ssize_t index
+    Py_ssize_t start
+    Py_ssize_t end
+
+cdef struct Marks:
+    Mark *data
+    Py_ssize_t count
+    Py_ssize_t room
+
+cdef struct Out:             # what a run makes; its sink alone writes it
+    Ids ids
+    Spans bytes
+    Spans chars              # with ENDS: one number an id
+    Marks added
+    Py_ssize_t total         # ids or pieces that are counted, and not kept
+    Py_ssize_t counted       # the place in the text, in bytes, up to which characters are counted
+    int64_t characters       # their number
+
+cdef enum:                   # where in the text a pass is
+    INSIDE = 0               # of a stretch
+    SECTION_START = 1        # after an added token
+    TEXT_START = 2
+
+cdef struct Cursor:          # where a pass is; it alone writes it
+    int at                   # INSIDE, SECTION_START or TEXT_START
+    int prefix               # where a space goes before a stretch: PREFIX_ of text/normalize.pxd
+    Py_ssize_t skip[2]       # bytes ahead where no added token (raw, normalized) begins, since one is rejected
+    Py_ssize_t end           # the bytes of the text that are done
 
 
-cdef class Sink:
-    cdef void take(self, Workspace w, const uint8_t *text) noexcept nogil
-    cdef void take_apart(self, Workspace w, const uint8_t *text) noexcept nogil
-    cdef void take_giant(self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef bint take_added(
-        self, Workspace w, const uint8_t *text, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef void begin_lead(self, Workspace w, const uint8_t *text, Py_ssize_t at) noexcept nogil
-    cdef void end_lead(self, Workspace w, Py_ssize_t first, Py_ssize_t width) noexcept nogil
+cdef class Run(Sink):
+    cdef int wanted
+    cdef Out out
+    cdef Cursor cursor
+    cdef uint8_t *lead       # the first part of a stretch with the space before it
+    cdef Py_ssize_t lead_room
+    cdef int place           # in the pool; -1: it is not kept
+    cdef int process         # `slot_process` of the lease
+
+    cdef void begin(self, int wanted) noexcept nogil
+    cdef bint reserve_ids(self, Py_ssize_t more) noexcept nogil
+    cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil
+    cdef bint mark(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef bint take_added(self, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil
 
 
 @cython.final
-cdef class SpanSink(Sink):
-    cdef void write(self, Workspace w, const uint32_t *ends) noexcept nogil
+cdef class SpanSink(Run):
+    cdef void write(self, const uint32_t *ends) noexcept nogil
 
 
 @cython.final
-cdef class CountSink(Sink):
-    pass
-
-
-@cython.final
-cdef class NoteSink(Sink):
-    pass
-
-
-cdef inline void add_piece(
-    Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
-) noexcept nogil:
-    # Adds a piece to the chunk. The pieces of a chunk lie end to end, and as far apart as its offsets reach, at most.
-    if start != w.origin + w.starts[w.pieces] or end - w.origin > FAR:
-        if w.pieces:
-            sink.take(w, text)
-        w.begin_chunk(start)
-        if end - start > FAR:
-            sink.take_giant(w, text, start, end)
-            w.begin_chunk(end)
-            return
-    w.pieces += 1
-    w.starts[w.pieces] = <uint32_t>(end - w.origin)
-    if w.pieces >= CHUNK:
-        sink.take(w, text)
-
-
-cdef inline void add_apart(
-    Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end
-) noexcept nogil:
-    # As `add_piece`, to a chunk of pieces with text between them.
-    if end - w.origin > FAR:
-        if w.pieces:
-            sink.take_apart(w, text)
-        w.begin_chunk(start)
-        if end - start > FAR:
-            sink.take_giant(w, text, start, end)
-            w.begin_chunk(end)
-            return
-    w.starts[w.pieces] = <uint32_t>(start - w.origin)
-    w.ends[w.pieces] = <uint32_t>(end - w.origin)
-    w.pieces += 1
-    if w.pieces >= CHUNK:
-        sink.take_apart(w, text)
-
-
-cdef class IdSink(Sink):
+cdef class IdSink(Run):
     cdef BPE bpe
     cdef const Implementation *level
-    cdef bint in_strips           # the level merges several pieces at once, and no piece has lost bytes
+    cdef bint in_strips      # the level merges several pieces at once, and no piece has lost bytes
+    cdef PieceMemory _keep
+    cdef PieceTable table
+    cdef Scratch scratch
+    cdef Scratch junction
+    cdef uint64_t values[CHUNK_ROOM]  # of the chunk's pieces, in the piece table
+    cdef uint32_t missed[CHUNK_ROOM]  # the pieces that the piece table does not hold
+    cdef uint32_t *side      # ids of pieces that the piece table cannot hold: a count, then the ids of each
+    cdef Py_ssize_t side_used
+    cdef Py_ssize_t side_room
+    cdef const uint32_t *characters  # of each token: twice the number that begin in it, and 1 if it begins inside one
 
-    cdef void finish(self, Workspace w) noexcept nogil
-    cdef bint find_values(self, Workspace w, const uint8_t *chunk) noexcept nogil
-    cdef int look_again(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
-    cdef bint merge_missed(self, Workspace w, const uint8_t *chunk, int misses) noexcept nogil
-    cdef bint keep_whole(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
-    cdef bint merge_batch(self, Workspace w, const uint8_t *chunk, const uint32_t *batch, int size) noexcept nogil
-    cdef void keep(
-        self, Workspace w, const uint8_t *chunk, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil
-    cdef bint miss(self, Workspace w, const uint8_t *chunk, uint32_t index) noexcept nogil
-    cdef void emit(self, Workspace w) noexcept nogil
-    cdef Py_ssize_t tally(self, Workspace w) noexcept nogil
-    cdef const uint32_t *located(self, Workspace w, uint64_t value, uint32_t *count) noexcept nogil
+    cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
+    cdef void finish(self) noexcept nogil
+    cdef int look_again(self, const uint8_t *text, int misses) noexcept nogil
+    cdef bint merge_missed(self, const uint8_t *text, int misses) noexcept nogil
+    cdef bint merge_batch(self, const uint8_t *text, const uint32_t *batch, int size) noexcept nogil
+    cdef void keep(self, const uint8_t *text, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil
+    cdef bint miss(self, const uint8_t *text, uint32_t index) noexcept nogil
+    cdef void emit(self) noexcept nogil
+    cdef Py_ssize_t tally(self) noexcept nogil
+    cdef const uint32_t *located(self, uint64_t value, uint32_t *count) noexcept nogil
+    cdef void count_characters(self, Py_ssize_t at) noexcept nogil
+    cdef void write_spans(self, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
+    cdef void begin_lead(self, Py_ssize_t at) noexcept nogil
+    cdef void end_lead(self, Py_ssize_t first, Py_ssize_t width) noexcept nogil
+    cdef void write_lossy(self, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
 
 
-@cython.final
-cdef class IdSpanSink(IdSink):
-    cdef uint32_t *characters     # of each token: twice the number that begin in it, and 1 if it begins inside one
-
-    cdef void write(
-        self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
-    cdef void write_pieces(self, Workspace w, const uint8_t *text, Py_ssize_t first) noexcept nogil
-    cdef void write_known(
-        self, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
-    cdef int64_t write_spans(
-        self, const uint32_t *ids, Py_ssize_t count, int64_t place, int64_t characters, int64_t *spans,
-        int64_t *char_spans) noexcept nogil
-    cdef int64_t write_ends(
-        self, const uint32_t *ids, Py_ssize_t count, int64_t characters, int64_t *ends) noexcept nogil
+cdef object characters_of(BPE bpe)

@@ -18,56 +18,45 @@
 #define VECTOR_CODE "text/first_bytes_vector.h"
 #include "cpu/vectors.h"
 
-#define GRID_RUN(name, level, target, alone, ahead, write, set) \
+/* A copy of the kernel for each set of rules; cl100k uses the copy of threes. */
+#define RULE_SETS(X, ...) \
+    X(RULES_V3, __VA_ARGS__) X(RULES_ONES, __VA_ARGS__) X(RULES_THREES, __VA_ARGS__) X(RULES_CASED, __VA_ARGS__) \
+    X(RULES_GPT2, __VA_ARGS__) X(RULES_LLM, __VA_ARGS__) X(RULES_CODER, __VA_ARGS__) X(RULES_TEKKEN, __VA_ARGS__)
+#define GRID_RUN(set, level, target, alone, ahead, write) \
     target __attribute__((noinline)) \
-    static int grid_last_##name##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
+    static int grid_last_##set##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
         return grid_last_by(t, set, narrow_##level, wide_##level, p, size, s, found); \
     } \
-    target static int grid_only_##name##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
+    target static int grid_only_##set##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
         return grid_only_by(t, set, narrow_##level, wide_##level, write, p, size, starts); \
     } \
     target __attribute__((noinline)) \
-    static int grid_plain_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
-                                           GridState *s, GridEnd *end) { \
+    static int grid_plain_##set##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                          GridState *s, GridEnd *end) { \
         return grid_plain_by(t, set, ahead, narrow_##level, write, p, stop, final, full, s, end); \
     } \
-    target static void grid_run_##name##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
-                                                 GridRun *run) { \
-        grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, alone ? grid_plain_##name##_##level : NULL, \
-                    grid_last_##name##_##level, p, stop, final, full, run); \
+    target static void grid_run_##set##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                                GridRun *run) { \
+        grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, alone ? grid_plain_##set##_##level : NULL, \
+                    grid_last_##set##_##level, p, stop, final, full, run); \
     }
-#define MATRIX_RUN(level, target, write) \
+#define RUN_OF(set, level) [set] = grid_run_##set##_##level,
+#define ONLY_OF(set, level) [set] = grid_only_##set##_##level,
+/* `alone`: blocks of ASCII have a loop of their own. `ahead`: of the other blocks, too, the masks are made before the
+ * rules of the block before. */
+#define GRID_LEVEL(level, target, alone, ahead, write) \
+    RULE_SETS(GRID_RUN, level, target, alone, ahead, write) \
     target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
         return matrix_only_by(t, matrix_##level, write, p, size, starts); \
     } \
     target static void matrix_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                           GridRun *run) { \
         matrix_run_by(t, matrix_##level, write, p, stop, final, full, run); \
-    }
-/* A copy for each set of rules, by its number; cl100k uses the copy of threes. `alone`: blocks of ASCII have a loop of
- * their own. `ahead`: of the other blocks, too, the masks are made before the rules of the block before. */
-#define GRID_LEVEL(level, target, alone, ahead, write) \
-    GRID_RUN(v3, level, target, alone, ahead, write, RULES_V3) \
-    GRID_RUN(ones, level, target, alone, ahead, write, RULES_ONES) \
-    GRID_RUN(threes, level, target, alone, ahead, write, RULES_THREES) \
-    GRID_RUN(cased, level, target, alone, ahead, write, RULES_CASED) \
-    GRID_RUN(gpt2, level, target, alone, ahead, write, RULES_GPT2) \
-    GRID_RUN(llm, level, target, alone, ahead, write, RULES_LLM) \
-    GRID_RUN(coder, level, target, alone, ahead, write, RULES_CODER) \
-    GRID_RUN(tekken, level, target, alone, ahead, write, RULES_TEKKEN) \
-    MATRIX_RUN(level, target, write) \
+    } \
     static const GridRunFunction GRID_##level[] = { \
-        [RULES_V3] = grid_run_v3_##level, [RULES_ONES] = grid_run_ones_##level, [RULES_THREES] = grid_run_threes_##level, \
-        [RULES_CASED] = grid_run_cased_##level, [RULES_GPT2] = grid_run_gpt2_##level, \
-        [RULES_CL100K] = grid_run_threes_##level, [RULES_LLM] = grid_run_llm_##level, \
-        [RULES_CODER] = grid_run_coder_##level, [RULES_TEKKEN] = grid_run_tekken_##level, \
-        [RULES_MATRIX] = matrix_run_##level}; \
+        RULE_SETS(RUN_OF, level) [RULES_CL100K] = grid_run_RULES_THREES_##level, [RULES_MATRIX] = matrix_run_##level}; \
     static const GridOnlyFunction GRID_ONLY_##level[] = { \
-        [RULES_V3] = grid_only_v3_##level, [RULES_ONES] = grid_only_ones_##level, [RULES_THREES] = grid_only_threes_##level, \
-        [RULES_CASED] = grid_only_cased_##level, [RULES_GPT2] = grid_only_gpt2_##level, \
-        [RULES_CL100K] = grid_only_threes_##level, [RULES_LLM] = grid_only_llm_##level, \
-        [RULES_CODER] = grid_only_coder_##level, [RULES_TEKKEN] = grid_only_tekken_##level, \
-        [RULES_MATRIX] = matrix_only_##level}; \
+        RULE_SETS(ONLY_OF, level) [RULES_CL100K] = grid_only_RULES_THREES_##level, [RULES_MATRIX] = matrix_only_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
 GRID_LEVEL(16, , 0, 0, grid_write)
@@ -75,9 +64,6 @@ GRID_LEVEL(16, , 0, 0, grid_write)
 GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2)
 GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512)
 #endif
-#undef GRID_RUN
-#undef MATRIX_RUN
-#undef GRID_LEVEL
 
 /* The instructions that the compiler may use by default: on aarch64 NEON. */
 #if SIMD_NEON

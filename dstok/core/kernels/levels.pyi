@@ -1,1 +1,1 @@
-# Python finds nothing here: importing the module hands the implementations to cpu/level.pyx.
+# Generated: python release/stubs.py

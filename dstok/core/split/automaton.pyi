@@ -1,25 +1,36 @@
+# Generated: python release/stubs.py
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 MAX_SYMBOLS: int
 MAX_STATES: int
 MAX_TAGS: int
-
 def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> bytes: ...
 
 class Scanner:
-    def __init__(
-        self, pages: object, page_numbers: object, edges: object, symbols: int, shift: int = -1
-    ) -> None: ...
-    def spans(self, text: bytes) -> list[tuple[int, int, int]]: ...
-    def passed(self, text: bytes) -> int: ...
+    pass
+    def __init__(self, pages: Any, page_numbers: Any, edges: Any, symbols: int, shift: int = -1) -> None: ...
+    def spans(self, text: bytes | bytearray | memoryview) -> list[tuple[int, int, int]]: ...
+    def passed(self, text: bytes | bytearray | memoryview) -> int: ...
 
 class PathReader:
+    pass
     def __init__(
-        self, pages: bytes, page_numbers: bytes, end: int, letters: int,
-        readings: list[tuple[bool, int, int, bytes, bytes]], match: array[int], full_match: array[int],
-        states: array[int], targets: array[int], members: bytes, start: int, groups: int,
+        self,
+        pages: bytes,
+        page_numbers: bytes,
+        end: int,
+        letters: int,
+        readings: list[Any] | None,
+        match: array[int],
+        full_match: array[int],
+        states: array[int],
+        targets: array[int],
+        members: bytes,
+        start: int,
+        groups: int,
     ) -> None: ...
-    def letters(self, text: bytes | memoryview) -> array[int]: ...
-    def end_of(self, text: bytes | memoryview, letters: array[int] | None, full: bool) -> int: ...
-    def places(self, text: bytes | memoryview, letters: array[int] | None, start: int, end: int) -> array[int]: ...
+    def letters(self, text: bytes | bytearray | memoryview) -> array[int]: ...
+    def end_of(self, text: bytes | bytearray | memoryview, letters: Any, full: bool) -> int: ...
+    def places(self, text: bytes | bytearray | memoryview, letters: Any, start: int, end: int) -> array[int]: ...

@@ -14,7 +14,8 @@ in place of `tag + 1` if it has no tag. The operation says in which place the en
 """
 
 cimport cython
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from dstok.core.cpu.level cimport chosen
@@ -24,6 +25,9 @@ from array import array
 
 from dstok.errors import UnsupportedError
 
+cdef extern from "cpu/platform.h":
+    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
+
 cdef enum:
     SHIFT = 6                # 64 bytes: more than most pieces have
 
@@ -32,7 +36,7 @@ MAX_STATES = (1 << 24) // ROW
 MAX_TAGS = 254
 
 
-def pack_edges(edges, classes):
+def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> bytes:
     """The bytes of the `edges` table of a DFA, given as rows of (next state, tag or -1), like `DFA.edges`.
 
     `classes` are those of the 128 ASCII characters.
@@ -190,11 +194,11 @@ cdef class Scanner:
             self.skips[state].any |= self.skips[state].beyond
         return 0
 
-    def spans(self, const uint8_t[::1] text not None):
+    def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
         return self._scan(text)[0]
 
-    def passed(self, const uint8_t[::1] text not None):
+    def passed(self, const uint8_t[::1] text not None) -> int:
         """The number of borders that the runs over `text` have passed far beyond a possible end. For tests."""
         return self._scan(text)[1]
 
@@ -231,13 +235,43 @@ cdef enum:                   # the kinds of states: regex/match_tables.py
     GROUP
     MATCH
 
+cdef struct State:
+    int32_t kind
+    int32_t value            # CHAR, LOOK: a set; BRANCH: the first one of its targets; GROUP: a slot
+    int32_t target           # BRANCH: the number of its targets
+
+cdef struct Frame:
+    int64_t place
+    int32_t state
+    int32_t taken            # the number of targets that were tried
+
+cdef struct Text:
+    const uint8_t *data
+    const uint16_t *letters  # NULL: there are no readings, and a letter is a symbol
+    Py_ssize_t length
+
+cdef struct Search:
+    uint64_t *visited        # a bit for each place and state
+    Frame *frames            # the path
+    Py_ssize_t count
+    Py_ssize_t room
+
 
 @cython.final
 cdef class PathReader:
     """The tables of one pattern's matches. It never changes."""
 
-    def __cinit__(self, pages, page_numbers, int end, int letters, list readings, match, full_match, states, targets,
-                  members, int start, int groups):
+    cdef object _keep, readings
+    cdef const uint8_t[::1] pages, members
+    cdef const uint16_t[::1] page_numbers
+    cdef const uint32_t[::1] match, full_match
+    cdef const int32_t[::1] states, targets
+    cdef int end, count, start, groups
+
+    def __cinit__(
+        self, pages: bytes, page_numbers: bytes, int end, int letters, list readings, match: array[int],
+        full_match: array[int], states: array[int], targets: array[int], members: bytes, int start, int groups
+    ):
         self._keep = (pages, page_numbers, readings, match, full_match, states, targets, members)
         self.pages, self.page_numbers = pages, memoryview(page_numbers).cast("H")
         self.match, self.full_match = match, full_match
@@ -245,7 +279,7 @@ cdef class PathReader:
         self.end, self.count, self.start, self.groups = end, letters, start, groups
         self.readings = readings
 
-    def letters(self, const uint8_t[::1] text not None):
+    def letters(self, const uint8_t[::1] text not None) -> array[int]:
         """The oracle letters of a text, array("H") of len(text) + 1: at the offset of each character and at the end.
 
         Other offsets have the number of letters, which is no letter.
@@ -253,21 +287,28 @@ cdef class PathReader:
         found = array("H", bytes(2 * (text.shape[0] + 1)))
         cdef uint16_t[::1] out = found
         cdef const uint16_t[::1] following, written
-        cdef const uint8_t *data = &text[0] if text.shape[0] else NULL
-        cdef Py_ssize_t at, width = 0
-        cdef int letters, start
+        cdef Text source = opened(text, None)
+        cdef Py_ssize_t i, at, width = 0
+        cdef uint32_t state, cell
+        cdef int letters
         cdef bint ahead
         with nogil:
-            for at in range(text.shape[0]):
-                out[at] = self.symbol(data + at, &width) if data[at] & 0xC0 != 0x80 else self.count
-            out[text.shape[0]] = self.end
-        for ahead, letters, start, next_states, new_letters in self.readings:
+            for at in range(text.shape[0] + 1):
+                if at == text.shape[0] or text[at] & 0xC0 != 0x80:
+                    out[at] = self.letter(&source, at, &width)
+                else:
+                    out[at] = self.count
+        for ahead, letters, state, next_states, new_letters in self.readings:
             following, written = memoryview(next_states).cast("H"), memoryview(new_letters).cast("H")
             with nogil:
-                read(out, self.count, ahead, letters, start, &following[0], &written[0])
+                for i in range(out.shape[0]):
+                    at = out.shape[0] - 1 - i if ahead else i
+                    if out[at] != self.count:
+                        cell = state * letters + out[at]
+                        out[at], state = written[cell], following[cell]
         return found
 
-    def end_of(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, bint full):
+    def end_of(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, bint full) -> int:
         """The end of the match at the start of a text, or -1; with `full` of one up to the end of the text.
 
         `letters` are those of the text; None if there are no readings.
@@ -284,133 +325,85 @@ cdef class PathReader:
                 at += width
         return found
 
-    def places(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, Py_ssize_t start, Py_ssize_t end):
+    def places(
+        self, const uint8_t[::1] text not None, const uint16_t[::1] letters, Py_ssize_t start, Py_ssize_t end
+    ) -> array[int]:
         """The start and the end of each group of the match text[start:end], array("q"); -1 for a group without place.
 
         Raises `UnsupportedError` for a match that is too long.
         """
         cdef Text source = opened(text, letters)
+        cdef Search path = Search(NULL, NULL, 0, 0)
+        cdef const State *states = <const State *>&self.states[0]
+        cdef Py_ssize_t i, count = self.states.shape[0] // 3
+        cdef int status = NO_MEMORY
+        if (end - start + 1) * count > MAX_VISITS:
+            raise UnsupportedError(f"groups of a match of {end - start} bytes, longer than {MAX_VISITS // count}")
         found = array("q", [-1]) * (2 * self.groups)
-        cdef int64_t[::1] slots = found
-        cdef int status
-        if (end - start + 1) * (self.states.shape[0] // 3) > MAX_VISITS:
-            raise UnsupportedError(f"groups of a match of {end - start} bytes, longer than "
-                                   f"{MAX_VISITS // (self.states.shape[0] // 3)}")
-        with nogil:
-            status = self.find(&source, start, end, &slots[0] if self.groups else NULL)
-        if status == NO_MEMORY:
-            raise MemoryError
-        if status == NONE:
-            raise ValueError("expected a match of the pattern")
-        return found
+        path.visited = <uint64_t *>calloc((end - start + 1) * count // 64 + 1, 8)
+        try:
+            if path.visited != NULL:
+                with nogil:
+                    status = self.search(&path, &source, start, end)
+            if status == NO_MEMORY:
+                raise MemoryError
+            if status == NONE:
+                raise ValueError("expected a match of the pattern")
+            for i in range(path.count):
+                if states[path.frames[i].state].kind == GROUP:
+                    found[states[path.frames[i].state].value] = path.frames[i].place
+            return found
+        finally:
+            free(path.visited)
+            free(path.frames)
 
-    cdef int find(self, const Text *text, Py_ssize_t start, Py_ssize_t end, int64_t *slots) noexcept nogil:
-        cdef Search s
-        cdef Frame *frame
-        cdef Py_ssize_t i
-        cdef int status
-        s.states, s.targets = <const State *>&self.states[0], &self.targets[0]
-        s.start, s.end, s.count, s.capacity, s.frames = start, end, 0, 0, NULL
-        s.visited = <uint64_t *>calloc((end - start + 1) * (self.states.shape[0] // 3) // 64 + 1, 8)
-        status = self.search(&s, text) if s.visited else NO_MEMORY
-        for i in range(s.count if status == FOUND else 0):
-            frame = &s.frames[i]
-            if s.states[frame.state].kind == GROUP:
-                slots[s.states[frame.state].value] = frame.place
-        free(s.visited)
-        free(s.frames)
-        return status
-
-    cdef int search(self, Search *s, const Text *text) noexcept nogil:
+    cdef int search(self, Search *path, const Text *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         """Goes along the preferred path; a path that ends goes back to the last branch with a target left."""
-        cdef int32_t state = self.start
-        cdef Py_ssize_t at = s.start, width = 0
+        cdef const State *states = <const State *>&self.states[0]
+        cdef Py_ssize_t at = start, width = 0, visit
+        cdef int32_t state = self.start, next
+        cdef uint64_t bit
+        cdef Frame *frame
         cdef State here
-        while True:
-            here = s.states[state]
-            if not visit(s, (at - s.start) * (self.states.shape[0] // 3) + state):
-                state = -1
-            elif here.kind == CHAR or here.kind == LOOK:
-                if self.members[here.value * self.count + self.letter(text, at, &width)]:
-                    state = here.target if here.kind == LOOK or at < s.end else -1
-                    at += width if here.kind == CHAR else 0
+        while state >= 0:
+            here, next = states[state], -1
+            visit = (at - start) * (self.states.shape[0] // 3) + state
+            bit = <uint64_t>1 << (visit & 63)
+            if not path.visited[visit >> 6] & bit:
+                path.visited[visit >> 6] |= bit
+                if here.kind == CHAR or here.kind == LOOK:
+                    if self.members[here.value * self.count + self.letter(text, at, &width)] and (
+                            here.kind == LOOK or at < end):
+                        next = here.target
+                        at += width if here.kind == CHAR else 0
+                elif here.kind == MATCH:
+                    if at == end:
+                        return FOUND
                 else:
-                    state = -1
-            elif here.kind == MATCH:
-                if at == s.end:
-                    return FOUND
-                state = -1
-            else:
-                if not push(s, state, at):
-                    return NO_MEMORY
-                state = here.target if here.kind == GROUP else -1
-            if state < 0:
-                state = back(s, &at)
-                if state < 0:
-                    return NONE
-
-    cdef inline uint32_t symbol(self, const uint8_t *at, Py_ssize_t *width) noexcept nogil:
-        cdef uint32_t c = code_point(at, width)
-        return self.pages[(<uint32_t>self.page_numbers[c >> 8] << 8) | (c & 0xFF)]
+                    if not huge_grow(&path.frames, &path.room, path.count, path.count + 1, sizeof(Frame)):
+                        return NO_MEMORY
+                    path.frames[path.count] = Frame(at, state, 0)
+                    path.count += 1
+                    next = here.target if here.kind == GROUP else -1
+            while next < 0 and path.count:
+                frame = &path.frames[path.count - 1]
+                here = states[frame.state]
+                if here.kind == BRANCH and frame.taken < here.target:
+                    at, next = frame.place, self.targets[here.value + frame.taken]
+                    frame.taken += 1
+                else:
+                    path.count -= 1
+            state = next
+        return NONE
 
     cdef inline uint32_t letter(self, const Text *text, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
         """The letter at a place, and the number of bytes to the next place."""
-        cdef uint32_t symbol = self.end
+        cdef uint32_t c, letter = self.end
         width[0] = 1
         if at < text.length:
-            symbol = self.symbol(text.data + at, width)
-        return text.letters[at] if text.letters else symbol
-
-
-cdef inline bint visit(Search *s, Py_ssize_t number) noexcept nogil:
-    # Whether this is the first visit.
-    cdef uint64_t bit = <uint64_t>1 << (number & 63)
-    if s.visited[number >> 6] & bit:
-        return False
-    s.visited[number >> 6] |= bit
-    return True
-
-
-cdef bint push(Search *s, int32_t state, Py_ssize_t at) noexcept nogil:
-    cdef void *grown
-    if s.count == s.capacity:
-        s.capacity = 2 * s.capacity + 64
-        grown = realloc(s.frames, s.capacity * sizeof(Frame))
-        if grown == NULL:
-            return False
-        s.frames = <Frame *>grown
-    s.frames[s.count].state, s.frames[s.count].place, s.frames[s.count].taken = state, at, 0
-    s.count += 1
-    return True
-
-
-cdef int32_t back(Search *s, Py_ssize_t *at) noexcept nogil:
-    """The next target of the last branch that has one left, or -1; `at` becomes its place."""
-    cdef Frame *frame
-    cdef State here
-    while s.count:
-        frame = &s.frames[s.count - 1]
-        here = s.states[frame.state]
-        if here.kind == BRANCH and frame.taken < here.target:
-            frame.taken += 1
-            at[0] = frame.place
-            return s.targets[here.value + frame.taken - 1]
-        s.count -= 1
-    return -1
-
-
-cdef void read(
-    uint16_t[::1] out, int none, bint ahead, int letters, uint32_t state, const uint16_t *following,
-    const uint16_t *written
-) noexcept nogil:
-    """One reading, in place."""
-    cdef Py_ssize_t i, at, last = out.shape[0] - 1
-    cdef uint32_t cell
-    for i in range(last + 1):
-        at = last - i if ahead else i
-        if out[at] != none:
-            cell = state * letters + out[at]
-            out[at], state = written[cell], following[cell]
+            c = code_point(text.data + at, width)
+            letter = self.pages[(<uint32_t>self.page_numbers[c >> 8] << 8) | (c & 0xFF)]
+        return text.letters[at] if text.letters != NULL else letter
 
 
 cdef Text opened(const uint8_t[::1] text, const uint16_t[::1] letters):

@@ -35,6 +35,7 @@ cdef class Matcher:
     cdef const uint8_t *word_bits
     cdef object _keep
     cdef readonly Py_ssize_t count
+    cdef Py_ssize_t reach      # the most bytes of a token; -1 if one has flags
 
     cdef Match find(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final

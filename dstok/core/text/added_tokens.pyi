@@ -1,25 +1,36 @@
+# Generated: python release/stubs.py
 from collections.abc import Sequence
+from typing import Any
 
 class Matcher:
-    count: int
     steps: int
-    """The taken slots that were read while the edges were put in. For tests."""
-    def __init__(self, tokens: list[tuple[bytes, bool, bool, bool]], word_bits: bytes = b"") -> None: ...
+    count: int
+    def __init__(self, tokens: list[Any] | None, word_bits: bytes | None = b"") -> None: ...
 
 class Policy:
     refuses: bool
-    inner: Policy  # the policy inside a stretch between raw tokens
-    contents: tuple[tuple[str, ...], tuple[str, ...]]
-    quick: Policy  # the policy of calls that give ids alone
-    reach: int  # the most bytes of a token; -1 if the text beside a token may decide about it
+    contents: tuple[Any, ...]
+    reach: int
+    inner: Policy
+    quick: Policy
     def __init__(
-        self, raw: Matcher | None, normalized: Matcher | None, raw_ids: Sequence[int], normalized_ids: Sequence[int],
-        contents: tuple[tuple[str, ...], tuple[str, ...]], refuses: bool, quick: Policy | None = None,
+        self,
+        raw: Matcher | None,
+        normalized: Matcher | None,
+        raw_ids: Sequence[int],
+        normalized_ids: Sequence[int],
+        contents: tuple[tuple[str, ...], tuple[str, ...]],
+        refuses: bool,
+        quick: Policy | None = None,
     ) -> None: ...
     def __copy__(self) -> Policy: ...
-    def absent(self, text: bytes) -> bool: ...
-    def raw_spans(self, text: bytes) -> list[tuple[int, int, int, int]]: ...
+    def absent(self, text: bytes | bytearray | memoryview) -> bool: ...
+    def raw_spans(self, text: bytes | None) -> list[Any]: ...
     def find_raw(
-        self, text: bytes | bytearray, at: int, scan: int, final: bool,
+        self,
+        text: bytes | bytearray | memoryview,
+        at: int,
+        scan: int,
+        final: bool,
     ) -> tuple[int, int, int, int, int, int]: ...
     def raw_id(self, index: int) -> int: ...

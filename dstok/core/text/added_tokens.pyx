@@ -37,7 +37,7 @@ cdef enum:
 
 
 cdef FirstBytes first_bytes(frozenset heads):
-    """The search for texts that begin with one of `heads`, which have at most `FIRST_DEEP` bytes."""
+    """Return the search for texts that begin with one of `heads`, which have at most `FIRST_DEEP` bytes."""
     cdef FirstBytes found
     cdef int i, place, byte, number
     cdef uint8_t group
@@ -66,7 +66,7 @@ cdef bint _is_space(uint32_t c) noexcept nogil:
 
 
 cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
-    """The start of the character that ends at `at`."""
+    """Return the start of the character that ends at `at`."""
     at -= 1
     while text[at] & 0xC0 == 0x80:
         at -= 1
@@ -74,7 +74,7 @@ cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
 
 
 cdef Py_ssize_t _states(list contents) except -1:
-    """The number of states of the contents' trie: the root, and each content's own beyond the one sorted before."""
+    """Return the states of the contents' trie: the root, and each content's own beyond the one sorted before."""
     cdef const uint8_t *text
     cdef const uint8_t *before = NULL
     cdef Py_ssize_t states = 1, length, shared, least = 0
@@ -90,7 +90,7 @@ cdef Py_ssize_t _states(list contents) except -1:
 
 @cython.final
 cdef class Matcher:
-    """Finds `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
+    """Find `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
 
     `word_bits` is a bitmap over all code points that `\\w` matches. Tokens with `single_word` need it.
     """
@@ -121,6 +121,7 @@ cdef class Matcher:
         self.word_bits = word_bits
         self._keep = word_bits
         self.count = len(tokens)
+        self.reach = -1 if any(any(token[1:]) for token in tokens) else max(map(len, contents), default=0)
         for i, (_, single_word, lstrip, rstrip) in enumerate(tokens):
             self.flags[i] = SINGLE_WORD * bool(single_word) | LSTRIP * bool(lstrip) | RSTRIP * bool(rstrip)
             self.has_lstrip |= bool(lstrip)
@@ -136,7 +137,7 @@ cdef class Matcher:
         free(self.flags)
 
     cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil:
-        """The state after `byte`, or 0 (no state's child is the root)."""
+        """Return the state after `byte`, or 0 (no state's child is the root)."""
         if state == 0:
             return self.root[byte]
         if self.only[state] != MANY:
@@ -182,7 +183,7 @@ cdef class Matcher:
         self.firsts = first_bytes(self.heads)
 
     cdef int _plant(self, list contents, uint8_t *last) except -1:
-        """Builds the trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
+        """Build the trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
         cdef uint32_t states = 1, state, target
         cdef uint8_t byte
         cdef Py_ssize_t i
@@ -204,7 +205,7 @@ cdef class Matcher:
         return 0
 
     cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1:
-        """Fills `order` with all states but the root, by their depth."""
+        """Fill `order` with all states but the root, by their depth."""
         cdef uint32_t *ends = <uint32_t *>calloc(deepest + 2, 4)
         cdef Py_ssize_t state, depth
         if ends == NULL:
@@ -220,7 +221,7 @@ cdef class Matcher:
         return 0
 
     cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept:
-        """Sets the fail links, breadth-first: each leads to the longest proper suffix in the trie."""
+        """Set the fail links, breadth-first: each leads to the longest proper suffix in the trie."""
         cdef uint32_t target, parent, fallback
         cdef Py_ssize_t i
         for i in range(states - 1):
@@ -238,7 +239,7 @@ cdef class Matcher:
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil:
-        """The leftmost-longest match in `text[at:stop]`, or the place up to which there is none."""
+        """Find the leftmost-longest match in `text[at:stop]`, or the place up to which there is none."""
         cdef uint32_t state = 0, child
         cdef int32_t token
         cdef Py_ssize_t start
@@ -261,9 +262,7 @@ cdef class Matcher:
             if token >= 0:
                 start = at - self.lengths[token]
                 if found.token < 0 or start <= found.start:
-                    found.token = token
-                    found.start = start
-                    found.end = at
+                    found.token, found.start, found.end = token, start, at
             elif found.token < 0:
                 # Follow a chain up to a state where a token ends.
                 while at < stop and self.only[state] == (ONE | text[at]):
@@ -274,19 +273,17 @@ cdef class Matcher:
         else:
             # A token may have begun. A found one may still grow, or an earlier one may beat it.
             found.safe = stop - self.depth[state]
-            if found.token >= 0:
-                if state:
-                    found.safe = min(found.safe, found.start)
-                    found.token = -1
+            if found.token >= 0 and state:
+                found.safe, found.token = min(found.safe, found.start), -1
 
     cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
-        """The next place where a token may begin, or `stop`."""
+        """Return the next place where a token may begin, or `stop`."""
         return first_of(&self.firsts, text, at, stop)
 
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
     ) noexcept nogil:
-        """Applies the flags of the token found; `left` is the start of the stretch, `at` the end of the last match."""
+        """Apply the flags of the token found; `left` is the start of the stretch, `at` the end of the last match."""
         cdef uint8_t flags = self.flags[found.token]
         cdef Py_ssize_t width
         cdef uint32_t c
@@ -314,7 +311,7 @@ cdef class Matcher:
     cdef Match find(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
     ) noexcept nogil:
-        """The first match at or after `scan`. Without one `token` is -1, and no token begins before `safe`.
+        """Return the first match at or after `scan`. Without one `token` is -1, and no token begins before `safe`.
 
         Text before `at` is taken; between `at` and `scan` a match was rejected. `left` is the start of the stretch: for
         `single_word` the text begins there. If not `final`, more text follows `stop`.
@@ -332,8 +329,7 @@ cdef class Matcher:
             if verdict == ADMITTED:
                 return found
             if verdict == UNDECIDED:
-                found.token = -1
-                found.safe = start
+                found.token, found.safe = -1, start
                 break
             scan = found.end
         found.scan = scan
@@ -352,30 +348,26 @@ cdef class Policy:
     """
 
     def __cinit__(
-        self, Matcher raw, Matcher normalized, raw_ids, normalized_ids, contents, bint refuses, Policy quick=None
+        self, Matcher raw, Matcher normalized, raw_ids: Sequence[int], normalized_ids: Sequence[int],
+        contents: tuple[tuple[str, ...], tuple[str, ...]], bint refuses, Policy quick=None
     ):
-        cdef const uint32_t[::1] view
-        self.raw, self.normalized = raw, normalized
-        self.raw_ids, self.normalized_ids = array("I", raw_ids), array("I", normalized_ids)
-        self.contents = contents
-        self.refuses = refuses
+        cdef const uint32_t[::1] raw_view = array("I", [*raw_ids, 0])
+        cdef const uint32_t[::1] normalized_view = array("I", [*normalized_ids, 0])
+        matchers = [matcher for matcher in (raw, normalized) if matcher is not None]
+        reaches = [(<Matcher>matcher).reach for matcher in matchers]
+        self.raw, self.normalized, self.contents, self.refuses = raw, normalized, contents, refuses
+        self.raw_ids, self.normalized_ids = raw_view, normalized_view
+        self.ids[0], self.ids[1] = &raw_view[0], &normalized_view[0]
         self.quick = self if quick is None else quick
-        view = array("I", [0]) if not raw_ids else self.raw_ids
-        self.raw_ids = view
-        self.ids[0] = &view[0]
-        view = array("I", [0]) if not normalized_ids else self.normalized_ids
-        self.normalized_ids = view
-        self.ids[1] = &view[0]
-        self.firsts = first_bytes(_heads(raw) | _heads(normalized))
-        plain = _plain(raw) and _plain(normalized)
-        self.reach = max(_reach(raw), _reach(normalized)) if plain else -1
+        self.firsts = first_bytes(frozenset().union(*[(<Matcher>matcher).heads for matcher in matchers]))
+        self.reach = -1 if -1 in reaches else max(reaches, default=0)
         self.inner = self if raw is None else Policy(None, normalized, [], normalized_ids, contents, refuses)
 
-    def __copy__(self):
+    def __copy__(self) -> Policy:
         return self  # it never changes
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Whether `text` surely holds none of the tokens: none may begin there.
+        """Tell whether `text` surely holds none of the tokens: none may begin there.
 
         Reads up to `FIRST_PAD` bytes after it.
         """
@@ -383,8 +375,8 @@ cdef class Policy:
             return True
         return first_of(&self.firsts, text, 0, length) == length
 
-    def absent(self, const uint8_t[::1] text not None):
-        """Whether no token's own text lies in valid UTF-8, at whatever place."""
+    def absent(self, const uint8_t[::1] text not None) -> bool:
+        """Tell whether no token's own text lies in valid UTF-8, at whatever place."""
         return _lacks(self.raw, text) and _lacks(self.normalized, text)
 
     cpdef list raw_spans(self, bytes text):
@@ -401,8 +393,10 @@ cdef class Policy:
             at = match.end
         return found
 
-    def find_raw(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final):
-        """(start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
+    def find_raw(
+        self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final
+    ) -> tuple[int, int, int, int, int, int]:
+        """Return (start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
 
         Searches valid UTF-8 `text[at:]`; no token before `scan` counts. Without a token the index is -1, and none
         begins before `safe`, whatever follows if the text is not `final`; the next search begins at `scan`.
@@ -413,37 +407,15 @@ cdef class Policy:
         match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final)
         return match.start, match.end, match.content, match.token, match.safe, match.scan
 
-    def raw_id(self, Py_ssize_t index):
-        """The id of an added token with normalized=false."""
+    def raw_id(self, Py_ssize_t index) -> int:
+        """Return the id of an added token with normalized=false."""
         return self.raw_ids[index]
 
 
 cdef bint _lacks(Matcher matcher, const uint8_t[::1] text) noexcept:
-    """Whether `text` holds none of the matcher's tokens, not even one that flags would reject."""
+    """Tell whether `text` holds none of the matcher's tokens, not even one that flags would reject."""
     cdef Match found
     if matcher is None or text.shape[0] == 0:
         return True
     matcher.search(&text[0], 0, text.shape[0], True, &found)
     return found.token < 0
-
-
-cdef Py_ssize_t _reach(Matcher matcher) noexcept:
-    """The bytes of the longest token."""
-    cdef Py_ssize_t i, longest = 0
-    for i in range(0 if matcher is None else matcher.count):
-        longest = max(longest, <Py_ssize_t>matcher.lengths[i])
-    return longest
-
-
-cdef bint _plain(Matcher matcher) noexcept:
-    """Whether no token has a flag, which would make it depend on the text beside it."""
-    cdef Py_ssize_t i
-    for i in range(0 if matcher is None else matcher.count):
-        if matcher.flags[i]:
-            return False
-    return True
-
-
-cdef frozenset _heads(Matcher matcher):
-    """The first bytes of the matcher's tokens."""
-    return frozenset() if matcher is None else matcher.heads

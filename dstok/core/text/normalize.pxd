@@ -17,13 +17,21 @@ cdef enum Verdict:
     CHANGED
     NO_MEMORY
 
+cdef struct Code:
+    uint32_t code
+    int32_t change           # by upstream's count: 1 for a new code point, -n for one after which n are gone, else 0
+    uint8_t combining        # its class
+
 cdef struct Codes:
     # Code points in work.
-    uint32_t *codes
-    int32_t *changes         # by upstream's count: 1 for a new code point, -n for one after which n are gone, else 0
-    uint8_t *classes
+    Code *codes
     Py_ssize_t size
     Py_ssize_t capacity
+
+cdef struct Stretch:
+    # A stretch between boundaries.
+    Codes before
+    Codes made
 
 
 @cython.final
@@ -48,19 +56,11 @@ cdef class Form:
     cdef bint is_clean(self, uint32_t c) noexcept nogil
     cdef Py_ssize_t skip_clean(self, const Source *source, Py_ssize_t at) noexcept nogil
     cdef Py_ssize_t skip_utf8(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil
-    cdef Py_ssize_t find(
-        self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Codes *work, Codes *before
-    ) noexcept nogil
-    cdef int settle(
-        self, const Source *source, Py_ssize_t at, Py_ssize_t end, Codes *work, Codes *before
-    ) noexcept nogil
+    cdef Py_ssize_t find(self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Stretch *work) noexcept nogil
+    cdef Verdict settle(self, const Source *source, Py_ssize_t at, Py_ssize_t end, Stretch *work) noexcept nogil
     cdef bint decompose(self, const Codes *before, Codes *out) noexcept nogil
-    cdef bint reorder(self, Codes *out) noexcept nogil
     cdef void compose(self, Codes *out) noexcept nogil
     cdef uint32_t pair(self, uint32_t first, uint32_t second) noexcept nogil
-
-
-cdef void release(Codes *text) noexcept nogil
 
 
 cdef enum:

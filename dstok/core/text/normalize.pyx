@@ -14,7 +14,7 @@ Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (compositi
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from dstok.core.cpu.level cimport chosen
@@ -37,7 +37,7 @@ cdef enum:
     SYLLABLES = 11172
 
 cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
-    """The code point at a unit, and the number of its units."""
+    """Return the code point at a unit, and the number of its units."""
     width[0] = 1
     if source.kind == 0:
         return code_point(<const uint8_t *>source.data + at, width)
@@ -49,38 +49,25 @@ cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *wi
 
 
 cdef bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
-    """Makes room for `more` code points; false if memory is out."""
+    """Make room for `more` code points; false if memory is out."""
     cdef Py_ssize_t wanted = text.size + more
     cdef void *grown
-    if wanted <= text.capacity:
-        return True
-    wanted = max(wanted, 2 * text.capacity + 32)
-    grown = realloc(text.codes, wanted * sizeof(uint32_t))
-    if grown == NULL:
-        return False
-    text.codes = <uint32_t *>grown
-    grown = realloc(text.changes, wanted * sizeof(int32_t))
-    if grown == NULL:
-        return False
-    text.changes = <int32_t *>grown
-    grown = realloc(text.classes, wanted)
-    if grown == NULL:
-        return False
-    text.classes = <uint8_t *>grown
-    text.capacity = wanted
+    if wanted > text.capacity:
+        wanted = max(wanted, 2 * text.capacity + 32)
+        grown = realloc(text.codes, wanted * sizeof(Code))
+        if grown == NULL:
+            return False
+        text.codes, text.capacity = <Code *>grown, wanted
     return True
 
 
-cdef void release(Codes *text) noexcept nogil:
-    free(text.codes)
-    free(text.changes)
-    free(text.classes)
+cdef void release(Stretch *work) noexcept nogil:
+    free(work.before.codes)
+    free(work.made.codes)
 
 
 cdef inline void put(Codes *text, uint32_t code, int32_t change, uint8_t combining) noexcept nogil:
-    text.codes[text.size] = code
-    text.changes[text.size] = change
-    text.classes[text.size] = combining
+    text.codes[text.size] = Code(code=code, change=change, combining=combining)
     text.size += 1
 
 
@@ -88,7 +75,7 @@ cdef inline void put(Codes *text, uint32_t code, int32_t change, uint8_t combini
 cdef class Form:
     """One normalization form of `dstok.unicode.normalization.FormTables`. `composed`: NFC or NFKC."""
 
-    def __cinit__(self, tables, bint composed):
+    def __cinit__(self, tables: FormTables, bint composed):
         cdef const uint8_t[::1] classes = tables.classes, flags = tables.flags
         cdef const uint16_t[::1] pages = memoryview(tables.pages).cast("H")
         cdef const uint16_t[::1] numbers = memoryview(tables.page_numbers).cast("H")
@@ -145,7 +132,7 @@ cdef class Form:
     # The scan.
 
     cdef Py_ssize_t skip_utf8(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
-        """Does what `skip_clean` does, for UTF-8."""
+        """Do what `skip_clean` does, for UTF-8."""
         cdef Py_ssize_t stop, width = 1
         cdef uint8_t most, lead
         cdef int i
@@ -173,7 +160,7 @@ cdef class Form:
         return length
 
     cdef Py_ssize_t skip_clean(self, const Source *source, Py_ssize_t at) noexcept nogil:
-        """The first unit at or after `at`, a character's start, whose character is not clean; or the length."""
+        """Return the first unit at or after `at`, a character's start, whose character is not clean; or the length."""
         if source.kind == 0:
             return self.skip_utf8(<const uint8_t *>source.data, at, source.length)
         if source.kind == 1:
@@ -184,17 +171,15 @@ cdef class Form:
             return skip_units(self, <const uint16_t *>source.data, at, source.length)
         return skip_units(self, <const uint32_t *>source.data, at, source.length)
 
-    cdef Py_ssize_t find(
-        self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Codes *work, Codes *before
-    ) noexcept nogil:
-        """Finds the first stretch that changes, at or after `at`, a boundary; returns its start, or the length.
+    cdef Py_ssize_t find(self, const Source *source, Py_ssize_t at, Py_ssize_t *end, Stretch *work) noexcept nogil:
+        """Find the first stretch that changes, at or after `at`, a boundary; return its start, or the length.
 
-        `end` becomes its end, and `work` its normalized text. -1: memory is out.
+        `end` becomes its end, and `work` its texts. -1: memory is out.
         """
         cdef Py_ssize_t boundary = at, next, width = 1
         cdef uint32_t c, record
         cdef uint8_t last = 0, combining
-        cdef int verdict
+        cdef Verdict verdict
         while True:
             next = self.skip_clean(source, at)
             if next > at:
@@ -219,7 +204,7 @@ cdef class Form:
                 if self.flags[self.record(c)] & BOUNDARY:
                     break
                 at += width
-            verdict = self.settle(source, boundary, at, work, before)
+            verdict = self.settle(source, boundary, at, work)
             if verdict != NORMALIZED:
                 end[0] = at
                 return boundary if verdict == CHANGED else -1
@@ -228,25 +213,25 @@ cdef class Form:
 
     # One stretch.
 
-    cdef int settle(
-        self, const Source *source, Py_ssize_t at, Py_ssize_t end, Codes *work, Codes *before
-    ) noexcept nogil:
-        """Normalizes a stretch between boundaries into `work`, and compares it with the stretch itself."""
+    cdef Verdict settle(self, const Source *source, Py_ssize_t at, Py_ssize_t end, Stretch *work) noexcept nogil:
+        """Normalize a stretch between boundaries, and compare the result with it."""
+        cdef Codes *before = &work.before
+        cdef Codes *made = &work.made
         cdef Py_ssize_t i, width = 1
-        before.size = work.size = 0
+        before.size = made.size = 0
         while at < end:
             if not reserve(before, 1):
                 return NO_MEMORY
             put(before, code_at(source, at, &width), 0, 0)
             at += width
-        if not self.decompose(before, work) or not self.reorder(work):
+        if not self.decompose(before, made) or not reorder(made):
             return NO_MEMORY
         if self.composed:
-            self.compose(work)
-        if work.size != before.size:
+            self.compose(made)
+        if made.size != before.size:
             return CHANGED
-        for i in range(work.size):
-            if work.codes[i] != before.codes[i]:
+        for i in range(made.size):
+            if made.codes[i].code != before.codes[i].code:
                 return CHANGED
         return NORMALIZED
 
@@ -254,7 +239,7 @@ cdef class Form:
         cdef uint32_t c, record, part, first, index
         cdef Py_ssize_t i
         for i in range(before.size):
-            c = before.codes[i]
+            c = before.codes[i].code
             record = self.record(c)
             first, index = self.starts[record], self.starts[record + 1]
             if not reserve(out, 3 + index - first):
@@ -273,57 +258,27 @@ cdef class Form:
                     put(out, c, part > first, self.classes[self.record(c)])
         return True
 
-    cdef bint reorder(self, Codes *out) noexcept nogil:
-        """Sorts each run of combining marks by class; those of one class stay in order."""
-        cdef Py_ssize_t at = 0, end, i, j
-        cdef uint32_t c
-        cdef int32_t change
-        cdef uint8_t k
-        while at < out.size:
-            if out.classes[at] == 0:
-                at += 1
-                continue
-            end = at + 1
-            while end < out.size and out.classes[end]:
-                end += 1
-            if end - at > MOST_INSERTED:
-                if not sort_by_counting(out, at, end):
-                    return False
-                at = end
-                continue
-            for i in range(at + 1, end):
-                c, change, k = out.codes[i], out.changes[i], out.classes[i]
-                j = i
-                while j > at and out.classes[j - 1] > k:
-                    out.codes[j], out.changes[j] = out.codes[j - 1], out.changes[j - 1]
-                    out.classes[j] = out.classes[j - 1]
-                    j -= 1
-                out.codes[j], out.changes[j], out.classes[j] = c, change, k
-            at = end
-        return True
-
     cdef void compose(self, Codes *out) noexcept nogil:
-        """Composes each starter with the characters that follow it and are not blocked."""
+        """Compose each starter with the characters that follow it and are not blocked."""
         cdef Py_ssize_t i, starter = -1, size = 0
         cdef int last = -1   # class of the last character between the starter and this one, -1: none
         cdef uint32_t made
         for i in range(out.size):
-            if starter >= 0 and last < <int>out.classes[i]:
-                made = self.pair(out.codes[starter], out.codes[i])
+            if starter >= 0 and last < <int>out.codes[i].combining:
+                made = self.pair(out.codes[starter].code, out.codes[i].code)
                 if made:
-                    out.codes[starter] = made
-                    out.changes[starter] += out.changes[i] - 1
+                    out.codes[starter].code = made
+                    out.codes[starter].change += out.codes[i].change - 1
                     continue
-            out.codes[size], out.changes[size], out.classes[size] = out.codes[i], out.changes[i], out.classes[i]
-            last = out.classes[i]
+            out.codes[size] = out.codes[i]
+            last = out.codes[i].combining
             if last == 0:
-                starter = size
-                last = -1
+                starter, last = size, -1
             size += 1
         out.size = size
 
     cdef uint32_t pair(self, uint32_t first, uint32_t second) noexcept nogil:
-        """The composite of two characters, or 0."""
+        """Return the composite of two characters, or 0."""
         cdef uint32_t slot
         if LEADING <= first < LEADING + LEADINGS and VOWEL <= second < VOWEL + VOWELS:
             return SYLLABLE + ((first - LEADING) * VOWELS + second - VOWEL) * TRAILINGS
@@ -345,7 +300,7 @@ ctypedef fused Unit:
 
 
 cdef Py_ssize_t skip_units(Form form, const Unit *units, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
-    """Does what `Form.skip_clean` does, for one width of storage."""
+    """Do what `Form.skip_clean` does, for one width of storage."""
     cdef Py_ssize_t stop
     cdef Unit seen
     cdef int i
@@ -369,41 +324,56 @@ cdef inline uint32_t _slot(uint32_t first, uint32_t second) noexcept nogil:
     return <uint32_t>(((<uint64_t>first << 21 | second) * <uint64_t>0x9E3779B97F4A7C15) >> 40)
 
 
-cdef bint sort_by_counting(Codes *text, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    """Sorts `text[at:end]` by class, in linear time; false if memory is out."""
+cdef bint reorder(Codes *out) noexcept nogil:
+    """Sort each run of combining marks by class; those of one class stay in order. False if memory is out."""
+    cdef Py_ssize_t at = 0, end, i, j
+    cdef Code moved
+    while at < out.size:
+        end = at + 1
+        if out.codes[at].combining:
+            while end < out.size and out.codes[end].combining:
+                end += 1
+        if end - at > MOST_INSERTED:
+            if not sort_by_counting(out.codes + at, end - at):
+                return False
+            at = end
+        for i in range(at + 1, end):
+            moved, j = out.codes[i], i
+            while j > at and out.codes[j - 1].combining > moved.combining:
+                out.codes[j] = out.codes[j - 1]
+                j -= 1
+            out.codes[j] = moved
+        at = end
+    return True
+
+
+cdef bint sort_by_counting(Code *codes, Py_ssize_t size) noexcept nogil:
+    """Sort by class, in linear time; false if memory is out."""
     cdef Py_ssize_t places[257]
-    cdef Py_ssize_t i, to
-    cdef Codes copy
-    memset(&copy, 0, sizeof(copy))
-    memset(places, 0, sizeof(places))
-    if not reserve(&copy, end - at):
-        release(&copy)
+    cdef Py_ssize_t i
+    cdef Code *copy = <Code *>malloc(size * sizeof(Code))
+    if copy == NULL:
         return False
-    for i in range(at, end):
-        put(&copy, text.codes[i], text.changes[i], text.classes[i])
-        places[text.classes[i] + 1] += 1
+    memcpy(copy, codes, size * sizeof(Code))
+    memset(places, 0, sizeof(places))
+    for i in range(size):
+        places[copy[i].combining + 1] += 1
     for i in range(256):
         places[i + 1] += places[i]
-    for i in range(copy.size):
-        to = at + places[copy.classes[i]]
-        places[copy.classes[i]] += 1
-        text.codes[to], text.changes[to], text.classes[to] = copy.codes[i], copy.changes[i], copy.classes[i]
-    release(&copy)
+    for i in range(size):
+        codes[places[copy[i].combining]] = copy[i]
+        places[copy[i].combining] += 1
+    free(copy)
     return True
 
 
 cdef bint puts_space(int prefix, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    """Whether a space goes before a stretch, already normalized, at the text's start."""
+    """Tell whether a space goes before a stretch, already normalized, at the text's start."""
     return length > 0 and (prefix == PREFIX_STRETCH or prefix != PREFIX_NONE and text[0] != 0x20)
 
 
 cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
-    cdef Source source
-    source.data = text
-    source.length = length
-    source.kind = 0
-    source.valid = True
-    return source
+    return Source(data=text, length=length, kind=0, valid=True)
 
 
 @cython.final
@@ -429,11 +399,11 @@ cdef class Normalizer:
         self.prefix = prefix
         self.later = self if prefix != PREFIX_TEXT else self.bare()
 
-    def bare(self):
-        """The normalizer without its prefix."""
+    def bare(self) -> Normalizer:
+        """Return the normalizer without its prefix."""
         return self if self.prefix == PREFIX_NONE else Normalizer(self.form, self.chain, self.local, self.always)
 
-    def __copy__(self):
+    def __copy__(self) -> Normalizer:
         return self  # it never changes
 
     cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil:
@@ -442,7 +412,7 @@ cdef class Normalizer:
         `prefixed`: whether the prefix counts.
         NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
         """
-        cdef Codes work, before
+        cdef Stretch work
         cdef Py_ssize_t end = 0, at
         if source.kind == 0 and not source.valid and find_invalid(
                 <const uint8_t *>source.data, source.length, level) >= 0:
@@ -452,16 +422,14 @@ cdef class Normalizer:
         if self.chain is not None:
             return CHANGED if self.always or self.form.skip_clean(source, 0) < source.length else NORMALIZED
         memset(&work, 0, sizeof(work))
-        memset(&before, 0, sizeof(before))
-        at = self.form.find(source, 0, &end, &work, &before)
+        at = self.form.find(source, 0, &end, &work)
         release(&work)
-        release(&before)
         if at < 0:
             return NO_MEMORY
         return NORMALIZED if at == source.length else CHANGED
 
-    def is_normalized(self, text not None):
-        """Whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+    def is_normalized(self, text not None: str | bytes) -> bool:
+        """Tell whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
         cdef Source source = open_source(text)
         cdef const Implementation *level = chosen()
         cdef Verdict verdict
@@ -473,13 +441,13 @@ cdef class Normalizer:
         return verdict == NORMALIZED
 
     cdef bint keeps_ascii(self):
-        """Whether normalizing leaves every text of ASCII characters as it is, but for the prefix."""
+        """Tell whether normalizing leaves every text of ASCII characters as it is, but for the prefix."""
         cdef bytes characters = bytes(range(128))
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(characters), len(characters))
         return not self.always and self.form.skip_clean(&source, 0) == source.length
 
     cpdef bytes normalize(self, bytes text):
-        """The normalized text of valid UTF-8."""
+        """Return the normalized text of valid UTF-8."""
         if self.chain is not None:
             if self.is_normalized(text):
                 return text
@@ -488,7 +456,7 @@ cdef class Normalizer:
         return b" " + text if puts_space(self.prefix, text, len(text)) else text
 
     cdef Rewritten rewritten(self, bytes text):
-        """Does what `normalize` does, without a copy of the text that the form makes."""
+        """Do what `normalize` does, without a copy of the text that the form makes."""
         cdef Rewritten made = Rewritten()
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
         cdef Output out
@@ -506,8 +474,8 @@ cdef class Normalizer:
         made.source = source if out.same else utf8_source(out.text, out.size)
         return made
 
-    def align(self, bytes text not None):
-        """(normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
+    def align(self, bytes text not None) -> tuple[bytes, array[int]]:
+        """Return (normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
         cdef str chars
         if self.chain is None:
             sources = array("I")
@@ -521,7 +489,7 @@ cdef class Normalizer:
         return chars.encode(), array("I", sources)
 
     def _rewrite(self, bytes text, sources):
-        """The text normalized by the form. `sources`, if it is not None, gets the source of each code point."""
+        """Return the text normalized by the form. `sources`, if it is not None, gets the source of each code point."""
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
         cdef Output out
         cdef bint done
@@ -539,13 +507,13 @@ cdef class Normalizer:
             free(out.text)
             free(out.sources)
 
-    def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop):
-        """The last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
+    def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop) -> int:
+        """Return the last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
         return last_boundary(self.form, &text[0], at, stop) if at < stop else at
 
 
 cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
-    """Does what `Normalizer.last_boundary` does."""
+    """Do what `Normalizer.last_boundary` does."""
     cdef Py_ssize_t here = stop, width
     while here > at:
         here -= 1
@@ -555,30 +523,27 @@ cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_
 
 
 cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil:
-    """Writes the normalized text of UTF-8; false if memory is out."""
+    """Write the normalized text of UTF-8; false if memory is out."""
     cdef Py_ssize_t at = 0, found, end = 0
-    cdef Codes work, before
+    cdef Stretch work
     cdef bint fine = True
     memset(&work, 0, sizeof(work))
-    memset(&before, 0, sizeof(before))
     while fine:
-        found = form.find(source, at, &end, &work, &before)
-        fine = found >= 0
+        found = form.find(source, at, &end, &work)
         if found == source.length and at == 0 and not out.aligned:
             out.same = True
             break
-        fine = fine and copy_text(out, <const uint8_t *>source.data + at, found - at)
-        if not fine or found == source.length:
+        fine = found >= 0 and copy_text(out, <const uint8_t *>source.data + at, found - at)
+        if found == source.length:
             break
-        fine = write_codes(out, &work, before.size)
+        fine = fine and write_codes(out, &work.made, work.before.size)
         at = end
     release(&work)
-    release(&before)
     return fine
 
 
 cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
-    """Makes room for `size` bytes more, and for the sources of `count` code points; false if memory is out."""
+    """Make room for `size` bytes more, and for the sources of `count` code points; false if memory is out."""
     cdef void *grown
     if out.size + size > out.capacity:
         out.capacity = max(out.size + size, 2 * out.capacity)
@@ -596,7 +561,7 @@ cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogi
 
 
 cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil:
-    """Writes text that stays as it is."""
+    """Write text that stays as it is."""
     cdef Py_ssize_t i
     if not room_for(out, size, size):
         return False
@@ -613,15 +578,15 @@ cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept 
 
 
 cdef bint write_codes(Output *out, const Codes *made, Py_ssize_t count) noexcept nogil:
-    """Writes the new text of a stretch of `count` code points. Upstream's rule: a new one has the source before it."""
+    """Write the new text of a stretch of `count` code points. Upstream's rule: a new one has the source before it."""
     cdef Py_ssize_t i, at = out.taken
     if not room_for(out, 4 * made.size, made.size):
         return False
     for i in range(made.size):
-        out.size += encoded(made.codes[i], out.text + out.size)
+        out.size += encoded(made.codes[i].code, out.text + out.size)
         if out.aligned:
-            out.sources[out.count] = <uint32_t>(max(at - 1, 0) if made.changes[i] > 0 else at)
+            out.sources[out.count] = <uint32_t>(max(at - 1, 0) if made.codes[i].change > 0 else at)
             out.count += 1
-            at += 1 - made.changes[i]
+            at += 1 - made.codes[i].change
     out.taken += count
     return True

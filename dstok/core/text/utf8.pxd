@@ -121,10 +121,9 @@ cdef class Rows:
     cdef const int32_t[::1] owners
     cdef const int64_t[::1] starts
     cdef const int64_t[::1] lengths
+    cdef int64_t[::1] bases       # the address of each buffer
     cdef list repaired            # texts that replace invalid ones
 
     cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1
-    cdef int _check(self) except -1
-    cdef int place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) except -1
-    cdef const uint8_t **_bases(self) except NULL
-    cdef int _repair(self, Source *sources, const Implementation *level) except -1
+    cdef void place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) noexcept
+    cdef const uint8_t *row(self, Py_ssize_t row) noexcept nogil

@@ -14,7 +14,6 @@ Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint16_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from dstok.core.cpu.level cimport chosen
@@ -45,7 +44,7 @@ cdef inline Py_UCS4 _at(const Source *source, Py_ssize_t at, Py_ssize_t *width) 
 
 
 cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) noexcept nogil:
-    """The end of the part that begins at `at`. After `left` characters is a cut by length; first it is TEXT_MOST."""
+    """Return the end of the part from `at` on. After `left` characters is a cut by length; first it is TEXT_MOST."""
     cdef Py_ssize_t run = 0, width
     cdef bint blank, before = False
     while at < source.length:
@@ -62,8 +61,8 @@ cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) 
     return at
 
 
-def cuts(text):
-    """The ends of the parts of a `str` or bytes, in its units, as `Encoder.cut_texts` cuts it.
+def cuts(text: str | bytes) -> list[int]:
+    """Return the ends of the parts of a `str` or bytes, in its units, as `Encoder.cut_texts` cuts it.
 
     >>> cuts("a" * 25_001 + " b"), cuts("ab"), cuts("ab " * 200_000)
     ([25000, 25003], [2], [400000, 600000])
@@ -78,14 +77,14 @@ def cuts(text):
 
 
 cdef Source open_source(object text) except *:
-    """The source of a `str` or bytes."""
+    """Return the source of a `str` or bytes."""
     if not isinstance(text, (str, bytes)):
         raise TypeError(f"expected str or bytes, found {type(text).__name__}")
     return source_of(text)
 
 
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Implementation *level) noexcept nogil:
-    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
+    """Return the offset of the first byte that is not part of well-formed UTF-8, or -1."""
     cdef Py_ssize_t at = level.valid(text, length) if level.valid != NULL else 0
     cdef uint64_t block[2]
     cdef uint8_t lead, second
@@ -132,7 +131,7 @@ ctypedef fused Unit:
 cdef Py_ssize_t _transcode(
     const Unit *units, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace
 ) noexcept nogil:
-    """Does what `transcode` does, for one width of storage."""
+    """Do what `transcode` does, for one width of storage."""
     cdef Py_ssize_t here = at[0], run
     cdef uint8_t *start = out
     cdef uint8_t *limit = out + capacity - 4
@@ -175,7 +174,7 @@ cdef Py_ssize_t transcode(
     const Source *source, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity, bint replace,
     const Implementation *level
 ) noexcept nogil:
-    """Writes code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns the number of bytes.
+    """Write code points from `at[0]` on as UTF-8 while 4 more bytes fit; returns the number of bytes.
 
     Advances `at[0]`. At a lone surrogate it stops and returns -1; with `replace` it writes U+FFFD instead.
     """
@@ -194,28 +193,17 @@ cdef Py_ssize_t transcode(
     return rest if rest < 0 else done + rest
 
 
-def first_invalid(const uint8_t[::1] text not None):
-    """The offset of the first byte that is not part of well-formed UTF-8, or -1."""
+def first_invalid(const uint8_t[::1] text not None) -> int:
+    """Return the offset of the first byte that is not part of well-formed UTF-8, or -1."""
     return find_invalid(&text[0], text.shape[0], chosen()) if text.shape[0] else -1
 
 
-def is_text(object value):
-    """Whether it is a `str` without a lone surrogate."""
-    if not isinstance(value, str):
+def is_text(object value) -> bool:
+    """Tell whether it is a `str` without a lone surrogate."""
+    try:
+        return isinstance(value, str) and (value.isascii() or bool(value.encode()))
+    except UnicodeEncodeError:
         return False
-    cdef Source source = source_of(value)
-    if source.kind == 2:
-        return not _surrogates(<const uint16_t *>source.data, source.length)
-    return source.kind < 2 or not _surrogates(<const uint32_t *>source.data, source.length)
-
-
-cdef bint _surrogates(const Unit *text, Py_ssize_t length) noexcept nogil:
-    """Whether one of the code points is D800 to DFFF."""
-    cdef Py_ssize_t at
-    cdef uint32_t found = 0
-    for at in range(length):
-        found |= (text[at] >> 11) == 0x1B
-    return found != 0
 
 
 cdef enum:
@@ -227,83 +215,75 @@ cdef enum:
 cdef class Rows:
     """Row i is `buffers[owners[i]][starts[i]:starts[i] + lengths[i]]`: owners int32[n], the others int64[n]."""
 
-    def __cinit__(self, list buffers not None, const int32_t[::1] owners not None,
-                  const int64_t[::1] starts not None, const int64_t[::1] lengths not None):
+    def __cinit__(
+        self, list buffers not None, const int32_t[::1] owners not None, const int64_t[::1] starts not None,
+        const int64_t[::1] lengths not None
+    ):
         if not owners.shape[0] == starts.shape[0] == lengths.shape[0]:
             raise ValueError(f"expected {owners.shape[0]} starts and lengths, "
                              f"found {starts.shape[0]} and {lengths.shape[0]}")
-        self.held = [memoryview(buffer).cast("B") for buffer in buffers]
-        self.owners, self.starts, self.lengths, self.repaired = owners, starts, lengths, []
-        self._check()
-
-    cdef int _check(self) except -1:
-        """The one place where a row is compared with its buffer."""
-        cdef const int64_t[::1] sizes = array("q", [buffer.nbytes for buffer in self.held])
+        cdef const uint8_t[::1] view
         cdef Py_ssize_t i
         cdef int64_t start, length
         cdef int32_t owner
-        for i in range(self.owners.shape[0]):
-            owner, start, length = self.owners[i], self.starts[i], self.lengths[i]
-            if not (0 <= owner < sizes.shape[0] and 0 <= start <= sizes[owner]
-                    and 0 <= length <= sizes[owner] - start):
+        self.held = [memoryview(buffer).cast("B") for buffer in buffers]
+        cdef const int64_t[::1] sizes = array("q", [held.nbytes for held in self.held])
+        self.owners, self.starts, self.lengths, self.repaired = owners, starts, lengths, []
+        self.bases = array("q", bytes(8 * (len(buffers) + 1)))
+        for i in range(len(buffers)):
+            view = self.held[i]
+            self.bases[i] = <int64_t>&view[0]
+        for i in range(owners.shape[0]):  # the one place where a row is compared with its buffer
+            owner, start, length = owners[i], starts[i], lengths[i]
+            if not (0 <= owner < len(buffers) and 0 <= start <= sizes[owner] and 0 <= length <= sizes[owner] - start):
                 raise TextError(f"expected a text inside its buffer, found {length} bytes from byte {start} on", 0, i)
-        return 0
+
+    cdef inline const uint8_t *row(self, Py_ssize_t row) noexcept nogil:
+        return <const uint8_t *>self.bases[self.owners[row]] + self.starts[row]
 
     def __len__(self):
         return self.owners.shape[0]
 
-    def __getitem__(self, Py_ssize_t row):
-        """A copy of a row, as bytes."""
+    def __getitem__(self, Py_ssize_t row) -> bytes:
+        """Return a copy of a row, as bytes."""
         if not 0 <= row < self.owners.shape[0]:
             raise IndexError(row)
         return bytes(self.held[self.owners[row]][self.starts[row]:self.starts[row] + self.lengths[row]])
 
     cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1:
-        """Writes the place of each row to `sources`; with `replace`, repaired copies take the place of invalid rows."""
+        """Write the place of each row to `sources`; with `replace`, each maximal invalid part becomes U+FFFD."""
+        cdef Py_ssize_t i
         self.place(sources, 0, self.owners.shape[0])
-        if replace:
-            self._repair(sources, level)
+        for i in range(self.owners.shape[0] if replace else 0):
+            if find_invalid(<const uint8_t *>sources[i].data, sources[i].length, level) < 0:
+                sources[i].valid = True
+            else:
+                text = self[i].decode("utf-8", "replace")
+                self.repaired.append(text)
+                sources[i] = source_of(text)
         return 0
 
-    cdef int place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) except -1:
-        """Writes the places of the rows from `first` to `end` to `sources`."""
-        cdef const uint8_t **bases = self._bases()
+    cdef void place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) noexcept:
+        """Write the places of the rows from `first` to `end` to `sources`."""
         cdef Py_ssize_t i
         for i in range(first, end):
-            sources[i - first].data, sources[i - first].length = bases[self.owners[i]] + self.starts[i], self.lengths[i]
-            sources[i - first].kind, sources[i - first].valid = 0, False
-        free(bases)
-        return 0
+            sources[i - first] = Source(data=self.row(i), length=self.lengths[i], kind=0, valid=False)
 
-    cdef const uint8_t **_bases(self) except NULL:
-        """The first byte of each buffer; the caller frees them."""
-        cdef const uint8_t[::1] view
-        cdef Py_ssize_t i, count = len(self.held)
-        cdef const uint8_t **bases = <const uint8_t **>malloc((count + 1) * sizeof(void *))
-        if bases == NULL:
-            raise MemoryError
-        for i in range(count):
-            view = self.held[i]
-            bases[i] = &view[0]
-        return bases
-
-    def joined(self):
-        """The bytes of all rows, one after the other."""
+    def joined(self) -> bytes:
+        """Return the bytes of all rows, one after the other."""
         cdef int64_t size = 0
         cdef Py_ssize_t i
         for i in range(self.lengths.shape[0]):
             size += self.lengths[i]
         cdef bytes made = PyBytes_FromStringAndSize(NULL, size)
         cdef char *out = PyBytes_AS_STRING(made)
-        cdef const uint8_t **bases = self._bases()
         with nogil:
             for i in range(self.lengths.shape[0]):
-                memcpy(out, bases[self.owners[i]] + self.starts[i], self.lengths[i])
+                memcpy(out, self.row(i), self.lengths[i])
                 out += self.lengths[i]
-        free(bases)
         return made
 
-    def views(self, int window_log2):
+    def views(self, int window_log2) -> tuple[bytes, list[tuple[int, int]]]:
         """(16 bytes a row: Arrow's views; (number of a buffer, its first byte) of each buffer that the views name).
 
         Places in a view have 32 bits. So a large buffer counts as several, which begin 2**`window_log2` bytes apart.
@@ -320,30 +300,13 @@ cdef class Rows:
                 raise OverflowError(f"expected rows of less than 2**31 bytes, found one of {self.lengths[i]}")
         cdef bytes made = PyBytes_FromStringAndSize(NULL, count * VIEW * sizeof(int32_t))
         cdef int32_t *view = <int32_t *>PyBytes_AS_STRING(made)
-        cdef const uint8_t **bases = self._bases()
-        cdef int64_t start
         memset(view, 0, count * VIEW * sizeof(int32_t))
         with nogil:
             for i in range(count):
-                start, view[0] = self.starts[i], <int32_t>self.lengths[i]
-                if view[0] <= INLINE:
-                    memcpy(view + 1, bases[self.owners[i]] + start, view[0])
-                else:
-                    memcpy(view + 1, bases[self.owners[i]] + start, sizeof(int32_t))
-                    view[2] = firsts[self.owners[i]] + <int32_t>(start >> window_log2)
-                    view[3] = <int32_t>(start & ((<int64_t>1 << window_log2) - 1))
+                view[0] = <int32_t>self.lengths[i]
+                memcpy(view + 1, self.row(i), view[0] if view[0] <= INLINE else sizeof(int32_t))
+                if view[0] > INLINE:
+                    view[2] = firsts[self.owners[i]] + <int32_t>(self.starts[i] >> window_log2)
+                    view[3] = <int32_t>(self.starts[i] & ((<int64_t>1 << window_log2) - 1))
                 view += VIEW
-        free(bases)
         return made, windows
-
-    cdef int _repair(self, Source *sources, const Implementation *level) except -1:
-        """Each maximal part of an invalid sequence becomes U+FFFD."""
-        cdef Py_ssize_t i
-        for i in range(self.owners.shape[0]):
-            if find_invalid(<const uint8_t *>sources[i].data, sources[i].length, level) < 0:
-                sources[i].valid = True
-            else:
-                text = self[i].decode("utf-8", "replace")
-                self.repaired.append(text)
-                sources[i] = source_of(text)
-        return 0

@@ -28,8 +28,8 @@ from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import UnsupportedError
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.ast import Split
-from dstok.regex.automaton import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
 from dstok.regex.cascade import compile_splits
+from dstok.regex.dfa import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
 from dstok.unicode.properties import CodePointSet
 
 BORDER = 64  # bytes between two borders, of automata with no more states
@@ -177,16 +177,16 @@ def test_every_call(name: str) -> None:
     for text in (run * (70_000 // len(run)), "漢" + run * (70_000 // len(run))):
         data = text.encode()
         for call, form in product(calls, (text, data)):
-            before = tok._encoder.passed()
+            before = tok._encoder.pool.passed()
             assert list(call(form)) == list(data)
-            assert 0 < tok._encoder.passed() - before <= allowed(tok, len(data))
+            assert 0 < tok._encoder.pool.passed() - before <= allowed(tok, len(data))
 
 
 def test_a_megabyte() -> None:
     """It would have taken hours, without the GIL, deaf to signals."""
     tok = dstok.Tokenizer.from_str(model_json(pattern="a*b|a"))
     assert tok.count("a" * 1_000_000) == 1_000_000
-    assert tok._encoder.passed() <= allowed(tok, 1_000_000)
+    assert tok._encoder.pool.passed() <= allowed(tok, 1_000_000)
 
 
 def test_a_text_that_is_normalized() -> None:
@@ -194,9 +194,9 @@ def test_a_text_that_is_normalized() -> None:
     file = json.loads(model_json(pattern="a*b|a")) | {"normalizer": {"type": "NFC"}}
     tok = dstok.Tokenizer.from_str(json.dumps(file))
     for text in ("e\u0301" + "a" * 100_000, "a" * 100_000 + "e\u0301" + "a" * 100_000):
-        before = tok._encoder.passed()
+        before = tok._encoder.pool.passed()
         assert tok.encode(text) == list(text.replace("e\u0301", "é").encode())
-        assert 0 < tok._encoder.passed() - before <= allowed(tok, len(text))
+        assert 0 < tok._encoder.pool.passed() - before <= allowed(tok, len(text))
 
 
 class Counting:
@@ -216,12 +216,12 @@ def test_streams(name: str, size: int) -> None:
     """Text that is not sure is looked at again, but seldom; and each look is linear."""
     tok, run = tokenizer(name), RUNS.get(name, "a")
     for text in (run * (40_000 // len(run)), "c".join(run * count for count in range(200)), (run * 300 + "cb") * 60):
-        data, stream, before = text.encode(), tok.encode_stream(), tok._encoder.passed()
+        data, stream, before = text.encode(), tok.encode_stream(), tok._encoder.pool.passed()
         stream._encoder._encoder = counting = Counting(tok._encoder)  # type: ignore[assignment]
         found = [id for at in range(0, len(data), size) for id in stream.feed_list(data[at : at + size])]
         assert found + stream.finish_list() == list(data)
         assert len(data) <= counting.bytes <= 4 * len(data) + 2 * size
-        assert tok._encoder.passed() - before <= allowed(tok, counting.bytes)
+        assert tok._encoder.pool.passed() - before <= allowed(tok, counting.bytes)
 
 
 # The slow pieces of the conformance kit.

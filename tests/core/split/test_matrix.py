@@ -18,13 +18,13 @@ from shares import chance_of_today, share
 from small_models import model_json
 
 import dstok
-from dstok.compiled.character_matrix import CLASSES, MATRIX_HEAD, character_matrix
-from dstok.compiled.tables import Tables, make_bpe
+from dstok.compiled.build import CLASSES, character_matrix
+from dstok.compiled.tables import MATRIX_HEAD, Tables, make_bpe
 from dstok.core.bpe.tables import cuttable_ranges, joined_bits
 from dstok.core.cpu.level import levels
 from dstok.core.encode.encoder import Encoder
-from dstok.core.encode.finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder, sure_start
 from dstok.core.encode.pieces import SpanPass
+from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder, sure_start
 from dstok.unicode import category_of
 
 # All classes; characters of one to four bytes, cuttable and not.

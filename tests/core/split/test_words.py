@@ -78,7 +78,7 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
     """Its encoder at a level, with or without safe cuts inside pieces. It takes 20 MB; a name has up to ten."""
     tables = tokenizer(name)._tables
     if not cuts:
-        tables = type(tables)(tables.description, {**tables.sections, "joined": b""})
+        tables = type(tables)(tables.header, {**tables.sections, "joined": b""})
     with level(name_of_level):
         return make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
 
@@ -87,10 +87,10 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
 def automaton(name: str) -> Encoder:
     """The automaton in C, alone: neither rules nor windows nor cuts."""
     tables = tokenizer(name)._tables
-    tables = type(tables)(tables.description, {**tables.sections, "joined": b"", "windows": b""})
+    tables = type(tables)(tables.header, {**tables.sections, "joined": b"", "windows": b""})
     with level("automaton"):
         found = make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
-    assert found.way() == "automaton"
+    assert found.finder.way() == "automaton"
     return found
 
 
@@ -125,9 +125,9 @@ def test_all_rules_are_some_familys() -> None:
 
 @each_family
 def test_the_kernel_is_used(name: str) -> None:
-    assert encoder(name, "automaton").way() == "automaton"
+    assert encoder(name, "automaton").finder.way() == "automaton"
     for each in LEVELS:
-        assert encoder(name, each).way().startswith(f"mask kernel, {each}")
+        assert encoder(name, each).finder.way().startswith(f"mask kernel, {each}")
 
 
 @each_family

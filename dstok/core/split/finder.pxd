@@ -1,11 +1,11 @@
-# Text to pieces, without the GIL.
+# Text to pieces, without the GIL: a finder fills chunks, a sink takes them.
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from dstok.core.encode.memory cimport Workspace
-from dstok.core.encode.sinks cimport Sink
-from dstok.core.cpu.level cimport GridOnlyFunction, GridRunFunction, Implementation, KernelTables, Skip
-from dstok.core.split.automaton cimport Scanner
+from dstok.core.cpu.level cimport (
+    CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables, Skip,
+)
+from dstok.core.split.automaton cimport Memo, Scanner
 
 cdef extern from "split/kernel.h":
     enum:
@@ -32,13 +32,7 @@ cdef extern from "split/windows.h":
         const uint8_t *histories
         const uint8_t *verdicts
     enum:
-        WINDOW_AFTER
-        WINDOW_DROPPED
-        WINDOW_EDGE
-        WINDOW_GROUPS
-        WINDOW_HISTORIES
-        WINDOW_UNKNOWN
-        WINDOW_WILD
+        WINDOW_AFTER, WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD
         WINDOW_YES
     ctypedef struct WindowBits:
         uint64_t yes, unknown, dropped
@@ -46,64 +40,81 @@ cdef extern from "split/windows.h":
     void window_after(const WindowTables *t, const uint8_t *p, int place, WindowBits *bits) noexcept nogil
 
 
+cdef struct Chunk:           # some hundred pieces of a text
+    const uint8_t *text      # byte 0 of the buffer in work
+    Py_ssize_t base          # its offset in the caller's text
+    Py_ssize_t origin        # start of the chunk, in the buffer
+    int pieces               # they lie end to end, unless some text is dropped
+    uint32_t starts[CHUNK_ROOM + 64]  # of each, from `origin`, and the end of the last one
+    uint32_t ends[CHUNK_ROOM + 64]    # of each, where text between pieces is dropped
+
+cdef enum Status:
+    FINE = 0
+    OUT_OF_MEMORY = 1
+    SPECIAL_FOUND = 2
+    INVALID_TEXT = 3
+
+cdef struct Fault:           # why a sink takes no more; FINE: it does
+    Status status
+    Py_ssize_t offset        # in bytes (INVALID_TEXT in a str: code points)
+    int token                # SPECIAL_FOUND: the token
+    bint normalized          # SPECIAL_FOUND: whether the matcher is that of normalized tokens
+
+
+cdef class Sink:
+    cdef Chunk chunk         # a finder fills it
+    cdef Memo memo           # of the finder's automaton, for the text in work
+    cdef uint8_t *buffer     # text that is copied, so that there is room after it, or transcoded
+    cdef Py_ssize_t buffer_room
+    cdef Fault fault
+
+    cdef void take(self) noexcept nogil
+    cdef void take_apart(self) noexcept nogil
+    cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef bint reserve(
+        self, void *place, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
+    cdef bint reserve_buffer(self, Py_ssize_t size, Py_ssize_t used) noexcept nogil
+    cdef void trim(self) noexcept
+
+
 cdef class Finder:
-    cdef void find_all(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
+    cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
 
 
 cdef class LeftFinder(Finder):
     cdef const Implementation *level
+    cdef Scanner scanner     # None: pairs of characters decide
     cdef const uint8_t *joined
+    cdef const uint8_t *borders  # characters to cut neither after nor before: bits; NULL: none
     cdef KernelTables kernel
     cdef uint8_t *flags      # kernel.flags
     cdef GridRunFunction run_grid  # NULL: this model has no rules, or the level no mask kernel
     cdef GridOnlyFunction only_grid  # the same rules
+    cdef WindowTables windows    # groups NULL: none
     cdef bint apart          # some text is dropped, so pieces need not touch
     cdef object _keep
 
-    cdef int open_flags(self) except -1
-    cdef void open_pages(self) noexcept nogil
-    cdef uint8_t cut_flags(self, uint32_t c) noexcept nogil
-    cdef void hand_over(self, Sink sink, Workspace w, const uint8_t *text) noexcept nogil
-    cdef void add(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef int open_kernel(self, int rules, const uint8_t *pages, const uint16_t *page_numbers) except -1
     cdef Py_ssize_t find(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
+        self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t find_in_copy(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final
-    ) noexcept nogil
+        self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final) noexcept nogil
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil
-    cdef void find_short(self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t length) noexcept nogil
-    cdef Py_ssize_t grid(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t stop, bint final) noexcept nogil
-    cdef Py_ssize_t by_rules(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef Py_ssize_t by_pieces(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
-    cdef Py_ssize_t piece(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
+    cdef void find_short(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
+    cdef Py_ssize_t by_kernel(self, Sink sink, Py_ssize_t stop, bint final) noexcept nogil
+    cdef Py_ssize_t by_windows(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+    cdef Py_ssize_t add_sure(
+        self, Chunk *chunk, Py_ssize_t at, Py_ssize_t base, uint64_t ends, uint64_t dropped) noexcept nogil
+    cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
 
 
 @cython.final
 cdef class PieceFinder(LeftFinder):
-    cdef Scanner scanner
-    cdef const uint8_t *borders  # characters to cut neither after nor before: bits; NULL: none
-    cdef WindowTables windows    # groups NULL: none
     cdef int rules
     cdef bytes own_kinds
     cdef object own_windows
 
-    cdef int open_windows(self, tables) except -1
-    cdef void add_cut(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil
-    cdef Py_ssize_t add_sure(
-        self, Workspace w, Py_ssize_t at, Py_ssize_t base, uint64_t ends, uint64_t dropped) noexcept nogil
-    cdef Py_ssize_t by_windows(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil
+    cdef void add_cut(self, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil
 
 
 @cython.final
@@ -111,8 +122,7 @@ cdef class CharacterFinder(LeftFinder):
     cdef const uint8_t[::1] matrix
     cdef bint split
 
-    cdef Py_ssize_t first_part(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+    cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
 
 
 cdef struct SidesTables:
@@ -138,8 +148,5 @@ cdef class TwoSided(Finder):
     cdef object _keep
 
     cdef int find_settling(self) except -1
-    cdef bint copy_rest(
-        self, Sink sink, Workspace w, const uint8_t **text, Py_ssize_t *length, Py_ssize_t start) noexcept nogil
     cdef void read_on(
-        self, Sink sink, Workspace w, const uint8_t *text, Py_ssize_t at, Py_ssize_t end, Py_ssize_t *start,
-        uint32_t *state) noexcept nogil
+        self, Sink sink, Py_ssize_t at, Py_ssize_t end, Py_ssize_t *start, uint32_t *state) noexcept nogil
