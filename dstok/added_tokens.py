@@ -42,6 +42,7 @@ class AddedTokens:
     ) -> None:
         self._runs = runs
         self.tokens, self.unicode_version, self._normalizer = tokens, unicode_version, normalizer
+        self._policies: dict[str, Policy] = {}
         self._subsets: dict[frozenset[str], Policy] = {}
         if normalizer is not None or any(token.rstrip for token in tokens):
             self._refuse_alike_and_overlapping()
@@ -126,13 +127,13 @@ class AddedTokens:
     def policy(self, special: Special) -> Policy:
         """The policy that `special` names. Raises `ArgumentError` or `UnknownTokenError`."""
         if isinstance(special, str):
-            if special == "all":
-                return self._all
-            if special == "none":
-                return self._none
-            if special == "raise":
-                return self._raise
-            raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
+            policy = self._policies.get(special)
+            if policy is None:
+                if special not in ("all", "none", "raise"):
+                    raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
+                tokens = () if special == "none" else self.tokens
+                policy = self._policies[special] = self._policy(tokens, refuses=special == "raise")
+            return policy
         if not isinstance(special, AbstractSet | list | tuple):
             raise ArgumentError(f"expected special to be {_CHOICES}, found {type(special).__name__}", "special")
         if others := [content for content in special if not isinstance(content, str)]:
@@ -149,18 +150,6 @@ class AddedTokens:
                 self._subsets.clear()
             self._subsets[contents] = policy
         return policy
-
-    @lazy
-    def _all(self) -> Policy:
-        return self._policy(self.tokens, refuses=False)
-
-    @lazy
-    def _raise(self) -> Policy:
-        return self._policy(self.tokens, refuses=True)
-
-    @lazy
-    def _none(self) -> Policy:
-        return self._policy((), refuses=False)
 
     def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
         kinds = [t for t in tokens if not t.normalized], [t for t in tokens if t.normalized]

@@ -2,13 +2,10 @@
 
 In: one Split step, and texts. Out: matches, their texts, a text with replacements.
 Invariant: matches are those of Python's engines (`regex`, `re`): leftmost, and at each place the preferred one of
-ordered alternatives. Empty matches follow Python: after a match, even an empty one, the search goes on at its end, and
-an empty match does not come twice at one place. So the matches of at least one character are those of
-`compile_matches`. An empty match stands at each place that is not inside one of these, and where the pattern prefers
-the empty text. `match.group()` is what the text has at `match.span()`: `str` of `str`, bytes of bytes. Groups cost a
-second pass over their match, when one of them is asked for.
-The pattern keeps its own dialect and Unicode version. Behavior and inversion, which make pieces of matches, do not
-matter here. A splitter of several steps has no matches.
+ordered alternatives; an empty match does not come twice at one place. So the matches of at least one character are
+those of `compile_matches`, and an empty match stands at each place that is not inside one of these, and where the
+pattern prefers the empty text. Groups cost a second pass over their match, when one of them is asked for. The pattern
+keeps its own dialect and Unicode version; behavior and inversion, which make pieces of matches, do not matter here.
 """
 
 from __future__ import annotations
@@ -225,7 +222,7 @@ class Match:
 
     def expand(self, template: str | bytes) -> Any:
         r"""The template of `Matcher.sub`, filled with the groups of this match. Raises `ArgumentError` as `sub`."""
-        return Replacement(template, self._searched).of(self)
+        return _filled(template, self._searched)(self)
 
     def __copy__(self) -> Match:
         return self  # it never changes
@@ -330,39 +327,30 @@ class Searched:
         return ("" if self.is_str else b"").join(parts), number
 
 
-class Replacement:
-    r"""A template of `sub`: text with `\1`, `\g<1>`, `\g<name>`, and the escapes of Python's templates."""
-
-    def __init__(self, template: str | bytes, searched: Searched, orelse: str = "") -> None:
-        kind = str if searched.is_str else bytes
-        if not isinstance(template, kind):
-            raise ArgumentError(f"expected {orelse}a template of type {kind.__name__}, as the text is, found "
-                                f"{type(template).__name__}", "replacement")
-        text = template.decode("utf-8", "surrogateescape") if isinstance(template, bytes) else template
-        self._parts: list[str | bytes | int] = []
-        self._bytes, at = kind is bytes, 0
-        for escape in _TEMPLATE.finditer(text):
-            self._add(text[at : escape.start()])
-            at, (number, name, char) = escape.end(), escape.groups()
-            if char is None:
-                group = number or name
-                self._parts.append(searched.pattern.number_of(int(group) if group.isdecimal() else group))
-            elif char in _ESCAPES:
-                self._add(_ESCAPES[char])
-            elif char and not (char.isascii() and char.isalnum()):
-                self._add("\\" + char)
-            else:
-                raise ArgumentError(f"expected an escape of templates at {escape.start()}, found {escape[0]!r}",
-                                    "replacement")
-        self._add(text[at:])
-
-    def of(self, match: Match) -> Any:
-        """The template with the groups of a match; a group that matched nothing is empty."""
-        empty: Any = b"" if self._bytes else ""
-        return empty.join((match.group(part) if isinstance(part, int) else part) or empty for part in self._parts)
-
-    def _add(self, text: str) -> None:
-        self._parts.append(text.encode("utf-8", "surrogateescape") if self._bytes else text)
+def _filled(template: str | bytes, searched: Searched, orelse: str = "") -> Callable[[Match], Any]:
+    r"""What fills a template of `sub` for a match: text with `\1`, `\g<1>`, `\g<name>`, and the escapes of Python's."""
+    kind = str if searched.is_str else bytes
+    if not isinstance(template, kind):
+        raise ArgumentError(f"expected {orelse}a template of type {kind.__name__}, as the text is, found "
+                            f"{type(template).__name__}", "replacement")
+    text = template.decode("utf-8", "surrogateescape") if isinstance(template, bytes) else template
+    parts, at = list[Any](), 0  # texts, and numbers of groups
+    for escape in _TEMPLATE.finditer(text):
+        parts.append(text[at : escape.start()])
+        at, (number, name, char) = escape.end(), escape.groups()
+        if char is None:
+            group = number or name
+            parts.append(searched.pattern.number_of(int(group) if group.isdecimal() else group))
+        elif char in _ESCAPES or (char and not (char.isascii() and char.isalnum())):
+            parts.append(_ESCAPES.get(char, "\\" + char))
+        else:
+            raise ArgumentError(f"expected an escape of templates at {escape.start()}, found {escape[0]!r}",
+                                "replacement")
+    parts.append(text[at:])
+    if kind is bytes:
+        parts = [part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in parts]
+    empty: Any = kind()
+    return lambda match: empty.join((match.group(part) if isinstance(part, int) else part) or empty for part in parts)
 
 
 class Matcher:
@@ -458,7 +446,7 @@ class Matcher:
         if not isinstance(count, int) or count < 0:
             raise ArgumentError(f"expected a count of at least 0, found {count!r}", "count")
         searched = Searched(self._pattern, text, errors)
-        make = replacement if callable(replacement) else Replacement(replacement, searched, "a function or ").of
+        make = replacement if callable(replacement) else _filled(replacement, searched, "a function or ")
         return searched.replaced(make, count)
 
     def count(self, text: Text, *, errors: Errors = "strict") -> int:
