@@ -41,7 +41,7 @@ Ids = tuple[Any, Any]     # of all texts, and the number of each
 
 
 def calls(tok: dstok.Tokenizer, texts: list[str]) -> dict[str, float]:
-    """MB/s of each call, with `threads` threads."""
+    """MB/s of each call, with `num_threads` threads."""
     array = pa.array(texts)
     found: dict[str, float] = {}
     size = sum(len(text.encode()) for text in texts)
@@ -51,9 +51,9 @@ def calls(tok: dstok.Tokenizer, texts: list[str]) -> dict[str, float]:
     _compare((lists.values, arrow.count(tok, array)), (ids, np.diff(offsets)))
     for threads in THREADS:
         timed: dict[str, Callable[[], Any]] = {
-            "encode_batch_arrays, list of str": partial(tok.encode_batch_arrays, texts, threads=threads),
-            "arrow.encode": partial(arrow.encode, tok, array, threads=threads),
-            "arrow.count": partial(arrow.count, tok, array, threads=threads),
+            "encode_batch_arrays, list of str": partial(tok.encode_batch_arrays, texts, num_threads=threads),
+            "arrow.encode": partial(arrow.encode, tok, array, num_threads=threads),
+            "arrow.count": partial(arrow.count, tok, array, num_threads=threads),
         }
         found |= {f"{name}, threads={threads}": _speed(call, size) for name, call in timed.items()}
     assert arrow.decode(tok, lists).equals(array)
@@ -69,7 +69,7 @@ def maps(tok: dstok.Tokenizer, texts: list[str]) -> dict[str, float]:
     kinds: dict[str, tuple[Any, str | None]] = {
         "encode_batch, lists": (lambda batch: {"input_ids": tok.encode_batch(batch["text"])}, None),
         "ColumnEncoder": (arrow.ColumnEncoder(tok), "arrow"),
-        "ColumnEncoder, threads=2": (arrow.ColumnEncoder(tok, threads=2), "arrow"),
+        "ColumnEncoder, num_threads=2": (arrow.ColumnEncoder(tok, num_threads=2), "arrow"),
         "a function that copies the column": (lambda table: table.append_column("copy", table["text"]), "arrow"),
     }
     found = {}

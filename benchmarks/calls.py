@@ -72,7 +72,7 @@ def calls(tok: dstok.Tokenizer, text: str) -> dict[str, Callable[[], Any]]:
         lambda: list(tok.chunk(text, CHUNK)), lambda: list(tok.chunk(text, CHUNK, overlap=OVERLAP)),
         partial(tok.decode, listed), partial(tok.decode, ids), partial(tok.decode_batch, rows),
         partial(_grown, tok, [text[at : at + PART] for at in range(0, len(text), PART)]),
-        partial(splitter.spans, text), partial(splitter.count_pieces, [text]))
+        partial(splitter.spans, text), partial(dstok.training.count_pieces, splitter, [text]))
     return dict(zip(CALLS, every, strict=True))
 
 
@@ -81,7 +81,7 @@ def _rows(ids: Any) -> list[Any]:
 
 
 def _grown(tok: dstok.Tokenizer, parts: list[str]) -> list[int]:
-    growing = tok.growing()
+    growing = tok.encode_incremental()
     for part in parts:
         growing.append(part)
     return growing.ids

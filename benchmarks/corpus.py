@@ -77,7 +77,7 @@ def _batch(path: str, model: str, out: str, threads: int = WORKERS) -> int:
 
     tok = dstok.load("deepseek-v3")
     texts = [*_texts(path, 0, 1)]
-    return _timed(lambda: len(tok.encode_batch_arrays(texts, threads=threads)[0]))
+    return _timed(lambda: len(tok.encode_batch_arrays(texts, num_threads=threads)[0]))
 
 
 def _thread(path: str, model: str, out: str) -> int:

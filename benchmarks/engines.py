@@ -66,7 +66,7 @@ def _dstok(module: Any, path: Path, mode: str, threads: int) -> Call:
     built_in = path.stem in module.models()
     tok = module.load(path.stem if built_in else path)
     if mode.startswith("batch"):
-        return Call(lambda texts: tok.encode_batch_arrays(texts, threads=threads), lambda got: _array(got[0]))
+        return Call(lambda texts: tok.encode_batch_arrays(texts, num_threads=threads), lambda got: _array(got[0]))
     return Call(tok.encode if mode in ("lines", "list") else tok.encode_array, _array)
 
 

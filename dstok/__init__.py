@@ -48,40 +48,41 @@ except ModuleNotFoundError as error:
     raise unbuilt(error.name) from None
 
 if TYPE_CHECKING:
-    from dstok import arrow, chat, padding, unicode  # noqa: F401  # type checkers know them by this
+    from dstok import arrow, chat, conformance, corpus, padding, protocols, sampling, training, unicode  # noqa: F401
     from dstok.methods.decoding import DecodeStream
-    from dstok.methods.growing import GrowingText
-    from dstok.methods.incremental import EncodeStream
+    from dstok.methods.incremental import EncodeStream, IncrementalEncoding
     from dstok.methods.offsets import Encoding, Piece
     from dstok.pretokenizer.splitter import Splitter
     from dstok.regex.ast import Split
-    from dstok.training.train import train, train_from_iterator
-    from dstok.training.trainer import BpeTrainer
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "BpeTrainer", "DecodeStream", "DstokError", "EncodeStream", "Encoding", "GrowingText", "ModelInfo", "PatternError",
+    "DecodeStream", "DstokError", "EncodeStream", "Encoding", "IncrementalEncoding", "ModelInfo", "PatternError",
     "Piece", "SpecialTokenError", "Split", "Splitter", "TextError", "Tokenizer", "TokenizerFileError",
-    "UnsupportedError", "__version__", "errors", "load", "model_info", "models", "padding", "train",
-    "train_from_iterator",
+    "UnsupportedError", "errors", "load", "model_info", "models",
 ]
+_HINTS = ("AutoTokenizer", "encoding_for_model", "from_pretrained", "get_encoding")  # newcomers type these
 
 
-__getattr__, _names = late_names(globals(), {  # not needed to load a built-in model and to encode
-    **{room: f"dstok.{room}" for room in ("arrow", "chat", "corpus", "unicode")},  # too much for `import *`
-    "BpeTrainer": "dstok.training.trainer",
+_late, _names = late_names(globals(), {  # not needed to load a built-in model and to encode; rooms are none of `*`
+    **{room: f"dstok.{room}" for room in (
+        "arrow", "chat", "conformance", "corpus", "padding", "protocols", "sampling", "training", "unicode")},
     "DecodeStream": "dstok.methods.decoding",
     "EncodeStream": "dstok.methods.incremental",
     "Encoding": "dstok.methods.offsets",
-    "GrowingText": "dstok.methods.growing",
+    "IncrementalEncoding": "dstok.methods.incremental",
     "Piece": "dstok.methods.offsets",
     "Split": "dstok.regex.ast",
     "Splitter": "dstok.pretokenizer.splitter",
-    "padding": "dstok.padding",
-    "train": "dstok.training.train",
-    "train_from_iterator": "dstok.training.train",
 })
+
+
+if not TYPE_CHECKING:
+    def __getattr__(name: str) -> Any:
+        if name in _HINTS:
+            raise AttributeError(f"dstok has no {name}, as other libraries have: use dstok.load(name or path)")
+        return _late(name)
 
 
 def __dir__() -> list[str]:

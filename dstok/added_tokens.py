@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from dstok._util.arguments import Special
+from dstok._util.arguments import Errors, Special, replaces_faults
 from dstok._util.objects import lazy
 from dstok.core.text.added_tokens import Matcher, Policy
 from dstok.errors import ArgumentError, UnknownTokenError, UnsupportedError
@@ -23,7 +23,7 @@ from dstok.formats import AddedToken
 
 if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
-
+    from dstok.tokenizer import Tokenizer
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
 MAX_CACHED = 16  # policies kept, for different sets; a server uses one or two
@@ -200,6 +200,29 @@ class AddedTokens:
                     f"an added token that begins with {begun[0].decode()!r}, another one, and has more than "
                     f"{MAX_BEYOND} bytes after it", f"added_tokens[{numbers[content]}]")
             begun.append(content)
+
+
+class TextOptions(NamedTuple):
+    """The keywords that all calls on texts share, checked. replace: U+FFFD for faults. before, after: BOS and EOS."""
+
+    policy: Policy
+    replace: bool
+    before: list[int]
+    after: list[int]
+
+    @classmethod
+    def of(
+        cls, tok: Tokenizer, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        errors: Errors = "strict",
+    ) -> TextOptions:
+        """Raises `ArgumentError`, and `UnknownTokenError`."""
+        return cls(tok._added.policy(special), replaces_faults(errors), tok._ends.before(add_bos),
+                   tok._ends.after(add_eos))
+
+    @property
+    def extra(self) -> int:
+        """The number of ids around a text."""
+        return len(self.before) + len(self.after)
 
 
 @cache

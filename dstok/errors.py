@@ -160,7 +160,7 @@ class UnknownTokenError(DstokError, LookupError):
 class DecodeError(DstokError, ValueError):
     """Ids whose bytes are not valid UTF-8, decoded with `errors="strict"`.
 
-    Of `DecodeStreams`: `texts` is what the call would have returned, with "" in place of text that is at fault, and
+    Of `BatchDecodeStream`: `texts` is what the call would have returned, with "" in place of text that is at fault, and
     `slots` has the numbers of the streams that have failed.
     """
 

@@ -15,32 +15,39 @@ from errno import ENOENT
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath
 from dstok.errors import ArgumentError, ModelNotFoundError
+from dstok.formats import NEWEST_UPSTREAM
 from dstok.models import built_in
 from dstok.models.names import FILES, ORGANIZATION, find, installed, is_name, is_taken, not_found
-from dstok.tokenizer import Tokenizer, tokenizer_of
+from dstok.tokenizer import Tokenizer, tokenizer_of, tokenizer_of_description, tokenizer_of_image
 
 
 @explained
 def load(
-    name: StrPath, *, upstream: str | None = None, revision: str | None = None, download: bool = False,
+    name: StrPath, *, upstream: str | None = None, verify: bool = True, revision: str | None = None,
+    download: bool = False,
 ) -> Tokenizer:
     """A model by its name or path.
 
     A name is a model's name or alias, in any case, with or without `deepseek-ai/`; `models()` lists the built-in ones.
     An installed package can name a file of its own (an entry point of the group `dstok.models`). A path leads to a
-    tokenizer.json or tekken.json, a model's folder, a GGUF file, an image that `Tokenizer.to_image` wrote, a .model
-    file of SentencePiece, or one of the rank files that tiktoken publishes. For a file with a model's name write
-    `./deepseek-v3`, or a `Path`. `upstream`, such as "tokenizers-1.0.0rc3", is the version of upstream whose Unicode
-    tables decide; without it, the version of the model or image, and the newest stable one for a file.
+    tokenizer.json or tekken.json, a model's folder, a GGUF file (only the vocabulary is read), an image that
+    `Tokenizer.to_image` wrote, a .model file of SentencePiece (BPE with byte fallback, as Llama 2 has it), or one of
+    the rank files that tiktoken publishes. For a file with a model's name write `./deepseek-v3`, or a `Path`.
 
     Any other `org/name` is a model of the Hugging Face hub, and a name of tiktoken's, such as o200k_base, an encoding:
     their files are read from the local caches of huggingface_hub and tiktoken. `revision` is a branch, tag or commit of
     a model of the hub. `download` gets a file that is not in the cache, or of the hub a newer one.
 
+    upstream: such as "tokenizers-1.0.0rc3", the version of upstream whose Unicode tables decide; without it, the
+        version of the model or image, and the newest stable one for a file.
+    verify: whether the checksum of an image is compared. An image is mapped, not read, and shared between processes; of
+        another `upstream` it is not shared. Its tables are checked in any case, so that no file can make a call crash.
+        Do not write into one that is in use: replace it by another file, as `to_image` does.
+
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model and for one that
     two installed packages have, `OSError` for a path without a file, `ArgumentError` (also for `upstream` with a rank
-    file or tekken.json, which are tiktoken's, or with a .model file), and the errors of `Tokenizer.from_json`,
-    `from_gguf`, `from_sentencepiece`, `from_tiktoken` and `from_image`.
+    file or tekken.json, which are tiktoken's, or with a .model file), `ImageError` for an image that is damaged or has
+    another version, and the errors of `Tokenizer.from_json` and `from_tiktoken`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -58,11 +65,11 @@ def load(
         if not is_path(name):
             own = installed(name)
             if own is None:
-                return _open(*fetched(name, revision, download), upstream=upstream)
+                return _open(*fetched(name, revision, download), upstream=upstream, verify=verify)
             _refuse(revision, f"the installed {name}")
-            return _open(own, upstream=upstream)
+            return _open(own, upstream=upstream, verify=verify)
     _refuse(revision, "a path")
-    return _open(name, upstream=upstream)
+    return _open(name, upstream=upstream, verify=verify)
 
 
 def is_path(name: StrPath) -> bool:
@@ -106,33 +113,34 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
         raise ModelNotFoundError(f"{not_found(name)}; {error}") from error.__cause__
 
 
-def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None) -> Tokenizer:
-    from dstok.formats.reading import (  # not needed for built-in models
-        GGUF,
-        IMAGE,
-        LOOK,
-        MODEL_FILES,
-        RANKS,
-        SENTENCEPIECE,
-        kind_of,
-    )
+def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None, verify: bool) -> Tokenizer:
+    from dstok.formats import reading  # not needed for built-in models
 
     if os.path.isdir(path):
-        found = [os.path.join(path, name) for name in MODEL_FILES if os.path.exists(os.path.join(path, name))]
+        found = [each for name in reading.MODEL_FILES if os.path.exists(each := os.path.join(path, name))]
         if not found:
-            raise FileNotFoundError(ENOENT, f"no {MODEL_FILES[0]} is in this folder, and no "
-                                    f"{' or '.join(MODEL_FILES[1:])}", os.fspath(path))
+            first, *others = reading.MODEL_FILES
+            raise FileNotFoundError(ENOENT, f"no {first} is in this folder, and no {' or '.join(others)}",
+                                    os.fspath(path))
         path = found[0]
     kind = None
     if os.path.isfile(path):  # a look would take the first bytes of a pipe away
         with open(os.fspath(path), "rb") as file:
-            kind = kind_of(file.read(LOOK))
-    if kind in (RANKS, SENTENCEPIECE):
-        if upstream is not None:
-            what = "a rank file, whose ids are tiktoken's" if kind == RANKS else "a .model file of SentencePiece"
-            raise ArgumentError(f"{what}: no version of tokenizers reads it", "upstream")
-        return Tokenizer.from_tiktoken(path, encoding) if kind == RANKS else Tokenizer.from_sentencepiece(path)
-    if kind == IMAGE:
-        return Tokenizer.from_image(path, upstream=upstream)
-    read = Tokenizer.from_gguf if kind == GGUF else Tokenizer.from_json
-    return read(path) if upstream is None else read(path, upstream=upstream)
+            kind = reading.kind_of(file.read(reading.LOOK))
+    if kind in (reading.RANKS, reading.SENTENCEPIECE) and upstream is not None:
+        what = "a rank file, whose ids are tiktoken's" if kind == reading.RANKS else "a .model file of SentencePiece"
+        raise ArgumentError(f"{what}: no version of tokenizers reads it", "upstream")
+    if kind == reading.IMAGE:
+        from dstok.compiled.image_file import open_image
+
+        return tokenizer_of_image(open_image(path, verify), upstream)
+    with reading.about_file(path):
+        if kind == reading.RANKS:
+            return tokenizer_of_description(reading.describe_ranks(path, encoding))
+        if kind == reading.SENTENCEPIECE:
+            return tokenizer_of_description(reading.describe_sentencepiece_file(path))
+        if kind == reading.GGUF:
+            from dstok.formats.gguf import describe_gguf
+
+            return tokenizer_of_description(describe_gguf(path, upstream or NEWEST_UPSTREAM))
+        return tokenizer_of_description(reading.describe_json_file(path, None, upstream or NEWEST_UPSTREAM))

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 
 Sources = list[int] | None  # for each character the index of its source; None: not asked for
-Aligned = tuple[str, Sources]
-Step = Callable[[str, Sources, int], Aligned]  # the number: at most so many characters may come out
+Edit = tuple[int, int, str]  # the characters from start to end become others
+Step = Callable[[str, Sources, int], tuple[str, Sources]]  # the number: at most so many characters may come out
 
 GROWTH, ROOM = 32, 4096
 BLANKS = NormalizerStep("Replace", BLANK, content=" ")  # the first step of models of characters
@@ -68,7 +68,7 @@ def make_normalizer(
     if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
         prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/normalize.pxd numbers them
         return Normalizer(_blanks_form(), None, True, prefix=prefix)
-    chain = _Chain([(step.where, STEPS[step.type](step, unicode_version)) for step in steps])
+    chain = _Chain([(step.where, make_step(step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))
     return Normalizer(Form(check_tables(changing), False), chain, local,
@@ -91,7 +91,7 @@ class _Chain:
     def __init__(self, steps: list[tuple[str, Step]]) -> None:
         self._steps = steps
 
-    def apply(self, text: str, sources: Sources) -> Aligned:
+    def apply(self, text: str, sources: Sources) -> tuple[str, Sources]:
         """Raises `UnsupportedError`, with the step's place, for a text that would grow too long."""
         most = GROWTH * len(text) + ROOM
         for where, step in self._steps:
@@ -120,100 +120,61 @@ def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
     return [] if step.is_regex or not step.pattern else [ord(step.pattern[0])]
 
 
-def _normal_form(step: NormalizerStep, unicode_version: str) -> Step:
-    normalizer = _form(step.type, step.unicode_version)
+def make_step(step: NormalizerStep, unicode_version: str) -> Step:
+    """A step as a function of a text; its sources are upstream's."""
+    if step.type in FORMS:
+        normalizer = _form(step.type, step.unicode_version)
 
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        if sources is None:
-            return normalizer.normalize(text.encode()).decode(), None
-        made, indexes = normalizer.align(text.encode())
-        return made.decode(), [sources[i] for i in indexes]
+        def normal_form(text: str, sources: Sources, most: int) -> tuple[str, Sources]:
+            if sources is None:
+                return normalizer.normalize(text.encode()).decode(), None
+            made, indexes = normalizer.align(text.encode())
+            return made.decode(), [sources[i] for i in indexes]
 
-    return run
+        return normal_form
+    edits = _edits_of(step, unicode_version)
 
-
-def _lowercase(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        if sources is not None:
-            lengths = (len(lowercase().get(ord(c), c)) for c in text)
-            sources = [source for source, length in zip(sources, lengths) for _ in range(length)]
-        return text.translate(lowercase()), sources
-
-    return run
-
-
-def _strip_accents(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        kept = [i for i, c in enumerate(text) if ord(c) not in marks()]
-        return "".join(text[i] for i in kept), None if sources is None else [sources[i] for i in kept]
-
-    return run
-
-
-def _strip(step: NormalizerStep, unicode_version: str) -> Step:
-    blanks = _blanks(unicode_version)
-
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        start = len(text) - len(text.lstrip(blanks)) if step.left else 0
-        end = len(text.rstrip(blanks)) if step.right else len(text)
-        end = max(start, end)
-        return text[start:end], None if sources is None else sources[start:end]
-
-    return run
-
-
-def _prepend(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        _check_length(len(step.content) + len(text), most, step.where)
-        return step.content + text, None if sources is None else [sources[0]] * len(step.content) + sources
-
-    return run
-
-
-def _prefix_space(step: NormalizerStep, unicode_version: str) -> Step:
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        if text.startswith(" "):
-            return text, sources
-        return " " + text, None if sources is None else [sources[0], *sources]
-
-    return run
-
-
-def _replace(step: NormalizerStep, unicode_version: str) -> Step:
-    if step.is_regex:
-        return _replace_matches(step, _regex_matches(step, unicode_version))
-    literal = re.compile(re.escape(step.pattern))
-    by_places = _replace_matches(step, lambda text: [found.span() for found in literal.finditer(text)])
-
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        if sources is not None:
-            return by_places(text, sources, most)
-        growth = len(step.content) - len(step.pattern)
-        _check_length(len(text) + text.count(step.pattern) * growth, most, step.where)
-        return text.replace(step.pattern, step.content), None
-
-    return run
-
-
-def _replace_matches(step: NormalizerStep, matches: Callable[[str], list[tuple[int, int]]]) -> Step:
-    def run(text: str, sources: Sources, most: int) -> Aligned:
-        parts: list[str] = []
-        moved: list[int] = []
-        places, at = matches(text), 0
-        replaced = sum(end - start for start, end in places)
-        _check_length(len(text) - replaced + len(places) * len(step.content), most, step.where)
-        for start, end in [*places, (len(text), len(text))]:
-            parts.append(text[at:start])
+    def edited(text: str, sources: Sources, most: int) -> tuple[str, Sources]:
+        """Each new character has the source of the last one that it stands for, or of the one before which it comes."""
+        found = edits(text)
+        _check_length(len(text) + sum(len(new) + start - end for start, end, new in found), most, step.where)
+        parts, moved, at = list[str](), list[int](), 0
+        for start, end, new in [*found, (len(text), len(text), "")]:
+            parts += [text[at:start], new]
             if sources is not None:
                 moved += sources[at:start]
-            if start < end:
-                parts.append(step.content)
-                if sources is not None:
-                    moved += [sources[end - 1]] * len(step.content)
+                moved += [sources[max(start, end - 1)]] * len(new) if new else []
             at = end
         return "".join(parts), None if sources is None else moved
 
-    return run
+    return edited
+
+
+def _edits_of(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[Edit]]:
+    """What the step changes in a text that is not empty."""
+    if step.type == "Lowercase":
+        lower = lowercase()
+        return lambda text: [(i, i + 1, lower[ord(char)]) for i, char in enumerate(text) if ord(char) in lower]
+    if step.type == "StripAccents":
+        return lambda text: [(i, i + 1, "") for i, char in enumerate(text) if ord(char) in marks()]
+    if step.type == "Prepend":
+        return lambda text: [(0, 0, step.content)]
+    if step.type == PREFIX_SPACE:
+        return lambda text: [] if text.startswith(" ") else [(0, 0, " ")]
+    if step.type == "Strip":
+        blanks = _blanks(unicode_version)
+
+        def strip(text: str) -> list[Edit]:
+            start = len(text) - len(text.lstrip(blanks)) if step.left else 0
+            end = max(start, len(text.rstrip(blanks))) if step.right else len(text)
+            return [(0, start, ""), (end, len(text), "")]
+
+        return strip
+    if step.is_regex:
+        matches = _regex_matches(step, unicode_version)
+        return lambda text: [(start, end, step.content) for start, end in matches(text)]
+    literal = re.compile(re.escape(step.pattern))
+    return lambda text: [(*found.span(), step.content) for found in literal.finditer(text)]
 
 
 def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
@@ -251,12 +212,6 @@ def _blanks(unicode_version: str) -> str:
     from dstok.unicode.properties import white_space
 
     return "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
-
-
-STEPS: dict[str, Callable[[NormalizerStep, str], Step]] = {
-    **dict.fromkeys(FORMS, _normal_form), "Lowercase": _lowercase, "StripAccents": _strip_accents,
-    "Strip": _strip, "Prepend": _prepend, "Replace": _replace, PREFIX_SPACE: _prefix_space,
-}
 
 
 @dataclass(frozen=True)

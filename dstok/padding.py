@@ -1,15 +1,15 @@
 """Rows of ids as models take them: batches of one length, texts in parts that overlap, pairs of texts.
 
-In: a tokenizer, texts, the length of a row, the id that fills it. Out: numpy arrays.
+In: a tokenizer, texts, a `Padding` and a `Truncation`. Out: numpy arrays.
 Invariant: each row has the ids, masks and type ids that upstream gives with the same truncation, padding and
 post-processor; so have the parts that truncation leaves over. The cuts are between ids, so a part may begin or end
 inside a character. (`truncate` and `chunk` cut the text between characters.) dstok refuses a model file that asks for a
-pair it cannot make in the same way.
-Source: upstream, whose truncation, post-processing and padding tests/methods/test_padded.py and
-tests/methods/test_pairs.py compare.
+pair it cannot make in the same way. tests/methods/test_padded.py and
+tests/methods/test_pairs.py compare with upstream.
 
 >>> import dstok
->>> ids, mask = dstok.padding.encode_batch_padded(dstok.load("deepseek-v3"), ["Hello", "Hello world"], pad_id=2)
+>>> from dstok.padding import Padding, pad_batch
+>>> ids, mask = pad_batch(dstok.load("deepseek-v3"), ["Hello", "Hello world"], Padding(pad_id=2))
 >>> ids.tolist(), mask.tolist()
 ([[19923, 2], [19923, 2058]], [[1, 0], [1, 1]])
 """
@@ -17,6 +17,7 @@ tests/methods/test_pairs.py compare.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -35,190 +36,203 @@ from dstok._util.arguments import (
     thread_count,
     whole_number,
 )
+from dstok.added_tokens import TextOptions
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.formats.components import FramingItem, pair_parts
 from dstok.methods.batch import encode_batch_arrays, framed
 from dstok.methods.budget import chunk_spans
 
 if TYPE_CHECKING:
-    from dstok.protocols import Parts
+    from dstok.tokenizer import Tokenizer
 
 __all__ = [
-    "PaddedPairs", "PairIds", "chunk_spans", "encode_batch_padded", "encode_pair", "encode_pair_with_overflow",
-    "encode_pairs_padded", "encode_with_overflow", "file_settings",
+    "PaddedPairs", "Padding", "PairIds", "Truncation", "chunk_spans", "encode_pair", "from_config", "overflow",
+    "pad_batch", "pad_pairs", "pair_overflow",
 ]
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
 Ints: TypeAlias = "npt.NDArray[np.int64]"
-Truncation = Literal["longest_first", "only_first", "only_second"]
+Strategy = Literal["longest_first", "only_first", "only_second"]
 NTH = "first", "second"
 _AROUND_PAIR = "what stands around the texts"
 MAX_ID = (1 << 32) - 1  # the largest `pad_id` and type id, as in upstream
 
 
-class _Shape(NamedTuple):
-    """The shape of rows: the numbers that a call was given, as ints. `room`: the ids in a row that text may have."""
+@dataclass(frozen=True)
+class Padding:
+    """How rows are filled up.
 
-    length: int | None
-    multiple: int
-    room: int | None
-    pad_id: int
-    threads: int
+    side: the end of a row that is filled. pad_id: the id that fills it; None: the padding token that the model's files
+    name. length: the ids of a row; None: as many as the longest has. multiple_of: the length is rounded up to a
+    multiple of it. type_id: the type id of padding, in rows of pairs. Raises `ArgumentError`.
+    """
 
+    side: Side = "right"
+    pad_id: int | None = None
+    length: int | None = None
+    multiple_of: int | None = None
+    type_id: int = 0
 
-def _shape(
-    tok: Parts, length: Any, pad_to_multiple_of: Any, max_length: Any, pad_id: Any, threads: Any, extra: int,
-    around: str = "BOS and EOS",
-) -> _Shape:
-    """The numbers of a call for rows. `extra` ids, named by `around`, stand around each text. Raises `DstokError`."""
-    if length is not None:
-        length = whole_number("length", length, most=MANY)
-    multiple = 1
-    if pad_to_multiple_of is not None:
-        multiple = whole_number("pad_to_multiple_of", pad_to_multiple_of, 1, most=MANY)
-    room = None if max_length is None else _room("max_length", max_length, extra, around)
-    pad_id = tok.config.pad_id if pad_id is None else whole_number("pad_id", pad_id, most=MAX_ID)
-    if pad_id is None:
-        raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with: give pad_id, or "
-                            "name it with tok.replace(pad_id=...)", "pad_id")
-    return _Shape(length, multiple, room, pad_id, thread_count(threads))
+    def __post_init__(self) -> None:
+        check_side("side", self.side)
+        for name, least, most in (("pad_id", 0, MAX_ID), ("length", 0, MANY), ("multiple_of", 1, MANY)):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else whole_number(name, value, least, most=most))
+        object.__setattr__(self, "type_id", whole_number("type_id", self.type_id, most=MAX_ID))
 
 
-def _room(name: str, most: Any, extra: int, around: str = "BOS and EOS") -> int:
-    """The number of `most` ids that text may have. `name` is the argument's name. Raises `ArgumentError`."""
-    return whole_number(name, most, extra, f", for {around}" if extra else "") - extra
+@dataclass(frozen=True)
+class Truncation:
+    """How rows are cut to at most `max_tokens` ids; BOS and EOS, or a pair's framing, count and are kept.
+
+    side: the end of a text that is cut off. stride: the ids that neighbours share, in the parts of `overflow`.
+    strategy: which text of a pair is cut: "longest_first", "only_first" or "only_second". Raises `ArgumentError`.
+    """
+
+    max_tokens: int
+    side: Side = "right"
+    stride: int = 0
+    strategy: Strategy = "longest_first"
+
+    def __post_init__(self) -> None:
+        check_side("side", self.side)
+        object.__setattr__(self, "max_tokens", whole_number("max_tokens", self.max_tokens))
+        object.__setattr__(self, "stride", whole_number("stride", self.stride))
+        if self.strategy not in get_args(Strategy):
+            raise ArgumentError(f"expected strategy to be one of {', '.join(get_args(Strategy))}, found "
+                                f"{self.strategy!r}", "strategy")
+
+    def room(self, extra: int, around: str = "BOS and EOS") -> int:
+        """The ids in a row that text may have, beside `extra` ones."""
+        return whole_number("max_tokens", self.max_tokens, extra, f", for {around}" if extra else "") - extra
+
+    def spans(self, count: int, room: int) -> list[tuple[int, int]]:
+        """(start, end) of the parts of so many ids, by upstream's rule: first the text after truncation."""
+        if count <= room:
+            return [(0, count)]
+        if room == 0:
+            return [(0, 0), (0, count)]
+        if self.stride >= room:
+            raise ArgumentError(f"expected a stride of at least 0 and below the {room} ids of text in a part, found "
+                                f"{self.stride}", "stride")
+        starts = range(0, count - self.stride, room - self.stride)
+        spans = [(start, min(start + room, count)) for start in starts]
+        return spans if self.side == "right" else [(count - end, count - start) for start, end in spans]
 
 
 @explained
-def encode_batch_padded(
-    tok: Parts, texts: Iterable[Text], *, length: int | None = None, padding_side: Side = "right",
-    pad_id: int | None = None, pad_to_multiple_of: int | None = None, max_length: int | None = None,
-    truncation_side: Side = "right", threads: int = 1, special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
+def pad_batch(
+    tok: Tokenizer, texts: Iterable[Text], padding: Padding = Padding(), truncation: Truncation | None = None, *,
+    num_threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    errors: Errors = "strict",
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """(ids int64[len(texts), width], mask int64[len(texts), width]): the mask is 1 at ids of a text, 0 at padding.
 
-    The width is `length`, or else the length of the longest row, rounded up to a multiple of `pad_to_multiple_of`.
-    `padding_side` is the end of a row that is filled with `pad_id`, or else with the padding token that the model's
-    files name. `max_length` cuts each row to so many ids. BOS and EOS count and are kept; `truncation_side` is the end
-    of the text that is cut off. Other keywords as `encode_batch`; lengths are in ids.
-    Raises `ArgumentError` for an impossible number (before any text is read), for a row longer than `length`, and if
-    there is no `pad_id` and the model names no padding token.
+    Keywords as `encode_batch`. Raises `ArgumentError` for a `max_tokens` below the number of BOS and EOS, if there is
+    no `pad_id` and the model names no padding token (before any text is read), and for a row longer than the padding's
+    `length`.
 
     >>> import dstok
-    >>> tok = dstok.load("deepseek-v3")
-    >>> ids, mask = dstok.padding.encode_batch_padded(tok, ["Hello", "Hello wide world"], pad_id=2, max_length=2)
+    >>> tok, texts = dstok.load("deepseek-v3"), ["Hello", "Hello wide world"]
+    >>> ids, mask = dstok.padding.pad_batch(tok, texts, Padding("left", pad_id=2), Truncation(2))
     >>> ids.tolist(), mask.tolist()
-    ([[19923, 2], [19923, 7050]], [[1, 0], [1, 1]])
+    ([[2, 19923], [19923, 7050]], [[0, 1], [1, 1]])
     """
-    check_side("padding_side", padding_side)
-    check_side("truncation_side", truncation_side)
-    before, after = tok._ends.before(add_bos), tok._ends.after(add_eos)
-    shape = _shape(tok, length, pad_to_multiple_of, max_length, pad_id, threads, len(before) + len(after))
-    flat, offsets = encode_batch_arrays(tok, texts, threads=shape.threads, special=special, errors=errors)
+    options, pad_id = TextOptions.of(tok, special, add_bos, add_eos, errors), _pad_id(tok, padding)
+    room = None if truncation is None else truncation.room(options.extra)
+    flat, offsets = encode_batch_arrays(tok, texts, num_threads=num_threads, special=special, errors=errors)
     lengths = np.diff(offsets)
-    if shape.room is not None:
-        kept = np.minimum(lengths, shape.room)
-        flat, lengths = _cut(flat, lengths, kept, truncation_side), kept
-    if before or after:
-        flat, lengths = framed(flat, lengths, before, after, None)
-    return filled(flat, lengths, _width(lengths, shape), padding_side, shape.pad_id)
+    if truncation is not None and room is not None:
+        kept = np.minimum(lengths, room)
+        flat, lengths = _cut(flat, lengths, kept, truncation.side), kept
+    if options.extra:
+        flat, lengths = framed(flat, lengths, options)
+    return _filled(flat, lengths, _width(lengths, padding), padding.side, pad_id)
 
 
 @explained
-def file_settings(tok: Parts) -> dict[str, Any]:
-    """The objects `truncation` and `padding` of the model's tokenizer.json, as arguments of `encode_batch_padded`.
+def from_config(tok: Tokenizer) -> tuple[Padding | None, Truncation | None]:
+    """The objects `padding` and `truncation` of the model's tokenizer.json; None where the file has none.
 
     With them a row has the ids that upstream's `encode_batch` gives without a post-processor. No call of dstok takes
-    them by itself: `tok.config.truncation` and `tok.config.padding` hold the objects, None where the file has none.
+    them by itself: `tok.config.padding` and `tok.config.truncation` hold the objects.
 
     >>> import dstok
-    >>> dstok.padding.file_settings(dstok.load("deepseek-v3"))
-    {}
+    >>> dstok.padding.from_config(dstok.load("deepseek-v3"))
+    (None, None)
     """
-    settings: dict[str, Any] = {}
-    truncation, padding = tok.config.truncation, tok.config.padding
-    if truncation is not None:
-        settings |= {"max_length": truncation["max_length"], "truncation_side": truncation["direction"].lower()}
-    if padding is not None:
-        settings |= {"padding_side": padding["direction"].lower(), "pad_id": padding["pad_id"],
-                     "pad_to_multiple_of": padding["pad_to_multiple_of"] or None}
-        if padding["strategy"] != "BatchLongest":
-            settings["length"] = padding["strategy"]["Fixed"]
-    return settings
+    cut, pad = tok.config.truncation, tok.config.padding
+    padding = truncation = None
+    if pad is not None:
+        length = None if pad["strategy"] == "BatchLongest" else pad["strategy"]["Fixed"]
+        padding = Padding(pad["direction"].lower(), pad["pad_id"], length, pad["pad_to_multiple_of"] or None,
+                          pad["pad_type_id"])
+    if cut is not None:
+        strategy: Any = {"OnlyFirst": "only_first", "OnlySecond": "only_second"}.get(cut["strategy"], "longest_first")
+        truncation = Truncation(cut["max_length"], cut["direction"].lower(), cut["stride"], strategy)
+    return padding, truncation
 
 
 @explained
-def encode_with_overflow(
-    tok: Parts, text: Text, max_tokens: int, *, stride: int = 0, truncation_side: Side = "right",
-    special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+def overflow(
+    tok: Tokenizer, text: Text, truncation: Truncation, *, special: Special = "all", add_bos: bool = False,
+    add_eos: bool = False, errors: Errors = "strict",
 ) -> list[Ids]:
     """The ids of `text` in parts of at most `max_tokens` ids, uint32[n] each: the text cut to that, then the rest.
 
-    Neighbours share `stride` ids. With truncation_side="left" the first part is the end of the text. BOS and EOS stand
-    around each part, and count. If they leave no room, the first part has no id of the text, and a second part has
-    all of them, whatever `max_tokens` is: upstream does the same. Keywords as `encode`. Raises `ArgumentError` for a
-    `stride` that leaves no new id in a part, and for a `max_tokens` below the number of BOS and EOS.
+    With `Truncation(side="left")` the first part is the end of the text. BOS and EOS stand around each part. If they
+    leave no room, the first part has no id of the text, and a second part has all of them, whatever `max_tokens` is:
+    upstream does the same. Keywords as `encode`. Raises `ArgumentError` for a `stride` that leaves no new id in a part,
+    and for a `max_tokens` below the number of BOS and EOS.
 
     >>> import dstok
-    >>> parts = dstok.padding.encode_with_overflow(dstok.load("deepseek-v3"), "Hello wide world", 2, stride=1)
+    >>> parts = dstok.padding.overflow(dstok.load("deepseek-v3"), "Hello wide world", Truncation(2, stride=1))
     >>> [part.tolist() for part in parts]
     [[19923, 7050], [7050, 2058]]
     """
-    check_side("truncation_side", truncation_side)
-    stride = whole_number("stride", stride)
-    room = _room("max_tokens", max_tokens, tok._ends.extra(add_bos, add_eos))
+    options = TextOptions.of(tok, special, add_bos, add_eos, errors)
+    room = truncation.room(options.extra)
     ids = tok.encode_array(text, special=special, errors=errors)
-    before, after = (np.array(ends, np.uint32) for ends in (tok._ends.before(add_bos), tok._ends.after(add_eos)))
-    spans = _overflow_spans(len(ids), room, stride, truncation_side)
-    return [np.concatenate([before, ids[start:end], after]) for start, end in spans]
+    before, after = np.array(options.before, np.uint32), np.array(options.after, np.uint32)
+    return [np.concatenate([before, ids[start:end], after]) for start, end in truncation.spans(len(ids), room)]
 
 
-def _overflow_spans(count: int, room: int, stride: int, side: Side) -> list[tuple[int, int]]:
-    """(start, end) of the parts, in ids, by upstream's rule. The first part is the text after truncation."""
-    if count <= room:
-        return [(0, count)]
-    if room == 0:
-        return [(0, 0), (0, count)]
-    if not 0 <= stride < room:
-        raise ArgumentError(f"expected a stride of at least 0 and below the {room} ids of text in a part, found "
-                            f"{stride}", "stride")
-    spans: list[tuple[int, int]] = []
-    start = 0
-    while not spans or spans[-1][1] < count:
-        spans.append((start, min(start + room, count)))
-        start += room - stride
-    return spans if side == "right" else [(count - end, count - start) for start, end in spans]
+def _pad_id(tok: Tokenizer, padding: Padding) -> int:
+    pad_id = tok.config.pad_id if padding.pad_id is None else padding.pad_id
+    if pad_id is None:
+        raise ArgumentError("expected a pad_id, found none, and the model names no token to fill with: give "
+                            "Padding(pad_id=...), or name it with tok.replace(pad_id=...)", "pad_id")
+    return pad_id
 
 
 def _cut(flat: Ids, lengths: Ints, kept: Ints, side: Side) -> Ids:
     """The ids of all texts, with `kept` ids left of each; `side` is the end that is cut off."""
     if (lengths == kept).all():
         return flat
-    ends = np.cumsum(lengths)
-    place = np.arange(len(flat)) - np.repeat(ends - lengths, lengths)  # of an id in its text
+    index = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)  # of an id in its text
     most, least = np.repeat(kept, lengths), np.repeat(lengths - kept, lengths)
-    return flat[place < most if side == "right" else place >= least]
+    return flat[index < most if side == "right" else index >= least]
 
 
-def filled(flat: Ids, lengths: Ints, width: int, side: Side, fill: int) -> tuple[Ints, Ints]:
+def _filled(flat: Ids, lengths: Ints, width: int, side: Side, fill: int) -> tuple[Ints, Ints]:
     """(rows, mask), int64[n, width] each, of rows that lie one after the other; `fill` pads one end of each."""
-    places = np.arange(width)
-    own = places < lengths[:, None] if side == "right" else places >= width - lengths[:, None]
-    rows = np.full(own.shape, fill, np.int64)
-    rows[own] = flat
-    return rows, own.astype(np.int64)
+    columns = np.arange(width)
+    mask = columns < lengths[:, None] if side == "right" else columns >= width - lengths[:, None]
+    rows = np.full(mask.shape, fill, np.int64)
+    rows[mask] = flat
+    return rows, mask.astype(np.int64)
 
 
-def _width(lengths: Ints, shape: _Shape, what: str = "text") -> int:
+def _width(lengths: Ints, padding: Padding, what: str = "text") -> int:
     """The number of ids of each row. Raises `ArgumentError` for a longer row; `what` is the error's word for a row."""
-    longest = int(lengths.max()) if len(lengths) else 0
-    width = longest if shape.length is None else shape.length
+    longest = int(lengths.max(initial=0))
+    width = longest if padding.length is None else padding.length
     if longest > width:
         row = int((lengths > width).argmax())
-        raise ArgumentError(f"expected at most {width} ids, found {lengths[row]} in {what} {row}: max_length cuts "
+        raise ArgumentError(f"expected at most {width} ids, found {lengths[row]} in {what} {row}: a Truncation cuts "
                             f"{what}s", "length")
-    return -(-width // shape.multiple) * shape.multiple
+    multiple = padding.multiple_of or 1
+    return -(-width // multiple) * multiple
 
 
 class PairIds(NamedTuple):
@@ -243,14 +257,14 @@ class PaddedPairs(NamedTuple):
 
 @explained
 def encode_pair(
-    tok: Parts, text: Text, pair: Text, *, add_special_tokens: bool = True, special: Special = "all",
+    tok: Tokenizer, text: Text, pair: Text, *, add_special_tokens: bool = True, special: Special = "all",
     errors: Errors = "strict",
 ) -> PairIds:
     """The ids of two texts in a row, and their type ids: upstream's `encode(text, pair)`.
 
     The template in the model's tokenizer.json gives the framing and the type ids. Without a template there is no
-    framing, and the type ids are 0 and 1. With `add_special_tokens=False` the template gives the type ids alone.
-    Other keywords as `encode`. Raises `UnsupportedError` for a template that does more, such as to give a text twice.
+    framing, and the type ids are 0 and 1. With `add_special_tokens=False` the template gives the type ids alone. Other
+    keywords as `encode`. Raises `UnsupportedError` for a template that does more, such as to give a text twice.
 
     >>> import dstok
     >>> found = dstok.padding.encode_pair(dstok.load("deepseek-vl2"), "Hello", "world")
@@ -262,34 +276,28 @@ def encode_pair(
 
 
 @explained
-def encode_pair_with_overflow(
-    tok: Parts, text: Text, pair: Text, max_tokens: int, *, truncation: Truncation = "longest_first", stride: int = 0,
-    truncation_side: Side = "right", add_special_tokens: bool = True, special: Special = "all",
-    errors: Errors = "strict",
+def pair_overflow(
+    tok: Tokenizer, text: Text, pair: Text, truncation: Truncation, *, add_special_tokens: bool = True,
+    special: Special = "all", errors: Errors = "strict",
 ) -> list[PairIds]:
     """Two texts in a row, in parts of at most `max_tokens` ids: first the pair cut to that, then the rest.
 
-    `truncation` says which text is cut. Neighbours share `stride` ids of it. If both are cut, each part of one comes
-    with each part of the other. With truncation_side="left" the first part has the ends of the texts. In the parts
-    after the first, a text that is cut has the type id 0 or 1, whatever the template says: upstream does the same. If
-    the framing leaves no room, the parts after the first have a whole text. Other keywords as `encode_pair`. Raises
-    `ArgumentError` for a `max_tokens` below the number of ids of the framing, if the text to cut is too short, and for
-    a `stride` that leaves no new id in a part.
+    If both texts are cut, each part of one comes with each part of the other. With `Truncation(side="left")` the first
+    part has the ends of the texts. In the parts after the first, a text that is cut has the type id 0 or 1, whatever
+    the template says: upstream does the same. If the framing leaves no room, the parts after the first have a whole
+    text. Other keywords as `encode_pair`. Raises `ArgumentError` for a `max_tokens` below the number of ids of the
+    framing, if the text to cut is too short, and for a `stride` that leaves no new id in a part.
 
     >>> import dstok
-    >>> tok = dstok.load("deepseek-v3")
-    >>> found = dstok.padding.encode_pair_with_overflow(tok, "Who?", "One two three", 4, truncation="only_second")
-    >>> [part.ids.tolist() for part in found]
+    >>> tok, cut = dstok.load("deepseek-v3"), Truncation(4, strategy="only_second")
+    >>> [part.ids.tolist() for part in dstok.padding.pair_overflow(tok, "Who?", "One two three", cut)]
     [[18387, 33, 6111, 1234], [18387, 33, 2038]]
     """
-    check_side("truncation_side", truncation_side)
-    _check_truncation(truncation)
-    stride = whole_number("stride", stride)
     parts = pair_parts(tok.config.framing, add_special_tokens)
-    room = _room("max_tokens", max_tokens, sum(len(part.ids) for part in parts), _AROUND_PAIR)
+    room = truncation.room(sum(len(part.ids) for part in parts), _AROUND_PAIR)
     both = _both(tok, text, pair, special, errors)
-    (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation).tolist()
-    spans = [_overflow_spans(len(ids), count, stride, truncation_side) for ids, count in zip(both, kept)]
+    (kept,) = kept_lengths(np.array([[len(ids) for ids in both]]), room, truncation.strategy).tolist()
+    spans = [truncation.spans(len(ids), count) for ids, count in zip(both, kept)]
     # The combinations of a part of each text, in upstream's order; the first has the kept parts of both.
     first, second = (part.text for part in parts if part.text is not None)  # in the order of the template
     of_first, of_second = (range(len(spans[number])) for number in (first, second))
@@ -303,33 +311,26 @@ def encode_pair_with_overflow(
 
 
 @explained
-def encode_pairs_padded(
-    tok: Parts, texts: Iterable[Text], pairs: Iterable[Text], *, length: int | None = None,
-    padding_side: Side = "right", pad_id: int | None = None, pad_type_id: int = 0,
-    pad_to_multiple_of: int | None = None, max_length: int | None = None,
-    truncation: Truncation = "longest_first", truncation_side: Side = "right", threads: int = 1,
-    add_special_tokens: bool = True, special: Special = "all", errors: Errors = "strict",
+def pad_pairs(
+    tok: Tokenizer, texts: Iterable[Text], pairs: Iterable[Text], padding: Padding = Padding(),
+    truncation: Truncation | None = None, *, num_threads: int = 1, add_special_tokens: bool = True,
+    special: Special = "all", errors: Errors = "strict",
 ) -> PaddedPairs:
     """Many pairs as rows of one length: pair i is `texts[i]` with `pairs[i]`.
 
-    `max_length` cuts each row to so many ids; `truncation` says which text loses them. `pad_type_id` is the type id of
-    padding. Keywords and errors are those of `encode_batch_padded` and `encode_pair`. Raises `ArgumentError` also for a
-    row whose text to cut is too short.
+    Keywords and errors are those of `pad_batch` and `encode_pair`. Raises `ArgumentError` also for a row whose text to
+    cut is too short.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> found = dstok.padding.encode_pairs_padded(tok, ["Hello", "Hello"], ["world", "wide world"], pad_id=2)
+    >>> found = dstok.padding.pad_pairs(tok, ["Hello", "Hello"], ["world", "wide world"], Padding(pad_id=2))
     >>> found.ids.tolist(), found.mask.tolist(), found.type_ids.tolist()
     ([[19923, 29616, 2], [19923, 10285, 2058]], [[1, 1, 0], [1, 1, 1]], [[0, 1, 0], [0, 1, 1]])
     """
-    _check_truncation(truncation)
-    check_side("padding_side", padding_side)
-    check_side("truncation_side", truncation_side)
-    pad_type_id = whole_number("pad_type_id", pad_type_id, most=MAX_ID)
-    parts = pair_parts(tok.config.framing, add_special_tokens)
+    parts, pad_id = pair_parts(tok.config.framing, add_special_tokens), _pad_id(tok, padding)
     extra = sum(len(part.ids) for part in parts)
-    shape = _shape(tok, length, pad_to_multiple_of, max_length, pad_id, threads, extra, _AROUND_PAIR)
-    given = list(checked_texts(texts)), list(checked_texts(pairs))
+    room = None if truncation is None else truncation.room(extra, _AROUND_PAIR)
+    num_threads, given = thread_count(num_threads), (list(checked_texts(texts)), list(checked_texts(pairs)))
     if len(given[0]) != len(given[1]):
         raise ArgumentError(f"expected as many second texts as first ones, found {len(given[1])} of "
                             f"{len(given[0])}", "pairs")
@@ -338,16 +339,18 @@ def encode_pairs_padded(
         for column, which in zip(given, NTH):
             checked = [text if isinstance(text, (str, bytes)) else checked_text(text, f"{which} text of pair {row}")
                        for row, text in enumerate(column)]
-            found.append(encode_batch_arrays(tok, checked, threads=shape.threads, special=special, errors=errors))
+            found.append(encode_batch_arrays(tok, checked, num_threads=num_threads, special=special, errors=errors))
     except (TextError, SpecialTokenError) as error:
         raise _of_pair(error, len(found)) from None
-    counts = np.stack([np.diff(offsets) for _, offsets in found], axis=1)
-    kept = counts if shape.room is None else kept_lengths(counts, shape.room, truncation)
-    flats = [_cut(flat, counts[:, text], kept[:, text], truncation_side) for text, (flat, _) in enumerate(found)]
-    rows, lengths = _joined_rows(parts, flats, kept), kept.sum(axis=1) + extra
-    width = _width(lengths, shape, "pair")
-    ids, mask = filled(rows.ids, lengths, width, padding_side, shape.pad_id)
-    return PaddedPairs(ids, mask, filled(rows.type_ids, lengths, width, padding_side, pad_type_id)[0])
+    flats, counts = [flat for flat, _ in found], np.stack([np.diff(offsets) for _, offsets in found], axis=1)
+    if truncation is not None and room is not None:
+        kept = kept_lengths(counts, room, truncation.strategy)
+        flats = [_cut(flat, counts[:, text], kept[:, text], truncation.side) for text, flat in enumerate(flats)]
+        counts = kept
+    rows, lengths = _joined_rows(parts, flats, counts), counts.sum(axis=1) + extra
+    width = _width(lengths, padding, "pair")
+    ids, mask = _filled(rows.ids, lengths, width, padding.side, pad_id)
+    return PaddedPairs(ids, mask, _filled(rows.type_ids, lengths, width, padding.side, padding.type_id)[0])
 
 
 def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
@@ -359,16 +362,15 @@ def _joined(parts: Sequence[FramingItem], both: Sequence[Ids]) -> PairIds:
     for part, piece in zip(parts, pieces):
         start, end = end, end + len(piece)
         types[start:end] = part.type_id
-        if part.text is None:
-            around[start:end] = True
+        around[start:end] = part.text is None
     return PairIds(ids, types, around)
 
 
 def _joined_rows(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: Ints) -> PairIds:
     """The rows of pairs, one after the other. texts: the ids of all first texts, and those of all second texts."""
     rows = len(lengths)
-    fixed = [np.full(rows, len(part.ids)) for part in parts]
-    counts = np.stack([own if part.text is None else lengths[:, part.text] for part, own in zip(parts, fixed)], axis=1)
+    counts = np.stack([np.full(rows, len(part.ids)) if part.text is None else lengths[:, part.text] for part in parts],
+                      axis=1)
     number = np.repeat(np.tile(np.arange(len(parts)), rows), counts.ravel())  # for each id: the number of its part
     ids = np.empty(len(number), np.uint32)
     for at, part in enumerate(parts):
@@ -378,7 +380,7 @@ def _joined_rows(parts: Sequence[FramingItem], texts: Sequence[Ids], lengths: In
     return PairIds(ids, types[number], around[number])
 
 
-def kept_lengths(lengths: Ints, room: int, truncation: Truncation) -> Ints:
+def kept_lengths(lengths: Ints, room: int, strategy: str) -> Ints:
     """The number of ids of each text, int64[pairs, 2], that stay if a pair has so much room: upstream's rule.
 
     Raises `ArgumentError`.
@@ -386,32 +388,32 @@ def kept_lengths(lengths: Ints, room: int, truncation: Truncation) -> Ints:
     over = lengths.sum(axis=1) - room
     if room == 0:
         return np.zeros_like(lengths)
-    if truncation == "longest_first":  # the longer text gets the room that the shorter leaves, or half
+    if strategy == "longest_first":  # the longer text gets the room that the shorter leaves, or half
         shorter = lengths.min(axis=1)
         longer = np.maximum(shorter, room - shorter)
         both = shorter + longer > room
         ends = np.stack([np.where(both, room // 2, shorter), np.where(both, room - room // 2, longer)], axis=1)
         halved = np.where((lengths[:, 0] > lengths[:, 1])[:, None], ends[:, ::-1], ends)
         return np.where(over[:, None] > 0, halved, lengths)
-    text = int(truncation == "only_second")
+    text = int(strategy == "only_second")
     short = (over > 0) & (lengths[:, text] <= over)
     if short.any():
         row = int(short.argmax())
         where = f" in pair {row}" if len(lengths) > 1 else ""
         raise ArgumentError(f"expected a {NTH[text]} text of more than {over[row]} ids, which have to go"
-                            f"{where}, found one of {lengths[row, text]}", "truncation")
+                            f"{where}, found one of {lengths[row, text]}", "strategy")
     kept = lengths.copy()
     kept[:, text] -= np.maximum(over, 0)
     return kept
 
 
-def _both(tok: Parts, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids]:
+def _both(tok: Tokenizer, text: Text, pair: Text, special: Special, errors: Errors) -> list[Ids]:
     """The ids of both texts."""
     both: list[Ids] = []
     try:
         for each, which in zip((text, pair), NTH):
-            checked = checked_text(each, f"{which} text", "encode_pairs_padded")
-            both.append(tok.encode_array(checked, special=special, errors=errors))
+            both.append(tok.encode_array(checked_text(each, f"{which} text", "pad_pairs"), special=special,
+                                         errors=errors))
     except (TextError, SpecialTokenError) as error:
         raise _of_pair(error, len(both)) from None
     return both
@@ -422,9 +424,3 @@ def _of_pair(error: TextError | SpecialTokenError, text: int) -> TextError | Spe
     if isinstance(error, TextError):
         return TextError(error.message, error.offset, error.batch_index, text)
     return SpecialTokenError(error.token, error.offset, error.batch_index, text)
-
-
-def _check_truncation(truncation: str) -> None:
-    if truncation not in get_args(Truncation):
-        raise ArgumentError(f"expected truncation to be one of {', '.join(get_args(Truncation))}, found {truncation!r}",
-                            "truncation")

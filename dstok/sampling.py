@@ -26,22 +26,31 @@ from dstok._util.arguments import (
     Text,
     checked_text,
     common_start,
+    explained,
     id_list,
     replaces_faults,
     utf8,
     whole_number,
 )
 from dstok.methods.batch import encode_batch_arrays
-from dstok.methods.decoding import decode, decode_batch, decode_bytes
-from dstok.methods.incremental import text_in_parts
+from dstok.methods.decoding import BatchDecodeStream, decode, decode_batch, decode_bytes
+from dstok.methods.incremental import IncrementalEncoder
 
 if TYPE_CHECKING:
-    from dstok.protocols import Parts
+    from dstok.tokenizer import Tokenizer
+
+__all__ = [
+    "BatchDecodeStream", "canonical_ids", "first_noncanonical", "first_noncanonical_batch", "is_canonical",
+    "split_open_end", "tokens_with_prefix",
+]
 
 MOST_LOGITS = 1 << 26
 
 
-def canonical(self: Parts, ids: Iterable[int], *, special: Special = "all", errors: Errors = "strict") -> list[int]:
+@explained
+def canonical_ids(
+    tok: Tokenizer, ids: Iterable[int], *, special: Special = "all", errors: Errors = "strict",
+) -> list[int]:
     """The ids that encoding the text of `ids` gives. Keywords as `encode`.
 
     Raises `DecodeError` if the bytes of `ids` are not UTF-8; with errors="replace" U+FFFD stands for these bytes, as in
@@ -50,24 +59,27 @@ def canonical(self: Parts, ids: Iterable[int], *, special: Special = "all", erro
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
     >>> he, llo = tok.token_to_id("He"), tok.token_to_id("llo")
-    >>> tok.canonical([he, llo])
+    >>> dstok.sampling.canonical_ids(tok, [he, llo])
     [19923]
     """
-    return self.encode(decode(self, ids, errors=errors), special=special)
+    return tok.encode(decode(tok, ids, errors=errors), special=special)
 
 
-def is_canonical(self: Parts, ids: Iterable[int], *, special: Special = "all") -> bool:
+@explained
+def is_canonical(tok: Tokenizer, ids: Iterable[int], *, special: Special = "all") -> bool:
     """Whether encoding the text of `ids` gives `ids` again. Keywords and errors as `first_noncanonical`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> tok.is_canonical(tok.encode("Hello world")), tok.is_canonical([tok.token_to_id("He"), tok.token_to_id("llo")])
+    >>> he, llo = tok.token_to_id("He"), tok.token_to_id("llo")
+    >>> dstok.sampling.is_canonical(tok, tok.encode("Hello")), dstok.sampling.is_canonical(tok, [he, llo])
     (True, False)
     """
-    return first_noncanonical(self, ids, special=special) is None
+    return first_noncanonical(tok, ids, special=special) is None
 
 
-def first_noncanonical(self: Parts, ids: Iterable[int], *, special: Special = "all") -> int | None:
+@explained
+def first_noncanonical(tok: Tokenizer, ids: Iterable[int], *, special: Special = "all") -> int | None:
     """The index of the first id that encoding the text of `ids` does not give at its place; None: `ids` are canonical.
 
     `special` as in `encode`: with "none", the id of an added token is not canonical. It takes the time of decoding and
@@ -75,32 +87,34 @@ def first_noncanonical(self: Parts, ids: Iterable[int], *, special: Special = "a
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> tok.first_noncanonical([*tok.encode("Yes. "), tok.token_to_id("He"), tok.token_to_id("llo")])
+    >>> dstok.sampling.first_noncanonical(tok, [*tok.encode("Yes. "), tok.token_to_id("He"), tok.token_to_id("llo")])
     2
     """
     given = id_list(ids)
-    expected = self.encode(decode(self, given), special=special)
+    expected = tok.encode(decode(tok, given), special=special)
     return None if given == expected else common_start(given, expected)
 
 
+@explained
 def first_noncanonical_batch(
-    self: Parts, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | None = None, threads: int = 1,
+    tok: Tokenizer, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | None = None, num_threads: int = 1,
     special: Special = "all",
 ) -> npt.NDArray[np.int64]:
     """`first_noncanonical` of each list of `batch`, as int64[n]; -1 where a list is canonical.
 
-    `batch` and `offsets` as in `decode_batch`, `threads` as in `encode_batch`. An error names the list.
+    `batch` and `offsets` as in `decode_batch`, `num_threads` as in `encode_batch`. An error names the list.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> tok.first_noncanonical_batch([tok.encode("Hello"), [tok.token_to_id("He"), tok.token_to_id("llo")]])
+    >>> odd = [tok.token_to_id("He"), tok.token_to_id("llo")]
+    >>> dstok.sampling.first_noncanonical_batch(tok, [tok.encode("Hello"), odd])
     array([-1,  0])
     """
     lists: Any = list(batch) if isinstance(batch, Iterable) and not hasattr(batch, "__getitem__") else batch
     if isinstance(lists, list):
         lists = [list(row) if isinstance(row, Iterator) else row for row in lists]  # they are read twice
-    texts = decode_batch(self, lists, offsets=offsets)
-    expected, bounds = encode_batch_arrays(self, texts, threads=threads, special=special)
+    texts = decode_batch(tok, lists, offsets=offsets)
+    expected, bounds = encode_batch_arrays(tok, texts, num_threads=num_threads, special=special)
     given = lists if offsets is None else [lists[start:end] for start, end in pairwise(np.asarray(offsets).tolist())]
     found = np.full(len(texts), -1, np.int64)
     for number, (row, (start, end)) in enumerate(zip(given, pairwise(bounds.tolist()))):
@@ -112,8 +126,9 @@ def first_noncanonical_batch(
     return found
 
 
-def unsettled(
-    self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict",
+@explained
+def split_open_end(
+    tok: Tokenizer, text: Text, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict",
 ) -> tuple[list[int], bytes]:
     """(ids, tail): the ids of `text` that no text after it can change, and the bytes of the other ids.
 
@@ -122,16 +137,17 @@ def unsettled(
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> tok.unsettled("See http:")
+    >>> dstok.sampling.split_open_end(tok, "See http:")
     ([10478, 7283], b':')
     """
-    data, begin = utf8(text, replaces_faults(errors)), self._ends.before(add_bos)
-    ids, sure = text_in_parts(self, self._added.policy(special)).grow(data)
-    return [*begin, *ids[:sure]], decode_bytes(self, ids)[len(decode_bytes(self, ids[:sure])) :]
+    data, begin = utf8(text, replaces_faults(errors)), tok._ends.before(add_bos)
+    ids, sure = IncrementalEncoder(tok, tok._added.policy(special)).grow(data)
+    return [*begin, *ids[:sure]], decode_bytes(tok, ids)[len(decode_bytes(tok, ids[:sure])) :]
 
 
-def continuations(
-    self: Parts, tail: Text, *, special: Special = "all", vocab_size: int | None = None,
+@explained
+def tokens_with_prefix(
+    tok: Tokenizer, tail: Text, *, special: Special = "all", vocab_size: int | None = None,
 ) -> npt.NDArray[np.int32]:
     """The tokens whose bytes begin with `tail`, and those that `tail` begins with, as a bitmask, int32[n].
 
@@ -142,19 +158,19 @@ def continuations(
     >>> import dstok
     >>> import numpy as np
     >>> tok = dstok.load("deepseek-v3")
-    >>> mask = tok.continuations(b"://")
+    >>> mask = dstok.sampling.tokens_with_prefix(tok, b"://")
     >>> allowed = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
     >>> [tok.decode([id]) for id in allowed]
     [':', '://', ':/']
     """
-    size = self._decoder.size if vocab_size is None else whole_number("vocab_size", vocab_size, most=MOST_LOGITS)
-    allowed = np.zeros(-(-max(size, self._decoder.size) // 32) * 32, np.bool_)
+    size = tok._decoder.size if vocab_size is None else whole_number("vocab_size", vocab_size, most=MOST_LOGITS)
+    allowed = np.zeros(-(-max(size, tok._decoder.size) // 32) * 32, np.bool_)
     tail = checked_text(tail, "tail")
-    allowed[self._sorted_tokens.around(tail if isinstance(tail, bytes) else utf8(tail, replace=False))] = True
+    allowed[tok._sorted_tokens.around(tail if isinstance(tail, bytes) else utf8(tail, replace=False))] = True
     if special != "all":
-        policy = self._added.policy(special)
+        policy = tok._added.policy(special)
         matched = () if policy.refuses else {content for group in policy.contents for content in group}
-        allowed[[token.id for token in self._added.tokens if token.content not in matched
-                 and not (token.id < self._bpe.size and self._bpe.token(token.id))]] = False  # merging gives others
+        allowed[[token.id for token in tok._added.tokens if token.content not in matched
+                 and not (token.id < tok._bpe.size and tok._bpe.token(token.id))]] = False  # merging gives others
     allowed[size:] = False
     return np.packbits(allowed[: -(-size // 32) * 32], bitorder="little").view(np.int32)

@@ -27,48 +27,56 @@ from dstok.formats import NEWEST_UPSTREAM as NEWEST
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from dstok import sampling
     from dstok.chat import apply_template
     from dstok.core.bpe.merge import BPE
     from dstok.core.encode.decode import Decoder
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
-    from dstok.methods import batch, budget, decoding, export, growing, incremental, offsets
+    from dstok.methods import batch, budget, decoding, export, incremental, offsets
     from dstok.methods.offsets import Places
     from dstok.protocols import TokenizerProtocol
     from dstok.regex.cascade import Program
-    from dstok.training import edit
     from dstok.viewer import notebook
     from dstok.vocabulary import SortedTokens, Vocabulary
 else:  # a method's module is imported when the method is first asked for
-    batch, budget, decoding, export, growing, incremental, offsets = (
+    batch, budget, decoding, export, incremental, offsets = (
         LateModule(f"dstok.methods.{name}")
-        for name in ("batch", "budget", "decoding", "export", "growing", "incremental", "offsets"))
-    apply_template, edit, notebook, sampling = (
-        LateModule(f"dstok.{name}") for name in ("chat.apply_template", "training.edit", "viewer.notebook", "sampling"))
+        for name in ("batch", "budget", "decoding", "export", "incremental", "offsets"))
+    apply_template, notebook = LateModule("dstok.chat.apply_template"), LateModule("dstok.viewer.notebook")
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
 
-class _Class(type):
-    """The metaclass: for a name of other libraries, such as `Tokenizer.from_pretrained`, it names dstok's call."""
+HINTS = {  # the names that newcomers type; docs/migration.md has all
+    "save_pretrained": "to_json(path), or to_image(path)",
+    "encode_ordinary": 'encode(text, special="none")',
+    "encode_plus": "encode(text)",
+    "batch_encode_plus": "encode_batch(texts)",
+    "batch_decode": "decode_batch(batch)",
+    "tokenize": "[tok.id_to_token(id) for id in tok.encode(text)]",
+    "convert_ids_to_tokens": "[tok.id_to_token(id) for id in ids]",
+    "convert_tokens_to_ids": "[tok.token_to_id(token) for token in tokens]",
+    "num_tokens": "count(text)",
+    "get_vocab_size": "len(tok.get_vocab())",
+    "n_vocab": "vocab_size",
+    "eos_token_id": "eos_id",
+    "pad_token_id": "config.pad_id",
+    "model_max_length": "truncate(text, max_tokens): a tokenizer sets no limit",
+}
 
-    if not TYPE_CHECKING:
-        __getattr__ = apply_template.raise_no_attribute
 
-
-class Tokenizer(LineEncoder, metaclass=_Class):
+class Tokenizer(LineEncoder):
     """An exact tokenizer.
 
-    `dstok.load`, `Tokenizer.from_json`, `from_str`, `from_tiktoken`, `from_sentencepiece`, `from_gguf` and `from_image`
-    make one; `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
+    `dstok.load` makes one from a name or a file of any kind, `from_json`, `from_str` and `from_tiktoken` from one kind;
+    `to_json`, `to_tiktoken`, `to_gguf` and `to_image` write such files.
 
     Every encoding call has these keywords. `special` says which added tokens are matched in the text: "all"
     (upstream's behaviour), "none" (all text is plain), "raise" (`SpecialTokenError` if the text holds one), or a
     set of their texts. With `errors="replace"`, U+FFFD stands for invalid UTF-8 and lone surrogates; otherwise they
     raise `TextError`. `add_bos` and `add_eos` put these ids around each text of a batch, around each part of `chunk`,
-    and at the ends of a stream. A text that grows has no end, so `growing` takes no `add_eos`.
+    and at the ends of a stream. A text that grows has no end, so `encode_incremental` takes no `add_eos`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -87,8 +95,8 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     def __init__(self, *_: Any, **__: Any) -> None:
         """Raises `TypeError`, which names the calls that make a tokenizer."""
-        raise TypeError("a dstok.Tokenizer is made by dstok.load(name or path), by Tokenizer.from_json, from_str, "
-                        "from_tiktoken, from_sentencepiece, from_gguf or from_image")
+        raise TypeError("a dstok.Tokenizer is made by dstok.load(name or path), by Tokenizer.from_json, from_str or "
+                        "from_tiktoken")
 
     @classmethod
     def _of_tables(
@@ -162,52 +170,6 @@ class Tokenizer(LineEncoder, metaclass=_Class):
             return cls._of_description(describe_ranks(ranks, pattern, special_tokens))
 
     @classmethod
-    @explained
-    def from_gguf(cls, path: StrPath, *, upstream: str = NEWEST) -> Self:
-        """The tokenizer of a GGUF file: only the vocabulary is read, not the tensors.
-
-        Its ids are those of `upstream` for the models that the file's `tokenizer.ggml.pre` stands for. Raises
-        `UnsupportedError`, also for an unknown `pre`, with the list of those that dstok knows;
-        `TokenizerFileError` with the key or the file offset, and `OSError`.
-        """
-        from dstok.formats.gguf import describe_gguf
-        from dstok.formats.reading import about_file
-
-        with about_file(path):
-            return cls._of_description(describe_gguf(path, upstream))
-
-    @classmethod
-    @explained
-    def from_sentencepiece(cls, path: StrPath) -> Self:
-        """The tokenizer of a .model file of SentencePiece: BPE with byte fallback, as Llama 2 and Mistral have it.
-
-        `encode` finds control tokens such as `<s>` in the text, and puts the model's space before each stretch between
-        them. SentencePiece finds none: with `special` as the set of the user-defined symbols, the ids of a text are
-        SentencePiece's. Of a tokenizer.model also the tokenizer_config.json beside it is read, as for `from_json`.
-        Raises `UnsupportedError` for a model of another type, such as Unigram, or with a normalization,
-        `TokenizerFileError` with the file offset, and `OSError`.
-        """
-        from dstok.formats.reading import about_file, describe_sentencepiece_file
-
-        with about_file(path):
-            return cls._of_description(describe_sentencepiece_file(path))
-
-    @classmethod
-    @explained
-    def from_image(cls, path: StrPath, *, verify: bool = True, upstream: str | None = None) -> Self:
-        """The tokenizer that `to_image` wrote to `path`: the file is mapped, not read, and shared between processes.
-
-        `verify` compares the file's checksum. The contents of the tables are checked in any case, so that no file can
-        make a call crash. Do not write into a file that is in use: replace it by another file, as `to_image` does.
-        `upstream` is as in `replace`; without it the image's own decides. Tables of another upstream are not shared.
-        Raises `ImageError` for a file that is no image, is damaged, or has another version, `OSError`, and the errors
-        of `replace`.
-        """
-        from dstok.compiled.image_file import open_image
-
-        return cls._of_image(open_image(path, verify), upstream)
-
-    @classmethod
     def _of_description(cls, model: ModelDescription) -> Self:
         """The tokenizer of a description that a file format's reader made."""
         from dstok.compiled.build import build_tables
@@ -272,7 +234,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     @explained
     def to_image(self, path: StrPath) -> None:
-        """Writes the tokenizer to a file for `Tokenizer.from_image`, at once or not at all. Raises `OSError`.
+        """Writes the tokenizer to a file for `dstok.load`, at once or not at all. Raises `OSError`.
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
@@ -292,22 +254,25 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
     encode_batch, encode_batch_arrays, count_batch = batch.encode_batch, batch.encode_batch_arrays, batch.count_batch
     encode_with_offsets = offsets.encode_with_offsets
-    encode_stream, growing = incremental.encode_stream, growing.growing
-    count_up_to, truncate, chunk = budget.count_up_to, budget.truncate, budget.chunk
+    encode_stream, encode_incremental = incremental.encode_stream, incremental.encode_incremental
+    truncate, chunk = budget.truncate, budget.chunk
     decode, decode_bytes, decode_batch = decoding.decode, decoding.decode_bytes, decoding.decode_batch
-    decode_stream, decode_streams = decoding.decode_stream, decoding.decode_streams
-    id_to_token, token_to_id = decoding.id_to_token, decoding.token_to_id
-    vocabulary, get_vocab, __len__ = decoding.vocabulary, decoding.get_vocab, decoding.number_of_tokens
-    __bool__ = decoding.has_tokens
-    canonical, is_canonical, first_noncanonical, first_noncanonical_batch = (
-        sampling.canonical, sampling.is_canonical, sampling.first_noncanonical, sampling.first_noncanonical_batch)
-    unsettled, continuations = sampling.unsettled, sampling.continuations
-    extend, truncated = edit.extend, edit.truncated
-    trimmed = edit.trimmed  # type: ignore[has-type]
-    train_new_from_iterator = edit.train_new_from_iterator  # type: ignore[has-type]
-    view, apply_chat_template = notebook.view, apply_template.apply_chat_template
+    decode_stream = decoding.decode_stream
+    id_to_token, token_to_id, get_vocab = decoding.id_to_token, decoding.token_to_id, decoding.get_vocab
+    view = notebook.view  # type: ignore[has-type]
+    apply_chat_template = apply_template.apply_chat_template
+
     if not TYPE_CHECKING:  # a type checker finds by itself that a tokenizer has no such names
-        __call__, __getattr__ = apply_template.raise_not_callable, apply_template.raise_no_attribute
+        def __getattr__(self, name: str) -> Any:
+            own = HINTS.get(name)
+            if own is None:
+                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}", name=name, obj=self)
+            # With an object but no name, Python suggests no other name ("Did you mean: 'encode_array'?").
+            raise AttributeError(f"Tokenizer has no {name}, as other libraries have: use {own}", obj=self)
+
+        def __call__(self, *_: Any, **__: Any) -> Any:
+            raise TypeError("a dstok.Tokenizer is not called: use tok.encode(text), tok.encode_batch(texts) or, for "
+                            "numpy arrays, tok.encode_array(text)")
 
     # The model
 
@@ -327,19 +292,6 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         return self._ends.eos_id
 
     @property
-    def pad_id(self) -> int | None:
-        """The id of the token that fills a batch up; None if the model names none. `replace` sets another one."""
-        return self.config.pad_id
-
-    @property
-    def unk_id(self) -> int | None:
-        """The id of the token for what no other one spells; None if the model names none. `replace` sets another one.
-
-        Texts need it only in a model that loses bytes: `Inspection.lost_bytes`.
-        """
-        return self.config.unk_id
-
-    @property
     def vocab_size(self) -> int:
         """One more than the largest id, added tokens included."""
         return self._size
@@ -350,7 +302,7 @@ class Tokenizer(LineEncoder, metaclass=_Class):
         return self._settings
 
     @property
-    def special_tokens(self) -> dict[str, int]:
+    def added_tokens(self) -> dict[str, int]:
         """The added tokens: text to id, in the order of the model's file."""
         return {token.content: token.id for token in self._added.tokens}
 
@@ -484,7 +436,8 @@ class Tokenizer(LineEncoder, metaclass=_Class):
 
 
 # For the rooms that make tables or descriptions, and those that read them:
-tokenizer_of, tokenizer_of_description, describe = Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._describe
+tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe = (
+    Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe)
 
 if TYPE_CHECKING:
     def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:

@@ -65,9 +65,11 @@ WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # by annotation: its wo
     "VersionName": ('the name of a version, such as "v3.1",', _of(str)),
     "Template": ("a dstok.chat.Template", _has("render")),
     "Rendered": ("what dstok.chat.render gives", _has("special_ranges")),
-    "Tokenizer": _TOKENIZER, "TokenizerProtocol": _TOKENIZER, "Parts": _TOKENIZER,
-    "Splitter": ("a dstok.Splitter", _has("split", "splits", "fingerprint")),
+    "Tokenizer": _TOKENIZER, "TokenizerProtocol": _TOKENIZER,
+    "Splitter": ("a dstok.Splitter", _has("split", "splits", "unicode_version")),
     "Split": ("a dstok.Split", _has("pattern", "behavior")),
+    "Padding": ("a dstok.padding.Padding", _has("multiple_of")),
+    "Truncation": ("a dstok.padding.Truncation", _has("stride")),
     "CodePointSet": ("a CodePointSet", _has("ranges")),
     "CountsFile": ("a counts file", _has("made_by")),
     "TokenizerConfig": ("a tokenizer's config", _has("chat_template")),
@@ -89,7 +91,7 @@ def explained(call: Callable[P, R]) -> Callable[P, R]:
     Only calls that fail are looked at, so no value that works is refused.
 
     >>> @explained
-    ... def encode_batch(texts: list[str], *, threads: int = 1): return [text.encode() for text in texts]
+    ... def encode_batch(texts: list[str], *, num_threads: int = 1): return [text.encode() for text in texts]
     >>> encode_batch(["a", 5])
     Traceback (most recent call last):
     ...
@@ -256,9 +258,9 @@ def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int
     return number
 
 
-def thread_count(threads: Any) -> int:
+def thread_count(num_threads: Any) -> int:
     """The number of threads that a call may use: at least one. Raises `ArgumentError`."""
-    return whole_number("threads", threads, 1)
+    return whole_number("num_threads", num_threads, 1)
 
 
 def _shown(value: Any) -> str:

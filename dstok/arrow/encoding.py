@@ -91,7 +91,7 @@ def _present(value: Any) -> Any:
 
 @explained
 def encode(
-    tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+    tok: Tokenizer, array: Any, *, num_threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict", dtype: Dtype = "uint32",
 ) -> Any:
     """The ids of each text of an Arrow array, as `ListArray`; a null text stays null, without BOS and EOS.
@@ -110,8 +110,8 @@ def encode(
     >>> arrow.encode(tok, pyarrow.array(["Hello", None, ""]), add_bos=True).to_pylist()
     [[0, 19923], None, [0]]
     """
-    return encode_and_count(tok, array, dtype, threads=threads, special=special, add_bos=add_bos, add_eos=add_eos,
-                            errors=errors)[0]
+    return encode_and_count(tok, array, dtype, num_threads=num_threads, special=special, add_bos=add_bos,
+                            add_eos=add_eos, errors=errors)[0]
 
 
 def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> tuple[Any, Any]:
@@ -138,7 +138,7 @@ def encode_and_count(tok: Tokenizer, array: Any, dtype: str, **options: Any) -> 
 
 @explained
 def count(
-    tok: Tokenizer, array: Any, *, threads: int = 1, special: Special = "all", add_bos: bool = False,
+    tok: Tokenizer, array: Any, *, num_threads: int = 1, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Any:
     """The number of ids of each text of an Arrow array, as `Int64Array`, without making them. Else like `encode`.
@@ -151,7 +151,7 @@ def count(
     check_argument(tok, Tokenizer)
     column = column_of(array)
     with rows_named(column):
-        lengths = count_rows(tok, column.texts.rows(), column.texts.present, threads=threads, special=special,
+        lengths = count_rows(tok, column.texts.rows(), column.texts.present, num_threads=num_threads, special=special,
                              add_bos=add_bos, add_eos=add_eos, errors=errors)
     return counts_of(column, lengths)
 
@@ -236,13 +236,13 @@ class ColumnEncoder:
     @explained
     def __init__(
         self, tok: Tokenizer, column: str = "text", *, ids: str = "input_ids", length: str | None = "length",
-        threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+        num_threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict", dtype: Dtype = "uint32",
     ) -> None:
         named = special if isinstance(special, str) else sorted(special)  # a set has another order in each process
         self._tok, self._column, self._ids, self._length = tok, column, ids, length
         self._options: dict[str, Any] = {
-            "threads": thread_count(threads), "special": named, "add_bos": add_bos, "add_eos": add_eos,
+            "num_threads": thread_count(num_threads), "special": named, "add_bos": add_bos, "add_eos": add_eos,
             "errors": errors, "dtype": dtype}
         encode(tok, pa.array(["a"]), **self._options)  # invalid options raise here, not in a worker
 

@@ -20,12 +20,11 @@ from dstok.arrow.encoding import counts_of, rows_named
 from dstok.core.encode.pieces import in_characters
 from dstok.core.text.utf8 import Rows
 from dstok.errors import DstokError
-from dstok.pretokenizer.batches import count_rows, span_rows
-from dstok.pretokenizer.finders import checked_unit
-from dstok.pretokenizer.splitter import Splitter
+from dstok.pretokenizer.pieces import checked_unit, count_rows, span_rows
+from dstok.pretokenizer.splitter import Splitter, span_pass_of
 
 if TYPE_CHECKING:
-    from dstok.pretokenizer.finders import Unit
+    from dstok.pretokenizer.pieces import Unit
 
 WINDOW_LOG2 = 30  # a view's place in its buffer has 32 bits
 
@@ -34,7 +33,7 @@ Ints = npt.NDArray[np.int64]
 
 @explained
 def spans(
-    splitter: Splitter, array: Any, *, unit: Unit = "bytes", threads: int = 1, errors: Errors = "strict",
+    splitter: Splitter, array: Any, *, unit: Unit = "bytes", num_threads: int = 1, errors: Errors = "strict",
 ) -> Any:
     """Start and end of each piece of each text, as `ListArray` of structs; a null text stays null.
 
@@ -48,7 +47,7 @@ def spans(
     [[{'start': 0, 'end': 2}, {'start': 2, 'end': 4}], None]
     """
     checked_unit(unit)
-    found = _found(splitter, array, threads, errors)
+    found = _found(splitter, array, num_threads, errors)
     if unit == "characters":
         rows, bounds = found.column.texts.rows(), found.bounds.tolist()
         for row in range(len(rows)):
@@ -68,12 +67,12 @@ def spans(
 
 @explained
 def split(
-    splitter: Splitter, array: Any, *, views: bool = False, threads: int = 1, errors: Errors = "strict",
+    splitter: Splitter, array: Any, *, views: bool = False, num_threads: int = 1, errors: Errors = "strict",
 ) -> Any:
     """The pieces of each text of an Arrow array, as `ListArray` of strings; a null text stays null.
 
     views: pieces as views (`string_view`) of the texts: no text is copied, and the array keeps the texts' buffers.
-    `array` and errors as for `dstok.arrow.encode`; `threads` and `errors` as for `Splitter.split_batch`. A large
+    `array` and errors as for `dstok.arrow.encode`; `num_threads` and `errors` as for `Splitter.split_batch`. A large
     array, and one with more bytes than 31 bits can count, gives a `LargeListArray`, of large strings or of views.
 
     >>> import dstok, pyarrow
@@ -81,7 +80,7 @@ def split(
     >>> arrow.split(dstok.Splitter.preset("gpt-2"), pyarrow.array(["it's 42", None])).to_pylist()
     [['it', "'s", ' 42'], None]
     """
-    found = _found(splitter, array, threads, errors)
+    found = _found(splitter, array, num_threads, errors)
     large = found.large()
     kind = pa.string_view() if views else pa.large_string() if large else pa.string()
 
@@ -95,7 +94,7 @@ def split(
 
 
 @explained
-def number_of_pieces(splitter: Splitter, array: Any, *, threads: int = 1, errors: Errors = "strict") -> Any:
+def number_of_pieces(splitter: Splitter, array: Any, *, num_threads: int = 1, errors: Errors = "strict") -> Any:
     """The number of pieces of each text of an Arrow array, as `Int64Array`. Else like `split`.
 
     >>> import dstok, pyarrow
@@ -107,7 +106,7 @@ def number_of_pieces(splitter: Splitter, array: Any, *, threads: int = 1, errors
     column = _read(array, errors)
     with rows_named(column):
         texts = column.texts
-        return counts_of(column, np.diff(count_rows(splitter.span_pass, texts.rows(), texts.lengths, threads)))
+        return counts_of(column, np.diff(count_rows(span_pass_of(splitter), texts.rows(), texts.lengths, num_threads)))
 
 
 class _Found(NamedTuple):
@@ -122,11 +121,12 @@ class _Found(NamedTuple):
         return self.column.exceeds(self.column.texts.lengths)
 
 
-def _found(splitter: Splitter, array: Any, threads: int, errors: Errors) -> _Found:
+def _found(splitter: Splitter, array: Any, num_threads: int, errors: Errors) -> _Found:
     check_argument(splitter, Splitter)
     column = _read(array, errors)
     with rows_named(column):
-        return _Found(column, *span_rows(splitter.span_pass, column.texts.rows(), column.texts.lengths, threads))
+        texts = column.texts
+        return _Found(column, *span_rows(span_pass_of(splitter), texts.rows(), texts.lengths, num_threads))
 
 
 def _read(array: Any, errors: Errors) -> Column:

@@ -1,15 +1,13 @@
-"""What users know from other libraries: `Tokenizer.apply_chat_template`, and errors that name the call of dstok.
+"""`Tokenizer.apply_chat_template`, with the arguments and results of transformers' method of that name.
 
-In: the arguments of transformers' `apply_chat_template`; a name that `Tokenizer` or its class does not have; a call of
-the tokenizer itself. Out: the results of transformers; `AttributeError` or `TypeError` that says what to use.
+In: one conversation or several. Out: ids, a text, or a dictionary, and lists of these for several conversations.
 Invariant: names, order and defaults are those of transformers 4.57. For a model with its own template the result also
 equals transformers', with one exception: the text of an added token in a message stays text, unless special="all".
-`hasattr` is false for every name that dstok does not have. Libraries that probe for a name rely on that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from dstok.chat.encode import ChatSpecial, encode
 from dstok.chat.messages import wrong
@@ -20,24 +18,6 @@ from dstok.errors import ChatError
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
     from dstok.protocols import TokenizerProtocol
-
-HINTS = {  # the names that newcomers type; docs/migration.md has all
-    "from_pretrained": "dstok.load(name or path)",
-    "from_file": "dstok.Tokenizer.from_json(path)",
-    "save_pretrained": "to_json(path), or to_image(path)",
-    "encode_ordinary": 'encode(text, special="none")',
-    "encode_plus": "encode(text)",
-    "batch_encode_plus": "encode_batch(texts)",
-    "batch_decode": "decode_batch(batch)",
-    "tokenize": "[tok.id_to_token(id) for id in tok.encode(text)]",
-    "convert_ids_to_tokens": "[tok.id_to_token(id) for id in ids]",
-    "convert_tokens_to_ids": "[tok.token_to_id(token) for token in tokens]",
-    "num_tokens": "count(text)",
-    "get_vocab_size": "len(tok)",
-    "n_vocab": "vocab_size",
-    "eos_token_id": "eos_id",
-    "model_max_length": "truncate(text, max_tokens): a tokenizer sets no limit",
-}
 
 
 def apply_chat_template(
@@ -90,26 +70,3 @@ def apply_chat_template(
     if not several:
         return results[0]
     return {key: [row[key] for row in results] for key in results[0]} if tokenize and return_dict else results
-
-
-def raise_no_attribute(self: object, name: str) -> NoReturn:
-    """Raises `AttributeError` for an unknown name of a tokenizer or its class. For one of `HINTS` it says dstok's call.
-
-    >>> import dstok
-    >>> dstok.load("deepseek-v3").encode_ordinary("Hello")
-    Traceback (most recent call last):
-    ...
-    AttributeError: Tokenizer has no encode_ordinary, as other libraries have: use encode(text, special="none")
-    """
-    kind = self if isinstance(self, type) else type(self)
-    own = HINTS.get(name)
-    if own is None:
-        raise AttributeError(f"{kind.__name__!r} has no attribute {name!r}", name=name, obj=self)
-    # With an object but no name, Python suggests no other name ("Did you mean: 'encode_array'?").
-    raise AttributeError(f"{kind.__name__} has no {name}, as other libraries have: use {own}", obj=self)
-
-
-def raise_not_callable(self: object, *arguments: Any, **options: Any) -> NoReturn:
-    """Raises `TypeError`: transformers' tokenizers can be called, a `dstok.Tokenizer` cannot."""
-    raise TypeError("a dstok.Tokenizer is not called: use tok.encode(text), tok.encode_batch(texts) or, for numpy "
-                    "arrays, tok.encode_array(text)")

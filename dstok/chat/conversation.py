@@ -31,7 +31,7 @@ from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedErr
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
     from dstok.chat.versions import VersionName
-    from dstok.methods.growing import GrowingText
+    from dstok.methods.incremental import IncrementalEncoding
     from dstok.protocols import TokenizerProtocol
 
 NO_TEXT = Rendered("", [], [])
@@ -137,7 +137,7 @@ class _Held(NamedTuple):
 
     start: int
     at: int
-    text: GrowingText
+    text: IncrementalEncoding
 
 
 class _Fixed(NamedTuple):
@@ -266,7 +266,7 @@ class Conversation:
         spelled, end = self.tokenizer.decode(ids), NO_TEXT
         span = Span(at, at + len(spelled), index, "content", True)
         whole = Rendered(text.text + spelled, text.special_ranges, [*text.spans, span])
-        for one in tail.new.spans if ids[-1:] != [self.tokenizer.special_tokens.get(EOS)] else ():
+        for one in tail.new.spans if ids[-1:] != [self.tokenizer.added_tokens.get(EOS)] else ():
             if one.message == index and one.kind == "end":  # the format writes it, and the model did not sample it
                 size = one.end - one.start
                 end = Rendered(tail.new.text[one.start : one.end], [(0, size)], [Span(0, size, index, "end", False)])
@@ -347,7 +347,7 @@ class Conversation:
                 start and spaces(self.tokenizer).after_token):
             return None
         try:
-            text = self.tokenizer.growing(special=WITHIN[self.special])
+            text = self.tokenizer.encode_incremental(special=WITHIN[self.special])
         except UnsupportedError:
             return None
         text.append(tail.new.text[start - tail.at : at - tail.at])

@@ -109,7 +109,7 @@ class EncodedConversation:
         """bool[n]: whether encoding the text gives the same id for the same bytes. Only sampled ids can differ.
 
         With special="template" added tokens stay, and each stretch between two is encoded by itself. Raises
-        `UnsupportedError` as `GrowingText.canonical`.
+        `UnsupportedError` as `IncrementalEncoding.canonical`.
         """
         import numpy as np
 
@@ -117,10 +117,10 @@ class EncodedConversation:
         if not any(part.given for part in self.parts):
             return found
         whole = self.special == "all"
-        added = np.isin(self.ids, [] if whole else list(self.tokenizer.special_tokens.values()))
+        added = np.isin(self.ids, [] if whole else list(self.tokenizer.added_tokens.values()))
         edges = [-1, *np.flatnonzero(added).tolist(), len(found)]
         for start, stop in ((before + 1, after) for before, after in pairwise(edges) if after - before > 1):
-            text = self.tokenizer.growing(special="all" if whole else "none")
+            text = self.tokenizer.encode_incremental(special="all" if whole else "none")
             text.append(ids=self.ids[start:stop])
             found[start:stop] = text.canonical()
         return found
@@ -222,7 +222,7 @@ def _ids_after(
     """The ids of a text that follows an id. Only a model that puts a space before texts tells it from a text alone."""
     if before is None or not spaces(tokenizer)[before not in _added(tokenizer).values()]:
         return tokenizer.encode(text, special=within)
-    grown = tokenizer.growing(special=within)
+    grown = tokenizer.encode_incremental(special=within)
     grown.append(ids=[before])
     return grown.append(text)[1]
 
@@ -236,10 +236,10 @@ class _Spaces(NamedTuple):
 
 def _spaces_of(tokenizer: TokenizerProtocol) -> _Spaces:
     """Tries a letter in each place. A model whose texts do not grow puts no space there, as far as a chat knows."""
-    alone, token = tokenizer.encode("a"), next(iter(tokenizer.special_tokens.values()), None)
+    alone, token = tokenizer.encode("a"), next(iter(tokenizer.added_tokens.values()), None)
 
     def differs(before: int | None) -> bool:
-        grown = tokenizer.growing(special="none")
+        grown = tokenizer.encode_incremental(special="none")
         grown.append(ids=[] if before is None else [before])
         return grown.append("a")[1] != alone
 
@@ -269,7 +269,7 @@ def _within(special: str) -> Literal["all", "none", "raise"]:
     return WITHIN[special]
 
 
-_added: Beside[TokenizerProtocol, Mapping[str, int]] = Beside(lambda tokenizer: tokenizer.special_tokens)
+_added: Beside[TokenizerProtocol, Mapping[str, int]] = Beside(lambda tokenizer: tokenizer.added_tokens)
 
 
 def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:

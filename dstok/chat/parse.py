@@ -246,7 +246,7 @@ class _Ids:
 
     def __init__(self, tokenizer: TokenizerProtocol, delimiters: bool) -> None:
         self.tokenizer = tokenizer
-        added = tokenizer.special_tokens
+        added = tokenizer.added_tokens
         self.stand_ins = {added[token]: char for token, char in STAND_INS.items() if delimiters and token in added}
         self.stream = tokenizer.decode_stream()
         self.ended = False

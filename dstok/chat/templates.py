@@ -77,7 +77,7 @@ class Template:
         trusted: bool = False,
     ) -> None:
         self.text, self.trusted = text, trusted
-        tokens = sorted(tokenizer.special_tokens, key=len, reverse=True)
+        tokens = sorted(tokenizer.added_tokens, key=len, reverse=True)
         self._token = re.compile(f"({'|'.join(map(re.escape, tokens)) or '(?!)'})")
         rows = ("bos_token", bos_token, tokenizer.bos_id), ("eos_token", eos_token, tokenizer.eos_id)
         self.edges = {name: given if given is not None else "" if id is None else tokenizer.id_to_token(id)

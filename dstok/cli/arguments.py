@@ -339,7 +339,7 @@ class TextOptions(NamedTuple):
         special: str | set[str] = arguments.special
         if special not in ("all", "none", "raise"):
             special = {token for token in arguments.special.split(",") if token}
-            for token in sorted(special - tokenizer.special_tokens.keys()):
+            for token in sorted(special - tokenizer.added_tokens.keys()):
                 raise CommandError(f"--special: the model has no added token {token!r}")
         edges: tuple[list[int], list[int]] = [], []
         for ids, end, id in zip(edges, ("bos", "eos"), (tokenizer.bos_id, tokenizer.eos_id)):

@@ -62,10 +62,10 @@ def run_info(arguments: Namespace) -> None:
     name = arguments.name or arguments.model or DEFAULT_MODEL
     tokenizer = load_model(name, arguments.upstream)
     inspection, automaton = tokenizer.inspect(), tokenizer.inspect().automaton
-    names: dict[int | None, str] = {token_id: token for token, token_id in tokenizer.special_tokens.items()}
+    names: dict[int | None, str] = {token_id: token for token, token_id in tokenizer.added_tokens.items()}
     info: dict[str, Any] = {
         "name": tokenizer.name or name, "fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size,
-        "added_tokens": len(tokenizer.special_tokens),
+        "added_tokens": len(tokenizer.added_tokens),
         "bos": names.get(tokenizer.bos_id), "bos_id": tokenizer.bos_id,
         "eos": names.get(tokenizer.eos_id), "eos_id": tokenizer.eos_id,
         "lost_bytes": _lost(tokenizer, inspection.lost_bytes),

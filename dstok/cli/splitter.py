@@ -38,13 +38,14 @@ def run_show(arguments: Namespace) -> None:
 
 def _facts(splitter: Splitter) -> dict[str, Any]:
     """The facts of `show` as JSON: null if there is no limit, or no text that loses any."""
-    places = [{"left": place.left.ranges, "right": place.right.ranges} for place in splitter.cut_places]
+    analysis = splitter.analyze()
+    places = [{"left": place.left.ranges, "right": place.right.ranges} for place in analysis.cut_places]
     return {
-        "name": splitter.name, "fingerprint": splitter.fingerprint, "unicode_version": splitter.unicode_version,
+        "name": splitter.name, "fingerprint": analysis.fingerprint, "unicode_version": splitter.unicode_version,
         "steps": [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert}
                   for split in splitter.splits],
-        "classes": len(splitter.classes()), "way": splitter.way(), "loses_text": splitter.loses_text,
-        "look_ahead": splitter.look_ahead, "longest_piece": splitter.longest_piece, "cut_places": places,
+        "classes": len(analysis.classes), "way": splitter.strategy(), "loses_text": analysis.loses_text,
+        "look_ahead": analysis.look_ahead, "longest_piece": analysis.longest_piece, "cut_places": places,
     }
 
 
@@ -54,7 +55,7 @@ def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]
         yield key.replace("_", " "), facts[key] or "none"
     for number, split in enumerate(splitter.splits):
         yield f"step {number}", f"{split.behavior}{', inverted' if split.invert else ''}: {split.pattern}"
-    lost, places = facts["loses_text"], splitter.cut_places
+    lost, places = facts["loses_text"], splitter.analyze().cut_places
     yield "classes", str(facts["classes"])
     yield "way", facts["way"]
     yield "loses text", "no, whatever the text" if lost is None else f"yes, of {lost!r} for example"
@@ -74,7 +75,7 @@ def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]
 def run_diff(arguments: Namespace) -> int:
     from dstok._util.columns import aligned
 
-    difference = load_splitter(arguments.one, arguments.upstream).difference(
+    difference = load_splitter(arguments.one, arguments.upstream).analyze().difference(
         load_splitter(arguments.other, arguments.upstream))
     if difference is None:
         write_result(arguments, {"equal": True}, ["equal: both cut every text into the same pieces"])

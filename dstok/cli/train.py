@@ -4,10 +4,10 @@ In: paths of files, folders and globs, counts files, models. Out: the folder of 
 and, if BOS and the like are named, tokenizer_config.json; a counts file; a row a tokenizer or a distinct piece; a line
 of totals, or JSON. Invariants: the same command continues where it stopped, and writes the same bytes anywhere; a file
 with its name is complete. The counts of `pieces --count` equal those of whole texts in one call of
-`Splitter.count_pieces`: a file is read in blocks, and passed on in parts that are cut only where every text may be cut
-(`Splitter.may_cut`). Memory holds tables of --memory, a block of text for each thread, and the text between two such
-places. With --work the counts go to disk after each `SEGMENT` of text, and a journal names the spills and the place
-where their texts end: both at once or not at all, so nothing is counted twice or left out.
+`dstok.training.count_pieces`: a file is read in blocks, and passed on in parts that are cut only where every text may
+be cut (`Analysis.may_cut`). Memory holds tables of --memory, a block of text for each thread, and the text between two
+such places. With --work the counts go to disk after each `SEGMENT` of text, and a journal names the spills and the
+place where their texts end: both at once or not at all, so nothing is counted twice or left out.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ from dstok.cli.output import (
     write_result,
 )
 from dstok.core.text.utf8 import first_invalid
-from dstok.counts import CountsFile, PieceCounter, count_together, merge_counts
 from dstok.errors import FileError
 from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
+from dstok.training.edit import extend
+from dstok.training.piece_counts import CountsFile, PieceCounter, count_together, merge_counts
 from dstok.training.template import Base, find_base, made_by
 from dstok.training.trainer import BpeTrainer
 
@@ -194,7 +195,7 @@ class Work(ResumableFolder):
 
 def count_pieces(arguments: Namespace) -> None:
     """Counts pieces, and writes the counts, as `dstok pieces --count` wants it."""
-    from dstok.pretokenizer.splitter import Splitter
+    from dstok.pretokenizer.splitter import Splitter, span_pass_of
 
     refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
     files = arguments.files
@@ -214,12 +215,13 @@ def count_pieces(arguments: Namespace) -> None:
     folder = arguments.work or os.path.join(tempfile.gettempdir(), f"dstok-{os.urandom(8).hex()}")
     threads = thread_count(1 if arguments.threads is None else arguments.threads)
     memory = (MEMORY if arguments.memory is None else arguments.memory) << 20
-    counters = [PieceCounter(splitter.finder, memory // threads, folder, made) for _ in range(threads)]
+    counters = [PieceCounter(span_pass_of(splitter).finder, memory // threads, folder, made) for _ in range(threads)]
     try:
         with work.entered() if work else nullcontext(), Output(arguments.output, files) as output:
             counters[0].spills += work.spills if work else []
             with watching(files) as progress:
-                texts = _texts(arguments, splitter.may_cut, progress, work.place if work else Place(0, 0), states)
+                may_cut = splitter.analyze().may_cut
+                texts = _texts(arguments, may_cut, progress, work.place if work else Place(0, 0), states)
                 for first in texts:
                     place = [first[1]]
                     count_together(counters, ([text] for text in _segment(chain([first], texts), place)))
@@ -311,7 +313,8 @@ def _counting_of(arguments: Namespace, base: Base) -> Counting:
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
     from dstok.training.folder import MANIFEST, TrainingFolder
-    from dstok.training.train import check, check_made_by, plan_of, trained_in
+    from dstok.training.piece_counts import CountsFile
+    from dstok.training.run import check, check_made_by, plan_of, trained_in
 
     def announce(expected: Forecast) -> None:
         complain(f"merging takes at most {expected.total / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
@@ -426,9 +429,10 @@ def run_merge(arguments: Namespace) -> None:
     _tell(arguments, merge_counts(arguments.files, arguments.out, weights))
 
 
-def _change(arguments: Namespace) -> tuple[Any, CountsFile]:
+def _change(arguments: Namespace) -> tuple[Tokenizer, CountsFile]:
     """The model, and counts of the pieces that it cuts."""
     from dstok.training.edit import pieces_of
+    from dstok.training.piece_counts import CountsFile
 
     tok, counts = load_model(arguments.model, arguments.upstream), CountsFile(arguments.counts)
     if counts.made_by and counts.made_by != pieces_of(tok):
@@ -448,7 +452,7 @@ def _write_changed(arguments: Namespace, tok: Tokenizer, key: str, number: int, 
 
 def run_extend(arguments: Namespace) -> None:
     tok, counts = _change(arguments)
-    more = tok.extend(counts, arguments.vocab_size)
+    more = extend(tok, counts, arguments.vocab_size)
     _write_changed(arguments, more, "new_tokens", more.vocab_size - tok.vocab_size, "new tokens")
     _tell_of_fewer(more.vocab_size, arguments.vocab_size)
 
@@ -456,10 +460,10 @@ def run_extend(arguments: Namespace) -> None:
 def run_trim(arguments: Namespace) -> None:
     import numpy as np
 
-    from dstok.training.edit import most_used
+    from dstok.training.edit import most_used, trim_vocab
 
     tok, counts = _change(arguments)
-    less, ids = tok.trimmed(most_used(tok, counts, arguments.vocab_size))
+    less, ids = trim_vocab(tok, most_used(tok, counts, arguments.vocab_size))
     _write_changed(arguments, less, "lost_tokens", tok.vocab_size - less.vocab_size, "tokens fewer")
     if arguments.map is not None:
         with file_faults(arguments.map), WholeFile(arguments.map) as file:

@@ -162,7 +162,7 @@ class Guide:
     @lazy
     def token_texts(self) -> dict[int, str]:
         """By id, the tokens of the vocabulary that are whole text, without added tokens."""
-        texts, added = {}, set(self.tokenizer.special_tokens.values())
+        texts, added = {}, set(self.tokenizer.added_tokens.values())
         for id in self.model.ids():
             if id not in added:
                 try:

@@ -77,7 +77,7 @@ class Pipeline:
     @lazy
     def _tokens(self) -> tuple[dict[bytes, int], list[int]]:
         """The vocabulary's tokens with their ids, and their sizes, the largest first."""
-        model, added = self.guide.model, {*self.tokenizer.special_tokens.values()}
+        model, added = self.guide.model, {*self.tokenizer.added_tokens.values()}
         size = len(model.tables["starts"]) // 4 - 1
         known = {model.token(id): id for id in reversed([*takewhile(size.__gt__, model.ids())]) if id not in added}
         known.pop(b"", None)
@@ -309,7 +309,7 @@ def _changed_texts(pipeline: Pipeline) -> Iterator[tuple[str, str, Callable[[str
 
     A text in a newer normal form is in the older one, too: what the older version does not know, it leaves as it is.
     """
-    contents = "|".join(map(re.escape, sorted(pipeline.tokenizer.special_tokens, key=len, reverse=True)))
+    contents = "|".join(map(re.escape, sorted(pipeline.tokenizer.added_tokens, key=len, reverse=True)))
     yield ADDED, "white space around added tokens is dropped", lambda text: (
         re.sub(rf"\s*({contents})\s*", r"\1", text) if contents else text)
     for step in pipeline.guide.model.normalizer:
@@ -330,7 +330,7 @@ def _around_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
         if id is not None:
             yield Hypothesis(FRAME, f"{name} is added at the start", lambda text, id=id: (id, *reference(text)))  # type: ignore[misc]
             yield Hypothesis(FRAME, f"{name} is added at the end", lambda text, id=id: (*reference(text), id))  # type: ignore[misc]
-    every = frozenset(tok.special_tokens)
+    every = frozenset(tok.added_tokens)
     special = frozenset(token.content for token in pipeline.guide.model.added_tokens if token.special)
     looks = frozenset(content for content in every if re.fullmatch(r"<[|｜].*[|｜]>", content))
     policies = [("no added token is matched", frozenset[str]())]

@@ -24,7 +24,7 @@ from dstok.core.bpe.merge import CharacterTable
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
 from dstok.inspection.inspection import Inspection
-from dstok.normalizers import STEPS
+from dstok.normalizers import make_step
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.ast import Alternate, Concat, Node, Repeat, Split, character_sets
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START
@@ -344,5 +344,5 @@ def known_codes(step: NormalizerStep) -> Iterable[str]:
 def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:
     if step.type in FORMS:
         return lambda text: normal_form(text, step.type, step.unicode_version or OLDEST)
-    run = STEPS[PREFIX_SPACE if step.type == TEXT_SPACE else step.type](step, version)
+    run = make_step(replace(step, type=PREFIX_SPACE) if step.type == TEXT_SPACE else step, version)
     return lambda text: run(text, None, 1 << 40)[0]

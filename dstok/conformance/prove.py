@@ -424,7 +424,7 @@ class _Checks:
         tokens = self.textbook.tokens
         text = b"".join(tokens[:: max(len(tokens) // TOKENS, 1)]).decode("utf-8", "replace")
         try:
-            grown = self.tokenizer.growing()
+            grown = self.tokenizer.encode_incremental()
         except UnsupportedError as error:
             return f"not for this model: {error}", []
         for at in range(0, len(text), 7):

@@ -263,7 +263,7 @@ def characters(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
 
 def special_texts(tokenizer: Tokenizer | None = None) -> SearchStrategy[str]:
     """The text of an added token; hundreds of place holders together are as likely as any other."""
-    contents = list(_guide(tokenizer).tokenizer.special_tokens)
+    contents = list(_guide(tokenizer).tokenizer.added_tokens)
     named = [content for content in contents if "place" not in content]
     return st.one_of(st.sampled_from(named or contents), st.sampled_from(contents)) if contents else st.just("")
 

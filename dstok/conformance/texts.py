@@ -199,7 +199,7 @@ def odd_texts(guide: Guide) -> Iterator[str]:
 
 def added_tokens(guide: Guide, step: int = 1) -> Iterator[str]:
     """Each added token, or one in `step`, alone, among neighbours, twice, in parts, and broken."""
-    for content in [*guide.tokenizer.special_tokens][::step]:
+    for content in [*guide.tokenizer.added_tokens][::step]:
         yield from (content, f"a{content}b", f" {content} ", f"\n{content}\n", content * 2, f"中{content}中",
                     f"{content} \t {content}",
                     content[:-1], content[1:], content[:-1] + content, content.swapcase(), content.replace("｜", "|"))
@@ -254,7 +254,7 @@ def runs(guide: Guide, size: int) -> Iterator[tuple[str, str]]:
 def random_texts(guide: Guide, seed: int = 0) -> Iterator[str]:
     """Endless texts: fragments of all kinds, joined."""
     chance = random.Random(seed)
-    contents, words = list(guide.tokenizer.special_tokens), list(guide.token_texts.values())
+    contents, words = list(guide.tokenizer.added_tokens), list(guide.token_texts.values())
     while True:
         yield "".join(_fragments(guide, chance, words, contents))
 

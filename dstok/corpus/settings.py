@@ -112,7 +112,7 @@ class CorpusSettings:
         else:
             special = tuple(sorted(special))
             for token in special:
-                if token not in tokenizer.special_tokens:
+                if token not in tokenizer.added_tokens:
                     raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model "
                                         "has not", "special")
         pad = None

@@ -106,7 +106,7 @@ class TokenizerConfig:
     chat_template: the jinja template, of several the one named "default"; chat_templates: all that have names.
     generation: the settings in generation_config.json, as they stand there.
     framing: the steps of tokenizer.json's post-processor that put ids around texts, as a JSON array; see components.py.
-    truncation, padding: these objects of tokenizer.json, which only `dstok.padding.file_settings` uses.
+    truncation, padding: these objects of tokenizer.json, which only `dstok.padding.from_config` uses.
     """
 
     bos_id: int | None = None

@@ -29,9 +29,9 @@ ADDED_TOKENS = "added_tokens.json"  # beside a tokenizer.model
 LOOK = 4096  # bytes of a file that decide its kind
 JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_json loads it"
 RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern"
-IMAGE = "an image of dstok: Tokenizer.from_image loads it"
-SENTENCEPIECE = "a .model file of SentencePiece: Tokenizer.from_sentencepiece loads it"
-GGUF = "a GGUF file: Tokenizer.from_gguf loads it"
+IMAGE = "an image of dstok: dstok.load loads it"
+SENTENCEPIECE = "a .model file of SentencePiece: dstok.load loads it"
+GGUF = "a GGUF file: dstok.load loads it"
 _BASE64 = (string.ascii_letters + string.digits + "+/=").encode()
 _BEGINNINGS = {
     IMAGE_MAGIC: IMAGE,

@@ -199,6 +199,15 @@ class Inspection:
         """Whether a piece that is a token is that token, whatever merging would give (`ignore_merges`)."""
         return self._bpe.ignore_merges
 
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of the tokens by id, `vocab_size` entries, as `decode_bytes` gives them; b"" if there is no token.
+
+        >>> import dstok
+        >>> dstok.load("deepseek-v3").inspect().token_bytes()[19923]
+        b'Hello'
+        """
+        return [self._decoder.token(id) if self._decoder.has(id) else b"" for id in range(self._decoder.size)]
+
     @explained
     def token(self, id: int) -> bytes:
         """The vocabulary's bytes for an id. It may not have an added token's bytes: see `added_tokens`."""

@@ -27,7 +27,7 @@ from dstok import arrow
 from dstok._util.arguments import Errors, Special
 from dstok.arrow.columns import check_argument
 from dstok.errors import ArgumentError
-from dstok.pretokenizer.finders import Unit
+from dstok.pretokenizer.pieces import Unit
 from dstok.pretokenizer.splitter import Splitter
 from dstok.tokenizer import Tokenizer
 

@@ -42,7 +42,7 @@ def ll_tokenizer(
     tokenizer's EOS. slices: as in llguidance. Raises `ArgumentError` if there is no EOS or `n_vocab` is too small, and
     the errors of llguidance.
     """
-    ends, tokens = stop_ids(tokenizer, eos_token), list(tokenizer.vocabulary())
+    ends, tokens = stop_ids(tokenizer, eos_token), list(tokenizer.inspect().token_bytes())
     if n_vocab is not None and n_vocab < len(tokens):
         raise ArgumentError(f"expected n_vocab to be at least the tokenizer's {len(tokens)} ids, found {n_vocab}",
                             "n_vocab")
@@ -58,7 +58,7 @@ def _special(tokenizer: TokenizerProtocol) -> list[int]:
 
     A grammar names these by their text. No text that it allows makes one.
     """
-    in_brackets = {id for text, id in tokenizer.special_tokens.items() if text.startswith("<") and text.endswith(">")}
+    in_brackets = {id for text, id in tokenizer.added_tokens.items() if text.startswith("<") and text.endswith(">")}
     return sorted(in_brackets.union(special_ids(tokenizer)))
 
 

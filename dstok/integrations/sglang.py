@@ -4,7 +4,7 @@ In: the environment: `SGLANG_PLUGINS=dstok sglang serve ...`. Out: accelerated t
 that loads one, with `--tokenizer-backend huggingface`.
 Invariant: nothing happens unless `SGLANG_PLUGINS` names dstok. The objects are still SGLang's, from transformers, with
 their backend. SGLang streams by windows (`DetokenizerManager._decode_batch_token_id_output`): it decodes the last ids
-of all requests by one `batch_decode`, which is one call of dstok. `decode_streams` has no place there: while a
+of all requests by one `batch_decode`, which is one call of dstok. `BatchDecodeStream` has no place there: while a
 character is not whole, SGLang sends the text before its last word, and decodes the window again.
 Source: SGLang 0.5.23, its plugins; tests/integrations/test_servers.py makes its calls.
 """

@@ -20,7 +20,7 @@ def special_ids(tokenizer: TokenizerProtocol) -> list[int]:
     >>> special_ids(dstok.load("deepseek-v3"))[:3]
     [0, 1, 2]
     """
-    return sorted(id for id in tokenizer.special_tokens.values()
+    return sorted(id for id in tokenizer.added_tokens.values()
                   if not tokenizer.decode_bytes([id], skip_special_tokens=True))
 
 

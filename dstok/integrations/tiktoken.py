@@ -71,7 +71,7 @@ class Core:
 
     def __init__(self, tokenizer: Tokenizer, make_original: Callable[[], Any]) -> None:
         self._tokenizer, self._make_original = tokenizer, make_original
-        self._known = frozenset(tokenizer.special_tokens)
+        self._known = frozenset(tokenizer.added_tokens)
 
     @lazy
     def original(self) -> Any:
@@ -128,8 +128,9 @@ class Core:
 
     def token_byte_values(self) -> list[bytes]:
         """The bytes of all tokens except the added ones, in the order of bytes."""
-        added = set(self._tokenizer.special_tokens.values())
-        return sorted(token for id, token in enumerate(self._tokenizer.vocabulary()) if token and id not in added)
+        added = set(self._tokenizer.added_tokens.values())
+        tokens = self._tokenizer.inspect().token_bytes()
+        return sorted(token for id, token in enumerate(tokens) if token and id not in added)
 
     def _policy(self, text: str, allowed: AbstractSet[str]) -> Special | None:
         """The value of `special` in dstok's calls; None: the arguments are wrong."""
@@ -189,7 +190,7 @@ def pattern_of(tokenizer: Tokenizer) -> str:
     own = Splitter.from_tokenizer(tokenizer)
     for pattern in [V3_PATTERN, *(split.pattern for split in splits[:1] if len(splits) == 1)]:
         try:
-            if Splitter(pattern, behavior="Removed", invert=True, dialect="fancy-regex").difference(own) is None:
+            if Splitter(pattern, behavior="Removed", invert=True, dialect="fancy-regex") == own:
                 return pattern
         except DstokError:  # not a pattern in tiktoken's dialect
             continue
@@ -244,7 +245,7 @@ class Encoding(tiktoken.Encoding):
     def __setstate__(self, state: Any) -> None:
         tokenizer, self.name, self._known = state  # from `__getstate__`
         self.tokenizer: Tokenizer = tokenizer
-        self.__dict__.update({"_special_tokens": tokenizer.special_tokens, **self._known})
+        self.__dict__.update({"_special_tokens": tokenizer.added_tokens, **self._known})
         self._special_token_values = set(self._special_tokens.values())
         self._all_special = frozenset(self._special_tokens)
         self.max_token_value = tokenizer.vocab_size - 1
@@ -326,7 +327,7 @@ class Encoding(tiktoken.Encoding):
         if special is None or type(threads) is not int or threads < 1 or not all(isinstance(t, str) for t in texts):
             return None
         try:
-            return self.tokenizer.encode_batch(texts, threads=threads, special=special)
+            return self.tokenizer.encode_batch(texts, num_threads=threads, special=special)
         except DstokError:
             return None
 

@@ -457,7 +457,7 @@ class CallInputs:
         tok, special, settings = self._engine.tok, self._special, self.settings
         words = [word for one in inputs for words in one for word in words]
         flat = ([tok.encode(words[0], special=special)] if len(words) == 1 else
-                tok.encode_batch(words, special=special, threads=threads()))
+                tok.encode_batch(words, special=special, num_threads=threads()))
         if self._is_split or len(words) > len(inputs):
             parts = iter(flat)
             texts_of = [[list(chain.from_iterable(islice(parts, len(words)))) for words in one] for one in inputs]

@@ -23,8 +23,8 @@ from dstok.formats.byte_alphabet import spelling
 from dstok.integrations.transformers_encoding import threads
 from dstok.training.learn import OVERFLOW, Learned, learn
 from dstok.training.piece_counts import counted
+from dstok.training.run import readers_of
 from dstok.training.template import base_of, without_vocabulary
-from dstok.training.train import readers_of
 from dstok.training.trainer import BpeTrainer
 
 NAME, METHOD = "TokenizerFast", "train_from_iterator"
@@ -74,7 +74,7 @@ def _train(
     texts, most = _Texts(iterator), threads()
     try:
         with counted(*readers, texts, most, MEMORY) as rows:
-            learned = learn(rows, settings, strict=False, threads=most)
+            learned = learn(rows, settings, strict=False, num_threads=most)
     except TextError:
         _raise_upstreams(texts.last)
     if learned.highest >= OVERFLOW:

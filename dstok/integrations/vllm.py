@@ -5,8 +5,8 @@ loads one, with any `--tokenizer-mode`.
 Invariant: nothing happens unless `VLLM_PLUGINS` names dstok; an installed dstok alone changes nothing. The objects are
 still vLLM's, from transformers, with their backend: vLLM's detokenizer streams from the backend, and its grammars read
 it. The detokenizer makes a stream for each request and calls it for each id (`OutputProcessor.process_outputs`,
-`FastIncrementalDetokenizer`), so there is no call for a batch that `decode_streams` could take. It takes the stream's
-class from `tokenizers.decoders`, where the plug-in puts `PromptStream`.
+`FastIncrementalDetokenizer`), so there is no call for a batch that `BatchDecodeStream` could take. It takes the
+stream's class from `tokenizers.decoders`, where the plug-in puts `PromptStream`.
 Source: vLLM 0.33.0, its plugins and tokenizers; tests/integrations/test_servers.py makes its calls.
 """
 

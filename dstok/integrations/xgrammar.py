@@ -33,6 +33,6 @@ def tokenizer_info(
         from xgrammar import TokenizerInfo, VocabType
 
     size = tokenizer.vocab_size if vocab_size is None else vocab_size
-    tokens = list(tokenizer.vocabulary())[:size]
+    tokens = list(tokenizer.inspect().token_bytes())[:size]
     tokens += [b""] * (size - len(tokens))
     return TokenizerInfo(tokens, VocabType.RAW, vocab_size=size, stop_token_ids=stop_ids(tokenizer, stop_token_ids))

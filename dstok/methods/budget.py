@@ -1,10 +1,8 @@
-"""Texts that must fit a number of ids: counting up to it, truncating to it, cutting into chunks.
+"""Texts that must fit a number of ids: truncating to it, cutting into chunks.
 
-In: a tokenizer, a text, `max_tokens`. Out: counts, or parts of the text, cut between characters, or the spans of these
-parts. Parts of a `str` are `str`; parts of bytes are bytes.
+In: a tokenizer, a text, `max_tokens`. Out: parts of the text, cut between characters, or the spans of these parts.
 Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
 candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
-
 The last ids of a long text need no pass over all of it: they are those of the text from a *sure start* on, whatever
 stands before. Three things make a start sure. A piece begins there (core/split/automaton.pyx). No added token lies
 near it, so none reaches over it. The text is normalized from a boundary before it on. If one of these is not known, the
@@ -33,9 +31,9 @@ from dstok._util.arguments import (
     check_side,
     explained,
     lone_surrogate,
-    replaces_faults,
     whole_number,
 )
+from dstok.added_tokens import TextOptions
 from dstok.core.encode.pieces import char_spans
 from dstok.core.split.finder import sure_start
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
     from dstok.core.encode.encoder import Encoder
     from dstok.core.text.added_tokens import Policy
     from dstok.core.text.normalize import Normalizer
-    from dstok.protocols import Parts
+    from dstok.tokenizer import Tokenizer
 
 Binary = bytes | bytearray | memoryview
 Places: TypeAlias = "tuple[int, Callable[[int], int]]"  # the number of ids; index -> place, in code points
@@ -89,16 +87,73 @@ def start_before(encoder: Encoder, normalizer: Normalizer | None, policy: Policy
     return 0
 
 
-class Ends:
-    """The places of the ids that one model gives under one policy.
+class Fitting:
+    """The parts of a text that fit, for one model under one policy, and the places of its ids that lead to them.
 
     A place is a border of characters. An end inside a character moves before it, a start moves after it.
     """
 
-    def __init__(self, encoder: Encoder, normalizer: Normalizer | None, policy: Policy) -> None:
-        self._encoder, self._normalizer, self._policy = encoder, normalizer, policy
+    def __init__(self, tok: Tokenizer, policy: Policy) -> None:
+        self._encoder, self._normalizer, self._policy = tok._encoder, tok._normalizer, policy
 
-    def first(self, text: str, limit: int) -> Places:
+    def chunks(self, text: str, room: int, overlap: int) -> Iterator[tuple[int, int]]:
+        """(start, end) of parts that fit. Each begins at most `overlap` ids before the end of the part before."""
+        ahead = _Ahead(self._encoder, self._policy, text, room)
+        start = covered = 0
+        while covered < len(text):
+            end = ahead.after(start, room)
+            if not end or self._count(text, start, end, room) != room:
+                end = self.end(text, start, room)
+            if start < covered and end <= covered:
+                start = covered  # the overlap leaves no room for the next character: go on without it
+                continue
+            if end == start:
+                needed = self._count(text, start, start + 1, MANY)
+                raise ArgumentError(f"expected max_tokens to be at least {needed - room} more, as the character "
+                                    f"{text[start]!r} at code point {start} has {needed} ids, found room for {room}",
+                                    "max_tokens")
+            yield start, end
+            covered = end
+            if not overlap:
+                start = end
+                continue
+            before = ahead.before(end, overlap)
+            if not start < before < end or self._count(text, before, end, overlap) != overlap:
+                before = end - len(self.last(text[start:end], overlap))
+            start = max(before, start + 1)
+
+    def end(self, text: str, start: int, room: int) -> int:
+        """The end of the longest start of `text[start:]` that is found to fit, in code points."""
+        size = max(_ROOM * room, 256)
+        while True:
+            part = text[start : start + size]
+            try:
+                count, ends = self.first_ends(part, room + 1)
+            except TextError as error:
+                raise lone_surrogate(part[error.offset], start + error.offset) from None
+            except SpecialTokenError as error:
+                raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
+            if count > room:
+                return start + _longest(
+                    room, ends, lambda length: self._count(text, start, start + length, room) <= room)
+            if start + len(part) == len(text):
+                return len(text)
+            size *= 4  # these characters need few ids: take more
+
+    def last(self, text: str, room: int) -> str:
+        """The longest end of `text` that is found to fit. A candidate begins where an id of the whole text begins."""
+        count, starts = self.last_starts(text, room)
+        if count <= room:
+            return text
+        length = _longest(room, lambda index: len(text) - starts(count - 1 - index),
+                          lambda length: self._count(text, len(text) - length, len(text), room) <= room)
+        return text[len(text) - length :]
+
+    def _count(self, text: str, start: int, end: int, room: int) -> int:
+        """The number of ids of a part of `text`, or some number above `room`."""
+        return self._encoder.count_part(text, start, end, self._policy, room + 1)
+
+    def first_ends(self, text: str, limit: int) -> Places:
         """The ends of the first ids of `text`: at least `limit` ids, or all."""
         chars, normalized = self._spans(text, max(limit, 0))
         if normalized is not None:
@@ -111,7 +166,7 @@ class Ends:
 
         return len(chars), end
 
-    def last(self, text: str, count: int) -> Places:
+    def last_starts(self, text: str, count: int) -> Places:
         """The starts of the last ids of `text`: more than `count` ids, or all.
 
         Time depends on `count` alone, unless the normalizer looks far.
@@ -163,71 +218,6 @@ class Ends:
         if self._normalizer is not None and not self._normalizer.is_normalized(text):
             normalized = normalized_text(self._normalizer, data, self._policy)
         return char_spans((data if normalized is None else normalized.text)[:end], spans), normalized
-
-
-class Fitting:
-    """The parts of a text that fit, for one model under one policy."""
-
-    def __init__(self, encoder: Encoder, normalizer: Normalizer | None, policy: Policy) -> None:
-        self._encoder, self._policy = encoder, policy
-        self._ends = Ends(encoder, normalizer, policy)
-
-    def chunks(self, text: str, room: int, overlap: int) -> Iterator[tuple[int, int]]:
-        """(start, end) of parts that fit. Each begins at most `overlap` ids before the end of the part before."""
-        ahead = _Ahead(self._encoder, self._policy, text, room)
-        start = covered = 0
-        while covered < len(text):
-            end = ahead.after(start, room)
-            if not end or self._count(text, start, end, room) != room:
-                end = self.end(text, start, room)
-            if start < covered and end <= covered:
-                start = covered  # the overlap leaves no room for the next character: go on without it
-                continue
-            if end == start:
-                needed = self._count(text, start, start + 1, MANY)
-                raise ArgumentError(f"expected max_tokens to be at least {needed - room} more, as the character "
-                                    f"{text[start]!r} at code point {start} has {needed} ids, found room for {room}",
-                                    "max_tokens")
-            yield start, end
-            covered = end
-            if not overlap:
-                start = end
-                continue
-            before = ahead.before(end, overlap)
-            if not start < before < end or self._count(text, before, end, overlap) != overlap:
-                before = end - len(self.last(text[start:end], overlap))
-            start = max(before, start + 1)
-
-    def end(self, text: str, start: int, room: int) -> int:
-        """The end of the longest start of `text[start:]` that is found to fit, in code points."""
-        size = max(_ROOM * room, 256)
-        while True:
-            part = text[start : start + size]
-            try:
-                count, ends = self._ends.first(part, room + 1)
-            except TextError as error:
-                raise lone_surrogate(part[error.offset], start + error.offset) from None
-            except SpecialTokenError as error:
-                raise SpecialTokenError(error.token, len(text[:start].encode()) + error.offset) from None
-            if count > room:
-                return start + _longest(
-                    room, ends, lambda length: self._count(text, start, start + length, room) <= room)
-            if start + len(part) == len(text):
-                return len(text)
-            size *= 4  # these characters need few ids: take more
-
-    def last(self, text: str, room: int) -> str:
-        """The longest end of `text` that is found to fit. A candidate begins where an id of the whole text begins."""
-        count, starts = self._ends.last(text, room)
-        if count <= room:
-            return text
-        length = _longest(room, lambda index: len(text) - starts(count - 1 - index),
-                          lambda length: self._count(text, len(text) - length, len(text), room) <= room)
-        return text[len(text) - length :]
-
-    def _count(self, text: str, start: int, end: int, room: int) -> int:
-        """The number of ids of a part of `text`, or some number above `room`."""
-        return self._encoder.count_part(text, start, end, self._policy, room + 1)
 
 
 class _Ahead:
@@ -305,39 +295,18 @@ def _longest(count: int, length_of: Callable[[int], int], fits: Callable[[int], 
     return length
 
 
-def count_up_to(
-    self: Parts, text: Text, max_tokens: int, *, special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
-) -> int:
-    """The number of ids of `text` if it is at most `max_tokens`, else `max_tokens + 1`. Keywords as `encode`.
-
-    It stops early, so `max_tokens` bounds the time. Two exceptions read the whole text first, at a gigabyte a second
-    or more: bytes are checked as a whole, and a normalizer looks at the whole text. Raises `ArgumentError` for
-    `max_tokens` below 0.
-
-    >>> import dstok
-    >>> dstok.load("deepseek-v3").count_up_to("Hello wide world", 2)
-    3
-    """
-    extra = self._ends.extra(add_bos, add_eos)
-    most = whole_number("max_tokens", max_tokens, most=MANY)
-    limit = max(most - extra + 1, 0)
-    found = self._encoder.count_to(text, self._added.policy(special), replaces_faults(errors), limit)
-    return min(found + extra, most + 1)
-
-
 @overload
 def truncate(
-    self: Parts, text: str, max_tokens: int, *, truncation_side: Side = "right",
+    self: Tokenizer, text: str, max_tokens: int, *, truncation_side: Side = "right",
     special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> str: ...
 @overload
 def truncate(
-    self: Parts, text: Binary, max_tokens: int, *, truncation_side: Side = "right",
+    self: Tokenizer, text: Binary, max_tokens: int, *, truncation_side: Side = "right",
     special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> bytes: ...
 def truncate(
-    self: Parts, text: Text, max_tokens: int, *, truncation_side: Side = "right",
+    self: Tokenizer, text: Text, max_tokens: int, *, truncation_side: Side = "right",
     special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> str | bytes:
     """`text` cut to at most `max_tokens` ids, counted again after the cut; `truncation_side` is the end that goes.
@@ -352,12 +321,10 @@ def truncate(
     >>> tok.truncate("Hello wide world", 2), tok.truncate(b"Hello wide world", 2, add_bos=True)
     ('Hello wide', b'Hello')
     """
-    extra = self._ends.extra(add_bos, add_eos)
+    options = TextOptions.of(self, special, add_bos, add_eos, errors)
     check_side("truncation_side", truncation_side)
-    room = _room(max_tokens, extra, 0)
-    chars = characters(text, replaces_faults(errors))
-    policy = self._added.policy(special)
-    fitting = Fitting(self._encoder, self._normalizer, policy)
+    room, policy = _room(max_tokens, options.extra, 0), options.policy
+    chars, fitting = characters(text, options.replace), Fitting(self, policy)
     if truncation_side == "left":
         kept = fitting.last(chars, room)
     else:
@@ -371,16 +338,16 @@ def truncate(
 
 @overload
 def chunk(
-    self: Parts, text: str, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    self: Tokenizer, text: str, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[str]: ...
 @overload
 def chunk(
-    self: Parts, text: Binary, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
-    add_eos: bool = False, errors: Errors = "strict",
+    self: Tokenizer, text: Binary, max_tokens: int, *, overlap: int = 0, special: Special = "all",
+    add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[bytes]: ...
 def chunk(
-    self: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    self: Tokenizer, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[str] | Iterator[bytes]:
     """Parts of `text`, in order, of at most `max_tokens` ids each; without overlap they join to `text`.
@@ -393,14 +360,14 @@ def chunk(
     >>> list(dstok.load("deepseek-v3").chunk("Hello wide world", 2))
     ['Hello wide', ' world']
     """
-    chars, spans = _chunks(self, text, max_tokens, overlap, special, add_bos, add_eos, errors)
+    chars, spans = _chunks(self, text, max_tokens, overlap, TextOptions.of(self, special, add_bos, add_eos, errors))
     parts = (chars[start:end] for start, end in spans)
     return parts if isinstance(text, str) else map(str.encode, parts)
 
 
 @explained
 def chunk_spans(
-    tok: Parts, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
+    tok: Tokenizer, text: Text, max_tokens: int, *, overlap: int = 0, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> Iterator[tuple[int, int]]:
     """Start and end of each part that `chunk` gives, half-open, in code points of the text.
@@ -412,23 +379,20 @@ def chunk_spans(
     >>> list(dstok.padding.chunk_spans(dstok.load("deepseek-v3"), "Hello wide world", 2))
     [(0, 10), (10, 16)]
     """
-    return _chunks(tok, text, max_tokens, overlap, special, add_bos, add_eos, errors)[1]
+    return _chunks(tok, text, max_tokens, overlap, TextOptions.of(tok, special, add_bos, add_eos, errors))[1]
 
 
 def _chunks(
-    self: Parts, text: Text, max_tokens: int, overlap: int, special: Special, add_bos: bool, add_eos: bool,
-    errors: Errors,
+    tok: Tokenizer, text: Text, max_tokens: int, overlap: int, options: TextOptions,
 ) -> tuple[str, Iterator[tuple[int, int]]]:
     """`text` as characters, and the places of its parts."""
-    extra = self._ends.extra(add_bos, add_eos)
+    extra, overlap = options.extra, whole_number("overlap", overlap)
     room = _room(max_tokens, extra, 1)
-    overlap = whole_number("overlap", overlap)
     if overlap >= room:
         rest = f", less {extra} for BOS and EOS" if extra else ""
         raise ArgumentError(f"expected overlap to be below max_tokens, {max_tokens}{rest}, found {overlap}", "overlap")
-    chars = characters(text, replaces_faults(errors))
-    fitting = Fitting(self._encoder, self._normalizer, self._added.policy(special))
-    return chars, fitting.chunks(chars, room, overlap)
+    chars = characters(text, options.replace)
+    return chars, Fitting(tok, options.policy).chunks(chars, room, overlap)
 
 
 def _room(max_tokens: int, extra: int, least: int) -> int:

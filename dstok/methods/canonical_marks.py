@@ -3,9 +3,9 @@
 In: ids, more and more, and how many of them stay. Out: a mark for each id.
 Invariant: an id's mark is set if encoding the text of all ids gives the same id for the same bytes. So all marks are
 set if and only if `is_canonical` is true, and for ids of UTF-8 the first one that is not is at `first_noncanonical`.
-Only new ids cost work.
-Example: the ids of "He", "llo" and "!" have the text "Hello!". Encoding it gives "Hello" and "!", so only the last mark
-is set. Bytes that are not UTF-8 count as U+FFFD, as decoding writes them; an id with such a byte has no mark.
+Only new ids cost work. Example: the ids of "He", "llo" and "!" have the text "Hello!". Encoding it gives "Hello" and
+"!", so only the last mark is set. Bytes that are not UTF-8 count as U+FFFD, as decoding writes them; an id with such a
+byte has no mark.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ import numpy.typing as npt
 
 from dstok._util.objects import Separate
 from dstok.errors import UnsupportedError
-from dstok.methods.decoding import BYTE_MARK
 
 if TYPE_CHECKING:
     from dstok.core.encode.decode import Decoder
-    from dstok.methods.incremental import TextParts
+    from dstok.methods.incremental import IncrementalEncoder
 
-    Places = npt.NDArray[np.int64]
+    Ints = npt.NDArray[np.int64]
+    Faults = list[tuple[int, int]]  # stretches of bytes, each of which is one U+FFFD
 
-_PART_OF_CHARACTER = range(0x80, 0xC0)  # bytes that begin no character
+BYTE_MARK = b"\xfe\xff"  # core/encode/decode.pyx writes it before a byte token
 _REPLACED = "\ufffd".encode()
 _NO_ID = -1  # in the place of an id with a byte that is not UTF-8
+_PART = 4096  # bytes that are decoded at a time: each fault copies them
 
 
 class CanonicalMarks(Separate):
-    """The marks of ids that grow. `parts`: a text in parts that is empty."""
+    """The marks of ids that grow. `encoder`: of a text that is empty."""
 
-    def __init__(self, decoder: Decoder, parts: TextParts) -> None:
-        self._tokens, self._parts = decoder, parts
-        self._chars: _Characters = _Runs() if decoder.runs else _Characters()
+    def __init__(self, decoder: Decoder, encoder: IncrementalEncoder) -> None:
+        self._tokens, self._encoder = decoder, encoder
         self._strips = decoder.strip  # is a space at the start of the text left out
         self._end = 0  # bytes of the text, without those that wait
+        self._waiting = b""  # of a character, or in a model of characters of a run of byte tokens, that is not whole
         self._canonical_end = 0  # bytes of the canonical ids that stay
         self._seen = 0  # ids
         self._open = np.empty((0, 3), np.int64)  # id, start and end of each id whose mark may change
@@ -61,12 +62,8 @@ class CanonicalMarks(Separate):
         added = len(text)
         if self._strips and text:
             self._strips, text = False, text.removeprefix(b" ")
-        canonical, sure = self._parts.grow(text)
-        if self._tokens.runs:
-            sizes = np.array([len(self._tokens.token(id)) for id in canonical], np.int64)
-        else:
-            sizes = self._decoded(canonical)[1]
-        found = _with_places(canonical, self._canonical_end, sizes)
+        canonical, sure = self._encoder.grow(text)
+        found = _rows(canonical, self._decoded(canonical)[1], self._canonical_end)
         self._end += added
         end = int(found[-1, 2]) if len(found) else self._canonical_end
         # Without text, all there is may be a space that is left out: the ids of the text after it have it.
@@ -85,97 +82,62 @@ class CanonicalMarks(Separate):
             self.settled += bytes(done)
 
     def _read(self, ids: list[int], final: bool) -> bytes:
-        """The text that `ids` complete, as UTF-8. Adds the ids with their places to the open ones."""
-        if not self._tokens.runs and not self._chars.waiting:
-            data, sizes = self._decoded(ids)
-            if _is_utf8(data):
-                self._open = np.concatenate([self._open, _with_places(ids, self._end, sizes)])
-                return data
-        return self._read_each(ids, final)
+        """The text that `ids` complete, as UTF-8. Adds the ids with their spans to the open ones."""
+        data, sizes = self._decoded(ids)
+        data, rows = self._waiting + data, _rows(ids, sizes, len(self._waiting))
+        faults, used = self._run_faults(data, rows, final) if self._tokens.runs else _faults(data, final)
+        parts, at = list[bytes](), 0
+        for start, end in faults:
+            parts += [data[at:start], _REPLACED]
+            at = end
+        if faults:
+            starts, stops = np.array(faults, np.int64).T
+            longer = np.concatenate([[0], np.cumsum(len(_REPLACED) - (stops - starts))])
+            touched = np.searchsorted(stops, rows[:, 1], "right") < np.searchsorted(starts, rows[:, 2])
+            rows[:, 1:] += longer[np.searchsorted(stops, rows[:, 1:], "right")]
+            rows[touched, 0] = _NO_ID
+            if faults[0][0] < len(self._waiting):
+                self._open[self._open[:, 2] > self._end, 0] = _NO_ID
+        rows[:, 1:] += self._end
+        self._open, self._waiting = np.concatenate([self._open, rows]), data[used:]
+        return b"".join([*parts, data[at:used]])
 
-    def _read_each(self, ids: list[int], final: bool) -> bytes:
-        """Does what `_read` does, id by id: for characters that are cut, bytes that are not UTF-8, and byte tokens."""
-        text, rows, chars, lost = bytearray(), np.empty((len(ids), 3), np.int64), self._chars, list[tuple[int, int]]()
-        for at, id in enumerate(ids):
-            marked, begun = self._tokens.marked([id], False), self._end + len(text)
-            is_byte = marked.startswith(BYTE_MARK)
-            token = marked[len(BYTE_MARK) :] if is_byte else marked
-            more, before, own = chars.add(token, is_byte)
-            text += more
-            end = self._end + len(text) + len(chars.waiting)
-            rows[at] = _NO_ID if own else id, end - len(token), end
-            lost += [(begun, at)] if before else []
-        if final:
-            begun = self._end + len(text)
-            more, before = chars.end()
-            text += more
-            lost += [(begun, len(ids))] if before else []
-        first = len(self._open)
-        self._open = np.concatenate([self._open, rows])
-        for begun, at in lost:  # the ids whose bytes waited from `begun` on
-            self._open[np.searchsorted(self._open[: first + at, 2], begun, "right") : first + at, 0] = _NO_ID
-        return bytes(text)
+    def _run_faults(self, data: bytes, rows: Ints, final: bool) -> tuple[Faults, int]:
+        """As `_faults`, in a model of characters: a run of byte tokens is UTF-8, or each of its bytes is a fault."""
+        found, begun, end = list[tuple[int, int]](), 0, len(self._waiting)
+        for id, _, stop in [*rows.tolist(), *([(_NO_ID, 0, len(data))] if final else [])]:
+            if id == _NO_ID or not self._tokens.marked([id], False).startswith(BYTE_MARK):
+                if begun < end and _faults(data[begun:end], True)[0]:
+                    found += [(at, at + 1) for at in range(begun, end)]
+                begun = stop
+            end = stop
+        return found, begun
 
-    def _decoded(self, ids: list[int]) -> tuple[bytes, Places]:
+    def _decoded(self, ids: list[int]) -> tuple[bytes, Ints]:
         """The bytes of `ids`, and the number of those of each."""
+        if self._tokens.runs:
+            tokens = [self._tokens.token(id) for id in ids]
+            return b"".join(tokens), np.array([len(token) for token in tokens], np.int64)
         data, sizes, _ = self._tokens.decode_lists(np.array(ids, np.uint32), np.ones(len(ids), np.int64), False)
         return data, np.asarray(sizes)
 
 
-class _Characters(Separate):
-    """The text of tokens that come one by one, with U+FFFD for bytes that are not UTF-8.
-
-    waiting: the bytes of a last character that is not whole.
-    """
-
-    def __init__(self) -> None:
-        self.waiting: bytes | bytearray = b""
-
-    def add(self, token: bytes, is_byte: bool) -> tuple[bytes, bool, bool]:
-        """(text, before, own): the text that is sure after a token; were bytes that waited replaced; any of its own.
-
-        `before` is not told of E0, ED, F0 and F4, which a byte of 80 to BF may break: U+FFFD has none of them, so no
-        canonical id has them there.
-        """
-        text, before = self.end() if self.waiting and token[0] not in _PART_OF_CHARACTER else (b"", False)
-        data = bytes(self.waiting) + token
-        chars, used = codecs.utf_8_decode(data, "replace", False)
-        found = chars.encode()
-        self.waiting = data[used:]
-        return text + found, before, found != data[:used]
-
-    def end(self) -> tuple[bytes, bool]:
-        """(text, before) after the last token, as for `add`."""
-        text, self.waiting = _REPLACED if self.waiting else b"", b""
-        return text, bool(text)
+def _faults(data: bytes, final: bool) -> tuple[Faults, int]:
+    """What is not UTF-8, and the end of all that is decided: a last character may not be whole."""
+    found, at = list[tuple[int, int]](), 0
+    while at < len(data):
+        part = data[at : at + _PART]
+        try:
+            used = codecs.utf_8_decode(part, "strict", final and at + len(part) == len(data))[1]
+        except UnicodeDecodeError as error:
+            found.append((at + error.start, at + error.end))
+            used = error.end
+        if not used:
+            break
+        at += used
+    return found, at
 
 
-class _Runs(_Characters):
-    """In a model of characters, a run of byte tokens is UTF-8, or each of its bytes is U+FFFD. `waiting`: the run."""
-
-    def __init__(self) -> None:
-        self.waiting = bytearray()
-
-    def add(self, token: bytes, is_byte: bool) -> tuple[bytes, bool, bool]:
-        if is_byte:
-            self.waiting += token
-            return b"", False, False
-        text, before = self.end()
-        return text + token, before, False
-
-    def end(self) -> tuple[bytes, bool]:
-        run, self.waiting = bytes(self.waiting), bytearray()
-        return (run, False) if _is_utf8(run) else (_REPLACED * len(run), True)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _with_places(ids: Any, start: int, sizes: Places) -> Places:
+def _rows(ids: Any, sizes: Ints, start: int) -> Ints:
     ends = start + np.cumsum(sizes)
     return np.stack([np.asarray(ids, np.int64), ends - sizes, ends], axis=1)

@@ -3,7 +3,7 @@
 In: ids, or tokens. Out: text or bytes; a token's spelling, bytes or id.
 Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them. The texts of a
 stream, joined, are those of one `decode`; but text that a `RunDecodeStream` has given stays given. A stream of
-`DecodeStreams` gives what a `DecodeStream` of its own gives, up to its first stop string; it is a number, not an
+`BatchDecodeStream` gives what a `DecodeStream` of its own gives, up to its first stop string; it is a number, not an
 object, so that a step of all sequences is one call.
 """
 
@@ -21,18 +21,20 @@ from dstok._util.arguments import Errors, Text, explained, id_list, replaces_fau
 from dstok._util.objects import Separate
 from dstok.core.encode.decode import StreamBatch
 from dstok.errors import ArgumentError, DecodeError, PickleError, StreamError, UnknownIdError
+from dstok.methods.canonical_marks import BYTE_MARK
 from dstok.methods.incremental import Alone
 
 if TYPE_CHECKING:
     from dstok.core.encode.decode import Decoder
-    from dstok.protocols import Parts
+    from dstok.tokenizer import Tokenizer
 
-BYTE_MARK = b"\xfe\xff"  # core/encode/decode.pyx writes it before a byte token
 MOST_STREAMS = 1 << 20
 MOST_INT64 = (1 << 63) - 1
 
 
-def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False, errors: Errors = "replace") -> str:
+def decode(
+    self: Tokenizer, ids: Iterable[int], *, skip_special_tokens: bool = False, errors: Errors = "replace",
+) -> str:
     """The text of `ids`: a list, an array, or another iterable of ints.
 
     Bytes that are not UTF-8 become U+FFFD; with errors="strict" they raise `DecodeError`. In a model with tokens such
@@ -51,7 +53,7 @@ def decode(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False
     return text if isinstance(text, str) else _text(text, errors=errors)
 
 
-def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
+def decode_bytes(self: Tokenizer, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
     """The bytes of `ids`, also where they are not UTF-8. `skip_special_tokens` and errors are as in `decode`.
 
     A model such as Llama 2 puts a space before a text. `decode` leaves it out, `decode_bytes` does not.
@@ -65,7 +67,7 @@ def decode_bytes(self: Parts, ids: Iterable[int], *, skip_special_tokens: bool =
 
 @explained
 def decode_batch(
-    self: Parts, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | Sequence[int] | None = None,
+    self: Tokenizer, batch: Iterable[Any], *, offsets: npt.NDArray[np.int64] | Sequence[int] | None = None,
     skip_special_tokens: bool = False, errors: Errors = "replace",
 ) -> list[str]:
     """Decodes each list of `batch` as `decode` does; an error names the list that is at fault.
@@ -98,7 +100,7 @@ def decode_batch(
 
 
 def decode_lists(
-    self: Parts, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], *, skip_special_tokens: bool,
+    self: Tokenizer, ids: npt.NDArray[np.uint32], counts: npt.NDArray[np.int64], *, skip_special_tokens: bool,
     errors: Errors,
 ) -> tuple[bytes, npt.NDArray[np.int64], dict[int, str]]:
     """Decodes lists that lie one after the other in `ids`; `counts` holds their lengths.
@@ -115,12 +117,12 @@ def decode_lists(
     return data, sizes, repaired
 
 
-def id_to_token(self: Parts, id: int) -> str:
+def id_to_token(self: Tokenizer, id: int) -> str:
     """A token as tokenizer.json spells it: in the byte-level alphabet, or, for an added token, as its text."""
     return self._vocabulary.text_of(id)
 
 
-def token_to_id(self: Parts, token: Text) -> int:
+def token_to_id(self: Tokenizer, token: Text) -> int:
     """The id of `token`: its spelling in tokenizer.json, or its bytes.
 
     Raises `UnknownTokenError`, and `ArgumentError` for a value that is neither `str` nor bytes.
@@ -128,18 +130,7 @@ def token_to_id(self: Parts, token: Text) -> int:
     return self._vocabulary.id_of(token)
 
 
-def vocabulary(self: Parts) -> list[bytes]:
-    """The bytes of the tokens by id, `vocab_size` entries, each as `decode_bytes` gives it; b"" if there is no token.
-
-    >>> import dstok
-    >>> dstok.load("deepseek-v3").vocabulary()[19923]
-    b'Hello'
-    """
-    decoder = self._decoder
-    return [decoder.token(id) if decoder.has(id) else b"" for id in range(decoder.size)]
-
-
-def get_vocab(self: Parts) -> dict[str, int]:
+def get_vocab(self: Tokenizer) -> dict[str, int]:
     """The ids of all tokens, added tokens included, by their spelling in a tokenizer.json, as a new dictionary.
 
     >>> import dstok
@@ -147,21 +138,6 @@ def get_vocab(self: Parts) -> dict[str, int]:
     2058
     """
     return dict(self._vocabulary.ids)
-
-
-def number_of_tokens(self: Parts) -> int:
-    """The number of tokens, added tokens included, as in `get_vocab`. `vocab_size` may be more: an id may lack a token.
-
-    >>> import dstok
-    >>> len(dstok.load("deepseek-v3"))
-    128815
-    """
-    return len(self._vocabulary.ids)
-
-
-def has_tokens(self: Parts) -> bool:
-    """True: without this method, `if tokenizer` would call `number_of_tokens`, which makes the vocabulary."""
-    return True
 
 
 def _text(data: bytes, number: int | None = None, *, errors: Errors) -> str:
@@ -175,7 +151,7 @@ def _text(data: bytes, number: int | None = None, *, errors: Errors) -> str:
 
 
 def decode_stream(
-    self: Parts, *, skip_special_tokens: bool = False, errors: Errors = "replace", whole_runs: bool = False,
+    self: Tokenizer, *, skip_special_tokens: bool = False, errors: Errors = "replace", whole_runs: bool = False,
 ) -> DecodeStream:
     """A stream that decodes ids as they come. Keywords as `decode`. Its texts, joined, are `decode`'s, but in one case.
 
@@ -314,33 +290,16 @@ class RunDecodeStream(DecodeStream):
         return text
 
 
-def decode_streams(
-    self: Parts, count: int, *, skip_special_tokens: bool = False, errors: Errors = "replace",
-) -> DecodeStreams:
-    """So many empty streams, for ids that come one of each sequence at a time. Keywords as in `decode_stream`.
+class BatchDecodeStream:
+    """Streams with the numbers 0 to n - 1, their *slots*, for ids that come one of each sequence at a time.
 
-    Models of characters have an object for each stream, and so has errors="strict". Raises `ArgumentError`.
-
-    >>> import dstok
-    >>> tok = dstok.load("deepseek-v3")
-    >>> streams = tok.decode_streams(2)
-    >>> streams.step([19923, 19923]), streams.step([2058, -1])
-    (['Hello', 'Hello'], [' world', ''])
-    """
-    number, decoder = whole_number("count", count, most=MOST_STREAMS), self._decoder
-    make = partial(decode_stream, self, skip_special_tokens=skip_special_tokens, errors=errors)
-    own = replaces_faults(errors) and not decoder.runs
-    return DecodeStreams(StreamBatch(decoder, skip_special_tokens, number, None if own else make))
-
-
-class DecodeStreams:
-    """Streams with the numbers 0 to n - 1, their *slots*; made by `Tokenizer.decode_streams`.
-
-    One thread at a time may use the object: a second one gets a `StreamError`. It does not pickle.
+    `tok` decodes; keywords as in `Tokenizer.decode_stream`. Models of characters have an object for each stream, and so
+    has errors="strict". One thread at a time may use the object: a second one gets a `StreamError`. It does not pickle.
+    Raises `ArgumentError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> streams = tok.decode_streams(2)
+    >>> streams = dstok.sampling.BatchDecodeStream(tok, 2)
     >>> streams.begin(1, stop=["day", "!"])
     >>> streams.step([19923, tok.token_to_id("Good")])    # "d" may begin "day"
     ['Hello', 'Goo']
@@ -348,8 +307,13 @@ class DecodeStreams:
     ([' world', 'd Mon'], True)
     """
 
-    def __init__(self, streams: StreamBatch) -> None:
-        self._streams, self._alone = streams, Alone()
+    def __init__(
+        self, tok: Tokenizer, count: int, *, skip_special_tokens: bool = False, errors: Errors = "replace",
+    ) -> None:
+        number, decoder = whole_number("count", count, most=MOST_STREAMS), tok._decoder
+        make = partial(decode_stream, tok, skip_special_tokens=skip_special_tokens, errors=errors)
+        own = replaces_faults(errors) and not decoder.runs
+        self._streams, self._alone = StreamBatch(decoder, skip_special_tokens, number, None if own else make), Alone()
 
     def __len__(self) -> int:
         """The number of streams."""
@@ -403,8 +367,8 @@ class DecodeStreams:
         return whole_number("slot", slot, most=len(self) - 1)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise PickleError("expected what copies and pickles, found a DecodeStreams, which is in work in this process: "
-                          "make another one from its tokenizer")
+        raise PickleError("expected what copies and pickles, found a BatchDecodeStream, which is in work in this "
+                          "process: make another one from its tokenizer")
 
 
 def _numbers(values: Any, name: str) -> npt.NDArray[np.int64]:

@@ -16,11 +16,11 @@ from dstok._util.files import StrPath, write_at_once
 
 if TYPE_CHECKING:
     from dstok.formats.description import TokenizerConfig
-    from dstok.protocols import Parts
+    from dstok.tokenizer import Tokenizer
 
 
 @explained
-def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
+def to_tiktoken(self: Tokenizer, path: StrPath) -> tuple[str, ...]:
     """Writes tiktoken's rank file, and returns sentences about the settings that such a file does not hold.
 
     Raises `UnsupportedError` if the merges are not those that follow from the ids as ranks, or if there is a
@@ -35,7 +35,7 @@ def to_tiktoken(self: Parts, path: StrPath) -> tuple[str, ...]:
 
 @explained
 def to_gguf(
-    self: Parts, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
+    self: Tokenizer, path: StrPath, *, config: StrPath | TokenizerConfig | None = None, architecture: str | None = None,
 ) -> tuple[str, ...]:
     """Writes a GGUF file that holds the vocabulary; needs the extra dstok[gguf].
 
@@ -57,7 +57,7 @@ def to_gguf(
 
 
 @explained
-def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
+def to_json(self: Tokenizer, path: StrPath, *, config: StrPath | None = None) -> tuple[str, ...]:
     """Writes a tokenizer.json that gives upstream this tokenizer's ids; returns sentences about what the file lacks.
 
     BOS, EOS and the like are no part of it; `config` is the path of a tokenizer_config.json to write them to. If `path`
@@ -82,7 +82,7 @@ def to_json(self: Parts, path: StrPath, *, config: StrPath | None = None) -> tup
     return ()
 
 
-def read_config(self: Parts, config: StrPath | TokenizerConfig | None) -> TokenizerConfig:
+def read_config(self: Tokenizer, config: StrPath | TokenizerConfig | None) -> TokenizerConfig:
     """The settings of a tokenizer_config.json, but BOS and EOS of the tokenizer if it has them; None: its own settings.
 
     Raises `TokenizerFileError` and `OSError`.

@@ -1,11 +1,12 @@
-"""Text that comes in parts, and its ids: what streams and growing texts (methods/growing.py) stand on.
+"""Text that comes in parts, and its ids: streams, and texts that grow, such as a conversation on a server.
 
-In: parts of a text. Out: after each part, the ids that no later text can change; for a growing text also the ids of
-the open end, as if no text came after it.
-Invariant: all ids together are those of one call on the whole text. Memory is bounded by the longest stretch without a
-boundary, the longest piece and the longest added token; time is linear. A growing text does not change if a token in
-the new part is refused. A stream keeps that part, and refuses it again.
-
+In: parts of a text, or ids that a model sampled. Out: after each part, the ids that no later text can change; of a text
+that grows, the number of earlier ids that stay, and the new ids after them.
+Invariant: all ids together are those of one call on the whole text. Sampled ids stay as they are, and so do all ids
+before them, since the model has seen these; the text after them is encoded by itself. Memory is bounded by the longest
+stretch without a boundary, the longest piece and the longest added token; time is linear. Each part costs its own
+length and that of the *open end*: the text before it that new text can still change. A stream keeps a part in which a
+token is refused, and refuses it again; a text that grows does not change.
 A model with a normalizer works in two steps. First the raw text is normalized up to its last boundary. Example: under
 NFC "e" must wait, since U+0301 may follow; after "x" has come, "e" is normalized. No raw added token reaches over a
 boundary, and no later character changes the text before it. Then the normalized text is encoded as far as
@@ -19,7 +20,8 @@ import codecs
 import re
 from _thread import allocate_lock
 from array import array
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import (
@@ -27,16 +29,18 @@ from dstok._util.arguments import (
     Special,
     Text,
     checked_text,
+    common_start,
     id_array,
+    id_list,
     lone_surrogate,
     not_utf8,
-    replaces_faults,
     utf8,
 )
 from dstok._util.objects import Separate
+from dstok.added_tokens import TextOptions
 from dstok.core.encode.encoder import CONTEXT, INSIDE, LATER, START
 from dstok.core.text.utf8 import CUT_LENGTHS
-from dstok.errors import SpecialTokenError, StreamError, TextError, UnsupportedError
+from dstok.errors import ArgumentError, SpecialTokenError, StreamError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +49,8 @@ if TYPE_CHECKING:
     from dstok.core.encode.encoder import Encoder
     from dstok.core.text.added_tokens import Policy
     from dstok.core.text.normalize import Normalizer
-    from dstok.protocols import Parts
+    from dstok.methods.canonical_marks import CanonicalMarks
+    from dstok.tokenizer import Tokenizer
 
 
 class Alone:
@@ -71,9 +76,9 @@ class Alone:
 class Lengths(NamedTuple):
     """Characters so far, and those of the last run, which is blank or not: of a text that must not need a cut."""
 
-    characters: int
-    run: int
-    blank: bool
+    characters: int = 0
+    run: int = 0
+    blank: bool = False
 
     def after(self, text: bytes) -> Lengths:
         """The lengths after more text. Raises `UnsupportedError` where the model's own code would cut it."""
@@ -114,84 +119,86 @@ class HeldText(Separate):
         self.wait = 0 if taken else 2 * (len(self.text) - keep)
 
 
-class PlainParts(Separate):
-    """A text in parts without a normalizer. `form` of ids: `list`, `id_array`, or None for their number."""
+class IncrementalEncoder(Separate):
+    """A text in parts, of one model under one policy. `last`: the sampled id that stands before the text.
 
-    def __init__(self, encoder: Encoder, policy: Policy) -> None:
-        self._encoder, self._policy = encoder, policy
-        self._held, self._state = HeldText(), START
-        self._lengths = Lengths(0, 0, False) if encoder.cuts_texts else None
+    Raises `UnsupportedError` as `encode_stream`.
+    """
 
-    def feed(self, text: bytes, final: bool, form: Any) -> Any:
-        """The ids that are sure after `text`; all remaining ids if it is `final`. Raises `SpecialTokenError`."""
-        held = self._held
-        if self._lengths is not None:
-            self._lengths = self._lengths.after(text)
-        if not held.add(text, not final):
-            return formed(array("I"), form)
-        try:
-            ids, _, end, self._state = self._encoder.encode_part(
-                held.text, held.at, self._policy, self._state, final, form)
-        except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, held.dropped + error.offset) from None
-        held.take(end)
-        return ids
-
-    def grow(self, text: bytes, keep: bool = True) -> tuple[list[int], int]:
-        """The ids after those that were sure, and the number of those that `text` makes sure.
-
-        Raises `SpecialTokenError`. Without `keep` the object does not change.
-        """
-        held = self._held
-        lengths = None if self._lengths is None else self._lengths.after(text)
-        whole = held.text + text
-        try:
-            ids, sure, end, state = self._encoder.encode_part(
-                whole, held.at, self._policy, self._state, False, list, True)
-        except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, held.dropped + error.offset) from None
-        if keep:
-            self._lengths, self._state, held.text = lengths, state, whole
-            held.take(end)
-        return ids, sure
-
-
-class NormalizedParts(Separate):
-    """A text in parts for a model with a normalizer. `form` as for `PlainParts`."""
-
-    def __init__(self, encoder: Encoder, normalizer: Normalizer, policy: Policy) -> None:
+    def __init__(self, tok: Tokenizer, policy: Policy, last: int | None = None) -> None:
+        normalizer: Normalizer | None = tok._normalizer
+        self._encoder: Encoder = tok._encoder
+        self._policy, self._normalizer, self._state = policy, normalizer, START
+        self._lengths = Lengths() if self._encoder.cuts_texts else None
+        self._seen = HeldText()  # what the encoder reads: the text, or the normalized text of the present stretch
+        if normalizer is None:
+            return
         if not normalizer.local:
             raise UnsupportedError("encoding in parts with a normalizer that may look at the whole text: Prepend, "
                                    "Replace or Strip", "normalizer")
         if normalizer.prefix and policy.contents[1]:
             raise UnsupportedError("encoding in parts with a space put before the text, and added tokens that are "
                                    "found after it", "normalizer")
-        self._encoder, self._normalizer, self._policy = encoder, normalizer.bare(), policy  # the encoder puts the space
+        self._normalizer = normalizer.bare()  # the encoder puts the space
         self._raw = HeldText()
-        self._seen = HeldText()  # the normalized text of the present stretch
-        self._state = START
-        # For each part of `_seen`: its place there, its place in the text, and its raw bytes.
+        # For each part of `_seen`: its offset there, its offset in the text, and its raw bytes.
         self._origins: list[tuple[int, int, bytes]] = []
-
-    def follow(self, token: bool) -> None:
-        """Makes an empty text one after an added token (`token`), or inside a stretch, where no space is put."""
-        self._state = LATER if token else INSIDE
+        if last is not None:  # inside a stretch no space is put
+            self._state = LATER if any(token.id == last for token in tok._added.tokens) else INSIDE
 
     def feed(self, text: bytes, final: bool, form: Any) -> Any:
-        """Does what `PlainParts.feed` does."""
-        return formed(self._advance(text, final, True), form)
+        """The ids that are sure after `text`; all remaining ids if it is `final`. Raises `SpecialTokenError`.
+
+        `form` of the ids: `list`, `id_array`, or None for their number.
+        """
+        if self._lengths is not None:
+            self._lengths = self._lengths.after(text)
+        if self._normalizer is None:
+            return self._settle(text, self._policy, final, True, form)
+        return _in_form(self._normalize(self._normalizer, text, final, True), form)
 
     def grow(self, text: bytes, keep: bool = True) -> tuple[list[int], int]:
-        """Does what `PlainParts.grow` does."""
-        grown = self.copy()  # a refused token leaves this object as it is
-        sure = grown._advance(text, False, False)
-        tail = grown.copy()._advance(b"", True, False)
-        if keep:
-            vars(self).update(vars(grown))
-        return (sure + tail).tolist(), len(sure)
+        """The ids after those that were sure, and the number of those that `text` makes sure.
 
-    def _advance(self, text: bytes, final: bool, patient: bool) -> array[int]:
-        """The ids that are sure after `text`. `patient`: unsettled text is encoded again only when it has doubled."""
+        Raises `SpecialTokenError`. Without `keep`, or after an error, the object does not change.
+        """
+        if self._normalizer is not None:
+            grown = self.copy()
+            sure = grown._normalize(self._normalizer, text, False, False)
+            tail = grown.copy()._normalize(self._normalizer, b"", True, False)
+            if keep:
+                vars(self).update(vars(grown))
+            return (sure + tail).tolist(), len(sure)
+        seen, lengths = self._seen, None if self._lengths is None else self._lengths.after(text)
+        whole = seen.text + text
+        try:
+            ids, count, end, state = self._encoder.encode_part(
+                whole, seen.at, self._policy, self._state, False, list, True)
+        except SpecialTokenError as error:
+            raise SpecialTokenError(error.token, seen.dropped + error.offset) from None
+        if keep:
+            self._lengths, self._state, seen.text = lengths, state, whole
+            seen.take(end)
+        return ids, count
+
+    def _settle(self, text: bytes, policy: Policy, final: bool, patient: bool, form: Any) -> Any:
+        """The ids that are sure after more of what the encoder reads.
+
+        `patient`: an open end is encoded again only when it has doubled.
+        """
+        seen = self._seen
+        if not seen.add(text, patient and not final):
+            return _in_form(array("I"), form)
+        try:
+            ids, _, end, self._state = self._encoder.encode_part(
+                seen.text, seen.at, policy, self._state, final, form)
+        except SpecialTokenError as error:
+            raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
+        seen.take(end)
+        return ids
+
+    def _normalize(self, normalizer: Normalizer, text: bytes, final: bool, patient: bool) -> array[int]:
+        """The ids that are sure after more of the raw text: of the stretches between added tokens, and of these."""
         ids, raw = array("I"), self._raw
         if not raw.add(text, patient and not final):
             return ids
@@ -201,9 +208,15 @@ class NormalizedParts(Separate):
             start, end, content, token, safe, scan = self._policy.find_raw(raw.text, at, scan, final)
             stop = start if token >= 0 else safe
             ends = final or token >= 0
-            cut = stop if ends else self._normalizer.last_boundary(raw.text, at, stop)
+            cut = stop if ends else normalizer.last_boundary(raw.text, at, stop)
             if cut > at or ends:
-                ids += self._stretch(bytes(raw.text[at:cut]), raw.dropped + at, ends, patient)
+                part = bytes(raw.text[at:cut])
+                self._origins.append((self._seen.dropped + len(self._seen.text), raw.dropped + at, part))
+                ids += self._settle(normalizer.normalize(part), self._policy.inner, ends, patient, id_array)
+                if ends:
+                    self._seen, self._state, self._origins = HeldText(), LATER, []
+                while len(self._origins) > 1 and self._origins[1][0] <= self._seen.dropped:
+                    del self._origins[0]
             if token < 0:
                 raw.take(cut, max(scan - cut, 0))
                 return ids
@@ -212,58 +225,29 @@ class NormalizedParts(Separate):
             ids.append(self._policy.raw_id(token))
             at = scan = end
 
-    def _stretch(self, text: bytes, origin: int, ends: bool, patient: bool) -> array[int]:
-        """The ids that are sure after a part of a stretch, which begins at `origin` of the text."""
-        seen = self._seen
-        self._origins.append((seen.dropped + len(seen.text), origin, text))
-        if not seen.add(self._normalizer.normalize(text), patient and not ends):
-            return array("I")
-        ids: array[int]
-        try:
-            ids, _, end, self._state = self._encoder.encode_part(
-                seen.text, seen.at, self._policy.inner, self._state, ends, id_array)
-        except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
-        if ends:
-            self._seen, self._state, self._origins = HeldText(), LATER, []
-            return ids
-        seen.take(end)
-        while len(self._origins) > 1 and self._origins[1][0] <= seen.dropped:
-            del self._origins[0]
-        return ids
-
-    def _offset(self, place: int) -> int:
-        """The offset in the text of the character that gives the one at `place` of the normalized stretch."""
-        begin, origin, text = next(part for part in reversed(self._origins) if part[0] <= place)
+    def _offset(self, offset: int) -> int:
+        """The offset in the text of the character that gives the one at `offset` of what the encoder reads."""
+        if self._normalizer is None:
+            return offset
+        begin, origin, text = next(part for part in reversed(self._origins) if part[0] <= offset)
         normalized, sources = self._normalizer.align(text)
-        return origin + len(text.decode()[: sources[len(normalized[: place - begin].decode())]].encode())
+        return origin + len(text.decode()[: sources[len(normalized[: offset - begin].decode())]].encode())
 
 
-TextParts = PlainParts | NormalizedParts
-
-
-def text_in_parts(self: Parts, policy: Policy) -> TextParts:
-    """A text in parts, for a model with or without a normalizer. Raises `UnsupportedError` as `encode_stream`."""
-    if self._normalizer is None:
-        return PlainParts(self._encoder, policy)
-    return NormalizedParts(self._encoder, self._normalizer, policy)
-
-
-def formed(ids: array[int], form: Any) -> Any:
-    """The ids in a form as for `PlainParts`."""
-    return len(ids) if form is None else ids.tolist() if form is list else ids
+def _in_form(ids: array[int], form: Any) -> Any:
+    return ids if form is id_array else ids.tolist() if form is list else len(ids)
 
 
 def encode_stream(
-    self: Parts, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+    self: Tokenizer, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    errors: Errors = "strict",
 ) -> EncodeStream:
     """A stream that encodes a text that comes in parts. Keywords as `encode`.
 
     Raises `UnsupportedError` for a model whose normalizer may look at the whole text (Prepend, Replace, Strip).
     """
-    replaces_faults(errors)
-    policy, edges = self._added.policy(special), (self._ends.before(add_bos), self._ends.after(add_eos))
-    return EncodeStream(text_in_parts(self, policy), errors, *edges)
+    options = TextOptions.of(self, special, add_bos, add_eos, errors)
+    return EncodeStream(IncrementalEncoder(self, options.policy), errors, options)
 
 
 class Incoming(Separate):
@@ -272,28 +256,29 @@ class Incoming(Separate):
     def __init__(self, errors: Errors) -> None:
         self._errors = errors
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
-        self._offset = self._chars = 0  # bytes and code points fed before this part, for errors
+        self._bytes = self._chars = 0  # fed before this part, for errors
+        self._finished = False
 
     def _utf8(self, text: Text, final: bool) -> bytes:
         """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
+        if self._finished:
+            raise StreamError("the stream is finished")
         text, pending = checked_text(text), self._decoder.getstate()[0]
         if isinstance(text, bytes):
             try:
                 chars = self._decoder.decode(text, final)
             except UnicodeDecodeError as error:
-                raise not_utf8(error.object[error.start], self._offset - len(pending) + error.start) from None
-            self._offset += len(text)
-            self._chars += len(chars)
+                raise not_utf8(error.object[error.start], self._bytes - len(pending) + error.start) from None
+            self._bytes, self._chars, self._finished = self._bytes + len(text), self._chars + len(chars), final
             return chars.encode()
         if pending and text and self._errors == "strict":
-            at = self._offset - len(pending)
+            at = self._bytes - len(pending)
             raise TextError(f"expected the rest of the character at byte offset {at}, found str", at)
         try:
             encoded = utf8(text, self._errors == "replace")
         except TextError as error:
             raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
-        self._offset += len(encoded)
-        self._chars += len(text)
+        self._bytes, self._chars = self._bytes + len(encoded), self._chars + len(text)
         if pending and text:
             self._chars += 1
             return self._decoder.decode(b"", True).encode() + encoded
@@ -316,13 +301,10 @@ class EncodeStream(Incoming):
     [19923, 2058]
     """
 
-    def __init__(
-        self, parts: TextParts, errors: Errors, begin: Sequence[int] = (), end: Sequence[int] = (),
-    ) -> None:
+    def __init__(self, encoder: IncrementalEncoder, errors: Errors, options: TextOptions) -> None:
         super().__init__(errors)
-        self._parts, self._alone = parts, Alone()
-        self._begin, self._end = begin, end  # ids around those of the text; `begin` goes out only once
-        self._finished = False
+        self._encoder, self._alone = encoder, Alone()
+        self._begin, self._end = options.before, options.after  # `_begin` goes out only once
 
     def feed(self, text: Text) -> npt.NDArray[np.uint32]:
         """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
@@ -355,17 +337,205 @@ class EncodeStream(Incoming):
         return np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
 
     def _framed(self, text: Text, final: bool, form: Any) -> Any:
-        """The ids that are sure, in a form as for `PlainParts`, with BOS at the text's start and EOS at its end."""
+        """The ids that are sure, in a form as for `IncrementalEncoder`, with BOS at the start and EOS at the end."""
         with self._alone:
-            if self._finished:
-                raise StreamError("the stream is finished")
-            data = self._utf8(text, final)
-            self._finished = final
-            found = self._parts.feed(data, final, form)
-            before, self._begin = self._begin, ()
-        after = self._end if final else ()
+            found = self._encoder.feed(self._utf8(text, final), final, form)
+            before, self._begin = self._begin, []
+        after = self._end if final else []
         if not before and not after:
             return found
         if form is None:
             return len(before) + found + len(after)
         return [*before, *found, *after] if form is list else array("I", before) + found + array("I", after)
+
+
+def encode_incremental(
+    self: Tokenizer, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict",
+) -> IncrementalEncoding:
+    """A text that grows at its end, as a conversation does; it is empty at first.
+
+    Appending takes time for the new text and the last piece before it, however long the whole text is. There is
+    no `add_eos`: such a text has no end. Other keywords as `encode`.
+    Raises `UnsupportedError` as `encode_stream`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> talk = tok.encode_incremental(add_bos=True)
+    >>> cache = talk.ids
+    >>> for part in ["<｜User｜>Is it ", "so?<｜Assis", "tant｜>"]:
+    ...     kept, new = talk.append(part)
+    ...     cache[kept:] = new
+    >>> cache == talk.ids == tok.encode("<｜User｜>Is it so?<｜Assistant｜>", add_bos=True)
+    True
+    """
+    return IncrementalEncoding(self, TextOptions.of(self, special, add_bos, False, errors))
+
+
+class Stretch(NamedTuple):
+    """Ids `start` to `stop` of a text that grows, all appended as ids (`sampled`) or all made of text.
+
+    first_noncanonical: the index of the first one that encoding the whole text does not give at its place, or None.
+    """
+
+    start: int
+    stop: int
+    sampled: bool
+    first_noncanonical: int | None
+
+
+class IncrementalEncoding(Separate):
+    """The ids of a text that grows; made by `Tokenizer.encode_incremental`.
+
+    One thread at a time may use it: a second one gets a `StreamError`.
+    For a conversation that branches, `copy` (`copy.copy`, `copy.deepcopy`) gives a second text that goes on by itself.
+    It takes as long as copying the list of ids. Pickling raises `PickleError`.
+
+    >>> import dstok
+    >>> text = dstok.load("deepseek-v3").encode_incremental()
+    >>> _ = text.append("Hello")
+    >>> branch = text.copy()
+    >>> text.append(" world"), branch.append("!")
+    ((1, [2058]), (1, [3]))
+    >>> text.ids, branch.ids
+    ([19923, 2058], [19923, 3])
+
+    This is an object, not a function of (ids, text, added): it has read the text, and knows where the open end begins.
+    A function would have to search for that place, and could not trust the ids that a caller gives it.
+    """
+
+    def __init__(self, tok: Tokenizer, options: TextOptions) -> None:
+        self._model, self._alone = (tok, options), Alone()  # a tuple: copies share it
+        self._encoder = IncrementalEncoder(tok, options.policy)  # of the text after the last sampled ids
+        self._ids, self._begin = [*options.before], len(options.before)
+        self._sure = self._begin  # the number of ids that no later text can change
+        self._sampled: list[tuple[int, int]] = []  # start and end of each stretch of sampled ids
+        self._marks: CanonicalMarks | None = None
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of the whole text, as a new list."""
+        return self._ids.copy()
+
+    def __len__(self) -> int:
+        """The number of ids."""
+        return len(self._ids)
+
+    def append(self, text: Text = "", *, ids: Iterable[int] | None = None) -> tuple[int, list[int]]:
+        """Adds `text` to the end; returns (kept, new): the first `kept` ids stay, `new` replaces all ids after them.
+
+        Each part is a text of its own: it may not begin or end inside a character. Raises `TextError` with the offset
+        in this part, and `SpecialTokenError` with the offset in the text since the last sampled ids. After an error
+        nothing has been added.
+        With `ids`, which a model sampled, these ids are added as they are. No later text changes them, or the ids
+        before them. A model that puts a space before texts puts none after these ids, unless they end with an added
+        token, and it puts one there in a whole text, too. Raises `UnknownIdError`, and `ArgumentError`, also for a text
+        and ids in one call.
+
+        >>> import dstok
+        >>> text = dstok.load("deepseek-v3").encode_incremental()
+        >>> text.append("Hello wor"), text.append("ld!"), text.ids
+        ((0, [19923, 647]), (1, [2058, 3]), [19923, 2058, 3])
+        """
+        tok, options = self._model
+        if ids is not None:
+            added = id_list(ids)
+            if text:
+                raise ArgumentError("expected a text or ids, found both: append them one after the other", "ids")
+            tok._decoder.decode(added, False)  # raises the errors of ids
+            added = list(map(int, added))  # numpy's ints may have come
+            with self._alone:
+                kept = len(self._ids)
+                if added:
+                    self._ids += added
+                    self._sure = len(self._ids)
+                    self._sampled.append((kept, self._sure))
+                    self._encoder = IncrementalEncoder(tok, options.policy, added[-1])
+            return kept, added
+        data = utf8(text, options.replace)
+        with self._alone:
+            new, sure = self._encoder.grow(data)
+            same = common_start(self._ids[self._sure :], new)
+            kept = self._sure + same
+            self._ids[self._sure :] = new
+            self._sure += sure
+        del new[:same]
+        return kept, new
+
+    def preview(self, text: Text) -> tuple[int, list[int]]:
+        """(sure, rest): the first `sure` ids stay, whatever is appended; `rest` would follow them after `text`.
+
+        Adds nothing. Raises as `append`.
+
+        >>> import dstok
+        >>> text = dstok.load("deepseek-v3").encode_incremental()
+        >>> _ = text.append("Hello wor")
+        >>> text.preview("ld"), text.ids
+        ((1, [2058]), [19923, 647])
+        """
+        data = utf8(text, self._model[1].replace)
+        with self._alone:
+            return self._sure, self._encoder.grow(data, keep=False)[0]
+
+    def sampled(self) -> npt.NDArray[np.bool_]:
+        """For each id, whether it was appended as an id, bool[n].
+
+        >>> import dstok
+        >>> text = dstok.load("deepseek-v3").encode_incremental()
+        >>> _ = text.append("Hello"), text.append(ids=[2058, 3])
+        >>> text.sampled()
+        array([False,  True,  True])
+        """
+        import numpy as np
+
+        found = np.zeros(len(self._ids), np.bool_)
+        for start, end in self._sampled:
+            found[start:end] = True
+        return found
+
+    def canonical(self) -> npt.NDArray[np.bool_]:
+        """For each id, whether encoding the whole text gives the same id for the same bytes, bool[n].
+
+        The whole text is that of decoding all ids. The cost is that of the ids since the last call. With
+        special="raise", added tokens among the ids count as with "all". BOS of `add_bos` counts as canonical. Raises
+        `UnsupportedError` if encoding changes the text itself, by a normalizer for example.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3")
+        >>> text = tok.encode_incremental()
+        >>> _ = text.append("So: "), text.append(ids=[tok.token_to_id("He"), tok.token_to_id("llo"), 3])
+        >>> text.canonical()
+        array([ True,  True, False, False, False,  True])
+        """
+        import numpy as np
+
+        from dstok.methods.canonical_marks import CanonicalMarks
+
+        tok, options = self._model
+        with self._alone:
+            if self._marks is None:
+                policy = tok._added.policy("all") if options.policy.refuses else options.policy
+                self._marks = CanonicalMarks(tok._decoder, IncrementalEncoder(tok, policy))
+            marks = self._marks.of(self._ids[self._begin :], self._sure - self._begin)
+        return np.concatenate([np.ones(self._begin, np.bool_), marks])
+
+    def stretches(self) -> list[Stretch]:
+        """The stretches of ids and of text, in their order, each with the place of its first id that is not canonical.
+
+        Cost and errors as `canonical`.
+
+        >>> import dstok
+        >>> tok = dstok.load("deepseek-v3")
+        >>> text = tok.encode_incremental()
+        >>> _ = text.append("So: "), text.append(ids=[tok.token_to_id("He"), tok.token_to_id("llo"), 3])
+        >>> text.stretches()[1]
+        Stretch(start=3, stop=6, sampled=True, first_noncanonical=3)
+        """
+        bad = (~self.canonical()).nonzero()[0].tolist()
+        found, end = list[Stretch](), 0
+        for first, last in [*self._sampled, (len(self._ids), len(self._ids))]:
+            for start, stop, sampled in ((end, first, False), (first, last, True)):
+                if stop > start:
+                    at = bisect_left(bad, start)
+                    found.append(Stretch(start, stop, sampled, bad[at] if at < len(bad) and bad[at] < stop else None))
+            end = last
+        return found

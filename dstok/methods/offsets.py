@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import Errors, Special, Text, checked_text, explained, first_ids, replaces_faults, utf8
+from dstok._util.arguments import Errors, Special, Text, checked_text, explained, first_ids, utf8
 from dstok._util.objects import lazy
+from dstok.added_tokens import TextOptions
 from dstok.core.bpe.merge import BPE
 from dstok.core.encode.encoder import Encoder
 from dstok.core.encode.pieces import SpanPass, add_pieces, char_spans, in_characters
@@ -34,7 +35,7 @@ from dstok.normalizers import NormalizedText, normalized_text
 from dstok.regex.cascade import Tag
 
 if TYPE_CHECKING:
-    from dstok.protocols import Parts
+    from dstok.tokenizer import Tokenizer
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
 Spans: TypeAlias = "npt.NDArray[np.int64]"
@@ -85,14 +86,14 @@ class Encoding:
     def _columns(self) -> tuple[Any, ...]:
         return self.ids, self.byte_spans, self.char_spans, self.pieces, self.special
 
-    def framed(self, before: list[int], after: list[int], end: tuple[int, int]) -> Encoding:
-        """Adds ids before and after those of the text. `end` is the text's end, in bytes and in code points."""
+    def framed(self, options: TextOptions, end: tuple[int, int]) -> Encoding:
+        """Adds BOS and EOS. `end` is the text's end, in bytes and in code points."""
         def around(column: Any, first: Any, last: Any) -> Any:
-            edges = ((first, len(before)), (last, len(after)))
+            edges = ((first, len(options.before)), (last, len(options.after)))
             head, tail = (np.full((count, *column.shape[1:]), value, column.dtype) for value, count in edges)
             return np.concatenate([head, column, tail])
 
-        return Encoding(around(self.ids, before, after), around(self.byte_spans, 0, end[0]),
+        return Encoding(around(self.ids, options.before, options.after), around(self.byte_spans, 0, end[0]),
                         around(self.char_spans, 0, end[1]), lambda: around(self.pieces, -1, -1),
                         around(self.special, True, True))
 
@@ -117,7 +118,7 @@ class Piece(NamedTuple):
 
 @explained
 def encode_with_offsets(
-    self: Parts, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
+    self: Tokenizer, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
     errors: Errors = "strict",
 ) -> Encoding:
     """Ids with their spans in bytes and code points, piece numbers, and which are added tokens.
@@ -130,16 +131,16 @@ def encode_with_offsets(
     >>> dstok.load("deepseek-v3").encode_with_offsets("né").char_spans.tolist()
     [[0, 2]]
     """
-    before, after = self._ends.before(add_bos), self._ends.after(add_eos)
-    given = utf8(text, True) if replaces_faults(errors) else checked_text(text)
-    encoding = self._places.encoding(given, self._added.policy(special), trim=True)
-    if not before and not after:
+    options = TextOptions.of(self, special, add_bos, add_eos, errors)
+    given = utf8(text, True) if options.replace else checked_text(text)
+    encoding = self._places.encoding(given, options.policy, trim=True)
+    if not options.extra:
         return encoding
     data = utf8(given, False)
-    return encoding.framed(before, after, (len(data), len(data.decode())))
+    return encoding.framed(options, (len(data), len(data.decode())))
 
 
-def encode_char_spans(self: Parts, text: Text, *, special: Special = "all") -> Spans:
+def encode_char_spans(self: Tokenizer, text: Text, *, special: Special = "all") -> Spans:
     """The code point spans of a text's ids, int64[n, 2], before a post-processor trims them. Keywords as `encode`.
 
     >>> import dstok

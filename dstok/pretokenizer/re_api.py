@@ -1,4 +1,4 @@
-"""The calls of a splitter that Python's `re` has, too: the matches of its pattern, instead of its pieces.
+"""`Splitter.matcher()`: the calls of Python's `re`, which give the matches of its pattern instead of its pieces.
 
 In: one Split step, and texts. Out: matches, their texts, a text with replacements.
 Invariant: matches are those of Python's engines (`regex`, `re`): leftmost, and at each place the preferred one of
@@ -23,7 +23,7 @@ from dstok._util.objects import lazy
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.automaton import PathReader
 from dstok.errors import ArgumentError, GroupError, PickleError, UnsupportedError
-from dstok.pretokenizer.finders import Unit, make_finder, readable
+from dstok.pretokenizer.pieces import Unit, make_finder, readable
 from dstok.regex.ast import Group, Node, is_nullable, nodes
 from dstok.regex.cascade import Cascade, compile_matches
 from dstok.regex.match_tables import MatchTables, make_match_tables, refused_groups
@@ -47,8 +47,8 @@ _TEMPLATE = re.compile(r"\\(?:([1-9][0-9]?)|g<([^>]*)>|(.?))", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "b": "\b", "\\": "\\"}
 
 
-class Matcher:
-    """The matches of one pattern. It never changes."""
+class MatchPattern:
+    """The pattern of a splitter of one step, compiled for matches. It never changes."""
 
     def __init__(self, cascade: Cascade, span_pass: SpanPass) -> None:
         if len(cascade.splits) != 1:
@@ -170,7 +170,7 @@ def _edges(dfa: DFA) -> array[int]:
 
 
 class Match:
-    r"""One match of a splitter's pattern; made by `Splitter.finditer`, `search`, `match` and `fullmatch`.
+    r"""One match of a splitter's pattern; made by the calls of a `Matcher`.
 
     Group 0 is the match. A place counts characters of a `str`, bytes of bytes, or what `unit` of the call says;
     `byte_span` has the match in bytes of the UTF-8 text. A group that matched nothing is None, and its span is
@@ -178,7 +178,7 @@ class Match:
     exact place: inside an atomic group, a look-around or a repetition of what can match the empty text.
 
     >>> import dstok
-    >>> found = dstok.Splitter(r"(?<key>\w+)=(?<value>\d+)").search("é: size=42")
+    >>> found = dstok.Splitter(r"(?<key>\w+)=(?<value>\d+)").matcher().search("é: size=42")
     >>> found.group(), found.span(), found["key"], found.span("value")
     ('size=42', (3, 10), 'size', (8, 10))
     """
@@ -217,14 +217,14 @@ class Match:
 
     def groups(self, default: Any = None) -> tuple[Any, ...]:
         """The texts of all groups but 0, with `default` for those that matched nothing."""
-        return tuple(self._text(number + 1, default) for number in range(len(self._searched.matcher.names)))
+        return tuple(self._text(number + 1, default) for number in range(len(self._searched.pattern.names)))
 
     def groupdict(self, default: Any = None) -> dict[str, Any]:
         """The texts of all groups with names, by name."""
-        return {name: self._text(name, default) for name in self._searched.matcher.names if name is not None}
+        return {name: self._text(name, default) for name in self._searched.pattern.names if name is not None}
 
     def expand(self, template: str | bytes) -> Any:
-        r"""The template of `Splitter.sub`, filled with the groups of this match. Raises `ArgumentError` as `sub`."""
+        r"""The template of `Matcher.sub`, filled with the groups of this match. Raises `ArgumentError` as `sub`."""
         return Replacement(template, self._searched).of(self)
 
     def __copy__(self) -> Match:
@@ -245,12 +245,12 @@ class Match:
         return default if start < 0 else self._searched.part(start, end)
 
     def _in_bytes(self, group: int | str) -> Span:
-        number = 0 if group == 0 else self._searched.matcher.number_of(group)
+        number = 0 if group == 0 else self._searched.pattern.number_of(group)
         if number == 0:
             return self.byte_span
         if self._known is None:
             searched = self._searched
-            places = searched.matcher.reader.places(searched.utf8, searched.letters, *self.byte_span)
+            places = searched.pattern.reader.places(searched.utf8, searched.letters, *self.byte_span)
             self._known = list(zip(places[::2], places[1::2]))
         return self._known[number - 1]
 
@@ -258,10 +258,10 @@ class Match:
 class Searched:
     """A text that is searched: `data` in the core's form, and how its matches are shown."""
 
-    def __init__(self, matcher: Matcher, text: Text, errors: Errors, unit: Unit | None = None) -> None:
+    def __init__(self, pattern: MatchPattern, text: Text, errors: Errors, unit: Unit | None = None) -> None:
         if unit not in ("bytes", "characters", None):
             raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
-        self.matcher, self.data, self.is_str = matcher, readable(text, errors), isinstance(text, str)
+        self.pattern, self.data, self.is_str = pattern, readable(text, errors), isinstance(text, str)
         characters = self.is_str if unit is None else unit == "characters"
         self.converts = characters and not isinstance(self.data, str)  # places in bytes to places in characters
 
@@ -273,7 +273,7 @@ class Searched:
     @lazy
     def letters(self) -> array[int] | None:
         """The oracle letters of the text; None if no look-around asks for them."""
-        return self.matcher.reader.letters(self.utf8) if self.matcher.tables.readings else None
+        return self.pattern.reader.letters(self.utf8) if self.pattern.tables.readings else None
 
     def part(self, start: int, end: int) -> str | bytes:
         """The text between two places in bytes, in the type of the whole text."""
@@ -283,7 +283,7 @@ class Searched:
     def blocks(self) -> Iterator[tuple[Spans, Spans]]:
         """The spans of matches in bytes, some at a time, and the same in the unit."""
         at = before = 0
-        for spans in self.matcher.blocks(self.data):
+        for spans in self.pattern.blocks(self.data):
             shown = spans
             if self.converts and len(spans):
                 places = spans.reshape(-1) - at
@@ -294,8 +294,8 @@ class Searched:
 
     def texts(self) -> list[Any]:
         """The texts of all matches."""
-        if self.is_str and not self.matcher.empty:
-            return self.matcher.span_pass.split(self.data)
+        if self.is_str and not self.pattern.empty:
+            return self.pattern.span_pass.split(self.data)
         return [self.part(start, end) for spans, _ in self.blocks() for start, end in spans.tolist()]
 
     def matches(self) -> Iterator[Match]:
@@ -306,7 +306,7 @@ class Searched:
 
     def first(self, full: bool) -> Match | None:
         """The match at the start of the text; with `full` only one that is the whole text."""
-        end = self.matcher.reader.end_of(self.utf8, self.letters, full)
+        end = self.pattern.reader.end_of(self.utf8, self.letters, full)
         if end < 0:
             return None
         return Match(self, (0, end), (0, len(self.utf8[:end].decode()) if self.converts else end))
@@ -346,7 +346,7 @@ class Replacement:
             at, (number, name, char) = escape.end(), escape.groups()
             if char is None:
                 group = number or name
-                self._parts.append(searched.matcher.number_of(int(group) if group.isdecimal() else group))
+                self._parts.append(searched.pattern.number_of(int(group) if group.isdecimal() else group))
             elif char in _ESCAPES:
                 self._add(_ESCAPES[char])
             elif char and not (char.isascii() and char.isalnum()):
@@ -365,28 +365,23 @@ class Replacement:
         self._parts.append(text.encode("utf-8", "surrogateescape") if self._bytes else text)
 
 
-class Matching:
-    """The base of `Splitter` with the calls for matches."""
+class Matcher:
+    """The calls of Python's `re` for the pattern of a splitter of one step; made by `Splitter.matcher`."""
 
-    cascade: Cascade
-    span_pass: SpanPass
-
-    @lazy
-    def _matcher(self) -> Matcher:
-        return Matcher(self.cascade, self.span_pass)
+    def __init__(self, cascade: Cascade, span_pass: SpanPass) -> None:
+        self._pattern = MatchPattern(cascade, span_pass)
 
     def findall(self, text: Text, *, errors: Errors = "strict") -> list[Any]:
         r"""The texts of all matches. If the pattern has a group, its texts; if it has several, tuples of theirs.
 
-        A group that matched nothing gives the empty text. Raises `UnsupportedError` for a splitter of several steps,
-        and as `split` and `Match`.
+        A group that matched nothing gives the empty text. Raises as `Splitter.split` and `Match`.
 
         >>> import dstok
-        >>> dstok.Splitter(r"\d+").findall("a1 b22"), dstok.Splitter(r"(\w)=(\d)?").findall("a=1 b=")
-        (['1', '22'], [('a', '1'), ('b', '')])
+        >>> [dstok.Splitter(each).matcher().findall("a=1 b=") for each in (r"\w", r"(\w)=(\d)?")]
+        [['a', '1', 'b'], [('a', '1'), ('b', '')]]
         """
-        searched = Searched(self._matcher, text, errors)
-        groups = len(self._matcher.names)
+        searched = Searched(self._pattern, text, errors)
+        groups = len(self._pattern.names)
         if not groups:
             return searched.texts()
         empty = "" if searched.is_str else b""
@@ -400,16 +395,16 @@ class Matching:
         Raises as `findall`, before the first match, and `ArgumentError` for another unit.
 
         >>> import dstok
-        >>> [match.span() for match in dstok.Splitter("é|b*").finditer("aébb")]
+        >>> [match.span() for match in dstok.Splitter("é|b*").matcher().finditer("aébb")]
         [(0, 0), (1, 2), (2, 4), (4, 4)]
         """
-        return Searched(self._matcher, text, errors, unit).matches()
+        return Searched(self._pattern, text, errors, unit).matches()
 
     def search(self, text: Text, *, unit: Unit | None = None, errors: Errors = "strict") -> Match | None:
         r"""The first match of `text`; None if there is none. Keywords and errors as `finditer`.
 
         >>> import dstok
-        >>> dstok.Splitter(r"\d+").search("ab 42 7")
+        >>> dstok.Splitter(r"\d+").matcher().search("ab 42 7")
         <Match span=(3, 5), group='42'>
         """
         return next(self.finditer(text, unit=unit, errors=errors), None)
@@ -418,19 +413,20 @@ class Matching:
         r"""The match that begins at the start of `text`; None if there is none. Keywords and errors as `finditer`.
 
         >>> import dstok
-        >>> dstok.Splitter("a|ab").match("abc"), dstok.Splitter("b").match("abc")
+        >>> matcher = dstok.Splitter("a|ab").matcher()
+        >>> matcher.match("abc"), matcher.match("b")
         (<Match span=(0, 1), group='a'>, None)
         """
-        return Searched(self._matcher, text, errors, unit).first(False)
+        return Searched(self._pattern, text, errors, unit).first(False)
 
     def fullmatch(self, text: Text, *, unit: Unit | None = None, errors: Errors = "strict") -> Match | None:
         r"""The match that is the whole of `text`; None if there is none. Keywords and errors as `finditer`.
 
         >>> import dstok
-        >>> dstok.Splitter("a|ab").fullmatch("ab")
+        >>> dstok.Splitter("a|ab").matcher().fullmatch("ab")
         <Match span=(0, 2), group='ab'>
         """
-        return Searched(self._matcher, text, errors, unit).first(True)
+        return Searched(self._pattern, text, errors, unit).first(True)
 
     @explained
     def sub(
@@ -442,9 +438,9 @@ class Matching:
         `ArgumentError` for a broken template, and as `findall`.
 
         >>> import dstok
-        >>> dstok.Splitter(r"(?<n>\d+)").sub(r"<\g<n>>", "a1 b22")
+        >>> dstok.Splitter(r"(?<n>\d+)").matcher().sub(r"<\g<n>>", "a1 b22")
         'a<1> b<22>'
-        >>> dstok.Splitter(r"\w+").sub(lambda match: match.group().upper(), b"ab cd", 1)
+        >>> dstok.Splitter(r"\w+").matcher().sub(lambda match: match.group().upper(), b"ab cd", 1)
         b'AB cd'
         """
         return self.subn(replacement, text, count, errors=errors)[0]
@@ -456,25 +452,25 @@ class Matching:
         r"""(what `sub` gives, the number of replacements). Arguments and errors as `sub`.
 
         >>> import dstok
-        >>> dstok.Splitter("b*").subn("-", "abc")
+        >>> dstok.Splitter("b*").matcher().subn("-", "abc")
         ('-a--c-', 4)
         """
         if not isinstance(count, int) or count < 0:
             raise ArgumentError(f"expected a count of at least 0, found {count!r}", "count")
-        searched = Searched(self._matcher, text, errors)
+        searched = Searched(self._pattern, text, errors)
         make = replacement if callable(replacement) else Replacement(replacement, searched, "a function or ").of
         return searched.replaced(make, count)
 
-    def count_matches(self, text: Text, *, errors: Errors = "strict") -> int:
-        r"""The number of matches. `count` gives the number of pieces. Raises as `findall`.
+    def count(self, text: Text, *, errors: Errors = "strict") -> int:
+        r"""The number of matches. `Splitter.count` gives the number of pieces. Raises as `findall`.
 
         >>> import dstok
         >>> digits = dstok.Splitter(r"\d+")
-        >>> digits.count_matches("a1 b22"), digits.count("a1 b22")
+        >>> digits.matcher().count("a1 b22"), digits.count("a1 b22")
         (2, 4)
         """
-        matcher, data = self._matcher, Searched(self._matcher, text, errors).data
-        return len(matcher.spans(data)) if matcher.empty else matcher.span_pass.count(data)
+        pattern, data = self._pattern, Searched(self._pattern, text, errors).data
+        return len(pattern.spans(data)) if pattern.empty else pattern.span_pass.count(data)
 
     @explained
     def scan(
@@ -487,11 +483,12 @@ class Matching:
 
         >>> import dstok
         >>> spans = []
-        >>> dstok.Splitter(r"\d").scan("a1 22", lambda start, end: spans.append((start, end))), spans
+        >>> digits = dstok.Splitter(r"\d").matcher()
+        >>> digits.scan("a1 22", lambda start, end: spans.append((start, end))), spans
         (3, [(1, 2), (3, 4), (4, 5)])
         """
         calls = 0
-        for _, spans in Searched(self._matcher, text, errors, unit).blocks():
+        for _, spans in Searched(self._pattern, text, errors, unit).blocks():
             for start, end in spans.tolist():
                 calls += 1
                 if function(start, end) is True:

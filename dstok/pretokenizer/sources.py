@@ -65,9 +65,10 @@ def restored(make: Make, parts: Any) -> Splitter:
         made, fingerprint = make(splits, parts["unicode_version"], parts["name"]), parts["fingerprint"]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DstokError) as error:
         raise TokenizerFileError(f"expected a splitter of dstok in format {SAVED_FORMAT}: {error}", "$") from None
-    if made.fingerprint != fingerprint:
-        raise TokenizerFileError(f"expected a splitter of the fingerprint {shown(fingerprint)}, found "
-                                 f"{made.fingerprint}: write it again with this version of dstok", "$.fingerprint")
+    found = made.analyze().fingerprint
+    if found != fingerprint:
+        raise TokenizerFileError(f"expected a splitter of the fingerprint {shown(fingerprint)}, found {found}: "
+                                 "write it again with this version of dstok", "$.fingerprint")
     return made
 
 

@@ -18,11 +18,20 @@ from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.errors import ArgumentError, PatternError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.methods.offsets import Piece
-from dstok.pretokenizer import analysis, sources
-from dstok.pretokenizer.analysis import Difference
-from dstok.pretokenizer.batches import PieceCounts, SplitStream, count_pieces, map_each, span_texts
-from dstok.pretokenizer.finders import Tagger, Unit, checked_unit, make_finder, make_tagger, readable
-from dstok.pretokenizer.re_api import Matching
+from dstok.pretokenizer import sources
+from dstok.pretokenizer.analysis import Analysis
+from dstok.pretokenizer.pieces import (
+    SplitStream,
+    Tagger,
+    Unit,
+    checked_unit,
+    make_finder,
+    make_tagger,
+    map_each,
+    readable,
+    span_texts,
+)
+from dstok.pretokenizer.re_api import Matcher
 from dstok.pretokenizer.sources import Dialect
 from dstok.regex.ast import Split
 from dstok.regex.cascade import compile_cascade
@@ -33,13 +42,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok._util.files import StrPath
-    from dstok.core.split.finder import Finder
-    from dstok.pretokenizer.analysis import CutPlace
     from dstok.tokenizer import Tokenizer
-    from dstok.unicode.code_point_set import CodePointSet
 
 
-class Splitter(Matching):
+class Splitter:
     r"""Cuts texts into pieces, as the `Split` steps of a tokenizer do.
 
     `patterns` is one pattern or several steps: each cuts the pieces of the one before it. `behavior` is one of
@@ -67,13 +73,13 @@ class Splitter(Matching):
     def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
         self.name = name
         try:
-            self.cascade = compile_cascade(splits, unicode_version)
+            self._cascade = compile_cascade(splits, unicode_version)
         except PatternError as error:
             if len(splits) == 1:
                 raise
             where = next(s.where for s in splits if s.pattern == error.pattern)
             raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None
-        self.span_pass = SpanPass(make_finder(self.cascade))  # the core's part
+        self._span_pass = SpanPass(make_finder(self._cascade))  # the core's part
 
     @classmethod
     def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
@@ -157,7 +163,7 @@ class Splitter(Matching):
 
         >>> import dstok
         >>> words = dstok.Splitter(r"\p{L}+")
-        >>> words.difference(words.with_unicode("17.0")).text
+        >>> words.analyze().difference(words.with_unicode("17.0")).text
         '1\u088f'
         """
         from dstok.unicode.properties import general_categories
@@ -177,7 +183,7 @@ class Splitter(Matching):
         return sources.unpickled, (self._of, self._described())
 
     def _described(self) -> str:
-        return sources.described(self.splits, self.unicode_version, self.name, self.fingerprint)
+        return sources.described(self.splits, self.unicode_version, self.name, self._analysis.fingerprint)
 
     # Splitting
 
@@ -188,7 +194,7 @@ class Splitter(Matching):
             U+FFFD for each.
         Raises `ArgumentError` for a value that is no text.
         """
-        return self.span_pass.split(readable(text, errors))
+        return self._span_pass.split(readable(text, errors))
 
     def spans(self, text: Text, *, unit: Unit = "bytes", errors: Errors = "strict") -> npt.NDArray[np.int64]:
         r"""Start and end of each piece, int64[n, 2], in bytes of the UTF-8 text or in code points. Raises as `split`.
@@ -199,14 +205,14 @@ class Splitter(Matching):
         """
         checked_unit(unit)
         data = readable(text, errors)
-        spans = self.span_pass.spans(data)
+        spans = self._span_pass.spans(data)
         if unit == "characters" and not isinstance(data, str):
             in_characters(data, spans.reshape(-1))
         return spans
 
     def count(self, text: Text, *, errors: Errors = "strict") -> int:
         """The number of pieces that `split` gives."""
-        return self.span_pass.count(readable(text, errors))
+        return self._span_pass.count(readable(text, errors))
 
     def pieces(self, text: Text, *, errors: Errors = "strict") -> list[Piece]:
         """The pieces with their places, and the matching step and alternative, from 0; None for a gap.
@@ -217,7 +223,7 @@ class Splitter(Matching):
         """
         data, found, at = utf8(text, replaces_faults(errors)), list[Piece](), 0
         for start, end, number in self._tagger(data):
-            shown, tag = data[start:end].decode(), self.cascade.tags[number]
+            shown, tag = data[start:end].decode(), self._cascade.tags[number]
             if not tag.dropped:
                 found.append(Piece(shown, start, end, at, at + len(shown), tag.step, tag.alternative))
             at += len(shown)
@@ -225,25 +231,25 @@ class Splitter(Matching):
 
     @lazy
     def _tagger(self) -> Tagger:
-        return make_tagger(self.cascade)
+        return make_tagger(self._cascade)
 
     def spans_batch(
-        self, texts: Iterable[Text], *, threads: int = 1, unit: Unit = "bytes", errors: Errors = "strict",
+        self, texts: Iterable[Text], *, num_threads: int = 1, unit: Unit = "bytes", errors: Errors = "strict",
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """(spans int64[n, 2], offsets int64[len(texts) + 1]): text i has `spans[offsets[i]:offsets[i + 1]]`.
 
-        Spans count from the start of their own text. `threads` share the work, without the GIL. Errors name the text
-        with the fault. Other keywords as `spans`. Raises `ArgumentError` for fewer than one thread, too.
+        Spans count from the start of their own text. `num_threads` share the work, without the GIL. Errors name the
+        text with the fault. Other keywords as `spans`. Raises `ArgumentError` for fewer than one thread, too.
 
         >>> import dstok
         >>> spans, offsets = dstok.Splitter("a").spans_batch(["ab", "b"])
         >>> spans.tolist(), offsets.tolist()
         ([[0, 1], [1, 2], [0, 1]], [0, 2, 3])
         """
-        return span_texts(self.span_pass, texts, unit, threads, errors)
+        return span_texts(self._span_pass, texts, unit, num_threads, errors)
 
     def split_batch(
-        self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict",
+        self, texts: Iterable[Text], *, num_threads: int = 1, errors: Errors = "strict",
     ) -> list[list[str]]:
         """`split` of each of `texts`. Keywords and errors as `spans_batch`, which is faster: it makes no strings.
 
@@ -251,21 +257,21 @@ class Splitter(Matching):
         >>> dstok.Splitter("a").split_batch(["ab", b"b"])
         [['a', 'b'], ['b']]
         """
-        return map_each(self.span_pass.split, texts, threads, errors)
+        return map_each(self._span_pass.split, texts, num_threads, errors)
 
-    def count_batch(self, texts: Iterable[Text], *, threads: int = 1, errors: Errors = "strict") -> list[int]:
+    def count_batch(self, texts: Iterable[Text], *, num_threads: int = 1, errors: Errors = "strict") -> list[int]:
         """`count` of each of `texts`. Keywords and errors as `spans_batch`.
 
         >>> import dstok
         >>> dstok.Splitter("a").count_batch(["ab", b"b"])
         [2, 1]
         """
-        return map_each(self.span_pass.count, texts, threads, errors)
+        return map_each(self._span_pass.count, texts, num_threads, errors)
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
         r"""A stream for a text that comes in parts.
 
-        A splitter that reads from both sides (`way()`) gives all pieces at the end.
+        A splitter that reads from both sides (`strategy()`) gives all pieces at the end.
 
         >>> import dstok
         >>> stream = dstok.Splitter(r"\w+").stream()
@@ -273,126 +279,74 @@ class Splitter(Matching):
         (['Hello', ' '], [], ['world'])
         """
         replaces_faults(errors)
-        return SplitStream(self.span_pass, errors)
-
-    @explained
-    def count_pieces(
-        self, texts: Iterable[Text], *, threads: int = 1, memory: int = 1 << 30, errors: Errors = "strict",
-    ) -> PieceCounts:
-        r"""The frequency of each piece in all of `texts`, the most frequent first: a BPE trainer begins with this.
-
-        Texts are taken one by one: they may come from a generator. Each of `threads` counts some of them, without the
-        GIL. Their tables of distinct pieces may take `memory` bytes together; larger ones raise `DstokError`. Raises
-        `TextError` with the number of the first faulty text, and `ArgumentError`.
-
-        >>> import dstok
-        >>> found = dstok.Splitter(r"\w+").count_pieces(["a b", "b a b"])
-        >>> len(found), found.to_dict()
-        (3, {' ': 3, 'b': 3, 'a': 2})
-        """
-        return count_pieces(self.finder, texts, threads, memory, errors)
+        return SplitStream(self._span_pass, errors)
 
     # The splitter's parts
 
     @property
     def splits(self) -> tuple[Split, ...]:
         """The steps."""
-        return self.cascade.splits
-
-    @property
-    def finder(self) -> Finder:
-        """The finder of the pieces, for `dstok.counts`."""
-        return self.span_pass.finder
+        return self._cascade.splits
 
     @property
     def unicode_version(self) -> str:
         """The Unicode version of the steps' analysis."""
-        return self.cascade.unicode_version
+        return self._cascade.unicode_version
 
-    def way(self) -> str:
+    def strategy(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
-        return self.span_pass.way()
+        return self._span_pass.way()
 
     @explained
     def explain(self, text: str | None = None) -> str:
         """The steps, the classes of characters and the automaton in words; with `text` also its way through them."""
         from dstok.inspection.explain import explain_cascade
 
-        return "\n".join(explain_cascade(self.cascade, text))
+        return "\n".join(explain_cascade(self._cascade, text))
+
+    def analyze(self) -> Analysis:
+        r"""What is true for every text: whether text gets lost, the longest piece, the difference to another splitter.
+
+        >>> import dstok
+        >>> facts = dstok.Splitter(r"\d{1,3}|\D").analyze()
+        >>> facts.longest_piece, facts.may_cut("7", "a"), facts.loses_text
+        (3, True, None)
+        """
+        return self._analysis
 
     @lazy
-    def fingerprint(self) -> str:
-        """A hash (SHA-256, hex) of the kept spans: two splitters share it exactly if they are equal.
+    def _analysis(self) -> Analysis:
+        return Analysis(self._cascade, self._span_pass)
 
-        Raises `UnsupportedError` if dropped text makes the automaton too large to compare.
+    def matcher(self) -> Matcher:
+        r"""The calls of Python's `re`, which give the matches of the pattern instead of the pieces of the text.
+
+        Raises `UnsupportedError` for a splitter of several steps: only a single pattern has matches.
+
+        >>> import dstok
+        >>> dstok.Splitter(r"\d+").matcher().findall("a1 b22")
+        ['1', '22']
         """
-        return analysis.fingerprint(self.cascade)
+        return self._matcher
+
+    @lazy
+    def _matcher(self) -> Matcher:
+        return Matcher(self._cascade, self._span_pass)
 
     def __eq__(self, other: object) -> bool:
         """Whether both keep the same spans of every text, whatever their patterns."""
-        return self.fingerprint == other.fingerprint if isinstance(other, Splitter) else NotImplemented
+        if not isinstance(other, Splitter):
+            return NotImplemented
+        return self._analysis.fingerprint == other._analysis.fingerprint
 
     def __hash__(self) -> int:
-        return hash(self.fingerprint)
+        return hash(self._analysis.fingerprint)
 
     def __repr__(self) -> str:
         shown = self.name or ", ".join(repr(split.pattern) for split in self.splits)
         return f"<Splitter {shown[:80]}>"
 
-    # Facts about every text: see pretokenizer/analysis.py
 
-    @explained
-    def difference(self, other: Splitter) -> Difference | None:
-        r"""The shortest text with different kept spans, and these spans; None if there is no such text.
-
-        >>> import dstok
-        >>> dstok.Splitter("\\d+").difference(dstok.Splitter("[0-9]+")).pieces
-        ['a', '٠']
-        """
-        text = None if self == other else analysis.difference(self.cascade, other.cascade)
-        if text is None:
-            return None
-        one, two = (list(map(tuple, each.spans(text, unit="characters").tolist())) for each in (self, other))
-        return Difference(text, self.split(text), other.split(text), one, two)
-
-    @lazy
-    def loses_text(self) -> str | None:
-        """The shortest text with a part in no piece; None if no text loses any."""
-        return analysis.loses_text(self.cascade)
-
-    @lazy
-    def look_ahead(self) -> int | None:
-        r"""The most characters after a place that decide whether it lies inside a piece; None: no limit.
-
-        A place where a piece ends, or after dropped text, lies in none. The end of the text counts as one character.
-
-        >>> import dstok
-        >>> dstok.Splitter(r"\w+").look_ahead, dstok.Splitter(r"\s+(?!\S)|\s").look_ahead
-        (1, 2)
-        """
-        return analysis.look_ahead(self.cascade)
-
-    @lazy
-    def longest_piece(self) -> int | None:
-        """The most characters that a piece can have; None: no limit."""
-        return analysis.longest_piece(self.cascade)
-
-    @lazy
-    def cut_places(self) -> tuple[CutPlace, ...]:
-        """The places to cut any text so that its parts, split alone, give the same pieces."""
-        return analysis.cut_places(self.cascade)
-
-    @explained
-    def may_cut(self, left: str, right: str) -> bool:
-        r"""Whether every text may be cut between `left` and `right`, one character each: see `cut_places`.
-
-        >>> import dstok
-        >>> splitter = dstok.Splitter(r"\w+|\s+")
-        >>> splitter.may_cut("a", " "), splitter.may_cut("a", "b")
-        (True, False)
-        """
-        return any(left in place.left and right in place.right for place in self.cut_places)
-
-    def classes(self) -> tuple[CodePointSet, ...]:
-        """The sets of characters that the patterns do not tell apart."""
-        return self.cascade.alphabet.classes
+def span_pass_of(splitter: Splitter) -> SpanPass:
+    """The core's object that finds the pieces, for other rooms."""
+    return splitter._span_pass

@@ -20,12 +20,11 @@ from dstok.corpus.engines import Engine, Progress, ShardReport, find_engine, run
 from dstok.corpus.inputs import InputFile, Shard, dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shard_job import Watch
-from dstok.counts import CountsFile, PieceCounter, merge_counts
 from dstok.errors import ArgumentError, TextError
 from dstok.training.folder import TrainingFolder
-from dstok.training.piece_counts import ready_text
+from dstok.training.piece_counts import CountsFile, PieceCounter, merge_counts, ready_text
+from dstok.training.run import readers_of
 from dstok.training.template import Base, Like, Normalizing, find_base
-from dstok.training.train import readers_of
 
 if TYPE_CHECKING:
     from dstok.core.split.finder import Finder
@@ -151,8 +150,8 @@ def count(
 
     Each document is a text: normalized and cut by itself. While it counts, the folder `out`.work has the counts of
     each shard; a call that was killed goes on there.
-    like, normalizer: as of `dstok.train_from_iterator`. memory: in bytes, for the tables of distinct pieces of all
-        workers of a machine; more of them go to disk.
+    like, normalizer: as of `train_from_iterator`. memory: in bytes, for the tables of distinct pieces of all workers of
+        a machine; more of them go to disk.
     dataset, engine, workers, progress: as of `dstok.corpus.tokenize`; kind, lines, field, shard_bytes: as in
         `CorpusSettings`.
 

@@ -1,7 +1,7 @@
 """Other vocabularies of a model: extended, truncated, trimmed, trained anew; how often each of its tokens is used.
 
-In: a tokenizer, and counted pieces, texts, or the tokens to keep. Out: a tokenizer; for `trimmed` also the map from old
-to new ids; a number for each id.
+In: a tokenizer, and counted pieces, texts, or the tokens to keep. Out: a tokenizer; for `trim_vocab` also the map from
+old to new ids; a number for each id.
 Invariant: extended, all old ids and merges stay, and the new merges are those that a training would make next whose
 words stand as the model encodes them: V1 tokens that are extended to V2 by the counts that they were trained from are
 the vocabulary of V2 tokens. The model's merges in the order of their ranks leave words in the state in which a training
@@ -30,9 +30,10 @@ from dstok.core.counts.merge_loop import MergeLoop, id_counts
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
 from dstok.formats.description import ENDS, ModelDescription
+from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.learn import NO_LIMIT, finished, learn, packed
 from dstok.training.piece_counts import Texts, counted
-from dstok.training.template import M, Model, around, base_of, byte_model, rows_of
+from dstok.training.template import around, base_of, byte_model, rows_of
 from dstok.training.trainer import BpeTrainer
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
 SHOWN = 5  # tokens that an error names
 
 
+@explained
 def extend(
-    self: M, counts: Any, vocab_size: int, *, min_frequency: int = 0, max_token_length: int | None = None,
-) -> M:
+    tok: Tokenizer, counts: Any, vocab_size: int, *, min_frequency: int = 0, max_token_length: int | None = None,
+) -> Tokenizer:
     r"""A tokenizer with more merges, learned from counted pieces. All ids and merges stay; new ids follow the last id.
 
-    counts: of pieces that this model cuts, as `Splitter.count_pieces` or a counts file has them.
+    counts: of pieces that this model cuts, as `count_pieces` or a counts file has them.
     vocab_size: one more than the largest id, then; at least what it was, and less if no pairs are left. The other
         keywords are `BpeTrainer`'s.
 
@@ -55,23 +57,23 @@ def extend(
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
-    >>> counts = dstok.Splitter.from_tokenizer(tok).count_pieces([" Zarquon, Zarquon"])
-    >>> more = tok.extend(counts, tok.vocab_size + 5)
+    >>> counts = dstok.training.count_pieces(dstok.Splitter.from_tokenizer(tok), [" Zarquon, Zarquon"])
+    >>> more = dstok.training.extend(tok, counts, tok.vocab_size + 5)
     >>> [more.decode([i]) for i in more.encode(" Zarquon, Zarquon")]
     [' Zarquon', ',', ' Zarquon']
     """
     rare = whole_number("min_frequency", min_frequency)
     longest = NO_LIMIT if max_token_length is None else whole_number("max_token_length", max_token_length)
-    size = whole_number("vocab_size", vocab_size, self.vocab_size, ", the number of ids that there are")
-    rows, model = rows_of(counts)(), byte_model(self)
-    if not self._bpe.monotone:
+    size = whole_number("vocab_size", vocab_size, tok.vocab_size, ", the number of ids that there are")
+    rows, model = rows_of(counts)(), byte_model(tok)
+    if not tok._bpe.monotone:
         raise UnsupportedError("extending a model with a merge before the merges of its parts", "merges")
-    tokens = [*model.tokens, *[None] * (self.vocab_size - len(model.tokens))]
+    tokens = [*model.tokens, *[None] * (tok.vocab_size - len(model.tokens))]
     taken = [i for i, token in enumerate(model.tokens) if token and len(token) > 1 and i not in model.raw_ids]
     taken.sort(key=lambda i: (len(model.tokens[i] or b""), model.tokens[i] or b""))
     loop = MergeLoop(*packed(tokens), array("I", taken), size, rare, longest)
-    lost = self._bpe.lost is not None  # words leave lost bytes out, even if a token stands for them in a text
-    bpe = make_bpe(build_tables(replace(model, unknown=None))) if lost else self._bpe
+    lost = tok._bpe.lost is not None  # words leave lost bytes out, even if a token stands for them in a text
+    bpe = make_bpe(build_tables(replace(model, unknown=None))) if lost else tok._bpe
     for pieces, offsets, numbers in rows:
         loop.add(pieces, offsets, numbers, [-1] * 256, bpe)
     merges, _ = finished(loop, size, None)
@@ -84,31 +86,32 @@ def extend(
             tokens.append((tokens[left] or b"") + (tokens[right] or b""))
     while tokens[-1] is None:  # added tokens alone
         tokens.pop()
-    return self._of_description(replace(model, tokens=tuple(tokens), merges=model.merges + merges))
+    return tokenizer_of_description(replace(model, tokens=tuple(tokens), merges=model.merges + merges))
 
 
 @explained
-def train_new_from_iterator(
-    self: M, texts: Texts, vocab_size: int, *, length: int | None = None,
+def retrain(
+    tok: Tokenizer, texts: Texts, vocab_size: int, *, length: int | None = None,
     new_special_tokens: Iterable[Any] | None = None, special_tokens_map: Mapping[str, str] | None = None,
-    threads: int = 1, memory: int = 1 << 30, **settings: Any,
-) -> M:
+    num_threads: int = 1, memory: int = 1 << 30, **settings: Any,
+) -> Tokenizer:
     """A tokenizer that reads texts as this one does, with a new vocabulary, by the rules of transformers' call.
 
     texts: `str` or UTF-8 bytes, or lists of them. length: how many; it changes nothing.
     new_special_tokens: after those of this tokenizer. special_tokens_map: from their texts to new ones.
-    threads, memory: as of `dstok.train_from_iterator`. settings: other keywords of `BpeTrainer`.
+    num_threads, memory: as of `dstok.training.train_from_iterator`. settings: other keywords of `BpeTrainer`.
 
-    Raises as `dstok.train_from_iterator`.
+    Raises as `dstok.training.train_from_iterator`.
 
     >>> import dstok
-    >>> trainer = dstok.BpeTrainer(special_tokens=["<s>"], initial_alphabet=dstok.BpeTrainer.byte_alphabet())
-    >>> tok = dstok.train_from_iterator(["one two"], trainer, like="gpt-2")
-    >>> new = tok.train_new_from_iterator(["low lower lowest", "low low"], 259, new_special_tokens=["</s>"])
-    >>> new.special_tokens, new.vocabulary()[258:]
+    >>> from dstok.training import BpeTrainer
+    >>> trainer = BpeTrainer(special_tokens=["<s>"], initial_alphabet=BpeTrainer.byte_alphabet())
+    >>> tok = dstok.training.train_from_iterator(["one two"], trainer, like="gpt-2")
+    >>> new = dstok.training.retrain(tok, ["low lower lowest", "low low"], 259, new_special_tokens=["</s>"])
+    >>> new.added_tokens, new.inspect().token_bytes()[258:]
     ({'<s>': 0, '</s>': 1}, [b'lo'])
     """
-    model, names = byte_model(self), special_tokens_map or {}
+    model, names = byte_model(tok), special_tokens_map or {}
     specials = [token._replace(content=names.get(token.content, token.content)) for token in model.added_tokens
                 if token.special]
     trainer = BpeTrainer(vocab_size=vocab_size, special_tokens=[*specials, *(new_special_tokens or ())],
@@ -118,41 +121,43 @@ def train_new_from_iterator(
                      chat_templates=model.config.chat_templates)  # the special tokens stay, and so do these
     base = base._replace(model=replace(base.model, config=config))
     base.check(trainer)
-    with counted(make_plain_finder(self._tables), self._normalizer, texts, threads, memory) as rows:
-        return self._of_description(base.trained(learn(rows, trainer, memory=memory, threads=threads)))
+    with counted(make_plain_finder(tok._tables), tok._normalizer, texts, num_threads, memory) as rows:
+        return tokenizer_of_description(base.trained(learn(rows, trainer, memory=memory, num_threads=num_threads)))
 
 
-def truncated(self: M, vocab_size: int) -> M:
+@explained
+def truncate_vocab(tok: Tokenizer, vocab_size: int) -> Tokenizer:
     """A tokenizer with the ids below `vocab_size`: after a training, the one that a smaller training makes.
 
-    Raises `UnsupportedError` if a token that goes was not made by merges (`trimmed` renumbers such tokens), or if ids
-    and merges are in different orders; and `ArgumentError`.
+    Raises `UnsupportedError` if a token that goes was not made by merges (`trim_vocab` renumbers such tokens), or if
+    ids and merges are in different orders; and `ArgumentError`.
 
     >>> import dstok
-    >>> trainer = dstok.BpeTrainer(vocab_size=259, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
-    >>> tok = dstok.train_from_iterator(["low lower lowest", "low low"], trainer, like="gpt-2")
-    >>> tok.truncated(258).vocabulary()[256:]
+    >>> from dstok.training import BpeTrainer
+    >>> trainer = BpeTrainer(vocab_size=259, initial_alphabet=BpeTrainer.byte_alphabet())
+    >>> tok = dstok.training.train_from_iterator(["low lower lowest", "low low"], trainer, like="gpt-2")
+    >>> dstok.training.truncate_vocab(tok, 258).inspect().token_bytes()[256:]
     [b'lo', b'low']
     """
-    size, model = whole_number("vocab_size", vocab_size, most=self.vocab_size), byte_model(self)
-    if size == self.vocab_size:
-        return self._of_description(model)
+    size, model = whole_number("vocab_size", vocab_size, most=tok.vocab_size), byte_model(tok)
+    if size == tok.vocab_size:
+        return tokenizer_of_description(model)
     merged = model.merges[2::3]
     new = [i for i in merged if i >= size]
     known = {i for i, token in enumerate(model.tokens) if token is not None} | {one.id for one in model.added_tokens}
-    others = sorted((known & {*range(size, self.vocab_size)}) - {*new})
+    others = sorted((known & {*range(size, tok.vocab_size)}) - {*new})
     if others:
-        raise UnsupportedError(f"a vocab_size of {size} without {_named(model, others)}, which no merge makes: trimmed "
-                               "keeps such tokens", "vocab_size")
+        raise UnsupportedError(f"a vocab_size of {size} without {_named(model, others)}, which no merge makes: "
+                               "trim_vocab keeps such tokens", "vocab_size")
     if new != sorted(new):
         raise UnsupportedError("merges that are in another order than the ids that they make", "merges")
     last = max((rank for rank, i in enumerate(merged) if i == size - 1), default=-1)
     kept = last + 1 if last >= 0 else next(rank for rank, i in enumerate(merged) if i >= size)
-    return self._of_description(replace(model, tokens=model.tokens[:size], merges=model.merges[: 3 * kept]))
+    return tokenizer_of_description(replace(model, tokens=model.tokens[:size], merges=model.merges[: 3 * kept]))
 
 
 @explained
-def trimmed(self: M, keep: Iterable[int]) -> tuple[M, npt.NDArray[np.int64]]:
+def trim_vocab(tok: Tokenizer, keep: Iterable[int]) -> tuple[Tokenizer, npt.NDArray[np.int64]]:
     """(a tokenizer with the tokens `keep`, from old ids to new ones).
 
     keep: ids. They keep their order, and count from 0 on. The map is int64[vocab_size], -1 for an id that goes: row i
@@ -162,9 +167,10 @@ def trimmed(self: M, keep: Iterable[int]) -> tuple[M, npt.NDArray[np.int64]]:
     as BOS its token; and `ArgumentError`.
 
     >>> import dstok
-    >>> trainer = dstok.BpeTrainer(vocab_size=259, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
-    >>> tok = dstok.train_from_iterator(["low lower lowest", "low low"], trainer, like="gpt-2")
-    >>> small, new_ids = tok.trimmed([*range(256), 257, 256])
+    >>> from dstok.training import BpeTrainer
+    >>> trainer = BpeTrainer(vocab_size=259, initial_alphabet=BpeTrainer.byte_alphabet())
+    >>> tok = dstok.training.train_from_iterator(["low lower lowest", "low low"], trainer, like="gpt-2")
+    >>> small, new_ids = dstok.training.trim_vocab(tok, [*range(256), 257, 256])
     >>> small.vocab_size, new_ids[256:].tolist()
     (258, [256, 257, -1])
     """
@@ -172,7 +178,7 @@ def trimmed(self: M, keep: Iterable[int]) -> tuple[M, npt.NDArray[np.int64]]:
 
     if not isinstance(keep, Iterable):
         raise ArgumentError(f"expected ids to keep, found {type(keep).__name__}", "keep")
-    model, kept = byte_model(self), {whole_number("keep", i, most=self.vocab_size - 1) for i in keep}
+    model, kept = byte_model(tok), {whole_number("keep", i, most=tok.vocab_size - 1) for i in keep}
     letters = [i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in model.raw_ids]
     lost = [i for i in letters if i not in kept and (model.tokens[i] or b"")[0] not in NOT_IN_UTF_8]
     if lost:
@@ -189,14 +195,14 @@ def trimmed(self: M, keep: Iterable[int]) -> tuple[M, npt.NDArray[np.int64]]:
         raise UnsupportedError(f"a vocabulary without {_named(model, lost)}, which settings name", "keep")
     renewed: Any = {name: new[i] for name, i in ends.items()}
     config = replace(model.config, **renewed, **around(model.config, {token.content: token.id for token in added}))
-    small = self._of_description(replace(
+    small = tokenizer_of_description(replace(
         model, tokens=tuple(tokens), raw_ids=frozenset(new[i] for i in model.raw_ids if i in new),
         merges=array("I", [new[i] for i in merges]), added_tokens=added, config=config))
     after = _reached(small)
-    lost = [old for old in _reached(self) if old in new and new[old] not in after]
+    lost = [old for old in _reached(tok) if old in new and new[old] not in after]
     if lost:
         raise UnsupportedError(f"a vocabulary in which no merging gives {_named(model, lost)}", "keep")
-    ids = np.full(self.vocab_size, -1, np.int64)
+    ids = np.full(tok.vocab_size, -1, np.int64)
     ids[list(new)] = list(new.values())
     return small, ids
 
@@ -208,11 +214,11 @@ def _named(model: ModelDescription, ids: Iterable[int]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _reached(self: Model) -> set[int]:
+def _reached(tok: Tokenizer) -> set[int]:
     """The ids that merging their bytes gives."""
-    model = self._describe()
+    model = tok._describe()
     return {i for i, token in enumerate(model.tokens)
-            if token and i not in model.raw_ids and self._bpe.encodes_to_itself(i)}
+            if token and i not in model.raw_ids and tok._bpe.encodes_to_itself(i)}
 
 
 def _kept_merges(model: ModelDescription, kept: set[int]) -> array[int]:
@@ -232,35 +238,35 @@ def _kept_merges(model: ModelDescription, kept: set[int]) -> array[int]:
     return merges
 
 
-def usage(self: Model, counts: Any) -> list[int]:
+def usage(tok: Tokenizer, counts: Any) -> list[int]:
     """How often each id occurs. Raises `ArgumentError`, and `FileError` of a counts file."""
-    totals = [0] * self.vocab_size
+    totals = [0] * tok.vocab_size
     for pieces, offsets, numbers in rows_of(counts)():
-        found = id_counts(self._bpe, self.vocab_size, pieces, offsets, numbers)
+        found = id_counts(tok._bpe, tok.vocab_size, pieces, offsets, numbers)
         totals = [total + count for total, count in zip(totals, found)]
     return totals
 
 
-def pieces_of(self: Model) -> str:
+def pieces_of(tok: Tokenizer) -> str:
     """The SHA-256 of all that decides the model's pieces, as counts files have it."""
-    return base_of(byte_model(self)).made_by()
+    return base_of(byte_model(tok)).made_by()
 
 
-def most_used(self: Model, counts: Any, vocab_size: int) -> list[int]:
+def most_used(tok: Tokenizer, counts: Any, vocab_size: int) -> list[int]:
     """The `vocab_size` ids that the counts use most, with all parts of each; bytes and added tokens are among them.
 
     A token counts as often as it is used, or a token that is made of it. Of equally frequent ones the earlier merges
     are taken. Raises `UnsupportedError` if bytes and added tokens are more, and `ArgumentError` if the model has fewer.
     """
-    size, model = whole_number("vocab_size", vocab_size, most=self.vocab_size), byte_model(self)
+    size, model = whole_number("vocab_size", vocab_size, most=tok.vocab_size), byte_model(tok)
     always = {i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in model.raw_ids}
     always |= {token.id for token in model.added_tokens}
     always |= {getattr(model.config, name) for name in ENDS} - {None}
-    if self._bpe.lost is not None and self._bpe.lost.unknown >= 0:
-        always.add(self._bpe.lost.unknown)
+    if tok._bpe.lost is not None and tok._bpe.lost.unknown >= 0:
+        always.add(tok._bpe.lost.unknown)
     if size < len(always):
         raise UnsupportedError(f"a vocab_size of {size}, where bytes and added tokens are {len(always)}", "vocab_size")
-    needed, rank = usage(self, counts), dict[int, int]()
+    needed, rank = usage(tok, counts), dict[int, int]()
     rules = model.merge_rules()
     for number, (left, right, merged) in reversed([*enumerate(rules)]):
         rank[merged] = number

@@ -22,9 +22,9 @@ from typing import Any
 
 from dstok._util.files import StrPath, file_faults, write_at_once
 from dstok._util.resumable import ResumableFolder, as_json, digest, read_json
-from dstok.counts import CountsFile
 from dstok.errors import FileError
 from dstok.training.learn import Journal
+from dstok.training.piece_counts import CountsFile
 
 MANIFEST, TOKENIZER, CONFIG = "train.json", "tokenizer.json", "tokenizer_config.json"
 

@@ -62,11 +62,11 @@ class Forecast(NamedTuple):
         return self.words + self.notes + self.pairs
 
 
-def forecast(survey: Survey, first: int, vocab_size: int, threads: int, memory: int | None) -> Forecast:
+def forecast(survey: Survey, first: int, vocab_size: int, num_threads: int, memory: int | None) -> Forecast:
     """first: the tokens before the merges. memory: for all, in bytes; None: any. Raises `ArgumentError`."""
     tokens, places = max(first, min(vocab_size, first + survey.windows)), survey.most_windows
     words = _A_CELL * (survey.cells + survey.tokens) + _A_LONG * survey.longs
-    notes = tokens * (_A_TOKEN + _A_THREAD * (threads - 1)) + places * _A_PLACE * min(threads, 2)
+    notes = tokens * (_A_TOKEN + _A_THREAD * (num_threads - 1)) + places * _A_PLACE * min(num_threads, 2)
     lists = _PAIRS_LEAST + 16 * places
     good = lists + max(_A_WINDOW * survey.windows, min(_A_WINDOW_FAST * survey.windows, _FAST))
     least = lists + _A_WINDOW_LEAST * survey.windows
@@ -168,16 +168,18 @@ def learn(
     rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, strict: bool = True, progress: Progress | None = None,
     journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
     memory: int | None = None, announce: Callable[[Forecast], None] | None = None,
-    threads: int = 1, divisor: int = 16, longest_short: int = 1024, shared: int = 4096, pairs_room: int | None = None,
+    num_threads: int = 1, divisor: int = 16, longest_short: int = 1024, shared: int = 4096,
+    pairs_room: int | None = None,
 ) -> Learned:
     """The vocabulary of counted pieces. `rows` is called twice.
 
     strict: refuse a `vocab_size` that the first tokens exceed, as `FirstTokens.check` does; upstream makes these then.
     journal: keeps the merges; those that it has are not made again. `encoder` makes the merging of a vocabulary then.
     memory: for the merges, in bytes; None: any. announce: called with the forecast of memory, before the first merge.
-    threads and the rest: as of `MergeLoop`. No merge depends on them. Raises `UnsupportedError`, `ArgumentError` for a
-    `drop_below` that drops all pieces and for too little memory, and `DstokError` for counts of more than 63 bits
-    together.
+    num_threads and the rest: as of `MergeLoop`. No merge depends on them.
+
+    Raises `UnsupportedError`, `ArgumentError` for a `drop_below` that drops all pieces and for too little memory, and
+    `DstokError` for counts of more than 63 bits together.
     """
     survey = Survey(trainer.drop_below)
     for pieces, offsets, counts in rows():
@@ -190,11 +192,11 @@ def learn(
         first.check()
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     before = _learned(first, survey, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
-    expected = forecast(survey, len(first.spelled), trainer.vocab_size, threads, memory)
+    expected = forecast(survey, len(first.spelled), trainer.vocab_size, num_threads, memory)
     if announce is not None:
         announce(expected)
     loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest, divisor,
-                     longest_short, threads, shared, expected.pairs if pairs_room is None else pairs_room)
+                     longest_short, num_threads, shared, expected.pairs if pairs_room is None else pairs_room)
     loop.reserve(survey.cells, survey.tokens, survey.longs)
     bpe = encoder(before) if encoder is not None and before.counts else None
     for pieces, offsets, counts in rows():

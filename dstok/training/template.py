@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import Value, load_json, shown
-from dstok.compiled.tables import Tables
 from dstok.errors import ArgumentError, ModelNotFoundError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, spelling
 from dstok.formats.description import ENDS, ModelDescription, NormalizerStep, TokenizerConfig
@@ -31,7 +30,6 @@ from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.loading import is_path, load
 from dstok.pretokenizer.sources import preset_names
 from dstok.pretokenizer.splitter import Splitter
-from dstok.protocols import Parts
 from dstok.regex.ast import Split
 from dstok.tokenizer import Tokenizer, describe
 from dstok.training.learn import Learned, Rows
@@ -183,35 +181,19 @@ def without_vocabulary(data: str | bytes, upstream: str = NEWEST) -> ModelDescri
     return read_tokenizer_json(json.dumps({**file.object(), "model": model, "added_tokens": []}), None, upstream)
 
 
-class Model(Parts, Protocol):
-    """A tokenizer that another description of itself can be made a tokenizer of."""
-
-    @property
-    def vocab_size(self) -> int: ...
-
-    @property
-    def _tables(self) -> Tables: ...
-
-    @classmethod
-    def _of_description(cls: type[M], model: ModelDescription) -> M: ...
-
-
-M = TypeVar("M", bound=Model)
-
-
-def byte_model(self: Model) -> ModelDescription:
+def byte_model(tok: Tokenizer) -> ModelDescription:
     """The description. Raises `UnsupportedError` for a model of characters."""
-    model = self._describe()
+    model = tok._describe()
     if model.characters is not None:
         raise UnsupportedError("another vocabulary of a model of characters: dstok makes those of models of bytes")
     return model
 
 
 def rows_of(counts: Any) -> Callable[[], Iterable[Rows]]:
-    """The blocks of counted pieces: of a counts file (`dstok.counts`) or of `PieceCounts`. Raises `ArgumentError`."""
+    """The blocks of counted pieces: of a counts file or of `PieceCounts`. Raises `ArgumentError`."""
     if callable(getattr(counts, "rows", None)):
         return counts.rows  # type: ignore[no-any-return]
     if not all(hasattr(counts, name) for name in ("pieces", "offsets", "counts")):
-        raise ArgumentError("expected counts, as Splitter.count_pieces or a counts file has them, found "
+        raise ArgumentError("expected counts, as count_pieces or a counts file has them, found "
                             f"{type(counts).__name__}", "counts")
     return lambda: [(counts.pieces, counts.offsets, counts.counts)]

@@ -30,7 +30,7 @@ class BpeTrainer:
 
     vocab_size: how many tokens to learn; special tokens and characters count, and are never left out.
     min_frequency: a pair that occurs less often is not merged.
-    show_progress: without effect: `dstok.train` takes `progress`, and the command draws a bar.
+    show_progress: without effect: `dstok.training.train` takes `progress`, and the command draws a bar.
     special_tokens: str, or upstream's AddedToken objects; they get the first ids.
     limit_alphabet: at most so many characters get an id, the most frequent ones; None: all.
     initial_alphabet: the first character of each of these gets an id even if the texts have it not. None: the 256

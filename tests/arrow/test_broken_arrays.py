@@ -29,9 +29,9 @@ CHILD = Path(__file__).parents[1] / "helpers" / "broken_arrays_child.py"
 ARRAYS = 2000 if DEEP else 20 if BRIEF else 60  # of each layout
 SPLITTER = dstok.Splitter(r"\w+")
 CALLS: list[Callable[[Any], Any]] = [
-    lambda array: arrow.encode(TOK, array), lambda array: arrow.count(TOK, array, threads=2),
+    lambda array: arrow.encode(TOK, array), lambda array: arrow.count(TOK, array, num_threads=2),
     lambda array: arrow.split(SPLITTER, array), lambda array: arrow.split(SPLITTER, array, views=True),
-    lambda array: arrow.spans(SPLITTER, array, threads=2), lambda array: arrow.number_of_pieces(SPLITTER, array),
+    lambda array: arrow.spans(SPLITTER, array, num_threads=2), lambda array: arrow.number_of_pieces(SPLITTER, array),
     lambda array: arrow.spans(SPLITTER, array, errors="replace"), arrow.ColumnEncoder(TOK),
     lambda array: arrow.ColumnEncoder(TOK)(pa.table({"text": array})),
     lambda array: arrow.conversations(TOK, array, "v3")]

@@ -43,7 +43,7 @@ def test_an_array_gives_ids() -> None:
 
 
 def test_names_and_options() -> None:
-    encoder = arrow.ColumnEncoder(TOK, "rest", ids="text", length=None, threads=2, special="none", add_bos=True,
+    encoder = arrow.ColumnEncoder(TOK, "rest", ids="text", length=None, num_threads=2, special="none", add_bos=True,
                                   add_eos=True, errors="replace")
     found = encoder(TABLE)
     assert found.column_names == ["id", "text", "rest"]

@@ -33,10 +33,10 @@ def check(array: Any, texts: list[str | None], **options: Any) -> None:
     """All that comes out is valid and right, with one thread and with two."""
     ids = expected(texts, **options)
     for threads in (1, 2):
-        lists = arrow.encode(TOK, array, threads=threads, **options)
+        lists = arrow.encode(TOK, array, num_threads=threads, **options)
         lists.validate(full=True)
         assert lists.to_pylist() == ids
-        counts = arrow.count(TOK, array, threads=threads, **options)
+        counts = arrow.count(TOK, array, num_threads=threads, **options)
         assert (counts.type, counts.null_count) == (pa.int64(), texts.count(None))
         assert counts.to_pylist() == [None if row is None else len(row) for row in ids]
     for side in ("right", "left"):
@@ -157,7 +157,7 @@ def test_invalid_utf8_names_its_row(kind: pa.DataType, call: Any) -> None:
     chunked = pa.chunked_array([array[:2], array[1:]])
     for broken, row in ((array, 2), (array[1:], 1), (chunked, 3), (array[3:], 0)):
         with pytest.raises(dstok.TextError, match=rf"found byte 0xff at byte offset 1 of text {row}$") as caught:
-            call(TOK, broken, threads=2)
+            call(TOK, broken, num_threads=2)
         assert (caught.value.offset, caught.value.batch_index) == (1, row)
 
 
@@ -231,7 +231,7 @@ def test_dtypes(dtype: Any) -> None:
 
 def test_threads() -> None:
     with pytest.raises(ValueError, match="threads to be at least 1, found 0"):
-        arrow.encode(TOK, pa.array(["a"]), threads=0)
+        arrow.encode(TOK, pa.array(["a"]), num_threads=0)
 
 
 def test_ids_outlive_the_texts() -> None:

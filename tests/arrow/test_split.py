@@ -81,9 +81,9 @@ def test_any_texts(splitter: Splitter, texts: list[str | None], start: int, kind
 def test_many_parts_for_threads() -> None:
     texts = [f"word {i} " * (1 + i % 7000) for i in range(0, 30_000, 37)]
     array = pa.chunked_array([pa.array(texts[:100]), pa.array(texts[100:])])
-    one, two = (arrow.spans(SPLITTERS[0], array, threads=threads) for threads in (1, 3))
+    one, two = (arrow.spans(SPLITTERS[0], array, num_threads=threads) for threads in (1, 3))
     assert one.equals(two) and one.chunk(1)[-1].as_py()[-1]["end"] == len(texts[-1])
-    assert arrow.number_of_pieces(SPLITTERS[0], array, threads=3).to_pylist() == [len(each) for each in one]
+    assert arrow.number_of_pieces(SPLITTERS[0], array, num_threads=3).to_pylist() == [len(each) for each in one]
 
 
 def test_views_lie_in_the_texts() -> None:
@@ -119,7 +119,7 @@ def test_bad_input() -> None:
         with pytest.raises(TypeError, match="found one of int64"):
             call(SPLITTERS[0], pa.array([1]))
         with pytest.raises(ValueError, match="threads to be at least 1"):
-            call(SPLITTERS[0], pa.array(["a"]), threads=0)
+            call(SPLITTERS[0], pa.array(["a"]), num_threads=0)
         with pytest.raises(ValueError, match="errors"):
             call(SPLITTERS[0], pa.array(["a"]), errors="ignore")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unit"):

@@ -73,7 +73,7 @@ def between(found: chat.Rendered) -> list[str]:
 def test_no_message_makes_a_token(version: chat.VersionName) -> None:
     """Added ids are those of the special ranges, in order, whatever the messages hold, in whatever field."""
     tok = ours(version)
-    added = set(tok.special_tokens.values())
+    added = set(tok.added_tokens.values())
 
     @part_of_examples(0.05)
     @given(conversations(version, all_added()))
@@ -81,7 +81,7 @@ def test_no_message_makes_a_token(version: chat.VersionName) -> None:
         found = rendered(version, drawn)
         if found is not None:
             encoded = chat.encode_rendered(tok, found)
-            wanted = [tok.special_tokens[found.text[start:end]] for start, end in found.special_ranges]
+            wanted = [tok.added_tokens[found.text[start:end]] for start, end in found.special_ranges]
             assert [id for id in encoded.ids if id in added] == wanted
             assert tok.decode(encoded.ids) == found.text
 

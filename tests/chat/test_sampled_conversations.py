@@ -53,7 +53,7 @@ def next_turn(version: Any, tok: dstok.Tokenizer, ended: bool) -> list[int]:
 def test_ids_stay_and_masks_cover_them(version: Any, ended: bool, odd: bool) -> None:
     tok, talk = opened(version)
     before = talk.ids
-    sampled = [*odd_ids(tok, "It is so", odd), *([tok.special_tokens[EOS]] if ended else [])]
+    sampled = [*odd_ids(tok, "It is so", odd), *([tok.added_tokens[EOS]] if ended else [])]
     assert talk.append(PLAIN, ids=sampled) == chat.Change(len(before), sampled, None)
     assert talk.ids == before + sampled
     after = next_turn(version, tok, ended)
@@ -76,11 +76,11 @@ def test_canonical_ids_are_marked_so(version: Any) -> None:
     """The ids that encoding gives are canonical, with a user's `<｜User｜>` beside them; ids of single bytes are not."""
     tok, talk = opened(version)
     blank = "" if talk.encoded().rendered.text.endswith(("\n", ">")) else " "  # V2's model writes a blank first
-    talk.append(PLAIN, ids=[*odd_ids(tok, blank + "It is so", False), tok.special_tokens[EOS]])
+    talk.append(PLAIN, ids=[*odd_ids(tok, blank + "It is so", False), tok.added_tokens[EOS]])
     talk.append(MORE)
     assert talk.encoded().canonical.all()
     start = len(talk)
-    talk.append(PLAIN, ids=[*odd_ids(tok, "It is so", True), tok.special_tokens[EOS]])
+    talk.append(PLAIN, ids=[*odd_ids(tok, "It is so", True), tok.added_tokens[EOS]])
     assert talk.encoded().canonical[:start].all()
     assert not talk.encoded().canonical[start:-1].all()
     assert talk.encoded().canonical[-1]
@@ -88,10 +88,10 @@ def test_canonical_ids_are_marked_so(version: Any) -> None:
 
 def test_special_all_compares_the_whole_text() -> None:
     tok, talk = opened("v3", special="all")
-    talk.append(PLAIN, ids=[*odd_ids(tok, "It", True), tok.special_tokens[EOS]])
+    talk.append(PLAIN, ids=[*odd_ids(tok, "It", True), tok.added_tokens[EOS]])
     talk.append(MORE)
     canonical = talk.encoded().canonical.tolist()
-    assert (canonical.index(False) if False in canonical else None) == tok.first_noncanonical(talk.ids)
+    assert (canonical.index(False) if False in canonical else None) == dstok.sampling.first_noncanonical(tok, talk.ids)
 
 
 @pytest.mark.parametrize("version", ["r1", "v3.1", "v3.2", "v4-preview", "v4-0731"])
@@ -99,7 +99,7 @@ def test_answers_are_parsed_and_reasoning_stays(version: Any) -> None:
     """The format drops the reasoning of earlier turns; sampled ids of it stay."""
     arguments = {} if version == "r1" else {"thinking": True}
     tok, talk = opened(version, **arguments)
-    answer = [*tok.encode("Hm, so</think>It is."), tok.special_tokens[EOS]]
+    answer = [*tok.encode("Hm, so</think>It is."), tok.added_tokens[EOS]]
     before = talk.ids
     talk.append(ids=answer)
     assert talk.messages[-1]["content"] == "It is."
@@ -140,7 +140,7 @@ def test_sampled_ids_are_never_refused_for_what_they_say(version: Any, thinking:
 def test_the_message_of_sampled_ids_may_lack_what_the_format_wants() -> None:
     """V3.2 refuses an answer to the last user with neither reasoning nor calls; sampled ids it does not write."""
     tok, talk = opened("v3.2", thinking=True)
-    ids = [*tok.encode("</think>Yes."), tok.special_tokens[EOS]]
+    ids = [*tok.encode("</think>Yes."), tok.added_tokens[EOS]]
     answer = {"role": "assistant", "content": "Yes."}
     assert talk.append(answer, ids=ids).new == ids
     assert talk.messages[-1] is answer
@@ -152,9 +152,9 @@ def test_the_answer_to_a_tool_of_v3_1_needs_no_opener() -> None:
     """There the format writes nothing between the last output and the answer, which begins without reasoning."""
     tok, talk = opened("v3.1", thinking=True)
     call = "</think><｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
-    talk.append(ids=[*tok.encode(call), tok.special_tokens[EOS]])
+    talk.append(ids=[*tok.encode(call), tok.added_tokens[EOS]])
     talk.append({"role": "tool", "content": "7"})
-    ids = [*tok.encode("It is 7."), tok.special_tokens[EOS]]
+    ids = [*tok.encode("It is 7."), tok.added_tokens[EOS]]
     assert talk.append(ids=ids).new == ids
     assert talk.messages[-1] == {"role": "assistant", "content": "It is 7."}
 
@@ -166,7 +166,7 @@ def test_several_turns(version: Any, turns: list[tuple[str, bool, bool]]) -> Non
     tok, talk = opened(version)
     mask, other = [False] * len(talk), talk.copy()
     for text, ended, odd in turns:
-        ids = [*odd_ids(tok, text, odd), *([tok.special_tokens[EOS]] if ended else [])]
+        ids = [*odd_ids(tok, text, odd), *([tok.added_tokens[EOS]] if ended else [])]
         before = talk.ids
         talk.append(PLAIN, ids=ids)
         mask += [True] * len(ids)
@@ -182,7 +182,7 @@ def test_several_turns(version: Any, turns: list[tuple[str, bool, bool]]) -> Non
 def test_messages_between_sampled_ids() -> None:
     """Several messages after sampled ids: the ids of those that stay are kept."""
     tok, talk = opened("v3.1")
-    talk.append(PLAIN, ids=[*tok.encode("Yes"), tok.special_tokens[EOS]])
+    talk.append(PLAIN, ids=[*tok.encode("Yes"), tok.added_tokens[EOS]])
     fixed = len(talk)
     first = talk.append(MORE)
     second = talk.append(MORE)
@@ -218,7 +218,7 @@ def test_work_is_for_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(chat.conversation, "parts_of", counted)
     tok, talk = opened("v3.1")
-    answer = [*tok.encode("It is so, and it stays so."), tok.special_tokens[EOS]]
+    answer = [*tok.encode("It is so, and it stays so."), tok.added_tokens[EOS]]
     for _ in range(128):
         talk.append(PLAIN, ids=answer)
         talk.append(MORE)

@@ -115,7 +115,7 @@ def test_no_message_makes_a_token(name: str) -> None:
     tok, template, _ = both(name)
     plain = chat.encode(tok, talk(name), template, **given(name))
     for token in [*dict.fromkeys([*re.findall(r"<[^<>\s]+>|\[/?[A-Z_]+\]", template_text(name)), *EDGES[name]])][:12]:
-        if token not in tok.special_tokens:
+        if token not in tok.added_tokens:
             continue
         found = chat.encode(tok, talk(name, partial(around, token)), template, **given(name))
         assert [id for id in found.ids if id >= 511] == [id for id in plain.ids if id >= 511], token
@@ -140,7 +140,7 @@ def test_ids_of_whole_files(name: str, model: str) -> None:
     template = chat.Template(template_text(name), tok, bos_token=bos, eos_token=eos)
     found = chat.encode(tok, talk(name), template, add_generation_prompt=True, **given(name))
     assert found.ids == right.encode(found.rendered.text, add_special_tokens=False).ids
-    special = {tok.special_tokens[token] for token in added_tokens(name)}  # Gemma's line breaks are added tokens, too
+    special = {tok.added_tokens[token] for token in added_tokens(name)}  # Gemma's line breaks are added tokens, too
     for token in (bos, eos):
         forged = chat.encode(tok, talk(name, partial(around, token)), template, add_generation_prompt=True, **given(name))
         assert [id for id in forged.ids if id in special] == [id for id in found.ids if id in special]

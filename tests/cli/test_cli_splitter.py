@@ -18,6 +18,7 @@ from dstok.cli.arguments import load_splitter
 from dstok.cli.output import CommandError
 from dstok.cli.train import parts
 from dstok.io.text_files import Source
+from dstok.training import count_pieces
 
 PLAIN = TEXT.decode()
 
@@ -25,11 +26,11 @@ PLAIN = TEXT.decode()
 def test_what_a_splitter_is() -> None:
     gpt_2 = Splitter.preset("gpt-2")
     [shown] = json_lines(ok("splitter", "show", "gpt-2", "--json", "--text", "it's\n"))
-    assert shown["fingerprint"] == gpt_2.fingerprint and shown["unicode_version"] == "16.0"
+    assert shown["fingerprint"] == gpt_2.analyze().fingerprint and shown["unicode_version"] == "16.0"
     assert [step["pattern"] for step in shown["steps"]] == [split.pattern for split in gpt_2.splits]
     assert (shown["look_ahead"], shown["longest_piece"], shown["loses_text"]) == (2, None, None)
     assert [tuple(map(tuple, place["right"])) for place in shown["cut_places"]] == [
-        place.right.ranges for place in gpt_2.cut_places]
+        place.right.ranges for place in gpt_2.analyze().cut_places]
     assert [(piece["text"], piece["alternative"]) for piece in shown["pieces"]] == [("it", 7), ("'s", 0), ("\n", 10)]
 
 
@@ -79,7 +80,7 @@ def test_a_caret_under_the_place_at_fault() -> None:
 def test_frequencies_of_pieces(tmp_path: Path) -> None:
     plain, packed = file(str(tmp_path / "a.txt"), TEXT * 3), str(tmp_path / "b.txt.gz")
     file(packed, gzip.compress(TEXT))
-    wanted = Splitter.preset("deepseek-v3").count_pieces([PLAIN * 3, PLAIN]).to_dict()
+    wanted = count_pieces(Splitter.preset("deepseek-v3"), [PLAIN * 3, PLAIN]).to_dict()
     rows = json_lines(ok("pieces", "--count", plain, packed))
     assert [(row["text"], row["count"]) for row in rows] == list(wanted.items())
     table = ok("pieces", "--count", "--format", "table", "--splitter", r"regex:\w", stdin=b"a b a").decode()
@@ -93,11 +94,11 @@ def test_a_file_in_parts() -> None:
     """Blocks of any size, in the middle of characters, too; where there is no cut the parts are one."""
     for splitter in (Splitter.preset("deepseek-v3"), Splitter(r"\w+|\s+"), Splitter("ab")):
         for block in (1, 7, 100):
-            places = list(parts(Source("x", io.BytesIO(TEXT)), splitter.may_cut, block=block))
+            places = list(parts(Source("x", io.BytesIO(TEXT)), splitter.analyze().may_cut, block=block))
             found = [part.decode() for part, _ in places]
             assert "".join(found) == PLAIN and all(TEXT[:end].endswith(part) for part, end in places)
             for _, after in places:
-                rest = parts(Source("x", io.BytesIO(TEXT)), splitter.may_cut, block=block, after=after)
+                rest = parts(Source("x", io.BytesIO(TEXT)), splitter.analyze().may_cut, block=block, after=after)
                 assert b"".join(part for part, _ in rest) == TEXT[after:]
             assert [piece for part in found for piece in splitter.split(part)] == splitter.split(PLAIN)
     never = list(parts(Source("x", io.BytesIO(TEXT)), lambda left, right: False, block=5))
@@ -110,17 +111,17 @@ def test_a_file_in_parts() -> None:
 def test_parts_of_faulty_text(data: bytes, block: int, share: float) -> None:
     """No part ends within a sequence that is one fault of the whole; each end is a place to go on from."""
     splitter = Splitter("[a ]|[^a ]")  # may be cut everywhere
-    found = list(parts(Source("x", io.BytesIO(data)), splitter.may_cut, "replace", block))
+    found = list(parts(Source("x", io.BytesIO(data)), splitter.analyze().may_cut, "replace", block))
     assert b"".join(part for part, _ in found).decode() == data.decode(errors="replace")
     at = int(share * len(found))
     after = found[at - 1][1] if at else 0
-    rest = list(parts(Source("x", io.BytesIO(data)), splitter.may_cut, "replace", block, after))
+    rest = list(parts(Source("x", io.BytesIO(data)), splitter.analyze().may_cut, "replace", block, after))
     assert b"".join(part for part, _ in found[:at] + rest).decode() == data.decode(errors="replace")
 
 
 def test_a_file_that_is_longer_than_a_block(tmp_path: Path) -> None:
     rows = json_lines(ok("pieces", "--count", file(str(tmp_path / "a"), MANY)))
-    assert {row["text"]: row["count"] for row in rows} == Splitter.preset("deepseek-v3").count_pieces([MANY]).to_dict()
+    assert {row["text"]: row["count"] for row in rows} == count_pieces(Splitter.preset("deepseek-v3"), [MANY]).to_dict()
 
 
 def test_what_cannot_be_counted(tmp_path: Path) -> None:

@@ -41,11 +41,11 @@ def test_small_models_there_and_back(name: str, tmp_path: Path) -> None:
     """The same in all it gives, pickled too; saved again, also over the file that is mapped, the same bytes."""
     tok = dstok.Tokenizer.from_str(MODELS[name])
     tok.to_image(tmp_path / "one")
-    opened = dstok.Tokenizer.from_image(tmp_path / "one")
+    opened = dstok.load(tmp_path / "one")
     data = (tmp_path / "one").read_bytes()
     opened.to_image(tmp_path / "one")
     assert (tmp_path / "one").read_bytes() == data
-    for other in (opened, pickle.loads(pickle.dumps(opened)), dstok.Tokenizer.from_image(str(tmp_path / "one"), verify=False)):
+    for other in (opened, pickle.loads(pickle.dumps(opened)), dstok.load(str(tmp_path / "one"), verify=False)):
         assert_same(tok, other, TEXTS)
     assert [opened.id_to_token(i) for i in range(2, 256)] == [tok.id_to_token(i) for i in range(2, 256)]
 
@@ -54,7 +54,7 @@ def test_small_models_there_and_back(name: str, tmp_path: Path) -> None:
 def test_built_in_models_there_and_back(name: str, tmp_path: Path) -> None:
     tok = dstok.load(name)
     tok.to_image(tmp_path / "one")
-    opened = dstok.Tokenizer.from_image(tmp_path / "one")
+    opened = dstok.load(tmp_path / "one")
     rng = random.Random(1)
     chars = "".join(CLASSES) + "aaaa    \n中の1"
     texts = [*TEXTS, *("".join(rng.choices(chars, k=300)) + "<｜User｜>" for _ in range(30))]
@@ -71,7 +71,7 @@ def test_bos_eos_and_name(tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_str(MODELS["plain"], json.dumps({"bos_token": "<s>", "eos_token": "<l>"}))
     tok = tok.replace(name="mine")
     tok.to_image(tmp_path / "one")
-    opened = dstok.Tokenizer.from_image(tmp_path / "one")
+    opened = dstok.load(tmp_path / "one")
     for other in (opened, pickle.loads(pickle.dumps(opened)), pickle.loads(pickle.dumps(tok))):
         assert_same(tok, other, TEXTS)
         assert other.name == "mine" and other.encode("a", add_bos=True, add_eos=True)[::2] == [tok.bos_id, tok.eos_id]
@@ -138,7 +138,7 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     try:
-        opened = [dstok.Tokenizer.from_image(tmp_path / "one") for _ in range(25)]
+        opened = [dstok.load(tmp_path / "one") for _ in range(25)]
     finally:
         over.set()
         for thread in threads:
@@ -163,19 +163,19 @@ def test_save_and_open_at_once(tmp_path: Path) -> None:
 def test_foreign_files(data: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ImageError) as caught:
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
     assert words in str(caught.value) and str(tmp_path / "x") in str(caught.value)
 
 
 def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "x", tmp_path / "x" / "y"):
         with pytest.raises(OSError, match=re.escape(str(path))):
-            dstok.Tokenizer.from_image(path)
+            dstok.load(path)
 
 
 def test_tables_without_a_tokenizer() -> None:
     with pytest.raises(ImageError, match="expected a tokenizer, found only the tables"):
-        dstok.Tokenizer.from_image(Path(dstok.__file__).parent / "models" / "deepseek-v3.image")
+        dstok.load(Path(dstok.__file__).parent / "models" / "deepseek-v3.image")
 
 
 def test_truncated(small: Path, tmp_path: Path) -> None:
@@ -186,10 +186,10 @@ def test_truncated(small: Path, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(data[:length])
         for verify in (True, False):
             with pytest.raises(ImageError):
-                dstok.Tokenizer.from_image(tmp_path / "x", verify=verify)
+                dstok.load(tmp_path / "x", verify=verify)
     (tmp_path / "x").write_bytes(data + b"\0")
     with pytest.raises(ImageError, match=f"expected {len(data)} bytes, found {len(data) + 1}"):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 def test_flipped_bits(small: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_flipped_bits(small: Path, tmp_path: Path) -> None:
         flipped[at] ^= 1 << rng.randrange(8)
         (tmp_path / "x").write_bytes(flipped)
         with pytest.raises(ImageError) as caught:
-            dstok.Tokenizer.from_image(tmp_path / "x")
+            dstok.load(tmp_path / "x")
         assert "expected" in str(caught.value) and "found" in str(caught.value)
 
 

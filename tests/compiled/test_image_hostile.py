@@ -50,7 +50,7 @@ def test_refused(change: Change, words: str, small: Path, tmp_path: Path) -> Non
     change(parts)
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=words) as caught:
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
     assert str(caught.value).startswith(str(tmp_path / "x"))
 
 
@@ -70,7 +70,7 @@ def test_shapes(key: str, value: Any, words: str, tmp_path: Path) -> None:
     parts.description["characters"][key] = value
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=re.escape(words)):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 PAGES = 16 + 2 * 0x1100  # where the pages of a matrix begin
@@ -94,12 +94,12 @@ def test_matrix_of_a_model_of_characters(change: Change, words: str, tmp_path: P
     """An image whose matrix would cut where a merge joins, or would make the core read elsewhere, is refused."""
     tok = dstok.Tokenizer.from_str(json.dumps(character_json()))
     tok.to_image(tmp_path / "x")
-    assert dstok.Tokenizer.from_image(tmp_path / "x").encode(" ab\u4e2d\u6587") == tok.encode(" ab\u4e2d\u6587")
+    assert dstok.load(tmp_path / "x").encode(" ab\u4e2d\u6587") == tok.encode(" ab\u4e2d\u6587")
     parts = Parts(tmp_path / "x")
     change(parts)
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=words):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 def test_tokens_of_a_model_of_characters_are_text(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_tokens_of_a_model_of_characters_are_text(tmp_path: Path) -> None:
     parts.words("blob", at, 0xFF, kind="B")
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=r"expected tokens that are text, found b'\\xff\\xa9' at id [0-9]+"):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 def test_ranks_that_do_not_rise(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_ranks_that_do_not_rise(tmp_path: Path) -> None:
     parts.description["monotone"] = True
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match="expected merges whose ranks rise"):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 def test_a_piece_table_with_tokens_of_no_bytes(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_piece_table_with_tokens_of_no_bytes(tmp_path: Path) -> None:
     parts.sections["direct"][hole >> 3] |= 1 << (hole & 7)
     parts.write(tmp_path / "x")
     with pytest.raises(ImageError, match=f"expected ids of tokens, found {hole}"):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 def with_header(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
@@ -149,7 +149,7 @@ def with_header(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
 def test_a_header_may_be_longer(small: Path, tmp_path: Path) -> None:
     """The tests below change what they mean to change: without a change the image is fine."""
     (tmp_path / "x").write_bytes(with_header(small.read_bytes(), len))
-    assert dstok.Tokenizer.from_image(tmp_path / "x").encode(TEXTS[1]) == dstok.Tokenizer.from_image(small).encode(TEXTS[1])
+    assert dstok.load(tmp_path / "x").encode(TEXTS[1]) == dstok.load(small).encode(TEXTS[1])
 
 
 def signed(data: bytes) -> bytes:
@@ -176,7 +176,7 @@ def test_headers(change: Callable[[dict[str, Any]], Any], small: Path, tmp_path:
     """Sections that lie elsewhere, overlap, or are none."""
     (tmp_path / "x").write_bytes(with_header(small.read_bytes(), change))
     with pytest.raises(ImageError, match="damaged"):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 @pytest.mark.parametrize("text", [b"[" * 3000, b"[]", b"7", b"null", b"\xff", b'"', b'{"sections": [[1e999, 0, 0]]}', b"1" * 5000])
@@ -185,20 +185,20 @@ def test_headers_that_are_none(text: bytes, small: Path, tmp_path: Path) -> None
     length = int.from_bytes(data[12:16], "little")
     (tmp_path / "x").write_bytes(signed(data[:12] + len(text).to_bytes(4, "little") + data[16:48] + text + data[48 + length :]))
     with pytest.raises(ImageError, match="expected a header of JSON"):
-        dstok.Tokenizer.from_image(tmp_path / "x")
+        dstok.load(tmp_path / "x")
 
 
 def use(path: Path, texts: list[str]) -> bool:
     """Opens an image and does with it all there is to do; only `DstokError` may come of it. Was it refused?"""
     try:
-        tok = dstok.Tokenizer.from_image(path)
+        tok = dstok.load(path)
     except ImageError:
         return True
     for text in texts:
         for special in ("all", "none", "raise"):
             try:
                 ids = tok.encode(text, special=special)
-                assert len(tok.decode_bytes(ids)) <= 1 + len(text.encode()) + 4000 * len(tok.special_tokens)
+                assert len(tok.decode_bytes(ids)) <= 1 + len(text.encode()) + 4000 * len(tok.added_tokens)
                 assert len(ids) == tok.count(text, special=special)
             except DstokError:
                 pass
@@ -209,7 +209,7 @@ def use(path: Path, texts: list[str]) -> bool:
             explain(tok.inspect(), text)
         except (ImageError, PatternError, UnsupportedError):
             pass
-    assert len(repr(tok)) and tok.fingerprint and tok.special_tokens
+    assert len(repr(tok)) and tok.fingerprint and tok.added_tokens
     assert all(tok.id_to_token(i) for i in range(256))
     return False
 
@@ -256,7 +256,7 @@ def test_classes_of_v3_in_disorder(name: str, v3: Path, tmp_path: Path) -> None:
         parts.sections["direct"][1:] = rng.randbytes(len(parts.sections["direct"]) - 1)
         parts.write(tmp_path / "x")
         with level(name):
-            tok = dstok.Tokenizer.from_image(tmp_path / "x")
+            tok = dstok.load(tmp_path / "x")
             assert tok.decode(tok.encode(text)) == text
         with pytest.raises(ImageError, match="automaton of the image's splits"):
             explain(tok.inspect())
@@ -267,8 +267,8 @@ def test_splits_of_another_automaton(small: Path, tmp_path: Path) -> None:
     parts = Parts(small)
     parts.description["splits"][0]["pattern"] = "[a-c]"
     parts.write(tmp_path / "x")
-    tok = dstok.Tokenizer.from_image(tmp_path / "x")
-    assert tok.encode("ab") == dstok.Tokenizer.from_image(small).encode("ab")
+    tok = dstok.load(tmp_path / "x")
+    assert tok.encode("ab") == dstok.load(small).encode("ab")
     assert tok.encode_with_offsets("ab").ids.tolist() == tok.encode("ab")  # by the image's automaton, too
     for call in (tok.inspect().pretokenize, lambda text: explain(tok.inspect(), text)):
         with pytest.raises(ImageError, match="expected the automaton of the image's splits"):
@@ -296,7 +296,7 @@ def test_rules_of_another_automaton(name: str, rules: int, v3: Path, tmp_path: P
         parts.write(tmp_path / "x")
         text = "".join(rng.choices("ab's \n\t1/!\u00e9\u3042\u30fb\u0301\u3000\U0001f600\u0661", k=5000))
         with level(name):
-            tok = dstok.Tokenizer.from_image(tmp_path / "x")
+            tok = dstok.load(tmp_path / "x")
             assert tok.decode(tok.encode(text)) == text
             data = text.encode()
             assert not [start for start, _ in tok._encoder.pieces(data, NO_ADDED) if 0x80 <= data[start] < 0xC0]
@@ -306,5 +306,5 @@ def test_the_last_bytes_of_a_page(tmp_path: Path) -> None:
     """Tokens that end where the mapped file's page does are read to their end and no further."""
     for extra in range(4090, 4100):
         dstok.Tokenizer.from_str(model_json(extra=[b"x" * (extra - 300)], added=[added_token("<s>")])).to_image(tmp_path / "x")
-        tok = dstok.Tokenizer.from_image(tmp_path / "x")
+        tok = dstok.load(tmp_path / "x")
         assert tok.decode(tok.encode("x" * 5000)) == "x" * 5000

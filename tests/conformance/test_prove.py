@@ -25,7 +25,7 @@ from dstok.conformance.prove import Step, steps
 from dstok.core.cpu.level import chosen_level
 from dstok.core.text.added_tokens import Matcher
 from dstok.formats.description import PREFIXES
-from dstok.methods.growing import GrowingText
+from dstok.methods.incremental import IncrementalEncoding
 
 Change = Callable[[Parts], None]
 REAL = ["deepseek-v3", "qwen-2.5", "glm-4", "minimax", "deepseek-v2", "deepseek-llm-7b-base", "deepseek-coder-33b-base"]
@@ -111,7 +111,7 @@ FAULTS: list[tuple[str, str, Change]] = [  # the model, the step that must fail,
 
 @kept(most=1)
 def step_of(model: Path, name: str) -> Step:
-    return dict(steps(dstok.Tokenizer.from_image(model)))[name]()
+    return dict(steps(dstok.load(model)))[name]()
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_changed_table_makes_its_step_fail(
     parts = Parts(images(model))
     change(parts)
     parts.write(tmp_path / "x")
-    step = dict(steps(dstok.Tokenizer.from_image(tmp_path / "x")))[name]()
+    step = dict(steps(dstok.load(tmp_path / "x")))[name]()
     assert step.faults and step._replace(done="", faults=()) == whole._replace(done="")
 
 
@@ -186,8 +186,8 @@ def test_what_is_not_looked_at() -> None:
 
 
 def test_a_growing_text_that_loses_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
-    append = GrowingText.append
-    monkeypatch.setattr(GrowingText, "append", lambda self, text: append(self, text[:6]))
+    append = IncrementalEncoding.append
+    monkeypatch.setattr(IncrementalEncoding, "append", lambda self, text: append(self, text[:6]))
     assert dict(steps(dstok.load("deepseek-v3")))["growing texts"]().faults
 
 

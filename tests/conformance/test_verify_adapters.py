@@ -39,7 +39,7 @@ def tiktoken_v3(folder: Path) -> tiktoken.Encoding:
 def test_an_object_of_tiktoken(tmp_path: Path) -> None:
     """Special tokens are matched, not refused; what its one pattern does not match is lost, and named so."""
     encoding = tiktoken_v3(tmp_path)
-    content = next(iter(TOK.special_tokens))
+    content = next(iter(TOK.added_tokens))
     engine = engine_of(encoding)
     assert engine.name == "tiktoken" and list(engine.encode(content)) == TOK.encode(content)
     report = verify(encoding, seconds=120, checks=["odd texts"])

@@ -63,7 +63,7 @@ def test_added_tokens_as_text(spec: str, tmp_path: Path) -> None:
 def test_added_tokens_that_are_matched_all_the_same() -> None:
     careless = Engine("careless", "", TOK.encode, plain=TOK.encode)
     [finding] = verify(careless, checks=AS_TEXT).findings
-    assert finding.cause == "added-token policy" and finding.text in TOK.special_tokens
+    assert finding.cause == "added-token policy" and finding.text in TOK.added_tokens
     assert verify(lambda text: TOK.encode(text), checks=AS_TEXT).checks[0].note == "the candidate has no such call"
 
 

@@ -24,10 +24,10 @@ from dstok.corpus.inputs import InputFile
 from dstok.corpus.settings import CORPUS, manifest_name
 from dstok.corpus.tables import rows_of
 from dstok.corpus.verify import verify
-from dstok.counts import PieceCounter
 from dstok.errors import FileError
 from dstok.io.text_files import open_source
-from dstok.training import train as from_files
+from dstok.training import run as from_files
+from dstok.training.piece_counts import PieceCounter
 
 TEXTS = many(400)
 TABLE = pa.table({"id": range(len(TEXTS)), "text": TEXTS})
@@ -145,7 +145,7 @@ def test_a_training(change: Callable[[Path], None], folder: str | None, monkeypa
 
     monkeypatch.setattr(from_files, "readers_of", changing)
     with pytest.raises(FileError, match=r"a.txt: has changed"):
-        dstok.train(["a.txt"], dstok.BpeTrainer(vocab_size=300), like="deepseek-v3", folder=folder)
+        dstok.training.train(["a.txt"], dstok.training.BpeTrainer(vocab_size=300), like="deepseek-v3", folder=folder)
 
 
 @pytest.mark.parametrize("options", [[], ["--work", "work"]])

@@ -54,7 +54,7 @@ def test_real_files(name: str, size: str) -> None:
         tok, before = load(name), real(name)
     else:
         tok, before = compiled(smaller_json(name)), tokenizers.Tokenizer.from_str(smaller_json(name))
-    judge, contents = tokenizers.Tokenizer.from_str(written(tok)), list(tok.special_tokens)
+    judge, contents = tokenizers.Tokenizer.from_str(written(tok)), list(tok.added_tokens)
     for sample in [*TEXTS, all_tokens(tok), "a".join(contents), *contents]:
         assert judge.encode(sample, add_special_tokens=False).ids == before.encode(sample, add_special_tokens=False).ids
     assert judge.get_vocab(with_added_tokens=True) == before.get_vocab(with_added_tokens=True)
@@ -74,7 +74,7 @@ def test_added_tokens_far_away() -> None:
     tok = dstok.Tokenizer.from_tiktoken(ranks, r"\S+|\s+", {"<a>": 300, "<b>": 299})
     text = written(tok)
     assert tokenizers.Tokenizer.from_str(text).encode("x<a> <b>").ids == tok.encode("x<a> <b>") == [120, 300, 32, 299]
-    assert dstok.Tokenizer.from_str(text).special_tokens == tok.special_tokens
+    assert dstok.Tokenizer.from_str(text).added_tokens == tok.added_tokens
 
 
 def test_configs() -> None:
@@ -117,8 +117,8 @@ def test_all_the_way_round(folder: Path) -> None:
     assert after["chat_template"] == before["chat_template"] and after["add_bos_token"] == before["add_bos_token"]
     assert after["bos_token"] == before["bos_token"]["content"] and after["pad_token"] == before["pad_token"]["content"]
     judge = tokenizers.Tokenizer.from_file("out/tokenizer.json")
-    tok, between = dstok.Tokenizer.from_json("in/tokenizer.json"), dstok.Tokenizer.from_gguf("x.gguf")
-    for text in [*TEXTS, *tok.special_tokens]:
+    tok, between = dstok.Tokenizer.from_json("in/tokenizer.json"), dstok.load("x.gguf")
+    for text in [*TEXTS, *tok.added_tokens]:
         expected = tok.encode(text)
         assert judge.encode(text, add_special_tokens=False).ids == expected
         assert between.encode(text) == expected
@@ -149,13 +149,13 @@ def test_rank_files(folder: Path) -> None:
     convert("ranks.tiktoken", "p50k.json", "--pattern", "p50k_base")
     convert("ranks.tiktoken", "p50k.gguf", "--pattern", "p50k_base")
     judge = tokenizers.Tokenizer.from_file("p50k.json")
-    tok, between = dstok.Tokenizer.from_tiktoken("ranks.tiktoken", "p50k_base"), dstok.Tokenizer.from_gguf("p50k.gguf")
+    tok, between = dstok.Tokenizer.from_tiktoken("ranks.tiktoken", "p50k_base"), dstok.load("p50k.gguf")
     for text in [*TEXTS, "a<|endoftext|> b  "]:
         assert judge.encode(text).ids == tok.encode(text) == between.encode(text)
     convert("p50k.gguf", "again.tiktoken")
     assert (folder / "again.tiktoken").read_bytes() == ranks
     convert("ranks.tiktoken", "x.json", "--pattern", r"\S+|\s+", "--special-token", "<a=b>=50256")
-    assert dstok.Tokenizer.from_json("x.json").special_tokens == {"<a=b>": 50256}
+    assert dstok.Tokenizer.from_json("x.json").added_tokens == {"<a=b>": 50256}
 
 
 def test_usage_errors(folder: Path) -> None:

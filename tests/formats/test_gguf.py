@@ -72,10 +72,10 @@ def check_settings(made: Written, name: str) -> dict[str, Any]:
 
 def check_read_again(made: Written, judge: tokenizers.Tokenizer) -> dstok.Tokenizer:
     """What is read of the file has the ids of upstream, and all else that the tokenizer has."""
-    tok, again = made.tok, dstok.Tokenizer.from_gguf(made.path)
-    for text in [*TEXTS, all_tokens(tok), *(f"a{content}b" for content in tok.special_tokens)]:
+    tok, again = made.tok, dstok.load(made.path)
+    for text in [*TEXTS, all_tokens(tok), *(f"a{content}b" for content in tok.added_tokens)]:
         assert again.encode(text) == tok.encode(text) == judge.encode(text, add_special_tokens=False).ids
-    assert again.special_tokens == dict(sorted(tok.special_tokens.items(), key=lambda item: item[1]))
+    assert again.added_tokens == dict(sorted(tok.added_tokens.items(), key=lambda item: item[1]))
     assert again.vocab_size == tok.vocab_size and (again.bos_id, again.eos_id) == (tok.bos_id, tok.eos_id)
     assert any("Unicode" in sentence for sentence in made.told)
     return again
@@ -151,7 +151,7 @@ def test_equivalent_patterns_get_the_name(tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_tiktoken(ranks, "r50k_base", {"<|endoftext|>": 257})
     tok.to_gguf(tmp_path / "x.gguf")
     assert read_gguf(tmp_path / "x.gguf")["tokenizer.ggml.pre"] == "gpt-2"
-    assert dstok.Tokenizer.from_gguf(tmp_path / "x.gguf").encode("ab <|endoftext|>") == tok.encode("ab <|endoftext|>")
+    assert dstok.load(tmp_path / "x.gguf").encode("ab <|endoftext|>") == tok.encode("ab <|endoftext|>")
     with pytest.raises(UnsupportedError, match="none of llama.cpp's"):  # its end of text is not llama.cpp's
         dstok.Tokenizer.from_tiktoken(ranks, "cl100k_base").to_gguf(tmp_path / "y.gguf")
 
@@ -159,7 +159,7 @@ def test_equivalent_patterns_get_the_name(tmp_path: Path) -> None:
 def test_unknown_pre(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(gguf_bytes(small_values(pre="kimi-k2")))
     with pytest.raises(UnsupportedError, match="'kimi-k2', which is none of chatglm-bpe, deepseek-coder, .*qwen35 - at tokenizer.ggml.pre"):
-        dstok.Tokenizer.from_gguf(tmp_path / "x.gguf")
+        dstok.load(tmp_path / "x.gguf")
 
 
 # Small models
@@ -167,9 +167,9 @@ def test_unknown_pre(tmp_path: Path) -> None:
 
 def test_a_small_file(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(gguf_bytes(small_values()))
-    tok = dstok.Tokenizer.from_gguf(tmp_path / "x.gguf")
+    tok = dstok.load(tmp_path / "x.gguf")
     assert tok.encode("abcd<s>ab[PAD261]<u>", add_bos=True)[:4] == [259, 258, 259, 256]
-    assert tok.special_tokens == {"<s>": 259, "<u>": 260}
+    assert tok.added_tokens == {"<s>": 259, "<u>": 260}
     assert tok.decode([259, 97, 260], skip_special_tokens=True) == "a<u>"
     with pytest.raises(DstokError):
         tok.decode([261])
@@ -177,8 +177,8 @@ def test_a_small_file(tmp_path: Path) -> None:
 
 def test_without_types_no_token_is_added(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(gguf_bytes(small_values(token_type=None)))
-    tok = dstok.Tokenizer.from_gguf(tmp_path / "x.gguf")
-    assert tok.special_tokens == {} and tok.encode("<s>") == [60, 115, 62]
+    tok = dstok.load(tmp_path / "x.gguf")
+    assert tok.added_tokens == {} and tok.encode("<s>") == [60, 115, 62]
 
 
 @pytest.mark.parametrize(("change", "error", "message"), [
@@ -194,7 +194,7 @@ def test_without_types_no_token_is_added(tmp_path: Path) -> None:
 def test_errors_name_the_place(change: dict[str, Any], error: type[DstokError], message: str, tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(gguf_bytes(small_values(**change)))
     with pytest.raises(error, match=message):
-        dstok.Tokenizer.from_gguf(tmp_path / "x.gguf")
+        dstok.load(tmp_path / "x.gguf")
 
 
 def with_v3_steps(text: str) -> dstok.Tokenizer:
@@ -222,7 +222,7 @@ def test_whole_pieces_that_the_name_does_not_have(tmp_path: Path) -> None:
         tok = with_v3_steps(model_json([(b"a", b"b")], extra=extra, ignore_merges=True))
         if works:
             tok.to_gguf(tmp_path / "x.gguf")
-            assert dstok.Tokenizer.from_gguf(tmp_path / "x.gguf").encode("abxyz") == tok.encode("abxyz")
+            assert dstok.load(tmp_path / "x.gguf").encode("abxyz") == tok.encode("abxyz")
         else:
             with pytest.raises(UnsupportedError, match="ignore_merges true"):
                 tok.to_gguf(tmp_path / "x.gguf")

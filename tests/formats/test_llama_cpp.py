@@ -196,10 +196,10 @@ def test_added_tokens() -> None:
     values = read_gguf(path)
     types = values["tokenizer.ggml.token_type"]
     assert set(types) <= {NORMAL, CONTROL, USER_DEFINED, UNUSED}
-    contents = list(tok.special_tokens)
+    contents = list(tok.added_tokens)
     whole, plain = ask(path, contents)["ids"], ask(path, contents, parse_special=False)["ids"]
     for content, ids, spelled in zip(contents, whole, plain):
-        token_id = tok.special_tokens[content]
+        token_id = tok.added_tokens[content]
         assert ids == [token_id] == tok.encode(content)
         if types[token_id] == USER_DEFINED:
             assert spelled == [token_id]
@@ -220,4 +220,4 @@ def test_unused_ids(tmp_path: Path) -> None:
     tok.to_gguf(tmp_path / "x.gguf")
     answer = ask(tmp_path / "x.gguf", ["abba<|x|>"])
     assert answer["tokens"] == 401 and answer["ids"] == [tok.encode("abba<|x|>")] == [[259, 98, 97, 400]]
-    assert dstok.Tokenizer.from_gguf(tmp_path / "x.gguf").encode("abba<|x|>") == [259, 98, 97, 400]
+    assert dstok.load(tmp_path / "x.gguf").encode("abba<|x|>") == [259, 98, 97, 400]

@@ -73,7 +73,7 @@ def check_calls(tok: Tokenizer, sample: str, ids: list[int], chance: random.Rand
     at, most = chance.randint(0, len(sample)), chance.randint(0, 9)
     assert tok.count(sample) == len(ids) and tok.encode(sample.encode()) == ids == tok.encode_batch([sample, "a"])[0]
     if tok._normalizer is None or tok._normalizer.local:
-        stream, grown = tok.encode_stream(), tok.growing()
+        stream, grown = tok.encode_stream(), tok.encode_incremental()
         assert [*stream.feed(sample[:at]), *stream.feed(sample[at:]), *stream.finish()] == ids
         grown.append(sample[:at])
         grown.append(sample[at:])
@@ -81,7 +81,7 @@ def check_calls(tok: Tokenizer, sample: str, ids: list[int], chance: random.Rand
     for side in ("right", "left"):
         cut = tok.truncate(sample, most, truncation_side=side)
         assert (sample.startswith if side == "right" else sample.endswith)(cut) and tok.count(cut) <= most
-    assert tok.count_up_to(sample, most) == min(len(ids), most + 1)
+    assert tok.count(sample, limit=most) == min(len(ids), most + 1)
     parts = [*tok.chunk(sample, most + 8)]
     assert "".join(parts) == sample and all(tok.count(part) <= most + 8 for part in parts)
 
@@ -93,7 +93,7 @@ def test_random_models_by_upstream(seed: int, tmp_path: Path) -> None:
     tok = Tokenizer.from_str(judge.to_str())
     tok.to_image(tmp_path / "image")
     tok.to_json(tmp_path / "tokenizer.json")
-    others = Tokenizer.from_image(tmp_path / "image"), dstok.load(tmp_path / "tokenizer.json"), pickle.loads(pickle.dumps(tok))
+    others = dstok.load(tmp_path / "image"), dstok.load(tmp_path / "tokenizer.json"), pickle.loads(pickle.dumps(tok))
     assert all(other == tok for other in others)
     for _ in range(10):
         sample = text(chance)
@@ -165,7 +165,7 @@ def test_images_are_checked(change: Any, fault: str, tmp_path: Path) -> None:
     change(parts)
     parts.write(path)
     with pytest.raises(ImageError, match=fault):
-        Tokenizer.from_image(path)
+        dstok.load(path)
 
 
 @pytest.mark.parametrize("ignore_merges", [False, True])

@@ -26,7 +26,7 @@ def from_json(added: tuple[str, ...] = (), pattern: str | list[str] = "a") -> ds
 
 def from_gguf(folder: Path, **changes: list[str]) -> dstok.Tokenizer:
     (folder / "x.gguf").write_bytes(gguf_bytes(small_values(**changes)))
-    return dstok.Tokenizer.from_gguf(folder / "x.gguf")
+    return dstok.load(folder / "x.gguf")
 
 
 def with_far_token() -> list[str]:

@@ -146,8 +146,8 @@ def test_kimi_refuses_places_in_texts_that_are_cut(tmp_path: Path) -> None:
     tok, text = dstok.load(folder(tmp_path, "tiktoken.model", written(SMALL), kimi_config())), "ab" * 12_500
     for longer, refused in ((text, False), (text + "a", True), ("ab " * 133_333 + "x", False), ("ab " * 133_333 + "ab", True)):
         calls: list[Callable[[str], object]] = [
-            tok.encode_with_offsets, partial(tok.count_up_to, max_tokens=300_000), partial(tok.truncate, max_tokens=300_000),
-            tok.growing().append, tok.growing().preview, partial(stream, tok), partial(tok.encode, special="raise")]
+            tok.encode_with_offsets, partial(tok.count, limit=300_000), partial(tok.truncate, max_tokens=300_000),
+            tok.encode_incremental().append, tok.encode_incremental().preview, partial(stream, tok), partial(tok.encode, special="raise")]
         for call in calls:
             if refused:
                 with pytest.raises(UnsupportedError, match="the model's own code cuts"):
@@ -169,7 +169,7 @@ def stream(tok: dstok.Tokenizer, text: str) -> list[int]:
 
 def test_kimis_cuts_are_kept(tmp_path: Path) -> None:
     tok, text = dstok.load(folder(tmp_path, "tiktoken.model", written(SMALL), kimi_config())), "x" + "ab" * 12_500
-    plain = dstok.Tokenizer.from_tiktoken(SMALL, KIMI.pattern, tok.special_tokens).replace(bos_id=259, eos_id=260)
+    plain = dstok.Tokenizer.from_tiktoken(SMALL, KIMI.pattern, tok.added_tokens).replace(bos_id=259, eos_id=260)
     tok.to_image(tmp_path / "image")
     for other in (dstok.load(tmp_path / "image"), pickle.loads(pickle.dumps(tok)), tok.replace(upstream="tokenizers-1.0.0rc3")):
         assert other.encode(text) == tok.encode(text) != plain.encode(text)
@@ -193,8 +193,8 @@ def test_faults_in_texts_that_are_cut(tmp_path: Path) -> None:
 def test_qwen(tmp_path: Path) -> None:
     """Special tokens are found in the text after NFC: with U+0338 behind it, the ">" of one is part of another character."""
     tok = dstok.load(folder(tmp_path, "qwen.tiktoken", written(SMALL), {"tokenizer_class": "QWenTokenizer"}))
-    judge = tiktoken.Encoding("qwen", pat_str=QWEN.pattern, mergeable_ranks=SMALL, special_tokens=tok.special_tokens)
-    assert (len(tok.special_tokens), tok.vocab_size, tok.eos_id) == (208, 151643 + 208, 151643)
+    judge = tiktoken.Encoding("qwen", pat_str=QWEN.pattern, mergeable_ranks=SMALL, special_tokens=tok.added_tokens)
+    assert (len(tok.added_tokens), tok.vocab_size, tok.eos_id) == (208, 151643 + 208, 151643)
     for text in ("ab<|im_end|>x", "ab<|im_end|>\u0338", "e\u0301<|extra_204|>", "<|im_start|>\u0338<|im_start|>", "\u212b 12 中文"):
         assert tok.encode(text) == judge.encode(unicodedata.normalize("NFC", text), allowed_special="all")
 

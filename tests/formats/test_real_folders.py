@@ -83,7 +83,7 @@ SETTINGS = {  # BOS, EOS, ids in all, and the id of the first special token abov
 @pytest.mark.parametrize("name", [*share(FOLDERS, 2)])
 def test_a_folder_of_the_hub(name: str, tmp_path: Path) -> None:
     tok, ours, theirs = FOLDERS[name](tmp_path)
-    assert (tok.bos_id, tok.eos_id, tok.vocab_size, tok.special_tokens[SPECIAL[name][0]]) == SETTINGS[name]
+    assert (tok.bos_id, tok.eos_id, tok.vocab_size, tok.added_tokens[SPECIAL[name][0]]) == SETTINGS[name]
     for text in [*ODD, *(f"x{token} {token}\n" for token in SPECIAL[name])]:
         assert ours(text) == theirs(text), text
         assert tok.decode(tok.encode(text)).count("x") == text.count("x")

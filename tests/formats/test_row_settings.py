@@ -42,8 +42,8 @@ def test_ids_without_and_with_the_settings(cut: Any, fill: Any) -> None:
     judge.no_truncation()
     judge.no_padding()
     assert tok.encode_batch(TEXTS) == [found.ids for found in judge.encode_batch(TEXTS)]
-    settings = {"pad_id": 0, **dstok.padding.file_settings(tok)}
-    ids, mask = dstok.padding.encode_batch_padded(tok, TEXTS, **settings)
+    padding, truncation = dstok.padding.from_config(tok)
+    ids, mask = dstok.padding.pad_batch(tok, TEXTS, padding or dstok.padding.Padding(pad_id=0), truncation)
     for row, kept, expected in zip(ids.tolist(), mask.tolist(), with_settings):
         if fill is None:  # upstream's rows have different lengths then
             row, kept = row[: sum(kept)], kept[: sum(kept)]
@@ -58,7 +58,7 @@ def test_other_forms_of_a_model_keep_them(tmp_path: Path) -> None:
     for again in (dstok.load(tmp_path / "tokenizer.json"), dstok.load(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
         assert again == tok and (again.config.truncation, again.config.padding) == (TRUNCATION, PADDING)
     bare = dstok.Tokenizer.from_str(text_of(None, None))
-    assert bare != tok and bare.fingerprint == tok.fingerprint and dstok.padding.file_settings(bare) == {}
+    assert bare != tok and bare.fingerprint == tok.fingerprint and dstok.padding.from_config(bare) == (None, None)
 
 
 BROKEN: list[tuple[Any, Any, str]] = [
@@ -94,4 +94,4 @@ def test_damaged_images(name: str, value: Any, tmp_path: Path) -> None:
     parts.tokenizer["config"][name] = value
     parts.write(tmp_path / "damaged")
     with pytest.raises(ImageError, match=name):
-        dstok.Tokenizer.from_image(tmp_path / "damaged")
+        dstok.load(tmp_path / "damaged")

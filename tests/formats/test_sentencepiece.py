@@ -328,16 +328,16 @@ def test_a_folder(tmp_path: Path) -> None:
     tok = dstok.load(tmp_path)
     assert (tok.encode("ab<s>a"), tok.bos_id, tok.config.add_bos, tok.config.chat_template) == ([261, 1, 260], 1, True, "x")
     assert (tok.decode([261, 1, 260]), tok.id_to_token(260), tok.token_to_id("<0x0A>")) == ("ab<s> a", "▁a", 13)
-    assert dstok.Tokenizer.from_sentencepiece(tmp_path / "tokenizer.model") == tok
+    assert dstok.load(tmp_path / "tokenizer.model") == tok
 
 
 def test_other_readers_name_it(tmp_path: Path) -> None:
     path = tmp_path / "some.model"
     path.write_bytes(model_bytes())
-    with pytest.raises(TokenizerFileError, match="found a .model file of SentencePiece: Tokenizer.from_sentencepiece"):
+    with pytest.raises(TokenizerFileError, match="found a .model file of SentencePiece: dstok.load"):
         dstok.Tokenizer.from_json(path)
     with pytest.raises(ArgumentError, match="a .model file of SentencePiece: no version of tokenizers reads it"):
         dstok.load(path, upstream="tokenizers-1.0.0rc3")
     path.write_bytes(b"{}")
     with pytest.raises(TokenizerFileError, match="expected a .model file of SentencePiece, found JSON"):
-        dstok.Tokenizer.from_sentencepiece(path)
+        dstok.load(path)

@@ -78,7 +78,7 @@ def test_odd_texts(text: str) -> None:
 def test_real_special_tokens() -> None:
     tok, theirs = real(TODAY)
     assert (tok.vocab_size, tok.bos_id, tok.eos_id, tok.config.pad_id) == (theirs.n_words, 1, 2, 11)
-    assert {**tok.special_tokens} == theirs._special_tokens_reverse_vocab
+    assert {**tok.added_tokens} == theirs._special_tokens_reverse_vocab
     assert tok.encode("[INST]Hi[/INST]")[::2] == [3, 4]
     assert [tok.decode_bytes([id]) for id in range(1000, 2000)] == [theirs.id_to_byte_piece(id) for id in range(1000, 2000)]
 
@@ -113,7 +113,7 @@ def test_small_files(file: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "tekken.json"
     path.write_text(json.dumps(file), encoding="utf-8")
     tok, theirs = dstok.load(tmp_path), tekkenizer().from_file(path)
-    assert {**tok.special_tokens} == theirs._special_tokens_reverse_vocab
+    assert {**tok.added_tokens} == theirs._special_tokens_reverse_vocab
     assert tok.vocab_size == theirs.n_words
     for text in ("ab abab é1 left out<s></s> <SPECIAL_20>\n\n x", "", "\r\n/中"):
         assert tok.encode(text, special="none") == theirs.encode(text, bos=False, eos=False)

@@ -78,13 +78,13 @@ def test_two_tokens_with_one_id(tmp_path: Path) -> None:
     text = "ab<|endofprompt|><|start|>ab<|reserved_200018|><|call|><|reserved_200012|>"
     assert tok.encode(text) == judge.encode(text, allowed_special="all")
     assert tok.decode([200018]) == "<|endofprompt|>" and judge.decode([200018]) in ("<|endofprompt|>", "<|reserved_200018|>")
-    assert tok.id_to_token(200018) == "<|endofprompt|>" and tok.special_tokens == special
+    assert tok.id_to_token(200018) == "<|endofprompt|>" and tok.added_tokens == special
     for name in ("<|endofprompt|>", "<|reserved_200018|>"):
         assert tok.token_to_id(name) == tok.token_to_id(name.encode()) == 200018
     assert tok.encode("<|reserved_200018|>", special={"<|reserved_200018|>"}) == [200018] != tok.encode("<|reserved_200018|>", special=set())
     tok.to_image(tmp_path / "image")
     again = dstok.load(tmp_path / "image")
-    assert again == tok and again.special_tokens == special and again.decode([200018]) == "<|endofprompt|>"
+    assert again == tok and again.added_tokens == special and again.decode([200018]) == "<|endofprompt|>"
     for write in (tok.to_json, tok.to_gguf):
         with pytest.raises(UnsupportedError, match="200018|endofprompt"):
             write(tmp_path / "file")
@@ -153,7 +153,7 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
     for i in share(range(judge.n_vocab), 32):
         if tok._decoder.has(i):
             assert tok.decode_bytes([i]) == judge.decode_single_token_bytes(i)
-    assert tok.special_tokens == judge._special_tokens
+    assert tok.added_tokens == judge._special_tokens
     assert dstok.Tokenizer.from_tiktoken(tmp_path / "ranks", name).fingerprint == tok.fingerprint
 
 
@@ -162,7 +162,7 @@ def test_deepseek_as_ranks(tmp_path: Path) -> None:
     tok = dstok.load("deepseek-v3")
     tok.to_tiktoken(tmp_path / "ranks")
     ranks = read_ranks((tmp_path / "ranks").read_bytes())
-    special = {text: i for text, i in tok.special_tokens.items() if i not in ranks.values()}
+    special = {text: i for text, i in tok.added_tokens.items() if i not in ranks.values()}
     assert len(ranks) == 127_997
     judge = encoding(ranks, ANY, special)
     rng = random.Random(1)

@@ -170,7 +170,7 @@ def test_a_vocabulary_without_bytes_that_no_text_holds(missing: set[int], merges
     text = json.dumps(file)
     tok, judge = dstok.Tokenizer.from_str(text), Tokenizer.from_str(text)
     tok.to_image(tmp_path / "image")
-    for made in (tok, dstok.Tokenizer.from_image(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
+    for made in (tok, dstok.load(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
         for sample in [*TEXTS, "ab\x00Àé中\U0010ffff"]:
             assert made.encode(sample) == judge.encode(sample, add_special_tokens=False).ids
             assert made.decode(made.encode(sample)) == sample

@@ -131,13 +131,13 @@ def test_pieces_by_version(name: str, letters: bool, digits: bool) -> None:
 
 @pytest.mark.parametrize("name", ["tokenizers-0.15.2", "tokenizers-0.21.1", "tokenizers-1.0.0rc3"])
 def test_a_tokenizer_of_another_version_is_as_if_read_by_it(tmp_path: Path, name: str) -> None:
-    """By `replace`, and by `load` and `from_image` from a file and an image."""
+    """By `replace`, and by `load` from a file and an image."""
     read = dstok.Tokenizer.from_str(small_file(), upstream=name)
     tok = dstok.Tokenizer.from_str(small_file())
     (tmp_path / "tokenizer.json").write_text(small_file(), encoding="utf-8")
     tok.to_image(tmp_path / "image")
     loaded = [dstok.load(tmp_path / file, upstream=name) for file in ("tokenizer.json", "image")]
-    loaded += [tok.replace(upstream=name), dstok.Tokenizer.from_image(tmp_path / "image", upstream=name)]
+    loaded += [tok.replace(upstream=name), dstok.load(tmp_path / "image", upstream=name)]
     assert {each.fingerprint for each in loaded} == {read.fingerprint}
     assert read.replace(upstream=NEWEST).fingerprint == tok.fingerprint != read.fingerprint
 
@@ -147,8 +147,8 @@ def test_gguf_of_another_version(tmp_path: Path, model: str) -> None:
     """Qwen normalizes, by tables of the version, too."""
     name, tok = "tokenizers-1.0.0rc3", compiled(smaller_json(model))
     tok.to_gguf(tmp_path / "x.gguf")
-    moved = dstok.Tokenizer.from_gguf(tmp_path / "x.gguf").replace(upstream=name)
-    for read in (dstok.Tokenizer.from_gguf(tmp_path / "x.gguf", upstream=name), dstok.load(tmp_path / "x.gguf", upstream=name)):
+    moved = dstok.load(tmp_path / "x.gguf").replace(upstream=name)
+    for read in (dstok.load(tmp_path / "x.gguf", upstream=name), dstok.load(tmp_path / "x.gguf", upstream=name)):
         assert read == moved != tok
         assert read.inspect().normalizer == moved.inspect().normalizer
 
@@ -159,9 +159,9 @@ def test_an_image_holds_its_own_version(tmp_path: Path) -> None:
     file["pre_tokenizer"]["pretokenizers"][0] = {"type": "Punctuation", "behavior": "Isolated"}
     tok = dstok.Tokenizer.from_str(json.dumps(file))
     tok.to_image(tmp_path / "image")
-    assert dstok.Tokenizer.from_image(tmp_path / "image") == tok
+    assert dstok.load(tmp_path / "image") == tok
     with pytest.raises(UnsupportedError, match="tokenizers-1.0.0rc3 reads by another pattern"):
-        dstok.Tokenizer.from_image(tmp_path / "image", upstream="tokenizers-1.0.0rc3")
+        dstok.load(tmp_path / "image", upstream="tokenizers-1.0.0rc3")
 
 
 def test_a_built_in_model_of_another_version() -> None:
@@ -185,7 +185,7 @@ def test_rank_files_have_no_version(tmp_path: Path) -> None:
 def test_the_version_is_kept(tmp_path: Path) -> None:
     tok = dstok.Tokenizer.from_str(small_file(), upstream="tokenizers-0.21.1")
     tok.to_image(tmp_path / "image")
-    opened = dstok.Tokenizer.from_image(tmp_path / "image")
+    opened = dstok.load(tmp_path / "image")
     assert opened.inspect().unicode_version == "14.0"
     assert opened.encode("a\u1c89 \U00010d40") == tok.encode("a\u1c89 \U00010d40")
     assert tok.fingerprint == opened.fingerprint != dstok.Tokenizer.from_str(small_file()).fingerprint
@@ -195,7 +195,7 @@ def test_the_version_of_a_normal_form_is_kept(tmp_path: Path) -> None:
     file = json.dumps(json.loads(small_file()) | {"normalizer": {"type": "NFC"}})
     tok = dstok.Tokenizer.from_str(file, upstream="tokenizers-1.0.0rc3")
     tok.to_image(tmp_path / "image")
-    opened, text = dstok.Tokenizer.from_image(tmp_path / "image"), "\u0c15\u0c4d\u0c3c"
+    opened, text = dstok.load(tmp_path / "image"), "\u0c15\u0c4d\u0c3c"
     assert opened.encode(text) == tok.encode(text) != dstok.Tokenizer.from_str(file).encode(text)
     assert opened.fingerprint == tok.fingerprint and opened.inspect().normalizer == tok.inspect().normalizer
 

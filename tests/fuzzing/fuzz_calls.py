@@ -70,7 +70,7 @@ def streamed(tok: dstok.Tokenizer, parts: list[Any]) -> list[int]:
 
 def grown(tok: dstok.Tokenizer, parts: list[Any]) -> list[list[int]]:
     """The ids after each part, told by `ids` and by what `append` gives."""
-    growing, told, found = tok.growing(), list[int](), []
+    growing, told, found = tok.encode_incremental(), list[int](), []
     for part in parts:
         kept, new = growing.append(part)
         told = told[:kept] + new
@@ -101,7 +101,7 @@ def in_parts(subject: Subject, tok: dstok.Tokenizer, text: str, ids: list[int], 
 def forked(subject: Subject, tok: dstok.Tokenizer, text: str, ids: list[int], chance: random.Random) -> Iterator[Outcome]:
     """What a copy is given does not reach the other one; or there is no copy."""
     place = chance.randrange(len(text) + 1)
-    growing, stream = tok.growing(), tok.encode_stream()
+    growing, stream = tok.encode_incremental(), tok.encode_stream()
     growing.append(text[:place])
     begun = stream.feed_list(text[:place])
     ends = (text[place:], text[: chance.randint(0, 9)], "")
@@ -122,8 +122,8 @@ def batches(subject: Subject, tok: dstok.Tokenizer, text: str, ids: list[int], c
     parts = [text[start:end] for start, end in zip([0, *places], [*places, len(text)])]
     lone = [subject.ids(part) for part in parts]
     threads = chance.choice((1, 1, 1, 2, 5))
-    yield "encode_batch", tok.encode_batch([text, *parts, text.encode()], threads=threads), [ids, *lone, ids]
-    yield "count_batch", tok.count_batch([*parts, text], threads=threads), [*map(len, lone), len(ids)]
+    yield "encode_batch", tok.encode_batch([text, *parts, text.encode()], num_threads=threads), [ids, *lone, ids]
+    yield "count_batch", tok.count_batch([*parts, text], num_threads=threads), [*map(len, lone), len(ids)]
 
 
 def columns(found: Any) -> list[Any]:
@@ -151,7 +151,7 @@ def around(subject: Subject, tok: dstok.Tokenizer, text: str, ids: list[int], ch
     if subject.plain:
         yield "decode", tok.decode(ids), text
     limit = chance.randint(0, len(ids) + 1)
-    yield "count_up_to", tok.count_up_to(text, limit), subject.reference.count_up_to(text, limit)
+    yield "count_up_to", tok.count(text, limit=limit), subject.reference.count(text, limit=limit)
     yield "offsets", columns(tok.encode_with_offsets(text)), columns(subject.reference.encode_with_offsets(text))
     yield from of_the_end(tok, text, ids, chance)
     if len(text) < 2000 and limit:

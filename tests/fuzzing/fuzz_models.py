@@ -160,7 +160,7 @@ def failing(tok: dstok.Tokenizer, text: str, chance: random.Random) -> Iterator[
     chain._steps.append(("$.planted", step))
     calls: dict[str, Callable[[], object]] = {
         "encode": lambda: tok.encode(text), "count of bytes": lambda: tok.count(text.encode()),
-        "encode_batch": lambda: tok.encode_batch([text, "a", text], threads=2), "spans": lambda: tok.encode_with_offsets(text)}
+        "encode_batch": lambda: tok.encode_batch([text, "a", text], num_threads=2), "spans": lambda: tok.encode_with_offsets(text)}
     try:
         for name, call in calls.items():
             called, raised = 0, False

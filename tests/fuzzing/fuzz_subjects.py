@@ -99,7 +99,7 @@ def _at(tok: dstok.Tokenizer, tables: Tables, name: str) -> dstok.Tokenizer:
 
 def _contents(tok: dstok.Tokenizer) -> list[str]:
     """The added tokens, without hundreds of place holders."""
-    return [token for token in tok.special_tokens if "place" not in token][:60]
+    return [token for token in tok.added_tokens if "place" not in token][:60]
 
 
 def _tokens(tok: dstok.Tokenizer) -> Iterator[str]:

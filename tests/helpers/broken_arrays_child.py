@@ -246,7 +246,7 @@ Call = Callable[[Any], Any]
 
 def text_calls() -> Iterator[tuple[Call, Callable[[str], Any]]]:
     for threads in (1, 2):
-        yield partial(arrow.encode, TOK, threads=threads, errors="replace"), TOK.encode
+        yield partial(arrow.encode, TOK, num_threads=threads, errors="replace"), TOK.encode
     yield lambda array: arrow.count(TOK, array, errors="replace"), TOK.count
     yield arrow.ColumnEncoder(TOK, errors="replace"), TOK.encode
     for splitter in SPLITTERS:

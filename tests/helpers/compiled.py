@@ -20,4 +20,4 @@ def compiled(text: str, config: bytes = b"") -> dstok.Tokenizer:
     image = Path(os.environ["DSTOK_TEST_IMAGES"]) / f"{key}.image"
     if not image.exists():
         dstok.Tokenizer.from_str(text, config or None).to_image(image)  # moved there at once, whoever else does the same
-    return dstok.Tokenizer.from_image(image)
+    return dstok.load(image)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 import dstok
-from dstok.pretokenizer.batches import SplitStream
+from dstok.pretokenizer.pieces import SplitStream
 
 SIZE = 16 << 20
 LINE = "It is a word, and 'é' another one: " + "blank " * 600 + "\n"
@@ -40,9 +40,9 @@ def calls_of_a_splitter(splitter: dstok.Splitter) -> dict[str, Call]:
         "count of bytes": lambda text: splitter.count(text.encode()),
         "spans": lambda text: len(splitter.spans(text)),
         "split": lambda text: len(splitter.split(text[: len(text) // 4])),
-        "spans_batch": lambda text: len(splitter.spans_batch([text, "a"], threads=2)[0]),
-        "count_batch": lambda text: splitter.count_batch([text, "a"], threads=2),
-        "count_pieces": lambda text: len(splitter.count_pieces([text])),
+        "spans_batch": lambda text: len(splitter.spans_batch([text, "a"], num_threads=2)[0]),
+        "count_batch": lambda text: splitter.count_batch([text, "a"], num_threads=2),
+        "count_pieces": lambda text: len(dstok.training.count_pieces(splitter, [text])),
         "stream": lambda text: ended(splitter.stream(), text),
     }
 
@@ -52,9 +52,9 @@ def calls_of_a_tokenizer(tok: dstok.Tokenizer) -> dict[str, Call]:
         "count": tok.count,
         "count of bytes": lambda text: tok.count(text.encode()),
         "encode_array and decode": lambda text: len(tok.decode(tok.encode_array(text))),
-        "encode_batch_arrays": lambda text: len(tok.encode_batch_arrays([text, "a"], threads=2)[0]),
+        "encode_batch_arrays": lambda text: len(tok.encode_batch_arrays([text, "a"], num_threads=2)[0]),
         "decode_batch": lambda text: len(tok.decode_batch([tok.encode_array(text[: len(text) // 4])])),
-        "count_up_to": lambda text: tok.count_up_to(text, len(text)),
+        "count_up_to": lambda text: tok.count(text, limit=len(text)),
         "encode_with_offsets": lambda text: len(tok.encode_with_offsets(text[: len(text) // 8]).ids),
         "encode_stream": lambda text: ended(tok.encode_stream(), text),
     }
@@ -76,7 +76,7 @@ def grown(call: Call, text: str) -> int:
 if __name__ == "__main__":
     large = LINE * (SIZE // len(LINE))
     words, both = dstok.Splitter(r"\w+|\s+|[^\w\s]+"), dstok.Splitter(r"\b\w+|(?<=a)\s|\S")
-    assert words.way() != "both sides" == both.way()
+    assert words.strategy() != "both sides" == both.strategy()
     calls = {"from the left": calls_of_a_splitter(words), "both sides": calls_of_a_splitter(both)}
     calls |= {name: calls_of_a_tokenizer(dstok.load(name)) for name in ("deepseek-v3", "deepseek-r1-distill-qwen")}
     found = {f"{whose}, {name}": grown(call, large) for whose, own in calls.items() for name, call in own.items()}

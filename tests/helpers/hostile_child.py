@@ -21,9 +21,9 @@ TEXTS = ["", "abcd ab<s>x<u>", "a1234 é中の\u0301\r\n  \n \U0001f999 <s", "ab
 
 def load(path: Path) -> dstok.Tokenizer:
     if path.suffix == ".gguf":
-        return dstok.Tokenizer.from_gguf(path)
+        return dstok.load(path)
     if path.suffix == ".model":
-        return dstok.Tokenizer.from_sentencepiece(path)
+        return dstok.load(path)
     if path.suffix == ".tiktoken":
         return dstok.Tokenizer.from_tiktoken(path, "cl100k_base")
     return dstok.Tokenizer.from_json(path)

@@ -54,7 +54,7 @@ class Comparison:
             self.refuse(f"upstream alone refuses: {said[:70]}", splits)
             return
         self.patterns += 1
-        self.ways[splitter.way()] += 1
+        self.ways[splitter.strategy()] += 1
         for text in given_texts:
             self.pairs += 1
             try:
@@ -65,7 +65,7 @@ class Comparison:
             found = splitter.split(text)
             if found != expected:
                 shown = [(s.pattern, s.behavior, s.invert) for s in splits]
-                self.differences.append(f"{shown} {text!r}: expected {expected}, found {found} ({splitter.way()})")
+                self.differences.append(f"{shown} {text!r}: expected {expected}, found {found} ({splitter.strategy()})")
                 break
         if len(splits) == 1:
             self.compare_matches(splits[0].pattern, splitter, given_texts)
@@ -77,10 +77,10 @@ class Comparison:
             return
         if judge is None:
             return
-        groups = [n for n in range(judge.groups + 1) if n not in splitter._matcher.refused]
+        groups = [n for n in range(judge.groups + 1) if n not in splitter._matcher._pattern.refused]
         for text in given_texts:
             self.match_pairs += 1
-            found, expected = (matches_by(one, text, groups) for one in (splitter, judge))
+            found, expected = (matches_by(one, text, groups) for one in (splitter.matcher(), judge))
             if found != expected:
                 self.differences.append(f"matches of {pattern!r} {text!r}: expected {expected}, found {found}")
                 break

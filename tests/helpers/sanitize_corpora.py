@@ -17,7 +17,7 @@ def check(tok: dstok.Tokenizer, text: str) -> None:
     lines = text.splitlines(keepends=True)
     assert ids == tok.encode(data) == tok.encode_array(text).tolist() == streamed
     assert len(ids) == tok.count(text) == tok.count(data)
-    assert tok.encode_batch(lines, threads=5) == [tok.encode(line.encode()) for line in lines]
+    assert tok.encode_batch(lines, num_threads=5) == [tok.encode(line.encode()) for line in lines]
     assert tok.decode(ids) == text
     for end in range(1, 300):  # texts of every length, in buffers of that length
         assert tok.encode(text[:end]) == tok.encode(data[: len(text[:end].encode())])

@@ -91,7 +91,7 @@ def tiktoken_cuts_so(pattern: str, texts: Sequence[str], cuts: Sequence[list[str
 def class_cover(name: str, length: int, of: int = 1) -> Iterator[str]:
     """From each state of the automaton of marked texts, every sequence of `length` classes, or a share of them; classes by
     members drawn."""
-    cascade, chance = splitter(name).cascade, Random(f"{name} {length}")
+    cascade, chance = splitter(name)._cascade, Random(f"{name} {length}")
     classes = [members.ranges for members in cascade.alphabet.classes]
 
     def spelled(word: tuple[int, ...]) -> str:
@@ -104,7 +104,7 @@ def class_cover(name: str, length: int, of: int = 1) -> Iterator[str]:
 
 def _ways(name: str) -> list[tuple[int, ...]]:
     """A shortest text, as classes, into each state; marks are of no length."""
-    marked = splitter(name).cascade.visible
+    marked = splitter(name)._cascade.visible
     ways: dict[int, tuple[int, ...]] = {START: ()}
     queue = deque([START])
     while queue:

@@ -8,7 +8,7 @@ from dstok.conformance import strategies
 from dstok.conformance.automaton_guide import guide_of
 
 GUIDE = guide_of(TOK)
-CONTENTS = list(TOK.special_tokens)
+CONTENTS = list(TOK.added_tokens)
 NAMED = [content for content in CONTENTS if "place" not in content]  # not the hundreds of place holders
 PARTIAL = [id for id in range(3, 128_000) if "\ufffd" in TOK.decode_bytes([id]).decode("utf-8", "replace")]  # no whole text
 CLASSES = ["".join(members) for members in GUIDE.members]

@@ -16,8 +16,8 @@ import trainer_reference
 from tokenizers import Tokenizer as Upstream
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from dstok import BpeTrainer
 from dstok.formats.byte_alphabet import decoded_bytes, spelling
+from dstok.training import BpeTrainer
 from dstok.training.learn import Learned, learn
 
 Trained = tuple[dict[str, int], list[tuple[str, str]]]

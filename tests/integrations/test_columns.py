@@ -44,8 +44,8 @@ def test_polars(splitter: Splitter) -> None:
     pl = needed("polars")
     frame = pl.DataFrame({"text": TEXTS, "id": range(len(TEXTS))})
     column = pl.col("text").dstok
-    asked = [column.spans(splitter).alias("spans"), column.spans(splitter, unit="characters", threads=2).alias("characters"),
-             column.split(splitter, threads=2).alias("split"), column.count(splitter).alias("count")]
+    asked = [column.spans(splitter).alias("spans"), column.spans(splitter, unit="characters", num_threads=2).alias("characters"),
+             column.split(splitter, num_threads=2).alias("split"), column.count(splitter).alias("count")]
     spans, pieces, counts = wanted(splitter)
     rows = {"spans": spans, "characters": wanted(splitter, "characters")[0], "split": pieces, "count": counts}
     schema = {"spans": pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32})), "characters": pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32})),
@@ -65,7 +65,7 @@ def test_texts_that_polars_makes() -> None:
     """Long columns, and what is no column of texts."""
     pl = needed("polars")
     words = pl.Series("words", [f"number {i} of many, and some more" for i in range(50_000)])
-    assert words.dstok.count(SPLITTERS[0], threads=2).sum() == 50_000 * 13
+    assert words.dstok.count(SPLITTERS[0], num_threads=2).sum() == 50_000 * 13
     assert words.dstok.split(SPLITTERS[1]).list.len().sum() == 50_000 * 7
     with pytest.raises(TypeError, match="expected an Arrow array of strings or binaries, found one of int64"):
         pl.Series([1]).dstok.count(SPLITTERS[0])
@@ -97,7 +97,7 @@ def test_pandas(splitter: Splitter) -> None:
     spans, pieces, counts = wanted(splitter)
     for kind in ("str", "object", "string[pyarrow]", "category"):
         series = pd.Series(TEXTS, range(10, 10 + len(TEXTS)), kind, name="texts")
-        found = series.dstok.split(splitter, threads=2)
+        found = series.dstok.split(splitter, num_threads=2)
         assert [None if each is pd.NA else list(each) for each in found] == pieces
         assert (found.name, list(found.index)) == ("texts", list(series.index))
         assert [None if each is pd.NA else list(each) for each in series.dstok.spans(splitter)] == spans
@@ -115,7 +115,7 @@ DECODED = [None if ids is None else TOK.decode(ids) for ids in IDS]
 def test_tokenizers_in_polars() -> None:
     pl = needed("polars")
     frame, text = pl.DataFrame({"text": TEXTS}), pl.col("text").dstok
-    asked = {"ids": text.encode(TOK, add_bos=True, threads=2), "count": text.count(TOK, add_bos=True), "cut": text.truncate(TOK, 3)}
+    asked = {"ids": text.encode(TOK, add_bos=True, num_threads=2), "count": text.count(TOK, add_bos=True), "cut": text.truncate(TOK, 3)}
     schema = {"ids": pl.List(pl.UInt32), "count": pl.Int64, "cut": pl.String}
     lazy = frame.lazy().select(**asked)
     assert lazy.collect_schema() == schema

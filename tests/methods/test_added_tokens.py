@@ -53,7 +53,7 @@ def check(tok: dstok.Tokenizer, judge: tokenizers.Tokenizer, text: str) -> None:
     assert found.ids.tolist() == expected.ids
     assert [tuple(span) for span in found.char_spans.tolist()] == expected.offsets, text
     flagged, plain = set(found.ids[found.special].tolist()), set(found.ids[~found.special].tolist())
-    assert flagged <= set(tok.special_tokens.values())
+    assert flagged <= set(tok.added_tokens.values())
     assert max(plain, default=0) < FIRST_NEW
 
 

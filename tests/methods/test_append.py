@@ -15,7 +15,7 @@ from small_models import added_token, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
-from dstok.methods.incremental import PlainParts
+from dstok.methods.incremental import IncrementalEncoder
 
 V3 = ("deepseek-v3", "deepseek-v4")
 FLAGS = [added_token("<w>", single_word=True), added_token("<wn>", single_word=True, normalized=True),
@@ -50,7 +50,7 @@ def common(one: list[int], other: list[int]) -> int:
 
 def check(tok: dstok.Tokenizer, parts: list[Any], special: Any, whole: Any = "") -> None:
     """Appends the parts one by one; where the whole is refused, the part is, and is left out."""
-    growing, before = tok.growing(special=special), list[int]()
+    growing, before = tok.encode_incremental(special=special), list[int]()
     for part in parts:
         try:
             expected = tok.encode(whole + part, special=special)
@@ -106,7 +106,7 @@ def test_flags_of_added_tokens(text: str, places: list[int], special: Any, name:
 def test_one_character_at_a_time() -> None:
     text = "Hello wörld, 12345!\r\n\r\n 东京都 \U0001f999\u20c1 don't<｜User｜>  x \t\n" * 3
     check(dstok.load("deepseek-v3"), list(text), "all")
-    growing = dstok.load("deepseek-v3").growing()
+    growing = dstok.load("deepseek-v3").encode_incremental()
     for char in "a" * 3000:
         growing.append(char)
     assert growing.ids == dstok.load("deepseek-v3").encode("a" * 3000)
@@ -115,7 +115,7 @@ def test_one_character_at_a_time() -> None:
 def test_faulty_text() -> None:
     """A part that is no text changes nothing, and its offset is that in the part; or it is replaced."""
     tok = dstok.load("deepseek-v3")
-    growing = tok.growing(add_bos=True)
+    growing = tok.encode_incremental(add_bos=True)
     growing.append("é 12")
     for part, offset in (("ab\ud800", 2), (b"abc\xff", 3), (b"\xf0\x9f", 0)):
         with pytest.raises(dstok.TextError) as caught:
@@ -126,7 +126,7 @@ def test_faulty_text() -> None:
             growing.append(wrong)  # type: ignore[arg-type]
     growing.append("3")
     assert growing.ids == tok.encode("é 123", add_bos=True)
-    growing = tok.growing(errors="replace")
+    growing = tok.encode_incremental(errors="replace")
     for part in ("é\ud83e", "\udd99", b"\xff a"):
         growing.append(part)
     assert growing.ids == tok.encode("é\ud83e\udd99\ufffd a", errors="replace")
@@ -134,7 +134,7 @@ def test_faulty_text() -> None:
 
 def test_bos() -> None:
     tok = dstok.load("deepseek-v3")
-    growing = tok.growing(add_bos=True)
+    growing = tok.encode_incremental(add_bos=True)
     assert growing.ids == [tok.bos_id] and len(growing) == 1
     assert growing.append("Hello") == (1, tok.encode("Hello"))
     assert growing.append("") == (2, [])
@@ -145,13 +145,13 @@ def test_bos() -> None:
 def test_bad_arguments() -> None:
     tok = dstok.load("deepseek-v3")
     with pytest.raises(ValueError, match="bogus"):
-        tok.growing(errors="bogus")  # type: ignore[arg-type]
+        tok.encode_incremental(errors="bogus")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="bogus"):
-        tok.growing(special="bogus")  # type: ignore[arg-type]
+        tok.encode_incremental(special="bogus")  # type: ignore[arg-type]
     with pytest.raises(dstok.errors.UnknownTokenError):
-        tok.growing(special={"bogus"})
+        tok.encode_incremental(special={"bogus"})
     with pytest.raises(dstok.DstokError, match="add_bos"):
-        small("words").growing(add_bos=True)
+        small("words").encode_incremental(add_bos=True)
 
 
 class _Meter:
@@ -176,8 +176,9 @@ def test_work_is_for_the_end(level: str, parts: list[str]) -> None:
     """However long the text is, an append looks at what it adds, and at less than 200 bytes before it, twice."""
     tok = at_level("deepseek-v3", level)
     meter = _Meter(tok)
-    growing = tok.growing()
-    growing._parts = PlainParts(meter, tok._added.policy("all"))  # type: ignore[arg-type]
+    growing = tok.encode_incremental()
+    growing._encoder = IncrementalEncoder(tok, tok._added.policy("all"))
+    growing._encoder._encoder = meter  # type: ignore[assignment]
     text = []
     for part in itertools.islice(itertools.cycle(parts), 4000):
         meter.bytes = 0
@@ -191,8 +192,8 @@ def test_a_long_part() -> None:
     """A first part as long as a server's context, in one append, then small ones."""
     tok = dstok.load("deepseek-v3")
     text = "".join(f"Line {i}: it's 中文 and text. \n" for i in range(20_000))
-    growing = tok.growing()
+    growing = tok.encode_incremental()
     assert growing.append(text) == (0, tok.encode(text))
-    assert len(growing._parts._held.text) < 100  # type: ignore[union-attr]
+    assert len(growing._encoder._seen.text) < 100
     growing.append("tail")
     assert growing.ids == tok.encode(text + "tail")

@@ -37,12 +37,12 @@ GIANT = LONG * 20
 
 def results(batch: Sequence[str | bytes], threads: int, **options: Any) -> list[list[list[int]]]:
     """What the three calls give, in one form."""
-    lists = TOK.encode_batch(batch, threads=threads, **options)
-    flat, offsets = TOK.encode_batch_arrays(batch, threads=threads, **options)
+    lists = TOK.encode_batch(batch, num_threads=threads, **options)
+    flat, offsets = TOK.encode_batch_arrays(batch, num_threads=threads, **options)
     assert (flat.dtype, offsets.dtype, len(offsets)) == (np.uint32, np.int64, len(batch) + 1)
     rows = [flat[start:end].tolist() for start, end in zip(offsets, offsets[1:])]
     assert offsets[-1] == len(flat)
-    assert TOK.count_batch(batch, threads=threads, **options) == [len(row) for row in lists]
+    assert TOK.count_batch(batch, num_threads=threads, **options) == [len(row) for row in lists]
     return [lists, rows]
 
 
@@ -95,9 +95,9 @@ def test_options(threads: int) -> None:
 def test_iterables(call: str) -> None:
     """A generator is gone through once; a list may change while it is encoded, a single text is none."""
     batch = mixture(4, 40)
-    expected = getattr(TOK, call)(batch, threads=2)
+    expected = getattr(TOK, call)(batch, num_threads=2)
     for texts in ((text for text in batch), tuple(batch), iter(batch)):
-        found = getattr(TOK, call)(texts, threads=2)
+        found = getattr(TOK, call)(texts, num_threads=2)
         assert all(map(np.array_equal, found, expected)) if call == "encode_batch_arrays" else found == expected
     for text in ("text", b"text"):
         with pytest.raises(TypeError, match="expected a list of texts, found one text"):
@@ -115,9 +115,9 @@ def test_what_is_no_batch(call: str) -> None:
             ([LONG, None], TypeError, "as text 1, found NoneType"), (["a", float("nan")], TypeError, "as text 1, found float"),
             (broken_generator(), LookupError, "no more"), (7, TypeError, "int")):
         with pytest.raises(error, match=message):
-            getattr(TOK, call)(batch, threads=2)
+            getattr(TOK, call)(batch, num_threads=2)
     with pytest.raises(ValueError, match="threads to be at least 1, found 0"):
-        getattr(TOK, call)(["a"], threads=0)
+        getattr(TOK, call)(["a"], num_threads=0)
     assert at_rest()
 
 
@@ -131,10 +131,10 @@ def test_the_first_texts_error(call: str, threads: int, places: tuple[int, ...])
         batch[place] = LONG + "\udc00" + LONG if place % 2 else LONG.encode() + b"\xff" + LONG.encode()
     offset = len(LONG) if places[0] % 2 else len(LONG.encode())
     with pytest.raises(dstok.TextError, match=rf"of text {places[0]}$") as caught:
-        getattr(TOK, call)(batch, threads=threads)
+        getattr(TOK, call)(batch, num_threads=threads)
     assert caught.value.offset == offset
     assert at_rest()
-    assert TOK.encode_batch([LONG] * 3, threads=threads) == [TOK.encode(LONG)] * 3
+    assert TOK.encode_batch([LONG] * 3, num_threads=threads) == [TOK.encode(LONG)] * 3
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -143,7 +143,7 @@ def test_the_first_added_token(call: str, threads: int) -> None:
     plain = LONG.replace("<｜User｜>", "")
     batch = [plain, plain, plain + "<｜User｜>", plain, plain, "é<｜Assistant｜>" + plain, plain]
     with pytest.raises(dstok.SpecialTokenError) as caught:
-        getattr(TOK, call)(batch, threads=threads, special="raise")
+        getattr(TOK, call)(batch, num_threads=threads, special="raise")
     assert (caught.value.token, caught.value.offset) == ("<｜User｜>", len(plain.encode()))
     assert at_rest()
 
@@ -188,14 +188,14 @@ def test_an_interrupt_in_the_middle(monkeypatch: pytest.MonkeyPatch, call: str, 
         patch.setattr(_thread, "start_new_thread", partial(interrupting, before=before))
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come up at any place of these
             try:
-                getattr(TOK, call)(batch, threads=2)
+                getattr(TOK, call)(batch, num_threads=2)
             except dstok.TextError:
                 assert fault and not before
             threading.Event().wait(20)  # an interrupt after the work may come a moment after the answer
     while _thread._count() > others:
         threading.Event().wait(0.01)
     assert at_rest()
-    assert TOK.encode_batch([LONG] * 3, threads=3) == [TOK.encode(LONG)] * 3
+    assert TOK.encode_batch([LONG] * 3, num_threads=3) == [TOK.encode(LONG)] * 3
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -207,7 +207,7 @@ def test_an_interrupt_of_a_splitter(monkeypatch: pytest.MonkeyPatch, call: str) 
     with monkeypatch.context() as patch:
         patch.setattr(_thread, "start_new_thread", partial(interrupting, before=True))
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the thread may begin after the call
-            getattr(splitter, call)(["a b " * 100_000] * 12, threads=2)
+            getattr(splitter, call)(["a b " * 100_000] * 12, num_threads=2)
             threading.Event().wait(20)
     while _thread._count() > others:
         threading.Event().wait(0.01)
@@ -258,9 +258,9 @@ def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch, possibl
 def test_threads_that_never_begin(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """As when there is no memory for their first Python frame; and those that begin when all is done."""
     batch, late = mixture(6, 200), []
-    expected = getattr(TOK, call)(batch, threads=1)
+    expected = getattr(TOK, call)(batch, num_threads=1)
     monkeypatch.setattr(_thread, "start_new_thread", lambda work, args: late.append((work, args)))
-    found = getattr(TOK, call)(batch, threads=4)
+    found = getattr(TOK, call)(batch, num_threads=4)
     assert all(map(np.array_equal, found, expected)) if call == "encode_batch_arrays" else found == expected
     assert len(late) == 3
     for work, args in late:
@@ -288,18 +288,18 @@ def test_batches_inside_a_batch() -> None:
     """Texts whose generator encodes batches itself."""
     def inner() -> Iterator[str]:
         for number in range(5):
-            yield TOK.decode(TOK.encode_batch([f"text {number}", LONG], threads=2)[0])
+            yield TOK.decode(TOK.encode_batch([f"text {number}", LONG], num_threads=2)[0])
 
-    assert TOK.encode_batch(inner(), threads=2) == [TOK.encode(f"text {number}") for number in range(5)]
+    assert TOK.encode_batch(inner(), num_threads=2) == [TOK.encode(f"text {number}") for number in range(5)]
 
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_the_collector_sees_finished_lists(threads: int) -> None:
     """Callers may put a list into itself: then only the garbage collector can free it."""
-    lists = TOK.encode_batch(["", "a b", *["c"] * 1000, LONG], threads=threads)
+    lists = TOK.encode_batch(["", "a b", *["c"] * 1000, LONG], num_threads=threads)
     assert gc.is_tracked(lists) and all(map(gc.is_tracked, lists))
     with pytest.raises(dstok.TextError):
-        TOK.encode_batch(["a b", b"\xff"], threads=threads)
+        TOK.encode_batch(["a b", b"\xff"], num_threads=threads)
 
 
 def test_arrays_are_not_written_to_again() -> None:
@@ -307,7 +307,7 @@ def test_arrays_are_not_written_to_again() -> None:
     rng, kept = random.Random(7), []
     for step in range(200 if DEEP else 40):
         batch = mixture(step, 20) + [GIANT] * rng.randint(0, 2)
-        flat, offsets = TOK.encode_batch_arrays(batch, threads=rng.choice(THREADS))
+        flat, offsets = TOK.encode_batch_arrays(batch, num_threads=rng.choice(THREADS))
         kept.append((flat, flat.copy(), offsets, offsets.copy()))
         kept.append((flat[len(flat) // 2 :], flat[len(flat) // 2 :].copy(), offsets, offsets.copy()))
         rng.shuffle(kept)
@@ -347,9 +347,9 @@ def test_nothing_stays(call: str, threads: int) -> None:
 
     def fails() -> None:
         with pytest.raises(dstok.TextError):
-            getattr(TOK, call)(bad, threads=threads)
+            getattr(TOK, call)(bad, num_threads=threads)
 
-    for run in (lambda: getattr(TOK, call)(good, threads=threads), fails):
+    for run in (lambda: getattr(TOK, call)(good, num_threads=threads), fails):
         blocks, references = leaked(run, LONG)
         assert references <= 0
         assert blocks < 20
@@ -370,7 +370,7 @@ for more in [*range(1 << 20, 200 << 20, 15 << 20), 1 << 32]:
     for call in ("encode_batch", "encode_batch_arrays", "count_batch"):
         resource.setrlimit(resource.RLIMIT_AS, (size + more, resource.RLIM_INFINITY))
         try:
-            found = getattr(tok, call)(batch, threads=3)
+            found = getattr(tok, call)(batch, num_threads=3)
             fine += 1
         except MemoryError:
             found = None
@@ -387,7 +387,7 @@ for more in [*range(1 << 20, 200 << 20, 15 << 20), 1 << 32]:
         made, resting = tok._encoder.pool.workspaces()
         assert made == resting <= 2, (made, resting)
         del found
-assert tok.encode_batch(batch, threads=3) == [expected] * 12
+assert tok.encode_batch(batch, num_threads=3) == [expected] * 12
 print(fine, short)
 """
 

@@ -108,11 +108,11 @@ def test_chunks_with_overlap(text: str, budget: int, overlap: int, special: Any)
 @examples(400)
 @given(st.one_of(mixed_texts, ordinary), st.integers(0, 80), specials)
 @example("", 0, "all")
-def test_count_up_to(text: str, limit: int, special: Any) -> None:
+def test_count(text: str, limit: int, special: Any) -> None:
     """The count, or one more than the limit if it is above that."""
     total = TOK.count(text, special=special)
     for up_to in (limit, max(total - 1, 0), total, total + 1):
-        assert TOK.count_up_to(text, up_to, special=special) == min(total, up_to + 1)
+        assert TOK.count(text, limit=up_to, special=special) == min(total, up_to + 1)
 
 
 def test_bad_arguments() -> None:
@@ -127,10 +127,10 @@ def test_bad_arguments() -> None:
             list(TOK.chunk("a", budget, overlap=overlap))
 
 
-def test_count_up_to_negative_limit() -> None:
+def test_a_negative_limit() -> None:
     """A negative limit is a `ValueError`."""
-    with pytest.raises(ValueError, match="expected max_tokens to be at least 0, found -5"):
-        TOK.count_up_to("a b c", -5)
+    with pytest.raises(ValueError, match="expected limit to be at least 0, found -5"):
+        TOK.count("a b c", limit=-5)
 
 
 def test_chunk_checks_its_arguments_at_once() -> None:
@@ -150,7 +150,7 @@ def test_chunk_too_small_for_a_character() -> None:
 def test_texts_that_are_no_text() -> None:
     """Lone surrogates are an error here as everywhere."""
     for call in (lambda: TOK.truncate("\ud800", 1), lambda: TOK.truncate("\ud800", 1, truncation_side="left"),
-                 lambda: TOK.count_up_to("\ud800", 1), lambda: list(TOK.chunk("\ud800", 4))):
+                 lambda: TOK.count("\ud800", limit=1), lambda: list(TOK.chunk("\ud800", 4))):
         with pytest.raises(dstok.TextError):
             call()
 
@@ -158,7 +158,7 @@ def test_texts_that_are_no_text() -> None:
 def test_special_raise() -> None:
     """special="raise" holds for the budget calls too."""
     text = "ab <｜User｜>"
-    for call in (lambda: TOK.truncate(text, 50, special="raise"), lambda: TOK.count_up_to(text, 50, special="raise"),
+    for call in (lambda: TOK.truncate(text, 50, special="raise"), lambda: TOK.count(text, limit=50, special="raise"),
                  lambda: list(TOK.chunk(text, 50, special="raise"))):
         with pytest.raises(dstok.SpecialTokenError):
             call()

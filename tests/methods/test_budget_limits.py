@@ -75,11 +75,11 @@ def test_ordinary_text_to_the_very_budget() -> None:
 def test_budgets_stop_early() -> None:
     """Text far after the limit is not read: it may even be broken."""
     text = "word " * 100_000
-    assert TOK.count_up_to(text, 10**9) == TOK.count(text)
+    assert TOK.count(text, limit=10**9) == TOK.count(text)
     broken = text + "\ud800"
-    assert TOK.count_up_to(broken, 50) == 51
+    assert TOK.count(broken, limit=50) == 51
     assert TOK.truncate(broken, 50) == "word" + " word" * 49
     assert next(TOK.chunk(broken, 50)) == "word" + " word" * 49
-    for call in (TOK.count_up_to, TOK.truncate):
+    for call in (lambda text, most: TOK.count(text, limit=most), TOK.truncate):
         with pytest.raises(dstok.TextError):
             call("word \ud800", 50)

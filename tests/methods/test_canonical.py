@@ -18,7 +18,7 @@ import dstok
 from dstok.errors import ArgumentError, DecodeError, SpecialTokenError, UnknownIdError
 
 SPECIAL = ["all", "none", frozenset({"<｜User｜>"})]
-ADDED = list(TOK.special_tokens.values())
+ADDED = list(TOK.added_tokens.values())
 HE, LLO = TOK.token_to_id("He"), TOK.token_to_id("llo")
 
 random_ids = st.lists(st.one_of(st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED)),
@@ -48,10 +48,10 @@ def expected_place(tok: dstok.Tokenizer, ids: list[int], special: Any) -> int | 
 @example([*TOK.encode("x"), PARTIAL[0]], "all")
 def test_checks_against_encoding_the_text(ids: list[int], special: Any) -> None:
     place = expected_place(TOK, ids, special)
-    assert TOK.first_noncanonical(ids, special=special) == place
-    assert TOK.first_noncanonical(np.array(ids, np.int32), special=special) == place
-    assert TOK.is_canonical(iter(ids), special=special) is (place is None)
-    assert TOK.canonical(ids, special=special, errors="replace") == TOK.encode(TOK.decode(ids), special=special)
+    assert dstok.sampling.first_noncanonical(TOK, ids, special=special) == place
+    assert dstok.sampling.first_noncanonical(TOK, np.array(ids, np.int32), special=special) == place
+    assert dstok.sampling.is_canonical(TOK, iter(ids), special=special) is (place is None)
+    assert dstok.sampling.canonical_ids(TOK, ids, special=special, errors="replace") == TOK.encode(TOK.decode(ids), special=special)
 
 
 @pytest.mark.parametrize("name", TODAY)
@@ -60,61 +60,61 @@ def test_checks_against_encoding_the_text(ids: list[int], special: Any) -> None:
 def test_other_models(name: str, ids: list[int]) -> None:
     tok = dstok.load(name)
     ids = known(tok, ids)
-    assert tok.first_noncanonical(ids) == expected_place(tok, ids, "all")
+    assert dstok.sampling.first_noncanonical(tok, ids) == expected_place(tok, ids, "all")
 
 
 @examples(200)
 @given(st.lists(id_lists, max_size=6), st.integers(1, 3))
 def test_batches(lists: list[list[int]], threads: int) -> None:
     """Lists, arrays, and one array with offsets give what a call for each list gives."""
-    expected = [-1 if place is None else place for place in map(TOK.first_noncanonical, lists)]
+    expected = [-1 if place is None else place for place in (dstok.sampling.first_noncanonical(TOK, ids) for ids in lists)]
     flat = np.array([id for ids in lists for id in ids], np.uint32)
     offsets = np.cumsum([0, *map(len, lists)])
-    for found in (TOK.first_noncanonical_batch(lists, threads=threads),
-                  TOK.first_noncanonical_batch([np.array(ids, np.uint32) for ids in lists]),
-                  TOK.first_noncanonical_batch(iter(map(tuple, lists))),
-                  TOK.first_noncanonical_batch(flat, offsets=offsets),
-                  TOK.first_noncanonical_batch(flat.tolist(), offsets=offsets)):
+    for found in (dstok.sampling.first_noncanonical_batch(TOK, lists, num_threads=threads),
+                  dstok.sampling.first_noncanonical_batch(TOK, [np.array(ids, np.uint32) for ids in lists]),
+                  dstok.sampling.first_noncanonical_batch(TOK, iter(map(tuple, lists))),
+                  dstok.sampling.first_noncanonical_batch(TOK, flat, offsets=offsets),
+                  dstok.sampling.first_noncanonical_batch(TOK, flat.tolist(), offsets=offsets)):
         assert found.tolist() == expected
         assert found.dtype == np.int64
 
 
 def test_rows_of_an_array() -> None:
-    assert TOK.first_noncanonical_batch(np.array([[HE, LLO], TOK.encode("Hello world")])).tolist() == [0, -1]
+    assert dstok.sampling.first_noncanonical_batch(TOK, np.array([[HE, LLO], TOK.encode("Hello world")])).tolist() == [0, -1]
 
 
 def test_iterators_in_a_batch() -> None:
     """A row that can be read only once."""
-    assert TOK.first_noncanonical_batch([iter([HE, LLO]), iter(TOK.encode("Hello")), iter(())]).tolist() == [0, -1, -1]
+    assert dstok.sampling.first_noncanonical_batch(TOK, [iter([HE, LLO]), iter(TOK.encode("Hello")), iter(())]).tolist() == [0, -1, -1]
     for wrong in (None, 5):
         with pytest.raises(ArgumentError, match="expected a list of lists of ids"):
-            TOK.first_noncanonical_batch(wrong)  # type: ignore[arg-type]
+            dstok.sampling.first_noncanonical_batch(TOK, wrong)  # type: ignore[arg-type]
 
 
 def test_text_that_is_not_utf8() -> None:
     """`canonical` refuses ids that no text has; with "replace" it gives the ids of U+FFFD."""
     ids = [*TOK.encode("x"), PARTIAL[0]]
     with pytest.raises(DecodeError, match="expected ids of whole characters"):
-        TOK.canonical(ids)
-    assert TOK.canonical(ids, errors="replace") == TOK.encode("x\ufffd")
-    assert TOK.first_noncanonical(ids) == 1
+        dstok.sampling.canonical_ids(TOK, ids)
+    assert dstok.sampling.canonical_ids(TOK, ids, errors="replace") == TOK.encode("x\ufffd")
+    assert dstok.sampling.first_noncanonical(TOK, ids) == 1
 
 
 def test_errors_name_the_id_and_the_list() -> None:
     with pytest.raises(UnknownIdError, match="list 1"):
-        TOK.first_noncanonical_batch([[1], [2, 1 << 30]])
+        dstok.sampling.first_noncanonical_batch(TOK, [[1], [2, 1 << 30]])
     with pytest.raises(UnknownIdError):
-        TOK.is_canonical([1 << 30])
+        dstok.sampling.is_canonical(TOK, [1 << 30])
     with pytest.raises(SpecialTokenError):
-        TOK.canonical([ADDED[0]], special="raise")
+        dstok.sampling.canonical_ids(TOK, [ADDED[0]], special="raise")
     with pytest.raises(ArgumentError, match="expected ids"):
-        TOK.is_canonical("Hello")  # type: ignore[arg-type]
+        dstok.sampling.is_canonical(TOK, "Hello")  # type: ignore[arg-type]
 
 
 def test_canonical_ids_that_are_the_start_of_the_ids() -> None:
     """An added token takes the blank after it: encoding gives one id less, and no other one."""
     tok = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], [added_token("<r>", rstrip=True)], None))
-    ids = [tok.special_tokens["<r>"], tok.token_to_id(b" ")]
-    assert tok.canonical(ids) == ids[:1]
-    assert tok.first_noncanonical(ids) == 1
-    assert tok.first_noncanonical_batch([ids, ids[:1]]).tolist() == [1, -1]
+    ids = [tok.added_tokens["<r>"], tok.token_to_id(b" ")]
+    assert dstok.sampling.canonical_ids(tok, ids) == ids[:1]
+    assert dstok.sampling.first_noncanonical(tok, ids) == 1
+    assert dstok.sampling.first_noncanonical_batch(tok, [ids, ids[:1]]).tolist() == [1, -1]

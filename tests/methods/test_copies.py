@@ -45,7 +45,7 @@ def state(work: Any) -> dict[str, Any]:
 def test_growing_texts(normalizer: str, way: str, before: list[str], one: list[str], other: list[str]) -> None:
     """After a copy each of the two has the ids of its own text, whatever is appended to the other in between."""
     tok = model(normalizer)
-    text = tok.growing()
+    text = tok.encode_incremental()
     for part in before:
         text.append(part)
     branch = WAYS[way](text)
@@ -102,7 +102,7 @@ def test_decode_streams(way: str, one: str, other: str, at: int) -> None:
 
 
 def works() -> list[Any]:
-    return [work for tok in map(model, NORMALIZERS) for work in (tok.growing(), tok.encode_stream(), tok.decode_stream())]
+    return [work for tok in map(model, NORMALIZERS) for work in (tok.encode_incremental(), tok.encode_stream(), tok.decode_stream())]
 
 
 def test_copies_in_other_objects() -> None:
@@ -144,7 +144,7 @@ def test_pickles_are_refused(protocol: int) -> None:
 def test_errors_name_places_of_their_own_text() -> None:
     """Offsets count from the start of each copy's text."""
     tok = dstok.load("deepseek-v3")
-    text = tok.growing(special="raise")
+    text = tok.encode_incremental(special="raise")
     text.append("abc")
     branch = text.copy()
     text.append("def")

@@ -20,7 +20,7 @@ from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
 
-ADDED = list(TOK.special_tokens.values())
+ADDED = list(TOK.added_tokens.values())
 ids_of_all_kinds = st.one_of(
     st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED), st.integers(3, 260))
 id_lists = st.lists(ids_of_all_kinds, max_size=30)
@@ -83,7 +83,7 @@ def test_decode_is_upstreams(ids: list[int]) -> None:
 def test_decode_is_upstreams_in_all_models(model: str, rng: random.Random) -> None:
     """The same for each of the built-in models, whose added tokens and special flags differ."""
     tok = dstok.load(model)
-    added = list(tok.special_tokens.values())
+    added = list(tok.added_tokens.values())
     ids = [rng.choice(added) if rng.random() < 0.4 else rng.randrange(tok.vocab_size) for _ in range(40)]
     for skip in (False, True):
         assert tok.decode(ids, skip_special_tokens=skip) == real(model).decode(ids, skip_special_tokens=skip)
@@ -153,8 +153,8 @@ def test_special_tokens(model: str) -> None:
     """The added tokens are upstream's, each encodes to its id, and those that upstream skips are skipped."""
     tok, judge = dstok.load(model), real(model)
     added = judge.get_added_tokens_decoder()
-    assert tok.special_tokens == {token.content: id for id, token in added.items()}
-    for content, id in tok.special_tokens.items():
+    assert tok.added_tokens == {token.content: id for id, token in added.items()}
+    for content, id in tok.added_tokens.items():
         assert tok.encode(content) == [id]
         assert tok.decode_bytes([id]) == content.encode()
         assert tok.decode([id], skip_special_tokens=True) == ("" if added[id].special else content)
@@ -171,7 +171,7 @@ def test_spellings() -> None:
     """A str is the spelling of the file, bytes are the bytes of the token."""
     assert TOK.id_to_token(TOK.encode(" world")[0]) == "Ġworld"
     assert TOK.token_to_id("Ġworld") == TOK.token_to_id(b" world") == TOK.encode(" world")[0]
-    assert HOLED.special_tokens == {"<x>": 257}
+    assert HOLED.added_tokens == {"<x>": 257}
 
 
 def test_what_are_no_ids() -> None:
@@ -268,7 +268,7 @@ def test_tokens_longer_than_their_room(form: Any) -> None:
     """The room for bytes is a guess from the number of ids; it grows where that was too little."""
     long = "<" + "long " * 99 + "é>"
     tok = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], [added_token(long)]))
-    ids = [97, tok.special_tokens[long], 98] * 60
+    ids = [97, tok.added_tokens[long], 98] * 60
     assert tok.decode(form(ids)) == f"a{long}b" * 60
     with pytest.raises(dstok.errors.UnknownIdError, match="index 9000 "):
         tok.decode(form([*ids * 50, -1]))
@@ -308,7 +308,7 @@ OF_LENGTHS = dstok.Tokenizer.from_str(model_json(
 def test_tokens_of_every_length(form: Any, longest: int) -> None:
     """Tokens on both sides of the size of a cell, and lists on both sides of a block and of the guessed room."""
     rng, tok = random.Random(longest), OF_LENGTHS
-    tokens = {tok.special_tokens[text]: text for text in LENGTHS if len(text) <= longest} | {97: "a"}
+    tokens = {tok.added_tokens[text]: text for text in LENGTHS if len(text) <= longest} | {97: "a"}
     for count in (*range(40), 255, 256, 257, 287, 288, 289, 511, 513, 3000):
         ids = rng.choices([*tokens], k=count)
         for skip in (False, True):

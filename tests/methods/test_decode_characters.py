@@ -30,7 +30,7 @@ def id_lists(tok: dstok.Tokenizer, count: int, rng: random.Random) -> Iterator[l
     """Random ids, most of them byte tokens, with the bytes of whole characters among them."""
     vocab = tok.get_vocab()
     own = [vocab.get(f"<0x{byte:02X}>", vocab.get(chr(byte), 0)) for byte in range(256)]
-    low = [*(id for id in range(12) if tok.vocabulary()[id]), *[vocab["▁"]] * 4, vocab.get("\ufffd", 0)]
+    low = [*(id for id in range(12) if tok.inspect().token_bytes()[id]), *[vocab["▁"]] * 4, vocab.get("\ufffd", 0)]
     known = list(vocab.values())
     for _ in range(count):
         kinds = (known, own, own[0x80:0xC0], own[0xC2:0xF4], low, low)
@@ -140,7 +140,7 @@ def test_runs(tokens: list[str], text: str) -> None:
 def test_bytes_keep_the_space() -> None:
     tok = small()
     ids = of(tok, "▁a", "<0x0A>", E4)
-    assert tok.decode_bytes(ids) == b" a\n\xe4" == b"".join(tok.vocabulary()[id] for id in ids)
+    assert tok.decode_bytes(ids) == b" a\n\xe4" == b"".join(tok.inspect().token_bytes()[id] for id in ids)
     assert (tok.decode(ids), small(strip=False).decode(ids)) == ("a\ufffd\ufffd", " a\ufffd\ufffd")
     assert (tok.token_to_id(b" a"), tok.token_to_id(b"\n"), tok.token_to_id(b"\x01")) == (ids[0], *of(tok, "\n", "<0x01>"))
 
@@ -229,7 +229,7 @@ def test_random_models(file: dict[str, Any], lists: list[list[int]]) -> None:
     except UnsupportedError:
         return
     judge = Tokenizer.from_str(json.dumps(file))
-    known = [id for id in range(tok.vocab_size) if tok.vocabulary()[id]]
+    known = [id for id in range(tok.vocab_size) if tok.inspect().token_bytes()[id]]
     assert [tok.id_to_token(id) for id in known] == [judge.id_to_token(id) for id in known]
     assert tok.get_vocab() == judge.get_vocab(with_added_tokens=True)
     for skip in (False, True):

@@ -19,7 +19,7 @@ import dstok
 from dstok.core.encode.decode import Decoder
 from dstok.errors import ArgumentError, DecodeError, PickleError, UnknownIdError
 
-ADDED = list(TOK.special_tokens.values())
+ADDED = list(TOK.added_tokens.values())
 KNOWN = [id for id in range(TOK.vocab_size) if TOK._decoder.has(id)]
 id_lists = st.one_of(
     st.lists(st.one_of(st.sampled_from(KNOWN), st.sampled_from(PARTIAL), st.sampled_from(ADDED)), max_size=20),
@@ -40,7 +40,7 @@ def before_stop(text: str, stop: list[str]) -> str | None:
 @given(st.lists(id_lists, min_size=1, max_size=5), st.booleans())
 @example([[PARTIAL[0]], TOK.encode("\N{LLAMA}")], False)
 def test_each_is_a_stream_of_its_own(lists: list[list[int]], skip: bool) -> None:
-    streams = TOK.decode_streams(len(lists), skip_special_tokens=skip)
+    streams = dstok.sampling.BatchDecodeStream(TOK, len(lists), skip_special_tokens=skip)
     single = [TOK.decode_stream(skip_special_tokens=skip) for _ in lists]
     for step in range(max(map(len, lists))):
         ids = [row[step] if step < len(row) else -1 for row in lists]
@@ -52,7 +52,7 @@ def test_each_is_a_stream_of_its_own(lists: list[list[int]], skip: bool) -> None
 @given(st.lists(st.tuples(st.integers(0, 2), id_lists), max_size=8))
 def test_slots_are_used_again(sequences: list[tuple[int, list[int]]]) -> None:
     """Sequences in slots, several ids of a slot in one step; finished slots are empty."""
-    streams = TOK.decode_streams(3)
+    streams = dstok.sampling.BatchDecodeStream(TOK, 3)
     for slot, ids in sequences:
         found = streams.step(np.array(ids, np.uint32), slots=[slot] * len(ids))
         assert len(found) == len(ids)
@@ -68,7 +68,7 @@ def test_slots_are_used_again(sequences: list[tuple[int, list[int]]]) -> None:
 @example(TOK.encode("\N{LLAMA}\N{LLAMA}"), ["\N{LLAMA}\N{LLAMA}"])
 def test_stop_strings(ids: list[int], stop: list[str]) -> None:
     """The text up to the first stop string, wherever it is cut; nothing goes out that it may begin."""
-    streams, text = TOK.decode_streams(2), TOK.decode(ids)
+    streams, text = dstok.sampling.BatchDecodeStream(TOK, 2), TOK.decode(ids)
     streams.begin(1, stop=stop)
     expected, given = before_stop(text, stop), ""
     for id in ids:
@@ -83,7 +83,7 @@ def test_stop_strings(ids: list[int], stop: list[str]) -> None:
 
 
 def test_text_that_may_begin_a_stop_string_waits() -> None:
-    streams = TOK.decode_streams(1)
+    streams = dstok.sampling.BatchDecodeStream(TOK, 1)
     streams.begin(0, stop="abc")
     assert [streams.step([TOK.token_to_id(char.encode())])[0] for char in "xabaabc"] == ["x", "", "", "ab", "a", "", ""]
     assert streams.is_stopped(0)
@@ -95,7 +95,7 @@ def test_text_that_may_begin_a_stop_string_waits() -> None:
 @pytest.mark.parametrize("name", TODAY)
 def test_other_models(name: str) -> None:
     tok = dstok.load(name)
-    ids, streams = tok.encode("naïve 🦙 text"), tok.decode_streams(1)
+    ids, streams = tok.encode("naïve 🦙 text"), dstok.sampling.BatchDecodeStream(tok, 1)
     assert "".join(streams.step([id])[0] for id in ids) + streams.finish(0) == "naïve 🦙 text"
 
 
@@ -120,7 +120,7 @@ def test_a_step_makes_no_token_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errors_take_no_id() -> None:
-    streams = TOK.decode_streams(2)
+    streams = dstok.sampling.BatchDecodeStream(TOK, 2)
     cases: list[tuple[Any, Any, type[Exception]]] = [
         ([19923, 1 << 30], None, UnknownIdError), ([19923, -2], None, UnknownIdError), ([19923], None, ArgumentError),
         ([19923], [2], ArgumentError), ([19923, 19923], [0, -1], ArgumentError), ([[1, 2]], None, ArgumentError),
@@ -139,7 +139,7 @@ def test_strict_streams_fail_alone() -> None:
     """The others have their text, and the stream at fault takes no more until it is begun anew."""
     other = TOK.encode("\N{LLAMA}")
     half = other[0]
-    streams = TOK.decode_streams(3, errors="strict")
+    streams = dstok.sampling.BatchDecodeStream(TOK, 3, errors="strict")
     streams.begin(1, stop="Hey")
     assert streams.step([half, TOK.token_to_id("He"), other[0]]) == ["", "", ""]
     with pytest.raises(DecodeError, match="^slot 0: expected ids of whole characters, found byte 0x[0-9a-f]+ in the last") as error:
@@ -156,7 +156,7 @@ def test_strict_streams_fail_alone() -> None:
 
 
 def test_bad_arguments() -> None:
-    streams = TOK.decode_streams(2)
+    streams = dstok.sampling.BatchDecodeStream(TOK, 2)
     for slot in (-1, 2, "a"):
         with pytest.raises(ArgumentError):
             streams.finish(slot)  # type: ignore[arg-type]
@@ -167,11 +167,11 @@ def test_bad_arguments() -> None:
         with pytest.raises(ArgumentError, match=f"in stop, found {shown}$"):
             streams.begin(0, stop=other)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="count"):
-        TOK.decode_streams(-1)
+        dstok.sampling.BatchDecodeStream(TOK, -1)
     for do in (pickle.dumps, copy):
         with pytest.raises(PickleError, match="make another one from its tokenizer"):
             do(streams)
     with pytest.raises(ArgumentError, match='"strict" or "replace", found 5'):
-        TOK.decode_streams(1, errors=5)  # type: ignore[arg-type]
-    assert TOK.decode_streams(0).step([]) == []
+        dstok.sampling.BatchDecodeStream(TOK, 1, errors=5)  # type: ignore[arg-type]
+    assert dstok.sampling.BatchDecodeStream(TOK, 0).step([]) == []
     assert len(streams) == 2

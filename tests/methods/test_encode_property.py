@@ -67,11 +67,11 @@ def test_batches(batch: list[str], threads: int, add_bos: bool, add_eos: bool) -
     framing: dict[str, Any] = {"add_bos": add_bos, "add_eos": add_eos}
     mixed: list[str | bytes] = [text.encode() if at % 2 else text for at, text in enumerate(batch)]
     for given_texts in (batch, mixed, iter(batch)):
-        assert tok.encode_batch(given_texts, threads=threads, **framing) == expected
-    ids, offsets = tok.encode_batch_arrays(mixed, threads=threads, **framing)
+        assert tok.encode_batch(given_texts, num_threads=threads, **framing) == expected
+    ids, offsets = tok.encode_batch_arrays(mixed, num_threads=threads, **framing)
     assert ids.dtype == np.uint32 and offsets.dtype == np.int64 and len(offsets) == len(batch) + 1
     assert [ids[start:end].tolist() for start, end in zip(offsets, offsets[1:])] == expected
-    assert tok.count_batch(mixed, threads=threads) == [len(answer.ids) for answer in answers]
+    assert tok.count_batch(mixed, num_threads=threads) == [len(answer.ids) for answer in answers]
     for text, want in zip(batch, expected):
         assert tok.encode(text, **framing) == tok.encode_array(text, **framing).tolist() == want
         assert tok.count(text, **framing) == len(want)

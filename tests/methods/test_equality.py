@@ -77,12 +77,12 @@ def test_named_ids(tmp_path: Path) -> None:
     """`replace` names them, files say them, and only ids of the tokenizer are taken."""
     ids = {"bos_id": 97, "eos_id": 98, "pad_id": 99, "unk_id": 100}
     tok = dstok.Tokenizer.from_str(model_json()).replace(**ids)  # type: ignore[arg-type]
-    assert (tok.bos_id, tok.eos_id, tok.pad_id, tok.unk_id) == (97, 98, 99, 100)
+    assert (tok.bos_id, tok.eos_id, tok.config.pad_id, tok.config.unk_id) == (97, 98, 99, 100)
     assert tok.to_json(tmp_path) == ()
     tok.to_image(tmp_path / "image")
     for other in (dstok.load(tmp_path), dstok.load(tmp_path / "image"), pickle.loads(pickle.dumps(tok)), tok.replace(name="x")):
         assert other == tok and {name: getattr(other.config, name) for name in ids} == ids
-    assert tok.replace(pad_id=None) != tok and tok.replace(pad_id=None).pad_id is None
+    assert tok.replace(pad_id=None) != tok and tok.replace(pad_id=None).config.pad_id is None
     assert tok.to_json(tmp_path / "alone.json") == ("a tokenizer.json does not say which tokens are BOS and EOS",)
     for name, wrong in (("pad_id", 256), ("eos_id", -1), ("unk_id", "a"), ("bos_id", 1.0)):
         with pytest.raises(ArgumentError, match=f"expected {name} to be"):
@@ -92,5 +92,5 @@ def test_named_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", [None, '{"unk_token": "b"}', '{"unk_token": {"content": "no token"}}'])
 def test_unknown_tokens_of_files(config: str | None) -> None:
     file = model_json().replace('"unk_token": null', '"unk_token": "a"')
-    assert dstok.Tokenizer.from_str(file, config).unk_id == (98 if config and '"b"' in config else 97)
-    assert dstok.Tokenizer.from_str(model_json(), '{"unk_token": "no token"}').unk_id is None
+    assert dstok.Tokenizer.from_str(file, config).config.unk_id == (98 if config and '"b"' in config else 97)
+    assert dstok.Tokenizer.from_str(model_json(), '{"unk_token": "no token"}').config.unk_id is None

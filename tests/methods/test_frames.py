@@ -41,9 +41,9 @@ def test_lists_arrays_counts_and_batches(tok: Any, batch: list[str], frame: Any,
     assert [tok.encode(text, **frame) for text in given_texts] == expected
     assert [tok.encode_array(text, **frame).tolist() for text in given_texts] == expected
     assert [tok.count(text, **frame) for text in given_texts] == list(map(len, expected))
-    assert tok.encode_batch(given_texts, threads=threads, **frame) == expected
-    assert tok.count_batch(given_texts, threads=threads, **frame) == list(map(len, expected))
-    flat, offsets = tok.encode_batch_arrays(given_texts, threads=threads, **frame)
+    assert tok.encode_batch(given_texts, num_threads=threads, **frame) == expected
+    assert tok.count_batch(given_texts, num_threads=threads, **frame) == list(map(len, expected))
+    flat, offsets = tok.encode_batch_arrays(given_texts, num_threads=threads, **frame)
     assert [flat[start:end].tolist() for start, end in zip(offsets, offsets[1:])] == expected
 
 
@@ -96,7 +96,7 @@ def test_budgets(tok: Any, text: str, frame: Any, kind: Any, budget: int) -> Non
     """What comes out fits with its frame, and is what fits the rest of the budget without."""
     extra = sum(frame.values())
     total = len(tok.encode(text, **frame))
-    assert tok.count_up_to(kind(text), budget, **frame) == min(total, budget + 1)
+    assert tok.count(kind(text), limit=budget, **frame) == min(total, budget + 1)
     for side in ("right", "left"):
         if budget < extra:
             with pytest.raises(ValueError, match=rf"at least {extra} \({extra} for BOS and EOS\), found {budget}"):
@@ -119,12 +119,12 @@ def test_budgets_that_leave_nothing() -> None:
 
 
 @pytest.mark.parametrize("call", ["encode", "encode_array", "count", "encode_with_offsets", "encode_batch", "count_batch",
-                                  "encode_batch_arrays", "count_up_to", "truncate", "chunk",
-                                  "encode_stream", "growing"])
+                                  "encode_batch_arrays", "truncate", "chunk",
+                                  "encode_stream", "encode_incremental"])
 def test_models_that_name_no_bos_or_eos(call: str) -> None:
     """Every call says so at once."""
-    first = [] if call in ("encode_stream", "growing") else [["a"] if "batch" in call else "a"]
-    rest = [9] if call in ("count_up_to", "truncate", "chunk") else []
-    for frame in ("add_bos", "add_eos")[: 1 if call == "growing" else 2]:
+    first = [] if call in ("encode_stream", "encode_incremental") else [["a"] if "batch" in call else "a"]
+    rest = [9] if call in ("truncate", "chunk") else []
+    for frame in ("add_bos", "add_eos")[: 1 if call == "encode_incremental" else 2]:
         with pytest.raises(dstok.DstokError, match=f"{frame} was asked for, but the model names no"):
             getattr(_NFC, call)(*first, *rest, **{frame: True})

@@ -20,7 +20,7 @@ def ask():
 threads = [threading.Thread(target=ask) for _ in range(8)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print(len(found), len(set(found)), len(names) > 20)
+print(len(found), len(set(found)), len(names) > 12)
 """
 MOCKED = """
 from unittest import mock

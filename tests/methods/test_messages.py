@@ -65,18 +65,18 @@ def test_errors_of_decode_batch_say_which_list() -> None:
 def test_errors_of_batches_say_which_text(call: str, threads: int) -> None:
     run: Callable[..., Any] = getattr(TOK, call)
     with pytest.raises(dstok.SpecialTokenError, match=f"^text 2 holds the added token '{USER}' at byte offset 3;") as token:
-        run(["a", "é", f"é {USER}", USER], threads=threads, special="raise")
+        run(["a", "é", f"é {USER}", USER], num_threads=threads, special="raise")
     with pytest.raises(dstok.TextError, match="U\\+D800 at code point 1 of text 1$") as text:
-        run(["a", "é\ud800", "\ud800"], threads=threads)
+        run(["a", "é\ud800", "\ud800"], num_threads=threads)
     for error, offset, number in ((token.value, 3, 2), (text.value, 1, 1)):
         again = pickle.loads(pickle.dumps(error))
         assert (again.offset, again.batch_index, str(again)) == (offset, number, str(error)) == (
             error.offset, error.batch_index, str(error))
     with pytest.raises(TypeError, match="^expected str or bytes as text 1, found float$"):
-        run(["a", float("nan")], threads=threads)
+        run(["a", float("nan")], num_threads=threads)
     for wrong, found in ((None, "NoneType"), (7, "int"), ("a", "one text"), (bytearray(b"a"), "one text")):
         with pytest.raises(TypeError, match=f"^expected a list of texts, found {found}$"):
-            run(wrong, threads=threads)
+            run(wrong, num_threads=threads)
 
 
 def test_errors_of_one_text_name_no_batch() -> None:
@@ -122,7 +122,7 @@ LONG = "x\n" * 500_000
 
 @pytest.mark.parametrize("call", [
     lambda: dstok.load(LONG), lambda: dstok.load("deepseek-v3", upstream=LONG), lambda: TOK.encode("a", special={LONG}), lambda: TOK.encode("a", special=LONG),
-    lambda: TOK.token_to_id(LONG), lambda: TOK.decode([1], errors=LONG), lambda: TOK.truncate("a", LONG), lambda: next(dstok.Splitter("a").finditer("a")).group(LONG),
+    lambda: TOK.token_to_id(LONG), lambda: TOK.decode([1], errors=LONG), lambda: TOK.truncate("a", LONG), lambda: next(dstok.Splitter("a").matcher().finditer("a")).group(LONG),
     lambda: dstok.model_info(LONG),
 ])
 def test_messages_are_short(call: Callable[[], Any]) -> None:

@@ -19,7 +19,7 @@ from text_strategies import special_parts, special_texts, texts
 import dstok
 from dstok.methods.offsets import encode_char_spans
 
-ADDED = set(TOK.special_tokens.values())
+ADDED = set(TOK.added_tokens.values())
 mixed_texts = st.one_of(texts, st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
 specials = st.sampled_from(["all", "none", frozenset({"<｜User｜>"})])
 
@@ -147,7 +147,7 @@ def test_special_flags(text: str, special: Any) -> None:
     if special == "none":
         assert flagged == []
     elif special != "all":
-        assert set(flagged) <= {TOK.special_tokens[content] for content in special}
+        assert set(flagged) <= {TOK.added_tokens[content] for content in special}
     assert found.ids.tolist() == TOK.encode(text, special=special)
 
 

@@ -25,6 +25,7 @@ from dstok.compiled.image import image_of
 from dstok.compiled.image_file import read_image
 from dstok.errors import DstokError, ImageError, SpecialTokenError, TextError, UnsupportedError
 from dstok.formats.tokenizer_json import read_tokenizer_json
+from dstok.padding import Padding, Truncation, encode_pair, pad_pairs, pair_overflow
 
 MERGES = [(b"a", b"b"), (b" ", b"ab"), (b"\xc3", b"\xa9"), (b"ab", b"ab")]
 NAMES = ("<s>", "</s>", "<sep>")
@@ -99,7 +100,7 @@ def test_pairs_are_upstreams(
     processor: Any, text: str, pair: str, add: bool, room: int, stride: int, side: Any, truncation: Any,
 ) -> None:
     ours, upstream = both(processor)
-    found = dstok.padding.encode_pair(ours, text, pair, add_special_tokens=add)
+    found = encode_pair(ours, text, pair, add_special_tokens=add)
     assert rows([found]) == rows(upstream.encode(text, pair, add_special_tokens=add))
     assert (found.ids.dtype, found.type_ids.dtype, found.special_tokens_mask.dtype) == (np.uint32, np.uint32, np.bool_)
     longest = room + around(upstream, add)
@@ -107,14 +108,14 @@ def test_pairs_are_upstreams(
         upstream.enable_truncation(longest, stride=stride, strategy=truncation, direction=side)
     except ValueError:  # a stride that leaves no new id of a text alone
         return
-    options: Any = {"truncation": truncation, "stride": stride, "truncation_side": side, "add_special_tokens": add}
+    cut = Truncation(longest, side, stride, truncation)
     try:
         expected = upstream.encode(text, pair, add_special_tokens=add)
     except BaseException:  # upstream's panics are no Exception
         with pytest.raises(ValueError, match="^expected a"):
-            dstok.padding.encode_pair_with_overflow(ours, text, pair, longest, **options)
+            pair_overflow(ours, text, pair, cut, add_special_tokens=add)
     else:
-        assert rows(dstok.padding.encode_pair_with_overflow(ours, text, pair, longest, **options)) == rows(expected)
+        assert rows(pair_overflow(ours, text, pair, cut, add_special_tokens=add)) == rows(expected)
 
 
 @examples(300)
@@ -129,16 +130,16 @@ def test_rows_of_pairs_are_upstreams(
     if longest is not None:
         upstream.enable_truncation(longest, strategy=truncation, direction=cut)
     upstream.enable_padding(direction=side, pad_id=5, pad_token="x", pad_type_id=pad_type_id, pad_to_multiple_of=multiple)
-    options: Any = {"padding_side": side, "pad_id": 5, "pad_type_id": pad_type_id, "pad_to_multiple_of": multiple, "max_length": longest,
-                    "truncation": truncation, "truncation_side": cut, "add_special_tokens": add}
+    padding = Padding(side, 5, multiple_of=multiple, type_id=pad_type_id)
+    truncating = None if longest is None else Truncation(longest, cut, strategy=truncation)
     first, second = [text for text, _ in texts], [pair for _, pair in texts]
     try:
         expected = upstream.encode_batch(texts, add_special_tokens=add)
     except Exception:  # the text to cut is too short
         with pytest.raises(ValueError, match="^expected a (first|second) text of more than"):
-            dstok.padding.encode_pairs_padded(ours, first, second, **options)
+            pad_pairs(ours, first, second, padding, truncating, add_special_tokens=add)
         return
-    found = dstok.padding.encode_pairs_padded(ours, first, second, **options)
+    found = pad_pairs(ours, first, second, padding, truncating, add_special_tokens=add)
     assert found.ids.tolist() == [row.ids for row in expected]
     assert found.mask.tolist() == [row.attention_mask for row in expected]
     assert found.type_ids.tolist() == [row.type_ids for row in expected]
@@ -149,9 +150,9 @@ def test_rows_of_pairs_are_upstreams(
 def test_built_in_models(name: str) -> None:
     upstream, tok = real(name), dstok.load(name)
     expected = upstream.encode("Hello world", "naïve 中文<｜User｜>")
-    assert rows([dstok.padding.encode_pair(tok, "Hello world", "naïve 中文<｜User｜>")]) == rows(expected)
+    assert rows([encode_pair(tok, "Hello world", "naïve 中文<｜User｜>")]) == rows(expected)
     again = pickle.loads(pickle.dumps(tok))
-    assert rows([dstok.padding.encode_pair(again.replace(eos_id=5), "Hello", "world")]) == rows(upstream.encode("Hello", "world"))
+    assert rows([encode_pair(again.replace(eos_id=5), "Hello", "world")]) == rows(upstream.encode("Hello", "world"))
 
 
 BERT, ROBERTA = {"type": "BertProcessing", **ENDS}, {"type": "RobertaProcessing", **ENDS, "trim_offsets": True, "add_prefix_space": True}
@@ -168,7 +169,7 @@ def test_files_and_copies_keep_it(processor: Any, tmp_path: Path) -> None:
     assert rows(written.encode("ab é", "a")) == expected
     assert written.encode("ab é").ids == upstream.encode("ab é").ids
     for tok in (dstok.load(tmp_path / "image"), dstok.load(tmp_path / "tokenizer.json"), pickle.loads(pickle.dumps(ours))):
-        assert rows([dstok.padding.encode_pair(tok, "ab é", "a")]) == expected
+        assert rows([encode_pair(tok, "ab é", "a")]) == expected
         assert tok.config == ours.config
 
 
@@ -192,11 +193,11 @@ def test_a_pair_makes_nothing_anew_that_is_the_same_each_time(name: str) -> None
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    first = dstok.padding.encode_pair(tok, "Hello", "world")
+    first = encode_pair(tok, "Hello", "world")
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        again = dstok.padding.encode_pair(tok, "Hello", "world")
+        again = encode_pair(tok, "Hello", "world")
     finally:
         sys.setprofile(before)
     assert rows([again]) == rows([first]) and 0 < calls <= 30
@@ -237,35 +238,35 @@ def test_other_templates_are_refused_when_they_are_needed(pair: list[Any]) -> No
     ours, _ = both(template(pair))
     assert ours.encode("ab") == [256]
     with pytest.raises(UnsupportedError, match=r"does not give each text of a pair exactly once - at \$.post_processor\.\.pair$"):
-        dstok.padding.encode_pair(ours, "a", "b")
+        encode_pair(ours, "a", "b")
 
 
 def test_what_else_is_refused() -> None:
     ours, _ = both({"type": "Sequence", "processors": [BERT, template([text_of("A", 0), text_of("B", 1)])]})
     with pytest.raises(UnsupportedError, match=r"several steps of the post-processor put ids around - at \$.post_processor"):
-        dstok.padding.encode_pairs_padded(ours, ["a"], ["b"], pad_id=0)
+        pad_pairs(ours, ["a"], ["b"], Padding(pad_id=0))
     ours, _ = both({**TEMPLATE, "special_tokens": {}})
     with pytest.raises(UnsupportedError, match=r"a template with '<s>', which its special_tokens do not have - at \$.post_processor\.\.pair$"):
-        dstok.padding.encode_pair_with_overflow(ours, "a", "b", 9)
+        pair_overflow(ours, "a", "b", Truncation(9))
     with pytest.raises(DstokError, match="expected a pad_id, found none"):
-        dstok.padding.encode_pairs_padded(both(None)[0], ["a"], ["b"])
+        pad_pairs(both(None)[0], ["a"], ["b"])
 
 
 def test_policies_bytes_and_threads_change_nothing_else() -> None:
     first: list[Any]
     first, second = ["<｜User｜>hi", b"\xe4\xb8\xad", "", "a" * 1000] * 40, ["x", "中文 " * 50, "<｜User｜>", ""] * 40
-    found = dstok.padding.encode_pairs_padded(V3, first, second, threads=3, pad_id=0, special="none")
+    found = pad_pairs(V3, first, second, Padding(pad_id=0), num_threads=3, special="none")
     for row, mask, text, pair in zip(found.ids, found.mask, first, second):
         assert row[mask == 1].tolist() == V3.encode(text, special="none") + V3.encode(pair, special="none")
-    assert dstok.padding.encode_pair(V3, "\ud800", "a", errors="replace").ids.tolist() == V3.encode("\ufffd") + V3.encode("a")
+    assert encode_pair(V3, "\ud800", "a", errors="replace").ids.tolist() == V3.encode("\ufffd") + V3.encode("a")
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_errors_say_which_text_they_are_of(which: str) -> None:
     calls: list[tuple[Any, str, int | None]] = [
-        (lambda a, b, **options: dstok.padding.encode_pair(V3, a, b, **options), "", None),
-        (lambda a, b, **options: dstok.padding.encode_pair_with_overflow(V3, a, b, 5, **options), "", None),
-        (lambda a, b, **options: dstok.padding.encode_pairs_padded(V3, ["x", "y", a], ["z", b"w", b], pad_id=0, threads=2, **options), " of pair 2", 2),
+        (lambda a, b, **options: encode_pair(V3, a, b, **options), "", None),
+        (lambda a, b, **options: pair_overflow(V3, a, b, Truncation(5), **options), "", None),
+        (lambda a, b, **options: pad_pairs(V3, ["x", "y", a], ["z", b"w", b], Padding(pad_id=0), num_threads=2, **options), " of pair 2", 2),
     ]
     for call, whose, row in calls:
         for text, options, error, message in (
@@ -280,8 +281,8 @@ def test_errors_say_which_text_they_are_of(which: str) -> None:
                 assert (found.pair_index, found.batch_index, str(found)) == (int(which == "second"), row, str(caught.value))
         with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text{whose}, found int$"):
             call(*((7, "a") if which == "first" else ("a", 7)))
-    for one_call in (lambda a, b: dstok.padding.encode_pair(V3, a, b), lambda a, b: dstok.padding.encode_pair_with_overflow(V3, a, b, 5)):
-        with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text, found list: encode_pairs_padded takes several texts$"):
+    for one_call in (lambda a, b: encode_pair(V3, a, b), lambda a, b: pair_overflow(V3, a, b, Truncation(5))):
+        with pytest.raises(TypeError, match=f"^expected str or bytes as {which} text, found list: pad_pairs takes several texts$"):
             one_call(*((["a"], "a") if which == "first" else ("a", ["a"])))
     with pytest.raises(TextError) as alone:
         V3.encode("\ud800")
@@ -289,33 +290,30 @@ def test_errors_say_which_text_they_are_of(which: str) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"padding_side": "middle"}, "padding_side to be"), ({"truncation_side": "up"}, "truncation_side to be"), ({"truncation": "both"}, "truncation to be"),
-    ({"length": -1}, "length to be at least 0"), ({"length": 1}, "at most 1 ids, found 2 in pair 0: max_length cuts pairs"),
-    ({"pad_to_multiple_of": 0}, "pad_to_multiple_of to be at least 1"), ({"max_length": -1}, "max_length to be at least 0"), ({"threads": 0}, "threads to be at least 1"),
-    ({"max_length": 1, "truncation": "only_first"}, "a first text of more than 1 ids, which have to go, found one of 1"),
+    ({"padding": Padding(pad_id=0, length=1)}, "at most 1 ids, found 2 in pair 0: a Truncation cuts pairs"),
+    ({"num_threads": 0}, "num_threads to be at least 1"),
+    ({"truncation": Truncation(1, strategy="only_first")}, "a first text of more than 1 ids, which have to go, found one of 1"),
 ]
 
 
 @pytest.mark.parametrize(("wrong", "message"), WRONG)
 def test_wrong_values_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^expected (at least |at most )?{message.removeprefix('at most ')}"):
-        dstok.padding.encode_pairs_padded(V3, ["a"], ["b"], pad_id=0, **wrong)
+        pad_pairs(V3, ["a"], ["b"], **{"padding": Padding(pad_id=0), **wrong})
 
 
 def test_wrong_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="expected as many second texts as first ones, found 1 of 2"):
-        dstok.padding.encode_pairs_padded(V3, ["a", "b"], ["c"], pad_id=0)
+        pad_pairs(V3, ["a", "b"], ["c"], Padding(pad_id=0))
     with pytest.raises(TypeError, match="expected a list of texts, found one text"):
-        dstok.padding.encode_pairs_padded(V3, ["a"], "b", pad_id=0)
+        pad_pairs(V3, ["a"], "b", Padding(pad_id=0))
     with pytest.raises(ValueError, match="expected a second text of more than 1 ids, which have to go in pair 1, found one of 1"):
-        dstok.padding.encode_pairs_padded(V3, ["a", "a"], ["", "b"], pad_id=0, max_length=1, truncation="only_second")
+        pad_pairs(V3, ["a", "a"], ["", "b"], Padding(pad_id=0), Truncation(1, strategy="only_second"))
 
 
 def test_wrong_values_of_parts_are_refused() -> None:
     ours, _ = both(BERT)
-    for options, message in (({"stride": -1}, "stride to be at least 0"), ({"truncation": "both"}, "truncation to be"),
-                             ({"truncation_side": "up"}, "truncation_side to be"), ({"stride": 2}, "a stride of at least 0 and below the 2 ids")):
-        with pytest.raises(ValueError, match=f"^expected {message}"):
-            dstok.padding.encode_pair_with_overflow(ours, "a b c d", "e f g h", 7, **options)
+    with pytest.raises(ValueError, match="^expected a stride of at least 0 and below the 2 ids"):
+        pair_overflow(ours, "a b c d", "e f g h", Truncation(7, stride=2))
     with pytest.raises(ValueError, match="expected max_tokens to be at least 3, for what stands around the texts, found 2"):
-        dstok.padding.encode_pair_with_overflow(ours, "a", "b", 2)
+        pair_overflow(ours, "a", "b", Truncation(2))

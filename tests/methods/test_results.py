@@ -38,7 +38,7 @@ def test_arrays_are_the_callers_own(text: str) -> None:
     stream = TOK.encode_stream()
     makers: list[Any] = [
         lambda: TOK.encode_array(text), lambda: TOK.encode_array(text, add_bos=True),
-        lambda: TOK.encode_batch_arrays([text, text])[0], lambda: TOK.encode_batch_arrays([text], threads=2)[0],
+        lambda: TOK.encode_batch_arrays([text, text])[0], lambda: TOK.encode_batch_arrays([text], num_threads=2)[0],
         lambda: TOK.encode_with_offsets(text).ids, lambda: stream.feed(text)]
     for make in makers:
         array = make()
@@ -85,9 +85,9 @@ def test_lists_are_the_callers_own() -> None:
         pieces[0].text = "x"  # type: ignore[misc]
     with pytest.raises(AttributeError):
         TOK.encode_with_offsets("a").ids = None  # type: ignore[misc,assignment]
-    tokens = TOK.special_tokens
+    tokens = TOK.added_tokens
     tokens.clear()
-    assert TOK.encode("<｜User｜>") == [TOK.special_tokens["<｜User｜>"]]
+    assert TOK.encode("<｜User｜>") == [TOK.added_tokens["<｜User｜>"]]
 
 
 def test_more_runs_at_once_than_workspaces() -> None:
@@ -135,7 +135,7 @@ def test_a_built_in_model_is_what_its_file_says(name: str) -> None:
     built_in, read = dstok.load(name), dstok.Tokenizer.from_str(real_json(name))
     read = read.replace(bos_id=built_in.bos_id, eos_id=built_in.eos_id)
     assert read.fingerprint == built_in.fingerprint
-    text = LONG[0] + "".join(built_in.special_tokens)
+    text = LONG[0] + "".join(built_in.added_tokens)
     assert read.encode(text) == built_in.encode(text)
 
 

@@ -18,12 +18,11 @@ from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
 from dstok.errors import ArgumentError, SpecialTokenError, UnknownIdError, UnsupportedError
-from dstok.methods.growing import GrowingText, Stretch
-from dstok.methods.incremental import PlainParts
+from dstok.methods.incremental import IncrementalEncoder, IncrementalEncoding, Stretch
 
-ADDED = list(TOK.special_tokens.values())
+ADDED = list(TOK.added_tokens.values())
 HE, LLO = TOK.token_to_id("He"), TOK.token_to_id("llo")
-WORDS = TOK.vocabulary()
+WORDS = TOK.inspect().token_bytes()
 
 any_text = st.one_of(special_texts, special_parts, texts)
 any_ids = st.one_of(
@@ -39,13 +38,13 @@ def marks_by_places(ids: list[int], special: Any = "all") -> list[bool]:
         ends = np.cumsum([len(WORDS[id]) for id in ids]).tolist()
         return list(zip(ids, ends))
 
-    canonical = set(placed(TOK.canonical(ids, special=special)))
+    canonical = set(placed(dstok.sampling.canonical_ids(TOK, ids, special=special)))
     return [pair in canonical for pair in placed(ids)]
 
 
-def grown(parts: list[Any], special: Any = "all") -> tuple[GrowingText, list[int], list[bool]]:
+def grown(parts: list[Any], special: Any = "all") -> tuple[IncrementalEncoding, list[int], list[bool]]:
     """The object after the parts, its ids by the definition, and which are sampled."""
-    text, ids, sampled, run = TOK.growing(special=special), list[int](), list[bool](), ""
+    text, ids, sampled, run = TOK.encode_incremental(special=special), list[int](), list[bool](), ""
     done = 0
     cache = list[int]()
     for part in parts:
@@ -70,7 +69,7 @@ def grown(parts: list[Any], special: Any = "all") -> tuple[GrowingText, list[int
 def test_sampled_ids_stay(parts: list[Any], special: Any) -> None:
     text, ids, sampled = grown(parts, special)
     assert text.sampled().tolist() == sampled
-    place = TOK.first_noncanonical(ids, special=special)
+    place = dstok.sampling.first_noncanonical(TOK, ids, special=special)
     marks = text.canonical().tolist()
     assert (marks.index(False) if False in marks else None) == place
 
@@ -98,7 +97,7 @@ def test_marks_by_the_definition(parts: list[Any]) -> None:
 @given(parts)
 def test_marks_asked_after_each_part(parts: list[Any]) -> None:
     """Marks that are asked for often are those of one call at the end."""
-    often = TOK.growing()
+    often = TOK.encode_incremental()
     for part in parts:
         often.append(part) if isinstance(part, str) else often.append(ids=part)
         once = grown(parts[: parts.index(part) + 1])[0] if parts.count(part) == 1 else None
@@ -108,7 +107,7 @@ def test_marks_asked_after_each_part(parts: list[Any]) -> None:
 
 def test_broken_characters() -> None:
     """Ids of no UTF-8 are not canonical; those around them may be."""
-    text = TOK.growing()
+    text = TOK.encode_incremental()
     text.append("Hello")
     text.append(ids=[PARTIAL[0]])
     text.append(" world")
@@ -121,7 +120,7 @@ def test_bytes_that_u_fffd_has_too() -> None:
     tok = dstok.Tokenizer.from_str(model_json())
     for ids, expected in [([0xEF], [False]), ([0xEF, 0xBF, 97], [False, False, True]), ([0xEF, 0xBF, 0xBD], [True] * 3), ([0xBD], [False]),
                           ([97, 0xE0, 0x80, 98], [True, False, False, True])]:
-        once, often = tok.growing(), tok.growing()
+        once, often = tok.encode_incremental(), tok.encode_incremental()
         once.append(ids=ids)
         for id in ids:
             often.append(ids=[id])
@@ -130,14 +129,14 @@ def test_bytes_that_u_fffd_has_too() -> None:
 
 
 def test_numbers_of_numpy_become_ints() -> None:
-    text, given = TOK.growing(), list[Any]((np.int64(3), np.uint8(4)))
+    text, given = TOK.encode_incremental(), list[Any]((np.int64(3), np.uint8(4)))
     assert text.append(ids=given) == (0, [3, 4])
     assert {type(id) for id in text.ids} == {int}
 
 
 def test_a_character_cut_between_stretches() -> None:
     ids = TOK.encode("\N{LLAMA}!")
-    text = TOK.growing()
+    text = TOK.encode_incremental()
     for id in ids:
         text.append(ids=[id])
     assert text.canonical().tolist() == [True] * len(ids)
@@ -152,7 +151,7 @@ def test_canonical_ids_of_other_models(name: str, texts: list[str]) -> None:
     ids = tok.encode("".join(texts))
     if tok.decode(ids) != "".join(texts):
         return
-    text = tok.growing(add_bos=tok.bos_id is not None)
+    text = tok.encode_incremental(add_bos=tok.bos_id is not None)
     begin = len(text)
     text.append(ids=ids[: len(ids) // 2])
     text.append(ids=ids[len(ids) // 2 :])
@@ -161,7 +160,7 @@ def test_canonical_ids_of_other_models(name: str, texts: list[str]) -> None:
 
 
 def test_special_raise_allows_added_tokens_among_ids() -> None:
-    text = TOK.growing(special="raise")
+    text = TOK.encode_incremental(special="raise")
     text.append("Hello")
     text.append(ids=[ADDED[0]])
     with pytest.raises(SpecialTokenError):
@@ -173,14 +172,14 @@ def test_special_raise_allows_added_tokens_among_ids() -> None:
 def test_work_is_for_new_ids_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A conversation of many turns, whose marks are asked for after each, encodes each turn a few times."""
     read = list[int]()
-    grow = PlainParts.grow
+    grow = IncrementalEncoder.grow
 
-    def counted(self: PlainParts, text: bytes, keep: bool = True) -> tuple[list[int], int]:
+    def counted(self: IncrementalEncoder, text: bytes, keep: bool = True) -> tuple[list[int], int]:
         read.append(len(text))
         return grow(self, text, keep)
 
-    monkeypatch.setattr(PlainParts, "grow", counted)
-    text, turn = TOK.growing(), "<｜User｜>Is it so?<｜Assistant｜>"
+    monkeypatch.setattr(IncrementalEncoder, "grow", counted)
+    text, turn = TOK.encode_incremental(), "<｜User｜>Is it so?<｜Assistant｜>"
     answer = TOK.encode("It is so, and it stays so.<｜end▁of▁sentence｜>")
     for _ in range(128):
         text.append(turn)
@@ -190,7 +189,7 @@ def test_work_is_for_new_ids_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_copies_go_on_alone() -> None:
-    text = TOK.growing()
+    text = TOK.encode_incremental()
     text.append(ids=[HE])
     other = copy(text)
     text.append(ids=[LLO])
@@ -204,7 +203,7 @@ def test_text_that_encoding_changes_is_refused() -> None:
     """NFC joins letters and accents: the canonical ids have other bytes."""
     model = json.loads(model_json([(b"a", b"b")]))
     tok = dstok.Tokenizer.from_str(json.dumps(model | {"normalizer": {"type": "NFC"}}))
-    text = tok.growing()
+    text = tok.encode_incremental()
     text.append(ids=[tok.token_to_id(b"e"), *tok.encode("x")])
     assert text.canonical().tolist() == [True, True]
     text.append(ids=[tok.token_to_id(bytes([byte])) for byte in "e\u0301".encode()])
@@ -214,14 +213,14 @@ def test_text_that_encoding_changes_is_refused() -> None:
 
 def test_added_token_that_takes_blanks_is_refused() -> None:
     tok = dstok.Tokenizer.from_str(model_json([(b"a", b"b")], [added_token("<r>", rstrip=True)], None))
-    text = tok.growing()
-    text.append(ids=[tok.special_tokens["<r>"], tok.token_to_id(b" ")])
+    text = tok.encode_incremental()
+    text.append(ids=[tok.added_tokens["<r>"], tok.token_to_id(b" ")])
     with pytest.raises(UnsupportedError, match="rstrip"):
         text.canonical()
 
 
 def test_errors() -> None:
-    text = TOK.growing()
+    text = TOK.encode_incremental()
     text.append("Hello")
     with pytest.raises(ArgumentError, match="expected a text or ids, found both"):
         text.append("a", ids=[1])

@@ -16,7 +16,7 @@ from reference import examples
 
 import dstok
 from dstok.errors import DecodeError, UnsupportedError
-from dstok.methods.growing import GrowingText
+from dstok.methods.incremental import IncrementalEncoding
 
 texts = st.text("ab c中文é\U0001f999\n", max_size=8)
 
@@ -38,8 +38,8 @@ def test_canonical_ids(strips: bool, ids: list[int]) -> None:
     tok = model(strips)
     again = tok.encode(tok.decode(ids))
     place = next((at for at, pair in enumerate(zip(ids, again)) if pair[0] != pair[1]), min(len(ids), len(again)))
-    assert tok.first_noncanonical(ids) == (None if ids == again else place)
-    assert tok.first_noncanonical_batch([ids, ids]).tolist() == [-1 if ids == again else place] * 2
+    assert dstok.sampling.first_noncanonical(tok, ids) == (None if ids == again else place)
+    assert dstok.sampling.first_noncanonical_batch(tok, [ids, ids]).tolist() == [-1 if ids == again else place] * 2
 
 
 @pytest.mark.parametrize("strips", [False, True])
@@ -47,7 +47,7 @@ def test_canonical_ids(strips: bool, ids: list[int]) -> None:
 @given(texts, texts)
 def test_healing(strips: bool, text: str, more: str) -> None:
     tok = model(strips)
-    ids, tail = tok.unsettled(text)
+    ids, tail = dstok.sampling.split_open_end(tok, text)
     assert tok.encode(text + more)[: len(ids)] == ids
     assert tok.decode_bytes(ids) + tail == tok.decode_bytes(tok.encode(text))
 
@@ -61,7 +61,7 @@ def test_healing(strips: bool, text: str, more: str) -> None:
 def test_streams_of_a_batch(strips: bool, errors: Any, lists: list[list[int]]) -> None:
     """Each is a stream of its own; with "strict" one that fails takes nothing from the others, and no more ids."""
     tok = model(strips)
-    streams, single = tok.decode_streams(len(lists), errors=errors), [tok.decode_stream(errors=errors) for _ in lists]
+    streams, single = dstok.sampling.BatchDecodeStream(tok, len(lists), errors=errors), [tok.decode_stream(errors=errors) for _ in lists]
     failed = set[int]()
     for step in range(max(map(len, lists))):
         ids = [row[step] if step < len(row) else -1 for row in lists]
@@ -91,7 +91,7 @@ def outcome(call: Any, *given: Any) -> tuple[Any, list[int]]:
 
 def test_stop_strings() -> None:
     tok = model(True)
-    streams = tok.decode_streams(1)
+    streams = dstok.sampling.BatchDecodeStream(tok, 1)
     streams.begin(0, stop="b\U0001f999")
     ids = tok.encode("cab\U0001f999x")
     assert "".join(streams.step(ids, [0] * len(ids))) == "ca"
@@ -132,7 +132,7 @@ def test_growing_texts(name: str, parts: list[Any]) -> None:
     """Sampled ids stay. A text after them is encoded as one after an added token, or as one before which no space is put."""
     tok, bare = shaped(name), shaped(name, True)
     parts = [[id for id in part if tok._decoder.has(id)] if isinstance(part, list) else part for part in parts]
-    text, done, run, last = tok.growing(), list[int](), "", -1
+    text, done, run, last = tok.encode_incremental(), list[int](), "", -1
     for part in parts:
         if isinstance(part, str):
             text.append(part)
@@ -147,17 +147,17 @@ def test_growing_texts(name: str, parts: list[Any]) -> None:
     check_marks(tok, text)
 
 
-def check_marks(tok: dstok.Tokenizer, text: GrowingText) -> None:
+def check_marks(tok: dstok.Tokenizer, text: IncrementalEncoding) -> None:
     """Marks by their definition. Where they are refused, encoding changes the text."""
-    ids, again = text.ids, tok.canonical(text.ids, errors="replace")
+    ids, again = text.ids, dstok.sampling.canonical_ids(tok, text.ids, errors="replace")
     is_text = not again or "\ufffd" not in tok.decode(ids)
     try:
         marks = text.canonical().tolist()
     except UnsupportedError:
-        assert not tok.is_canonical(ids)
+        assert not dstok.sampling.is_canonical(tok, ids)
         assert not is_text or tok.decode_bytes(again) != tok.decode_bytes(ids)
         return
-    assert all(marks) == tok.is_canonical(ids)
+    assert all(marks) == dstok.sampling.is_canonical(tok, ids)
     if is_text:
         canonical = set(placed(tok, again))
         assert marks == [pair in canonical for pair in placed(tok, ids)]
@@ -172,11 +172,11 @@ def placed(tok: dstok.Tokenizer, ids: list[int]) -> list[tuple[int, int]]:
 @example([[5 + 0xE4], [5 + 0xB8], [5 + 0xAD, 5 + 0xAD]])
 def test_marks_asked_after_each_part(parts: list[list[int]]) -> None:
     """A run of byte tokens is open until its end: later bytes make it UTF-8, or not."""
-    tok, often, ids = model(False), model(False).growing(), list[int]()
+    tok, often, ids = model(False), model(False).encode_incremental(), list[int]()
     for part in parts:
         often.append(ids=part)
         ids += part
-        assert bool(often.canonical().all()) == tok.is_canonical(ids)
+        assert bool(often.canonical().all()) == dstok.sampling.is_canonical(tok, ids)
 
 
 @pytest.mark.parametrize("name", ["gemma", "yi"])
@@ -184,7 +184,7 @@ def test_real_models(name: str) -> None:
     """Ids of a text that are appended in two parts are canonical; a word in letters is not."""
     tok = dstok.load(judge(f"npm/{name}/tokenizer.json"))
     ids = tok.encode("Hello world, so it is. 日本語 \x07 \U0001f999")
-    text = tok.growing()
+    text = tok.encode_incremental()
     text.append(ids=ids[:5])
     text.append(ids=ids[5:])
     assert text.canonical().all()

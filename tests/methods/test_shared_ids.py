@@ -70,7 +70,7 @@ def test_every_id(name: str, seed: int) -> None:
         assert spelled is not None
         if judge.token_to_id(spelled) is not None:
             assert tok.token_to_id(spelled) == judge.token_to_id(spelled)
-    for content, id in tok.special_tokens.items():
+    for content, id in tok.added_tokens.items():
         assert tok.token_to_id(content) == id == judge.token_to_id(content)
 
 
@@ -142,7 +142,7 @@ def test_a_special_token_that_normalizing_changes_is_not_skipped() -> None:
                   [added_token("ABC", normalized=True, special=True), added_token("abc")]):
         text = json.dumps({**json.loads(model_json([], added)), "normalizer": NORMALIZERS["lowercase"]})
         tok, judge = dstok.Tokenizer.from_str(text), tokenizers.Tokenizer.from_str(text)
-        ids = list(tok.special_tokens.values())
+        ids = list(tok.added_tokens.values())
         for skip in (True, False):
             assert [tok.decode([id], skip_special_tokens=skip) for id in ids] == [
                 judge.decode([id], skip_special_tokens=skip) for id in ids]
@@ -156,7 +156,7 @@ def test_tiktoken_takes_no_special_token_for_a_spelling(tmp_path: Path) -> None:
     judge = tiktoken.Encoding("small", pat_str=pattern, mergeable_ranks=ranks, special_tokens=special)
     tok = dstok.Tokenizer.from_tiktoken(ranks, pattern, special)
     tok.to_image(tmp_path / "image")
-    for made in (tok, dstok.Tokenizer.from_image(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
+    for made in (tok, dstok.load(tmp_path / "image"), pickle.loads(pickle.dumps(tok))):
         assert made.fingerprint == tok.fingerprint
         for id in range(261):
             assert made.decode_bytes([id]) == judge.decode_bytes([id])

@@ -21,8 +21,8 @@ from dstok.core.encode import encoder
 from dstok.core.encode.encoder import LineEncoder
 
 CALLS = ["encode", "encode_array", "count", "encode_batch", "encode_batch_arrays", "count_batch", "encode_with_offsets",
-         "count_up_to", "truncate", "chunk", "chunk_spans", "encode_stream", "encode_batch_padded", "encode_with_overflow"]
-PAIRS = ["encode_pair", "encode_pair_with_overflow", "encode_pairs_padded"]
+         "truncate", "chunk", "chunk_spans", "encode_stream", "pad_batch", "overflow"]
+PAIRS = ["encode_pair", "pair_overflow", "pad_pairs"]
 
 
 def named(call: str) -> Any:
@@ -41,8 +41,8 @@ def test_keywords_of_every_encoding_call(call: str) -> None:
 
 
 def test_calls_that_lack_a_keyword_say_why() -> None:
-    assert inspect.signature(TOK.growing).parameters.keys() == {"special", "add_bos", "errors"}
-    assert "no `add_eos`" in pydoc.render_doc(TOK.growing)
+    assert inspect.signature(TOK.encode_incremental).parameters.keys() == {"special", "add_bos", "errors"}
+    assert "no `add_eos`" in pydoc.render_doc(TOK.encode_incremental)
 
 
 @pytest.mark.parametrize("call", PAIRS)
@@ -52,7 +52,7 @@ def test_keywords_of_calls_for_pairs(call: str) -> None:
         assert (found[name].kind, found[name].default) == (inspect.Parameter.KEYWORD_ONLY, default)
 
 
-@pytest.mark.parametrize("call", [*CALLS, *PAIRS[:1], "growing"])
+@pytest.mark.parametrize("call", [*CALLS, *PAIRS[:1], "encode_incremental"])
 def test_help_tells_the_keywords_or_where_they_stand(call: str) -> None:
     text = pydoc.render_doc(named(call), renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     assert re.search("special[:=]", text) and re.search("errors[:=]", text)  # in the signature
@@ -94,7 +94,7 @@ def test_examples_of_compiled_calls_run() -> None:
 
 USE = """
 import dstok
-tok = dstok.Tokenizer.from_image("image")
+tok = dstok.load("image")
 ok: list[list[int]] = [tok.encode("a", special=special) for special in ({"<a>"}, ["<a>"], frozenset({"<a>"}), ())]
 tok.encode(bytearray(b"a"), special="none", errors="replace")
 text: str = tok.truncate("a", 3, truncation_side="left")

@@ -15,7 +15,7 @@ from text_strategies import PARTIAL, special_parts, special_texts, texts
 
 import dstok
 
-ADDED = list(TOK.special_tokens.values())
+ADDED = list(TOK.added_tokens.values())
 id_lists = st.lists(
     st.one_of(st.integers(0, TOK.vocab_size - 1), st.sampled_from(PARTIAL), st.sampled_from(ADDED)), max_size=30)
 mixed_texts = st.one_of(texts, st.lists(st.one_of(special_texts, special_parts, texts), max_size=6).map("".join))
@@ -210,7 +210,7 @@ def test_decode_stream_is_over_after_finish() -> None:
 @pytest.mark.parametrize("call", ["feed", "feed_list", "feed_count", "append"])
 def test_a_second_thread_is_refused(call: str) -> None:
     """While one thread is at work on a text, another one gets an error and changes nothing; a copy is free."""
-    work = TOK.growing() if call == "append" else TOK.encode_stream()
+    work = TOK.encode_incremental() if call == "append" else TOK.encode_stream()
     started, done, caught = threading.Event(), threading.Event(), list[Exception]()
 
     def hold() -> None:

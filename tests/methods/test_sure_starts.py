@@ -18,7 +18,7 @@ import dstok
 from dstok._util.arguments import Special
 from dstok.methods import budget as ends
 from dstok.methods import budget as sure_starts
-from dstok.methods.budget import Ends, start_before
+from dstok.methods.budget import Fitting, start_before
 
 PLAIN = [added_token("<x>"), added_token("<x><y>"), added_token(" a", normalized=True), added_token("é!b", normalized=True)]
 FLAGS = [added_token("<x>", lstrip=True), added_token("<y>", single_word=True), added_token("ab", rstrip=True)]
@@ -44,7 +44,7 @@ MODELS: dict[str, Callable[[], dstok.Tokenizer]] = {
 
 def text_of(chance: random.Random, tok: dstok.Tokenizer, most: int) -> str:
     """A text of a few letters of its own, as long runs and as a mixture, with few or many added tokens."""
-    letters = chance.sample([*LETTERS, *ODD], chance.randint(2, 12)) + chance.sample([*tok.special_tokens], min(len(tok.special_tokens), 2))
+    letters = chance.sample([*LETTERS, *ODD], chance.randint(2, 12)) + chance.sample([*tok.added_tokens], min(len(tok.added_tokens), 2))
     return "".join(chance.choice(letters) * chance.choice((1, 1, 1, 2, 9)) for _ in range(chance.randint(1, most)))
 
 
@@ -74,8 +74,8 @@ def test_the_last_ids(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tok, chance = MODELS[name](), random.Random(name)
     for _ in range(60):
         text, count, special = text_of(chance, tok, 60), chance.choice((0, 1, 2, 5, 20)), chance.choice(SPECIALS)
-        places = Ends(tok._encoder, tok._normalizer, tok._added.policy(special))
-        (whole, starts), (some, last) = places._starts(text), places.last(text, count)
+        places = Fitting(tok, tok._added.policy(special))
+        (whole, starts), (some, last) = places._starts(text), places.last_starts(text, count)
         assert min(whole, count) <= some <= whole
         wanted = min(whole, count)
         assert [last(some - 1 - i) for i in range(wanted)] == [starts(whole - 1 - i) for i in range(wanted)], (text, count)

@@ -55,14 +55,14 @@ def test_invalid_utf8(data: bytes, places: list[int]) -> None:
             assert str(caught.value) == f"expected utf-8, found byte 0x{data[where]:02x} at byte offset {where}"
         for threads in (1, 3):
             with pytest.raises(dstok.TextError, match="of text 2$") as caught:
-                TOK.encode_batch(["é", b"fine", data, b"\xff"], threads=threads)
+                TOK.encode_batch(["é", b"fine", data, b"\xff"], num_threads=threads)
             assert caught.value.offset == where
         with pytest.raises(dstok.TextError, match=f"at byte offset {where + 3}$"):
             in_stream([b"abc", *(data[at : at + 1] for at in range(len(data)))])
     expected = TOK.encode(data.decode("utf-8", "replace"))
     assert TOK.encode(data, errors="replace") == expected
     assert TOK.encode_array(data, errors="replace").tolist() == expected
-    assert TOK.encode_batch([data, "x", data], errors="replace", threads=2)[::2] == [expected, expected]
+    assert TOK.encode_batch([data, "x", data], errors="replace", num_threads=2)[::2] == [expected, expected]
     assert TOK.count(data, errors="replace") == TOK.count_batch([data], errors="replace")[0] == len(expected)
     assert TOK.encode_with_offsets(data, errors="replace").ids.tolist() == expected
     assert "".join(piece.text for piece in TOK.inspect().pretokenize(data, errors="replace")) == data.decode("utf-8", "replace")
@@ -161,7 +161,7 @@ def test_other_arguments() -> None:
             TOK.encode_batch(batch)
     for threads in (0, -1):
         with pytest.raises(ValueError, match="threads to be at least 1"):
-            TOK.encode_batch(["a"], threads=threads)
+            TOK.encode_batch(["a"], num_threads=threads)
     for call in CALLS:
         with pytest.raises(ValueError, match="expected errors to be"):
             call("a", errors="ignore")

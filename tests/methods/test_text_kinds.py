@@ -32,7 +32,7 @@ def fed(tok: dstok.Tokenizer, text: Any, **keywords: Any) -> list[int]:
 
 
 def grown(tok: dstok.Tokenizer, text: Any, **keywords: Any) -> list[int]:
-    growing = tok.growing(**keywords)
+    growing = tok.encode_incremental(**keywords)
     growing.append(text)
     growing.append(text)
     return growing.ids
@@ -46,14 +46,14 @@ CALLS: dict[str, Callable[..., Any]] = {
     "encode": dstok.Tokenizer.encode,
     "encode_array": lambda tok, text, **keywords: tok.encode_array(text, **keywords).tolist(),
     "count": dstok.Tokenizer.count,
-    "encode_batch": lambda tok, text, **keywords: tok.encode_batch(["é", text, text], threads=2, **keywords),
+    "encode_batch": lambda tok, text, **keywords: tok.encode_batch(["é", text, text], num_threads=2, **keywords),
     "encode_batch_arrays": lambda tok, text, **keywords: tok.encode_batch_arrays([text, "é"], **keywords)[0].tolist(),
     "count_batch": lambda tok, text, **keywords: tok.count_batch([text, "é"], **keywords),
     "encode_with_offsets": lambda tok, text, **keywords: plain(tok.encode_with_offsets(text, **keywords)),
     "pretokenize": lambda tok, text, **keywords: tok.inspect().pretokenize(text, **keywords),
     "encode_stream": fed,
     "growing": grown,
-    "count_up_to": lambda tok, text, **keywords: [tok.count_up_to(text, limit, **keywords) for limit in range(5)],
+    "count_up_to": lambda tok, text, **keywords: [tok.count(text, limit=limit, **keywords) for limit in range(5)],
     "chunk_spans": lambda tok, text, **keywords: list(dstok.padding.chunk_spans(tok, text, 12, overlap=3, **keywords)),
 }
 CUTS: dict[str, Callable[..., list[Any]]] = {
@@ -131,7 +131,7 @@ def test_a_lone_surrogate_after_the_limit_of_a_text_that_is_not_normalized() -> 
     text = "e\u0301 " * 20_000  # more than a portion
     assert NFC.count(text) == 40_000
     with pytest.raises(dstok.TextError) as caught:
-        NFC.count_up_to(text + "\ud800", 500)
+        NFC.count(text + "\ud800", limit=500)
     assert caught.value.offset == len(text)
 
 

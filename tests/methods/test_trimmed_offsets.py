@@ -93,7 +93,7 @@ def test_files_images_pickles(kind: str, tmp_path: Path) -> None:
     text = "  a b  ab"
     tok.to_image(tmp_path / "image")
     tok.to_json(tmp_path / "tokenizer.json")
-    for made in (dstok.Tokenizer.from_image(tmp_path / "image"), dstok.Tokenizer.from_json(tmp_path / "tokenizer.json"),
+    for made in (dstok.load(tmp_path / "image"), dstok.Tokenizer.from_json(tmp_path / "tokenizer.json"),
                  pickle.loads(pickle.dumps(tok)), copy.copy(tok)):
         assert made.encode_with_offsets(text) == tok.encode_with_offsets(text)
     written = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))

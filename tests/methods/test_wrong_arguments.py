@@ -51,7 +51,7 @@ WRONG: dict[str, Any] = {
     "None": None, "int": 7, "float": 1.5, "str": "x", "bytes": b"x", "texts": ["x"], "ids": [7], "nones": [None], "dict": {"x": 7},
     "path": Path("nowhere"), "frame": Frame(), "pattern": re.compile("a"), "object": object(), "array": np.array([1.5])}
 VALUES: dict[str, Any] = {
-    "text": "ab c", "texts": ["ab", "c"], "ids": [97, 98], "batch": [[97], [98]], "max_tokens": 3, "pair": "b", "pairs": ["x", "y"], "tail": b"a",
+    "text": "ab c", "texts": ["ab", "c"], "ids": [97, 98], "batch": [[97], [98]], "max_tokens": 3, "pair": "b", "pairs": ["x", "y"], "tail": b"a", "truncation": dstok.padding.Truncation(3),
     "count": 2, "id": 97, "token": "a", "keep": [*range(256)], "path": "tokenizer.json", "json": model_json([]), "counts": "counts",
     "vocab_size": 257, "ranks": {bytes([byte]): byte for byte in range(256)}, "replacement": "-", "function": lambda start, end: None,
     "left": "a", "right": " ", "other": dstok.Splitter("b"), "name": "gpt-2", "encoding": "cl100k_base", "patterns": r"\w+", "files": ["text.txt"],
@@ -63,24 +63,24 @@ VALUES: dict[str, Any] = {
 
 def of_modules() -> Iterator[tuple[str, Callable[..., Any]]]:
     """The functions of the public packages, and constructors."""
-    for module in ("dstok", "dstok.padding", "dstok.chat", "dstok.arrow", "dstok.corpus", "dstok.training", "dstok.unicode"):
+    for module in ("dstok", "dstok.padding", "dstok.sampling", "dstok.chat", "dstok.arrow", "dstok.corpus", "dstok.training", "dstok.unicode"):
         package = importlib.import_module(module)
         for name in package.__all__:
             call = getattr(package, name)
             if inspect.isfunction(call):
                 yield f"{module}.{name}", call
-    for kind in (dstok.Splitter, dstok.Split, dstok.BpeTrainer, chat.Parser, chat.Template, chat.Conversation):
+    for kind in (dstok.Splitter, dstok.Split, dstok.training.BpeTrainer, chat.Parser, chat.Template, chat.Conversation):
         yield kind.__name__, kind
 
 
 OBJECTS: dict[str, Callable[[], Any]] = {
-    "Tokenizer": small, "Splitter": lambda: dstok.Splitter(r"(\w+)|\s+"), "Match": lambda: dstok.Splitter("(a)").search("a"),
+    "Tokenizer": small, "Splitter": lambda: dstok.Splitter(r"(\w+)|\s+"), "Match": lambda: dstok.Splitter("(a)").matcher().search("a"),
     "EncodeStream": lambda: small().encode_stream(), "DecodeStream": lambda: small().decode_stream(),
-    "DecodeStreams": lambda: small().decode_streams(2), "GrowingText": lambda: small().growing(),
+    "BatchDecodeStream": lambda: dstok.sampling.BatchDecodeStream(small(), 2), "IncrementalEncoding": lambda: small().encode_incremental(),
     "SplitStream": lambda: dstok.Splitter("a").stream(), "Inspection": lambda: small().inspect(),
     "CodePointSet": lambda: CodePointSet.from_chars("ab"), "Parser": lambda: chat.Parser("v3")}
 # These ask for files or other libraries, and have tests of their own; `Match.groups` takes whatever a group may be.
-LEFT_OUT = {"dstok.chat.VersionName", "dstok.train", "dstok.training.count", "Match.groups", "Match.groupdict"}
+LEFT_OUT = {"dstok.chat.VersionName", "dstok.training.train", "dstok.training.count", "Match.groups", "Match.groupdict"}
 
 
 def of_objects() -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -147,8 +147,8 @@ def test_the_words_name_what_is_needed_and_what_was_found() -> None:
     rows: Any = dstok.padding
     cases: list[tuple[Callable[[], Any], str]] = [
         (lambda: rows.encode_pair("x", "a", "b"), "expected a tokenizer, such as dstok.load gives, as tok, found str: 'x'"),
-        (lambda: rows.file_settings(dstok.Tokenizer), "expected a tokenizer, such as dstok.load gives, as tok, found the class Tokenizer"),
-        (lambda: dstok.Splitter("a").difference("a"), "expected a dstok.Splitter as other, found str: 'a'"),  # type: ignore[arg-type]
+        (lambda: rows.from_config(dstok.Tokenizer), "expected a tokenizer, such as dstok.load gives, as tok, found the class Tokenizer"),
+        (lambda: dstok.Splitter("a").analyze().difference("a"), "expected a dstok.Splitter as other, found str: 'a'"),  # type: ignore[arg-type]
         (lambda: dstok.Splitter(re.compile("a")), "expected str or a dstok.Split or a list as patterns, found Pattern"),  # type: ignore[arg-type]
         (lambda: dstok.Tokenizer.from_json(None), r"expected a path \(str or os.PathLike\) as path, found None"),  # type: ignore[arg-type]
         (lambda: dstok.Tokenizer.from_json(0), r"expected a path \(str or os.PathLike\) as path, found int: 0"),  # type: ignore[arg-type]
@@ -167,9 +167,9 @@ def test_errors_of_others_stay() -> None:
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
-        dstok.Splitter("a").count_pieces(texts())
+        dstok.training.count_pieces(dstok.Splitter("a"), texts())
     with pytest.raises(ZeroDivisionError):
-        dstok.Splitter("a").scan("a", lambda start, end: 1 // start)
+        dstok.Splitter("a").matcher().scan("a", lambda start, end: 1 // start)
 
 
 def test_a_split_stream_copies() -> None:

@@ -36,7 +36,7 @@ def test_the_rows_are_the_file(wiki_rows: list[str]) -> None:
 def test_rows_count_as_upstream_counts_lines(wiki_rows: list[str]) -> None:
     tok = dstok.load("deepseek-v3")
     lines = wiki().encode().splitlines(keepends=True)
-    assert tok.count_batch(wiki_rows, threads=2) == [len(tok.encode(line)) for line in lines]
+    assert tok.count_batch(wiki_rows, num_threads=2) == [len(tok.encode(line)) for line in lines]
 
 
 def test_map_over_a_table(wiki_rows: list[str]) -> None:

@@ -241,5 +241,5 @@ def test_is_what_the_file_says(name: str) -> None:
     info = dstok.model_info(name)
     assert FOLDERS.get(name, name) in info.source and info.licence
     built_in, read = dstok.load(name), compiled(real_json(name))
-    text = "naïve cafe\u0301 12345\r\n 中文\u00a0<｜User｜> <|grounding|> A\u030a" + "".join(built_in.special_tokens)
+    text = "naïve cafe\u0301 12345\r\n 中文\u00a0<｜User｜> <|grounding|> A\u030a" + "".join(built_in.added_tokens)
     assert built_in.encode(text) == read.encode(text)

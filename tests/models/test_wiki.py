@@ -49,7 +49,7 @@ def compare(model: str, texts: list[str]) -> int:
         expected = [found.ids for found in real(model).encode_batch(batch, add_special_tokens=False)]
         total += sum(map(len, expected))
         for tok in toks:
-            for text, ids, want in zip(batch, tok.encode_batch(batch, threads=2), expected):
+            for text, ids, want in zip(batch, tok.encode_batch(batch, num_threads=2), expected):
                 assert ids == want, (tok, text)
     return total
 

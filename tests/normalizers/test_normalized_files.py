@@ -84,7 +84,7 @@ def test_names_of_normalized_added_tokens_are_upstreams() -> None:
         id = judge.token_to_id(token)
         assert ours.token_to_id(token) == id and ours.id_to_token(id) == judge.id_to_token(id)
         assert ours.decode([id]) == judge.decode([id])
-    assert ours.special_tokens == {"ABC": ours.token_to_id("ABC"), "DEF": ours.token_to_id("DEF")}
+    assert ours.added_tokens == {"ABC": ours.token_to_id("ABC"), "DEF": ours.token_to_id("DEF")}
 
 
 @pytest.mark.parametrize("normalizer", [NFC, sequence(*STEPS[4:])])
@@ -92,7 +92,7 @@ def test_images_and_pickles(normalizer: Any, tmp_path: Path) -> None:
     ours, judge = both(normalizer)
     path = tmp_path / "image"
     ours.to_image(path)
-    opened = dstok.Tokenizer.from_image(path)
+    opened = dstok.load(path)
     opened.to_image(tmp_path / "again")
     assert path.read_bytes() == (tmp_path / "again").read_bytes()
     rng = random.Random(4)
@@ -122,7 +122,7 @@ def test_hostile_images(change: dict[str, Any], tmp_path: Path) -> None:
     parts.description["normalizer"][0].update(change)
     parts.write(tmp_path / "bad")
     with pytest.raises(ImageError):
-        dstok.Tokenizer.from_image(tmp_path / "bad")
+        dstok.load(tmp_path / "bad")
 
 
 @pytest.mark.parametrize("steps", [None, {}, "NFC", [None], ["NFC"], [{}], [[]], [{"type": "NFC"}], 1], ids=str)
@@ -132,7 +132,7 @@ def test_hostile_lists_of_steps(steps: Any, tmp_path: Path) -> None:
     parts.description["normalizer"] = steps
     parts.write(tmp_path / "bad")
     with pytest.raises(ImageError):
-        dstok.Tokenizer.from_image(tmp_path / "bad")
+        dstok.load(tmp_path / "bad")
 
 
 def test_images_of_models_without_a_normalizer_are_as_they_were(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def verdict(tok: dstok.Tokenizer, judge: tokenizers.Tokenizer, text: str) -> str
         "ids": tok.encode(text) == tok.encode(text.encode()) == expected.ids,
         "ids with offsets": found.ids.tolist() == expected.ids,
         "offsets": list(map(tuple, found.char_spans.tolist())) == expected.offsets,
-        "count": tok.count(text) == len(expected.ids) and tok.count_up_to(text, 3) == min(len(expected.ids), 4),
+        "count": tok.count(text) == len(expected.ids) and tok.count(text, limit=3) == min(len(expected.ids), 4),
         "a batch": tok.encode_batch([text, "a"]) == [expected.ids, upstream_ids(judge, "a")],
         "pieces": found.pieces.tolist() == expected.word_ids,
         "decoding": tok.decode(expected.ids) == judge.decode(expected.ids, skip_special_tokens=False),
@@ -174,7 +174,7 @@ def test_byte_level_models_are_none_of_characters(normalizer: dict[str, Any], pr
     file = like_characters(normalizer, prefixed)
     judge, made = tokenizers.Tokenizer.from_str(file), dstok.Tokenizer.from_str(file)
     made.to_image(tmp_path / "image")
-    for tok in (made, copy.copy(made), dstok.Tokenizer.from_image(tmp_path / "image")):
+    for tok in (made, copy.copy(made), dstok.load(tmp_path / "image")):
         for text in (".", "a▁b", "▁", " ▁a", "<x>a<x> b", "", "X" * 3000, "▁ab é" * 1000, "▁<x>" * 700):
             assert verdict(tok, judge, text) == "equal", text[:10]
 
@@ -187,7 +187,7 @@ def test_images_cannot_say_more_than_files(tmp_path: Path) -> None:
     parts.description["normalizer"][1]["type"] = "TextSpace"
     parts.write(tmp_path / "bad")
     with pytest.raises(ImageError, match="normalizer type: expected one of NFC, .*, found TextSpace"):
-        dstok.Tokenizer.from_image(tmp_path / "bad")
+        dstok.load(tmp_path / "bad")
 
 
 def test_the_core_refuses_finders_that_it_would_take_for_others() -> None:

@@ -63,7 +63,7 @@ def test_files_images_pickles(kind: str, tmp_path: Path) -> None:
     tok.to_image(tmp_path / "image")
     tok.to_json(tmp_path / "tokenizer.json")
     judge = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    for made in (dstok.Tokenizer.from_image(tmp_path / "image"), dstok.Tokenizer.from_json(tmp_path / "tokenizer.json"),
+    for made in (dstok.load(tmp_path / "image"), dstok.Tokenizer.from_json(tmp_path / "tokenizer.json"),
                  pickle.loads(pickle.dumps(tok))):
         for text in ("a", " ab<n>ab's", "<raw>a<l> b", ""):
             assert made.encode(text) == tok.encode(text) == judge.encode(text, add_special_tokens=False).ids

@@ -73,5 +73,5 @@ def test_policies() -> None:
 
 def test_a_batch() -> None:
     texts = ["e\u0301" * size + "<\uff5cUser\uff5c>" for size in (10, 3000, 2 * PORTION)] * 3
-    ids, offsets = TOK.encode_batch_arrays(texts, threads=2)
+    ids, offsets = TOK.encode_batch_arrays(texts, num_threads=2)
     assert [ids[a:b].tolist() for a, b in zip(offsets, offsets[1:])] == [TOK.encode(text) for text in texts]

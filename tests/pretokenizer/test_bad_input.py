@@ -9,6 +9,7 @@ import pytest
 from shares import seeds
 
 from dstok import PatternError, Splitter, TextError, UnsupportedError
+from dstok.training import count_pieces
 
 WORDS = Splitter(r"\w+|\s")
 BOTH_SIDES = Splitter(r"(?<=a)b+c?|(?<=\d)(?=(?:\d{3})+(?!\d))")
@@ -18,7 +19,7 @@ SINGLE: dict[str, Callable[..., Any]] = {
 }
 BATCHES: dict[str, Callable[..., Any]] = {
     "split_batch": Splitter.split_batch, "spans_batch": Splitter.spans_batch, "count_batch": Splitter.count_batch,
-    "count_pieces": Splitter.count_pieces,
+    "count_pieces": count_pieces,
 }
 each_single = pytest.mark.parametrize("call", SINGLE.values(), ids=SINGLE)
 each_batch = pytest.mark.parametrize("call", BATCHES.values(), ids=BATCHES)
@@ -70,8 +71,8 @@ def test_a_batch_with_a_text_that_is_none(call: Callable[..., Any], splitter: Sp
 
 @pytest.mark.parametrize("call", [BATCHES["split_batch"], BATCHES["spans_batch"], BATCHES["count_batch"]])
 def test_threads(call: Callable[..., Any]) -> None:
-    with pytest.raises(ValueError, match="expected threads to be at least 1, found 0"):
-        call(WORDS, ["a"], threads=0)
+    with pytest.raises(ValueError, match="expected num_threads to be at least 1, found 0"):
+        call(WORDS, ["a"], num_threads=0)
 
 
 def test_an_error_of_the_callers_own_is_let_through() -> None:

@@ -67,7 +67,7 @@ def documents(corpus: str, of: int) -> list[str]:
 
 def in_contexts(name: str, of: int) -> Iterator[str]:
     """Code points of the day, and those at the edges of classes, in eight contexts; many in one text."""
-    edges = {code for members in splitter(name).classes() for span in members.ranges for code in span}
+    edges = {code for members in splitter(name).analyze().classes for span in members.ranges for code in span}
     codes = [c for c in sorted({*share(range(0x110000), of), *share(sorted(edges), 1 + of // 40)})
              if not 0xD800 <= c < 0xE000]
     for context in CONTEXTS:

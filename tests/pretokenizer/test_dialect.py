@@ -15,6 +15,7 @@ from upstream import upstream_pieces
 
 from dstok import DstokError, PatternError, Split, Splitter, UnsupportedError
 from dstok.conformance.strategies import pattern_texts, split_steps
+from dstok.training import count_pieces
 
 CASES = tomllib.loads(Path(__file__).with_name("dialect.toml").read_text(encoding="utf-8"))["case"]
 
@@ -60,13 +61,13 @@ def test_what_upstream_refuses_is_a_pattern_error(pattern: str) -> None:
 
 def test_both_sides_and_one_side_agree_on_what_both_can_read() -> None:
     both = Splitter(r"(?<=a)b+c?|(?<=\d)(?=(?:\d{3})+(?!\d))")
-    assert both.way() == "both sides"
+    assert both.strategy() == "both sides"
     text = "it's abbc bc 1234567é中\n" * 500
     assert both.split(text) == upstream_pieces(both.splits, text)
     stream = both.stream()
     assert [*stream.feed(text[:777]), *stream.feed(text[777:]), *stream.finish()] == both.split(text)
     assert [p.text for p in both.pieces(text)] == both.split(text)
-    assert both.count_pieces([text]).counts.sum() == both.count(text) == len(both.spans(text))
+    assert count_pieces(both, [text]).counts.sum() == both.count(text) == len(both.spans(text))
 
 
 def test_a_tokenizer_refuses_what_needs_both_sides() -> None:

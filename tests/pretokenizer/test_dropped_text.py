@@ -52,7 +52,7 @@ def random_splitter(chance: Random) -> Splitter:
 
 def check(one: Splitter, other: Splitter, ours: Outcome, theirs: Outcome) -> bool:
     """Whether they are equal; that this is true as far as short texts show."""
-    found = one.difference(other)
+    found = one.analyze().difference(other)
     first = next((text for text, left, right in zip(TEXTS, ours, theirs) if left != right), None)
     assert (found is None) == (one == other)
     if found is None:
@@ -71,9 +71,9 @@ def check(one: Splitter, other: Splitter, ours: Outcome, theirs: Outcome) -> boo
 
 
 def facts(splitter: Splitter) -> tuple[object, ...]:
-    lost = splitter.loses_text
-    places = [splitter.may_cut(left, right) for left, right in product(LETTERS + "x1\n", repeat=2)]
-    return None if lost is None else len(lost), splitter.longest_piece, splitter.look_ahead, places
+    lost = splitter.analyze().loses_text
+    places = [splitter.analyze().may_cut(left, right) for left, right in product(LETTERS + "x1\n", repeat=2)]
+    return None if lost is None else len(lost), splitter.analyze().longest_piece, splitter.analyze().look_ahead, places
 
 
 def test_random_splitters() -> None:
@@ -106,11 +106,11 @@ def test_a_dropped_step_above_or_below() -> None:
 
 
 def test_equal_pieces_at_other_places_differ() -> None:
-    found = Splitter("a(?=a)", behavior="Removed").difference(Splitter("(?<=a)a", behavior="Removed"))
+    found = Splitter("a(?=a)", behavior="Removed").analyze().difference(Splitter("(?<=a)a", behavior="Removed"))
     assert found is not None and (found.text, found.pieces, found.others) == ("aa", ["a"], ["a"])
     assert (found.spans, found.other_spans) == ([(1, 2)], [(0, 1)])
 
 
 def test_what_is_kept_is_cut_as_it_is() -> None:
-    found = Splitter(r"\s+").difference(Splitter(r"\s"))
+    found = Splitter(r"\s+").analyze().difference(Splitter(r"\s"))
     assert found is not None and len(found.text) == 2

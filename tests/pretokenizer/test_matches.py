@@ -19,7 +19,7 @@ from upstream import upstream_pieces
 from dstok import DstokError, Split, Splitter, TextError, UnsupportedError
 from dstok.conformance.strategies import pattern_texts, patterns
 from dstok.errors import ArgumentError, GroupError, PickleError
-from dstok.pretokenizer.re_api import Match, Matching
+from dstok.pretokenizer.re_api import Match, Matcher
 from dstok.regex.ast import is_nullable
 from dstok.regex.parser import parse
 
@@ -38,15 +38,15 @@ def both(pattern: str) -> tuple[Splitter, Any]:
 @examples(400)
 def test_matches_are_those_of_regex(pattern: str, some: list[str]) -> None:
     splitter, judge = both(pattern)
-    matcher = splitter._matcher
+    matcher = splitter._matcher._pattern
     groups = [n for n in range(judge.groups + 1) if n not in matcher.refused]
     for text in some:
-        assert matches_by(splitter, text, groups) == matches_by(judge, text, groups)
-        assert splitter.count_matches(text) == len(list(judge.finditer(text)))
-        assert splitter.subn("-", text) == judge.subn("-", text)
-        assert splitter.subn(lambda m: f"<{m.group()}>", text, 2) == judge.subn(lambda m: f"<{m.group()}>", text, 2)
+        assert matches_by(splitter.matcher(), text, groups) == matches_by(judge, text, groups)
+        assert splitter.matcher().count(text) == len(list(judge.finditer(text)))
+        assert splitter.matcher().subn("-", text) == judge.subn("-", text)
+        assert splitter.matcher().subn(lambda m: f"<{m.group()}>", text, 2) == judge.subn(lambda m: f"<{m.group()}>", text, 2)
         if not matcher.refused:
-            assert splitter.findall(text) == judge.findall(text)
+            assert splitter.matcher().findall(text) == judge.findall(text)
 
 
 @given(patterns(), st.lists(pattern_texts(), min_size=4, max_size=4))
@@ -58,7 +58,7 @@ def test_matches_are_upstream_s_pieces(pattern: str, some: list[str]) -> None:
         assume(False)
     assume(not nullable)
     for text in some:
-        assert [match.group() for match in splitter.finditer(text)] == upstream_pieces(
+        assert [match.group() for match in splitter.matcher().finditer(text)] == upstream_pieces(
             [Split(pattern, "Removed", True)], text)
 
 
@@ -69,17 +69,17 @@ def test_each_kind_of_text_has_the_same_matches(pattern: str, text: str) -> None
         splitter = Splitter(pattern)
     except DstokError:
         assume(False)
-    found = [(match.span(), match.group()) for match in splitter.finditer(text)]
+    found = [(match.span(), match.group()) for match in splitter.matcher().finditer(text)]
     assert [text[start:end] for (start, end), _ in found] == [group for _, group in found]
     data = text.encode()
     for buffer in (data, bytearray(data), memoryview(data)):
-        in_bytes = list(splitter.finditer(buffer))
+        in_bytes = list(splitter.matcher().finditer(buffer))
         assert [match.group().decode() for match in in_bytes] == [group for _, group in found]
         assert all(data[slice(*match.span())] == match.group() for match in in_bytes)
-        assert [m.span() for m in splitter.finditer(buffer, unit="characters")] == [span for span, _ in found]
-    assert [m.span() for m in splitter.finditer(text, unit="bytes")] == [m.span() for m in splitter.finditer(data)]
+        assert [m.span() for m in splitter.matcher().finditer(buffer, unit="characters")] == [span for span, _ in found]
+    assert [m.span() for m in splitter.matcher().finditer(text, unit="bytes")] == [m.span() for m in splitter.matcher().finditer(data)]
     called: list[tuple[int, int]] = []
-    assert splitter.scan(text, lambda *span: called.append(span)) == len(found) == splitter.count_matches(data)
+    assert splitter.matcher().scan(text, lambda *span: called.append(span)) == len(found) == splitter.matcher().count(data)
     assert called == [span for span, _ in found]
 
 
@@ -88,14 +88,14 @@ def test_each_kind_of_text_has_the_same_matches(pattern: str, text: str) -> None
 @pytest.mark.parametrize("text", ["", "a=1, é=22 b=", "abcabcc", "xayz xby axy", "aab", "bca cab", "x1y éb22"])
 def test_groups_are_those_of_regex(pattern: str, text: str) -> None:
     splitter, judge = Splitter(pattern), regex.compile(pattern.replace("?<a>", "?P<a>").replace("?<b>", "?P<b>"))
-    for match, expected in zip(splitter.finditer(text), judge.finditer(text), strict=True):
+    for match, expected in zip(splitter.matcher().finditer(text), judge.finditer(text), strict=True):
         assert match.groups() == expected.groups()
         assert match.groupdict() == expected.groupdict()
         assert [match.span(n) for n in range(judge.groups + 1)] == list(expected.regs)
         assert match.group(0, 1) == expected.group(0, 1)
         assert match.expand(r"\1-\g<1>\n") == expected.expand(r"\1-\g<1>\n")
-    assert splitter.sub(r"[\1]", text) == judge.sub(r"[\1]", text)
-    assert splitter.findall(text) == judge.findall(text)
+    assert splitter.matcher().sub(r"[\1]", text) == judge.sub(r"[\1]", text)
+    assert splitter.matcher().findall(text) == judge.findall(text)
 
 
 def test_a_large_text_is_read_in_blocks() -> None:
@@ -103,12 +103,12 @@ def test_a_large_text_is_read_in_blocks() -> None:
     for splitter in (Splitter(r"\w+"), Splitter(r"z|\w+(?= 1)"), Splitter(r"(?<=é )\d+"), Splitter(r"\d*")):
         pattern = splitter.splits[0].pattern
         expected = [match.span() for match in regex.finditer(pattern, text)]
-        assert [match.span() for match in splitter.finditer(text)] == expected
-        assert [match.span() for match in splitter.finditer(text.encode(), unit="characters")] == expected
-        assert splitter.count_matches(text) == len(expected)
-    assert Splitter("z").search(text) is None
-    assert [match.span() for match in Splitter("z").finditer(text + "z")] == [(len(text), len(text) + 1)]
-    assert next(Splitter(r"\w+").finditer(text)).group() == "ab"
+        assert [match.span() for match in splitter.matcher().finditer(text)] == expected
+        assert [match.span() for match in splitter.matcher().finditer(text.encode(), unit="characters")] == expected
+        assert splitter.matcher().count(text) == len(expected)
+    assert Splitter("z").matcher().search(text) is None
+    assert [match.span() for match in Splitter("z").matcher().finditer(text + "z")] == [(len(text), len(text) + 1)]
+    assert next(Splitter(r"\w+").matcher().finditer(text)).group() == "ab"
 
 
 def of(text: str | bytes, template: str) -> Any:
@@ -117,15 +117,15 @@ def of(text: str | bytes, template: str) -> Any:
 
 def each(ask: Callable[[Any, Any], Any]) -> Callable[[Splitter, Any], Any]:
     """What one call of a match gives, for each match of a text."""
-    return lambda splitter, text: [ask(match, text) for match in splitter.finditer(text)]
+    return lambda splitter, text: [ask(match, text) for match in splitter.matcher().finditer(text)]
 
 
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
-    "findall": lambda s, text: s.findall(text), "finditer": lambda s, text: [*s.finditer(text)],
-    "search": lambda s, text: s.search(text).groups(), "match": lambda s, text: s.match(text).groups(),
-    "fullmatch": lambda s, text: s.fullmatch(text), "count_matches": lambda s, text: s.count_matches(text),
-    "sub": lambda s, text: s.sub(of(text, r"<\1\g<b>>"), text), "scan": lambda s, text: s.scan(text, lambda *_: None),
-    "subn": lambda s, text: s.subn(lambda match: match.expand(match.group()), text),
+    "findall": lambda s, text: s.matcher().findall(text), "finditer": lambda s, text: [*s.matcher().finditer(text)],
+    "search": lambda s, text: s.matcher().search(text).groups(), "match": lambda s, text: s.matcher().match(text).groups(),
+    "fullmatch": lambda s, text: s.matcher().fullmatch(text), "count": lambda s, text: s.matcher().count(text),
+    "sub": lambda s, text: s.matcher().sub(of(text, r"<\1\g<b>>"), text), "scan": lambda s, text: s.matcher().scan(text, lambda *_: None),
+    "subn": lambda s, text: s.matcher().subn(lambda match: match.expand(match.group()), text),
     "group": each(lambda m, _: m.group(1, "b")), "__getitem__": each(lambda m, _: m["b"]), "__repr__": each(lambda m, _: repr(m)),
     "groups": each(lambda m, _: m.groups()), "groupdict": each(lambda m, _: m.groupdict()),
     "span": each(lambda m, _: (m.span(), m.span(1))), "start": each(lambda m, _: m.start(2)), "end": each(lambda m, _: m.end(1)),
@@ -161,20 +161,20 @@ def test_every_call_is_linear(name: str, pattern: str) -> None:
 
 
 def test_each_public_call_is_among_them() -> None:
-    public = {name for each in (Matching, Match) for name in vars(each) if not name.startswith("_")}
+    public = {name for each in (Matcher, Match) for name in vars(each) if not name.startswith("_")}
     assert public == {name for name in CALLS if not name.startswith("_")}
 
 
 def test_groups_of_a_very_long_match_are_refused() -> None:
-    match: Any = Splitter("(a|b)+").search("ab" * 12_000_000)
+    match: Any = Splitter("(a|b)+").matcher().search("ab" * 12_000_000)
     assert match.span() == (0, 24_000_000)
     with pytest.raises(UnsupportedError, match="groups of a match of 24000000 bytes, longer than [0-9]+"):
         match.group(1)
-    assert next(Splitter("(a|b)+").finditer("ab" * 1_000_000)).group(1) == "b"
+    assert next(Splitter("(a|b)+").matcher().finditer("ab" * 1_000_000)).group(1) == "b"
 
 
 def test_behavior_and_inversion_do_not_matter() -> None:
-    found = {Splitter(r"\d+", behavior=behavior, invert=invert).sub("", "a1 22b")
+    found = {Splitter(r"\d+", behavior=behavior, invert=invert).matcher().sub("", "a1 22b")
              for behavior in ("Isolated", "Removed", "MergedWithNext", "Contiguous") for invert in (False, True)}
     assert found == {"a b"}
 
@@ -183,7 +183,7 @@ def test_behavior_and_inversion_do_not_matter() -> None:
     ("(?>(a))", "inside an atomic group"), ("(?=(a))a", "inside a look-around"), ("(a)++", "inside an atomic group"),
     ("(?:(a)|b?)*", "inside a repetition of what can match the empty text")])
 def test_a_group_that_cannot_be_exact_is_refused_by_name(pattern: str, reason: str) -> None:
-    match: Any = Splitter(pattern).search("a")
+    match: Any = Splitter(pattern).matcher().search("a")
     assert match.group() == "a"
     for ask in (lambda: match.group(1), match.groups, lambda: match.expand(r"\1")):
         with pytest.raises(UnsupportedError, match=reason):
@@ -191,43 +191,43 @@ def test_a_group_that_cannot_be_exact_is_refused_by_name(pattern: str, reason: s
 
 
 def test_the_name_of_several_groups_is_refused() -> None:
-    match: Any = Splitter("(?<n>a)|(?<n>b)").search("b")
+    match: Any = Splitter("(?<n>a)|(?<n>b)").matcher().search("b")
     assert match.groups() == (None, "b")
     with pytest.raises(UnsupportedError, match="several groups"):
         match.groupdict()
 
 
 def test_wrong_arguments_are_errors_of_dstok() -> None:
-    splitter: Any = Splitter("(a)")
-    match = splitter.search("a")
+    matcher: Any = Splitter("(a)").matcher()
+    match = matcher.search("a")
     for group in (2, -1, "n", 1.5):
         with pytest.raises(GroupError, match="expected a group out of 0, 1"):
             match.group(group)
     with pytest.raises(UnsupportedError, match="a splitter with 2 steps"):
-        Splitter(["a", "b"]).findall("a")
+        Splitter(["a", "b"]).matcher().findall("a")
     with pytest.raises(UnsupportedError, match="a splitter with 0 steps"):
-        Splitter([]).findall("a")
+        Splitter([]).matcher().findall("a")
     for replacement in (1, b"x", lambda match: b"x", r"\q", "\\", r"\g<2>", r"\2", r"\0"):
         with pytest.raises((ArgumentError, GroupError)):
-            splitter.sub(replacement, "a")
+            matcher.sub(replacement, "a")
     with pytest.raises(ArgumentError, match="count"):
-        splitter.sub("x", "a", -1)
+        matcher.sub("x", "a", -1)
     with pytest.raises(ArgumentError, match="unit"):
-        splitter.finditer("a", unit="words")
+        matcher.finditer("a", unit="words")
     with pytest.raises(TextError, match="offset 1"):
-        splitter.finditer(b"a\xff")
+        matcher.finditer(b"a\xff")
     for text, template, found in (("a", b"x", "bytes"), (b"a", "x", "str"), ("b", b"x", "bytes"), ("a", None, "NoneType")):
         with pytest.raises(ArgumentError, match=f"expected (a function or )?a template of type .*, found {found}"):
-            splitter.sub(template, text)
+            matcher.sub(template, text)
         with pytest.raises(ArgumentError, match=f"expected a template of type .*, as the text is, found {found}"):
-            splitter.search(text.replace(*("ba" if isinstance(text, str) else (b"b", b"a")))).expand(template)
-    assert splitter.sub("b", b"a\xff".decode("latin-1")) == "bÿ"
-    assert splitter.sub(b"b", b"a\xff", errors="replace") == "b�".encode()
-    assert splitter.sub("b", "a\ud800", errors="replace") == "b�"
+            matcher.search(text.replace(*("ba" if isinstance(text, str) else (b"b", b"a")))).expand(template)
+    assert matcher.sub("b", b"a\xff".decode("latin-1")) == "bÿ"
+    assert matcher.sub(b"b", b"a\xff", errors="replace") == "b�".encode()
+    assert matcher.sub("b", "a\ud800", errors="replace") == "b�"
 
 
 def test_a_match_is_its_own_copy_and_does_not_pickle() -> None:
-    match = Splitter("(a)").search("a")
+    match = Splitter("(a)").matcher().search("a")
     assert copy(match) is deepcopy(match) is match
     with pytest.raises(PickleError, match="found a Match, which holds its whole text: pickle what you need of it"):
         pickle.dumps(match)
@@ -235,6 +235,6 @@ def test_a_match_is_its_own_copy_and_does_not_pickle() -> None:
 
 def test_templates_are_those_of_python() -> None:
     for template in (r"\1\1", r"\g<1>0", r"\\1", r"\n\t", r"a\-b\&", r"\g<0>!", "é"):
-        assert Splitter("(a)|b").sub(template, "xaéb") == regex.sub("(a)|b", template, "xaéb")
-        assert Splitter("(a)|b").sub(template.encode(), "xaéb".encode()) == regex.sub(
+        assert Splitter("(a)|b").matcher().sub(template, "xaéb") == regex.sub("(a)|b", template, "xaéb")
+        assert Splitter("(a)|b").matcher().sub(template.encode(), "xaéb".encode()) == regex.sub(
             b"(a)|b", template.encode(), "xaéb".encode())

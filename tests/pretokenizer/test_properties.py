@@ -50,7 +50,7 @@ def inside(name: str, text: str) -> frozenset[int]:
 def test_loses_text(name: str) -> None:
     splitter = SPLITTERS[name]
     losing = [text for text in texts(4) if "".join(splitter.split(text)) != text]
-    found = splitter.loses_text
+    found = splitter.analyze().loses_text
     assert bool(losing) == (found is not None) == (name in LOSING)
     if found is not None:
         assert "".join(splitter.split(found)) != found and len(found) == len(losing[0]) == LOSING[name]
@@ -59,14 +59,14 @@ def test_loses_text(name: str) -> None:
 @each
 def test_longest_piece(name: str) -> None:
     longest = max((len(piece) for text in texts() for piece in SPLITTERS[name].split(text)), default=0)
-    limit = SPLITTERS[name].longest_piece
+    limit = SPLITTERS[name].analyze().longest_piece
     assert longest == (LENGTH if limit is None else limit)  # no limit: some text of this length is one piece
 
 
 @each
 def test_look_ahead(name: str) -> None:
     """The least number of characters that tell, by all texts; where there is no limit, those cannot show more."""
-    limit = SPLITTERS[name].look_ahead
+    limit = SPLITTERS[name].analyze().look_ahead
     needed = next(k for k in range(LENGTH + 1) if _told(name, k))
     assert needed >= LENGTH - 1 if limit is None else needed == limit
 
@@ -92,26 +92,26 @@ def test_cut_places(name: str) -> None:
         pairs = ((before + left, right + after) for before in texts(2) for after in texts(2))
         same = all(spans[one] + [[start + len(one), end + len(one)] for start, end in spans[other]] == spans[one + other]
                    for one, other in pairs)
-        assert splitter.may_cut(left, right) == same, (left, right)
+        assert splitter.analyze().may_cut(left, right) == same, (left, right)
 
 
 def test_properties_of_presets() -> None:
     gpt_2, v3 = Splitter.preset("gpt-2"), Splitter.preset("deepseek-v3")
-    assert gpt_2.loses_text is None and v3.loses_text is None
-    assert gpt_2.longest_piece is None
-    assert gpt_2.look_ahead == 2 and v3.look_ahead is None
-    assert gpt_2.may_cut("a", " ") and not gpt_2.may_cut(" ", "a") and not gpt_2.may_cut("'", "s")
+    assert gpt_2.analyze().loses_text is None and v3.analyze().loses_text is None
+    assert gpt_2.analyze().longest_piece is None
+    assert gpt_2.analyze().look_ahead == 2 and v3.analyze().look_ahead is None
+    assert gpt_2.analyze().may_cut("a", " ") and not gpt_2.analyze().may_cut(" ", "a") and not gpt_2.analyze().may_cut("'", "s")
 
 
 def test_a_difference_is_the_shortest_one() -> None:
     for one, other in (("words", "blanks"), ("words", "digits"), ("removed", "removed at the end"), ("ab", "single")):
-        found = SPLITTERS[one].difference(SPLITTERS[other])
+        found = SPLITTERS[one].analyze().difference(SPLITTERS[other])
         assert found is not None
         assert SPLITTERS[one].split(found.text) == found.pieces != found.others == SPLITTERS[other].split(found.text)
         shorter = texts(len(found.text) - 1)
         assert all(SPLITTERS[one].split(text) == SPLITTERS[other].split(text) for text in shorter)
-    assert Splitter(r"\w+|\s").difference(Splitter(r"[\w]+|\s")) is not None  # upstream's \w in a class is another one
-    assert Splitter(r"a|b").difference(Splitter(r"[ab]")) is None
+    assert Splitter(r"\w+|\s").analyze().difference(Splitter(r"[\w]+|\s")) is not None  # upstream's \w in a class is another one
+    assert Splitter(r"a|b").analyze().difference(Splitter(r"[ab]")) is None
 
 
 def test_a_character_that_a_pattern_forgot() -> None:
@@ -119,6 +119,6 @@ def test_a_character_that_a_pattern_forgot() -> None:
     v3 = Splitter.preset("deepseek-v3")
     steps = [split.pattern.replace("`{|}~]", "`{|}]") for split in v3.splits]
     assert steps[2] != v3.splits[2].pattern
-    found = v3.difference(Splitter(steps))
+    found = v3.analyze().difference(Splitter(steps))
     assert found is not None and len(found.text) == 2 and found.text[0] == "~"
     assert (found.pieces, found.others) == ([found.text], ["~", found.text[1]])

@@ -60,7 +60,7 @@ def test_all_calls_agree(splitter: Splitter, text: str) -> None:
     assert [piece.text for piece in found] == pieces
     assert [text[piece.char_start:piece.char_end] for piece in found] == pieces
     assert splitter.count(text) == len(pieces)
-    assert splitter.count_pieces([text]).to_dict() == Counter(pieces)
+    assert dstok.training.count_pieces(splitter, [text]).to_dict() == Counter(pieces)
 
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
@@ -71,10 +71,10 @@ def test_streams_and_batches_agree_with_single_calls(splitter: Splitter, parts: 
     fed = [piece for part in parts for piece in stream.feed(part)]
     assert [*fed, *stream.finish()] == splitter.split("".join(parts))
     for threads in (1, 2):
-        assert splitter.split_batch(parts, threads=threads) == [splitter.split(part) for part in parts]
-        assert splitter.count_batch(parts, threads=threads) == [splitter.count(part) for part in parts]
+        assert splitter.split_batch(parts, num_threads=threads) == [splitter.split(part) for part in parts]
+        assert splitter.count_batch(parts, num_threads=threads) == [splitter.count(part) for part in parts]
     for unit in ("bytes", "characters"):
-        spans, offsets = splitter.spans_batch(parts, unit=unit, threads=2)
+        spans, offsets = splitter.spans_batch(parts, unit=unit, num_threads=2)
         for i, part in enumerate(parts):
             assert np.array_equal(spans[offsets[i]:offsets[i + 1]], splitter.spans(part, unit=unit))
 
@@ -82,11 +82,11 @@ def test_streams_and_batches_agree_with_single_calls(splitter: Splitter, parts: 
 def test_long_texts_and_threads() -> None:
     splitter = Splitter.preset("deepseek-v3")
     texts = [TEXT * n for n in (1, 3000, 0, 50, 20_000)]
-    spans, offsets = splitter.spans_batch(texts, threads=3)
+    spans, offsets = splitter.spans_batch(texts, num_threads=3)
     for i, text in enumerate(texts):
         assert np.array_equal(spans[offsets[i]:offsets[i + 1]], splitter.spans(text))
-    assert splitter.count_batch(texts, threads=3) == np.diff(offsets).tolist()
-    assert list(map(len, splitter.split_batch(texts, threads=3))) == np.diff(offsets).tolist()
+    assert splitter.count_batch(texts, num_threads=3) == np.diff(offsets).tolist()
+    assert list(map(len, splitter.split_batch(texts, num_threads=3))) == np.diff(offsets).tolist()
     for text in texts:
         data = text.encode()
         assert b"".join(data[start:end] for start, end in splitter.spans(text)) == data

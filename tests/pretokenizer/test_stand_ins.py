@@ -1,4 +1,4 @@
-r"""`Splitter.difference` finds what other tokenizers do otherwise, as texts of one or two characters.
+r"""`Analysis.difference` finds what other tokenizers do otherwise, as texts of one or two characters.
 
 llama.cpp looks for a pattern with `\p{...}` in a text of one byte a character: beyond ASCII a stand-in for its category,
 by Unicode 15.1, so its regexes are written here with the sets of characters that they mean. Its first table had no `~`
@@ -56,7 +56,7 @@ def llama_cpp(name: str, forgotten: str = "") -> Splitter:
 
 def check(one: Splitter, other: Splitter, *, longest: int = 2) -> str:
     """The text that tells the two apart, which it does."""
-    found = one.difference(other)
+    found = one.analyze().difference(other)
     assert found is not None
     assert one.split(found.text) == found.pieces != found.others == other.split(found.text)
     assert len(found.text) <= longest
@@ -92,7 +92,7 @@ def test_blanks_that_llama_cpp_replaces() -> None:
 
 
 def test_a_regex_without_a_bracket_in_a_bracket_is_bloom_too() -> None:
-    assert Splitter.preset("bloom").difference(Splitter(REGEXES["bloom"])) is None
+    assert Splitter.preset("bloom").analyze().difference(Splitter(REGEXES["bloom"])) is None
 
 
 @pytest.mark.parametrize("name", ["deepseek-v3", "llama-3", "gpt-2", "kimi-k2", "tekken", "deepseek-coder"])

@@ -27,13 +27,13 @@ CALLS: dict[str, Callable[[dstok.Tokenizer, str], Any]] = {
     "raise": lambda tok, text: tok.encode(text, special="raise"),
     "encode_with_offsets": lambda tok, text: tok.encode_with_offsets(text),
     "truncate": lambda tok, text: tok.truncate(text, 5),
-    "growing": lambda tok, text: tok.growing().append(text),
+    "growing": lambda tok, text: tok.encode_incremental().append(text),
     "encode_stream": lambda tok, text: (s := tok.encode_stream()).feed_list(text) + s.finish_list(),
     "encode_batch": lambda tok, text: tok.encode_batch([text] * 40),
-    "encode_batch 2": lambda tok, text: tok.encode_batch([text] * 40, threads=2),
-    "encode_batch 4": lambda tok, text: tok.encode_batch([text] * 40, threads=4),
-    "count_batch": lambda tok, text: tok.count_batch(["a", text, "b"] * 9, threads=2),
-    "encode_batch_arrays": lambda tok, text: tok.encode_batch_arrays([text, "a"] * 20, threads=2),
+    "encode_batch 2": lambda tok, text: tok.encode_batch([text] * 40, num_threads=2),
+    "encode_batch 4": lambda tok, text: tok.encode_batch([text] * 40, num_threads=4),
+    "count_batch": lambda tok, text: tok.count_batch(["a", text, "b"] * 9, num_threads=2),
+    "encode_batch_arrays": lambda tok, text: tok.encode_batch_arrays([text, "a"] * 20, num_threads=2),
 }
 
 
@@ -98,9 +98,9 @@ def test_of_several_errors_the_first_texts() -> None:
     small, bad = "abab", "\ud800"
     for threads in (1, 2, 3):
         with pytest.raises(LookupError):
-            tok.encode_batch([*[small] * 5000, "À" * 10, *[small] * 5000, bad], threads=threads)
+            tok.encode_batch([*[small] * 5000, "À" * 10, *[small] * 5000, bad], num_threads=threads)
         with pytest.raises(dstok.TextError, match="of text 5000"):
-            tok.encode_batch([*[small] * 5000, bad, *[small] * 5000, "À" * 10], threads=threads)
+            tok.encode_batch([*[small] * 5000, bad, *[small] * 5000, "À" * 10], num_threads=threads)
 
 
 SHORT_CALLS = ["is_normalized", "count", "count bytes", "count_batch", "encode", "raise"]

@@ -72,7 +72,7 @@ def test_workspaces_that_a_fork_has_lost(threads: int) -> None:
     def child() -> bool:
         for _ in range(3):
             assert tok.encode(small) == expected
-        assert tok.encode_batch([small * 2000] * 4, threads=2) == [tok.encode(small * 2000)] * 4
+        assert tok.encode_batch([small * 2000] * 4, num_threads=2) == [tok.encode(small * 2000)] * 4
         made, resting = tok._encoder.pool.workspaces()
         return 1 <= made == resting <= MAX_WORKSPACES
 

@@ -46,7 +46,7 @@ def work(tok: dstok.Tokenizer, text: str) -> list[Any]:
     stream = tok.encode_stream()
     streamed = [*stream.feed_list(text[:500]), *stream.feed_list(text[500:]), *stream.finish_list()]
     return [ids, tok.encode_array(text).tolist(), tok.count(text), found.char_spans.tolist(), streamed, tok.decode(ids),
-            tok.truncate(text, 100), tok.encode_batch([text, text], threads=2), tok.encode(text, special="none")]
+            tok.truncate(text, 100), tok.encode_batch([text, text], num_threads=2), tok.encode(text, special="none")]
 
 
 def in_child(call: Callable[[], bool]) -> bool:
@@ -90,8 +90,8 @@ def test_more_calls_than_workspaces() -> None:
     expected = [TOK.encode(text) for text in inputs]
     for _ in range(3):
         assert at_once(20, lambda number: TOK.encode(inputs[number])) == expected
-    assert TOK.encode_batch(inputs, threads=20) == expected
-    assert TOK.count_batch(inputs, threads=20) == [len(ids) for ids in expected]
+    assert TOK.encode_batch(inputs, num_threads=20) == expected
+    assert TOK.count_batch(inputs, num_threads=20) == [len(ids) for ids in expected]
 
 
 @examples(40)
@@ -106,11 +106,11 @@ def test_fork() -> None:
     """A child that was forked after threads were used encodes as its parent, on threads too; so do both after it."""
     inputs = some_texts(8)
     expected = at_once(8, lambda number: TOK.encode(inputs[number]))
-    assert TOK.encode_batch(inputs, threads=4) == expected
+    assert TOK.encode_batch(inputs, num_threads=4) == expected
     assert in_child(lambda: [TOK.encode(text) for text in inputs] == expected)
-    assert in_child(lambda: TOK.encode_batch(inputs, threads=4) == expected)
-    assert in_child(lambda: in_child(lambda: TOK.encode_batch(inputs, threads=2) == expected))
-    assert TOK.encode_batch(inputs, threads=4) == expected
+    assert in_child(lambda: TOK.encode_batch(inputs, num_threads=4) == expected)
+    assert in_child(lambda: in_child(lambda: TOK.encode_batch(inputs, num_threads=2) == expected))
+    assert TOK.encode_batch(inputs, num_threads=4) == expected
 
 
 def test_fork_while_threads_encode() -> None:
@@ -161,7 +161,7 @@ def test_pickle_of_a_model_from_a_file(text: str) -> None:
     tok = dstok.Tokenizer.from_str(SMALL_JSON)
     again = pickle.loads(pickle.dumps(tok))
     assert again.fingerprint == tok.fingerprint
-    assert (again.vocab_size, again.special_tokens) == (tok.vocab_size, tok.special_tokens)
+    assert (again.vocab_size, again.added_tokens) == (tok.vocab_size, tok.added_tokens)
     assert (again.bos_id, again.eos_id, again.inspect().unicode_version) == (tok.bos_id, tok.eos_id, tok.inspect().unicode_version)
     assert work(again, text) == work(tok, text)
     assert again.inspect().pretokenize(text) == tok.inspect().pretokenize(text)

@@ -22,7 +22,7 @@ for text in sys.stdin.read().split(chr(0)):
     tok = dstok.Tokenizer.from_str(text)
     print(tok.encode("ab  ab1234, don't\\n"), tok.fingerprint)
 tok = dstok.load("deepseek-v3")
-print(tok.encode_with_offsets("ab  ab1234, don't\\n").byte_spans.tolist(), list(tok.chunk("a b c", 1)), len(tok), tok.name)
+print(tok.encode_with_offsets("ab  ab1234, don't\\n").byte_spans.tolist(), list(tok.chunk("a b c", 1)), len(tok.get_vocab()), tok.name)
 """
 
 

@@ -15,6 +15,7 @@ from core_sources import CORE, sources
 
 import dstok
 from dstok._util import files as platform
+from dstok.compiled.image_file import open_image
 
 COMPILER = shutil.which("gcc") or shutil.which("clang")
 AVX2 = "avx2 bmi bmi2 lzcnt popcnt"
@@ -65,7 +66,7 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool) -
     monkeypatch.setattr(platform, "REPLACES_MAPPED", mapped)
     tok, path = dstok.load("deepseek-v3"), tmp_path / "model.image"
     tok.to_image(path)
-    opened = dstok.Tokenizer.from_image(path)
+    opened = dstok.load(path)
     dstok.load("deepseek-r1").to_image(path)
     assert opened.fingerprint == tok.fingerprint and opened.encode("Hello world") == tok.encode("Hello world")
     with open(path, "rb") as file:
@@ -73,7 +74,7 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool) -
     assert memory.readonly and memory == path.read_bytes() and np.frombuffer(memory, np.uint8).ctypes.data % 4096 == 0
     path.write_bytes(b"")
     with pytest.raises(dstok.errors.ImageError, match="found an empty file"):
-        dstok.Tokenizer.from_image(path)
+        open_image(path, True)
 
 
 def test_a_file_is_held_once(tmp_path: Path) -> None:

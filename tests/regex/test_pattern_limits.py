@@ -21,7 +21,7 @@ from upstream import families
 from dstok.compiled import kernel_selection as kernels
 from dstok.core.check import proofs
 from dstok.errors import UnsupportedError
-from dstok.pretokenizer.finders import make_finder, make_tagger
+from dstok.pretokenizer.pieces import make_finder, make_tagger
 from dstok.pretokenizer.sources import preset_names, preset_splits
 from dstok.regex.ast import BEHAVIORS, Split
 from dstok.regex.cascade import MAX_CLASSES, MAX_STEPS, compile_cascade, compile_pattern, compile_splits

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 import dstok
-from dstok import BpeTrainer, Tokenizer
+from dstok import Tokenizer
 from dstok.cli.app import main
 from dstok.cli.arguments import memory_size
-from dstok.counts import CountsFile, merge_counts
+from dstok.training import BpeTrainer
 from dstok.training import corpus_counts as counting
+from dstok.training.piece_counts import CountsFile, merge_counts
 
 DONE, DIFFERENT, BAD, FAULT = 0, 1, 2, 70
 LIKE = ["--like", "gpt-2", "--workers", "1"]  # a process of its own takes half a second
@@ -52,7 +53,7 @@ def run(*words: str, code: int = DONE) -> None:
 
 def of_library() -> Tokenizer:
     trainer = BpeTrainer(vocab_size=400, special_tokens=["<s>", "</s>"], initial_alphabet=BpeTrainer.byte_alphabet())
-    return dstok.train_from_iterator(documents(), trainer, like="gpt-2")
+    return dstok.training.train_from_iterator(documents(), trainer, like="gpt-2")
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -78,8 +79,8 @@ def test_named_ends(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ends = ["--bos", "<s>", "--eos", "<e>", "--pad", "<p>", "--unk", "<u>"]
     run("data", *SETTINGS, *ends, "--out", "tok")
     tok = dstok.load("tok")
-    assert [tok.id_to_token(i or 0) for i in (tok.bos_id, tok.eos_id, tok.pad_id, tok.unk_id)] == ["<s>", "<e>", "<p>", "<u>"]
-    assert list(tok.special_tokens) == ["<s>", "</s>", "<e>", "<p>", "<u>"]
+    assert [tok.id_to_token(i or 0) for i in (tok.bos_id, tok.eos_id, tok.config.pad_id, tok.config.unk_id)] == ["<s>", "<e>", "<p>", "<u>"]
+    assert list(tok.added_tokens) == ["<s>", "</s>", "<e>", "<p>", "<u>"]
     run("--repeat", "tok/train.json", "data", "--workers", "1")
     run("data", *SETTINGS, *ends[:2], "--out", "tok", code=BAD)
     assert "found one with other trainer, ends" in capsys.readouterr().err
@@ -158,7 +159,7 @@ def test_drop_below(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rare pieces are left out; the manifest says how many, and their share."""
     run("data", *SETTINGS, "--out", "tok", "--drop-below", "5")
     assert "--drop-below left out " in capsys.readouterr().err
-    counts = dstok.Splitter.preset("gpt-2").count_pieces(documents()).to_dict()
+    counts = dstok.training.count_pieces(dstok.Splitter.preset("gpt-2"), documents()).to_dict()
     rare = {piece: count for piece, count in counts.items() if count < 5}
     dropped = json.loads(Path("tok/train.json").read_bytes())["dropped"]
     assert dropped["pieces"] == {"dropped": len(rare), "share": round(len(rare) / len(counts), 6)}
@@ -191,11 +192,11 @@ def test_extend_and_trim(inputs: Path, capsys: pytest.CaptureFixture[str]) -> No
     tok = Tokenizer.from_json("tok/tokenizer.json")
     run("extend", "all.counts", "-m", "tok/tokenizer.json", "--vocab-size", "420", "--out", "more.json")
     more = Tokenizer.from_json("more.json")
-    assert more.vocab_size == 420 and more.truncated(400) == tok
+    assert more.vocab_size == 420 and dstok.training.truncate_vocab(more, 400) == tok
     run("trim", "all.counts", "-m", "more.json", "--vocab-size", "300", "--out", "less.json", "--map", "map.npy")
     less, ids = Tokenizer.from_json("less.json"), np.load("map.npy")
     assert less.vocab_size == 300 and ids.shape == (420,) and np.count_nonzero(ids >= 0) == 300
-    assert [less.vocabulary()[new] for new in ids if new >= 0] == [more.vocabulary()[old] for old in np.flatnonzero(ids >= 0)]
+    assert [less.inspect().token_bytes()[new] for new in ids if new >= 0] == [more.inspect().token_bytes()[old] for old in np.flatnonzero(ids >= 0)]
     text = documents()[5]
     assert less.decode(less.encode(text)) == text and len(less.encode(text)) >= len(more.encode(text))
     run("trim", "all.counts", "-m", "more.json", "--vocab-size", "100", "--out", "less.json", code=BAD)
@@ -268,7 +269,7 @@ def test_two_at_once(words: list[str], inputs: Path, monkeypatch: pytest.MonkeyP
 def test_a_changed_input(changed: str, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Between a stop and the next start."""
     with monkeypatch.context() as stopped:
-        stopped.setattr("dstok.training.train.trained_in", lambda *_: 1 // 0)
+        stopped.setattr("dstok.training.run.trained_in", lambda *_: 1 // 0)
         run("data", *SETTINGS, "--out", "tok", code=FAULT)
     path = inputs / "sub" / "0.txt"
     if changed == "size":

@@ -1,4 +1,4 @@
-"""`dstok pieces --count` beyond its memory, and after it was killed: the counts of `Splitter.count_pieces`, always."""
+"""`dstok pieces --count` beyond its memory, and after it was killed: the counts of `dstok.training.count_pieces`, always."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def words(seed: int, number: int) -> str:
 
 
 def wanted(*texts: str) -> list[tuple[str, int]]:
-    return list(dstok.Splitter(SPLITTER[6:]).count_pieces(texts).to_dict().items())
+    return list(dstok.training.count_pieces(dstok.Splitter(SPLITTER[6:]), texts).to_dict().items())
 
 
 def rows(data: bytes) -> list[tuple[str, int]]:

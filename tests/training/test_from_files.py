@@ -1,4 +1,4 @@
-"""`dstok.train`: upstream's tokenizer from the same files; a folder in which a killed training goes on; its manifest."""
+"""`dstok.training.train`: upstream's tokenizer from the same files; a folder in which a killed training goes on; its manifest."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tokenizers import Tokenizer as Upstream
 from tokenizers import trainers
 
 import dstok
-from dstok import BpeTrainer, Tokenizer
-from dstok import counts as counting
-from dstok.counts import CountsFile
+from dstok import Tokenizer
 from dstok.errors import ArgumentError, FileError
-from dstok.training import folder, train_from_counts
+from dstok.training import BpeTrainer, folder, train_from_counts
 from dstok.training import learn as learning
+from dstok.training import piece_counts as counting
 from dstok.training.learn import Journal
+from dstok.training.piece_counts import CountsFile
 
 BYTES = BpeTrainer.byte_alphabet()
 TRAINER = BpeTrainer(vocab_size=600, initial_alphabet=BYTES, special_tokens=["<s>"])
@@ -54,7 +54,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 def test_by_upstream(files: list[Path], tmp_path: Path) -> None:
-    tok = dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+    tok = dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
     ours = json.loads((tmp_path / "tok" / "tokenizer.json").read_bytes())
     bare = {**ours, "added_tokens": [], "model": {**ours["model"], "vocab": {}, "merges": []}}
     model = Upstream.from_str(json.dumps(bare))
@@ -62,7 +62,7 @@ def test_by_upstream(files: list[Path], tmp_path: Path) -> None:
         vocab_size=600, initial_alphabet=BYTES, special_tokens=["<s>"], show_progress=False))
     assert ours == json.loads(model.to_str())
     assert tok == Tokenizer.from_json(tmp_path / "tok" / "tokenizer.json")
-    assert dstok.train(iter(files), TRAINER, like="gpt-2", threads=2) == tok  # type: ignore[arg-type]
+    assert dstok.training.train(iter(files), TRAINER, like="gpt-2", num_threads=2) == tok  # type: ignore[arg-type]
 
 
 def test_a_normalizer_and_nothing_kept(files: list[Path], tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ def test_a_normalizer_and_nothing_kept(files: list[Path], tmp_path: Path) -> Non
     splitter, given = dstok.Splitter.preset("gpt-2"), [*files, tmp_path / "long.txt"]
     lines = [line for path in given for line in io.BytesIO(path.read_bytes())]
     seen: list[tuple[int, int]] = []
-    tok = dstok.train(given, TRAINER, like=splitter, normalizer="NFC", progress=lambda *counts: seen.append(counts))
-    assert tok == dstok.train_from_iterator(lines, TRAINER, like=splitter, normalizer="NFC") and seen[-1] == (600, 600)
-    assert tok == dstok.train(given, TRAINER, like=splitter, normalizer="NFC", folder=tmp_path / "tok", threads=2)
+    tok = dstok.training.train(given, TRAINER, like=splitter, normalizer="NFC", progress=lambda *counts: seen.append(counts))
+    assert tok == dstok.training.train_from_iterator(lines, TRAINER, like=splitter, normalizer="NFC") and seen[-1] == (600, 600)
+    assert tok == dstok.training.train(given, TRAINER, like=splitter, normalizer="NFC", folder=tmp_path / "tok", num_threads=2)
 
 
 def test_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, spills = tmp_path / "a.txt", list[Any]()
     path.write_text("".join(f"w{number * 7919 % 40009}x {number % 999}\n" for number in range(40_000)), encoding="utf-8")
     trainer = replace(TRAINER, drop_below=2)  # or the merges would need more memory than the tables
-    dstok.train([path], trainer, like="gpt-2", folder=tmp_path / "a")
+    dstok.training.train([path], trainer, like="gpt-2", folder=tmp_path / "a")
     write = counting.write_counts
 
     def noted(*given: Any) -> Any:
@@ -89,35 +89,35 @@ def test_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return write(*given)
 
     monkeypatch.setattr(counting, "write_counts", noted)
-    tok = dstok.train([path], trainer, like="gpt-2", folder=tmp_path / "b", memory=3 << 19, threads=2)
+    tok = dstok.training.train([path], trainer, like="gpt-2", folder=tmp_path / "b", memory=3 << 19, num_threads=2)
     assert len(spills) > 2 and written(tmp_path / "a") == written(tmp_path / "b")
     with open(path, "rb") as lines:
-        assert dstok.train_from_iterator(lines, trainer, like="gpt-2", memory=3 << 19) == tok
+        assert dstok.training.train_from_iterator(lines, trainer, like="gpt-2", memory=3 << 19) == tok
 
 
 def test_manifest(files: list[Path], tmp_path: Path) -> None:
-    tok = dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+    tok = dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
     manifest = json.loads((tmp_path / "tok" / "train.json").read_bytes())
     assert manifest["tokenizer_sha256"] == sha256((tmp_path / "tok" / "tokenizer.json").read_bytes()).hexdigest()
     assert manifest["trainer"]["vocab_size"] == 600 == manifest["vocab_size"] == tok.vocab_size
     assert [each["size"] for each in manifest["inputs"]] == [path.stat().st_size for path in files]
-    counts = dstok.Splitter.preset("gpt-2").count_pieces(line for path in files for line in path.open("rb"))
+    counts = dstok.training.count_pieces(dstok.Splitter.preset("gpt-2"), (line for path in files for line in path.open("rb")))
     assert manifest["counts"]["distinct"] == len(counts) and manifest["counts"]["occurrences"] == counts.counts.sum()
     assert manifest["merges"] == 600 - 257 and manifest["highest_count"] >= manifest["last_count"] > 0
     assert manifest["upstream_overflows"] is False and manifest["normalizer"] == []
 
 
 def test_a_training_that_is_done(files: list[Path], tmp_path: Path) -> None:
-    tok = dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+    tok = dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "tok").iterdir()}
-    assert dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok") == tok
+    assert dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok") == tok
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "tok").iterdir()} == before
     with pytest.raises(FileError, match="expected the training of this call, found one with other trainer "):
-        dstok.train(files, BpeTrainer(initial_alphabet=BYTES), like="gpt-2", folder=tmp_path / "tok")
+        dstok.training.train(files, BpeTrainer(initial_alphabet=BYTES), like="gpt-2", folder=tmp_path / "tok")
     with pytest.raises(FileError, match="found one with other splits"):
-        dstok.train(files, TRAINER, like="deepseek-v3", folder=tmp_path / "tok")
+        dstok.training.train(files, TRAINER, like="deepseek-v3", folder=tmp_path / "tok")
     with pytest.raises(FileError, match="found one with other inputs"):
-        dstok.train(files[:1], TRAINER, like="gpt-2", folder=tmp_path / "tok")
+        dstok.training.train(files[:1], TRAINER, like="gpt-2", folder=tmp_path / "tok")
 
 
 class StoppedError(Exception):
@@ -142,14 +142,14 @@ def test_a_training_that_stopped(
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        dstok.train(files, trainer, like=like, folder=tmp_path / "tok", progress=progress)
+        dstok.training.train(files, trainer, like=like, folder=tmp_path / "tok", progress=progress)
     assert sorted(os.listdir(tmp_path / "tok")) == ["work"]
     part = tmp_path / "tok" / "work" / "merges.part"
     part.write_bytes(part.read_bytes()[: -random.Random(after).randint(0, 30)] if after > 2 else part.read_bytes())
     stopped, calls[:] = calls[-1], []
-    tok = dstok.train(files, trainer, like=like, folder=tmp_path / "tok", progress=lambda tokens, wanted: calls.append(tokens))
+    tok = dstok.training.train(files, trainer, like=like, folder=tmp_path / "tok", progress=lambda tokens, wanted: calls.append(tokens))
     assert calls[0] > tok.vocab_size - len(tok.inspect().merges) and calls[0] >= stopped - 2
-    dstok.train(files, trainer, like=like, folder=tmp_path / "whole")
+    dstok.training.train(files, trainer, like=like, folder=tmp_path / "whole")
     assert written(tmp_path / "tok") == written(tmp_path / "whole")
     lost = json.loads((tmp_path / "tok" / "train.json").read_bytes())["lost_bytes"]
     assert bytes(lost) == tok.inspect().lost_bytes and bool(lost) == (trainer is SMALL)
@@ -162,19 +162,19 @@ def test_a_changed_input(files: list[Path], tmp_path: Path, monkeypatch: pytest.
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok", progress=stop)
+        dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok", progress=stop)
     os.utime(files[0], ns=(1, 1))
     with pytest.raises(FileError, match="found one with other state"):
-        dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+        dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
 
 
 KILLED = """
 import sys, dstok
 from dstok.training import learn as learning
 learning._VISITS = 50
-trainer = dstok.BpeTrainer(vocab_size=600, initial_alphabet=dstok.BpeTrainer.byte_alphabet(), special_tokens=["<s>"])
+trainer = dstok.training.BpeTrainer(vocab_size=600, initial_alphabet=dstok.training.BpeTrainer.byte_alphabet(), special_tokens=["<s>"])
 print("begun", flush=True)
-dstok.train(sys.argv[2:], trainer, like="gpt-2", folder=sys.argv[1], progress=lambda *_: __import__("time").sleep(0.0002))
+dstok.training.train(sys.argv[2:], trainer, like="gpt-2", folder=sys.argv[1], progress=lambda *_: __import__("time").sleep(0.0002))
 """
 
 
@@ -192,16 +192,16 @@ def test_kills_at_any_moment(files: list[Path], tmp_path: Path) -> None:
             child.wait()
             kills += 1
     assert child.returncode == 0 and kills
-    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "whole")
+    dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "whole")
     assert written(tmp_path / "tok") == written(tmp_path / "whole")
 
 
 def test_two_at_once(files: list[Path], tmp_path: Path) -> None:
     def meanwhile(tokens: int, wanted: int) -> None:
         with pytest.raises(FileError, match="another training is running in this folder"):
-            dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+            dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
 
-    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok", progress=meanwhile)
+    dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok", progress=meanwhile)
 
 
 @pytest.mark.parametrize(("data", "fault"), [
@@ -212,20 +212,20 @@ def test_two_at_once(files: list[Path], tmp_path: Path) -> None:
 def test_broken_text(data: bytes, fault: str, files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_bytes(data)
     with pytest.raises(FileError, match=fault):
-        dstok.train([files[0], tmp_path / "bad.txt"], TRAINER, like="gpt-2")
+        dstok.training.train([files[0], tmp_path / "bad.txt"], TRAINER, like="gpt-2")
 
 
 def test_refused(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="expected a list of paths, found one path"):
-        dstok.train("a.txt", TRAINER, like="gpt-2")
+        dstok.training.train("a.txt", TRAINER, like="gpt-2")
     with pytest.raises(FileError, match="missing.txt: no such file or directory"):
-        dstok.train([tmp_path / "missing.txt"], TRAINER, like="gpt-2")
+        dstok.training.train([tmp_path / "missing.txt"], TRAINER, like="gpt-2")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"a", b"aaaa"])
 def test_small_files(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "small.txt").write_bytes(data)
-    tok = dstok.train([tmp_path / "small.txt"], TRAINER, like="gpt-2")
+    tok = dstok.training.train([tmp_path / "small.txt"], TRAINER, like="gpt-2")
     assert tok.decode(tok.encode("abc é")) == "abc é"
 
 
@@ -256,7 +256,7 @@ def test_a_journal(tmp_path: Path) -> None:
 
 def test_counts_files(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dstok.training.folder.shutil.rmtree", lambda *_, **__: None)
-    tok = dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+    tok = dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
     path = tmp_path / "tok" / "work" / "pieces.counts"
     seen: list[Any] = []
     assert train_from_counts(path, TRAINER, like="gpt-2", progress=lambda *sizes: seen.append(sizes)) == tok
@@ -268,7 +268,7 @@ def test_counts_files(files: list[Path], tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("call", range(1, 12))
 def test_a_stop_at_the_very_end(call: int, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At each step of writing the result: nothing is left over in the end."""
-    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "whole")
+    dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "whole")
     calls = 0
 
     def counted(step: Any) -> Any:
@@ -288,10 +288,10 @@ def test_a_stop_at_the_very_end(call: int, files: list[Path], tmp_path: Path, mo
                                              "shutil.rmtree": shutil.rmtree}[name]))
     stopped = False
     try:
-        dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+        dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
     except StoppedError:
         stopped = True
     monkeypatch.undo()
     assert stopped == (call <= calls)
-    dstok.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
+    dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
     assert written(tmp_path / "tok") == written(tmp_path / "whole")

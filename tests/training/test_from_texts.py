@@ -1,4 +1,4 @@
-"""`dstok.train_from_iterator`: upstream's tokenizer from the same texts, whatever `like` is."""
+"""`dstok.training.train_from_iterator`: upstream's tokenizer from the same texts, whatever `like` is."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from tokenizers import Tokenizer as Upstream
 from training_cases import random_settings, random_words
 
 import dstok
-from dstok import BpeTrainer, Splitter, TextError, Tokenizer, UnsupportedError
+from dstok import Splitter, TextError, Tokenizer, UnsupportedError
 from dstok.errors import ArgumentError, ModelNotFoundError
 from dstok.pretokenizer.sources import preset_names, presets
+from dstok.training import BpeTrainer
+from dstok.training.run import train_from_iterator
 from dstok.training.template import find_base
-from dstok.training.train import train_from_iterator
 
 BYTES = BpeTrainer.byte_alphabet()
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
@@ -108,12 +109,12 @@ def test_special_tokens_by_upstream(tmp_path: Path) -> None:
     specials = ["", "<s>", AddedToken("lo", lstrip=True), "<s>", AddedToken("<x y>", single_word=True, normalized=True), "Ġ",
                 AddedToken("lo", rstrip=True), "low"]
     tok = check(empty(), TEXTS, {"vocab_size": 320, "initial_alphabet": BYTES, "special_tokens": specials}, tmp_path)
-    assert tok.special_tokens["<s>"] == 1
+    assert tok.added_tokens["<s>"] == 1
 
 
 def test_a_special_token_is_learned_as_plain_text() -> None:
     tok = train_from_iterator(["<|x|> <|x|>"], BpeTrainer(initial_alphabet=BYTES, special_tokens=["<|x|>"]), like="gpt-2")
-    assert b"<|" in tok.vocabulary() and tok.encode("a<|x|>") == [tok.token_to_id("a"), 0]
+    assert b"<|" in tok.inspect().token_bytes() and tok.encode("a<|x|>") == [tok.token_to_id("a"), 0]
 
 
 @pytest.mark.parametrize(("specials", "fault"), [
@@ -138,7 +139,7 @@ def test_ways_to_give_texts() -> None:
     trainer = BpeTrainer(vocab_size=290, initial_alphabet=BYTES)
     expected = train_from_iterator(TEXTS, trainer, like="gpt-2")
     assert train_from_iterator(nested(), trainer, like="gpt-2") == expected
-    assert train_from_iterator(iter(TEXTS), trainer, like="gpt-2", threads=3) == expected
+    assert train_from_iterator(iter(TEXTS), trainer, like="gpt-2", num_threads=3) == expected
     with pytest.raises(ArgumentError, match="expected a list of texts, found one text"):
         train_from_iterator("abc", trainer, like="gpt-2")
 
@@ -196,7 +197,7 @@ def test_an_extension_leaves_lost_bytes_out_of_words() -> None:
     small, large = (train_from_iterator(texts, BpeTrainer(vocab_size=size, special_tokens=["<unk>"], limit_alphabet=2), like=file)
                     for size in (4, 6))
     assert small.inspect().lost_bytes and small.inspect().unknown_token == 0 and large.vocab_size == 6
-    assert small.extend(Splitter.from_tokenizer(small).count_pieces(texts), 6) == large
+    assert dstok.training.extend(small, dstok.training.count_pieces(Splitter.from_tokenizer(small), texts), 6) == large
 
 
 @pytest.mark.parametrize(("settings", "fault"), [
@@ -225,7 +226,7 @@ def test_refused_models(like: Any, error: type[Exception], fault: str) -> None:
 def test_refused_arguments() -> None:
     with pytest.raises(ArgumentError, match="expected a normalizer with a Splitter only"):
         train_from_iterator(TEXTS, like="gpt-2", normalizer="NFC", trainer=BpeTrainer())
-    with pytest.raises(ArgumentError, match="expected a dstok.BpeTrainer, found tokenizers"):
+    with pytest.raises(ArgumentError, match="expected a dstok.training.BpeTrainer, found tokenizers"):
         train_from_iterator(TEXTS, trainers.BpeTrainer(), like="gpt-2")  # type: ignore[arg-type]
 
 

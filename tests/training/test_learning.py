@@ -23,10 +23,11 @@ from training_cases import (
     words_upstream,
 )
 
-from dstok import BpeTrainer, DstokError, UnsupportedError
+from dstok import DstokError, UnsupportedError
 from dstok.core.counts.merge_loop import MergeLoop, Survey
 from dstok.errors import ArgumentError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
+from dstok.training import BpeTrainer
 from dstok.training.learn import OVERFLOW, learn
 
 CASES = 12_000

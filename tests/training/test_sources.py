@@ -13,10 +13,9 @@ import pyarrow as pa
 import pytest
 
 import dstok
-from dstok import BpeTrainer
 from dstok.errors import ArgumentError, TextError
-from dstok.training import count_from_iterator, train_from_counts
-from dstok.training.train import ROWS
+from dstok.training import BpeTrainer, count_from_iterator, train_from_counts
+from dstok.training.run import ROWS
 
 TEXTS = [f"low lower {number % 7} newé 中{number % 5}文" * (number % 3) for number in range(2 * ROWS + 10)]
 TRAINER = BpeTrainer(vocab_size=290, initial_alphabet=BpeTrainer.byte_alphabet())
@@ -54,8 +53,8 @@ SOURCES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_trainings_of_the_list(name: str, tmp_path: Path) -> None:
-    expected = dstok.train_from_iterator(TEXTS, TRAINER, like="gpt-2")
-    assert dstok.train_from_iterator(SOURCES[name](), TRAINER, like="gpt-2", threads=2) == expected
+    expected = dstok.training.train_from_iterator(TEXTS, TRAINER, like="gpt-2")
+    assert dstok.training.train_from_iterator(SOURCES[name](), TRAINER, like="gpt-2", num_threads=2) == expected
     counts = count_from_iterator(SOURCES[name](), tmp_path / "a.counts", like="gpt-2")
     assert train_from_counts(counts, TRAINER, like="gpt-2") == expected
     listed = count_from_iterator(TEXTS, tmp_path / "b.counts", like="gpt-2", memory=1 << 20)
@@ -63,8 +62,8 @@ def test_trainings_of_the_list(name: str, tmp_path: Path) -> None:
 
 
 def test_another_column() -> None:
-    found = dstok.train_from_iterator(pa.table({"text": ["x"], "body": ["low low"]}), TRAINER, like="gpt-2", field="body")
-    assert found == dstok.train_from_iterator(["low low"], TRAINER, like="gpt-2")
+    found = dstok.training.train_from_iterator(pa.table({"text": ["x"], "body": ["low low"]}), TRAINER, like="gpt-2", field="body")
+    assert found == dstok.training.train_from_iterator(["low low"], TRAINER, like="gpt-2")
 
 
 FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
@@ -84,7 +83,7 @@ FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
 @pytest.mark.parametrize(("source", "kind", "fault"), FAULTS)
 def test_errors(source: Callable[[], Any], kind: type[Exception], fault: str, tmp_path: Path) -> None:
     with pytest.raises(kind, match=fault):
-        dstok.train_from_iterator(source(), TRAINER, like="gpt-2")
+        dstok.training.train_from_iterator(source(), TRAINER, like="gpt-2")
     with pytest.raises(kind, match=fault):
         count_from_iterator(source(), tmp_path / "a.counts", like="gpt-2")
     assert not [*tmp_path.iterdir()]

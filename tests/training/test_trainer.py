@@ -1,4 +1,4 @@
-"""`dstok.BpeTrainer`: upstream's names, defaults and meanings; anything else is refused by name."""
+"""`dstok.training.BpeTrainer`: upstream's names, defaults and meanings; anything else is refused by name."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from tokenizers import AddedToken, pre_tokenizers, trainers
 
-from dstok import BpeTrainer, UnsupportedError
+from dstok import UnsupportedError
 from dstok.errors import ArgumentError
+from dstok.training import BpeTrainer
 from dstok.training.trainer import FirstTokens
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from smaller_models import smaller_json
 from training_cases import random_settings, random_words
 
 import dstok
-from dstok import BpeTrainer, Splitter, Tokenizer, UnsupportedError
+from dstok import Splitter, Tokenizer, UnsupportedError
 from dstok.errors import ArgumentError
+from dstok.training import BpeTrainer
 
 BYTES = BpeTrainer.byte_alphabet()
 WHOLE = Splitter(r"[^|]+|\|")
@@ -28,9 +30,9 @@ def test_truncated_is_a_smaller_training(seed: int) -> None:
     texts = [word for word, count in words.items() for _ in range(count)]
     settings = random_settings(chance) | {"initial_alphabet": BYTES}
     settings.pop("limit_alphabet", None)
-    large = dstok.train_from_iterator(texts, BpeTrainer(**settings | {"vocab_size": 340}), like=WHOLE)
+    large = dstok.training.train_from_iterator(texts, BpeTrainer(**settings | {"vocab_size": 340}), like=WHOLE)
     for size in chance.sample(range(256 + 10, 341), 5):
-        assert large.truncated(min(size, large.vocab_size)) == dstok.train_from_iterator(texts, BpeTrainer(**settings | {"vocab_size": size}), like=WHOLE)
+        assert dstok.training.truncate_vocab(large, min(size, large.vocab_size)) == dstok.training.train_from_iterator(texts, BpeTrainer(**settings | {"vocab_size": size}), like=WHOLE)
 
 
 def small_model() -> Tokenizer:
@@ -39,18 +41,18 @@ def small_model() -> Tokenizer:
 
 def test_truncated_by_hand() -> None:
     trained = Tokenizer.from_str(model_json(MERGES))
-    assert trained.truncated(258).encode("lower") == [257, 101, 114]
-    assert trained.truncated(trained.vocab_size) == trained
+    assert dstok.training.truncate_vocab(trained, 258).encode("lower") == [257, 101, 114]
+    assert dstok.training.truncate_vocab(trained, trained.vocab_size) == trained
     with pytest.raises(ArgumentError, match=f"vocab_size to be at most {trained.vocab_size}, found 10000"):
-        trained.truncated(10_000)
+        dstok.training.truncate_vocab(trained, 10_000)
     with pytest.raises(UnsupportedError, match="a vocab_size of 258 without '<s>', which no merge makes"):
-        small_model().truncated(258)
+        dstok.training.truncate_vocab(small_model(), 258)
     with pytest.raises(UnsupportedError, match="a vocab_size of 200 without .* and 51 more, which no merge makes"):
-        trained.truncated(200)
+        dstok.training.truncate_vocab(trained, 200)
     with pytest.raises(UnsupportedError, match="merges that are in another order than the ids"):
-        shuffled().truncated(256)
+        dstok.training.truncate_vocab(shuffled(), 256)
     with pytest.raises(ArgumentError, match="expected vocab_size to be at least 0"):
-        trained.truncated(-1)
+        dstok.training.truncate_vocab(trained, -1)
 
 
 def shuffled() -> Tokenizer:
@@ -60,9 +62,9 @@ def shuffled() -> Tokenizer:
 
 
 def test_trimmed_by_hand() -> None:
-    small, new_ids = small_model().trimmed([*range(256), 260, 261, 259, 257, 256])
+    small, new_ids = dstok.training.trim_vocab(small_model(), [*range(256), 260, 261, 259, 257, 256])
     assert new_ids.dtype == np.int64 and new_ids[256:].tolist() == [256, 257, -1, 258, 259, 260]
-    assert small.special_tokens == {"<s>": 260}
+    assert small.added_tokens == {"<s>": 260}
     assert small.encode("lower lowe<s>") == [259, 32, 257, 101, 260]
     assert [small.decode([i]) for i in range(256, 261)] == ["lo", "low", "er", "lower", "<s>"]
 
@@ -72,21 +74,21 @@ def test_trimmed_models(name: str) -> None:
     """Random sets that are closed under the parts of tokens: each token is still what its bytes give."""
     chance = chance_of_today(f"trimmed {name}")
     whole = Tokenizer.from_str(smaller_json(name))
-    same, new_ids = whole.trimmed(range(whole.vocab_size))
+    same, new_ids = dstok.training.trim_vocab(whole, range(whole.vocab_size))
     assert same.fingerprint == whole.fingerprint and new_ids.tolist() == [*range(whole.vocab_size)]
     live = whole.inspect().merges[whole.inspect().live_merges].tolist()
     parts = {merged: (left, right) for left, right, merged in live}
-    tokens = whole.vocabulary()
-    keep = {i for i, token in enumerate(tokens) if len(token) == 1} | set(whole.special_tokens.values())
+    tokens = whole.inspect().token_bytes()
+    keep = {i for i, token in enumerate(tokens) if len(token) == 1} | set(whole.added_tokens.values())
     waiting = chance.sample(sorted(parts), 300)
     while waiting:
         i = waiting.pop()
         if i not in keep:
             keep.add(i)
             waiting += parts.get(i, ())
-    small, new_ids = whole.trimmed(keep)
+    small, new_ids = dstok.training.trim_vocab(whole, keep)
     assert small.vocab_size == len(keep) == np.count_nonzero(new_ids >= 0)
-    assert small.vocabulary() == [tokens[i] for i in sorted(keep)]
+    assert small.inspect().token_bytes() == [tokens[i] for i in sorted(keep)]
     for i in set(parts) & keep:
         if whole.inspect().merge(tokens[i]) == [i]:
             assert small.inspect().merge(tokens[i]) == [new_ids[i]]
@@ -101,14 +103,14 @@ def test_trimmed_models(name: str) -> None:
 ])
 def test_refused(dropped: set[int], fault: str) -> None:
     with pytest.raises(UnsupportedError, match=fault):
-        small_model().trimmed({*range(262)} - dropped)
+        dstok.training.trim_vocab(small_model(), {*range(262)} - dropped)
 
 
 def test_settings_that_name_a_token() -> None:
     model = small_model().replace(bos_id=261)
-    assert model.trimmed([*range(256), 261])[0].bos_id == 256
+    assert dstok.training.trim_vocab(model, [*range(256), 261])[0].bos_id == 256
     with pytest.raises(UnsupportedError, match="a vocabulary without '<s>', which settings name"):
-        model.trimmed(range(256))
+        dstok.training.trim_vocab(model, range(256))
 
 
 @pytest.mark.parametrize(("keep", "fault"), [
@@ -116,6 +118,6 @@ def test_settings_that_name_a_token() -> None:
     ([262], "expected keep to be at most 261, found 262"),
     (["a"], "expected keep to be a whole number"),
 ])
-def test_wrong_ids(keep: object, fault: str) -> None:
+def test_wrong_ids(keep: Any, fault: str) -> None:
     with pytest.raises(ArgumentError, match=fault):
-        small_model().trimmed(keep)
+        dstok.training.trim_vocab(small_model(), keep)

@@ -135,7 +135,7 @@ cdef class MergeLoop:
     """Merge the most frequent pair of ids, over and over.
 
     Token i of those to begin with is `blob[starts[i]:starts[i + 1]]`; a merge that spells one of the ids in `taken`,
-    which are ordered by length and bytes, takes its id. Other settings as of `dstok.BpeTrainer`. `divisor`: pairs below
+    which are ordered by length and bytes, takes its id. Other settings as of `BpeTrainer`. `divisor`: pairs below
     this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
     `threads` share lists of `shared` places or more. `pairs_room`: bytes for pairs and their lists. None of these
     changes a merge.

@@ -1,4 +1,4 @@
-/* Counted pieces: sorting them in place, and blocks of sorted ones, as counts files have them (dstok/counts.py).
+/* Counted pieces: sorting them in place, and blocks of sorted ones, as counts files have them.
  *
  * In: pieces with their counts. Out: the same, sorted by bytes or by count; bytes of blocks; pieces read from blocks.
  * Invariant: pieces differ, so there is one order. A block is read safely whatever its bytes are.

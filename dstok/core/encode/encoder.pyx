@@ -28,7 +28,7 @@ from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdi
 from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of
 
 from dstok._util.arguments import (
-    Dtype, Errors, Special, Text, checked_text, in_dtype, lone_surrogate, not_utf8, replaces_faults,
+    MANY, Dtype, Errors, Special, Text, checked_text, in_dtype, lone_surrogate, not_utf8, replaces_faults, whole_number,
 )
 from dstok.errors import SpecialTokenError, UnsupportedError
 
@@ -262,7 +262,9 @@ cdef class Encoder:
         """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
         return self.run_text(text, policy, False, 0, as_total, limit, start, end)
 
-    def char_ends(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None):
+    def char_ends(
+        self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None
+    ) -> npt.NDArray[np.int64] | None:
         """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none."""
         return None if self.bpe.lost is not None else self.run_text(
             text, policy, False, IDS | CHARS | ENDS | ADDED, as_ends, PY_SSIZE_T_MAX, start, end)
@@ -306,7 +308,7 @@ cdef class Encoder:
         finally:
             self.span_pool.release(run)
 
-    def pieces(self, bytes text not None, Policy policy not None):
+    def pieces(self, bytes text not None, Policy policy not None) -> list[tuple[int, int]]:
         """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts."""
         return list(map(tuple, self.piece_spans(text, policy, self.finder).tolist()))
 
@@ -440,17 +442,26 @@ cdef class LineEncoder:
         return ids if dtype is _UINT32 else in_dtype(ids, dtype)
 
     def count(
-        self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
-        errors: Errors = "strict",
+        self, text: Text, *, limit: int | None = None, special: Special = "all", add_bos: bool = False,
+        add_eos: bool = False, errors: Errors = "strict",
     ) -> int:
         """The number of ids of `text`, without making them. Takes the keywords of `encode`.
 
+        limit: the result is then at most `limit + 1`, which stands for any larger number. It stops early, so `limit`
+            bounds the time. Two exceptions read the whole text first, at a gigabyte a second or more: bytes are checked
+            as a whole, and a normalizer looks at the whole text. `ArgumentError` for one below 0.
+
         >>> import dstok
-        >>> dstok.load("deepseek-v3").count("Hello world", add_bos=True)
-        3
+        >>> tok = dstok.load("deepseek-v3")
+        >>> tok.count("Hello wide world", add_bos=True), tok.count("Hello wide world", limit=1)
+        (4, 2)
         """
         cdef bint replace = errors is not _STRICT and replaces_faults(errors)
-        cdef Py_ssize_t framing = 0
+        cdef Py_ssize_t framing = 0, most
         if add_bos or add_eos:
             framing = self._ends.extra(add_bos, add_eos)
-        return framing + self._encoder.count(text, self._policy(special), replace)
+        if limit is None:
+            return framing + self._encoder.count(text, self._policy(special), replace)
+        most = whole_number("limit", limit, most=MANY)
+        return min(framing + self._encoder.count_to(text, self._policy(special), replace, max(most - framing + 1, 0)),
+                   most + 1)

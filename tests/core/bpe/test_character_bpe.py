@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Upstream
 
 from dstok import Tokenizer
 from dstok.errors import TextError, UnsupportedError
-from dstok.methods.budget import Ends
+from dstok.methods.budget import Fitting
 
 TEXTS = st.text(st.sampled_from([*ALPHABET, *"   Ω\x00"]), max_size=40)
 CONTEXTS = ("{}", "a{}b", " {} ", "{0}{0}", "\n{}1", "中{}の")
@@ -68,9 +68,9 @@ def check_in_parts(tok: Tokenizer, text: str, step: int) -> None:
     for side in ("left", "right"):
         assert len(tok.encode(tok.truncate(text, step, truncation_side=side))) <= step
     assert "".join(tok.chunk(text, 4 * step + 12)) == text
-    assert tok.count_up_to(text, step) == min(len(ids), step + 1)
+    assert tok.count(text, limit=step) == min(len(ids), step + 1)
     try:
-        stream, growing = tok.encode_stream(), tok.growing()
+        stream, growing = tok.encode_stream(), tok.encode_incremental()
     except UnsupportedError:
         return
     found = []
@@ -139,8 +139,8 @@ def test_the_last_ids_of_a_long_text(file: dict[str, Any], parts: list[str], see
         return
     chance = random.Random(seed)
     text = "".join(chance.choice(parts) for _ in range(600))
-    ends = Ends(tok._encoder, tok._normalizer, tok._added.policy("all"))
-    (count, start), (whole, start_of) = ends.last(text, 20), ends._starts(text)
+    ends = Fitting(tok, tok._added.policy("all"))
+    (count, start), (whole, start_of) = ends.last_starts(text, 20), ends._starts(text)
     least = min(count, 20)
     assert [start(count - back) for back in range(1, least + 1)] == [start_of(whole - back) for back in range(1, least + 1)]
 

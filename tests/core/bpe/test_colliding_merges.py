@@ -150,7 +150,7 @@ def test_ids_with_a_salt(name: str, tmp_path: Path) -> None:
     with level(name):
         tok, judge = both(file_of(pairs))
         tok.to_image(tmp_path / "image")
-        opened = dstok.Tokenizer.from_image(tmp_path / "image")
+        opened = dstok.load(tmp_path / "image")
         rng = random.Random(5)
         for size in (1, 7, 20, 100, 3000):
             for _ in range(20):
@@ -169,4 +169,4 @@ def test_an_image_with_other_salts(size: int, tmp_path: Path) -> None:
     parts.sections["seeds"] = seeds[:-4] + bytes(size)
     parts.write(tmp_path / "image")
     with pytest.raises(dstok.errors.ImageError, match="section seeds|expected the pair table to hold merge"):
-        dstok.Tokenizer.from_image(tmp_path / "image")
+        dstok.load(tmp_path / "image")

@@ -148,4 +148,4 @@ def test_damaged_images(tmp_path: Path, at: int, value: int) -> None:
     tables = tok._tables._replace(sections={**tok._tables.sections, "dead": bytes(data)})
     dstok.Tokenizer._of_tables(tables, (), None, None).to_image(tmp_path / "image")
     with pytest.raises(ImageError, match="dead"):
-        dstok.Tokenizer.from_image(tmp_path / "image")
+        dstok.load(tmp_path / "image")

@@ -111,7 +111,7 @@ def test_each_set_of_rules(name: str) -> None:
     for each in levels():
         with set_level(each):
             splitters[each] = dstok.Splitter.from_str(json.dumps(pre_tokenizer(name)))
-        assert splitters[each].way() == "automaton" if each == "automaton" else splitters[each].way().startswith("mask kernel")
+        assert splitters[each].strategy() == "automaton" if each == "automaton" else splitters[each].strategy().startswith("mask kernel")
     for before, after in share(AROUND, len(AROUND)):
         text = all_around(before, after)
         expected = splitters["automaton"].spans(text)

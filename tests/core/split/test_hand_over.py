@@ -49,7 +49,7 @@ def test_known_texts(name: str, each: str) -> None:
         expected = upstream_ids(real(name), text)
         assert tok.encode(text) == expected
         for cut in range(1, min(len(text), 70)):
-            growing = tok.growing()
+            growing = tok.encode_incremental()
             growing.append(text[:cut])
             growing.append(text[cut:])
             assert list(growing.ids) == expected, cut
@@ -65,7 +65,7 @@ def test_random_texts_in_two_parts(name: str) -> None:
         expected = upstream_ids(real(name), text)
         for each in LEVELS:
             tok, cut = model(name, each), chance.randint(0, len(text))
-            growing = tok.growing()
+            growing = tok.encode_incremental()
             growing.append(text[:cut])
             growing.append(text[cut:])
             assert tok.encode(text) == list(growing.ids) == expected, (each, text, cut)

@@ -217,7 +217,7 @@ def test_streams(name: str, size: int) -> None:
     tok, run = tokenizer(name), RUNS.get(name, "a")
     for text in (run * (40_000 // len(run)), "c".join(run * count for count in range(200)), (run * 300 + "cb") * 60):
         data, stream, before = text.encode(), tok.encode_stream(), tok._encoder.pool.passed()
-        stream._parts._encoder = counting = Counting(tok._encoder)  # type: ignore[assignment]
+        stream._encoder._encoder = counting = Counting(tok._encoder)  # type: ignore[assignment]
         found = [id for at in range(0, len(data), size) for id in stream.feed_list(data[at : at + size])]
         assert found + stream.finish_list() == list(data)
         assert len(data) <= counting.bytes <= 4 * len(data) + 2 * size

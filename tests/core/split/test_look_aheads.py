@@ -20,7 +20,7 @@ import dstok
 from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.core.encode.pieces import SpanPass
 from dstok.errors import UnsupportedError
-from dstok.pretokenizer.finders import make_finder
+from dstok.pretokenizer.pieces import make_finder
 from dstok.regex.cascade import Program, compile_splits
 
 PATTERNS, DAILY, TEXTS = 3006, 9, 40  # a third of a second each, most of it for the walk

@@ -19,7 +19,7 @@ from small_models import model_json
 
 import dstok
 from dstok.compiled.build import CLASSES, character_matrix
-from dstok.compiled.tables import MATRIX_HEAD, make_bpe
+from dstok.compiled.tables import MATRIX_HEAD, Tables, make_bpe
 from dstok.core.bpe.tables import cuttable_ranges, joined_bits
 from dstok.core.cpu.level import levels
 from dstok.core.encode.encoder import Encoder
@@ -220,7 +220,7 @@ def test_without_cuts() -> None:
 
 
 @kept()
-def tables() -> tuple[object, int]:
+def tables() -> tuple[Tables, int]:
     tok = dstok.Tokenizer.from_str(model_json([(b"a", b"b"), (b" ", b"a")]))
     return tok._tables, tok.vocab_size
 
@@ -229,7 +229,6 @@ def tables() -> tuple[object, int]:
 def test_in_an_encoder(name: str) -> None:
     """Short texts of ASCII have a path of their own; long ones are handed over in chunks."""
     made, size = tables()
-    assert isinstance(made, dstok.compiled.tables.Tables)
     chance = chance_of_today(name)
     for _ in range(8):
         own = random_model(chance)

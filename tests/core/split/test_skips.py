@@ -30,7 +30,7 @@ def texts(seed: int) -> str:
 def test_pieces_are_those_of_the_automaton(name: str, pattern: str) -> None:
     with level(name):
         splitter = dstok.Splitter(pattern)
-        program = splitter.cascade
+        program = splitter._cascade
         assert isinstance(program, Program)
         pages, numbers = program.alphabet.pages()
         scanner = Scanner(pages, numbers, pack_edges(program.dfa.edges, pages[:128]), program.dfa.symbols)

@@ -127,7 +127,7 @@ def test_matches_are_those_of_regex(name: str, pattern: str) -> None:
 
 def test_excluded_characters() -> None:
     """A quote changes how all letters after it are read. Windows leave what it begins to the automaton."""
-    program = dstok.Splitter(MATCHES["code"], behavior="Removed", invert=True).cascade
+    program = dstok.Splitter(MATCHES["code"], behavior="Removed", invert=True)._cascade
     assert isinstance(program, Program)
     text = b"some words, then a \"text of words\" and a few more words"
     verdicts = verdicts_of(program.windows, text, 0)
@@ -137,7 +137,7 @@ def test_excluded_characters() -> None:
 
 
 def test_verdicts_of_dropped_pieces() -> None:
-    program = dstok.Splitter(r"\w+", behavior="Removed", invert=True).cascade
+    program = dstok.Splitter(r"\w+", behavior="Removed", invert=True)._cascade
     assert isinstance(program, Program)
     assert verdicts_of(program.windows, b"ab  cd", 0) == [NO, YES, NO, DROPPED]
 

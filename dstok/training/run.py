@@ -33,19 +33,18 @@ from dstok.compiled.tables import make_bpe
 from dstok.core.bpe.merge import BPE
 from dstok.core.split.finder import Finder
 from dstok.core.text.normalize import Normalizer
-from dstok.counts import CountsFile
 from dstok.errors import ArgumentError, FileError, TextError
 from dstok.formats.description import ENDS
 from dstok.formats.tokenizer_config import write_tokenizer_config
 from dstok.formats.tokenizer_json import write_tokenizer_json
 from dstok.io.text_files import checked_change
 from dstok.normalizers import make_normalizer
-from dstok.pretokenizer.finders import make_finder
+from dstok.pretokenizer.pieces import make_finder
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.folder import TOKENIZER, TrainingFolder
 from dstok.training.learn import OVERFLOW, Forecast, Learned, Progress, learn
-from dstok.training.piece_counts import Texts, counted, counted_file
+from dstok.training.piece_counts import CountsFile, Texts, counted, counted_file
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.trainer import BpeTrainer
 
@@ -117,7 +116,7 @@ def _column_texts(arrays: Iterable[Any]) -> Iterator[bytes]:
 @explained
 def train_from_iterator(
     texts: Texts | Any, trainer: BpeTrainer | None = None, *, like: Like,
-    normalizer: Normalizing = None, threads: int = 1, memory: int = 1 << 30, field: str = "text",
+    normalizer: Normalizing = None, num_threads: int = 1, memory: int = 1 << 30, field: str = "text",
 ) -> Tokenizer:
     """A tokenizer with a new vocabulary, as upstream's `Tokenizer.train_from_iterator` learns it from the same texts.
 
@@ -129,7 +128,7 @@ def train_from_iterator(
     like: the model to follow in normalizing and cutting: its name or path; a tokenizer.json as a path, text or dict,
         whose vocabulary may be empty; a `Tokenizer`; a `Splitter`, then with a `normalizer` such as "NFC", or as a
         tokenizer.json has it. Its vocabulary and added tokens are not used.
-    threads: how many share the work. memory: in bytes, for the distinct pieces; more of them go to temporary files;
+    num_threads: how many share the work. memory: in bytes, for the distinct pieces; more of them go to temporary files;
         then for the merges.
 
     Raises `UnsupportedError` for a training that cannot be exact; `TextError` with the number of the text;
@@ -137,24 +136,24 @@ def train_from_iterator(
     merges; what reading `like` raises.
 
     >>> import dstok
-    >>> trainer = dstok.BpeTrainer(vocab_size=260, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
-    >>> tok = dstok.train_from_iterator(["low lower lowest", "low low"], trainer, like="gpt-2")
+    >>> trainer = dstok.training.BpeTrainer(vocab_size=260, initial_alphabet=dstok.training.BpeTrainer.byte_alphabet())
+    >>> tok = dstok.training.train_from_iterator(["low lower lowest", "low low"], trainer, like="gpt-2")
     >>> [tok.id_to_token(i) for i in tok.encode("lower low")]
     ['low', 'e', 'r', 'Ġlow']
     """
     settings, base = _begin(trainer, like, normalizer)
-    with counted(*readers_of(base), texts_of(texts, field), threads, memory) as rows:
-        return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, threads=threads)))
+    with counted(*readers_of(base), texts_of(texts, field), num_threads, memory) as rows:
+        return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, num_threads=num_threads)))
 
 
 @explained
 def count_from_iterator(
-    texts: Texts | Any, out: StrPath, *, like: Like, normalizer: Normalizing = None, threads: int = 1,
+    texts: Texts | Any, out: StrPath, *, like: Like, normalizer: Normalizing = None, num_threads: int = 1,
     memory: int = 1 << 30, field: str = "text",
 ) -> CountsFile:
     """Counts the pieces of texts into the counts file `out`, for `train_from_counts` at many settings.
 
-    The arguments and errors are those of `dstok.train_from_iterator`; `dstok.training.count` counts files.
+    The arguments and errors are those of `dstok.training.train_from_iterator`; `dstok.training.count` counts files.
 
     >>> import os, tempfile
     >>> with tempfile.TemporaryDirectory() as place:
@@ -163,7 +162,7 @@ def count_from_iterator(
     """
     base = find_base(like, normalizer)
     with TemporaryDirectory(prefix="dstok-") as spills:
-        return counted_file(*readers_of(base), texts_of(texts, field), threads, memory, spills, base.made_by(), out)
+        return counted_file(*readers_of(base), texts_of(texts, field), num_threads, memory, spills, base.made_by(), out)
 
 
 def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
@@ -178,8 +177,8 @@ def _begin(trainer: Any, like: Like, normalizer: Normalizing) -> tuple[BpeTraine
     if trainer is None:
         trainer = BpeTrainer()
     elif not isinstance(trainer, BpeTrainer):
-        raise ArgumentError(f"expected a dstok.BpeTrainer, found {type(trainer).__module__}.{type(trainer).__name__}",
-                            "trainer")
+        kind = type(trainer)
+        raise ArgumentError(f"expected a dstok.training.BpeTrainer, found {kind.__module__}.{kind.__name__}", "trainer")
     base = find_base(like, normalizer)
     check(base, trainer)
     return trainer, base
@@ -195,22 +194,22 @@ def check(base: Base, trainer: BpeTrainer) -> None:
 @explained
 def train_from_counts(
     counts: StrPath | CountsFile, trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
-    threads: int = 1, memory: int = 1 << 30, progress: Progress | None = None,
+    num_threads: int = 1, memory: int = 1 << 30, progress: Progress | None = None,
 ) -> Tokenizer:
     """A tokenizer with a new vocabulary, learned from a counts file (`dstok train count`).
 
-    trainer, like, normalizer, threads, memory: as of `dstok.train_from_iterator`. progress: called now and then with
-        the number of tokens, and with `vocab_size`.
+    trainer, like, normalizer, num_threads, memory: as of `train_from_iterator`. progress: called now and then with the
+        number of tokens, and with `vocab_size`.
 
     Raises `FileError` for a broken file, or counts of pieces that `like` cuts otherwise; else as
-    `dstok.train_from_iterator`.
+    `dstok.training.train_from_iterator`.
     """
     settings, base = _begin(trainer, like, normalizer)
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
     return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress,
                                                        memory=whole_number("memory", memory),
-                                                       threads=thread_count(threads))))
+                                                       num_threads=thread_count(num_threads))))
 
 
 def check_made_by(file: CountsFile, base: Base) -> None:
@@ -236,7 +235,7 @@ def plan_of(base: Base, trainer: BpeTrainer, inputs: Any) -> dict[str, Any]:
 
 def trained_in(
     folder: TrainingFolder, base: Base, trainer: BpeTrainer, plan: dict[str, Any], counts: CountsFile,
-    progress: Progress | None, found: dict[str, Any], threads: int, memory: int,
+    progress: Progress | None, found: dict[str, Any], num_threads: int, memory: int,
     announce: Callable[[Forecast], None] | None = None,
 ) -> Tokenizer:
     """The tokenizer of `counts`, which are in `folder`; writes it there. `found`: more for the manifest.
@@ -250,7 +249,7 @@ def trained_in(
     journal = folder.journal(plan, hashed)
     try:
         learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=encoder, memory=memory,
-                        announce=announce, threads=threads)
+                        announce=announce, num_threads=num_threads)
     finally:
         journal.close()
     model, survey = base.trained(learned), learned.survey
@@ -273,7 +272,7 @@ def trained_in(
 @explained
 def train(
     files: Sequence[StrPath], trainer: BpeTrainer | None = None, *, like: Like, normalizer: Normalizing = None,
-    threads: int = 1, memory: int = 1 << 30, folder: StrPath | None = None, progress: Progress | None = None,
+    num_threads: int = 1, memory: int = 1 << 30, folder: StrPath | None = None, progress: Progress | None = None,
 ) -> Tokenizer:
     r"""A tokenizer with a new vocabulary, as upstream's `Tokenizer.train` learns it from the same files.
 
@@ -281,19 +280,19 @@ def train(
     folder: where the tokenizer.json, the manifest train.json and, until all is done, the work are written. If the
         call is killed, the same call goes on from there. None: nothing is kept.
     progress: called now and then with the number of tokens, and with `vocab_size`. Other arguments as of
-        `dstok.train_from_iterator`.
+        `dstok.training.train_from_iterator`.
 
     Raises `FileError`, also for text that is not UTF-8, for a folder with another training, and for files that have
-    changed since the training began; else as `dstok.train_from_iterator`.
+    changed since the training began; else as `dstok.training.train_from_iterator`.
 
     >>> import dstok, os, tempfile
     >>> with tempfile.TemporaryDirectory() as place:
     ...     path = os.path.join(place, "a.txt")
     ...     with open(path, "w") as file:
     ...         _ = file.write("low lower\nlowest low\n")
-    ...     trainer = dstok.BpeTrainer(vocab_size=258, initial_alphabet=dstok.BpeTrainer.byte_alphabet())
-    ...     tok = dstok.train([path], trainer, like="gpt-2", folder=os.path.join(place, "tok"))
-    ...     sorted(os.listdir(os.path.join(place, "tok"))), tok.vocabulary()[256:]
+    ...     trainer = dstok.training.BpeTrainer(vocab_size=258)
+    ...     tok = dstok.training.train([path], trainer, like="gpt-2", folder=os.path.join(place, "tok"))
+    ...     sorted(os.listdir(os.path.join(place, "tok"))), tok.inspect().token_bytes()[256:]
     (['tokenizer.json', 'train.json'], [b'lo', b'low'])
     """
     if isinstance(files, str | bytes | os.PathLike):
@@ -301,9 +300,9 @@ def train(
     settings, base = _begin(trainer, like, normalizer)
     lines = _Lines([os.fspath(path) for path in files])
     if folder is None:
-        with lines.named_in_errors(), counted(*readers_of(base), lines, threads, memory) as rows:
+        with lines.named_in_errors(), counted(*readers_of(base), lines, num_threads, memory) as rows:
             return tokenizer_of_description(base.trained(learn(rows, settings, progress=progress, memory=memory,
-                                                               threads=threads)))
+                                                               num_threads=num_threads)))
     work = TrainingFolder(folder)
     plan = plan_of(base, settings, [{"file": path, "size": status.st_size} for path, status in lines.files])
     if work.finished(plan):
@@ -313,9 +312,9 @@ def train(
         if counts is None:
             shutil.rmtree(spills, ignore_errors=True)  # of a call that was killed
             with lines.named_in_errors():
-                counts = counted_file(*readers_of(base), lines, threads, memory, spills, base.made_by(),
+                counts = counted_file(*readers_of(base), lines, num_threads, memory, spills, base.made_by(),
                                       work.counts_path)
-        return trained_in(work, base, settings, plan, counts, progress, {}, threads, memory)
+        return trained_in(work, base, settings, plan, counts, progress, {}, num_threads, memory)
 
 
 class _Lines:
