@@ -1,7 +1,7 @@
-"""Generates `dstok/conformance/_unicode_changes.py`: the changes of general categories between Unicode versions.
+"""Generates `dstok/conformance/unicode_changes.txt`: the changes of general categories between Unicode versions.
 
 In: for each version a release of `unicodedata2` (PyPI), installed in a folder of its own, or this interpreter's
-`unicodedata`. Out: one module of constants, checked in.
+`unicodedata`. Out: one table, checked in.
 
     for v in 15.0 15.1 16.0 17.0 18.0; do pip install --no-deps --target releases/$v unicodedata2==$v.0; done
     python3.11 unicode_tables/changes.py --releases releases            # 14.0 is Python 3.11's own
@@ -19,26 +19,20 @@ import sys
 import unicodedata
 from itertools import groupby
 from pathlib import Path
+from textwrap import wrap
 
 VERSIONS = ("14.0", "15.0", "15.1", "16.0", "17.0", "18.0")
-OUTPUT = Path(__file__).resolve().parent.parent / "dstok" / "conformance" / "_unicode_changes.py"
-LINE_WIDTH = 100
+OUTPUT = Path(__file__).resolve().parent.parent / "dstok" / "conformance" / "unicode_changes.txt"
+LINE_WIDTH = 120
 READ = ("import unicodedata2 as u; assert u.unidata_version == '{version}.0', u.unidata_version; "
         "print(''.join(map(u.category, map(chr, range(0x110000)))))")
-MODULE = '''\
+HEAD = """\
 # GENERATED, do not edit. Written by: python3.11 unicode_tables/changes.py --releases releases
 # Data: Unicode Character Database, (c) Unicode, Inc., under the Unicode License V3, as compiled into the releases of
 # unicodedata2 (14.0: Python 3.11).
-"""The code points whose general category is not the same in all of `VERSIONS`.
-
-CHANGES: "first-last:" or "first:" in hexadecimal, then the category in each version, two letters each.
+# The versions; then the code points whose general category is not the same in all of them: "first-last:" or "first:" in
+# hexadecimal, and the category in each version, two letters each.
 """
-
-VERSIONS = {names}
-CHANGES = (
-{changes}
-)
-'''
 
 
 def categories(version: str, releases: Path) -> str:
@@ -61,16 +55,9 @@ def changes(tables: list[str]) -> list[str]:
     return words
 
 
-def module(releases: Path) -> str:
-    lines, line = [], ""
-    for word in changes([categories(version, releases) for version in VERSIONS]):
-        if len(line) + len(word) + 1 > LINE_WIDTH:
-            lines.append(line)
-            line = ""
-        line += word + " "
-    quoted = "\n".join(f'    "{line}"' for line in [*lines, line.rstrip()])
-    names = "(" + ", ".join(f'"{version}"' for version in VERSIONS) + ")"
-    return MODULE.format(names=names, changes=quoted)
+def table(releases: Path) -> str:
+    words = " ".join(changes([categories(version, releases) for version in VERSIONS]))
+    return "\n".join([HEAD + " ".join(VERSIONS), *wrap(words, LINE_WIDTH, break_on_hyphens=False), ""])
 
 
 def main() -> int:
@@ -78,7 +65,7 @@ def main() -> int:
     parser.add_argument("--releases", type=Path, required=True, help="holds a folder a version")
     parser.add_argument("--check", action="store_true", help="compare instead of writing; status 1 if stale")
     options = parser.parse_args()
-    text = module(options.releases)
+    text = table(options.releases)
     if options.check:
         current = OUTPUT.exists() and OUTPUT.read_text(encoding="utf-8") == text
         print(f"{OUTPUT.name}: {'current' if current else 'stale'}")

@@ -105,8 +105,8 @@ def number_of_pieces(splitter: Splitter, array: Any, *, num_threads: int = 1, er
     check_argument(splitter, Splitter)
     column = _read(array, errors)
     with rows_named(column):
-        offsets = count_rows(span_pass_of(splitter), column.texts.rows(), column.texts.lengths, num_threads)
-    return counts_of(column, np.diff(offsets))
+        texts = column.texts
+        return counts_of(column, np.diff(count_rows(span_pass_of(splitter), texts.rows(), texts.lengths, num_threads)))
 
 
 class _Found(NamedTuple):

@@ -46,6 +46,7 @@ from dstok.core.text.utf8 import first_invalid
 from dstok.errors import FileError
 from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
+from dstok.training.edit import extend
 from dstok.training.piece_counts import CountsFile, PieceCounter, count_together, merge_counts
 from dstok.training.template import Base, find_base, made_by
 from dstok.training.trainer import BpeTrainer
@@ -219,8 +220,8 @@ def count_pieces(arguments: Namespace) -> None:
         with work.entered() if work else nullcontext(), Output(arguments.output, files) as output:
             counters[0].spills += work.spills if work else []
             with watching(files) as progress:
-                texts = _texts(arguments, splitter.analyze().may_cut, progress, work.place if work else Place(0, 0),
-                               states)
+                may_cut = splitter.analyze().may_cut
+                texts = _texts(arguments, may_cut, progress, work.place if work else Place(0, 0), states)
                 for first in texts:
                     place = [first[1]]
                     count_together(counters, ([text] for text in _segment(chain([first], texts), place)))
@@ -450,8 +451,6 @@ def _write_changed(arguments: Namespace, tok: Tokenizer, key: str, number: int, 
 
 
 def run_extend(arguments: Namespace) -> None:
-    from dstok.training.edit import extend
-
     tok, counts = _change(arguments)
     more = extend(tok, counts, arguments.vocab_size)
     _write_changed(arguments, more, "new_tokens", more.vocab_size - tok.vocab_size, "new tokens")

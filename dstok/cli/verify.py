@@ -67,7 +67,7 @@ def run_verify(arguments: Namespace) -> int:
 
 
 def _run_upgrade(arguments: Namespace) -> int:
-    from dstok.conformance.texts import check_files, documents, rows
+    from dstok.conformance.texts import documents, rows
     from dstok.conformance.upgrade import upgrade
 
     old, new = getattr(arguments, "from"), arguments.to
@@ -75,7 +75,6 @@ def _run_upgrade(arguments: Namespace) -> int:
         raise CommandError("expected --from and --to, found one of them")
     for option in ("reference", "html", "upstream", "allow_incomplete"):
         refuse_unless(not getattr(arguments, option), f"--{option.replace('_', '-')}", "a command without --from")
-    check_files(arguments.files)
     texts = chain(documents(arguments.files), *[rows(spec) for spec in arguments.dataset])
     with file_faults(arguments.candidate):
         found = upgrade(arguments.candidate, old, new, texts)

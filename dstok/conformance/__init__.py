@@ -25,11 +25,10 @@ from dstok.conformance.checks import CHECKS
 from dstok.conformance.comparison import Comparison, compare
 from dstok.conformance.engines import CandidateError, Engine, open_engine
 from dstok.conformance.prove import Step, prove
-from dstok.conformance.pytest_plugin import conformance
 from dstok.conformance.report import Report
 from dstok.conformance.texts import class_cover, cover_size
 from dstok.conformance.upgrade import Change, Upgrade, upgrade
-from dstok.conformance.verify import verify
+from dstok.conformance.verify import conformance, verify
 from dstok.conformance.worker import Limits
 
 __all__ = ["CHECKS", "CandidateError", "Change", "Comparison", "Engine", "Guide", "Limits", "Report", "Step", "Upgrade",

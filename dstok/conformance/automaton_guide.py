@@ -1,26 +1,22 @@
 """The kit's knowledge of a tokenizer: its tokens, the states of its automaton, the characters that lead there.
 
 In: a dstok `Tokenizer`; ids. Out: `Guide`: a shortest way to each state of the automaton, some members of each
-equivalence class to stand for it, and characters that make a wrong boundary visible; ids as bytes, places in them, the
-missing merge in words. Invariant: the same tokenizer gives the same guide; `guide_of` makes it once for all runs of a
-process. An id that the guide's tokenizer lacks stands for one byte that occurs in no text.
+equivalence class to stand for it, and characters that make a wrong boundary visible; the missing merge in words.
+Invariant: the same tokenizer gives the same guide. An id that its tokenizer lacks stands for a byte of no text.
 
 A model of characters has no automaton that cuts. Its classes are the kinds of characters that its cuts and its text
 before merging depend on, each in the vocabulary or not. Its two states are the start of a text, and later places.
-
-The ids show a wrong boundary only where a merge would go across it. Between "x" and "y" they do not show it if no token
-begins in x and ends in y. So for each pair of classes the guide looks for characters that "glue": the bytes of both,
-merged as one piece, give a token across the border. It searches first the tokens of the vocabulary, then the members of
-the classes.
+The ids show a wrong boundary only where a merge would go across it. So for each pair of classes the guide looks for
+characters that "glue": the bytes of both, merged as one piece, give a token across the border.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import chain, pairwise, takewhile
+from itertools import accumulate, chain, pairwise, takewhile
 
 import dstok
 from dstok._util.objects import lazy
@@ -93,21 +89,20 @@ class Guide:
     @lazy
     def members(self) -> tuple[tuple[str, ...], ...]:
         """For each class some of its characters: edges of ranges, every category and width, some from inside."""
-        chance, moved = random.Random(0), dict[int, list[int]]()
+        chance, moved, found = random.Random(0), dict[int, list[int]](), []
         for code in changed():
             moved.setdefault(self.alphabet.class_of(chr(code)), []).append(code)
-        return tuple(self._members(number, moved.get(number, []), chance) for number in self.classes)
-
-    def _members(self, number: int, moved: list[int], chance: random.Random) -> tuple[str, ...]:
-        ranges = self.alphabet.classes[number].ranges
-        kinds: dict[tuple[str, int], int] = {}
-        for first, last in ranges:
-            for code in (first, (first + last) // 2, last):
-                kinds.setdefault((category_of(code), len(chr(code).encode(errors="replace"))), code)
-        edges = [code for first, last in ranges for code in (first, last)]
-        inside = [chance.randint(*chance.choice(ranges)) for _ in range(20)]
-        codes = [*kinds.values(), *_sample(chance, edges, 60), *inside, *_sample(chance, moved, 20)]
-        return tuple(dict.fromkeys(chr(code) for code in codes if code not in SURROGATES))
+        for number, members in enumerate(self.alphabet.classes):
+            kinds: dict[tuple[str, int], int] = {}
+            for first, last in members.ranges:
+                for code in (first, (first + last) // 2, last):
+                    kinds.setdefault((category_of(code), len(chr(code).encode(errors="replace"))), code)
+            edges, other = [code for span in members.ranges for code in span], moved.get(number, [])
+            inside = [chance.randint(*chance.choice(members.ranges)) for _ in range(20)]
+            codes = [*kinds.values(), *chance.sample(edges, min(60, len(edges))), *inside,
+                     *chance.sample(other, min(20, len(other)))]
+            found.append(tuple(dict.fromkeys(chr(code) for code in codes if code not in SURROGATES)))
+        return tuple(found)
 
     @lazy
     def interesting(self) -> tuple[int, ...]:
@@ -118,23 +113,19 @@ class Guide:
                 codes.update((first - 1, first, last, last + 1))
         return tuple(code for code in sorted(codes) if 0 <= code < 0x110000 and code not in SURROGATES)
 
-    # Visibility
-
     @lazy
     def merges(self) -> dict[tuple[int, int], tuple[int, int]]:
         """By the ids of two tokens: the rank of their merge, and its product."""
         return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(self.model.merges.tolist())}
 
+    # Visibility
+
     def merged(self, text: str) -> list[int]:
         """The ids of `text` as one piece."""
         return self.model.merge(text.encode())
 
-    def glues(self, left: str, right: str) -> bool:
-        """Whether a token crosses the border of the two when they are merged as one piece."""
-        return self._crossing(left, right) is not None
-
-    def _crossing(self, left: str, right: str) -> int | None:
-        """The id of the token across the border. In most vocabularies, smaller ids are merged earlier."""
+    def glues(self, left: str, right: str) -> int | None:
+        """The id of the token across the border of the two when they are merged as one piece, if there is one."""
         at, border = 0, len(left.encode())
         for id in self.merged(left + right):
             at += len(self.model.token(id))
@@ -150,8 +141,8 @@ class Guide:
             some = ((chance.choice(one), chance.choice(two)) for _ in range(min(TRIES, len(one) * len(two))))
             pairs: dict[tuple[str, str], int] = {}
             for pair in chain(self._vocabulary_pairs.get(key, ()), some):
-                if (id := self._crossing(*pair)) is not None:
-                    pairs[pair] = id
+                if (id := self.glues(*pair)) is not None:
+                    pairs[pair] = id  # in most vocabularies, smaller ids are merged earlier
                 if len(pairs) == 6 * GLUED:
                     break
             self._glue[key] = sorted(pairs, key=lambda pair: pairs[pair])[:GLUED]
@@ -162,11 +153,10 @@ class Guide:
         """By classes, neighbours inside tokens; at most 50 for a pair of classes."""
         by_kinds: dict[tuple[int, int], dict[tuple[str, str], None]] = {}
         for token in self.token_texts.values():
-            numbers = self.classes_of(token)
-            for at in range(len(token) - 1):
-                pairs = by_kinds.setdefault((numbers[at], numbers[at + 1]), {})
+            for chars, kinds in zip(pairwise(token), pairwise(self.classes_of(token))):
+                pairs = by_kinds.setdefault(kinds, {})
                 if len(pairs) < 50:
-                    pairs[token[at], token[at + 1]] = None
+                    pairs[chars] = None
         return {key: list(pairs) for key, pairs in by_kinds.items()}
 
     @lazy
@@ -213,7 +203,7 @@ class Guide:
             pairs = self.glued(self.alphabet.class_of(before), number)
             known = [right for left, right in pairs if left == before]
             tried = [*known, self.representatives[number], *self.members[number][:40]]
-            self._after[key] = next((char for char in tried if self.glues(before, char)), tried[0])
+            self._after[key] = next((char for char in tried if self.glues(before, char) is not None), tried[0])
         return self._after[key]
 
 
@@ -232,65 +222,34 @@ def guide_of(tokenizer: Tokenizer) -> Guide:
 def _character_classes(model: Inspection) -> Alphabet:
     """The classes of a model of characters: kinds of characters, each in the vocabulary or not."""
     size = len(model.tables["starts"]) // 4 - 1  # added tokens may follow the vocabulary
-    known = {text for text in map(_character, map(model.token, takewhile(size.__gt__, model.ids()))) if text}
+    tokens = map(model.token, takewhile(size.__gt__, model.ids()))
+    texts = {token.decode("utf-8", "replace") for token in tokens if 0 < len(token) <= 4} - {"\ufffd"}
+    known = "".join(sorted(text for text in texts if len(text) == 1))
     kinds = [general_category("L") | general_category("M"), general_category("P") | general_category("S")]
-    return build_alphabet([*kinds, *map(CodePointSet.from_chars, ("0123456789", " ", BLANK, "\n", "\t", "\r")),
-                           CodePointSet.from_chars("".join(sorted(known)))])
+    return build_alphabet([*kinds, *map(CodePointSet.from_chars, ("0123456789", " ", BLANK, "\n", "\t", "\r", known))])
 
 
-def _character(token: bytes) -> str:
-    """The character that a token is; "" if it is none."""
-    text = token.decode("utf-8", "replace") if len(token) <= 4 else ""
-    return text if len(text) == 1 and text != "\ufffd" else ""
-
-
-def _sample(chance: random.Random, codes: list[int], count: int) -> list[int]:
-    return chance.sample(codes, min(count, len(codes)))
-
-
-def width(text: str) -> int:
-    """The length of a text in bytes."""
-    return len(text.encode())
-
-
-def _token(guide: Guide, id: int) -> bytes:
+def bytes_of(guide: Guide, id: int) -> bytes:
+    """The bytes of an id; `?` for one that the model does not have."""
     return guide.tokenizer.decode_bytes([id]) if guide.model.has(id) else b"?"
 
 
-def bytes_of(guide: Guide, ids: Iterable[int]) -> bytes:
-    """The bytes of the ids, with `?` for an id that the model does not have."""
-    return b"".join(_token(guide, id) for id in ids)
-
-
-def ends(guide: Guide, ids: Iterable[int]) -> Iterator[int]:
-    """The end of each id in `bytes_of`."""
-    at = 0
-    for id in ids:
-        at += len(_token(guide, id))
-        yield at
-
-
-def tokens_of(guide: Guide, ids: list[int], size: int) -> int:
-    """How many of the first ids have `size` bytes together."""
-    return next((number for number, end in enumerate(ends(guide, ids), 1) if end >= size), len(ids))
+def ends(guide: Guide, ids: Iterable[int]) -> list[int]:
+    """The end of each id in the bytes of all."""
+    return list(accumulate(len(bytes_of(guide, id)) for id in ids))
 
 
 def violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
     """The first merge of the reference that the candidate's tokens show to be missing."""
-    cuts = set(ends(guide, theirs))
-    merges = guide.merges
-    parts = [piece[at : at + 1] for at in range(len(piece))]
+    cuts, parts = ends(guide, theirs), [bytes([byte]) for byte in piece]
     ids = [guide.model.merge(part)[0] for part in parts]
-    while True:
-        options = [(*merges[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in merges]
-        if not options:
-            return "one merge too few or too many at the end"
+    while options := [(*guide.merges[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in guide.merges]:
         rank, merged, at = min(options)
-        border = sum(map(len, parts[: at + 1]))
-        if border in cuts:
+        if len(b"".join(parts[: at + 1])) in cuts:
             return f"{spelled(parts[at])} + {spelled(parts[at + 1])} (rank {rank})"
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
         ids[at : at + 2] = [merged]
+    return "one merge too few or too many at the end"
 
 
 def spelled(data: bytes) -> str:

@@ -2,29 +2,28 @@
 
 In: differences, one after another. Out: `Cause`s, each with its smallest text and the number of texts it explains.
 Invariant: a cause named by a hypothesis predicts the candidate's ids on its text exactly. The hypothesis is tried on
-further texts, made to tell it from others, and the share of right predictions is kept as evidence. If no hypothesis
-predicts the ids, the cause is named by its visible effects. Every difference gets a cause; if the time is up first, the
-cause says so.
+further texts, made to tell it from others, and the share of right predictions is kept as evidence. Every difference
+gets a cause; if the time is up first, the cause says so.
 
-A known cause that predicts a new difference's ids takes the difference. Otherwise the text is shrunk. Then each
-hypothesis of the catalog that predicts the ids of the shrunk text is tried on those texts near it on which it expects
-candidate and reference to differ. After the catalog come single characters in another class, then the order of merges.
+A known cause that predicts a new difference's ids takes it. Otherwise the text is shrunk, and explained by hypotheses
+of the catalog, then by single characters in another class, by the order of merges, or by what is seen.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice, product
 
 from dstok.conformance import texts as texts_of
-from dstok.conformance.automaton_guide import Guide, bytes_of, ends, tokens_of, violated, width
-from dstok.conformance.differences import Difference, Pair, Test, fewest, shrink, simplify
-from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override, truncations
-from dstok.conformance.texts import Neighbourhood
+from dstok.conformance.automaton_guide import Guide, bytes_of, ends, violated
+from dstok.conformance.differences import Difference, Ids, Pair, Test, shrink, simplify
+from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Pipeline, catalog, class_override, truncations
 from dstok.conformance.worker import Fault, OutOfTimeError
+from dstok.unicode import category_of
 
 MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut elsewhere"
 LOST, STATE, UNKNOWN = "text lost or changed", "what was encoded before", "not explained"
@@ -51,10 +50,14 @@ class Cause:
     evidence: tuple[int, int] | None = None
     before: tuple[str, ...] = ()  # texts that must be encoded first
     count: int = 1
-    characters: dict[str, int] = field(default_factory=dict)  # characters treated as another class: that class
-    details: dict[str, int] = field(default_factory=dict)
+    details: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     note: str = ""
+
+    @property
+    def characters(self) -> dict[str, int]:
+        """Characters treated as members of another class: that class."""
+        return (self.hypothesis and self.hypothesis.characters) or {}
 
 
 class Explainer:
@@ -64,7 +67,6 @@ class Explainer:
         self.guide, self.pair = guide, pair
         self.pipeline = Pipeline(guide)
         self.catalog = catalog(guide)
-        self.neighbourhood = Neighbourhood(guide)
         self.causes: list[Cause] = []
         self.diagnosed: dict[Difference, Cause] = {}  # by the smallest text, which others may share
         self.waiting: list[Difference] = []  # those without a cause so far
@@ -96,12 +98,10 @@ class Explainer:
         with suppress(OutOfTimeError):
             if search:
                 return self._diagnose(difference)
-        cause, words, small = UNKNOWN, "no time was left to look for the cause", self.smallest
-        if isinstance(small.found, Fault):
-            cause, words = FAULTS[small.found.kind], small.found.message
-        elif self.causes:
-            return None
-        return self._add(Cause(cause, words, small.text, small.found, small.expected))
+        if isinstance(self.smallest.found, Fault):
+            return self._add(_fault(self.smallest))
+        return None if self.causes else self._add(
+            Cause(UNKNOWN, "no time was left to look for the cause", *self.smallest))
 
     # Known causes
 
@@ -109,71 +109,70 @@ class Explainer:
         return next((cause for cause in self.causes if self._explains(cause, difference)), None)
 
     def _explains(self, cause: Cause, difference: Difference) -> bool:
-        answer = difference.found
-        if isinstance(answer, Fault):
-            kinds = [(fault.kind, fault.message.partition(":")[0] if fault.kind == "error" else "")
-                     for fault in (cause.found, answer) if isinstance(fault, Fault)]
-            return len(kinds) == 2 and kinds[0] == kinds[1]
+        found, text = difference.found, difference.text
+        if isinstance(found, Fault):
+            return isinstance(cause.found, Fault) and cause.found.kind == found.kind and (found.kind != "error" or (
+                cause.found.message.partition(":")[0] == found.message.partition(":")[0]))
         if cause.hypothesis:
-            return cause.hypothesis.predict(difference.text) == answer or self._grows(cause, difference)
+            return cause.hypothesis.predict(text) == found or self._grows(cause, difference)
+        if cause.cause == PIECES:
+            return cause.title == self._sight(text)
+        if cause.cause == LONG:
+            return self._longest_piece(text) >= LONG_PIECE and self._inside_pieces(difference)
         if cause.cause == MERGES and cause.title == REORDERED and self._inside_pieces(difference):
             # One of the merges known to be out of order; or these are so many that any merge counts.
             detail, many = self._merge_detail(difference), len(cause.details) >= MANY
-            if detail in cause.details or (many and self._longest_piece(difference.text) < LONG_PIECE):
-                cause.details[detail] = cause.details.get(detail, 0) + 1
+            if detail in cause.details or (many and self._longest_piece(text) < LONG_PIECE):
+                cause.details[detail] += 1
                 return True
-        if cause.cause == PIECES:
-            return cause.title == self._sight(difference.text)
-        if cause.cause == LONG:
-            return self._longest_piece(difference.text) >= LONG_PIECE and self._inside_pieces(difference)
         return False
 
     def _grows(self, cause: Cause, difference: Difference) -> bool:
         """Whether one more character in the same wrong class explains the difference. If so, it is added."""
-        if not cause.characters:
-            return False
-        class_of = self.guide.alphabet.class_of
-        first, target = next(iter(cause.characters.items()))
-        for char in dict.fromkeys(difference.text):
-            if char not in cause.characters and class_of(char) == class_of(first):
-                wider = class_override(self.pipeline, {**cause.characters, char: target}, SET, "")
-                if wider.predict(difference.text) == difference.found and self._holds(wider, char):
-                    cause.characters[char] = target
-                    return True
+        class_of, known = self.guide.alphabet.class_of, cause.characters
+        for first, target in [*known.items()][:1]:
+            for char in dict.fromkeys(difference.text):
+                if char not in known and class_of(char) == class_of(first):
+                    wider = class_override(self.pipeline, {**known, char: target}, SET, "")
+                    if wider.predict(difference.text) == difference.found and self._holds(wider, char):
+                        known[char] = target
+                        return True
         return False
 
     # New causes
 
     def _diagnose(self, difference: Difference) -> Cause:
-        if isinstance(difference.found, Fault):
-            return self._add(self._fault(difference, difference.found))
+        if isinstance(difference.found, Fault):  # shrunk as long as it is of this kind
+            kind = difference.found.kind
+            tries = {"error": 2000, "crash": 300, "memory": 30, "hang": 6}[kind]
+            return self._add(_fault(self._again(shrink(difference.text, self._fails(kind), tries), difference)))
         history = list(self.pair.history)
         self.pair.fresh()
         if not self.pair.differ([difference.text])[0]:
             known = next((cause for cause in self.causes if cause.cause == STATE), None)
             if known is None:
                 return self._add(self._state(difference, history))
-            known.count += 1
-            return known
-        fails = self._fails("")
-        text = simplify(shrink(difference.text, fails), fails, self.guide)
-        small = next(iter(self.pair.differences([text])), difference)
-        known = self._known(small) or self.diagnosed.get(small)
-        if known:
-            known.count += 1
-            return known
-        self.diagnosed[small] = self._add(self._by_hypothesis(small) or self._by_class(small)
-                                          or self._by_merges(small) or self._by_sight(small))
-        return self.diagnosed[small]
+        else:
+            fails = self._fails("")
+            small = self._again(simplify(shrink(difference.text, fails), fails, self.guide), difference)
+            known = self._known(small) or self.diagnosed.get(small)
+            if known is None:
+                self.diagnosed[small] = self._add(self._by_hypothesis(small) or self._by_class(small)
+                                                  or self._by_merges(small) or self._by_sight(small))
+                return self.diagnosed[small]
+        known.count += 1
+        return known
+
+    def _again(self, text: str, difference: Difference) -> Difference:
+        """The difference that a text shows now, or the earlier one."""
+        return next(iter(self.pair.differences([text])), difference)
 
     def _add(self, cause: Cause) -> Cause:
-        same = next((one for one in self.causes if (one.cause, one.title) == (cause.cause, cause.title)
-                     and one.hypothesis is None), None)
-        if same:
-            same.count += 1
-            for detail in cause.details:
-                same.details[detail] = same.details.get(detail, 0) + 1
-            return same
+        for same in self.causes:
+            if (same.cause, same.title, same.hypothesis) == (cause.cause, cause.title, None):
+                same.count += 1
+                same.details.update([*cause.details])
+                return same
         self.causes.append(cause)
         if cause.hypothesis:
             self._absorb(cause, cause.hypothesis)
@@ -200,34 +199,23 @@ class Explainer:
 
         return fails
 
-    def _fault(self, difference: Difference, fault: Fault) -> Cause:
-        """A crash, an error, no end, no memory: shrunk as long as the kind stays."""
-        tries = {"error": 2000, "crash": 300, "memory": 30, "hang": 6}[fault.kind]
-        text = shrink(difference.text, self._fails(fault.kind), tries)
-        small = next(iter(self.pair.differences([text])), difference)
-        return Cause(FAULTS[fault.kind], fault.message, small.text, small.found, small.expected)
-
     def _state(self, difference: Difference, history: list[str]) -> Cause:
         """The text is right in a fresh worker: finds the texts that must come before it."""
-        def wrong(first: list[str], last: str) -> bool:
+        def wrong(texts: list[str]) -> bool:
             self.pair.fresh()
-            return self.pair.differ([*first, last])[-1]
+            return self.pair.differ(texts)[-1]
 
-        target = difference.text
-        before = fewest([text for text in history if text != target], lambda first: wrong(first, difference.text))
-        if before is None:
-            return Cause(STATE, "wrong once, right when asked again", target, difference.found, difference.expected)
-        if len(before) <= 2:
-            first = before
-            target = shrink(target, lambda some: [wrong(first, text) for text in some], 60)
-            for at in range(len(before)):
-                rest = before[:at], before[at + 1 :]
-                before[at] = shrink(before[at], lambda some, rest=rest: [  # type: ignore[misc]
-                    wrong([*rest[0], text, *rest[1]], target) for text in some], 60)
+        texts, target = [text for text in history if text != difference.text], difference.text
+        if not wrong([*texts, target]):
+            return Cause(STATE, "wrong once, right when asked again", *difference)
+        texts = [*shrink(texts, lambda some: [wrong([*one, target]) for one in some], 120), target]
+        for at in reversed(range(len(texts))) if len(texts) <= 3 else ():
+            texts[at] = shrink(texts[at], lambda some, at=at: [  # type: ignore[misc]
+                wrong([*texts[:at], text, *texts[at + 1 :]]) for text in some], 60)
         self.pair.fresh()
-        small = [difference, *(d for d in self.pair.differences([*before, target]) if d.text == target)][-1]
+        small = [difference, *(d for d in self.pair.differences(texts) if d.text == texts[-1])][-1]
         words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
-        return Cause(STATE, words, target, small.found, small.expected, before=tuple(before))
+        return Cause(STATE, words, texts[-1], small.found, small.expected, before=tuple(texts[:-1]))
 
     # Hypotheses
 
@@ -240,37 +228,25 @@ class Explainer:
 
     def _by_class(self, small: Difference) -> Cause | None:
         """Treats one character of the text as a member of another class."""
-        class_of, fitting, taken = self.guide.alphabet.class_of, [], []
-        for char in list(dict.fromkeys(small.text))[:8]:
-            for number in self.guide.classes:
-                self.pair.clock.check()
-                if number != class_of(char):
-                    one = {char: number}
-                    title = (f"members of {describe_class(self.guide, class_of(char))} taken as "
-                             f"{describe_class(self.guide, number)}")
-                    made = class_override(self.pipeline, one, SET, title)
-                    if made.predict(small.text) == small.found and self._holds(made, char):
-                        fitting.append(made)
-                        taken.append(one)
+        own, fitting = self.guide.alphabet.class_of, list[Hypothesis]()
+        for char, number in product(list(dict.fromkeys(small.text))[:8], self.guide.classes):
+            self.pair.clock.check()
+            words = (describe_class(self.guide, one) for one in (own(char), number))
+            one = class_override(self.pipeline, {char: number}, SET, f"members of {' taken as '.join(words)}")
+            if number != own(char) and one.predict(small.text) == small.found and self._holds(one, char):
+                fitting.append(one)
         points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
-        cause = self._best(small, fitting, islice(points, 600))
-        if cause:
-            cause.characters = taken[fitting.index(cause.hypothesis)]  # type: ignore[arg-type]
-        return cause
+        return self._best(small, fitting, islice(points, 600))
 
     def _best(self, small: Difference, fitting: list[Hypothesis], further: Iterable[str] = ()) -> Cause | None:
         """The hypothesis that predicts the candidate best near the text, where it predicts a difference."""
         if not fitting:
             return None
-        around = [*self.neighbourhood.of(small.text), *further]
-        best: Cause | None = None
-        best_key = (SURE, 0)
-        for one, (right, telling) in zip(fitting, self._tried(fitting, around)):
-            key = (round(right / telling, 2) if telling else 0.0, telling)
-            if key > best_key:  # of two that are always right, the more informative one
-                best_key = key
-                best = Cause(one.cause, one.title, small.text, small.found, small.expected, one, (right, telling))
-        return best
+        tried = self._tried(fitting, [*texts_of.neighbours(self.guide, small.text), *further])
+        keys = [(round(right / max(telling, 1), 2), telling) for right, telling in tried]
+        at = keys.index(max(keys))  # of two that are always right, the more informative one
+        one = fitting[at]
+        return Cause(one.cause, one.title, *small, one, tried[at]) if keys[at] > (SURE, 0) else None
 
     def _tried(self, hypotheses: list[Hypothesis], around: list[str]) -> list[tuple[int, int]]:
         """For each: (how many texts it predicts, how many it expects to differ)."""
@@ -296,23 +272,24 @@ class Explainer:
             return None
         longest = self._longest_piece(small.text)
         if longest >= LONG_PIECE:
-            title = f"pieces of {longest} bytes or more are merged in another way than shorter ones"
-            return Cause(LONG, title, small.text, small.found, small.expected)
+            return Cause(LONG, f"pieces of {longest} bytes or more are merged in another way than shorter ones", *small)
         if self._always_cut(small):
             return None
         detail = self._merge_detail(small)
         if detail == NO_MERGE:
-            return Cause(ADDED, "an added token is not found in some texts", small.text, small.found, small.expected)
-        return Cause(MERGES, REORDERED, small.text, small.found, small.expected, details={detail: 1})
+            return Cause(ADDED, "an added token is not found in some texts", *small)
+        return Cause(MERGES, REORDERED, *small, details=Counter([detail]))
 
     def _merge_detail(self, difference: Difference) -> str:
         """The first merge that the candidate's tokens show to be missing."""
+        assert not isinstance(difference.found, Fault)
         ids = list(difference.found)
         for piece in self._pieces(difference.text):
-            theirs = ids[: tokens_of(self.guide, ids, width(piece))]  # type: ignore[arg-type]
-            ids = ids[len(theirs) :]
+            size = next((number for number, end in enumerate(ends(self.guide, ids), 1) if end >= len(piece.encode())),
+                        len(ids))
+            theirs, ids = ids[:size], ids[size:]
             if self.guide.merged(piece) != theirs:
-                return violated(self.guide, piece.encode(), theirs)  # type: ignore[arg-type]
+                return violated(self.guide, piece.encode(), theirs)
         return NO_MERGE
 
     def _always_cut(self, small: Difference) -> bool:
@@ -321,14 +298,15 @@ class Explainer:
         seen = self.guide.model.seen(small.text)
         chance, word = random.Random(1), self.guide.classes_of(seen)
         edges = set(ends(self.guide, small.found)) - set(ends(self.guide, small.expected))
-        places = [at for at in range(1, len(word)) if width(seen[:at]) in edges]
         pool = list(dict.fromkeys(self.guide.spell_at_random(word, chance) for _ in range(300)))
         pool += [self.guide.spell(word), self.guide.spell_backward(word)]
         answers = {d.text: d.found for d in self.pair.differences(pool)}
-        for at in places:
+        for at in range(1, len(word)):
+            if len(seen[:at].encode()) not in edges:
+                continue
             crossed = [text for text in pool
-                       if width(text[:at]) not in ends(self.guide, self.pipeline.reference(text))]
-            cut = sum(width(text[:at]) in ends(self.guide, ids) for text in crossed
+                       if len(text[:at].encode()) not in ends(self.guide, self.pipeline.reference(text))]
+            cut = sum(len(text[:at].encode()) in ends(self.guide, ids) for text in crossed
                       if not isinstance(ids := answers.get(text, ()), Fault))
             if len(crossed) > 1 and cut >= SURE * len(crossed):
                 return True
@@ -336,48 +314,42 @@ class Explainer:
 
     def _inside_pieces(self, difference: Difference) -> bool:
         """Whether all edges of pieces are edges of the candidate's tokens, and the text is complete."""
-        if isinstance(difference.found, Fault) or self.pipeline.reference(difference.text) != difference.expected:
+        found, text = difference.found, difference.text
+        if isinstance(found, Fault) or self.pipeline.reference(text) != difference.expected or self._loses(text, found):
             return False
-        if self._loses(difference.text, difference.found):
-            return False
-        ends_found = set(ends(self.guide, difference.found))
-        at = 0
-        for piece in self._pieces(difference.text):
-            at += width(piece)
-            if at not in ends_found:
-                return False
-        return True
+        return {*ends(self.guide, found)}.issuperset(accumulate(len(piece.encode()) for piece in self._pieces(text)))
 
     def _pieces(self, text: str) -> list[str]:
         """The pieces of the text as the model sees it, with added tokens as text."""
         return self.pipeline.pieces(self.guide.model.seen(text))
 
     def _longest_piece(self, text: str) -> int:
-        return max(map(width, self._pieces(text)), default=0)
+        return max((len(piece.encode()) for piece in self._pieces(text)), default=0)
 
     def _loses(self, text: str, found: Ids) -> bool:
         """Whether these ids stand for other bytes than the model sees."""
-        return bytes_of(self.guide, found) != self.guide.model.seen(text).encode()
+        return b"".join(bytes_of(self.guide, id) for id in found) != self.guide.model.seen(text).encode()
 
     def _by_sight(self, small: Difference) -> Cause:
-        if self.pipeline.reference(small.text) != small.expected:
-            return Cause(UNKNOWN, "the reference is not the tokenizer that dstok knows under this name",
-                         small.text, small.found, small.expected)
         assert not isinstance(small.found, Fault)
+        if self.pipeline.reference(small.text) != small.expected:
+            return Cause(UNKNOWN, "the reference is not the tokenizer that dstok knows under this name", *small)
         if self._loses(small.text, small.found):
-            words = "the ids do not stand for the bytes of the text"
-            return Cause(LOST, words, small.text, small.found, small.expected)
-        return Cause(PIECES, self._sight(small.text), small.text, small.found, small.expected)
+            return Cause(LOST, "the ids do not stand for the bytes of the text", *small)
+        return Cause(PIECES, self._sight(small.text), *small)
 
     def _sight(self, text: str) -> str:
         word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(text[:6]))
         return f"in texts such as {word!a}"
 
 
+def _fault(small: Difference) -> Cause:
+    assert isinstance(small.found, Fault)
+    return Cause(FAULTS[small.found.kind], small.found.message, *small)
+
+
 def describe_class(guide: Guide, number: int) -> str:
     """A class in words: its general categories, and a member."""
-    from dstok.unicode import category_of
-
     members = guide.alphabet.classes[number]
     letters = 1 if len(members) > 60 else 2
     names = sorted({category_of(ord(char))[:letters] for char in guide.members[number]})

@@ -12,6 +12,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import dstok
@@ -23,6 +24,7 @@ from dstok.corpus.inputs import InputFile, dataset_file, find_inputs, plan_shard
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import ArgumentError, DstokError, FileError
 
+KINDS = ("file", "language", "all")
 MOST_LANGUAGES, MOST_SHOWN = 1000, 100
 Texts = list[tuple[str, str]]  # with their languages
 
@@ -73,7 +75,7 @@ class Comparison(NamedTuple):
         Raises `FileError`, also for another suffix, and for more than 100 languages or files.
         """
         path = os.fspath(path)
-        by = min((row.by for row in self.rows), key=("language", "file", "all").index, default="all")
+        by = next((kind for kind in ("language", "file") if any(row.by == kind for row in self.rows)), "all")
         rows = [row for row in self.rows if row.by == by]
         groups, names = list(dict.fromkeys(row.of for row in rows)), list(dict.fromkeys(row.tokenizer for row in rows))
         if len(groups) > MOST_SHOWN:
@@ -154,11 +156,9 @@ def compare(
             read += size
             if progress is not None:
                 progress(file.name, read)
-    ranks = {("file", file.name): rank for rank, file in enumerate(files)}
-    keys = sorted(sums, key=lambda key: (("file", "language", "all").index(key[0]), ranks.get(key, 0), key[1]))
-    return Comparison(tuple(Row(name, by, of, documents, size, words, cost) for by, of in keys
-                            for documents, size, words, *costs in [sums[by, of]]
-                            for name, cost in zip(engines, costs)))
+    keys = sorted(sums, key=lambda key: (KINDS.index(key[0]), key[1] * (key[0] == "language")))
+    return Comparison(tuple(Row._make((name, *key, *sums[key][:3], cost)) for key in keys
+                            for name, cost in zip(engines, sums[key][3:])))
 
 
 def _engine(name: str, given: Any) -> Engine:
@@ -181,7 +181,7 @@ def _texts(file: InputFile, settings: CorpusSettings, language: str) -> Iterator
     if language and file.kind in ("text", "lines"):
         raise FileError(f"{file.path}: expected JSON lines or a table, whose documents name a language, found text")
     languages = (text for _, texts in _texts(file, replace(settings, field=language), "")
-                 for text, _ in texts) if language else None
+                 for text, _ in texts) if language else repeat("")
     for part in (part for shard in plan_shards([file], settings) for part in shard.parts):
         reader = reader_of(part, settings, Faults(None))
         for batch in reader.batches():
@@ -189,11 +189,10 @@ def _texts(file: InputFile, settings: CorpusSettings, language: str) -> Iterator
             values = batch.texts if isinstance(batch.texts, list) else batch.texts.to_pylist()
             for number, text in zip(batch.numbers, values):
                 try:
-                    decoded = text if isinstance(text, str) else text.decode()
+                    texts.append((text if isinstance(text, str) else text.decode(), next(languages)))
                 except UnicodeDecodeError as error:
                     found = f"byte 0x{text[error.start]:02x} at byte offset {error.start}"
                     reader.bad(number, f"expected utf-8, found {found}")
-                texts.append((decoded, "" if languages is None else next(languages)))
             yield batch.size, texts
 
 
@@ -214,8 +213,5 @@ def _costs(
         if len(tokens[-1]) != len(plain):
             raise CandidateError(f"{name}: expected the ids of {len(plain)} texts, found those of {len(tokens[-1])}")
     for (text, language), *costs in zip(texts, *tokens):
-        added = [1, len(text.encode()), len(text.split()), *costs]
-        yield ("file", file.name), added
-        yield ("all", ""), added
-        if by_language:
-            yield ("language", language), added
+        for key in (("file", file.name), ("all", ""), *([("language", language)] if by_language else ())):
+            yield key, [1, len(text.encode()), len(text.split()), *costs]

@@ -12,28 +12,27 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.worker import Fault, OutOfTimeError, Runner
+from dstok.conformance.worker import LATE, Fault, OutOfTimeError, Row, Runner
 
 HISTORY = 20_000  # texts that are remembered, to find those that a later one depends on
 MAX_TRIES = 4000  # texts, in one shrinking
+Ids = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """A text with both results: ids, or a `Fault` of the candidate."""
 
     text: str
-    found: tuple[int, ...] | Fault
-    expected: tuple[int, ...]
+    found: Ids | Fault
+    expected: Ids
 
 
-def decoded(row: bytes) -> tuple[int, ...]:
-    """The ids of a row of bytes."""
-    return tuple(array("I", row))
+def decoded(row: Row) -> Ids | Fault:
+    """The ids of a row."""
+    return row if isinstance(row, Fault) else tuple(array("I", row))
 
 
 class Pair:
@@ -54,18 +53,17 @@ class Pair:
         self.candidate.begin(texts)
         self.reference.begin(texts)
         expected, found = self.reference.finish(), self.candidate.finish()
-        late = {*expected.late(), *found.late()}
-        self.texts += len(texts) - len(late)
-        self.history.extend(text for number, text in enumerate(texts) if number not in late)
-        picked, numbers = list[Difference](), [number for number in found.differ(expected) if number not in late]
-        ours, theirs = (found.rows(), expected.rows()) if numbers else ([], [])
-        for number in numbers:
-            judge, row = theirs[number], ours[number]
+        late = LATE in expected or LATE in found
+        rows = [row for row in zip(texts, found, expected) if not late or LATE not in row]
+        self.texts += len(rows)
+        self.history.extend(text for text, _, _ in rows)
+        picked = list[Difference]()
+        for text, row, judge in rows if found != expected else ():
             if isinstance(judge, Fault):
-                self.refused[texts[number][:200]] = f"{judge.kind}: {judge.message}"
-            elif not (isinstance(row, Fault) and row.kind == "skipped"):
-                picked.append(Difference(texts[number], row if isinstance(row, Fault) else decoded(row),
-                                         decoded(judge)))
+                if row != judge:
+                    self.refused[text[:200]] = f"{judge.kind}: {judge.message}"
+            elif row != judge and not (isinstance(row, Fault) and row.kind == "skipped"):
+                picked.append(Difference(text, decoded(row), tuple(array("I", judge))))
         if late:
             raise OutOfTimeError(picked)
         return picked
@@ -113,28 +111,20 @@ def simplify(text: str, fails: Test, guide: Guide) -> str:
     with suppress(OutOfTimeError):
         for at, char in enumerate(text[:12]):
             plain = guide.representatives[guide.alphabet.class_of(char)]
-            if char not in "a1 .\n中é" and plain != char:
-                simpler = text[:at] + plain + text[at + 1 :]
-                if fails([simpler])[0]:
-                    text = simpler
+            simpler = text[:at] + plain + text[at + 1 :]
+            if char not in "a1 .\n中é" and plain != char and fails([simpler])[0]:
+                text = simpler
     return text
 
 
-def shrink_run(char_text: str, fails: Test) -> str:
-    """The shortest beginning of a text that still fails, by bisection while there is time, if longer ones fail too."""
-    low, high = 0, len(char_text)  # low passes, high fails
+def shrink_run(text: Parts, fails: Callable[[Parts], Any]) -> Parts:
+    """The shortest beginning of a text or list that still fails, by bisection while there is time.
+
+    Longer ones are taken to fail, too.
+    """
+    low, high = 0, len(text)  # low passes, high fails
     with suppress(OutOfTimeError):
         while high - low > 1:
             middle = (low + high) // 2
-            if fails([char_text[:middle]])[0]:
-                high = middle
-            else:
-                low = middle
-    return char_text[:high]
-
-
-def fewest(history: list[str], fails_after: Callable[[list[str]], bool], patience: int = 120) -> list[str] | None:
-    """The fewest earlier texts, in order, after which it still fails; None if it does not fail after all of them."""
-    if not fails_after(history):
-        return None
-    return shrink(history, lambda shorter: [fails_after(texts) for texts in shorter], patience)
+            low, high = (low, middle) if fails(text[:middle]) else (middle, high)
+    return text[:high]

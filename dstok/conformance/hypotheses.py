@@ -10,47 +10,40 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from itertools import combinations, takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from dstok._util.objects import lazy
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.naive import Cascade, Mistake, alternatives_of, as_lazy, blind_at_end, with_bounds, without_looks
+from dstok.conformance.differences import Ids
+from dstok.conformance.naive import Cascade, alternatives_of, as_lazy, longest_match, rewritten
 from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
 from dstok.errors import DstokError
 from dstok.normalizers import make_normalizer
+from dstok.regex.ast import Concat, Look, Node, Repeat
 from dstok.regex.cascade import compile_splits
-from dstok.regex.dfa import DEAD, NO_TAG, START
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
 
-Ids = tuple[int, ...]
 Splitter = Callable[[str], list[str]]
 
-UNICODE = "tables of another Unicode version"
-LOOK = "look-ahead at a piece's edge"
-ORDER = "alternation order"
-GAPS = "gaps between matches"
-STEPS = "steps of the pre-tokenizer"
-SET = "character set"
-BOUND = "repeat bound"
-GREED = "greedy repeat"
-NORMALIZE = "normalization"
-ADDED = "added-token policy"
-FRAME = "ids around the text"
-LONGEST = "greedy longest match"
-TRUNCATED = "truncation"
+UNICODE, SET, NORMALIZE = "tables of another Unicode version", "character set", "normalization"
+LOOK, ORDER, STEPS = "look-ahead at a piece's edge", "alternation order", "steps of the pre-tokenizer"
+ADDED, FRAME = "added-token policy", "ids around the text"
 
 
-@dataclass
-class Hypothesis:
-    """A mistake: the class of cause, the mistake in words, and its result for a text (None: unknown)."""
+class Hypothesis(NamedTuple):
+    """A mistake: the class of cause, the mistake in words, and its result for a text (None: unknown).
+
+    characters: those that it takes as members of another class, with that class. More may be added.
+    """
 
     cause: str
     title: str
     predict: Callable[[str], Ids | None]
+    characters: dict[str, int] | None = None
 
 
 class Pipeline:
@@ -92,18 +85,11 @@ class Pipeline:
 
     def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
         """The pieces of a text, with some characters treated as members of other classes."""
-        class_of, edges = override or self.guide.alphabet.class_of, self.guide.edges
-        symbols = [class_of(char) for char in text] + [self.guide.alphabet.end]
+        symbols, futile = list(map(override or self.guide.alphabet.class_of, text)), set[tuple[int, int]]()
         pieces, at = [], 0
         while at < len(text):
-            state, end, place = START, at, at
-            while state != DEAD:
-                state, tag = edges[state][symbols[place]]
-                if tag != NO_TAG:
-                    end = place
-                place += 1
-            pieces.append(text[at:end])
-            at = end
+            start, at = at, longest_match(self.guide.edges, symbols, at, len(text), self.guide.alphabet.end, futile)
+            pieces.append(text[start:at])
         return pieces
 
 
@@ -111,7 +97,7 @@ class Pipeline:
 
 
 def class_override(pipeline: Pipeline, taken: dict[str, int], cause: str, title: str) -> Hypothesis:
-    """Treats each character of `taken` as a member of its class there. The dictionary may grow later."""
+    """Treats each character of `taken` as a member of its class there."""
     class_of = pipeline.guide.alphabet.class_of
 
     def predict(text: str) -> Ids:
@@ -120,15 +106,13 @@ def class_override(pipeline: Pipeline, taken: dict[str, int], cause: str, title:
         return pipeline.with_splitter(lambda part: pipeline.pieces(
             part, lambda char: taken[char] if char in taken else class_of(char)), text)
 
-    return Hypothesis(cause, title, predict)
+    return Hypothesis(cause, title, predict, taken)
 
 
 def unicode_override(pipeline: Pipeline, version: str, own: str) -> Hypothesis:
     """Tables of `version`, for a tokenizer with tables of `own`."""
-    class_of = pipeline.guide.alphabet.class_of
-
     def predict(text: str) -> Ids | None:
-        table = moved(version, own)
+        table, class_of = moved(version, own), pipeline.guide.alphabet.class_of
         here = {char: class_of(stand_in(table[char], ord(char))) for char in set(text) if char in table}
         return class_override(pipeline, here, UNICODE, "").predict(text)
 
@@ -159,16 +143,14 @@ REWRITES = (
     (r"\p{P}", r"!-/:-@\[-`{-~", r"[!-/:-@\[-`{-~]", r"\p{P} taken as ASCII punctuation"),
     (r"\p{S}", r"\$\+<=>\^`|~", r"[\$\+<=>\^`|~]", r"\p{S} taken as ASCII symbols"),
 )
-TOKEN = re.compile(r"\\p\{\^?\w+\}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|.", re.S)
+TOKEN = re.compile(r"\\p\{\^?\w+\}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|A-Za-z|\\.|.", re.S)
 RANGE = re.compile(r"(\w)-(\w)")
 ANY_CASE = re.compile(r"\(\?i:([^()\\]*)\)")  # (?i:'s|'t), and with a class (?i:[sdmt]|ll)
 
 
-def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
+def _rewritten(old: str, inside: str, outside: str | None, pattern: str) -> str:
     r"""`pattern` with `inside` for `old` in bracketed classes, and `outside` elsewhere; \S with \s."""
     out, bracket = list[str](), False
-    if old == "A-Za-z":
-        pattern, old = pattern.replace("A-Za-z", "\0"), "\0"
     for word in TOKEN.findall(pattern):
         if word == "[" and not bracket:
             bracket = True
@@ -179,7 +161,7 @@ def _rewritten(pattern: str, old: str, inside: str, outside: str | None) -> str:
         elif word == r"\S" and old == r"\s" and not bracket and outside:
             word = "[^" + outside[1:]
         out.append(word)
-    return "".join(out).replace("\0", "A-Za-z")
+    return "".join(out)
 
 
 def _ascii_case(pattern: str) -> str:
@@ -194,31 +176,25 @@ def _ascii_case(pattern: str) -> str:
 
 
 def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    """The patterns rewritten, one construct at a time."""
-    yield from _rewrite(pipeline, SET, "(?i:...) takes ASCII letters only, and U+017F for no s", _ascii_case)
-    for old, inside, outside, title in REWRITES:
-        yield from _rewrite(pipeline, SET, title, lambda p, o=old, i=inside, u=outside: _rewritten(p, o, i, u))  # type: ignore[misc]
-    splits = pipeline.guide.program.splits
-    for first, last in sorted({pair for split in splits for pair in RANGE.findall(split.pattern)}):
-        name = f"range U+{ord(first):04X}..U+{ord(last):04X}"
-        old = f"{first}-{last}"
+    program = pipeline.guide.program
+    rewrites: list[tuple[str, Callable[[str], str]]] = [
+        ("(?i:...) takes ASCII letters only, and U+017F for no s", _ascii_case),
+        *((title, partial(_rewritten, *rule)) for *rule, title in REWRITES)]
+    for first, last in sorted({pair for split in program.splits for pair in RANGE.findall(split.pattern)}):
         for new, what in ((f"{chr(ord(first) + 1)}-{last}", "begins one late"),
                           (f"{first}-{chr(ord(last) - 1)}", "ends one early"),
                           (f"{first}-{chr(ord(last) + 1)}", "ends one late")):
-            yield from _rewrite(pipeline, SET, f"the {name} {what}", lambda p, o=old, n=new: p.replace(o, n))  # type: ignore[misc]
+            rewrites.append((f"the range U+{ord(first):04X}..U+{ord(last):04X} {what}",
+                             lambda pattern, old=f"{first}-{last}", new=new: pattern.replace(old, new)))  # type: ignore[misc]
 
+    def compiled(splits: Any) -> Splitter:
+        changed = compile_splits(splits, program.unicode_version)
+        return lambda part: [piece for piece, _ in changed.pieces(part)]
 
-def _rewrite(pipeline: Pipeline, cause: str, title: str, change: Callable[[str], str]) -> Iterator[Hypothesis]:
-    splits = pipeline.guide.program.splits
-    changed = tuple(replace(split, pattern=change(split.pattern)) for split in splits)
-    if changed == splits:
-        return
-
-    def compiled() -> Splitter:
-        program = compile_splits(changed, pipeline.guide.program.unicode_version)
-        return lambda part: [piece for piece, _ in program.pieces(part)]
-
-    yield _by_splitter(pipeline, cause, title, compiled)
+    for title, change in rewrites:
+        splits = tuple(replace(split, pattern=change(split.pattern)) for split in program.splits)
+        if splits != program.splits:
+            yield _by_splitter(pipeline, SET, title, partial(compiled, splits))
 
 
 def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[[], Splitter]) -> Hypothesis:
@@ -230,11 +206,7 @@ def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[
         except DstokError:
             return None
 
-    def predict(text: str) -> Ids | None:
-        split = splitter()
-        return pipeline.with_splitter(split, text) if split else None
-
-    return Hypothesis(cause, title, predict)
+    return Hypothesis(cause, title, lambda text: pipeline.with_splitter(split, text) if (split := splitter()) else None)
 
 
 # Merging, and the length of texts
@@ -242,17 +214,18 @@ def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[
 
 def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesis]:
     """The limits of length that may explain the ids of a text of which no character can be left out."""
-    reference, count, size = pipeline.reference, len(found), len(text.encode())
-    if not found or len(text) < 2:
+    reference, count, last, size = pipeline.reference, len(found), len(text) - 1, len(text.encode())
+    if not found or not last > 0:
         return
-    last = len(text) - 1
-    yield Hypothesis(TRUNCATED, f"only the first {last:,} characters are read", lambda one: reference(one[:last]))
-    yield Hypothesis(TRUNCATED, f"only the last {last:,} characters are read", lambda one: reference(one[-last:]))
-    yield Hypothesis(TRUNCATED, f"only the first {count:,} ids are given", lambda one: reference(one)[:count])
-    yield Hypothesis(TRUNCATED, f"only the last {count:,} ids are given", lambda one: reference(one)[-count:])
-    for limit in range(size - 1, max(size - 5, 0), -1):
-        yield Hypothesis(TRUNCATED, f"only the first {limit:,} bytes are read", lambda one, limit=limit: reference(  # type: ignore[misc]
-            one.encode()[:limit].decode("utf-8", "ignore")))
+    mistakes: list[tuple[str, Callable[[str], Ids]]] = [
+        (f"only the first {last:,} characters are read", lambda one: reference(one[:last])),
+        (f"only the last {last:,} characters are read", lambda one: reference(one[-last:])),
+        (f"only the first {count:,} ids are given", lambda one: reference(one)[:count]),
+        (f"only the last {count:,} ids are given", lambda one: reference(one)[-count:]),
+        *((f"only the first {limit:,} bytes are read",
+           lambda one, limit=limit: reference(one.encode()[:limit].decode("utf-8", "ignore")))
+          for limit in range(size - 1, max(size - 5, 0), -1))]
+    yield from (Hypothesis("truncation", title, predict) for title, predict in mistakes)
 
 
 # The steps and their alternatives
@@ -264,66 +237,56 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     if any(split.behavior != "Isolated" for split in program.splits) or not program.splits:
         return
     steps = alternatives_of(program.splits, program.unicode_version)
+
+    def every(change: Callable[[Node], Node]) -> Any:
+        return tuple(tuple(rewritten(tree, change) for tree in step) for step in steps)
+
+    def put(at: int, *step: Any) -> Any:
+        return (*steps[:at], step, *steps[at + 1 :])
+
+    mistakes: list[tuple[Any, ...]] = []  # cause, title, steps, name of a mistake of `Cascade`
     if len(steps) > 1:
         joined = (tuple(tree for step in steps for tree in step),)
-        yield _by(pipeline, LOOK, f"the {len(steps)} splits joined as one regex", joined)
-    yield _by(pipeline, LOOK, "look-ahead sees the text after the piece", steps, Mistake(past_edge=True))
-    yield _by(pipeline, LOOK, "look-ahead is not done", tuple(tuple(map(without_looks, step)) for step in steps))
-    yield _by(pipeline, LOOK, "look-ahead does not take the end of the text",
-              tuple(tuple(map(blind_at_end, step)) for step in steps))
-    yield _by(pipeline, GAPS, "what no alternative matches is dropped", steps, Mistake(gaps_dropped=True))
-    yield _by(pipeline, ORDER, "the longest alternative instead of the first", steps, Mistake(longest=True))
-    yield from _alternative_hypotheses(pipeline, steps)
-    for one, two, exchanged in _exchanged(steps):
-        yield _by(pipeline, STEPS, f"steps {one} and {two} exchanged", tuple(exchanged))
-    for one in range(len(steps)):
-        yield _by(pipeline, STEPS, f"step {one} missing", steps[:one] + steps[one + 1 :])
+        mistakes.append((LOOK, f"the {len(steps)} splits joined as one regex", joined))
+    mistakes += [
+        (LOOK, "look-ahead sees the text after the piece", steps, "past_edge"),
+        (LOOK, "look-ahead is not done", every(lambda node: Concat(()) if isinstance(node, Look) else node)),
+        (LOOK, "look-ahead does not take the end of the text",
+         every(lambda node: replace(node, at_end=False) if isinstance(node, Look) else node)),
+        ("gaps between matches", "what no alternative matches is dropped", steps, "gaps_dropped"),
+        (ORDER, "the longest alternative instead of the first", steps, "longest")]
+    for at, step in enumerate(steps):
+        mistakes += [(ORDER, f"alternatives {one} and {two} of step {at} exchanged", put(at, *order))
+                     for one, two, order in _exchanged(step)]
+        mistakes += [(ORDER, f"alternative {one} of step {at} missing", put(at, *step[:one], *step[one + 1 :]))
+                     for one in range(len(step)) if len(step) > 1]
+    mistakes += [("greedy repeat", f"a repeat of alternative {one} of step {at} takes as little as it can",
+                  put(at, *step[:one], changed, *step[one + 1 :]))
+                 for at, step in enumerate(steps) for one, tree in enumerate(step)
+                 if (changed := as_lazy(tree)) != tree]
+    mistakes += [(STEPS, f"steps {one} and {two} exchanged", order) for one, two, order in _exchanged(steps)]
+    mistakes += [(STEPS, f"step {one} missing", steps[:one] + steps[one + 1 :]) for one in range(len(steps))]
     for high in (1, 2, None):
-        bounded = tuple(tuple(with_bounds(tree, high) for tree in step) for step in steps)
+        bounded = every(lambda node, high=high: replace(node, high=high) if isinstance(node, Repeat)  # type: ignore[misc]
+                        and node.high is not None and node.high > 1 else node)
         if bounded != steps:
             title = "repeats without an upper bound" if high is None else f"repeats at most {high} times"
-            yield _by(pipeline, BOUND, title, bounded)
+            mistakes.append(("repeat bound", title, bounded))
+    for cause, title, *cascade in mistakes:
+        yield _by_splitter(pipeline, cause, title, lambda cascade=cascade: Cascade(*cascade).pieces)  # type: ignore[misc]
 
 
-def _alternative_hypotheses(pipeline: Pipeline, steps: Any) -> Iterator[Hypothesis]:
-    """Alternatives exchanged and left out; repeats that take as little as they can."""
-    for at, step in enumerate(steps):
-        for one, two, order in _exchanged(step):
-            yield _by(pipeline, ORDER, f"alternatives {one} and {two} of step {at} exchanged", _put(steps, at, order))
-        for one in range(len(step)) if len(step) > 1 else ():
-            yield _by(pipeline, ORDER, f"alternative {one} of step {at} missing",
-                      _put(steps, at, [*step[:one], *step[one + 1 :]]))
-    for at, step in enumerate(steps):
-        for one, tree in enumerate(step):
-            if (changed := as_lazy(tree)) != tree:
-                yield _by(pipeline, GREED, f"a repeat of alternative {one} of step {at} takes as little as it can",
-                          _put(steps, at, [*step[:one], changed, *step[one + 1 :]]))
-
-
-def _exchanged(items: Sequence[Any]) -> Iterator[tuple[int, int, list[Any]]]:
+def _exchanged(items: Sequence[Any]) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
     """Two numbers, and the items with these two exchanged."""
     for one, two in combinations(range(len(items)), 2):
-        exchanged = list(items)
-        exchanged[one], exchanged[two] = exchanged[two], exchanged[one]
-        yield one, two, exchanged
-
-
-def _put(steps: Any, at: int, step: Sequence[Any]) -> Any:
-    return (*steps[:at], tuple(step), *steps[at + 1 :])
-
-
-def _by(pipeline: Pipeline, cause: str, title: str, steps: Any, mistake: Mistake | None = None) -> Hypothesis:
-    return _by_splitter(pipeline, cause, title, lambda: Cascade(steps, mistake).pieces)
+        yield one, two, (*items[:one], items[two], *items[one + 1 : two], items[one], *items[two + 1 :])
 
 
 # Before and around the splits
 
 
 CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("NFC", lambda text: unicodedata.normalize("NFC", text)),
-    ("NFD", lambda text: unicodedata.normalize("NFD", text)),
-    ("NFKC", lambda text: unicodedata.normalize("NFKC", text)),
-    ("NFKD", lambda text: unicodedata.normalize("NFKD", text)),
+    *((form, partial(unicodedata.normalize, form)) for form in ("NFC", "NFD", "NFKC", "NFKD")),
     ("lower case", str.lower),
     ("a byte order mark dropped", lambda text: text.removeprefix("\ufeff")),
     ("every U+FEFF dropped", lambda text: text.replace("\ufeff", "")),
@@ -341,48 +304,43 @@ CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
-def _form_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    """The normal forms of another Unicode version.
+def _changed_texts(pipeline: Pipeline) -> Iterator[tuple[str, str, Callable[[str], str]]]:
+    """(cause, mistake in words, change of the text that it makes).
 
-    A text in the newer form is in the older one, too: what the older version does not know, it leaves as it is.
+    A text in a newer normal form is in the older one, too: what the older version does not know, it leaves as it is.
     """
+    contents = "|".join(map(re.escape, sorted(pipeline.tokenizer.added_tokens, key=len, reverse=True)))
+    yield ADDED, "white space around added tokens is dropped", lambda text: (
+        re.sub(rf"\s*({contents})\s*", r"\1", text) if contents else text)
     for step in pipeline.guide.model.normalizer:
         own = step.unicode_version or OLDEST
         for version in FORM_VERSIONS if step.type in FORMS else ():
             if version != own:
                 other = make_normalizer((replace(step, unicode_version=version),), "")
                 assert other is not None
-                yield Hypothesis(NORMALIZE, f"{step.type} of Unicode {version} in place of {own}",
-                                 lambda text, normalize=other.normalize: pipeline.reference(  # type: ignore[misc]
-                                     normalize(text.encode()).decode()))
+                yield (NORMALIZE, f"{step.type} of Unicode {version} in place of {own}",
+                       lambda text, normalize=other.normalize: normalize(text.encode()).decode())  # type: ignore[misc]
+    yield from ((NORMALIZE, *change) for change in CHANGES)
 
 
-def _added_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    tok = pipeline.tokenizer
-    special = frozenset(token.content for token in pipeline.guide.model.added_tokens if token.special)
-    plain = frozenset(tok.added_tokens) - special
-    yield Hypothesis(ADDED, "no added token is matched", lambda text: tuple(tok.encode(text, special="none")))
-    if special and plain:
-        yield Hypothesis(ADDED, "tokens with special=false are not matched",
-                         lambda text: tuple(tok.encode(text, special=special)))
-        yield Hypothesis(ADDED, "tokens with special=true are not matched",
-                         lambda text: tuple(tok.encode(text, special=plain)))
-    looks = frozenset(content for content in tok.added_tokens if re.fullmatch(r"<[|｜].*[|｜]>", content))
-    if looks and looks not in (special, plain, frozenset(tok.added_tokens)):
-        yield Hypothesis(ADDED, "only tokens that look special (<|...|>) are matched",
-                         lambda text: tuple(tok.encode(text, special=looks)))
-    contents = "|".join(map(re.escape, sorted(tok.added_tokens, key=len, reverse=True)))
-    yield Hypothesis(ADDED, "white space around added tokens is dropped", lambda text: pipeline.reference(
-        re.sub(rf"\s*({contents})\s*", r"\1", text) if contents else text))
-
-
-def _frame_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    for name, id in (("BOS", pipeline.tokenizer.bos_id), ("EOS", pipeline.tokenizer.eos_id)):
+def _around_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
+    """BOS and EOS, and the policy of added tokens."""
+    tok, reference = pipeline.tokenizer, pipeline.reference
+    for name, id in (("BOS", tok.bos_id), ("EOS", tok.eos_id)):
         if id is not None:
-            yield Hypothesis(FRAME, f"{name} is added at the start",
-                             lambda text, id=id: (id, *pipeline.reference(text)))  # type: ignore[misc]
-            yield Hypothesis(FRAME, f"{name} is added at the end",
-                             lambda text, id=id: (*pipeline.reference(text), id))  # type: ignore[misc]
+            yield Hypothesis(FRAME, f"{name} is added at the start", lambda text, id=id: (id, *reference(text)))  # type: ignore[misc]
+            yield Hypothesis(FRAME, f"{name} is added at the end", lambda text, id=id: (*reference(text), id))  # type: ignore[misc]
+    every = frozenset(tok.added_tokens)
+    special = frozenset(token.content for token in pipeline.guide.model.added_tokens if token.special)
+    looks = frozenset(content for content in every if re.fullmatch(r"<[|｜].*[|｜]>", content))
+    policies = [("no added token is matched", frozenset[str]())]
+    if special and every - special:
+        policies += [("tokens with special=false are not matched", special),
+                     ("tokens with special=true are not matched", every - special)]
+    if looks and looks not in (special, every - special, every):
+        policies.append(("only tokens that look special (<|...|>) are matched", looks))
+    yield from (Hypothesis(ADDED, title, lambda text, kept=kept: tuple(tok.encode(text, special=kept)))  # type: ignore[misc]
+                for title, kept in policies)
 
 
 @lru_cache(maxsize=1)  # its mistakes are compiled once for all runs with a guide
@@ -390,13 +348,13 @@ def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
     """All named mistakes, the more specific ones of a kind first."""
     pipeline = Pipeline(guide)
     own = guide.program.unicode_version
-    hypotheses = [*_frame_hypotheses(pipeline), *_added_hypotheses(pipeline), *_form_hypotheses(pipeline)]
-    hypotheses += [Hypothesis(NORMALIZE, title, lambda text, change=change: pipeline.reference(change(text)))  # type: ignore[misc]
-                   for title, change in CHANGES]
+    hypotheses = [*_around_hypotheses(pipeline), *(
+        Hypothesis(cause, title, lambda text, change=change: pipeline.reference(change(text)))  # type: ignore[misc]
+        for cause, title, change in _changed_texts(pipeline))]
     for title, split in (("each piece is cut into its longest tokens from the left", pipeline.pieces),
                          ("the text is cut into its longest tokens from the left, across pieces", lambda text: [text])):
-        hypotheses.append(Hypothesis(LONGEST, title, lambda text, split=split: pipeline.with_splitter(  # type: ignore[misc]
-            split, text, pipeline.longest)))
+        hypotheses.append(Hypothesis("greedy longest match", title, lambda text, split=split: (  # type: ignore[misc]
+            pipeline.with_splitter(split, text, pipeline.longest))))
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
         hypotheses += [unicode_override(pipeline, version, own) for version in nearest if version != own]

@@ -1,13 +1,11 @@
 """A plain tokenizer, for proofs and for causes: each step from a text to ids as its definition says, and nothing more.
 
-In: Split steps, perhaps a `Mistake` in them; the tables of a model, its merges by rank. Out: `Cascade`, the pieces;
+In: Split steps, perhaps a mistake in them; the tables of a model, its merges by rank. Out: `Cascade`, the pieces;
 `Textbook`, the ids of each token's bytes, and the live merges, which are the last step of some token; `Plain`, the ids
 of a text.
-Invariant: without a mistake the pieces equal those of the tokenizer's own automaton. At each place each alternative is
-tried by itself, so their order, their look-ahead and the edges between the steps can be changed one by one. The merge
-loop takes the pair of the least rank, the leftmost of equals, and looks at all pairs before each step: with the merges
-a b and ab c the token "abc" has the last step ab c. Nothing here shares code with the core; the data of Unicode are the
-same.
+Invariant: without a mistake the pieces equal those of the tokenizer's own automaton. The merge loop takes the pair of
+the least rank, the leftmost of equals: with the merges a b and ab c the token "abc" has the last step ab c. Nothing
+here shares code with the core; the data of Unicode are the same.
 Source: Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units", 2016; Unicode Standard
 Annex #15; upstream's AddedVocabulary, measured; Reps 1998 for remembered failed reads, so that time is linear.
 """
@@ -16,8 +14,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from itertools import chain, groupby, pairwise
 from unicodedata import normalize
 
@@ -29,7 +26,7 @@ from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, Norm
 from dstok.inspection.inspection import Inspection
 from dstok.normalizers import make_step
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.ast import Alternate, Concat, Look, Node, Repeat, Split, character_sets
+from dstok.regex.ast import Alternate, Concat, Node, Repeat, Split, character_sets
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
 from dstok.regex.nfa import build_nfa, determinize
@@ -40,21 +37,6 @@ from dstok.unicode.properties import CodePointSet, white_space, word
 Steps = tuple[tuple[Node, ...], ...]  # for each step its alternatives
 FAR = 16  # failed reads of so many characters are remembered
 
-_Futile = set[tuple[int, int]]  # states and places from which no match ends
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One kind of mistake.
-
-    longest: the longest match of the alternatives counts, not the first. past_edge: a look-ahead at the edge of a piece
-    sees the text after it. gaps_dropped: text that no step has matched is lost.
-    """
-
-    longest: bool = False
-    past_edge: bool = False
-    gaps_dropped: bool = False
-
 
 def alternatives_of(splits: Sequence[Split], unicode_version: str) -> Steps:
     """The alternatives of each step's pattern."""
@@ -63,10 +45,14 @@ def alternatives_of(splits: Sequence[Split], unicode_version: str) -> Steps:
 
 
 class Cascade:
-    """Steps that cut one after the other, each the pieces of the step before. All are Isolated."""
+    """Steps that cut one after the other, each the pieces of the step before. All are Isolated.
 
-    def __init__(self, steps: Steps, mistake: Mistake | None = None) -> None:
-        self.mistake = mistake or Mistake()
+    mistake: "longest": the longest match of the alternatives counts, not the first; "past_edge": a look-ahead at the
+    edge of a piece sees the text after it; "gaps_dropped": text that no step has matched is lost.
+    """
+
+    def __init__(self, steps: Steps, mistake: str = "") -> None:
+        self.mistake = mistake
         self.alphabet: Alphabet = build_alphabet(s for step in steps for tree in step for s in character_sets(tree))
         self.steps: list[list[DFA]] = [[self._dfa(tree) for tree in step] for step in steps]
 
@@ -84,49 +70,42 @@ class Cascade:
         matched: set[int] = set()  # the places that some step has matched
         for step in self.steps:
             spans = [part for start, end in spans for part in self._cut(step, symbols, start, end, matched)]
-        if self.mistake.gaps_dropped:
+        if self.mistake == "gaps_dropped":
             spans = [span for span in spans if span[0] in matched]
         return [text[start:end] for start, end in spans]
 
     def _cut(
         self, step: list[DFA], symbols: list[int], start: int, end: int, matched: set[int],
-    ) -> list[tuple[int, int]]:
+    ) -> Iterator[tuple[int, int]]:
         """Matches and gaps of one step in one piece; the places of the matches go into `matched`."""
-        spans, gap, at = [], start, start
-        futile: list[_Futile] = [set() for _ in step]
-        after = symbols[end] if self.mistake.past_edge and end < len(symbols) else self.alphabet.end
+        futile: list[set[tuple[int, int]]] = [set() for _ in step]
+        after = symbols[end] if self.mistake == "past_edge" and end < len(symbols) else self.alphabet.end
+        gap = at = start
         while at < end:
-            stop = self._match(step, symbols, at, end, after, futile)
+            stops = (longest_match(dfa.edges, symbols, at, end, after, known) for dfa, known in zip(step, futile))
+            stop = max(stops) if self.mistake == "longest" else next((stop for stop in stops if stop > at), at)
             if stop > at:
                 if gap < at:
-                    spans.append((gap, at))
-                spans.append((at, stop))
+                    yield gap, at
+                yield at, stop
                 matched.update(range(at, stop))
-                at = gap = stop
-            else:
-                at += 1
-        return [*spans, (gap, end)] if gap < end else spans
-
-    def _match(
-        self, step: list[DFA], symbols: list[int], start: int, end: int, after: int, futile: list[_Futile],
-    ) -> int:
-        """The end of the step's match at `start`, or `start`."""
-        best = start
-        for dfa, known in zip(step, futile):
-            end_of = _longest(dfa, symbols, start, end, after, known)
-            if end_of > start and not self.mistake.longest:
-                return end_of
-            best = max(best, end_of)
-        return best
+                gap = stop
+            at = max(stop, at + 1)
+        if gap < end:
+            yield gap, end
 
 
-def _longest(dfa: DFA, symbols: list[int], start: int, end: int, after: int, futile: _Futile) -> int:
+def longest_match(
+    edges: Sequence[Sequence[tuple[int, int]]], symbols: list[int], start: int, end: int, after: int,
+    futile: set[tuple[int, int]],
+) -> int:
+    """The end of the longest match at `start`, or `start`. `futile`: states and places from which no match ends."""
     state, best, path = START, start, list[tuple[int, int]]()
     for at in range(start, end + 1):
         if (state, at) in futile:
             break
         path.append((state, at))
-        state, tag = dfa.edges[state][symbols[at] if at < end else after]
+        state, tag = edges[state][symbols[at] if at < end else after]
         if tag != NO_TAG:
             best, path = at, []
         if state == DEAD:
@@ -136,33 +115,13 @@ def _longest(dfa: DFA, symbols: list[int], start: int, end: int, after: int, fut
     return best
 
 
-def _rewritten(node: Node, change: Callable[[Node], Node]) -> Node:
+def rewritten(node: Node, change: Callable[[Node], Node]) -> Node:
     """The pattern with each node as `change` makes it, the inner ones first."""
     if isinstance(node, Repeat):
-        node = replace(node, item=_rewritten(node.item, change))
+        node = replace(node, item=rewritten(node.item, change))
     elif isinstance(node, (Alternate, Concat)):
-        node = replace(node, items=tuple(_rewritten(item, change) for item in node.items))
+        node = replace(node, items=tuple(rewritten(item, change) for item in node.items))
     return change(node)
-
-
-def without_looks(node: Node) -> Node:
-    """The pattern without its look-aheads."""
-    return _rewritten(node, lambda each: Concat(()) if isinstance(each, Look) else each)
-
-
-def blind_at_end(node: Node) -> Node:
-    """The pattern with look-aheads that the end of the text never satisfies."""
-    return _rewritten(node, lambda each: replace(each, at_end=False) if isinstance(each, Look) else each)
-
-
-def with_bounds(node: Node, high: int | None) -> Node:
-    """The pattern with another upper bound for its bounded repeats of more than one."""
-    def change(each: Node) -> Node:
-        if isinstance(each, Repeat) and each.high is not None and each.high > 1:
-            return replace(each, high=high)
-        return each
-
-    return _rewritten(node, change)
 
 
 def as_lazy(node: Node) -> Node:
@@ -201,28 +160,15 @@ class Textbook:
             self.by_character = {text: number for number, token in enumerate(self.tokens)
                                  if 2 <= len(token) <= 4 and len(text := _text(token)) == 1}
 
-    @property
-    def size(self) -> int:
-        """The number of tokens that are merged."""
-        return len(self._results)
-
-    def some(self, count: int) -> bytes:
-        """The bytes of `count` tokens from all parts of the vocabulary, one after the other."""
-        return b"".join(self.tokens[:: max(len(self.tokens) // count, 1)])
-
-    def ids(self) -> Iterator[tuple[bytes, list[int]]]:
-        """The bytes of each token, and the ids that merging makes of them."""
-        for token, ids, _ in self._results:
-            yield token, ids
+    @lazy
+    def results(self) -> list[tuple[bytes, list[int], Merge | None]]:
+        """Each token that is merged, with the ids that merging makes of it, and the last merge."""
+        return [(token, *self.merge(token)) for number, token in enumerate(self.tokens)
+                if number not in self.raw and 0 < len(token) <= LONGEST]
 
     def live(self) -> set[Merge]:
         """The merges that are the last step of their token."""
-        return {last for _, ids, last in self._results if last is not None and len(ids) == 1}
-
-    @lazy
-    def _results(self) -> list[tuple[bytes, list[int], Merge | None]]:
-        return [(token, *self.merge(token)) for number, token in enumerate(self.tokens)
-                if number not in self.raw and 0 < len(token) <= LONGEST]
+        return {last for _, ids, last in self.results if last is not None and len(ids) == 1}
 
     def merge(self, token: bytes) -> tuple[list[int], Merge | None]:
         """The ids of these bytes, and the last merge."""
@@ -241,17 +187,14 @@ class Textbook:
     def _symbols(self, token: bytes) -> list[int]:
         """The ids that merging starts from."""
         if self.lost:
-            ids = [self.unknown if byte in self.lost else self.byte_ids[byte] for byte in token]
-            kept = [at for at, byte in enumerate(token) if byte not in self.lost or (
-                self.unknown >= 0 and not (self.fuses and at and token[at - 1] in self.lost))]
-            return [ids[at] for at in kept]
+            return [self.unknown if byte in self.lost else self.byte_ids[byte] for at, byte in enumerate(token)
+                    if byte not in self.lost or (
+                        self.unknown >= 0 and not (self.fuses and at and token[at - 1] in self.lost))]
         if self.by_character is None or not _text(token):
             return [self.byte_ids[byte] for byte in token]
-        found = []
-        for char in _text(token):
-            number = self.by_character.get(char)
-            found += [number] if number is not None else [self.byte_ids[byte] for byte in char.encode()]
-        return found
+        known = self.by_character
+        return [id for char in _text(token) for id in (
+            [known[char]] if char in known else [self.byte_ids[byte] for byte in char.encode()])]
 
 
 def _text(token: bytes) -> str:
@@ -270,8 +213,10 @@ class Plain:
     """
 
     def __init__(self, model: Inspection, book: Textbook, pieces: Callable[[bytes], Iterable[str]]) -> None:
-        self.book, self._cut_bytes, self._version = book, pieces, model.unicode_version
-        self._steps = [(step.type == TEXT_SPACE, _step(step, self._version)) for step in model.normalizer]
+        self.book, self._cut_bytes, version = book, pieces, model.unicode_version
+        self._spaces = white_space(version)
+        self._words = word(version, in_class=True) | CodePointSet.from_ranges([(0x200C, 0x200D)])
+        self._steps = [(step.type == TEXT_SPACE, _step(step, version)) for step in model.normalizer]
         raw, others = ([token for token in model.added_tokens if token.normalized == kind] for kind in (False, True))
         self._raw = {token.content: token for token in raw}
         self._others = {token.content if token.literal else self.normalize(token.content, True): token
@@ -342,11 +287,11 @@ class Plain:
                 continue
             start, at, token = at, at + len(content), tokens[content]
             beside = text[max(start - 1, 0) : start] + text[at : at + 1]
-            if token.single_word and any(char in _words(self._version) for char in beside):
+            if token.single_word and any(char in self._words for char in beside):
                 continue
-            while token.lstrip and start > begun and text[start - 1] in white_space(self._version):
+            while token.lstrip and start > begun and text[start - 1] in self._spaces:
                 start -= 1
-            while token.rstrip and at < len(text) and text[at] in white_space(self._version):
+            while token.rstrip and at < len(text) and text[at] in self._spaces:
                 at += 1
             if begun < start:
                 yield None, text[begun:start]
@@ -393,8 +338,7 @@ def known_codes(step: NormalizerStep) -> Iterable[str]:
     if step.type not in FORMS:
         return ()
     mappings, _, pairs = decompositions(step.type.startswith("NFK"), step.unicode_version or OLDEST)
-    codes = {*mappings, *combining_classes(step.unicode_version or OLDEST), *chain.from_iterable(pairs)}
-    return map(chr, codes)
+    return map(chr, {*mappings, *combining_classes(step.unicode_version or OLDEST), *chain.from_iterable(pairs)})
 
 
 def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:
@@ -402,8 +346,3 @@ def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:
         return lambda text: normal_form(text, step.type, step.unicode_version or OLDEST)
     run = make_step(replace(step, type=PREFIX_SPACE) if step.type == TEXT_SPACE else step, version)
     return lambda text: run(text, None, 1 << 40)[0]
-
-
-@cache
-def _words(version: str) -> CodePointSet:
-    return word(version, in_class=True) | CodePointSet.from_ranges([(0x200C, 0x200D)])

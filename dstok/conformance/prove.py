@@ -1,14 +1,11 @@
-r"""`prove`: the steps of a model from text to ids, each with its proof, checked again on its tables and on the code.
+"""`prove`: the steps of a model from text to ids, each with its proof, checked again on its tables and on the code.
 
 In: a tokenizer. Out: a `Step` for each part that the model has: is it proved, enumerated or tested, what has run, where
 docs/proofs.md has the theorem, and the faults that were found; at last what nothing has looked at.
-Invariant: a theorem speaks about tables with certain properties, and what runs here checks these properties on the
-tables that encode. It makes them again from the patterns, tokens and merges, or compares them with a plain form of the
-same step (naive.py). A theorem says nothing about code: so each part also encodes, at each level that this processor
-has, and its answers are compared with the plain form's.
-Tokens, merges and patterns are the model itself: nothing here can show that a file has the wrong ones.
-
-Example: in an image one bit of the safe cuts is changed. The step "safe cuts" then fails, and names the pair's bit.
+Invariant: a theorem speaks about tables with certain properties, and what runs here checks these on the tables that
+encode: it makes them again from patterns, tokens and merges, or compares them with a plain form of the step (naive.py).
+A theorem says nothing about code: so each part also encodes, at each level that this processor has. Example: in an
+image one bit of the safe cuts is changed. The step "safe cuts" then fails, and names the bit.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
-from itertools import chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok._util.arguments import explained
@@ -29,16 +26,7 @@ from dstok.compiled.kernel_selection import CASED, KINDS, NONE, TEKKEN, classes_
 from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_plain_finder
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.naive import (
-    LONGEST,
-    Cascade,
-    Mistake,
-    Plain,
-    Textbook,
-    TooLongError,
-    alternatives_of,
-    known_codes,
-)
+from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
 from dstok.conformance.texts import cover_size, cover_words
 from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
 from dstok.core.check import proofs
@@ -49,7 +37,7 @@ from dstok.core.split.finder import PieceFinder
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
-from dstok.regex.cascade import Program, compile_splits
+from dstok.regex.cascade import compile_splits
 from dstok.regex.parser import parse
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
@@ -59,6 +47,7 @@ if TYPE_CHECKING:
 
 
 Kind = Literal["proved", "enumerated", "tested", "none"]
+Result = tuple[str, list[str]]  # what was done, and the faults
 MOST_WORDS = 100_000  # of a class cover: seconds for the plain cascade
 MOST_FAULTS = 3  # that a step names
 TOKENS = 400  # of the text that grows
@@ -69,7 +58,7 @@ STRIPS, STRIP_BYTES = 64, 15  # texts that `merge_in_strips` takes, and their by
 BLOCK = 256  # code points that are normalized at once
 LEFT_OUT = ("whether the tokens, merges, patterns, added tokens and normalizer are those of the model; the data of "
             "Unicode; decoding, offsets, batches, streams, budgets; special=\"raise\" and sets of added tokens")
-SURROGATES = slice(0xD800, 0xE000)
+SURROGATES = range(0xD800, 0xE000)
 # Texts around a character: each leaves the rules in another state, and moves it to other columns of the blocks.
 AROUND = (("", ""), ("it's a", " "), (" ", "a"), ("!", "\n"), ("12", "  "))
 # The same for normal forms: a base before, marks on both sides, parts of syllables.
@@ -112,15 +101,39 @@ def prove(tokenizer: Tokenizer, progress: Callable[[str], None] = lambda name: N
 
 def steps(tokenizer: Tokenizer) -> Iterator[tuple[str, Callable[[], Step]]]:
     """The name of each step, and the function that checks it."""
-    def run(name: str, kind: Kind, theorem: str, check: Callable[[], tuple[str, list[str]]]) -> Step:
+    def run(name: str, kind: Kind, theorem: str, check: Callable[[], Result]) -> Step:
         try:
             done, faults = check()
         except (DstokError, ValueError, IndexError, KeyError) as error:  # tables too damaged for the check itself
             done, faults = "could not run to its end", [str(error)]
-        return Step(name, kind, done, theorem, tuple(faults))
+        return Step(name, kind, done, theorem, tuple(faults[:MOST_FAULTS]))
 
-    for row in _Checks(tokenizer).listed():
-        yield row[0], partial(run, *row)
+    checks = _Checks(tokenizer)
+    model, bytewise = checks.model, not checks.model.merges_characters
+    has_rules = bytewise and checks.kernel.rules != NONE
+    scan = "masks" if has_rules else "windows" if bytewise and len(checks.sections["windows"]) else "scan"
+    rows: list[tuple[bool, tuple[str, Kind, str, Callable[[], Result]]]] = [
+        (bool(model.added_tokens), ("added tokens", "tested", "Added tokens and normalizer", checks.added)),
+        (bool(model.normalizer), ("normalizer", "enumerated", "Added tokens and normalizer", checks.normalizer)),
+        (not bytewise, ("matrix", "proved", "Matrix of characters", checks.matrix)),
+        (bytewise, ("classes", "enumerated", "Collapse", checks.classes)),
+        (bytewise, ("one automaton", "enumerated" if bytewise and checks.plain else "proved", "Collapse",
+                    checks.automaton)),
+        (has_rules, ("rules", "proved", "Rules and automaton", checks.rules)),
+        (has_rules, ("blocks of 64 bytes", "proved", "Blocks of 64 bytes", lambda: (
+            "proved on the source of the rules, by tests/core/split/test_proof.py", []))),
+        (bytewise, (scan, "enumerated", "Masks" if has_rules else "Collapse", checks.masks)),
+        (True, ("safe cuts", "proved", "Safe cuts", lambda: (
+            f"{len(checks.textbook.results):,} tokens: joined pairs and borders found again",
+            checks.differing("joined", "borders")))),
+        (True, ("live rules", "proved", "Live rules", checks.live)),
+        (True, ("merging", "proved", "Sections", checks.merging)),
+        (bool(model.lost_bytes), ("lost bytes", "tested", "Sections", checks.lost)),
+        (True, ("encoding", "tested", "Whole texts", checks.encoding)),
+        (True, ("growing texts", "tested", "Growing texts", checks.growing)),
+        (True, ("tables", "proved", "Tables", checks.all_tables)),
+        (True, ("not looked at", "none", "", checks.left_out))]
+    return ((row[0], partial(run, *row)) for applies, row in rows if applies)
 
 
 class _Checks:
@@ -131,32 +144,7 @@ class _Checks:
         self.tables = Tables(Header.read(self.model.description), self.model.tables)
         self.header, self.sections = self.tables.header, self.tables.sections
         self.kernel = self.header.kernel
-
-    def listed(self) -> Iterator[tuple[str, Kind, str, Callable[[], tuple[str, list[str]]]]]:
-        if self.model.added_tokens:
-            yield "added tokens", "tested", "Added tokens and normalizer", self.added
-        if self.model.normalizer:
-            yield "normalizer", "enumerated", "Added tokens and normalizer", self.normalizer
-        if self.model.merges_characters:
-            yield "matrix", "proved", "Matrix of characters", self.matrix
-        else:
-            yield "classes", "enumerated", "Collapse", self.classes
-            yield "one automaton", "enumerated" if self.plain else "proved", "Collapse", self.automaton
-            if self.kernel.rules != NONE:
-                yield "rules", "proved", "Rules and automaton", self.rules
-                yield "blocks of 64 bytes", "proved", "Blocks of 64 bytes", self.blocks
-                yield "masks", "enumerated", "Masks", self.masks
-            else:
-                yield "windows" if len(self.sections["windows"]) else "scan", "enumerated", "Collapse", self.masks
-        yield "safe cuts", "proved", "Safe cuts", self.cuts
-        yield "live rules", "proved", "Live rules", self.live
-        yield "merging", "proved", "Sections", self.merging
-        if self.model.lost_bytes:
-            yield "lost bytes", "tested", "Sections", self.lost
-        yield "encoding", "tested", "Whole texts", self.encoding
-        yield "growing texts", "tested", "Growing texts", self.growing
-        yield "tables", "proved", "Tables", self.all_tables
-        yield "not looked at", "none", "", self.left_out
+        self.stride = len(self.model.added_tokens) // ADDED + 1  # one added token in so many is tried
 
     @lazy
     def fresh(self) -> Tables:
@@ -164,10 +152,16 @@ class _Checks:
         return build_tables(describe_tables(self.tables, (), TokenizerConfig()))
 
     def differing(self, *names: str) -> list[str]:
-        """A fault for each section that differs from a fresh one."""
-        return [f"section {name}: {_first_difference(self.sections.get(name, b''), self.fresh.sections.get(name, b''))}"
-                for name in names
-                if bytes(self.sections.get(name, b"")) != bytes(self.fresh.sections.get(name, b""))]
+        """A fault for each section that differs from a fresh one: where it differs first."""
+        faults = []
+        for name in names:
+            found, expected = (bytes(tables.sections.get(name, b"")) for tables in (self.tables, self.fresh))
+            if len(found) != len(expected):
+                faults.append(f"section {name}: expected {len(expected)} bytes, found {len(found)}")
+            elif found != expected:
+                at = next(at for at, (one, other) in enumerate(zip(found, expected)) if one != other)
+                faults.append(f"section {name}: expected {expected[at]} at byte {at}, found {found[at]}")
+        return faults
 
     def levels(self) -> Iterator[str]:
         """Each level of this processor. What the caller makes before it takes the next one runs at this level."""
@@ -180,7 +174,6 @@ class _Checks:
             cpu_level.choose_level(before)
 
     def made(self) -> Tokenizer:
-        """A new tokenizer of the same tables."""
         return tokenizer_of(self.tables, self.model.added_tokens, None, None)
 
     @lazy
@@ -188,51 +181,43 @@ class _Checks:
         return Guide(self.tokenizer)
 
     @lazy
-    def way(self) -> Plain:
+    def naive(self) -> Plain:
         """The plain way from a text to its ids."""
         return Plain(self.model, self.textbook, lambda data: self.automaton_pass.split(data))
 
     # From text to stretches
 
-    @property
-    def stride(self) -> int:
-        """One added token in so many is tried."""
-        return len(self.model.added_tokens) // ADDED + 1
-
-    def added(self) -> tuple[str, list[str]]:
+    def added(self) -> Result:
         """The search for added tokens, and a plain one."""
         texts = list(texts_of.added_tokens(self.guide, self.stride))
         texts += ["".join(texts[at : at + 50]) for at in range(0, len(texts), 50)]
         expected = []
         for text in texts:
-            at, spans = 0, []
-            for id, part in self.way.seen(text):
-                at, start = at + len(part.encode()), at
-                spans += [] if id is None else [(id, start, at)]
-            expected.append(spans)
+            seen = self.naive.seen(text)
+            ends = accumulate((len(part.encode()) for _, part in seen), initial=0)
+            expected.append([(id, *span) for (id, _), span in zip(seen, pairwise(ends)) if id is not None])
         faults = [f"{text[:40]!a}, {level}: expected {spans[:4]}, found {found[:4]}" for level in self.levels()
                   for model in [self.made().inspect()] for text, spans in zip(texts, expected)
                   if (found := model.added_in(text)) != spans]
-        return f"{len(texts):,} texts, at {_levels()}, by a plain search", faults[:MOST_FAULTS]
+        return f"{len(texts):,} texts, at {_levels()}, by a plain search", faults
 
-    def normalizer(self) -> tuple[str, list[str]]:
+    def normalizer(self) -> Result:
         """Every code point, alone and in a row; those that change or may, in contexts; and a plain normalizer."""
         faults: list[str] = []
 
         def check(texts: Iterable[str]) -> None:
             for text in texts:
                 if len(faults) < MOST_FAULTS and (found := self.model.normalize(text)) != (
-                        expected := self.way.normalize(text, True)):
+                        expected := self.naive.normalize(text, True)):
                     faults.append(f"{text[:40]!a}: expected {expected[:40]!a}, found {found[:40]!a}")
 
         known = {*chain.from_iterable(known_codes(step) for step in self.model.normalizer)}
         for start in range(0, 0x110000, BLOCK):
-            if 0xD800 <= start < 0xE000:
-                continue
-            chars = list(map(chr, range(start, start + BLOCK)))
-            clean = [char for char in chars if self.model.normalize(char) == char]
-            known.update(set(chars).difference(clean) if len(clean) > BLOCK // 2 else ())
-            check(("".join(chars), "".join(clean)))
+            if start not in SURROGATES:
+                chars = list(map(chr, range(start, start + BLOCK)))
+                clean = [char for char in chars if self.model.normalize(char) == char]
+                known.update(set(chars).difference(clean) if len(clean) > BLOCK // 2 else ())
+                check(("".join(chars), "".join(clean)))
         chance, row = random.Random(3), sorted(known)
         check(f"{before}{char}{after}" for before, after in AROUND_MARKS for char in row)
         check("".join(chance.choices(row, k=chance.randint(2, 12))) for _ in range(SHORT_TEXTS if row else 0))
@@ -241,7 +226,7 @@ class _Checks:
 
     # From text to pieces
 
-    def classes(self) -> tuple[str, list[str]]:
+    def classes(self) -> Result:
         """Every code point: no set of the patterns divides a class."""
         import numpy as np
 
@@ -250,16 +235,16 @@ class _Checks:
         sets = {each for split in self.model.splits
                 for each in character_sets(parse(split.pattern, split.unicode_version or version))}
         text, faults = np.ones(0x110000, np.bool_), self.differing("pages", "page_numbers")
-        text[SURROGATES] = False
+        text[SURROGATES.start : SURROGATES.stop] = False
         for each in sets:
             inside = np.zeros(0x110000, np.bool_)
             for first, last in each.ranges:
                 inside[first : last + 1] = True
-            for number in np.intersect1d(classes[inside & text], classes[~inside & text]).tolist():
-                faults.append(f"class {number}: a set of the patterns divides it")
-        return f"1,112,064 code points in {len(sets)} sets", faults[:MOST_FAULTS]
+            faults += [f"class {number}: a set of the patterns divides it"
+                       for number in np.intersect1d(classes[inside & text], classes[~inside & text]).tolist()]
+        return f"1,112,064 code points in {len(sets)} sets", faults
 
-    def automaton(self) -> tuple[str, list[str]]:
+    def automaton(self) -> Result:
         """The automaton compiled again is that of the tables; it cuts as the steps do, one after the other."""
         plain, faults = self.plain, self.differing("edges")
         if plain is None:
@@ -268,7 +253,7 @@ class _Checks:
         for word in cover_words(self.guide, self.depth):
             text, count = self.guide.spell_plainly(word), count + 1
             pieces = self.automaton_pass.split(text.encode())
-            if pieces != (expected := plain.pieces(text)) and len(faults) < MOST_FAULTS:
+            if pieces != (expected := plain.pieces(text)):
                 faults.append(f"{text!a}: expected {expected!a}, found {pieces!a}")
         return f"compiled again; {count:,} texts: every {self.depth} classes from every state", faults
 
@@ -281,17 +266,17 @@ class _Checks:
         if not matches_alone and set(behaviors) - {("Isolated", False)}:
             return None
         try:
-            steps = alternatives_of(splits, self.model.unicode_version)
-            return Cascade(steps, Mistake(gaps_dropped=True) if matches_alone else None)
+            return Cascade(alternatives_of(splits, self.model.unicode_version), "gaps_dropped" if matches_alone else "")
         except UnsupportedError:
             return None
 
-    def rules(self) -> tuple[str, list[str]]:
+    def rules(self) -> Result:
         """The walk once more: the rules mark as the automaton."""
-        program, faults = self.program, []
+        program, faults = compile_splits(self.model.splits, self.model.unicode_version), []
+        packed = pack_edges(program.boundaries.edges, program.alphabet.pages()[0][:128])
         rules, kinds, found = self.kernel.rules, self.kernel.kinds, sha256(self.sections["edges"]).hexdigest()
         classes = classes_of(program)
-        if found != self.kernel.edges or found != sha256(self.packed).hexdigest():
+        if found != self.kernel.edges or found != sha256(packed).hexdigest():
             faults.append(f"edges: expected SHA-256 {self.kernel.edges}, found {found}")
         if program.kept is None or len(kinds) != len(classes) or not set(kinds) <= {*KINDS[rules]}:
             return "", [*faults, f"kinds: expected one of the rules' kinds for each of {len(classes)} classes"]
@@ -302,14 +287,10 @@ class _Checks:
             faults.append("the automaton cannot go on from cuts")
         return f"walked again with {len(classes)} classes", faults
 
-    def blocks(self) -> tuple[str, list[str]]:
-        """Nothing of the model: the theorem is about the rules' source, and the tests of dstok prove it."""
-        return "proved on the source of the rules, by tests/core/split/test_proof.py", []
-
-    def masks(self) -> tuple[str, list[str]]:
+    def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("windows")
-        texts = ["".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+        texts = ["".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if c not in SURROGATES)
                  for before, after in AROUND]
         texts.append("".join(map(self.guide.spell_plainly, cover_words(self.guide, self.depth))))
         for data in map(str.encode, texts):
@@ -319,23 +300,13 @@ class _Checks:
                 if place := _first_place(SpanPass(finder).spans(data), expected):
                     faults.append(f"{finder.way()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
-        done = f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every state"
-        return done, faults[:MOST_FAULTS]
+        return (f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every "
+                "state"), faults
 
     @lazy
     def depth(self) -> int:
         """The length of the words of classes that are tried: the largest that has few enough of them."""
         return next(k for k in (4, 3, 2, 1) if k == 1 or cover_size(self.guide, k) <= MOST_WORDS)
-
-    @lazy
-    def program(self) -> Program:
-        """The patterns, compiled again."""
-        return compile_splits(self.model.splits, self.model.unicode_version)
-
-    @lazy
-    def packed(self) -> bytes:
-        """The automaton's table, compiled again."""
-        return pack_edges(self.program.boundaries.edges, self.program.alphabet.pages()[0][:128])
 
     @lazy
     def automaton_pass(self) -> SpanPass:
@@ -348,7 +319,7 @@ class _Checks:
 
     # From pieces to ids
 
-    def matrix(self) -> tuple[str, list[str]]:
+    def matrix(self) -> Result:
         """The matrix has a bit for each pair of characters that a merge joins: the pairs J of the theorem."""
         table, pages = self.sections["matrix"], MATRIX_HEAD + 2 * 0x1100
         classes = _class_table(table[pages:], table[MATRIX_HEAD:pages])
@@ -361,14 +332,9 @@ class _Checks:
                   and not (right == ord(" ") and (shape.split or left == joiner))]
         proofs.check_matrix(table, self.sections["joined"], shape.split, bare_bpe(self.tables),
                             merges_of(self.sections["pairs"]))
-        return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")][:MOST_FAULTS]
+        return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")]
 
-    def cuts(self) -> tuple[str, list[str]]:
-        """The joined pairs of all tokens, found again."""
-        done = f"{self.textbook.size:,} tokens: joined pairs and borders found again"
-        return done, self.differing("joined", "borders")
-
-    def live(self) -> tuple[str, list[str]]:
+    def live(self) -> Result:
         """Each token by all merges: its last merge is live, and no other one of it is."""
         expected, faults = self.textbook.live(), []
         live = set(zip(*[iter(self.live_array)] * 3))
@@ -378,75 +344,71 @@ class _Checks:
                                   self.header.byte_ids, self.textbook.characters)
         if again != self.live_array or dead != self.tables.dead:
             faults.append("live and dead merges: expected those found again, found others")
-        return f"{len(live):,} live, {len(dead) // 4:,} dead, by all {self.textbook.size:,} tokens", faults
+        return f"{len(live):,} live, {len(dead) // 4:,} dead, by all {len(self.textbook.results):,} tokens", faults
 
-    def merging(self) -> tuple[str, list[str]]:
+    def merging(self) -> Result:
         """The core's loops give for each token what the textbook gives with all merges; the tables are right."""
-        bpe, s, faults = bare_bpe(self.tables), self.sections, []
-        merges = merges_of(s["pairs"])
+        bpe, s, book = bare_bpe(self.tables), self.sections, self.textbook
+        merges, takes_whole = merges_of(s["pairs"]), self.model.takes_whole_tokens
         proofs.check_merges(bpe, merges)
         proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
-        faults += self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
+        faults = self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
+        # A token with lost bytes is taken whole, and no merge makes it.
+        rows = [(token, ids) for token, ids, _ in book.results if not (takes_whole and book.lost.intersection(token))]
+        short = [] if self.model.lost_bytes else [row for row in rows if len(row[0]) <= STRIP_BYTES]
         for level in self.levels():
             bpe = bare_bpe(self.tables)
-            few: list[tuple[bytes, list[int]]] = []
-            for token, ids in chain(self.textbook.ids(), [(b"", [])]):  # the last one closes the last row of strips
-                if self.model.takes_whole_tokens and self.textbook.lost.intersection(token):
-                    continue  # it is taken whole, and no merge makes it
-                loops = [bpe.merge_by_heap(token)] if self.model.takes_whole_tokens or not token else [bpe.merge(token)]
-                if len(token) <= STRIP_BYTES and not self.model.lost_bytes:
-                    few.append((token, ids))
-                if len(few) == STRIPS or not token:
-                    strips = bpe.merge_in_strips([one for one, _ in few]) or []
-                    faults += [f"{one!a}, strips, {level}: expected {right}, found {found}"
-                               for (one, right), found in zip(few, strips) if found != right]
-                    few.clear()
-                faults += [f"{token!a}, {level}: expected {ids}, found {found}" for found in loops if found != ids]
-        done = f"{self.textbook.size:,} tokens, at {_levels()}, by the textbook loop"
-        return done, faults[:MOST_FAULTS]
+            merge = bpe.merge_by_heap if takes_whole else bpe.merge
+            faults += [f"{token!a}, {level}: expected {ids}, found {found}" for token, ids in rows
+                       if (found := merge(token)) != ids]
+            for few in (short[at : at + STRIPS] for at in range(0, len(short), STRIPS)):
+                strips = bpe.merge_in_strips([token for token, _ in few]) or []
+                faults += [f"{token!a}, strips, {level}: expected {ids}, found {found}"
+                           for (token, ids), found in zip(few, strips) if found != ids]
+        return f"{len(book.results):,} tokens, at {_levels()}, by the textbook loop", faults
 
-    def encoding(self) -> tuple[str, list[str]]:
+    def encoding(self) -> Result:
         """Whole texts, by the calls that encode, twice, so that the piece table is empty first; and the plain way."""
-        chance, tokens = random.Random(5), list(self.guide.token_texts.values())
-        rows = chance.sample(tokens, min(len(tokens), SHUFFLED))
-        long = ["".join(rows[at : at + 500]) for at in range(0, len(rows), 500)]
-        long += texts_of.alike(self.guide)
-        short = [*texts_of.odd_texts(self.guide), *islice(texts_of.random_texts(self.guide), SHORT_TEXTS)]
-        short += islice(texts_of.added_tokens(self.guide, self.stride), SHORT_TEXTS)
-        short += [text for length in (63, 64, 65, 129, 200, 300, 1000) for text in
-                  [char * (length // len(char.encode())) for char in self.guide.representatives] + [
-                      "".join(chance.choices(letters, k=length // len(letters[-1].encode())))
-                      for letters in self.alphabets]]
-        known, late, faults = list[tuple[str, bool, list[int]]](), 0, list[str]()
-        for text in [*long, "".join(long)[:JOINED], *short]:
-            for added in (True, False):
+        known, late, faults = list[tuple[str, Literal["all", "none"], list[int]]](), 0, list[str]()
+        policies: tuple[Literal["all", "none"], ...] = ("all", "none")
+        for text in self.texts():
+            for special in policies:
                 try:
-                    self.tokenizer.encode(text, special="all" if added else "none")
-                    known.append((text, added, self.way.ids(text, added)))
+                    self.tokenizer.encode(text, special=special)
+                    known.append((text, special, self.naive.ids(text, special == "all")))
                 except (TooLongError, UnsupportedError):
                     late += 1
         for level in self.levels():
             tok = self.made()
             for turn in ("first", "again"):
-                for text, added, ids in known:
-                    special: Literal["all", "none"] = "all" if added else "none"
+                for text, special, ids in known:
                     found = [tok.encode(text, special=special), tok.encode(text.encode(), special=special)]
                     if any(one != ids for one in found) or tok.count(text, special=special) != len(ids):
                         at = next((at for at, (one, other) in enumerate(zip(ids, found[0])) if one != other), len(ids))
                         faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
                                       f"found {found[0][at : at + 4]}")
         left = f"; {late:,} left out: refused, or with longer pieces" if late else ""
-        done = f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(cpu_level.levels())}{left}"
-        return done, faults[:MOST_FAULTS]
+        return f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(cpu_level.levels())}{left}", faults
 
-    @lazy
-    def alphabets(self) -> list[str]:
-        """Letters of some scripts that the vocabulary has, so that their words are long pieces."""
-        chars = {char for text in self.guide.token_texts.values() for char in text}
+    def texts(self) -> Iterator[str]:
+        """Texts that are encoded alone, the long ones first; in some, words of letters of a script are long pieces."""
+        chance, tokens = random.Random(5), list(self.guide.token_texts.values())
+        rows = chance.sample(tokens, min(len(tokens), SHUFFLED))
+        long = ["".join(rows[at : at + 500]) for at in range(0, len(rows), 500)]
+        long += texts_of.alike(self.guide)
+        yield from long
+        yield "".join(long)[:JOINED]
+        yield from texts_of.odd_texts(self.guide)
+        yield from islice(texts_of.random_texts(self.guide), SHORT_TEXTS)
+        yield from islice(texts_of.added_tokens(self.guide, self.stride), SHORT_TEXTS)
+        chars = {char for text in tokens for char in text}
         ranges = ("az", "\u00e0\u00ff", "\u0430\u044f", "\u3041\u3093", "\u4e00\u9fa5")
-        return ["".join(sorted(char for char in chars if ends[0] <= char <= ends[1])) or ends[0] for ends in ranges]
+        scripts = ["".join(sorted(char for char in chars if ends[0] <= char <= ends[1])) or ends[0] for ends in ranges]
+        for length in (63, 64, 65, 129, 200, 300, 1000):
+            yield from (char * (length // len(char.encode())) for char in self.guide.representatives)
+            yield from ("".join(chance.choices(letters, k=length // len(letters[-1].encode()))) for letters in scripts)
 
-    def lost(self) -> tuple[str, list[str]]:
+    def lost(self) -> Result:
         """Two tokens with lost bytes between, as one piece, give what the textbook gives."""
         tokens, lost, faults = self.textbook.tokens, self.model.lost_bytes, list[str]()
         tokens = [token for token in tokens[:: max(len(tokens) // TOKENS, 1)] if len(token) <= LONGEST]
@@ -455,31 +417,31 @@ class _Checks:
             if (found := self.model.merge(piece)) != (ids := self.textbook.merge(piece)[0]) and not (
                     self.model.takes_whole_tokens and piece in self.textbook.tokens):
                 faults.append(f"{piece!a}: expected {ids}, found {found}")
-        return f"{len(tokens) - 1:,} pieces with some of {len(lost)} lost bytes", faults[:MOST_FAULTS]
+        return f"{len(tokens) - 1:,} pieces with some of {len(lost)} lost bytes", faults
 
-    def growing(self) -> tuple[str, list[str]]:
+    def growing(self) -> Result:
         """A text of many tokens, appended in parts, has the ids of one call."""
-        text, faults = self.textbook.some(TOKENS).decode("utf-8", "replace"), []
+        tokens = self.textbook.tokens
+        text = b"".join(tokens[:: max(len(tokens) // TOKENS, 1)]).decode("utf-8", "replace")
         try:
             grown = self.tokenizer.encode_incremental()
         except UnsupportedError as error:
             return f"not for this model: {error}", []
         for at in range(0, len(text), 7):
             grown.append(text[at : at + 7])
-        if list(grown.ids) != self.tokenizer.encode(text):
-            faults.append("ids of a text in parts: expected those of one call, found others")
-        return f"{len(text):,} characters in parts of 7", faults
+        wrong = list(grown.ids) != self.tokenizer.encode(text)
+        return (f"{len(text):,} characters in parts of 7",
+                ["ids of a text in parts: expected those of one call, found others"] * wrong)
 
-    def all_tables(self) -> tuple[str, list[str]]:
+    def all_tables(self) -> Result:
         """Every table, and every fact beside them, is the one that the model's description gives."""
         facts, fresh = (json.loads(json.dumps(each)) for each in (self.header.stored(), self.fresh.header.stored()))
         faults = [f"{name}: expected {str(fresh.get(name))[:60]}, found {str(facts.get(name))[:60]}"
                   for name in sorted({*facts, *fresh}) if facts.get(name) != fresh.get(name)]
         names = sorted({*self.sections, *self.fresh.sections})
-        done = f"{len(names)} tables and {len(facts)} facts, made again"
-        return done, [*faults, *self.differing(*names)][:MOST_FAULTS]
+        return f"{len(names)} tables and {len(facts)} facts, made again", [*faults, *self.differing(*names)]
 
-    def left_out(self) -> tuple[str, list[str]]:
+    def left_out(self) -> Result:
         """What no step has looked at."""
         found = [LEFT_OUT]
         if missing := [name for name in cpu_level.LEVELS if name not in cpu_level.levels()]:
@@ -520,14 +482,6 @@ def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:
 
     found: npt.NDArray[np.uint8] = np.frombuffer(pages, np.uint8).reshape(-1, 256)[np.frombuffer(page_numbers, "<u2")]
     return found.ravel()
-
-
-def _first_difference(found: Any, expected: Any) -> str:
-    """Where two tables differ first."""
-    if len(found) != len(expected):
-        return f"expected {len(expected)} bytes, found {len(found)}"
-    at = next(at for at, (one, other) in enumerate(zip(bytes(found), bytes(expected))) if one != other)
-    return f"expected {bytes(expected)[at]} at byte {at}, found {bytes(found)[at]}"
 
 
 def _first_place(found: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> int:

@@ -1,23 +1,21 @@
 """The results of `verify`: as data, as lines for a terminal, as one self-contained page.
 
 In: causes of differences, the guide of the reference's tokenizer. Out: `Finding`s, `Report`; text, HTML, JSON.
-Invariant: the results hold everything that page and lines show: they need no tokenizer any more, and both say the same.
-A counterexample (markup, controls, characters that change the direction of writing) is quoted and shown, and cannot
-act. The page, made of the base page of `dstok.viewer`, fetches nothing. With the tokenizer of the report's model each
-counterexample has a link to its whole text as both tokenizers cut it.
+Invariant: the results hold everything that page and lines show, and both say the same. A counterexample (markup,
+controls, characters that change the direction of writing) is quoted and shown, and cannot act. The page fetches
+nothing. With the tokenizer of the report's model it has each counterexample as both tokenizers cut it.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.files import visible
 from dstok.conformance.automaton_guide import Guide, spelled
-from dstok.conformance.causes import Cause
 from dstok.conformance.unicode_changes import VERSIONS, categories
 from dstok.conformance.worker import Fault
 from dstok.errors import TextError
@@ -27,6 +25,7 @@ from dstok.viewer.reading import read_ids
 from dstok.viewer.sheet import Sheet
 
 if TYPE_CHECKING:
+    from dstok.conformance.causes import Cause
     from dstok.tokenizer import Tokenizer
 
 EQUAL, INCOMPLETE, DIFFERENT = "equal", "incomplete", "different"
@@ -40,6 +39,11 @@ class Character:
     char: str
     name: str
     categories: dict[str, str]
+
+    def __str__(self) -> str:
+        if "" in self.categories:
+            return f"{self.name}: {self.categories['']} in Unicode {VERSIONS[0]} to {VERSIONS[-1]}"
+        return f"{self.name}: {', '.join(f'{category} in {version}' for version, category in self.categories.items())}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Finding:
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Check:
     """One check. texts: their number; complete: whether all of it was done; note: the omitted part, and the reason.
 
@@ -75,12 +79,17 @@ class Check:
     """
 
     name: str
-    texts: int
-    seconds: float
-    complete: bool
+    texts: int = 0
+    seconds: float = 0.0
+    complete: bool = True
     differences: int = 0
     note: str = ""
     missed: bool = False
+
+    @property
+    def why_not(self) -> str:
+        """Why it tried no text; "" if it did."""
+        return "" if self.texts or self.differences else self.note or "no text was tried"
 
 
 @dataclass
@@ -135,7 +144,7 @@ class Report:
         return {"verdict": self.verdict, "not_run": self.not_run, "texts": self.texts, **asdict(self)}
 
     def __str__(self) -> str:
-        return "\n".join(report_lines(self))
+        return "\n".join(_lines(self))
 
     def _repr_html_(self) -> str:
         return frame(page(self), 480)
@@ -156,112 +165,66 @@ def finding_of(guide: Guide, cause: Cause) -> Finding:
         title = f"{', '.join(f'U+{ord(char):04X}' for char in wrong[:6])}{more}: {title}"
     ranked = sorted(cause.details.items(), key=lambda item: -item[1])
     details = [f"{detail}, {count} times" if count > 1 else detail for detail, count in ranked[:8]]
-    odd = [char for char in dict.fromkeys(cause.text[:200]) if char in cause.characters or not char.isascii()]
-    return Finding(cause.cause, title, cause.text, _tokens(guide, ids), _tokens(guide, cause.expected), first, fault,
-                   cause.count, [_character(char) for char in odd[:6]], evidence, list(cause.before), cause.examples,
-                   details, cause.note)
+    characters = []
+    for char in [char for char in dict.fromkeys(cause.text[:200]) if char in wrong or not char.isascii()][:6]:
+        kinds = categories(char)
+        kinds = {"": next(iter(kinds.values()))} if len({*kinds.values()}) == 1 else kinds
+        characters.append(Character(char, f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip(), kinds))
+    found, expected = ([(id, spelled(guide.tokenizer.decode_bytes([id])) if guide.model.has(id) else "(no such id)")
+                        for id in row[:200]] for row in (ids, cause.expected))
+    return Finding(cause.cause, title, cause.text, found, expected, first, fault, cause.count, characters, evidence,
+                   list(cause.before), cause.examples, details, cause.note)
 
 
-def _tokens(guide: Guide, ids: tuple[int, ...]) -> list[tuple[int, str]]:
-    return [(id, spelled(guide.tokenizer.decode_bytes([id])) if guide.model.has(id) else "(no such id)")
-            for id in ids[:200]]
-
-
-def _character(char: str) -> Character:
-    rows = categories(char)
-    rows = {"": next(iter(rows.values()))} if len(set(rows.values())) == 1 else rows
-    return Character(char, f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip(), rows)
-
-
-SHOWN = 60  # characters of a text that are shown
-MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
-
-
-def report_lines(report: Report) -> Iterator[str]:
-    """The lines of a report for a terminal."""
-    yield f"candidate  {report.candidate}"
-    yield f"reference  {report.reference}"
-    yield f"model      {report.model}"
-    yield ""
-    for check in report.checks:
-        if not was_run(check):
-            yield f"  {check.name:28}{'':>11}  not run: {why_not(check)}"
-            continue
-        wrong = f"  {check.differences:,} differ" if check.differences else ""
-        left_out = f"  {check.note}" if check.note else f"  ({state(check)})" if state(check) else ""
-        yield f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{left_out}"
-    for number, finding in enumerate(report.findings, 1):
-        yield ""
-        yield from _finding_lines(number, finding)
-    yield ""
-    yield from (f"note: {note}" for note in report.notes)
-    yield f"{report.summary} ({report.texts:,} texts, {report.seconds:.0f} s)"
-
-
-def _finding_lines(number: int, finding: Finding) -> Iterator[str]:
-    yield heading(number, finding)
-    yield f"   in {in_texts(finding)}; the smallest: {shown(finding.text)}"
-    yield from (f"   after encoding {text}" for text in before(finding))
-    if finding.fault:
-        yield f"   candidate  {finding.fault}"
-    elif finding.found != finding.expected:
-        yield f"   candidate  {_row(finding.found, finding.first)}"
-    if finding.found != finding.expected:
-        yield f"   reference  {_row(finding.expected, finding.first)}"
-    for char in finding.characters:
-        yield f"   {char.name}: {category_words(char)}"
-    yield from (f"   {remark}" for remark in remarks(finding))
-    if finding.examples:
-        yield f"   also {', '.join(shown(text, 24) for text in finding.examples)}"
-
-
-def was_run(check: Check) -> bool:
-    """Whether any text was tried."""
-    return bool(check.texts or check.differences)
-
-
-def why_not(check: Check) -> str:
-    """Why a check tried no text."""
-    return check.note or "no text was tried"
-
-
-def state(check: Check) -> str:
-    """The omitted part of a check; "" if it is complete."""
-    return check.note or ("" if check.complete else "not all of it")
-
-
-def heading(number: int, finding: Finding) -> str:
-    """The heading of a finding."""
-    return f"{number}. {finding.cause}: {finding.title}"
-
-
-def in_texts(finding: Finding) -> str:
-    """The number of texts in which the cause was found."""
-    return f"{finding.count:,} text{'s' if finding.count > 1 else ''}"
-
-
-def before(finding: Finding) -> list[str]:
-    """The texts that the candidate must encode first for the finding to show."""
-    return [shown(text) for text in finding.before[:MOST_BEFORE]]
-
-
-def remarks(finding: Finding) -> list[str]:
-    """The remarks of a finding."""
-    return [remark for remark in (*finding.details, finding.note, finding.evidence) if remark]
-
-
-def category_words(char: Character) -> str:
-    """A character's category, by version where it changed."""
-    if "" in char.categories:
-        return f"{char.categories['']} in Unicode {VERSIONS[0]} to {VERSIONS[-1]}"
-    return ", ".join(f"{category} in {version}" for version, category in char.categories.items())
-
-
-def shown(text: str, most: int = SHOWN) -> str:
+def shown(text: str, most: int = 60) -> str:
     """A text, quoted; of a long text, its ends."""
     if len(text) <= most:
         return ascii(text) if not text.isprintable() else repr(text)
     return f"{text[:10]!a} ... {text[-10:]!a} ({len(text):,} characters)"
+
+
+MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
+
+
+def _parts(finding: Finding) -> Iterator[tuple[str, Any]]:
+    """What a finding says, in the order of lines and page: a label ("" of a remark), and words or tokens."""
+    yield from (("after encoding", shown(text)) for text in finding.before[:MOST_BEFORE])
+    if finding.fault:
+        yield "candidate", finding.fault
+    elif finding.found != finding.expected:
+        yield "candidate", finding.found
+    yield "reference", finding.expected
+    yield from (("", str(remark)) for remark in (
+        *finding.characters, *finding.details, finding.note, finding.evidence) if remark)
+
+
+def _head(number: int, finding: Finding) -> tuple[str, str]:
+    """The heading of a finding, and the number of texts."""
+    count = f"{finding.count:,} text{'s' if finding.count > 1 else ''}"
+    return f"{number}. {finding.cause}: {finding.title}", count
+
+
+def _lines(report: Report) -> Iterator[str]:
+    """The lines of a report for a terminal."""
+    yield from (f"candidate  {report.candidate}", f"reference  {report.reference}", f"model      {report.model}", "")
+    for check in report.checks:
+        if check.why_not:
+            yield f"  {check.name:28}{'':>11}  not run: {check.why_not}"
+            continue
+        wrong = f"  {check.differences:,} differ" if check.differences else ""
+        left_out = f"  {check.note}" if check.note else "" if check.complete else "  (not all of it)"
+        yield f"  {check.name:28} {check.texts:>11,} texts {check.seconds:>7.1f} s{wrong}{left_out}"
+    for number, finding in enumerate(report.findings, 1):
+        heading, count = _head(number, finding)
+        yield from ("", heading, f"   in {count}; the smallest: {shown(finding.text)}")
+        for label, part in _parts(finding):
+            if label != "reference" or finding.found != finding.expected:
+                words = part if isinstance(part, str) else _row(part, finding.first)
+                yield f"   {label}{' ' if label.startswith('after') else '  ' * bool(label)}{words}"
+        if finding.examples:
+            yield f"   also {', '.join(shown(text, 24) for text in finding.examples)}"
+    yield from ("", *(f"note: {note}" for note in report.notes))
+    yield f"{report.summary} ({report.texts:,} texts, {report.seconds:.0f} s)"
 
 
 def _row(tokens: list[tuple[int, str]], first: int) -> str:
@@ -295,17 +258,29 @@ def page(report: Report, like: Tokenizer | None = None) -> str:
     views = {} if like is None else {number: _view(number, report, finding, like)
                                      for number, finding in enumerate(report.findings, 1)
                                      if not finding.fault and finding.found != finding.expected}
-    body = "".join(_parts(report, views))
+    body = "".join(_page_parts(report, views))
     return base_page(f"{report.candidate}: {report.verdict}", f"<main>{body}</main>", styles=[STYLE])
 
 
-def _parts(report: Report, views: dict[int, str]) -> Iterator[str]:
+def _page_parts(report: Report, views: dict[int, str]) -> Iterator[str]:
     yield f"<h1>{escape(report.candidate)} against {escape(report.reference)}</h1>\n"
     yield f'<p><strong class="{report.verdict}">{escape(report.summary)}</strong></p>\n'
     yield f'<p class="soft">Model {escape(report.model)}; {report.texts:,} texts in {report.seconds:.0f} s.</p>\n'
     for number, finding in enumerate(report.findings, 1):
         yield from _finding(number, finding, views.get(number))
-    yield from _checks(report.checks)
+    yield '<section><h2>Checks</h2>\n<table><tr><th>check</th><th class="n">texts</th><th class="n">seconds</th>'
+    yield '<th class="n">differ</th><th>note</th></tr>\n'
+    idle: dict[str, list[str]] = {}  # by reason the names of the checks that had no texts
+    for check in report.checks:
+        if check.why_not:
+            idle.setdefault(check.why_not, []).append(check.name)
+            continue
+        yield (f'<tr><td>{escape(check.name)}</td><td class="n">{check.texts:,}</td>'
+               f'<td class="n">{check.seconds:.1f}</td><td class="n">{check.differences or ""}</td>'
+               f"<td>{escape(check.note or ('' if check.complete else 'not all of it'))}</td></tr>\n")
+    yield "</table>\n"
+    yield from (f"<p>Not run, since {escape(why)}: {escape(', '.join(names))}.</p>\n" for why, names in idle.items())
+    yield "</section>\n"
     yield from (f"<p>{escape(note)}</p>\n" for note in report.notes)
     if any(views.values()):
         yield "<section><h2>The texts as both tokenizers cut them</h2>\n"
@@ -313,45 +288,26 @@ def _parts(report: Report, views: dict[int, str]) -> Iterator[str]:
         yield from views.values()
 
 
-def _checks(checks: Iterable[Check]) -> Iterator[str]:
-    """A row for each check that had texts; the others are grouped by the reason for having none."""
-    yield '<section><h2>Checks</h2>\n<table><tr><th>check</th><th class="n">texts</th><th class="n">seconds</th>'
-    yield '<th class="n">differ</th><th>note</th></tr>\n'
-    idle: dict[str, list[str]] = {}
-    for check in checks:
-        if not was_run(check):
-            idle.setdefault(why_not(check), []).append(check.name)
-            continue
-        yield (f'<tr><td>{escape(check.name)}</td><td class="n">{check.texts:,}</td>'
-               f'<td class="n">{check.seconds:.1f}</td><td class="n">{check.differences or ""}</td>'
-               f"<td>{escape(state(check))}</td></tr>\n")
-    yield "</table>\n"
-    yield from (f"<p>Not run, since {escape(why)}: {escape(', '.join(names))}.</p>\n" for why, names in idle.items())
-    yield "</section>\n"
-
-
 def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
-    yield f'<section id="finding-{number}"><h2>{_visible(heading(number, finding))}</h2>\n'
-    yield f"<p>In {in_texts(finding)}. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
-    yield from (f"<p>After encoding <code>{_visible(text)}</code></p>\n" for text in before(finding))
-    if finding.fault:
-        yield f"<h3>candidate</h3><p>{_visible(finding.fault)}</p>\n"
-    elif finding.found != finding.expected:
-        yield f"<h3>candidate</h3>{_tokens_html(finding.found, finding.first)}\n"
-    yield f"<h3>reference</h3>{_tokens_html(finding.expected, finding.first)}\n"
-    if view:
-        yield f'<p><a href="#view-{number}">The whole text, as both cut it</a></p>\n'
-    elif view is not None:
-        yield '<p class="soft">The tokens that are known do not make up the text, so it cannot be shown cut.</p>\n'
-    for char in finding.characters:
-        yield f"<p><code>{_visible(char.name)}</code>: {escape(category_words(char))}</p>\n"
-    yield from (f"<p>{_visible(remark)}</p>\n" for remark in remarks(finding))
+    heading, count = _head(number, finding)
+    yield f'<section id="finding-{number}"><h2>{_visible(heading)}</h2>\n'
+    yield f"<p>In {count}. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
+    for label, part in _parts(finding):
+        words = f"<p>{_visible(part)}</p>" if isinstance(part, str) else _boxes(part, finding.first)
+        if label.startswith("after"):
+            words = f"<p>After encoding <code>{_visible(part)}</code></p>"
+        yield f"<h3>{label}</h3>{words}\n" if label in ("candidate", "reference") else f"{words}\n"
+        if label == "reference" and view:
+            yield f'<p><a href="#view-{number}">The whole text, as both cut it</a></p>\n'
+        elif label == "reference" and view is not None:
+            yield '<p class="soft">The tokens that are known do not make up the text, so it cannot be shown cut.</p>\n'
     if finding.examples:
         yield f"<p>Also: {', '.join(f'<code>{_visible(shown(text))}</code>' for text in finding.examples)}</p>\n"
     yield "</section>\n"
 
 
-def _tokens_html(tokens: list[tuple[int, str]], first: int) -> str:
+def _boxes(tokens: list[tuple[int, str]], first: int) -> str:
+    """Tokens as HTML, around the first one that differs."""
     most_before, most_after = _AROUND
     start = max(0, first - most_before)
     boxes = (f"<span class=\"t{' x' if at == first else ''}\">{_visible(text)}<small>{id}</small></span>"

@@ -3,25 +3,20 @@
 In: a guide; a text for its neighbours; paths, or a data set's name, configuration, split and column. Out: iterators of
 texts. Invariant: the same guide gives the same texts in the same order; an iterator that ends has given everything that
 its docstring promises. Of files nothing is changed or left out; a source that is not there is a `CandidateError`.
-
-`class_cover` takes every path of length k through a tokenizer's automaton: for each state a shortest way into it, then
-every sequence of k equivalence classes, then the end of the text: |states| * |classes| ** k texts. Two splitters whose
-automata differ, and have no more states than this one, disagree on some text of a large enough k (the W-method of Chow
-and Vasilevskii: the cover of the states, then all words of k). Whether the ids show the disagreement depends on the
-characters that stand for the classes: see automaton_guide.py.
-Source: T. S. Chow, "Testing software design modeled by finite-state machines", 1978.
+Source: T. S. Chow, "Testing software design modeled by finite-state machines", 1978: two splitters whose automata
+differ, and have no more states than this one, disagree on some text of `class_cover`, |states| * |classes| ** k texts
+for a large enough k. Whether the ids show it depends on the characters that stand for the classes: automaton_guide.py.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterable, Iterator
-from itertools import islice, product
+from functools import lru_cache
+from itertools import chain, islice, product
 
 from dstok._util.arguments import explained
 from dstok._util.files import reason
-from dstok._util.objects import lazy
 from dstok.conformance.automaton_guide import SURROGATES, Guide, Word
 from dstok.conformance.engines import CandidateError
 from dstok.conformance.unicode_changes import VERSIONS, moved
@@ -48,39 +43,32 @@ def cover_words(guide: Guide, k: int) -> Iterator[Word]:
     """The same as words of classes."""
     if k < 0:
         raise ArgumentError(f"expected k of at least 0, found {k}", "k")
-    for way in guide.access.values():
-        for word in product(guide.classes, repeat=k):
-            yield way + word
+    return (path + word for path in guide.access.values() for word in product(guide.classes, repeat=k))
 
 
 @explained
 def cover_size(guide: Guide, k: int) -> int:
     """The number of texts of `class_cover`."""
-    size: int = len(guide.access) * len(guide.classes) ** k
-    return size
+    return len(guide.access) * int(len(guide.classes) ** k)
 
 
 DOCUMENT = 20_000  # characters of a file that are one text
 
 
 def documents(files: Iterable[str]) -> Iterator[str]:
-    """The texts of files, in parts of whole lines. Raises `CandidateError` for an unreadable file."""
-    for path in files:
+    """The texts of files, in parts of whole lines. Raises `CandidateError`, for a missing one at once."""
+    def parts(path: str, size: int = DOCUMENT) -> Iterator[str]:
         try:
-            with open(os.fspath(path), encoding="utf-8", newline="") as file:
-                while lines := file.readlines(DOCUMENT):
+            with open(path, encoding="utf-8", newline="") as file:
+                while size and (lines := file.readlines(size)):
                     yield "".join(lines)
         except (OSError, UnicodeDecodeError) as error:
             raise CandidateError(f"{path}: {reason(error)}") from error
 
-
-def check_files(files: Iterable[str]) -> None:
-    """Reports a missing file at once, not when its turn comes."""
-    for path in files:
-        try:
-            open(path, "rb").close()
-        except OSError as error:
-            raise CandidateError(f"{path}: {reason(error)}") from error
+    paths = list(files)
+    for path in paths:
+        next(parts(path, 0), None)  # opens it
+    return chain.from_iterable(map(parts, paths))
 
 
 def rows(spec: str) -> Iterator[str]:
@@ -101,8 +89,7 @@ def rows(spec: str) -> Iterator[str]:
 
     def texts(column: str) -> Iterator[str]:
         for number, row in enumerate(data):
-            text = row.get(column)
-            if not isinstance(text, str):
+            if not isinstance(text := row.get(column), str):
                 raise CandidateError(f"{spec}: expected a text in the column {column!r} of row {number}, "
                                      f"found the columns {', '.join(map(repr, row))}")
             yield text
@@ -117,35 +104,31 @@ ODD = (
     "a\x00b", "\x00", "a\r\nb", "a\rb", "A", "\u0130i", "\xdf", "  a", "a  ", "\ta ", " ", "\u200d", "\xad-",
     "\u202ea", "\ufffd", "\uffff", "\U0010ffff", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "a\u0345",
     "\u1100\u1161", "don't I'LL", "1,234.5", "\u0661\u0662", "\\n", "<|endoftext|>", "<s>", "</s>", "<unk>", "[MASK]",
-    "\u2581a", "\u0120a", "<0x41>", "##a",
-    "S'\u017f'SA",
+    "\u2581a", "\u0120a", "<0x41>", "##a", "S'\u017f'SA",
 )
 JOINED = 256  # code points in a text of `joined_code_points`
 CUT = 8  # parts of added tokens: the number of places to cut at
+LATIN, IDEOGRAPHS = "abcdefghijklmnopqrstuvwxyz", "的一是不了人我在有他这为之大来"
 
 
 def contexts(guide: Guide) -> list[tuple[str, str]]:
     """(before, after) of a character: alone, in each state of the automaton, before and between each class."""
-    ways = [guide.spell_plainly(way) for way in guide.access.values()]
     reps = guide.representatives
-    pairs = [*((way, "") for way in ways), *(("", char) for char in reps), *((char, char) for char in reps)]
+    pairs = [*((guide.spell_plainly(path), "") for path in guide.access.values()),
+             *(("", char) for char in reps), *((char, char) for char in reps)]
     return list(dict.fromkeys(pairs))
 
 
 def code_points(guide: Guide, points: Iterable[int] | None = None) -> Iterator[str]:
     """Each of `points` (default: where sets may be wrong) in each of `contexts`."""
     chars = list(map(chr, guide.interesting if points is None else points))
-    for before, after in contexts(guide):
-        for char in chars:
-            yield before + char + after
+    return (before + char + after for before, after in contexts(guide) for char in chars)
 
 
 def joined_code_points(guide: Guide) -> Iterator[str]:
     """All 1,112,064 code points in each context, many in one text."""
-    for before, after in contexts(guide):
-        for start in range(0, 0x110000, JOINED):
-            if start not in SURROGATES:
-                yield "".join(f"{before}{chr(code)}{after}" for code in range(start, start + JOINED))
+    return ("".join(f"{before}{chr(code)}{after}" for code in range(start, start + JOINED))
+            for before, after in contexts(guide) for start in range(0, 0x110000, JOINED) if start not in SURROGATES)
 
 
 def cover(guide: Guide, k: int) -> Iterator[str]:
@@ -163,15 +146,14 @@ def vocabulary(guide: Guide) -> Iterator[str]:
 
     Those that the splits cut come first, since they show a wrong cut.
     """
-    cut = [text for text in guide.token_texts.values() if len(text) > 1 and len(guide.model.spans(text)) > 1]
-    yield from cut
-    yield from guide.token_texts.values()
+    words = guide.token_texts.values()
+    cut = [text for text in words if len(text) > 1 and len(guide.model.spans(text)) > 1]
+    yield from (*cut, *words)
     for text in cut:
-        yield f"a{text}"
-        yield f" {text} "
+        yield from (f"a{text}", f" {text} ")
     if any("(?i:" in split.pattern for split in guide.program.splits):  # to which U+017F is an s: not the word's
-        yield from (f"'\u017f{text}" for text in guide.token_texts.values() if text[:1].isalpha())
-    for text in guide.token_texts.values():  # of several classes: tries the texts that may lie before it
+        yield from (f"'\u017f{text}" for text in words if text[:1].isalpha())
+    for text in words:  # of several classes: tries the texts that may lie before it
         if len(text) > 1 and text[0] != " " and len(set(guide.classes_of(text))) > 1:
             yield from (char + text for char in guide.representatives)
 
@@ -201,21 +183,18 @@ def long_pieces(guide: Guide) -> Iterator[str]:
     """Runs of single characters and of words, of every length up to 140 and some beyond, in classes that make runs."""
     chance = random.Random(2)
     words = [text for text in guide.token_texts.values() if 2 <= len(text) <= 8]
-    lengths = [*range(1, 141), 200, 255, 256, 257, 300, 511, 512, 513, 1000, 1024, 1025, 2000, 4096, 5000]
-    for length in lengths:
+    for length in (*range(1, 141), 200, 255, 256, 257, 300, 511, 512, 513, 1000, 1024, 1025, 2000, 4096, 5000):
         for number in guide.classes:
             yield guide.representatives[number] * length
             yield guide.spell_at_random([number] * length, chance)
-        for word in chance.sample(words, min(4, len(words))):
-            yield (word * length)[:length]
-        letters = "".join(chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(length))
+        yield from ((word * length)[:length] for word in chance.sample(words, min(4, len(words))))
+        letters = "".join(chance.choice(LATIN) for _ in range(length))
         yield from (letters, f" {letters} b", "".join(map(str, range(length)))[:length])
 
 
 def odd_texts(guide: Guide) -> Iterator[str]:
     """Texts that normalizers, C strings, other vocabularies and careless readers change."""
-    for text in ODD:
-        yield from (text, f"a{text}", f"{text}b", f" {text} ", f"中{text}\n")
+    return (text for odd in ODD for text in (odd, f"a{odd}", f"{odd}b", f" {odd} ", f"中{odd}\n"))
 
 
 def added_tokens(guide: Guide, step: int = 1) -> Iterator[str]:
@@ -224,8 +203,7 @@ def added_tokens(guide: Guide, step: int = 1) -> Iterator[str]:
         yield from (content, f"a{content}b", f" {content} ", f"\n{content}\n", content * 2, f"中{content}中",
                     f"{content} \t {content}",
                     content[:-1], content[1:], content[:-1] + content, content.swapcase(), content.replace("｜", "|"))
-        for at in range(1, len(content), max(1, len(content) // CUT)):
-            yield f"{content[:at]} {content[at:]}"
+        yield from (f"{content[:at]} {content[at:]}" for at in range(1, len(content), max(1, len(content) // CUT)))
 
 
 def alike(guide: Guide) -> Iterator[str]:
@@ -253,8 +231,7 @@ def longer(guide: Guide, text: str) -> Iterator[str]:
 
 def concatenations(guide: Guide) -> Iterator[str]:
     """Random texts, each with its two parts at a safe cut: a place where the parts' ids together are the whole's."""
-    chance = random.Random(12)
-    encode = guide.tokenizer.encode
+    chance, encode = random.Random(12), guide.tokenizer.encode
     for whole in islice(random_texts(guide, 12), 3000):
         at = chance.randrange(len(whole) + 1)
         left, right = whole[:at], whole[at:]
@@ -264,12 +241,11 @@ def concatenations(guide: Guide) -> Iterator[str]:
 
 def runs(guide: Guide, size: int) -> Iterator[tuple[str, str]]:
     """(name, text) of texts of `size` code points that make bad algorithms slow: runs, and pairs in turn."""
-    reps = guide.representatives
-    for char in dict.fromkeys([*"a 1\n.", "中", "é", *reps]):
+    for char in dict.fromkeys([*"a 1\n.", "中", "é", *guide.representatives]):
         yield f"a run of {char!r}", char * size
-    yield "random letters", "".join(random.Random(4).choices("abcdefghijklmnopqrstuvwxyz", k=size))
-    yield "random ideographs", "".join(random.Random(5).choices("的一是不了人我在有他这为之大来", k=size))
-    for one, two in product(" \n", dict.fromkeys("a1.é中")):
+    yield "random letters", "".join(random.Random(4).choices(LATIN, k=size))
+    yield "random ideographs", "".join(random.Random(5).choices(IDEOGRAPHS, k=size))
+    for one, two in product(" \n", "a1.é中"):
         yield f"{one + two!r} in turn", ((one + two) * size)[:size]
     yield "blanks before a letter", " " * (size - 1) + "a"
     yield "line feeds and blanks", ("\n " * size)[:size]
@@ -278,8 +254,7 @@ def runs(guide: Guide, size: int) -> Iterator[tuple[str, str]]:
 def random_texts(guide: Guide, seed: int = 0) -> Iterator[str]:
     """Endless texts: fragments of all kinds, joined."""
     chance = random.Random(seed)
-    contents = list(guide.tokenizer.added_tokens)
-    words = list(guide.token_texts.values())
+    contents, words = list(guide.tokenizer.added_tokens), list(guide.token_texts.values())
     while True:
         yield "".join(_fragments(guide, chance, words, contents))
 
@@ -304,41 +279,38 @@ def _fragments(guide: Guide, chance: random.Random, words: list[str], contents: 
             yield chance.choice(words)
 
 
-class Neighbourhood:
-    """The texts near a text, for one guide."""
-
-    def __init__(self, guide: Guide) -> None:
-        self.guide = guide
-
-    def of(self, small: str) -> list[str]:
-        """Texts like the small one, and some that distinguish hypotheses."""
-        guide, chance = self.guide, random.Random(small)
-        texts = {text: None for text in _variants(guide, small[:40], chance)}
-        texts |= dict.fromkeys(chance.sample(self._pairs, min(3000, len(self._pairs))))
-        added = guide.model.added_tokens
-        for special in (False, True):
-            texts |= dict.fromkeys(token.content for token in added[:400] if token.special == special)
-        for version in VERSIONS:
-            chars = list(moved(version, guide.program.unicode_version))
-            for char in chance.sample(chars, min(30, len(chars))):
-                texts |= {small[:at] + char + small[at + 1 :]: None for at in range(min(3, len(small)))}
-                texts |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
-        return list(texts)
-
-    @lazy
-    def _pairs(self) -> list[str]:
-        """Pairs of classes after each state of the automaton: the same for all texts, and slow to make."""
-        return list(cover(self.guide, 2))
+def long_texts(guide: Guide) -> Iterator[str]:
+    """Random texts joined to long ones, which cross the edges of blocks and buffers."""
+    source = random_texts(guide, 11)
+    for size in (4096, 8192, 16384, 65536, 100_000, 262_144):
+        parts, held = list[str](), 0
+        while held < size:
+            parts.append(next(source))
+            held += len(parts[-1])
+        yield "".join(parts)
 
 
-def _variants(guide: Guide, text: str, chance: random.Random) -> Iterator[str]:
-    """Each character exchanged for others of its class and of all classes, left out, doubled; some around."""
-    for at, char in enumerate(text):
-        before, after = text[:at], text[at + 1 :]
+@lru_cache(maxsize=1)
+def _pairs(guide: Guide) -> list[str]:
+    """Pairs of classes after each state of the automaton: the same for all texts, and slow to make."""
+    return list(cover(guide, 2))
+
+
+def neighbours(guide: Guide, small: str) -> list[str]:
+    """Texts like the small one, and some that distinguish hypotheses."""
+    chance, pairs, texts, head = random.Random(small), _pairs(guide), dict[str, None](), small[:40]
+    for at, char in enumerate(head):  # exchanged for others of its class and of all classes, left out, doubled
         own = guide.members[guide.alphabet.class_of(char)]
         for other in [*chance.sample(own, min(14, len(own))), *guide.representatives, "", char * 2]:
-            yield before + other + after
+            texts[head[:at] + other + head[at + 1 :]] = None
     for other in guide.representatives:
-        yield other + text
-        yield text + other
-        yield other + text + other
+        texts |= dict.fromkeys((other + head, head + other, other + head + other))
+    texts |= dict.fromkeys(chance.sample(pairs, min(3000, len(pairs))))
+    for special in (False, True):
+        texts |= dict.fromkeys(token.content for token in guide.model.added_tokens[:400] if token.special == special)
+    for version in VERSIONS:
+        chars = list(moved(version, guide.program.unicode_version))
+        for char in chance.sample(chars, min(30, len(chars))):
+            texts |= {small[:at] + char + small[at + 1 :]: None for at in range(min(3, len(small)))}
+            texts |= dict.fromkeys((f" {char}", f"{char}a", f"a{char}", f"!{char}", char + char))
+    return list(texts)

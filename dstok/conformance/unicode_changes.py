@@ -7,40 +7,40 @@ Source: unicode_tables/changes.py.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from functools import cache
+from pathlib import Path
 
-from dstok.conformance._unicode_changes import CHANGES
-from dstok.conformance._unicode_changes import VERSIONS as VERSIONS
 from dstok.unicode import category_of
 
-Run = tuple[int, int, tuple[str, ...]]  # first and last code point, category by version
+_rows = [row for row in Path(__file__).with_suffix(".txt").read_text("utf-8").split("\n") if not row.startswith("#")]
+VERSIONS = tuple(_rows[0].split())
 
 
 @cache
-def _runs() -> tuple[Run, ...]:
+def _runs() -> tuple[tuple[int, int, tuple[str, ...]], ...]:
+    """First and last code point of each run, and its category by version."""
     runs = []
-    for word in CHANGES.split():
+    for word in " ".join(_rows[1:]).split():
         span, row = word.split(":")
         first, _, last = span.partition("-")
-        names = tuple(row[at : at + 2] for at in range(0, len(row), 2))
-        runs.append((int(first, 16), int(last or first, 16), names))
+        runs.append((int(first, 16), int(last or first, 16), tuple(row[at : at + 2] for at in range(0, len(row), 2))))
     return tuple(runs)
+
+
+@cache
+def _changes() -> dict[int, tuple[str, ...]]:
+    return {code: row for first, last, row in _runs() for code in range(first, last + 1)}
 
 
 def categories(char: str) -> dict[str, str]:
     """The general category of a character in each version."""
-    code = ord(char)
-    at = bisect_right(_runs(), code, key=lambda run: run[0]) - 1
-    if at >= 0 and code <= _runs()[at][1]:
-        return dict(zip(VERSIONS, _runs()[at][2]))
-    return dict.fromkeys(VERSIONS, category_of(code))
+    row = _changes().get(ord(char))
+    return dict(zip(VERSIONS, row)) if row else dict.fromkeys(VERSIONS, category_of(ord(char)))
 
 
-@cache
 def changed() -> tuple[int, ...]:
     """The code points whose category differs between any two of the versions, rising."""
-    return tuple(code for first, last, _ in _runs() for code in range(first, last + 1))
+    return tuple(_changes())
 
 
 def edges() -> tuple[int, ...]:
@@ -52,16 +52,14 @@ def edges() -> tuple[int, ...]:
 def moved(version: str, other: str) -> dict[str, str]:
     """The characters whose categories in `version` and `other` differ, with the category in `version`."""
     one, two = VERSIONS.index(version), VERSIONS.index(other)
-    return {chr(code): row[one] for first, last, row in _runs() if row[one] != row[two]
-            for code in range(first, last + 1)}
+    return {chr(code): row[one] for code, row in _changes().items() if row[one] != row[two]}
 
 
 @cache
 def stand_in(category: str, code: int) -> str:
     """The nearest character of this category, in all versions, to a code point."""
-    fixed = frozenset(changed())
     for distance in range(1, 0x110000):
         for near in (code - distance, code + distance):
-            if 0 <= near < 0x110000 and near not in fixed and category_of(near) == category:
+            if 0 <= near < 0x110000 and near not in _changes() and category_of(near) == category:
                 return chr(near)
     raise ValueError(f"no code point has the category {category!r}")

@@ -30,6 +30,9 @@ from dstok.unicode import category_of, word
 from dstok.unicode.code_point_set import CodePointSet, range_text
 from dstok.unicode.normalization import FORMS, OLDEST, combining_classes, unclean
 
+MOST = 40  # code points of one change that are tried in texts
+KEPT = 3  # of the given texts that change, so many are kept
+
 
 @contextmanager
 def model_file(model: str) -> Iterator[str | None]:
@@ -52,10 +55,6 @@ def model_file(model: str) -> Iterator[str | None]:
         with packed.open("rb") as file, zipfile.ZipFile(file) as archive:
             archive.extract("tokenizer.json", folder)
         yield str(Path(folder) / "tokenizer.json")
-
-
-MOST = 40  # code points of one change that are tried in texts
-KEPT = 3  # of the given texts that change, so many are kept
 
 
 @dataclass(frozen=True)
@@ -95,15 +94,26 @@ class Upgrade:
         return {**asdict(self), "changes": changes}
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        lines = [f"{self.model}: {self.old} -> {self.new}",
+                 f"patterns of Unicode {self.unicode[0]} -> {self.unicode[1]}", "",
+                 *([] if self.changes else ["no text changes"])]
+        for number, change in enumerate(self.changes, 1):
+            lines.append(f"{number}. {change.what}: {change.before} -> {change.after}, "
+                         f"{len(change.code_points):,} code points")
+            lines += wrap(" ".join(range_text(*span) for span in change.code_points.ranges), 100, initial_indent="   ",
+                          subsequent_indent="   ", break_on_hyphens=False)
+            if change.text:
+                lines.append(
+                    f"   shortest text found: {shown(change.text)}  {[*change.old_ids]} -> {[*change.new_ids]}")
+        if self.documents:
+            lines += ["", f"{self.changed:,} of {self.documents:,} documents change "
+                      f"({self.touched:,} have such a code point)", *(f"   {shown(text)}" for text in self.examples)]
+        return "\n".join(lines)
 
     @property
     def code_points(self) -> CodePointSet:
         """The code points without which no text changes."""
-        found = CodePointSet.empty()
-        for change in self.changes:
-            found |= change.code_points
-        return found
+        return CodePointSet.from_ranges(span for change in self.changes for span in change.code_points.ranges)
 
 
 @explained
@@ -120,38 +130,40 @@ def upgrade(model: str, old: str, new: str, texts: Iterable[str] = ()) -> Upgrad
     before, after = load(model, upstream=old), load(model, upstream=new)
     versions = before.inspect().unicode_version, after.inspect().unicode_version
     guides = Guide(before), Guide(after)
-    changes = [_with_text(change, _marked(change) if change.what in FORMS else _near(guides[1], change), before, after)
-               for change in [*_classes(*guides), *_forms(before, after), *_words(before, after)]]
+    changes = []
+    for change in [*_classes(*guides), *_forms(before, after), *_words(before, after)]:
+        best = ""  # the shortest of the texts that has other ids, the first of equals
+        for text in _marked(change) if change.what in FORMS else _near(guides[1], change):
+            if (not best or len(text) < len(best)) and before.encode(text) != after.encode(text):
+                best = text
+        changes.append(replace(
+            change, text=best, old_ids=tuple(before.encode(best)), new_ids=tuple(after.encode(best))))
     found = Upgrade(before.name or model, old, new, versions, changes)
     spans = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found.code_points.ranges)
     touched = re.compile(f"[{spans}]") if spans else None
     for text in texts:
         found.documents += 1
-        if touched is None or not touched.search(text):
-            continue
-        found.touched += 1
-        if before.encode(text) != after.encode(text):
-            found.changed += 1
-            if len(found.examples) < KEPT:
-                found.examples.append(text)
+        if touched is not None and touched.search(text):
+            found.touched += 1
+            if before.encode(text) != after.encode(text):
+                found.changed += 1
+                found.examples += [text] if len(found.examples) < KEPT else []
     return found
 
 
 def _classes(old: Guide, new: Guide) -> Iterator[Change]:
     """The code points whose class is not the one that most of their old class have."""
+    def in_words(part: CodePointSet, guide: Guide, number: int) -> str:
+        """The part's general categories in the guide's Unicode version, and a character of the class."""
+        names = sorted({category_of(code, guide.program.unicode_version) for code in part})
+        return f"{'/'.join(names)} (as {guide.representatives[number]!a})"
+
     for number, members in enumerate(old.alphabet.classes):
         parts = {other: members & there for other, there in enumerate(new.alphabet.classes)}
         stays = max(parts, key=lambda other: len(parts[other]))
         for other, part in parts.items():
             if part and other != stays:
-                yield Change("patterns", _in_words(part, old, number), _in_words(part, new, other), part)
-
-
-def _in_words(part: CodePointSet, guide: Guide, number: int) -> str:
-    """The part's general categories in the guide's Unicode version, and a character of the class."""
-    version = guide.program.unicode_version
-    names = sorted({category_of(code, version) for code in part})
-    return f"{'/'.join(names)} (as {guide.representatives[number]!a})"
+                yield Change("patterns", in_words(part, old, number), in_words(part, new, other), part)
 
 
 def _forms(before: Tokenizer, after: Tokenizer) -> Iterator[Change]:
@@ -177,9 +189,7 @@ def _near(guide: Guide, change: Change) -> Iterator[str]:
     pairs = (("", one + two) for one, two in product(guide.representatives, repeat=2))
     single = [token.content for token in guide.model.added_tokens if token.single_word]
     beside = [pair for content in single for pair in ((content, ""), ("", content))]
-    for before, after in [*texts_of.contexts(guide), *pairs, *beside]:
-        for char in chars:
-            yield before + char + after
+    return (before + char + after for before, after in [*texts_of.contexts(guide), *pairs, *beside] for char in chars)
 
 
 def _marked(change: Change) -> Iterator[str]:
@@ -190,30 +200,3 @@ def _marked(change: Change) -> Iterator[str]:
         yield chr(code)
         for mark in marks:
             yield from (chr(code) + mark, mark + chr(code))
-
-
-def _with_text(change: Change, texts: Iterable[str], before: Tokenizer, after: Tokenizer) -> Change:
-    """The change with the shortest of the texts that has other ids, the first of equals."""
-    best = ""
-    for text in texts:
-        if (not best or len(text) < len(best)) and before.encode(text) != after.encode(text):
-            best = text
-    return replace(change, text=best, old_ids=tuple(before.encode(best)), new_ids=tuple(after.encode(best)))
-
-
-def _lines(found: Upgrade) -> Iterator[str]:
-    yield f"{found.model}: {found.old} -> {found.new}"
-    yield f"patterns of Unicode {found.unicode[0]} -> {found.unicode[1]}"
-    yield ""
-    if not found.changes:
-        yield "no text changes"
-    for number, change in enumerate(found.changes, 1):
-        yield f"{number}. {change.what}: {change.before} -> {change.after}, {len(change.code_points):,} code points"
-        yield from wrap(" ".join(range_text(*span) for span in change.code_points.ranges), 100, initial_indent="   ",
-                        subsequent_indent="   ", break_on_hyphens=False)
-        if change.text:
-            yield f"   shortest text found: {shown(change.text)}  {[*change.old_ids]} -> {[*change.new_ids]}"
-    if found.documents:
-        yield ""
-        yield f"{found.changed:,} of {found.documents:,} documents change ({found.touched:,} have such a code point)"
-        yield from (f"   {shown(text)}" for text in found.examples)

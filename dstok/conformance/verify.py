@@ -1,9 +1,9 @@
-"""`verify`: proves or refutes within a number of seconds that a tokenizer is right.
+"""`verify`: proves or refutes within a number of seconds that a tokenizer is right; the same as tests of pytest.
 
-In: a candidate and its reference. Out: `Report`.
+In: a candidate and its reference. Out: `Report`; a test function.
 Invariant: checks run in a fixed order, each for at most its share of the time left. Omitted work is reported, and then
 no verdict is "equal". No crash, hang or lack of memory of the candidate ends the run: the text becomes a finding, and
-the rest goes on.
+the rest goes on. A test of a call that the tokenizer lacks is skipped; that of a check that got no time fails.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from dstok._util.arguments import explained
 from dstok._util.files import reason
 from dstok.conformance.automaton_guide import Guide, built_in, guide_of
 from dstok.conformance.causes import FAULTS, Cause, Explainer
-from dstok.conformance.checks import CHECKS, CallCheck, GrowthCheck, Planned, Tally, TextCheck, measure, planned, timed
-from dstok.conformance.differences import Pair, shrink_run
+from dstok.conformance.checks import CHECKS, GROWTH, Planned, in_time, planned
+from dstok.conformance.differences import Pair
 from dstok.conformance.engines import CandidateError
 from dstok.conformance.report import NO_CALL, NO_TEXTS, NO_TIME, Check, Report, finding_of, shown
-from dstok.conformance.texts import check_files, cover_size, documents
-from dstok.conformance.worker import Clock, Fault, Limits, OutOfTimeError, Runner
+from dstok.conformance.texts import cover_size, documents
+from dstok.conformance.worker import Clock, Limits, OutOfTimeError, Runner
 from dstok.errors import ArgumentError
 from dstok.loading import load
 from dstok.models import models
@@ -37,7 +37,6 @@ EXPLAINED = 400  # differences of one check that are explained one by one; the o
 EXPLAINING, LEAST = 0.15, 5.0  # share of the time left for one check's search for causes; seconds, at least
 ONE = 0.5  # share of the time left for one cause, once its search has begun
 TURN = 0.5  # least seconds for a check, however small its share, as long as others get as much
-SUPER_LINEAR = "super-linear time"
 
 
 @explained
@@ -79,8 +78,6 @@ def verify(
     for name in wanted:
         if name not in CHECKS:
             raise ArgumentError(f"expected a check out of {', '.join(CHECKS)}, found {name!r}", "checks")
-    files = list(files)
-    check_files(files)
     texts = chain(documents(files), corpus)
     first = next(texts, None)  # a source that is not there raises at once
     given = None if first is None else chain([first], texts)
@@ -92,6 +89,40 @@ def verify(
         run.all(planned(wanted, given, max_k, named=checks is not None))
         name = tokenizer.name or (model if isinstance(model, str) else "a tokenizer of the caller's")
         return run.report(tested.name, trusted.name, name)
+
+
+QUICK = tuple(name for name in CHECKS if name not in ("corpora", "class cover, k = 4", "all code points, joined"))
+
+
+@explained
+def conformance(
+    load: Any, reference: Any = None, *, model: Any = "deepseek-v3", seconds: float = 10.0,
+    checks: Iterable[str] | None = None, files: Iterable[str] = (),
+) -> Callable[[str], None]:
+    """A test function with one case a check, `seconds` for each, for a test module of another project.
+
+    load: a tokenizer with `encode`, a function without arguments that makes one, or a spec of `verify`. To test
+        a function of a text, wrap it: `Engine("name", "", function)`.
+    reference, model, files: as in `verify`. checks: by default all that are quick.
+
+    A check that finds a difference fails with the report: `test_conformance = conformance(my_tokenizer.load)`.
+    """
+    import pytest
+
+    named = tuple(checks) if checks is not None else (*QUICK, *(["corpora"] if files else []))
+    made: list[Any] = []
+
+    @pytest.mark.parametrize("check", named)
+    def test(check: str) -> None:
+        if not made:
+            made.append(load() if callable(load) and not hasattr(load, "encode") else load)
+        report = verify(made[0], reference, model=model, seconds=seconds, checks=[check], files=files)
+        if [one.note for one in report.checks] == [NO_CALL]:
+            pytest.skip(NO_CALL)
+        if not report.equal:
+            raise AssertionError(f"\n{report}")  # under `python -O`, too
+
+    return test
 
 
 class _Run:
@@ -106,49 +137,44 @@ class _Run:
         self.clock.start(seconds)
 
     def all(self, checks: list[Planned]) -> None:
-        for number, check in enumerate(checks):
+        for number, plan in enumerate(checks):
             left, others = self.clock.all_left(), len(checks) - number
-            if left <= 0:
-                self.checks.append(_missed(check.name, 0.0))
-                continue
-            share = 1.0 if others == 1 else check.share
-            began = time.monotonic()
-            with self.clock.part(max(left * share, min(TURN, left / others))):
-                self.checks.append(
-                    self.texts(check, began) if isinstance(check, TextCheck) else
-                    self.growth(check, began) if isinstance(check, GrowthCheck) else self.call(check, began))
+            check, began = Check(plan.name), time.monotonic()
+            share = 1.0 if others == 1 else plan.share
+            check.complete = left > 0
+            with self.clock.part(max(left * share, min(TURN, left / others))), in_time(check):
+                if left > 0:
+                    (self.find if plan.find else self.compare)(plan, check)
+            check.seconds = time.monotonic() - began
+            if not (check.texts or check.differences or check.complete or check.note):
+                check.note, check.missed = NO_TIME, True
+            self.checks.append(check)
 
-    # Checks made of texts
-
-    def texts(self, check: TextCheck, began: float) -> Check:
-        if check.texts is None:
-            return Check(check.name, 0, 0.0, False, note=NO_TEXTS, missed=True)
-        done, differences, complete = 0, 0, False
+    def compare(self, plan: Planned, check: Check) -> None:
+        if plan.texts is None:
+            check.note, check.complete, check.missed = NO_TEXTS, False, True
+            return
         patience = max(EXPLAINING * self.clock.all_left(), LEAST)
-        for block in _blocks(check.texts(self.guide), self.clock):
-            before = self.pair.texts
-            late = False
+        check.complete = False
+        for block in _blocks(plan.texts(self.guide), self.clock):
+            before, late = self.pair.texts, False
             try:
                 differing = self.pair.differences(block)
             except OutOfTimeError as ended:
                 differing, late = list(ended.found), True
-            done += self.pair.texts - before
+            check.texts += self.pair.texts - before
             for difference in differing:
-                if differences < EXPLAINED:
+                if check.differences < EXPLAINED:
                     patience -= self.explain(difference, patience)
-                differences += 1
-            self.progress(check.name, done, self.clock.all_left())
+                check.differences += 1
+            self.progress(check.name, check.texts, self.clock.all_left())
             if late:
                 break
         else:
-            complete = True
-        if not complete and not done:
-            return _missed(check.name, time.monotonic() - began)
-        note = ""
-        if check.k and not complete:
-            size = cover_size(self.guide, check.k) * (3 if check.k <= 3 else 1)
-            note, complete = f"of {size:,}", done >= size
-        return Check(check.name, done, time.monotonic() - began, complete, differences, note)
+            check.complete = True
+        if plan.k and check.texts and not check.complete:
+            size = cover_size(self.guide, plan.k) * (3 if plan.k <= 3 else 1)
+            check.note, check.complete = f"of {size:,}", check.texts >= size
 
     def explain(self, difference: Any, patience: float) -> float:
         """Finds the cause of a difference, if there is `patience`. Returns the seconds that it took."""
@@ -158,44 +184,18 @@ class _Run:
             self.explainer.take(difference, search=patience > 0 and not late)
         return time.monotonic() - began
 
-    # The other checks
-
-    def growth(self, check: GrowthCheck, began: float) -> Check:
-        slow, number, complete = dict[str, Any](), 0, False
-        try:
-            for grown in measure(self.pair.candidate, self.guide):
-                number += 1
-                self.progress(check.name, number, self.clock.all_left())
-                if grown.fault:
-                    self.add(self._long_fault(grown.text, grown.kind, grown.fault))
-                elif grown.super_linear:
-                    slow[grown.kind] = grown
-                if sum(cause.cause in FAULTS.values() for cause in self.explainer.causes) > 4:
-                    break
-            else:
-                complete = True
-        except OutOfTimeError:
-            pass
-        if slow:
-            worst = max(slow.values(), key=lambda grown: grown.seconds[-1][1])
-            rows = ", ".join(f"{seconds * 1000:,.0f} ms for {size:,}" for size, seconds in worst.seconds)
-            grows = Fault("slow", f"time grows with the power {worst.exponent:.1f} of the length")
-            self.add(Cause(SUPER_LINEAR, worst.kind, worst.text, grows, (), count=len(slow),
-                           details=dict.fromkeys(slow, 1), note=f"{rows} characters"))
-        if not number:
-            return _missed(check.name, time.monotonic() - began)
-        return Check(check.name, number, time.monotonic() - began, complete,
-                     note="" if complete else f"{number} kinds of text")
-
-    def _long_fault(self, text: str, kind: str, fault: Fault) -> Cause:
-        """A long text that makes the candidate fail: the shortest beginning of it that still does."""
-        def fails(texts: Any) -> list[bool]:
-            return [isinstance(timed(self.pair.candidate, one, 1), Fault) for one in texts]
-
-        if fault.kind != "hang":
-            text = shrink_run(text, fails)
-        return Cause(FAULTS[fault.kind], f"from {len(text):,} characters on: {fault.message}", text, fault,
-                     tuple(self.guide.tokenizer.encode(text)), details={kind: 1})
+    def find(self, plan: Planned, check: Check) -> None:
+        """Looks for causes in another way than by comparing texts."""
+        assert plan.find is not None
+        if plan.call and plan.call not in self.pair.candidate.calls:
+            check.note, check.complete = NO_CALL, False
+            return
+        self.progress(check.name, 0, self.clock.all_left())
+        for cause in plan.find(self.pair, self.guide, check):
+            if cause:
+                self.add(cause)
+                check.differences += cause.count if plan.name != GROWTH else 0  # a slow text has no other ids
+            self.progress(check.name, check.texts, self.clock.all_left())
 
     def add(self, cause: Cause) -> None:
         """Adds one cause for a kind of fault: the shortest text, with all the kinds of text."""
@@ -207,21 +207,6 @@ class _Run:
                     known.text, known.title, known.expected = cause.text, cause.title, cause.expected
                 return
         self.explainer.causes.append(cause)
-
-    def call(self, check: CallCheck, began: float) -> Check:
-        if check.call and not self.pair.candidate.can(check.call):
-            return Check(check.name, 0, 0.0, False, note=NO_CALL)
-        self.progress(check.name, 0, self.clock.all_left())
-        tally, causes = Tally(), list[Cause]()
-        with tally.while_there_is_time():
-            for cause in check.function(self.pair, self.guide, tally):
-                causes.append(cause)
-        for cause in causes:
-            self.add(cause)
-        seconds = time.monotonic() - began
-        if not (causes or tally.texts or tally.complete):
-            return _missed(check.name, seconds)
-        return Check(check.name, tally.texts, seconds, tally.complete, sum(cause.count for cause in causes))
 
     def report(self, candidate: str, reference: str, model: str) -> Report:
         self.explainer.settle()
@@ -237,10 +222,6 @@ class _Run:
             notes.append(f"the reference made nothing of {len(self.pair.refused)} texts, such as {text[:40]!a}: {why}")
         return Report(candidate, reference, model, [finding_of(self.guide, cause) for cause in causes], self.checks,
                       notes, time.monotonic() - self.began)
-
-
-def _missed(name: str, seconds: float) -> Check:
-    return Check(name, 0, seconds, False, note=NO_TIME, missed=True)
 
 
 def _blocks(texts: Iterable[str], clock: Clock) -> Iterator[list[str]]:

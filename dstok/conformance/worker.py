@@ -1,16 +1,13 @@
 """A tokenizer in processes of its own, with limits of time and memory.
 
-In: a spec or an object, limits, a clock. Out: `Answers` for many texts at once. A text at which the tokenizer raised,
-crashed, hung or ran out of memory has a `Fault` in place of ids.
+In: a spec or an object, limits, a clock. Out: for each text its ids, as uint32 bytes, or a `Fault`: the tokenizer
+raised, crashed, hung or ran out of memory.
 Invariant: every text gets an answer, whatever the tokenizer does or prints: within `patience` seconds a text, and all
 of them before the clock's time is up. Only processes that were started here are ended.
 
 A loader (a new Python process for a spec, a fork of this one for an object, which cannot be sent) loads the tokenizer
-once, and from then on only forks workers. A worker answers requests until it dies. The next one is a fresh copy of the
-loaded tokenizer. So a crash costs no second load, and no worker sees another one's cache.
-They share a folder: `request`, `answer`, `words` (what the tokenizer prints) and `state`, a mapped file with the number
-of the current text and the worker's process id. The connection carries only short messages, each sent in one piece: a
-worker killed at any moment, even inside an answer, leaves no half of one to its successor.
+once, and from then on only forks workers: a crash costs no second load, and no worker sees another one's cache. Each
+worker has a connection of its own to this process: one killed inside an answer leaves no half of it to its successor.
 """
 
 from __future__ import annotations
@@ -19,32 +16,29 @@ import faulthandler
 import math
 import mmap
 import os
-import pickle
 import signal
-import struct
 import sys
 import tempfile
 import time
 import traceback
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Pipe
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.reduction import recv_handle, send_handle
+from typing import Any, NamedTuple, NoReturn
 
 from dstok.conformance.engines import CandidateError, Engine, engine_of, open_engine
 
-STATE_SIZE = 16  # u64 number of the text, u64 process id
-AGAIN, ENDED = 16, 17  # exit codes of a worker: start a fresh one; no more requests
 # The working directory comes last: a checkout of dstok, or a candidate's, must not hide installed packages.
 LOADER = ("import os, sys; sys.path[:1] = []; sys.path.append(os.getcwd()); "
           "from dstok.conformance.worker import load; load(*sys.argv[1:])")
+CALLS = ("batch", "decode", "offsets", "plain")  # those that a tokenizer may lack
 MAX_DEATHS = 30  # in one call; after that the rest have no answer
-GRACE = 0.5  # seconds for a process to stop by itself when the time is up
+GRACE = 0.5  # seconds for a worker to stop by itself when the time is up
 TICK = 0.25  # seconds between two looks at the number of the text
 TOLD = 5.0  # seconds for the news that a killed worker is dead; else the loader is started anew
-GOING = 60.0  # seconds for a process to be gone: a large one takes some on a busy machine
 AT_ONCE = 1000  # so many texts in one call have twice the patience of one
 
 
@@ -55,47 +49,8 @@ class Fault(NamedTuple):
     message: str
 
 
+Row = bytes | Fault  # the ids of a text, uint32
 LATE = Fault("late", "no time was left")  # the fault of a text that was not begun or not finished
-
-
-@dataclass
-class Answers:
-    """The ids (uint32 bytes) of texts, flat, with the number of each; and the faults by number."""
-
-    flat: bytes = b""
-    lengths: array[int] = field(default_factory=lambda: array("I"))
-    faults: dict[int, Fault] = field(default_factory=dict)
-
-    def append(self, more: Answers) -> None:
-        """Append the answers for further texts."""
-        before = len(self.lengths)
-        self.flat += more.flat
-        self.lengths += more.lengths
-        self.faults |= {before + number: fault for number, fault in more.faults.items()}
-
-    def late(self) -> list[int]:
-        """Return the numbers of the texts that got no time."""
-        return [number for number, fault in self.faults.items() if fault == LATE]
-
-    def rows(self) -> list[bytes | Fault]:
-        """Return for each text its ids as uint32 bytes, or its fault."""
-        rows: list[bytes | Fault] = []
-        at = 0
-        for number, length in enumerate(self.lengths):
-            rows.append(self.faults.get(number) or self.flat[at : at + 4 * length])
-            at += 4 * length
-        return rows
-
-    def differ(self, other: Answers) -> list[int]:
-        """Return the numbers of the texts whose answers differ."""
-        if self.flat == other.flat and self.lengths == other.lengths and not self.faults and not other.faults:
-            return []
-        return [at for at, (one, two) in enumerate(zip(self.rows(), other.rows())) if one != two]
-
-
-def _without_ids(count: int, fault: Fault) -> Answers:
-    """The answers for `count` texts that all have the same fault."""
-    return Answers(b"", array("I", [0]) * count, dict.fromkeys(range(count), fault))
 
 
 class OutOfTimeError(Exception):
@@ -113,7 +68,6 @@ class Clock:
         self._end = self._until = math.inf
 
     def start(self, seconds: float) -> None:
-        """From now on the run has so many seconds."""
         self._end = self._until = time.monotonic() + seconds
 
     def left(self) -> float:
@@ -125,7 +79,6 @@ class Clock:
         return self._end - time.monotonic()
 
     def check(self) -> None:
-        """Raise `OutOfTimeError` if the part has no time left."""
         if self.left() <= 0:
             raise OutOfTimeError
 
@@ -144,131 +97,98 @@ class Clock:
 
 def load(spec: str, file: str, folder: str, memory: str) -> None:
     """Run as the loader of a spec; standard input is the connection."""
-    connection = Connection(os.dup(0))
+    control = Connection(os.dup(0))
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     try:
         engine = open_engine(spec, file or None)
     except BaseException as error:
-        connection.send(("failed", str(error) or type(error).__name__))
-        return
-    _serve(engine, connection, folder, int(memory))
+        control.send(str(error) or type(error).__name__)
+    else:
+        _serve(engine, control, folder, int(memory))
 
 
-def _serve(engine: Engine, connection: Connection, folder: str, memory: int) -> None:
-    """Forks workers, one after another, until there are no more requests."""
-    connection.send(("ready", {"name": engine.name, "version": engine.version, "calls": [
-        call for call in ("batch", "decode", "offsets", "plain") if getattr(engine, call)],
-        "plain_special": engine.plain_special}))
-    code = AGAIN
-    while code != ENDED:
-        worker = os.fork()
-        if not worker:
-            code = 1
-            try:
-                code = _work(engine, connection, folder, memory)
-            except BaseException:
-                os.write(2, traceback.format_exc().encode(errors="replace"))
-            finally:
-                os._exit(code)
-        code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
-        if code not in (AGAIN, ENDED):
-            connection.send(("died", code))
+def _serve(engine: Engine, control: Connection, folder: str, memory: int) -> None:
+    """Fork a worker for each connection that comes, one after another; send its process id, and its exit code."""
+    calls = [call for call in CALLS if getattr(engine, call)]
+    control.send((f"{engine.name} {engine.version}".strip(), calls, engine.plain_special))
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with suppress(EOFError, OSError):
+        while True:
+            handle = recv_handle(control)
+            worker = os.fork()
+            if not worker:
+                control.close()
+                _work(engine, Connection(handle), folder, memory)
+            os.close(handle)
+            control.send(worker)
+            control.send(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]))
 
 
-def _work(engine: Engine, connection: Connection, folder: str, memory: int) -> int:
-    """Answers requests. `memory`: bytes that the worker may take beyond those of loading; 0: no limit."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with open("/proc/self/statm", encoding="ascii") as file:
-            taken = int(file.read().split()[0]) * mmap.PAGESIZE
-        if memory:
-            resource.setrlimit(resource.RLIMIT_AS, (taken + memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    state = _map(folder)
-    struct.pack_into("<Q", state, 8, os.getpid())
-    while True:
-        try:
-            message = connection.recv()
-        except (EOFError, OSError):
-            return ENDED
-        if message == "fresh":
-            return AGAIN
-        name, arguments = _read(f"{folder}/request")
-        _write(f"{folder}/answer", _answer(engine, state, name, *arguments))
-        connection.send(("done", None))
-
-
-def _map(folder: str) -> mmap.mmap:
-    with open(f"{folder}/state", "r+b") as file:
-        return mmap.mmap(file.fileno(), STATE_SIZE)
-
-
-def _write(path: str, value: Any) -> None:
-    with open(path, "wb") as file:
-        pickle.dump(value, file, protocol=5)
-
-
-def _read(path: str) -> Any:
-    with open(path, "rb") as file:
-        return pickle.load(file)
-
-
-def _answer(engine: Engine, state: mmap.mmap, name: str, given: Any, extra: float = 0) -> Any:
-    """The answer to a call of `Runner`; `given`: texts, a text or rows of ids; `extra`: seconds, threads or repeats."""
-    if name in ("encode", "plain"):
-        call = getattr(engine, name)
-        rows, faults = _each(lambda text: _row(call(text)), given, state, time.monotonic() + extra)
-        return _flat([row or array("I") for row in rows], faults)
-    if name == "decode":
-        return _each(engine.decode, given, state)
-    if name == "offsets":
-        spans = engine.offsets
-        assert spans is not None
-        return _each(lambda text: [(int(start), int(end)) for start, end in spans(text)[1]], given, state)
+def _work(engine: Engine, connection: Connection, folder: str, memory: int) -> NoReturn:
+    """Answer requests. `memory`: bytes that the worker may take beyond those of loading; 0: no limit."""
+    code = 1
     try:
-        if name == "timed":  # the least processor time of some calls of `encode`
-            best = math.inf
-            for _ in range(int(extra)):
-                before = time.process_time()
-                sum(1 for _ in engine.encode(given))
-                best = min(best, time.process_time() - before)
-            return best
+        with suppress(ImportError, OSError, ValueError):
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            with open("/proc/self/statm", encoding="ascii") as file:
+                taken = int(file.read().split()[0]) * mmap.PAGESIZE
+            if memory:
+                resource.setrlimit(resource.RLIMIT_AS, (taken + memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        number = _mapped(folder)
+        while True:
+            try:
+                request = connection.recv()
+            except (EOFError, OSError):
+                code = 0
+                break
+            connection.send(_answer(engine, number, *request))
+    except BaseException:
+        os.write(2, traceback.format_exc().encode(errors="replace"))
+    finally:
+        os._exit(code)
+
+
+def _mapped(folder: str) -> memoryview:
+    """The number of the current text, which all processes see: one element."""
+    with open(f"{folder}/number", "r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), 8)).cast("Q")
+
+
+def _answer(engine: Engine, number: memoryview, name: str, given: Any, extra: float) -> Any:
+    """The answer to a call of `Runner`. `given`: texts, a text or rows of ids; `extra`: seconds, threads or repeats."""
+    call: Any = getattr(engine, name, engine.encode)
+    try:
+        if name == "batch":
+            return [_packed(getattr(ids, "ids", ids)) for ids in call(given)]
         if name == "threads":
-            return _flat(_threads(engine, given, int(extra)), {})
-        assert name == "batch" and engine.batch is not None
-        return _flat([_row(getattr(row, "ids", row)) for row in engine.batch(given)], {})
+            return _by_threads(engine, given, int(extra))
+        if name == "timed":
+            return min(_seconds(engine, given) for _ in range(int(extra)))
     except BaseException as error:
-        return _fault(error) if name == "timed" else Answers(faults={0: _fault(error)})
-
-
-def _each(
-    call: Callable[[Any], Any] | None, items: Sequence[Any], state: mmap.mmap, end: float = math.inf,
-) -> tuple[list[Any], dict[int, Fault]]:
-    """The result of each item, and the faults of those that raise, or begin too late."""
-    assert call is not None
-    found, faults = [None] * len(items), dict[int, Fault]()
-    for number, item in enumerate(items):
+        return _fault(error)
+    rows, end = list[Any](), time.monotonic() + extra
+    for at, item in enumerate(given):
         if time.monotonic() >= end:
-            faults[number] = LATE
-            continue
-        struct.pack_into("<Q", state, 0, number)
+            return rows + [LATE] * (len(given) - at)
+        number[0] = at
         try:
-            found[number] = call(item)
+            rows.append(RESULTS[name](call(item)))
         except BaseException as error:  # a panic of a Rust library is not an Exception
-            faults[number] = _fault(error)
-    return found, faults
+            rows.append(_fault(error))
+    return rows
 
 
-def _row(ids: Iterable[int]) -> array[int]:
-    row = array("I")
-    row.extend(ids)
-    return row
+def _packed(ids: Iterable[int]) -> bytes:
+    return array("I", [*ids]).tobytes()
 
 
-def _flat(rows: list[array[int]], faults: dict[int, Fault]) -> Answers:
-    return Answers(b"".join(row.tobytes() for row in rows), array("I", map(len, rows)), faults)
+RESULTS: dict[str, Callable[[Any], Any]] = {  # by call, what is sent of the result for one item
+    "encode": _packed, "plain": _packed, "decode": str,
+    "offsets": lambda found: [(int(start), int(end)) for start, end in found[1]],
+}
 
 
 def _fault(error: BaseException) -> Fault:
@@ -276,20 +196,23 @@ def _fault(error: BaseException) -> Fault:
     return Fault(kind, f"{type(error).__name__}: {str(error)[:300]}")
 
 
-def _threads(engine: Engine, texts: list[str], count: int) -> list[array[int]]:
+def _seconds(engine: Engine, text: str) -> float:
+    before = time.process_time()
+    sum(1 for _ in engine.encode(text))
+    return time.process_time() - before
+
+
+def _by_threads(engine: Engine, texts: list[str], count: int) -> list[bytes]:
     """The ids of all the texts by each of several threads at once that share the engine, each in another order."""
     from concurrent.futures import ThreadPoolExecutor
 
-    rows: list[Any] = [None] * (len(texts) * count)
-
-    def some(first: int) -> None:
-        for at in range(len(texts)):
-            number = (at + first * 7) % len(texts)
-            rows[first * len(texts) + number] = _row(engine.encode(texts[number]))
+    def encoded(thread: int) -> list[bytes]:
+        rows = {at: _packed(engine.encode(texts[at])) for at in
+                ((step + thread * 7) % len(texts) for step in range(len(texts)))}
+        return [rows[at] for at in range(len(texts))]
 
     with ThreadPoolExecutor(count) as pool:
-        list(pool.map(some, range(count)))
-    return rows
+        return [row for rows in pool.map(encoded, range(count)) for row in rows]
 
 
 # The requesting process
@@ -311,12 +234,17 @@ class _DiedError(Exception):
         self.fault, self.number = fault, number
 
 
-class Runner:
+class Runner(AbstractContextManager["Runner"]):
     """A tokenizer in its own process. Use it in a `with`.
 
+    calls: those of `CALLS` that it has. unfinished: the text at which a worker was ended when the time was up.
     Raises `CandidateError` if the tokenizer cannot be loaded. Each call raises `OutOfTimeError` when the clock's time
     is up.
     """
+
+    name: str
+    calls: list[str]
+    plain_special: bool
 
     def __init__(
         self, thing: Any, file: str | None = None, limits: Limits | None = None, clock: Clock | None = None,
@@ -324,17 +252,17 @@ class Runner:
         if not hasattr(os, "fork"):
             raise CandidateError("this system cannot fork: a tokenizer under test needs a process of its own")
         self.clock, self.file, self.limits = clock or Clock(), file, limits or Limits()
-        self.unfinished: str | None = None  # the text at which the worker was ended when the time was up
-        self._pid = 0
+        self.unfinished: str | None = None
+        self._loader = self._worker = 0
         self._directory = tempfile.TemporaryDirectory(prefix="dstok-verify-")
         self._folder = self._directory.name
-        for name, size in (("state", STATE_SIZE), ("words", 0)):
+        for name, size in (("number", 8), ("words", 0)):
             with open(f"{self._folder}/{name}", "wb") as part:
                 part.truncate(size)
-        self._state = _map(self._folder)
+        self._number = _mapped(self._folder)
         try:
             self.thing = thing if isinstance(thing, str) else self._of_object(thing)
-            self.info = self._start()
+            self._start()
         except BaseException:
             self.close()
             raise
@@ -350,51 +278,56 @@ class Runner:
             file.write(thing.to_str())
         return f"tokenizers:{file.name}"
 
-    def __enter__(self) -> Runner:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def name(self) -> str:
-        return f"{self.info['name']} {self.info['version']}".strip()
-
-    def can(self, call: str) -> bool:
-        """Whether the tokenizer has this call: batch, decode, offsets, plain."""
-        return call in self.info["calls"]
-
     # Calls
 
-    def encode(self, texts: Sequence[str]) -> Answers:
-        """Return the answer for each text."""
-        return self._all("encode", list(texts))
-
-    def plain(self, texts: Sequence[str]) -> Answers:
-        """As `encode`, with added tokens as plain text."""
-        return self._all("plain", list(texts))
-
-    def begin(self, texts: Sequence[str]) -> None:
-        """Start `encode`; `finish` returns its answers. Meanwhile this process may do something else."""
-        self._begun = list(texts)
-        self._ask("encode", self._begun, self.clock.left())
-
-    def finish(self) -> Answers:
-        """Return the answers; texts that got no time have the fault `LATE`."""
-        return self._many("encode", self._begun, asked=True)
-
-    def batch(self, texts: Sequence[str]) -> Answers:
-        """As `encode`, in one call of the library for all the texts."""
-        return self._one("batch", texts)
-
-    def threads(self, texts: Sequence[str], count: int) -> Answers:
-        """As `encode`, by several threads at once: the answers of the first for all the texts, then of the second."""
-        return self._one("threads", texts, count)
-
-    def call(self, name: str, *arguments: Any, at_once: int = 0) -> Any:
-        """Return the answer to another call, or a `Fault`. `at_once`: the texts of a call that takes many as one."""
+    def encode(self, texts: Sequence[str], call: str = "encode") -> list[Row]:
+        """Return the answer for each text. call: "plain" takes added tokens as plain text."""
         self.clock.check()
-        self._ask(name, *arguments)
+        self.begin(texts, call)
+        rows = self.finish()
+        if LATE in rows:
+            raise OutOfTimeError
+        return rows
+
+    def begin(self, texts: Sequence[str], call: str = "encode") -> None:
+        """Start `encode`; `finish` returns its answers. Meanwhile this process may do something else."""
+        self._begun = call, list(texts)
+        self._ask(call, self._begun[1], self.clock.left())
+
+    def finish(self) -> list[Row]:
+        """Return the answers; texts that got no time have the fault `LATE`. A death costs only the current text."""
+        call, texts = self._begun
+        rows: list[Row] = [LATE] * len(texts)
+        spans, deaths = [(0, len(texts))], 0  # those without answers; the last one is the next
+        while spans and deaths < MAX_DEATHS:
+            start, end = spans.pop()
+            if deaths:
+                self._ask(call, texts[start:end], self.clock.left())
+            try:
+                rows[start:end] = self._wait()
+            except OutOfTimeError as late:
+                self.unfinished = texts[start + late.found[0]]
+                return rows
+            except _DiedError as died:
+                deaths, at = deaths + 1, start + died.number
+                rows[at] = died.fault
+                spans += [span for span in ((at + 1, end), (start, at)) if span[0] < span[1]]
+        for start, end in spans:
+            rows[start:end] = [Fault("skipped", f"not tried after {MAX_DEATHS} deaths")] * (end - start)
+        return rows
+
+    def call(self, name: str, given: Any, extra: float = math.inf, at_once: int = 0) -> Any:
+        """Return the answer to another call, or a `Fault`.
+
+        decode, offsets: a result or a `Fault` for each of `given`. batch, threads: rows for all texts, which the
+        library takes in one call of `at_once` texts; `extra` threads give theirs one after the other. timed: the
+        least processor time of `extra` calls of `encode`, in seconds.
+        """
+        self.clock.check()
+        self._ask(name, given, extra)
         try:
             return self._wait(at_once)
         except _DiedError as died:
@@ -402,109 +335,65 @@ class Runner:
 
     def fresh(self) -> None:
         """Forget all earlier texts: a new worker gets the next call."""
-        self._send("fresh")
-
-    def _one(self, name: str, texts: Sequence[str], count: int = 0) -> Answers:
-        answers: Answers | Fault = self.call(name, list(texts), count, at_once=len(texts))
-        return Answers(faults={0: answers}) if isinstance(answers, Fault) else answers
-
-    def _all(self, name: str, texts: list[str]) -> Answers:
-        self.clock.check()
-        answers = self._many(name, texts)
-        if answers.late():
-            raise OutOfTimeError
-        return answers
-
-    def _many(self, name: str, texts: list[str], asked: bool = False) -> Answers:
-        """Calls until every text has an answer: a death costs only the current text."""
-        total, deaths = Answers(), 0
-        while texts or asked:
-            if not asked:
-                self._ask(name, texts, self.clock.left())
-            asked = False
-            try:
-                total.append(self._wait())
-                break
-            except OutOfTimeError as late:
-                self.unfinished = texts[late.found[0]]
-                total.append(_without_ids(len(texts), LATE))
-                break
-            except _DiedError as died:
-                deaths += 1
-                total.append(self._again(name, texts[: died.number]))
-                total.append(_without_ids(1, died.fault))
-                texts = texts[died.number + 1 :]
-            if deaths >= MAX_DEATHS:
-                total.append(_without_ids(len(texts), Fault("skipped", f"not tried after {deaths} deaths")))
-                break
-        return total
-
-    def _again(self, name: str, texts: list[str]) -> Answers:
-        """The answers for texts that a worker had finished when it died."""
-        self._ask(name, texts, self.clock.left())
-        try:
-            answers: Answers = self._wait()
-        except OutOfTimeError:
-            return _without_ids(len(texts), LATE)
-        except _DiedError as died:  # not the text alone, but those before it too, cause the death
-            return _without_ids(len(texts), died.fault)
-        return answers
+        if self._worker:
+            _kill(self._worker)
+            self._connection.close()
+            self._worker = 0
+            if _message(self._control, TOLD) is None:
+                self._restart()
 
     # The process
 
-    def _ask(self, name: str, *arguments: Any) -> None:
+    def _ask(self, *request: Any) -> None:
         os.truncate(f"{self._folder}/words", 0)
-        struct.pack_into("<Q", self._state, 0, 0)
-        _write(f"{self._folder}/request", (name, arguments))
-        self._send("asked")
-
-    def _send(self, message: str) -> None:
+        self._number[0] = 0
         try:
-            self._connection.send(message)
-        except OSError:  # the loader died on its own, between two calls
+            self._fork()
+            self._connection.send(request)
+        except (EOFError, OSError):  # the loader or the worker died on its own, between two calls
             self._restart()
-            self._connection.send(message)
+            self._fork()
+            self._connection.send(request)
+
+    def _fork(self) -> None:
+        """Let the loader fork a worker, if there is none."""
+        if not self._worker:
+            self._connection, theirs = Pipe()
+            with theirs:
+                send_handle(self._control, theirs.fileno(), self._loader)
+            self._worker = self._control.recv()
 
     def _wait(self, at_once: int = 0) -> Any:
-        """The answer to the request.
-
-        `at_once`: texts in one call, which have the time of the check. A single text has the time of the whole run, so
-        that an endless text is told from a late one.
-        """
+        # A single text has the time of the whole run: an endless text is told from a late one.
         seen, waited = -1, 0.0
         left = self.clock.left if at_once else self.clock.all_left
         patience = self.limits.patience * (1 + at_once / AT_ONCE)
         while True:
-            kind, value = self._get(min(TICK, max(left() + GRACE, 0.01)))
-            number, worker = struct.unpack_from("<QQ", self._state)
-            if kind == "done":
-                return _read(f"{self._folder}/answer")
-            if kind != "late":
-                words = self._last_words()
-                code = value if kind == "died" else self._restart()
-                if any(sign in words for sign in ("memory allocation of", "MemoryError", "bad_alloc")):
-                    raise _DiedError(Fault("memory", words), number)
-                name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                raise _DiedError(Fault("crash", f"{name} {words}".strip()), number)
+            ready = wait([self._connection, self._control], min(TICK, max(left() + GRACE, 0.01)))
+            if self._connection in ready:
+                with suppress(EOFError, OSError):
+                    return self._connection.recv()
+            number = self._number[0]
+            if ready:
+                raise _DiedError(self._death(), number)
             if left() + GRACE <= 0:
-                self._kill_worker()
+                self.fresh()
                 raise OutOfTimeError([number])
-            # Looks are counted, not the clock: this process, or the worker, may have been stopped for a while.
-            waited = waited + TICK if number == seen and not _is_stopped(worker) else 0.0
+            waited = waited + TICK if number == seen else 0.0  # by looks: this process may have been stopped
             seen = number
             if waited > patience:
-                self._kill_worker()
+                self.fresh()
                 raise _DiedError(Fault("hang", f"no answer for {patience:g} s"), number)
 
-    def _get(self, seconds: float) -> tuple[str, Any]:
-        """The next message: done, died, ready or failed; "late" if none comes in time, "gone" if none will come."""
-        try:
-            if self._connection.poll(min(seconds, 1e6)):
-                message: tuple[str, Any] = self._connection.recv()
-                return message
-        except (EOFError, OSError):
-            return "gone", ""
-        return "late", f"nothing for {seconds:g} s"
+    def _death(self) -> Fault:
+        words, code = self._last_words(), _message(self._control, TOLD)
+        if code is None:
+            code = self._restart()
+        self._worker = 0
+        if any(sign in words for sign in ("memory allocation of", "MemoryError", "bad_alloc")):
+            return Fault("memory", words)
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return Fault("crash", f"{name} {words}".strip())
 
     def _last_words(self) -> str:
         """The end of what the tokenizer printed since the request."""
@@ -512,104 +401,68 @@ class Runner:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 300))
             return " ".join(file.read().decode(errors="replace").split())[-200:]
 
-    def _start(self) -> Any:
-        self._state[:] = bytes(STATE_SIZE)
-        self._connection, theirs = Pipe()
-        words = f"{self._folder}/words", os.O_WRONLY | os.O_APPEND, 0
-        if isinstance(self.thing, str):
-            argv = [sys.executable, "-c", LOADER, self.thing, self.file or "", self._folder, str(self.limits.memory)]
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-                           "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
-            self._pid = os.posix_spawn(sys.executable, argv, environment, file_actions=[
-                (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_OPEN, 1, *words),
-                (os.POSIX_SPAWN_DUP2, 1, 2)])
-        else:
-            self._pid = os.fork()
-            if not self._pid:
-                try:
-                    faulthandler.disable()  # the exit code reports a crash; pytest would have it printed
-                    self._connection.close()
-                    printed = os.open(*words)
-                    os.dup2(printed, 1)
-                    os.dup2(printed, 2)
-                    _serve(self.thing, theirs, self._folder, self.limits.memory)
-                finally:
-                    os._exit(0)
-        theirs.close()
-        kind, value = self._get(self.limits.load)
-        if kind != "ready":
-            said = value if kind == "failed" else self._last_words()
+    def _start(self) -> None:
+        self._control, theirs = Pipe()
+        with theirs:
+            self._loader = os.fork()
+            if not self._loader:
+                self._load(theirs)
+        told = _message(self._control, self.limits.load)
+        if not isinstance(told, tuple):
+            words = told or self._last_words() or "could not be loaded"
             self.close()  # also after a restart
             label = self.thing if isinstance(self.thing, str) else self.thing.name
-            raise CandidateError(said if said.startswith(label) else f"{label}: {said or 'could not be loaded'}")
-        return value
+            raise CandidateError(words if words.startswith(label) else f"{label}: {words}")
+        self.name, self.calls, self.plain_special = told
+
+    def _load(self, control: Connection) -> NoReturn:
+        try:
+            faulthandler.disable()  # the exit code reports a crash; pytest would have it printed
+            self._control.close()
+            words = os.open(f"{self._folder}/words", os.O_WRONLY | os.O_APPEND)
+            os.dup2(words, 1)
+            os.dup2(words, 2)
+            if isinstance(self.thing, str):
+                os.dup2(control.fileno(), 0)
+                argv = [sys.executable, "-c", LOADER, self.thing, self.file or "", self._folder,
+                        str(self.limits.memory)]
+                os.execve(sys.executable, argv, {
+                    **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                    "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"})
+            _serve(self.thing, control, self._folder, self.limits.memory)
+        finally:
+            os._exit(0)
 
     def _restart(self) -> int:
-        """Starts the loader anew. Returns the exit code of the last one, 1 if it did not end by itself."""
+        """Start the loader anew. Returns the exit code of the last one."""
         code = self._stop()
         self._start()
         return code
 
-    def _kill_worker(self) -> None:
-        """Kills a worker that hangs. If the loader does not tell its end, the loader is started anew."""
-        worker = self._worker()
-        if worker:
-            _kill(worker)
-            kind = "done"
-            while kind == "done":  # it may have been done just before
-                kind, _ = self._get(TOLD)
-        if not worker or kind != "died":
-            self._restart()
-
-    def _worker(self) -> int:
-        """The worker's process id, or 0."""
-        return int(struct.unpack_from("<Q", self._state, 8)[0])
-
     def _stop(self) -> int:
-        """Ends the loader and its worker. Returns the loader's exit code, 1 if it did not end by itself."""
-        pid, self._pid = self._pid, 0
-        self._connection.close()
-        code = _end_of(pid, GRACE)
-        if code is None:
+        worker, loader = self._worker, self._loader
+        self._worker = self._loader = 0
+        for pid in filter(None, (worker, loader)):
             _kill(pid)
-            if worker := self._worker():
-                _kill(worker)
-            _end_of(pid, GOING)
-        return 1 if code is None else code
+        try:
+            return os.waitstatus_to_exitcode(os.waitpid(loader, 0)[1]) if loader else 0
+        except ChildProcessError:  # the program that uses this kit ignores or collects the ends of processes
+            return 1
 
     def close(self) -> None:
         """End the process."""
-        if self._pid:
-            self._stop()
-        self._state.close()
+        self._stop()
         self._directory.cleanup()
 
 
 def _kill(pid: int) -> None:
-    assert pid > 0  # 0 would end all of this one's group
     with suppress(OSError):
         os.kill(pid, signal.SIGKILL)
 
 
-def _end_of(pid: int, seconds: float) -> int | None:
-    """The exit code of a process that ends in time."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            found, status = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:  # the program that uses this kit ignores or collects the ends of processes
-            return 1
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
-            return None
-        time.sleep(0.005)
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether a signal has stopped a process; False where there is no /proc."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] == "T"
-    except (OSError, IndexError):
-        return False
+def _message(connection: Connection, seconds: float) -> Any:
+    """The next message; None if none comes in time, or none will come."""
+    with suppress(EOFError, OSError):
+        if connection.poll(min(seconds, 1e6)):
+            return connection.recv()
+    return None

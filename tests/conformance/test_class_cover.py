@@ -76,8 +76,8 @@ def test_neighbours_glue_where_they_can() -> None:
     """What `glued` gives is merged across the border, and most pairs of classes of which a token holds both have it."""
     pairs = [(one, two, pair) for one, two in product(GUIDE.classes, repeat=2) for pair in GUIDE.glued(one, two)]
     for one, two, (left, right) in pairs:
-        assert GUIDE.classes_of(left + right) == (one, two) and GUIDE.glues(left, right)
-    with_tokens = {key for key, found in GUIDE._vocabulary_pairs.items() if any(GUIDE.glues(*pair) for pair in found)}
+        assert GUIDE.classes_of(left + right) == (one, two) and GUIDE.glues(left, right) is not None
+    with_tokens = {key for key, found in GUIDE._vocabulary_pairs.items() if any(GUIDE.glues(*pair) is not None for pair in found)}
     assert with_tokens and with_tokens <= {(one, two) for one, two, _ in pairs}
 
 

@@ -216,7 +216,7 @@ def test_the_textbook_loop() -> None:
     file = character_json(None, metaspace("first"), characters="abcxy.,\u00e9\u4e2d\u6587\U0001f999\u2581\n\ufffd")
     characters = dstok.Tokenizer.from_str(json.dumps(file))
     assert all(ids == characters.inspect().merge(token)
-               for token, ids in Textbook(characters._tables, characters._tables.merges).ids())
+               for token, ids, _ in Textbook(characters._tables, characters._tables.merges).results)
 
 
 def test_the_command(images: Callable[[str], Path], tmp_path: Path) -> None:

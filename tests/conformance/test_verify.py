@@ -47,7 +47,7 @@ class Bad:
 
 
 def rows(runner: Runner, texts: list[str]) -> list[Any]:
-    return [found.kind if isinstance(found, Fault) else len(found) // 4 for found in runner.encode(texts).rows()]
+    return [found.kind if isinstance(found, Fault) else len(found) // 4 for found in runner.encode(texts)]
 
 
 def test_what_the_candidate_does_to_itself_is_a_finding() -> None:
@@ -105,10 +105,10 @@ def test_a_fresh_worker_knows_nothing() -> None:
         return [len(seen)]
 
     with Runner(encode) as runner:
-        assert [row for row in runner.encode(["a", "b"]).lengths] == [1, 1]
-        assert runner.encode(["c"]).flat == (3).to_bytes(4, sys.byteorder)
+        assert [len(row) for row in runner.encode(["a", "b"])] == [4, 4]
+        assert runner.encode(["c"]) == [(3).to_bytes(4, sys.byteorder)]
         runner.fresh()
-        assert runner.encode(["c"]).flat == (1).to_bytes(4, sys.byteorder)
+        assert runner.encode(["c"]) == [(1).to_bytes(4, sys.byteorder)]
 
 
 def test_what_a_candidate_prints_harms_nothing() -> None:

@@ -17,9 +17,11 @@ import dstok
 from benchmarks.engines import tiktoken_encoding
 from dstok.conformance import Engine, Limits, verify
 from dstok.conformance.automaton_guide import guide_of
-from dstok.conformance.checks import Growth, Tally, check_batches, check_threads, measure
+from dstok.conformance.checks import CRASH_SIZE, Growth, check_batches, check_threads, grow
 from dstok.conformance.differences import Pair
 from dstok.conformance.engines import engine_of, open_engine
+from dstok.conformance.report import Check
+from dstok.conformance.texts import runs
 from dstok.conformance.worker import Runner
 
 QUICK = ["odd texts", "class cover, k = 1"]
@@ -91,7 +93,7 @@ class Fails:
 def test_a_text_that_fails_alone_is_no_fault_of_batches_or_threads() -> None:
     with Runner(Fails()) as candidate, Runner(TOK) as reference:
         pair, guide = Pair(candidate, reference), guide_of(TOK)
-        assert list(check_batches(pair, guide, Tally())) == list(check_threads(pair, guide, Tally())) == []
+        assert list(check_batches(pair, guide, Check(""))) == list(check_threads(pair, guide, Check(""))) == []
 
 
 def test_one_wrong_merge_is_no_wrong_class() -> None:
@@ -126,7 +128,7 @@ def test_quadratic_beyond_patience_is_not_endless() -> None:
 
 def first_growth(encode: object) -> Growth:
     with Runner(encode, limits=Limits(patience=1)) as runner:
-        return next(measure(runner, guide_of(TOK)))
+        return grow(runner, *next(runs(guide_of(TOK), CRASH_SIZE)))
 
 
 def test_an_unknown_model_is_named() -> None:

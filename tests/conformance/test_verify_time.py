@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
 import signal
 import subprocess
 import sys
 import time
-from array import array
 from html import escape
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ import pytest
 from cli_process import DSTOK, fails, ok, run, tiny_model
 from real_models import V3 as TOK
 
-from dstok.conformance import Engine, Limits, verify, worker
+from dstok.conformance import Engine, Limits, verify
 from dstok.conformance.report import page
-from dstok.conformance.worker import Answers, Fault, Runner
+from dstok.conformance.worker import Fault, Runner
 
 
 def short(folder: Path) -> tuple[str, ...]:
@@ -82,33 +81,33 @@ def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
 
 def test_a_worker_killed_inside_its_answer_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """The half of an answer that it leaves does not spoil the answers of the next worker, and nothing is loaded again."""
-    write = worker._write
+    send = Connection.send
 
-    def half(path: str, value: Any) -> None:
-        if value == Answers(b"\1\0\0\0", array("I", [1])):
-            Path(path).write_bytes(pickle.dumps(value)[:10])
-            time.sleep(600)
-        write(path, value)
+    def half(connection: Any, value: Any) -> None:
+        if value == [b"\1\0\0\0"]:
+            os.write(connection.fileno(), b"\0\0\0\x64half")
+            os.kill(os.getpid(), signal.SIGKILL)
+        send(connection, value)
 
-    monkeypatch.setattr(worker, "_write", half)
-    with Runner(lambda text: [len(text)], limits=Limits(patience=0.5, load=1e6)) as runner:
-        loader = runner._pid
-        [fault] = runner.encode(["a"]).rows()
-        assert isinstance(fault, Fault) and fault.kind == "hang"
-        assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"] and runner._pid == loader
+    monkeypatch.setattr(Connection, "send", half)
+    with Runner(lambda text: [len(text)], limits=Limits(load=1e6)) as runner:
+        loader = runner._loader
+        [fault] = runner.encode(["a"])
+        assert isinstance(fault, Fault) and fault == ("crash", "SIGKILL")
+        assert runner.encode(["abc"]) == [b"\3\0\0\0"] and runner._loader == loader
 
 
 def test_a_loader_that_is_gone_is_started_anew() -> None:
     with Runner(lambda text: [len(text)]) as runner:
         for _ in range(2):
-            assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"]
-            loader, worker = runner._pid, runner._worker()
+            assert runner.encode(["abc"]) == [b"\3\0\0\0"]
+            loader, worker = runner._loader, runner._worker
             assert worker > 1 and worker != loader > 1
             os.kill(loader, signal.SIGKILL)
             os.kill(worker, signal.SIGKILL)
-            [row] = runner.encode(["abc"]).rows()
+            [row] = runner.encode(["abc"])
             assert row == b"\3\0\0\0" or (isinstance(row, Fault) and row.kind == "crash")  # died before or after it asked
-            assert runner.encode(["abc"]).rows() == [b"\3\0\0\0"] and runner._pid != loader
+            assert runner.encode(["abc"]) == [b"\3\0\0\0"] and runner._loader != loader
 
 
 def test_no_check_takes_the_time_of_all() -> None:

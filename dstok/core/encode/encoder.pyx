@@ -262,7 +262,9 @@ cdef class Encoder:
         """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
         return self.run_text(text, policy, False, 0, as_total, limit, start, end)
 
-    def char_ends(self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None):
+    def char_ends(
+        self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None
+    ) -> npt.NDArray[np.int64] | None:
         """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none."""
         return None if self.bpe.lost is not None else self.run_text(
             text, policy, False, IDS | CHARS | ENDS | ADDED, as_ends, PY_SSIZE_T_MAX, start, end)
@@ -306,7 +308,7 @@ cdef class Encoder:
         finally:
             self.span_pool.release(run)
 
-    def pieces(self, bytes text not None, Policy policy not None):
+    def pieces(self, bytes text not None, Policy policy not None) -> list[tuple[int, int]]:
         """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts."""
         return list(map(tuple, self.piece_spans(text, policy, self.finder).tolist()))
 
