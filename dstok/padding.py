@@ -23,19 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import (
-    MANY,
-    Errors,
-    Side,
-    Special,
-    Text,
-    check_side,
-    checked_text,
-    checked_texts,
-    explained,
-    thread_count,
-    whole_number,
-)
+from dstok._util.arguments import MANY, check_side, checked_text, checked_texts, explained, thread_count, whole_number
 from dstok.added_tokens import TextOptions
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.formats.components import FramingItem, pair_parts
@@ -43,6 +31,7 @@ from dstok.methods.batch import encode_batch_arrays, framed
 from dstok.methods.budget import chunk_spans
 
 if TYPE_CHECKING:
+    from dstok._util.arguments import Errors, Side, Special, Text
     from dstok.tokenizer import Tokenizer
 
 __all__ = [

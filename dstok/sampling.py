@@ -20,23 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import (
-    Errors,
-    Special,
-    Text,
-    checked_text,
-    common_start,
-    explained,
-    id_list,
-    replaces_faults,
-    utf8,
-    whole_number,
-)
+from dstok._util.arguments import checked_text, common_start, explained, id_list, replaces_faults, utf8, whole_number
 from dstok.methods.batch import encode_batch_arrays
 from dstok.methods.decoding import BatchDecodeStream, decode, decode_batch, decode_bytes
 from dstok.methods.incremental import IncrementalEncoder
 
 if TYPE_CHECKING:
+    from dstok._util.arguments import Errors, Special, Text
     from dstok.tokenizer import Tokenizer
 
 __all__ = [

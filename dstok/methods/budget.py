@@ -21,18 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import (
-    MANY,
-    Errors,
-    Side,
-    Special,
-    Text,
-    characters,
-    check_side,
-    explained,
-    lone_surrogate,
-    whole_number,
-)
+from dstok._util.arguments import MANY, characters, check_side, explained, lone_surrogate, whole_number
 from dstok.added_tokens import TextOptions
 from dstok.core.encode.pieces import char_spans
 from dstok.core.split.finder import sure_start
@@ -40,6 +29,7 @@ from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.normalizers import NormalizedText, normalized_text
 
 if TYPE_CHECKING:
+    from dstok._util.arguments import Errors, Side, Special, Text
     from dstok.core.encode.encoder import Encoder
     from dstok.core.text.added_tokens import Policy
     from dstok.core.text.normalize import Normalizer

@@ -24,18 +24,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstok._util.arguments import (
-    Errors,
-    Special,
-    Text,
-    checked_text,
-    common_start,
-    id_array,
-    id_list,
-    lone_surrogate,
-    not_utf8,
-    utf8,
-)
+from dstok._util.arguments import checked_text, common_start, id_array, id_list, lone_surrogate, not_utf8, utf8
 from dstok._util.objects import Separate
 from dstok.added_tokens import TextOptions
 from dstok.core.encode.encoder import CONTEXT, INSIDE, LATER, START
@@ -46,6 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok._util.arguments import Errors, Special, Text
     from dstok.core.encode.encoder import Encoder
     from dstok.core.text.added_tokens import Policy
     from dstok.core.text.normalize import Normalizer
