@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dstok.methods.incremental import IncrementalEncoding
     from dstok.methods.offsets import Encoding
 
-    Ids = npt.NDArray[np.uint32]
 
 
 @runtime_checkable

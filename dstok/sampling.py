@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import checked_text, common_start, explained, id_list, replaces_faults, utf8, whole_number
+from dstok._util.arguments import checked_text, common_start, explained, id_list, utf8, whole_number
+from dstok.added_tokens import TextOptions
 from dstok.methods.batch import encode_batch_arrays
 from dstok.methods.decoding import BatchDecodeStream, decode, decode_batch, decode_bytes
 from dstok.methods.incremental import IncrementalEncoder
@@ -130,9 +131,9 @@ def split_open_end(
     >>> dstok.sampling.split_open_end(tok, "See http:")
     ([10478, 7283], b':')
     """
-    data, begin = utf8(text, replaces_faults(errors)), tok._ends.before(add_bos)
-    ids, sure = IncrementalEncoder(tok, tok._added.policy(special)).grow(data)
-    return [*begin, *ids[:sure]], decode_bytes(tok, ids)[len(decode_bytes(tok, ids[:sure])) :]
+    options = TextOptions.of(tok, special, add_bos, False, errors)
+    ids, sure = IncrementalEncoder(tok, options.policy).grow(utf8(text, options.replace))
+    return [*options.before, *ids[:sure]], decode_bytes(tok, ids)[len(decode_bytes(tok, ids[:sure])) :]
 
 
 @explained

@@ -388,9 +388,6 @@ class IncrementalEncoding(Separate):
     ((1, [2058]), (1, [3]))
     >>> text.ids, branch.ids
     ([19923, 2058], [19923, 3])
-
-    This is an object, not a function of (ids, text, added): it has read the text, and knows where the open end begins.
-    A function would have to search for that place, and could not trust the ids that a caller gives it.
     """
 
     def __init__(self, tok: Tokenizer, options: TextOptions) -> None:

@@ -40,6 +40,12 @@ def test_keywords_of_every_encoding_call(call: str) -> None:
         assert (found[name].kind, found[name].default) == (inspect.Parameter.KEYWORD_ONLY, default)
 
 
+def test_the_surface_is_that_of_the_design() -> None:
+    """A new public member is a decision: it belongs to a module of functions, unless every tokenizer needs it."""
+    for thing, count in ((dstok.Tokenizer, 36), (dstok.Splitter("a"), 22), (dstok, 28)):
+        assert len([name for name in dir(thing) if not name.startswith("_")]) == count
+
+
 def test_calls_that_lack_a_keyword_say_why() -> None:
     assert inspect.signature(TOK.encode_incremental).parameters.keys() == {"special", "add_bos", "errors"}
     assert "no `add_eos`" in pydoc.render_doc(TOK.encode_incremental)
@@ -135,6 +141,6 @@ def test_a_type_checker_finds_wrong_values(checked: list[str]) -> None:
 
 
 def test_parts_that_are_made_late_are_properties_to_a_type_checker(checked: list[str]) -> None:
-    """pyright takes `Tokenizer` for `Parts`, and so its calls for methods, only if each part is a property or an attribute."""
+    """pyright takes the calls for methods of `Tokenizer` only if each part is a property or an attribute."""
     lines = [line for line in checked if "Revealed type" in line]
     assert len(lines) == len(PARTS) and all('"def (self: dstok.tokenizer.Tokenizer) -> ' in line for line in lines), lines
