@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.causes import FAULTS, Cause
-from dstok.conformance.differences import Pair, decoded, shrink, shrink_run
+from dstok.conformance.causes import FAULTS, Cause, Pair, decoded, shrink, shrink_run
 from dstok.conformance.report import Check
 from dstok.conformance.worker import Fault, OutOfTimeError, Row, Runner
 
@@ -81,13 +80,21 @@ def _right(pair: Pair, texts: list[str]) -> list[str]:
 def check_batches(pair: Pair, guide: Guide, check: Check) -> Causes:
     """One call for many texts of many sizes, including the empty text."""
     chance, pool = random.Random(6), _sample(pair, guide, 2000, 6)
+    smallest: tuple[list[str], tuple[int, Row, Row]] | None = None
+
+    def fails(batch: list[str]) -> bool:
+        nonlocal smallest
+        wrong = _wrong_in_batch(pair, batch)
+        smallest = (batch, wrong) if wrong else smallest
+        return wrong is not None
+
     for size in SIZES:
         batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
-        if _wrong_in_batch(pair, batch):
+        if fails(batch) and smallest:
             with suppress(OutOfTimeError):  # the shortest texts, then fewer texts
-                batch = ["a"] * size if _wrong_in_batch(pair, ["a"] * size) else batch
-                batch = shrink_run(batch, lambda some: _wrong_in_batch(pair, some))
-            at, found, expected = _wrong_in_batch(pair, batch) or (0, b"", b"")
+                fails(["a"] * size)
+                shrink_run(smallest[0], fails)
+            batch, (at, found, expected) = smallest
             title = f"text {at} of a batch of {len(batch)} has other ids than the text alone"
             if isinstance(found, Fault):
                 title = f"a batch of {len(batch)} fails, each of its texts alone does not"

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pkgutil import resolve_name
 from typing import Any
 
 from dstok._util.arguments import explained
@@ -100,22 +101,19 @@ def engine_of(thing: Any, name: str = "") -> Engine:
 
 
 def _from_module(spec: str) -> Engine:
-    module, colon, path = spec.partition(":")
-    if not colon:
+    if ":" not in spec:
         raise CandidateError(f"no engine is called {spec!r}: known are {', '.join(OPENERS)}; or write MODULE:NAME")
     from inspect import signature
 
     try:
-        thing: Any = importlib.import_module(module)
-        for part in path.split("."):
-            thing = getattr(thing, part)
-    except (ImportError, AttributeError) as error:
+        thing: Any = resolve_name(spec)
+    except (ImportError, AttributeError, ValueError) as error:
         raise CandidateError(f"{spec}: {error}") from error
     makes = isinstance(thing, type)  # an object of a class, or a function without arguments that makes the tokenizer
     if callable(thing) and not hasattr(thing, "encode"):
         makes = not any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
                         for p in signature(thing).parameters.values())
-    return engine_of(thing() if makes else thing, path)
+    return engine_of(thing() if makes else thing, spec.partition(":")[2])
 
 
 def _engine(package: str, encode: Callable[[str], Any], batch: Any = None, *calls: Any, name: str = "",

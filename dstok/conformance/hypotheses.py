@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from dstok._util.objects import lazy
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.differences import Ids
 from dstok.conformance.naive import Cascade, alternatives_of, as_lazy, longest_match, rewritten
 from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
 from dstok.errors import DstokError
@@ -27,6 +26,7 @@ from dstok.regex.cascade import compile_splits
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
 
+Ids = tuple[int, ...]
 Splitter = Callable[[str], list[str]]
 
 UNICODE, SET, NORMALIZE = "tables of another Unicode version", "character set", "normalization"

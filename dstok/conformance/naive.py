@@ -20,7 +20,6 @@ from unicodedata import normalize
 
 from dstok._util.objects import lazy
 from dstok.compiled.tables import Tables
-from dstok.core.bpe.merge import CharacterTable
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
 from dstok.inspection.inspection import Inspection
@@ -141,7 +140,7 @@ Merge = tuple[int, int, int]
 
 
 class Textbook:
-    """The tokens of one model, merged plainly. `characters` is the core's table for `live_merges`; None of bytes."""
+    """The tokens of one model, merged plainly."""
 
     def __init__(self, tables: Tables, merges: Sequence[int]) -> None:
         self.tables = tables
@@ -154,9 +153,7 @@ class Textbook:
         self.merged = merges[2::3]
         self.raw = frozenset(tables.header.raw_ids)
         self.by_character: dict[str, int] | None = None
-        self.characters: CharacterTable | None = None
         if tables.characters is not None:
-            self.characters = CharacterTable(tables.sections["starts"], tables.sections["blob"])
             self.by_character = {text: number for number, token in enumerate(self.tokens)
                                  if 2 <= len(token) <= 4 and len(text := _text(token)) == 1}
 

@@ -28,6 +28,7 @@ from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
 from dstok.conformance.texts import cover_size, cover_words
+from dstok.core.bpe.merge import CharacterTable
 from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
@@ -340,8 +341,9 @@ class _Checks:
         live = set(zip(*[iter(self.live_array)] * 3))
         if wrong := live ^ expected:
             faults.append(f"{len(wrong)} merges are live in one way only: {sorted(wrong)[:MOST_FAULTS]}")
-        again, dead = live_merges(self.merges, self.sections["starts"], self.sections["blob"],
-                                  self.header.byte_ids, self.textbook.characters)
+        tokens = self.sections["starts"], self.sections["blob"]
+        again, dead = live_merges(all_merges(self.live_array, self.tables.dead), *tokens, self.header.byte_ids,
+                                  CharacterTable(*tokens) if self.tables.characters else None)
         if again != self.live_array or dead != self.tables.dead:
             faults.append("live and dead merges: expected those found again, found others")
         return f"{len(live):,} live, {len(dead) // 4:,} dead, by all {len(self.textbook.results):,} tokens", faults
@@ -464,12 +466,8 @@ class _Checks:
         return live
 
     @lazy
-    def merges(self) -> array[int]:
-        return all_merges(self.live_array, self.tables.dead)
-
-    @lazy
     def textbook(self) -> Textbook:
-        return Textbook(self.tables, self.merges)
+        return Textbook(self.tables, all_merges(self.live_array, self.tables.dead))
 
 
 def _levels() -> str:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.files import visible
@@ -188,12 +189,12 @@ MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
 
 def _parts(finding: Finding) -> Iterator[tuple[str, Any]]:
     """What a finding says, in the order of lines and page: a label ("" of a remark), and words or tokens."""
-    yield from (("after encoding", shown(text)) for text in finding.before[:MOST_BEFORE])
+    yield from (("after encoding ", shown(text)) for text in finding.before[:MOST_BEFORE])
     if finding.fault:
-        yield "candidate", finding.fault
+        yield "candidate  ", finding.fault
     elif finding.found != finding.expected:
-        yield "candidate", finding.found
-    yield "reference", finding.expected
+        yield "candidate  ", finding.found
+    yield "reference  ", finding.expected
     yield from (("", str(remark)) for remark in (
         *finding.characters, *finding.details, finding.note, finding.evidence) if remark)
 
@@ -218,34 +219,16 @@ def _lines(report: Report) -> Iterator[str]:
         heading, count = _head(number, finding)
         yield from ("", heading, f"   in {count}; the smallest: {shown(finding.text)}")
         for label, part in _parts(finding):
-            if label != "reference" or finding.found != finding.expected:
-                words = part if isinstance(part, str) else _row(part, finding.first)
-                yield f"   {label}{' ' if label.startswith('after') else '  ' * bool(label)}{words}"
+            if isinstance(part, str):
+                yield f"   {label}{part}"
+            elif finding.found != finding.expected:
+                start, end = max(0, finding.first - 3), finding.first + 5
+                row = [*["..."] * (start > 0), *(f"{text}={id}" for id, text in part[start:end])]
+                yield f"   {label}{' '.join([*row, *['...'] * (len(part) > end)])}"
         if finding.examples:
             yield f"   also {', '.join(shown(text, 24) for text in finding.examples)}"
     yield from ("", *(f"note: {note}" for note in report.notes))
     yield f"{report.summary} ({report.texts:,} texts, {report.seconds:.0f} s)"
-
-
-def _row(tokens: list[tuple[int, str]], first: int) -> str:
-    start = max(0, first - 3)
-    row = [f"{text}={id}" for id, text in tokens[start : first + 5]]
-    return ("... " if start else "") + " ".join(row) + (" ..." if len(tokens) > first + 5 else "")
-
-
-_AROUND = 4, 12  # tokens shown before and from the first one that differs
-STYLE = """
-main { max-width: 62rem; margin: 0 auto; padding: 1rem }
-section { border-top: 1px solid var(--line); margin-top: 1.6rem; padding-top: .4rem }
-.equal { color: var(--good) } .different { color: var(--bad) } .incomplete { color: var(--soft) }
-.boxes { display: flex; flex-wrap: wrap; gap: 3px; direction: ltr; unicode-bidi: isolate }
-.t { border: 1px solid var(--edge); border-radius: 4px; padding: 0 .4rem; background: var(--shade);
-  white-space: pre-wrap; overflow-wrap: anywhere; max-width: 100%;
-  font: .9rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace }
-.t small { display: block; color: var(--soft); font-size: .75rem }
-.t.x { background: var(--bad-tone); border: 2px solid var(--bad) }
-h3 { font-size: .95rem; margin: .6rem 0 .2rem }
-"""
 
 
 def page(report: Report, like: Tokenizer | None = None) -> str:
@@ -259,7 +242,8 @@ def page(report: Report, like: Tokenizer | None = None) -> str:
                                      for number, finding in enumerate(report.findings, 1)
                                      if not finding.fault and finding.found != finding.expected}
     body = "".join(_page_parts(report, views))
-    return base_page(f"{report.candidate}: {report.verdict}", f"<main>{body}</main>", styles=[STYLE])
+    style = Path(__file__).with_suffix(".css").read_text("utf-8")
+    return base_page(f"{report.candidate}: {report.verdict}", f"<main>{body}</main>", styles=[style])
 
 
 def _page_parts(report: Report, views: dict[int, str]) -> Iterator[str]:
@@ -293,13 +277,14 @@ def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
     yield f'<section id="finding-{number}"><h2>{_visible(heading)}</h2>\n'
     yield f"<p>In {count}. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
     for label, part in _parts(finding):
-        words = f"<p>{_visible(part)}</p>" if isinstance(part, str) else _boxes(part, finding.first)
         if label.startswith("after"):
-            words = f"<p>After encoding <code>{_visible(part)}</code></p>"
-        yield f"<h3>{label}</h3>{words}\n" if label in ("candidate", "reference") else f"{words}\n"
-        if label == "reference" and view:
+            yield f"<p>After encoding <code>{_visible(part)}</code></p>\n"
+            continue
+        yield f"<h3>{label.strip()}</h3>" if label else ""
+        yield f"<p>{_visible(part)}</p>\n" if isinstance(part, str) else f"{_boxes(part, finding.first)}\n"
+        if label.startswith("reference") and view:
             yield f'<p><a href="#view-{number}">The whole text, as both cut it</a></p>\n'
-        elif label == "reference" and view is not None:
+        elif label.startswith("reference") and view is not None:
             yield '<p class="soft">The tokens that are known do not make up the text, so it cannot be shown cut.</p>\n'
     if finding.examples:
         yield f"<p>Also: {', '.join(f'<code>{_visible(shown(text))}</code>' for text in finding.examples)}</p>\n"
@@ -308,12 +293,10 @@ def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
 
 def _boxes(tokens: list[tuple[int, str]], first: int) -> str:
     """Tokens as HTML, around the first one that differs."""
-    most_before, most_after = _AROUND
-    start = max(0, first - most_before)
+    start, end = max(0, first - 4), first + 12
     boxes = (f"<span class=\"t{' x' if at == first else ''}\">{_visible(text)}<small>{id}</small></span>"
-             for at, (id, text) in enumerate(tokens[start : first + most_after], start))
-    more = " …" if len(tokens) > first + most_after else ""
-    return f"<div class=\"boxes\">{'… ' if start else ''}{''.join(boxes)}{more}</div>"
+             for at, (id, text) in enumerate(tokens[start:end], start))
+    return f"<div class=\"boxes\">{'… ' * (start > 0)}{''.join(boxes)}{' …' * (len(tokens) > end)}</div>"
 
 
 def _view(number: int, report: Report, finding: Finding, like: Tokenizer) -> str:

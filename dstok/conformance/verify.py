@@ -17,9 +17,8 @@ from typing import Any
 from dstok._util.arguments import explained
 from dstok._util.files import reason
 from dstok.conformance.automaton_guide import Guide, built_in, guide_of
-from dstok.conformance.causes import FAULTS, Cause, Explainer
+from dstok.conformance.causes import FAULTS, Cause, Explainer, Pair
 from dstok.conformance.checks import CHECKS, GROWTH, Planned, in_time, planned
-from dstok.conformance.differences import Pair
 from dstok.conformance.engines import CandidateError
 from dstok.conformance.report import NO_CALL, NO_TEXTS, NO_TIME, Check, Report, finding_of, shown
 from dstok.conformance.texts import cover_size, documents

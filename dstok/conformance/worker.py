@@ -64,8 +64,7 @@ class OutOfTimeError(Exception):
 class Clock:
     """Counts down to the end of a part of a run, and to the end of the run. Without `start` there is no end."""
 
-    def __init__(self) -> None:
-        self._end = self._until = math.inf
+    _end = _until = math.inf
 
     def start(self, seconds: float) -> None:
         self._end = self._until = time.monotonic() + seconds
@@ -361,7 +360,9 @@ class Runner(AbstractContextManager["Runner"]):
             self._connection, theirs = Pipe()
             with theirs:
                 send_handle(self._control, theirs.fileno(), self._loader)
-            self._worker = self._control.recv()
+            self._worker = _message(self._control, self.limits.load) or 0
+            if not self._worker:
+                raise EOFError
 
     def _wait(self, at_once: int = 0) -> Any:
         # A single text has the time of the whole run: an endless text is told from a late one.

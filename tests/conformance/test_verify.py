@@ -21,8 +21,7 @@ from real_models import V3 as TOK
 
 from dstok.conformance import CandidateError, Engine, Limits, verify
 from dstok.conformance.automaton_guide import guide_of
-from dstok.conformance.causes import Explainer
-from dstok.conformance.differences import Pair, shrink
+from dstok.conformance.causes import Explainer, Pair, shrink
 from dstok.conformance.engines import engine_of
 from dstok.conformance.report import Report, page
 from dstok.conformance.worker import Fault, Runner

@@ -17,8 +17,8 @@ import dstok
 from benchmarks.engines import tiktoken_encoding
 from dstok.conformance import Engine, Limits, verify
 from dstok.conformance.automaton_guide import guide_of
+from dstok.conformance.causes import Pair
 from dstok.conformance.checks import CRASH_SIZE, Growth, check_batches, check_threads, grow
-from dstok.conformance.differences import Pair
 from dstok.conformance.engines import engine_of, open_engine
 from dstok.conformance.report import Check
 from dstok.conformance.texts import runs
