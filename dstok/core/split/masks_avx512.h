@@ -2,16 +2,7 @@
 
    In and out: as in masks.h. ASCII is looked up in a table of 128 bytes that lies in registers. For the other
    characters the code points are made in two bytes, upper and lower, at all places at once, and looked up page by page.
-   The flags at the places of first bytes count; they are moved up to the other bytes of their characters.
-
-   Example, "a\u4e2db\u00e9" in its seven bytes; "." stands for a byte that does not count:
-
-       bytes    61 E4 B8 AD 62 C3 A9
-       leads     0  1  0  0  0  1  0
-       high      . 4E  .  .  . 00  .     the code points U+4E2D and U+00E9, in two bytes each
-       low       . 2D  .  .  . E9  .
-       flags     .  L  .  .  .  L  .     F_LETTER and others
-       letter    0  1  1  1  0  1  1     after they are moved */
+   The flags at the places of first bytes count; they are moved up to the other bytes of their characters. */
 #ifndef DSTOK_MASKS_AVX512_H
 #define DSTOK_MASKS_AVX512_H
 

@@ -2,16 +2,7 @@
 
    In and out: as in masks.h. ASCII is told by comparisons. For the other characters the code points are made in two
    bytes, upper and lower, at all places at once. The page (the upper byte) or the lead byte alone tells the kind of
-   some; for each of the rest one byte is read from the table of flags. The flags are written to the places of the first
-   bytes, and one movemask for each flag makes a word of them.
-
-   Example, "\u4e2d\u00e9" in its five bytes; "." stands for a byte that does not count:
-
-       bytes    E4 B8 AD C3 A9
-       high     4E  .  . 00  .     U+4E2D is on a page of ideographs: it is a letter, without a look at the table
-       low      2D  .  . E9  .     U+00E9 is not, so its flags are read
-       flags    F_LETTER and others at 0 and 3
-       letter    1  0  0  1  0     before it is spread */
+   some; for each of the rest one byte is read from the table of flags. */
 
 #define PARTS (64 / VECTOR)
 
