@@ -14,7 +14,6 @@
 
 #include "cpu/implementation.h"
 #include "split/masks_avx512.h"
-#include "split/matrix_avx512.h"
 #include "split/rules_runs.h"
 #include "split/rules_words.h"
 
