@@ -3,7 +3,7 @@
 All else is in pyproject.toml.
 
 Each .pyx file of the core's floors is an extension module. Headers have their floor before their name
-(`#include "cpu/simd.h"`), and any of them may be part of any module. Cython adds the same
+(`#include "cpu/vectors.h"`), and any of them may be part of any module. Cython adds the same
 code to every module (views of memory, functions, above all). That code is one more module, `dstok.core._shared`,
 which the others use: one compilation of it instead of 19 saves two thirds of the build.
 

@@ -1,7 +1,7 @@
 /* The intrinsics of AVX2 and below, and of BMI2, that the core uses, in plain C: for tests on processors without them.
    Those of AVX-512 and masks: emulated_avx512.h, included at the end.
 
-   In, out: as Intel's intrinsics guide says; vectors are unions of arrays. simd.h includes this in place of
+   In, out: as Intel's intrinsics guide says; vectors are unions of arrays. vectors.h includes this in place of
    <immintrin.h>. tests/core/split/test_emulation.py compares each intrinsic with the processor's own, where there is one,
    and finds those that the core uses and these two files lack. Bytes that an instruction leaves undefined become 0xEE.
    Bytes that a mask leaves out are not read or written, so the address sanitizer sees all that a gather or a masked

@@ -80,7 +80,7 @@ def test_each_floor_of_the_core_uses_only_what_lies_below_it() -> None:
     ("split/masks", '#include "bpe/pair_table.h"', "split/masks uses bpe/pair_table"),
     ("split/automaton", 'cdef extern from "bpe/pair_table.h":', "split/automaton uses bpe/pair_table"),
     ("encode/passes", "    from dstok.core.check.proofs import Walk", "encode/passes uses check/proofs"),
-    ("cpu/simd", '#include "platform.h"', "cpu/simd uses platform"),
+    ("cpu/vectors", '#include "platform.h"', "cpu/vectors uses platform"),
     ("text/utf8", "from dstok.core.text.normalize cimport Normalizer", "circle: "),
     ("split/kernel", '#define VECTOR_CODE "split/grid.h"', "circle: "),
 ])

@@ -6,7 +6,7 @@
 #define DSTOK_PROBE_AVX2_H
 
 #include "bpe/piece_probe.h"
-#include "cpu/simd.h"
+#include "cpu/vectors.h"
 
 #ifdef DSTOK_X86
 

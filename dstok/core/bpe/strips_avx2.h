@@ -6,7 +6,7 @@
 #define DSTOK_STRIPS_AVX2_H
 
 #include "bpe/strips.h"
-#include "cpu/simd.h"
+#include "cpu/vectors.h"
 
 #ifdef DSTOK_X86
 

@@ -10,7 +10,7 @@ import os
 
 from dstok.errors import SettingError
 
-cdef extern from "cpu/simd.h":
+cdef extern from "cpu/vectors.h":
     bint DSTOK_EMULATED
 
 LEVELS = ()

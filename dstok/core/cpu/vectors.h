@@ -1,5 +1,11 @@
-/* Includes the header VECTOR_CODE once for each size of the compiler's own vectors: one text for AVX2, NEON and any
-   other processor. The header gets
+/* The vectors of the core: the x86 instructions that it may use, or their emulation, and one text for all sizes of vectors.
+
+   In: the compiler's macros, and DSTOK_EMULATE_AVX512 (set by `DSTOK_EMULATE=avx512 pip install .`, see setup.py), which
+   finds tests/emulation/emulated.h: so tests run the code of every level on any processor, slowly.
+   Out: DSTOK_X86 where there are intrinsics; SIMD_TARGET, for functions that use them; DSTOK_EMULATED, 0 or 1.
+
+   If VECTOR_CODE is the name of a header, includes it once for each size of the compiler's own vectors: one text for
+   AVX2, NEON and any other processor. That header gets
 
    VECTOR       bytes of a vector, 32 or 16
    V            a vector of that size
@@ -15,7 +21,40 @@
 #ifndef DSTOK_VECTORS_H
 #define DSTOK_VECTORS_H
 
-#include "cpu/simd.h"
+#include "cpu/platform.h"
+
+#if defined(DSTOK_EMULATE_AVX512)
+
+#include <emulated.h>
+#define DSTOK_X86 1
+#define DSTOK_EMULATED 1
+#define SIMD_TARGET(features)
+
+#else
+
+#define DSTOK_EMULATED 0
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define DSTOK_X86 1
+#define SIMD_TARGET(features) __attribute__((target(features)))
+#endif
+
+#endif
+
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
+#define SIMD_NEON 1
+#else
+#define SIMD_NEON 0
+#endif
+
+#define SIMD_AVX2 SIMD_TARGET("avx2,bmi,bmi2,lzcnt,popcnt")
+/* Most AVX-512 code may use all of these: processors with VBMI2 have them all. */
+#define SIMD_AVX512 SIMD_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi,bmi2,lzcnt,popcnt")
+
+/* The vectors that this build can use here, as VECTORS_ bits. */
+static inline int simd_vectors(void) {
+    return DSTOK_EMULATED ? VECTORS_AVX2 | VECTORS_AVX512 : platform_vectors();
+}
 
 typedef uint8_t Vector_16 __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint8_t Vector_32 __attribute__((vector_size(32), aligned(1), may_alias));
@@ -49,6 +88,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 }
 #endif
 
+#ifdef VECTOR_CODE
 #define FUNCTION TARGET __attribute__((always_inline)) static inline
 
 #ifdef DSTOK_X86
@@ -113,3 +153,4 @@ static inline uint32_t bits_16(const uint8_t *v) {
 
 #undef FUNCTION
 #undef VECTOR_CODE
+#endif

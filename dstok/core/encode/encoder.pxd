@@ -5,7 +5,6 @@ from libc.stdint cimport uint32_t
 
 from dstok.core.bpe.merge cimport BPE
 from dstok.core.encode.memory cimport Pool
-from dstok.core.encode.passes cimport ShortPass
 from dstok.core.encode.sinks cimport Run
 from dstok.core.split.finder cimport LeftFinder
 from dstok.core.text.added_tokens cimport Policy
@@ -26,7 +25,7 @@ cdef class Encoder:
     cdef Normalizer normalizer
     cdef readonly Pool pool
     cdef Pool span_pool
-    cdef ShortPass short_pass
+    cdef bint serves              # short texts: of ASCII, or of any characters without a normalizer
     cdef readonly Py_ssize_t size
     cdef readonly bint cuts_texts  # see `cut_texts`
 

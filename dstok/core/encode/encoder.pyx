@@ -5,27 +5,32 @@ In: a text (`str` or UTF-8 bytes), and a policy or a user's keywords. Out: ids, 
 spans; or their number.
 Invariant: the tables never change. Each call leases a run, and works in it without the GIL. `LineEncoder` gives the ids
 that `Encoder` gives under the policy of the keywords, with BOS and EOS around them.
+
+`short_ids` does the work in a third of the steps for a `str` of up to `SHORT_TEXT` bytes of UTF-8: text and ids lie on
+the stack, and it holds the pool's first run for its table, starts and values. A text is `GENERAL`, and left to
+`run_text`, if an added token may begin in it, if it has a lone surrogate, or if the kernel does not settle it.
 """
 
 cimport cython
 from cpython cimport array
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memset
 
+from dstok.core.cpu.level cimport FIRST_PAD, PAD, Implementation, PieceTable
 from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
 from dstok.core.encode.passes cimport (
-    CONTEXT as context, GENERAL, SHORT_IDS, encode_by_section, encode_part, encode_rewritten, encode_text, short_ids,
+    CONTEXT as context, encode_by_section, encode_part, encode_rewritten, encode_text,
 )
 from dstok.core.encode.sinks cimport (
     ADDED, CHARS, ENDS, IDS, INSIDE as inside_section, INSIDE_TEXT, SECTION_START, SPANS, TEXT_START, TRUE_SPANS,
     IdSink, characters_of,
 )
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, CharacterFinder
-from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict
-from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of
+from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict, puts_space
+from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of, transcode
 
 from dstok._util.arguments import (
     MANY, Dtype, Errors, Special, Text, checked_text, in_dtype, lone_surrogate, not_utf8, replaces_faults, whole_number,
@@ -34,11 +39,29 @@ from dstok.errors import SpecialTokenError, UnsupportedError
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
+    bint PyUnicode_CheckExact(object) noexcept
+    bint PyUnicode_IS_ASCII(object) noexcept
+    bint PyUnicode_IS_COMPACT(object) noexcept
+    int PyUnicode_KIND(object) noexcept
+    void *PyUnicode_DATA(object) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
 cdef extern from "encode/ints.h":
     Py_ssize_t INTS
 
+cdef extern from "bpe/piece_cache.h":
+    enum:
+        FEW_PIECES
+        SHORT_TEXT                # bytes of a short text, at most
+        SHORT_IDS                 # words of room for its ids
+        GENERAL "PROBE_MISSED"    # the text is left to `run_text`
+    int few_emit(
+        const Implementation *level, const PieceTable *t, const uint64_t *values, int pieces, uint32_t *out
+    ) noexcept nogil
+
 cdef enum:
+    STEP = 32                   # units of storage that a level transcodes at once, and a multiple of it
+    ROOM = 128                  # bytes of so many units; and more than must be left to transcode at once
     KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
     BYTES_PER_PIECE = 4         # room made at the start; unused pages cost nothing
 
@@ -52,6 +75,93 @@ SHARED_INTS = INTS           # lists share the ints of lower ids
 def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
     """The list of ids, one or more, below `size`. For tests."""
     return ints_list(&ids[0], ids.shape[0], size)
+
+
+# Short texts.
+
+cdef inline int short_ids(Encoder encoder, object text, Policy policy, uint32_t *out) noexcept:
+    # Writes the ids of any text; returns their number, or GENERAL.
+    cdef int kind
+    cdef Py_ssize_t length
+    if not encoder.serves or not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT(text):
+        return GENERAL
+    length = PyUnicode_GET_LENGTH(text)
+    if not length:
+        return 0
+    kind = 0 if PyUnicode_IS_ASCII(text) else PyUnicode_KIND(text)
+    if length * min(kind + 1, 4) > SHORT_TEXT or kind and encoder.normalizer is not None:  # the most bytes
+        return GENERAL
+    return ids_of_storage(encoder, <const uint8_t *>PyUnicode_DATA(text), kind, length, policy, out)
+
+
+cdef int ids_of_storage(
+    Encoder encoder, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out
+) noexcept:
+    """Writes the ids of a short text in the storage of a `str`; returns their number, or `GENERAL`."""
+    cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
+    cdef PyObject *first
+    cdef int count
+    if kind:
+        length = short_utf8(data, kind, length, text, encoder.finder.level)
+        if length < 0:
+            return GENERAL
+    elif encoder.normalizer is not None and puts_space(encoder.normalizer.prefix, data, length):
+        text[0] = 0x20
+        memcpy(text + 1, data, length)
+        length += 1
+        if length > SHORT_TEXT:
+            return GENERAL
+    else:
+        memcpy(text, data, length)
+    memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
+    if not policy.quick.idle(text, length):
+        return GENERAL
+    first = encoder.pool.take_first()
+    if first == NULL:
+        return GENERAL
+    count = ids_of_utf8(encoder.finder, <IdSink>first, text, <int>length, out)
+    encoder.pool.give_first()
+    return count
+
+
+cdef int ids_of_utf8(LeftFinder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
+    """Does what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
+    cdef int pieces = finder.starts_of(text, length, run.chunk.starts), count = GENERAL, misses
+    if pieces < 0:
+        return GENERAL
+    if pieces <= FEW_PIECES:
+        count = finder.level.few(&run.table, text, run.chunk.starts, pieces, out)
+        if count != GENERAL:
+            return count
+    misses = finder.level.probe(&run.table, text, run.chunk.starts, pieces, run.values, run.missed)
+    if misses:
+        misses = run.look_again(text, misses)
+    if not misses:
+        return few_emit(finder.level, &run.table, run.values, pieces, out)
+    run.begin(IDS)
+    run.chunk.pieces, run.side_used = pieces, 0
+    if run.merge_missed(text, misses):
+        run.finish()
+    if run.fault.status != FINE:
+        return GENERAL
+    memcpy(out, run.out.ids.data, run.out.ids.count * sizeof(uint32_t))
+    return <int>run.out.ids.count
+
+
+cdef inline Py_ssize_t short_utf8(
+    const uint8_t *data, int kind, Py_ssize_t length, uint8_t *text, const Implementation *level
+) noexcept:
+    """Transcodes a short text; returns the number of bytes, or -1 at a lone surrogate.
+
+    Zeros make whole steps of the units: so none are left to be transcoded one by one.
+    """
+    cdef uint8_t units[SHORT_TEXT + ROOM]
+    cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
+    cdef Source source = Source(&units[0], length + more, kind, False)
+    memcpy(units, data, length * kind)
+    memset(units + length * kind, 0, more * kind)
+    written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, level)
+    return written if written < 0 else written - more
 
 
 # What a call gives of a run.
@@ -110,7 +220,7 @@ cdef class Encoder:
             raise ValueError("expected a finder of characters with a normalizer that puts a prefix")  # see passes.pyx
         self.finder, self.bpe, self.normalizer, self.size = finder, bpe, normalizer, size
         self.pool, self.span_pool = Pool(bpe, direct), Pool()
-        self.short_pass = ShortPass(finder, self.pool, normalizer)
+        self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
 
     def __dealloc__(self):
         Py_XDECREF(self.known)
@@ -233,7 +343,7 @@ cdef class Encoder:
     cpdef list encode(self, text, Policy policy, bint replace):
         """The ids of `text` as a list."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self.short_pass, text, policy, ids)
+        cdef int count = short_ids(self, text, policy, ids)
         if count != GENERAL:
             return ints_list(ids, count, self.size)
         return self.run_text(text, policy, replace, IDS, as_list)
@@ -241,13 +351,13 @@ cdef class Encoder:
     cdef encode_array(self, text, Policy policy, bint replace):
         """The ids of `text` as uint32[n]."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self.short_pass, text, policy, ids)
+        cdef int count = short_ids(self, text, policy, ids)
         return self.run_text(text, policy, replace, IDS, as_array) if count == GENERAL else array_with(ids, count)
 
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """The number of ids of `text`."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self.short_pass, text, policy, ids)
+        cdef int count = short_ids(self, text, policy, ids)
         if count != GENERAL:
             return count
         return self.run_text(text, policy, replace, 0, as_total)
@@ -315,7 +425,7 @@ cdef class Encoder:
     def short(self, str text not None, Policy policy not None) -> list[int] | None:
         """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self.short_pass, text, policy, ids)
+        cdef int count = short_ids(self, text, policy, ids)
         return None if count == GENERAL else ints_list(ids, count, self.size)
 
     def encode_part(

@@ -10,10 +10,6 @@ those the pieces (split/finder.pyx). So works upstream.
 is encoded: whole matches of added tokens, and pieces whose end the automaton has seen. The rest is carried over.
 Example: a portion ends in "Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
 
-`ShortPass` does its work in a third of the steps for a `str` of up to `SHORT_TEXT` bytes of UTF-8: text and ids lie on
-the stack, and it holds the pool's first run for its table, starts and values. A text is `GENERAL`, and left to
-`encode_text`, if an added token may begin in it, if it has a lone surrogate, or if the kernel does not settle it.
-
 A text that is not normalized has two ways. `encode_rewritten` takes portions, which end at a boundary of the normal
 form where no added token may have begun. The text after it is carried over: raw text in `Raw`, normalized text in the
 run's buffer. So there is no copy of the whole text, which would take half of the time. `encode_by_section` takes
@@ -21,16 +17,13 @@ stretches as wholes, for runs that need to know which places of the raw and the 
 with marks or a limit, policies that refuse, and normalizers of several steps.
 """
 
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.object cimport PyObject
-from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core.bpe.merge cimport KEY24_MAX
-from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation, PieceTable
-from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START
+from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation
+from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START, IdSink
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND, CharacterFinder, Fault
 from dstok.core.text.added_tokens cimport Match, Matcher
 from dstok.core.text.normalize cimport (
@@ -261,98 +254,6 @@ cdef Py_ssize_t first_portion(Run run, Py_ssize_t length, Py_ssize_t limit) noex
     if run.wanted & IDS:
         run.reserve_ids(length // BYTES_PER_ID + CHUNK_ROOM * KEY24_MAX)
     return PORTION
-
-
-cdef extern from "bpe/piece_cache.h":
-    enum:
-        FEW_PIECES
-    int few_emit(
-        const Implementation *level, const PieceTable *t, const uint64_t *values, int pieces, uint32_t *out
-    ) noexcept nogil
-
-cdef enum:
-    STEP = 32                # units of storage that a level transcodes at once, and a multiple of it
-    ROOM = 128               # bytes of so many units; and more than the bytes that must be left to transcode at once
-
-
-@cython.final
-cdef class ShortPass:
-    """Serves a model with a mask kernel. A normalizer must leave ASCII as it is, but for a prefix; then ASCII only."""
-
-    def __cinit__(self, LeftFinder finder not None, Pool pool not None, Normalizer normalizer):
-        self.finder, self.pool = finder, pool
-        self.serves = finder.run_grid != NULL and (normalizer is None or normalizer.keeps_ascii())
-        self.prefix = PREFIX_NONE if normalizer is None else normalizer.prefix
-        self.serves_all = self.serves and normalizer is None
-
-    cdef int ids(self, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out) noexcept:
-        """Writes the ids of a short text in the storage of a `str`; returns their number, or `GENERAL`."""
-        cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
-        cdef PyObject *first
-        cdef int count
-        if kind:
-            length = short_utf8(data, kind, length, text, self.finder.level)
-            if length < 0:
-                return GENERAL
-        elif puts_space(self.prefix, data, length):
-            text[0] = 0x20
-            memcpy(text + 1, data, length)
-            length += 1
-            if length > SHORT_TEXT:
-                return GENERAL
-        else:
-            memcpy(text, data, length)
-        memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
-        if not policy.quick.idle(text, length):
-            return GENERAL
-        first = self.pool.take_first()
-        if first == NULL:
-            return GENERAL
-        count = self.ids_of(<IdSink>first, text, <int>length, out)
-        self.pool.give_first()
-        return count
-
-    cdef int ids_of(self, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
-        """Does what `ids` does, for UTF-8 without added tokens, in the pool's first run."""
-        cdef int pieces = self.finder.starts_of(text, length, run.chunk.starts), count = GENERAL
-        if pieces <= FEW_PIECES:
-            if pieces < 0:
-                return GENERAL
-            count = self.finder.level.few(&run.table, text, run.chunk.starts, pieces, out)
-        return count if count != GENERAL else self.ids_of_many(run, text, pieces, out)
-
-    cdef int ids_of_many(self, IdSink run, const uint8_t *text, int pieces, uint32_t *out) noexcept:
-        """Writes the ids of any number of pieces, by the loops for chunks; `GENERAL` if memory is out."""
-        cdef int misses = self.finder.level.probe(
-            &run.table, text, run.chunk.starts, pieces, run.values, run.missed)
-        if misses:
-            misses = run.look_again(text, misses)
-        if not misses:
-            return few_emit(self.finder.level, &run.table, run.values, pieces, out)
-        run.begin(IDS)
-        run.chunk.pieces, run.side_used = pieces, 0
-        if run.merge_missed(text, misses):
-            run.finish()
-        if run.fault.status != FINE:
-            return GENERAL
-        memcpy(out, run.out.ids.data, run.out.ids.count * sizeof(uint32_t))
-        return <int>run.out.ids.count
-
-
-cdef inline Py_ssize_t short_utf8(
-    const uint8_t *data, int kind, Py_ssize_t length, uint8_t *text, const Implementation *level
-) noexcept:
-    """Transcodes a short text; returns the number of bytes, or -1 at a lone surrogate.
-
-    Zeros make whole steps of the units: so none are left to be transcoded one by one.
-    """
-    cdef uint8_t units[SHORT_TEXT + ROOM]
-    cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
-    cdef Source source = Source(&units[0], length + more, kind, False)
-    memcpy(units, data, length * kind)
-    memset(units + length * kind, 0, more * kind)
-    written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, level)
-    return written if written < 0 else written - more
 
 
 cdef extern from "Python.h":

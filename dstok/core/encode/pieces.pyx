@@ -18,13 +18,13 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from dstok.core.cpu.level cimport chosen
-from dstok.core.encode.memory cimport numpy_, spans_of
-from dstok.core.encode.sinks cimport SPANS
+from dstok.core.cpu.level cimport Implementation, chosen
+from dstok.core.encode.memory cimport Pool, numpy_, spans_of
+from dstok.core.encode.sinks cimport SPANS, Run
 from dstok.core.split.automaton cimport Memo, Scanner, begin_memo, drop, scan_piece
-from dstok.core.split.finder cimport FINE, LeftFinder
+from dstok.core.split.finder cimport FINE, Finder, LeftFinder
 from dstok.core.text.hash cimport hash_first, key_mix, key_of
-from dstok.core.text.utf8 cimport Rows, characters_in, characters_within, find_invalid, open_source
+from dstok.core.text.utf8 cimport Rows, Source, characters_in, characters_within, find_invalid, open_source
 
 from array import array
 
@@ -34,10 +34,32 @@ from dstok.errors import TextError
 cdef enum:
     BYTES_PER_PIECE = 4      # room made at the start; unused pages cost nothing
 
+ctypedef object (*Result)(Run run, const Source *source, Pool pool)  # what a call gives of its run
+
+
+cdef object as_spans(Run run, const Source *source, Pool pool):
+    return spans_of(&run.out.bytes, pool)
+
+
+cdef object as_number(Run run, const Source *source, Pool pool):
+    return run.out.total
+
+
+cdef object as_strings(Run run, const Source *source, Pool pool):
+    cdef const char *data = <const char *>source.data
+    cdef const int64_t *span = run.out.bytes.data
+    cdef Py_ssize_t i
+    return [PyUnicode_DecodeUTF8(data + span[2 * i], span[2 * i + 1] - span[2 * i], NULL)
+            for i in range(run.out.bytes.count)]
+
 
 @cython.final
 cdef class SpanPass:
-    """Finder -> spans. It never changes."""
+    """Finder -> spans, of valid texts (ASCII `str` or UTF-8 bytes). It never changes."""
+
+    cdef readonly Finder finder
+    cdef Pool pool
+    cdef const Implementation *level
 
     def __cinit__(self, Finder finder not None):
         self.finder, self.pool, self.level = finder, Pool(), chosen()
@@ -58,9 +80,29 @@ cdef class SpanPass:
                 raise MemoryError
         return 0
 
+    cdef object of_text(self, text, int wanted, Result result):
+        """What `result` makes of a valid text (ASCII `str` or UTF-8 bytes)."""
+        cdef Source source = opened(text)
+        cdef Run run = self.pool.lease()
+        try:
+            run.begin(wanted)
+            with nogil:
+                self.find(run, &source)
+            return result(run, &source, self.pool)
+        finally:
+            self.pool.release(run)
+
     def spans(self, text not None: str | bytes) -> npt.NDArray[np.int64]:
-        """The spans of valid `text` (ASCII `str` or UTF-8 bytes) in bytes, int64[n, 2]."""
-        return self.spans_of([text])[0]
+        """The spans of the pieces in bytes, int64[n, 2]."""
+        return self.of_text(text, SPANS, as_spans)
+
+    def count(self, text not None: str | bytes) -> int:
+        """The number of pieces that are kept."""
+        return self.of_text(text, 0, as_number)
+
+    def split(self, text not None: str | bytes) -> list[str]:
+        """The pieces as a list of `str`."""
+        return self.of_text(text, SPANS, as_strings)
 
     def spans_of(self, list texts not None) -> tuple[npt.NDArray[np.int64], list[int]]:
         """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
@@ -109,35 +151,6 @@ cdef class SpanPass:
             return None if counting else spans_of(&run.out.bytes, self.pool), ends.base
         finally:
             free(sources)
-            self.pool.release(run)
-
-    def count(self, text not None: str | bytes) -> int:
-        """The number of pieces that are kept."""
-        cdef Source source = opened(text)
-        cdef Run run = self.pool.lease()
-        try:
-            run.begin(0)
-            with nogil:
-                self.find(run, &source)
-            return run.out.total
-        finally:
-            self.pool.release(run)
-
-    def split(self, text not None: str | bytes) -> list[str]:
-        """The pieces as a list of `str`."""
-        cdef Source source = opened(text)
-        cdef Run run = self.pool.lease()
-        cdef const char *data = <const char *>source.data
-        cdef const int64_t *span
-        cdef Py_ssize_t i
-        try:
-            run.begin(SPANS)
-            with nogil:
-                self.find(run, &source)
-            span = run.out.bytes.data
-            return [PyUnicode_DecodeUTF8(data + span[2 * i], span[2 * i + 1] - span[2 * i], NULL)
-                    for i in range(run.out.bytes.count)]
-        finally:
             self.pool.release(run)
 
     def sure_spans(self, const uint8_t[::1] text not None, bint final) -> tuple[npt.NDArray[np.int64], int]:

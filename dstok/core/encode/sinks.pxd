@@ -93,21 +93,11 @@ cdef class IdSink(Run):
     cdef Py_ssize_t side_room
     cdef const uint32_t *characters  # of each token: twice the number that begin in it, and 1 if it begins inside one
 
-    cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef int look_again(self, const uint8_t *text, int misses) noexcept nogil
     cdef bint merge_missed(self, const uint8_t *text, int misses) noexcept nogil
-    cdef bint merge_batch(self, const uint8_t *text, const uint32_t *batch, int size) noexcept nogil
-    cdef void keep(self, const uint8_t *text, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil
-    cdef bint miss(self, const uint8_t *text, uint32_t index) noexcept nogil
-    cdef void emit(self) noexcept nogil
-    cdef Py_ssize_t tally(self) noexcept nogil
-    cdef const uint32_t *located(self, uint64_t value, uint32_t *count) noexcept nogil
-    cdef void count_characters(self, Py_ssize_t at) noexcept nogil
-    cdef void write_spans(self, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
     cdef void begin_lead(self, Py_ssize_t at) noexcept nogil
     cdef void end_lead(self, Py_ssize_t first, Py_ssize_t width) noexcept nogil
-    cdef void write_lossy(self, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil
 
 
 cdef object characters_of(BPE bpe)

@@ -169,10 +169,6 @@ cdef class IdSink(Run):
             scratch_free(&self.scratch)
             scratch_free(&self.junction)
 
-    cdef bint reserve_side(self, Py_ssize_t more) noexcept nogil:
-        """Makes room for `more` words in `side`; false, with a fault, if memory is out."""
-        return self.reserve(&self.side, &self.side_room, self.side_used, self.side_used + more, sizeof(uint32_t))
-
     cdef void take(self) noexcept nogil:
         cdef const uint8_t *text = self.chunk.text + self.chunk.origin
         cdef int misses = self.level.probe(
@@ -190,24 +186,24 @@ cdef class IdSink(Run):
         cdef uint32_t ids
         cdef int i
         if not self.wanted & IDS:
-            self.out.total += self.tally()
+            self.out.total += tally(self)
             return
         if not self.reserve_ids(chunk.pieces * KEY24_MAX + self.side_used + 4):
             return
-        self.emit()
+        emit(self)
         if not self.wanted & (SPANS | CHARS):
             return
         if self.bpe.lost is None:
-            self.write_spans(chunk.origin, chunk.origin + chunk.starts[chunk.pieces], first)
+            write_spans(self, chunk.origin, chunk.origin + chunk.starts[chunk.pieces], first)
             return
         count, self.out.ids.count = self.out.ids.count, first
         for i in range(chunk.pieces):
             ids = self.values[i] & 3
             if not ids:
-                self.located(self.values[i], &ids)
+                located(self, self.values[i], &ids)
             self.out.ids.count += ids
-            self.write_spans(chunk.origin + chunk.starts[i], chunk.origin + chunk.starts[i + 1],
-                             self.out.ids.count - ids)
+            write_spans(
+                self, chunk.origin + chunk.starts[i], chunk.origin + chunk.starts[i + 1], self.out.ids.count - ids)
         self.out.ids.count = count
 
     cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
@@ -223,7 +219,7 @@ cdef class IdSink(Run):
         else:
             self.out.ids.count += found
             if self.wanted & (SPANS | CHARS):
-                self.write_spans(start, end, first)
+                write_spans(self, start, end, first)
 
     cdef bint take_added(self, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Out *out = &self.out
@@ -239,15 +235,13 @@ cdef class IdSink(Run):
             out.bytes.data[2 * out.bytes.count + 1] = self.chunk.base + end
             out.bytes.count += 1
         if self.wanted & CHARS:
-            self.count_characters(start)
+            count_characters(self, start)
             if not self.wanted & ENDS:
                 out.chars.data[2 * out.chars.count] = out.characters
-            self.count_characters(end)
+            count_characters(self, end)
             out.chars.data[out.chars.count if self.wanted & ENDS else 2 * out.chars.count + 1] = out.characters
             out.chars.count += 1
         return True
-
-    # Step 2 and 3: the pieces that the probe has missed.
 
     cdef int look_again(self, const uint8_t *text, int misses) noexcept nogil:
         """Looks up missed pieces at their second place; returns the number of those still missing."""
@@ -278,216 +272,21 @@ cdef class IdSink(Run):
         find_repeats(text, starts, self.missed, misses, first)
         size = by_length(starts, self.missed, misses, first, order)
         while i < size:
-            if not self.merge_batch(text, order + i, min(<int>STRIPS, size - i)):
+            if not merge_batch(self, text, order + i, min(<int>STRIPS, size - i)):
                 return False
             i += STRIPS
         for i in range(misses):
             index = self.missed[i]
             if first[i] != i:
                 self.values[index] = self.values[self.missed[first[i]]]
-            elif starts[index + 1] - starts[index] > KEY24_MAX and not self.miss(text, index):
+            elif starts[index + 1] - starts[index] > KEY24_MAX and not miss(self, text, index):
                 return False
         return True
-
-    cdef bint merge_batch(self, const uint8_t *text, const uint32_t *batch, int size) noexcept nogil:
-        """Does what `miss` does, for up to `STRIPS` pieces of at most `KEY24_MAX` bytes."""
-        cdef Strips strips
-        cdef uint32_t pieces[STRIPS]
-        cdef uint32_t start, length, id = NO_RANK
-        cdef int i
-        if size < LEAST_STRIPS or not self.in_strips:
-            for i in range(size):
-                if not self.miss(text, batch[i]):
-                    return False
-            return True
-        strips_clear(&strips)
-        for i in range(size):
-            start, pieces[strips.size] = self.chunk.starts[batch[i]], batch[i]
-            length = self.chunk.starts[batch[i] + 1] - start
-            if self.bpe.ignore_merges:
-                id = self.bpe.whole(text + start, length)
-            if id != NO_RANK:
-                if not self.reserve_side(2):
-                    return False
-                self.keep(text, batch[i], &id, 1)
-            elif not strips_take(&strips, start_symbols(&self.bpe.start, text + start, length, strips_next(&strips))):
-                if not self.miss(text, batch[i]):
-                    return False
-        if not self.reserve_side(STRIPS * (1 + KEY24_MAX)):
-            return False
-        self.level.merge_strips(&self.bpe.pairs, &strips)
-        for i in range(strips.size):
-            self.keep(text, pieces[i], strips_ids(&strips, i), strips.counts[i])
-        return True
-
-    cdef bint miss(self, const uint8_t *text, uint32_t index) noexcept nogil:
-        """Finds the value of a piece that key8 and key24 do not hold; false, with a fault, if memory is out."""
-        cdef const uint8_t *piece = text + self.chunk.starts[index]
-        cdef Py_ssize_t length = self.chunk.starts[index + 1] - self.chunk.starts[index], found = 0
-        cdef uint32_t *ids
-        if not self.reserve_side(1 + length + KEY252_IDS):
-            return False
-        ids = self.side + self.side_used + 1
-        if length > KEY24_MAX:
-            found = piece_find_long(&self.table, piece, length, ids)
-        if not found:
-            found = self.bpe.merge_piece(piece, length, ids, &self.scratch, &self.junction)
-            if found > 0:
-                self.keep(text, index, ids, found)
-                return True
-            if found < 0:
-                self.fault.status = OUT_OF_MEMORY
-                return False
-        self.side[self.side_used] = <uint32_t>found
-        self.values[index] = <uint64_t>self.side_used << 16
-        self.side_used += 1 + found
-        return True
-
-    cdef void keep(self, const uint8_t *text, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil:
-        """Remembers the `found` ids of a piece. The side buffer has room for them; they may stand there already."""
-        cdef uint32_t start = self.chunk.starts[index]
-        cdef uint64_t value = piece_insert(
-            &self.table, text + start, self.chunk.starts[index + 1] - start, ids, found)
-        if not value:
-            value = <uint64_t>self.side_used << 16
-            memmove(self.side + self.side_used + 1, ids, found * sizeof(uint32_t))
-            self.side[self.side_used] = <uint32_t>found
-            self.side_used += 1 + found
-        self.values[index] = value
-
-    # Step 4: ids, or their number.
-
-    cdef void emit(self) noexcept nogil:
-        """Writes the ids of the chunk's values; there is room for them."""
-        cdef uint32_t *out = self.out.ids.data + self.out.ids.count
-        cdef const uint32_t *ids
-        cdef int at = 0
-        cdef uint32_t count
-        while True:
-            at = self.level.emit(self.values, at, self.chunk.pieces, &out)
-            if at == self.chunk.pieces:
-                break
-            if piece_in_ring(self.values[at]):
-                out = piece_from_ring(&self.table, self.values[at], out)
-            else:
-                ids = self.located(self.values[at], &count)
-                memcpy(out, ids, count * sizeof(uint32_t))
-                out += count
-            at += 1
-        self.out.ids.count = out - self.out.ids.data
-
-    cdef Py_ssize_t tally(self) noexcept nogil:
-        """The number of ids that the values of the chunk have."""
-        cdef uint64_t total = 0, elsewhere = 0
-        cdef uint32_t count
-        cdef int i
-        for i in range(self.chunk.pieces):
-            total += self.values[i] & 3
-            elsewhere += ((self.values[i] & 3) - 1) >> 63  # 1 where the low bits are 0, in a form that becomes vectors
-        if elsewhere:
-            for i in range(self.chunk.pieces):
-                if self.values[i] & 3 == 0:
-                    self.located(self.values[i], &count)
-                    total += count
-        return total
-
-    cdef const uint32_t *located(self, uint64_t value, uint32_t *count) noexcept nogil:
-        """The place of the ids of a value that does not hold them itself, and their number."""
-        cdef const uint32_t *ids = piece_ring(&self.table, value, count)
-        if count[0]:
-            return ids
-        count[0] = self.side[value >> 16]
-        return self.side + (value >> 16) + 1
-
-    # Spans.
-
-    cdef void count_characters(self, Py_ssize_t at) noexcept nogil:
-        """Counts the characters up to `text[at]`, if the text from where they are counted is still there."""
-        cdef Py_ssize_t rest = self.chunk.base + at - self.out.counted
-        if not 0 <= rest <= at:
-            self.wanted &= ~CHARS
-        elif rest:
-            self.out.characters += characters_within(self.chunk.text + at - rest, rest)
-        self.out.counted = self.chunk.base + at
-
-    cdef void write_spans(self, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
-        """Writes the spans, or the ends, of the ids from number `first` on, which are those of `text[start:end]`."""
-        cdef const uint32_t *ids = self.out.ids.data + first
-        cdef const uint32_t *starts = self.bpe.starts
-        cdef const uint32_t *known = self.characters
-        cdef int64_t place = self.chunk.base + start, characters
-        cdef int64_t *out
-        cdef Py_ssize_t i, count = self.out.ids.count - first
-        if not self.reserve_spans(count):
-            return
-        if self.wanted & SPANS and self.bpe.lost is not None:
-            self.write_lossy(start, end, first)
-        elif self.wanted & SPANS:
-            out = self.out.bytes.data + 2 * self.out.bytes.count
-            for i in range(count):
-                out[2 * i] = place
-                place += starts[ids[i] + 1] - starts[ids[i]]
-                out[2 * i + 1] = place
-            self.out.bytes.count += count
-        if self.wanted & CHARS:
-            self.count_characters(start)
-            characters = self.out.characters
-            if self.wanted & ENDS:
-                out = self.out.chars.data + self.out.chars.count
-                for i in range(count):
-                    characters += known[ids[i]] >> 1
-                    out[i] = characters
-            else:
-                out = self.out.chars.data + 2 * self.out.chars.count
-                for i in range(count):
-                    out[2 * i] = characters - (known[ids[i]] & 1)
-                    characters += known[ids[i]] >> 1
-                    out[2 * i + 1] = characters
-            self.out.chars.count += count
-            self.out.characters, self.out.counted = characters, self.chunk.base + end
-
-    cdef void write_lossy(self, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
-        """Does what `write_spans` does, for bytes alone and the ids of one piece, which may have lost bytes."""
-        cdef const uint8_t *text = self.chunk.text
-        cdef const uint8_t *lost = self.bpe.lost.flags
-        cdef const uint32_t *ids = self.out.ids.data + first
-        cdef int64_t *spans = self.out.bytes.data + 2 * self.out.bytes.count
-        cdef Py_ssize_t count = self.out.ids.count - first, i, at = start, begun, byte
-        cdef int64_t spelled = 0, passed = 0  # bytes of ByteLevel's characters: of the ids so far, and before `at`
-        self.out.bytes.count += count
-        if count == 1 and self.bpe.width(ids[0]) == end - start:  # a whole token, or an unknown one
-            spans[0], spans[1] = self.chunk.base + start, self.chunk.base + end
-            return
-        for i in range(count):
-            if self.bpe.lost.unknown >= 0:
-                begun, at = at, self.bpe.lost_until(text, at, end)
-                at += self.bpe.width(ids[i]) if at == begun else 0
-                byte = at
-            elif self.wanted & TRUE_SPANS:
-                while lost[text[at]]:
-                    at += 1
-                begun, byte = at, self.bpe.width(ids[i])
-                while byte:
-                    byte -= not lost[text[at]]
-                    at += 1
-                byte = at
-            else:
-                while passed + spelling_width(text[at]) <= spelled:
-                    passed += spelling_width(text[at])
-                    at += 1
-                begun = at
-                for byte in range(self.bpe.starts[ids[i]], self.bpe.starts[ids[i] + 1]):
-                    spelled += spelling_width(self.bpe.blob[byte])
-                while passed + spelling_width(text[at]) < spelled:
-                    passed += spelling_width(text[at])
-                    at += 1
-                byte = at + 1
-            spans[2 * i], spans[2 * i + 1] = self.chunk.base + begun, self.chunk.base + byte
 
     cdef void begin_lead(self, Py_ssize_t at) noexcept nogil:
         """Tells that the next pieces come from a copy of `text[at:]` with a space before it."""
         if self.wanted & CHARS:
-            self.count_characters(at)
+            count_characters(self, at)
             self.out.counted -= 1
             self.out.characters -= 1
 
@@ -508,6 +307,211 @@ cdef class IdSink(Run):
         elif self.wanted & CHARS:
             self.out.chars.data[2 * first] += 1
             self.out.chars.data[2 * first + 1] += alone
+
+
+cdef bint reserve_side(IdSink run, Py_ssize_t more) noexcept nogil:
+    """Makes room for `more` words in `side`; false, with a fault, if memory is out."""
+    return run.reserve(&run.side, &run.side_room, run.side_used, run.side_used + more, sizeof(uint32_t))
+
+
+cdef bint merge_batch(IdSink run, const uint8_t *text, const uint32_t *batch, int size) noexcept nogil:
+    """Does what `miss` does, for up to `STRIPS` pieces of at most `KEY24_MAX` bytes."""
+    cdef Strips strips
+    cdef uint32_t pieces[STRIPS]
+    cdef uint32_t start, length, id = NO_RANK
+    cdef int i
+    if size < LEAST_STRIPS or not run.in_strips:
+        for i in range(size):
+            if not miss(run, text, batch[i]):
+                return False
+        return True
+    strips_clear(&strips)
+    for i in range(size):
+        start, pieces[strips.size] = run.chunk.starts[batch[i]], batch[i]
+        length = run.chunk.starts[batch[i] + 1] - start
+        if run.bpe.ignore_merges:
+            id = run.bpe.whole(text + start, length)
+        if id != NO_RANK:
+            if not reserve_side(run, 2):
+                return False
+            keep(run, text, batch[i], &id, 1)
+        elif not strips_take(&strips, start_symbols(&run.bpe.start, text + start, length, strips_next(&strips))):
+            if not miss(run, text, batch[i]):
+                return False
+    if not reserve_side(run, STRIPS * (1 + KEY24_MAX)):
+        return False
+    run.level.merge_strips(&run.bpe.pairs, &strips)
+    for i in range(strips.size):
+        keep(run, text, pieces[i], strips_ids(&strips, i), strips.counts[i])
+    return True
+
+
+cdef bint miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
+    """Finds the value of a piece that key8 and key24 do not hold; false, with a fault, if memory is out."""
+    cdef const uint8_t *piece = text + run.chunk.starts[index]
+    cdef Py_ssize_t length = run.chunk.starts[index + 1] - run.chunk.starts[index], found = 0
+    cdef uint32_t *ids
+    if not reserve_side(run, 1 + length + KEY252_IDS):
+        return False
+    ids = run.side + run.side_used + 1
+    if length > KEY24_MAX:
+        found = piece_find_long(&run.table, piece, length, ids)
+    if not found:
+        found = run.bpe.merge_piece(piece, length, ids, &run.scratch, &run.junction)
+        if found > 0:
+            keep(run, text, index, ids, found)
+            return True
+        if found < 0:
+            run.fault.status = OUT_OF_MEMORY
+            return False
+    run.side[run.side_used] = <uint32_t>found
+    run.values[index] = <uint64_t>run.side_used << 16
+    run.side_used += 1 + found
+    return True
+
+
+cdef void keep(IdSink run, const uint8_t *text, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil:
+    """Remembers the `found` ids of a piece. The side buffer has room for them; they may stand there already."""
+    cdef uint32_t start = run.chunk.starts[index]
+    cdef uint64_t value = piece_insert(
+        &run.table, text + start, run.chunk.starts[index + 1] - start, ids, found)
+    if not value:
+        value = <uint64_t>run.side_used << 16
+        memmove(run.side + run.side_used + 1, ids, found * sizeof(uint32_t))
+        run.side[run.side_used] = <uint32_t>found
+        run.side_used += 1 + found
+    run.values[index] = value
+
+
+cdef void emit(IdSink run) noexcept nogil:
+    """Writes the ids of the chunk's values; there is room for them."""
+    cdef uint32_t *out = run.out.ids.data + run.out.ids.count
+    cdef const uint32_t *ids
+    cdef int at = 0
+    cdef uint32_t count
+    while True:
+        at = run.level.emit(run.values, at, run.chunk.pieces, &out)
+        if at == run.chunk.pieces:
+            break
+        if piece_in_ring(run.values[at]):
+            out = piece_from_ring(&run.table, run.values[at], out)
+        else:
+            ids = located(run, run.values[at], &count)
+            memcpy(out, ids, count * sizeof(uint32_t))
+            out += count
+        at += 1
+    run.out.ids.count = out - run.out.ids.data
+
+
+cdef Py_ssize_t tally(IdSink run) noexcept nogil:
+    """The number of ids that the values of the chunk have."""
+    cdef uint64_t total = 0, elsewhere = 0
+    cdef uint32_t count
+    cdef int i
+    for i in range(run.chunk.pieces):
+        total += run.values[i] & 3
+        elsewhere += ((run.values[i] & 3) - 1) >> 63  # 1 where the low bits are 0, in a form that becomes vectors
+    if elsewhere:
+        for i in range(run.chunk.pieces):
+            if run.values[i] & 3 == 0:
+                located(run, run.values[i], &count)
+                total += count
+    return total
+
+
+cdef const uint32_t *located(IdSink run, uint64_t value, uint32_t *count) noexcept nogil:
+    """The place of the ids of a value that does not hold them itself, and their number."""
+    cdef const uint32_t *ids = piece_ring(&run.table, value, count)
+    if count[0]:
+        return ids
+    count[0] = run.side[value >> 16]
+    return run.side + (value >> 16) + 1
+
+
+cdef void count_characters(IdSink run, Py_ssize_t at) noexcept nogil:
+    """Counts the characters up to `text[at]`, if the text from where they are counted is still there."""
+    cdef Py_ssize_t rest = run.chunk.base + at - run.out.counted
+    if not 0 <= rest <= at:
+        run.wanted &= ~CHARS
+    elif rest:
+        run.out.characters += characters_within(run.chunk.text + at - rest, rest)
+    run.out.counted = run.chunk.base + at
+
+
+cdef void write_spans(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
+    """Writes the spans, or the ends, of the ids from number `first` on, which are those of `text[start:end]`."""
+    cdef const uint32_t *ids = run.out.ids.data + first
+    cdef const uint32_t *starts = run.bpe.starts
+    cdef const uint32_t *known = run.characters
+    cdef int64_t place = run.chunk.base + start, characters
+    cdef int64_t *out
+    cdef Py_ssize_t i, count = run.out.ids.count - first
+    if not run.reserve_spans(count):
+        return
+    if run.wanted & SPANS and run.bpe.lost is not None:
+        write_lossy(run, start, end, first)
+    elif run.wanted & SPANS:
+        out = run.out.bytes.data + 2 * run.out.bytes.count
+        for i in range(count):
+            out[2 * i] = place
+            place += starts[ids[i] + 1] - starts[ids[i]]
+            out[2 * i + 1] = place
+        run.out.bytes.count += count
+    if run.wanted & CHARS:
+        count_characters(run, start)
+        characters = run.out.characters
+        if run.wanted & ENDS:
+            out = run.out.chars.data + run.out.chars.count
+            for i in range(count):
+                characters += known[ids[i]] >> 1
+                out[i] = characters
+        else:
+            out = run.out.chars.data + 2 * run.out.chars.count
+            for i in range(count):
+                out[2 * i] = characters - (known[ids[i]] & 1)
+                characters += known[ids[i]] >> 1
+                out[2 * i + 1] = characters
+        run.out.chars.count += count
+        run.out.characters, run.out.counted = characters, run.chunk.base + end
+
+
+cdef void write_lossy(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
+    """Does what `write_spans` does, for bytes alone and the ids of one piece, which may have lost bytes."""
+    cdef const uint8_t *text = run.chunk.text
+    cdef const uint8_t *lost = run.bpe.lost.flags
+    cdef const uint32_t *ids = run.out.ids.data + first
+    cdef int64_t *spans = run.out.bytes.data + 2 * run.out.bytes.count
+    cdef Py_ssize_t count = run.out.ids.count - first, i, at = start, begun, byte
+    cdef int64_t spelled = 0, passed = 0  # bytes of ByteLevel's characters: of the ids so far, and before `at`
+    run.out.bytes.count += count
+    if count == 1 and run.bpe.width(ids[0]) == end - start:  # a whole token, or an unknown one
+        spans[0], spans[1] = run.chunk.base + start, run.chunk.base + end
+        return
+    for i in range(count):
+        if run.bpe.lost.unknown >= 0:
+            begun, at = at, run.bpe.lost_until(text, at, end)
+            at += run.bpe.width(ids[i]) if at == begun else 0
+            byte = at
+        elif run.wanted & TRUE_SPANS:
+            while lost[text[at]]:
+                at += 1
+            begun, byte = at, run.bpe.width(ids[i])
+            while byte:
+                byte -= not lost[text[at]]
+                at += 1
+            byte = at
+        else:
+            while passed + spelling_width(text[at]) <= spelled:
+                passed += spelling_width(text[at])
+                at += 1
+            begun = at
+            for byte in range(run.bpe.starts[ids[i]], run.bpe.starts[ids[i] + 1]):
+                spelled += spelling_width(run.bpe.blob[byte])
+            while passed + spelling_width(text[at]) < spelled:
+                passed += spelling_width(text[at])
+                at += 1
+            byte = at + 1
+        spans[2 * i], spans[2 * i + 1] = run.chunk.base + begun, run.chunk.base + byte
 
 
 cdef inline int spelling_width(uint8_t byte) noexcept nogil:
@@ -541,9 +545,10 @@ cdef object characters_of(BPE bpe):
     """For each token, twice the number of characters that begin in it, and 1 if it begins inside one: array("I")."""
     cdef array.array made = new_array("I", bytes(4 * bpe.size))
     cdef uint32_t *characters = made.data.as_uints
-    cdef const uint8_t *token
-    cdef Py_ssize_t id, size
-    for id in range(bpe.size):
-        token, size = bpe.blob + bpe.starts[id], bpe.starts[id + 1] - bpe.starts[id]
-        characters[id] = <uint32_t>(2 * characters_within(token, size) + (size and token[0] & 0xC0 == 0x80))
+    cdef uint32_t id, at, begun
+    for id in range(<uint32_t>bpe.size):
+        begun = 0
+        for at in range(bpe.starts[id], bpe.starts[id + 1]):
+            begun += bpe.blob[at] & 0xC0 != 0x80
+        characters[id] = 2 * begun + (bpe.starts[id] < bpe.starts[id + 1] and bpe.blob[bpe.starts[id]] & 0xC0 == 0x80)
     return made

@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from dstok.core.cpu.level cimport (
-    CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables, Skip,
+    CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables,
 )
 from dstok.core.split.automaton cimport Memo, Scanner
 
@@ -94,27 +94,13 @@ cdef class LeftFinder(Finder):
     cdef bint apart          # some text is dropped, so pieces need not touch
     cdef object _keep
 
-    cdef int open_kernel(self, int rules, const uint8_t *pages, const uint16_t *page_numbers) except -1
     cdef Py_ssize_t find(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t find_in_copy(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final) noexcept nogil
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil
     cdef void find_short(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
-    cdef Py_ssize_t by_kernel(self, Sink sink, Py_ssize_t stop, bint final) noexcept nogil
-    cdef Py_ssize_t by_windows(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
-    cdef Py_ssize_t add_sure(
-        self, Chunk *chunk, Py_ssize_t at, Py_ssize_t base, uint64_t ends, uint64_t dropped) noexcept nogil
     cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
-
-
-@cython.final
-cdef class PieceFinder(LeftFinder):
-    cdef int rules
-    cdef bytes own_kinds
-    cdef object own_windows
-
-    cdef void add_cut(self, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil
 
 
 @cython.final
@@ -123,30 +109,3 @@ cdef class CharacterFinder(LeftFinder):
     cdef bint split
 
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
-
-
-cdef struct SidesTables:
-    const uint8_t *pages          # as in the tables of the scanner
-    const uint16_t *page_numbers
-    const uint16_t *forward       # next state by state and class, from the left
-    const uint16_t *backward      # next state by state and class, from the right
-    const uint32_t *marks         # by state and state from the right: (tag + 1) << 16 | state after the mark; 0: none
-    const uint8_t *dropped        # by tag
-    Py_ssize_t classes
-    Py_ssize_t sides              # number of states from the right
-
-
-@cython.final
-cdef class TwoSided(Finder):
-    cdef SidesTables tables
-    cdef Py_ssize_t states
-    cdef const Implementation *level
-    cdef uint8_t settles[256]     # whether a byte settles; those of characters beyond ASCII do not
-    cdef Skip skip                # the same bytes
-    cdef uint32_t settled         # the state after them
-    cdef uint32_t settled_side    # the state from the right before them
-    cdef object _keep
-
-    cdef int find_settling(self) except -1
-    cdef void read_on(
-        self, Sink sink, Py_ssize_t at, Py_ssize_t end, Py_ssize_t *start, uint32_t *state) noexcept nogil

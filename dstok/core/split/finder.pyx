@@ -27,7 +27,7 @@ cimport cython
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
-from dstok.core.cpu.level cimport BORDERS, CHUNK, GRID_RANGES, PAD, GridRun, chosen
+from dstok.core.cpu.level cimport BORDERS, CHUNK, GRID_RANGES, PAD, GridRun, Skip, chosen
 from dstok.core.split.automaton cimport (
     DEAD, DROPPED, ROW, ROWS, START, Run, ScanTables, begin_memo, drop, next_edge, scan_piece, settle,
 )
@@ -188,67 +188,17 @@ cdef class LeftFinder(Finder):
     def __dealloc__(self):
         free(self.flags)
 
+    def way(self) -> str:
+        """How it finds pieces: by "mask kernel, avx512" (or "avx512 (emulated)"), "windows", and so on."""
+        if self.run_grid != NULL:
+            return "mask kernel, " + level_shown(self.level.name.decode())
+        if self.scanner is None:
+            return "pairs of characters"
+        return "automaton" if self.windows.groups == NULL else "windows"
+
     def without_cuts(self) -> LeftFinder:
         """A finder of the model's pieces, without cuts inside them."""
         raise NotImplementedError
-
-    cdef int open_kernel(self, int rules, const uint8_t *pages, const uint16_t *page_numbers) except -1:
-        """Takes the kernel for these rules, if any. Sets all flags of each character: so one look-up is enough.
-
-        A cuttable character has F_CUTTABLE if a cut after it is allowed, F_CUT_BEFORE if a cut before it is. With
-        `borders` these are fewer cuts than `add_cut` makes, which tells the first cut of a piece from the others.
-        """
-        cdef KernelTables *kernel = &self.kernel
-        cdef uint32_t c
-        cdef bint before = rules_of_words(rules)
-        self.run_grid, self.only_grid = self.level.grid[rules], self.level.grid_only[rules]
-        if self.run_grid == NULL and rules != RULES_MATRIX:
-            return 0
-        kernel.joined, kernel.pages, kernel.page_numbers = self.joined, pages, page_numbers
-        kernel.flags = self.flags = <uint8_t *>calloc(0x10000 + 4, 1)
-        if self.flags == NULL:
-            raise MemoryError
-        for c in range(0x80, 0x10000):
-            self.flags[c] = kernel.kinds[pages[<uint32_t>page_numbers[c >> 8] << 8 | (c & 0xFF)]]
-            if self.joined == NULL or not cuttable(c):
-                continue
-            if self.borders == NULL or not self.borders[c >> 3] >> (c & 7) & 1:
-                self.flags[c] |= F_CUTTABLE
-            if before and (self.borders == NULL or not self.borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
-                self.flags[c] |= F_CUT_BEFORE
-        open_pages(kernel)
-        return 0
-
-    cdef Py_ssize_t by_kernel(self, Sink sink, Py_ssize_t stop, bint final) noexcept nogil:
-        """Finds pieces from the chunk's end on, until the text's end or a rare character; returns where to go on.
-
-        The chunk then ends there, too. Cuts after the last anchor are dropped: they lie inside a piece that `piece`
-        will find as a whole.
-        """
-        cdef Chunk *chunk = &sink.chunk
-        cdef GridRun run
-        cdef uint32_t base
-        cdef int i
-        memset(&run.state, 0, sizeof(run.state))
-        run.starts, run.pieces, run.anchor = chunk.starts, chunk.pieces, chunk.pieces
-        run.at = chunk.starts[chunk.pieces]
-        while True:
-            self.run_grid(
-                &self.kernel, chunk.text + chunk.origin, <uint32_t>min(stop - chunk.origin, <Py_ssize_t>CHUNK_SPAN_MAX),
-                final and stop - chunk.origin <= CHUNK_SPAN_MAX, CHUNK, &run)
-            chunk.pieces = run.anchor
-            if run.pieces < CHUNK or run.pieces - run.anchor > CHUNK // 2:
-                break
-            base = chunk.starts[run.anchor]
-            hand_over(sink, False)
-            if sink.fault.status != FINE:
-                break
-            run.pieces -= run.anchor  # the pieces after the anchor begin the next chunk
-            for i in range(1, run.pieces + 1):
-                chunk.starts[i] = chunk.starts[run.anchor + i] - base
-            run.at -= base
-            run.anchor = 0
-        return chunk.origin + chunk.starts[chunk.pieces]
 
     cdef Py_ssize_t find(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
@@ -263,10 +213,10 @@ cdef class LeftFinder(Finder):
         if self.scanner is not None:
             begin_memo(&sink.memo, &self.scanner.tables, at, stop)
         if self.run_grid == NULL and self.windows.groups != NULL:
-            at = self.by_windows(sink, at, stop, final)
+            at = by_windows(self, sink, at, stop, final)
         while 0 <= at < stop and sink.fault.status == FINE:
             if self.run_grid != NULL and (final or stop - at >= GRID_LOOK):
-                at = self.by_kernel(sink, stop, final)
+                at = by_kernel(self, sink, stop, final)
                 if at == stop or sink.fault.status != FINE:
                     break
             end = self.piece(sink, at, stop, final)
@@ -321,79 +271,141 @@ cdef class LeftFinder(Finder):
             sink.chunk.text, sink.chunk.origin, sink.chunk.pieces = text, 0, pieces
             sink.take()
 
-    cdef Py_ssize_t by_windows(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
-        """Does what `find` does, by verdicts of windows. The automaton finds a piece that no verdict settles.
-
-        Returns also where windows end; the complement of a place at which no piece is sure. `base` is the first byte of
-        a block, `at` the start of the piece in work, in the block or before it.
-        """
-        cdef Chunk *chunk = &sink.chunk
-        cdef Py_ssize_t base = at, ahead = 0, end
-        cdef bint anew
-        cdef uint32_t history = WINDOW_EDGE
-        cdef WindowBits bits
-        while stop - base > BLOCK and sink.fault.status == FINE:
-            if base - at > BLOCK or at < ahead:  # a long piece, or one where windows tell little
-                end = self.piece(sink, at, stop, final)
-                if end < 0:
-                    return ~at
-                if end - at > BLOCK:  # the next one may be as long
-                    ahead = max(ahead, end + BLOCK)
-                base = at = end
-                history = WINDOW_EDGE
-                continue
-            if base + BLOCK - chunk.origin > CHUNK_SPAN_MAX:
-                hand_over(sink, self.apart)
-                begin_chunk(chunk, at)
-            window_block(&self.windows, chunk.text + base, &history, &bits)
-            if base == at:
-                bits.yes &= ~<uint64_t>1
-                bits.unknown &= ~<uint64_t>1
-            if __builtin_popcountll(bits.unknown) > __builtin_popcountll(bits.yes):
-                ahead = base + PATIENCE
-            anew = False
-            while not anew:
-                at = self.add_sure(chunk, at, base, bits.yes & ((bits.unknown & -bits.unknown) - 1), bits.dropped)
-                if chunk.pieces >= CHUNK:
-                    hand_over(sink, self.apart)
-                if not bits.unknown:
-                    break
-                end = self.piece(sink, at, stop, final)
-                if end < 0:
-                    return ~at
-                at = end
-                anew = not base <= at < base + BLOCK - WINDOW_AFTER
-                if not anew:
-                    window_after(&self.windows, chunk.text + base, <int>(at - base), &bits)
-            base += BLOCK
-            if anew or at >= base:
-                base = at
-                history = WINDOW_EDGE
-        return at
-
-    cdef Py_ssize_t add_sure(
-        self, Chunk *chunk, Py_ssize_t at, Py_ssize_t base, uint64_t ends, uint64_t dropped
-    ) noexcept nogil:
-        """Adds the pieces that end in a block, the first of them from `at` on; returns the end of the last."""
-        cdef int n = chunk.pieces
-        cdef uint32_t start = <uint32_t>(at - chunk.origin), offset = <uint32_t>(base - chunk.origin)
-        if not self.apart:
-            while ends:
-                n += 1
-                chunk.starts[n] = offset + <uint32_t>__builtin_ctzll(ends)
-                ends &= ends - 1
-            start = chunk.starts[n]
-        while ends:
-            chunk.starts[n] = start
-            start = chunk.ends[n] = offset + <uint32_t>__builtin_ctzll(ends)
-            n += not dropped >> __builtin_ctzll(ends) & 1
-            ends &= ends - 1
-        chunk.pieces = n
-        return chunk.origin + start
-
     cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
         """Adds the piece at `at`, without the mask kernel; returns its end, or -1 if it is not sure."""
         return -1
+
+
+cdef int open_kernel(LeftFinder finder, int rules, const uint8_t *pages, const uint16_t *page_numbers) except -1:
+    """Takes the kernel for these rules, if any. Sets all flags of each character: so one look-up is enough.
+
+    A cuttable character has F_CUTTABLE if a cut after it is allowed, F_CUT_BEFORE if a cut before it is. With
+    `borders` these are fewer cuts than `add_cut` makes, which tells the first cut of a piece from the others.
+    """
+    cdef KernelTables *kernel = &finder.kernel
+    cdef uint32_t c
+    cdef bint before = rules_of_words(rules)
+    finder.run_grid, finder.only_grid = finder.level.grid[rules], finder.level.grid_only[rules]
+    if finder.run_grid == NULL and rules != RULES_MATRIX:
+        return 0
+    kernel.joined, kernel.pages, kernel.page_numbers = finder.joined, pages, page_numbers
+    kernel.flags = finder.flags = <uint8_t *>calloc(0x10000 + 4, 1)
+    if finder.flags == NULL:
+        raise MemoryError
+    for c in range(0x80, 0x10000):
+        finder.flags[c] = kernel.kinds[pages[<uint32_t>page_numbers[c >> 8] << 8 | (c & 0xFF)]]
+        if finder.joined == NULL or not cuttable(c):
+            continue
+        if finder.borders == NULL or not finder.borders[c >> 3] >> (c & 7) & 1:
+            finder.flags[c] |= F_CUTTABLE
+        if before and (finder.borders == NULL or not finder.borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
+            finder.flags[c] |= F_CUT_BEFORE
+    open_pages(kernel)
+    return 0
+
+
+cdef Py_ssize_t by_kernel(LeftFinder finder, Sink sink, Py_ssize_t stop, bint final) noexcept nogil:
+    """Finds pieces from the chunk's end on, until the text's end or a rare character; returns where to go on.
+
+    The chunk then ends there, too. Cuts after the last anchor are dropped: they lie inside a piece that `piece`
+    will find as a whole.
+    """
+    cdef Chunk *chunk = &sink.chunk
+    cdef GridRun run
+    cdef uint32_t base
+    cdef int i
+    memset(&run.state, 0, sizeof(run.state))
+    run.starts, run.pieces, run.anchor = chunk.starts, chunk.pieces, chunk.pieces
+    run.at = chunk.starts[chunk.pieces]
+    while True:
+        finder.run_grid(
+            &finder.kernel, chunk.text + chunk.origin, <uint32_t>min(stop - chunk.origin, <Py_ssize_t>CHUNK_SPAN_MAX),
+            final and stop - chunk.origin <= CHUNK_SPAN_MAX, CHUNK, &run)
+        chunk.pieces = run.anchor
+        if run.pieces < CHUNK or run.pieces - run.anchor > CHUNK // 2:
+            break
+        base = chunk.starts[run.anchor]
+        hand_over(sink, False)
+        if sink.fault.status != FINE:
+            break
+        run.pieces -= run.anchor  # the pieces after the anchor begin the next chunk
+        for i in range(1, run.pieces + 1):
+            chunk.starts[i] = chunk.starts[run.anchor + i] - base
+        run.at -= base
+        run.anchor = 0
+    return chunk.origin + chunk.starts[chunk.pieces]
+
+
+cdef Py_ssize_t by_windows(LeftFinder finder, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
+    """Does what `find` does, by verdicts of windows. The automaton finds a piece that no verdict settles.
+
+    Returns also where windows end; the complement of a place at which no piece is sure. `base` is the first byte of
+    a block, `at` the start of the piece in work, in the block or before it.
+    """
+    cdef Chunk *chunk = &sink.chunk
+    cdef Py_ssize_t base = at, ahead = 0, end
+    cdef bint anew
+    cdef uint32_t history = WINDOW_EDGE
+    cdef WindowBits bits
+    while stop - base > BLOCK and sink.fault.status == FINE:
+        if base - at > BLOCK or at < ahead:  # a long piece, or one where windows tell little
+            end = finder.piece(sink, at, stop, final)
+            if end < 0:
+                return ~at
+            if end - at > BLOCK:  # the next one may be as long
+                ahead = max(ahead, end + BLOCK)
+            base = at = end
+            history = WINDOW_EDGE
+            continue
+        if base + BLOCK - chunk.origin > CHUNK_SPAN_MAX:
+            hand_over(sink, finder.apart)
+            begin_chunk(chunk, at)
+        window_block(&finder.windows, chunk.text + base, &history, &bits)
+        if base == at:
+            bits.yes &= ~<uint64_t>1
+            bits.unknown &= ~<uint64_t>1
+        if __builtin_popcountll(bits.unknown) > __builtin_popcountll(bits.yes):
+            ahead = base + PATIENCE
+        anew = False
+        while not anew:
+            at = add_sure(finder, chunk, at, base, bits.yes & ((bits.unknown & -bits.unknown) - 1), bits.dropped)
+            if chunk.pieces >= CHUNK:
+                hand_over(sink, finder.apart)
+            if not bits.unknown:
+                break
+            end = finder.piece(sink, at, stop, final)
+            if end < 0:
+                return ~at
+            at = end
+            anew = not base <= at < base + BLOCK - WINDOW_AFTER
+            if not anew:
+                window_after(&finder.windows, chunk.text + base, <int>(at - base), &bits)
+        base += BLOCK
+        if anew or at >= base:
+            base = at
+            history = WINDOW_EDGE
+    return at
+
+
+cdef Py_ssize_t add_sure(
+    LeftFinder finder, Chunk *chunk, Py_ssize_t at, Py_ssize_t base, uint64_t ends, uint64_t dropped
+) noexcept nogil:
+    """Adds the pieces that end in a block, the first of them from `at` on; returns the end of the last."""
+    cdef int n = chunk.pieces
+    cdef uint32_t start = <uint32_t>(at - chunk.origin), offset = <uint32_t>(base - chunk.origin)
+    if not finder.apart:
+        while ends:
+            n += 1
+            chunk.starts[n] = offset + <uint32_t>__builtin_ctzll(ends)
+            ends &= ends - 1
+        start = chunk.starts[n]
+    while ends:
+        chunk.starts[n] = start
+        start = chunk.ends[n] = offset + <uint32_t>__builtin_ctzll(ends)
+        n += not dropped >> __builtin_ctzll(ends) & 1
+        ends &= ends - 1
+    chunk.pieces = n
+    return chunk.origin + start
 
 
 cdef void open_pages(KernelTables *kernel) noexcept nogil:
@@ -432,6 +444,10 @@ cdef class PieceFinder(LeftFinder):
     (compiled/kernel_selection.py).
     """
 
+    cdef int rules
+    cdef bytes own_kinds
+    cdef object own_windows
+
     def __cinit__(
         self, Scanner scanner not None, joined=None, int rules=0, bytes kinds=b"", borders=None, windows=None
     ):
@@ -456,32 +472,11 @@ cdef class PieceFinder(LeftFinder):
         if not 0 <= rules < RULES_MATRIX:
             raise ValueError(f"expected a set of rules below {RULES_MATRIX}, found {rules}")
         kernel_open(&self.kernel, rules, kinds, len(kinds))
-        self.open_kernel(rules, scanner.tables.pages, scanner.tables.page_numbers)
+        open_kernel(self, rules, scanner.tables.pages, scanner.tables.page_numbers)
 
     def without_cuts(self) -> PieceFinder:
         """A finder of the automaton's pieces, without cuts inside them."""
         return PieceFinder(self.scanner, None, self.rules, self.own_kinds, None, self.own_windows)
-
-    def way(self) -> str:
-        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), "windows", or "automaton"."""
-        if self.run_grid != NULL:
-            return "mask kernel, " + level_shown(self.level.name.decode())
-        return "automaton" if self.windows.groups == NULL else "windows"
-
-    cdef void add_cut(self, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        """Adds the parts of a piece, cut where no token can span two characters."""
-        cdef const uint8_t *text = sink.chunk.text
-        cdef uint32_t left = 0, right
-        cdef Py_ssize_t at = start, begun = start, width
-        while at < end:
-            right = code_point(text + at, &width)
-            if left and cuttable(right) and may_cut(self.joined, left, right) and (
-                    self.borders == NULL or not keeps(self.borders, left, right, start == begun)):
-                add_piece(sink, self.apart, start, at)
-                start = at
-            left = right if cuttable(right) else 0
-            at += width
-        add_piece(sink, self.apart, start, end)
 
     cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
         cdef uint32_t tag = 0
@@ -490,10 +485,26 @@ cdef class PieceFinder(LeftFinder):
             &self.scanner.tables, sink.chunk.text, at, stop, final, &tag, &wide, &sink.memo)
         if end >= 0 and tag != DROPPED:
             if wide and self.joined != NULL:
-                self.add_cut(sink, at, end)
+                add_cut(self, sink, at, end)
             else:
                 add_piece(sink, self.apart, at, end)
         return end
+
+
+cdef void add_cut(PieceFinder finder, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Adds the parts of a piece, cut where no token can span two characters."""
+    cdef const uint8_t *text = sink.chunk.text
+    cdef uint32_t left = 0, right
+    cdef Py_ssize_t at = start, begun = start, width
+    while at < end:
+        right = code_point(text + at, &width)
+        if left and cuttable(right) and may_cut(finder.joined, left, right) and (
+                finder.borders == NULL or not keeps(finder.borders, left, right, start == begun)):
+            add_piece(sink, finder.apart, start, at)
+            start = at
+        left = right if cuttable(right) else 0
+        at += width
+    add_piece(sink, finder.apart, start, end)
 
 
 @cython.final
@@ -515,19 +526,13 @@ cdef class CharacterFinder(LeftFinder):
             self.joined = &bits[0]
         kernel_open(&self.kernel, RULES_MATRIX, bytes(range(MATRIX_CLASSES)), MATRIX_CLASSES)
         matrix_open(&self.kernel, &m[0])
-        self.open_kernel(RULES_MATRIX, &m[MATRIX_PAGES], <const uint16_t *>&m[MATRIX_NUMBERS])
+        open_kernel(self, RULES_MATRIX, &m[MATRIX_PAGES], <const uint16_t *>&m[MATRIX_NUMBERS])
 
     def without_cuts(self) -> CharacterFinder:
         """A finder of upstream's pieces: the text, cut before each space if the model's pre-tokenizer does that."""
         cdef int row = 0xFF ^ self.split << MATRIX_SPACE
         head = bytes([row] * MATRIX_CLASSES) + bytes([MATRIX_NONE] * (MATRIX_NUMBERS - MATRIX_CLASSES))
         return CharacterFinder(head + self.matrix[MATRIX_NUMBERS:], None, self.split)
-
-    def way(self) -> str:
-        """The way it finds pieces: "mask kernel, avx512" (or "avx512 (emulated)"), or "pairs of characters"."""
-        if self.run_grid != NULL:
-            return "mask kernel, " + level_shown(self.level.name.decode())
-        return "pairs of characters"
 
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
         """The first cut in `text[at:stop]`, which is not empty; without one, `stop` if it is final, else -1."""
@@ -549,9 +554,29 @@ cdef class CharacterFinder(LeftFinder):
         return end
 
 
+cdef struct SidesTables:
+    const uint8_t *pages          # as in the tables of the scanner
+    const uint16_t *page_numbers
+    const uint16_t *forward       # next state by state and class, from the left
+    const uint16_t *backward      # next state by state and class, from the right
+    const uint32_t *marks         # by state and state from the right: (tag + 1) << 16 | state after the mark; 0: none
+    const uint8_t *dropped        # by tag
+    Py_ssize_t classes
+    Py_ssize_t sides              # number of states from the right
+
+
 @cython.final
 cdef class TwoSided(Finder):
-    """Finds pieces from both sides. Its tables are those of regex/two_sided.py: see finder.pxd."""
+    """Finds pieces from both sides. Its tables are those of regex/two_sided.py."""
+
+    cdef SidesTables tables
+    cdef Py_ssize_t states
+    cdef const Implementation *level
+    cdef uint8_t settles[256]     # whether a byte settles; those of characters beyond ASCII do not
+    cdef Skip skip                # the same bytes
+    cdef uint32_t settled         # the state after them
+    cdef uint32_t settled_side    # the state from the right before them
+    cdef object _keep
 
     def __cinit__(
         self, pages: bytes, page_numbers: bytes, forward: bytes, backward: bytes, marks: bytes, dropped: bytes,
@@ -567,34 +592,11 @@ cdef class TwoSided(Finder):
             &p[0], <const uint16_t *>&n[0], <const uint16_t *>&f[0], <const uint16_t *>&b[0], <const uint32_t *>&m[0],
             &d[0], classes, sides)
         self.states, self.level = states, chosen()
-        self.find_settling()
+        find_settling(self)
 
     def way(self) -> str:
         """The way it finds pieces: "both sides"."""
         return "both sides"
-
-    cdef int find_settling(self) except -1:
-        """Finds the largest set of settling bytes that share both states."""
-        cdef const SidesTables *s = &self.tables
-        cdef Py_ssize_t byte, number
-        pairs = {}  # by the two states: the classes
-        for number in range(s.classes):
-            states = {s.forward[state * s.classes + number] for state in range(self.states)} - {DEAD}
-            sides = {s.backward[side * s.classes + number] for side in range(s.sides)}
-            if len(states) == len(sides) == 1:
-                state, side = states.pop(), sides.pop()
-                if not s.marks[state * s.sides + side]:
-                    pairs.setdefault((state, side), set()).add(number)
-        narrow = [s.pages[s.page_numbers[0] << 8 | byte] for byte in range(0x80)]
-        if not pairs:
-            return 0
-        (state, side), settling = max(pairs.items(), key=lambda pair: sum(number in pair[1] for number in narrow))
-        for byte in range(0x80):
-            if narrow[byte] in settling:
-                self.settles[byte] = True
-                self.skip.low[byte & 15] |= 1 << (byte >> 4)
-        self.settled, self.settled_side = state, side
-        return 0
 
     cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Keeps the states of a stretch in the sink's buffer; the text's last stretches are copied behind them."""
@@ -620,32 +622,12 @@ cdef class TwoSided(Finder):
                 return
             read_back(
                 &self.tables, text + at, end - at, <uint16_t *>sink.buffer, 0 if end == length else self.settled_side)
-            self.read_on(sink, at, end, &start, &state)
+            read_on(self, sink, at, end, &start, &state)
             if end == length:
                 break
             at = self.level.skip(&self.skip, text, end, length)
             state = self.settled
         hand_over(sink, True)
-
-    cdef void read_on(
-        self, Sink sink, Py_ssize_t at, Py_ssize_t end, Py_ssize_t *start, uint32_t *state
-    ) noexcept nogil:
-        """Reads a stretch from the left, and adds the pieces that end in it; renews their start and the state."""
-        cdef const SidesTables *s = &self.tables
-        cdef const uint16_t *sides = <const uint16_t *>sink.buffer
-        cdef const uint8_t *text = sink.chunk.text
-        cdef Py_ssize_t place = at, width = 0
-        cdef uint32_t mark
-        while True:
-            mark = s.marks[state[0] * s.sides + sides[place - at]]
-            if mark:
-                if not s.dropped[(mark >> 16) - 1]:
-                    add_piece(sink, True, start[0], place)
-                start[0], state[0] = place, mark & 0xFFFF
-            if place == end:
-                break
-            state[0] = s.forward[state[0] * s.classes + class_at(s, text + place, &width)]
-            place += width
 
     def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""
@@ -667,6 +649,51 @@ cdef class TwoSided(Finder):
             state = mark & 0xFFFF
             found.append((start, at, (mark >> 16) - 1))
         return found
+
+
+cdef int find_settling(TwoSided finder) except -1:
+    """Finds the largest set of settling bytes that share both states."""
+    cdef const SidesTables *s = &finder.tables
+    cdef Py_ssize_t byte, number
+    pairs = {}  # by the two states: the classes
+    for number in range(s.classes):
+        states = {s.forward[state * s.classes + number] for state in range(finder.states)} - {DEAD}
+        sides = {s.backward[side * s.classes + number] for side in range(s.sides)}
+        if len(states) == len(sides) == 1:
+            state, side = states.pop(), sides.pop()
+            if not s.marks[state * s.sides + side]:
+                pairs.setdefault((state, side), set()).add(number)
+    narrow = [s.pages[s.page_numbers[0] << 8 | byte] for byte in range(0x80)]
+    if not pairs:
+        return 0
+    (state, side), settling = max(pairs.items(), key=lambda pair: sum(number in pair[1] for number in narrow))
+    for byte in range(0x80):
+        if narrow[byte] in settling:
+            finder.settles[byte] = True
+            finder.skip.low[byte & 15] |= 1 << (byte >> 4)
+    finder.settled, finder.settled_side = state, side
+    return 0
+
+
+cdef void read_on(
+    TwoSided finder, Sink sink, Py_ssize_t at, Py_ssize_t end, Py_ssize_t *start, uint32_t *state
+) noexcept nogil:
+    """Reads a stretch from the left, and adds the pieces that end in it; renews their start and the state."""
+    cdef const SidesTables *s = &finder.tables
+    cdef const uint16_t *sides = <const uint16_t *>sink.buffer
+    cdef const uint8_t *text = sink.chunk.text
+    cdef Py_ssize_t place = at, width = 0
+    cdef uint32_t mark
+    while True:
+        mark = s.marks[state[0] * s.sides + sides[place - at]]
+        if mark:
+            if not s.dropped[(mark >> 16) - 1]:
+                add_piece(sink, True, start[0], place)
+            start[0], state[0] = place, mark & 0xFFFF
+        if place == end:
+            break
+        state[0] = s.forward[state[0] * s.classes + class_at(s, text + place, &width)]
+        place += width
 
 
 cdef inline uint32_t class_at(const SidesTables *s, const uint8_t *text, Py_ssize_t *width) noexcept nogil:

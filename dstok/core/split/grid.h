@@ -1,24 +1,19 @@
 /* The mask kernel: the starts of pieces, found block by block, with a state carried from each block to the next.
  *
  * In: text, and the state carried from the block before. Out: the starts of pieces, appended as 32-bit offsets.
- * A block begins where the last one ended, not where a piece begins: only a few bits of state cross the border. So no
- * block waits for the starts of the block before, and the processor works on several at once (0.40 -> 0.29 ns/byte on
- * wiki.test.raw).
- *
- * A block is 64 bytes. It decides up to 63 of them, in whole characters, and sees the first class after them. In a text
- * of 130 letters "a" the blocks decide bytes 0 to 62, 63 to 125 and 126 to 129. If a Chinese character stands at 61 to
- * 63, the first block ends before it.
+ * A block is 64 bytes. It begins where the last one ended, not where a piece begins: only a few bits of state cross the
+ * border, so the processor works on several blocks at once. It decides up to 63 bytes, in whole characters, and sees the
+ * first class after them. In a text of 130 letters "a" the blocks decide bytes 0 to 62, 63 to 125 and 126 to 129.
  * The kernel gives up (returns 0) at a place that its rules do not settle, and where blanks after a newline go on for
  * too long. The caller then goes back to the last anchor, and takes the automaton.
- * Masks: masks.h; rules: rules_v3.h (V3's), rules_words.h (those of Qwen, Llama 3, GLM, MiniMax, tiktoken), rules_runs.h (those of
- * DeepSeek's LLM, Coder, V2). Models that merge characters have a kernel without rules, matrix.h, in the same blocks.
+ * Masks: masks.h; rules: rules_v3.h, rules_words.h (Qwen, Llama 3, GLM, MiniMax, tiktoken), rules_runs.h (DeepSeek's LLM,
+ * Coder, V2). Models that merge characters have a kernel without rules, matrix.h, in the same blocks.
  */
 #ifndef DSTOK_GRID_H
 #define DSTOK_GRID_H
 
 #include "cpu/implementation.h"
 #include "split/masks_avx512.h"
-#include "split/matrix_avx512.h"
 #include "split/rules_runs.h"
 #include "split/rules_words.h"
 

@@ -1,29 +1,19 @@
 /* The class masks of a block: 64 bytes of text -> a word for each class (bit i: byte i belongs to a character of it).
 
-   In: text, with GRID_LOOK readable bytes, or, for the last block, PAD (bpe/merge.pxd) bytes after the text. Out:
-   `GridMasks`.
-   Levels differ in how they make these words, and in nothing else: masks_avx512.h, and masks_vector.h for processors
-   with vectors of 32 or 16 bytes. For a character beyond ASCII each level finds the flags at its first byte,
-   and spreads most of them over all bytes of the character (`GridBits`). All that follows (rules_v3.h, rules_words.h,
-   rules_runs.h) is arithmetic on words, the same for each level. `rules` is a constant where these functions are called, so
-   the compiler makes a copy for each set of rules.
+   In: text, with GRID_LOOK readable bytes, or, for the last block, PAD bytes after the text. Out: `GridMasks`.
+   Levels differ in how they make these words (masks_avx512.h; masks_vector.h), and in nothing else: all that follows is
+   arithmetic on words. For a character beyond ASCII each level finds the flags at its first byte, and spreads most of
+   them over all its bytes (`GridBits`). `rules` is a constant where these functions are called. Example, "\u00e9! a":
 
-   Example, "\u00e9! a" in its five bytes, the first on the left, as in all examples of these headers:
-
-       bytes        C3 A9 21 20 61
-       leads         1  0  0  0  0     the first byte of a character that is not ASCII
-       first bytes   1  0  0  0  0     letters beyond ASCII, before they are spread
-       all.letter    1  1  0  0  0     and after
-       letter        1  1  0  0  1
-       punct         0  0  1  0  0
-       blank         0  0  0  1  0
-
-   So `letter << 1` says for each byte whether a letter stands before it: the left of the text is in the lower bits. */
+       bytes        C3 A9 21 20 61     the first on the left, as in all examples of these headers:
+       leads         1  0  0  0  0     so `letter << 1` says for each byte whether a letter stands before it
+       letter        1  1  0  0  1     before it is spread 1 0 0 0 1
+       punct         0  0  1  0  0 */
 #ifndef DSTOK_MASKS_H
 #define DSTOK_MASKS_H
 
 #include "split/kernel.h"
-#include "cpu/simd.h"
+#include "cpu/vectors.h"
 
 enum {
     GRID_LOOK = 67,  /* bytes that must follow: a block, and the rest of a character that begins in it */

@@ -2,20 +2,12 @@
 
    In and out: as in masks.h. ASCII is looked up in a table of 128 bytes that lies in registers. For the other
    characters the code points are made in two bytes, upper and lower, at all places at once, and looked up page by page.
-   The flags at the places of first bytes count; they are moved up to the other bytes of their characters.
-
-   Example, "a\u4e2db\u00e9" in its seven bytes; "." stands for a byte that does not count:
-
-       bytes    61 E4 B8 AD 62 C3 A9
-       leads     0  1  0  0  0  1  0
-       high      . 4E  .  .  . 00  .     the code points U+4E2D and U+00E9, in two bytes each
-       low       . 2D  .  .  . E9  .
-       flags     .  L  .  .  .  L  .     F_LETTER and others
-       letter    0  1  1  1  0  1  1     after they are moved */
+   The flags at the places of first bytes count; they are moved up to the other bytes of their characters. */
 #ifndef DSTOK_MASKS_AVX512_H
 #define DSTOK_MASKS_AVX512_H
 
 #include "split/masks.h"
+#include "split/matrix.h"
 
 #ifdef DSTOK_X86
 
@@ -226,6 +218,36 @@ SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, con
 #undef KIND
 #undef IS
     grid_narrow(text, wide, m);
+}
+
+/* The matrix kernel, as in matrix.h. The class of a character is spread over its bytes, so the row of the character before
+ * is always one byte before. */
+
+/* A table of 16 bytes, looked up by class. */
+SIMD_AVX512 GRID_INLINE __m512i avx512_by_class(const uint8_t *table, __m512i classes) {
+    return _mm512_permutexvar_epi8(classes, _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table)));
+}
+
+/* Returns the starts in a block, but for its first byte. `*size`: the bytes decided, unless the text ends before. */
+SIMD_AVX512 GRID_INLINE uint64_t matrix_avx512(const KernelTables *t, const uint8_t *p, uint64_t text, int *size) {
+    __m512i x = ~text ? _mm512_maskz_loadu_epi8(text, p) : _mm512_loadu_si512(p);
+    uint64_t wide = _mm512_movepi8_mask(x), cuts = 0, trail = 0;
+    __m512i classes = _mm512_permutex2var_epi8(_mm512_loadu_si512(t->ascii), x, _mm512_loadu_si512(t->ascii + 64));
+    *size = GRID_ASCII;
+    if (wide) {
+        GridMasks m;
+        __m512i high, low, flags = avx512_wide(t, p, text, &m, &high, &low);
+        classes = _mm512_mask_blend_epi8(wide, classes, avx512_every(flags, &m));
+        uint64_t cuttable = _mm512_test_epi8_mask(flags, _mm512_set1_epi8(F_CUTTABLE)), pairs = cuttable & cuttable << 3;
+        if (pairs)
+            cuts = avx512_all_cuts(t, high, low, m.leads, pairs, 0);
+        trail = wide & ~m.leads;
+        *size = 63 - __builtin_clzll(~wide | m.leads);
+    }
+    __m512i before = avx512_moved(avx512_by_class(t->rows, classes), 1, ~0ull);
+    uint64_t joiner = _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8((char)t->joiner));
+    trail |= joiner << 1 & _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8(' '));
+    return (_mm512_testn_epi8_mask(before, avx512_by_class(MATRIX_BITS, classes)) & ~trail) | cuts;
 }
 
 #endif

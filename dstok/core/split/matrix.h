@@ -8,13 +8,8 @@
    Both sides merge as if they were alone. More bits only mean fewer cuts.
 
    Nothing is carried from block to block but whether the next one begins with a start: a place depends on two
-   characters alone. Example, Mistral's matrix, "the cat!" (a space can be joined with letters after it, letters with
-   letters, and nothing else here):
-
-       class     L L L B L L L P
-       joined      1 1 0 1 1 1 0     each with the character before
-       starts    1 0 0 1 0 0 0 1     "the", " cat", "!"
-
+   characters alone. Example, Mistral's matrix, "the cat!": a space can be joined with letters after it, letters with
+   letters, and nothing else here. So the starts are "the", " cat", "!".
    Each level finds the class of each character, and from it two bytes: its row of the matrix, and its own bit. The row
    of a character and the bit of the next one have nothing in common at a start. Between two cuttable characters the
    pairs themselves are looked up, too (`kernel_may_cut`).

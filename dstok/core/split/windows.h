@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "cpu/simd.h"
+#include "cpu/vectors.h"
 
 #if defined(__SSE2__) && !DSTOK_EMULATED
 #include <emmintrin.h>

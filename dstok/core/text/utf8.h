@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cpu/simd.h"
+#include "cpu/vectors.h"
 
 /* The steps of a level: units of any kind; units of one and two bytes, all below U+0800; units of ASCII alone. They
  * return the bytes written, or 0; `Utf8Ascii` whether it wrote `count`. */

@@ -85,7 +85,7 @@ PROGRAM = """
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include "cpu/simd.h"
+#include "cpu/vectors.h"
 
 static uint64_t seed = 1;
 static uint64_t any64(void) {
@@ -172,7 +172,7 @@ def test_all_that_the_core_uses_is_compared() -> None:
 @pytest.mark.skipif(COMPILER is None, reason="no gcc")
 def test_it_compiles(tmp_path: Path) -> None:
     """Also where the processor has no AVX-512, and with every warning an error."""
-    (tmp_path / "empty.c").write_text('#include "cpu/simd.h"\nint main(void) { return !DSTOK_EMULATED; }\n')
+    (tmp_path / "empty.c").write_text('#include "cpu/vectors.h"\nint main(void) { return !DSTOK_EMULATED; }\n')
     assert COMPILER
     subprocess.run([COMPILER, "-O1", "-Wall", "-Wextra", "-Werror", "-DDSTOK_EMULATE_AVX512", f"-I{CORE}", f"-I{EMULATION}",
                     tmp_path / "empty.c", "-o", tmp_path / "empty"], check=True)
