@@ -69,12 +69,9 @@ class Rendered:
         return found
 
 
-Form = tuple[tuple[str, bool], ...]  # (text, whether it is a token of the format)
-
-
 @cache
-def form(text: str) -> Form:
-    """A text of the format, cut into its tokens and the text between them."""
+def form(text: str) -> tuple[tuple[str, bool], ...]:
+    """A text of the format, cut into its tokens and the text between them: (text, whether it is a token)."""
     return tuple((part, number % 2 == 1) for number, part in enumerate(_INLINE.split(text)) if part)
 
 
