@@ -22,21 +22,13 @@ if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
 HINTS = {  # the names that newcomers type; docs/migration.md has all
-    "from_pretrained": "dstok.load(name or path)",
-    "from_file": "dstok.Tokenizer.from_json(path)",
-    "save_pretrained": "to_json(path), or to_image(path)",
-    "encode_ordinary": 'encode(text, special="none")',
-    "encode_plus": "encode(text)",
-    "batch_encode_plus": "encode_batch(texts)",
-    "batch_decode": "decode_batch(batch)",
-    "tokenize": "[tok.id_to_token(id) for id in tok.encode(text)]",
-    "convert_ids_to_tokens": "[tok.id_to_token(id) for id in ids]",
-    "convert_tokens_to_ids": "[tok.token_to_id(token) for token in tokens]",
-    "num_tokens": "count(text)",
-    "get_vocab_size": "len(tok)",
-    "n_vocab": "vocab_size",
-    "eos_token_id": "eos_id",
-    "model_max_length": "truncate(text, max_tokens): a tokenizer sets no limit",
+    "from_pretrained": "dstok.load(name or path)", "from_file": "dstok.Tokenizer.from_json(path)",
+    "save_pretrained": "to_json(path), or to_image(path)", "encode_ordinary": 'encode(text, special="none")',
+    "encode_plus": "encode(text)", "batch_encode_plus": "encode_batch(texts)", "batch_decode": "decode_batch(batch)",
+    "tokenize": "[tok.id_to_token(id) for id in tok.encode(text)]", "num_tokens": "count(text)",
+    "convert_ids_to_tokens": "[tok.id_to_token(id) for id in ids]", "get_vocab_size": "len(tok)",
+    "convert_tokens_to_ids": "[tok.token_to_id(token) for token in tokens]", "n_vocab": "vocab_size",
+    "eos_token_id": "eos_id", "model_max_length": "truncate(text, max_tokens): a tokenizer sets no limit",
 }
 
 

@@ -17,14 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-BOS = "<｜begin▁of▁sentence｜>"
-EOS = "<｜end▁of▁sentence｜>"
-USER = "<｜User｜>"
-ASSISTANT = "<｜Assistant｜>"
-REMINDER = "<｜latest_reminder｜>"
-OPEN = "<think>"
-CLOSE = "</think>"
-DSML = "｜DSML｜"
+BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+USER, ASSISTANT, REMINDER = "<｜User｜>", "<｜Assistant｜>", "<｜latest_reminder｜>"
+OPEN, CLOSE, DSML = "<think>", "</think>", "｜DSML｜"
 # The long texts of the formats, of the sources that their modules name.
 PROMPTS: dict[str, str] = json.loads(Path(__file__).with_name("prompts.json").read_text("utf-8"))
 
