@@ -3,12 +3,10 @@
 In: messages, and the ids that a model sampled for an answer. Out: after each message, how many earlier ids stay, and
 the new ones.
 Invariant: without sampled ids, the ids equal those of encoding the whole conversation, even where a format rewrites
-earlier text, as V3.2 drops the reasoning of earlier turns. Sampled ids stay, and so do all ids before them, whatever
-the format would write there; the text after them is encoded by itself, and a message that the format writes before them
-is refused. Only new text costs work: a text is rendered from the last checkpoint (`dstok.chat.writer`) that the new
-messages leave valid, and of this tail only new stretches are encoded; a growing text holds the ids of one that grows,
-as V2's messages of several users. Only a message that the format writes at the front, as V3 a system message, has the
-whole text encoded again, and a result that V4 sorts before others has these written again.
+earlier text. Sampled ids and all ids before them stay; the text after them is encoded by itself, and a message that the
+format writes before them is refused. Only new text costs work: a text is rendered from the last checkpoint that the new
+messages leave valid, only new stretches are encoded, and a growing text holds the ids of a stretch that grows. What
+the format writes at the front, as V3 a system message, has the whole text encoded again.
 """
 
 from __future__ import annotations
