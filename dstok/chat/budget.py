@@ -61,11 +61,10 @@ def fit(
         dropped = {index for group in groups[:groups_gone] for index in group}
         return [message for index, message in enumerate(given) if index not in dropped]
 
-    few, over, enough = 0, len(whole.ids) - most, len(groups) + 1  # `over`: the ids too many if `few` groups go
-    guesses = GUESSES
+    few, over, enough, guesses = 0, len(whole.ids) - most, len(groups) + 1, 0  # `over`: if `few` groups go
     while enough - few > 1:
-        guess = bisect_left(gone, gone[few] + over) if guesses else (few + enough) // 2
-        guess, guesses = min(max(guess, few + 1), enough - 1), max(guesses - 1, 0)
+        guess = bisect_left(gone, gone[few] + over) if guesses < GUESSES else (few + enough) // 2
+        guess, guesses = min(max(guess, few + 1), enough - 1), guesses + 1
         excess = count(tokenizer, rest(guess), version, special=special, **arguments) - most
         if excess > 0:
             few, over = guess, excess

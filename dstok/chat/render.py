@@ -150,9 +150,7 @@ def _settings(version: Version, options: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _with_tools(
-    messages: list[Message], tools: list[Any], context: list[Message],
-) -> tuple[list[Message], int, int]:
+def _with_tools(messages: list[Message], tools: list[Any], context: list[Message]) -> tuple[list[Message], int, int]:
     """The messages with `tools`, the index of the first message, and the index of the message with the tools.
 
     That is the first system or developer message, or a new one before all others (lmdeploy's rule).

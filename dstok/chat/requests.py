@@ -38,11 +38,10 @@ def read_request(body: Mapping[str, Any], *, check: bool = False) -> Request:
     """Reads the parts of a body that concern the text.
 
     They are messages, tools, tool_choice, reasoning_effort, response_format, thinking and chat_template_kwargs (the
-    variables of a template, as vLLM and SGLang take them).
-
-    `check`: reads the body as DeepSeek's API does, for the versions v4-0731 and v4.1. Thinking is on by default,
-    "medium" means "high", and missing reasoning beside tools is empty. Calls without their results, results without
-    calls, a `prefix` outside the last message, invalid function names and the like are refused. Raises `ChatError`.
+    variables of a template, as vLLM and SGLang take them). `check`: reads the body as DeepSeek's API does, for v4-0731
+    and v4.1. Thinking is on by default, "medium" means "high", and missing reasoning beside tools is empty. Calls
+    without results, results without calls, a `prefix` outside the last message, invalid function names and the like are
+    refused. Raises `ChatError`.
 
     >>> body = {"model": "x", "messages": [{"role": "user", "content": "Hi"}], "reasoning_effort": "none"}
     >>> read_request(body, check=True).arguments["thinking"]

@@ -1,14 +1,11 @@
 """Renders a template in jinja's sandbox, with texts that know their origin; and the program that does it for strangers.
 
 In: the text of a template, messages, the template's variables. Out: `Traced`, a `str` that keeps its parts through `+`,
-through `joined`, and where its ends are stripped.
-Invariant: the text is the one of transformers' environment, and where that raises, there is a `ChatError`. jinja's own
-compiler makes the code. Before it runs, traced text replaces each literal of the syntax tree, and a call that keeps
-origins replaces `~`. Any other operation of `str`, and `{% autoescape %}`, give a text of unknown origin. A template
-cannot see the parts: `Traced` has no public name beyond those of `str`, and the sandbox hides names with an underscore.
-As a program (`main`, started by `templates.py`), this answers requests under the system's limits of memory, processor
-time and stack. No request affects the next one. It imports no module of dstok that loads the compiled core.
-Source: transformers 5.24, `_compile_jinja_template`; jinja 3.1.6.
+through `joined`, and where its ends are stripped; any other operation gives a text of unknown origin.
+Invariant: the text is the one of transformers' environment (5.24, `_compile_jinja_template`; jinja 3.1.6), and where
+that raises, there is a `ChatError`. Traced text replaces each literal of the syntax tree. A template cannot see the
+parts: `Traced` has no public name beyond those of `str`, and the sandbox hides names with an underscore. As a program
+(`main`), this answers requests under the system's limits, and imports no module of dstok that loads the compiled core.
 """
 
 from __future__ import annotations

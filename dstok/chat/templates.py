@@ -1,14 +1,11 @@
 """A model's own jinja template, rendered in a process with limits. Extra: `pip install "dstok[chat]"`.
 
 In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as for the built-in versions.
-Invariant: the text equals that of transformers' environment. A token is the template's own only if all of its
-characters are literals of the template, because every piece of text carries its origin. Some filters lose it: if the
-template then makes a token of its own, there is a `ChatError`, not another id. The place where a last message is left
-open is found as in transformers 5.24: a sentinel is put after its content, and the text is cut off there.
-Unless the caller trusts it, a template is rendered in another process with limits (`template_worker.main`). At worst
-that process ends. A request keeps each value exactly, or a `ChatError` names its place. An answer may be forged, so its
-length is limited, and it is read as JSON of one shape. Processes are kept for later renders, at most `MOST`; they end
-with this process. After a fork the new process starts its own.
+Invariant: the text equals that of transformers' environment (5.24: a last message is left open at a sentinel after its
+content). A token is the template's own only if all of its characters are literals of the template; where a filter loses
+the origin of one, there is a `ChatError`. Unless the caller trusts it, a template is rendered in another process, which
+is kept for later renders: at worst that process ends. A request keeps each value exactly, or a `ChatError` names its
+place. An answer may be forged, so its length is limited, and it is read as JSON of one shape.
 """
 
 from __future__ import annotations

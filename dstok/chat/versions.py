@@ -71,8 +71,8 @@ def find_version(name: str) -> Version:
 def version_of(model: str) -> Version:
     """The version of a model on the hub, in any case, with "deepseek-ai/" before it or without.
 
-    Raises `ChatError` for a name of DeepSeek's API, which has meant several models, and for a name that is not known.
-    V4's models have one name on the hub and in the API: with "deepseek-ai/" it is the hub's.
+    Raises `ChatError` for a name of DeepSeek's API, which has meant several models, and for an unknown one. A name that
+    both have, as V4's, is the hub's with "deepseek-ai/".
 
     >>> version_of("deepseek-ai/DeepSeek-V3.1").name
     'v3.1'

@@ -17,14 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-BOS = "<｜begin▁of▁sentence｜>"
-EOS = "<｜end▁of▁sentence｜>"
-USER = "<｜User｜>"
-ASSISTANT = "<｜Assistant｜>"
-REMINDER = "<｜latest_reminder｜>"
-OPEN = "<think>"
-CLOSE = "</think>"
-DSML = "｜DSML｜"
+BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+USER, ASSISTANT, REMINDER = "<｜User｜>", "<｜Assistant｜>", "<｜latest_reminder｜>"
+OPEN, CLOSE, DSML = "<think>", "</think>", "｜DSML｜"
 # The long texts of the formats, of the sources that their modules name.
 PROMPTS: dict[str, str] = json.loads(Path(__file__).with_name("prompts.json").read_text("utf-8"))
 
@@ -69,12 +64,9 @@ class Rendered:
         return found
 
 
-Form = tuple[tuple[str, bool], ...]  # (text, whether it is a token of the format)
-
-
 @cache
-def form(text: str) -> Form:
-    """A text of the format, cut into its tokens and the text between them."""
+def form(text: str) -> tuple[tuple[str, bool], ...]:
+    """A text of the format, cut into its tokens and the text between them: (text, whether it is a token)."""
     return tuple((part, number % 2 == 1) for number, part in enumerate(_INLINE.split(text)) if part)
 
 

@@ -176,18 +176,14 @@ def _overrun(dfa: DFA) -> int | None:
     The longest path after an edge that keeps a place (and has read one character too many), over edges that do not
     forget it, as `SET_0` does.
     """
-    longest = dict.fromkeys(range(len(dfa.edges)), 0)
-    after_tag = {n for row in dfa.edges for n, tag in row if tag != NO_TAG and n != DEAD}
-    forgets = range(SET_0 * OPERATION, (SET_0 + 1) * OPERATION)
-    for _ in range(len(dfa.edges) + 1):
-        changed = False
-        for state in range(START, len(dfa.edges)):
-            steps = [longest[n] + 1 for n, tag in dfa.edges[state][:-1] if tag not in forgets and n != DEAD]
-            best = max(steps, default=0)
-            if best > longest[state]:
-                longest[state], changed = best, True
-        if not changed:
-            return 1 + max((longest[n] for n in after_tag), default=0)
-    looping = {s for s in longest if longest[s] > len(dfa.edges)}
-    return None if looping & after_tag else 1 + max((longest[n] for n in after_tag), default=0)
-
+    edges, forgets = dfa.edges, range(SET_0 * OPERATION, (SET_0 + 1) * OPERATION)
+    longest, after_tag = [0] * len(edges), {n for row in edges for n, tag in row if tag != NO_TAG and n != DEAD}
+    for _ in range(len(edges) + 1):
+        before = list(longest)
+        for state in range(START, len(edges)):
+            steps = [longest[n] + 1 for n, tag in edges[state][:-1] if tag not in forgets and n != DEAD]
+            longest[state] = max([longest[state], *steps])
+        if longest == before:
+            break
+    found = max((longest[n] for n in after_tag), default=0)
+    return None if found > len(edges) else 1 + found

@@ -106,8 +106,8 @@ class Inspection:
         """
         if unit not in ("bytes", "characters"):
             raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
-        return self._places().piece_spans(
-            utf8(text, replaces_faults(errors)), self._added.policy(special), unit == "characters")
+        data, policy = utf8(text, replaces_faults(errors)), self._added.policy(special)
+        return self._places().piece_spans(data, policy, unit == "characters")
 
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:
@@ -119,9 +119,7 @@ class Inspection:
         return text if self._normalizer is None else self._normalizer.normalize(text.encode()).decode()
 
     def seen(self, text: str, special: Special = "all") -> str:
-        """`text` as the model sees it: normalized, except its added tokens with normalized=false.
-
-        `special` and the errors are those of `encode`.
+        """`text` as the model sees it: normalized, except raw added tokens. `special` and errors as of `encode`.
 
         >>> import dstok
         >>> dstok.load("deepseek-r1-distill-qwen").inspect().seen("e\u0301<｜User｜>")

@@ -72,9 +72,7 @@ NOTHING = "<i class=u>\u2205</i>"
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 
 
-def tokens_html(
-    reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_] | None = None,
-) -> str:
+def tokens_html(reading: Reading, first: int, last: int, differ: npt.NDArray[np.bool_] | None = None) -> str:
     """The tokens `first` to `last` (excluded) as a list.
 
     >>> import dstok

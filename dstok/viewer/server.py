@@ -3,12 +3,10 @@
 In: readers of texts by model, a first text or none; then the page's requests, as values of JSON. Out: `ViewServer`, at
 http://127.0.0.1:PORT/KEY/, and its answers.
 Invariant: it answers only requests from this machine that have the key, a random part of the address, and whose Host
-names 127.0.0.1. It reads only the page's files, and asks nothing of other addresses. The last few results are kept; for
-an older one, a `GoneError` has the page send its text again.
-Its memory has a bound, whatever clients send or do not read: `MAX_CONNECTIONS`, heads of `MAX_HEAD` bytes, bodies of
-`MAX_BODY`, bodies and answers together of `MAX_HELD`; a client has `PATIENCE` seconds for a head, a body, or to take an
-answer. The rest is refused with 431, 413, 503 or 408. What a refused client still sends is read and dropped for a
-moment, or it would lose the answer.
+names it. It reads only the page's files, and asks nothing of other addresses. The last few results are kept. Its memory
+has a bound, whatever clients send or do not read: `MAX_CONNECTIONS`, heads of `MAX_HEAD` bytes, bodies of `MAX_BODY`,
+all of these and answers of `MAX_HELD`; each has `PATIENCE` seconds. The rest is refused with 431, 413, 503 or 408. What
+a refused client still sends is read and dropped for a moment, or it would lose the answer.
 """
 
 from __future__ import annotations

@@ -71,6 +71,27 @@ def test_ids_stay_and_masks_cover_them(version: Any, ended: bool, odd: bool) -> 
                for start, start_before, end_before in zip(starts[1:], starts, ends))
 
 
+@pytest.mark.parametrize("called", [False, True])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_messages_after_them_one_by_one(version: Any, called: bool) -> None:
+    """All of them stay: a later message is rendered from a checkpoint that stands after earlier ones."""
+    tok, talk = opened(version)
+    calls = [{"id": f"c{number}", "type": "function", "function": {"name": "f", "arguments": "{}"}} for number in range(3)]
+    results = [{"role": "tool", "tool_call_id": f"c{number}", "content": f"<{number}>"} for number in range(3)]
+    talk.append({**PLAIN, "tool_calls": calls} if called else PLAIN, ids=[*tok.encode("It is so"), tok.special_tokens[EOS]])
+    more = [*(results if called else ()), USER, PLAIN, MORE, PLAIN, USER]
+    whole = talk.copy()
+    whole.extend(more)
+    for number, message in enumerate(more):
+        before = talk.ids
+        change = talk.append(message)
+        assert talk.ids == before[: change.kept] + change.new
+        if number == len(more) // 2:
+            talk = talk.copy()
+    assert talk.ids == whole.ids
+    assert talk.encoded().rendered == whole.encoded().rendered
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_canonical_ids_are_marked_so(version: Any) -> None:
     """The ids that encoding gives are canonical, with a user's `<｜User｜>` beside them; ids of single bytes are not."""
