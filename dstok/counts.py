@@ -22,7 +22,7 @@ from _thread import allocate_lock
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from weakref import WeakMethod
 from zlib import crc32
 
@@ -51,14 +51,6 @@ class Totals(NamedTuple):
     length: int
     occurrences: int
     longest: int
-
-
-class Blocks(Protocol):
-    """Where blocks come from: a sorted `Tally`, a `Merge`."""
-
-    def block(self, size: int) -> bytes: ...
-
-    def totals(self) -> tuple[int, int, int, int]: ...
 
 
 class CountsFile:
@@ -114,16 +106,7 @@ class CountsFile:
                 raise FileError(f"{self.path}: {error.args[0]}") from error
 
 
-def is_counts(path: StrPath) -> bool:
-    """Whether a file begins as counts files do."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
-
-
-def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: bool = False) -> CountsFile:
+def write_counts(path: StrPath, source: Tally | Merge, made_by: str = "", by_count: bool = False) -> CountsFile:
     """Writes all blocks of `source` to a file, at once or not at all. Raises `FileError`, and errors of the source."""
     path = os.fspath(path)
     with file_faults(path), WholeFile(path) as file:
@@ -177,10 +160,11 @@ def merge_counts(paths: Sequence[StrPath], out: StrPath, weights: Sequence[int] 
         _remove(scratch)
 
 
-def _remove(paths: Iterable[str]) -> None:
+def _remove(paths: list[str]) -> None:
     for path in paths:
         with suppress(FileNotFoundError):
             os.unlink(path)
+    paths.clear()
 
 
 class PieceCounter:
@@ -252,9 +236,10 @@ class PieceCounter:
             self.tally.clear()
             return written
         self.spill()
-        written = merge_counts(self.spills, path)
-        _remove([] if keep else self.spills)
-        self.spills = []
+        spills, self.spills = self.spills, []
+        written = merge_counts(spills, path)
+        if not keep:
+            _remove(spills)
         return written
 
     def most_frequent_first(self, keep: bool = False) -> Iterator[Rows]:
@@ -272,7 +257,6 @@ class PieceCounter:
             self.tally.clear()
             merged = merge_counts(self.spills, self._scratch())
             _remove(self.spills)
-            self.spills = []
             yield from merged.rows()
             os.unlink(merged.path)
         else:
@@ -299,11 +283,7 @@ def count_together(counters: Sequence[PieceCounter], texts: Iterable[list[str | 
         part: list[str | bytes] = []
         size = 0
         with lock:
-            while not faults and size < _PART:
-                try:
-                    following = next(left)
-                except StopIteration:
-                    break
+            while not faults and size < _PART and (following := next(left, None)) is not None:
                 part += following
                 size += sum(map(len, following))
         return part
