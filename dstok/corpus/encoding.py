@@ -3,15 +3,10 @@
 In: readers of documents, the settings and the tokenizer. Out: batches of ids with their documents' lengths, for a
 `Writer`; documents that cannot be encoded go to the reader's `Faults`.
 Invariant: no id is lost and none moves inside its document. A thread that encodes ahead changes nothing but the time:
-only the caller reads, and reports faults; the first fault in the documents' order is raised. The encoder needs no GIL,
-so the caller reads, hashes and writes meanwhile. Batches of some megabytes wait.
-
-Rows are cut anywhere; the pad id fills the last row of a shard and counts there as a document of its own:
+only the caller reads, and reports faults; the first fault in the documents' order is raised. Rows are cut anywhere; the
+pad id fills the last one, and counts there as a document. A file ends where a document, or a packed row, ends:
 
     rows of 4: [a a a] [b b b b b] [c] -> [a a a b] [b b b b] [c pad pad pad], documents' parts 3 1 | 4 | 1 3
-
-A file ends where a document (or a packed row) ends. Only a longer document makes a file longer:
-
     at most 6 ids a file, documents of 4, 2, 3 and 9 -> NAME (4 2), NAME.00001 (3), NAME.00002 (9)
 """
 
