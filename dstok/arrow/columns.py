@@ -4,12 +4,9 @@ In: an array or a chunked array of strings or binaries, plain, large or as views
 the place of each text, as numpy arrays; the null rows; or the texts as large binaries, for Python.
 Invariant: no text of a `Column` is copied. Each used entry of a dictionary is one text, however many rows have it. A
 row outside its buffer is a `TextError`, raised here or by `Rows`, before anything is read. Only an array that was
-checked with `whole` may be given to pyarrow's functions, which check nothing and crash. Without it only the sizes of
-buffers are checked; core/text/utf8.pyx then checks each text. The C data interface gives the sizes of views' buffers,
-and no others. A producer's last offset must be trusted.
-Source: the Arrow columnar format, "Variable-size Binary View Layout", "Dictionary-encoded Layout"; `Array.validate` of
-Arrow, plus the checks that it omits: negative offsets and sizes, the number of null rows, the offset of lists of one
-size.
+checked with `whole` may be given to pyarrow's functions, which check nothing and crash. A producer's last offset must
+be trusted: the C data interface gives the sizes of views' buffers, and no others.
+Source: the Arrow columnar format; `Array.validate`, plus the checks that it omits (`_fault`).
 """
 
 from __future__ import annotations
@@ -268,7 +265,7 @@ def _of_dictionary(array: pa.DictionaryArray, first: int) -> tuple[Texts, Ints, 
                         f"{codes[wrong[0]]}", 0, first + int(np.flatnonzero(held)[wrong[0]]))
     used, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(firsts)
-    buffers, *entries = _texts(array.dictionary)
+    buffers, *entries = tuple[Any, ...](_texts(array.dictionary))
     chosen = used[order].astype(np.int64)
     spread = np.zeros(len(array), np.int64)
     spread[held] = np.argsort(order)[places]

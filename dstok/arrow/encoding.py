@@ -1,14 +1,11 @@
 """Arrow arrays of texts -> lists of ids, or their numbers; conversations -> a table for training.
 
 In: any argument of `column_of`; conversations, as a list or an Arrow array of lists of messages, or of JSON; for a
-`ColumnEncoder` what Arrow libraries pass to functions: a table, a record batch, an iterator over these, an array; or a
-frame or series of Polars. Out: lists of ids, which stay in the buffer that the encoder wrote; int64; a `pyarrow.Table`
-with a row for each conversation; from a `ColumnEncoder` the same kind of object.
+`ColumnEncoder` what Arrow libraries pass to functions. Out: lists of ids, which stay in the buffer that the encoder
+wrote; int64; a `pyarrow.Table` with a row for each conversation; from a `ColumnEncoder` the kind of object given.
 Invariant: row i holds the result of `Tokenizer.encode`, or of `dstok.chat.encode`; a null row is null. A chunked array
-keeps its chunks, a table its rows, their order and its other columns. A `ColumnEncoder` never changes, and pickles to
-the same bytes in every process, so that a cache keyed by the pickle (as in `datasets`) recognizes it.
-In Arrow every message has every field that any message has. So a null field counts as missing, except `content`:
-formats tell a missing content from None, and null is None.
+keeps its chunks, a table its rows and other columns. A `ColumnEncoder` pickles to the same bytes in every process, so
+that a cache keyed by the pickle (as in `datasets`) recognizes it.
 """
 
 from __future__ import annotations
@@ -81,7 +78,7 @@ def _of_arrow(value: Any) -> Any:
 
 
 def _present(value: Any) -> Any:
-    """Removes the fields that a struct has only because another message has them."""
+    """Removes the fields that a struct has only because another message has them. A null content is no missing one."""
     if isinstance(value, list):
         return [_present(item) for item in value]
     if isinstance(value, dict):

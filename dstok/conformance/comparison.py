@@ -137,7 +137,7 @@ def compare(
     if not tokenizers:
         raise ArgumentError("expected at least one tokenizer, found none", "tokenizers")
     settings = CorpusSettings(kind=kind, lines=lines, field=field)
-    settings.check_reading()
+    settings.check()
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     files = [*(find_inputs([os.fspath(path) for path in paths], settings) if paths else ()),
              *(() if dataset is None else (dataset_file(dataset),))]

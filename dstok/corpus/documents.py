@@ -25,29 +25,22 @@ from dstok.errors import FileError
 from dstok.io.text_files import json_kind
 
 
-class Place(NamedTuple):
-    """The place of a document: `number` counts lines from 1 and rows from 0, or is None for a whole file."""
-
-    path: str
-    unit: str = ""
-    number: int | None = None
-
-    def __str__(self) -> str:
-        return self.path if self.number is None else f"{self.path}: {self.unit} {self.number}"
-
-
 class Faults:
     """Handles bad documents: raises an error, or passes `listed` a line of JSON each."""
 
     def __init__(self, listed: Callable[[bytes], None] | None) -> None:
         self.listed, self.skips, self.count = listed, listed is not None, 0
 
-    def found(self, place: Place, why: str, parameter: str = "") -> None:
-        """Reports a bad document. Raises `FileError` unless it is skipped."""
+    def found(self, path: str, unit: str, number: int | None, why: str, parameter: str = "") -> None:
+        """Reports a bad document. number: of lines from 1 on, of rows from 0 on; None for a whole file.
+
+        Raises `FileError` unless it is skipped.
+        """
         if self.listed is None:
+            place = path if number is None else f"{path}: {unit} {number}"
             raise FileError(f"{place}: {why}", f"{parameter}, skip".removeprefix(", "))
         self.count += 1
-        entry = {"file": place.path, **({place.unit: place.number} if place.unit else {}), "reason": why}
+        entry = {"file": path, **({} if number is None else {unit: number}), "reason": why}
         self.listed(json.dumps(entry).encode() + b"\n")
 
 
@@ -89,8 +82,7 @@ class DocumentReader:
                 if not error.parameter.endswith("skip"):
                     error.parameter = f"{error.parameter}, skip".removeprefix(", ")
                 raise
-            place = Place(self.path) if self.next is None else self.place(self.next)
-            self.faults.found(place, f"the rest of the file: {error.message.removeprefix(f'{self.path}: ')}")
+            self.bad(self.next, f"the rest of the file: {error.message.removeprefix(f'{self.path}: ')}")
         self.part.file.checked_change(change)
 
     def read(self) -> Iterator[DocumentBatch]:
@@ -100,12 +92,12 @@ class DocumentReader:
         """A record of the input read, for the manifest."""
         raise NotImplementedError
 
-    def place(self, number: int) -> Place:
-        """The place of the document with that number in its batch's `numbers`."""
-        return Place(self.path, self.unit, number)
+    def place(self, number: int) -> int | None:
+        """The number in the file of the document with that number in its batch's `numbers`; None for a whole file."""
+        return number
 
-    def bad(self, number: int, why: str, parameter: str = "") -> None:
-        self.faults.found(self.place(number), why, parameter)
+    def bad(self, number: int | None, why: str, parameter: str = "") -> None:
+        self.faults.found(self.path, self.unit, None if number is None else self.place(number), why, parameter)
 
     def too_long(self, number: int, size: int) -> None:
         self.bad(number, f"expected a document of at most {self.settings.largest} bytes, found {size}", "largest")
@@ -147,10 +139,10 @@ class _Lines(DocumentReader):
         """The document in a line; None if it holds none."""
         return line.removesuffix(b"\r")
 
-    def place(self, number: int) -> Place:
+    def place(self, number: int) -> int | None:
         if self.before is None:
             self.before = count_lines(self.path, self.line_range.start) if self.line_range.start else 0
-        return super().place(self.before + number)
+        return self.before + number
 
 
 class _JsonLines(_Lines):
@@ -218,8 +210,8 @@ class _Whole(_Lines):
         else:
             yield DocumentBatch([b"".join(blocks)], [0], size)
 
-    def place(self, number: int) -> Place:
-        return Place(self.path)
+    def place(self, number: int) -> int | None:
+        return None
 
 
 class _Table(DocumentReader):

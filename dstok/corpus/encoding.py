@@ -3,15 +3,10 @@
 In: readers of documents, the settings and the tokenizer. Out: batches of ids with their documents' lengths, for a
 `Writer`; documents that cannot be encoded go to the reader's `Faults`.
 Invariant: no id is lost and none moves inside its document. A thread that encodes ahead changes nothing but the time:
-only the caller reads, and reports faults; the first fault in the documents' order is raised. The encoder needs no GIL,
-so the caller reads, hashes and writes meanwhile. Batches of some megabytes wait.
-
-Rows are cut anywhere; the pad id fills the last row of a shard and counts there as a document of its own:
+only the caller reads, and reports faults; the first fault in the documents' order is raised. Rows are cut anywhere; the
+pad id fills the last one, and counts there as a document. A file ends where a document, or a packed row, ends:
 
     rows of 4: [a a a] [b b b b b] [c] -> [a a a b] [b b b b] [c pad pad pad], documents' parts 3 1 | 4 | 1 3
-
-A file ends where a document (or a packed row) ends. Only a longer document makes a file longer:
-
     at most 6 ids a file, documents of 4, 2, 3 and 9 -> NAME (4 2), NAME.00001 (3), NAME.00002 (9)
 """
 
@@ -28,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dstok.corpus.documents import DocumentBatch, DocumentReader
-from dstok.corpus.writers import Numbers, Writer
+from dstok.corpus.writers import Batch, Numbers, Writer
 from dstok.errors import FileError, SpecialTokenError, TextError
 from dstok.methods.batch import encode_rows
 
@@ -38,7 +33,6 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
     Ids = tuple[Array, Array]
-    Batch = tuple[Array, Array, Array | None]  # ids, and lengths and rows as for `Writer.add`
 
 AHEAD, MOST = 2, 4 << 20  # batches that wait, and their bytes
 BATCH = 1 << 20  # ids that are passed on together
@@ -123,13 +117,13 @@ def packed(batches: Iterable[Batch], length: int, pad_id: int) -> Iterator[Batch
         parts, counts = _cut(lengths, length)
         inside = int(counts[:count].sum())
         if full:
-            yield ids[:full], parts[:inside], counts[:count]
+            yield Batch(ids[:full], parts[:inside], counts[:count])
         ids, lengths = ids[full:].copy(), parts[inside:]
     if len(ids):
         padding = length - len(ids)
         ids = np.concatenate([ids, np.full(padding, pad_id, np.uint32)])
         lengths = np.append(lengths, padding) if padding else lengths
-        yield ids, lengths, np.array([len(lengths)])
+        yield Batch(ids, lengths, np.array([len(lengths)]))
 
 
 def _cut(lengths: Array, length: int) -> tuple[Array, Array]:
@@ -161,7 +155,7 @@ def shuffled(batches: Iterable[Batch], seed: int, name: str, scratch: str) -> It
             size, left = size + int(lengths[number]), left - 1
             if size >= BATCH or len(waiting) == 1 << 16 or not left:
                 parts = [ids[ends[number] - lengths[number] : ends[number]] for number in waiting]
-                yield np.concatenate(parts), lengths[waiting], None
+                yield Batch(np.concatenate(parts), lengths[waiting])
                 waiting, size = [], 0
 
 
@@ -193,8 +187,9 @@ class Rolling:
         self.number = self.size = 0
         self.documents = self.tokens = 0  # in all files; for packed rows, the rows
 
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
+    def add(self, batch: Batch) -> None:
         """As `Writer.add`."""
+        ids, lengths, rows = batch
         counts = np.ones(len(lengths), np.int64) if rows is None else rows
         documents = np.concatenate([[0], np.cumsum(counts)])
         ends = np.concatenate([[0], np.cumsum(lengths)])[documents]
@@ -210,7 +205,7 @@ class Rolling:
             if self.writer is None:
                 self.writer = self.make(f".{self.number:05}" if self.number else "")
             part = lengths[documents[at] : documents[until]]
-            self.writer.add(ids[ends[at] : ends[until]], part, None if rows is None else rows[at:until])
+            self.writer.add(Batch(ids[ends[at] : ends[until]], part, None if rows is None else rows[at:until]))
             self.size += int(ends[until] - ends[at])
             at = until
         self.documents, self.tokens = self.documents + len(counts), self.tokens + len(ids)

@@ -1,15 +1,10 @@
 """The engines: shards -> done, by processes of this machine, or by the machines of a Ray cluster.
 
 In: a `Work` and shards. Out: their manifests, in the order of completion. Invariant: a process does one shard at a
-time, by the same function whatever the engine, so the bytes are the same. A shard that is done again writes under new
-temporary names, and gives its files the same names.
-
-Local processes are spawned, not forked: they inherit only the job. Each has a pipe. Through it the worker gets a shard,
-reports progress, and returns the manifest or an error. If one dies, or this process is stopped, all stop. When this
-process is killed its pipes close, and a worker ends as soon as it has something to report.
-
-A Ray task takes one CPU while it runs and none before, so tasks cannot block each other, however many there are. If a
-machine dies, Ray runs its task again elsewhere. All machines share the corpus' folder.
+time, by the same function whatever the engine, so the bytes are the same. One done again replaces its files.
+Local processes are spawned, so that they inherit only the job. If one dies, or this process is stopped, all stop. When
+this process is killed its pipes close, and a worker ends as soon as it has something to report. A Ray task takes one
+CPU while it runs and none before, so tasks cannot block each other. All machines share the corpus' folder.
 """
 
 from __future__ import annotations
@@ -24,9 +19,10 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
-from dstok._util.files import available_cpus, without_interrupts
+from dstok._util.files import StrPath, available_cpus, without_interrupts
 from dstok._util.imports import needed
-from dstok.corpus.inputs import Shard
+from dstok.corpus.inputs import Shard, dataset_file, find_inputs, plan_shards
+from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shard_job import Watch
 from dstok.errors import ArgumentError, FileError
 
@@ -62,6 +58,41 @@ Engine = Callable[[Any, Sequence[Shard], int | None, Progress], Manifests]  # of
 _Do = Callable[[Shard, Watch], dict[str, Any]]
 
 
+class Inputs:
+    """The input files of a run, and their shards. Raises `FileError` for missing ones, and `ArgumentError`."""
+
+    def __init__(self, paths: Sequence[StrPath], settings: CorpusSettings, dataset: str | None) -> None:
+        self.files = find_inputs([os.fspath(path) for path in paths], settings) if paths else []
+        if dataset is not None:
+            self.files.append(dataset_file(dataset))
+        self.changes = [file.checked_change() for file in self.files]
+        self.shards = plan_shards(self.files, settings)
+
+    def do(
+        self, job: Any, shards: Sequence[Shard], known: Callable[[Shard], dict[str, Any] | None], engine: Engine,
+        workers: int | None, progress: Progress, forget: Callable[[list[str]], None] = lambda shards: None,
+    ) -> tuple[dict[str, dict[str, Any]], int]:
+        """(the manifest of each of `shards`, how many are `known` from an earlier run).
+
+        Raises `FileError`, also for a file that has changed since this run began: `forget` gets its shards.
+        """
+        done = dict[str, dict[str, Any]]()
+        for one in shards:
+            if (manifest := known(one)) is not None:
+                done[one.name], tokens = manifest, manifest.get("tokens", 0)
+                progress(ShardReport(one.name, one.size, manifest["documents"], tokens, earlier=True))
+        before, missing = len(done), [one for one in shards if one.name not in done]
+        for manifest in engine(job, missing, workers, progress) if missing else ():
+            done[manifest["shard"]] = manifest
+        for file, change in zip(self.files, self.changes) if missing else ():
+            try:
+                file.checked_change(change)
+            except FileError:
+                forget([one.name for one in self.shards if file in (part.file for part in one.parts)])
+                raise
+        return done, before
+
+
 def run(job: Work, shards: Sequence[Shard], workers: int | None, progress: Progress) -> Manifests:
     """Do `shards` in `workers` processes (one a processor), and yield each manifest. Raises the errors of workers."""
     size = min(workers or available_cpus(), len(shards))
@@ -73,13 +104,14 @@ def run(job: Work, shards: Sequence[Shard], workers: int | None, progress: Progr
     try:
         for _ in range(size):
             _start(do, crew)
-        for pipe in crew:
-            _give(pipe, waiting.pop())
         busy = list(crew)
+        for each in busy:
+            _give(each, waiting.pop())
         while busy:
+            pipe: Any
             for pipe in wait(busy):
                 try:
-                    message = pipe.recv()
+                    message: Any = pipe.recv()
                 except (EOFError, OSError):
                     crew[pipe].join(PATIENCE)
                     raise _died(f"with exit code {crew[pipe].exitcode}") from None
@@ -141,14 +173,14 @@ def _work(do: _Do, pipe: Connection) -> None:
 
 def _watch(shard: str, progress: Progress) -> Watch:
     """Adds up the reports of a shard, and passes the sum on now and then."""
-    sums, due = [0, 0, 0], 0.0
+    now, due = ShardReport(shard, 0, 0, 0), 0.0
 
-    def add(*counts: int) -> None:
-        nonlocal due
-        sums[:] = map(int.__add__, sums, counts)
+    def add(read: int, documents: int, tokens: int) -> None:
+        nonlocal now, due
+        now = ShardReport(shard, now.read + read, now.documents + documents, now.tokens + tokens)
         if monotonic() >= due:
             due = monotonic() + INTERVAL
-            progress(ShardReport(shard, *sums))
+            progress(now)
 
     return add
 

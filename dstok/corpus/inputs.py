@@ -2,14 +2,10 @@
 
 In: paths as the user wrote them, and settings. Out: `InputFile`s in the order given, those of a folder sorted by name;
 `Shard`s, each a name and its parts of files.
-Invariant: nothing is left out silently. A path that does not exist is an error, and a file whose suffix does not tell
-its kind is one too. Two things in a folder are passed over: names that begin with "." or "_", as in Spark and Hadoop,
-and corpora, which hold ids. Every byte and row is in exactly one shard; shards depend only on inputs and settings.
-
-A file of lines is cut at the first line that begins at or after each multiple of the shard's size, a Parquet file
-between row groups, an Arrow file between record batches. A compressed file is one shard. Small text files are combined.
-
-    a.jsonl of 10 MB, shards of 4 MB -> a.jsonl-00000, a.jsonl-00001, a.jsonl-00002
+Invariant: nothing is left out silently, but names in a folder that begin with "." or "_", as in Spark and Hadoop, and
+corpora, which hold ids. Every byte and row is in exactly one shard; shards depend only on inputs and settings. A file
+of lines is cut at the first line that begins at or after each multiple of the shard's size (a.jsonl-00000, ...), a
+Parquet file between row groups, an Arrow file between record batches; a packed one not at all.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def _merged(
                 known, before = read_manifest(source, shard), rolling.documents
                 sums = {key: sums[key] + known[key] for key in SUMS}
                 for file in token_files(source, settings, known):
-                    for many in file.many():
-                        rolling.add(*many)
+                    for batch in file.many():
+                        rolling.add(batch)
                 if rolling.documents - before != known["rows"]:
                     raise FileError(f"{source}: expected {known['rows']} rows in {known['shard']}, found "
                                     f"{rolling.documents - before} (dstok corpus verify tells more)")

@@ -28,7 +28,7 @@ from dstok._util.imports import needed
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
 from dstok.corpus.settings import CORPUS, PLAN, SKIPPED, CorpusSettings
 from dstok.corpus.tables import about
-from dstok.corpus.writers import MAGIC, MEGATRON_DTYPES, WRITERS
+from dstok.corpus.writers import MAGIC, MEGATRON_DTYPES, WRITERS, Batch
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
@@ -36,16 +36,8 @@ if TYPE_CHECKING:
     from dstok._util.files import StrPath
     from dstok.corpus.writers import Array
 
-IDS = 1 << 20  # ids of `Many`, about
+IDS = 1 << 20  # ids of a batch, about
 HEADER = 34  # bytes of a megatron index before its arrays
-
-
-class Many(NamedTuple):
-    """Ids of many rows: as `Writer.add` takes them."""
-
-    ids: Array
-    lengths: Array
-    rows: Array | None
 
 
 class Rows(NamedTuple):
@@ -59,7 +51,7 @@ class Rows(NamedTuple):
     lengths: Array | None = None
     cuts: Array | None = None
 
-    def many(self) -> Iterator[Many]:
+    def many(self) -> Iterator[Batch]:
         """All rows, about `IDS` ids at a time."""
         start, count = 0, len(self.ends) - 1
         while start < count:
@@ -67,10 +59,10 @@ class Rows(NamedTuple):
             ends = np.asarray(self.ends[start : stop + 1]).astype(np.int64)
             ids = np.asarray(self.ids[ends[0] : ends[-1]]).astype(np.uint32)
             if self.lengths is None or self.cuts is None:
-                yield Many(ids, np.diff(ends), None)
+                yield Batch(ids, np.diff(ends))
             else:
                 cuts = np.asarray(self.cuts[start : stop + 1])
-                yield Many(ids, self.lengths[cuts[0] : cuts[-1]].astype(np.int64), np.diff(cuts))
+                yield Batch(ids, self.lengths[cuts[0] : cuts[-1]].astype(np.int64), np.diff(cuts))
             start = stop
 
 
@@ -103,7 +95,7 @@ class TokenFile:
             return np.array([rows.ends[at + 1] - rows.ends[at]])
         return rows.lengths[rows.cuts[at] : rows.cuts[at + 1]]
 
-    def many(self) -> Iterator[Many]:
+    def many(self) -> Iterator[Batch]:
         """All rows."""
         for group in range(len(self.starts) - 1):
             yield from self.group(group).many()

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dstok
 from dstok._util.arguments import explained
 from dstok._util.imports import needed
-from dstok.corpus.engines import Engine, Progress, ShardReport, find_engine
+from dstok.corpus.engines import Engine, Inputs, Progress, find_engine
 from dstok.corpus.folder import Folder
-from dstok.corpus.inputs import dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import TABLES, CorpusSettings
 from dstok.corpus.shard_job import Job
-from dstok.errors import ArgumentError, FileError
+from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:
     from dstok._util.files import StrPath
@@ -43,7 +42,7 @@ class Totals(NamedTuple):
     complete: bool
 
 
-class Run:
+class Run(Inputs):
     """A corpus to be made: its settings, input files, and shards. Nothing is written yet.
 
     Raises `FileError` for missing inputs, and `ArgumentError` for invalid settings.
@@ -63,11 +62,7 @@ class Run:
             self.tokenizer = model if upstream is None else model.replace(upstream=upstream)
             self.model = model.name
         self.settings = settings.resolved(self.tokenizer)
-        self.files = find_inputs([os.fspath(path) for path in inputs], self.settings) if inputs else []
-        if dataset is not None:
-            self.files.append(dataset_file(dataset))
-        self.changes = [file.checked_change() for file in self.files]
-        self.shards = plan_shards(self.files, self.settings)
+        super().__init__(inputs, self.settings, dataset)
 
     def plan(self) -> dict[str, Any]:
         """Everything that decides the bytes of the corpus."""
@@ -87,21 +82,8 @@ class Run:
             needed("pyarrow")  # before the folder exists, as it would keep this format
         folder, mine = Folder(out, number, count), self.shards[number - 1 :: count]
         with folder.entered(self.plan()):
-            done = dict[str, dict[str, Any]]()
-            for one in mine:
-                if (manifest := folder.manifest(one)) is not None:
-                    done[one.name] = manifest
-                    progress(ShardReport(one.name, one.size, manifest["documents"], manifest["tokens"], earlier=True))
-            before, missing = len(done), [one for one in mine if one.name not in done]
             job = Job(folder.out, folder.scratch, self.settings, self.tokenizer)
-            for manifest in engine(job, missing, workers, progress) if missing else ():
-                done[manifest["shard"]] = manifest
-            for file, change in zip(self.files, self.changes) if missing else ():
-                try:
-                    file.checked_change(change)
-                except FileError:  # it has changed since this run began: its shards are not done
-                    folder.forget(one.name for one in self.shards if file in (part.file for part in one.parts))
-                    raise
+            done, before = self.do(job, mine, folder.manifest, engine, workers, progress, folder.forget)
             manifests = [done.get(one.name) or folder.manifest(one) for one in self.shards]
             there = [manifest for manifest in manifests if manifest is not None]
             if len(there) == len(self.shards):

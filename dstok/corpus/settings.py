@@ -93,28 +93,22 @@ class CorpusSettings:
         >>> CorpusSettings("megatron").resolved(dstok.load("deepseek-v3")).dtype
         'int32'
         """
-        _check_choice("format", "format", self.format, FORMATS)
-        self.check_reading()
+        special = self.special if isinstance(self.special, str) else tuple(sorted(self.special))
+        settings = replace(self, special=special)
+        settings.check()
         for name, wanted, end in ("bos", self.add_bos, tokenizer.bos_id), ("eos", self.add_eos, tokenizer.eos_id):
             if wanted and end is None:
                 raise ArgumentError(f"expected a model that names its {name.upper()} token, found one that does not: "
                                     f"name it with --{name} TOKEN, tok.replace({name}_id=...), or as {name}_token in a "
                                     "tokenizer_config.json beside the model's file", f"add_{name}")
-        takes = _TAKES[self.format]
-        dtype = self.dtype or takes[0]
-        _check_choice("dtype", f"the dtype of {self.format} files", dtype, takes)
+        dtype = self.dtype or _TAKES[self.format][0]
         if dtype == "uint16" and tokenizer.vocab_size > SMALL:
             raise ArgumentError(f"expected a vocabulary of at most {SMALL} ids for uint16, found "
                                 f"{tokenizer.vocab_size}: ids would be cut off", "dtype")
-        special = self.special
-        if isinstance(special, str):
-            _check_choice("special", "special", special, SPECIAL)
-        else:
-            special = tuple(sorted(special))
-            for token in special:
-                if token not in tokenizer.added_tokens:
-                    raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model "
-                                        "has not", "special")
+        for token in () if isinstance(special, str) else special:
+            if token not in tokenizer.added_tokens:
+                raise ArgumentError(f"expected texts of added tokens as special, found {token!r}, which the model has "
+                                    "not", "special")
         pad = None
         if self.pack:  # the model's pad token, else its EOS, fills the last row of a shard
             pads = (self.pad_id, tokenizer.config.pad_id, tokenizer.eos_id)
@@ -122,15 +116,26 @@ class CorpusSettings:
             if pad is None or not 0 <= pad < tokenizer.vocab_size:
                 raise ArgumentError(f"expected an id from 0 to {tokenizer.vocab_size - 1} to fill rows with (pad_id), "
                                     f"found {pad}", "pad_id")
-        return replace(self, dtype=dtype, special=special, pad_id=pad)
+        return replace(settings, dtype=dtype, pad_id=pad)
 
-    def check_reading(self) -> None:
-        """Raises `ArgumentError` for settings that no reader takes."""
+    def check(self) -> None:
+        """Raises `ArgumentError` for values that no corpus has, whatever the tokenizer."""
+        for field in fields(self):
+            name, value, kinds = field.name, getattr(self, field.name), _TYPES[field.type]
+            if type(value) not in kinds:
+                raise ArgumentError(f"expected {name} to be {' or '.join(kind.__name__ for kind in kinds)}, found "
+                                    f"{json_kind(value)}", name)
+            if isinstance(value, int) and value < 0:
+                raise ArgumentError(f"expected {name} to be 0 or more, found {value}", name)
+        _check_choice("format", "format", self.format, FORMATS)
+        if self.dtype:
+            _check_choice("dtype", f"the dtype of {self.format} files", self.dtype, _TAKES[self.format])
         if self.kind:
             _check_choice("kind", "the format of the inputs", self.kind, KINDS)
-        for name in ("pack", "tokens_per_file", "shard_bytes", "largest"):
-            if getattr(self, name) < 0:
-                raise ArgumentError(f"expected {name} to be 0 or more, found {getattr(self, name)}", name)
+        if isinstance(self.special, str):
+            _check_choice("special", "special", self.special, SPECIAL)
+        elif not all(isinstance(token, str) for token in self.special):
+            raise ArgumentError("expected special to be texts of added tokens", "special")
 
     def as_json(self) -> dict[str, Any]:
         values = asdict(self)
@@ -144,18 +149,7 @@ class CorpusSettings:
             raise ValueError(f"expected the settings of this version of dstok, found {', '.join(sorted(values))[:200]}")
         special = values["special"]
         settings = cls(**{**values, "special": tuple(special) if isinstance(special, list) else special})
-        for field in fields(cls):
-            name, value, kinds = field.name, getattr(settings, field.name), _TYPES[field.type]
-            if type(value) not in kinds:
-                raise ValueError(f"expected {name} to be {' or '.join(kind.__name__ for kind in kinds)}, found "
-                                 f"{json_kind(values[name])}")
-            if isinstance(value, int) and value < 0:
-                raise ValueError(f"expected {name} to be 0 or more, found {value}")
-        if isinstance(special, str):
-            _check_choice("special", "special", special, SPECIAL)
-        elif not all(isinstance(token, str) for token in special):
-            raise ValueError("expected special to be texts of added tokens")
-        _check_choice("format", "format", settings.format, FORMATS)
+        settings.check()
         _check_choice("dtype", "dtype", settings.dtype, _TAKES[settings.format])
         return settings
 

@@ -15,12 +15,11 @@ from dstok.corpus.documents import Faults, reader_of
 from dstok.corpus.encoding import BatchEncoder, Rolling, packed, shuffled
 from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import SKIPPED, CorpusSettings, manifest_name
-from dstok.corpus.writers import WRITERS, Files
+from dstok.corpus.writers import WRITERS, Batch, Files
 from dstok.errors import FileError
 
 if TYPE_CHECKING:
     from dstok._util.files import OutputFile
-    from dstok.corpus.encoding import Batch
     from dstok.tokenizer import Tokenizer
 
 Watch = Callable[[int, int, int], None]  # gets bytes read, documents and ids written since the last call
@@ -67,7 +66,7 @@ class Job(NamedTuple):
             nonlocal documents, tokens
             for batch, ids, lengths in BatchEncoder(tokenizer, settings).all(readers, ahead):
                 if len(lengths):
-                    yield ids, lengths, None
+                    yield Batch(ids, lengths)
                 documents, tokens = documents + len(lengths), tokens + len(ids)
                 watch(batch.size, len(lengths), len(ids))
 
@@ -78,7 +77,7 @@ class Job(NamedTuple):
             batches = packed(batches, settings.pack, settings.pad_id or 0)
         rolling = rolling_of(files, shard.name, settings, tokenizer.name or tokenizer.fingerprint)
         for each in batches:
-            rolling.add(*each)
+            rolling.add(each)
         rolling.close()
         inputs, outputs = [reader.record() for reader in readers], [written._asdict() for written in files.commit()]
         return {"shard": shard.name, "documents": documents, "tokens": tokens, "rows": rolling.documents,

@@ -27,7 +27,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,14 @@ if TYPE_CHECKING:
 MAGIC = b"MMIDIDX\x00\x00"
 MEGATRON_DTYPES = {"int32": 4, "uint16": 8}  # megatron knows more
 GROUP = 1 << 20  # ids of a group of rows
+
+
+class Batch(NamedTuple):
+    """Ids uint32[n], their documents' lengths int64[d] (of sum n), and, if packed, the number of documents a row."""
+
+    ids: Array
+    lengths: Array
+    rows: Array | None = None
 
 
 class Files:
@@ -108,8 +116,7 @@ class Writer:
     def open(self) -> None:
         """Begin what belongs at the start."""
 
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        """Adds ids uint32[n], their documents' lengths int64[d] (of sum n), and, if packed, documents a row."""
+    def add(self, batch: Batch) -> None:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -129,10 +136,10 @@ class RawWriter(Writer):
         self.ends, self.end = self.files.new(self.name + self.ends_suffix), 0
         self.ends.write(self.first)
 
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        self.file.write(self.as_stored(ids))
-        self.ends.write((np.cumsum(lengths) + self.end).astype("<u8"))
-        self.end += len(ids)
+    def add(self, batch: Batch) -> None:
+        self.file.write(self.as_stored(batch.ids))
+        self.ends.write((np.cumsum(batch.lengths) + self.end).astype("<u8"))
+        self.end += len(batch.ids)
 
 
 class DatatroveWriter(RawWriter):
@@ -160,10 +167,10 @@ class MegatronWriter(Writer):
     def open(self) -> None:
         self.lengths, self.rows = Numbers(self.files.scratch, "<i4"), Numbers(self.files.scratch)
 
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
-        self.file.write(self.as_stored(ids))
-        self.lengths.add(lengths[lengths > 0])
-        self.rows.add((lengths > 0) if rows is None else rows)
+    def add(self, batch: Batch) -> None:
+        self.file.write(self.as_stored(batch.ids))
+        self.lengths.add(batch.lengths[batch.lengths > 0])
+        self.rows.add((batch.lengths > 0) if batch.rows is None else batch.rows)
 
     def close(self) -> None:
         index = self.files.new(f"{self.name}_text_document.idx")
@@ -190,7 +197,8 @@ class _TableWriter(Writer):
     def open(self) -> None:
         self.waiting, self.size = list[tuple["Array", "Array", "Array"]](), 0
 
-    def add(self, ids: Array, lengths: Array, rows: Array | None = None) -> None:
+    def add(self, batch: Batch) -> None:
+        ids, lengths, rows = batch
         self.waiting.append((ids, lengths, np.ones(len(lengths), np.int64) if rows is None else rows))
         self.size += len(ids)
         if self.size >= GROUP:

@@ -2,10 +2,10 @@
 
 In: a tokenizer. Out: an `LLTokenizer`, for `LLMatcher` and `LLInterpreter`.
 Invariant: its masks, and its ids of texts, equal those of the `LLTokenizer` that llguidance makes from the same model's
-tokenizer.json. There is one exception. llguidance loses, with a warning, added tokens that are neither special nor
-spelled in the byte-level alphabet, such as V3.2's `｜DSML｜`; here they are their text. dstok encodes texts that a
-grammar forces. Such a text stands inside of another one. So it gets no space before it, in a model that puts one before
-each text; after a special token in it there is one, unlike in llguidance.
+tokenizer.json, except that llguidance loses, with a warning, added tokens that are neither special nor spelled in the
+byte-level alphabet, such as V3.2's `｜DSML｜`; here they are their text. A text that a grammar forces stands inside of
+another one: it gets no space before it, in a model that puts one before each text; after a special token in it there
+is one, unlike in llguidance.
 Source: llguidance 1.9.1. Its wrapper's source shows the calls; its rule for special tokens was measured.
 
 >>> import dstok

@@ -249,11 +249,10 @@ class Encoding(tiktoken.Encoding):
         self._special_token_values = set(self._special_tokens.values())
         self._all_special = frozenset(self._special_tokens)
         self.max_token_value = tokenizer.vocab_size - 1
-        self._core_bpe = Core(tokenizer, self._original)
+        self._core_bpe = Core(tokenizer, lambda: tiktoken.Encoding(**self.parts())._core_bpe)  # noqa: SLF001
         model = tokenizer.inspect()
-        flagged = (t.lstrip or t.rstrip or t.single_word or (t.normalized and model.normalizer)
-                   for t in model.added_tokens)
-        self._plain_special = not any(flagged)
+        self._plain_special = not any(t.lstrip or t.rstrip or t.single_word or (t.normalized and model.normalizer)
+                                      for t in model.added_tokens)
 
     # tiktoken's own names for these; others read them, and nothing writes them
 
@@ -264,9 +263,6 @@ class Encoding(tiktoken.Encoding):
     @lazy
     def _mergeable_ranks(self) -> dict[bytes, int]:  # type: ignore[override]
         return ranks_of(describe(self.tokenizer))
-
-    def _original(self) -> Any:
-        return tiktoken.Encoding(**self.parts())._core_bpe  # noqa: SLF001 (there is no other way to it)
 
     @property
     def eot_token(self) -> int:
@@ -297,11 +293,10 @@ class Encoding(tiktoken.Encoding):
         if special is not None and isinstance(text, str):
             try:
                 ids = self.tokenizer.encode_array(text, special=special)
-            except DstokError:
-                pass
-            else:
                 ids.flags.writeable = False
                 return ids
+            except DstokError:
+                pass
         return super().encode_to_numpy(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
 
     def encode_batch(

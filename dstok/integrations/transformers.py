@@ -122,7 +122,7 @@ def _accelerate(tokenizer: Any) -> str:
     """Changes the tokenizer's class. Returns the reason if it did not."""
     if not isinstance(tokenizer, Fast):
         return f"expected a tokenizer with a backend of tokenizers, found {type(tokenizer).__name__}"
-    base = type(tokenizer)
+    base: Any = type(tokenizer)
     if hasattr(base, "_dstok_base"):
         return ""
     names = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__")
@@ -133,8 +133,8 @@ def _accelerate(tokenizer: Any) -> str:
         return backing.reason
     if base not in _classes:
         _classes[base] = type(base)(base.__name__, (base,), _members(base))
-    tokenizer.__class__ = _classes[base]
     tokenizer.__dict__[ATTRIBUTE] = backing
+    tokenizer.__class__ = _classes[base]
     tokenizer.__dict__.pop("_tokenizer")
     return ""
 
@@ -363,7 +363,7 @@ def _called(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
 def _encoded(self: Any, text: Any, kwargs: dict[str, Any]) -> list[int] | None:
     """The ids of one text."""
     rows = _rows(self, [text], kwargs) if type(text) is str and kwargs.keys() <= {"add_special_tokens"} else None
-    return rows and rows[0].ids
+    return None if rows is None else rows[0].ids
 
 
 def _rows(self: Any, texts: list[str], kwargs: dict[str, Any]) -> list[Row] | None:

@@ -24,7 +24,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from threading import RLock
 from typing import Any, NamedTuple
-from weakref import ref
+from weakref import WeakSet, ref
 
 import numpy as np
 import tokenizers
@@ -52,6 +52,7 @@ NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENI
 Input = tuple[list[str], ...]  # the words of a text, or of both texts of a pair; a text that is not split is one word
 NO_PADS = (0, 0)
 _tables: dict[bytes, Tables] = {}
+_backings: WeakSet[Backing] = WeakSet()
 
 
 def threads() -> int:
@@ -247,6 +248,7 @@ class Backing:
 
     def __init__(self, real: tokenizers.Tokenizer) -> None:
         self.real, self.lock = real, RLock()
+        _backings.add(self)
         self.engine: Engine | None = None
         self.reason = ""  # why there is no engine
         self._handed_out = False  # whether someone may hold the backend, or change it before it is next compared
@@ -266,7 +268,7 @@ class Backing:
     @property
     def tokenizer(self) -> Tokenizer | None:
         """The `dstok.Tokenizer`, without post-processing; None if dstok cannot do the present backend."""
-        return self.engine and self.engine.tok
+        return None if self.engine is None else self.engine.tok
 
     def explain(self) -> str:
         """The calls that went to dstok and to the backend, with the reason."""
@@ -336,6 +338,13 @@ class Backing:
         return made
 
 
+def _renew_locks() -> None:  # of which another thread may have held one when this process was forked
+    for backing in _backings:
+        backing.lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 _alone = Backing(tokenizers.Tokenizer(tokenizers.models.BPE()))
 ALONE = sys.getrefcount(_alone.real)  # of a backend that nothing else holds
 
@@ -529,7 +538,7 @@ class Row:
     @property
     def offsets(self) -> list[tuple[int, int]]:
         if self._framing.trims or self._encoding is not None:
-            return self.encoding().offsets  # type: ignore[no-any-return]
+            return self.encoding().offsets
         call = self._call
         spans = [call.settings.end(call.spans(words), count) for words, count in zip(self._input, self._counts)]
         return self._laid([[(0, 0)] * len(each) for each in self._framing.fixed], spans, (0, 0))

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any, NoReturn
 
 import tokenizers
@@ -38,24 +38,20 @@ def learning_by_dstok(method: Any, tell: Tell) -> Callable[..., Any]:
     if not {NAME, METHOD} <= {*method.__code__.co_names}:
         tell("train", "a version of transformers that trains in another way")
         return method  # type: ignore[no-any-return]
-    names = {**method.__globals__, NAME: _Backends(tell)}
+    trained = False
+
+    def from_str(text: str) -> tokenizers.Tokenizer:
+        nonlocal trained
+        made = tokenizers.Tokenizer.from_str(text)
+        if not trained:
+            trained = True
+            setattr(made, METHOD, partial(_train, made, tell))
+        return made
+
+    names = {**method.__globals__, NAME: SimpleNamespace(from_str=from_str)}  # in the place of tokenizers.Tokenizer
     made = FunctionType(method.__code__, names, method.__name__, method.__defaults__, method.__closure__)
     made.__kwdefaults__ = method.__kwdefaults__
     return made
-
-
-class _Backends:
-    """In the place of the class `tokenizers.Tokenizer`, for one call."""
-
-    def __init__(self, tell: Tell) -> None:
-        self._tell, self._trained = tell, False
-
-    def from_str(self, text: str) -> tokenizers.Tokenizer:
-        made = tokenizers.Tokenizer.from_str(text)
-        if not self._trained:
-            self._trained = True
-            setattr(made, METHOD, partial(_train, made, self._tell))
-        return made
 
 
 def _train(
@@ -71,12 +67,22 @@ def _train(
         tell("train", str(error))
         real.train_from_iterator(iterator, trainer=trainer, length=length)
         return
-    texts, most = _Texts(iterator), threads()
+    most, last = threads(), ""
+
+    def texts() -> Iterator[str]:
+        """Those of the iterator, in all forms that upstream takes: `str`, or several in anything that is iterable."""
+        nonlocal last
+        for element in iterator:
+            for last in [element] if isinstance(element, str) else list(element):
+                if not isinstance(last, str):
+                    _raise_upstreams(last)
+                yield last
+
     try:
-        with counted(*readers, texts, most, MEMORY) as rows:
+        with counted(*readers, texts(), most, MEMORY) as rows:
             learned = learn(rows, settings, strict=False, num_threads=most)
     except TextError:
-        _raise_upstreams(texts.last)
+        _raise_upstreams(last)
     if learned.highest >= OVERFLOW:
         warnings.warn("a pair occurs more than 2**31 - 1 times: upstream's counts would overflow, dstok's do not",
                       stacklevel=4)
@@ -97,25 +103,6 @@ def _settings(trainer: Any) -> BpeTrainer:
     return BpeTrainer(
         vocab_size=trainer.vocab_size, min_frequency=trainer.min_frequency, initial_alphabet=trainer.initial_alphabet,
         special_tokens=[token.content for token in trainer.special_tokens], max_token_length=trainer.max_token_length)
-
-
-class _Texts:
-    """The texts of an iterator, in all forms that upstream takes: `str`, or several in anything that can be iterated.
-
-    last: the one that was read last.
-    """
-
-    def __init__(self, iterator: Iterable[Any]) -> None:
-        self.last: Any = ""
-        self._iterator = iterator
-
-    def __iter__(self) -> Iterator[str]:
-        for element in self._iterator:
-            for text in [element] if isinstance(element, str) else list(element):
-                if not isinstance(text, str):
-                    _raise_upstreams(text)
-                self.last = text
-                yield text
 
 
 def _raise_upstreams(text: Any) -> NoReturn:

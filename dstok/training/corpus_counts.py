@@ -16,8 +16,8 @@ from dstok._util.arguments import explained
 from dstok._util.files import StrPath, available_cpus, file_faults, write_at_once
 from dstok._util.resumable import as_json, digest, read_json
 from dstok.corpus.documents import Faults, reader_of
-from dstok.corpus.engines import Engine, Progress, ShardReport, find_engine, run
-from dstok.corpus.inputs import InputFile, Shard, dataset_file, find_inputs, plan_shards
+from dstok.corpus.engines import Engine, Inputs, Progress, find_engine, run
+from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import CorpusSettings
 from dstok.corpus.shard_job import Watch
 from dstok.errors import ArgumentError, TextError
@@ -83,18 +83,14 @@ class CountJob(NamedTuple):
         return read_json(f"{path}.json") if os.path.exists(path) and os.path.exists(f"{path}.json") else None
 
 
-class Counting:
+class Counting(Inputs):
     """The counting of `inputs` for a training. Raises `FileError` and `ArgumentError`, which name the path."""
 
     def __init__(
-        self, inputs: Sequence[str], settings: CorpusSettings, base: Base, dataset: str | None = None,
+        self, inputs: Sequence[StrPath], settings: CorpusSettings, base: Base, dataset: str | None = None,
     ) -> None:
+        super().__init__(inputs, settings, dataset)
         self.settings, self.base = settings, base
-        self.files: list[InputFile] = find_inputs(inputs, settings) if inputs else []
-        if dataset is not None:
-            self.files.append(dataset_file(dataset))
-        self.changes = [file.checked_change() for file in self.files]
-        self.shards = plan_shards(self.files, settings)
 
     def inputs(self) -> list[dict[str, Any]]:
         """The files, for the plan of a training."""
@@ -114,16 +110,7 @@ class Counting:
             if name.endswith(SCRATCH):
                 path = os.path.join(folder.work, name)
                 shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-        waiting = []
-        for shard in self.shards:
-            if job.record(shard) is None:
-                waiting.append(shard)
-            else:
-                progress(ShardReport(shard.name, 0, 0, 0, earlier=True))
-        for _ in engine(job, waiting, workers, progress) if waiting else ():
-            pass
-        for file, change in zip(self.files, self.changes) if waiting else ():
-            file.checked_change(change)
+        self.do(job, self.shards, job.record, engine, workers, progress)
         records = [record for record in map(job.record, self.shards) if record is not None]
         if out is None and (counted := folder.counts()) is not None:
             return counted, records
@@ -167,8 +154,8 @@ def count(
     """
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     settings = CorpusSettings(kind=kind, lines=lines, field=field, shard_bytes=shard_bytes)
-    settings.check_reading()
-    counting = Counting([os.fspath(path) for path in paths], settings, find_base(like, normalizer), dataset)
+    settings.check()
+    counting = Counting(paths, settings, find_base(like, normalizer), dataset)
     if workers is not None and workers < 1:
         raise ArgumentError(f"expected at least 1 worker, found {workers}", "workers")
     return counting.count_to(out, workers, memory, progress or (lambda report: None), find_engine(engine))[0]

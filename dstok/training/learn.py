@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from dstok._util.files import StrPath, reason
@@ -130,12 +130,6 @@ class Journal:
         with suppress(OSError):
             self._file.close()
 
-    def remove(self) -> None:
-        """Removes the file: the training is done."""
-        self.close()
-        with suppress(FileNotFoundError):
-            os.unlink(self.path)
-
 
 def _little_endian(numbers: array[int]) -> array[int]:
     """The numbers, from or to the bytes of a file."""
@@ -167,19 +161,16 @@ class Learned:
 def learn(
     rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, strict: bool = True, progress: Progress | None = None,
     journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
-    memory: int | None = None, announce: Callable[[Forecast], None] | None = None,
-    num_threads: int = 1, divisor: int = 16, longest_short: int = 1024, shared: int = 4096,
-    pairs_room: int | None = None,
+    memory: int | None = None, announce: Callable[[Forecast], None] | None = None, num_threads: int = 1, **tuning: Any,
 ) -> Learned:
     """The vocabulary of counted pieces. `rows` is called twice.
 
     strict: refuse a `vocab_size` that the first tokens exceed, as `FirstTokens.check` does; upstream makes these then.
     journal: keeps the merges; those that it has are not made again. `encoder` makes the merging of a vocabulary then.
     memory: for the merges, in bytes; None: any. announce: called with the forecast of memory, before the first merge.
-    num_threads and the rest: as of `MergeLoop`. No merge depends on them.
-
-    Raises `UnsupportedError`, `ArgumentError` for a `drop_below` that drops all pieces and for too little memory, and
-    `DstokError` for counts of more than 63 bits together.
+    num_threads, tuning: as of `MergeLoop`. No merge depends on them. Raises `UnsupportedError`, `ArgumentError` for a
+    `drop_below` that drops all pieces and for too little memory, and `DstokError` for counts of more than 63 bits
+    together.
     """
     survey = Survey(trainer.drop_below)
     for pieces, offsets, counts in rows():
@@ -195,8 +186,8 @@ def learn(
     expected = forecast(survey, len(first.spelled), trainer.vocab_size, num_threads, memory)
     if announce is not None:
         announce(expected)
-    loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest, divisor,
-                     longest_short, num_threads, shared, expected.pairs if pairs_room is None else pairs_room)
+    loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
+                     threads=num_threads, **{"pairs_room": expected.pairs, **tuning})
     loop.reserve(survey.cells, survey.tokens, survey.longs)
     bpe = encoder(before) if encoder is not None and before.counts else None
     for pieces, offsets, counts in rows():

@@ -1,13 +1,11 @@
 """Texts, files of lines, or counted pieces -> a trained tokenizer.
 
 In: texts or paths, the settings of a trainer, the model that the training follows. Out: a `Tokenizer`; in a folder also
-its files, with a manifest of all that decided it.
+its files, with a manifest of all that decided it: settings, the SHA-256 of the counts and of the tokenizer.json.
 Invariant: upstream's vocabulary and merges, in `Tokenizer.train` and `Tokenizer.train_from_iterator` of a tokenizer
-without added tokens that normalizes and cuts as `like` does. Of files each line, with its ending, is a text: two line
-feeds never become one token. The rows of a table come in their order, about a thousand at a time; neither pyarrow nor
-`datasets` is imported for other texts. The manifest has all settings, the SHA-256 of the counts and of the
-tokenizer.json: who repeats the training with another version can compare. A training in a folder that was killed goes
-on when it is called again.
+without added tokens that normalizes and cuts as `like` does. Of files each line, with its ending, is a text. Neither
+pyarrow nor `datasets` is imported for other texts than theirs. A training in a folder that was killed goes on when it
+is called again.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ from dstok.pretokenizer.pieces import make_finder
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.folder import TOKENIZER, TrainingFolder
-from dstok.training.learn import OVERFLOW, Forecast, Learned, Progress, learn
+from dstok.training.learn import OVERFLOW, Forecast, Learned, Progress, Rows, learn
 from dstok.training.piece_counts import CountsFile, Texts, counted, counted_file
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.trainer import BpeTrainer
@@ -143,7 +141,7 @@ def train_from_iterator(
     """
     settings, base = _begin(trainer, like, normalizer)
     with counted(*readers_of(base), texts_of(texts, field), num_threads, memory) as rows:
-        return tokenizer_of_description(base.trained(learn(rows, settings, memory=memory, num_threads=num_threads)))
+        return _trained(base, rows, settings, memory=memory, num_threads=num_threads)
 
 
 @explained
@@ -188,7 +186,11 @@ def check(base: Base, trainer: BpeTrainer) -> None:
     """Refuses, before any text is read, a model that no vocabulary makes a `Tokenizer`: tries it without merges."""
     base.check(trainer)
     bytes_alone = replace(trainer, limit_alphabet=None, initial_alphabet=tuple(trainer.byte_alphabet()))
-    tokenizer_of_description(base.trained(learn(lambda: (), bytes_alone, strict=False)))
+    _trained(base, lambda: (), bytes_alone, strict=False)
+
+
+def _trained(base: Base, rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, **options: Any) -> Tokenizer:
+    return tokenizer_of_description(base.trained(learn(rows, trainer, **options)))
 
 
 @explained
@@ -207,9 +209,8 @@ def train_from_counts(
     settings, base = _begin(trainer, like, normalizer)
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
-    return tokenizer_of_description(base.trained(learn(file.rows, settings, progress=progress,
-                                                       memory=whole_number("memory", memory),
-                                                       num_threads=thread_count(num_threads))))
+    return _trained(base, file.rows, settings, progress=progress, memory=whole_number("memory", memory),
+                    num_threads=thread_count(num_threads))
 
 
 def check_made_by(file: CountsFile, base: Base) -> None:
@@ -301,8 +302,7 @@ def train(
     lines = _Lines([os.fspath(path) for path in files])
     if folder is None:
         with lines.named_in_errors(), counted(*readers_of(base), lines, num_threads, memory) as rows:
-            return tokenizer_of_description(base.trained(learn(rows, settings, progress=progress, memory=memory,
-                                                               num_threads=num_threads)))
+            return _trained(base, rows, settings, progress=progress, memory=memory, num_threads=num_threads)
     work = TrainingFolder(folder)
     plan = plan_of(base, settings, [{"file": path, "size": status.st_size} for path, status in lines.files])
     if work.finished(plan):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dstok._util.arguments import whole_number
 from dstok._util.json_value import shown
@@ -24,7 +24,7 @@ _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 _ALWAYS = 1 << 64  # more often than any character: those of initial_alphabet are kept first
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class BpeTrainer:
     """The settings of a training, with the names of upstream's BpeTrainer, and `drop_below`.
 
@@ -47,38 +47,35 @@ class BpeTrainer:
     '<s>'
     """
 
-    vocab_size: int = 30000
-    min_frequency: int = 0
-    show_progress: bool = True
-    special_tokens: tuple[AddedToken, ...] = ()
-    limit_alphabet: int | None = None
-    initial_alphabet: tuple[str, ...] = None  # type: ignore[assignment]  # which `__post_init__` replaces
-    continuing_subword_prefix: str | None = None
-    end_of_word_suffix: str | None = None
-    max_token_length: int | None = None
-    drop_below: int = 0
+    vocab_size: int
+    min_frequency: int
+    show_progress: bool
+    special_tokens: tuple[AddedToken, ...]
+    limit_alphabet: int | None
+    initial_alphabet: tuple[str, ...]
+    continuing_subword_prefix: str | None
+    end_of_word_suffix: str | None
+    max_token_length: int | None
+    drop_below: int
 
-    if TYPE_CHECKING:  # the constructor takes more than the attributes have
-        def __init__(
-            self, *, vocab_size: int = 30000, min_frequency: int = 0, show_progress: bool = True,
-            special_tokens: Iterable[Any] = (), limit_alphabet: int | None = None,
-            initial_alphabet: Iterable[str] | None = None, continuing_subword_prefix: str | None = None,
-            end_of_word_suffix: str | None = None, max_token_length: int | None = None, drop_below: int = 0,
-        ) -> None: ...
-
-    def __post_init__(self) -> None:
-        for name in ("continuing_subword_prefix", "end_of_word_suffix"):
-            if getattr(self, name):
+    def __init__(
+        self, *, vocab_size: int = 30000, min_frequency: int = 0, show_progress: bool = True,
+        special_tokens: Iterable[Any] = (), limit_alphabet: int | None = None,
+        initial_alphabet: Iterable[str] | None = None, continuing_subword_prefix: str | None = None,
+        end_of_word_suffix: str | None = None, max_token_length: int | None = None, drop_below: int = 0,
+    ) -> None:
+        affixes = {"continuing_subword_prefix": continuing_subword_prefix, "end_of_word_suffix": end_of_word_suffix}
+        for name, affix in affixes.items():
+            if affix:
                 raise UnsupportedError(f"a {name}, with which upstream's answer changes from run to run", name)
-        checked: dict[str, Any] = {}
-        for name in ("vocab_size", "min_frequency", "drop_below", "limit_alphabet", "max_token_length"):
-            value = getattr(self, name)
-            if value is not None or name in ("vocab_size", "min_frequency", "drop_below"):
-                checked[name] = whole_number(name, value)
-        alphabet: Any = self.initial_alphabet
-        if alphabet is None:
-            alphabet = tuple(BYTE_TO_CHAR) if self.limit_alphabet is None else ()
-        for name, values in (("special_tokens", self.special_tokens), ("initial_alphabet", alphabet)):
+        numbers = {"vocab_size": vocab_size, "min_frequency": min_frequency, "drop_below": drop_below}
+        limits = {"limit_alphabet": limit_alphabet, "max_token_length": max_token_length}
+        if initial_alphabet is None:
+            initial_alphabet = tuple(BYTE_TO_CHAR) if limit_alphabet is None else ()
+        checked: dict[str, Any] = {
+            **affixes, "show_progress": show_progress, **{name: whole_number(name, n) for name, n in numbers.items()},
+            **{name: None if n is None else whole_number(name, n) for name, n in limits.items()}}
+        for name, values in (("special_tokens", special_tokens), ("initial_alphabet", initial_alphabet)):
             if isinstance(values, str) or not isinstance(values, Iterable):
                 raise ArgumentError(f"expected a list as {name}, found {type(values).__name__}", name)
             checked[name] = tuple(values)

@@ -249,9 +249,6 @@ def test_a_journal(tmp_path: Path) -> None:
     assert list(again.counts) == [9, 8, 7]
     with pytest.raises(FileError, match="expected the merges of this training, found those of another"):
         Journal(path, "cd" * 32)
-    journal = Journal(path, key)
-    journal.remove()
-    assert not path.exists()
 
 
 def test_counts_files(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
