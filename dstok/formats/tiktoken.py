@@ -28,9 +28,10 @@ import re
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from dstok._util.json_value import load_json, read_text
 from dstok.core.bpe.tables import MAX_IDS, live_merges
@@ -78,8 +79,7 @@ def last_join(token: bytes, ranks: Mapping[bytes, int]) -> tuple[bytes, bytes] |
     return token[: starts[1]], token[starts[1] :]
 
 
-@dataclass(frozen=True)
-class TiktokenEncoding:
+class TiktokenEncoding(NamedTuple):
     """tiktoken's data of an encoding beside its rank file; `sha256` of that file, "" if there is none."""
 
     pattern: str
@@ -87,8 +87,7 @@ class TiktokenEncoding:
     sha256: str = ""
 
 
-@dataclass(frozen=True)
-class Wrapper:
+class Wrapper(NamedTuple):
     """A model's Python file, the texts that it has to hold, and all literals of the form <...> in it, if they count."""
 
     code: str

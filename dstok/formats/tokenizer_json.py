@@ -177,18 +177,16 @@ def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[Normalize
                 pattern.unsupported(f"a pattern in Replace as {upstream.name} reads it")
             yield NormalizerStep(kind, text.text(), key == "Regex", step.need("content").text(), where=step.path)
         elif kind == "Prepend":
-            text = step.need("prepend").text()
-            if not text:
-                step.need("prepend").unsupported("nothing to prepend, by which upstream loses offsets")
-            yield NormalizerStep(kind, content=text, where=step.path)
+            text = step.need("prepend")
+            if not text.text():
+                text.unsupported("nothing to prepend, by which upstream loses offsets")
+            yield NormalizerStep(kind, content=text.text(), where=step.path)
         elif kind == "Strip":
             left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
             yield NormalizerStep(kind, left=left, right=right, where=step.path)
-        elif kind in FORMS:
-            version = None if upstream.forms == OLDEST else upstream.forms
-            yield NormalizerStep(kind, where=step.path, unicode_version=version)
         elif kind in NORMALIZERS:
-            yield NormalizerStep(kind, where=step.path)
+            version = None if kind not in FORMS or upstream.forms == OLDEST else upstream.forms
+            yield NormalizerStep(kind, where=step.path, unicode_version=version)
         else:
             step.need("type").unsupported(f"the normalizer {shown(kind)}")
 

@@ -114,17 +114,6 @@ class Program(Cascade):
             at = match[0]
 
 
-@stage("compiling a pattern")
-def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
-    """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
-    tree = parse(pattern, unicode_version)
-    letters = OracleAlphabet(_alphabet([Split(pattern)], [tree]))
-    matches = determinize(build_nfa(replace_look_around(tree, letters), letters))
-    if letters.predicates:
-        raise UnsupportedError("a look-around for which a pattern has no automaton of its own")
-    return letters.alphabet, matches
-
-
 @stage("compiling patterns")
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
     """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason.
@@ -149,9 +138,17 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
 
 
 @stage("compiling patterns")
-def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
-    """As `compile_splits`; a `Program` only if texts can be read from the left alone."""
-    return _cascade(splits, unicode_version, empty=True)
+def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0", empty: bool = True) -> Cascade:
+    """As `compile_splits`; a `Program` only if texts can be read from the left alone.
+
+    Without `empty` a match takes at least one character, where its pattern prefers none, too.
+    """
+    alphabet, stages, tags = _stages(tuple(splits), unicode_version, empty)
+    try:
+        boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
+    except UnsupportedError:
+        return Cascade(tuple(splits), unicode_version, alphabet, stages[-1], tags)
+    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
 
 
 @stage("compiling matches")
@@ -161,16 +158,7 @@ def compile_matches(split: Split, unicode_version: str = "16.0") -> Cascade:
     A match takes at least one character where its pattern prefers none: `a*?` matches each "a". Raises as
     `compile_cascade`.
     """
-    return _cascade([replace(split, behavior="Removed", invert=True)], unicode_version, empty=False)
-
-
-def _cascade(splits: Sequence[Split], unicode_version: str, empty: bool) -> Cascade:
-    alphabet, stages, tags = _stages(tuple(splits), unicode_version, empty)
-    try:
-        boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
-    except UnsupportedError:
-        return Cascade(tuple(splits), unicode_version, alphabet, stages[-1], tags)
-    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
+    return compile_cascade([replace(split, behavior="Removed", invert=True)], unicode_version, empty=False)
 
 
 @lru_cache(maxsize=4)  # a splitter and a tokenizer of it, or a training, compile the same steps

@@ -141,6 +141,13 @@ class OracleAlphabet:
         bits = self._bits[predicate]
         return [bits[letter] for letter in self.projected(predicate + 1)]
 
+    def settled(self, predicate: Predicate, count: int | None = None) -> frozenset[int] | None:
+        """The first `count` oracle letters (None: all) before which a predicate is true; None: some leave it open."""
+        known = [predicate.run(letter) for letter in range(self.count if count is None else count)]
+        if not all(isinstance(value, bool) for value in known):
+            return None
+        return frozenset(letter for letter, value in enumerate(known) if value)
+
     def add(self, predicate: Predicate) -> int:
         """Add a predicate, unless it is there already; return its number."""
         if predicate in self.predicates:
@@ -203,23 +210,11 @@ class Checks:
         """The state after an oracle letter; None if a value is wrong."""
         key = state, letter
         if key not in self.memo:
-            after = self.memo[key] = self._step(state, letter)
+            checks = [_step(predicate, check, values[letter], own[letter]) for predicate, check, values, own
+                      in zip(self.predicates, state, self.values, self.letters)]
+            after = self.memo[key] = None if None in checks else tuple(each for each in checks if each is not None)
             spend(_size(state), _size(after) if after else 1)
         return self.memo[key]
-
-    def _step(self, state: _State, letter: int) -> _State | None:
-        checks: list[_Check] = []
-        for number, predicate in enumerate(self.predicates):
-            value, own, check = self.values[number][letter], self.letters[number][letter], state[number]
-            if isinstance(check, int):
-                target, tag = predicate.dfa.edges[check][own]
-                step: _Check | None = target if (tag != NO_TAG) == value else None
-            else:
-                step = _ahead(predicate, check, value, own)
-            if step is None:
-                return None
-            checks.append(step)
-        return tuple(checks)
 
 
 def _size(state: _State) -> int:
@@ -227,13 +222,14 @@ def _size(state: _State) -> int:
     return sum(4 if isinstance(check, int) else 4 + len(check[0]) + len(check[1]) for check in state)
 
 
-def _ahead(
-    predicate: Predicate, runs: tuple[frozenset[int], frozenset[int]], value: bool, letter: int,
-) -> tuple[frozenset[int], frozenset[int]] | None:
-    """The runs of a predicate ahead after an oracle letter; None if one of them is wrong."""
+def _step(predicate: Predicate, check: _Check, value: bool, letter: int) -> _Check | None:
+    """The state or the runs of a predicate after an oracle letter; None if one of them is wrong."""
     edges = predicate.dfa.edges
-    wanted = {target for target, tag in (edges[state][letter] for state in runs[0]) if tag == NO_TAG}
-    after = [edges[state][letter] for state in runs[1]]
+    if isinstance(check, int):
+        target, tag = edges[check][letter]
+        return target if (tag != NO_TAG) == value else None
+    wanted = {target for target, tag in (edges[state][letter] for state in check[0]) if tag == NO_TAG}
+    after = [edges[state][letter] for state in check[1]]
     if DEAD in wanted or any(tag != NO_TAG for _, tag in after):
         return None
     unwanted = {target for target, _ in after}
@@ -281,10 +277,10 @@ def _last_character(node: Before, letters: OracleAlphabet) -> DFA:
 def _look_ahead(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
     dfa = determinize(build_nfa(item, letters))
     predicate = Predicate(dfa, letters.level, ahead=True, sure=surely_tagging(dfa))
-    known = [predicate.run(letter) for letter in range(letters.count)]
-    if all(isinstance(value, bool) for value in known):
-        return OracleLetters(letters.level, frozenset(i for i, value in enumerate(known) if value != negative))
-    return Test(letters.add(predicate), not negative)
+    known = letters.settled(predicate)
+    if known is None:
+        return Test(letters.add(predicate), not negative)
+    return OracleLetters(letters.level, frozenset(range(letters.count)) - known if negative else known)
 
 
 def _look_behind(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
@@ -302,9 +298,8 @@ def _atomic(item: Node, letters: OracleAlphabet) -> Node:
     later: dict[int, int | frozenset[int]] = {}
     for q in open_ends:
         predicate = Predicate(dfa, level, ahead=True, origin=q, later=True, sure=sure)
-        known = [predicate.run(letter) for letter in range(count)]
-        settled = all(isinstance(value, bool) for value in known)
-        later[q] = frozenset(i for i, value in enumerate(known) if value) if settled else letters.add(predicate)
+        known = letters.settled(predicate, count)
+        later[q] = letters.add(predicate) if known is None else known
     letters.automata.append(Automaton(dfa, level, later))
     return Fixed(len(letters.automata) - 1, is_nullable(item))
 
