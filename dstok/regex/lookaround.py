@@ -20,23 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dstok.errors import UnsupportedError
+from dstok.regex import ast
 from dstok.regex.alphabet import Alphabet
-from dstok.regex.ast import (
-    Alternate,
-    Around,
-    Atomic,
-    Before,
-    Concat,
-    Fixed,
-    Group,
-    Look,
-    Node,
-    OracleLetters,
-    Repeat,
-    Test,
-    is_nullable,
-    nodes,
-)
 from dstok.regex.compile_budget import located, spend, stage
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START, Edge, explore, minimize
 from dstok.regex.nfa import NFA, LookState, MatchState, SplitState, build_nfa, determinize
@@ -241,31 +226,31 @@ def _step(predicate: Predicate, check: _Check, value: bool, letter: int) -> _Che
 
 
 @stage("replacing look-around by oracles")
-def replace_look_around(node: Node, letters: OracleAlphabet) -> Node:
+def replace_look_around(node: ast.Node, letters: OracleAlphabet) -> ast.Node:
     """The tree with tests for look-around. Raises `UnsupportedError`, with the position, if there are too many."""
     return _rewrite(node, letters)
 
 
-def _rewrite(node: Node, letters: OracleAlphabet) -> Node:
+def _rewrite(node: ast.Node, letters: OracleAlphabet) -> ast.Node:
     spend(1)
-    if isinstance(node, (Concat, Alternate)):
+    if isinstance(node, (ast.Concat, ast.Alternate)):
         return replace(node, items=tuple(_rewrite(item, letters) for item in node.items))
-    if isinstance(node, (Repeat, Group)):
+    if isinstance(node, (ast.Repeat, ast.Group)):
         return replace(node, item=_rewrite(node.item, letters))
-    if not isinstance(node, (Before, Around, Atomic)):
+    if not isinstance(node, (ast.Before, ast.Around, ast.Atomic)):
         return node
     try:
-        if isinstance(node, Before):
-            return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
+        if isinstance(node, ast.Before):
+            return ast.Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
         item = _rewrite(node.item, letters)
-        if isinstance(node, Atomic):
+        if isinstance(node, ast.Atomic):
             return _atomic(item, letters)
         return (_look_ahead if node.ahead else _look_behind)(item, node.negative, letters)
     except UnsupportedError as error:
         raise located(error, f"position {node.position}") from None
 
 
-def _last_character(node: Before, letters: OracleAlphabet) -> DFA:
+def _last_character(node: ast.Before, letters: OracleAlphabet) -> DFA:
     """Was the last character in a set? State 2 follows one that was, state 3 any other; state 1 is the start."""
     inside = letters.alphabet.symbols(node.set)
     targets = [2 if c in inside else 3 for c in range(letters.alphabet.end)]
@@ -274,24 +259,24 @@ def _last_character(node: Before, letters: OracleAlphabet) -> DFA:
     return DFA(tuple(map(tuple, rows)))
 
 
-def _look_ahead(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
+def _look_ahead(item: ast.Node, negative: bool, letters: OracleAlphabet) -> ast.Node:
     dfa = determinize(build_nfa(item, letters))
     predicate = Predicate(dfa, letters.level, ahead=True, sure=surely_tagging(dfa))
     known = letters.settled(predicate)
     if known is None:
-        return Test(letters.add(predicate), not negative)
-    return OracleLetters(letters.level, frozenset(range(letters.count)) - known if negative else known)
+        return ast.Test(letters.add(predicate), not negative)
+    return ast.OracleLetters(letters.level, frozenset(range(letters.count)) - known if negative else known)
 
 
-def _look_behind(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
-    atomic = [each.automaton for each in nodes(item) if isinstance(each, Fixed)]
+def _look_behind(item: ast.Node, negative: bool, letters: OracleAlphabet) -> ast.Node:
+    atomic = [each.automaton for each in ast.nodes(item) if isinstance(each, ast.Fixed)]
     dfa = _ending_at_end(item, atomic, letters) if atomic else _ending_here(build_nfa(item, letters))
     if dfa is None:
-        return OracleLetters(letters.level, frozenset(range(letters.count) if negative else ()))
-    return Test(letters.add(Predicate(dfa, letters.level, ahead=False)), not negative)
+        return ast.OracleLetters(letters.level, frozenset(range(letters.count) if negative else ()))
+    return ast.Test(letters.add(Predicate(dfa, letters.level, ahead=False)), not negative)
 
 
-def _atomic(item: Node, letters: OracleAlphabet) -> Node:
+def _atomic(item: ast.Node, letters: OracleAlphabet) -> ast.Node:
     dfa, level = determinize(build_nfa(item, letters)), letters.level
     open_ends = [state for state, row in enumerate(dfa.edges) if any(t != DEAD and tag != NO_TAG for t, tag in row)]
     sure, count = surely_tagging(dfa), letters.count
@@ -301,19 +286,19 @@ def _atomic(item: Node, letters: OracleAlphabet) -> Node:
         known = letters.settled(predicate, count)
         later[q] = letters.add(predicate) if known is None else known
     letters.automata.append(Automaton(dfa, level, later))
-    return Fixed(len(letters.automata) - 1, is_nullable(item))
+    return ast.Fixed(len(letters.automata) - 1, ast.is_nullable(item))
 
 
-def _ending_at_end(item: Node, atomic: list[int], letters: OracleAlphabet) -> DFA | None:
+def _ending_at_end(item: ast.Node, atomic: list[int], letters: OracleAlphabet) -> DFA | None:
     """As `_ending_here`, of an item with atomic groups. These see the text up to the place alone, as upstream has it.
 
     So an automaton of the item before the end of a text runs from each place, and ends on the end's oracle letter.
     """
-    looks = any(isinstance(each, Look) for each in nodes(item))
+    looks = any(isinstance(each, ast.Look) for each in ast.nodes(item))
     if looks or any(isinstance(known, int) for number in atomic for known in letters.automata[number].later.values()):
         raise UnsupportedError("an atomic group that more than one character ends, or beside an anchor, inside a "
                                "look-behind cannot be compiled exactly")
-    dfa = determinize(build_nfa(Concat((item, Look(CodePointSet.empty(), True, 0))), letters))
+    dfa = determinize(build_nfa(ast.Concat((item, ast.Look(CodePointSet.empty(), True, 0))), letters))
     behind = [letters.values(number) for number, each in enumerate(letters.predicates) if not each.ahead]
     values = [tuple(bits[letter] for bits in behind) for letter in range(letters.count)]
     ends = {values[letter]: letter for letter in letters.ends}
