@@ -4,19 +4,11 @@ In: the path of a GGUF file, with tensors or without. Out: the model as upstream
 with a vocabulary and no tensors; `write_gguf` returns, as sentences, the facts that llama.cpp's convention loses.
 Invariant: ids are those of upstream's tokenizer.json files that `tokenizer.ggml.pre` stands for (llama_cpp.py tells
 where llama.cpp's differ); of pieces those of llama.cpp with parse_special=true, and of SentencePiece if the scores are
-its own. A model that would not come out the same when its file is read is refused. The file is mapped, and a length is
-believed only if the bytes are there: a damaged file is a `TokenizerFileError` with the file offset, in time in
-proportion to the file. (The reader of the package `gguf` makes two numpy arrays for each string.)
+its own: docs/exactness.md. A model that would not come out the same when its file is read is refused. The file is
+mapped, and a length is believed only if the bytes are there: a damaged file is a `TokenizerFileError` with the file
+offset, in time in proportion to the file. (The reader of the package `gguf` makes two numpy arrays for each string.)
 Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md; llama.cpp v0.5.0, run, and its
 conversion/base.py (`get_vocab_base`) for the types of tokens; tests/formats/test_gguf.py.
-
-GGUF does not say which flags an added token has: one with lstrip, rstrip or single_word is refused. A token is marked
-as CONTROL if it is special, or looks so. Ids without a token are written as [PADn], UNUSED.
-
-Of pieces: llama.cpp puts a space before each stretch between added tokens (add_space_prefix, true if the file does not
-say), and its decoding drops it. Added tokens are found in the raw text. White space after those of a model named Phi-3
-is dropped. Of two that overlap in a text, llama.cpp takes the longer one, dstok the one that begins first. It takes
-some normal tokens for control tokens by their text, such as `<|im_end|>`. dstok goes by the types.
 """
 
 from __future__ import annotations

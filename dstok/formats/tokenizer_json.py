@@ -5,19 +5,7 @@ other of the two. Invariant: upstream loads each file that is read, too. Each fi
 or decoding is either in the description or has a value that changes nothing. Any other file is an `UnsupportedError`
 (upstream does it, dstok does not) or a `TokenizerFileError` (the file is broken, or contradicts itself), with the JSON
 path. A written file is read again: another model is refused.
-Source: upstream 0.23.3, measured field by field; tests/formats/test_tokenizer_json.py.
-
-Upstream's rules that the file does not state:
-- An unknown key is ignored, except on the top level.
-- The ids of added tokens are not read. A token that the vocabulary has gets its id there. The others are counted on
-  from the vocabulary's size: its number of entries, not its largest id. So the ids may collide where the vocabulary
-  has holes. A file that says otherwise is refused; the writer puts all tokens into the vocabulary if that is needed.
-- Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of two equal merges the later
-  rank counts. Such a file may well be broken: it is refused.
-- unk_token, fuse_unk and byte_fallback have no effect once all bytes that UTF-8 has are in the vocabulary. Else bytes
-  without a token are left out of a piece before merging, or the unk_token stands for each, or for a row of them. It is
-  looked up in the vocabulary when a text has such a byte; if it is not there, encoding raises an error.
-- Two added tokens with normalized=true that normalizing makes alike: both get the first one's id. Refused.
+Source: upstream 0.23.3, measured field by field; docs/exactness.md has the rules that a file does not state.
 """
 
 from __future__ import annotations

@@ -4,15 +4,8 @@ In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA.
 finds the piece's end. Run again from there, it finds the next end, and so on to the end of the text.
 Invariant: the pieces are the cascade's: the first step cuts the text, the second cuts each piece as a text of its own,
 and so on. If there is no such automaton, `compile_splits` raises `UnsupportedError`. Why it holds: docs/proofs.md,
-section Collapse. `mark_step` makes an automaton of texts with a mark after each piece; `mark_cascade` runs the next
-step beside it, which reads the end of the text at a mark of the upper one, so `(?!\S)`, `$` and a match that runs out
-of digits see the same as in a text of their own; `find_pieces` keeps all guesses where the first mark may stand (two
-places at a time are enough for all real tokenizers), and begins anew after each piece. That is right if any text that
-may follow a mark may also start a text. After one digit of `\p{N}{1,3}` it fails, which does no harm as long as no
-lower step cuts there.
-
-Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
-MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
+section Collapse. Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do
+not see it; MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
 swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/regex/test_cascade.py.
 """
 
