@@ -27,14 +27,7 @@ from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.formats.character_bpe import canonical_steps, check_parts
 from dstok.formats.components import TRIMMINGS, check_framing, check_row_settings
-from dstok.formats.description import (
-    NORMALIZERS,
-    PREFIX_SPACE,
-    PREFIXES,
-    TEXT_SPACE,
-    AddedToken,
-    TokenizerConfig,
-)
+from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, PREFIXES, TEXT_SPACE, AddedToken, TokenizerConfig
 from dstok.unicode.normalization import VERSIONS
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",

@@ -11,14 +11,13 @@ IMAGE_MAGIC, GGUF_MAGIC = b"dstokimg", b"GGUF"  # the first bytes
 NEWEST_UPSTREAM = "tokenizers-0.23.3"  # the default version of upstream; see upstream.py
 
 
+# It stands here, since every start reads some hundred of them, and needs nothing else of this room.
 class AddedToken(NamedTuple):
     """A token that is matched in the text before anything else, with upstream's flags.
 
-    It stands here, since every start reads some hundred of them, and needs nothing else of this room.
-
     literal: does decoding give the text as it is, as tiktoken does, even if it is also a spelling in the byte-level
-        alphabet? Upstream's decoder takes every such added token for a spelling; see `decoded_bytes`.
-        With `normalized`, the normalized text has this very text, with a space for U+2581.
+    alphabet? Upstream's decoder takes every such added token for a spelling; see `decoded_bytes`. With `normalized`,
+    the normalized text has this very text, with a space for U+2581.
     """
 
     id: int

@@ -156,11 +156,10 @@ def canonical_tokens(vocab: dict[str, int], path: str) -> tuple[tuple[bytes | No
     tokens: list[bytes | None] = [None] * (max(vocab.values()) + 1)
     for text, token_id in vocab.items():
         byte = byte_of_token(text)
-        if byte is not None and text != byte_spelling(byte):
-            raise UnsupportedError(f"the token {shown(text)} with another spelling of the byte 0x{byte:02X}",
-                                   join_path(path, text))
-        if " " in text and BLANK in text:
-            raise UnsupportedError(f"the token {shown(text)} with a space and U+2581", join_path(path, text))
+        odd = byte is not None and text != byte_spelling(byte)
+        if odd or (" " in text and BLANK in text):
+            what = f"another spelling of the byte 0x{byte:02X}" if odd else "a space and U+2581"
+            raise UnsupportedError(f"the token {shown(text)} with {what}", join_path(path, text))
         tokens[token_id] = canonical(text).encode() if byte is None else bytes([byte])
     return tuple(tokens), frozenset(token_id for text, token_id in vocab.items() if not text or " " in text)
 
@@ -181,14 +180,14 @@ def check_added(tokens: tuple[AddedToken, ...], cutting: Steps) -> tuple[AddedTo
     spaces_first = all(kind != "Metaspace" for kind, _ in cutting)
     mixed = len({token.normalized for token in tokens}) > 1
     for number, token in enumerate(tokens):
-        where = f"$.added_tokens[{number}]"
-        if byte_of_token(token.content) is not None:
-            raise UnsupportedError(f"the added token {shown(token.content)}, which decodes to a byte", where)
-        if spaces_first and token.normalized and (token.lstrip or token.rstrip):
-            raise UnsupportedError("an added token with normalized and lstrip or rstrip, where spaces are replaced",
-                                   where)
-        if not spaces_first and token.normalized and mixed:
-            raise UnsupportedError("added tokens with normalized and others, before Metaspace", where)
+        fault = (f"the added token {shown(token.content)}, which decodes to a byte"
+                 if byte_of_token(token.content) is not None else
+                 "an added token with normalized and lstrip or rstrip, where spaces are replaced"
+                 if spaces_first and token.normalized and (token.lstrip or token.rstrip) else
+                 "added tokens with normalized and others, before Metaspace"
+                 if not spaces_first and token.normalized and mixed else None)
+        if fault:
+            raise UnsupportedError(fault, f"$.added_tokens[{number}]")
     return tokens if spaces_first else tuple(token._replace(normalized=False) for token in tokens)
 
 

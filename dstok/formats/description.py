@@ -236,10 +236,8 @@ def refuse_repeated(merges: Sequence[tuple[int, int, int]], place: str) -> None:
     ...
     dstok.errors.TokenizerFileError: expected a new merge, found merge 0 again - at $.model.merges[2]
     """
-    if len({(left, right) for _, left, right in merges}) == len(merges):
-        return
-    begun: dict[tuple[int, int], int] = {}
-    for index, left, right in merges:
-        first = begun.setdefault((left, right), index)
-        if first != index:
-            raise TokenizerFileError(f"expected a new merge, found merge {first} again", f"{place}[{index}]")
+    first: dict[tuple[int, int], int] = {}
+    for index, left, right in merges if len({merge[1:] for merge in merges}) < len(merges) else ():
+        if first.setdefault((left, right), index) != index:
+            raise TokenizerFileError(f"expected a new merge, found merge {first[left, right]} again",
+                                     f"{place}[{index}]")

@@ -4,19 +4,11 @@ In: the path of a GGUF file, with tensors or without. Out: the model as upstream
 with a vocabulary and no tensors; `write_gguf` returns, as sentences, the facts that llama.cpp's convention loses.
 Invariant: ids are those of upstream's tokenizer.json files that `tokenizer.ggml.pre` stands for (llama_cpp.py tells
 where llama.cpp's differ); of pieces those of llama.cpp with parse_special=true, and of SentencePiece if the scores are
-its own. A model that would not come out the same when its file is read is refused. The file is mapped, and a length is
-believed only if the bytes are there: a damaged file is a `TokenizerFileError` with the file offset, in time in
-proportion to the file. (The reader of the package `gguf` makes two numpy arrays for each string.)
+its own: docs/exactness.md. A model that would not come out the same when its file is read is refused. The file is
+mapped, and a length is believed only if the bytes are there: a damaged file is a `TokenizerFileError` with the file
+offset, in time in proportion to the file. (The reader of the package `gguf` makes two numpy arrays for each string.)
 Source: the GGUF specification, versions 2 and 3, in ggml's docs/gguf.md; llama.cpp v0.5.0, run, and its
 conversion/base.py (`get_vocab_base`) for the types of tokens; tests/formats/test_gguf.py.
-
-GGUF does not say which flags an added token has: one with lstrip, rstrip or single_word is refused. A token is marked
-as CONTROL if it is special, or looks so. Ids without a token are written as [PADn], UNUSED.
-
-Of pieces: llama.cpp puts a space before each stretch between added tokens (add_space_prefix, true if the file does not
-say), and its decoding drops it. Added tokens are found in the raw text. White space after those of a model named Phi-3
-is dropped. Of two that overlap in a text, llama.cpp takes the longer one, dstok the one that begins first. It takes
-some normal tokens for control tokens by their text, such as `<|im_end|>`. dstok goes by the types.
 """
 
 from __future__ import annotations
@@ -310,14 +302,11 @@ def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
     merges, read = array("I"), list[tuple[int, int, int]]()
     for index, line in enumerate(lines):
         left, space, right = line.partition(" ")
-        try:
-            rule = ids[left], ids[right], ids[left + right]
-        except KeyError as error:
-            raise TokenizerFileError(f"expected two tokens that make one, with a space between, found {shown(line)}: "
-                                     f"no token is {shown(error.args[0])}", f"{MERGES}[{index}]") from None
-        if not space:
-            raise TokenizerFileError(f"expected two tokens with a space between, found {shown(line)}",
-                                     f"{MERGES}[{index}]")
+        missing = [text for text in (left, right, left + right) if text not in ids]
+        if missing or not space:
+            raise TokenizerFileError(f"expected two tokens that make one, with a space between, found {shown(line)}"
+                                     + (f": no token is {shown(missing[0])}" if missing else ""), f"{MERGES}[{index}]")
+        rule = ids[left], ids[right], ids[left + right]
         read.append((index, *rule[:2]))
         if is_spelling(left) and is_spelling(right):
             merges.extend(rule)
@@ -345,8 +334,9 @@ def write_gguf(
     """
     model.refuse_shared("GGUF")
     texts, types = _spelled(model)
+    keys: dict[str, Any]  # further values, by the calls of GGUFWriter
     if model.characters is not None:
-        kind, family_architecture, told = "llama", "llama", _lost_of_pieces(model, texts, types)
+        kind, known_architecture, told = "llama", "llama", _lost_of_pieces(model, texts, types)
         keys = {"add_token_scores": scores_of(model, texts, types),
                 "add_add_space_prefix": model.characters.prefix != "none",
                 "add_unk_token_id": types.index(UNKNOWN) if UNKNOWN in types else None}
@@ -359,33 +349,25 @@ def write_gguf(
                                    "ignore_merges")
         model.refuse_hidden("GGUF")
         merges = [f"{texts[left]} {texts[right]}" for left, right, _ in model.merge_rules()]
-        kind, family_architecture = "gpt2", family.architecture
+        kind, known_architecture = "gpt2", family.architecture
         keys = {"add_tokenizer_pre": pre, "add_token_merges": merges}
         told = [*(quirk for quirk in family.quirks if quirk != NO_WHOLE or whole_pieces), UNICODE]
-    _write_file(path, architecture or family_architecture, kind, texts, types, config, keys)
-    return (*told, *_lost(model, config, types))
-
-
-def _write_file(
-    path: StrPath, architecture: str, kind: str, texts: list[str], types: list[int], config: TokenizerConfig,
-    keys: dict[str, Any],
-) -> None:
-    """Write a file at once or not at all. `keys`: further values, by the calls of GGUFWriter."""
     with of_extra("gguf", "writing GGUF"):
         from gguf import GGUFWriter
 
+    values = {"add_tokenizer_model": kind, "add_token_list": texts, "add_token_types": types, **keys,
+              "add_bos_token_id": config.bos_id, "add_eos_token_id": config.eos_id, "add_pad_token_id": config.pad_id,
+              "add_add_bos_token": bool(config.add_bos), "add_add_eos_token": config.add_eos,
+              "add_chat_template": config.chat_template}
     with WholeFile(path) as file:
-        writer = GGUFWriter(file.name, architecture)
-        values = {"add_tokenizer_model": kind, "add_token_list": texts, "add_token_types": types, **keys,
-                  "add_bos_token_id": config.bos_id, "add_eos_token_id": config.eos_id,
-                  "add_pad_token_id": config.pad_id, "add_add_bos_token": bool(config.add_bos),
-                  "add_add_eos_token": config.add_eos, "add_chat_template": config.chat_template}
+        writer = GGUFWriter(file.name, architecture or known_architecture)
         for name, value in values.items():
             if value is not None:
                 getattr(writer, name)(value)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.close()
+    return (*told, *_lost(model, config, types))
 
 
 def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:

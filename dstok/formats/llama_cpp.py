@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
@@ -33,26 +33,24 @@ HASHES: dict[str, str] = _DATA["hashes"]  # `check_hash` to a name
 NO_WHOLE: str = _DATA["quirks"]["no_whole"]
 UNICODE: str = _DATA["unicode"]
 
-@dataclass(frozen=True)
-class Family:
+
+class Family(NamedTuple):
     """Models whose upstream files share a normalizer and a pre-tokenizer, as in llama_cpp.json.
 
     names: the possible values of `tokenizer.ggml.pre`, first the one to write. ignore_merges: upstream's. architecture:
     `general.architecture` of its models. quirks: the differences of llama.cpp v0.5.0 for them.
     """
 
-    names: tuple[str, ...]
-    steps: tuple[dict[str, Any], ...]
+    names: list[str]
+    steps: list[dict[str, Any]]
     architecture: str
     normalizer: dict[str, Any] | None
     ignore_merges: bool
-    quirks: tuple[str, ...]
+    quirks: list[str]
 
 
-FAMILIES = tuple(
-    Family(tuple(entry["names"]), tuple(entry["steps"]), entry["architecture"], entry["normalizer"],
-           entry["ignore_merges"], tuple(_DATA["quirks"][quirk] for quirk in entry["quirks"]))
-    for entry in _DATA["families"])
+FAMILIES = tuple(Family(**{**entry, "quirks": [_DATA["quirks"][quirk] for quirk in entry["quirks"]]})
+                 for entry in _DATA["families"])
 
 
 def family_of_pre(pre: str) -> Family:
@@ -98,11 +96,9 @@ def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family,
         known = ", ".join(family.names[0] for family in FAMILIES)
         raise UnsupportedError("a normalizer and pre-tokenizer that are together none of llama.cpp's that dstok knows "
                                f"({known})", "pre_tokenizer")
-    for name in (HASHES[known_hash] for known_hash in hashes if known_hash in HASHES):
-        for family in candidates:
-            if name in family.names:
-                return family, name
-    return candidates[0], candidates[0].names[0]
+    named = [HASHES[known_hash] for known_hash in hashes if known_hash in HASHES]
+    return next(((family, name) for name in named for family in candidates if name in family.names),
+                (candidates[0], candidates[0].names[0]))
 
 
 def same_pieces(one: tuple[Split, ...], other: tuple[Split, ...], unicode_version: str) -> bool:

@@ -4,17 +4,8 @@ In: a .model file of BPE with byte fallback, as Llama 2 and Mistral have it, and
 pieces with scores and types, in the order of ids. Out: the model of characters that merges as SentencePiece does.
 Invariant: SentencePiece joins the two neighbours whose joined text is the piece with the best score, the leftmost of
 equals. The rules of the description do the same: all ways to cut a piece in two, by score. A file whose equal scores
-could make a difference, or whose settings ask for more, is refused.
+could make a difference, or whose settings ask for more, is refused: docs/exactness.md.
 Source: sentencepiece_model.proto, SentencePiece 0.2.3 and llama.cpp v0.5.0, run; tests/formats/test_sentencepiece.py.
-
-- Two pieces of one score differ from two rules of neighbouring ranks: the leftmost is joined, whichever it is. For runs
-  of one character, such as 2 to 16 spaces in Llama 2, that is the same if the longer left side comes first: the run
-  that is growing is the leftmost pair. So only runs may have one score, and only if no other rule takes one before it
-  has grown.
-- SentencePiece puts a space, its dummy prefix, before a text. Here a space stands before each stretch between control
-  tokens. SentencePiece finds no control token in a text, so its callers encode the stretches one by one.
-- User-defined symbols are found in the text with its space. No space is put after them. The text has U+2581 for
-  spaces by then, so a symbol with a literal space is never found.
 """
 
 from __future__ import annotations

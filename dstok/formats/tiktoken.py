@@ -5,19 +5,8 @@ tiktoken's dialect; special tokens. Out: a description; and from a description t
 Invariant: the description gives the ids of `tiktoken.Encoding(..., pat_str, mergeable_ranks, special_tokens)` with all
 special tokens allowed; a rank file is written only if its ranks give the model's merges. Of a folder, the ids are those
 that the model's own Python file gets from tiktoken. dstok reads that file but never runs it: it has to hold the texts
-that `WRAPPERS` names, since other models have rank files of the same name.
-Source: tiktoken.json, from tiktoken 0.14.0 (MIT) and the Python files of Kimi K2 and Qwen-7B;
-tests/formats/test_tiktoken.py and tests/formats/test_rank_folders.py compare.
-
-- The rank is the id. A piece that is a token is that token; others are merged: docs/proofs.md, "Ranks".
-- Text that the pattern does not match is dropped: upstream's Removed with invert.
-- Special tokens are found leftmost. If two begin at one place, the order of a hash decides: refused. Two of
-  o200k_harmony have the id 200018; dstok decodes it to the first one, <|endofprompt|>, as o200k_base does.
-- Kimi: the special tokens are those of tokenizer_config.json; the others of 258 ids are reserved tokens. Before
-  tiktoken, its Python code cuts a text every 400,000 characters, and runs of 25,000 characters with or without white
-  space (core/text/utf8.pxd). dstok cuts as it does. For such a text it refuses spans, budgets and streams.
-- Qwen: a text is normalized to NFC before special tokens are looked for. Python's `unicodedata` does it there, in the
-  Unicode version of that Python; here it is NFC as `tokenizers` has it.
+that `WRAPPERS` names, since other models have rank files of the same name. docs/exactness.md has the rules.
+Source: tiktoken.json, from tiktoken 0.14.0 (MIT) and the Python files of Kimi K2 and Qwen-7B.
 """
 
 from __future__ import annotations
@@ -28,9 +17,10 @@ import re
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from dstok._util.json_value import load_json, read_text
 from dstok.core.bpe.tables import MAX_IDS, live_merges
@@ -78,8 +68,7 @@ def last_join(token: bytes, ranks: Mapping[bytes, int]) -> tuple[bytes, bytes] |
     return token[: starts[1]], token[starts[1] :]
 
 
-@dataclass(frozen=True)
-class TiktokenEncoding:
+class TiktokenEncoding(NamedTuple):
     """tiktoken's data of an encoding beside its rank file; `sha256` of that file, "" if there is none."""
 
     pattern: str
@@ -87,8 +76,7 @@ class TiktokenEncoding:
     sha256: str = ""
 
 
-@dataclass(frozen=True)
-class Wrapper:
+class Wrapper(NamedTuple):
     """A model's Python file, the texts that it has to hold, and all literals of the form <...> in it, if they count."""
 
     code: str

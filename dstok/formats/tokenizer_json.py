@@ -5,19 +5,7 @@ other of the two. Invariant: upstream loads each file that is read, too. Each fi
 or decoding is either in the description or has a value that changes nothing. Any other file is an `UnsupportedError`
 (upstream does it, dstok does not) or a `TokenizerFileError` (the file is broken, or contradicts itself), with the JSON
 path. A written file is read again: another model is refused.
-Source: upstream 0.23.3, measured field by field; tests/formats/test_tokenizer_json.py.
-
-Upstream's rules that the file does not state:
-- An unknown key is ignored, except on the top level.
-- The ids of added tokens are not read. A token that the vocabulary has gets its id there. The others are counted on
-  from the vocabulary's size: its number of entries, not its largest id. So the ids may collide where the vocabulary
-  has holes. A file that says otherwise is refused; the writer puts all tokens into the vocabulary if that is needed.
-- Merges are all strings or all pairs. A string that begins with "#version" is skipped. Of two equal merges the later
-  rank counts. Such a file may well be broken: it is refused.
-- unk_token, fuse_unk and byte_fallback have no effect once all bytes that UTF-8 has are in the vocabulary. Else bytes
-  without a token are left out of a piece before merging, or the unk_token stands for each, or for a row of them. It is
-  looked up in the vocabulary when a text has such a byte; if it is not there, encoding raises an error.
-- Two added tokens with normalized=true that normalizing makes alike: both get the first one's id. Refused.
+Source: upstream 0.23.3, measured field by field; docs/exactness.md has the rules that a file does not state.
 """
 
 from __future__ import annotations
@@ -177,18 +165,16 @@ def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[Normalize
                 pattern.unsupported(f"a pattern in Replace as {upstream.name} reads it")
             yield NormalizerStep(kind, text.text(), key == "Regex", step.need("content").text(), where=step.path)
         elif kind == "Prepend":
-            text = step.need("prepend").text()
-            if not text:
-                step.need("prepend").unsupported("nothing to prepend, by which upstream loses offsets")
-            yield NormalizerStep(kind, content=text, where=step.path)
+            text = step.need("prepend")
+            if not text.text():
+                text.unsupported("nothing to prepend, by which upstream loses offsets")
+            yield NormalizerStep(kind, content=text.text(), where=step.path)
         elif kind == "Strip":
             left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
             yield NormalizerStep(kind, left=left, right=right, where=step.path)
-        elif kind in FORMS:
-            version = None if upstream.forms == OLDEST else upstream.forms
-            yield NormalizerStep(kind, where=step.path, unicode_version=version)
         elif kind in NORMALIZERS:
-            yield NormalizerStep(kind, where=step.path)
+            version = None if kind not in FORMS or upstream.forms == OLDEST else upstream.forms
+            yield NormalizerStep(kind, where=step.path, unicode_version=version)
         else:
             step.need("type").unsupported(f"the normalizer {shown(kind)}")
 

@@ -4,15 +4,8 @@ In: the Split steps of a tokenizer. Out: `Program`: an alphabet and a total DFA.
 finds the piece's end. Run again from there, it finds the next end, and so on to the end of the text.
 Invariant: the pieces are the cascade's: the first step cuts the text, the second cuts each piece as a text of its own,
 and so on. If there is no such automaton, `compile_splits` raises `UnsupportedError`. Why it holds: docs/proofs.md,
-section Collapse. `mark_step` makes an automaton of texts with a mark after each piece; `mark_cascade` runs the next
-step beside it, which reads the end of the text at a mark of the upper one, so `(?!\S)`, `$` and a match that runs out
-of digits see the same as in a text of their own; `find_pieces` keeps all guesses where the first mark may stand (two
-places at a time are enough for all real tokenizers), and begins anew after each piece. That is right if any text that
-may follow a mark may also start a text. After one digit of `\p{N}{1,3}` it fails, which does no harm as long as no
-lower step cuts there.
-
-Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do not see it;
-MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
+section Collapse. Behaviours: Isolated keeps matches and gaps; Removed marks one of them as dropped, and later steps do
+not see it; MergedWithPrevious and MergedWithNext glue a gap before or after a match; Contiguous glues matches. `invert`
 swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/regex/test_cascade.py.
 """
 
@@ -114,17 +107,6 @@ class Program(Cascade):
             at = match[0]
 
 
-@stage("compiling a pattern")
-def compile_pattern(pattern: str, unicode_version: str = "16.0") -> tuple[Alphabet, DFA]:
-    """The alphabet and the DFA of one pattern's matches (not total: gaps are not matched)."""
-    tree = parse(pattern, unicode_version)
-    letters = OracleAlphabet(_alphabet([Split(pattern)], [tree]))
-    matches = determinize(build_nfa(replace_look_around(tree, letters), letters))
-    if letters.predicates:
-        raise UnsupportedError("a look-around for which a pattern has no automaton of its own")
-    return letters.alphabet, matches
-
-
 @stage("compiling patterns")
 def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Program:
     """The one automaton of `splits`. Raises `PatternError`, or `UnsupportedError` naming step and reason.
@@ -149,9 +131,17 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
 
 
 @stage("compiling patterns")
-def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0") -> Cascade:
-    """As `compile_splits`; a `Program` only if texts can be read from the left alone."""
-    return _cascade(splits, unicode_version, empty=True)
+def compile_cascade(splits: Sequence[Split], unicode_version: str = "16.0", empty: bool = True) -> Cascade:
+    """As `compile_splits`; a `Program` only if texts can be read from the left alone.
+
+    Without `empty` a match takes at least one character, where its pattern prefers none, too.
+    """
+    alphabet, stages, tags = _stages(tuple(splits), unicode_version, empty)
+    try:
+        boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
+    except UnsupportedError:
+        return Cascade(tuple(splits), unicode_version, alphabet, stages[-1], tags)
+    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
 
 
 @stage("compiling matches")
@@ -161,16 +151,7 @@ def compile_matches(split: Split, unicode_version: str = "16.0") -> Cascade:
     A match takes at least one character where its pattern prefers none: `a*?` matches each "a". Raises as
     `compile_cascade`.
     """
-    return _cascade([replace(split, behavior="Removed", invert=True)], unicode_version, empty=False)
-
-
-def _cascade(splits: Sequence[Split], unicode_version: str, empty: bool) -> Cascade:
-    alphabet, stages, tags = _stages(tuple(splits), unicode_version, empty)
-    try:
-        boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
-    except UnsupportedError:
-        return Cascade(tuple(splits), unicode_version, alphabet, stages[-1], tags)
-    return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
+    return compile_cascade([replace(split, behavior="Removed", invert=True)], unicode_version, empty=False)
 
 
 @lru_cache(maxsize=4)  # a splitter and a tokenizer of it, or a training, compile the same steps

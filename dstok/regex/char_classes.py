@@ -15,6 +15,7 @@ matches "ß". Such texts are refused, and so are characters that fold to several
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import reduce
 from typing import NoReturn
@@ -33,6 +34,7 @@ ASCII = CodePointSet.from_ranges([(0, 0x7F)])
 FOLDING = 5000  # steps of the budget for the characters with other forms
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
 _HEX = CodePointSet.from_chars("0123456789abcdefABCDEF")
+_NUMERIC = {"x": re.compile(r"\{[0-9A-Fa-f]{1,8}\}|[0-9A-Fa-f]{2}"), "u": re.compile("[0-9A-Fa-f]{4}")}
 _REFUSED = {
     "c": "a control escape", "C": "a control escape", "M": "a meta escape", "G": "the anchor \\G, which asks where the "
     "search began,", "K": "\\K, which moves the start of a match,", "X": "\\X, a grapheme cluster,",
@@ -54,12 +56,11 @@ def refuse(construct: str, pattern: str, position: int) -> NoReturn:
 class ClassParser:
     """The part of the parser that reads sets; `at` is the index of the next character."""
 
-    def __init__(self, pattern: str, version: str) -> None:
-        self.pattern, self.version = pattern, version
+    def __init__(self, pattern: str, version: str, ascii_folds: bool) -> None:
+        self.pattern, self.version, self.ascii_folds = pattern, version, ascii_folds  # refuse other characters?
         self.at = self.nested = 0
         self.fold = False
         self.closed: dict[CodePointSet, CodePointSet] = {}  # with all forms of the characters
-        self.ascii_folds = False  # fold ASCII alone: refuse other characters
 
     def fail(self, message: str, position: int | None = None) -> NoReturn:
         raise PatternError(message, self.pattern, self.at if position is None else position)
@@ -151,11 +152,10 @@ class ClassParser:
         return members
 
     def class_atom(self, start: int) -> CodePointSet:
-        at = self.at
-        if at == len(self.pattern):
+        if self.at == len(self.pattern):
             self.fail("unclosed character class", start)
         char = self.next()
-        return self.escape(at, in_class=True) if char == "\\" else CodePointSet.from_chars(char)
+        return self.escape(self.at - 1, in_class=True) if char == "\\" else CodePointSet.from_chars(char)
 
     # escapes
 
@@ -187,19 +187,11 @@ class ClassParser:
 
     def numeric(self, kind: str, start: int) -> CodePointSet:
         r"""`\xHH`, `\x{H...}` and `\uHHHH`."""
-        if kind == "x" and self.take("{"):
-            close = self.pattern.find("}", self.at)
-            digits = self.pattern[self.at : close] if close >= 0 else ""
-            self.at = close + 1
-        else:
-            digits = self.pattern[self.at : self.at + (2 if kind == "x" else 4)]
-            self.at += len(digits)
-            if len(digits) != (2 if kind == "x" else 4):
-                digits = ""
-        if not 0 < len(digits) <= 8 or any(ord(d) not in _HEX for d in digits):
+        match = _NUMERIC[kind].match(self.pattern, self.at)
+        if match is None:
             self.refuse(f"an incomplete \\{kind} escape", start)
-        code_point = int(digits, 16)
-        if kind == "x" and len(digits) == 2 and code_point > 0x7F and self.pattern[start + 2] != "{":
+        self.at, code_point = match.end(), int(match[0].strip("{}"), 16)
+        if kind == "x" and code_point > 0x7F and match[0][0] != "{":
             self.refuse("a \\xHH escape above 7F, which is a byte upstream,", start)
         if code_point > 0x10FFFF or 0xD800 <= code_point <= 0xDFFF:
             self.refuse("an escape that is no character", start)

@@ -2,25 +2,10 @@ r"""A pattern in the dialect of Rust's fancy-regex (tiktoken's) -> the same patt
 
 In: the text of a pattern. Out: a pattern for regex/parser.py.
 Invariant: both match the same texts at the same places; constructs that might differ are refused, with the position.
-Source: the documentation of fancy-regex and regex-syntax, and tiktoken 0.14.0 itself, measured: its Unicode
-version is 16.0 (every category, script and binary property, `\s`, `\w` and the folding of ASCII letters, over all code
-points; tests/formats/test_tiktoken.py).
-
-Where the dialects differ:
-- `$` is the end of the text only; upstream's is the end of a line, too.
-- `\pL` is `\p{L}`; upstream's is the letter p. Known properties are the short names of general categories, and the
-  long names of scripts and binary properties.
-- `\w` holds the joiners U+200C and U+200D, too, and not the superscript digits; `[:alpha:]` and the like are ASCII.
-- `--` and `~~` in a class are set operators. `&&` is the same, but under `(?i:...)` fancy-regex folds its operands
-  before it, upstream its result.
-- `{n}?` is n times; upstream's is n times or not at all. `{3,1}` is three times; upstream's is one to three times.
-- `?+`, `*+`, `++` and `{m,n}+` are possessive; upstream repeats the repetition.
-- `\<` and `\>` are borders of words; upstream's are the characters.
-- Nothing may repeat the empty group, as in `(?:)?`.
-
-A greedy C+ and a possessive C++ differ only where the rest of the pattern fails after all of C's characters and
-succeeds after fewer, that is, before a character of C. So they are the same if the rest cannot fail, or cannot begin
-with a character of C (`_refuse_backtracking`).
+docs/exactness.md lists where the dialects differ.
+Source: the documentation of fancy-regex and regex-syntax, and tiktoken 0.14.0 itself, measured: its Unicode version is
+16.0 (every category, script and binary property, `\s`, `\w` and the folding of ASCII letters, over all code points;
+tests/formats/test_tiktoken.py).
 """
 
 from __future__ import annotations

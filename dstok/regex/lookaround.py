@@ -20,23 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dstok.errors import UnsupportedError
+from dstok.regex import ast
 from dstok.regex.alphabet import Alphabet
-from dstok.regex.ast import (
-    Alternate,
-    Around,
-    Atomic,
-    Before,
-    Concat,
-    Fixed,
-    Group,
-    Look,
-    Node,
-    OracleLetters,
-    Repeat,
-    Test,
-    is_nullable,
-    nodes,
-)
 from dstok.regex.compile_budget import located, spend, stage
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START, Edge, explore, minimize
 from dstok.regex.nfa import NFA, LookState, MatchState, SplitState, build_nfa, determinize
@@ -141,6 +126,13 @@ class OracleAlphabet:
         bits = self._bits[predicate]
         return [bits[letter] for letter in self.projected(predicate + 1)]
 
+    def settled(self, predicate: Predicate, count: int | None = None) -> frozenset[int] | None:
+        """The first `count` oracle letters (None: all) before which a predicate is true; None: some leave it open."""
+        known = [predicate.run(letter) for letter in range(self.count if count is None else count)]
+        if not all(isinstance(value, bool) for value in known):
+            return None
+        return frozenset(letter for letter, value in enumerate(known) if value)
+
     def add(self, predicate: Predicate) -> int:
         """Add a predicate, unless it is there already; return its number."""
         if predicate in self.predicates:
@@ -203,23 +195,11 @@ class Checks:
         """The state after an oracle letter; None if a value is wrong."""
         key = state, letter
         if key not in self.memo:
-            after = self.memo[key] = self._step(state, letter)
+            checks = [_step(predicate, check, values[letter], own[letter]) for predicate, check, values, own
+                      in zip(self.predicates, state, self.values, self.letters)]
+            after = self.memo[key] = None if None in checks else tuple(each for each in checks if each is not None)
             spend(_size(state), _size(after) if after else 1)
         return self.memo[key]
-
-    def _step(self, state: _State, letter: int) -> _State | None:
-        checks: list[_Check] = []
-        for number, predicate in enumerate(self.predicates):
-            value, own, check = self.values[number][letter], self.letters[number][letter], state[number]
-            if isinstance(check, int):
-                target, tag = predicate.dfa.edges[check][own]
-                step: _Check | None = target if (tag != NO_TAG) == value else None
-            else:
-                step = _ahead(predicate, check, value, own)
-            if step is None:
-                return None
-            checks.append(step)
-        return tuple(checks)
 
 
 def _size(state: _State) -> int:
@@ -227,13 +207,14 @@ def _size(state: _State) -> int:
     return sum(4 if isinstance(check, int) else 4 + len(check[0]) + len(check[1]) for check in state)
 
 
-def _ahead(
-    predicate: Predicate, runs: tuple[frozenset[int], frozenset[int]], value: bool, letter: int,
-) -> tuple[frozenset[int], frozenset[int]] | None:
-    """The runs of a predicate ahead after an oracle letter; None if one of them is wrong."""
+def _step(predicate: Predicate, check: _Check, value: bool, letter: int) -> _Check | None:
+    """The state or the runs of a predicate after an oracle letter; None if one of them is wrong."""
     edges = predicate.dfa.edges
-    wanted = {target for target, tag in (edges[state][letter] for state in runs[0]) if tag == NO_TAG}
-    after = [edges[state][letter] for state in runs[1]]
+    if isinstance(check, int):
+        target, tag = edges[check][letter]
+        return target if (tag != NO_TAG) == value else None
+    wanted = {target for target, tag in (edges[state][letter] for state in check[0]) if tag == NO_TAG}
+    after = [edges[state][letter] for state in check[1]]
     if DEAD in wanted or any(tag != NO_TAG for _, tag in after):
         return None
     unwanted = {target for target, _ in after}
@@ -245,31 +226,31 @@ def _ahead(
 
 
 @stage("replacing look-around by oracles")
-def replace_look_around(node: Node, letters: OracleAlphabet) -> Node:
+def replace_look_around(node: ast.Node, letters: OracleAlphabet) -> ast.Node:
     """The tree with tests for look-around. Raises `UnsupportedError`, with the position, if there are too many."""
     return _rewrite(node, letters)
 
 
-def _rewrite(node: Node, letters: OracleAlphabet) -> Node:
+def _rewrite(node: ast.Node, letters: OracleAlphabet) -> ast.Node:
     spend(1)
-    if isinstance(node, (Concat, Alternate)):
+    if isinstance(node, (ast.Concat, ast.Alternate)):
         return replace(node, items=tuple(_rewrite(item, letters) for item in node.items))
-    if isinstance(node, (Repeat, Group)):
+    if isinstance(node, (ast.Repeat, ast.Group)):
         return replace(node, item=_rewrite(node.item, letters))
-    if not isinstance(node, (Before, Around, Atomic)):
+    if not isinstance(node, (ast.Before, ast.Around, ast.Atomic)):
         return node
     try:
-        if isinstance(node, Before):
-            return Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
+        if isinstance(node, ast.Before):
+            return ast.Test(letters.add(Predicate(_last_character(node, letters), 0, ahead=False)), True)
         item = _rewrite(node.item, letters)
-        if isinstance(node, Atomic):
+        if isinstance(node, ast.Atomic):
             return _atomic(item, letters)
         return (_look_ahead if node.ahead else _look_behind)(item, node.negative, letters)
     except UnsupportedError as error:
         raise located(error, f"position {node.position}") from None
 
 
-def _last_character(node: Before, letters: OracleAlphabet) -> DFA:
+def _last_character(node: ast.Before, letters: OracleAlphabet) -> DFA:
     """Was the last character in a set? State 2 follows one that was, state 3 any other; state 1 is the start."""
     inside = letters.alphabet.symbols(node.set)
     targets = [2 if c in inside else 3 for c in range(letters.alphabet.end)]
@@ -278,47 +259,46 @@ def _last_character(node: Before, letters: OracleAlphabet) -> DFA:
     return DFA(tuple(map(tuple, rows)))
 
 
-def _look_ahead(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
+def _look_ahead(item: ast.Node, negative: bool, letters: OracleAlphabet) -> ast.Node:
     dfa = determinize(build_nfa(item, letters))
     predicate = Predicate(dfa, letters.level, ahead=True, sure=surely_tagging(dfa))
-    known = [predicate.run(letter) for letter in range(letters.count)]
-    if all(isinstance(value, bool) for value in known):
-        return OracleLetters(letters.level, frozenset(i for i, value in enumerate(known) if value != negative))
-    return Test(letters.add(predicate), not negative)
+    known = letters.settled(predicate)
+    if known is None:
+        return ast.Test(letters.add(predicate), not negative)
+    return ast.OracleLetters(letters.level, frozenset(range(letters.count)) - known if negative else known)
 
 
-def _look_behind(item: Node, negative: bool, letters: OracleAlphabet) -> Node:
-    atomic = [each.automaton for each in nodes(item) if isinstance(each, Fixed)]
+def _look_behind(item: ast.Node, negative: bool, letters: OracleAlphabet) -> ast.Node:
+    atomic = [each.automaton for each in ast.nodes(item) if isinstance(each, ast.Fixed)]
     dfa = _ending_at_end(item, atomic, letters) if atomic else _ending_here(build_nfa(item, letters))
     if dfa is None:
-        return OracleLetters(letters.level, frozenset(range(letters.count) if negative else ()))
-    return Test(letters.add(Predicate(dfa, letters.level, ahead=False)), not negative)
+        return ast.OracleLetters(letters.level, frozenset(range(letters.count) if negative else ()))
+    return ast.Test(letters.add(Predicate(dfa, letters.level, ahead=False)), not negative)
 
 
-def _atomic(item: Node, letters: OracleAlphabet) -> Node:
+def _atomic(item: ast.Node, letters: OracleAlphabet) -> ast.Node:
     dfa, level = determinize(build_nfa(item, letters)), letters.level
     open_ends = [state for state, row in enumerate(dfa.edges) if any(t != DEAD and tag != NO_TAG for t, tag in row)]
     sure, count = surely_tagging(dfa), letters.count
     later: dict[int, int | frozenset[int]] = {}
     for q in open_ends:
         predicate = Predicate(dfa, level, ahead=True, origin=q, later=True, sure=sure)
-        known = [predicate.run(letter) for letter in range(count)]
-        settled = all(isinstance(value, bool) for value in known)
-        later[q] = frozenset(i for i, value in enumerate(known) if value) if settled else letters.add(predicate)
+        known = letters.settled(predicate, count)
+        later[q] = letters.add(predicate) if known is None else known
     letters.automata.append(Automaton(dfa, level, later))
-    return Fixed(len(letters.automata) - 1, is_nullable(item))
+    return ast.Fixed(len(letters.automata) - 1, ast.is_nullable(item))
 
 
-def _ending_at_end(item: Node, atomic: list[int], letters: OracleAlphabet) -> DFA | None:
+def _ending_at_end(item: ast.Node, atomic: list[int], letters: OracleAlphabet) -> DFA | None:
     """As `_ending_here`, of an item with atomic groups. These see the text up to the place alone, as upstream has it.
 
     So an automaton of the item before the end of a text runs from each place, and ends on the end's oracle letter.
     """
-    looks = any(isinstance(each, Look) for each in nodes(item))
+    looks = any(isinstance(each, ast.Look) for each in ast.nodes(item))
     if looks or any(isinstance(known, int) for number in atomic for known in letters.automata[number].later.values()):
         raise UnsupportedError("an atomic group that more than one character ends, or beside an anchor, inside a "
                                "look-behind cannot be compiled exactly")
-    dfa = determinize(build_nfa(Concat((item, Look(CodePointSet.empty(), True, 0))), letters))
+    dfa = determinize(build_nfa(ast.Concat((item, ast.Look(CodePointSet.empty(), True, 0))), letters))
     behind = [letters.values(number) for number, each in enumerate(letters.predicates) if not each.ahead]
     values = [tuple(bits[letter] for bits in behind) for letter in range(letters.count)]
     ends = {values[letter]: letter for letter in letters.ends}

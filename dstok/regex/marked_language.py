@@ -4,25 +4,7 @@ In: the match DFA of each step. Out: `Marked`, a DFA over marked texts, where a 
 tag says why it is a piece (`\d+` marks "ab12" as `ab·12·`: the first mark has the tag of a gap, the second one of a
 match); and a DFA that reads a text without marks from the start of a piece, and remembers at most two places.
 Invariant: a `Marked` takes exactly one marking of each text: the cascade's pieces. It may reject a wrong mark as late
-as the end of the text.
-
-- `mark_step`. A match begins at a place, or none does; a match ends at its mark. These are claims about the characters
-  that follow. A run of the match DFA beside the reading checks each claim. A gap's character claims that the run from
-  it never reaches a tag. A match's mark claims that the run reaches the tag on the next symbol, and none after it. An
-  empty match in a gap only cuts the gap, whatever the behavior: it has no text for a piece or a side. Right after a
-  match there is no empty one, and no match begins at an empty one (upstream's `find_iter`).
-- `mark_cascade`. A mark of the whole is either one of the upper step, where the text of the lower step ends, or one
-  of the lower step inside an upper piece. The automaton guesses which one, and rejects a wrong guess later, too.
-- `find_pieces`. A state is a set of guesses: states of the `Marked`, each with the place and the tag of the piece's
-  first mark, or without one. When all agree on their first mark, the piece ends there. Two guesses never meet in one
-  state of the `Marked`: they would mark one text in two ways. Example: `\s+(?!\S)|\s+|\S+` leaves the last blank of a
-  run to the word after it. After three blanks one guess has its mark before the third blank, and another has none yet.
-  Before "x" the first guess is right; at the end of the text the other one. The older place is called 0, the other one
-  1. An edge's tag moves them before its symbol is read: `SET_0` and `SET_1` put the symbol's place into 0 or 1; `MOVE`
-  copies 1 into 0; `MOVE_SET_1` does both; `KEEP` does nothing. In the dead state the piece ends at place 0, and the
-  edge that led there says which mark it has (none: mark 0). The next piece is searched from `START` again. That is
-  right if the `Marked` takes from its start every text that it takes after a first mark; other steps are refused.
-
+as the end of the text. docs/proofs.md has the ways, under "Marks".
 Source: Schuetzenberger's bimachines (a rational function looks both ways); alternating automata for the claims; the
 subset construction; tagged automata (Laurikari 2000), over guesses instead of threads of a regex.
 """

@@ -122,8 +122,8 @@ def _prefers_empty(tree: Node, letters: OracleAlphabet) -> frozenset[int]:
     dfa, level = determinize(build_nfa(tree, letters)), letters.level
     tagged = [tag != NO_TAG for _, tag in dfa.edges[START]]
     predicate = Predicate(dfa, level, ahead=True, later=True, sure=surely_tagging(dfa))
-    longer: list[bool | int] = [predicate.run(letter) for letter in range(letters.count)]
-    if not all(isinstance(value, bool) for value in longer):
-        longer = [*letters.values(letters.add(predicate))]
-    own = letters.projected(level)
-    return frozenset(letter for letter in range(letters.count) if tagged[own[letter]] and not longer[letter])
+    longer = letters.settled(predicate)
+    if longer is None:
+        values = letters.values(letters.add(predicate))
+        longer = frozenset(letter for letter, value in enumerate(values) if value)
+    return frozenset(letter for letter, own in enumerate(letters.projected(level)) if tagged[own]) - longer

@@ -14,20 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dstok.errors import UnsupportedError
-from dstok.regex.ast import (
-    Alternate,
-    Chars,
-    Concat,
-    Fixed,
-    Group,
-    Look,
-    Node,
-    OracleLetters,
-    Repeat,
-    Test,
-    is_nullable,
-    position_of,
-)
+from dstok.regex import ast
 from dstok.regex.compile_budget import located, spend, stage, within
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START, explore, minimize
 from dstok.unicode.code_point_set import CodePointSet
@@ -104,20 +91,20 @@ class NFA:
             self._symbols[members] = self.alphabet.symbols(members)
         return self._symbols[members]
 
-    def build(self, node: Node, empty: int, moved: int) -> int:
+    def build(self, node: ast.Node, empty: int, moved: int) -> int:
         """The first state of `node`."""
         spend(4)
-        if isinstance(node, Chars):
+        if isinstance(node, ast.Chars):
             return self.add(CharState(self.symbols(node.set), moved))
-        if isinstance(node, Alternate):
+        if isinstance(node, ast.Alternate):
             return self.add(SplitState([self.build(item, empty, moved) for item in node.items]))
-        if isinstance(node, Concat):
+        if isinstance(node, ast.Concat):
             return self._concat(node.items, empty, moved)
-        if isinstance(node, Repeat):
+        if isinstance(node, ast.Repeat):
             return self._repeat(node, empty, moved)
-        if isinstance(node, Fixed):
+        if isinstance(node, ast.Fixed):
             return self._fixed(node, empty, moved)
-        if isinstance(node, Group):
+        if isinstance(node, ast.Group):
             start = 2 * (node.number - 1)
             at_moved = self.add(GroupState([moved], start + 1))
             at_empty = at_moved if empty == moved else self.add(GroupState([empty], start + 1))
@@ -126,18 +113,18 @@ class NFA:
         spend(self.alphabet.count, len(symbols))
         return self.add(LookState(symbols, empty))
 
-    def _passing(self, node: Node) -> frozenset[int]:
+    def _passing(self, node: ast.Node) -> frozenset[int]:
         """The oracle letters before which a node without width passes."""
         letters = self.alphabet
-        if isinstance(node, Look):
+        if isinstance(node, ast.Look):
             return self.symbols(node.set) | (letters.ends if node.at_end else frozenset())
-        if isinstance(node, Test):
+        if isinstance(node, ast.Test):
             values = letters.values(node.predicate)
             return frozenset(letter for letter, value in enumerate(values) if value == node.value)
-        assert isinstance(node, OracleLetters), "look-around has been made tests of oracle letters"
+        assert isinstance(node, ast.OracleLetters), "look-around has been made tests of oracle letters"
         return frozenset(i for i, letter in enumerate(letters.projected(node.level)) if letter in node.letters)
 
-    def _concat(self, items: Sequence[Node], empty: int, moved: int) -> int:
+    def _concat(self, items: Sequence[ast.Node], empty: int, moved: int) -> int:
         """The first state of the items. Each stands twice: if no character was taken before it, and if one was."""
         for item in reversed(items):
             here = self.build(item, empty, moved)
@@ -145,7 +132,7 @@ class NFA:
             empty = here
         return empty
 
-    def _repeat(self, node: Repeat, empty: int, moved: int) -> int:
+    def _repeat(self, node: ast.Repeat, empty: int, moved: int) -> int:
         """`low` copies, then a loop or `high - low` optional copies."""
         def choice(again: int, after: int) -> int:
             return self.add(SplitState([again, after] if node.greedy else [after, again]))
@@ -162,16 +149,16 @@ class NFA:
                 empty = here
         return self._concat([node.item] * node.low, empty, moved)
 
-    def _loop(self, node: Repeat, after: int, moved_loop: int | None) -> int:
+    def _loop(self, node: ast.Repeat, after: int, moved_loop: int | None) -> int:
         """A loop that leads to `after`; its turns come back to it, or to `moved_loop`."""
         loop = SplitState([])
         entry = self.add(loop)
         back = entry if moved_loop is None else moved_loop
-        again = self.build(node.item, after if is_nullable(node.item) else back, back)
+        again = self.build(node.item, after if ast.is_nullable(node.item) else back, back)
         loop.targets = [again, after] if node.greedy else [after, again]
         return entry
 
-    def _fixed(self, node: Fixed, empty: int, moved: int) -> int:
+    def _fixed(self, node: ast.Fixed, empty: int, moved: int) -> int:
         """The states of an automaton that runs by itself, left only where it does not match again later."""
         automaton = self.alphabet.automata[node.automaton]
         letters = self.alphabet.projected(automaton.level)
@@ -195,20 +182,20 @@ class NFA:
 
 
 @stage("building the NFA")
-def build_nfa(node: Node, letters: OracleAlphabet, empty: bool = True) -> NFA:
+def build_nfa(node: ast.Node, letters: OracleAlphabet, empty: bool = True) -> NFA:
     """The NFA of `node`; the tag of a match is the index of its top-level alternative.
 
     Without `empty` it has only the paths that take a character.
     """
     nfa, starts = NFA(letters), list[int]()
-    alternatives = node.items if isinstance(node, Alternate) else (node,)
+    alternatives = node.items if isinstance(node, ast.Alternate) else (node,)
     ends = [nfa.add(MatchState(tag)) for tag in range(len(alternatives))]
     nowhere = -1 if empty else nfa.add(SplitState([]))
     for item, end in zip(alternatives, ends):
         try:
             starts.append(nfa.build(item, end if empty else nowhere, end))
         except UnsupportedError as error:
-            raise located(error, position_of(item)) from None
+            raise located(error, ast.position_of(item)) from None
     nfa.start = nfa.add(SplitState(starts))
     return nfa
 

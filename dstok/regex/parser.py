@@ -15,52 +15,37 @@ character. So `\b` fails there. Example: `(?<=(?:|aa*)\b).` matches no first let
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import pairwise
 from typing import NoReturn
 
 from dstok.errors import UnsupportedError
-from dstok.regex.ast import (
-    Alternate,
-    Around,
-    Atomic,
-    Before,
-    Border,
-    Chars,
-    Concat,
-    Group,
-    Look,
-    Node,
-    Repeat,
-    has_no_width,
-    is_nullable,
-    length_of,
-    nodes,
-)
+from dstok.regex import ast
 from dstok.regex.char_classes import ClassParser, folded_class, place_in, text_of_one_character
 from dstok.regex.compile_budget import spend, stage
 from dstok.unicode.code_point_set import CodePointSet
 from dstok.unicode.normalization import full_folds, simple_fold
 from dstok.unicode.properties import word
 
-_NOTHING = Concat(())
+_NOTHING = ast.Concat(())
 
 
-def vanishes(node: Node) -> bool:
+def vanishes(node: ast.Node) -> bool:
     """Several parts, all optional? At the front of a look-behind upstream drops these, and fails if none remains.
 
     It keeps an optional part that is neither one character nor one text. dstok refuses that, too.
     """
-    return isinstance(node, Concat) and len(node.items) > 1 and all(map(_is_optional, node.items))
+    return isinstance(node, ast.Concat) and len(node.items) > 1 and all(map(_is_optional, node.items))
 
 
-def _is_optional(node: Node) -> bool:
-    if isinstance(node, Concat):
+def _is_optional(node: ast.Node) -> bool:
+    if isinstance(node, ast.Concat):
         return bool(node.items) and all(map(_is_optional, node.items))
-    return isinstance(node, Repeat) and (node.low == 0 or _is_optional(node.item))
+    return isinstance(node, ast.Repeat) and (node.low == 0 or _is_optional(node.item))
 
 
-def is_searched(node: Node) -> bool | None:
+def is_searched(node: ast.Node) -> bool | None:
     """Does upstream search for the start of a look-behind? None: it may do so or not.
 
     It may do so for a choice inside a choice, a repeated anchor, and a repeated text at the front: the AST does not
@@ -70,37 +55,41 @@ def is_searched(node: Node) -> bool | None:
     return None if one is None or one != other else not one
 
 
-def _have_lengths(node: Node) -> bool | None:
+def _have_lengths(node: ast.Node) -> bool | None:
     """Does each alternative have one length? None: upstream's compiler may see it in another way."""
-    items = node.items if isinstance(node, Alternate) and not isinstance(node, Border) else (node,)
-    turns = [each for item in items for each in nodes(item) if isinstance(each, Repeat) and each.low != each.high]
-    if any(isinstance(item, Alternate) and length_of(item) is None for item in items) or any(
-            length_of(each.item) == 0 for each in turns):
+    items = node.items if isinstance(node, ast.Alternate) and not isinstance(node, ast.Border) else (node,)
+    repeats = [each for item in items for each in ast.nodes(item) if isinstance(each, ast.Repeat)]
+    turns = [each for each in repeats if each.low != each.high]
+    if any(isinstance(item, ast.Alternate) and ast.length_of(item) is None for item in items) or any(
+            ast.length_of(each.item) == 0 for each in turns):
         return None
-    return not turns and all(length_of(item) is not None for item in items)
+    return not turns and all(ast.length_of(item) is not None for item in items)
 
 
-def _shortest_front(node: Node, texts: bool) -> Node:
+def _shortest_front(node: ast.Node, texts: bool) -> ast.Node:
     """The look-behind with shorter repetitions at its front: those of a character, and with `texts` of several ones."""
-    if isinstance(node, Repeat) and (isinstance(node.item, Chars) or (
-            texts and isinstance(node.item, Concat) and all(isinstance(item, Chars) for item in node.item.items))):
-        return Repeat(node.item, node.low, node.low, True) if node.low else _NOTHING
-    if isinstance(node, Alternate) and not isinstance(node, Border):
-        return Alternate(tuple(_shortest_front(item, texts) for item in node.items))
-    if isinstance(node, Concat) and node.items:
+    if isinstance(node, ast.Repeat):
+        parts = node.item.items if texts and isinstance(node.item, ast.Concat) else (node.item,)
+        if all(isinstance(part, ast.Chars) for part in parts):
+            return ast.Repeat(node.item, node.low, node.low, True) if node.low else _NOTHING
+    if isinstance(node, ast.Alternate) and not isinstance(node, ast.Border):
+        return ast.Alternate(tuple(_shortest_front(item, texts) for item in node.items))
+    if isinstance(node, ast.Concat) and node.items:
         front, *rest = node.items
         shorter = _shortest_front(front, texts)
-        return _shortest_front(Concat(tuple(rest)), texts) if shorter == _NOTHING and rest else Concat((shorter, *rest))
+        if shorter == _NOTHING and rest:
+            return _shortest_front(ast.Concat(tuple(rest)), texts)
+        return ast.Concat((shorter, *rest))
     return node
 
 
-def without_borders(node: Node) -> Node:
+def without_borders(node: ast.Node) -> ast.Node:
     r"""Such a look-behind at the start of a text: `\b` fails, `\B` passes."""
-    if isinstance(node, Border):
-        return Alternate(()) if node.inside else _NOTHING
-    if isinstance(node, (Concat, Alternate)):
+    if isinstance(node, ast.Border):
+        return ast.Alternate(()) if node.inside else _NOTHING
+    if isinstance(node, (ast.Concat, ast.Alternate)):
         return replace(node, items=tuple(map(without_borders, node.items)))
-    if isinstance(node, (Repeat, Around, Atomic, Group)):
+    if isinstance(node, (ast.Repeat, ast.Around, ast.Atomic, ast.Group)):
         return replace(node, item=without_borders(node.item))
     return node
 
@@ -120,28 +109,24 @@ _INTERVAL = re.compile(r"\{(\d*)(,?)(\d*)\}", re.ASCII)
 
 
 @stage("parsing")
-def parse(pattern: str, unicode_version: str = "16.0", ascii_folds: bool = False) -> Node:
+def parse(pattern: str, unicode_version: str = "16.0", ascii_folds: bool = False) -> ast.Node:
     r"""The AST of `pattern`. With `ascii_folds` it refuses other characters under `(?i:...)`.
 
     Raises `PatternError` if it is malformed and `UnsupportedError` if the engine cannot match one of its constructs
     exactly. Both name the position, in code points.
     """
-    parser = _Parser(pattern, unicode_version)
-    parser.ascii_folds = ascii_folds
-    return parser.parse()
+    return _Parser(pattern, unicode_version, ascii_folds).parse()
 
 
 @stage("parsing")
-def parse_groups(pattern: str, unicode_version: str = "16.0") -> Node:
+def parse_groups(pattern: str, unicode_version: str = "16.0") -> ast.Node:
     r"""The AST with a `Group` for each group that captures. If a group has a name, those without one capture nothing.
 
     Raises as `parse`.
     """
     first = _Parser(pattern, unicode_version)
     first.parse()
-    second = _Parser(pattern, unicode_version)
-    second.captures = {True} if first.named else {True, False}
-    return second.parse()
+    return _Parser(pattern, unicode_version, captures={True} if first.named else {True, False}).parse()
 
 
 def alternatives(pattern: str, unicode_version: str = "16.0") -> tuple[str, ...]:
@@ -151,7 +136,7 @@ def alternatives(pattern: str, unicode_version: str = "16.0") -> tuple[str, ...]
     """
     parser = _Parser(pattern, unicode_version)
     node, edges = parser.parse(), [-1, *parser.bars, len(pattern)]
-    if len(edges) - 1 != (len(node.items) if isinstance(node, Alternate) else 1):
+    if len(edges) - 1 != (len(node.items) if isinstance(node, ast.Alternate) else 1):
         return ()
     return tuple(pattern[start + 1 : end] for start, end in pairwise(edges))
 
@@ -159,9 +144,11 @@ def alternatives(pattern: str, unicode_version: str = "16.0") -> tuple[str, ...]
 class _Parser(ClassParser):
     """Recursive descent over the pattern."""
 
-    def __init__(self, pattern: str, version: str) -> None:
-        super().__init__(pattern, version)
-        self.captures: set[bool] = set()  # the groups that become a `Group`: those with a name, those without one
+    def __init__(
+        self, pattern: str, version: str, ascii_folds: bool = False, captures: AbstractSet[bool] = frozenset(),
+    ) -> None:
+        super().__init__(pattern, version, ascii_folds)
+        self.captures = captures  # the groups that become a `Group`: those with a name, those without one
         self.count = 0  # of these groups
         self.depth = 0
         self.bars: list[int] = []  # the ends of the alternatives at the top level
@@ -174,7 +161,7 @@ class _Parser(ClassParser):
         self.characters: dict[int, str] = {}  # folded, by position: the single characters under `(?i:...)`
         self.sets: dict[CodePointSet, CodePointSet] = {}  # equal sets are one object
 
-    def parse(self) -> Node:
+    def parse(self) -> ast.Node:
         if len(self.pattern) > MAX_LENGTH:
             self.refuse(f"a pattern of more than {MAX_LENGTH} characters", MAX_LENGTH)
         try:
@@ -187,30 +174,30 @@ class _Parser(ClassParser):
             self.fail_to_capture(self.unnamed_behind)
         return node
 
-    def alternation(self) -> Node:
+    def alternation(self) -> ast.Node:
         """Alternation: concatenation ('|' concatenation)*."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.refuse(f"more than {MAX_DEPTH} nested groups", self.at)
-        items = [self.concatenation()]
-        bare, quantifiers = self.bare, self.quantifiers
-        while self.take("|"):
-            if self.depth == 1:
+        items: list[ast.Node] = []
+        bare, quantifiers = False, 0
+        while not items or self.take("|"):
+            if items and self.depth == 1:
                 self.bars.append(self.at - 1)
             items.append(self.concatenation())
             bare, quantifiers = bare or self.bare, max(quantifiers, self.quantifiers)
         self.depth -= 1
         self.bare, self.quantifiers = bare, quantifiers
-        return items[0] if len(items) == 1 else Alternate(tuple(items))
+        return items[0] if len(items) == 1 else ast.Alternate(tuple(items))
 
-    def concatenation(self) -> Node:
-        items: list[Node] = []
+    def concatenation(self) -> ast.Node:
+        items: list[ast.Node] = []
         bare, quantifiers = False, 0
         while self.skip() and self.pattern[self.at] not in "|)":
             items.append(self.repetition())
             bare, quantifiers = self.bare, max(quantifiers, self.quantifiers)
         self.bare, self.quantifiers = bare and len(items) == 1, quantifiers
-        return items[0] if len(items) == 1 else Concat(tuple(items))
+        return items[0] if len(items) == 1 else ast.Concat(tuple(items))
 
     def skip(self) -> bool:
         """Skips comments, and white space where it does not count. Returns whether more follows."""
@@ -227,11 +214,11 @@ class _Parser(ClassParser):
             else:
                 return self.at < len(self.pattern)
 
-    def repetition(self) -> Node:
+    def repetition(self) -> ast.Node:
         """Repetition: atom quantifier*."""
         start = self.at
         node = self.atom()
-        one, once = isinstance(node.item if isinstance(node, Group) else node, Chars), False
+        one, once = isinstance(node.item if isinstance(node, ast.Group) else node, ast.Chars), False
         while self.skip() and (bounds := self.quantifier()) is not None:
             if once and not one:  # upstream drops `{1}`, and applies the ? of (?:ab){1}? to the last character
                 self.refuse("a quantifier after {1}, on more than one character,", start)
@@ -244,21 +231,21 @@ class _Parser(ClassParser):
                 self.refuse(f"more than {MAX_QUANTIFIERS} quantifiers on one another", start)
         return node
 
-    def repeated(self, node: Node, start: int, low: int, high: int | None, kind: str) -> Node:
+    def repeated(self, node: ast.Node, start: int, low: int, high: int | None, kind: str) -> ast.Node:
         spend(self.at - start)  # the questions below may look at all nodes of the repeated part
-        if low > 1 and is_nullable(node) and (has_no_width(node) or high is None):
+        if low > 1 and ast.is_nullable(node) and (ast.has_no_width(node) or high is None):
             self.refuse("a repetition, at least twice, of what can be empty, without bound or of an anchor,",
                         start)
         if high is not None and low > high:  # {3,1}
-            return self.atomic(Repeat(node, high, low, True), start)
+            return self.atomic(ast.Repeat(node, high, low, True), start)
         lazy = kind != "{n}" and self.take("?")  # a `?` after {n} makes it optional, not lazy
-        repeat = Repeat(node, low, high, not lazy)
+        repeat = ast.Repeat(node, low, high, not lazy)
         return self.atomic(repeat, start) if kind == "mark" and not lazy and self.take("+") else repeat
 
-    def atomic(self, node: Node, start: int) -> Node:
+    def atomic(self, node: ast.Node, start: int) -> ast.Node:
         """An atomic group. In a look-behind one length needs no group: a match begins so far before its place."""
         spend(self.at - start)
-        return Concat((node,)) if self.behind and length_of(node) is not None else Atomic(node, start)
+        return ast.Concat((node,)) if self.behind and ast.length_of(node) is not None else ast.Atomic(node, start)
 
     def quantifier(self) -> tuple[int, int | None, str] | None:
         """`*`, `+`, `?`, `{m}`, `{m,}`, `{,n}` or `{m,n}`; None for any other brace: it is text."""
@@ -275,7 +262,7 @@ class _Parser(ClassParser):
         self.at = match.end()
         return least, most, "{m,n}" if match[2] else "{n}"
 
-    def atom(self) -> Node:
+    def atom(self) -> ast.Node:
         """Atom: group | class | escape | '.' | anchor | character."""
         start, self.bare, self.quantifiers = self.at, False, 0
         char = self.next()
@@ -289,17 +276,17 @@ class _Parser(ClassParser):
             return self.chars(_ALL if self.newlines else ~_NEWLINE, start)
         if char == "^":  # the start of the text, or after a newline that is not the last character
             self.bare = True
-            after_newline = Concat((Before(_NEWLINE, False, start), Look(_ALL, False, start)))
-            return Alternate((Before(_NONE, True, start), after_newline))
+            after_newline = ast.Concat((ast.Before(_NEWLINE, False, start), ast.Look(_ALL, False, start)))
+            return ast.Alternate((ast.Before(_NONE, True, start), after_newline))
         if char == "$":
             self.bare = True
-            return Look(_NEWLINE, True, start)
+            return ast.Look(_NEWLINE, True, start)
         match = _INTERVAL.match(self.pattern, start)
         if char in "*+?" or (match and (match[1] or match[3])):
             self.fail("a quantifier with nothing before it", start)
         return self.character(CodePointSet.from_chars(char), start)
 
-    def anchor(self, start: int) -> Node | None:
+    def anchor(self, start: int) -> ast.Node | None:
         r"""`\A`, `\z`, `\Z`, `\b`, `\B`, `\R`; None for another escape."""
         kind = self.pattern[self.at : self.at + 1]
         if not kind or kind not in "AzZbBR":
@@ -308,24 +295,24 @@ class _Parser(ClassParser):
         if kind == "R":
             if self.behind:
                 self.refuse("\\R inside a look-behind, where upstream does not match it as elsewhere,", start)
-            pair = Concat((Chars(CodePointSet.from_chars("\r"), start), Chars(_NEWLINE, start)))
-            return self.atomic(Alternate((pair, Chars(_BREAKS, start))), start)
+            pair = ast.Concat((ast.Chars(CodePointSet.from_chars("\r"), start), ast.Chars(_NEWLINE, start)))
+            return self.atomic(ast.Alternate((pair, ast.Chars(_BREAKS, start))), start)
         self.bare = True
         if kind == "A":
-            return Before(_NONE, True, start)
+            return ast.Before(_NONE, True, start)
         if kind in "zZ" and self.behind:
             self.fail("the end of the text inside a look-behind, which upstream refuses,", start)
-        end = Look(_NONE, True, start)
+        end = ast.Look(_NONE, True, start)
         if kind == "z":
             return end
         if kind == "Z":
-            return Around(Alternate((end, Concat((Chars(_NEWLINE, start), end)))), True, False, start)
+            return ast.Around(ast.Alternate((end, ast.Concat((ast.Chars(_NEWLINE, start), end)))), True, False, start)
         inside = word(self.version)
-        items = (Concat((Before(before, before != inside, start), Look(after, after != inside, start)))
+        items = (ast.Concat((ast.Before(before, before != inside, start), ast.Look(after, after != inside, start)))
                  for before in (inside, ~inside) for after in (inside, ~inside) if (before != after) == (kind == "b"))
-        return Border(tuple(items), kind == "b")
+        return ast.Border(tuple(items), kind == "b")
 
-    def bracket(self, start: int) -> Node:
+    def bracket(self, start: int) -> ast.Node:
         negated = self.peek("^")
         if negated and self.fold and self.ascii_folds:
             self.refuse("a negated class under (?i:...)", start)
@@ -333,7 +320,7 @@ class _Parser(ClassParser):
         plain = not self.fold or self.ascii_folds or negated
         return self.chars(members, start) if plain else folded_class(members, self.version, start)
 
-    def escaped(self, start: int) -> Node:
+    def escaped(self, start: int) -> ast.Node:
         """An escape: a set, which upstream does not fold, or a character."""
         members = self.escape(start)
         if self.pattern[start + 1] not in _SETS:
@@ -342,7 +329,7 @@ class _Parser(ClassParser):
             self.folded(members, start)
         return self.chars(members, start)
 
-    def character(self, members: CodePointSet, start: int) -> Chars:
+    def character(self, members: CodePointSet, start: int) -> ast.Chars:
         if self.fold:
             char = chr(members.ranges[0][0])
             if char in full_folds(self.version):
@@ -352,11 +339,11 @@ class _Parser(ClassParser):
             members = self.folded(members, start)
         return self.chars(members, start)
 
-    def chars(self, members: CodePointSet, start: int) -> Chars:
+    def chars(self, members: CodePointSet, start: int) -> ast.Chars:
         spend(len(members.ranges), 0 if members in self.sets else len(members.ranges))
-        return Chars(self.sets.setdefault(members, members), start)
+        return ast.Chars(self.sets.setdefault(members, members), start)
 
-    def group(self, start: int) -> Node:
+    def group(self, start: int) -> ast.Node:
         if not self.peek("?"):
             return self.captured(start)
         if self.take("?:"):
@@ -381,7 +368,7 @@ class _Parser(ClassParser):
                 self.refuse(name, start)
         return self.options(start)
 
-    def captured(self, start: int, name: str | None = None) -> Node:
+    def captured(self, start: int, name: str | None = None) -> ast.Node:
         if any(self.behind) and self.unnamed_behind is None:
             self.unnamed_behind = start
         captures = (name is not None) in self.captures
@@ -389,18 +376,18 @@ class _Parser(ClassParser):
         number = self.count
         node = self.close_group(start)
         self.bare = False
-        return Group(node, number, name, start) if captures else node
+        return ast.Group(node, number, name, start) if captures else node
 
     def fail_to_capture(self, start: int) -> NoReturn:
         self.fail("a capturing group inside a negative look-behind, which upstream refuses,", start)
 
-    def close_group(self, start: int) -> Node:
+    def close_group(self, start: int) -> ast.Node:
         node = self.alternation()
         if not self.take(")"):
             self.fail("unclosed group", start)
         return node
 
-    def options(self, start: int) -> Node:
+    def options(self, start: int) -> ast.Node:
         """`(?i:...)`, and `(?i)` to the end of the group around it. The options are i, m and x."""
         if self.peek("?)"):
             self.fail("expected an option, found none", start)
@@ -423,7 +410,7 @@ class _Parser(ClassParser):
                         f"[{clash[0]}]{clash[1:]},", start)
         return node
 
-    def around(self, start: int, ahead: bool, negative: bool) -> Node:
+    def around(self, start: int, ahead: bool, negative: bool) -> ast.Node:
         outer = self.behind
         if ahead and outer:
             self.fail("a look-ahead inside a look-behind, which upstream refuses,", start)
@@ -433,13 +420,13 @@ class _Parser(ClassParser):
         node = self.close_group(start)
         spend(self.at - start)
         self.behind, self.bare = outer, True
-        if not ahead and any(map(vanishes, node.items if isinstance(node, Alternate) else (node,))):
+        if not ahead and any(map(vanishes, node.items if isinstance(node, ast.Alternate) else (node,))):
             self.refuse("a look-behind of optional parts alone, which upstream does not compile,", start)
-        if isinstance(node, Chars):
+        if isinstance(node, ast.Chars):
             members = ~node.set if negative else node.set
-            return Look(members, negative, start) if ahead else Before(members, negative, start)
-        inside = Around(node, ahead, negative, start)
-        if ahead or not is_nullable(node) or not any(isinstance(each, Border) for each in nodes(node)):
+            return ast.Look(members, negative, start) if ahead else ast.Before(members, negative, start)
+        inside = ast.Around(node, ahead, negative, start)
+        if ahead or not ast.is_nullable(node) or not any(isinstance(each, ast.Border) for each in ast.nodes(node)):
             return inside
         searched = is_searched(node)
         if searched is None:
@@ -447,8 +434,9 @@ class _Parser(ClassParser):
                         "its front or with a repeated anchor", start)
         if not searched:
             return inside
-        at_start = Around(without_borders(node), ahead, negative, start)
-        return Alternate((Concat((Before(_ALL, False, start), inside)), Concat((Before(_NONE, True, start), at_start))))
+        at_start = ast.Around(without_borders(node), ahead, negative, start)
+        return ast.Alternate((ast.Concat((ast.Before(_ALL, False, start), inside)),
+                              ast.Concat((ast.Before(_NONE, True, start), at_start))))
 
 
 def repeat_count(digits: str) -> int:

@@ -1,18 +1,10 @@
 r"""Marked texts -> windows: three characters before a place and two after it, which may decide about it in ASCII text.
 
 In: `Marked`, with mark 0 for a kept piece and 1 for a dropped one, and its alphabet. Out: a group for each byte; a
-number for each history (three groups); a verdict for each history's number and the two groups c, d that follow. The
-verdict: a piece begins at c after a kept piece (`YES`), or after a dropped one (`DROPPED`); none begins (`NO`); or five
-characters do not tell (`UNKNOWN`). Example: Qwen's pattern in "the cat": at the place after "the", before " c", the
-verdict is `YES`.
-Invariant: a verdict holds in every text, whatever lies outside the window: every state of the `Marked` before the
-window from which it can go on after it gives this answer. The finder (core/split/finder.pyx) takes a piece with an
-unknown verdict from the automaton, and then windows with an EDGE at its end.
-Groups: classes of the alphabet share a group if nearly all states treat them alike; there are at most 14 groups. WILD
-stands for every character beyond ASCII, and for any of its bytes. EDGE in a history says that a piece begins after it.
-Excluded groups: in `"[^"]*"|\w+|[^\w"]` each letter may lie inside quotes or outside. With `"` excluded, no verdict at
-or right after `"` is known. So the automaton reads what stands in quotes, and all other verdicts are about states that
-a text without `"` can have. Groups are excluded if that leaves fewer verdicts unknown in `SAMPLE`.
+number for each history (three groups); a verdict for each history's number and the groups c, d that follow: a piece
+begins at c after a kept piece (`YES`) or after a dropped one (`DROPPED`), none begins (`NO`), or five characters do not
+tell (`UNKNOWN`).
+Invariant: a verdict holds in every text, whatever lies outside the window. docs/proofs.md, "Windows", has the groups.
 Source: local languages (a factor of fixed length decides membership). Here trying all states proves a verdict.
 """
 

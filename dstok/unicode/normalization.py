@@ -14,9 +14,9 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
 
 from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
@@ -26,7 +26,7 @@ from dstok.unicode.properties import DEFAULT_VERSION, general_category
 
 def simple_fold(char: str) -> str:
     """The simple fold of a character: `k` for U+212A KELVIN SIGN."""
-    return chr(_simple().get(ord(char), ord(char)))
+    return _simple().get(ord(char), char)
 
 
 def case_closure(members: CodePointSet, version: str = DEFAULT_VERSION) -> CodePointSet:
@@ -47,16 +47,16 @@ def full_folds(version: str = DEFAULT_VERSION) -> dict[str, str]:
 
 
 @cache
-def _simple() -> dict[int, int]:
-    return {code: ord(fold) for code, fold in decode_mapping(read_section("simple_folding")).items()}
+def _simple() -> dict[int, str]:
+    return decode_mapping(read_section("simple_folding"))
 
 
 @cache
 def _forms(version: str) -> dict[int, CodePointSet]:
     """Each character with other forms -> all its forms."""
-    unassigned, forms = general_category("Cn", version), dict[int, set[int]]()
+    unassigned, forms = general_category("Cn", version), dict[str, set[int]]()
     for code, fold in _simple().items():
-        forms.setdefault(fold, {fold}).add(code)
+        forms.setdefault(fold, {ord(fold)}).add(code)
     sets = [CodePointSet.from_ranges((code, code) for code in each if code not in unassigned)
             for each in forms.values()]
     return {code: each for each in sets if len(each) > 1 for code in each}
@@ -73,13 +73,12 @@ _Record = tuple[int, int, tuple[int, ...]]  # combining class, flags, decomposit
 CLEAN: _Record = (0, BOUNDARY, ())
 
 
-@dataclass(frozen=True)
-class FormTables:
-    """The core's tables.
+class FormTables(NamedTuple):
+    """The core's tables, little-endian.
 
-    Little-endian uint16: `pages` of 256 code points, and each 256's page number; a page holds
-    numbers of records. By record: `classes` and `flags`, a byte each; `starts` (uint32, one more than records) in
-    `sequences` (uint32), the decompositions. `pairs`: uint32, flat: first, second, composite.
+    uint16: `pages` of 256 code points, and each 256's page number; a page holds numbers of records. By record:
+    `classes` and `flags`, a byte each; `starts` (uint32, one more than records) in `sequences` (uint32), the
+    decompositions. `pairs`: uint32, flat: first, second, composite.
     """
 
     pages: bytes
@@ -194,9 +193,7 @@ def _packed(records: Mapping[int, _Record], pairs: array[int]) -> FormTables:
     shared = {blank: 0}  # page -> its number
     page_numbers = array("H", (
         shared.setdefault(pages[page].tobytes(), len(shared)) if page in pages else 0 for page in range(0x1100)))
-    starts, sequences = array("I", [0]), array("I")
-    for _, _, sequence in numbers:
-        sequences.extend(sequence)
-        starts.append(len(sequences))
-    return FormTables(b"".join(shared), page_numbers.tobytes(), bytes(r[0] for r in numbers),
-                      bytes(r[1] for r in numbers), starts.tobytes(), sequences.tobytes(), pairs.tobytes())
+    classes, flags, texts = zip(*numbers)
+    starts, sequences = array("I", accumulate(map(len, texts), initial=0)), array("I", chain.from_iterable(texts))
+    return FormTables(b"".join(shared), page_numbers.tobytes(), bytes(classes), bytes(flags), starts.tobytes(),
+                      sequences.tobytes(), pairs.tobytes())

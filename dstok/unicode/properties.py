@@ -195,8 +195,7 @@ def _runs(version: str) -> list[tuple[int, int, str]]:
 
 @cache
 def _word(version: str, in_class: bool) -> CodePointSet:
-    letters_and_marks = alphabetic(version) | general_category("M", version)
-    standard = letters_and_marks | digit(version) | general_category("Pc", version)
+    standard = alphabetic(version) | general_category("M", version) | digit(version) | general_category("Pc", version)
     return standard if in_class else standard | _LATIN_1_WORD
 
 
@@ -261,11 +260,11 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     >>> "a" in binary_property("Lowercase"), "ª" in binary_property("lowercase")
     (True, True)
     """
-    known = {loose(known): known for known in binary_properties(version)}
-    if loose(name) not in known:
-        raise UnknownPropertyError(f"expected a binary property, such as {', '.join(list(known.values())[:3])}, "
-                                   f"found {name!r}")
-    return _members("binary", known[loose(name)], version)
+    for known in binary_properties(version):
+        if loose(known) == loose(name):
+            return _members("binary", known, version)
+    raise UnknownPropertyError(f"expected a binary property, such as {', '.join(binary_properties(version)[:3])}, "
+                               f"found {name!r}")
 
 
 @explained

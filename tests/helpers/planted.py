@@ -16,6 +16,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from one_pattern import compile_pattern
 from real_models import V3 as TOK
 from real_models import real_json
 
@@ -25,7 +26,7 @@ from dstok.conformance.unicode_changes import moved
 from dstok.core.split.automaton import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.regex.ast import Split
-from dstok.regex.cascade import compile_pattern, compile_splits
+from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of, data
 from dstok.unicode import properties as sets

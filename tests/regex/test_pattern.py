@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from one_pattern import compile_pattern
 from pattern_strategies import cut, kept_pieces, matches_empty, spans
 from reference import examples
 from upstream import pieces_by, upstream_accepts, upstream_pieces, upstream_splitter
@@ -22,7 +23,7 @@ from upstream import pieces_by, upstream_accepts, upstream_pieces, upstream_spli
 from dstok import errors
 from dstok.errors import PatternError, UnsupportedError
 from dstok.regex.ast import Split
-from dstok.regex.cascade import compile_pattern, compile_splits
+from dstok.regex.cascade import compile_splits
 from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, parse
 
 if sys.version_info >= (3, 11):

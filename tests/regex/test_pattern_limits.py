@@ -15,6 +15,7 @@ from string import ascii_lowercase
 from typing import Any
 
 import pytest
+from one_pattern import compile_pattern
 from shares import seeds
 from upstream import families
 
@@ -24,7 +25,7 @@ from dstok.errors import UnsupportedError
 from dstok.pretokenizer.pieces import make_finder, make_tagger
 from dstok.pretokenizer.sources import preset_names, preset_splits
 from dstok.regex.ast import BEHAVIORS, Split
-from dstok.regex.cascade import MAX_CLASSES, MAX_STEPS, compile_cascade, compile_pattern, compile_splits
+from dstok.regex.cascade import MAX_CLASSES, MAX_STEPS, compile_cascade, compile_splits
 from dstok.regex.compile_budget import LIMITS, counted
 from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 

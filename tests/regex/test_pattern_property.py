@@ -10,6 +10,7 @@ from __future__ import annotations
 import regex
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
+from one_pattern import compile_pattern
 from pattern_strategies import Fragment, cut, fragments, matches_empty, spans
 from reference import examples
 from upstream import pieces_by, upstream_splitter
@@ -17,7 +18,6 @@ from upstream import pieces_by, upstream_splitter
 from dstok.errors import UnsupportedError
 from dstok.regex.alphabet import Alphabet
 from dstok.regex.ast import Split
-from dstok.regex.cascade import compile_pattern
 from dstok.regex.dfa import DFA
 
 _FLAGS = regex.MULTILINE | regex.VERSION0  # upstream's $ is met before every newline

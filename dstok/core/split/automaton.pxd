@@ -11,7 +11,7 @@ cdef enum:
     ROW = 256                     # edges of a state: by byte for ASCII, from 128 on by class
     ROWS = 0xFFFF00               # the bits of an edge that hold the start of the row of the next state
 
-cdef enum:                        # of the automata: regex/automaton.py, regex/marked_language.py
+cdef enum:                        # of the automata: regex/dfa.py, regex/marked_language.py
     DEAD = 0
     START = 1
     FINAL = 2
@@ -20,7 +20,7 @@ cdef enum:                        # of the automata: regex/automaton.py, regex/m
 cdef enum:
     DROPPED = 2                   # tag plus one, as the scanner gives it, of a piece that a Removed step drops
 
-cdef enum:                        # the low byte of an edge with a tag: regex/automaton.py
+cdef enum:                        # the low byte of an edge with a tag: regex/dfa.py
     SET_0
     SET_1
     MOVE
