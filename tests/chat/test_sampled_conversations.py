@@ -78,7 +78,7 @@ def test_messages_after_them_one_by_one(version: Any, called: bool) -> None:
     tok, talk = opened(version)
     calls = [{"id": f"c{number}", "type": "function", "function": {"name": "f", "arguments": "{}"}} for number in range(3)]
     results = [{"role": "tool", "tool_call_id": f"c{number}", "content": f"<{number}>"} for number in range(3)]
-    talk.append({**PLAIN, "tool_calls": calls} if called else PLAIN, ids=[*tok.encode("It is so"), tok.special_tokens[EOS]])
+    talk.append({**PLAIN, "tool_calls": calls} if called else PLAIN, ids=[*tok.encode("It is so"), tok.added_tokens[EOS]])
     more = [*(results if called else ()), USER, PLAIN, MORE, PLAIN, USER]
     whole = talk.copy()
     whole.extend(more)
