@@ -410,6 +410,5 @@ def _both(tok: Tokenizer, text: Text, pair: Text, special: Special, errors: Erro
 
 def _of_pair(error: TextError | SpecialTokenError, text: int) -> TextError | SpecialTokenError:
     """The error of a text, with its place in the pair: the first text (0) or the second (1)."""
-    if isinstance(error, TextError):
-        return TextError(error.message, error.offset, error.batch_index, text)
-    return SpecialTokenError(error.token, error.offset, error.batch_index, text)
+    said = error.message if isinstance(error, TextError) else error.token
+    return type(error)(said, error.offset, error.batch_index, text)

@@ -20,7 +20,7 @@ from dstok._util.objects import lazy
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.automaton import PathReader
 from dstok.errors import ArgumentError, GroupError, PickleError, UnsupportedError
-from dstok.pretokenizer.pieces import Unit, make_finder, readable
+from dstok.pretokenizer.pieces import Unit, checked_unit, make_finder, readable
 from dstok.regex.ast import Group, Node, is_nullable, nodes
 from dstok.regex.cascade import Cascade, compile_matches
 from dstok.regex.match_tables import MatchTables, make_match_tables, refused_groups
@@ -256,8 +256,7 @@ class Searched:
     """A text that is searched: `data` in the core's form, and how its matches are shown."""
 
     def __init__(self, pattern: MatchPattern, text: Text, errors: Errors, unit: Unit | None = None) -> None:
-        if unit not in ("bytes", "characters", None):
-            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+        checked_unit("bytes" if unit is None else unit)
         self.pattern, self.data, self.is_str = pattern, readable(text, errors), isinstance(text, str)
         characters = self.is_str if unit is None else unit == "characters"
         self.converts = characters and not isinstance(self.data, str)  # places in bytes to places in characters
