@@ -407,7 +407,8 @@ def _batch_decoded(self: Any, batch: Any, kwargs: dict[str, Any]) -> list[str] |
             _only_decodes(self, kwargs, ("decode", "_decode"))):
         return None
     try:
-        texts = _of(self.dstok).tok.decode_batch(batch, skip_special_tokens=kwargs.get("skip_special_tokens", False))
+        texts: list[str] = _of(self.dstok).tok.decode_batch(
+            batch, skip_special_tokens=kwargs.get("skip_special_tokens", False))
     except (DstokError, TypeError, ValueError, OverflowError):
         return None
     self.dstok.tell("decode")
