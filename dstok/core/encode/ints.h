@@ -6,7 +6,10 @@
  * versions a list that is freed gives one back: the count of each int lasts for 2^62 of them.
  *
  * The ints lie in one array, so an id tells the place of its int. With a table of pointers, each list would wait twice
- * for memory: lines take 6 to 15 % longer. */
+ * for memory: lines take 6 to 15 % longer.
+ *
+ * The first of them are compared with CPython's own. If they differ, or if the build has DSTOK_PLAIN_INTS, each list gets
+ * new ints. */
 #ifndef DSTOK_INTS_H
 #define DSTOK_INTS_H
 
@@ -31,6 +34,22 @@
 
 static PyLongObject *ints;
 static Py_ssize_t ints_made;
+#ifdef DSTOK_PLAIN_INTS
+static Py_ssize_t ints_most = 0; /* ints that are made, at most */
+#else
+static Py_ssize_t ints_most = INTS;
+#endif
+
+/* Whether the int of an id acts as CPython's own does. */
+static int ints_act(Py_ssize_t id) {
+    PyObject *made = (PyObject *)(ints + id), *own = PyLong_FromSsize_t(id), *sum = own ? PyNumber_Add(made, own) : NULL;
+    int same = sum && PyObject_RichCompareBool(made, own, Py_EQ) == 1 && PyObject_Hash(made) == PyObject_Hash(own) &&
+               PyLong_AsSsize_t(sum) == 2 * id;
+    Py_XDECREF(own);
+    Py_XDECREF(sum);
+    PyErr_Clear();
+    return same;
+}
 
 /* Makes the ints from `ints_made` to `end`, with the bytes of those that CPython makes. */
 static int ints_fill(Py_ssize_t end) {
@@ -49,6 +68,8 @@ static int ints_fill(Py_ssize_t end) {
             ints[0] = *(PyLongObject *)zero;
             *(PyObject *)ints = *(PyObject *)&model;
         }
+        if (ints_made == 0 && !(ints_act(0) && ints_act(end - 1)))
+            ints_most = end = 0;
         __atomic_store_n(&ints_made, end, __ATOMIC_RELEASE);
     }
     Py_XDECREF(zero);
@@ -63,13 +84,13 @@ static int ints_reach(Py_ssize_t size) {
     static PyMutex lock;
     PyMutex_Lock(&lock);
 #endif
-    if (ints == NULL)
+    if (ints == NULL && ints_most)
         ints = huge_zeroed(huge_rounded((size_t)INTS * sizeof(PyLongObject)));
-    if (ints == NULL) {
+    if (ints == NULL && ints_most) {
         PyErr_NoMemory();
         failed = -1;
-    } else if (ints_made < size && ints_made < INTS) {
-        failed = ints_fill(size < INTS ? size : INTS);
+    } else if (ints_made < size && ints_made < ints_most) {
+        failed = ints_fill(size < ints_most ? size : ints_most);
     }
 #ifdef Py_GIL_DISABLED
     PyMutex_Unlock(&lock);
@@ -81,7 +102,7 @@ static int ints_reach(Py_ssize_t size) {
 static __attribute__((noinline)) PyObject *ints_new_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size) {
     PyObject *list = ints_reach(size) ? NULL : PyList_New(count);
     for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
-        PyObject *item = ids[i] < INTS ? (PyObject *)(ints + ids[i]) : PyLong_FromUnsignedLong(ids[i]);
+        PyObject *item = ids[i] < ints_most ? (PyObject *)(ints + ids[i]) : PyLong_FromUnsignedLong(ids[i]);
         PyList_SET_ITEM(list, i, item);
         if (item == NULL)
             Py_CLEAR(list);
