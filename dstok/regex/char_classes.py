@@ -3,14 +3,8 @@ r"""Character classes and escapes of a pattern -> sets of code points; case fold
 In: the text of a pattern at a class or an escape; sets and the tree under `(?i:...)`. Out: a `CodePointSet`; nodes that
 match in either case.
 Invariant: the set is the one that upstream (Oniguruma, Ruby syntax) matches; if it cannot be, the pattern is refused.
-Source: Oniguruma's doc/RE, Unicode's CaseFolding.txt, and upstream itself, measured (tests/regex, tests/unicode).
-
-A class is operands joined by `&&`, each the union of its items. An operand without items holds nothing, so `[a&&]` is
-empty. `^` negates the whole class. A class may stand in a class.
-Upstream folds characters and the outermost class of brackets, after its `&&` and before its `^`; it does not fold
-`\p{...}`, `\w` and the like. A class that is not negated also matches the full folds of its members: `(?i:[ß])` matches
-"ss", after all else was tried. In a text upstream matches one character for several, too, from the left: `(?i:ss)`
-matches "ß". Such texts are refused, and so are characters that fold to several.
+Source: Oniguruma's doc/RE, Unicode's CaseFolding.txt, and upstream itself, measured (tests/regex, tests/unicode);
+docs/exactness.md has the rules.
 """
 
 from __future__ import annotations

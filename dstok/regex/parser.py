@@ -4,12 +4,8 @@ In: a pattern in upstream's dialect (Oniguruma, Ruby syntax) and a Unicode versi
 Out: the tree of regex/ast.py; every character test is a `CodePointSet`.
 Invariant: the tree has exactly upstream's meaning of the pattern. A construct without an exact tree is refused
 (`UnsupportedError`); a text that is no pattern is a `PatternError`. Both errors name the position.
-Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/regex, random patterns).
-
-Look-behind of several lengths: upstream shortens repetitions at the front of a look-behind: only the least number of
-turns counts. If each alternative has one length then, it steps back by this length. Else it searches for a start, and
-hides the text from the place on. That shows at one place alone: an empty look-behind at the start of a text sees no
-character. So `\b` fails there. Example: `(?<=(?:|aa*)\b).` matches no first letter, but `(?<=\b).` does.
+Source: Oniguruma's doc/RE for the grammar, and upstream itself, measured (tests/regex, random patterns);
+docs/exactness.md tells how a look-behind of several lengths is read.
 """
 
 from __future__ import annotations
