@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 
 import dstok
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
+from dstok.formats.reading import describe_sentencepiece_file
 from dstok.formats.sentencepiece import CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece, describe_sentencepiece
 from dstok.formats.tokenizer_json import write_tokenizer_json
 
@@ -340,4 +341,4 @@ def test_other_readers_name_it(tmp_path: Path) -> None:
         dstok.load(path, upstream="tokenizers-1.0.0rc3")
     path.write_bytes(b"{}")
     with pytest.raises(TokenizerFileError, match="expected a .model file of SentencePiece, found JSON"):
-        dstok.load(path)
+        describe_sentencepiece_file(path)
