@@ -138,25 +138,18 @@ cdef class BPE:
             characters.open(&self.start)
             characters.open(&self.plain)
             self._keep += (characters,)
-        if len(byte_pairs):
-            self._open_start(atoms, byte_pairs, pair_ids)
-
-    cdef int _open_start(self, atoms, byte_pairs, pair_ids) except -1:
-        cdef const uint32_t[::1] a
-        cdef const uint8_t[::1] p = memoryview(byte_pairs).cast("B")
-        cdef const uint32_t[::1] i = memoryview(pair_ids).cast("B").cast("I")
-        if p.shape[0] != 0x10000 * sizeof(BytePair):
+        if not len(byte_pairs):
+            return
+        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
+        cdef const uint8_t[::1] pair_rows = memoryview(byte_pairs).cast("B")
+        cdef const uint32_t[::1] ids = memoryview(pair_ids).cast("B").cast("I")
+        if pair_rows.shape[0] != 0x10000 * sizeof(BytePair) or (characters is None and a.shape[0] != 0x10000):
             raise ValueError("BPE tables of the wrong size")
-        self._keep += (p, i)
-        if self.start.wide.ids == NULL:
-            a = memoryview(atoms).cast("B").cast("I")
-            if a.shape[0] != 0x10000:
-                raise ValueError("BPE tables of the wrong size")
-            self._keep += (a,)
+        self._keep += (pair_rows, ids, a)
+        if characters is None:
             self.start.atoms = &a[0]
-        self.start.pairs = <const BytePair *>&p[0]
-        self.start.pair_ids = &i[0] if i.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
-        return 0
+        self.start.pairs = <const BytePair *>&pair_rows[0]
+        self.start.pair_ids = &ids[0] if ids.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
 
     def __dealloc__(self):
         free(self.by_bytes)
