@@ -83,7 +83,7 @@ OF_PROVE = {
         "if (short_set[way].length == length && !memcmp(short_set[way].key, text, (size_t)length)) {",
         "if (short_set[way].length == length) {", V3),
     "sections that always join": Fault(
-        "dstok/core/bpe/merge.pyx", "        return count == 2 and junction.ends[0] == left", "        return True", V3),
+        "dstok/core/bpe/merge.pyx", "joined == 2 and junction.ends[0] == left", "True", V3),
 }
 
 

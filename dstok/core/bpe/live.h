@@ -1,20 +1,11 @@
 /* The live merges of a model: those that some text needs. The others, its dead merges, never happen.
  *
  * In: all merges of a model, and its tokens. Out: for each token the rank of its live merge, if it has one.
- * Invariant: merging gives the same ids of any bytes with the live merges as with all, whatever the ranks are.
- *
- * Example: "abc" may be a b + c or a + b c, and both merges may be in the list. If "ab" has a lower rank than "bc",
- * merging the bytes "abc" takes the first way. Then the merge a + bc is dead, in every text. The proof:
- * Let merging a text make the token X at some place. Until X is one symbol, no step joins anything across its edges. Of
- * the steps inside X, each takes the pair of the least rank in the whole text, the leftmost of equals. So it takes the
- * best pair inside X, and this pair does not depend on the text outside. So the steps are those of the bytes of X alone,
- * also the last one. If merging the bytes of X alone ends in several tokens, X is never made. Else X has one live
- * merge, the last of these steps. All other merges that make X are never the best pair of any text, so without them
- * each step has the same best pair.
- *
- * The proof in formats/tiktoken.py is the same for ranks of tokens. Time: O(n log n) in the bytes of all products. A
- * pair is found by binary search among those with its left id, so no choice of merges makes it slow.
- */
+ * Invariant: merging gives the same ids of any bytes with the live merges as with all, whatever the ranks are:
+ * docs/proofs.md, "Live rules". Example: "abc" may be a b + c or a + b c. If "ab" has a lower rank than "bc", merging
+ * the bytes "abc" takes the first way, and the merge a + bc is dead.
+ * Time: O(n log n) in the bytes of all products. A pair is found by binary search among those with its left id, so no
+ * choice of merges makes it slow. */
 #ifndef DSTOK_LIVE_H
 #define DSTOK_LIVE_H
 

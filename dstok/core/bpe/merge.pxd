@@ -21,8 +21,7 @@ cdef extern from "bpe/merge_loops.h":
     ctypedef struct StartTable:
         const uint32_t *bytes
         const BytePair *pairs
-        const uint32_t *pair_ids
-        const uint32_t *atoms
+        const uint32_t *pair_ids, *atoms
         WideCharacters wide
     int character_at(const uint8_t *text, int64_t length, uint32_t *character) noexcept nogil
     uint32_t left_mix_of(uint32_t salt) noexcept nogil
@@ -42,9 +41,7 @@ cdef extern from "bpe/merge_loops.h":
     enum:
         SCRATCH_BYTES
     ctypedef struct Scratch:
-        uint32_t *next
-        uint32_t *out
-        uint32_t *ends
+        uint32_t *next, *out, *ends
         int64_t capacity
         uint64_t work
     void scratch_free(Scratch *s) noexcept nogil
@@ -87,8 +84,7 @@ cdef class BPE:
     cdef const uint32_t *starts   # token i is blob[starts[i]:starts[i + 1]]
     cdef const uint8_t *blob
     cdef readonly Py_ssize_t size  # `starts` is defined for ids below this
-    cdef readonly bint monotone
-    cdef readonly bint ignore_merges
+    cdef readonly bint monotone, ignore_merges
     cdef readonly LostBytes lost  # None: each byte has a token
     cdef bint merges_all          # neither `ignore_merges` nor lost bytes: a piece has the ids of merging its bytes
     cdef uint32_t *by_bytes       # ignore_merges only: open addressing over the vocabulary's bytes, id + 1

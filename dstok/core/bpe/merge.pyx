@@ -142,18 +142,15 @@ cdef class BPE:
             self.open_start(atoms, byte_pairs, pair_ids)
 
     def open_start(self, atoms, byte_pairs, pair_ids):
-        """Makes merging start from these symbols; only before another thread uses the object."""
-        cdef const uint32_t[::1] a
+        """Make merging start from these symbols; only before another thread uses the object."""
+        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
         cdef const uint8_t[::1] p = memoryview(byte_pairs).cast("B")
         cdef const uint32_t[::1] i = memoryview(pair_ids).cast("B").cast("I")
-        if p.shape[0] != 0x10000 * sizeof(BytePair):
+        cdef bint bytewise = self.start.wide.ids == NULL
+        if p.shape[0] != 0x10000 * sizeof(BytePair) or (bytewise and a.shape[0] != 0x10000):
             raise ValueError("BPE tables of the wrong size")
-        self._keep += (p, i)
-        if self.start.wide.ids == NULL:
-            a = memoryview(atoms).cast("B").cast("I")
-            if a.shape[0] != 0x10000:
-                raise ValueError("BPE tables of the wrong size")
-            self._keep += (a,)
+        self._keep += (p, i, a)
+        if bytewise:
             self.start.atoms = &a[0]
         self.start.pairs = <const BytePair *>&p[0]
         self.start.pair_ids = &i[0] if i.shape[0] else self.byte_ids  # which `start_pairs` reads in vain

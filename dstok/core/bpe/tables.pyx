@@ -30,9 +30,7 @@ cdef extern from "bpe/live.h":
     ctypedef struct MergeRows:
         const uint32_t *merges
         Py_ssize_t count
-        uint32_t *rows
-        uint32_t *rights
-        uint32_t *ranks
+        uint32_t *rows, *rights, *ranks
     Py_ssize_t merge_rows(MergeRows *m, Py_ssize_t ids, uint32_t *places, uint32_t *by_right) noexcept nogil
     Py_ssize_t find_live(
         const MergeRows *m, const StartTable *start, const uint32_t *starts, const uint8_t *blob, uint32_t *live
@@ -68,7 +66,7 @@ _NONE = array("I")
 def live_merges(
     merges: array[int], starts, blob, byte_ids: Sequence[int], CharacterTable characters=None
 ) -> tuple[array[int], array[int]]:
-    """The live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
+    """Return the live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
 
     Token i is blob[starts[i]:starts[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is
     there twice.
@@ -112,7 +110,7 @@ def live_merges(
 
 
 def all_merges(live: array[int], dead: array[int]) -> array[int]:
-    """The flat list of all merges, by rank, from the two lists of `live_merges`.
+    """Return the flat list of all merges, by rank, from the two lists of `live_merges`.
 
     Raises `ValueError` if the ranks of the dead ones do not rise, or are too high.
     """
@@ -133,7 +131,7 @@ def all_merges(live: array[int], dead: array[int]) -> array[int]:
 
 
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None:
-    """The pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes.
+    """Build the pair table of flat `merges` (left, right, merged, in rank order): its slots and seeds, as bytes.
 
     None if too many pairs collide under each of the salts, as a pair that is there twice does with itself.
     """
@@ -163,7 +161,7 @@ def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None:
 
 
 def merges_of(pairs: Buffer) -> array[int]:
-    """The merges of a pair table's slots, flat: left, right (uint32), in rank order.
+    """Return the merges of a pair table's slots, flat: left, right (uint32), in rank order.
 
     Raises `ValueError` if its ranks are not 0, 1, 2 and so on, each once.
     """
@@ -186,7 +184,7 @@ def merges_of(pairs: Buffer) -> array[int]:
 
 
 cdef list _by_bucket(const uint32_t[::1] m, uint32_t salt, int seed_shift):
-    """(bucket, ranks) of the pairs, the largest buckets first; None if a bucket has more than CROWD."""
+    """Return (bucket, ranks) of the pairs, the largest buckets first; None if a bucket has more than CROWD."""
     cdef uint32_t left_mix = left_mix_of(salt), right_mix = right_mix_of(salt), bucket
     cdef uint32_t[::1] sizes = array("I", bytes(4 << (32 - seed_shift)))
     cdef Py_ssize_t rank
@@ -201,7 +199,7 @@ cdef list _by_bucket(const uint32_t[::1] m, uint32_t salt, int seed_shift):
 
 
 cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint16_t[::1] seeds, uint32_t mix):
-    """Finds the first seed for each bucket that sends its pairs to free slots; false if a bucket has none."""
+    """Find the first seed for each bucket that sends its pairs to free slots; false if a bucket has none."""
     cdef int slot_shift = 33 - int(slots.shape[0]).bit_length()
     cdef uint32_t seed, slot
     cdef Py_ssize_t rank, i, size, bucket
@@ -230,12 +228,12 @@ cdef bint _place(const uint32_t[::1] m, list buckets, uint64_t[::1] slots, uint1
 
 
 def cuttable_ranges() -> tuple[tuple[int, int], ...]:
-    """The ranges of cuttable characters, (first, last)."""
+    """Return the ranges of cuttable characters, (first, last)."""
     return tuple([(CUTTABLE[i][0], CUTTABLE[i][1]) for i in range(CUTTABLE_COUNT)])
 
 
 def joined_pairs(tokens: Iterable[bytes], borders: bytearray = None) -> bytes:
-    """The bitmap of the pairs of cuttable characters that one of `tokens` (bytes) may span.
+    """Build the bitmap of the pairs of cuttable characters that one of `tokens` (bytes) may span.
 
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes
     on either side matter: whole characters, or parts that stand for every character with that part.
@@ -246,6 +244,9 @@ def joined_pairs(tokens: Iterable[bytes], borders: bytearray = None) -> bytes:
     """
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
+    cdef const uint32_t[::1] lefts, rights
+    cdef Py_ssize_t i, j
+    cdef uint32_t bit
     pairs = set()
     for token in tokens:
         if token.isascii():
@@ -253,12 +254,15 @@ def joined_pairs(tokens: Iterable[bytes], borders: bytearray = None) -> bytes:
         for border in range(1, len(token)):
             pairs.add((token[max(0, border - 3):border], token[border:border + 3]))
     for left, right in pairs:
-        before, after = _characters(left, 0), _characters(right, 1)
-        if borders is not None and len(before) * len(after) > MOST_PAIRS:
-            for c in after:
+        lefts, rights = _characters(left, 0), _characters(right, 1)
+        if borders is not None and lefts.shape[0] * rights.shape[0] > MOST_PAIRS:
+            for c in rights:
                 borders[BORDER_BYTES // 2 + (c >> 3)] |= 1 << (c & 7)
-        else:
-            _put_bits(b, before, after)
+            continue
+        for i in range(lefts.shape[0]):
+            for j in range(rights.shape[0]):
+                bit = kernel_joined_bit(lefts[i], rights[j])
+                b[bit >> 3] |= <uint8_t>(1 << (bit & 7))
     return bytes(bits)
 
 
@@ -283,7 +287,7 @@ def joined_characters(merges: array[int], starts, blob) -> array[int]:
 
 
 def joined_bits(const uint64_t[::1] pairs not None) -> bytes:
-    """The bitmap for the safe cuts of a model of characters, from the pairs of `joined_characters`."""
+    """Build the bitmap for the safe cuts of a model of characters, from the pairs of `joined_characters`."""
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] b = bits
     cdef Py_ssize_t i
@@ -292,15 +296,6 @@ def joined_bits(const uint64_t[::1] pairs not None) -> bytes:
         bit = kernel_joined_bit(<uint32_t>(pairs[i] >> 32), <uint32_t>pairs[i])
         b[bit >> 3] |= <uint8_t>(1 << (bit & 7))
     return bytes(bits)
-
-
-cdef _put_bits(uint8_t[::1] bits, const uint32_t[::1] lefts, const uint32_t[::1] rights):
-    cdef Py_ssize_t i, j
-    cdef uint32_t bit
-    for i in range(lefts.shape[0]):
-        for j in range(rights.shape[0]):
-            bit = kernel_joined_bit(lefts[i], rights[j])
-            bits[bit >> 3] |= <uint8_t>(1 << (bit & 7))
 
 
 def _characters(part, side):

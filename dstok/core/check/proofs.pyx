@@ -278,12 +278,7 @@ cdef extern from "check/walk.h":
         WALK_SYMBOL_BITS
         WALK_HEAD_BITS
     ctypedef struct GridMasks:
-        uint64_t letter
-        uint64_t punct
-        uint64_t number
-        uint64_t blank
-        uint64_t newline
-        uint64_t quote
+        uint64_t letter, punct, number, blank, newline, quote
     ctypedef struct GridState:
         pass
     void walk_ascii(int rules, uint8_t byte, GridMasks *m) noexcept nogil

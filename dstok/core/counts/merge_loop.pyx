@@ -26,30 +26,23 @@ cdef extern from "counts/merge_loop.h":
         LOOP_OUT_OF_MEMORY
         MOST_THREADS
     ctypedef struct Words:
-        uint64_t cells_size
-        uint64_t tokens_size
-        uint64_t longest_short
+        uint64_t cells_size, tokens_size, longest_short
     ctypedef struct Merge:
         pass
     ctypedef struct FirstTokens:
         const uint8_t *bytes
-        const uint32_t *starts
-        const uint32_t *taken
+        const uint32_t *starts, *taken
         int64_t count
     ctypedef struct Loop:
         Words words
         uint32_t *lengths
         uint32_t ids
-        uint64_t vocab_size
-        uint64_t longest
-        int64_t least
-        int64_t divisor
+        uint64_t vocab_size, longest
+        int64_t least, divisor
         uint64_t pairs_room
         Merge *merges
         int64_t *counts
-        uint64_t size
-        uint64_t visits
-        uint64_t rebuilds
+        uint64_t size, visits, rebuilds
         int threads
         uint32_t shared
     bint loop_open(Loop *l, FirstTokens first, uint32_t count) noexcept nogil
@@ -72,11 +65,9 @@ cdef class Pieces:
     """Counted pieces: piece i is `text[offsets[i]:offsets[i + 1]]`. `highest`, `longest`: of their counts and bytes."""
 
     cdef const uint8_t *text
-    cdef const int64_t *offsets
-    cdef const int64_t *counts
+    cdef const int64_t *offsets, *counts
     cdef Py_ssize_t size
-    cdef int64_t highest
-    cdef int64_t longest
+    cdef int64_t highest, longest
     cdef object keep
 
     def __cinit__(self, pieces, offsets, counts):
@@ -102,8 +93,7 @@ cdef class Encoding:
     cdef uint32_t by_byte[256]
     cdef BPE bpe
     cdef uint32_t *ids           # of the piece that was encoded last
-    cdef Scratch scratch
-    cdef Scratch junction
+    cdef Scratch scratch, junction
 
     def __cinit__(self, ids_of_bytes, BPE bpe, int64_t longest):
         cdef int i

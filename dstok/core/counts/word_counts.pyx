@@ -16,17 +16,45 @@ Example: "a", " ", "b", " ", "a" get the numbers 0, 1, 2, 1, 0. All five miss th
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.bpe.merge cimport KEY24_MAX, VALUE_ID_BITS, piece_insert, piece_lines_open
-from dstok.core.cpu.level cimport chosen
-from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY
+from dstok.core.cpu.level cimport CHUNK_ROOM, Implementation, PieceTable, chosen
+from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Finder, Sink
 from dstok.core.text.hash cimport hash_bytes
 from dstok.core.text.utf8 cimport Source, open_source
 
 import os
 from array import array
+
+cdef extern from "counts/sorted_words.h":
+    ctypedef struct Entry:
+        uint64_t number
+    ctypedef struct Pieces:
+        const uint8_t *text
+        const int64_t *ends, *counts
+        int64_t size
+    ctypedef struct Block:
+        uint8_t *data
+        int64_t size, distinct, length, longest
+        uint64_t occurrences
+    ctypedef struct Cursor:
+        const uint8_t *at, *end
+        uint8_t *piece
+        int64_t length, room, count
+    enum:
+        CURSOR_END
+        CURSOR_FINE
+        CURSOR_BROKEN
+        CURSOR_NO_MEMORY
+    void sort_counted(const Pieces *pieces, Entry *entries, int64_t size, int by_count) noexcept nogil
+    int block_add(Block *block, int64_t wanted, const uint8_t *last, int64_t last_length, const uint8_t *piece,
+                  int64_t length, int64_t count) noexcept nogil
+    int cursor_next(Cursor *cursor, int by_count) noexcept nogil
+    bint cursor_before(const Cursor *one, const Cursor *other, int by_count) noexcept nogil
+    int piece_order(const uint8_t *one, int64_t length, const uint8_t *other, int64_t other_length) noexcept nogil
 
 cdef extern from "cpu/platform.h":
     void *huge_grown(void *memory, size_t used, size_t size) noexcept nogil
@@ -50,6 +78,31 @@ cdef enum:
 @cython.final
 cdef class Tally(Sink):
     """Count the pieces that `finder` finds in the texts that `add` gets. One thread at a time."""
+
+    cdef Finder finder
+    cdef const Implementation *level
+    cdef PieceTable near             # the numbers of pieces, for the probe
+    cdef void *lines                 # its memory
+    cdef uint64_t *places            # the upper half of a hash, and a number plus one; 0: a free place
+    cdef int places_log2
+    cdef int64_t *counts             # by number
+    cdef int64_t *ends               # piece i is `text[ends[i]:ends[i + 1]]`
+    cdef uint8_t *text
+    cdef Py_ssize_t used             # numbers given
+    cdef Py_ssize_t room             # of `counts`
+    cdef Py_ssize_t text_room
+    cdef Py_ssize_t memory           # bytes that the table may take
+    cdef bint full
+    cdef object spill                # gets the tally when it is full
+    cdef object error                # an exception of `spill`
+    cdef Block out                   # the blocks that `block` gives
+    cdef Py_ssize_t given            # sorted pieces that are in blocks
+    cdef uint64_t seed
+    cdef Py_ssize_t steps
+    cdef uint64_t values[CHUNK_ROOM]  # of the pieces of a chunk, and those that are missed: as in `IdSink`
+    cdef uint32_t missed[CHUNK_ROOM]
+    cdef uint32_t numbers[CHUNK_ROOM + 8]  # of the pieces of a chunk
+    cdef uint32_t found[CHUNK_ROOM]        # of the missed ones
 
     def __cinit__(self, Finder finder not None):
         self.finder, self.level = finder, chosen()
@@ -431,18 +484,13 @@ cdef extern from *:
     """
     bint weighed(int64_t *sum, int64_t count, int64_t weight) noexcept nogil
 
-cdef enum State:
-    FULL                     # the block is as large as it should be
-    WAITING                  # the source on top of the heap has no block
-    DONE
-    BROKEN
-    NO_MEMORY
+cdef enum:                   # beside the status of a cursor, which is CURSOR_END if a source has no block
+    FULL = 16                # the block is as large as it should be
     TOO_LARGE                # a count, or the sum of all, of more than 63 bits
 
 cdef struct Held:
     uint8_t *piece
-    int64_t length
-    int64_t room
+    int64_t length, room
 
 
 cdef Cursor cursor_of(const uint8_t *block, Py_ssize_t size) noexcept:
@@ -533,72 +581,69 @@ cdef class Merge:
     cdef inline bint before(self, int one, int other) noexcept nogil:
         return cursor_before(self.cursors + one, self.cursors + other, self.by_count)
 
-    cdef State write(self, int64_t size) noexcept nogil:
+    cdef int write(self, int64_t size) noexcept nogil:
         """Add the held piece to the block."""
         cdef int status
         if not self.count:
-            return DONE
+            return CURSOR_FINE
         if self.out.occurrences + <uint64_t>self.count >> 63:
             return TOO_LARGE
         status = block_add(&self.out, size, self.last.piece, self.last.length, self.held.piece, self.held.length,
                            self.count)
         if status <= 0:
-            return NO_MEMORY if status else FULL
-        self.held, self.last = self.last, self.held
-        self.count = 0
-        return DONE
+            return CURSOR_NO_MEMORY if status else FULL
+        self.held, self.last, self.count = self.last, self.held, 0
+        return CURSOR_FINE
 
-    cdef State hold(self, const Cursor *cursor) noexcept nogil:
+    cdef int hold(self, const Cursor *cursor) noexcept nogil:
         """Copy a piece, to add up its counts."""
         cdef int64_t room = cursor.length + cursor.length // 8 + 64
         cdef void *grown
         if cursor.length > self.held.room or not self.held.room:
             grown = realloc(self.held.piece, room)
             if grown == NULL:
-                return NO_MEMORY
+                return CURSOR_NO_MEMORY
             self.held.piece, self.held.room = <uint8_t *>grown, room
         memcpy(self.held.piece, cursor.piece, cursor.length)
         self.held.length = cursor.length
-        return DONE
+        return CURSOR_FINE
 
-    cdef State run(self, int64_t size) noexcept nogil:
+    cdef int run(self, int64_t size) noexcept nogil:
         """Go on until the block is full, or something else is needed."""
         cdef Cursor *cursor
-        cdef State state
         cdef int status
         while self.size:
             cursor = self.cursors + self.heap[0]
             if not self.count or piece_order(
                     cursor.piece, cursor.length, self.held.piece, self.held.length):
-                state = self.write(size)
-                if state == DONE:
-                    state = self.hold(cursor)
-                if state != DONE:
-                    return state
+                status = self.write(size)
+                if status == CURSOR_FINE:
+                    status = self.hold(cursor)
+                if status != CURSOR_FINE:
+                    return status
             if not weighed(&self.count, cursor.count, self.weights[self.heap[0]]):
                 return TOO_LARGE
             status = cursor_next(cursor, self.by_count)
             if status != CURSOR_FINE:
-                return WAITING if status == CURSOR_END else BROKEN if status == CURSOR_BROKEN else NO_MEMORY
+                return status
             self.sink(0)
         return self.write(size)
 
     def block(self, Py_ssize_t size) -> bytes:
         """The next block, of about `size` bytes; b"" after the last one. Raises `ValueError`, and `OverflowError`."""
-        cdef State state = WAITING
+        cdef int status = CURSOR_END
         self.out.size = 0
-        while state == WAITING:
+        while status == CURSOR_END:
             with nogil:
-                state = self.run(size)
-            if state == WAITING:
+                status = self.run(size)
+            if status == CURSOR_END:
                 if not self.fill(self.heap[0]):
                     self.size -= 1
                     self.heap[0] = self.heap[self.size]
                 self.sink(0)
-        if state == BROKEN or state == NO_MEMORY:
-            check_cursor(CURSOR_BROKEN if state == BROKEN else CURSOR_NO_MEMORY, self.heap[0])
-        if state == TOO_LARGE:
+        if status == TOO_LARGE:
             raise OverflowError("expected a sum of counts below 2**63")
+        check_cursor(status, self.heap[0])
         return PyBytes_FromStringAndSize(<const char *>self.out.data, self.out.size)
 
     def totals(self) -> tuple[int, int, int, int]:

@@ -59,13 +59,10 @@ cdef extern from "encode/decode.h":
         NOT_WHOLE
     ctypedef struct DecodeTable:
         uint32_t *starts
-        uint8_t *kinds
-        uint8_t *blob
-        uint8_t *cells
+        uint8_t *kinds, *blob, *cells
         uint64_t size
     ctypedef struct DecodeTaken:
-        uint8_t *out
-        uint8_t *end
+        uint8_t *out, *end
         uint32_t kinds
     ctypedef Py_ssize_t (*DecodeTake)(
         const DecodeTable *table, DecodeTaken *taken, const char *at, Py_ssize_t step, Py_ssize_t count, uint32_t skip
@@ -244,49 +241,37 @@ cdef class Decoder:
         """
         cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
-        cdef int64_t[::1] sizes = array("q", bytes(8 * (counts.shape[0] + 1)))
-        cdef list doubtful = []
-        cdef const uint8_t *start
-        cdef Py_ssize_t row, at
-        try:
-            self._begin(w, ids.shape[0], &taken)
-            self._take_lists(w, ids, counts, skip_special, strict, &taken, sizes, doubtful)
-            text = written(w, &taken)
-        finally:
-            self.pool.release(w)
-        start = <const uint8_t *>PyBytes_AS_STRING(text)
-        broken = [row for row, at in doubtful if find_invalid(start + at, sizes[row], self.level) >= 0]
-        return text, sizes.base[:counts.shape[0]], broken
-
-    cdef int _take_lists(
-        self, Run w, const uint32_t[::1] ids, const int64_t[::1] counts, bint skip_special, bint strict,
-        DecodeTaken *taken, int64_t[::1] sizes, list doubtful
-    ) except -1:
-        """Take all ids; writes the number of bytes of each list. A list with a token that is no text is `doubtful`."""
         cdef DecodeTake take = decode_taker("I", 4)
+        cdef int64_t[::1] sizes = array("q", bytes(8 * (counts.shape[0] + 1)))
+        cdef list broken = []
         cdef Py_ssize_t row, at = 0, count, done, before
         cdef uint32_t skip = MAY_SKIP if skip_special else 0
-        with nogil:
-            for row in range(counts.shape[0]):
-                count = counts[row]
-                if not 0 <= count <= ids.shape[0] - at:
-                    with gil:
-                        raise ValueError(f"expected lists of {ids.shape[0]} ids, found list {row} end at {at + count}")
-                before, done, taken.kinds = taken.out - w.buffer, 0, 0
-                while True:
-                    done += take(&self.table, taken, <const char *>(&ids[0] + at + done), 4, count - done, skip)
-                    if done == count:
-                        break
-                    with gil:
-                        if not self._grown(w, taken):
-                            raise UnknownIdError(ids[at + done], done, self.size, row)
-                at += count
-                self._settle(w, before, strict, self.strip, taken)
-                sizes[row] = taken.out - w.buffer - before
-                if taken.kinds & NOT_WHOLE:
-                    with gil:
-                        doubtful.append((row, before))
-        return 0
+        try:
+            self._begin(w, ids.shape[0], &taken)
+            with nogil:
+                for row in range(counts.shape[0]):
+                    count = counts[row]
+                    if not 0 <= count <= ids.shape[0] - at:
+                        with gil:
+                            raise ValueError(
+                                f"expected lists of {ids.shape[0]} ids, found list {row} end at {at + count}")
+                    before, done, taken.kinds = taken.out - w.buffer, 0, 0
+                    while True:
+                        done += take(&self.table, &taken, <const char *>(&ids[0] + at + done), 4, count - done, skip)
+                        if done == count:
+                            break
+                        with gil:
+                            if not self._grown(w, &taken):
+                                raise UnknownIdError(ids[at + done], done, self.size, row)
+                    at += count
+                    self._settle(w, before, strict, self.strip, &taken)
+                    sizes[row] = taken.out - w.buffer - before
+                    if taken.kinds & NOT_WHOLE and find_invalid(w.buffer + before, sizes[row], self.level) >= 0:
+                        with gil:
+                            broken.append(row)
+            return written(w, &taken), sizes.base[:counts.shape[0]], broken
+        finally:
+            self.pool.release(w)
 
     # Ids from callers -> bytes in a workspace.
 
@@ -422,8 +407,7 @@ cdef Py_ssize_t settle_runs(
     cdef uint8_t *out = text
     cdef uint8_t *at = text
     cdef uint8_t *end = text + length
-    cdef uint8_t *run
-    cdef uint8_t *mark
+    cdef uint8_t *run, *mark
     while True:
         mark = <uint8_t *>memchr(at, MARK, end - at)
         mark = mark if mark != NULL else end

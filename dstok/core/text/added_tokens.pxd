@@ -23,8 +23,7 @@ cdef class Matcher:
     cdef uint64_t seed         # of the hash that places the edges
     cdef readonly Py_ssize_t steps  # taken slots that were read while the edges were put in
     cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see added_tokens.pyx
-    cdef uint32_t *fail
-    cdef uint32_t *depth
+    cdef uint32_t *fail, *depth
     cdef int32_t *longest      # the longest token that is a suffix of the state's text, or -1
     cdef uint32_t root[256]
     cdef uint32_t *lengths     # of the tokens, in bytes
@@ -46,10 +45,7 @@ cdef class Matcher:
     cdef int _plant(self, list contents, uint8_t *last) except -1
     cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1
     cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept
-    cdef void search(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
-    ) noexcept nogil
-    cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
+    cdef void search(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found) noexcept nogil
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
     ) noexcept nogil
@@ -60,10 +56,8 @@ cdef FirstBytes first_bytes(frozenset heads)
 
 @cython.final
 cdef class Policy:
-    cdef Matcher raw
-    cdef Matcher normalized
-    cdef object raw_ids
-    cdef object normalized_ids
+    cdef Matcher raw, normalized
+    cdef object raw_ids, normalized_ids
     cdef const uint32_t *ids[2]
     cdef FirstBytes firsts            # the bytes that the tokens begin with
     cdef readonly bint refuses

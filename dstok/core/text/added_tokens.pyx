@@ -247,7 +247,7 @@ cdef class Matcher:
         while at < stop:
             if state == 0:
                 # No token has begun: skip to the next place where one may.
-                at = self.begins(text, at, stop)
+                at = first_of(&self.firsts, text, at, stop)
                 if at == stop:
                     break
             child = self.child(state, text[at])
@@ -275,10 +275,6 @@ cdef class Matcher:
             found.safe = stop - self.depth[state]
             if found.token >= 0 and state:
                 found.safe, found.token = min(found.safe, found.start), -1
-
-    cdef Py_ssize_t begins(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
-        """Return the next place where a token may begin, or `stop`."""
-        return first_of(&self.firsts, text, at, stop)
 
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found

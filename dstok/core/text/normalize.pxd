@@ -25,23 +25,18 @@ cdef struct Code:
 cdef struct Codes:
     # Code points in work.
     Code *codes
-    Py_ssize_t size
-    Py_ssize_t capacity
+    Py_ssize_t size, capacity
 
 cdef struct Stretch:
     # A stretch between boundaries.
-    Codes before
-    Codes made
+    Codes before, made
 
 
 @cython.final
 cdef class Form:
-    cdef const uint16_t *pages
-    cdef const uint16_t *page_numbers
-    cdef const uint8_t *classes
-    cdef const uint8_t *flags
-    cdef const uint32_t *starts
-    cdef const uint32_t *sequences
+    cdef const uint16_t *pages, *page_numbers
+    cdef const uint8_t *classes, *flags
+    cdef const uint32_t *starts, *sequences
     cdef uint32_t *pairs     # open addressing: first, second, composite
     cdef uint32_t pair_mask
     cdef bint composed
@@ -74,13 +69,11 @@ cdef enum:
 
 cdef struct Output:
     uint8_t *text
-    Py_ssize_t size
-    Py_ssize_t capacity
+    Py_ssize_t size, capacity
     bint same                # nothing changes, so nothing is written
     bint aligned             # the caller wants the sources, too
     uint32_t *sources        # by code point of the output
-    Py_ssize_t count
-    Py_ssize_t places
+    Py_ssize_t count, places
     Py_ssize_t taken         # code points of the input that are done
 
 

@@ -100,15 +100,10 @@ cdef class Form:
             self.low *= 2
         for c in range(16):
             self.whole[c] = all([self.clean[c << 6 | i] == <uint64_t>-1 for i in range(64)])
-        self._hash(tables.pairs)
-
-    def __dealloc__(self):
-        free(self.pairs)
-
-    def _hash(self, bytes pairs):
+        cdef bytes pairs = tables.pairs
         cdef const uint32_t *flat = <const uint32_t *>PyBytes_AS_STRING(pairs)
-        cdef Py_ssize_t i
         cdef uint32_t slots = 16, slot
+        cdef Py_ssize_t i
         while slots < 2 * (len(pairs) // 12):
             slots *= 2
         self.pair_mask = slots - 1
@@ -120,6 +115,9 @@ cdef class Form:
             while self.pairs[3 * slot + 2]:
                 slot = (slot + 1) & self.pair_mask
             memcpy(self.pairs + 3 * slot, flat + i, 12)
+
+    def __dealloc__(self):
+        free(self.pairs)
 
     cdef inline uint32_t record(self, uint32_t c) noexcept nogil:
         return self.pages[<uint32_t>self.page_numbers[c >> 8] << 8 | (c & 0xFF)]
@@ -449,9 +447,7 @@ cdef class Normalizer:
     cpdef bytes normalize(self, bytes text):
         """Return the normalized text of valid UTF-8."""
         if self.chain is not None:
-            if self.is_normalized(text):
-                return text
-            return self.chain.apply(text.decode(), None)[0].encode()
+            return text if self.is_normalized(text) else self.chain.apply(text.decode(), None)[0].encode()
         text = self._rewrite(text, None)
         return b" " + text if puts_space(self.prefix, text, len(text)) else text
 
