@@ -25,7 +25,7 @@ each_splitter = pytest.mark.parametrize("splitter", SPLITTERS, ids=["nothing los
 def check(splitter: Splitter, array: Any, texts: list[str | None], errors: Any = "strict") -> Any:
     wanted = [None if text is None else splitter.split(text) for text in texts]
     for threads in (1, 2):
-        keywords = {"threads": threads, "errors": errors}
+        keywords = {"num_threads": threads, "errors": errors}
         found = arrow.split(splitter, array, **keywords)
         views = arrow.split(splitter, array, views=True, **keywords)
         spans = {unit: arrow.spans(splitter, array, unit=unit, **keywords) for unit in ("bytes", "characters")}

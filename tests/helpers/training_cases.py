@@ -98,5 +98,5 @@ def random_settings(chance: random.Random) -> dict[str, Any]:
 def random_tuning(chance: random.Random) -> dict[str, int]:
     """Of `MergeLoop`: thresholds, what is a long word, threads that share lists of some places, memory."""
     return {"divisor": chance.choice([1, 2, 3, 16, 1 << 62]), "longest_short": chance.choice([1, 2, 5, 1024]),
-            "threads": chance.choice([1, 1, 2, 5]), "shared": chance.choice([1, 3, 10]),
+            "num_threads": chance.choice([1, 1, 2, 5]), "shared": chance.choice([1, 3, 10]),
             "pairs_room": chance.choice([0, 1000, 10_000, 1 << 62])}

@@ -80,7 +80,7 @@ def test_many_merges() -> None:
     words = {"".join(chance.choices("abcdefghijklmnop", k=chance.randint(1, 30))): chance.randint(1, 10**6) for _ in range(3000)}
     expected = by_reference(words, vocab_size=6000)
     assert len(expected[1]) > 5000
-    for tuning in [{}, {"divisor": 2}, {"divisor": 1 << 62}, {"longest_short": 8}, {"threads": 2, "shared": 100}, {"threads": 64, "shared": 500},
+    for tuning in [{}, {"divisor": 2}, {"divisor": 1 << 62}, {"longest_short": 8}, {"num_threads": 2, "shared": 100}, {"num_threads": 64, "shared": 500},
                    {"pairs_room": 1 << 18}, {"pairs_room": 1 << 21}]:
         assert by_dstok(words, tuning, vocab_size=6000) == expected
 
