@@ -309,7 +309,11 @@ cdef class Survey:
     @property
     def most_windows(self) -> int:
         """Return the number of windows of the pair of bytes that has most."""
-        return max(<uint64_t[:1 << 16]>self.of_pairs)
+        cdef uint64_t most = 0
+        cdef int i
+        for i in range(1 << 16):
+            most = max(most, self.of_pairs[i])
+        return most
 
     def bytes(self) -> array[int]:
         """Return how often each byte occurs in the pieces that are kept, as "q"."""

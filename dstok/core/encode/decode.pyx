@@ -1,3 +1,4 @@
+# cython: initializedcheck=False
 """Ids -> bytes or text; many streams of ids, one id of each at a time, up to a stop string.
 
 In: one list of ids or many. A list is a Python list, or numbers in a buffer, which are read where they lie. Out: the
@@ -514,16 +515,18 @@ cdef class StopSearch:
         """
         cdef const void *data = PyUnicode_DATA(text)
         cdef int kind = PyUnicode_KIND(text)
-        cdef Py_ssize_t at, i, length = 0
+        cdef Py_ssize_t at, i, most, length = 0, count = len(self.stops)
+        cdef int64_t *seen = &self.seen[0]
+        cdef const int64_t *places = &self.places[0]
         for at in range(PyUnicode_GET_LENGTH(text)):
-            keep[0] = 0
-            for i in range(len(self.stops)):
-                self.seen[i] = self._step(i, <str>self.stops[i], self.seen[i], PyUnicode_READ(kind, data, at))
-                keep[0] = max(keep[0], self.seen[i])
-                if self.seen[i] == self.places[i + 1] - self.places[i]:
-                    length = max(length, self.seen[i])
+            most = 0
+            for i in range(count):
+                seen[i] = self._step(i, <str>self.stops[i], seen[i], PyUnicode_READ(kind, data, at))
+                most = max(most, seen[i])
+                if seen[i] == places[i + 1] - places[i]:
+                    length = max(length, seen[i])
+            keep[0] = length or most
             if length:
-                keep[0] = length
                 return at + 1
         return -1
 
@@ -564,7 +567,7 @@ cdef class StreamBatch:
         for i in range(ids.shape[0]):
             if slots is not None and not 0 <= slots[i] < self.count:
                 raise ArgumentError(f"expected slots below {self.count}, found {slots[i]} at index {i}", "slots")
-            if ids[i] != -1:
+            if ids[i] != -1 and not (0 <= ids[i] < len(self.tokens) and self.tokens[ids[i]] is not None):
                 self._know(ids[i], i)
         texts = [""] * ids.shape[0]
         for i in range(ids.shape[0]):
@@ -611,20 +614,19 @@ cdef class StreamBatch:
         """Make the token of an id, if it is not known."""
         if not 0 <= id < len(self.tokens):
             raise UnknownIdError(id, index, len(self.tokens))
-        if self.tokens[id] is None:
-            token = self.decoder.token(id, index)
-            if self.skip_special and not self.decoder.decode([id], True):
-                token = b""
-            try:
-                token = token.decode()
-            except UnicodeDecodeError:
-                pass
-            self.tokens[id] = token
+        token = self.decoder.token(id, index)
+        if self.skip_special and not self.decoder.decode([id], True):
+            token = b""
+        try:
+            token = token.decode()
+        except UnicodeDecodeError:
+            pass
+        self.tokens[id] = token
         return 0
 
     cdef str _add(self, Py_ssize_t slot, int64_t id, token):
         """Return the text that a token adds to a stream."""
-        cdef bytes data = self.waiting[slot]
+        cdef bytes data = <bytes>self.waiting[slot]
         cdef Py_ssize_t used = 0
         if self.make is not None:
             return self._until_stop(slot, self.own[slot].feed(id) if id != -1 else "")
@@ -638,7 +640,7 @@ cdef class StreamBatch:
 
     cdef str _until_stop(self, Py_ssize_t slot, str text):
         """Return the part of a text that a stream gives now: up to a stop string, or to what may begin one."""
-        cdef StopSearch search = self.searches[slot]
+        cdef StopSearch search = <StopSearch>self.searches[slot]
         cdef Py_ssize_t keep = 0, end
         if search is None or not text:
             return text
