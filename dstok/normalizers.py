@@ -133,9 +133,17 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
 
         return normal_form
     edits = _edits_of(step, unicode_version)
+    literal = step.type == "Replace" and not step.is_regex
+    lower = lowercase() if step.type == "Lowercase" else None
 
     def edited(text: str, sources: Sources, most: int) -> tuple[str, Sources]:
         """Each new character has the source of the last one that it stands for, or of the one before which it comes."""
+        if sources is None and literal:  # four times as fast
+            growth = len(step.content) - len(step.pattern)
+            _check_length(len(text) + text.count(step.pattern) * growth, most, step.where)
+            return text.replace(step.pattern, step.content), None
+        if sources is None and lower is not None and 2 * len(text) <= most:  # no character becomes more than two
+            return text.translate(lower), None
         found = edits(text)
         _check_length(len(text) + sum(len(new) + start - end for start, end, new in found), most, step.where)
         parts, moved, at = list[str](), list[int](), 0
