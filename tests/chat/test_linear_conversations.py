@@ -100,7 +100,7 @@ class Characters:
         return "".join(map(chr, ids)).encode()
 
 
-    def growing(self, special: str) -> GrowingCharacters:
+    def encode_incremental(self, special: str) -> GrowingCharacters:
         return GrowingCharacters(self.steps)
 
 

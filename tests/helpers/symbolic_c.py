@@ -45,7 +45,7 @@ class Pointer:
 
 def parsed(core: Path, headers: list[str]) -> c_ast.FileAST:
     """The syntax tree of headers, and of those that they include, without intrinsics and attributes."""
-    source = "#define DSTOK_SIMD_H\n" + "".join(f'#include "{header}"\n' for header in headers)
+    source = "#define DSTOK_VECTORS_H\n" + "".join(f'#include "{header}"\n' for header in headers)
     empty = core / "none"
     empty.mkdir(exist_ok=True)
     for name in ("stdint.h", "string.h", "stddef.h"):

@@ -11,8 +11,8 @@ from shares import share
 
 @pytest.fixture(autouse=True)
 def not_deep(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DEEP", "BRIEF"):
-        monkeypatch.setattr(shares, name, False)
+    for name, value in (("DEEP", False), ("BRIEF", False), ("PART", 1)):
+        monkeypatch.setattr(shares, name, value)
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 7, 16, 50])
@@ -32,7 +32,7 @@ def test_a_day_has_all_of_an_inner_loop(period: int) -> None:
 
 
 def test_the_deep_profile_has_the_whole_and_the_brief_one_a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "BRIEF", True)
+    monkeypatch.setattr(shares, "PART", 10)
     assert 8 <= len(list(share(range(1000), 10))) <= 12
     monkeypatch.setattr(shares, "DEEP", True)
     assert list(share(range(1000), 10)) == list(range(1000))

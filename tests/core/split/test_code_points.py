@@ -15,7 +15,7 @@ import pytest
 from kept import kept
 from real_models import OF_EACH_RULES, at_level, levels, real
 from real_models import level as set_level
-from reference import BRIEF, DEEP
+from reference import DEEP, PART
 from shares import seeds, share
 from text_strategies import GUIDE
 from upstream import model_splits, pre_tokenizer, upstream_splitter
@@ -53,7 +53,7 @@ def test_ids_of_some() -> None:
     """Each text alone: a share of the code points in all contexts."""
     tok, judge = at_level("deepseek-v3", levels()[-1]), real("deepseek-v3")
     shown = [*texts.code_points(GUIDE, share(GUIDE.interesting, 4))]
-    assert len(shown) > len(CONTEXTS) * (300 if BRIEF else 3000)
+    assert len(shown) > len(CONTEXTS) * 3000 // PART
     for batch in (shown[at : at + BATCH] for at in range(0, len(shown), BATCH)):
         expected = [found.ids for found in judge.encode_batch(batch, add_special_tokens=False)]
         assert tok.encode_batch(batch) == expected

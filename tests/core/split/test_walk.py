@@ -231,7 +231,7 @@ def test_a_pattern_of_too_many_classes_has_no_rules() -> None:
     letters = [chr(code) for code in range(33, 127) if chr(code).isalnum()] + [chr(code) for code in range(0x1000, 0x1010)]
     own = compile_splits([Split("|".join(f"{one}{two}" for one, two in zip(letters, letters[1:])))])
     assert own.kept and len(own.alphabet.classes) > 63
-    assert find_kernel(own) == (NONE, ())
+    assert find_kernel(own)[:2] == (NONE, ())
 
 
 # What the rules could be derived from
