@@ -9,7 +9,8 @@ which the others use: one compilation of it instead of 19 saves two thirds of th
 
     DSTOK_EMULATE=avx512 pip install .
 
-compiles the core's code for AVX-512 and AVX2 against an emulation of these instructions (tests/emulation).
+compiles the core's code for AVX-512 and AVX2 against an emulation of these instructions (tests/emulation), and the form
+of lists that makes a new int for each id (core/encode/ints.h).
 tests/emulate does so, to run that code on any processor. The emulation is slow, and for nothing else. Such a build has
 a folder of its own, so that neither kind takes the other's compiled files for its own.
 
@@ -144,7 +145,8 @@ class EmulatedBuildExt(BuildExt):
 
     def finalize_options(self) -> None:
         super().finalize_options()
-        self.define = [*(self.define or []), ("DSTOK_EMULATE_AVX512", "1")]
+        self.define = [*(self.define or []), ("DSTOK_EMULATE_AVX512", "1"),
+                       ("DSTOK_PLAIN_INTS", "1")]
 
     def run(self) -> None:
         if self.inplace or self.editable_mode:

@@ -1,4 +1,4 @@
-"""Pins the inputs of generate_normalization.py: a folder of the raw UCD in, text files out.
+"""Pins the inputs of generate.py: a folder of the raw UCD in, text files out.
 
     python unicode_tables/extract_normalization.py UCD_FOLDER unicode_tables/normalization
 

@@ -173,7 +173,7 @@ cdef class Tally(Sink):
         self.add_count(self.chunk.text + start, end - start, 1)
 
     cdef bint add_count(self, const uint8_t *piece, Py_ssize_t length, int64_t count) noexcept nogil:
-        """Add to the count of a piece, in an emptied table if this one is full; false, a fault of the run, if it stays."""
+        """Add to the count of a piece, in an emptied table if this one is full; false, with a fault, if it stays."""
         cdef uint64_t hash = hash_bytes(self.seed, piece, length)
         cdef Py_ssize_t number = self.number_of(hash, piece, length)
         while number < 0 and self.make_room():
