@@ -3,7 +3,7 @@
 In: parts of a text; pieces of reasoning, content and calls. Out: the text before a delimiter, and the delimiter;
 deltas in OpenAI's form, and the message so far.
 Invariant: the deltas add up to the message, and nothing depends on how the text is cut. Time is linear in the text: a
-place in it moves only forward, and only an end shorter than a delimiter is searched again. When a parser passes text on
+place in it moves only forward, and no search looks more than twice as far as it moves. When a parser passes text on
 at once, less than a delimiter is kept. tests/chat/test_linear_time.py counts the characters that calls here look at.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 from dstok.errors import ChatError
 
 Delta = dict[str, Any]
+Direct = Callable[[str], list[Delta]]  # takes text that begins no delimiter, and returns its deltas
 Found = tuple[str, str]  # the text before a delimiter, and the delimiter
 EXCERPT = 40  # characters of the completion in an error
 
@@ -48,12 +49,12 @@ class Answer:
     def __init__(self, thinking: bool) -> None:
         self.deltas: list[Delta] = []
         self.content: list[str] = []
-        self.reasoning: list[str] | None = [] if thinking else None
+        self.thinking, self.reasoning = thinking, list[str]()
         self.calls: list[tuple[str, list[str]]] = []
+        self.says, self.thinks = _direct("content", self.content), _direct("reasoning_content", self.reasoning)
 
     def think(self, text: str) -> None:
         if text:
-            self.reasoning = self.reasoning or []
             self.reasoning.append(text)
             self.deltas.append({"reasoning_content": text})
 
@@ -77,8 +78,16 @@ class Answer:
         return deltas
 
     def message(self) -> Message:
-        return Message("".join(self.content), None if self.reasoning is None else "".join(self.reasoning),
+        return Message("".join(self.content), "".join(self.reasoning) if self.thinking else None,
                        [_call(index, name, "".join(texts)) for index, (name, texts) in enumerate(self.calls)])
+
+
+def _direct(key: str, texts: list[str]) -> Direct:
+    def take(text: str) -> list[Delta]:
+        texts.append(text)
+        return [{key: text}]
+
+    return take
 
 
 def _call(index: int, name: str, arguments: str) -> dict[str, Any]:
@@ -95,6 +104,8 @@ class Delimiters:
 
     def __init__(self, *texts: str) -> None:
         self.texts, self.search = frozenset(texts), re.compile(_pattern(texts)).search
+        # Beyond `near`, `str.find` is faster than the pattern, unless that begins with one character.
+        self.longest, self.near = max(map(len, texts)), 256 if len({text[0] for text in texts}) > 1 else 1 << 60
 
 
 delimiters = cache(Delimiters)
@@ -124,7 +135,13 @@ class TextBuffer:
     def passing(self, delimiters: Delimiters) -> Found:
         """The text up to the first delimiter and the delimiter, or all that cannot be part of one, and ""."""
         text, at = self._text, self._at
-        match = delimiters.search(text, at)
+        stop = at + delimiters.near
+        match = delimiters.search(text, at, stop)
+        while stop < len(text) and (match is None or match[0] not in delimiters.texts):
+            start, stop = stop - delimiters.longest, 2 * stop - at  # only as far again: another one may be near
+            found = [place for one in delimiters.texts if (place := text.find(one, start, stop)) >= 0]
+            if found or stop >= len(text):
+                match = delimiters.search(text, min(found, default=max(start, len(text) - delimiters.longest)))
         if match is None:
             self._text, self._at = "", 0
             return text[at:], ""

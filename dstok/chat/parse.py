@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from dstok._util.arguments import explained
-from dstok.chat.answers import EXCERPT, Answer, Message, MethodParser, delimiters
+from dstok.chat.answers import EXCERPT, Answer, Direct, Message, MethodParser, delimiters
 from dstok.chat.parse_dsml import LenientParser, StrictParser
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
 from dstok.chat.v3_2 import V3_2, V4, V4_1
@@ -29,8 +29,8 @@ Mode = Literal["strict", "lenient"]
 DIALECTS = {"v3.2": V3_2, "v4-preview": V4, "v4-0731": V4, "v4.1": V4_1}
 THINKING = ("r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp", *DIALECTS)  # versions that can
 NAMED = ("v3.1", "v3.2-exp")
-# Text never holds these, because no decoder gives them: they stand for the tokens of the format in the text of ids.
-STAND_INS = {CLOSE: "\udc00", DSML: "\udc01", EOS: "\udc02"}
+# These stand for the format's tokens in the text of ids. No decoder gives their first characters; `feed` sees the last.
+STAND_INS = {CLOSE: "\udc00<", DSML: "\udc01｜", EOS: "\udc02<"}
 FENCE, FENCE_END = "\n```json\n", "\n```"  # around arguments
 
 
@@ -60,6 +60,10 @@ class ToolTokenParser(MethodParser):
             raise self.error("expected the end token, found the end or other text")
         if self.state in (self._reasoning, self._content):
             (self._think if self.state == self._reasoning else self.answer.say)(rest)
+
+    def direct(self) -> Direct | None:
+        states = {self._reasoning: self.answer.thinks, self._content: self.answer.says}
+        return states.get(self.state) if self.begin is None else None
 
     def _reasoning(self) -> bool:
         before, delimiter = self.reader.passing(self.close)
@@ -166,6 +170,7 @@ class Parser:
             blocks = ("function_calls",) if name == "v3.2" else ("tool_calls", " calls")
             marks = (STAND_INS[CLOSE], STAND_INS[DSML], STAND_INS[EOS]) if by_id else (CLOSE, DSML, EOS)
             self._reads = LenientParser(answer, thinks, tools, continues, json_output, blocks, marks)
+        self._direct: Direct | None = None
         self._over = ""  # the call or error that ended the completion
 
     @property
@@ -178,14 +183,18 @@ class Parser:
 
         Raises `ChatError` for input that the mode refuses: earlier deltas are void then, and nothing more is read.
         """
-        self._read(part if self._ids is None and isinstance(part, str) else self._text(part))
-        return self._answer.taken()
+        text = part if self._ids is None and isinstance(part, str) else self._text(part)
+        if self._direct is None or "<" in text or "\n" in text or "｜" in text:
+            self._read(text)
+            return self._answer.taken()
+        self._reads.reader.fed += len(text)
+        return self._direct(text) if text else []
 
     def finish(self) -> list[dict[str, Any]]:
         """Ends the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
         if self._over != "finish":
             self._read("" if self._ids is None else self._ids.stream.finish())
-            self._over = "finish"
+            self._direct, self._over = None, "finish"
             self._reads.finish()
         return self._answer.taken()
 
@@ -195,8 +204,9 @@ class Parser:
         try:
             self._reads.feed(text)
         except ChatError:
-            self._over = "an error"
+            self._direct, self._over = None, "an error"
             raise
+        self._direct = None if self._reads.reader.ahead(1) else self._reads.direct()
 
     def _text(self, part: str | int | Iterable[int]) -> str:
         if self._ids is not None and isinstance(part, int):
@@ -242,12 +252,12 @@ def parse(
 
 
 class _Ids:
-    """The text of ids. With `delimiters`, characters that no text has stand for the format's own tokens."""
+    """The text of ids. With `delimiters`, the format's own tokens are `STAND_INS`."""
 
     def __init__(self, tokenizer: TokenizerProtocol, delimiters: bool) -> None:
         self.tokenizer = tokenizer
         added = tokenizer.added_tokens
-        self.stand_ins = {added[token]: char for token, char in STAND_INS.items() if delimiters and token in added}
+        self.stand_ins = {added[token]: text for token, text in STAND_INS.items() if delimiters and token in added}
         self.stream = tokenizer.decode_stream()
         self.ended = False
 
@@ -260,6 +270,6 @@ class _Ids:
             return ""
         if id not in self.stand_ins:
             return self.stream.feed(id)
-        before, char = self.stream.finish(), self.stand_ins[id]
-        self.stream, self.ended = self.tokenizer.decode_stream(), char == STAND_INS[EOS]
-        return before + char
+        before, stand_in = self.stream.finish(), self.stand_ins[id]
+        self.stream, self.ended = self.tokenizer.decode_stream(), stand_in == STAND_INS[EOS]
+        return before + stand_in

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 
-from dstok.chat.answers import EXCERPT, Answer, Delimiters, MethodParser, TextBuffer, delimiters, escaped
+from dstok.chat.answers import EXCERPT, Answer, Delimiters, Delta, Direct, MethodParser, TextBuffer, delimiters, escaped
 from dstok.chat.v3_2 import Dialect
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
 
@@ -83,11 +83,20 @@ class LenientParser:
 
     def finish(self) -> None:
         """Ends the completion. The text held back turns out to be ordinary text."""
-        rest = self.reader.rest()
         if self.state:
-            if rest:
-                self._take(rest)
+            self._take(self.reader.rest())
             self._end()
+
+    def direct(self) -> Direct | None:
+        if self.newlines or (self.at_start and self.state == "text"):
+            return None
+        if self.state in ("text", "JSON"):
+            return self.answer.thinks if self.reasoning else self.answer.says
+        return self._argue if self.state in ("value", "text value") else None
+
+    def _argue(self, text: str) -> list[Delta]:
+        self.answer.argue(escaped(text) if self.state == "text value" else text)
+        return self.answer.taken()
 
     def _end(self) -> None:
         if self.state == "text":
@@ -104,7 +113,7 @@ class LenientParser:
             if said:
                 start = said.lstrip("\n") if self.at_start else "\n" * self.newlines + said
                 self.at_start, self.newlines, self.before_newlines = False, 0, said[-MAX_DELIMITER:]
-                self._tell(self._seen(start))
+                self._tell(self._seen(start) if self.plain else start)
             self.newlines += len(text) - len(said)
         elif state in ("before JSON", "after JSON"):
             # A blank stands for it; newlines at the beginning are held back, as a tool block drops them.
@@ -230,6 +239,10 @@ class StrictParser(MethodParser):
             self.answer.argue("}")
         if self.forbidden:
             raise self.error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
+
+    def direct(self) -> Direct | None:
+        states = {self._reasoning: self.answer.thinks, self._content: self.answer.says}
+        return None if "<" in self.tail or "｜" in self.tail else states.get(self.state)
 
     def _expect(self, text: str) -> None:
         if text != ">\n":

@@ -47,10 +47,14 @@ def run_render(arguments: Namespace) -> None:
         rendered = chat.render(conversation.messages, arguments.version, **conversation.arguments)
         if not (arguments.json or arguments.jsonl):
             return _utf8(rendered.text)
-        return json_bytes({"text": rendered.text, "special_ranges": rendered.special_ranges,
-                           "spans": [span._asdict() for span in rendered.spans]})
+        return json_bytes(_rendered(rendered))
 
     _write(arguments, text)
+
+
+def _rendered(rendered: chat.Rendered) -> dict[str, Any]:
+    return {"text": rendered.text, "special_ranges": rendered.special_ranges,
+            "spans": [span._asdict() for span in rendered.spans]}
 
 
 def run_encode(arguments: Namespace) -> None:
@@ -85,8 +89,15 @@ def run_count(arguments: Namespace) -> int:
 def run_show(arguments: Namespace) -> None:
     tokenizer = _tokenizer(arguments)
     colours = colours_wanted(arguments.output is None and sys.stdout is not None and sys.stdout.isatty())
-    _write(arguments, lambda conversation: _utf8(
-        shown(_encoded(arguments, tokenizer, conversation), conversation.messages, colours)))
+
+    def conversation_shown(conversation: InputConversation) -> bytes:
+        encoded = _encoded(arguments, tokenizer, conversation)
+        if not arguments.json:
+            return _utf8(shown(encoded, conversation.messages, colours))
+        columns = {name: getattr(encoded, name).tolist() for name in ("offsets", "message_index", "sampled")}
+        return json_bytes({"input_ids": encoded.ids, **columns, **_rendered(encoded.rendered)})
+
+    _write(arguments, conversation_shown)
 
 
 def _tokenizer(arguments: Namespace) -> Tokenizer:
@@ -246,7 +257,10 @@ COMMANDS = {
 """, NOTES),
     "chat show": Command(
         run_show, "show a conversation with roles, tokens a message, and the format's tokens",
-        "dstok chat show --version v3.1 talk.json", CONVERSATION + MODEL, NOTES),
+        "dstok chat show --version v3.1 talk.json", f"""{CONVERSATION}{MODEL}\
+--json  a JSON object for each conversation: its input_ids, offsets, message_index, sampled, and what `render --json`
+ prints
+""", NOTES),
     "chat parse": Command(
         run_parse, "turn a completion into a message, a line of JSON each",
         "dstok chat parse --version v3.2 answer.txt", COMMON % "JSON string" + """\

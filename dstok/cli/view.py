@@ -1,6 +1,6 @@
 """`dstok view`: show the tokens of a text in a browser.
 
-In: a file, or none. Out: a server on this machine, until Ctrl-C; with --output a page.
+In: a file, or none. Out: a server on this machine, until Ctrl-C; with --output a page, with --json its data.
 Invariant: no request leaves the machine, and none opens a file: the page can ask only for the models that `dstok
 models` lists and those that the command line names.
 """
@@ -18,7 +18,7 @@ from dstok._util.files import reason
 from dstok.chat.versions import versions
 from dstok.cli import arguments as options
 from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, model_of, refuse_unless
-from dstok.cli.output import CommandError, about_input
+from dstok.cli.output import CommandError, about_input, json_bytes
 from dstok.errors import FileError
 from dstok.io.id_files import Output
 from dstok.io.text_files import open_source, text_of
@@ -39,14 +39,15 @@ def run_view(arguments: Namespace) -> None:
                   arguments.add_eos)
     readers, foreign = _readers(arguments)
     requests = Requests(readers, asked, name, foreign)
-    if arguments.output is not None:
+    if arguments.output is not None or arguments.json:
         from dstok.viewer.html import page_of
 
         with about_input(name):
             sheet = requests.sheet(requests.begin)
-        page = page_of(sheet, f"{name}: tokens").encode("utf-8", "replace")  # the name of a file may not be UTF-8
+        page = "" if arguments.json else page_of(sheet, f"{name}: tokens")
         with Output(arguments.output, arguments.files) as output:
-            output.write(page)
+            # The name of a file may not be UTF-8.
+            output.write(json_bytes(sheet.export) if arguments.json else page.encode("utf-8", "replace"))
         return
     with about_input(name):
         requests.sheet(asked if asked.kind else asked._replace(text=""))  # errors now, not in the page
@@ -59,6 +60,7 @@ def _text(arguments: Namespace) -> tuple[str, str]:
         raise CommandError("view takes one file")
     if not arguments.files:
         refuse_unless(arguments.output is None, "--output", "a FILE")
+        refuse_unless(not arguments.json, "--json", "a FILE")
         refuse_unless(arguments.chat is None, "--chat", "a FILE")
         return "", ""
     from dstok.viewer.server import MAX_TEXT
@@ -89,7 +91,8 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
 
     upstream, compared = arguments.upstream, arguments.compare
     readers = {arguments.model: loaded(arguments.model)}
-    for model in () if arguments.output is not None else dstok.models():  # a page in a file offers no others
+    whole = arguments.json or arguments.output is not None  # there is no page that offers other models
+    for model in () if whole else dstok.models():
         readers.setdefault(model, reader_of(partial(load_model, model, upstream)))
     if compared is not None and compared not in readers:
         from dstok.conformance.engines import OPENERS
@@ -159,6 +162,7 @@ files FILE *  the first text to show; - is standard input
 {options.ERRORS}{options.EDGES.format("", "")}\
 --port N  the port of the address (default: a free one)
 --no-browser  print the address and open no browser
+--json  print FILE's tokens as JSON, as the page saves them, instead of a page
 {options.OUTPUT}""", """\
 --output writes the page to a file that needs nothing else. Without it, the page comes from an address of
 this machine that contains a random key; nothing leaves the machine. --compare takes the candidates of

@@ -25,6 +25,7 @@ from zstd_frames import zstd_frame
 
 import dstok
 from dstok.cli import app
+from dstok.viewer import Sheet, read
 
 SOME = [TEXTS[number] for number in seeds(len(TEXTS), 2)]  # each is a process for every format
 
@@ -100,6 +101,15 @@ def test_json_is_the_same_everywhere() -> None:
     assert json_lines(ok("chat", "count", "--version", "v3", "--json", talk)) == [{"name": "talk", "tokens": 3}]
     assert json_lines(ok("chat", "render", "--version", "v3", "--json", talk))[0]["text"].endswith("Hi")
     assert "JSON holds text only" in fails("decode", "--json", "--errors", "bytes", "1")
+
+
+def test_view_json_is_what_the_page_saves(tok: dstok.Tokenizer) -> None:
+    text = "Grüße <｜User｜>1\n"
+    words = ("--compare", "deepseek-v4", "--special", "none", file("text", text.encode()))
+    both = Sheet([read(model, text, special="none") for model in (tok, dstok.load("deepseek-v4"))])
+    assert json_lines(ok("view", "--json", *words)) == [json.loads(json.dumps(both.export))]
+    assert ok("view", "--json", "-o", "out.json", *words) == b"" and json.loads(Path("out.json").read_bytes())["text"] == text
+    assert "--json is for a FILE" in fails("view", "--json")
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd_frame])

@@ -104,6 +104,14 @@ def test_show_marks_the_formats_tokens(talk: str) -> None:
     os.close(theirs)
 
 
+def test_show_json_has_the_ids_spans_and_masks(talk: str) -> None:
+    encoded = chat.encode(dstok.load("deepseek-v3.2"), TALK, "v3.2")
+    [rendered] = json_lines(ok("chat", "render", "--version", "v3.2", "--json", talk))
+    assert json_lines(ok("chat", "show", "--version", "v3.2", "--json", talk)) == [{
+        "input_ids": encoded.ids, "offsets": encoded.offsets.tolist(), "message_index": encoded.message_index.tolist(),
+        "sampled": encoded.sampled.tolist(), **rendered}]
+
+
 def test_tools_from_a_file(talk: str, tmp_path: Path) -> None:
     tools = file(str(tmp_path / "tools.json"), json.dumps([TOOL]).encode())
     assert ok("chat", "render", "--version", "v3.2", "--tools", tools, talk).decode() == chat.render(

@@ -29,7 +29,7 @@ class CountingDelimiters(Delimiters):
     """Counts the characters up to the end of what is found."""
 
     def __init__(self, delimiters: Delimiters, steps: Steps) -> None:
-        self.texts = delimiters.texts
+        self.texts, self.near, self.longest = delimiters.texts, delimiters.near, delimiters.longest
 
         def search(text: str, at: int = 0, stop: int | None = None) -> re.Match[str] | None:
             steps.check(text)
