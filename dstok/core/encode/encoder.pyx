@@ -47,7 +47,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
 cdef extern from "encode/ints.h":
-    Py_ssize_t INTS
+    Py_ssize_t ints_most
 
 cdef extern from "bpe/piece_cache.h":
     enum:
@@ -69,7 +69,7 @@ CONTEXT = context           # bytes before a part that `encode_part` needs as co
 START = (TEXT_START, 0, 0)  # state at the start of a text, for `encode_part`: `Cursor.at` and `Cursor.skip`
 LATER = (SECTION_START, 0, 0)  # the same at the start of a stretch
 INSIDE = (inside_section, 0, 0)  # the same inside a stretch
-SHARED_INTS = INTS           # lists share the ints of lower ids
+SHARED_INTS = ints_most      # lists share the ints of lower ids
 
 
 def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
