@@ -64,7 +64,7 @@ PROPERTIES = ("vocab_size", "added_tokens_decoder", "added_tokens_encoder")
 HARMLESS = frozenset({  # members of a backend that change neither its vocabulary nor its added tokens
     "decode_batch", "get_added_tokens_decoder", "get_vocab", "get_vocab_size", "id_to_token", "token_to_id",
     "num_special_tokens_to_add", "decoder", "model", "normalizer", "post_processor", "pre_tokenizer",
-    "padding", "no_padding", "enable_padding", "no_truncation", "enable_truncation", "encode_special_tokens",
+    "no_padding", "enable_padding", "no_truncation", "enable_truncation",
 })
 QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
 DECODING = frozenset({"skip_special_tokens", "spaces_between_special_tokens"})  # the library passes over the second
@@ -228,8 +228,11 @@ class StandIn:
     From the first look at the settings until they are read by `encode_batch` the backing's lock is held.
     """
 
+    _backing: Backing
+    _holds = False
+
     def __init__(self, backing: Backing) -> None:
-        vars(self).update(_backing=backing, _holds=False)
+        vars(self)["_backing"] = backing
 
     def hold(self) -> None:
         if not self._holds:
@@ -244,7 +247,10 @@ class StandIn:
     @property
     def truncation(self) -> dict[str, Any] | None:
         self.hold()
-        return self._backing.real.truncation  # type: ignore[no-any-return]
+        return self._backing.real.truncation
+
+    padding = property(lambda self: self._backing.real.padding)
+    encode_special_tokens = property(lambda self: self._backing.real.encode_special_tokens)
 
     def encode_batch(self, input: Any, is_pretokenized: bool = False, add_special_tokens: bool = True) -> Any:
         """As in the backend; a `Row` for each text."""
@@ -256,7 +262,8 @@ class StandIn:
                 raise UnsupportedError("arguments of other types")
             batch = CallInputs(_of(backing), backing.settings(wanted, add_special_tokens), is_pretokenized)
             self.release()
-            rows = batch.rows([_words(each, is_pretokenized) for each in input])
+            rows = batch.rows([each if type(each) is str and not is_pretokenized else
+                               _words(each, is_pretokenized) for each in input])
         except Exception as error:  # those of upstream's truncation have no class of their own
             backing.tell("encode", _reason(error))
         else:
@@ -269,21 +276,24 @@ class StandIn:
 
     def decode(self, ids: Any, skip_special_tokens: bool = True) -> Any:
         """As in the backend."""
-        backing = self._backing
-        try:
-            text = _of(backing).tok.decode(ids, skip_special_tokens=skip_special_tokens)
-        except (DstokError, TypeError, ValueError, OverflowError) as error:
-            backing.tell("decode", _reason(error))
-            with backing.lock:
-                return backing.real.decode(ids, skip_special_tokens=skip_special_tokens)
-        backing.tell("decode")
-        return text
+        return _text_of(self._backing, ids, skip_special_tokens)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backing.real if name in HARMLESS else self._backing.hand_out(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._backing.real if name == "encode_special_tokens" else self._backing.hand_out(), name, value)
+
+
+def _text_of(backing: Backing, ids: Any, skip_special_tokens: bool) -> Any:
+    try:
+        text = _of(backing).tok.decode(ids, skip_special_tokens=skip_special_tokens)
+    except (DstokError, TypeError, ValueError, OverflowError) as error:
+        backing.tell("decode", _reason(error))
+        with backing.lock:
+            return backing.real.decode(ids, skip_special_tokens=skip_special_tokens)
+    backing.tell("decode")
+    return text
 
 
 def _of(backing: Backing) -> Engine:
@@ -304,21 +314,16 @@ def _reason(error: Exception) -> str:
 
 
 def _words(one: Any, is_split: bool) -> Input:
-    """A text, or its words, and the other text of a pair. Raises `UnsupportedError` if upstream may refuse it."""
-    if not is_split:
-        if type(one) is str:
-            return ([one],)
-        if _is_texts(one) and len(one) == 2:
-            return [one[0]], [one[1]]
-    elif _is_texts(one):
-        return (list(one),)
-    elif type(one) in (list, tuple) and len(one) == 2 and all(map(_is_texts, one)):
+    """The words of one text, or of both of a pair. Raises `UnsupportedError` if upstream may refuse it."""
+    if _is_texts(one) and (is_split or len(one) == 2):
+        return (list(one),) if is_split else ([one[0]], [one[1]])
+    if is_split and type(one) in (list, tuple) and len(one) == 2 and all(map(_is_texts, one)):
         return list(one[0]), list(one[1])
     raise UnsupportedError("an input that is neither a text nor a pair")
 
 
 def _is_texts(value: Any) -> bool:
-    return type(value) in (list, tuple) and all(type(each) is str for each in value)
+    return type(value) in (list, tuple) and {*map(type, value)} <= {str}
 
 
 # Simple calls, for which transformers' methods would take longer than dstok
@@ -380,7 +385,7 @@ def _rows(self: Any, texts: list[str], kwargs: dict[str, Any]) -> list[Row] | No
     if settings.framings[0] is None:
         return None
     try:
-        rows: list[Row] = CallInputs(engine, settings).rows([([text],) for text in texts])
+        rows: list[Row] = CallInputs(engine, settings).rows(texts)
     except DstokError:
         return None
     real = backing.real
@@ -388,8 +393,9 @@ def _rows(self: Any, texts: list[str], kwargs: dict[str, Any]) -> list[Row] | No
         with backing.lock:
             PLAIN.put(real)
     backing.tell("encode")
+    longest = self.model_max_length
     for row in rows:
-        if len(row.ids) > self.model_max_length:
+        if len(row.ids) > longest:
             self._eventual_warn_about_too_long_sequence(row.ids, None, True)
     return rows
 
@@ -398,7 +404,7 @@ def _decoded(self: Any, ids: Any, kwargs: dict[str, Any]) -> str | None:
     """The text of a list of ids."""
     if not (_is_ids(ids) and ids and _only_decodes(self, kwargs, ("_decode",))):
         return None
-    return StandIn(self.dstok).decode(ids, kwargs.get("skip_special_tokens", False))  # type: ignore[no-any-return]
+    return _text_of(self.dstok, ids, kwargs.get("skip_special_tokens", False))  # type: ignore[no-any-return]
 
 
 def _batch_decoded(self: Any, batch: Any, kwargs: dict[str, Any]) -> list[str] | None:

@@ -17,7 +17,7 @@ import os
 import pickle
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, islice
@@ -49,8 +49,8 @@ MAX_TABLES = 4  # models that are kept while no tokenizer uses them, for a calle
 MAX_SETTINGS = 256  # settings of calls that are kept
 COLUMNS = ("ids", "type_ids", "tokens", "words", "offsets")  # of upstream's `Encoding`, before post-processing
 NOT_PARALLEL = frozenset({"", "off", "false", "f", "no", "n", "0"})  # of TOKENIZERS_PARALLELISM, as upstream reads it
-Input = tuple[list[str], ...]  # the words of a text, or of both texts of a pair; a text that is not split is one word
-NO_PADS = (0, 0)
+Input = str | tuple[Sequence[str], ...]  # a text, or its words, or those of a pair's texts; a whole text is one
+flatten = chain.from_iterable
 _tables: dict[bytes, Tables] = {}
 _backings: WeakSet[Backing] = WeakSet()
 
@@ -302,8 +302,9 @@ class Backing:
     def settings(self, wanted: Wanted, add_special: bool) -> CallSettings:
         """How a call with these settings encodes."""
         processor = self.real.post_processor
-        truncation, padding = (each and tuple(each.items()) for each in wanted[:2])
-        key = (state_of(processor), truncation, padding, wanted.split_special, add_special)
+        truncation, padding, split_special = wanted
+        key = (state_of(processor), truncation and tuple(truncation.items()), padding and tuple(padding.items()),
+               split_special, add_special)
         made = self._settings.get(key)
         if made is None:
             if len(self._settings) >= MAX_SETTINGS:
@@ -406,20 +407,23 @@ class CallSettings:
         if processor is not None:
             self._finisher.post_processor = pickle.loads(pickle.dumps(processor))  # a copy: the backend's may change
         self._add_special = add_special
-        self._rooms: list[int] = []  # the most ids of one text, and of a pair
+        self._limits: list[tuple[int, str, int]] = []  # for one text, for a pair: the most ids; strategy; stride
         if self.truncation is not None:
-            self._rooms = [self.truncation["max_length"] - add_special * self._finisher.num_special_tokens_to_add(pair)
-                           for pair in (False, True)]
+            longest, strategy, stride = (self.truncation[key] for key in ("max_length", "strategy", "stride"))
+            self._limits = [(longest - add_special * self._finisher.num_special_tokens_to_add(pair), strategy, stride)
+                            for pair in (False, True)]
 
-    def cut(self, texts: list[list[int]]) -> list[list[int]] | None:
+    def cut(self, texts: Sequence[list[int]]) -> Sequence[list[int]] | None:
         """The ids of a text, or of both of a pair, truncated; None where upstream has a special case."""
-        assert self.truncation is not None
-        room, lengths = self._rooms[len(texts) - 1], list(map(len, texts))
-        strategy, stride = self.truncation["strategy"], self.truncation["stride"]
+        room, strategy, stride = self._limits[len(texts) - 1]
+        if len(texts) == 1:
+            ids = texts[0]
+            if len(ids) <= room:
+                return texts
+            return None if strategy == "only_second" or stride >= room else [ids[-room:] if self._left else ids[:room]]
+        lengths = list(map(len, texts))
         if sum(lengths) <= room:
             return texts
-        if len(texts) == 1:
-            return None if strategy == "only_second" or stride >= room else [self.end(texts[0], room)]
         try:
             (kept,) = kept_lengths(np.array([lengths]), room, strategy).tolist()
         except ValueError:
@@ -448,6 +452,10 @@ class CallSettings:
         return made
 
 
+def _texts(one: Input) -> tuple[Sequence[str], ...]:
+    return ((one,),) if isinstance(one, str) else one
+
+
 class CallInputs:
     """The inputs of one call: the common data of their rows. `is_split`: they are lists of words."""
 
@@ -463,33 +471,36 @@ class CallInputs:
 
         Raises `DstokError` for inputs that upstream has to answer, and the errors of upstream's truncation.
         """
-        tok, special, settings = self._engine.tok, self._special, self.settings
-        words = [word for one in inputs for words in one for word in words]
-        flat = ([tok.encode(words[0], special=special)] if len(words) == 1 else
-                tok.encode_batch(words, special=special, num_threads=threads()))
-        if self._is_split or len(words) > len(inputs):
-            parts = iter(flat)
-            texts_of = [[list(chain.from_iterable(islice(parts, len(words)))) for words in one] for one in inputs]
+        settings, framings = self.settings, self.settings.framings
+        texts_of: Iterable[Sequence[list[int]]]
+        if {*map(type, inputs)} == {str}:
+            texts_of = zip(self._ids(inputs))  # type: ignore[arg-type]
         else:
-            texts_of = [[ids] for ids in flat]
-        rows: list[Any] = []
-        for one, texts in zip(inputs, texts_of):
-            framing = settings.framings[len(texts) - 1]
-            kept = texts if settings.truncation is None else settings.cut(texts)
-            rows.append(self.encoding(one) if framing is None or kept is None else Row(self, framing, one, kept))
-        if settings.padding is not None and rows:
-            self.length = settings.padded_length(max(len(row.ids) for row in rows))
-            rows = [row.padded(self.length, settings.padding) if isinstance(row, Row) else self.encoding(one)
+            inputs = list(map(_texts, inputs))
+            ids = iter(self._ids(list(flatten(flatten(inputs)))))
+            texts_of = [[list(flatten(islice(ids, len(words)))) for words in one] for one in inputs]
+        kept = texts_of if settings.truncation is None else map(settings.cut, texts_of)
+        rows = [self.encoding(one) if texts is None or (framing := framings[len(texts) - 1]) is None else
+                Row(self, framing, one, texts) for one, texts in zip(inputs, kept)]
+        padding = settings.padding
+        if padding is not None and rows:
+            length = self.length = settings.padded_length(max([len(row.ids) for row in rows]))
+            rows = [row.padded(length, padding) if type(row) is Row else self.encoding(one)
                     for row, one in zip(rows, inputs)]
         return rows
+
+    def _ids(self, words: Sequence[str]) -> list[list[int]]:
+        tok, special = self._engine.tok, self._special
+        return ([tok.encode(words[0], special=special)] if len(words) == 1 else
+                tok.encode_batch(words, special=special, num_threads=threads()))
 
     def encoding(self, one: Input) -> Encoding:
         """Upstream's encoding of an input, padded if the length is known."""
         raw = [joined([self._engine.columns(word, self._special, type_id, number if self._is_split else None)
-                       for number, word in enumerate(words)]) for type_id, words in enumerate(one)]
+                       for number, word in enumerate(words)]) for type_id, words in enumerate(_texts(one))]
         return self.settings.finish(raw, self.length)
 
-    def spans(self, words: list[str]) -> list[tuple[int, int]]:
+    def spans(self, words: Sequence[str]) -> list[tuple[int, int]]:
         """The spans of the ids of a text or of its words, in code points."""
         pairs: list[tuple[int, int]] = []
         for word in words:
@@ -503,9 +514,9 @@ class Row:
 
     __slots__ = ("_call", "_counts", "_encoding", "_framing", "_input", "_pad_type", "_pads", "ids")
 
-    def __init__(self, call: CallInputs, framing: Framing, one: Input, texts: list[list[int]]) -> None:
-        self._call, self._framing, self._input, self._counts = call, framing, one, list(map(len, texts))
-        self._pads, self._pad_type = NO_PADS, 0  # pads on both sides, and their type
+    def __init__(self, call: CallInputs, framing: Framing, one: Input, texts: Sequence[list[int]]) -> None:
+        self._call, self._framing, self._input, self._counts = call, framing, one, [len(each) for each in texts]
+        self._pads, self._pad_type = 0, 0  # the number of pads, negative for those on the left, and their type
         self._encoding: Encoding | None = None
         self.ids = self._laid(framing.fixed, texts, 0)
 
@@ -513,7 +524,7 @@ class Row:
         """The row, which is now as long as that at least."""
         count = length - len(self.ids)
         if count > 0:
-            self._pads = (0, count) if padding["direction"] == "right" else (count, 0)
+            self._pads = count if padding["direction"] == "right" else -count
             self._pad_type = padding["pad_type_id"]
             self.ids = self._filled(self.ids, padding["pad_id"])
         return self
@@ -524,7 +535,7 @@ class Row:
 
     @property
     def attention_mask(self) -> list[int]:
-        return self._filled([1] * (len(self.ids) - sum(self._pads)), 0)
+        return self._filled([1] * (len(self.ids) - abs(self._pads)), 0) if self._pads else [1] * len(self.ids)
 
     @property
     def type_ids(self) -> list[int]:
@@ -540,7 +551,7 @@ class Row:
         if self._framing.trims or self._encoding is not None:
             return self.encoding().offsets
         call = self._call
-        spans = [call.settings.end(call.spans(words), count) for words, count in zip(self._input, self._counts)]
+        spans = [call.settings.end(call.spans(words), count) for words, count in zip(_texts(self._input), self._counts)]
         return self._laid([[(0, 0)] * len(each) for each in self._framing.fixed], spans, (0, 0))
 
     def encoding(self) -> Encoding:
@@ -552,16 +563,15 @@ class Row:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.encoding(), name)
 
-    def _laid(self, fixed: list[Any], texts: list[Any], filling: Any) -> list[Any]:
+    def _laid(self, fixed: list[Any], texts: Sequence[Any], filling: Any) -> list[Any]:
         """The values of the ids around the texts, of the texts, and of the pads, in their order."""
         values = [*fixed[0], *texts[0], *fixed[1]] if fixed[0] or fixed[1] else texts[0]
-        return self._filled([*values, *texts[1], *fixed[2]] if len(texts) == 2 else values, filling)
+        if len(texts) == 2:
+            values = [*values, *texts[1], *fixed[2]]
+        return self._filled(values, filling) if self._pads else values
 
     def _filled(self, values: list[Any], filling: Any) -> list[Any]:
-        if self._pads is NO_PADS:
-            return values
-        before, after = self._pads
-        return [filling] * before + values + [filling] * after
+        return values + [filling] * self._pads if self._pads > 0 else [filling] * -self._pads + values
 
 
 class LazyEncodings(list[Any]):
