@@ -3,7 +3,7 @@
 In: tables from a model file or an image, and added tokens. Out: `Tokenizer`. Its calls are functions of the parts' own
 modules.
 Invariant: a `Tokenizer` never changes. Any number of threads may use one object at once, since each call works in a
-workspace of its own. It survives a fork, and it pickles. If only some calls need a part, or the reader of a file, the
+run of its own. It survives a fork, and it pickles. If only some calls need a part, or the reader of a file, the
 first of these calls imports its module and makes it.
 """
 

@@ -1,4 +1,4 @@
-// Pin the inputs of generate_normalization.py for case folding: an npm package in, two files out.
+// Pin the inputs of generate.py for case folding: an npm package in, two files out.
 //
 //   node unicode_tables/extract_folding.mjs UNICODE_PACKAGE unicode_tables/normalization
 //

@@ -1,4 +1,4 @@
-// Pin an input of generate_normalization.py: an npm package in, normalization/lowercase.txt out.
+// Pin an input of generate.py: an npm package in, normalization/lowercase.txt out.
 //
 //   node unicode_tables/extract_lowercase.mjs UNICODE_PACKAGE unicode_tables/normalization
 //

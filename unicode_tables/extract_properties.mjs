@@ -1,4 +1,4 @@
-// Pin the inputs of generate_properties.py: two npm packages in, one data folder out.
+// Pin the inputs of generate.py: two npm packages in, one data folder out.
 //
 //   node unicode_tables/extract_properties.mjs UNICODE_PACKAGE ALIASES_PACKAGE unicode_tables/properties/16.0
 //

@@ -2,7 +2,7 @@
 
 In: texts or paths, the settings of a trainer, the model that the training follows. Out: a `Tokenizer`; in a folder also
 its files, with a manifest of all that decided it: settings, the SHA-256 of the counts and of the tokenizer.json.
-Invariant: upstream's vocabulary and merges, in `Tokenizer.train` and `Tokenizer.train_from_iterator` of a tokenizer
+Invariant: the vocabulary and merges that upstream's own `train` and `train_from_iterator` give, of a tokenizer
 without added tokens that normalizes and cuts as `like` does. Of files each line, with its ending, is a text. Neither
 pyarrow nor `datasets` is imported for other texts than theirs. A training in a folder that was killed goes on when it
 is called again.

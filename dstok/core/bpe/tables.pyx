@@ -1,7 +1,7 @@
 """The tables of merging, at load time: live merges, the pair table, and safe cuts.
 
 In: the merges and tokens of a model. Out: its live merges and dead merges (live.h); slots and seeds of a perfect hash,
-as merge_loops.h reads them, and the merges read back from its slots; the bitmap of the pairs of characters that a
+as pair_table.h reads them, and the merges read back from its slots; the bitmap of the pairs of characters that a
 token may span.
 Invariant: each pair of ids stands in the slot to which its bucket's seed sends it, and nowhere else. A pair of
 characters without a bit may be cut (docs/proofs.md, "Safe cuts"); two pairs with one hash only lose a cut. Work and

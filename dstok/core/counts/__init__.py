@@ -1,1 +1,1 @@
-"""The merge loop of BPE training."""
+"""The frequency of each piece of a corpus; the merge loop of BPE training."""

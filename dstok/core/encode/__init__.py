@@ -1,1 +1,1 @@
-"""From a stretch of text to chunks of pieces, and the sinks that take these; the memory of a pass."""
+"""Whole texts to ids: sinks, the pool of runs, passes, the encoder, batches; ids to bytes."""

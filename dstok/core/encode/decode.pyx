@@ -12,7 +12,7 @@ Models of characters have byte tokens: the run E4 B8 AD is a character, and each
 other tokens are whole characters. A byte token is written as two bytes that no text has, and its byte; `settle_runs`
 then makes text of each run, in place, since no run becomes longer.
 
-One pass reads and checks the ids, and writes their tokens to a workspace (decode.h); Python gets a copy of the right
+One pass reads and checks the ids, and writes their tokens to a buffer (decode.h); Python gets a copy of the right
 size. The table marks tokens that are not ASCII, and tokens that are not whole characters: bytes without one of the
 latter need no validation. A stream keeps a character that is not whole as bytes, and text that may begin a stop string
 as text.
@@ -274,7 +274,7 @@ cdef class Decoder:
         finally:
             self.pool.release(w)
 
-    # Ids from callers -> bytes in a workspace.
+    # Ids from callers -> bytes in a buffer.
 
     cdef int _begin(self, Run w, Py_ssize_t count, DecodeTaken *taken) except -1:
         """Make room for the bytes that so many ids are likely to have."""
@@ -371,7 +371,7 @@ cdef class Decoder:
     cdef void _settle(
         self, Run w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
     ) noexcept nogil:
-        """Make bytes of the byte tokens from a place in the workspace on, and text unless `strict`."""
+        """Make bytes of the byte tokens from a place in the buffer on, and text unless `strict`."""
         cdef uint8_t *text = w.buffer + start
         if self.runs and taken.kinds & NOT_WHOLE:
             taken.out = text + settle_runs(text, taken.out - text, not strict, self.level)

@@ -1,1 +1,1 @@
-"""The starts of pieces: the automaton, the mask kernel, windows."""
+"""A text to chunks of pieces: finders, the automaton, the mask kernel, windows."""

@@ -1,4 +1,4 @@
-/* The search for up to four first bytes by vectors (see cpu/vectors.h). Included by first_bytes_vector.h. */
+/* The search for up to four first bytes by vectors (see cpu/vectors.h). Included by kernels/levels.h. */
 #define IS(n) (x == *(const V *)firsts->bytes[n])
 #define IS_FIRST(few) ((V)((few) ? IS(0) : IS(0) | IS(1) | IS(2) | IS(3)))
 

@@ -104,7 +104,7 @@ function firstAtLeast(numbers, least) {
   return low;
 }
 
-const SIGNS = JSON.parse(document.querySelector("main").dataset.signs); // character to sign: those of signs.py
+const SIGNS = JSON.parse(document.querySelector("main").dataset.signs); // character to sign: those of html.py
 
 // Text that shows blanks and what cannot be seen; bytes that are no text in hexadecimal.
 function visible(hex) {

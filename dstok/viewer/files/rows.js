@@ -92,7 +92,7 @@ class Rows {
     const row = this.box.children[number], section = await this.source.section(number);
     if (!current()) return null; // emptied meanwhile: if the row is wanted again, another load fills it
     if (!this.whole) {
-      // The HTML is the library's own, escaped by markup.py; the page's policy lets no script in it run.
+      // The HTML is the library's own, escaped by html.py; the page's policy lets no script in it run.
       const template = document.createElement("template");
       template.innerHTML = section.html.join("");
       row.append(template.content);
