@@ -54,7 +54,7 @@ def calls_of_a_tokenizer(tok: dstok.Tokenizer) -> dict[str, Call]:
         "encode_array and decode": lambda text: len(tok.decode(tok.encode_array(text))),
         "encode_batch_arrays": lambda text: len(tok.encode_batch_arrays([text, "a"], num_threads=2)[0]),
         "decode_batch": lambda text: len(tok.decode_batch([tok.encode_array(text[: len(text) // 4])])),
-        "count_up_to": lambda text: tok.count(text, limit=len(text)),
+        "count with a limit": lambda text: tok.count(text, limit=len(text)),
         "encode_with_offsets": lambda text: len(tok.encode_with_offsets(text[: len(text) // 8]).ids),
         "encode_stream": lambda text: ended(tok.encode_stream(), text),
     }

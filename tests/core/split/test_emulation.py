@@ -14,7 +14,7 @@ from core_sources import CORE, sources
 from dstok.core.cpu.level import emulated, levels
 
 NAME = re.compile(r"\b_mm\d*_\w+|\b_(?:pdep|pext|bzhi)_u64")
-NOT_EMULATED = {"windows.h": "SSE2, with a twin of its own in C", "simd.h": ""}
+NOT_EMULATED = {"windows.h": "SSE2, with a twin of its own in C"}
 EMULATION = Path(__file__).parents[2] / "emulation"
 COMPILER = shutil.which("gcc")
 NATIVE = "-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vbmi2 -mbmi -mbmi2".split()
