@@ -144,6 +144,9 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
             return text.replace(step.pattern, step.content), None
         if sources is None and lower is not None and 2 * len(text) <= most:  # no character becomes more than two
             return text.translate(lower), None
+        if sources is None and step.type == "Prepend":
+            _check_length(len(step.content) + len(text), most, step.where)
+            return step.content + text, None
         found, length, at = edits(text), len(text), 0
         for start, end, new in found:
             length += len(new) + start - end
