@@ -144,16 +144,22 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
             return text.replace(step.pattern, step.content), None
         if sources is None and lower is not None and 2 * len(text) <= most:  # no character becomes more than two
             return text.translate(lower), None
-        found = edits(text)
-        _check_length(len(text) + sum(len(new) + start - end for start, end, new in found), most, step.where)
-        parts, moved, at = list[str](), list[int](), 0
-        for start, end, new in [*found, (len(text), len(text), "")]:
-            parts += [text[at:start], new]
+        if sources is None and step.type == "Prepend":
+            _check_length(len(step.content) + len(text), most, step.where)
+            return step.content + text, None
+        found, length, at = edits(text), len(text), 0
+        for start, end, new in found:
+            length += len(new) + start - end
+        _check_length(length, most, step.where)
+        parts: list[str] = []
+        moved: list[int] = []
+        for start, end, new in found:
+            parts += text[at:start], new
             if sources is not None:
                 moved += sources[at:start]
                 moved += [sources[max(start, end - 1)]] * len(new) if new else []
             at = end
-        return "".join(parts), None if sources is None else moved
+        return "".join(parts) + text[at:], None if sources is None else moved + sources[at:]
 
     return edited
 

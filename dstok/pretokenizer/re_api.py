@@ -333,7 +333,8 @@ def _filled(template: str | bytes, searched: Searched, orelse: str = "") -> Call
         raise ArgumentError(f"expected {orelse}a template of type {kind.__name__}, as the text is, found "
                             f"{type(template).__name__}", "replacement")
     text = template.decode("utf-8", "surrogateescape") if isinstance(template, bytes) else template
-    parts, at = list[Any](), 0  # texts, and numbers of groups
+    parts: list[Any] = []  # texts, and numbers of groups
+    at = 0
     for escape in _TEMPLATE.finditer(text):
         parts.append(text[at : escape.start()])
         at, (number, name, char) = escape.end(), escape.groups()

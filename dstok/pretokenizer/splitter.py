@@ -221,7 +221,8 @@ class Splitter:
         >>> [(p.text, p.step, p.alternative) for p in dstok.Splitter(["a|b", "x"]).pieces("abxy")]
         [('a', 0, 0), ('b', 0, 1), ('x', 1, 0), ('y', None, None)]
         """
-        data, found, at = utf8(text, replaces_faults(errors)), list[Piece](), 0
+        data, at = utf8(text, replaces_faults(errors)), 0
+        found: list[Piece] = []
         for start, end, number in self._tagger(data):
             shown, tag = data[start:end].decode(), self._cascade.tags[number]
             if not tag.dropped:
