@@ -200,7 +200,8 @@ def test_gguf(tmp_path: Path) -> None:
         assert ("ids" in found[name]) == works, (name, found[name])
     refused = [item["refused"] for item in found.values() if "refused" in item]
     assert len(refused) > 0.2 * COUNT
-    assert sum("byte " in message or "tokenizer." in message for message in refused) == len(refused)
+    places = "byte ", "tokenizer.", "not JSON"  # what does not begin as a GGUF file is taken for a tokenizer.json
+    assert all(any(place in message for place in places) for message in refused)
 
 
 # tiktoken

@@ -192,7 +192,7 @@ REFUSED: list[tuple[Change, type[DstokError], str]] = [
      "$.post_processor.single[0].Sequence.id"),
     ((POST, template(TEXT_A, pair=None)), BROKEN, "$.post_processor.pair"),
     ((POST, template(TEXT_A, special_tokens={"x": {"id": "x", "ids": [-1], "tokens": []}})), BROKEN,
-     "$.post_processor.added_tokens.x.ids[0]"),
+     "$.post_processor.special_tokens.x.ids[0]"),
     (("decoder", None), UNSUPPORTED, "$.decoder"),
     (("decoder", ABSENT), UNSUPPORTED, "$.decoder"),
     (("decoder", {"type": "Fuse"}), UNSUPPORTED, "$.decoder.type"),
