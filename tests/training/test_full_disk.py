@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shares import share
 
 from dstok.cli.app import main
 
@@ -57,8 +58,8 @@ def faults(where: str, words: list[str], reason: str) -> list[str]:
     return [line.split(":")[1].rsplit("/", 1)[1] for line in lines]
 
 
-@pytest.mark.parametrize(("disk", "size", "settings"), [
-    ("files", 4000, MERGES), ("files", 30_000, SPILLS), ("tmpfs", 4000, MERGES), ("tmpfs", 30_000, SPILLS)])
+@pytest.mark.parametrize(("disk", "size", "settings"), [*share([
+    ("files", 4000, MERGES), ("tmpfs", 30_000, SPILLS), ("tmpfs", 4000, MERGES), ("files", 30_000, SPILLS)], 1)])
 def test_full_disk(disk: str, size: int, settings: list[str], tmp_path_factory: pytest.TempPathFactory,
                    request: pytest.FixtureRequest) -> None:
     place = tmp_path_factory.mktemp("disk")
