@@ -21,7 +21,8 @@ from typing import Any
 from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpack_added
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
-from dstok.core.bpe.tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
+from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
 from dstok.core.check import proofs as core
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dstok.compiled import build as byte_pairs
 from dstok.compiled import image as checks
 from dstok.compiled import kernel_selection as kernels
-from dstok.core.bpe.tables import cuttable_ranges
+from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.check.proofs import shared_numbers
 from dstok.regex import dfa as automaton
 from dstok.regex import marked_language as marked
