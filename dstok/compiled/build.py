@@ -12,7 +12,6 @@ from __future__ import annotations
 from array import array
 from functools import cache
 from hashlib import sha256
-from itertools import accumulate, pairwise
 
 from dstok._util.json_value import shown
 from dstok.compiled.kernel_selection import NONE, find_kernel, knows_borders
@@ -22,6 +21,7 @@ from dstok.core.bpe.merge import BPE, CharacterTable
 from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, build_pairs, live_merges
 from dstok.core.split.automaton import pack_edges
 from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
@@ -29,7 +29,6 @@ from dstok.regex.alphabet import pages_of
 from dstok.regex.cascade import compile_splits
 from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 
-NO_PAIR = 0xFFFF
 LONGEST = 256  # bytes of a token of a run: a file must not make `greedy_runs` take long
 CLASSES = 8  # of a matrix
 
@@ -41,8 +40,7 @@ def build_tables(model: ModelDescription) -> Tables:
     program, shape, lost = compile_splits(model.splits, model.unicode_version), model.characters, model.lost_bytes()
     pages, page_numbers = program.alphabet.pages()
     edges = pack_edges(program.boundaries.edges, pages[:128])
-    starts, blob = _packed(model)
-    byte_ids, size = _byte_ids(model, starts), len(model.tokens)
+    starts, blob, byte_ids = model.tokens.starts.tobytes(), model.tokens.blob or b"\0", _byte_ids(model)
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
     ids, table = live[2::3], build_pairs(live)
     if table is None:
@@ -53,8 +51,8 @@ def build_tables(model: ModelDescription) -> Tables:
     kernel = find_kernel(program) if shape is None else Kernel(NONE, ())
     header = Header(
         [vars(split) for split in model.splits], model.unicode_version, program.boundaries.symbols,
-        kernel._replace(edges=sha256(edges).hexdigest()), byte_ids, facts.is_monotone(live, size), model.ignore_merges,
-        sorted(model.raw_ids), len(ids), ids[0] if ids else 0, TABLES_FORMAT,
+        kernel._replace(edges=sha256(edges).hexdigest()), byte_ids, facts.is_monotone(live, len(model.tokens)),
+        model.ignore_merges, sorted(model.raw_ids), len(ids), ids[0] if ids else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else vars(shape),
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1))
     atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
@@ -83,19 +81,13 @@ def build_tables(model: ModelDescription) -> Tables:
     return Tables(header, sections, None, bpe)
 
 
-def _packed(model):
-    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)]).tobytes()
-    return starts, b"".join(token or b"" for token in model.tokens) or b"\0"
-
-
 def describe_tables(
     tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig,
 ) -> ModelDescription:
     """The description that `build_tables` made `tables` from, with the parts that belong to one tokenizer."""
     header, raw_ids = tables.header, frozenset(tables.header.raw_ids)
     starts, blob = array("I", bytes(tables.sections["starts"])), bytes(tables.sections["blob"])
-    tokens = tuple(blob[start:end] if start < end or i in raw_ids else None
-                   for i, (start, end) in enumerate(pairwise(starts)))
+    tokens = TokenTable(starts, blob, [i for i in raw_ids if starts[i] == starts[i + 1]])
     unknown = None if header.unknown is None else (header.unknown[0], header.unknown[1])
     return ModelDescription(tables.splits, tokens, raw_ids, tables.merges, added, header.ignore_merges,
                             header.unicode_version, tables.normalizer, config, header.trim_offsets,
@@ -161,7 +153,8 @@ def unknown_id(model: ModelDescription) -> int:
         return -1
     text = model.unknown[0]
     spelled = decoded_bytes(text)
-    ids = [i for i, token in enumerate(model.tokens) if token == spelled and (i in model.raw_ids) != is_spelling(text)]
+    ids = [i for i in model.tokens.of_length(len(spelled))
+           if model.tokens[i] == spelled and (i in model.raw_ids) != is_spelling(text)]
     if not ids:
         raise UnsupportedError(f"the unk_token {shown(text)}, which is no token, for bytes without a token", "vocab")
     ranks = [side.index(ids[0]) for side in (model.merges[::3], model.merges[1::3]) if ids[0] in side]
@@ -171,14 +164,16 @@ def unknown_id(model: ModelDescription) -> int:
     return ids[0]
 
 
-def _byte_ids(model: ModelDescription, starts) -> list[int]:
+def _byte_ids(model: ModelDescription) -> list[int]:
     """The id of each byte; of characters that of the ASCII character, if it has one.
 
     A byte without an id is in no text, or is lost; it gets the id of the byte 0, or else of the first byte with one.
     """
     own = model.characters.byte_ids if model.characters is not None else (-1,) * 256
     single = {byte: i for byte, i in enumerate(own) if i >= 0}
-    single.update((t[0], i) for i, t in enumerate(model.tokens)
-                  if t and len(t) == 1 and i != own[t[0]] and i not in model.raw_ids)
+    for i in model.tokens.of_length(1):
+        byte, = model.tokens[i] or b""
+        if i != own[byte] and i not in model.raw_ids:
+            single[byte] = i
     other = single.get(0, single[min(single)] if single else 0)
     return [single.get(byte, other) for byte in range(256)]

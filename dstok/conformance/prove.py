@@ -28,8 +28,8 @@ from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
 from dstok.conformance.texts import cover_size, cover_words
-from dstok.core.bpe.merge import CharacterTable
 from dstok.core.bpe.facts import joined_characters
+from dstok.core.bpe.merge import CharacterTable
 from dstok.core.bpe.tables import all_merges, live_merges, merges_of
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level

@@ -280,7 +280,7 @@ cdef Py_ssize_t characters_with(const uint8_t *part, Py_ssize_t size, bint first
 
 
 def joined_characters(const uint32_t[::1] live not None, starts, blob) -> array[int]:
-    """Return the pairs of characters that a merge joins, left << 32 | right, as array("Q"): those at its border, by rank.
+    """Return the pair of characters at the border of each merge, left << 32 | right, as array("Q").
 
     The tokens are whole characters.
     """
@@ -312,8 +312,8 @@ def matrix_rows(
 ) -> bytes:
     """Return the 8 rows of 8 bits of the smallest matrix of all pairs, and its joiner (split/matrix.h).
 
-    The class of a code point is that of `pages`. With `split` no pair counts that joins a space with the character before
-    it. The joiner is the one character but the space that is joined with a space after it, if it is ASCII.
+    The class of a code point is that of `pages`. With `split` no pair counts that joins a space with the character
+    before it. The joiner is the one character but the space that is joined with a space after it, if it is ASCII.
     """
     cdef const uint16_t[::1] numbers = memoryview(page_numbers).cast("B").cast("H")
     cdef uint32_t left, right, joiner = SPACE
@@ -338,9 +338,9 @@ def matrix_rows(
 
 
 def longest_runs(const uint64_t[::1] pairs not None, starts, blob) -> dict[int, int]:
-    """Return the ASCII characters but the space that merges join with themselves alone: the length of the longest token.
+    """Return the characters whose runs merge apart from all else: for each one the length of the longest token.
 
-    `pairs` are those of `joined_characters`.
+    They are ASCII characters but the space that merges join only with themselves. `pairs`: of `joined_characters`.
     """
     cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
     cdef const uint8_t[::1] b = memoryview(blob).cast("B")

@@ -2,8 +2,8 @@
 
 In: the merges and tokens of a model. Out: its live merges and dead merges (live.h); slots and seeds of a perfect hash,
 as pair_table.h reads them, and the merges read back from its slots.
-Invariant: each pair of ids stands in the slot to which its bucket's seed sends it, and nowhere else. Work and memory are
-bounded, whatever the merges are.
+Invariant: each pair of ids stands in the slot to which its bucket's seed sends it, and nowhere else. Work and memory
+are bounded, whatever the merges are.
 
 Hash, displace (Belazzougui, Botelho, Dietzfelbinger 2009): pairs are put into buckets of about four. Each bucket, the
 largest first, takes the first seed that sends all its pairs to free slots. For V3's 127,741 merges in 131,072 slots the
