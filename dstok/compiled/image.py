@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from array import array
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -22,7 +21,7 @@ from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpac
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
 from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES
-from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
 from dstok.core.check import proofs as core
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
@@ -253,8 +252,7 @@ def _of_tables(image: Image) -> Conditions:
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])
     if DEAD in s:
-        found = max(all_merges(array("I", bytes(12 * count)), tables.dead))
-        yield "section dead", found < bpe.size, f"ids below {bpe.size}", found
+        core.check_dead(bpe, s[DEAD], count)
 
 
 def _of_ids(tables: Tables, lost: set[int]) -> Conditions:

@@ -160,22 +160,23 @@ def direct_tokens(
     Those are the products of live merges, as docs/proofs.md shows ("Live rules"), and the symbols to start from.
     `raw_ids` are the ids that no piece has.
     """
-    cdef uint8_t[::1] bits = bytearray((bpe.size + 7) // 8), raw = bytearray(bpe.size)
+    cdef uint8_t[::1] bits = bytearray((bpe.size + 7) // 8)
+    cdef const uint32_t[::1] reachable = bpe.reachable(raw_ids)
     cdef uint32_t[4] symbols
     cdef Py_ssize_t i, width
+    cdef uint32_t token
     others = array("I")
-    for i in raw_ids:
-        raw[i] = 1
     for i in range(2, live.shape[0], 3):
         put(bits, live[i])
-    for i in range(bpe.size):
-        width = bpe.width(<uint32_t>i)
-        if width == 0 or raw[i] or bits[i >> 3] >> (i & 7) & 1:
+    for i in range(reachable.shape[0]):
+        token, width = reachable[i], bpe.width(reachable[i])
+        if bits[token >> 3] >> (token & 7) & 1:
             continue
-        if width <= 4 and start_symbols(&bpe.plain, bpe.blob + bpe.starts[i], width, symbols) == 1 and symbols[0] == i:
-            put(bits, i)
+        if width <= 4 and start_symbols(&bpe.plain, bpe.blob + bpe.starts[token], width, symbols) == 1 and (
+                symbols[0] == token):
+            put(bits, token)
         else:
-            others.append(i)
+            others.append(token)
     return bytes(bits), others
 
 
