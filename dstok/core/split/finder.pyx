@@ -438,7 +438,7 @@ cdef void open_pages(KernelTables *kernel) noexcept nogil:
 cdef class PieceFinder(LeftFinder):
     """Finds pieces from the left, by an automaton and faster ways that agree with it.
 
-    `joined` is the bitmap of _tables.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
+    `joined` is the bitmap of facts.joined_pairs (None: no cuts). `borders` are characters at whose borders there are
     no cuts either (compiled/build.py). `windows` are the tables of regex/windows.py (None: none). `rules` is the set of
     rules that cuts as the automaton does (0: none). `kinds` gives the kind of each class of characters beyond ASCII
     (compiled/kernel_selection.py).
@@ -511,7 +511,7 @@ cdef void add_cut(PieceFinder finder, Sink sink, Py_ssize_t start, Py_ssize_t en
 cdef class CharacterFinder(LeftFinder):
     """Cuts where no merge of characters joins the two sides (split/matrix.h). To upstream a text is then one piece.
 
-    `matrix` is that of compiled/build.py. `joined` is the bitmap of _tables.joined_bits (None: classes alone
+    `matrix` is that of compiled/build.py. `joined` is the bitmap of facts.joined_bits (None: classes alone
     decide). `split`: the model's pre-tokenizer cuts before each space, and so does the matrix.
     """
 
