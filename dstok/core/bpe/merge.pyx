@@ -104,7 +104,8 @@ cdef class BPE:
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B"), two = memoryview(byte_pairs).cast("B")
-        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I"), ids = memoryview(pair_ids).cast("B").cast("I")
+        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
+        cdef const uint32_t[::1] ids = memoryview(pair_ids).cast("B").cast("I")
         cdef Py_ssize_t salts = 1 + (q.shape[0] & 1 == 0), size = q.shape[0] - salts
         cdef int i
         if (p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 2 or size & (size - 1) or size < 16
