@@ -34,7 +34,7 @@ from dstok.core.bpe.tables import (
     live_merges,
 )
 from dstok.core.split.automaton import pack_edges
-from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_CLASSES
 from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
