@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from array import array
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -21,7 +20,8 @@ from typing import Any
 from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpack_added
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
-from dstok.core.bpe.tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
+from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
 from dstok.core.check import proofs as core
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
@@ -36,7 +36,7 @@ MATRIX = "matrix"  # the section that follows them in a model of characters
 DEAD = "dead"  # the section that follows these if there are dead merges
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/automaton.pyx
 MAX_SEEDS = 1 << 22  # see core/bpe/tables.pyx: a fourth of MAX_MERGES
-MAX_BYTE_PAIRS = 0xFFFF  # see compiled/build.py
+NO_PAIR = 0xFFFF  # pairs of bytes have lower numbers: core/bpe/merge_loops.h
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ID = (int, type(None))
 # Types from JSON: [int] is a list of ints, {...} an object with these keys; those with a "?" may be missing. TEXT is a
@@ -199,7 +199,7 @@ def _of_sizes(image: Image) -> Conditions:
     least_ids = 1 if "lost" in image.header else 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
-        ("pair_ids", 4, 0, MAX_BYTE_PAIRS), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
+        ("pair_ids", 4, 0, NO_PAIR), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
     ):
         length = size[name]
         yield (f"section {name}", length % unit == 0 and least <= length // unit <= most,
@@ -252,8 +252,7 @@ def _of_tables(image: Image) -> Conditions:
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])
     if DEAD in s:
-        found = max(all_merges(array("I", bytes(12 * count)), tables.dead))
-        yield "section dead", found < bpe.size, f"ids below {bpe.size}", found
+        core.check_dead(bpe, s[DEAD], count)
 
 
 def _of_ids(tables: Tables, lost: set[int]) -> Conditions:

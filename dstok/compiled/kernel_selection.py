@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.tables import Kernel as Kernel
-from dstok.core.bpe.tables import cuttable_ranges
+from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.split.finder import FLAGS, RULES
 from dstok.errors import UnsupportedError
 from dstok.regex.compile_budget import spend, stage, steps_left

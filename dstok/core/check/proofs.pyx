@@ -180,6 +180,18 @@ def check_merges(BPE bpe not None, merges: array[int]):
         fail("merges whose ranks rise", "others")
 
 
+def check_dead(BPE bpe not None, dead: Buffer, Py_ssize_t live):
+    """Check the dead merges beside `live` others: their ranks rise, and their ids exist."""
+    cdef const uint32_t[::1] d = memoryview(dead).cast("B").cast("I")
+    cdef Py_ssize_t i, least = 0, count = live + d.shape[0] // 4
+    for i in range(0, d.shape[0], 4):
+        if not least <= d[i] < count:
+            fail(f"dead merges with ranks that rise to at most {count - 1}", d[i])
+        least = d[i] + 1
+        if max(d[i + 1], d[i + 2], d[i + 3]) >= bpe.size:
+            fail(f"ids below {bpe.size}", f"{d[i + 1]}, {d[i + 2]} and {d[i + 3]} in the dead merge {d[i]}")
+
+
 def check_atoms(BPE bpe not None, atoms: Buffer):
     """Check the table of characters: each is the token of its own bytes."""
     cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
