@@ -35,7 +35,7 @@ class TooLargeError(Exception):
 
 class Walk:
     blocks: int
-    gave_up: set[Any]
+    gave_up: dict[Any, Any]
     def __init__(
         self,
         rules: int,
