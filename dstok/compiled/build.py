@@ -15,11 +15,11 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence, Set
-from hashlib import sha256
 from itertools import accumulate, pairwise
 
 from dstok._util.json_value import shown
-from dstok.compiled.kernel_selection import NONE, find_kernel, knows_borders
+from dstok.compiled.kernel_selection import NONE, knows_borders
+from dstok.compiled.programs import program_tables
 from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Buffer, Header, Kernel, Tables, make_bpe
 from dstok.core.bpe.merge import BPE, CharacterTable
 from dstok.core.bpe.tables import (
@@ -32,13 +32,11 @@ from dstok.core.bpe.tables import (
     joined_pairs,
     live_merges,
 )
-from dstok.core.split.automaton import pack_edges
 from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
 from dstok.regex.alphabet import pages_of
-from dstok.regex.cascade import compile_splits
 from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 
 NO_PAIR = 0xFFFF
@@ -55,9 +53,7 @@ def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
-    program, shape, lost = compile_splits(model.splits, model.unicode_version), model.characters, model.lost_bytes()
-    pages, page_numbers = program.alphabet.pages()
-    edges = pack_edges(program.boundaries.edges, pages[:128])
+    program, shape, lost = program_tables(model.splits, model.unicode_version), model.characters, model.lost_bytes()
     starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)]).tobytes()
     blob, byte_ids = b"".join(token or b"" for token in model.tokens) or b"\0", _byte_ids(model)
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
@@ -68,16 +64,16 @@ def build_tables(model: ModelDescription) -> Tables:
                                "chance", "merges")
     # The ids by rank; none if each is the rank plus a constant, as in V3: arithmetic is faster.
     merged = b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
-    kernel = find_kernel(program) if shape is None else Kernel(NONE, ())
+    kernel = program.kernel if shape is None else Kernel(NONE, (), program.kernel.edges)
     header = Header(
-        [vars(split) for split in model.splits], model.unicode_version, program.boundaries.symbols,
-        kernel._replace(edges=sha256(edges).hexdigest()), byte_ids, _is_monotone(rules), model.ignore_merges,
+        [vars(split) for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
+        _is_monotone(rules), model.ignore_merges,
         sorted(model.raw_ids), len(rules), ids[0] if ids else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else vars(shape),
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1))
     sections: dict[str, Buffer] = {
-        "pages": pages, "page_numbers": page_numbers, "edges": edges, "starts": starts, "blob": blob,
-        "merged": merged, "pairs": table[0], "seeds": table[1],
+        "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges, "starts": starts,
+        "blob": blob, "merged": merged, "pairs": table[0], "seeds": table[1],
     }
     bpe = make_bpe(Tables(header, sections))
     settled = settled_tokens(rules, model.tokens)
@@ -101,7 +97,7 @@ def build_tables(model: ModelDescription) -> Tables:
         sections |= {"joined": b"" if no_cuts else joined_pairs([token for token in model.tokens if token],
                                                                 borders if bordered else None),
                      "borders": bytes(borders) if bordered and any(borders) else b"",
-                     "windows": b"" if kernel.rules else program.windows}
+                     "windows": program.windows}
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(header, sections, None, bpe)

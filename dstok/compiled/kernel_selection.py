@@ -161,7 +161,7 @@ def _difference(
         spend(walk.blocks // BLOCKS_A_STEP)
     if difference is None:
         goes_on = _unmarked(marked)
-        difference = next((word for (state, columns), numbers in walk.gave_up.items()
+        difference = next(([*word] for (state, columns), numbers in walk.gave_up.items()
                            for seen, word in zip(product(*columns), product(*numbers))
                            if not goes_on(state, seen, rare)), None)
     return None if difference is None else [symbols[i] for i in difference]

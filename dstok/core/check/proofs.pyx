@@ -269,6 +269,7 @@ def shared_numbers() -> dict[str, int]:
 
 
 cdef extern from "check/walk.h":
+    const char *DSTOK_SOURCES
     enum:
         RULES_LLM
         WALK_WORDS
@@ -290,6 +291,8 @@ cdef extern from "check/walk.h":
     ) noexcept nogil
     uint32_t walk_pack(const GridState *s) noexcept nogil
     GridState walk_unpack(uint32_t packed) noexcept nogil
+
+SOURCES = bytes(DSTOK_SOURCES)  # the hash of all that decides a walk, and the program that it walks (setup.py)
 
 cdef enum:
     MARKED_AT = WALK_AHEAD_BITS
