@@ -15,7 +15,8 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence, Set
-from itertools import accumulate, pairwise
+from itertools import pairwise
+from typing import TypeAlias
 
 from dstok._util.json_value import shown
 from dstok.compiled.kernel_selection import NONE, knows_borders
@@ -32,7 +33,8 @@ from dstok.core.bpe.tables import (
     joined_pairs,
     live_merges,
 )
-from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
@@ -46,7 +48,7 @@ CLASSES = 8  # of a matrix
 SPACE, NO_JOINER = 0x20, 0xFF
 _PARTS = re.compile(rb"[^\x80-\xbf][\x80-\xbf]*|[\x80-\xbf]+", re.DOTALL)  # characters of UTF-8, and parts of them
 Rule = tuple[int, int, int]
-Tokens = Sequence[bytes | None]
+Tokens: TypeAlias = "Sequence[bytes | None] | TokenTable"
 
 
 def build_tables(model: ModelDescription) -> Tables:
@@ -54,8 +56,7 @@ def build_tables(model: ModelDescription) -> Tables:
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
     program, shape, lost = program_tables(model.splits, model.unicode_version), model.characters, model.lost_bytes()
-    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)]).tobytes()
-    blob, byte_ids = b"".join(token or b"" for token in model.tokens) or b"\0", _byte_ids(model)
+    starts, blob, byte_ids = model.tokens.starts.tobytes(), model.tokens.blob or b"\0", _byte_ids(model)
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
     rules, ids = list(zip(live[::3], live[1::3], live[2::3])), live[2::3]
     table = build_pairs(live)
@@ -109,8 +110,7 @@ def describe_tables(
     """The description that `build_tables` made `tables` from, with the parts that belong to one tokenizer."""
     header, raw_ids = tables.header, frozenset(tables.header.raw_ids)
     starts, blob = array("I", bytes(tables.sections["starts"])), bytes(tables.sections["blob"])
-    tokens = tuple(blob[start:end] if start < end or i in raw_ids else None
-                   for i, (start, end) in enumerate(pairwise(starts)))
+    tokens = TokenTable(starts, blob, [i for i in raw_ids if starts[i] == starts[i + 1]])
     unknown = None if header.unknown is None else (header.unknown[0], header.unknown[1])
     return ModelDescription(tables.splits, tokens, raw_ids, tables.merges, added, header.ignore_merges,
                             header.unicode_version, tables.normalizer, config, header.trim_offsets,

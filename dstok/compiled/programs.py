@@ -20,7 +20,7 @@ from dstok.compiled.kernel_selection import KINDS, NONE, find_kernel
 from dstok.compiled.tables import Buffer, Kernel
 from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_windows
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
-from dstok.core.split.finder import PieceFinder
+from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:

@@ -33,7 +33,8 @@ from dstok._util.threads import map_by_threads
 from dstok.compiled.programs import find_stored, tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import Finder, TwoSided
+from dstok.core.split.finder import Finder
+from dstok.core.split.two_sided import TwoSided
 from dstok.core.text.utf8 import Rows, first_invalid
 from dstok.errors import ArgumentError, TextError, UnsupportedError
 from dstok.methods.incremental import Incoming
@@ -203,7 +204,7 @@ class SplitStream(Incoming):
         self._span_pass = span_pass
         self._held = bytearray()
         self._wait = 0
-        self._whole = span_pass.way() == "both sides"
+        self._whole = span_pass.strategy() == "both sides"
 
     def feed(self, text: Text) -> list[str]:
         """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, `ArgumentError`."""

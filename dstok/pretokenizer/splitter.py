@@ -299,7 +299,7 @@ class Splitter:
 
     def strategy(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""
-        return self._span_pass.way()
+        return self._span_pass.strategy()
 
     @explained
     def explain(self, text: str | None = None) -> str:

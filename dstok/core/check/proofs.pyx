@@ -16,10 +16,12 @@ may see. docs/rules.md says what that proves.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from dstok.core.split.finder cimport (
-    MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE, WINDOW_DROPPED,
-    WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES, CharacterFinder,
+from dstok.core.split.character_finder cimport (
+    MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE, CharacterFinder,
     matrix_apart, matrix_ascii,
+)
+from dstok.core.split.piece_finder cimport (
+    WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
 )
 from dstok.core.bpe.merge cimport BPE, NO_PAIR, character_at, pair_merged
 from dstok.core.cpu.level cimport chosen
