@@ -77,11 +77,6 @@ class AddedTokens:
                                            f"added_tokens[{i}]")
 
     @lazy
-    def by_content(self) -> dict[str, AddedToken]:
-        """The tokens by their text."""
-        return {token.content: token for token in self.tokens}
-
-    @lazy
     def by_id(self) -> dict[int, AddedToken]:
         """The tokens by their id; of two with one id the first."""
         return {token.id: token for token in reversed(self.tokens)}
@@ -142,10 +137,10 @@ class AddedTokens:
         contents = frozenset(special)
         policy = self._subsets.get(contents)
         if policy is None:
-            for content in contents:
-                if content not in self.by_content:
-                    raise UnknownTokenError(f"expected an added token in special, found {content!r}")
-            policy = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
+            tokens = tuple(t for t in self.tokens if t.content in contents)
+            if unknown := contents - {t.content for t in tokens}:
+                raise UnknownTokenError(f"expected an added token in special, found {min(unknown)!r}")
+            policy = self._policy(tokens, refuses=False)
             if len(self._subsets) >= MAX_CACHED:
                 self._subsets.clear()
             self._subsets[contents] = policy
