@@ -2,7 +2,7 @@
 
 In: ids, or tokens. Out: text or bytes; a token's spelling, bytes or id.
 Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them. The texts of a
-stream, joined, are those of one `decode`; but text that a `RunDecodeStream` has given stays given. A stream of
+stream, joined, are those of one `decode`; but text that a stream has given stays given. A stream of
 `BatchDecodeStream` gives what a `DecodeStream` of its own gives, up to its first stop string; it is a number, not an
 object, so that a step of all sequences is one call.
 """
@@ -164,9 +164,7 @@ def decode_stream(
     'Hello world'
     """
     replaces_faults(errors)
-    if self._decoder.runs:
-        return RunDecodeStream(self._decoder, skip_special_tokens, errors, whole_runs)
-    return DecodeStream(self._decoder, skip_special_tokens, errors)
+    return DecodeStream(self._decoder, skip_special_tokens, errors, whole_runs)
 
 
 class DecodeStream(Separate):
@@ -186,20 +184,20 @@ class DecodeStream(Separate):
     ['', '', '🦙', '!']
     """
 
-    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors) -> None:
-        self._tokens, self._skip_special = decoder, skip_special_tokens
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors, whole_runs: bool) -> None:
+        self._read, self._skip_special = decoder.marked if decoder.runs else decoder.text, skip_special_tokens
+        self._decoder = (RunDecoder(decoder.strip, errors, whole_runs) if decoder.runs else
+                         codecs.getincrementaldecoder("utf-8")(errors))
         self._count = 0  # ids fed before
         self._open = False  # whether the last character still lacks bytes, or the stream is at its end
-        self._error = ""  # why no more ids are taken
-        self._finished = False
+        self._over: tuple[type[DecodeError | StreamError], str] | None = None  # why no more ids are taken
 
     def feed(self, ids: int | Iterable[int]) -> str:
         """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
         given: Any = ids if isinstance(ids, Iterable) else [ids]
         given = given if hasattr(given, "__len__") else list(given)
         try:
-            found = self._take(given)
+            found = self._read(given, self._skip_special)
         except UnknownIdError as error:
             raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
         self._count += len(given)
@@ -210,48 +208,39 @@ class DecodeStream(Separate):
     def finish(self) -> str:
         """The rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
         text = self._advance(b"", True)
-        self._finished = self._open = True
+        self._open, self._over = True, (StreamError, "the stream is finished")
         return text
 
     def _advance(self, data: bytes, final: bool) -> str:
-        if self._finished:
-            raise StreamError("the stream is finished")
-        if not self._error:
+        if self._over is None:
             try:
-                return self._text(data, final)
+                text = self._decoder.decode(data, final)
+                self._open = bool(self._decoder.getstate()[0])
+                return text
             except UnicodeDecodeError as error:
-                self._open, self._error = True, (
-                    f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} in the last of "
-                    f"{self._count} ids, or before")
-        raise DecodeError(self._error)
-
-    def _take(self, ids: Any) -> str | bytes:
-        return self._tokens.text(ids, self._skip_special)
-
-    def _text(self, data: bytes, final: bool) -> str:
-        text = self._decoder.decode(data, final)
-        self._open = bool(self._decoder.getstate()[0])
-        return text
+                self._open, self._over = True, (DecodeError, "expected ids of whole characters, found byte 0x"
+                    f"{error.object[error.start]:02x} in the last of {self._count} ids, or before")
+        kind, why = self._over
+        raise kind(why)
 
 
-class RunDecodeStream(DecodeStream):
-    r"""A `DecodeStream` of a model of characters: a run of byte tokens is UTF-8, or each of its bytes is U+FFFD.
+class RunDecoder(Separate):
+    r"""An incremental decoder for a model of characters: a run of byte tokens is UTF-8, or each of its bytes is U+FFFD.
 
     A character goes out once all its bytes are there, and an open run keeps at most three bytes. If the run then
     proves not to be UTF-8, `decode` would give U+FFFD for this character, too; here all bytes after it become U+FFFD.
     With `whole_runs` a run goes out at its end, so there is no such difference.
     """
 
-    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors, whole_runs: bool) -> None:
-        super().__init__(decoder, skip_special_tokens, errors)
-        self._strict, self._strips, self._whole = errors == "strict", decoder.strip, whole_runs
+    def __init__(self, strips: bool, errors: Errors, whole_runs: bool) -> None:
+        self._strict, self._strips, self._whole = errors == "strict", strips, whole_runs
         self._run = bytearray()  # bytes of the open run that have not gone out
         self._broken = False  # is the open run not UTF-8
 
-    def _take(self, ids: Any) -> bytes:
-        return self._tokens.marked(ids, self._skip_special)
+    def getstate(self) -> tuple[bytes, int]:
+        return bytes(self._run), 0
 
-    def _text(self, data: bytes, final: bool) -> str:
+    def decode(self, data: bytes, final: bool) -> str:
         text, *tokens = data.split(BYTE_MARK)
         made, run = [], bytearray()
         if text:

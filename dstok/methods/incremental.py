@@ -176,8 +176,7 @@ class IncrementalEncoder(Separate):
         if not seen.add(text, patient and not final):
             return _in_form(array("I"), form)
         try:
-            ids, _, end, self._state = self._encoder.encode_part(
-                seen.text, seen.at, policy, self._state, final, form)
+            ids, _, end, self._state = self._encoder.encode_part(seen.text, seen.at, policy, self._state, final, form)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
         seen.take(end)

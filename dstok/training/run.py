@@ -311,13 +311,10 @@ def train(
 
 
 class _Lines:
-    """The lines of files, with their endings, in lists. path, line, number: of the first line of the last list.
-
-    `line` counts from 1 in each file, `number` from 0 in all of them. A file that is changed is a `FileError`.
-    """
+    """The lines of files, with their endings, in lists. A file that is changed is a `FileError`."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.path, self.line, self.number = "", 0, 0
+        self.starts = list[tuple[int, str]]()  # of each file: the number of its first line among all, and its path
         self.files = list[tuple[str, os.stat_result]]()
         for path in paths:
             with file_faults(path):
@@ -329,16 +326,17 @@ class _Lines:
         try:
             yield
         except TextError as error:
-            line = self.line + (error.batch_index or 0) - self.number
-            raise FileError(f"{self.path}: line {line}: {error.message}") from None
+            number = error.batch_index or 0
+            start, path = next(row for row in reversed(self.starts) if row[0] <= number)
+            raise FileError(f"{path}: line {number - start + 1}: {error.message}") from None
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        size = 0
+        number = 0
         for path, status in self.files:
-            self.path, self.line, self.number, size = path, 1, self.number + size, 0
+            self.starts.append((number, path))
             with file_faults(path), open(path, "rb", buffering=1 << 20) as file:
                 while lines := file.readlines(LINES):
-                    self.line, self.number, size = self.line + size, self.number + size, len(lines)
+                    number += len(lines)
                     yield lines
             if stat.S_ISREG(status.st_mode):
                 checked_change(path, status.st_size, status.st_mtime_ns)
