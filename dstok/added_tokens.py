@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
-MAX_CACHED = 16  # policies kept, for different sets; a server uses one or two
+MAX_CACHED = 16  # policies kept, most of them for different sets; a server uses one or two
 MAX_BEYOND = 1000  # bytes of a token after another one that it begins with
 
 
@@ -43,8 +43,7 @@ class AddedTokens:
     ) -> None:
         self._runs = runs
         self.tokens, self.unicode_version, self._normalizer = tokens, unicode_version, normalizer
-        self._policies: dict[str, Policy] = {}
-        self._subsets: dict[frozenset[str], Policy] = {}
+        self._policies: dict[str | frozenset[str], Policy] = {}
         if normalizer is not None or any(token.rstrip for token in tokens):
             self._refuse_alike_and_overlapping()
         for normalized in (False, True):
@@ -77,11 +76,6 @@ class AddedTokens:
                 if token.normalized == normalized and self.seen(token).decode()[0] in white_space(self.unicode_version):
                     raise UnsupportedError("an added token that begins with white space beside one with rstrip",
                                            f"added_tokens[{i}]")
-
-    @lazy
-    def by_content(self) -> dict[str, AddedToken]:
-        """Map the text of each token to the token."""
-        return {token.content: token for token in self.tokens}
 
     @lazy
     def by_id(self) -> dict[int, AddedToken]:
@@ -128,29 +122,19 @@ class AddedTokens:
 
     def policy(self, special: Special) -> Policy:
         """Return the policy that `special` names. Raises `ArgumentError` or `UnknownTokenError`."""
-        if isinstance(special, str):
-            policy = self._policies.get(special)
-            if policy is None:
-                if special not in ("all", "none", "raise"):
-                    raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
-                tokens = () if special == "none" else self.tokens
-                policy = self._policies[special] = self._policy(tokens, refuses=special == "raise")
-            return policy
-        if not isinstance(special, AbstractSet | list | tuple):
-            raise ArgumentError(f"expected special to be {_CHOICES}, found {type(special).__name__}", "special")
-        if others := [content for content in special if not isinstance(content, str)]:
-            raise ArgumentError(f"expected texts of added tokens in special, found {type(others[0]).__name__}",
-                                "special")
-        contents = frozenset(special)
-        policy = self._subsets.get(contents)
+        key = special if isinstance(special, str) else _contents(special)
+        policy = self._policies.get(key)
         if policy is None:
-            for content in contents:
-                if content not in self.by_content:
-                    raise UnknownTokenError(f"expected an added token in special, found {content!r}")
-            policy = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
-            if len(self._subsets) >= MAX_CACHED:
-                self._subsets.clear()
-            self._subsets[contents] = policy
+            tokens = () if key == "none" else self.tokens
+            if not isinstance(key, str):
+                tokens = tuple(t for t in self.tokens if t.content in key)
+                if unknown := key - {t.content for t in tokens}:
+                    raise UnknownTokenError(f"expected an added token in special, found {min(unknown)!r}")
+            elif key not in ("all", "none", "raise"):
+                raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
+            if len(self._policies) >= MAX_CACHED:
+                self._policies.clear()
+            policy = self._policies[key] = self._policy(tokens, refuses=key == "raise")
         return policy
 
     def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
@@ -226,3 +210,11 @@ def _word_bits(unicode_version: str) -> bytes:
     for first, last in (word(unicode_version, in_class=True) | joiners).ranges:
         flags[first : last + 1] = b"1" * (last - first + 1)
     return int(flags[::-1], 2).to_bytes(0x110000 // 8, "little")
+
+
+def _contents(special: object) -> frozenset[str]:
+    if not isinstance(special, AbstractSet | list | tuple):
+        raise ArgumentError(f"expected special to be {_CHOICES}, found {type(special).__name__}", "special")
+    if others := [content for content in special if not isinstance(content, str)]:
+        raise ArgumentError(f"expected texts of added tokens in special, found {type(others[0]).__name__}", "special")
+    return frozenset(special)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import wraps
 from operator import index
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from dstok.errors import ArgumentError, DstokError, TextError
 
@@ -198,8 +198,7 @@ def id_array(count: int) -> array[int]:
 
 def checked_dtype(dtype: str) -> str:
     """Return the dtype if a caller may ask for ids of it. Raises `ArgumentError`."""
-    if dtype not in get_args(Dtype):
-        raise ArgumentError(f"expected dtype to be one of {', '.join(get_args(Dtype))}, found {dtype!r}", "dtype")
+    check_choice("dtype", dtype, Dtype)
     return dtype
 
 
@@ -251,6 +250,8 @@ class Ends(NamedTuple):
 
 def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
     """Return `value` as an int from `least`, which `why` explains, to `most`. Raises `ArgumentError`."""
+    if type(value) is int and least <= value <= most:
+        return value
     if not _is_index(value):
         found = "None" if value is None else f"{type(value).__name__}: {_shown(value)}"
         raise ArgumentError(f"expected {name} to be a whole number, found {found}", name)
@@ -358,18 +359,17 @@ def _decoded(text: bytes, replace: bool) -> str:
 
 def replaces_faults(errors: str) -> bool:
     """Tell whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
-    _check_choice("errors", errors, "strict", "replace")
+    if errors not in ("strict", "replace"):
+        check_choice("errors", errors, Errors)
     return errors == "replace"
 
 
-def check_side(name: str, side: str) -> None:
-    """Raise `ArgumentError` if the value of the argument `name` is no side, as transformers names them."""
-    _check_choice(name, side, "right", "left")
-
-
-def _check_choice(name: str, value: str, one: str, other: str) -> None:
-    if value not in (one, other):
-        raise ArgumentError(f'expected {name} to be "{one}" or "{other}", found {value!r}', name)
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Raise `ArgumentError` if the value of the argument `name` is none of the `choices`, a `Literal`."""
+    words = choices.__args__  # `get_args` takes longer than all the rest
+    if value not in words:
+        expected = " or ".join(f'"{word}"' for word in words) if len(words) == 2 else f"one of {', '.join(words)}"
+        raise ArgumentError(f"expected {name} to be {expected}, found {value!r}", name)
 
 
 def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
