@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.tables import Kernel as Kernel
@@ -160,8 +161,9 @@ def _difference(
         spend(walk.blocks // BLOCKS_A_STEP)
     if difference is None:
         goes_on = _unmarked(marked)
-        difference = next(([*seen] for state, seen in walk.gave_up
-                           if not goes_on(state, [symbols[i][3] for i in seen], rare)), None)
+        difference = next(([*word] for (state, columns), numbers in walk.gave_up.items()
+                           for seen, word in zip(product(*columns), product(*numbers))
+                           if not goes_on(state, seen, rare)), None)
     return None if difference is None else [symbols[i] for i in difference]
 
 

@@ -15,7 +15,8 @@ from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import CharacterFinder, LeftFinder, PieceFinder
+from dstok.core.split.finder import LeftFinder
+from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
@@ -213,6 +214,8 @@ def make_finder(tables: Tables) -> LeftFinder:
     """The finder of the model's pieces."""
     s, header = tables.sections, tables.header
     if header.characters is not None:
+        from dstok.core.split.character_finder import CharacterFinder  # few models need it
+
         return CharacterFinder(s["matrix"], s["joined"], header.characters["split"])
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
     return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),

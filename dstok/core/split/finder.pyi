@@ -1,24 +1,22 @@
 # Generated: python release/stubs.py
-from dstok.core.split.automaton import Scanner
 from typing import Any
 
 RULES: tuple[int, ...]
 FLAGS: tuple[int, int, int, int, int, int, int, int, int]
-ASCII_CLASSES: bytes
-WIDE_CLASSES: tuple[int, int]
 
 class Sink:
     pass
 
 class Finder:
     pass
-    def way(self) -> str: ...
+    def strategy(self) -> str: ...
 
 class LeftFinder(Finder):
     pass
     def __init__(self) -> None: ...
-    def way(self) -> str: ...
+    def strategy(self) -> str: ...
     def without_cuts(self) -> LeftFinder: ...
+    def resync_point(self, text: bytes | bytearray | memoryview, at: int) -> int: ...
 
 class PieceFinder(LeftFinder):
     pass
