@@ -268,7 +268,7 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
             raise UnsupportedError(f"the token {name[:80]!r}, which no tokenizer_config.json lists in "
                                    "added_tokens_decoder", "added_tokens.json")
     if config is not None:
-        found = read_tokenizer_config(config, ids | {token.content: token.id for token in tokens})
+        found = read_tokenizer_config(config, (ids | {token.content: token.id for token in tokens}).get)
         ends = replace(found, **{name: getattr(ends, name) for name in ENDS if getattr(found, name) is None})
     return replace(model, added_tokens=tuple(tokens), config=ends)
 
