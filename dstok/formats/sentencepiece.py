@@ -34,7 +34,6 @@ from dstok.formats.description import (
     Prefix,
     TokenizerConfig,
     byte_spelling,
-    canonical,
 )
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
 
@@ -78,7 +77,7 @@ def describe_pieces(
     merges = _rules(pieces, merged, where)
     _check_scores(pieces, merges, merged, where)
     apart = {UNUSED} if raw else {UNUSED, CONTROL, UNKNOWN}  # no characters become one of these
-    tokens = [None if piece.kind in apart else canonical(piece.text).encode() for piece in pieces]
+    tokens = [None if piece.kind in apart else piece.text.replace(BLANK, " ").encode() for piece in pieces]
     for byte, token_id in enumerate(byte_ids):
         if token_id >= 0:
             tokens[token_id] = bytes([byte])

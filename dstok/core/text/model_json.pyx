@@ -11,7 +11,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
@@ -269,7 +269,6 @@ cdef class Vocabulary:
         cdef uint64_t number
         cdef const uint8_t *first
         cdef const uint8_t *end = r.end
-        cdef uint8_t *grown
         if not takes(&r, c"{"):
             return 0
         if takes(&r, c"}"):
@@ -290,8 +289,6 @@ cdef class Vocabulary:
             self.used += length
             if takes(&r, c"}"):
                 self.count += 1
-                grown = <uint8_t *>realloc(self.texts, self.used + 1)
-                self.texts = grown if grown != NULL else self.texts
                 return twice
             if not takes(&r, c","):
                 return self.count
@@ -328,7 +325,7 @@ cdef class Vocabulary:
         return &self.slots[at]
 
     cdef inline uint32_t find(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        return self.slot(text, length)[0] - 1  # NO_ID, if there is none
+        return self.slot(text, length)[0] - 1 if self.slots != NULL else NO_ID  # NO_ID is 0 - 1, too
 
     cdef int read_merges(self, Reader r) except -1:
         """Read the array. The first entry that is none is its fault, then one that is there again."""
@@ -440,7 +437,7 @@ cdef class Vocabulary:
                         decoded(self.text(id), length, byte_of, out, &used)):
                     odd.append((self.spans[2 * id], id))
             at[id + 1] = <uint32_t>used
-        empty = self.find(NULL, 0)
+        empty = self.find(out, 0)
         return TokenTable(starts, blob, [] if empty == NO_ID else [empty]), [id for _, id in sorted(odd)]
 
     def text_of(self, uint32_t id) -> str | None:
