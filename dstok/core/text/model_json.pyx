@@ -3,7 +3,7 @@
 In: the bytes of a tokenizer.json. Out: the file without the two tables; a `Vocabulary`, which has both; `TokenTable`.
 Invariant: what is read is JSON in UTF-8 without a lone surrogate, has no key and no id twice, and each merge is two
 tokens that make one, no two merges alike. Of anything else only the entry's number is told: its reader in Python parses
-the file again and names the fault. Time is linear: the hashes of spellings and of pairs have a random seed.
+the file again and names the fault. Time is linear: the hash of spellings has a random seed.
 Source: RFC 8259.
 """
 
@@ -15,7 +15,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
-from dstok.core.text.hash cimport hash_bytes, hash_word
+from dstok.core.text.hash cimport hash_bytes
 from dstok.core.text.utf8 cimport code_point, encoded, find_invalid
 
 from array import array
@@ -44,6 +44,11 @@ cdef struct Table:
     # A value of a JSON text; NULL if there is none.
     const uint8_t *begin
     const uint8_t *end
+
+
+cdef struct Merge:
+    # The ids of a merge; the number of the merge before that makes the same token, plus 1, or 0.
+    uint32_t left, right, made, before
 
 
 cdef inline void skip_blanks(Reader *r) noexcept nogil:
@@ -329,49 +334,47 @@ cdef class Vocabulary:
 
     cdef int read_merges(self, Reader r) except -1:
         """Read the array. The first entry that is none is its fault, then one that is there again."""
-        cdef Py_ssize_t room = max(<Py_ssize_t>self.longest + 1, 8), most = 0, count = 0
-        cdef uint64_t mask = 1
+        cdef Py_ssize_t room = max(<Py_ssize_t>self.longest + 1, 8), most = 0, count = 0, i
+        cdef uint32_t[::1] flat
         cdef uint8_t sign
         cdef uint8_t *text
-        cdef uint32_t *flat
-        cdef uint32_t *table
-        cdef bint pairs
-        if not takes(&r, c"[") or takes(&r, c"]"):
-            return 0
-        pairs = r.at[0] == c"["
+        cdef Merge *found
+        cdef uint32_t *last
         for sign in r.at[:r.end - r.at]:
             most += sign == c'"'
-        most = most // (4 if pairs else 2) + 1
-        while mask < 2 * <uint64_t>most:
-            mask = 2 * mask + 1
-        text, flat = <uint8_t *>malloc(room), <uint32_t *>malloc(3 * sizeof(uint32_t) * most)
-        table = <uint32_t *>calloc(mask + 1, sizeof(uint32_t))
+        most = most // 2 + 1  # a merge has a string at least
+        text, found = <uint8_t *>malloc(room), <Merge *>malloc(most * sizeof(Merge))
+        last = <uint32_t *>calloc(self.size + 1, sizeof(uint32_t))
         try:
-            if text == NULL or flat == NULL or table == NULL:
+            if text == NULL or found == NULL or last == NULL:
                 raise MemoryError
             with nogil:
-                self.merge_fault = self.scan_merges(r, pairs, text, room, flat, &count, table, mask)
-            if self.merge_fault == NONE and count:
-                self.merges.frombytes(<const uint8_t[:3 * sizeof(uint32_t) * count]><const uint8_t *>flat)
+                self.merge_fault = self.scan_merges(r, text, room, found, &count, last)
+            self.merges = flat = array("I", [0]) * (3 * count)
+            for i in range(count):
+                flat[3 * i], flat[3 * i + 1], flat[3 * i + 2] = found[i].left, found[i].right, found[i].made
         finally:
             free(text)
-            free(flat)
-            free(table)
+            free(found)
+            free(last)
         return 0
 
     cdef Py_ssize_t scan_merges(
-        self, Reader r, bint pairs, uint8_t *text, Py_ssize_t room, uint32_t *flat, Py_ssize_t *count, uint32_t *table,
-        uint64_t mask
+        self, Reader r, uint8_t *text, Py_ssize_t room, Merge *found, Py_ssize_t *count, uint32_t *last
     ) noexcept nogil:
-        """Read merges to `flat`: `pairs` [left, right], or "left right" and lines that begin with #version.
+        """Read merges, as [left, right], or "left right" and lines that begin with #version.
 
-        `table` is one of pairs: the rank of each + 1, or 0.
+        last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of one left
+        side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
         cdef Py_ssize_t number = 0, middle = 0, length = 0, twice = NONE
         cdef const uint8_t *space
-        cdef uint32_t *merge = flat
-        cdef uint32_t next = NO_ID
-        cdef uint64_t at
+        cdef Merge *merge = found
+        cdef uint32_t next = NO_ID, other
+        cdef bint pairs
+        if not takes(&r, c"[") or takes(&r, c"]"):
+            return NONE
+        pairs = r.at[0] == c"["
         while True:
             if pairs:
                 if not (takes(&r, c"[") and read_string(&r, text, room, &middle) and middle <= room and takes(&r, c",")
@@ -391,21 +394,20 @@ cdef class Vocabulary:
                     memmove(text + middle, text + middle + 1, length - middle)
                     if memchr(text + middle, c" ", length - middle) != NULL:
                         return number
-                merge[0], merge[1] = self.find(text, middle), self.find(text + middle, length - middle)
                 next += 1  # most merges make the token after that of the merge before
                 if next >= self.size or not self.equals(next, text, length):
                     next = self.find(text, length)
-                merge[2] = next
-                if merge[0] == NO_ID or merge[1] == NO_ID or merge[2] == NO_ID:
+                merge[0] = Merge(self.find(text, middle), self.find(text + middle, length - middle), next, 0)
+                if merge.left == NO_ID or merge.right == NO_ID or next == NO_ID:
                     return number
-                at = hash_word(self.seed, <uint64_t>merge[0] << 32 | merge[1]) & mask
-                while table[at]:
-                    if memcmp(merge, flat + 3 * (table[at] - 1), 2 * sizeof(uint32_t)) == 0 and twice == NONE:
-                        twice = number
-                    at = (at + 1) & mask
+                if twice == NONE:
+                    other = merge.before = last[next]
+                    while other and found[other - 1].left != merge.left:
+                        other = found[other - 1].before
+                    twice = number if other else NONE
+                merge += 1
                 count[0] += 1
-                table[at] = <uint32_t>count[0]
-                merge += 3
+                last[next] = <uint32_t>count[0]
             if takes(&r, c"]"):
                 return twice
             if not takes(&r, c","):
