@@ -71,6 +71,8 @@ def kind_of(start: bytes) -> str | None:
     for begin, what in _BEGINNINGS.items():
         if start.startswith(begin):
             return what
+    if not start:
+        return "an empty file"
     if start.lstrip().startswith(b"{"):
         return JSON
     # A .model file: a piece with its text, then its score or type.
