@@ -19,8 +19,8 @@ from hashlib import sha256
 from itertools import accumulate, pairwise
 
 from dstok._util.json_value import shown
-from dstok.compiled.kernel_selection import NONE, find_kernel, knows_borders
-from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Buffer, Header, Kernel, Tables, make_bpe
+from dstok.compiled.kernel_selection import find_kernel, knows_borders
+from dstok.compiled.tables import MATRIX_HEAD, NONE, TABLES_FORMAT, Buffer, Header, Kernel, Tables, make_bpe
 from dstok.core.bpe.merge import BPE, CharacterTable
 from dstok.core.bpe.tables import (
     BORDER_BYTES,

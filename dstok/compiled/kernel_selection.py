@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from dstok.compiled.tables import CASED, CJK, KINDS, LETTER, NONE, RARE, TEKKEN
 from dstok.compiled.tables import Kernel as Kernel
 from dstok.core.bpe.tables import cuttable_ranges
-from dstok.core.split.finder import FLAGS, RULES
 from dstok.errors import UnsupportedError
 from dstok.regex.compile_budget import spend, stage, steps_left
 from dstok.unicode.code_point_set import CodePointSet
@@ -27,23 +27,6 @@ if TYPE_CHECKING:
     from dstok.regex.marked_language import Marked
 
 
-NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
-LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
-OTHER = 0  # the kind without flags
-# The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
-# letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
-# of two bytes or more can be a number to them.
-KINDS = {
-    V3: (LETTER, LETTER | CJK, PUNCT, PUNCT | CJK, BLANK, RARE),
-    ONES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    THREES: (LETTER, PUNCT, BLANK, RARE),
-    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, BLANK, COMBINING, RARE),
-    GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    CL100K: (LETTER, PUNCT, BLANK, RARE),
-    LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
-    CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
-    TEKKEN: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
-}
 PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most classes
 MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
 # of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (regex/compile_budget.py)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import compress, filterfalse
+from operator import lt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import CharacterFinder, LeftFinder, PieceFinder
+from dstok.core.split.finder import FLAGS, RULES, CharacterFinder, LeftFinder, PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
@@ -26,6 +28,23 @@ if TYPE_CHECKING:
 
 
 Buffer = bytes | bytearray | memoryview
+NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
+LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
+OTHER = 0  # the kind without flags
+# The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
+# letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
+# of two bytes or more can be a number to them.
+KINDS = {
+    V3: (LETTER, LETTER | CJK, PUNCT, PUNCT | CJK, BLANK, RARE),
+    ONES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    THREES: (LETTER, PUNCT, BLANK, RARE),
+    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, BLANK, COMBINING, RARE),
+    GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
+    CL100K: (LETTER, PUNCT, BLANK, RARE),
+    LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
+    CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
+    TEKKEN: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
+}
 MATRIX_HEAD = 16  # bytes of a matrix before its page numbers
 TABLES_FORMAT = 1  # the version of the sections' meaning: raised when the core reads one differently
 
@@ -198,9 +217,9 @@ def make_bpe(tables: Tables) -> BPE:
         return tables.bpe
     bpe = bare_bpe(tables)
     if bpe.ignore_merges:
-        starts = memoryview(tables.sections["starts"]).cast("B").cast("I")
-        raw = set(tables.header.raw_ids)
-        bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
+        starts, raw = array("I", bytes(tables.sections["starts"])), set(tables.header.raw_ids)
+        reachable = compress(range(bpe.size), map(lt, starts, starts[1:]))
+        bpe.index_vocabulary(array("I", filterfalse(raw.__contains__, reachable) if raw else reachable))
     return bpe
 
 

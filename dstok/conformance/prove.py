@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from dstok._util.arguments import explained
 from dstok._util.objects import lazy
 from dstok.compiled.build import CLASSES, build_tables, describe_tables
-from dstok.compiled.kernel_selection import CASED, KINDS, NONE, TEKKEN, classes_of, find_difference, goes_on_from_cuts
-from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_plain_finder
+from dstok.compiled.kernel_selection import classes_of, find_difference, goes_on_from_cuts
+from dstok.compiled.tables import CASED, KINDS, MATRIX_HEAD, NONE, TEKKEN, Header, Tables, bare_bpe, make_plain_finder
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes

@@ -11,8 +11,7 @@ from typing import Any
 
 from images import Parts
 
-from dstok.compiled.kernel_selection import KINDS, NONE, NUMBER, RARE, V3
-from dstok.compiled.tables import TABLES_FORMAT
+from dstok.compiled.tables import KINDS, NONE, NUMBER, RARE, TABLES_FORMAT, V3
 from dstok.formats.description import NormalizerStep
 
 ROW = 256

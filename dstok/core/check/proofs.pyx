@@ -142,9 +142,18 @@ def check_tokens(starts: Buffer, Py_ssize_t blob, list byte_ids):
 
 
 def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids: set[int]):
-    """Check that the tokens of a model of characters, but for those of bytes, are UTF-8, as their spellings are."""
-    cdef Py_ssize_t i
-    for i in range(starts.shape[0] - 1):
+    """Check that the tokens of a model of characters, but for those of bytes, are UTF-8, as their spellings are.
+
+    Tokens between two bytes' tokens are read at once: they are UTF-8 together, and each begins with a character.
+    """
+    cdef Py_ssize_t i, end, first = 0, size = starts.shape[0] - 1
+    cdef bint text = True
+    for end in sorted({i for i in byte_ids if 0 <= i < size} | {size}):
+        text = text and find_invalid(&blob[0] + starts[first], starts[end] - starts[first], chosen()) < 0
+        for i in range(first, end):
+            text = text and (starts[i] == starts[i + 1] or blob[starts[i]] & 0xC0 != 0x80)
+        first = min(end + 1, size)
+    for i in range(size if text else 0, size):  # the token at fault
         if starts[i] < starts[i + 1] and find_invalid(&blob[starts[i]], starts[i + 1] - starts[i], chosen()) >= 0 and (
                 i not in byte_ids):
             fail("tokens that are text", f"{bytes(blob[starts[i]:starts[i + 1]])!r} at id {i}")
@@ -176,6 +185,15 @@ def check_merges(BPE bpe not None, merges: array[int]):
         rising &= not taken[made]
     if bpe.monotone and not rising:
         fail("merges whose ranks rise", "others")
+
+
+def check_dead(dead: Buffer, Py_ssize_t live, Py_ssize_t size):
+    """Check the dead merges (rank, left, right, merged): ranks rise below the number of all merges, ids exist."""
+    cdef const uint32_t[::1] d = memoryview(dead).cast("B").cast("I")
+    cdef Py_ssize_t i, most = live + d.shape[0] // 4
+    for i in range(d.shape[0]):
+        if d[i] >= (size if i & 3 else most) or (not i & 3 and i and d[i] <= d[i - 4]):
+            fail(f"dead merges of ids below {size}, with ranks that rise below {most}", f"{d[i]} in number {i >> 2}")
 
 
 def check_atoms(BPE bpe not None, atoms: Buffer):

@@ -23,7 +23,8 @@ from shares import seeds, share
 from upstream import model_splits
 
 import dstok.compiled.kernel_selection
-from dstok.compiled.kernel_selection import (
+from dstok.compiled.kernel_selection import Kernel, Symbol, classes_of, find_difference, find_kernel
+from dstok.compiled.tables import (
     CASED,
     CASELESS,
     CL100K,
@@ -39,11 +40,6 @@ from dstok.compiled.kernel_selection import (
     TEKKEN,
     THREES,
     V3,
-    Kernel,
-    Symbol,
-    classes_of,
-    find_difference,
-    find_kernel,
 )
 from dstok.core.check.proofs import TooLargeError
 from dstok.regex.ast import Split
