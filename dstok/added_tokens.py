@@ -46,9 +46,10 @@ class AddedTokens:
         self._subsets: dict[frozenset[str], Policy] = {}
         if normalizer is not None or any(token.rstrip for token in tokens):
             self._refuse_alike_and_overlapping()
-        if normalizer or any(len(token.content) > MAX_BEYOND // 4 for token in tokens):
-            for normalized in (False, True):
-                self._refuse_far({self.seen(t): i for i, t in enumerate(tokens) if t.normalized == normalized})
+        for normalized in (False, True):
+            some = [(i, token) for i, token in enumerate(tokens) if token.normalized == normalized]
+            if (normalizer and normalized) or any(len(token.content) > MAX_BEYOND // 4 for _, token in some):
+                self._refuse_far({self.seen(token): i for i, token in some})
 
     def _refuse_alike_and_overlapping(self) -> None:
         """Refuse tokens with no content after normalizing, or with another one's; then overlaps in white space.

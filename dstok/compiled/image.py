@@ -27,7 +27,8 @@ from dstok.compiled.tables import (
     bare_bpe,
     tables_from_image,
 )
-from dstok.core.bpe.tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
+from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
 from dstok.core.check import proofs as core
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
@@ -41,7 +42,7 @@ MATRIX = "matrix"  # the section that follows them in a model of characters
 DEAD = "dead"  # the section that follows these if there are dead merges
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/automaton.pyx
 MAX_SEEDS = 1 << 22  # see core/bpe/tables.pyx: a fourth of MAX_MERGES
-MAX_BYTE_PAIRS = 0xFFFF  # see compiled/build.py
+NO_PAIR = 0xFFFF  # pairs of bytes have lower numbers: core/bpe/merge_loops.h
 _ID = (int, type(None))
 # Types from JSON: [int] is a list of ints, {...} an object with these keys; those with a "?" may be missing. TEXT is a
 # str without lone surrogates.
@@ -214,7 +215,7 @@ def _of_sizes(image: Image) -> Conditions:
     least_ids = 1 if "lost" in image.header else 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
-        ("pair_ids", 4, 0, MAX_BYTE_PAIRS), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
+        ("pair_ids", 4, 0, NO_PAIR), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
     ):
         length = size[name]
         yield (f"section {name}", length % unit == 0 and least <= length // unit <= most,
@@ -267,7 +268,7 @@ def _of_tables(image: Image) -> Conditions:
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])
     if DEAD in s:
-        core.check_dead(s[DEAD], count, bpe.size)
+        core.check_dead(bpe, s[DEAD], count)
 
 
 def _of_ids(tables: Tables, lost: set[int]) -> Conditions:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.tables import CASED, CJK, KINDS, LETTER, NONE, RARE, TEKKEN
 from dstok.compiled.tables import Kernel as Kernel
-from dstok.core.bpe.tables import cuttable_ranges
+from dstok.core.bpe.facts import cuttable_ranges
 from dstok.errors import UnsupportedError
 from dstok.regex.compile_budget import spend, stage, steps_left
 from dstok.unicode.code_point_set import CodePointSet

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from itertools import compress, filterfalse
-from operator import lt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.files import StrPath
@@ -217,9 +215,7 @@ def make_bpe(tables: Tables) -> BPE:
         return tables.bpe
     bpe = bare_bpe(tables)
     if bpe.ignore_merges:
-        starts, raw = array("I", bytes(tables.sections["starts"])), set(tables.header.raw_ids)
-        reachable = compress(range(bpe.size), map(lt, starts, starts[1:]))
-        bpe.index_vocabulary(array("I", filterfalse(raw.__contains__, reachable) if raw else reachable))
+        bpe.index_vocabulary(bpe.reachable(tables.header.raw_ids))
     return bpe
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from dstok.core.text.model_json import TokenTable
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats import AddedToken as AddedToken
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
@@ -154,13 +155,13 @@ class ModelDescription:
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
     >>> merges = array("I", [0, 1, 2])
-    >>> model = ModelDescription((), (b"a", b"b", b"ab"), frozenset(), merges, (), False)
+    >>> model = ModelDescription((), pack_tokens([b"a", b"b", b"ab"]), frozenset(), merges, (), False)
     >>> [(model.tokens[left], model.tokens[right]) for left, right, merged in model.merge_rules()]
     [(b'a', b'b')]
     """
 
     splits: tuple[Split, ...]
-    tokens: tuple[bytes | None, ...]
+    tokens: TokenTable
     raw_ids: frozenset[int]
     merges: array[int]
     added_tokens: tuple[AddedToken, ...]
@@ -182,7 +183,7 @@ class ModelDescription:
 
     def lost_bytes(self) -> bytes:
         """The bytes that UTF-8 has, and no token spells. A model of characters has tokens for all that it needs."""
-        known = {token for i, token in enumerate(self.tokens) if i not in self.raw_ids}
+        known = {self.tokens[i] for i in self.tokens.of_length(1) if i not in self.raw_ids}
         lost = bytes(b for b in range(256) if b not in NOT_IN_UTF_8 and bytes([b]) not in known)
         return lost if self.characters is None else b""
 
@@ -190,7 +191,8 @@ class ModelDescription:
     def naming_places(self) -> Iterator[None]:
         """An error inside names a part of the description, such as `merges`. It gets this part's place in the file.
 
-        >>> model = ModelDescription((), (), frozenset(), array("I"), (), False, places={"merges": "$.model.merges"})
+        >>> places = {"merges": "$.model.merges"}
+        >>> model = ModelDescription((), pack_tokens(()), frozenset(), array("I"), (), False, places=places)
         >>> with model.naming_places():
         ...     raise UnsupportedError("a merge", "merges[3]")
         Traceback (most recent call last):

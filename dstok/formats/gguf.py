@@ -19,7 +19,6 @@ import struct
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any, NoReturn
 
 from dstok._util.files import StrPath, WholeFile
@@ -27,6 +26,7 @@ from dstok._util.imports import of_extra
 from dstok._util.json_value import Value, shown
 from dstok.core.bpe.merge import CharacterTable
 from dstok.core.bpe.tables import MAX_IDS, live_merges
+from dstok.core.text.model_json import TokenTable, pack_tokens
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC as MAGIC
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
@@ -244,10 +244,9 @@ def _ids_without_space(model: ModelDescription) -> set[int]:
 def _live(model: ModelDescription) -> list[tuple[int, int, int]]:
     """The merges that some text needs, the best first."""
     assert model.characters is not None
-    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
-    blob, byte_ids = b"".join(token or b"" for token in model.tokens), model.characters.byte_ids
-    alone = {token[0]: i for i, token in enumerate(model.tokens) if token and len(token) == 1 and i not in byte_ids}
-    first = [alone.get(byte, max(i, 0)) for byte, i in enumerate(byte_ids)]
+    starts, blob, byte_ids = model.tokens.starts, model.tokens.blob, model.characters.byte_ids
+    alone = {model.tokens[i]: i for i in model.tokens.of_length(1) if i not in byte_ids}
+    first = [alone.get(bytes([byte]), max(i, 0)) for byte, i in enumerate(byte_ids)]
     live, _ = live_merges(model.merges, starts, blob, first, CharacterTable(starts, blob))
     return list(zip(live[::3], live[1::3], live[2::3]))
 
@@ -280,7 +279,7 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
 
 def _tokens(
     texts: list[str], types: list[int], used: frozenset[int],
-) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+) -> tuple[TokenTable, frozenset[int]]:
     """The vocabulary for merging: it has an added token only if a merge uses it."""
     tokens: list[bytes | None] = [None] * len(texts)
     raw: list[int] = []
@@ -294,7 +293,7 @@ def _tokens(
         if kind == NORMAL or (i in used and kind != UNUSED):
             tokens[i] = decoded_bytes(text)
             raw += [] if is_spelling(text) else [i]
-    return tuple(tokens), frozenset(raw)
+    return pack_tokens(tokens), frozenset(raw)
 
 
 def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
@@ -314,8 +313,8 @@ def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
     return merges
 
 
-def _check_bytes(tokens: Sequence[bytes | None], raw_ids: frozenset[int]) -> None:
-    single = {token for i, token in enumerate(tokens) if token and len(token) == 1 and i not in raw_ids}
+def _check_bytes(tokens: TokenTable, raw_ids: frozenset[int]) -> None:
+    single = {tokens[i] for i in tokens.of_length(1) if i not in raw_ids}
     for byte in range(256):
         if bytes([byte]) not in single and byte not in NOT_IN_UTF_8:
             spelled = spelling(bytes([byte]))

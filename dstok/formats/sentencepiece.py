@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from dstok._util.json_value import load_json, shown
 from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES
+from dstok.core.text.model_json import pack_tokens
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.formats.character_bpe import canonical_steps
@@ -85,7 +86,7 @@ def describe_pieces(
     added = tuple(AddedToken(i, piece.text, special=piece.kind != USER_DEFINED) for i, piece in enumerate(pieces)
                   if piece.kind in (UNKNOWN, CONTROL, USER_DEFINED) and i not in lost)
     places = {f"added_tokens[{number}]": f"{where}[{token.id}]" for number, token in enumerate(added)}
-    return ModelDescription((), tuple(tokens), frozenset(lost), merges, added, False,
+    return ModelDescription((), pack_tokens(tokens), frozenset(lost), merges, added, False,
                             normalizer=canonical_steps(shape, where), characters=shape,
                             places={"vocab": where, "merges": where, **places})
 

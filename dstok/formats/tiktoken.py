@@ -19,11 +19,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 from dstok._util.json_value import load_json, read_text
 from dstok.core.bpe.tables import MAX_IDS, live_merges
+from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig
@@ -129,7 +130,7 @@ def describe_tiktoken(
     added = tuple(_special_tokens(special_tokens, ranks, shared))
     end = special_tokens.get("<|endoftext|>")
     places = {f"added_tokens[{i}]": f"special token {token.content[:40]!r}" for i, token in enumerate(added)}
-    return ModelDescription((split,), tuple(tokens), frozenset(), merges, added, whole,
+    return ModelDescription((split,), pack_tokens(tokens), frozenset(), merges, added, whole,
                             config=TokenizerConfig(eos_id=end), places={"vocab": "ranks", "merges": "ranks", **places})
 
 
@@ -225,10 +226,9 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
     ranks = _tokens_with_ids(model)
     _check_ranks(ranks)
     derived = ranked_merges(ranks)
-    starts = array("I", [0, *accumulate(len(token or b"") for token in model.tokens)])
-    blob = b"".join(token or b"" for token in model.tokens)
     # Files may list other merges, which no text needs (core/bpe/live.h).
-    live, _ = live_merges(model.merges, starts, blob, [ranks[bytes([byte])] for byte in range(256)])
+    byte_ids = [ranks[bytes([byte])] for byte in range(256)]
+    live, _ = live_merges(model.merges, model.tokens.starts, model.tokens.blob, byte_ids)
     rules = list(zip(live[::3], live[1::3], live[2::3]))
     for rule, expected in zip(rules, derived):
         found = model.tokens[rule[0]], model.tokens[rule[1]]

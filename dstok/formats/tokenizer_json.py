@@ -18,6 +18,7 @@ from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
 from dstok.core.bpe.tables import MAX_IDS
+from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats import character_bpe, components
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
@@ -130,7 +131,7 @@ def _describe_bytes(
     ignore_merges = _boolean_or_null(model, "ignore_merges")
     prefix = components.prefix_step(cutting)
     normalizer = (*read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
-    return ModelDescription(splits, tuple(tokens), raw_ids, merges, components.raw_tokens(normalizer, added),
+    return ModelDescription(splits, pack_tokens(tokens), raw_ids, merges, components.raw_tokens(normalizer, added),
                             ignore_merges, versions.patterns, normalizer, unknown=unknown)
 
 
@@ -146,8 +147,9 @@ def _describe_characters(
     character_bpe.refuse_byte_merges(merges, shape.byte_ids, PLACES["merges"])
     where = file.member("pre_tokenizer" if normalizer.value is None else "normalizer").path
     splits = (Split(" ", "MergedWithNext", False, where),) * shape.split
-    return ModelDescription(splits, tokens, raw_ids, merges, character_bpe.check_added(added, cutting), False,
-                            versions.patterns, character_bpe.canonical_steps(shape, where), characters=shape)
+    added = character_bpe.check_added(added, cutting)
+    return ModelDescription(splits, pack_tokens(tokens), raw_ids, merges, added, False, versions.patterns,
+                            character_bpe.canonical_steps(shape, where), characters=shape)
 
 
 def _boolean_or_null(owner: Value, key: str) -> bool:
@@ -414,5 +416,5 @@ def _essence(model: ModelDescription) -> ModelDescription:
     tokens = [None if i in hidden else token for i, token in enumerate(model.tokens)]
     while tokens and tokens[-1] is None:
         tokens.pop()
-    return replace(model.without_places(), tokens=tuple(tokens), raw_ids=model.raw_ids - hidden,
+    return replace(model.without_places(), tokens=pack_tokens(tokens), raw_ids=model.raw_ids - hidden,
                    config=TokenizerConfig(framing=model.config.framing))

@@ -27,11 +27,12 @@ from dstok._util.json_value import shown
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe, make_plain_finder
 from dstok.core.counts.merge_loop import MergeLoop, id_counts
+from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
 from dstok.formats.description import ENDS, ModelDescription
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
-from dstok.training.learn import NO_LIMIT, finished, learn, packed
+from dstok.training.learn import NO_LIMIT, finished, learn
 from dstok.training.piece_counts import Texts, counted
 from dstok.training.template import around, base_of, byte_model, rows_of
 from dstok.training.trainer import BpeTrainer
@@ -71,7 +72,8 @@ def extend(
     tokens = [*model.tokens, *[None] * (tok.vocab_size - len(model.tokens))]
     taken = [i for i, token in enumerate(model.tokens) if token and len(token) > 1 and i not in model.raw_ids]
     taken.sort(key=lambda i: (len(model.tokens[i] or b""), model.tokens[i] or b""))
-    loop = MergeLoop(*packed(tokens), array("I", taken), size, rare, longest)
+    known = pack_tokens(tokens)
+    loop = MergeLoop(known.starts, known.blob, array("I", taken), size, rare, longest)
     lost = tok._bpe.lost is not None  # words leave lost bytes out, even if a token stands for them in a text
     bpe = make_bpe(build_tables(replace(model, unknown=None))) if lost else tok._bpe
     for pieces, offsets, numbers in rows:
@@ -86,7 +88,7 @@ def extend(
             tokens.append((tokens[left] or b"") + (tokens[right] or b""))
     while tokens[-1] is None:  # added tokens alone
         tokens.pop()
-    return tokenizer_of_description(replace(model, tokens=tuple(tokens), merges=model.merges + merges))
+    return tokenizer_of_description(replace(model, tokens=pack_tokens(tokens), merges=model.merges + merges))
 
 
 @explained
@@ -153,7 +155,7 @@ def truncate_vocab(tok: Tokenizer, vocab_size: int) -> Tokenizer:
         raise UnsupportedError("merges that are in another order than the ids that they make", "merges")
     last = max((rank for rank, i in enumerate(merged) if i == size - 1), default=-1)
     kept = last + 1 if last >= 0 else next(rank for rank, i in enumerate(merged) if i >= size)
-    return tokenizer_of_description(replace(model, tokens=model.tokens[:size], merges=model.merges[: 3 * kept]))
+    return tokenizer_of_description(replace(model, tokens=model.tokens.first(size), merges=model.merges[: 3 * kept]))
 
 
 @explained
@@ -196,7 +198,7 @@ def trim_vocab(tok: Tokenizer, keep: Iterable[int]) -> tuple[Tokenizer, npt.NDAr
     renewed: Any = {name: new[i] for name, i in ends.items()}
     config = replace(model.config, **renewed, **around(model.config, {token.content: token.id for token in added}))
     small = tokenizer_of_description(replace(
-        model, tokens=tuple(tokens), raw_ids=frozenset(new[i] for i in model.raw_ids if i in new),
+        model, tokens=pack_tokens(tokens), raw_ids=frozenset(new[i] for i in model.raw_ids if i in new),
         merges=array("I", [new[i] for i in merges]), added_tokens=added, config=config))
     after = _reached(small)
     lost = [old for old in _reached(tok) if old in new and new[old] not in after]

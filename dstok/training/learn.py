@@ -22,13 +22,13 @@ from array import array
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any, NamedTuple
 from zlib import crc32
 
 from dstok._util.files import StrPath, reason
 from dstok.core.bpe.merge import BPE
 from dstok.core.counts.merge_loop import MergeLoop, Survey
+from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, FileError
 from dstok.formats.description import AddedToken
 from dstok.training.trainer import BpeTrainer, FirstTokens
@@ -186,7 +186,8 @@ def learn(
     expected = forecast(survey, len(first.spelled), trainer.vocab_size, num_threads, memory)
     if announce is not None:
         announce(expected)
-    loop = MergeLoop(*packed(before.tokens), first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
+    known = pack_tokens(before.tokens)
+    loop = MergeLoop(known.starts, known.blob, first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
                      threads=num_threads, **{"pairs_room": expected.pairs, **tuning})
     loop.reserve(survey.cells, survey.tokens, survey.longs)
     bpe = encoder(before) if encoder is not None and before.counts else None
@@ -202,12 +203,6 @@ def _learned(first: FirstTokens, survey: Survey, merges: array[int], counts: arr
         if merged == len(tokens):
             tokens.append(tokens[left] + tokens[right])
     return Learned(tuple(tokens), first.raw_ids(), merges, counts, tuple(first.added), survey)
-
-
-def packed(tokens: Iterable[bytes | None]) -> tuple[array[int], bytes]:
-    """(starts, blob) of tokens, as `MergeLoop` takes them."""
-    known = [token or b"" for token in tokens]
-    return array("I", accumulate(map(len, known), initial=0)), b"".join(known)
 
 
 def finished(

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import Value, load_json, shown
+from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, ModelNotFoundError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, spelling
 from dstok.formats.description import ENDS, ModelDescription, NormalizerStep, TokenizerConfig
@@ -74,7 +75,7 @@ class Base(NamedTuple):
     def trained(self, learned: Learned) -> ModelDescription:
         """The model with a vocabulary."""
         ids = {token.content: token.id for token in learned.added_tokens}
-        return replace(self.model, tokens=learned.tokens, raw_ids=learned.raw_ids, merges=learned.merges,
+        return replace(self.model, tokens=pack_tokens(learned.tokens), raw_ids=learned.raw_ids, merges=learned.merges,
                        added_tokens=learned.added_tokens, config=self._config(ids))
 
     def _config(self, ids: Mapping[str, int]) -> TokenizerConfig:
@@ -100,8 +101,8 @@ def base_of(model: ModelDescription) -> Base:
     names |= {token.id: token.content for token in model.added_tokens}
     kept = TokenizerConfig(add_bos=config.add_bos, add_eos=config.add_eos, framing=config.framing,
                            truncation=config.truncation, padding=config.padding)
-    without = replace(model.without_places(), tokens=(), raw_ids=frozenset(), merges=array("I"), added_tokens=(),
-                      config=kept)
+    without = replace(model.without_places(), tokens=pack_tokens(()), raw_ids=frozenset(), merges=array("I"),
+                      added_tokens=(), config=kept)
     return Base(without, {name: names[i] for name in ENDS if (i := getattr(config, name)) in names})
 
 
@@ -146,8 +147,8 @@ def find_base(like: Like, normalizer: Normalizing = None) -> Base:
         if normalizer is not None:  # an object as in a tokenizer.json, or a name without settings, such as "NFC"
             value = {"type": normalizer} if isinstance(normalizer, str) else dict(normalizer)
             steps = read_normalizer(Value(value, "normalizer"), upstream_version(NEWEST))
-        return Base(ModelDescription(like.splits, (), frozenset(), array("I"), (), False, like.unicode_version,
-                                     tuple(steps)))
+        return Base(ModelDescription(like.splits, pack_tokens(()), frozenset(), array("I"), (), False,
+                                     like.unicode_version, tuple(steps)))
     if normalizer is not None:
         raise ArgumentError("expected a normalizer with a Splitter only: other models have their own", "normalizer")
     return base_of(_model(like))

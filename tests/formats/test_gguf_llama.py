@@ -103,7 +103,7 @@ def test_what_is_read(tmp_path: Path) -> None:
     model = describe([*SMALL, Piece("[PAD]", -99, UNUSED), Piece("+", -99, USER_DEFINED)], tmp_path,
                      add_space_prefix=False, add_bos_token=False)
     assert (model.characters.prefix, model.characters.strip, model.config.add_bos) == ("none", 0, False)
-    assert model.tokens[-2:] == (None, b"+") and not model.added_tokens[-1].special
+    assert (model.tokens[-2], model.tokens[-1]) == (None, b"+") and not model.added_tokens[-1].special
 
 
 ERRORS: list[tuple[Any, dict[str, Any], type[DstokError], str]] = [

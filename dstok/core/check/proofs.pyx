@@ -187,13 +187,16 @@ def check_merges(BPE bpe not None, merges: array[int]):
         fail("merges whose ranks rise", "others")
 
 
-def check_dead(dead: Buffer, Py_ssize_t live, Py_ssize_t size):
-    """Check the dead merges (rank, left, right, merged): ranks rise below the number of all merges, ids exist."""
+def check_dead(BPE bpe not None, dead: Buffer, Py_ssize_t live):
+    """Check the dead merges beside `live` others: their ranks rise, and their ids exist."""
     cdef const uint32_t[::1] d = memoryview(dead).cast("B").cast("I")
-    cdef Py_ssize_t i, most = live + d.shape[0] // 4
-    for i in range(d.shape[0]):
-        if d[i] >= (size if i & 3 else most) or (not i & 3 and i and d[i] <= d[i - 4]):
-            fail(f"dead merges of ids below {size}, with ranks that rise below {most}", f"{d[i]} in number {i >> 2}")
+    cdef Py_ssize_t i, least = 0, count = live + d.shape[0] // 4
+    for i in range(0, d.shape[0], 4):
+        if not least <= d[i] < count:
+            fail(f"dead merges with ranks that rise to at most {count - 1}", d[i])
+        least = d[i] + 1
+        if max(d[i + 1], d[i + 2], d[i + 3]) >= bpe.size:
+            fail(f"ids below {bpe.size}", f"{d[i + 1]}, {d[i + 2]} and {d[i + 3]} in the dead merge {d[i]}")
 
 
 def check_atoms(BPE bpe not None, atoms: Buffer):
