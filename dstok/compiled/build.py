@@ -11,22 +11,20 @@ from __future__ import annotations
 
 from array import array
 from functools import cache
-from hashlib import sha256
 
 from dstok._util.json_value import shown
-from dstok.compiled.kernel_selection import find_kernel, knows_borders
-from dstok.compiled.tables import MATRIX_HEAD, NONE, TABLES_FORMAT, Buffer, Header, Kernel, Tables, make_bpe
+from dstok.compiled.kernel_selection import NONE, knows_borders
+from dstok.compiled.programs import program_tables
+from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Buffer, Header, Kernel, Tables, make_bpe
 from dstok.core.bpe import facts
 from dstok.core.bpe.merge import BPE, CharacterTable
 from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, build_pairs, live_merges
-from dstok.core.split.automaton import pack_edges
-from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_CLASSES
 from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
 from dstok.regex.alphabet import pages_of
-from dstok.regex.cascade import compile_splits
 from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 
 LONGEST = 256  # bytes of a token of a run: a file must not make `greedy_runs` take long
@@ -37,9 +35,7 @@ def build_tables(model: ModelDescription) -> Tables:
     """All tables of a model. Raises `UnsupportedError` if it is larger than the core's number formats."""
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
-    program, shape, lost = compile_splits(model.splits, model.unicode_version), model.characters, model.lost_bytes()
-    pages, page_numbers = program.alphabet.pages()
-    edges = pack_edges(program.boundaries.edges, pages[:128])
+    program, shape, lost = program_tables(model.splits, model.unicode_version), model.characters, model.lost_bytes()
     starts, blob, byte_ids = model.tokens.starts.tobytes(), model.tokens.blob or b"\0", _byte_ids(model)
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
     ids, table = live[2::3], build_pairs(live)
@@ -48,18 +44,18 @@ def build_tables(model: ModelDescription) -> Tables:
                                "chance", "merges")
     # The ids by rank; none if each is the rank plus a constant, as in V3: arithmetic is faster.
     merged = b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
-    kernel = find_kernel(program) if shape is None else Kernel(NONE, ())
+    kernel = program.kernel if shape is None else Kernel(NONE, (), program.kernel.edges)
     header = Header(
-        [vars(split) for split in model.splits], model.unicode_version, program.boundaries.symbols,
-        kernel._replace(edges=sha256(edges).hexdigest()), byte_ids, facts.is_monotone(live, len(model.tokens)),
-        model.ignore_merges, sorted(model.raw_ids), len(ids), ids[0] if ids else 0, TABLES_FORMAT,
+        [vars(split) for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
+        facts.is_monotone(live, len(model.tokens)), model.ignore_merges, sorted(model.raw_ids), len(ids),
+        ids[0] if ids else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else vars(shape),
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1))
     atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
     sections: dict[str, Buffer] = {
-        "pages": pages, "page_numbers": page_numbers, "edges": edges, "starts": starts, "blob": blob,
-        "merged": merged, "pairs": table[0], "seeds": table[1], "atoms": atoms, "byte_pairs": byte_pairs,
-        "pair_ids": pair_ids,
+        "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges, "starts": starts,
+        "blob": blob, "merged": merged, "pairs": table[0], "seeds": table[1], "atoms": atoms,
+        "byte_pairs": byte_pairs, "pair_ids": pair_ids,
     }
     bpe = make_bpe(Tables(header, sections))
     sections["direct"], others = facts.direct_tokens(live, bpe, model.raw_ids)
@@ -75,7 +71,7 @@ def build_tables(model: ModelDescription) -> Tables:
         no_cuts = lost or (spoilers and not bordered)
         sections |= {"joined": b"" if no_cuts else facts.joined_pairs(starts, blob, borders if bordered else None),
                      "borders": bytes(borders) if bordered and any(borders) else b"",
-                     "windows": b"" if kernel.rules else program.windows}
+                     "windows": program.windows}
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(header, sections, None, bpe)

@@ -17,16 +17,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpack_added
-from dstok.compiled.tables import (
-    KINDS,
-    MATRIX_HEAD,
-    NONE,
-    TABLES_FORMAT,
-    Image,
-    Tables,
-    bare_bpe,
-    tables_from_image,
-)
+from dstok.compiled.kernel_selection import KINDS, NONE
+from dstok.compiled.programs import check_program
+from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
 from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES
 from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
 from dstok.core.check import proofs as core
@@ -243,11 +236,7 @@ def _of_tables(image: Image) -> Conditions:
     """Of the tables, each against the others; their sizes are right."""
     tables = tables_from_image(image)
     header, s = tables.header, tables.sections
-    core.check_classes(s["pages"], s["page_numbers"], header.symbols - 1)
-    first = PAGE * int.from_bytes(s["page_numbers"][:2], "little")
-    core.check_edges(s["edges"], s["pages"][first : first + 128], header.symbols)
-    if len(s["windows"]):
-        core.check_windows(s["windows"])
+    check_program(s, header.symbols)
     if header.kernel.rules != NONE:
         expected, edges = header.kernel.edges, sha256(s["edges"]).hexdigest()
         yield "section edges", edges == expected, f"the automaton that the rules stand for, SHA-256 {expected}", edges

@@ -15,7 +15,8 @@ from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import FLAGS, RULES, CharacterFinder, LeftFinder, PieceFinder
+from dstok.core.split.finder import LeftFinder
+from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
@@ -26,23 +27,6 @@ if TYPE_CHECKING:
 
 
 Buffer = bytes | bytearray | memoryview
-NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
-LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
-OTHER = 0  # the kind without flags
-# The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
-# letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
-# of two bytes or more can be a number to them.
-KINDS = {
-    V3: (LETTER, LETTER | CJK, PUNCT, PUNCT | CJK, BLANK, RARE),
-    ONES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    THREES: (LETTER, PUNCT, BLANK, RARE),
-    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, BLANK, COMBINING, RARE),
-    GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    CL100K: (LETTER, PUNCT, BLANK, RARE),
-    LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
-    CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
-    TEKKEN: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
-}
 MATRIX_HEAD = 16  # bytes of a matrix before its page numbers
 TABLES_FORMAT = 1  # the version of the sections' meaning: raised when the core reads one differently
 
@@ -231,6 +215,8 @@ def make_finder(tables: Tables) -> LeftFinder:
     """The finder of the model's pieces."""
     s, header = tables.sections, tables.header
     if header.characters is not None:
+        from dstok.core.split.character_finder import CharacterFinder  # few models need it
+
         return CharacterFinder(s["matrix"], s["joined"], header.characters["split"])
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
     return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),

@@ -14,8 +14,9 @@ import math
 import random
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
@@ -51,18 +52,9 @@ def _smallest(
             part = pool[start : start + PART]
             bad |= {text: answer for text, answer in zip(part, ask(part)) if answer is not None}
             check.texts += len(part)
-    if not bad:
-        return
-    smallest = min(bad.items(), key=lambda item: len(item[0]))
-
-    def fails(texts: Sequence[str]) -> list[bool]:
-        nonlocal smallest
-        answers = ask(list(texts))
-        smallest = next(((text, answer) for text, answer in zip(texts, answers) if answer is not None), smallest)
-        return [answer is not None for answer in answers]
-
-    shrink(smallest[0], fails, tries)
-    yield *smallest, len(bad)
+    if bad:
+        text, answer = min(bad.items(), key=lambda item: len(item[0]))
+        yield *shrink(text, ask, answer, tries), len(bad)
 
 
 def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
@@ -80,25 +72,17 @@ def _right(pair: Pair, texts: list[str]) -> list[str]:
 def check_batches(pair: Pair, guide: Guide, check: Check) -> Causes:
     """One call for many texts of many sizes, including the empty text."""
     chance, pool = random.Random(6), _sample(pair, guide, 2000, 6)
-    smallest: tuple[list[str], tuple[int, Row, Row]] | None = None
-
-    def fails(batch: list[str]) -> bool:
-        nonlocal smallest
-        wrong = _wrong_in_batch(pair, batch)
-        smallest = (batch, wrong) if wrong else smallest
-        return wrong is not None
-
     for size in SIZES:
         batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
-        if fails(batch) and smallest:
+        if wrong := _wrong_in_batch(pair, batch):
             with suppress(OutOfTimeError):  # the shortest texts, then fewer texts
-                fails(["a"] * size)
-                shrink_run(smallest[0], fails)
-            batch, (at, found, expected) = smallest
+                plain = ["a"] * size
+                batch, wrong = (plain, found) if (found := _wrong_in_batch(pair, plain)) else (batch, wrong)
+            batch, (at, row, expected) = shrink_run(batch, partial(_wrong_in_batch, pair), wrong)
             title = f"text {at} of a batch of {len(batch)} has other ids than the text alone"
-            if isinstance(found, Fault):
+            if isinstance(row, Fault):
                 title = f"a batch of {len(batch)} fails, each of its texts alone does not"
-            yield Cause(BATCH, title, batch[at] if at < len(batch) else "", decoded(found), _ids(expected),
+            yield Cause(BATCH, title, batch[at] if at < len(batch) else "", decoded(row), _ids(expected),
                         note=f"the batch: {len(batch)} texts, {batch.count('a')} of them 'a'")
             return
         check.texts += size
@@ -106,7 +90,7 @@ def check_batches(pair: Pair, guide: Guide, check: Check) -> Causes:
 
 def _wrong_in_batch(pair: Pair, batch: list[str]) -> tuple[int, Row, Row] | None:
     """(number of the text, found, expected) of the first text with a wrong result in a batch."""
-    rows, expected = pair.candidate.call("batch", batch, at_once=len(batch)), pair.candidate.encode(batch)
+    [rows], expected = pair.candidate.encode([batch], "batch", len(batch)), pair.candidate.encode(batch)
     if isinstance(rows, Fault):
         return 0, rows, expected[0]
     if len(rows) != len(expected):
@@ -123,7 +107,7 @@ def check_threads(pair: Pair, guide: Guide, check: Check) -> Causes:
     """Four threads at once, each with all the texts in its own order."""
     pool, count = _sample(pair, guide, 400, 7), 4
     expected = pair.candidate.encode(pool)
-    rows = pair.candidate.call("threads", pool, count, at_once=len(pool))
+    [rows] = pair.candidate.encode([(pool, count)], "threads", len(pool))
     check.texts += len(pool)
     if isinstance(rows, Fault):
         yield Cause(THREADS, f"{count} threads at once fail", "", rows, ())
@@ -140,9 +124,7 @@ def check_decode(pair: Pair, guide: Guide, check: Check) -> Causes:
     tok = guide.tokenizer
 
     def ask(texts: list[str]) -> list[str | Fault | None]:
-        found = pair.candidate.call("decode", [list(_ids(row)) for row in pair.reference.encode(texts)])
-        if isinstance(found, Fault):
-            return [found] * len(texts)
+        found = pair.candidate.encode([list(_ids(row)) for row in pair.reference.encode(texts)], "decode")
         return [None if back == tok.decode(tok.encode(text)) else back for text, back in zip(texts, found)]
 
     for text, back, count in _smallest(pool, ask, check, 500):
@@ -162,10 +144,7 @@ def check_offsets(pair: Pair, guide: Guide, check: Check) -> Causes:
     def spans(runner: Runner, texts: list[str]) -> list[Spans]:
         if "offsets" not in runner.calls:
             return [_in_unit(guide, text, "code points") for text in texts]
-        found = runner.call("offsets", texts)
-        if isinstance(found, Fault):
-            return [None] * len(texts)
-        return [None if isinstance(one, Fault) else one for one in found]
+        return [None if isinstance(one, Fault) else one for one in runner.encode(texts, "offsets")]
 
     def ask(texts: list[str]) -> list[tuple[Spans, Spans] | None]:
         return [None if one is None or one == two else (one, two)
@@ -247,7 +226,8 @@ def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
             if grown.fault:
                 text, faults = grown.text, faults + 1
                 if grown.fault.kind != "hang":
-                    text = shrink_run(text, lambda some: isinstance(_timed(pair.candidate, some), Fault))
+                    text, _ = shrink_run(
+                        text, lambda some: isinstance(_timed(pair.candidate, some), Fault) or None, True)
                 yield Cause(FAULTS[grown.fault.kind], f"from {len(text):,} characters on: {grown.fault.message}", text,
                             grown.fault, tuple(guide.tokenizer.encode(text)), details=Counter([kind]))
             if faults > MOST_FAULTS:
@@ -264,8 +244,8 @@ def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
 
 
 def _timed(candidate: Runner, text: str, repeats: int = 1) -> float | Fault:
-    found: float | Fault = candidate.call("timed", text, repeats)
-    return found
+    [found] = candidate.encode([(text, repeats)], "timed")
+    return found  # type: ignore[no-any-return]
 
 
 def grow(candidate: Runner, kind: str, longest: str) -> Growth:

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from dstok._util.arguments import explained
 from dstok._util.objects import lazy
 from dstok.compiled.build import CLASSES, build_tables, describe_tables
-from dstok.compiled.kernel_selection import classes_of, find_difference, goes_on_from_cuts
-from dstok.compiled.tables import CASED, KINDS, MATRIX_HEAD, NONE, TEKKEN, Header, Tables, bare_bpe, make_plain_finder
+from dstok.compiled.kernel_selection import CASED, KINDS, NONE, TEKKEN, classes_of, find_difference, goes_on_from_cuts
+from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_plain_finder
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
@@ -35,7 +35,7 @@ from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
 from dstok.core.encode.pieces import SpanPass
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import PieceFinder
+from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
@@ -300,7 +300,7 @@ class _Checks:
             for level in islice(self.levels(), 1, None):  # the first one is the automaton
                 finder = make_plain_finder(self.tables)
                 if place := _first_place(SpanPass(finder).spans(data), expected):
-                    faults.append(f"{finder.way()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
+                    faults.append(f"{finder.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
         return (f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every "
                 "state"), faults

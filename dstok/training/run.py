@@ -37,7 +37,7 @@ from dstok.formats.tokenizer_config import write_tokenizer_config
 from dstok.formats.tokenizer_json import write_tokenizer_json
 from dstok.io.text_files import checked_change
 from dstok.normalizers import make_normalizer
-from dstok.pretokenizer.pieces import make_finder
+from dstok.pretokenizer.pieces import finder_of
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.folder import TOKENIZER, TrainingFolder
@@ -166,7 +166,7 @@ def count_from_iterator(
 def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
     """The finder of pieces, and the normalizer."""
     model = base.model
-    finder = make_finder(compile_splits(model.splits, model.unicode_version))
+    finder = finder_of(model.splits, model.unicode_version, lambda: compile_splits(model.splits, model.unicode_version))
     return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
 
 

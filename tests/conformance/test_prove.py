@@ -18,7 +18,7 @@ from smaller_models import smaller_json
 
 import dstok
 from dstok import added_tokens, normalizers
-from dstok.compiled.tables import LETTER, LLM, PUNCT
+from dstok.compiled.kernel_selection import LETTER, LLM, PUNCT
 from dstok.conformance import prove
 from dstok.conformance.naive import Textbook
 from dstok.conformance.prove import Step, steps

@@ -19,8 +19,7 @@ from small_models import Merge, model_json
 from upstream import families, model_splits
 
 import dstok
-from dstok.compiled.kernel_selection import find_kernel
-from dstok.compiled.tables import NONE
+from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.errors import DstokError
 from dstok.regex.ast import Alternate, Chars, Concat, Look, Node, Repeat, character_sets
 from dstok.regex.cascade import Program, compile_splits

@@ -23,8 +23,7 @@ from real_models import levels
 from reference import BRIEF, DEEP
 from shares import SEED, seeds
 
-from dstok.compiled.kernel_selection import find_kernel
-from dstok.compiled.tables import NONE
+from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.errors import UnsupportedError
 from dstok.regex.ast import Split
 from dstok.regex.cascade import compile_splits

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from dd import cudd
 from symbolic_c import Cases, Machine, parsed
 
-from dstok.compiled.tables import CASED, CL100K, CODER, KINDS, LLM, THREES, V3
+from dstok.compiled.kernel_selection import CASED, CL100K, CODER, KINDS, LLM, THREES, V3
 
 COLUMNS, NEAR = 80, 18  # columns with symbols; columns that a small block may look at
 BLOCK = 64

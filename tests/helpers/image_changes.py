@@ -11,7 +11,8 @@ from typing import Any
 
 from images import Parts
 
-from dstok.compiled.tables import KINDS, NONE, NUMBER, RARE, TABLES_FORMAT, V3
+from dstok.compiled.kernel_selection import KINDS, NONE, NUMBER, RARE, V3
+from dstok.compiled.tables import TABLES_FORMAT
 from dstok.formats.description import NormalizerStep
 
 ROW = 256

@@ -12,8 +12,7 @@ from shared_data import CORPORA, corpus
 from shares import seeds, share
 
 import dstok
-from dstok.compiled.kernel_selection import find_kernel
-from dstok.compiled.tables import TEKKEN
+from dstok.compiled.kernel_selection import TEKKEN, find_kernel
 
 LIVE = {"gptoss": (446_189, 199_742), "mistral_nemo": (269_443, 129_816)}  # all merges, and the live ones
 today = pytest.mark.parametrize("name", [[*LIVE][number] for number in seeds(len(LIVE), 1)])

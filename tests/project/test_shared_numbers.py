@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dstok.compiled import image as checks
-from dstok.compiled import tables
+from dstok.compiled import kernel_selection as kernels
 from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.check.proofs import shared_numbers
 from dstok.regex import dfa as automaton
@@ -19,7 +19,7 @@ def test_python_with_the_core() -> None:
 
 
 def test_rules_have_kinds() -> None:
-    assert sorted(tables.KINDS) == list(range(1, 10))
+    assert sorted(kernels.KINDS) == list(range(1, 10))
 
 
 def test_cuttable_characters() -> None:

@@ -20,7 +20,6 @@ from shares import seeds
 from upstream import families
 
 from dstok.compiled import kernel_selection as kernels
-from dstok.compiled.tables import CASED, NONE
 from dstok.core.check import proofs
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.pieces import make_finder, make_tagger
@@ -133,11 +132,11 @@ def test_all_walks_of_a_search_share_a_budget(monkeypatch: pytest.MonkeyPatch) -
             walks.append(self)
 
     program = compile_splits(*preset_splits("minimax"))
-    assert kernels.find_kernel(program).rules == CASED
+    assert kernels.find_kernel(program).rules == kernels.CASED
     monkeypatch.setattr(proofs, "Walk", Walk)
     monkeypatch.setitem(LIMITS, "steps", 10_000)
     search = kernels._find.__wrapped__
-    assert search(program.kept, kernels.classes_of(program), program.boundaries.edges).rules == NONE
+    assert search(program.kept, kernels.classes_of(program), program.boundaries.edges).rules == kernels.NONE
     assert 10_000 < sum(walk.blocks for walk in walks) < 2 * 10_000 * kernels.BLOCKS_A_STEP
 
 

@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from dstok.core.bpe.merge cimport BPE, NO_PAIR, character_at, start_symbols
 from dstok.core.cpu.level cimport BORDERS
-from dstok.core.split.finder cimport MATRIX_CLASSES
+from dstok.core.split.character_finder cimport MATRIX_CLASSES
 from dstok.core.text.utf8 cimport code_point
 
 from array import array

@@ -30,13 +30,14 @@ def check_matrix(
 ) -> None: ...
 def check_direct(bpe: BPE, direct: bytes | bytearray | memoryview) -> None: ...
 def shared_numbers() -> dict[str, int]: ...
+SOURCES: bytes
 
 class TooLargeError(Exception):
     pass
 
 class Walk:
     blocks: int
-    gave_up: set[Any]
+    gave_up: dict[Any, Any]
     def __init__(
         self,
         rules: int,

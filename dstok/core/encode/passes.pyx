@@ -24,7 +24,7 @@ from libc.string cimport memcpy, memmove, memset
 from dstok.core.bpe.merge cimport KEY24_MAX
 from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation
 from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START, IdSink
-from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND, CharacterFinder, Fault
+from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.added_tokens cimport Match, Matcher
 from dstok.core.text.normalize cimport (
     PREFIX_NONE, PREFIX_TEXT, Output, Rewritten, last_boundary, puts_space, rewrite, utf8_source,
@@ -55,8 +55,7 @@ cdef bint special(Policy policy, bint normalized, Run run, const uint8_t *text, 
     """Hands an added token to the sink; false, with a fault, if it cannot."""
     run.chunk.text = text
     if policy.refuses:
-        run.fault = Fault(SPECIAL_FOUND, run.chunk.base + match.content, match.token, normalized)
-        return False
+        return run.set_fault(SPECIAL_FOUND, run.chunk.base + match.content, match.token, normalized)
     if run.wanted & ADDED and not run.mark(match.start, match.end):
         return False
     return run.take_added(policy.ids[normalized][match.token], match.start, match.end)
@@ -103,7 +102,7 @@ cdef Py_ssize_t lead(
     if run.cursor.prefix == PREFIX_TEXT and run.cursor.at != TEXT_START or not puts_space(
             run.cursor.prefix, text + at, stop - at):
         return at
-    size = (<CharacterFinder>finder).first_part(text, at, stop, final) - at
+    size = finder.first_part(text, at, stop, final) - at
     if size < 0 or not run.reserve(&run.lead, &run.lead_room, 0, size + 1, 1):
         return -1
     run.lead[0] = 0x20
@@ -182,7 +181,7 @@ cdef void transcoded(
     while run.fault.status == FINE and run.reserve_buffer(held + size + 4, held):
         written = transcode(source, &unit, run.buffer + held, size, replace, finder.level)
         if written < 0:
-            run.fault.status, run.fault.offset = INVALID_TEXT, unit
+            run.set_fault(INVALID_TEXT, unit)
             return
         held += written
         taken = portion(finder, policy, run, run.buffer, at, held, unit == source.length)
@@ -210,7 +209,7 @@ cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *so
     else:
         length = transcode(source, &unit, text, 4 * length + 4, replace, finder.level)
         if length < 0:
-            run.fault.status, run.fault.offset = INVALID_TEXT, unit
+            run.set_fault(INVALID_TEXT, unit)
             return
     memset(text + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
     if run.cursor.prefix != PREFIX_NONE and run.wanted & ADDED or not policy.idle(text, length):
@@ -231,7 +230,7 @@ cdef void encode_text(
     if source.kind == 0 and not source.valid:
         fault = find_invalid(<const uint8_t *>source.data, source.length, finder.level)
         if fault >= 0:
-            run.fault.status, run.fault.offset = INVALID_TEXT, fault
+            run.set_fault(INVALID_TEXT, fault)
             return
     if source.length <= COPY_WHOLE_MAX and limit > COPY_WHOLE_MAX:
         short_text(finder, policy, run, source, replace)
@@ -314,8 +313,7 @@ cdef bint read(
     else:
         written = transcode(source, &raw.unit, raw.text + raw.held, size, replace, level)
         if written < 0:
-            run.fault.status, run.fault.offset = INVALID_TEXT, raw.unit
-            return False
+            return run.set_fault(INVALID_TEXT, raw.unit)
     raw.held += written
     return True
 
@@ -360,8 +358,7 @@ cdef bint feed(
     made.portion.size = 0
     made.portion.same = False
     if not rewrite(form, &source, &made.portion):
-        run.fault.status = OUT_OF_MEMORY
-        return False
+        return run.set_fault(OUT_OF_MEMORY)
     if not made.portion.same:
         text, size = made.portion.text, made.portion.size
     if not run.reserve_buffer(made.held + size, made.held):
@@ -428,7 +425,8 @@ cdef Py_ssize_t one_section(
         run.out.added.data[i].start += place
         run.out.added.data[i].end += place
     if run.fault.status == SPECIAL_FOUND:
-        run.fault.offset = start + source_offset(normalizer, text, run.fault.offset)
+        run.set_fault(SPECIAL_FOUND, start + source_offset(normalizer, text, run.fault.offset), run.fault.token,
+                      run.fault.normalized)
     run.cursor.end += place
     return place + normalized.source.length
 

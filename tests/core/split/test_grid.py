@@ -30,8 +30,7 @@ from small_models import model_json
 from upstream import pre_tokenizer
 
 import dstok
-from dstok.compiled.kernel_selection import find_kernel
-from dstok.compiled.tables import NONE
+from dstok.compiled.kernel_selection import NONE, find_kernel
 
 EDGE = 63  # bytes that a block of ASCII decides
 TAILS = ("b" * 140, " b c" * 35, "\u00e9" * 70, "\u4e2d" * 47, " \n" * 70, "8" * 140)

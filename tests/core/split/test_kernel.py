@@ -11,8 +11,7 @@ from real_models import V3 as TOK
 from reference import DEEP
 from shares import chance_of_today, share
 
-from dstok.compiled.kernel_selection import find_kernel
-from dstok.compiled.tables import NONE, V3
+from dstok.compiled.kernel_selection import NONE, V3, find_kernel
 from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.regex.cascade import compile_splits
 

@@ -17,8 +17,7 @@ from small_models import model_json, upstream_ids
 from upstream import model_splits
 
 import dstok
-from dstok.compiled.kernel_selection import find_kernel
-from dstok.compiled.tables import NONE
+from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.core.encode.pieces import SpanPass
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.pieces import make_finder

@@ -24,7 +24,7 @@ from shares import seeds, share
 from upstream import pre_tokenizer
 
 import dstok
-from dstok.compiled.tables import KINDS
+from dstok.compiled.kernel_selection import KINDS
 
 HELPER = Path(__file__).parents[2] / "helpers" / "ascii_masks.h"
 VECTORS = {"portable": 0, "neon": 0, "avx2": 1, "avx512": 2}  # by level, as in ascii_masks.h

@@ -18,7 +18,7 @@ from kept import let_go
 from reference import DEEP
 from shares import chance_of_today, seeds
 
-from dstok.compiled.tables import CASED, CL100K, CODER, GPT2, KINDS, LLM, ONES, TEKKEN, THREES, V3
+from dstok.compiled.kernel_selection import CASED, CL100K, CODER, GPT2, KINDS, LLM, ONES, TEKKEN, THREES, V3
 
 pytest.importorskip("dd.cudd", reason="needs dd with CUDD")
 pytest.importorskip("pycparser")

@@ -23,8 +23,7 @@ from shares import seeds, share
 from upstream import model_splits
 
 import dstok.compiled.kernel_selection
-from dstok.compiled.kernel_selection import Kernel, Symbol, classes_of, find_difference, find_kernel
-from dstok.compiled.tables import (
+from dstok.compiled.kernel_selection import (
     CASED,
     CASELESS,
     CL100K,
@@ -40,6 +39,11 @@ from dstok.compiled.tables import (
     TEKKEN,
     THREES,
     V3,
+    Kernel,
+    Symbol,
+    classes_of,
+    find_difference,
+    find_kernel,
 )
 from dstok.core.check.proofs import TooLargeError
 from dstok.regex.ast import Split
@@ -154,6 +158,7 @@ OTHER = {
     "no slashes": ("minimax", [(r"\r\n/", r"\r\n")]),
     "a suffix where none is": ("tekken", [(r"\p{M}]+|", r"\p{M}]+(?:'s)?|")]),
     "threes where ones are": ("tekken", [(r"|\p{N}|", r"|\p{N}{1,3}|")]),
+    "a letter of its own": ("glm-4", [(r"]?\p{L}+", r"]?(?:q|[^\P{L}q]+)")]),
 }
 
 

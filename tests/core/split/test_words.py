@@ -19,21 +19,9 @@ from small_models import model_json
 from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 
 import dstok
-from dstok.compiled import tables
-from dstok.compiled.kernel_selection import find_kernel
-from dstok.compiled.tables import (
-    CASED,
-    CL100K,
-    CODER,
-    GPT2,
-    LLM,
-    ONES,
-    TEKKEN,
-    THREES,
-    V3,
-    make_bpe,
-    make_encoder,
-)
+from dstok.compiled import kernel_selection as kernels
+from dstok.compiled.kernel_selection import CASED, CL100K, CODER, GPT2, LLM, ONES, TEKKEN, THREES, V3, find_kernel
+from dstok.compiled.tables import make_bpe, make_encoder
 from dstok.core.encode.encoder import Encoder
 
 # Patterns of the same automaton, whose sets hold more: (what to replace, by what), where a family has it.
@@ -102,7 +90,7 @@ def automaton(name: str) -> Encoder:
     tables = type(tables)(tables.header, {**tables.sections, "joined": b"", "windows": b""})
     with level("automaton"):
         found = make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
-    assert found.finder.way() == "automaton"
+    assert found.finder.strategy() == "automaton"
     return found
 
 
@@ -132,14 +120,14 @@ def test_has_rules(name: str) -> None:
 
 
 def test_all_rules_are_some_familys() -> None:
-    assert set(tables.KINDS) == {V3, *FAMILIES.values()}
+    assert set(kernels.KINDS) == {V3, *FAMILIES.values()}
 
 
 @each_family
 def test_the_kernel_is_used(name: str) -> None:
-    assert encoder(name, "automaton").finder.way() == "automaton"
+    assert encoder(name, "automaton").finder.strategy() == "automaton"
     for each in LEVELS:
-        assert encoder(name, each).finder.way().startswith(f"mask kernel, {each}")
+        assert encoder(name, each).finder.strategy().startswith(f"mask kernel, {each}")
 
 
 @each_family
