@@ -238,9 +238,12 @@ class Tokenizer(LineEncoder):
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
+        write_at_once(path, self._image())
+
+    def _image(self, source: str = "") -> bytes:
         from dstok.compiled.image import image_of
 
-        write_at_once(path, image_of(self._tables, self._added.tokens, self.config, self.name))
+        return image_of(self._tables, self._added.tokens, self.config, self.name, source)
 
     def _describe(self) -> ModelDescription:
         """The description of the tokenizer: readers of file formats give this form, and writers take it."""
@@ -436,8 +439,8 @@ class Tokenizer(LineEncoder):
 
 
 # For the rooms that make tables or descriptions, and those that read them:
-tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe = (
-    Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe)
+tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe, image_bytes_of = (
+    Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe, Tokenizer._image)
 
 if TYPE_CHECKING:
     def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
