@@ -241,6 +241,7 @@ class Incoming(Separate):
     def __init__(self, errors: Errors) -> None:
         self._errors = errors
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._pending = b""  # bytes of a character that is not whole
         self._bytes = self._chars = 0  # fed before this part, for errors
         self._finished = False
 
@@ -248,13 +249,14 @@ class Incoming(Separate):
         """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
         if self._finished:
             raise StreamError("the stream is finished")
-        text, pending = checked_text(text), self._decoder.getstate()[0]
+        text, pending = checked_text(text), self._pending
         if isinstance(text, bytes):
             try:
                 chars = self._decoder.decode(text, final)
             except UnicodeDecodeError as error:
                 raise not_utf8(error.object[error.start], self._bytes - len(pending) + error.start) from None
             self._bytes, self._chars, self._finished = self._bytes + len(text), self._chars + len(chars), final
+            self._pending = self._decoder.getstate()[0]
             return chars.encode()
         if pending and text and self._errors == "strict":
             at = self._bytes - len(pending)
@@ -265,7 +267,7 @@ class Incoming(Separate):
             raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
         self._bytes, self._chars = self._bytes + len(encoded), self._chars + len(text)
         if pending and text:
-            self._chars += 1
+            self._chars, self._pending = self._chars + 1, b""
             return self._decoder.decode(b"", True).encode() + encoded
         return encoded
 
