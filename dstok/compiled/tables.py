@@ -15,7 +15,8 @@ from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import CharacterFinder, LeftFinder, PieceFinder
+from dstok.core.split.finder import LeftFinder
+from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
@@ -198,9 +199,7 @@ def make_bpe(tables: Tables) -> BPE:
         return tables.bpe
     bpe = bare_bpe(tables)
     if bpe.ignore_merges:
-        starts = memoryview(tables.sections["starts"]).cast("B").cast("I")
-        raw = set(tables.header.raw_ids)
-        bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
+        bpe.index_vocabulary(bpe.reachable(tables.header.raw_ids))
     return bpe
 
 
@@ -216,6 +215,8 @@ def make_finder(tables: Tables) -> LeftFinder:
     """The finder of the model's pieces."""
     s, header = tables.sections, tables.header
     if header.characters is not None:
+        from dstok.core.split.character_finder import CharacterFinder  # few models need it
+
         return CharacterFinder(s["matrix"], s["joined"], header.characters["split"])
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
     return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),

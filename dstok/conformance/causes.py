@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate, islice, product
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from dstok.conformance import texts as texts_of
-from dstok.conformance.automaton_guide import Guide, bytes_of, ends, violated
+from dstok.conformance.automaton_guide import Guide, bytes_of, ends, spelled
 from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override, truncations
 from dstok.conformance.worker import LATE, Fault, OutOfTimeError, Row, Runner
 from dstok.unicode import category_of
+from dstok.viewer.reading import merge_steps
 
 MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut elsewhere"
 LOST, STATE, UNKNOWN = "text lost or changed", "what was encoded before", "not explained"
@@ -63,8 +64,8 @@ class Pair:
         self.texts = 0  # texts with a result from both
         self.refused: dict[str, str] = {}  # texts that the reference refused, with the reason
 
-    def differences(self, texts: Sequence[str]) -> list[Difference]:
-        """The texts on which the two differ. Texts that the reference refuses are left out, and kept in `refused`.
+    def compare(self, texts: Sequence[str]) -> list[Difference | None]:
+        """For each text the difference that it shows; texts that the reference refuses are kept in `refused`.
 
         Raises `OutOfTimeError` with the differences so far, if the time does not suffice for all the texts.
         """
@@ -76,21 +77,21 @@ class Pair:
         rows = [row for row in zip(texts, found, expected) if not late or LATE not in row]
         self.texts += len(rows)
         self.history.extend(text for text, _, _ in rows)
-        picked = list[Difference]()
-        for text, row, judge in rows if found != expected else ():
-            if isinstance(judge, Fault):
-                if row != judge:
-                    self.refused[text[:200]] = f"{judge.kind}: {judge.message}"
-            elif row != judge and not (isinstance(row, Fault) and row.kind == "skipped"):
-                picked.append(Difference(text, decoded(row), tuple(array("I", judge))))
+        if found == expected and not late:
+            return [None] * len(rows)
+        shown = list[Difference | None]()
+        for text, row, judge in rows:
+            if isinstance(judge, Fault) and row != judge:
+                self.refused[text[:200]] = f"{judge.kind}: {judge.message}"
+            same = row == judge or isinstance(judge, Fault) or (isinstance(row, Fault) and row.kind == "skipped")
+            shown.append(None if same else Difference(text, decoded(row), tuple(array("I", judge))))
         if late:
-            raise OutOfTimeError(picked)
-        return picked
+            raise OutOfTimeError([*filter(None, shown)])
+        return shown
 
-    def differ(self, texts: Sequence[str]) -> list[bool]:
-        """For each text whether the two differ on it."""
-        wrong = {difference.text for difference in self.differences(texts)}
-        return [text in wrong for text in texts]
+    def differences(self, texts: Sequence[str]) -> list[Difference]:
+        """The differences that texts show. Raises `OutOfTimeError` as `compare`."""
+        return [*filter(None, self.compare(texts))]
 
     def fresh(self) -> None:
         """Forgets all texts: from here on the candidate has seen none."""
@@ -98,12 +99,17 @@ class Pair:
         self.history.clear()
 
 
-Test = Callable[[Sequence[str]], list[bool]]
 Parts = TypeVar("Parts", str, list[str])
+Found = TypeVar("Found")
 
 
-def shrink(text: Parts, fails: Callable[[Sequence[Parts]], list[bool]], max_tries: int = MAX_TRIES) -> Parts:
-    """The smallest text, or list, found on which `fails` is still true, made by removing parts while there is time."""
+def shrink(
+    text: Parts, ask: Callable[[list[Parts]], Sequence[Found | None]], found: Found, max_tries: int = MAX_TRIES,
+) -> tuple[Parts, Found]:
+    """The smallest text, or list, for which `ask` still finds something, and this. `found`: what it finds in `text`.
+
+    Parts are removed while there is time. `ask` gives None for what shows nothing.
+    """
     step, tries = max(len(text) // 2, 1), 0
     with suppress(OutOfTimeError):
         while text and tries < max_tries:
@@ -114,39 +120,28 @@ def shrink(text: Parts, fails: Callable[[Sequence[Parts]], list[bool]], max_trie
                 starts = range(at, min(len(text), at + step * at_once), step)
                 shorter = [text[:start] + text[start + step :] for start in starts]
                 tries += len(shorter)
-                hit = next((number for number, bad in enumerate(fails(shorter)) if bad), None)
-                if hit is None:
-                    at = starts[-1] + step
-                else:
-                    text, at = shorter[hit], starts[hit]
+                text, at, found = next(((part, start, answer) for part, start, answer in zip(
+                    shorter, starts, ask(shorter)) if answer is not None), (text, starts[-1] + step, found))
             if step == 1 and text == before:
                 break
             step = max(min(step // 2, len(text) // 2), 1)
-    return text
+    return text, found
 
 
-def simplify(text: str, fails: Test, guide: Guide) -> str:
-    """The text with its characters replaced by the best-known members of their classes, where it still differs."""
-    with suppress(OutOfTimeError):
-        for at, char in enumerate(text[:12]):
-            plain = guide.representatives[guide.alphabet.class_of(char)]
-            simpler = text[:at] + plain + text[at + 1 :]
-            if char not in "a1 .\n中é" and plain != char and fails([simpler])[0]:
-                text = simpler
-    return text
+def shrink_run(text: Parts, ask: Callable[[Parts], Found | None], found: Found) -> tuple[Parts, Found]:
+    """The shortest beginning of a text or list in which `ask` finds something, by bisection while there is time.
 
-
-def shrink_run(text: Parts, fails: Callable[[Parts], Any]) -> Parts:
-    """The shortest beginning of a text or list that still fails, by bisection while there is time.
-
-    Longer ones are taken to fail, too.
+    Longer ones are taken to show the same. `found`: what it finds in `text`.
     """
-    low, high = 0, len(text)  # low passes, high fails
+    shorter = 0  # shows nothing
     with suppress(OutOfTimeError):
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if fails(text[:middle]) else (middle, high)
-    return text[:high]
+        while len(text) - shorter > 1:
+            middle = (shorter + len(text)) // 2
+            if (answer := ask(text[:middle])) is None:
+                shorter = middle
+            else:
+                text, found = text[:middle], answer
+    return text, found
 
 
 @dataclass
@@ -254,19 +249,23 @@ class Explainer:
     # New causes
 
     def _diagnose(self, difference: Difference) -> Cause:
+        text = difference.text
         if isinstance(difference.found, Fault):  # shrunk as long as it is of this kind
             kind = difference.found.kind
             tries = {"error": 2000, "crash": 300, "memory": 30, "hang": 6}[kind]
-            return self._add(_fault(self._again(shrink(difference.text, self._fails(kind), tries), difference)))
+            _, self.smallest = shrink(text, lambda texts: [
+                each if each and isinstance(each.found, Fault) and each.found.kind == kind else None
+                for each in self.pair.compare(texts)], difference, tries)
+            return self._add(_fault(self.smallest))
         history = list(self.pair.history)
         self.pair.fresh()
-        if not self.pair.differ([difference.text])[0]:
+        if self.pair.compare([text]) == [None]:
             known = next((cause for cause in self.causes if cause.cause == STATE), None)
             if known is None:
                 return self._add(self._state(difference, history))
         else:
-            fails = self._fails("")
-            small = self._again(simplify(shrink(difference.text, fails), fails, self.guide), difference)
+            _, self.smallest = shrink(text, self.pair.compare, difference)
+            small = self.smallest = self._simplified(self.smallest)
             known = self._known(small) or self.diagnosed.get(small)
             if known is None:
                 self.diagnosed[small] = self._add(self._by_hypothesis(small) or self._by_class(small)
@@ -275,9 +274,14 @@ class Explainer:
         known.count += 1
         return known
 
-    def _again(self, text: str, difference: Difference) -> Difference:
-        """The difference that a text shows now, or the earlier one."""
-        return next(iter(self.pair.differences([text])), difference)
+    def _simplified(self, small: Difference) -> Difference:
+        """The difference with characters replaced by the best-known members of their classes, where one remains."""
+        with suppress(OutOfTimeError):
+            for at, char in enumerate(small.text[:12]):
+                plain = self.guide.representatives[self.guide.alphabet.class_of(char)]
+                if char not in "a1 .\n中é" and plain != char:
+                    small = self.pair.compare([small.text[:at] + plain + small.text[at + 1 :]])[0] or small
+        return small
 
     def _add(self, cause: Cause) -> Cause:
         for same in self.causes:
@@ -301,33 +305,23 @@ class Explainer:
                 self.causes.remove(other)
                 self.diagnosed = {small: new if one is other else one for small, one in self.diagnosed.items()}
 
-    def _fails(self, kind: str) -> Test:
-        """The texts that differ, by a fault of that `kind` if it names one; `smallest` is then the first of them."""
-        def fails(texts: Sequence[str]) -> list[bool]:
-            wrong = {d.text: d for d in self.pair.differences(texts)
-                     if not kind or (isinstance(d.found, Fault) and d.found.kind == kind)}
-            self.smallest = next((wrong[text] for text in texts if text in wrong), self.smallest)
-            return [text in wrong for text in texts]
-
-        return fails
-
     def _state(self, difference: Difference, history: list[str]) -> Cause:
         """The text is right in a fresh worker: finds the texts that must come before it."""
-        def wrong(texts: list[str]) -> bool:
+        def wrong(texts: list[str]) -> Difference | None:
             self.pair.fresh()
-            return self.pair.differ(texts)[-1]
+            return self.pair.compare(texts)[-1]
 
-        texts, target = [text for text in history if text != difference.text], difference.text
-        if not wrong([*texts, target]):
+        before, target = [text for text in history if text != difference.text], difference.text
+        seen = wrong([*before, target])
+        if seen is None:
             return Cause(STATE, "wrong once, right when asked again", *difference)
-        texts = [*shrink(texts, lambda some: [wrong([*one, target]) for one in some], 120), target]
+        before, small = shrink(before, lambda some: [wrong([*one, target]) for one in some], seen, 120)
+        texts = [*before, target]
         for at in reversed(range(len(texts))) if len(texts) <= 3 else ():
-            texts[at] = shrink(texts[at], lambda some, at=at: [  # type: ignore[misc]
-                wrong([*texts[:at], text, *texts[at + 1 :]]) for text in some], 60)
-        self.pair.fresh()
-        small = [difference, *(d for d in self.pair.differences(texts) if d.text == texts[-1])][-1]
+            texts[at], small = shrink(texts[at], lambda some, at=at: [  # type: ignore[misc]
+                wrong([*texts[:at], text, *texts[at + 1 :]]) for text in some], small, 60)
         words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
-        return Cause(STATE, words, texts[-1], small.found, small.expected, before=tuple(texts[:-1]))
+        return Cause(STATE, words, *small, before=tuple(texts[:-1]))
 
     # Hypotheses
 
@@ -401,7 +395,10 @@ class Explainer:
                         len(ids))
             theirs, ids = ids[:size], ids[size:]
             if self.guide.merged(piece) != theirs:
-                return violated(self.guide, piece.encode(), theirs)
+                data, cuts = piece.encode(), ends(self.guide, theirs)
+                return next((f"{spelled(data[step.start : step.middle])} + {spelled(data[step.middle : step.end])} "
+                             f"(rank {step.rank})" for step in merge_steps(self.guide.tokenizer, data)
+                             if step.middle in cuts), "one merge too few or too many at the end")
         return NO_MERGE
 
     def _always_cut(self, small: Difference) -> bool:

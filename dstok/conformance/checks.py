@@ -1,11 +1,11 @@
-"""The checks of `verify`: their order, each one's share of the time, and those that are more than texts to compare.
+"""Plans the checks of `verify`, and does those that are more than comparing texts.
 
-In: the names of the wanted checks, the caller's texts; a pair of runners. Out: a list of checks to run; causes (None:
-one more step is done, without a cause); the work done in time, counted in a `Check`.
-Invariant: checks that find most in the least time come first; only the last may take all the time left. Each call
-beside `encode` must agree with `encode` of one text, which is not judged here. A time is processor time of the
-candidate's own process, the least of several; a kind of text is super-linear if four times the text costs at least
-`FACTOR` times as much, at two pairs of sizes, and the largest takes long enough to measure.
+In: the names of the wanted checks, the caller's texts; a pair of runners. Out: the checks in their order, each with its
+share of the time; the causes of a check, with None for a step that found none. A `Check` counts the work done in time.
+Invariant: checks that find most in the least time come first, and only the last may take all the time left. Each other
+call must agree with `encode` of one text, which is not judged here. A time is processor time of the candidate's own
+process, the least of several. A kind of text is super-linear if four times the text costs at least `FACTOR` times as
+much, at two pairs of sizes, and the largest text takes long enough to measure.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import math
 import random
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ Causes = Iterator[Cause | None]
 
 @contextmanager
 def in_time(check: Check) -> Iterator[None]:
-    """The work inside ends when the time is up, and the check is then incomplete."""
+    """End the work inside when the time is up, and mark the check as incomplete."""
     try:
         yield
     except OutOfTimeError:
@@ -44,69 +45,52 @@ def in_time(check: Check) -> Iterator[None]:
 def _smallest(
     pool: list[str], ask: Callable[[list[str]], list[Any]], check: Check, tries: int
 ) -> Iterator[tuple[str, Any, int]]:
-    """(text, `ask`'s result for it, how many of `pool` fail) for the smallest failing text found, if any fails."""
+    """Yield the smallest failing text found, what `ask` finds in it, and how many of `pool` fail, if any fails."""
     bad: dict[str, Any] = {}
     with in_time(check):
         for start in range(0, len(pool), PART):
             part = pool[start : start + PART]
             bad |= {text: answer for text, answer in zip(part, ask(part)) if answer is not None}
             check.texts += len(part)
-    if not bad:
-        return
-    smallest = min(bad.items(), key=lambda item: len(item[0]))
-
-    def fails(texts: Sequence[str]) -> list[bool]:
-        nonlocal smallest
-        answers = ask(list(texts))
-        smallest = next(((text, answer) for text, answer in zip(texts, answers) if answer is not None), smallest)
-        return [answer is not None for answer in answers]
-
-    shrink(smallest[0], fails, tries)
-    yield *smallest, len(bad)
+    if bad:
+        text, answer = min(bad.items(), key=lambda item: len(item[0]))
+        yield *shrink(text, ask, answer, tries), len(bad)
 
 
 def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
-    """Random texts that the candidate's `encode` can handle. On others, the other calls may fail too."""
+    """Return random texts that the candidate's `encode` can handle. On others, the other calls may fail, too."""
     texts = [text for text in islice(texts_of.random_texts(guide, seed), count) if "\0" not in text]
     return [text for text, row in zip(texts, pair.candidate.encode(texts)) if not isinstance(row, Fault)]
 
 
 def _right(pair: Pair, texts: list[str]) -> list[str]:
-    """The texts on which the candidate's `encode` is right: a fault of it is not counted again."""
+    """Return the texts on which the candidate's `encode` is right: its faults are not counted again."""
     rows = zip(texts, pair.candidate.encode(texts), pair.reference.encode(texts))
     return [text for text, row, judge in rows if row == judge]
 
 
 def check_batches(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """One call for many texts of many sizes, including the empty text."""
+    """Check that a batch of many texts, the empty one among them, gives the ids of each text alone."""
     chance, pool = random.Random(6), _sample(pair, guide, 2000, 6)
-    smallest: tuple[list[str], tuple[int, Row, Row]] | None = None
-
-    def fails(batch: list[str]) -> bool:
-        nonlocal smallest
-        wrong = _wrong_in_batch(pair, batch)
-        smallest = (batch, wrong) if wrong else smallest
-        return wrong is not None
-
     for size in SIZES:
         batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
-        if fails(batch) and smallest:
+        if wrong := _wrong_in_batch(pair, batch):
             with suppress(OutOfTimeError):  # the shortest texts, then fewer texts
-                fails(["a"] * size)
-                shrink_run(smallest[0], fails)
-            batch, (at, found, expected) = smallest
+                plain = ["a"] * size
+                batch, wrong = (plain, found) if (found := _wrong_in_batch(pair, plain)) else (batch, wrong)
+            batch, (at, row, expected) = shrink_run(batch, partial(_wrong_in_batch, pair), wrong)
             title = f"text {at} of a batch of {len(batch)} has other ids than the text alone"
-            if isinstance(found, Fault):
+            if isinstance(row, Fault):
                 title = f"a batch of {len(batch)} fails, each of its texts alone does not"
-            yield Cause(BATCH, title, batch[at] if at < len(batch) else "", decoded(found), _ids(expected),
+            yield Cause(BATCH, title, batch[at] if at < len(batch) else "", decoded(row), _ids(expected),
                         note=f"the batch: {len(batch)} texts, {batch.count('a')} of them 'a'")
             return
         check.texts += size
 
 
 def _wrong_in_batch(pair: Pair, batch: list[str]) -> tuple[int, Row, Row] | None:
-    """(number of the text, found, expected) of the first text with a wrong result in a batch."""
-    rows, expected = pair.candidate.call("batch", batch, at_once=len(batch)), pair.candidate.encode(batch)
+    """Return (number of the text, found, expected) of the first text with a wrong result in a batch."""
+    [rows], expected = pair.candidate.encode([batch], "batch", len(batch)), pair.candidate.encode(batch)
     if isinstance(rows, Fault):
         return 0, rows, expected[0]
     if len(rows) != len(expected):
@@ -120,10 +104,10 @@ def _ids(row: Row) -> tuple[int, ...]:
 
 
 def check_threads(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Four threads at once, each with all the texts in its own order."""
+    """Check that four threads at once, each with all the texts in its own order, give the ids of one."""
     pool, count = _sample(pair, guide, 400, 7), 4
     expected = pair.candidate.encode(pool)
-    rows = pair.candidate.call("threads", pool, count, at_once=len(pool))
+    [rows] = pair.candidate.encode([(pool, count)], "threads", len(pool))
     check.texts += len(pool)
     if isinstance(rows, Fault):
         yield Cause(THREADS, f"{count} threads at once fail", "", rows, ())
@@ -135,14 +119,12 @@ def check_threads(pair: Pair, guide: Guide, check: Check) -> Causes:
 
 
 def check_decode(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """The ids of a text decode to that text, or to the normalizer's result for it."""
+    """Check that the ids of a text decode to that text, or to the normalizer's result for it."""
     pool = [*texts_of.odd_texts(guide), *_sample(pair, guide, 2000, 8), *islice(texts_of.added_tokens(guide), 600)]
     tok = guide.tokenizer
 
     def ask(texts: list[str]) -> list[str | Fault | None]:
-        found = pair.candidate.call("decode", [list(_ids(row)) for row in pair.reference.encode(texts)])
-        if isinstance(found, Fault):
-            return [found] * len(texts)
+        found = pair.candidate.encode([list(_ids(row)) for row in pair.reference.encode(texts)], "decode")
         return [None if back == tok.decode(tok.encode(text)) else back for text, back in zip(texts, found)]
 
     for text, back, count in _smallest(pool, ask, check, 500):
@@ -156,16 +138,13 @@ Spans = list[tuple[int, int]] | None  # of a text's tokens, if available
 
 
 def check_offsets(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Spans equal the reference's, in code points."""
+    """Check that spans equal the reference's, in code points."""
     pool = _right(pair, [text for text in [*texts_of.odd_texts(guide), *_sample(pair, guide, 500, 9)] if text])
 
     def spans(runner: Runner, texts: list[str]) -> list[Spans]:
         if "offsets" not in runner.calls:
             return [_in_unit(guide, text, "code points") for text in texts]
-        found = runner.call("offsets", texts)
-        if isinstance(found, Fault):
-            return [None] * len(texts)
-        return [None if isinstance(one, Fault) else one for one in found]
+        return [None if isinstance(one, Fault) else one for one in runner.encode(texts, "offsets")]
 
     def ask(texts: list[str]) -> list[tuple[Spans, Spans] | None]:
         return [None if one is None or one == two else (one, two)
@@ -188,7 +167,7 @@ def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
 
 
 def check_plain(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Texts that contain added tokens as plain text: no prompt forges a token."""
+    """Check that the texts of added tokens can be encoded as plain text, so that no prompt forges a token."""
     pool = _right(pair, [
         *texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)])
     # The candidate's call takes all added tokens as text, or only the special ones.
@@ -214,7 +193,7 @@ MOST_FAULTS = 4  # after more the growth of time is of no interest
 
 
 class Growth(NamedTuple):
-    """One kind of text: seconds by size, or the fault that ended it."""
+    """Holds the seconds by size of one kind of text, or the fault that ended it."""
 
     kind: str
     text: str  # the longest one tried
@@ -223,7 +202,7 @@ class Growth(NamedTuple):
 
     @property
     def exponent(self) -> float:
-        """The exponent of the growth of time with length, at the largest sizes."""
+        """Return the exponent of the growth of time with length, at the largest sizes."""
         (small, fast), (large, slow) = self.seconds[-2:]
         return math.log(max(slow, 1e-9) / max(fast, 1e-9), large / small)
 
@@ -235,7 +214,7 @@ class Growth(NamedTuple):
 
 
 def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Texts of any length take linear time, and do not make the candidate fail."""
+    """Check that texts of any length take linear time, and do not make the candidate fail."""
     slow, faults = dict[str, Growth](), 0
     with in_time(check):
         for kind, longest in dict(texts_of.runs(guide, CRASH_SIZE)).items():
@@ -247,7 +226,8 @@ def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
             if grown.fault:
                 text, faults = grown.text, faults + 1
                 if grown.fault.kind != "hang":
-                    text = shrink_run(text, lambda some: isinstance(_timed(pair.candidate, some), Fault))
+                    text, _ = shrink_run(
+                        text, lambda some: isinstance(_timed(pair.candidate, some), Fault) or None, True)
                 yield Cause(FAULTS[grown.fault.kind], f"from {len(text):,} characters on: {grown.fault.message}", text,
                             grown.fault, tuple(guide.tokenizer.encode(text)), details=Counter([kind]))
             if faults > MOST_FAULTS:
@@ -264,12 +244,12 @@ def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
 
 
 def _timed(candidate: Runner, text: str, repeats: int = 1) -> float | Fault:
-    found: float | Fault = candidate.call("timed", text, repeats)
-    return found
+    [found] = candidate.encode([(text, repeats)], "timed")
+    return found  # type: ignore[no-any-return]
 
 
 def grow(candidate: Runner, kind: str, longest: str) -> Growth:
-    """The growth of time with the beginnings of a text of a kind."""
+    """Measure how the time grows with the length of a kind of text."""
     rows: list[tuple[int, float]] = []
     for size in GROWING:
         text = longest[-size:]  # its end, where the odd character of a kind stands
@@ -294,9 +274,10 @@ HALF = 0.5  # for a check that mostly needs far less; twenty seconds of patience
 
 
 class Planned(NamedTuple):
-    """A check: texts to compare (None: there are none), or a function that looks for causes in another way.
+    """Holds a check: texts to compare (None: there are none), or a function that looks for causes in another way.
 
-    share: of the time left when its turn comes. call: the call that the candidate needs, if any. k: of a class cover.
+    share: the part of the time left when its turn comes. call: the call that the candidate must have, if any. k: the
+    length of a class cover's paths.
     """
 
     name: str
@@ -339,7 +320,7 @@ CHECKS = tuple(check.name for check in (*FIRST, LARGEST, LAST))
 
 
 def planned(wanted: tuple[str, ...], corpus: Iterator[str] | None, max_k: int, named: bool) -> list[Planned]:
-    """The checks named in `wanted`; corpora only if there are any or they are named."""
+    """Return the checks named in `wanted`; corpora only if there are any or they are named."""
     covers = [LARGEST, *(_cover(k, LARGEST.share) for k in range(LARGEST.k + 1, max_k + 1))]
     found = [check._replace(texts=None if corpus is None else lambda _: corpus) if check.name == CORPORA else check
              for check in FIRST if check.name in wanted and (check.name != CORPORA or named or corpus is not None)]

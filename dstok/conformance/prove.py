@@ -28,13 +28,14 @@ from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
 from dstok.conformance.texts import cover_size, cover_words
+from dstok.core.bpe.facts import joined_characters
 from dstok.core.bpe.merge import CharacterTable
-from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
+from dstok.core.bpe.tables import all_merges, live_merges, merges_of
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
 from dstok.core.encode.pieces import SpanPass
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import PieceFinder
+from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
@@ -299,7 +300,7 @@ class _Checks:
             for level in islice(self.levels(), 1, None):  # the first one is the automaton
                 finder = make_plain_finder(self.tables)
                 if place := _first_place(SpanPass(finder).spans(data), expected):
-                    faults.append(f"{finder.way()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
+                    faults.append(f"{finder.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
         return (f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every "
                 "state"), faults
@@ -326,7 +327,7 @@ class _Checks:
         classes = _class_table(table[pages:], table[MATRIX_HEAD:pages])
         joiner, shape = table[CLASSES], self.tables.characters
         assert shape is not None
-        pairs = joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])
+        pairs = {*joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])}
         faults = [f"a merge joins U+{left:04X} and U+{right:04X}, and the matrix cuts there"
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1

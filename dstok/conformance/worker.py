@@ -3,7 +3,8 @@
 In: a spec or an object, limits, a clock. Out: for each text its ids, as uint32 bytes, or a `Fault`: the tokenizer
 raised, crashed, hung or ran out of memory.
 Invariant: every text gets an answer, whatever the tokenizer does or prints: within `patience` seconds a text, and all
-of them before the clock's time is up. Only processes that were started here are ended.
+of them before the clock's time is up; a process that stops inside a message delays this by `STALL` seconds at most.
+Only processes that were started here are ended.
 
 A loader (a new Python process for a spec, a fork of this one for an object, which cannot be sent) loads the tokenizer
 once, and from then on only forks workers: a crash costs no second load, and no worker sees another one's cache. Each
@@ -17,6 +18,8 @@ import math
 import mmap
 import os
 import signal
+import socket
+import struct
 import sys
 import tempfile
 import time
@@ -38,7 +41,7 @@ CALLS = ("batch", "decode", "offsets", "plain")  # those that a tokenizer may la
 MAX_DEATHS = 30  # in one call; after that the rest have no answer
 GRACE = 0.5  # seconds for a worker to stop by itself when the time is up
 TICK = 0.25  # seconds between two looks at the number of the text
-TOLD = 5.0  # seconds for the news that a killed worker is dead; else the loader is started anew
+STALL = 5.0  # seconds for the next part of a message, and for the loader's news that a killed worker is dead
 AT_ONCE = 1000  # so many texts in one call have twice the patience of one
 
 
@@ -57,7 +60,7 @@ class OutOfTimeError(Exception):
     """The time is up. `found`: the results so far."""
 
     def __init__(self, found: Sequence[Any] = ()) -> None:
-        super().__init__("no time was left")
+        super().__init__(LATE.message)
         self.found = found
 
 
@@ -156,27 +159,18 @@ def _mapped(folder: str) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 8)).cast("Q")
 
 
-def _answer(engine: Engine, number: memoryview, name: str, given: Any, extra: float) -> Any:
-    """The answer to a call of `Runner`. `given`: texts, a text or rows of ids; `extra`: seconds, threads or repeats."""
-    call: Any = getattr(engine, name, engine.encode)
-    try:
-        if name == "batch":
-            return [_packed(getattr(ids, "ids", ids)) for ids in call(given)]
-        if name == "threads":
-            return _by_threads(engine, given, int(extra))
-        if name == "timed":
-            return min(_seconds(engine, given) for _ in range(int(extra)))
-    except BaseException as error:
-        return _fault(error)
-    rows, end = list[Any](), time.monotonic() + extra
-    for at, item in enumerate(given):
+def _answer(engine: Engine, number: memoryview, call: str, items: list[Any], seconds: float) -> list[Any]:
+    """The result of a call for each item; no further one is begun after so many seconds."""
+    rows, end = list[Any](), time.monotonic() + seconds
+    for at, item in enumerate(items):
         if time.monotonic() >= end:
-            return rows + [LATE] * (len(given) - at)
+            return rows + [LATE] * (len(items) - at)
         number[0] = at
         try:
-            rows.append(RESULTS[name](call(item)))
+            rows.append(RESULTS[call](engine, item))
         except BaseException as error:  # a panic of a Rust library is not an Exception
-            rows.append(_fault(error))
+            kind = "memory" if isinstance(error, MemoryError) else "error"
+            rows.append(Fault(kind, f"{type(error).__name__}: {str(error)[:300]}"))
     return rows
 
 
@@ -184,26 +178,11 @@ def _packed(ids: Iterable[int]) -> bytes:
     return array("I", [*ids]).tobytes()
 
 
-RESULTS: dict[str, Callable[[Any], Any]] = {  # by call, what is sent of the result for one item
-    "encode": _packed, "plain": _packed, "decode": str,
-    "offsets": lambda found: [(int(start), int(end)) for start, end in found[1]],
-}
-
-
-def _fault(error: BaseException) -> Fault:
-    kind = "memory" if isinstance(error, MemoryError) else "error"
-    return Fault(kind, f"{type(error).__name__}: {str(error)[:300]}")
-
-
-def _seconds(engine: Engine, text: str) -> float:
-    before = time.process_time()
-    sum(1 for _ in engine.encode(text))
-    return time.process_time() - before
-
-
-def _by_threads(engine: Engine, texts: list[str], count: int) -> list[bytes]:
+def _by_threads(engine: Engine, given: tuple[list[str], int]) -> list[bytes]:
     """The ids of all the texts by each of several threads at once that share the engine, each in another order."""
     from concurrent.futures import ThreadPoolExecutor
+
+    texts, count = given
 
     def encoded(thread: int) -> list[bytes]:
         rows = {at: _packed(engine.encode(texts[at])) for at in
@@ -212,6 +191,27 @@ def _by_threads(engine: Engine, texts: list[str], count: int) -> list[bytes]:
 
     with ThreadPoolExecutor(count) as pool:
         return [row for rows in pool.map(encoded, range(count)) for row in rows]
+
+
+def _seconds(engine: Engine, given: tuple[str, int]) -> float:
+    """The least processor time of some calls of `encode`."""
+    text, repeats = given
+    times = list[float]()
+    for _ in range(repeats):
+        before = time.process_time()
+        sum(1 for _ in engine.encode(text))
+        times.append(time.process_time() - before)
+    return min(times)
+
+
+RESULTS: dict[str, Callable[[Any, Any], Any]] = {  # by call, what is sent of an engine's result for one item
+    "encode": lambda engine, text: _packed(engine.encode(text)),
+    "plain": lambda engine, text: _packed(engine.plain(text)),
+    "batch": lambda engine, texts: [_packed(getattr(ids, "ids", ids)) for ids in engine.batch(texts)],
+    "decode": lambda engine, ids: str(engine.decode(ids)),
+    "offsets": lambda engine, text: [(int(start), int(end)) for start, end in engine.offsets(text)[1]],
+    "threads": _by_threads, "timed": _seconds,
+}
 
 
 # The requesting process
@@ -227,7 +227,7 @@ class Limits:
 
 
 class _DiedError(Exception):
-    """The worker is gone; `number` is the text that it was encoding."""
+    """The worker is gone; `number` is the item that it was at."""
 
     def __init__(self, fault: Fault, number: int) -> None:
         self.fault, self.number = fault, number
@@ -282,55 +282,46 @@ class Runner(AbstractContextManager["Runner"]):
 
     # Calls
 
-    def encode(self, texts: Sequence[str], call: str = "encode") -> list[Row]:
-        """Return the answer for each text. call: "plain" takes added tokens as plain text."""
+    def encode(self, items: Sequence[Any], call: str = "encode", at_once: int = 0) -> list[Any]:
+        """Return the answer for each item, or a `Fault`.
+
+        call: encode, plain (which takes added tokens as plain text) or offsets, of texts; decode, of lists of ids;
+        timed, the least processor time of encoding, in seconds, of pairs of a text and the number of repeats. An item
+        is `at_once` texts for batch; for threads these and the number of threads, whose rows come one after the other.
+        """
         self.clock.check()
-        self.begin(texts, call)
+        self.begin(items, call, at_once)
         rows = self.finish()
         if LATE in rows:
             raise OutOfTimeError
         return rows
 
-    def begin(self, texts: Sequence[str], call: str = "encode") -> None:
+    def begin(self, items: Sequence[Any], call: str = "encode", at_once: int = 0) -> None:
         """Start `encode`; `finish` returns its answers. Meanwhile this process may do something else."""
-        self._begun = call, list(texts)
-        self._ask(call, self._begun[1], self.clock.left())
+        self._begun = call, list(items), at_once
+        self._ask(call, self._begun[1])
 
-    def finish(self) -> list[Row]:
-        """Return the answers; texts that got no time have the fault `LATE`. A death costs only the current text."""
-        call, texts = self._begun
-        rows: list[Row] = [LATE] * len(texts)
-        spans, deaths = [(0, len(texts))], 0  # those without answers; the last one is the next
+    def finish(self) -> list[Any]:
+        """Return the answers; items that got no time have the fault `LATE`. A death costs only the current item."""
+        call, items, at_once = self._begun
+        rows: list[Any] = [LATE] * len(items)
+        spans, deaths = [(0, len(items))], 0  # those without answers; the last one is the next
         while spans and deaths < MAX_DEATHS:
             start, end = spans.pop()
             if deaths:
-                self._ask(call, texts[start:end], self.clock.left())
+                self._ask(call, items[start:end])
             try:
-                rows[start:end] = self._wait()
-            except OutOfTimeError as late:
-                self.unfinished = texts[start + late.found[0]]
-                return rows
+                rows[start:end] = self._wait(at_once)
             except _DiedError as died:
                 deaths, at = deaths + 1, start + died.number
+                if died.fault == LATE:
+                    self.unfinished = items[at] if isinstance(items[at], str) else None
+                    return rows
                 rows[at] = died.fault
                 spans += [span for span in ((at + 1, end), (start, at)) if span[0] < span[1]]
         for start, end in spans:
             rows[start:end] = [Fault("skipped", f"not tried after {MAX_DEATHS} deaths")] * (end - start)
         return rows
-
-    def call(self, name: str, given: Any, extra: float = math.inf, at_once: int = 0) -> Any:
-        """Return the answer to another call, or a `Fault`.
-
-        decode, offsets: a result or a `Fault` for each of `given`. batch, threads: rows for all texts, which the
-        library takes in one call of `at_once` texts; `extra` threads give theirs one after the other. timed: the
-        least processor time of `extra` calls of `encode`, in seconds.
-        """
-        self.clock.check()
-        self._ask(name, given, extra)
-        try:
-            return self._wait(at_once)
-        except _DiedError as died:
-            return died.fault
 
     def fresh(self) -> None:
         """Forget all earlier texts: a new worker gets the next call."""
@@ -338,56 +329,58 @@ class Runner(AbstractContextManager["Runner"]):
             _kill(self._worker)
             self._connection.close()
             self._worker = 0
-            if _message(self._control, TOLD) is None:
+            if _message(self._control, STALL) is None:
                 self._restart()
 
     # The process
 
-    def _ask(self, *request: Any) -> None:
+    def _ask(self, call: str, items: list[Any], again: bool = True) -> None:
+        """Send a request to the worker; the loader forks one if there is none."""
         os.truncate(f"{self._folder}/words", 0)
         self._number[0] = 0
         try:
-            self._fork()
-            self._connection.send(request)
-        except (EOFError, OSError):  # the loader or the worker died on its own, between two calls
-            self._restart()
-            self._fork()
-            self._connection.send(request)
-
-    def _fork(self) -> None:
-        """Let the loader fork a worker, if there is none."""
-        if not self._worker:
-            self._connection, theirs = Pipe()
-            with theirs:
-                send_handle(self._control, theirs.fileno(), self._loader)
-            self._worker = _message(self._control, self.limits.load) or 0
             if not self._worker:
-                raise EOFError
+                self._connection, theirs = _pipe()
+                with theirs:
+                    send_handle(self._control, theirs.fileno(), self._loader)
+                self._worker = _message(self._control, self.limits.load) or 0
+                if not self._worker:
+                    raise EOFError
+            self._connection.send((call, items, self.clock.left()))
+        except (EOFError, OSError):  # the loader or the worker died, or stopped, between two calls
+            if not again:
+                raise
+            self._restart()
+            self._ask(call, items, again=False)
 
-    def _wait(self, at_once: int = 0) -> Any:
+    def _wait(self, at_once: int) -> Any:
         # A single text has the time of the whole run: an endless text is told from a late one.
-        seen, waited = -1, 0.0
-        left = self.clock.left if at_once else self.clock.all_left
+        left, seen, waited = self.clock.left if at_once else self.clock.all_left, -1, 0.0
         patience = self.limits.patience * (1 + at_once / AT_ONCE)
-        while True:
+        fault = Fault("hang", f"no answer for {patience:g} s")
+        while waited <= patience:
             ready = wait([self._connection, self._control], min(TICK, max(left() + GRACE, 0.01)))
-            if self._connection in ready:
-                with suppress(EOFError, OSError):
-                    return self._connection.recv()
             number = self._number[0]
             if ready:
+                try:
+                    if self._connection in ready:
+                        return self._connection.recv()
+                except BlockingIOError:
+                    fault = Fault("hang", f"stopped inside its answer for {STALL:g} s")
+                    break
+                except (EOFError, OSError):
+                    pass
                 raise _DiedError(self._death(), number)
             if left() + GRACE <= 0:
                 self.fresh()
-                raise OutOfTimeError([number])
+                raise _DiedError(LATE, number)
             waited = waited + TICK if number == seen else 0.0  # by looks: this process may have been stopped
             seen = number
-            if waited > patience:
-                self.fresh()
-                raise _DiedError(Fault("hang", f"no answer for {patience:g} s"), number)
+        self.fresh()
+        raise _DiedError(fault, number)
 
     def _death(self) -> Fault:
-        words, code = self._last_words(), _message(self._control, TOLD)
+        words, code = self._last_words(), _message(self._control, STALL)
         if code is None:
             code = self._restart()
         self._worker = 0
@@ -403,7 +396,7 @@ class Runner(AbstractContextManager["Runner"]):
             return " ".join(file.read().decode(errors="replace").split())[-200:]
 
     def _start(self) -> None:
-        self._control, theirs = Pipe()
+        self._control, theirs = _pipe()
         with theirs:
             self._loader = os.fork()
             if not self._loader:
@@ -459,6 +452,15 @@ class Runner(AbstractContextManager["Runner"]):
 def _kill(pid: int) -> None:
     with suppress(OSError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _pipe() -> tuple[Connection, Connection]:
+    """A pipe. Our end, the first, raises `BlockingIOError` if the other makes no progress inside a message."""
+    ours, theirs = Pipe()
+    with socket.socket(fileno=os.dup(ours.fileno())) as end:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            end.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(STALL), 0))
+    return ours, theirs
 
 
 def _message(connection: Connection, seconds: float) -> Any:

@@ -69,7 +69,7 @@ class Inspection:
     @property
     def way(self) -> str:
         """How this processor finds the model's pieces: the rules and the level of the mask kernel, or another way."""
-        return self._encoder.finder.way()
+        return self._encoder.finder.strategy()
 
     def spans(self, text: Text) -> list[tuple[int, int, int]]:
         """(start, end, tag) of each piece of `text`, in bytes of UTF-8; `automaton.tags[tag]` gives its reason.

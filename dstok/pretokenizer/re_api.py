@@ -147,7 +147,7 @@ class MatchPattern:
 
     def blocks(self, data: str | bytes) -> Iterator[Spans]:
         """The same matches, some at a time: the first ones are there before the rest of the text is read."""
-        if len(data) <= BLOCK or self.empty or self.span_pass.way() == "both sides":
+        if len(data) <= BLOCK or self.empty or self.span_pass.strategy() == "both sides":
             yield self.spans(data)
             return
         view, at, size = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK

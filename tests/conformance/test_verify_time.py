@@ -79,22 +79,38 @@ def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
     assert 0 < check.texts < 64 and not check.complete
 
 
-def test_a_worker_killed_inside_its_answer_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("end", "expected"), [
+    (lambda: os.kill(os.getpid(), signal.SIGKILL), ("crash", "SIGKILL")),
+    (lambda: time.sleep(1e6), ("hang", "stopped inside its answer for 1 s")),
+    (lambda: os.kill(os.getpid(), signal.SIGSTOP), ("hang", "stopped inside its answer for 1 s")),
+])
+def test_a_worker_that_ends_inside_its_answer_is_replaced(
+    end: Any, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The half of an answer that it leaves does not spoil the answers of the next worker, and nothing is loaded again."""
     send = Connection.send
 
     def half(connection: Any, value: Any) -> None:
         if value == [b"\1\0\0\0"]:
             os.write(connection.fileno(), b"\0\0\0\x64half")
-            os.kill(os.getpid(), signal.SIGKILL)
+            end()
         send(connection, value)
 
     monkeypatch.setattr(Connection, "send", half)
+    monkeypatch.setattr("dstok.conformance.worker.STALL", 1.0)
     with Runner(lambda text: [len(text)], limits=Limits(load=1e6)) as runner:
         loader = runner._loader
-        [fault] = runner.encode(["a"])
-        assert isinstance(fault, Fault) and fault == ("crash", "SIGKILL")
+        assert runner.encode(["a"]) == [expected]
         assert runner.encode(["abc"]) == [b"\3\0\0\0"] and runner._loader == loader
+
+
+def test_a_worker_that_stops_between_two_calls_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not read the next request, which is larger than what a connection holds."""
+    monkeypatch.setattr("dstok.conformance.worker.STALL", 1.0)
+    with Runner(lambda text: [len(text)]) as runner:
+        runner.encode(["abc"])
+        os.kill(runner._worker, signal.SIGSTOP)
+        assert runner.encode(["a" * (1 << 22)]) == [b"\0\0\x40\0"]
 
 
 def test_a_loader_that_is_gone_is_started_anew() -> None:

@@ -35,7 +35,7 @@ class How:
 def outcomes(subject: Subject, tok: dstok.Tokenizer, text: str, seed: int, how: How) -> Iterator[Outcome]:
     """All of them; some are drawn by the seed, if not `how.thorough`."""
     yield from whole(subject, tok, text)
-    chance, ids = random.Random(f"{seed} {tok._encoder.finder.way()}"), subject.ids(text)
+    chance, ids = random.Random(f"{seed} {tok._encoder.finder.strategy()}"), subject.ids(text)
     for calls, share in DRAWN.items():
         if calls in IN_PARTS and not subject.streams:
             continue
@@ -195,8 +195,8 @@ def difference(subject: Subject, text: str, seed: int, how: How) -> str | None:
     """What differs on a text, or None."""
     ways = set[str]()  # where two levels find pieces in the same way, one makes the drawn calls
     for name, tok in subject.levels.items():
-        calls = outcomes(subject, tok, text, seed, how) if tok._encoder.finder.way() not in ways else whole(subject, tok, text)
-        ways.add(tok._encoder.finder.way())
+        calls = outcomes(subject, tok, text, seed, how) if tok._encoder.finder.strategy() not in ways else whole(subject, tok, text)
+        ways.add(tok._encoder.finder.strategy())
         for what, found, expected in calls:
             if found != expected:
                 return f"{what} at level {name}"

@@ -23,7 +23,7 @@ from real_models import level, real, real_json
 import dstok
 from dstok.compiled.build import CLASSES
 from dstok.compiled.tables import Tables
-from dstok.core.split.finder import ASCII_CLASSES
+from dstok.core.split.character_finder import ASCII_CLASSES
 
 Judged = Callable[[dstok.Tokenizer, str, random.Random], Iterator[tuple[str, Any, Any]]]
 KEPT = 500  # texts whose ids a subject keeps

@@ -24,7 +24,7 @@ def ran() -> list[str]:
     lines = []
     for name in levels():
         tok = at_level(MODEL, name)
-        way = tok._encoder.finder.way()
+        way = tok._encoder.finder.strategy()
         assert way == (name if name == "automaton" else f"mask kernel, {level_shown(name)}"), (name, way)
         assert tok.encode(TEXT) == at_level(MODEL, "automaton").encode(TEXT), name
         lines.append(f"{name} {'by emulation' if emulated() and level_shown(name) != name else 'natively'}")

@@ -21,7 +21,7 @@ from reference import BRIEF, DEEP
 from small_models import BYTE_LEVEL, added_token, model_json, upstream_ids
 
 import dstok
-from dstok.core.split.finder import LeftFinder, sure_start
+from dstok.core.split.finder import LeftFinder
 from dstok.errors import ImageError, UnsupportedError
 
 BLANKS, SPACES = replace("▁", " "), replace(" ", "▁")
@@ -196,5 +196,5 @@ def test_the_core_refuses_finders_that_it_would_take_for_others() -> None:
     encoder = type(other._encoder)
     with pytest.raises(ValueError, match="expected a finder of characters with a normalizer that puts a prefix"):
         encoder(other._encoder.finder, other._bpe, other._tables.sections["direct"], 300, characters._normalizer)
-    with pytest.raises(TypeError, match="Cannot convert"):
-        sure_start(LeftFinder(), b"a b", 0)
+    with pytest.raises(NotImplementedError):
+        LeftFinder().resync_point(b"a b", 0)

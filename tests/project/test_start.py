@@ -26,7 +26,7 @@ TELL = "\nprint(*sorted(set(sys.modules) - before), file=sys.stderr)"
 OWN = {
     "dstok", "dstok.errors", "dstok.tokenizer", "dstok.loading", "dstok._util", "dstok._util.arguments", "dstok._util.imports", "dstok._util.objects", "dstok._util.files",
     "dstok.core", "dstok.core._shared",
-    "dstok.core.encode", "dstok.core.split.finder", "dstok.core.encode.sinks", "dstok.core.encode.memory",
+    "dstok.core.encode", "dstok.core.split.finder", "dstok.core.split.piece_finder", "dstok.core.encode.sinks", "dstok.core.encode.memory",
     "dstok.core.kernels", "dstok.core.kernels.levels",
     "dstok.core.bpe", "dstok.core.bpe.merge",
     "dstok.core.encode.encoder", "dstok.core.encode.passes",

@@ -139,7 +139,7 @@ cdef class Tally(Sink):
             for i in range(pieces):
                 counts[self.numbers[i]] += 1
         elif self.spill is None:
-            self.fault.status = OUT_OF_MEMORY
+            self.set_fault(OUT_OF_MEMORY)
         else:
             for i in range(pieces):
                 self.add_count(text + starts[i], starts[i + 1] - starts[i], 1)
@@ -181,7 +181,7 @@ cdef class Tally(Sink):
         if number >= 0:
             self.counts[number] += count
         else:
-            self.fault.status = OUT_OF_MEMORY
+            self.set_fault(OUT_OF_MEMORY)
         return number >= 0
 
     cdef bint make_room(self) noexcept nogil:
@@ -330,7 +330,7 @@ cdef class Tally(Sink):
         cdef Source *sources = <Source *>malloc((count + 1) * sizeof(Source))
         if sources == NULL:
             raise MemoryError
-        self.fault.status = FINE
+        self.set_fault(FINE)
         try:
             for i in range(count):
                 sources[i] = open_source(texts[i])

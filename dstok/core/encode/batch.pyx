@@ -263,7 +263,7 @@ cdef class Batch:
         cdef Ids *ids = &run.out.ids
         cdef Py_ssize_t i, before
         part.home, part.at, part.text = home, ids.count, part.first
-        run.fault.status = FINE  # an earlier error is of a later text, and is noted: these texts still count
+        run.set_fault(FINE)  # an earlier error is of a later text, and is noted: these texts still count
         for i in range(part.first, part.last):
             if i >= batch_least(&self.failed):
                 return 0
@@ -278,7 +278,7 @@ cdef class Batch:
         if self.wanted == LISTS and home:
             part.block = <uint32_t *>malloc((part.count + 1) * sizeof(uint32_t))
             if part.block == NULL:
-                run.fault.status = OUT_OF_MEMORY
+                run.set_fault(OUT_OF_MEMORY)
                 batch_lower(&self.failed, part.first)
                 return 0
             if part.count:  # else `data` may be NULL, and memcpy does not allow that even for no bytes

@@ -28,7 +28,7 @@ from dstok.core.encode.sinks cimport (
     ADDED, CHARS, ENDS, IDS, INSIDE as inside_section, INSIDE_TEXT, SECTION_START, SPANS, TEXT_START, TRUE_SPANS,
     IdSink, characters_of,
 )
-from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, SPECIAL_FOUND, CharacterFinder
+from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict, puts_space
 from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of, transcode
 
@@ -216,7 +216,7 @@ cdef class Encoder:
         self, LeftFinder finder not None, BPE bpe not None, direct: Buffer, Py_ssize_t size,
         Normalizer normalizer=None
     ):
-        if normalizer is not None and normalizer.prefix != PREFIX_NONE and not isinstance(finder, CharacterFinder):
+        if normalizer is not None and normalizer.prefix != PREFIX_NONE and not finder.of_characters:
             raise ValueError("expected a finder of characters with a normalizer that puts a prefix")  # see passes.pyx
         self.finder, self.bpe, self.normalizer, self.size = finder, bpe, normalizer, size
         self.pool, self.span_pool = Pool(bpe, direct), Pool()
@@ -270,7 +270,7 @@ cdef class Encoder:
             verdict = self.normalizer.verdict(source, self.finder.level, rewrites)
             run.cursor.prefix = PREFIX_NONE if rewrites else self.normalizer.prefix
         if verdict == NO_MEMORY:
-            run.fault.status = OUT_OF_MEMORY
+            run.set_fault(OUT_OF_MEMORY)
         elif verdict == NORMALIZED:
             encode_text(self.finder, policy, run, source, replace, limit)
         elif limit == PY_SSIZE_T_MAX and not run.wanted & ADDED and not policy.refuses and (
@@ -296,7 +296,8 @@ cdef class Encoder:
                                            "before it encodes it: split it there")
             part.data = <const char *>source.data + at * max(source.kind, 1)
             encode_text(self.finder, policy, run, &part, replace, limit)
-            run.fault.offset += at
+            if run.fault.status == INVALID_TEXT:
+                run.set_fault(INVALID_TEXT, at + run.fault.offset)
             at += part.length
         return 0
 

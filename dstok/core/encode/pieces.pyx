@@ -67,9 +67,9 @@ cdef class SpanPass:
     def __copy__(self):
         return self  # it never changes
 
-    def way(self) -> str:
-        """The way it finds pieces: see `PieceFinder.way` and `TwoSided.way`."""
-        return self.finder.way()
+    def strategy(self) -> str:
+        """Name the strategy that finds pieces, as `Finder.strategy` does."""
+        return self.finder.strategy()
 
     cdef int find(self, Run run, const Source *source) except -1 nogil:
         """Finds the pieces of a valid text, in a run that the caller leases, begins and releases."""
@@ -263,8 +263,6 @@ def add_pieces(
     cdef const uint8_t *data = text
     cdef Py_ssize_t end
     cdef tuple reason
-    cdef uint32_t tag = 0
-    cdef bint wide = False
     cdef Memo memo
     cdef Shared *known = NULL
     if not (issubclass(cls, tuple) and len(cls._fields) == FIELDS and not cls.__dictoffset__):
@@ -278,12 +276,12 @@ def add_pieces(
     start_object, first_object = at, chars  # one object for an end and for the start after it
     try:
         while at < stop:
-            end = scan_piece(&scanner.tables, data, at, stop, True, &tag, &wide, &memo)
+            end = scan_piece(&scanner.tables, data, at, stop, True, &memo)
             shown = text_of(known if stop - at >= KEY24_MAX else NULL, data + at, end - at)
             chars += len(<str>shown)
             end_object = end
             last_object = end_object if chars == end else chars
-            reason = <tuple>reasons[tag - 1]
+            reason = <tuple>reasons[memo.tag - 1]
             if reason is not None:
                 step, alternative = reason
                 piece = untracked_tuple(<PyTypeObject *>cls, FIELDS)

@@ -63,7 +63,8 @@ cdef class Run(Sink):
 
     cdef void begin(self, int wanted) noexcept nogil:
         """Makes it ready for a text, or for several one after the other."""
-        self.wanted, self.fault.status, self.chunk.base = wanted, FINE, 0
+        self.wanted, self.chunk.base = wanted, 0
+        self.set_fault(FINE)
         self.out.ids.count = self.out.bytes.count = self.out.chars.count = self.out.added.count = 0
         self.out.total = self.out.counted = self.out.characters = 0
         self.cursor.prefix = 0
@@ -213,7 +214,7 @@ cdef class IdSink(Run):
         found = self.bpe.merge_piece(
             self.chunk.text + start, end - start, self.out.ids.data + first, &self.scratch, &self.junction)
         if found < 0:
-            self.fault.status = OUT_OF_MEMORY
+            self.set_fault(OUT_OF_MEMORY)
         elif not self.wanted & IDS:
             self.out.total += found
         else:
@@ -362,8 +363,7 @@ cdef bint miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
             keep(run, text, index, ids, found)
             return True
         if found < 0:
-            run.fault.status = OUT_OF_MEMORY
-            return False
+            return run.set_fault(OUT_OF_MEMORY)
     run.side[run.side_used] = <uint32_t>found
     run.values[index] = <uint64_t>run.side_used << 16
     run.side_used += 1 + found

@@ -44,7 +44,9 @@ cdef struct Run:
     Py_ssize_t first              # the end of the piece, as far as is known, or -1
     Py_ssize_t second             # another possible end
 
-cdef struct Memo:
+cdef struct Memo:                 # of the pieces of one text: what the scanner tells of the last, and remembers of all
+    uint32_t tag                  # of the last piece, plus one
+    bint wide                     # it has a three-byte character from U+3000 on (which may be `cuttable`)
     uint16_t *known               # by border from `origin` on, and by state; NULL: nothing yet
     uint32_t *path                # by border: the state in which the run in work has passed it
     Py_ssize_t origin
@@ -67,8 +69,8 @@ cdef class Scanner:
 
 cdef void drop(Memo *memo) noexcept nogil
 cdef Py_ssize_t scan_far(
-    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final,
-    Run run, uint32_t *tag, bint *wide, Memo *memo) noexcept nogil
+    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Run run, Memo *memo
+) noexcept nogil
 
 
 cdef inline void begin_memo(Memo *memo, const ScanTables *s, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
@@ -80,38 +82,38 @@ cdef inline void begin_memo(Memo *memo, const ScanTables *s, Py_ssize_t at, Py_s
 
 
 cdef inline Py_ssize_t scan_piece(
-    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final,
-    uint32_t *tag, bint *wide, Memo *memo
+    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Memo *memo
 ) noexcept nogil:
     # The end of the piece that begins at `at` < `stop`, or -1 if only more text can tell (and `final` is false:
-    # `stop` is not the end of the text). `tag` gets the tag of the piece plus one. `wide` becomes true if the piece
-    # has a three-byte character from U+3000 on (which may be `cuttable`).
-    # `memo` has begun at the start of this or an earlier piece, and with this `stop`.
+    # `stop` is not the end of the text). `memo`, which tells more of the piece, has begun at the start of this or an
+    # earlier piece, and with this `stop`.
     cdef Py_ssize_t pause = min(stop, at + s.span), skip_at = at + SKIP_EVERY, width
+    cdef bint wide = False
     cdef Run run
     run.edge = ROW
     run.settled = 0
     run.first = run.second = -1
     while at < pause:
         if at >= skip_at:
-            skip_at = skipped(s, text, &run, &at, pause, wide)
+            skip_at = skipped(s, text, &run, &at, pause, &wide)
             if at == pause:
                 break
-        run.edge = next_edge(s, text + at, run.edge, &width, wide)
+        run.edge = next_edge(s, text + at, run.edge, &width, &wide)
         if run.edge >> 24:
             settle(&run, at)
         if run.edge & ROWS == 0:
-            tag[0] = run.settled >> 24
+            memo.tag, memo.wide = run.settled >> 24, wide
             return run.first
         at += width
+    memo.wide = wide
     if at < stop:
-        return scan_far(s, text, at, stop, final, run, tag, wide, memo)
+        return scan_far(s, text, at, stop, final, run, memo)
     if not final:
         return -1
     run.edge = s.edges[(run.edge & ROWS) + s.end]
     if run.edge >> 24:
         settle(&run, stop)
-    tag[0] = run.settled >> 24
+    memo.tag = run.settled >> 24
     return run.first
 
 

@@ -62,22 +62,22 @@ cdef void drop(Memo *memo) noexcept nogil:
 
 
 cdef Py_ssize_t scan_far(
-    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final,
-    Run run, uint32_t *tag, bint *wide, Memo *memo
+    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Run run, Memo *memo
 ) noexcept nogil:
-    """Continues `scan_piece` at `at` < `stop`, and asks the memo at every border."""
+    """Continue `scan_piece` at `at` < `stop`, and ask the memo at every border."""
     cdef Py_ssize_t border = (at >> s.shift) + 1, pause = min(stop, border << s.shift), width = 0
     cdef Py_ssize_t tagged = -1, moved = -1  # the place of the last tag, and the place where `run.first` was set
     cdef Py_ssize_t skip_at = at
     cdef uint32_t known
+    cdef bint wide = memo.wide
     memo.count = 0
     while True:
         if at < pause:
             if at >= skip_at:
-                skip_at = skipped(s, text, &run, &at, pause, wide)
+                skip_at = skipped(s, text, &run, &at, pause, &wide)
                 if at == pause:
                     continue
-            run.edge = next_edge(s, text + at, run.edge, &width, wide)
+            run.edge = next_edge(s, text + at, run.edge, &width, &wide)
         elif at < stop:
             known = recall(memo, s, border, at, &run)
             border += 1
@@ -97,8 +97,8 @@ cdef Py_ssize_t scan_far(
         if run.edge & ROWS == 0:
             break
         at += width
-    tag[0] = run.settled >> 24
-    learn(memo, s, moved, tagged, tag[0])
+    memo.tag, memo.wide = run.settled >> 24, wide
+    learn(memo, s, moved, tagged)
     return run.first
 
 
@@ -129,13 +129,13 @@ cdef uint32_t recall(Memo *memo, const ScanTables *s, Py_ssize_t border, Py_ssiz
     return 0
 
 
-cdef void learn(Memo *memo, const ScanTables *s, Py_ssize_t moved, Py_ssize_t tagged, uint32_t tag) noexcept nogil:
-    """Remembers the path of a finished run. No later piece comes to borders before the end of this one."""
+cdef void learn(Memo *memo, const ScanTables *s, Py_ssize_t moved, Py_ssize_t tagged) noexcept nogil:
+    """Remember the path of a finished run. No later piece comes to borders before the end of this one."""
     cdef Py_ssize_t row, place
     for row in range(memo.last, memo.last - memo.count, -1):
         place = (memo.origin + row) << s.shift
         memo.known[row * s.states + memo.path[row]] = (
-            (MOVE if place <= moved else KEEP) | (tag << 8 if place <= tagged else 0))
+            (MOVE if place <= moved else KEEP) | (memo.tag << 8 if place <= tagged else 0))
 
 
 @cython.final
@@ -204,8 +204,6 @@ cdef class Scanner:
 
     cdef tuple _scan(self, const uint8_t[::1] text):
         cdef Py_ssize_t at = 0, stop = text.shape[0], end
-        cdef uint32_t tag = 0
-        cdef bint wide = False
         cdef Memo memo
         found = []
         if stop and find_invalid(&text[0], stop, chosen()) >= 0:
@@ -214,8 +212,8 @@ cdef class Scanner:
         begin_memo(&memo, &self.tables, 0, stop)
         try:
             while at < stop:
-                end = scan_piece(&self.tables, &text[0], at, stop, True, &tag, &wide, &memo)
-                found.append((at, end, tag - 1))
+                end = scan_piece(&self.tables, &text[0], at, stop, True, &memo)
+                found.append((at, end, memo.tag - 1))
                 at = end
         finally:
             drop(&memo)

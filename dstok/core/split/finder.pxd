@@ -1,11 +1,10 @@
 # Text to pieces, without the GIL: a finder fills chunks, a sink takes them.
-cimport cython
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dstok.core.cpu.level cimport (
-    CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables,
+    CHUNK, CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables,
 )
-from dstok.core.split.automaton cimport Memo, Scanner
+from dstok.core.split.automaton cimport Memo
 
 cdef extern from "split/kernel.h":
     enum:
@@ -18,27 +17,8 @@ cdef extern from "split/kernel.h":
     bint rules_of_words(int rules) noexcept nogil
     void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil
 
-cdef extern from "split/matrix.h":
-    enum:
-        MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_OTHER, MATRIX_PAGES
-        MATRIX_SPACE, MATRIX_WIDE
-    uint8_t matrix_ascii(int b) noexcept nogil
-    bint matrix_apart(const KernelTables *t, uint32_t left, uint32_t right) noexcept nogil
-    void matrix_open(KernelTables *t, const uint8_t *table) noexcept nogil
-
-cdef extern from "split/windows.h":
-    ctypedef struct WindowTables:
-        const uint8_t *groups
-        const uint8_t *histories
-        const uint8_t *verdicts
-    enum:
-        WINDOW_AFTER, WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD
-        WINDOW_YES
-    ctypedef struct WindowBits:
-        uint64_t yes, unknown, dropped
-    void window_block(const WindowTables *t, const uint8_t *p, uint32_t *history, WindowBits *bits) noexcept nogil
-    void window_after(const WindowTables *t, const uint8_t *p, int place, WindowBits *bits) noexcept nogil
-
+cdef enum:
+    CHUNK_SPAN_MAX = 1 << 30  # bytes that a chunk may span: its offsets have 32 bits
 
 cdef struct Chunk:           # some hundred pieces of a text
     const uint8_t *text      # byte 0 of the buffer in work
@@ -71,10 +51,53 @@ cdef class Sink:
     cdef void take(self) noexcept nogil
     cdef void take_apart(self) noexcept nogil
     cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+    cdef bint set_fault(self, Status status, Py_ssize_t offset=*, int token=*, bint normalized=*) noexcept nogil
     cdef bint reserve(
-        self, void *place, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
+        self, void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
     cdef bint reserve_buffer(self, Py_ssize_t size, Py_ssize_t used) noexcept nogil
     cdef void trim(self) noexcept
+
+
+cdef inline void begin_chunk(Chunk *chunk, Py_ssize_t at) noexcept nogil:
+    # Begins an empty chunk, whose first piece begins at `at` of the buffer in work.
+    chunk.origin, chunk.pieces, chunk.starts[0] = at, 0, 0
+
+
+cdef inline void hand_over(Sink sink, bint apart) noexcept nogil:
+    # Lets the sink take the pieces, if there are any, unless it has a fault. An empty chunk begins at their end.
+    cdef Chunk *chunk = &sink.chunk
+    cdef Py_ssize_t end
+    if not chunk.pieces:
+        return
+    end = chunk.origin + (chunk.ends[chunk.pieces - 1] if apart else chunk.starts[chunk.pieces])
+    if sink.fault.status == FINE:
+        if apart:
+            sink.take_apart()
+        else:
+            sink.take()
+    begin_chunk(chunk, end)
+
+
+cdef inline void add_piece(Sink sink, bint apart, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    # Adds a piece. Unless they lie `apart`, all pieces of a chunk touch.
+    cdef Chunk *chunk = &sink.chunk
+    if end - chunk.origin > CHUNK_SPAN_MAX or not apart and start != chunk.origin + chunk.starts[chunk.pieces]:
+        hand_over(sink, apart)
+        begin_chunk(chunk, start)
+        if end - start > CHUNK_SPAN_MAX:
+            if sink.fault.status == FINE:
+                sink.take_giant(start, end)
+            begin_chunk(chunk, end)
+            return
+    if apart:
+        chunk.starts[chunk.pieces] = <uint32_t>(start - chunk.origin)
+        chunk.ends[chunk.pieces] = <uint32_t>(end - chunk.origin)
+        chunk.pieces += 1
+    else:
+        chunk.pieces += 1
+        chunk.starts[chunk.pieces] = <uint32_t>(end - chunk.origin)
+    if chunk.pieces >= CHUNK:
+        hand_over(sink, apart)
 
 
 cdef class Finder:
@@ -83,29 +106,22 @@ cdef class Finder:
 
 cdef class LeftFinder(Finder):
     cdef const Implementation *level
-    cdef Scanner scanner     # None: pairs of characters decide
-    cdef const uint8_t *joined
-    cdef const uint8_t *borders  # characters to cut neither after nor before: bits; NULL: none
     cdef KernelTables kernel
-    cdef uint8_t *flags      # kernel.flags
     cdef GridRunFunction run_grid  # NULL: this model has no rules, or the level no mask kernel
     cdef GridOnlyFunction only_grid  # the same rules
-    cdef WindowTables windows    # groups NULL: none
+    cdef bint of_characters  # a `CharacterFinder`
     cdef bint apart          # some text is dropped, so pieces need not touch
     cdef object _keep
 
+    cdef int open_kernel(
+        self, int rules, const uint8_t[::1] kinds, const uint8_t *pages, const uint16_t *page_numbers,
+        const uint8_t *joined, const uint8_t *borders) except -1
+    cdef Py_ssize_t begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t find(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t find_in_copy(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final) noexcept nogil
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil
     cdef void find_short(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
-    cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
-
-
-@cython.final
-cdef class CharacterFinder(LeftFinder):
-    cdef const uint8_t[::1] matrix
-    cdef bint split
-
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+    cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil

@@ -20,11 +20,11 @@ from small_models import model_json
 import dstok
 from dstok.compiled.build import CLASSES, character_matrix
 from dstok.compiled.tables import MATRIX_HEAD, Tables, make_bpe
-from dstok.core.bpe.tables import cuttable_ranges, joined_bits
+from dstok.core.bpe.facts import cuttable_ranges, joined_bits
 from dstok.core.cpu.level import levels
 from dstok.core.encode.encoder import Encoder
 from dstok.core.encode.pieces import SpanPass
-from dstok.core.split.finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder, sure_start
+from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder
 from dstok.unicode import category_of
 
 # All classes; characters of one to four bytes, cuttable and not.
@@ -89,7 +89,7 @@ def check(passes: Iterable[SpanPass], model: Model, text: str) -> None:
     expected = ends(model, text)
     for each in passes:
         found = each.spans(text.encode())
-        assert found[:, 1].tolist() == expected, (each.way(), text)
+        assert found[:, 1].tolist() == expected, (each.strategy(), text)
         assert found[:, 0].tolist() == [0, *expected][: len(expected)]
 
 
@@ -105,7 +105,7 @@ def passes(model: Model) -> list[SpanPass]:
 @each_level
 def test_way(name: str) -> None:
     with level(name):
-        way = CharacterFinder(*model([])).way()
+        way = CharacterFinder(*model([])).strategy()
     assert way == "pairs of characters" if name == "automaton" else way.startswith(f"mask kernel, {name}")
 
 
@@ -127,7 +127,7 @@ def test_a_joiner() -> None:
                                (["a ", " t"], "a tb t", ["a t", "b", " t"])]:
         own = model(pairs)
         for each in passes(own):
-            assert each.split(text.encode()) == parts, each.way()
+            assert each.split(text.encode()) == parts, each.strategy()
         check(passes(own), own, (text * 7 + "\xe9") * 9)
 
 
@@ -196,7 +196,7 @@ def test_sure_spans(name: str) -> None:
                 assert found == [each for each in expected if each < len(text[:cut].encode())] and end == ([0, *found])[-1]
 
 
-def test_sure_starts() -> None:
+def test_resync_points() -> None:
     """The first cut after a place, whatever stands before the place."""
     chance = chance_of_today("sure starts")
     for _ in range(20):
@@ -205,7 +205,7 @@ def test_sure_starts() -> None:
         for text in random_texts(chance, 20):
             place = chance.randrange(len(text))
             expected = [each for each in ends(own, text[place:]) if each < len(text[place:].encode())]
-            assert sure_start(finder, text[place:].encode(), 0) == (expected[0] if expected else -1)
+            assert finder.resync_point(text[place:].encode(), 0) == (expected[0] if expected else -1)
 
 
 def test_without_cuts() -> None:

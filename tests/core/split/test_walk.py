@@ -158,6 +158,7 @@ OTHER = {
     "no slashes": ("minimax", [(r"\r\n/", r"\r\n")]),
     "a suffix where none is": ("tekken", [(r"\p{M}]+|", r"\p{M}]+(?:'s)?|")]),
     "threes where ones are": ("tekken", [(r"|\p{N}|", r"|\p{N}{1,3}|")]),
+    "a letter of its own": ("glm-4", [(r"]?\p{L}+", r"]?(?:q|[^\P{L}q]+)")]),
 }
 
 

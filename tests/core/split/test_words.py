@@ -90,7 +90,7 @@ def automaton(name: str) -> Encoder:
     tables = type(tables)(tables.header, {**tables.sections, "joined": b"", "windows": b""})
     with level("automaton"):
         found = make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
-    assert found.finder.way() == "automaton"
+    assert found.finder.strategy() == "automaton"
     return found
 
 
@@ -125,9 +125,9 @@ def test_all_rules_are_some_familys() -> None:
 
 @each_family
 def test_the_kernel_is_used(name: str) -> None:
-    assert encoder(name, "automaton").finder.way() == "automaton"
+    assert encoder(name, "automaton").finder.strategy() == "automaton"
     for each in LEVELS:
-        assert encoder(name, each).finder.way().startswith(f"mask kernel, {each}")
+        assert encoder(name, each).finder.strategy().startswith(f"mask kernel, {each}")
 
 
 @each_family

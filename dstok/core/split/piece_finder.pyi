@@ -1,0 +1,18 @@
+# Generated: python release/stubs.py
+from dstok.core.split.automaton import Scanner
+from dstok.core.split.finder import LeftFinder
+
+class PieceFinder(LeftFinder):
+    pass
+    def __init__(
+        self,
+        scanner: Scanner,
+        joined: bytes | bytearray | memoryview | None = None,
+        rules: int = 0,
+        kinds: bytes | None = b"",
+        borders: bytes | bytearray | memoryview | None = None,
+        windows: bytes | bytearray | memoryview | None = None,
+    ) -> None: ...
+    def strategy(self) -> str: ...
+    def without_cuts(self) -> PieceFinder: ...
+    def resync_point(self, text: bytes | bytearray | memoryview, at: int) -> int: ...
