@@ -25,7 +25,7 @@ from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from dstok.chat import apply_template
     from dstok.core.bpe.merge import BPE

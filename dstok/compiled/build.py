@@ -38,8 +38,6 @@ from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
-from dstok.regex.alphabet import pages_of
-from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 
 NO_PAIR = 0xFFFF
 TORN_BYTES = 8192
@@ -67,7 +65,7 @@ def build_tables(model: ModelDescription) -> Tables:
     merged = b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
     kernel = program.kernel if shape is None else Kernel(NONE, (), program.kernel.edges)
     header = Header(
-        [vars(split) for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
+        [split._asdict() for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
         _is_monotone(rules), model.ignore_merges,
         sorted(model.raw_ids), len(rules), ids[0] if ids else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else vars(shape),
@@ -265,6 +263,9 @@ def character_matrix(pairs: Iterable[int], split: bool = False) -> bytes:
     >>> [rows[ASCII_CLASSES[ord(char)]] == 1 << ASCII_CLASSES[ord("a")] for char in " a!"]
     [True, True, False]
     """
+    from dstok.regex.alphabet import pages_of  # few models need them
+    from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
+
     letters, others = WIDE_CLASSES  # ASCII has its classes in the core; beyond it are letters and marks, and others
     classes = [CodePointSet.from_chars("".join(chr(c) for c in range(128) if ASCII_CLASSES[c] == number))
                for number in range(CLASSES)]

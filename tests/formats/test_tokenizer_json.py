@@ -33,7 +33,7 @@ from dstok.formats.components import GPT2_PATTERN, MAX_DEPTH
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.normalizers import make_normalizer
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import Program, compile_splits
 
 TEXTS = ("", "abc ab abab", "  12345\n\ta.c-b", "é 漢字 \U0001f600", "x^$\\y*(a)[b]{c}", "it's Ab1c  ")

@@ -25,7 +25,7 @@ from shares import SEED, seeds
 
 from dstok.compiled.kernel_selection import NONE, find_kernel
 from dstok.errors import UnsupportedError
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import compile_splits
 
 V3, ALL = "deepseek-v3", tuple(levels())

@@ -22,7 +22,7 @@ from upstream import pieces_by, upstream_accepts, upstream_pieces, upstream_spli
 
 from dstok import errors
 from dstok.errors import PatternError, UnsupportedError
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import compile_splits
 from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, parse
 
