@@ -194,7 +194,8 @@ def _regex_edits(step: NormalizerStep, unicode_version: str) -> tuple[Edits, Pla
     Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
     from dstok.core.split.automaton import Scanner, pack_edges
-    from dstok.regex.ast import Split, is_nullable
+    from dstok.regex import Split
+    from dstok.regex.ast import is_nullable
     from dstok.regex.cascade import compile_splits
     from dstok.regex.parser import parse
 

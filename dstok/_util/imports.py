@@ -122,5 +122,5 @@ def unbuilt(name: str) -> ImportError:
     return ImportError(
         f"expected the compiled module {name}, found only dstok's source, in {folder}: Python takes what lies in the "
         "folder that it was started in before what is installed. After `pip install .`, start it in another folder, "
-        "with a script's path, or as `python -P` (3.11 or later). To use this source itself, build it in place: "
+        "with a script's path, or as `python -P`. To use this source itself, build it in place: "
         "`pip install -e .`", name=name, path=folder)
