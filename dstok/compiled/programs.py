@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from os.path import dirname, join
 from typing import TYPE_CHECKING, NamedTuple
 
-from dstok.compiled.kernel_selection import KINDS, NONE, find_kernel
+from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import Buffer, Kernel
 from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_windows
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
@@ -24,7 +24,7 @@ from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
-    from dstok.regex.ast import Split
+    from dstok.regex import Split
     from dstok.regex.cascade import Program
 
 FILE = join(dirname(__file__), "programs.jsonl")
@@ -64,6 +64,8 @@ def tables_of(program: Program) -> ProgramTables:
     """The tables of a program, with a proved kernel. Raises `ValueError` for more states than the scanner can have."""
     from hashlib import sha256
 
+    from dstok.compiled.kernel_selection import find_kernel  # not needed for stored programs
+
     pages, page_numbers = program.alphabet.pages()
     edges = pack_edges(program.boundaries.edges, pages[:128])
     kernel = find_kernel(program)
@@ -79,7 +81,7 @@ def key_of(splits: Sequence[Split], unicode_version: str) -> str:
 
 def find_stored(splits: Sequence[Split], unicode_version: str) -> ProgramTables | None:
     """The stored tables of the steps, or None. Raises `ImageError` for tables that the core could not run on."""
-    with open(FILE, encoding="ascii") as file:
+    with open(FILE, encoding="utf-8") as file:
         lines = file.read()
     at = lines.find("\n" + key_of(splits, unicode_version))
     if at < 0 or not lines.startswith(f'{{"sources": "{SOURCES.decode()}"}}\n'):

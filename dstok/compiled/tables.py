@@ -22,7 +22,7 @@ from dstok.errors import ImageError
 if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import CharacterShape, NormalizerStep
-    from dstok.regex.ast import Split
+    from dstok.regex import Split
     from dstok.regex.cascade import Program
 
 
@@ -119,7 +119,7 @@ class Tables(NamedTuple):
     @property
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
-        from dstok.regex.ast import Split  # not needed to encode
+        from dstok.regex import Split  # not needed to encode
 
         return tuple(Split(**split) for split in self.header.splits)
 

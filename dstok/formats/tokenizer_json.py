@@ -33,11 +33,9 @@ from dstok.formats.description import (
     TokenizerConfig,
     spelled,
 )
-from dstok.formats.tekken import describe_tekken, is_tekken
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
-from dstok.regex.ast import Split
-from dstok.unicode.normalization import FORMS, OLDEST
+from dstok.regex import Split
 
 MAX_U32 = (1 << 32) - 1
 PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": "$.added_tokens"}
@@ -67,7 +65,9 @@ def read_tokenizer_json(
     dstok.errors.TokenizerFileError: expected a number or null, found the string '0.1' - at $.model.dropout
     """
     versions, (file, vocab) = upstream_version(upstream), _read_tables(data)
-    if is_tekken(file):
+    if {"config", "vocab"} <= file.object().keys() and "model" not in file.object():
+        from dstok.formats.tekken import describe_tekken  # not needed otherwise
+
         if upstream != NEWEST:
             raise ArgumentError("a tekken.json, whose ids are tiktoken's: no version of upstream reads it", "upstream")
         described = describe_tekken(file)
@@ -190,6 +190,8 @@ def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[Normalize
             left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
             yield NormalizerStep(kind, left=left, right=right, where=step.path)
         elif kind in NORMALIZERS:
+            from dstok.unicode.normalization import FORMS, OLDEST  # few files need them
+
             version = None if kind not in FORMS or upstream.forms == OLDEST else upstream.forms
             yield NormalizerStep(kind, where=step.path, unicode_version=version)
         else:
