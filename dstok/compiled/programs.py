@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from os.path import dirname, join
 from typing import TYPE_CHECKING, NamedTuple
 
-from dstok.compiled.kernel_selection import KINDS, NONE, find_kernel
+from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import Buffer, Kernel
 from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_windows
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
@@ -63,6 +63,8 @@ def program_tables(splits: Sequence[Split], unicode_version: str) -> ProgramTabl
 def tables_of(program: Program) -> ProgramTables:
     """The tables of a program, with a proved kernel. Raises `ValueError` for more states than the scanner can have."""
     from hashlib import sha256
+
+    from dstok.compiled.kernel_selection import find_kernel  # not needed for stored programs
 
     pages, page_numbers = program.alphabet.pages()
     edges = pack_edges(program.boundaries.edges, pages[:128])

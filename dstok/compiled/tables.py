@@ -199,9 +199,7 @@ def make_bpe(tables: Tables) -> BPE:
         return tables.bpe
     bpe = bare_bpe(tables)
     if bpe.ignore_merges:
-        starts = memoryview(tables.sections["starts"]).cast("B").cast("I")
-        raw = set(tables.header.raw_ids)
-        bpe.index_vocabulary([i for i in range(bpe.size) if starts[i] < starts[i + 1] and i not in raw])
+        bpe.index_vocabulary(bpe.reachable(tables.header.raw_ids))
     return bpe
 
 

@@ -18,11 +18,9 @@ from functools import partial
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
 from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
-from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC
+from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC, MODEL_FILES
 from dstok.formats.description import ModelDescription
 
-MODEL_FILES = (  # of a folder the first counts
-    "tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken", "tokenizer.model")
 ADDED_TOKENS = "added_tokens.json"  # beside a tokenizer.model
 
 LOOK = 4096  # bytes of a file that decide its kind
@@ -70,6 +68,8 @@ def kind_of(start: bytes) -> str | None:
     for begin, what in _BEGINNINGS.items():
         if start.startswith(begin):
             return what
+    if not start:
+        return "an empty file"
     if start.lstrip().startswith(b"{"):
         return JSON
     # A .model file: a piece with its text, then its score or type.

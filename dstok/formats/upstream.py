@@ -76,7 +76,7 @@ def upstream_version(name: str = NEWEST) -> Upstream:
 
 def old_punctuation() -> str:
     """The class of upstream's Punctuation before 1.0."""
-    from dstok.unicode.data import decode_set, read_section  # few files need it
+    from dstok.unicode.properties import decode_set, read_section  # few files need it
 
     spans = (sorted({*span}) for span in decode_set(read_section("punctuation")).ranges)
     return "[" + "".join("-".join(f"\\x{{{end:X}}}" for end in span) for span in spans) + "]"

@@ -28,7 +28,7 @@ from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.regex import Split
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer
-from dstok.unicode import category_of, data
+from dstok.unicode import category_of
 from dstok.unicode import properties as sets
 
 SPLITS = TOK.inspect().automaton.splits
@@ -56,13 +56,13 @@ def unicode_tables(version: str) -> str:
         return version
     changed = moved(version, "16.0")
     borders: dict[str, set[int]] = {}
-    for char, category in changed.items():  # of each set that differs, as dstok/unicode/data.py has them
+    for char, category in changed.items():  # of each set that differs, as dstok/unicode/ucd.jsonl has them
         own, ours = ({c, c[0], *(["LC"] if c in ("Ll", "Lt", "Lu") else [])} for c in (category, category_of(ord(char))))
         for each in own ^ ours:
             borders[each] = borders.get(each, set()) ^ {ord(char), ord(char) + 1}
     changes = {name: [end - first for first, end in pairwise([0, *sorted(each)])] for name, each in borders.items()}
-    data._lines()[f"categories {version}".encode()] = json.dumps([version, changes]).encode()
-    data._lines()[f"binary {version}".encode()] = b'["", {}]'
+    sets._lines()[f"categories {version}".encode()] = json.dumps([version, changes]).encode()
+    sets._lines()[f"binary {version}".encode()] = b'["", {}]'
     sets._VERSIONS += (version,)  # type: ignore[assignment]
     return version
 

@@ -89,7 +89,7 @@ cdef class LostBytes:
 cdef class BPE:
     """The merge list of one model, as flat tables that it keeps alive.
 
-    `pairs` and `seeds` come from _tables.build_pairs. `merged` is the id by rank; if it is empty, `first` is the id of
+    `pairs` and `seeds` are those of `build_pairs`. `merged` is the id by rank; if it is empty, `first` is the id of
     rank 0. `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
     and `pair_ids` make a StartTable; so does `characters`, which only a model of characters has. `lost`: the bytes
     without a token, if there are any.
@@ -322,6 +322,19 @@ cdef class BPE:
             memcpy(out, scratch.out, max(count, 0) * 4)
             return count
         return self.merge_sections(text, length, out, scratch, junction)
+
+    def reachable(self, raw_ids: Iterable[int]) -> array[int]:
+        """Return the ids of the tokens that have bytes, but for `raw_ids`: the ids that a piece may have."""
+        cdef uint8_t[::1] raw = bytearray(self.size)
+        cdef Py_ssize_t i, count = 0
+        for i in raw_ids:
+            raw[i] = 1
+        ids = array("I", [0]) * self.size
+        cdef uint32_t[::1] found = ids
+        for i in range(self.size):
+            found[count] = <uint32_t>i
+            count += self.width(<uint32_t>i) and not raw[i]
+        return ids[:count]
 
     def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] = None) -> int:
         """Make `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.

@@ -144,9 +144,18 @@ def check_tokens(starts: Buffer, Py_ssize_t blob, list byte_ids):
 
 
 def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids: set[int]):
-    """Check that the tokens of a model of characters, but for those of bytes, are UTF-8, as their spellings are."""
-    cdef Py_ssize_t i
-    for i in range(starts.shape[0] - 1):
+    """Check that the tokens of a model of characters, but for those of bytes, are UTF-8, as their spellings are.
+
+    Tokens between two bytes' tokens are read at once: they are UTF-8 together, and each begins with a character.
+    """
+    cdef Py_ssize_t i, end, first = 0, size = starts.shape[0] - 1
+    cdef bint text = True
+    for end in sorted({i for i in byte_ids if 0 <= i < size} | {size}):
+        text = text and find_invalid(&blob[0] + starts[first], starts[end] - starts[first], chosen()) < 0
+        for i in range(first, end):
+            text = text and (starts[i] == starts[i + 1] or blob[starts[i]] & 0xC0 != 0x80)
+        first = min(end + 1, size)
+    for i in range(size if text else 0, size):  # the token at fault
         if starts[i] < starts[i + 1] and find_invalid(&blob[starts[i]], starts[i + 1] - starts[i], chosen()) >= 0 and (
                 i not in byte_ids):
             fail("tokens that are text", f"{bytes(blob[starts[i]:starts[i + 1]])!r} at id {i}")
@@ -178,6 +187,18 @@ def check_merges(BPE bpe not None, merges: array[int]):
         rising &= not taken[made]
     if bpe.monotone and not rising:
         fail("merges whose ranks rise", "others")
+
+
+def check_dead(BPE bpe not None, dead: Buffer, Py_ssize_t live):
+    """Check the dead merges beside `live` others: their ranks rise, and their ids exist."""
+    cdef const uint32_t[::1] d = memoryview(dead).cast("B").cast("I")
+    cdef Py_ssize_t i, least = 0, count = live + d.shape[0] // 4
+    for i in range(0, d.shape[0], 4):
+        if not least <= d[i] < count:
+            fail(f"dead merges with ranks that rise to at most {count - 1}", d[i])
+        least = d[i] + 1
+        if max(d[i + 1], d[i + 2], d[i + 3]) >= bpe.size:
+            fail(f"ids below {bpe.size}", f"{d[i + 1]}, {d[i + 2]} and {d[i + 3]} in the dead merge {d[i]}")
 
 
 def check_atoms(BPE bpe not None, atoms: Buffer):

@@ -3,6 +3,26 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+NO_FAULT: int
+MOST_BYTES: int
+def scan_model(
+    data: bytes | bytearray | memoryview,
+    most: int,
+    most_bytes: int = ...,
+) -> tuple[bytes | None, Vocabulary]: ...
+
+class Vocabulary:
+    merges: array[int]
+    fault: int
+    merge_fault: int
+    def __init__(self, most: int) -> None: ...
+    def tokens(self, alphabet: str | None = None) -> tuple[TokenTable, list[int]]: ...
+    def text_of(self, id: int) -> str | None: ...
+    def get(self, text: str) -> int | None: ...
+    def __contains__(self, text: str | None) -> bool: ...
+    def __len__(self) -> int: ...
+def find_any(numbers: Any, wanted: Iterable[int]) -> list[int]: ...
+
 class TokenTable:
     starts: array[int]
     blob: bytes
