@@ -50,6 +50,17 @@ def late_names(
     return find, lambda: sorted({*package["__all__"], *modules})
 
 
+class LateImport:
+    """A stand-in for a module, which is imported when one of its names is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        found = vars(self)[name] = imported(self._name, name)
+        return found
+
+
 class LateModule:
     """Stands for a module of functions. A class that assigns its attributes has them as methods.
 

@@ -17,7 +17,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.tables import Kernel as Kernel
-from dstok.core.bpe.facts import cuttable_ranges
+from dstok.core.bpe.tables import cuttable_ranges
 from dstok.core.split.finder import FLAGS, RULES
 from dstok.errors import UnsupportedError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dstok.regex.cascade import Program
     from dstok.regex.marked_language import Marked
     from dstok.unicode.code_point_set import CodePointSet
-
 
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
 LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS

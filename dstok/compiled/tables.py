@@ -189,8 +189,7 @@ def bare_bpe(tables: Tables) -> BPE:
     values, unknown = header.lost
     lost = LostBytes(values, unknown, header.unknown is not None and header.unknown[1]) if values else None
     return BPE(s["pairs"], s["seeds"], s["merged"], header.first, header.byte_ids, s["starts"], s["blob"],
-               header.monotone, header.ignore_merges, s.get("atoms", b""), s.get("byte_pairs", b""),
-               s.get("pair_ids", b""), characters, lost)
+               header.monotone, header.ignore_merges, s["atoms"], s["byte_pairs"], s["pair_ids"], characters, lost)
 
 
 def make_bpe(tables: Tables) -> BPE:

@@ -349,7 +349,7 @@ class Runner(AbstractContextManager["Runner"]):
             self._connection.send((call, items, self.clock.left()))
         except (EOFError, OSError):  # the loader or the worker died, or stopped, between two calls
             if not again:
-                raise
+                raise CandidateError(f"{self.name}: its process ended twice before it took a text") from None
             self._restart()
             self._ask(call, items, again=False)
 

@@ -28,11 +28,6 @@ _SPECIAL_TOKENS = (
     "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]")
 
 
-def is_tekken(file: Value) -> bool:
-    """Whether a JSON file is a tekken.json: it has a vocabulary and its configuration, and no model."""
-    return {"config", "vocab"} <= file.object().keys() and "model" not in file.object()
-
-
 def describe_tekken(file: Value) -> ModelDescription:
     """The model of a tekken.json. Raises `TokenizerFileError` and `UnsupportedError`."""
     from base64 import b64decode  # every JSON file asks `is_tekken`; few are one

@@ -33,7 +33,6 @@ from dstok.formats.description import (
     TokenizerConfig,
     spelled,
 )
-from dstok.formats.tekken import describe_tekken, is_tekken
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
 from dstok.regex import Split
@@ -66,7 +65,9 @@ def read_tokenizer_json(
     dstok.errors.TokenizerFileError: expected a number or null, found the string '0.1' - at $.model.dropout
     """
     versions, (file, vocab) = upstream_version(upstream), _read_tables(data)
-    if is_tekken(file):
+    if {"config", "vocab"} <= file.object().keys() and "model" not in file.object():
+        from dstok.formats.tekken import describe_tekken  # not needed otherwise
+
         if upstream != NEWEST:
             raise ArgumentError("a tekken.json, whose ids are tiktoken's: no version of upstream reads it", "upstream")
         described = describe_tekken(file)

@@ -152,7 +152,8 @@ def truncate_vocab(tok: Tokenizer, vocab_size: int) -> Tokenizer:
         raise UnsupportedError("merges that are in another order than the ids that they make", "merges")
     last = max((rank for rank, i in enumerate(merged) if i == size - 1), default=-1)
     kept = last + 1 if last >= 0 else next(rank for rank, i in enumerate(merged) if i >= size)
-    return tokenizer_of_description(replace(model, tokens=model.tokens.first(size), merges=model.merges[: 3 * kept]))
+    tokens = pack_tokens([*model.tokens][:size])
+    return tokenizer_of_description(replace(model, tokens=tokens, merges=model.merges[: 3 * kept]))
 
 
 @explained

@@ -3,7 +3,7 @@
 In: the bytes of a tokenizer.json. Out: the file without the two tables; a `Vocabulary`, which has both; `TokenTable`.
 Invariant: what is read is JSON in UTF-8 without a lone surrogate, has no key and no id twice, and each merge is two
 tokens that make one, no two merges alike. Of anything else only the entry's number is told: its reader in Python parses
-the file again and names the fault. Time is linear: the hashes of spellings and of pairs have a random seed.
+the file again and names the fault. Time is linear: the hash of spellings has a random seed.
 Source: RFC 8259.
 """
 
@@ -15,7 +15,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
-from dstok.core.text.hash cimport hash_bytes, hash_word
+from dstok.core.text.hash cimport hash_bytes
 from dstok.core.text.utf8 cimport code_point, encoded, find_invalid
 
 from array import array
@@ -24,6 +24,9 @@ from itertools import accumulate
 from os import urandom
 
 from dstok.errors import UnsupportedError
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *) noexcept nogil  # a third of the time is waiting for memory
 
 NO_FAULT = -1
 MOST_BYTES = (1 << 31) - 1  # of a vocabulary in JSON
@@ -35,15 +38,14 @@ cdef enum:
 
 
 cdef struct Reader:
-    # The rest of a JSON text.
+    # The rest of a JSON text, or of a value in it.
     const uint8_t *at
     const uint8_t *end
 
 
-cdef struct Table:
-    # A value of a JSON text; NULL if there is none.
-    const uint8_t *begin
-    const uint8_t *end
+cdef struct Merge:
+    # The ids of a merge; the number of the merge before that makes the same token, plus 1, or 0.
+    uint32_t left, right, made, before
 
 
 cdef inline void skip_blanks(Reader *r) noexcept nogil:
@@ -157,7 +159,7 @@ cdef bint pass_value(Reader *r) noexcept nogil:
     return False
 
 
-cdef bint find_tables(Reader *r, bint inside, Table *vocab, Table *merges) noexcept nogil:
+cdef bint find_tables(Reader *r, bint inside, Reader *vocab, Reader *merges) noexcept nogil:
     """Pass over an object, the file or `inside` the model, and note the model's tables; false if it is broken.
 
     A table is what begins as one should; of two of one name the last counts.
@@ -178,9 +180,9 @@ cdef bint find_tables(Reader *r, bint inside, Table *vocab, Table *merges) noexc
         if not (pass_value(r) if whole else find_tables(r, True, vocab, merges)):
             return False
         if inside and length == 5 and memcmp(key, b"vocab", 5) == 0 and begin[0] == c"{":
-            vocab[0] = Table(begin, r.at)
+            vocab[0] = Reader(begin, r.at)
         if inside and length == 6 and memcmp(key, b"merges", 6) == 0 and begin[0] == c"[":
-            merges[0] = Table(begin, r.at)
+            merges[0] = Reader(begin, r.at)
         if takes(r, c"}"):
             return True
         if not takes(r, c","):
@@ -197,23 +199,22 @@ def scan_model(
     """
     cdef Py_ssize_t size = data.shape[0], i
     cdef const uint8_t *base = &data[0] if size else NULL
-    cdef Table vocab = Table(NULL, NULL), merges = Table(NULL, NULL)
-    cdef Reader reader = Reader(base, base + size)
+    cdef Reader reader = Reader(base, base + size), vocab = Reader(NULL, NULL), merges = Reader(NULL, NULL)
     cdef Vocabulary found = Vocabulary(most)
     cdef const Implementation *level = chosen()
     cdef bint well
     with nogil:
         well = size > 0 and find_tables(&reader, False, &vocab, &merges) and find_invalid(base, size, level) < 0
-    if not well or vocab.begin == NULL:
+    if not well or vocab.at == NULL:
         return None, found
-    if vocab.end - vocab.begin > most_bytes:
+    if vocab.end - vocab.at > most_bytes:
         raise UnsupportedError(f"a vocabulary of more than {most_bytes} bytes", "$.model.vocab")
-    found.read(Reader(vocab.begin, vocab.end))
-    edges = [0, vocab.begin - base + 1, vocab.end - base - 1, size]
-    if merges.begin != NULL and found.fault == NO_FAULT:
-        found.read_merges(Reader(merges.begin, merges.end))
-        edges += [merges.begin - base + 1, merges.end - base - 1]
-    if found.fault != NO_FAULT or found.merge_fault != NO_FAULT:
+    found.read(vocab)
+    edges = [0, vocab.at - base + 1, vocab.end - base - 1, size]
+    if merges.at != NULL and found.fault == NONE:
+        found.read_merges(merges)
+        edges += [merges.at - base + 1, merges.end - base - 1]
+    if found.fault != NONE or found.merge_fault != NONE:
         return None, found
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
@@ -300,7 +301,7 @@ cdef class Vocabulary:
         cdef uint32_t *slot
         for i in range(<uint32_t>self.size):
             if self.spans[2 * i]:
-                slot = self.slot(self.text(i), self.spans[2 * i + 1])
+                slot = self.slot(self.home(self.text(i), self.spans[2 * i + 1]), self.text(i), self.spans[2 * i + 1])
                 if slot[0]:
                     return i
                 slot[0] = i + 1
@@ -313,9 +314,14 @@ cdef class Vocabulary:
         return (self.spans[2 * id + 1] == <uint32_t>length and self.spans[2 * id] != 0
                 and memcmp(self.text(id), text, length) == 0)
 
-    cdef inline uint32_t *slot(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """The slot of a text, or the free one that it would get."""
+    cdef inline uint64_t home(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Return the first slot that may be that of a text."""
         cdef uint64_t at = hash_bytes(self.seed, text, length) & self.mask
+        prefetch(self.slots + at)
+        return at
+
+    cdef inline uint32_t *slot(self, uint64_t at, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Return the slot of a text from its first one on, or the free one that it would get."""
         cdef uint32_t id
         while self.slots[at]:
             id = self.slots[at] - 1
@@ -325,53 +331,52 @@ cdef class Vocabulary:
         return &self.slots[at]
 
     cdef inline uint32_t find(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        return self.slot(text, length)[0] - 1 if self.slots != NULL else NO_ID  # NO_ID is 0 - 1, too
+        return self.slot(self.home(text, length), text, length)[0] - 1 if self.slots != NULL else NO_ID
 
     cdef int read_merges(self, Reader r) except -1:
         """Read the array. The first entry that is none is its fault, then one that is there again."""
-        cdef Py_ssize_t room = max(<Py_ssize_t>self.longest + 1, 8), most = 0, count = 0
-        cdef uint64_t mask = 1
+        cdef Py_ssize_t room = max(<Py_ssize_t>self.longest + 1, 8), most = 0, count = 0, i
+        cdef uint32_t[::1] flat
         cdef uint8_t sign
         cdef uint8_t *text
-        cdef uint32_t *flat
-        cdef uint32_t *table
-        cdef bint pairs
-        if not takes(&r, c"[") or takes(&r, c"]"):
-            return 0
-        pairs = r.at[0] == c"["
+        cdef Merge *found
+        cdef uint32_t *last
         for sign in r.at[:r.end - r.at]:
             most += sign == c'"'
-        most = most // (4 if pairs else 2) + 1
-        while mask < 2 * <uint64_t>most:
-            mask = 2 * mask + 1
-        text, flat = <uint8_t *>malloc(room), <uint32_t *>malloc(3 * sizeof(uint32_t) * most)
-        table = <uint32_t *>calloc(mask + 1, sizeof(uint32_t))
+        most = most // 2 + 1  # a merge has a string at least
+        text, found = <uint8_t *>malloc(room), <Merge *>malloc(most * sizeof(Merge))
+        last = <uint32_t *>calloc(self.size + 1, sizeof(uint32_t))
         try:
-            if text == NULL or flat == NULL or table == NULL:
+            if text == NULL or found == NULL or last == NULL:
                 raise MemoryError
             with nogil:
-                self.merge_fault = self.scan_merges(r, pairs, text, room, flat, &count, table, mask)
-            if self.merge_fault == NONE and count:
-                self.merges.frombytes(<const uint8_t[:3 * sizeof(uint32_t) * count]><const uint8_t *>flat)
+                self.merge_fault = self.scan_merges(r, text, room, found, &count, last)
+            self.merges = flat = array("I", [0]) * (3 * count)
+            for i in range(count):
+                flat[3 * i], flat[3 * i + 1], flat[3 * i + 2] = found[i].left, found[i].right, found[i].made
         finally:
             free(text)
-            free(flat)
-            free(table)
+            free(found)
+            free(last)
         return 0
 
     cdef Py_ssize_t scan_merges(
-        self, Reader r, bint pairs, uint8_t *text, Py_ssize_t room, uint32_t *flat, Py_ssize_t *count, uint32_t *table,
-        uint64_t mask
+        self, Reader r, uint8_t *text, Py_ssize_t room, Merge *found, Py_ssize_t *count, uint32_t *last
     ) noexcept nogil:
-        """Read merges to `flat`: `pairs` [left, right], or "left right" and lines that begin with #version.
+        """Read merges, as [left, right], or "left right" and lines that begin with #version.
 
-        `table` is one of pairs: the rank of each + 1, or 0.
+        last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of one left
+        side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
         cdef Py_ssize_t number = 0, middle = 0, length = 0, twice = NONE
         cdef const uint8_t *space
-        cdef uint32_t *merge = flat
-        cdef uint32_t next = NO_ID
-        cdef uint64_t at
+        cdef Merge *merge = found
+        cdef uint32_t next = NO_ID, other
+        cdef uint64_t left, right
+        cdef bint pairs
+        if not takes(&r, c"[") or takes(&r, c"]"):
+            return NONE
+        pairs = r.at[0] == c"["
         while True:
             if pairs:
                 if not (takes(&r, c"[") and read_string(&r, text, room, &middle) and middle <= room and takes(&r, c",")
@@ -391,21 +396,24 @@ cdef class Vocabulary:
                     memmove(text + middle, text + middle + 1, length - middle)
                     if memchr(text + middle, c" ", length - middle) != NULL:
                         return number
-                merge[0], merge[1] = self.find(text, middle), self.find(text + middle, length - middle)
+                left, right = self.home(text, middle), self.home(text + middle, length - middle)
                 next += 1  # most merges make the token after that of the merge before
                 if next >= self.size or not self.equals(next, text, length):
                     next = self.find(text, length)
-                merge[2] = next
-                if merge[0] == NO_ID or merge[1] == NO_ID or merge[2] == NO_ID:
+                prefetch(self.spans + 2 * <size_t>self.slots[left])
+                prefetch(self.spans + 2 * <size_t>self.slots[right])
+                merge[0] = Merge(self.slot(left, text, middle)[0] - 1,
+                                 self.slot(right, text + middle, length - middle)[0] - 1, next, 0)
+                if merge.left == NO_ID or merge.right == NO_ID or next == NO_ID:
                     return number
-                at = hash_word(self.seed, <uint64_t>merge[0] << 32 | merge[1]) & mask
-                while table[at]:
-                    if memcmp(merge, flat + 3 * (table[at] - 1), 2 * sizeof(uint32_t)) == 0 and twice == NONE:
-                        twice = number
-                    at = (at + 1) & mask
+                if twice == NONE:
+                    other = merge.before = last[next]
+                    while other and found[other - 1].left != merge.left:
+                        other = found[other - 1].before
+                    twice = number if other else NONE
+                merge += 1
                 count[0] += 1
-                table[at] = <uint32_t>count[0]
-                merge += 3
+                last[next] = <uint32_t>count[0]
             if takes(&r, c"]"):
                 return twice
             if not takes(&r, c","):
@@ -572,10 +580,6 @@ cdef class TokenTable:
             raise IndexError(key)
         return self.token(i)
 
-    def first(self, Py_ssize_t count) -> TokenTable:
-        """Return the table of the ids below `count`, or of all ids."""
-        return TokenTable(self.starts[:max(count, 0) + 1], self.blob, [i for i in self.empty if i < count])
-
     def __iter__(self) -> Iterator[bytes | None]:
         return map(self.__getitem__, range(self.at.shape[0] - 1))
 
@@ -583,9 +587,6 @@ cdef class TokenTable:
         if isinstance(other, TokenTable):
             return self.starts == other.starts and self.blob == other.blob and self.empty == other.empty
         return isinstance(other, (tuple, list)) and len(self) == len(other) and list(self) == list(other)
-
-    def __hash__(self) -> int:
-        return hash((self.starts.tobytes(), self.blob))
 
     def __repr__(self) -> str:
         return f"pack_tokens({list(self)})"
