@@ -17,7 +17,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.tables import Kernel as Kernel
-from dstok.core.bpe.tables import cuttable_ranges
+from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.split.finder import FLAGS, RULES
 from dstok.errors import UnsupportedError
 
