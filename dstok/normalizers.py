@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from dstok._util.imports import LateImport
 from dstok.core.text.normalize import Form, Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import BLANK, PREFIX_SPACE, PREFIXES, CharacterShape, NormalizerStep
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
     from dstok.core.text.added_tokens import Policy
     Spans = npt.NDArray[np.int64]
-
+else:
+    np = LateImport("numpy")
 
 Sources = list[int] | None  # for each character the index of its source; None: not asked for
 Edit = tuple[int, int, str]  # the characters from start to end become others
@@ -194,7 +196,8 @@ def _regex_edits(step: NormalizerStep, unicode_version: str) -> tuple[Edits, Pla
     Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
     from dstok.core.split.automaton import Scanner, pack_edges
-    from dstok.regex.ast import Split, is_nullable
+    from dstok.regex import Split
+    from dstok.regex.ast import is_nullable
     from dstok.regex.cascade import compile_splits
     from dstok.regex.parser import parse
 
@@ -248,8 +251,6 @@ class NormalizedText:
 
     def char_spans(self, spans: Spans) -> Spans:
         """Code point spans of the original for code point spans, int64[n, 2], of `text`; none of them empty."""
-        import numpy as np
-
         sources = np.frombuffer(self.sources, np.uint32).astype(np.int64)
         return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - 1] + 1], axis=1)
 
@@ -258,8 +259,6 @@ class NormalizedText:
 
         A character that normalizing has left alone gives its own part, another one its whole source.
         """
-        import numpy as np
-
         sources = np.frombuffer(self.sources, np.uint32).astype(np.intp)
         here, there = _char_starts(self.text), _char_starts(self.original)
         same = _code_points(self.text) == _code_points(self.original)[sources]
@@ -271,8 +270,6 @@ class NormalizedText:
 
     def cuts(self, ends: Spans, length: int) -> Spans:
         """The places to cut the original, of `length` code points, after the code points `ends` of `text`."""
-        import numpy as np
-
         return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]
 
 
@@ -295,12 +292,8 @@ def normalized_text(normalizer: Normalizer, text: bytes, policy: Policy) -> Norm
 
 def _char_starts(text: bytes) -> npt.NDArray[np.intp]:
     """The place of each code point, and the length."""
-    import numpy as np
-
     return np.append(np.flatnonzero((np.frombuffer(text, np.uint8) & 0xC0) != 0x80), len(text))
 
 
 def _code_points(text: bytes) -> npt.NDArray[np.uint32]:
-    import numpy as np
-
     return np.frombuffer(text.decode().encode("utf-32-le"), np.uint32)

@@ -25,7 +25,7 @@ from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from dstok.chat.encode import apply_chat_template as apply_chat
     from dstok.core.bpe.merge import BPE

@@ -20,6 +20,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok._util.arguments import explained, first_ids, whole_number
+from dstok._util.imports import LateImport
 from dstok._util.objects import Beside
 from dstok.chat.messages import message_list, wrong
 from dstok.chat.render import render
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from dstok.chat.templates import Template
     from dstok.protocols import TokenizerProtocol
+else:
+    np = LateImport("numpy")
 
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
@@ -66,15 +69,11 @@ class EncodedConversation:
 
     def array(self) -> npt.NDArray[np.uint32]:
         """The ids as uint32[n]."""
-        import numpy as np
-
         return np.array(self.ids, np.uint32)
 
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
         """int64[n, 2]: where each id's text begins and ends in `rendered.text`, in code points."""
-        import numpy as np
-
         return np.concatenate([np.zeros((0, 2), np.int64), *map(self._offsets, self.parts)])
 
     @property
@@ -96,8 +95,6 @@ class EncodedConversation:
 
     def _of_spans(self, field: str) -> npt.NDArray[np.int64]:
         """The value of the span where each id begins."""
-        import numpy as np
-
         values = np.array([getattr(span, field) for span in self.rendered.spans], np.int64)
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
         found = [np.zeros(0, np.int64)]
@@ -116,8 +113,6 @@ class EncodedConversation:
         With special="template" added tokens stay, and each stretch between two is encoded by itself. Raises
         `UnsupportedError` as `IncrementalEncoding.canonical`.
         """
-        import numpy as np
-
         found = np.ones(len(self.ids), np.bool_)
         if not any(part.given for part in self.parts):
             return found
@@ -131,8 +126,6 @@ class EncodedConversation:
         return found
 
     def _offsets(self, part: EncodedSpan) -> npt.NDArray[np.int64]:
-        import numpy as np
-
         if part.given or spaces(self.tokenizer).after_token:
             return np.array([*_given_offsets(self.tokenizer, part)], np.int64).reshape(-1, 2)
         if len(part.ids) == 1:

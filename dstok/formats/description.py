@@ -13,15 +13,13 @@ from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats import AddedToken as AddedToken
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
-
-if TYPE_CHECKING:
-    from dstok.regex.ast import Split
+from dstok.regex import Split
 
 BLANK = "▁"  # U+2581: files write it for a space
 ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
@@ -172,7 +170,7 @@ class ModelDescription:
 
     def without_places(self) -> ModelDescription:
         """The same model without the places in its file. They change no encoding."""
-        splits = tuple(replace(split, where="") for split in self.splits)
+        splits = tuple(split._replace(where="") for split in self.splits)
         normalizer = tuple(replace(step, where="") for step in self.normalizer)
         return replace(self, splits=splits, normalizer=normalizer, places={})
 

@@ -271,7 +271,7 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
     _check_bytes(tokens, raw_ids)
     places = {f"added_tokens[{number}]": f"{TOKENS}[{token.id}]" for number, token in enumerate(added)}
-    return replace(base, splits=tuple(replace(split, where=PRE) for split in base.splits),
+    return replace(base, splits=tuple(split._replace(where=PRE) for split in base.splits),
                    normalizer=tuple(replace(step, where=PRE) for step in base.normalizer), tokens=tokens,
                    raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
                    places={"vocab": TOKENS, "merges": MERGES, **places})

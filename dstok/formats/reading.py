@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +29,7 @@ RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pat
 IMAGE = "an image of dstok: dstok.load loads it"
 SENTENCEPIECE = "a .model file of SentencePiece: dstok.load loads it"
 GGUF = "a GGUF file: dstok.load loads it"
-_BASE64 = (string.ascii_letters + string.digits + "+/=").encode()
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _BEGINNINGS = {
     IMAGE_MAGIC: IMAGE,
     GGUF_MAGIC: GGUF,

@@ -60,7 +60,7 @@ def describe_tekken(file: Value) -> ModelDescription:
     (split,) = model.splits
     places = {"vocab": vocab.path, "merges": vocab.path, "added_tokens": "$.special_tokens"}
     ends = TokenizerConfig(special.get("<s>"), special.get("</s>"), special.get("<pad>"))
-    return replace(model, splits=(replace(split, where="$.config.pattern"),), config=ends, places=places)
+    return replace(model, splits=(split._replace(where="$.config.pattern"),), config=ends, places=places)
 
 
 def _check_rank(entry: Value, rank: int) -> None:

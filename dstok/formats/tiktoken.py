@@ -29,7 +29,7 @@ from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.fancy_regex import translate
 
 MAX_TOKEN = 1024  # bytes; `last_join` is quadratic in it. The longest token of o200k has 128

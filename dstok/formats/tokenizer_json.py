@@ -35,8 +35,7 @@ from dstok.formats.description import (
 )
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
-from dstok.regex.ast import Split
-from dstok.unicode.normalization import FORMS, OLDEST
+from dstok.regex import Split
 
 MAX_U32 = (1 << 32) - 1
 PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": "$.added_tokens"}
@@ -191,6 +190,8 @@ def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[Normalize
             left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
             yield NormalizerStep(kind, left=left, right=right, where=step.path)
         elif kind in NORMALIZERS:
+            from dstok.unicode.normalization import FORMS, OLDEST  # few files need them
+
             version = None if kind not in FORMS or upstream.forms == OLDEST else upstream.forms
             yield NormalizerStep(kind, where=step.path, unicode_version=version)
         else:

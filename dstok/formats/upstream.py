@@ -98,7 +98,7 @@ def of_upstream(model: ModelDescription, name: str) -> ModelDescription:
         if split.pattern not in by_pattern:
             raise UnsupportedError(f"a step that {version.name} reads by another pattern: read the tokenizer.json "
                                    "with this upstream", split.where)
-        splits[i] = replace(split, unicode_version=by_pattern[split.pattern])
+        splits[i] = split._replace(unicode_version=by_pattern[split.pattern])
     for i, step in enumerate(normalizer):
         if step.is_regex and not version.replaces:
             raise UnsupportedError(f"a pattern in Replace as {version.name} reads it", step.where)

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import checked_text, common_start, id_array, id_list, lone_surrogate, not_utf8, utf8
+from dstok._util.imports import LateImport
 from dstok._util.objects import Separate
 from dstok.added_tokens import TextOptions
 from dstok.core.encode.encoder import CONTEXT, INSIDE, LATER, START
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.methods.canonical_marks import CanonicalMarks
     from dstok.tokenizer import Tokenizer
+else:
+    np = LateImport("numpy")
 
 
 class Alone:
@@ -318,8 +321,6 @@ class EncodeStream(Incoming):
         return int(self._framed(b"", True, None))
 
     def _array(self, text: Text, final: bool) -> npt.NDArray[np.uint32]:
-        import numpy as np
-
         ids = self._framed(text, final, id_array)
         return np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
 
@@ -469,8 +470,6 @@ class IncrementalEncoding(Separate):
         >>> text.sampled()
         array([False,  True,  True])
         """
-        import numpy as np
-
         found = np.zeros(len(self._ids), np.bool_)
         for start, end in self._sampled:
             found[start:end] = True
@@ -490,8 +489,6 @@ class IncrementalEncoding(Separate):
         >>> text.canonical()
         array([ True,  True, False, False, False,  True])
         """
-        import numpy as np
-
         from dstok.methods.canonical_marks import CanonicalMarks
 
         tok, options = self._model

@@ -38,7 +38,7 @@ from dstok.core.split.two_sided import TwoSided
 from dstok.core.text.utf8 import Rows, first_invalid
 from dstok.errors import ArgumentError, TextError, UnsupportedError
 from dstok.methods.incremental import Incoming
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import Cascade, Program
 from dstok.regex.compile_budget import LimitError, explained
 from dstok.regex.marked_language import Marked

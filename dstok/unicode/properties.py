@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
 from itertools import accumulate
-from pathlib import Path
+from os.path import dirname, join
 from typing import Any
 
 from dstok._util.arguments import explained
@@ -348,8 +348,8 @@ def read_section(name: str) -> Any:
 
 @cache
 def _lines() -> dict[bytes, bytes]:
-    data = Path(__file__).with_name("ucd.jsonl").read_bytes()
-    return {line[2 : line.index(b'"', 2)]: line for line in data.splitlines()}
+    with open(join(dirname(__file__), "ucd.jsonl"), "rb") as file:
+        return {line[2 : line.index(b'"', 2)]: line for line in file.read().splitlines()}
 
 
 def decode_set(*sets: Iterable[int]) -> CodePointSet:

@@ -25,7 +25,7 @@ from dstok.compiled.tables import Tables
 from dstok.conformance.unicode_changes import moved
 from dstok.core.split.automaton import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
@@ -38,7 +38,7 @@ def with_splits(*patterns: str, unicode_version: str = "16.0") -> Tokenizer:
     """V3 with other patterns, or other Unicode data."""
     program = compile_splits([Split(pattern) for pattern in patterns], unicode_version)
     pages, numbers = program.alphabet.pages()
-    header = TOK._tables.header._replace(splits=[vars(split) for split in program.splits], unicode_version=unicode_version,
+    header = TOK._tables.header._replace(splits=[split._asdict() for split in program.splits], unicode_version=unicode_version,
                                          symbols=program.boundaries.symbols, kernel=find_kernel(program))
     sections = {**TOK._tables.sections, "pages": pages, "page_numbers": numbers,
                 "edges": pack_edges(program.boundaries.edges, pages[:128])}
