@@ -316,7 +316,7 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
     from dstok.training.run import MANIFEST, TrainingFolder, check, check_made_by, plan_of, trained_in
 
     def announce(expected: Forecast) -> None:
-        complain(f"merging takes at most {expected.total / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
+        complain(f"merging takes at most {sum(expected) / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
                  "for the pieces, the rest for pairs and tokens")
 
     check(base, trainer)
