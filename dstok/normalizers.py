@@ -4,13 +4,10 @@ In: a description's steps. Out: the core's `Normalizer`; and for a text the `Nor
 Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
 stretch between two added tokens with normalized=false is normalized by itself.
 Normal forms alone, the steps of real models, run in the core (core/text/normalize.pyx). A chain of other steps runs in
-Python, in linear time, and only for texts with a character that one of the steps may change. Its memory is bounded:
-four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it grows to
-more than `GROWTH` times its length, and `ROOM` characters more. (Upstream takes memory until there is none, and
-panics.) A normal form makes at most 18 characters of one.
-Source: upstream 0.23.3, measured; tests/normalizers/test_normalizers.py repeats the measurements. Lower case is
-Rust's of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's
-version.
+Python, in linear time, and only for texts with a character that one of the steps may change. A stretch is refused
+before it grows to more than `GROWTH` times its length, and `ROOM` characters more: four steps could make a terabyte.
+Source: upstream 0.23.3, measured; tests/normalizers/test_normalizers.py repeats the measurements. Lower case is Rust's
+of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's version.
 """
 
 from __future__ import annotations
@@ -116,7 +113,7 @@ def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
     if step.type == "StripAccents":
         return marks()
     if step.type == "Strip":
-        return map(ord, _blanks(unicode_version))
+        return map(ord, blanks(unicode_version))
     return [] if step.is_regex or not step.pattern else [ord(step.pattern[0])]
 
 
@@ -176,11 +173,11 @@ def _edits_of(step: NormalizerStep, unicode_version: str) -> Callable[[str], lis
     if step.type == PREFIX_SPACE:
         return lambda text: [] if text.startswith(" ") else [(0, 0, " ")]
     if step.type == "Strip":
-        blanks = _blanks(unicode_version)
+        white = blanks(unicode_version)
 
         def strip(text: str) -> list[Edit]:
-            start = len(text) - len(text.lstrip(blanks)) if step.left else 0
-            end = max(start, len(text.rstrip(blanks))) if step.right else len(text)
+            start = len(text) - len(text.lstrip(white)) if step.left else 0
+            end = max(start, len(text.rstrip(white))) if step.right else len(text)
             return [(0, start, ""), (end, len(text), "")]
 
         return strip
@@ -222,7 +219,8 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
 
 
 @cache
-def _blanks(unicode_version: str) -> str:
+def blanks(unicode_version: str) -> str:
+    """The characters of White_Space."""
     from dstok.unicode.properties import white_space
 
     return "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))

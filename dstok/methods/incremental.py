@@ -2,16 +2,12 @@
 
 In: parts of a text, or ids that a model sampled. Out: after each part, the ids that no later text can change; of a text
 that grows, the number of earlier ids that stay, and the new ids after them.
-Invariant: all ids together are those of one call on the whole text. Sampled ids stay as they are, and so do all ids
-before them, since the model has seen these; the text after them is encoded by itself. Memory is bounded by the longest
-stretch without a boundary, the longest piece and the longest added token; time is linear. Each part costs its own
-length and that of the *open end*: the text before it that new text can still change. A stream keeps a part in which a
-token is refused, and refuses it again; a text that grows does not change.
-A model with a normalizer works in two steps. First the raw text is normalized up to its last boundary. Example: under
-NFC "e" must wait, since U+0301 may follow; after "x" has come, "e" is normalized. No raw added token reaches over a
-boundary, and no later character changes the text before it. Then the normalized text is encoded as far as
-`Encoder.encode_part` is sure of it. A normalizer that looks farther than one character and its combining marks is
-refused.
+Invariant: all ids together are those of one call on the whole text. Sampled ids and all ids before them stay, since the
+model has seen these; the text after them is encoded by itself. Each part costs its own length and that of the *open
+end*: the text before it that new text can still change, up to the longest stretch without a boundary, piece or added
+token. A stream keeps a part in which a token is refused, and refuses it again; a text that grows does not change.
+With a normalizer the raw text is normalized up to its last boundary, which no raw added token and no normal form
+reaches over (NFC's "e" must wait, since U+0301 may follow), and then encoded as far as `Encoder.encode_part` is sure.
 """
 
 from __future__ import annotations
@@ -180,8 +176,7 @@ class IncrementalEncoder(Separate):
         if not seen.add(text, patient and not final):
             return _in_form(array("I"), form)
         try:
-            ids, _, end, self._state = self._encoder.encode_part(
-                seen.text, seen.at, policy, self._state, final, form)
+            ids, _, end, self._state = self._encoder.encode_part(seen.text, seen.at, policy, self._state, final, form)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
         seen.take(end)

@@ -21,9 +21,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from dstok._util.files import StrPath, file_faults, write_at_once
-from dstok._util.resumable import ResumableFolder, as_json, digest, read_json
+from dstok._util.resumable import ResumableFolder, as_json, read_json
 from dstok.errors import FileError
-from dstok.training.learn import Journal
 from dstok.training.piece_counts import CountsFile
 
 MANIFEST, TOKENIZER, CONFIG = "train.json", "tokenizer.json", "tokenizer_config.json"
@@ -77,14 +76,10 @@ class TrainingFolder(ResumableFolder):
         """The counted pieces, if all are counted."""
         return CountsFile(self.counts_path) if os.path.exists(self.counts_path) else None
 
-    def journal(self, *decides: object) -> Journal:
-        """The merges so far. decides: all that decides them."""
-        return Journal(os.path.join(self.work, "merges.part"), digest(decides))
-
     def finish(self, tokenizer: bytes, config: bytes, manifest: Mapping[str, Any]) -> None:
         """Writes the result, and removes the work. config: of a tokenizer_config.json; empty if there is none."""
         with file_faults(self.out):
-            for name, data in ((TOKENIZER, tokenizer), *([(CONFIG, config)] if config else []),
-                               (MANIFEST, as_json(manifest))):
-                write_at_once(os.path.join(self.out, name), data, self.work)  # a kill leaves its scratch file there
+            for name, data in ((TOKENIZER, tokenizer), (CONFIG, config), (MANIFEST, as_json(manifest))):
+                if data:
+                    write_at_once(os.path.join(self.out, name), data, self.work)  # a kill leaves its scratch there
         shutil.rmtree(self.work, ignore_errors=True)

@@ -15,7 +15,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ import dstok
 from dstok._util.arguments import explained, thread_count, whole_number
 from dstok._util.files import StrPath, file_faults
 from dstok._util.imports import of_extra
-from dstok._util.resumable import file_hash
+from dstok._util.resumable import digest, file_hash
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe
 from dstok.core.bpe.merge import BPE
@@ -41,7 +41,7 @@ from dstok.pretokenizer.pieces import finder_of
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.folder import TOKENIZER, TrainingFolder
-from dstok.training.learn import OVERFLOW, Forecast, Learned, Progress, Rows, learn
+from dstok.training.learn import OVERFLOW, Forecast, Journal, Learned, Progress, Rows, learn
 from dstok.training.piece_counts import CountsFile, Texts, counted, counted_file
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.trainer import BpeTrainer
@@ -68,23 +68,16 @@ def texts_of(source: Any, field: str) -> Texts:
         return _column_texts(_of_tables(source.with_format("arrow").iter(ROWS), field))
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
         with of_extra("arrow", "training from Arrow"):
-            return _column_texts(_of_arrow(source, field))
+            import pyarrow as pa
+
+            from dstok.arrow.columns import pieces_of
+        if hasattr(source, "__arrow_c_stream__"):
+            with suppress(pa.ArrowInvalid):  # a stream of arrays, not of batches
+                return _column_texts(_of_tables(pa.RecordBatchReader.from_stream(source), field))
+        arrays, kind, _ = pieces_of(source)
+        tables = map(pa.RecordBatch.from_struct_array, arrays)
+        return _column_texts(_of_tables(tables, field) if pa.types.is_struct(kind) else arrays)
     return source  # type: ignore[no-any-return]
-
-
-def _of_arrow(source: Any, field: str) -> Iterable[Any]:
-    """The arrays of a column: an array, a chunked one, or that of a table."""
-    import pyarrow as pa
-
-    from dstok.arrow.columns import pieces_of
-
-    if hasattr(source, "__arrow_c_stream__"):
-        try:
-            return _of_tables(pa.RecordBatchReader.from_stream(source), field)
-        except pa.ArrowInvalid:  # a stream of arrays, not of batches
-            pass
-    arrays, kind, _ = pieces_of(source)
-    return _of_tables(map(pa.RecordBatch.from_struct_array, arrays), field) if pa.types.is_struct(kind) else arrays
 
 
 def _of_tables(tables: Iterable[Any], field: str) -> Iterator[Any]:
@@ -247,7 +240,7 @@ def trained_in(
         return make_bpe(build_tables(replace(base.trained(learned), unknown=None)))
 
     hashed = file_hash(counts.path)
-    journal = folder.journal(plan, hashed)
+    journal = Journal(os.path.join(folder.work, "merges.part"), digest([plan, hashed]))
     try:
         learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=encoder, memory=memory,
                         announce=announce, num_threads=num_threads)
@@ -318,13 +311,10 @@ def train(
 
 
 class _Lines:
-    """The lines of files, with their endings, in lists. path, line, number: of the first line of the last list.
-
-    `line` counts from 1 in each file, `number` from 0 in all of them. A file that is changed is a `FileError`.
-    """
+    """The lines of files, with their endings, in lists. A file that is changed is a `FileError`."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.path, self.line, self.number = "", 0, 0
+        self.starts = list[tuple[int, str]]()  # of each file: the number of its first line among all, and its path
         self.files = list[tuple[str, os.stat_result]]()
         for path in paths:
             with file_faults(path):
@@ -336,16 +326,17 @@ class _Lines:
         try:
             yield
         except TextError as error:
-            line = self.line + (error.batch_index or 0) - self.number
-            raise FileError(f"{self.path}: line {line}: {error.message}") from None
+            number = error.batch_index or 0
+            start, path = next(row for row in reversed(self.starts) if row[0] <= number)
+            raise FileError(f"{path}: line {number - start + 1}: {error.message}") from None
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        size = 0
+        number = 0
         for path, status in self.files:
-            self.path, self.line, self.number, size = path, 1, self.number + size, 0
+            self.starts.append((number, path))
             with file_faults(path), open(path, "rb", buffering=1 << 20) as file:
                 while lines := file.readlines(LINES):
-                    self.line, self.number, size = self.line + size, self.number + size, len(lines)
+                    number += len(lines)
                     yield lines
             if stat.S_ISREG(status.st_mode):
                 checked_change(path, status.st_size, status.st_mtime_ns)

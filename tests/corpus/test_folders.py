@@ -16,11 +16,9 @@ from corpora_made import tokenize_two_files as tokenize
 
 import dstok.corpus
 from dstok.cli.app import main
-from dstok.corpus.merge import merge
-from dstok.corpus.run import Run
+from dstok.corpus.finished import figures, merge, verify
+from dstok.corpus.run import Run, estimate
 from dstok.corpus.settings import PLAN
-from dstok.corpus.stats import estimate, figures
-from dstok.corpus.verify import verify
 from dstok.errors import FileError
 
 FORMATS = dstok.corpus.FORMATS

@@ -28,7 +28,7 @@ from dstok.unicode.normalization import case_closure, full_folds, simple_fold
     (lambda: arguments.checked_dtype("int16"), "expected dtype to be one of uint32, int32, int64, found 'int16'"),
     (lambda: arguments.whole_number("length", -1), "expected length to be at least 0, found -1"),
     (lambda: arguments.checked_texts("ab"), "expected a list of texts, found one text"),
-    (lambda: arguments.check_side("truncation_side", "up"), 'expected truncation_side to be "right" or "left", found \'up\''),
+    (lambda: arguments.check_choice("truncation_side", "up", arguments.Side), 'expected truncation_side to be "right" or "left", found \'up\''),
     (lambda: arguments.replaces_faults("ignore"), 'expected errors to be "strict" or "replace", found \'ignore\''),
 ])
 def test_a_wrong_argument(call: Callable[[], object], message: str) -> None:
