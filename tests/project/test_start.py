@@ -41,7 +41,7 @@ OWN = {
     "dstok.compiled", "dstok.compiled.tables", "dstok.compiled.image_file", "dstok.added_tokens",
 }
 OF_COUNT = {
-    "dstok._util.objects", "dstok._util.files", "dstok.methods", "dstok.methods.incremental",
+    "dstok._util.objects", "dstok._util.columns", "dstok._util.files", "dstok.methods", "dstok.methods.incremental",
     "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.encode", "dstok.cli.output", "dstok.io", "dstok.io.text_files", "dstok.io.id_files",
 }
 SLOW = {  # of others; where Python itself or its environment has imported one already, it costs nothing
