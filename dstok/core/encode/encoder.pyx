@@ -114,7 +114,7 @@ cdef int ids_of_storage(
     else:
         memcpy(text, data, length)
     memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
-    if not policy.quick.idle(text, length):
+    if not (policy if policy.quick is None else policy.quick).idle(text, length):
         return GENERAL
     first = encoder.pool.take_first()
     if first == NULL:
@@ -273,7 +273,7 @@ cdef class Encoder:
             run.set_fault(OUT_OF_MEMORY)
         elif verdict == NORMALIZED:
             encode_text(self.finder, policy, run, source, replace, limit)
-        elif limit == PY_SSIZE_T_MAX and not run.wanted & ADDED and not policy.refuses and (
+        elif limit == PY_SSIZE_T_MAX and not run.wanted & ADDED and not policy.by_place and (
                 self.normalizer.chain is None and not (rewrites and self.normalizer.prefix != PREFIX_NONE)):
             encode_rewritten(self.finder, self.normalizer.form, policy, run, source, replace)
         else:
@@ -290,7 +290,7 @@ cdef class Encoder:
         cdef Source part = source[0]
         while at < source.length and run.fault.status == FINE:
             part.length = next_cut(source, at, &left) - at
-            if part.length < source.length and (run.wanted & ADDED or policy.refuses or limit != PY_SSIZE_T_MAX):
+            if part.length < source.length and (run.wanted & ADDED or policy.by_place or limit != PY_SSIZE_T_MAX):
                 with gil:
                     raise UnsupportedError(f"places in a text that the model's own code cuts after {part.length} units "
                                            "before it encodes it: split it there")
@@ -310,7 +310,7 @@ cdef class Encoder:
         """Encodes `text`, or `text[start:end]` of a `str` as a text of its own, and gives the result of the run."""
         cdef Source source
         cdef Run run
-        cdef Policy used = policy if wanted & ADDED else policy.quick
+        cdef Policy used = policy if wanted & ADDED or policy.quick is None else policy.quick
         if not isinstance(text, (str, bytes)):
             text = checked_text(text)
         if replace and isinstance(text, bytes):

@@ -41,12 +41,13 @@ cdef enum:
 # Added tokens, and the text between them.
 
 cdef inline Match find_added(
-    Matcher matcher, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
+    Policy policy, Matcher matcher, Py_ssize_t base, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan,
+    Py_ssize_t stop, Py_ssize_t left, bint final
 ) noexcept nogil:
-    # The first match, or none, if there is no matcher.
+    # The first match, or none, if there is no matcher. `base` is the offset of `text` in the whole.
     cdef Match none
     if matcher is not None:
-        return matcher.find(text, at, scan, stop, left, final)
+        return matcher.find(text, at, scan, stop, left, final, &policy.trusted, base)
     none.token, none.safe, none.scan = -1, stop, at
     return none
 
@@ -76,7 +77,7 @@ cdef Py_ssize_t section(
                 return begun
     scan = at + run.cursor.skip[1]
     while True:
-        match = find_added(policy.normalized, text, at, scan, stop, left, final)
+        match = find_added(policy, policy.normalized, run.chunk.base, text, at, scan, stop, left, final)
         if match.token < 0:
             at = finder.find(run, text, at, match.safe, final)
             run.cursor.skip[1] = max(match.scan - at, 0)
@@ -124,7 +125,7 @@ cdef Py_ssize_t portion(
     cdef Match match
     cdef Py_ssize_t scan = at + run.cursor.skip[0]
     while True:
-        match = find_added(policy.raw, text, at, scan, stop, 0, final)
+        match = find_added(policy, policy.raw, run.chunk.base, text, at, scan, stop, 0, final)
         if match.token < 0:
             at = section(finder, policy, run, text, at, match.safe, final)
             run.cursor.skip[0] = max(match.scan - at, 0)
@@ -326,7 +327,7 @@ cdef bint sections(
     cdef bint closing, moved
     cdef Match match
     while True:
-        match = find_added(policy.raw, raw.text, at, scan, raw.held, 0, last)
+        match = find_added(policy, policy.raw, 0, raw.text, at, scan, raw.held, 0, last)
         closing = last or match.token >= 0
         cut = match.start if match.token >= 0 else match.safe
         if not closing:
@@ -388,16 +389,21 @@ cdef int encode_by_section(
 ) except -1:
     """Encodes any text; places then count bytes of the normalized text. A normalizer's step may raise."""
     cdef bytes text = utf8_of(source, replace, finder.level)
+    cdef bytes stretch
     cdef Py_ssize_t at = 0, place = 0, start, end, content
     cdef Match match
+    cdef Policy inner
     if text is None:
         encode_text(finder, policy, run, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, however far on
         return 0
     run.wanted &= ~CHARS  # those of the normalized text are not the text's
     for start, end, content, match.token in [*policy.raw_spans(text), (len(text), len(text), 0, -1)]:
         if at < start:
+            stretch, inner = text[at:start], policy.inner
+            if policy.ranges is not None and policy.normalized is not None:
+                inner = inner.within((normalizer.later if at else normalizer).carried(stretch, policy.ranges, at))
             place = one_section(
-                finder, normalizer.later if at else normalizer, policy.inner, run, text[at:start], at, place, limit)
+                finder, normalizer.later if at else normalizer, inner, run, stretch, at, place, limit)
         if run.fault.status != FINE or run.out.total + run.out.ids.count >= limit:
             return 0
         if match.token >= 0:

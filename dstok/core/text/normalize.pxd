@@ -98,6 +98,7 @@ cdef class Normalizer:
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
     cdef Rewritten rewritten(self, bytes text)
+    cdef carried(self, bytes text, ranges, Py_ssize_t start)
 
 
 cdef bint puts_space(int prefix, const uint8_t *text, Py_ssize_t length) noexcept nogil

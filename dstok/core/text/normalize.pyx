@@ -21,6 +21,7 @@ from dstok.core.cpu.level cimport chosen
 from dstok.core.text.utf8 cimport code_point, encoded, find_invalid, open_source
 
 from array import array
+from bisect import bisect_left, bisect_right
 
 cdef enum:
     BLOCK = 64               # units that one step looks at
@@ -483,6 +484,31 @@ cdef class Normalizer:
         chars = text.decode()
         chars, sources = self.chain.apply(chars, list(range(len(chars))))
         return chars.encode(), array("I", sources)
+
+    cdef carried(self, bytes text, ranges, Py_ssize_t start):
+        """Return the parts of the normalized text whose sources lie in each of `ranges`, starts and ends in turn.
+
+        `ranges` are ascending parts of a whole in which `text`, a stretch, begins at `start`.
+        """
+        cdef Py_ssize_t i, at = 0, chars = 0, low, high, first, last, done = 0, size = 0
+        made = array("q")
+        aligned, sources = self.align(text)
+        cdef str normalized = aligned.decode()
+        for i in range(bisect_right(ranges, start) // 2, len(ranges) // 2):
+            low, high = max(ranges[2 * i] - start, 0), min(ranges[2 * i + 1] - start, <Py_ssize_t>len(text))
+            if low >= len(text):
+                break
+            chars += len(text[at:low].decode())
+            first = bisect_left(sources, chars)
+            chars += len(text[low:high].decode())
+            last, at = bisect_left(sources, chars), high
+            if first < last:
+                size += len(normalized[done:first].encode())
+                made.append(size)
+                size += len(normalized[first:last].encode())
+                made.append(size)
+                done = last
+        return made
 
     def _rewrite(self, bytes text, sources):
         """Return the text normalized by the form. `sources`, if it is not None, gets the source of each code point."""
