@@ -18,6 +18,7 @@ On Windows the compiler is clang-cl: dstok/core/cpu/platform.h says why.
 """
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -52,11 +53,14 @@ def extension(source: str) -> Extension:
                      extra_compile_args=OPTIONS, depends=HEADERS)
 
 
+RULES = runpy.run_path(str(ROOT / "release" / "programs.py"))  # the sources of the stored programs, and their hash
 SHARED = extension("_shared.c")  # Cython writes it, too
 if OPTIONS:
     SHARED.extra_compile_args = [*OPTIONS, "-O2"]  # no loop over a text is in it, and the wheel has little room
 SOURCES = sorted(path.relative_to(ROOT / CORE).as_posix() for path in (ROOT / CORE).glob("*/*.pyx"))
 EXTENSIONS = [*map(extension, SOURCES), SHARED]
+CHECK = EXTENSIONS[SOURCES.index("check/proofs.pyx")]
+CHECK.define_macros, CHECK.depends = [("DSTOK_SOURCES", f'"{RULES["sources_hash"]()}"')], [*HEADERS, *RULES["SOURCES"]]
 
 
 def cores() -> int:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from dstok.methods.incremental import EncodeStream, IncrementalEncoding
     from dstok.methods.offsets import Encoding, Piece
     from dstok.pretokenizer.splitter import Splitter
-    from dstok.regex.ast import Split
+    from dstok.regex import Split
 
 __version__ = "0.1.0"
 
@@ -73,7 +73,7 @@ _late, _names = late_names(globals(), {  # not needed to load a built-in model a
     "Encoding": "dstok.methods.offsets",
     "IncrementalEncoding": "dstok.methods.incremental",
     "Piece": "dstok.methods.offsets",
-    "Split": "dstok.regex.ast",
+    "Split": "dstok.regex",
     "Splitter": "dstok.pretokenizer.splitter",
 })
 

@@ -1,8 +1,9 @@
-"""Added tokens: the tokens that a call matches before a text is split, as matchers for the core.
+"""Makes matchers for the core of the added tokens, which a call finds in a text before it splits the text.
 
 In: the added tokens of a model and the `special=` of a call. Out: a `Policy`; also the spelling of tokens.
 Invariant: `special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set
-matches as if the model had those added tokens and no others. Where upstream gives overlaps: `UnsupportedError`.
+matches as if the model had those added tokens and no others. Tokens for which upstream gives overlapping spans are an
+`UnsupportedError`.
 Source: upstream's AddedVocabulary. It matches tokens with normalized=false in the raw text. It normalizes each stretch
 between two of them, and matches the other tokens there, by their normalized content.
 """
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
 _CHOICES = '"all", "none", "raise" or a set of added tokens\' texts'
-MAX_CACHED = 16  # policies kept, for different sets; a server uses one or two
+MAX_CACHED = 16  # policies kept, most of them for different sets; a server uses one or two
 MAX_BEYOND = 1000  # bytes of a token after another one that it begins with
 
 
 class AddedTokens:
-    """The added tokens of one model, and its policies, made when first asked for.
+    """Holds the added tokens of one model, and makes each policy when a call first asks for it.
 
-    `runs`: merging makes the longest tokens of each run of such a character; their ids by length (compiled/build.py).
+    `runs`: by a character, the ids of its runs by length, if merging always makes the longest (compiled/build.py).
     """
 
     def __init__(
@@ -42,18 +43,18 @@ class AddedTokens:
     ) -> None:
         self._runs = runs
         self.tokens, self.unicode_version, self._normalizer = tokens, unicode_version, normalizer
-        self._policies: dict[str, Policy] = {}
-        self._subsets: dict[frozenset[str], Policy] = {}
+        self._policies: dict[str | frozenset[str], Policy] = {}
         if normalizer is not None or any(token.rstrip for token in tokens):
             self._refuse_alike_and_overlapping()
-        if normalizer or any(len(token.content) > MAX_BEYOND // 4 for token in tokens):
-            for normalized in (False, True):
-                self._refuse_far({self.seen(t): i for i, t in enumerate(tokens) if t.normalized == normalized})
+        for normalized in (False, True):
+            some = [(i, token) for i, token in enumerate(tokens) if token.normalized == normalized]
+            if (normalizer and normalized) or any(len(token.content) > MAX_BEYOND // 4 for _, token in some):
+                self._refuse_far({self.seen(token): i for i, token in some})
 
     def _refuse_alike_and_overlapping(self) -> None:
-        """Refuse tokens with no content after normalizing, or with another one's; then overlaps in white space.
+        """Refuse tokens that normalizing makes empty or equal, and tokens that begin with white space beside rstrip.
 
-        A token may begin in white space which another one with rstrip has taken: upstream then gives both, with
+        A token may begin in white space that another one with rstrip has taken. Upstream then gives both, with
         overlapping spans, or panics.
         """
         owners: dict[bytes, AddedToken] = {}
@@ -77,33 +78,28 @@ class AddedTokens:
                                            f"added_tokens[{i}]")
 
     @lazy
-    def by_content(self) -> dict[str, AddedToken]:
-        """The tokens by their text."""
-        return {token.content: token for token in self.tokens}
-
-    @lazy
     def by_id(self) -> dict[int, AddedToken]:
-        """The tokens by their id; of two with one id the first."""
+        """Map each id to its token; of two tokens with one id, to the first."""
         return {token.id: token for token in reversed(self.tokens)}
 
     def seen(self, token: AddedToken) -> bytes:
-        """The text by which a token is matched."""
+        """Return the text by which a token is matched."""
         if not (self._normalizer and token.normalized):
             return token.content.encode()
         return (token.content.replace("\u2581", " ").encode() if token.literal
                 else self._normalizer.normalize(token.content.encode()))
 
     def spelled(self, token: AddedToken, characters: bool) -> str:
-        """The text by which a token is matched, as upstream writes it: in a model of characters with U+2581."""
+        """Return the text by which a token is matched as upstream writes it: in a model of characters, with U+2581."""
         text = self.seen(token).decode()
         return text.replace(" ", "\u2581") if characters and token.normalized else text
 
     def decodings(self, characters: bool = False) -> list[tuple[int, bytes, bool]]:
-        r"""For each token: its id, the bytes that decoding gives, and whether decoding may leave it out as special.
+        r"""List each token's id, the bytes that decoding gives, and whether decoding may leave it out as special.
 
-        Upstream's rules: if the token's text is a spelling in the byte-level alphabet, the bytes are those that it
-        spells. In a model of characters, a space stands for U+2581 instead. Upstream looks the text, which may be
-        normalized, up among the contents of the special tokens, which are not.
+        The rules are upstream's. If the token's text is a spelling in the byte-level alphabet, the bytes are those that
+        it spells. In a model of characters, a space stands for U+2581 instead. Upstream looks up the text, which may be
+        normalized, among the contents of the special tokens, which are not normalized.
 
         >>> tokens = AddedToken(7, "<think>", special=True), AddedToken(8, "õ"), AddedToken(9, "ab õ")
         >>> AddedTokens(tokens, "16.0").decodings()
@@ -125,30 +121,20 @@ class AddedTokens:
         return rows
 
     def policy(self, special: Special) -> Policy:
-        """The policy that `special` names. Raises `ArgumentError` or `UnknownTokenError`."""
-        if isinstance(special, str):
-            policy = self._policies.get(special)
-            if policy is None:
-                if special not in ("all", "none", "raise"):
-                    raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
-                tokens = () if special == "none" else self.tokens
-                policy = self._policies[special] = self._policy(tokens, refuses=special == "raise")
-            return policy
-        if not isinstance(special, AbstractSet | list | tuple):
-            raise ArgumentError(f"expected special to be {_CHOICES}, found {type(special).__name__}", "special")
-        if others := [content for content in special if not isinstance(content, str)]:
-            raise ArgumentError(f"expected texts of added tokens in special, found {type(others[0]).__name__}",
-                                "special")
-        contents = frozenset(special)
-        policy = self._subsets.get(contents)
+        """Return the policy that `special` names. Raises `ArgumentError` or `UnknownTokenError`."""
+        key = special if isinstance(special, str) else _contents(special)
+        policy = self._policies.get(key)
         if policy is None:
-            for content in contents:
-                if content not in self.by_content:
-                    raise UnknownTokenError(f"expected an added token in special, found {content!r}")
-            policy = self._policy(tuple(t for t in self.tokens if t.content in contents), refuses=False)
-            if len(self._subsets) >= MAX_CACHED:
-                self._subsets.clear()
-            self._subsets[contents] = policy
+            tokens = () if key == "none" else self.tokens
+            if not isinstance(key, str):
+                tokens = tuple(t for t in self.tokens if t.content in key)
+                if unknown := key - {t.content for t in tokens}:
+                    raise UnknownTokenError(f"expected an added token in special, found {min(unknown)!r}")
+            elif key not in ("all", "none", "raise"):
+                raise ArgumentError(f"expected special to be {_CHOICES}, found {special!r}", "special")
+            if len(self._policies) >= MAX_CACHED:
+                self._policies.clear()
+            policy = self._policies[key] = self._policy(tokens, refuses=key == "raise")
         return policy
 
     def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
@@ -165,7 +151,7 @@ class AddedTokens:
                       quick)
 
     def _without_runs(self, tokens: list[AddedToken]) -> Policy | None:
-        """The policy without the tokens whose ids merging gives, too; None if there are none."""
+        """Return the policy without the tokens whose ids merging gives, too; None if there are no such tokens."""
         kept, whole = tokens, self._normalizer is None or not self._normalizer.prefix
         for char, ids in self._runs.items() if whole and not any(t.lstrip or t.rstrip for t in tokens) else ():
             having = [t for t in kept if char in t.content]
@@ -177,8 +163,8 @@ class AddedTokens:
     def _refuse_far(self, numbers: dict[bytes, int]) -> None:
         """Refuse a token that begins with a far shorter one, such as `<a>` and `<a>` with 5,000 more bytes.
 
-        After the shorter one the matcher reads on for the longer one. If that is not there, it reads the same text
-        again. Time is linear in the text only with a bound on the text that is read twice.
+        After the shorter one the matcher reads on for the longer one. If it does not find that, it reads the same text
+        again. Time is linear in the text only if the text that is read twice has a bound.
         """
         begun: list[bytes] = []  # the tokens that this one begins with
         for content in sorted(numbers):
@@ -192,7 +178,7 @@ class AddedTokens:
 
 
 class TextOptions(NamedTuple):
-    """The keywords that all calls on texts share, checked. replace: U+FFFD for faults. before, after: BOS and EOS."""
+    """Holds the keywords that all calls on texts share. replace: U+FFFD for faults; before, after: the BOS and EOS."""
 
     policy: Policy
     replace: bool
@@ -204,19 +190,19 @@ class TextOptions(NamedTuple):
         cls, tok: Tokenizer, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",
     ) -> TextOptions:
-        """Raises `ArgumentError`, and `UnknownTokenError`."""
+        """Check the keywords. Raises `ArgumentError`, and `UnknownTokenError`."""
         return cls(tok._added.policy(special), replaces_faults(errors), tok._ends.before(add_bos),
                    tok._ends.after(add_eos))
 
     @property
     def extra(self) -> int:
-        """The number of ids around a text."""
+        """Return the number of ids around a text."""
         return len(self.before) + len(self.after)
 
 
 @cache
 def _word_bits(unicode_version: str) -> bytes:
-    r"""A bitmap of the characters that upstream's `single_word` takes for `\w`: Rust's class, which has the joiners."""
+    r"""Return a bitmap of the characters that upstream's `single_word` takes for `\w`: Rust's class, with joiners."""
     from dstok.unicode.properties import CodePointSet, word  # needed by few models
 
     flags = bytearray(b"0") * 0x110000
@@ -224,3 +210,11 @@ def _word_bits(unicode_version: str) -> bytes:
     for first, last in (word(unicode_version, in_class=True) | joiners).ranges:
         flags[first : last + 1] = b"1" * (last - first + 1)
     return int(flags[::-1], 2).to_bytes(0x110000 // 8, "little")
+
+
+def _contents(special: object) -> frozenset[str]:
+    if not isinstance(special, AbstractSet | list | tuple):
+        raise ArgumentError(f"expected special to be {_CHOICES}, found {type(special).__name__}", "special")
+    if others := [content for content in special if not isinstance(content, str)]:
+        raise ArgumentError(f"expected texts of added tokens in special, found {type(others[0]).__name__}", "special")
+    return frozenset(special)

@@ -10,21 +10,22 @@ The first bytes of a file decide its kind, not its name.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from errno import ENOENT
 
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath
-from dstok.errors import ArgumentError, ModelNotFoundError
-from dstok.formats import NEWEST_UPSTREAM
+from dstok.errors import ArgumentError, ImageError, ModelNotFoundError
+from dstok.formats import MODEL_FILES, NEWEST_UPSTREAM
 from dstok.models import built_in
 from dstok.models.names import FILES, ORGANIZATION, find, installed, is_name, is_taken, not_found
-from dstok.tokenizer import Tokenizer, tokenizer_of, tokenizer_of_description, tokenizer_of_image
+from dstok.tokenizer import Tokenizer, image_bytes_of, tokenizer_of, tokenizer_of_description, tokenizer_of_image
 
 
 @explained
 def load(
     name: StrPath, *, upstream: str | None = None, verify: bool = True, revision: str | None = None,
-    download: bool = False,
+    download: bool = False, cache: bool | None = None,
 ) -> Tokenizer:
     """A model by its name or path.
 
@@ -43,11 +44,15 @@ def load(
     verify: whether the checksum of an image is compared. An image is mapped, not read, and shared between processes; of
         another `upstream` it is not shared. Its tables are checked in any case, so that no file can make a call crash.
         Do not write into one that is in use: replace it by another file, as `to_image` does.
+    cache: whether a model's file is compiled once only: the result is kept as an image in a folder of this user, and a
+        later load of the same files maps it. None: what DSTOK_CACHE in the environment says, 1 or a folder; by default
+        nothing is kept. The tokenizer is the same in all, and what fails with the cache is no error.
 
     Raises `ModelNotFoundError`, also for names of DeepSeek's API that have moved from model to model and for one that
     two installed packages have, `OSError` for a path without a file, `ArgumentError` (also for `upstream` with a rank
-    file or tekken.json, which are tiktoken's, or with a .model file), `ImageError` for an image that is damaged or has
-    another version, and the errors of `Tokenizer.from_json` and `from_tiktoken`.
+    file or tekken.json, which are tiktoken's, or with a .model file, and for a DSTOK_CACHE that is no folder's path),
+    `ImageError` for an image that is damaged or has another version, and the errors of `Tokenizer.from_json` and
+    `from_tiktoken`.
 
     >>> load("deepseek-r1").token_to_id("<think>")
     128798
@@ -65,11 +70,11 @@ def load(
         if not is_path(name):
             own = installed(name)
             if own is None:
-                return _open(*fetched(name, revision, download), upstream=upstream, verify=verify)
+                return _open(*fetched(name, revision, download), upstream=upstream, verify=verify, cache=cache)
             _refuse(revision, f"the installed {name}")
-            return _open(own, upstream=upstream, verify=verify)
+            return _open(own, upstream=upstream, verify=verify, cache=cache)
     _refuse(revision, "a path")
-    return _open(name, upstream=upstream, verify=verify)
+    return _open(name, upstream=upstream, verify=verify, cache=cache)
 
 
 def is_path(name: StrPath) -> bool:
@@ -113,16 +118,40 @@ def fetched(name: str, revision: str | None, download: bool) -> tuple[str, str |
         raise ModelNotFoundError(f"{not_found(name)}; {error}") from error.__cause__
 
 
-def _open(path: StrPath, encoding: str | None = None, *, upstream: str | None, verify: bool) -> Tokenizer:
-    from dstok.formats import reading  # not needed for built-in models
+def _open(
+    path: StrPath, encoding: str | None = None, *, upstream: str | None, verify: bool, cache: bool | None,
+) -> Tokenizer:
+    """The model of a file or folder, from the cache if it is there; it is put there if the cache is wanted."""
+    from dstok.compiled.cache import find_cache, key_of  # not needed for built-in models
 
     if os.path.isdir(path):
-        found = [each for name in reading.MODEL_FILES if os.path.exists(each := os.path.join(path, name))]
+        found = [each for name in MODEL_FILES if os.path.exists(each := os.path.join(path, name))]
         if not found:
-            first, *others = reading.MODEL_FILES
+            first, *others = MODEL_FILES
             raise FileNotFoundError(ENOENT, f"no {first} is in this folder, and no {' or '.join(others)}",
                                     os.fspath(path))
         path = found[0]
+    kept = find_cache(cache)
+    key = None if kept is None else key_of(path, encoding, upstream)
+    if kept is None or key is None:
+        return _read(path, encoding, upstream=upstream, verify=verify)
+    image = kept.open(key)
+    if image is not None:
+        try:
+            return tokenizer_of_image(image)
+        except ImageError:
+            kept.remove(key)
+    made = _read(path, encoding, upstream=upstream, verify=verify)
+    if key_of(path, encoding, upstream) == key:  # nobody has changed the files meanwhile
+        with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
+            kept.write(key, image_bytes_of(made, os.path.abspath(path)))
+    return made
+
+
+def _read(path: StrPath, encoding: str | None, *, upstream: str | None, verify: bool) -> Tokenizer:
+    """The model of a file."""
+    from dstok.formats import reading  # not needed for built-in models
+
     kind = None
     if os.path.isfile(path):  # a look would take the first bytes of a pipe away
         with open(os.fspath(path), "rb") as file:

@@ -4,13 +4,10 @@ In: a description's steps. Out: the core's `Normalizer`; and for a text the `Nor
 Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
 stretch between two added tokens with normalized=false is normalized by itself.
 Normal forms alone, the steps of real models, run in the core (core/text/normalize.pyx). A chain of other steps runs in
-Python, in linear time, and only for texts with a character that one of the steps may change. Its memory is bounded:
-four steps that each make a thousand "a" of one would make a terabyte. So a stretch is refused before it grows to
-more than `GROWTH` times its length, and `ROOM` characters more. (Upstream takes memory until there is none, and
-panics.) A normal form makes at most 18 characters of one.
-Source: upstream 0.23.3, measured; tests/normalizers/test_normalizers.py repeats the measurements. Lower case is
-Rust's of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's
-version.
+Python, in linear time, and only for texts with a character that one of the steps may change. A stretch is refused
+before it grows to more than `GROWTH` times its length, and `ROOM` characters more: four steps could make a terabyte.
+Source: upstream 0.23.3, measured; tests/normalizers/test_normalizers.py repeats the measurements. Lower case is Rust's
+of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's version.
 """
 
 from __future__ import annotations
@@ -22,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from dstok._util.imports import LateImport
 from dstok.core.text.normalize import Form, Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import BLANK, PREFIX_SPACE, PREFIXES, CharacterShape, NormalizerStep
@@ -42,11 +40,14 @@ if TYPE_CHECKING:
 
     from dstok.core.text.added_tokens import Policy
     Spans = npt.NDArray[np.int64]
-
+else:
+    np = LateImport("numpy")
 
 Sources = list[int] | None  # for each character the index of its source; None: not asked for
 Edit = tuple[int, int, str]  # the characters from start to end become others
 Step = Callable[[str, Sources, int], tuple[str, Sources]]  # the number: at most so many characters may come out
+Edits = Callable[[str], list[Edit]]
+Plain = Callable[[str, int], str | None]  # a step without sources; None: perhaps too many characters would come out
 
 GROWTH, ROOM = 32, 4096
 BLANKS = NormalizerStep("Replace", BLANK, content=" ")  # the first step of models of characters
@@ -116,7 +117,7 @@ def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
     if step.type == "StripAccents":
         return marks()
     if step.type == "Strip":
-        return map(ord, _blanks(unicode_version))
+        return map(ord, blanks(unicode_version))
     return [] if step.is_regex or not step.pattern else [ord(step.pattern[0])]
 
 
@@ -132,21 +133,13 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
             return made.decode(), [sources[i] for i in indexes]
 
         return normal_form
-    edits = _edits_of(step, unicode_version)
-    literal = step.type == "Replace" and not step.is_regex
-    lower = lowercase() if step.type == "Lowercase" else None
+    edits, plain = _edits_of(step, unicode_version)
 
     def edited(text: str, sources: Sources, most: int) -> tuple[str, Sources]:
         """Each new character has the source of the last one that it stands for, or of the one before which it comes."""
-        if sources is None and literal:  # four times as fast
-            growth = len(step.content) - len(step.pattern)
-            _check_length(len(text) + text.count(step.pattern) * growth, most, step.where)
-            return text.replace(step.pattern, step.content), None
-        if sources is None and lower is not None and 2 * len(text) <= most:  # no character becomes more than two
-            return text.translate(lower), None
-        if sources is None and step.type == "Prepend":
-            _check_length(len(step.content) + len(text), most, step.where)
-            return step.content + text, None
+        made = plain(text, most) if sources is None and plain is not None else None
+        if made is not None:
+            return made, None
         found, length, at = edits(text), len(text), 0
         for start, end, new in found:
             length += len(new) + start - end
@@ -164,40 +157,47 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
     return edited
 
 
-def _edits_of(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[Edit]]:
-    """What the step changes in a text that is not empty."""
+def _edits_of(step: NormalizerStep, unicode_version: str) -> tuple[Edits, Plain | None]:
+    """What the step changes in a text that is not empty; and the text without sources, where that is faster."""
+    content, pattern = step.content, step.pattern
     if step.type == "Lowercase":
         lower = lowercase()
-        return lambda text: [(i, i + 1, lower[ord(char)]) for i, char in enumerate(text) if ord(char) in lower]
+        return (lambda text: [(i, i + 1, lower[ord(char)]) for i, char in enumerate(text) if ord(char) in lower],
+                lambda text, most: text.translate(lower))  # no character becomes more than two
     if step.type == "StripAccents":
-        return lambda text: [(i, i + 1, "") for i, char in enumerate(text) if ord(char) in marks()]
+        return lambda text: [(i, i + 1, "") for i, char in enumerate(text) if ord(char) in marks()], None
     if step.type == "Prepend":
-        return lambda text: [(0, 0, step.content)]
+        return lambda text: [(0, 0, content)], lambda text, most: content + text
     if step.type == PREFIX_SPACE:
-        return lambda text: [] if text.startswith(" ") else [(0, 0, " ")]
+        return lambda text: [] if text.startswith(" ") else [(0, 0, " ")], None
     if step.type == "Strip":
-        blanks = _blanks(unicode_version)
+        white = blanks(unicode_version)
+        strip = str.strip if step.left and step.right else str.lstrip if step.left else str.rstrip
 
-        def strip(text: str) -> list[Edit]:
-            start = len(text) - len(text.lstrip(blanks)) if step.left else 0
-            end = max(start, len(text.rstrip(blanks))) if step.right else len(text)
+        def stripped(text: str) -> list[Edit]:
+            start = len(text) - len(text.lstrip(white)) if step.left else 0
+            end = max(start, len(text.rstrip(white))) if step.right else len(text)
             return [(0, start, ""), (end, len(text), "")]
 
-        return strip
+        return stripped, (lambda text, most: strip(text, white)) if step.left or step.right else None
     if step.is_regex:
-        matches = _regex_matches(step, unicode_version)
-        return lambda text: [(start, end, step.content) for start, end in matches(text)]
-    literal = re.compile(re.escape(step.pattern))
-    return lambda text: [(*found.span(), step.content) for found in literal.finditer(text)]
+        return _regex_edits(step, unicode_version)
+    literal, more = re.compile(re.escape(pattern)), len(content) - len(pattern)
+
+    def replaced(text: str, most: int) -> str | None:
+        return text.replace(pattern, content) if len(text) + text.count(pattern) * more <= most else None
+
+    return lambda text: [(*found.span(), content) for found in literal.finditer(text)], replaced
 
 
-def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
-    """The matches of a pattern, in code points, by the automaton of a Split with this pattern.
+def _regex_edits(step: NormalizerStep, unicode_version: str) -> tuple[Edits, Plain]:
+    """The edits of the matches of a pattern, by the automaton of a Split with this pattern.
 
     Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
     from dstok.core.split.automaton import Scanner, pack_edges
-    from dstok.regex.ast import Split, is_nullable
+    from dstok.regex import Split
+    from dstok.regex.ast import is_nullable
     from dstok.regex.cascade import compile_splits
     from dstok.regex.parser import parse
 
@@ -207,22 +207,32 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
                                f"found {step.pattern!r}")
     pages, page_numbers = program.alphabet.pages()
     scanner = Scanner(pages, page_numbers, pack_edges(program.dfa.edges, pages[:128]), program.dfa.symbols)
+    is_match = [tag.step is not None for tag in program.tags]
+    content, new = step.content, step.content.encode()
 
-    def run(text: str) -> list[tuple[int, int]]:
+    def edits(text: str) -> list[Edit]:
         data = text.encode()
-        places, chars = [], 0
+        found, chars = [], 0
         for start, end, tag in scanner.spans(data):
             length = len(data[start:end].decode())
-            if program.tags[tag].step is not None:
-                places.append((chars, chars + length))
+            if is_match[tag]:
+                found.append((chars, chars + length, content))
             chars += length
-        return places
+        return found
 
-    return run
+    def plain(text: str, most: int) -> str | None:
+        data = text.encode()
+        spans = scanner.spans(data)
+        if len(text) + len(spans) * len(content) > most:
+            return None
+        return b"".join([new if is_match[tag] else data[start:end] for start, end, tag in spans]).decode()
+
+    return edits, plain
 
 
 @cache
-def _blanks(unicode_version: str) -> str:
+def blanks(unicode_version: str) -> str:
+    """The characters of White_Space."""
     from dstok.unicode.properties import white_space
 
     return "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
@@ -241,8 +251,6 @@ class NormalizedText:
 
     def char_spans(self, spans: Spans) -> Spans:
         """Code point spans of the original for code point spans, int64[n, 2], of `text`; none of them empty."""
-        import numpy as np
-
         sources = np.frombuffer(self.sources, np.uint32).astype(np.int64)
         return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - 1] + 1], axis=1)
 
@@ -251,8 +259,6 @@ class NormalizedText:
 
         A character that normalizing has left alone gives its own part, another one its whole source.
         """
-        import numpy as np
-
         sources = np.frombuffer(self.sources, np.uint32).astype(np.intp)
         here, there = _char_starts(self.text), _char_starts(self.original)
         same = _code_points(self.text) == _code_points(self.original)[sources]
@@ -264,8 +270,6 @@ class NormalizedText:
 
     def cuts(self, ends: Spans, length: int) -> Spans:
         """The places to cut the original, of `length` code points, after the code points `ends` of `text`."""
-        import numpy as np
-
         return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]
 
 
@@ -288,12 +292,8 @@ def normalized_text(normalizer: Normalizer, text: bytes, policy: Policy) -> Norm
 
 def _char_starts(text: bytes) -> npt.NDArray[np.intp]:
     """The place of each code point, and the length."""
-    import numpy as np
-
     return np.append(np.flatnonzero((np.frombuffer(text, np.uint8) & 0xC0) != 0x80), len(text))
 
 
 def _code_points(text: bytes) -> npt.NDArray[np.uint32]:
-    import numpy as np
-
     return np.frombuffer(text.decode().encode("utf-32-le"), np.uint32)

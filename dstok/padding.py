@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import MANY, check_side, checked_text, checked_texts, explained, thread_count, whole_number
+from dstok._util.arguments import MANY, Side, check_choice, checked_text, checked_texts, explained, whole_number
 from dstok.added_tokens import TextOptions
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.formats.components import FramingItem, pair_parts
@@ -31,7 +31,7 @@ from dstok.methods.batch import encode_batch_arrays, framed
 from dstok.methods.budget import chunk_spans
 
 if TYPE_CHECKING:
-    from dstok._util.arguments import Errors, Side, Special, Text
+    from dstok._util.arguments import Errors, Special, Text
     from dstok.tokenizer import Tokenizer
 
 __all__ = [
@@ -45,6 +45,7 @@ Strategy = Literal["longest_first", "only_first", "only_second"]
 NTH = "first", "second"
 _AROUND_PAIR = "what stands around the texts"
 MAX_ID = (1 << 32) - 1  # the largest `pad_id` and type id, as in upstream
+BOUNDS = ("pad_id", 0, MAX_ID), ("length", 0, MANY), ("multiple_of", 1, MANY), ("type_id", 0, MAX_ID)
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ class Padding:
     type_id: int = 0
 
     def __post_init__(self) -> None:
-        check_side("side", self.side)
-        for name, least, most in (("pad_id", 0, MAX_ID), ("length", 0, MANY), ("multiple_of", 1, MANY)):
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else whole_number(name, value, least, most=most))
-        object.__setattr__(self, "type_id", whole_number("type_id", self.type_id, most=MAX_ID))
+        check_choice("side", self.side, Side)
+        values = vars(self)
+        for name, least, most in BOUNDS:
+            if values[name] is not None or name == "type_id":
+                values[name] = whole_number(name, values[name], least, most=most)
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,10 @@ class Truncation:
     strategy: Strategy = "longest_first"
 
     def __post_init__(self) -> None:
-        check_side("side", self.side)
-        object.__setattr__(self, "max_tokens", whole_number("max_tokens", self.max_tokens))
-        object.__setattr__(self, "stride", whole_number("stride", self.stride))
-        if self.strategy not in get_args(Strategy):
-            raise ArgumentError(f"expected strategy to be one of {', '.join(get_args(Strategy))}, found "
-                                f"{self.strategy!r}", "strategy")
+        check_choice("side", self.side, Side)
+        for name in ("max_tokens", "stride"):
+            vars(self)[name] = whole_number(name, vars(self)[name])
+        check_choice("strategy", self.strategy, Strategy)
 
     def room(self, extra: int, around: str = "BOS and EOS") -> int:
         """The ids in a row that text may have, beside `extra` ones."""
@@ -319,7 +318,8 @@ def pad_pairs(
     parts, pad_id = pair_parts(tok.config.framing, add_special_tokens), _pad_id(tok, padding)
     extra = sum(len(part.ids) for part in parts)
     room = None if truncation is None else truncation.room(extra, _AROUND_PAIR)
-    num_threads, given = thread_count(num_threads), (list(checked_texts(texts)), list(checked_texts(pairs)))
+    num_threads = whole_number("num_threads", num_threads, 1)
+    given = list(checked_texts(texts)), list(checked_texts(pairs))
     if len(given[0]) != len(given[1]):
         raise ArgumentError(f"expected as many second texts as first ones, found {len(given[1])} of "
                             f"{len(given[0])}", "pairs")

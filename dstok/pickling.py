@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from dstok._util.files import StrPath
 from dstok.compiled.image import image_of, settings_hash
 from dstok.compiled.image_file import checksum, open_image, own_part, read_image, same_file
 from dstok.errors import ImageError, ModelNotFoundError, PickleError
@@ -50,35 +49,30 @@ def restored(format: Any, *parts: Any) -> Any:
     cls, kind, *rest = parts
     try:
         if kind == "built-in":
-            return _named(cls, *rest)
+            name, fingerprint, settings = rest
+            if find(name) != name:
+                raise not_found(name)
+            tables, *others = built_in(name)
+            tok = cls._of_tables(tables, *others)
+            if tok.fingerprint != fingerprint:
+                raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found "
+                                  f"another version of it, {tok.fingerprint}: {_AGAIN}")
+            if settings_hash(tables, tok.config) != settings:
+                raise PickleError(f"expected the built-in model {name!r} as it was, found another version of it, with "
+                                  f"other settings (of pairs, padding, chats or spans): {_AGAIN}")
+            return tok
         if kind == "file":
-            return _from_file(cls, *rest)
+            path, expected, bos_id, eos_id, name = rest
+            image = open_image(path, verify=True)
+            if checksum(image) != expected:
+                raise PickleError(f"{path!r}: expected the image of the checksum {expected.hex()}, found another, "
+                                  f"{checksum(image).hex()}: the file has changed since the pickle was made")
+            return cls._of_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
         return cls._of_image(read_image("the pickle", memoryview(*rest), verify=True))
     except (ImageError, ModelNotFoundError) as error:
         raise PickleError(str(error)) from None
-
-
-def _named(cls: Any, name: str, fingerprint: str, settings: bytes) -> Any:
-    if find(name) != name:
-        raise not_found(name)
-    tables, *others = built_in(name)
-    tok = cls._of_tables(tables, *others)
-    if tok.fingerprint != fingerprint:
-        raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found another "
-                          f"version of it, {tok.fingerprint}: {_AGAIN}")
-    if settings_hash(tables, tok.config) != settings:
-        raise PickleError(f"expected the built-in model {name!r} as it was, found another version of it, with other "
-                          f"settings (of pairs, padding, chats or spans): {_AGAIN}")
-    return tok
-
-
-def _from_file(cls: Any, place: StrPath, expected: bytes, bos_id: int | None, eos_id: int | None, name: str) -> Any:
-    try:
-        image = open_image(place, verify=True)
     except OSError as error:
-        raise PickleError(f"{place!r}: expected the image that the tokenizer was opened from, found none: "
+        if kind != "file":
+            raise
+        raise PickleError(f"{rest[0]!r}: expected the image that the tokenizer was opened from, found none: "
                           f"{error.strerror}") from None
-    if checksum(image) != expected:
-        raise PickleError(f"{place!r}: expected the image of the checksum {expected.hex()}, found another, "
-                          f"{checksum(image).hex()}: the file has changed since the pickle was made")
-    return cls._of_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)

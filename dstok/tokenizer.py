@@ -25,9 +25,9 @@ from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
-    from dstok.chat import apply_template
+    from dstok.chat.encode import apply_chat_template as apply_chat
     from dstok.core.bpe.merge import BPE
     from dstok.core.encode.decode import Decoder
     from dstok.core.text.normalize import Normalizer
@@ -43,7 +43,7 @@ else:  # a method's module is imported when the method is first asked for
     batch, budget, decoding, export, incremental, offsets, segments = (
         LateModule(f"dstok.methods.{name}")
         for name in ("batch", "budget", "decoding", "export", "incremental", "offsets", "segments"))
-    apply_template, notebook = LateModule("dstok.chat.apply_template"), LateModule("dstok.viewer.notebook")
+    apply_chat, notebook = LateModule("dstok.chat.encode").apply_chat_template, LateModule("dstok.viewer.notebook")
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
@@ -238,9 +238,12 @@ class Tokenizer(LineEncoder):
 
         The same tokenizer gives the same bytes. The file is for this version of dstok: keep the tokenizer.json.
         """
+        write_at_once(path, self._image())
+
+    def _image(self, source: str = "") -> bytes:
         from dstok.compiled.image import image_of
 
-        write_at_once(path, image_of(self._tables, self._added.tokens, self.config, self.name))
+        return image_of(self._tables, self._added.tokens, self.config, self.name, source)
 
     def _describe(self) -> ModelDescription:
         """The description of the tokenizer: readers of file formats give this form, and writers take it."""
@@ -261,7 +264,7 @@ class Tokenizer(LineEncoder):
     decode_batch = decoding.decode_batch  # type: ignore[has-type]
     id_to_token, token_to_id, get_vocab = decoding.id_to_token, decoding.token_to_id, decoding.get_vocab
     view = notebook.view  # type: ignore[has-type]
-    apply_chat_template = apply_template.apply_chat_template
+    apply_chat_template = apply_chat
 
     if not TYPE_CHECKING:  # a type checker finds by itself that a tokenizer has no such names
         def __getattr__(self, name: str) -> Any:
@@ -437,8 +440,8 @@ class Tokenizer(LineEncoder):
 
 
 # For the rooms that make tables or descriptions, and those that read them:
-tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe = (
-    Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe)
+tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe, image_bytes_of = (
+    Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe, Tokenizer._image)
 
 if TYPE_CHECKING:
     def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:

@@ -23,7 +23,7 @@ TYPES = {"bint": "bool", "list": "list[Any]", "tuple": "tuple[Any, ...]", "dict"
          **dict.fromkeys(("int", "long", "Py_ssize_t", "int64_t", "uint64_t", "uint32_t"), "int")}
 HOMES = {"array": ["array"], "collections.abc": ["Callable", "Iterable", "Iterator", "Sequence"], "typing": ["Any"],
          "dstok._util.arguments": ["Dtype", "Ends", "Errors", "Special", "Text"],
-         "dstok.unicode.normalization": ["FormTables"]}
+         "dstok.core.encode.decode": ["Decoder"], "dstok.unicode.normalization": ["FormTables"]}
 ALIASES = {"np": "import numpy as np", "npt": "import numpy.typing as npt"}
 CLASS = re.compile(r"(?:cdef )?class (\w+)(?:\((.*)\))?:")
 FIELDS = re.compile(r" {4}cdef (?:readonly|public) (\w+) ([\w, ]+)(?:# type: (.+))?")

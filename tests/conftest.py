@@ -38,8 +38,9 @@ settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The seed's examples of Hypothesis; the folder of compiled.py, which .ci/run gives to several runs, else the first
-    process of a run makes it."""
+    """The seed's examples of Hypothesis; no cache of models, which the command would fill; the folder of compiled.py, which
+    .ci/run gives to several runs, else the first process of a run makes it."""
+    os.environ["DSTOK_CACHE"] = "0"
     if not DEEP and config.getoption("hypothesis_seed", None) is None:
         hypothesis.core.global_force_seed = shares.SEED  # type: ignore[assignment]
     if "DSTOK_TEST_IMAGES" not in os.environ:

@@ -1,10 +1,10 @@
-r"""Arguments from callers, checked: texts, ids, numbers, sides of a text.
+r"""Checks the arguments of public calls: texts, ids, numbers, sides of a text.
 
 In: any value, and the name of the argument. Out: the value in the form that the core takes (valid UTF-8 or `str`, a
 list of ids, an int within bounds), or an `ArgumentError` or `TextError` that says what was expected and found.
-Invariant: an object counts for what it holds, whatever its class. True and False are no numbers. Only `characters`
-leaves lone surrogates in a `str`: the encoder finds them. With `errors="replace"` a lone surrogate becomes U+FFFD, and
-so does each maximal part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd", as in the core.
+Invariant: an object of a subclass counts for its content, whatever its methods do. True and False are no numbers. Only
+`characters` leaves lone surrogates in a `str`: the encoder finds them. With `errors="replace"` a lone surrogate becomes
+U+FFFD, and so does each maximal part of an invalid sequence of bytes: `b"a\xf0\x9f"` becomes "a\ufffd", as in the core.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import wraps
 from operator import index
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from dstok.errors import ArgumentError, DstokError, TextError
 
@@ -36,7 +36,7 @@ def _is_index(value: Any) -> bool:
 
 
 def _has(*names: str) -> Callable[[Any], bool]:
-    """Whether a value, which is no class, has these attributes."""
+    """Return a test: does a value, which is no class, have these attributes?"""
     return lambda value: not isinstance(value, type) and all(hasattr(value, name) for name in names)
 
 
@@ -101,10 +101,8 @@ def explained(call: Callable[P, R]) -> Callable[P, R]:
     def made(*arguments: P.args, **keywords: P.kwargs) -> R:
         try:
             return call(*arguments, **keywords)
-        except DstokError:
-            raise
         except Exception as error:
-            fault = wrong_argument(call, arguments, keywords)
+            fault = None if isinstance(error, DstokError) else wrong_argument(call, arguments, keywords)
             if fault is None:
                 raise
             raise fault from error
@@ -136,7 +134,7 @@ def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> A
 
 
 def _fault(annotation: str, value: Any) -> tuple[str, Any, str] | None:
-    """What was expected and found, and where inside of it; None if all is well, or the annotation is not known."""
+    """Return what was expected, what was found, and where inside of it; None if it fits, or for other annotations."""
     import re
 
     known = []
@@ -164,7 +162,7 @@ MANY = 1 << 40      # ids: more than any memory holds
 
 
 def id_list(ids: Iterable[int]) -> list[int]:
-    """The ids as a list. Raises `ArgumentError`."""
+    """Return the ids as a list. Raises `ArgumentError`."""
     found: Any = ids.tolist() if hasattr(ids, "tolist") else ids  # numpy's ints and torch's are slow one by one
     if found is not ids and isinstance(found, list):
         return found
@@ -179,12 +177,12 @@ def id_list(ids: Iterable[int]) -> list[int]:
 
 
 def first_ids(ids: npt.NDArray[np.uint32] | list[int]) -> str:
-    """The number of ids and the first eight: how a `repr` shows them."""
+    """Return the number of ids and the first eight, as a `repr` shows them."""
     return f"{len(ids)} ids: {', '.join(str(int(id)) for id in ids[:8])}{', ...' if len(ids) > 8 else ''}"
 
 
 def common_start(one: list[int], other: list[int]) -> int:
-    """The number of ids that two lists have in common at their starts."""
+    """Return the number of ids that two lists have in common at their starts."""
     at, end, step = 0, min(len(one), len(other)), 1 << 10
     while at < end and one[at : at + step] == other[at : at + step]:  # compared in C
         at += step
@@ -192,19 +190,21 @@ def common_start(one: list[int], other: list[int]) -> int:
 
 
 def id_array(count: int) -> array[int]:
-    """Room for `count` ids, uint32: the encoder's calls write to it."""
+    """Return an array of `count` zeros, uint32, to which the encoder's calls write ids."""
     return array("I", bytes(4 * count))
 
 
 def checked_dtype(dtype: str) -> str:
-    """The dtype of ids that a caller asks for. Raises `ArgumentError`."""
-    if dtype not in get_args(Dtype):
-        raise ArgumentError(f"expected dtype to be one of {', '.join(get_args(Dtype))}, found {dtype!r}", "dtype")
+    """Return the dtype if a caller may ask for ids of it. Raises `ArgumentError`."""
+    check_choice("dtype", dtype, Dtype)
     return dtype
 
 
 def in_dtype(ids: npt.NDArray[np.uint32], dtype: str) -> npt.NDArray[Any]:
-    """The ids in the `dtype` that a caller asks for, or `ArgumentError`. Only int64 is a copy: ids are below 2**31."""
+    """Return the ids in the `dtype` that a caller asks for: a copy for int64 alone, since ids are below 2**31.
+
+    Raises `ArgumentError`.
+    """
     return ids.astype(checked_dtype(dtype)) if dtype == "int64" else ids.view(checked_dtype(dtype))
 
 
@@ -234,7 +234,7 @@ class Ends(NamedTuple):
         return [*self.before(add_bos), *ids, *self.after(add_eos)]
 
     def extra(self, add_bos: bool, add_eos: bool) -> int:
-        """The number of ids around a text."""
+        """Return the number of ids around a text."""
         return len(self.around([], add_bos, add_eos))
 
     @staticmethod
@@ -247,7 +247,9 @@ class Ends(NamedTuple):
 
 
 def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int = MOST) -> int:
-    """`value` as an int of at least `least`, which `why` explains, and at most `most`. Raises `ArgumentError`."""
+    """Return `value` as an int from `least`, which `why` explains, to `most`. Raises `ArgumentError`."""
+    if type(value) is int and least <= value <= most:
+        return value
     if not _is_index(value):
         found = "None" if value is None else f"{type(value).__name__}: {_shown(value)}"
         raise ArgumentError(f"expected {name} to be a whole number, found {found}", name)
@@ -259,12 +261,12 @@ def whole_number(name: str, value: Any, least: int = 0, why: str = "", most: int
 
 
 def thread_count(num_threads: Any) -> int:
-    """The number of threads that a call may use: at least one. Raises `ArgumentError`."""
+    """Return the number of threads that a call may use: at least one. Raises `ArgumentError`."""
     return whole_number("num_threads", num_threads, 1)
 
 
 def _shown(value: Any) -> str:
-    """The text of the value, cut short if it is long. Python writes no digits of a very long int."""
+    """Return the `repr` of a value, cut short if it is long. Python writes no digits of a very long int."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"{'-' if value < 0 else ''}2**{value.bit_length() - 1} or more"
     text = repr(value)
@@ -272,10 +274,10 @@ def _shown(value: Any) -> str:
 
 
 def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") -> str | bytes:
-    """`text` in the core's form: `str` and bytes as they are; other buffers as a copy that nobody can change.
+    """Return a text in the core's form: `str` and bytes as they are, and other buffers as an immutable copy.
 
-    In an object of a subclass the characters or bytes count, whatever its methods do. Raises `ArgumentError`, which
-    says `which` text is neither, and names the call `batch` if several texts stand in place of one.
+    Of an object of a subclass the characters or bytes count, whatever its methods do. Raises `ArgumentError`, which
+    says `which` text is neither, and names the call `batch` if the caller gives several texts in place of one.
     """
     if type(text) is str or type(text) is bytes:
         return text
@@ -292,7 +294,7 @@ def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") ->
 
 
 def checked_texts(texts: Any) -> Iterable[Text]:
-    """`texts` where many are expected. `ArgumentError` for one text (nobody means its characters) and for none."""
+    """Return `texts` if they are several. Raises `ArgumentError` for one text, whose characters nobody means."""
     if isinstance(texts, str | bytes | bytearray | memoryview):
         raise ArgumentError("expected a list of texts, found one text", "texts")
     if not isinstance(texts, Iterable):
@@ -301,7 +303,7 @@ def checked_texts(texts: Any) -> Iterable[Text]:
 
 
 def in_lists(texts: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    """The texts, in order: those of a list or tuple in parts of some thousand bytes, others one by one."""
+    """Yield the texts in order: those of a list or tuple in parts of some thousand bytes, others one by one."""
     if not isinstance(texts, list | tuple):
         yield from ((text,) for text in texts)
         return
@@ -315,13 +317,13 @@ def in_lists(texts: Iterable[Any]) -> Iterator[Sequence[Any]]:
 
 
 def ready(texts: Sequence[Any], other: Callable[[Any, int], str | bytes], number: int) -> list[str | bytes]:
-    """Texts in the form of the core: ASCII as it is, and what `other` makes of a text and its number."""
+    """Return texts in the core's form: ASCII as it is, and of others what `other` makes of a text and its number."""
     return [text if type(text) in (str, bytes) and text.isascii() else other(text, i)
             for i, text in enumerate(texts, number)]
 
 
 def utf8(text: Text, replace: bool) -> bytes:
-    """`text` as valid UTF-8. Raises `TextError` (with the offset) and `ArgumentError`."""
+    """Return `text` as valid UTF-8. Raises `TextError` (with the offset) and `ArgumentError`."""
     text = checked_text(text)
     if isinstance(text, bytes):
         decoded = _decoded(text, replace)
@@ -335,7 +337,7 @@ def utf8(text: Text, replace: bool) -> bytes:
 
 
 def characters(text: Text, replace: bool) -> str:
-    """`text` as `str`; lone surrogates of a `str` may stay. Raises `TextError` (for bytes) and `ArgumentError`."""
+    """Return `text` as `str`, in which lone surrogates may stay. Raises `TextError` (for bytes) and `ArgumentError`."""
     text = checked_text(text)
     if isinstance(text, bytes):
         return _decoded(text, replace)
@@ -354,26 +356,25 @@ def _decoded(text: bytes, replace: bool) -> str:
 
 
 def replaces_faults(errors: str) -> bool:
-    """Whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
-    _check_choice("errors", errors, "strict", "replace")
+    """Tell whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
+    if errors not in ("strict", "replace"):
+        check_choice("errors", errors, Errors)
     return errors == "replace"
 
 
-def check_side(name: str, side: str) -> None:
-    """Raise `ArgumentError` if the value of the argument `name` is no side, as transformers names them."""
-    _check_choice(name, side, "right", "left")
-
-
-def _check_choice(name: str, value: str, one: str, other: str) -> None:
-    if value not in (one, other):
-        raise ArgumentError(f'expected {name} to be "{one}" or "{other}", found {value!r}', name)
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Raise `ArgumentError` if the value of the argument `name` is none of the `choices`, a `Literal`."""
+    words = choices.__args__  # `get_args` takes longer than all the rest
+    if value not in words:
+        expected = " or ".join(f'"{word}"' for word in words) if len(words) == 2 else f"one of {', '.join(words)}"
+        raise ArgumentError(f"expected {name} to be {expected}, found {value!r}", name)
 
 
 def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
-    """The error for a lone surrogate at code point `at`; `where` names the text, if the message needs it."""
+    """Return the error for a lone surrogate at code point `at`; `where` names the text, if the message needs it."""
     return TextError(f"expected text, found the lone surrogate U+{ord(char):04X} at code point {at}{where}", at)
 
 
 def not_utf8(byte: int, at: int) -> TextError:
-    """The error for a byte at offset `at` that is not part of well-formed UTF-8."""
+    """Return the error for a byte at offset `at` that is not part of well-formed UTF-8."""
     return TextError(f"expected utf-8, found byte 0x{byte:02x} at byte offset {at}", at)

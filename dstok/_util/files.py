@@ -154,6 +154,43 @@ def map_file(file: BufferedReader) -> memoryview:
     return memory.toreadonly()
 
 
+def user_cache_folder() -> str | None:
+    """The folder in which programs of this user keep what they can make again; None if the system names none."""
+    if sys.platform == "win32":
+        folder = os.environ.get("LOCALAPPDATA", "")
+    elif sys.platform == "darwin":
+        folder = os.path.expanduser("~/Library/Caches")
+    else:
+        folder = os.environ.get("XDG_CACHE_HOME", "")
+        folder = folder if os.path.isabs(folder) else os.path.expanduser("~/.cache")
+    return folder if os.path.isabs(folder) else None
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether a file or folder is this user's, and nobody else may write it. Windows does not say: there it is True."""
+    return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+
+
+def open_own(path: str) -> BufferedReader:
+    """Open a regular file that, as its folder, `is_own`. Raises `OSError`: a link or a pipe is refused, too."""
+    flags = os.O_RDONLY | sum(getattr(os, f"O_{name}", 0) for name in ("NOFOLLOW", "NONBLOCK", "CLOEXEC", "BINARY"))
+    if sys.platform == "win32":
+        file = os.open(path, flags)
+        own = not os.path.islink(path)
+    else:
+        folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            own = is_own(os.fstat(folder))
+            file = os.open(os.path.basename(path), flags, dir_fd=folder)  # of this very folder
+        finally:
+            os.close(folder)
+    opened, status = open(file, "rb"), os.fstat(file)
+    if not (own and is_own(status) and stat.S_ISREG(status.st_mode)):
+        opened.close()
+        raise PermissionError(errno.EPERM, "expected a file of this user alone, in such a folder", path)
+    return opened
+
+
 def hold_alone(file: int) -> bool:
     """Lock an open file until it is closed; return False if another process holds the lock. Raises `OSError`."""
     try:

@@ -1,10 +1,10 @@
-"""Modules and names that are imported when first used, and the errors for packages and builds that are missing.
+"""Imports modules and names when they are first used, and makes the errors for missing packages and builds.
 
-In: the name of a module, and of a function or class in it, or of dstok's extra that brings it. Out: for a class that
-assigns the function, a method; for a package, the functions by which Python finds its names (PEP 562); a module.
+In: the name of a module, and of a function or class in it, or of dstok's extra that brings it. Out: a module; a method,
+for a class that assigns the function; or for a package the functions by which Python finds its names (PEP 562).
 Invariant: the caller gets the same as from an import at the top of the file, in a forked child, too. The reason is
 start-up: importing the modules of all methods takes longer than loading a model. A method is in the class's `__dict__`
-from the beginning: `super()`, runtime-checkable protocols and unittest.mock look there, and never call `__getattr__`.
+from the beginning, because `super()`, runtime-checkable protocols and unittest.mock look there alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def imported(module: str, name: str) -> Any:
-    """The object `name` of a module, which is imported if needed; for "" the module itself."""
+    """Return the object `name` of a module, which is imported if needed; for "" the module itself."""
     with _importing:
         there = import_module(module)
         return getattr(there, name) if name else there
@@ -37,10 +37,10 @@ def imported(module: str, name: str) -> Any:
 def late_names(
     package: dict[str, Any], modules: Mapping[str, str],
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package. `package`: its `globals()`; `modules`: the module of each late name.
+    """Return `__getattr__` and `__dir__` for a package. `package`: its `globals()`; `modules`: the module of each name.
 
-    For a late name that is a module, `modules` has its own path. `dir` of the package shows its `__all__` and the late
-    names: what is imported at its top beside them is no part of it.
+    If a name is itself that of a module, `modules` has the path of this module. `dir` of the package shows its
+    `__all__` and these names, and leaves out what the package imports for its own use.
     """
     def find(name: str) -> Any:
         if name not in modules:
@@ -50,8 +50,19 @@ def late_names(
     return find, lambda: sorted({*package["__all__"], *modules})
 
 
+class LateImport:
+    """A stand-in for a module, which is imported when one of its names is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        found = vars(self)[name] = imported(self._name, name)
+        return found
+
+
 class LateModule:
-    """A stand-in for a module of functions. Attributes that are assigned in a class become its methods.
+    """Stands for a module of functions. A class that assigns its attributes has them as methods.
 
     >>> class Page:
     ...     wrapped = LateModule("textwrap").wrap
@@ -67,9 +78,10 @@ class LateModule:
 
 
 class _LateMethod:
-    """A method that puts the function in its own place when first used.
+    """Stands for a method, and replaces itself by the function when it is first used.
 
-    What takes it out of the class's `__dict__`, as unittest.mock does, finds the function's attributes, and calls it.
+    Code that takes it out of the class's `__dict__`, as unittest.mock does, finds the function's attributes, and can
+    call it.
     """
 
     def __init__(self, module: str, function: str) -> None:
@@ -99,7 +111,7 @@ class _LateMethod:
 
 @contextmanager
 def of_extra(extra: str, what: str) -> Iterator[None]:
-    """Around the import of an extra's package; `what` needs it."""
+    """Make the error of an import inside the `with` say which extra has the package; `what` needs it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -108,7 +120,7 @@ def of_extra(extra: str, what: str) -> Iterator[None]:
 
 
 def needed(module: str, extra: str = "corpus") -> Any:
-    """The module, of a package that only some corpora need. Raises `FileError` if it is not installed."""
+    """Import a module of a package that only some corpora need. Raises `FileError` if it is not installed."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
@@ -116,10 +128,10 @@ def needed(module: str, extra: str = "corpus") -> Any:
 
 
 def unbuilt(name: str) -> ImportError:
-    """The error for a compiled module that is missing, usually in a clone that hides the installed package."""
+    """Return the error for a missing compiled module. Usually a clone hides the installed package."""
     folder = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
     return ImportError(
         f"expected the compiled module {name}, found only dstok's source, in {folder}: Python takes what lies in the "
         "folder that it was started in before what is installed. After `pip install .`, start it in another folder, "
-        "with a script's path, or as `python -P` (3.11 or later). To use this source itself, build it in place: "
+        "with a script's path, or as `python -P`. To use this source itself, build it in place: "
         "`pip install -e .`", name=name, path=folder)

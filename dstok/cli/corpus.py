@@ -79,7 +79,7 @@ def _dry(arguments: Namespace, work: Run) -> None:
     import numpy as np
 
     from dstok.corpus.folder import Folder
-    from dstok.corpus.stats import estimate
+    from dstok.corpus.run import estimate
 
     Folder(arguments.out, *arguments.shard).check(work.plan())
     total, files, dtype = estimate(work), len(work.files), work.settings.dtype
@@ -115,7 +115,7 @@ def run_info(arguments: Namespace) -> None:
 
 
 def run_verify(arguments: Namespace) -> int:
-    from dstok.corpus.verify import verify
+    from dstok.corpus.finished import verify
 
     problems = list(verify(arguments.folder, inputs=not arguments.no_inputs, sample=arguments.sample,
                            model=arguments.model))
@@ -124,7 +124,7 @@ def run_verify(arguments: Namespace) -> int:
 
 
 def run_merge(arguments: Namespace) -> None:
-    from dstok.corpus.merge import merge
+    from dstok.corpus.finished import merge
 
     manifest = merge(arguments.folders, arguments.out, tokens_per_file=arguments.tokens_per_shard)
     sums = {key: manifest[key] for key in ("documents", "tokens")}
@@ -132,9 +132,9 @@ def run_merge(arguments: Namespace) -> None:
 
 
 def run_stats(arguments: Namespace) -> None:
+    from dstok.corpus.finished import PERCENTS, figures, plot
     from dstok.corpus.folder import read_plan
     from dstok.corpus.readers import open_corpus
-    from dstok.corpus.stats import PERCENTS, figures, plot
 
     corpus = open_corpus(arguments.folder)
     model = arguments.model or read_plan(arguments.folder)[0]["tokenizer"]["model"]

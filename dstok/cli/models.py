@@ -1,4 +1,4 @@
-"""`dstok explain`, `dstok info`, `dstok models`, `dstok fetch`: the available models and their parts.
+"""`dstok explain`, `dstok info`, `dstok models`, `dstok fetch`, `dstok cache`: the available models and their parts.
 
 In: a model's name or path. Out: words for people, or one JSON value. Invariant: both say the same, but for `models`:
 there only JSON has the source of each model and its hash.
@@ -16,6 +16,7 @@ import dstok
 from dstok.cli import arguments as options
 from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, refuse_unless
 from dstok.cli.output import write_result
+from dstok.compiled.cache import LIMIT, SWITCH, Cache
 from dstok.errors import ModelNotFoundError, UnsupportedError
 from dstok.io.id_files import write_text
 from dstok.loading import fetched
@@ -135,6 +136,31 @@ def _table(models: list[dict[str, Any]]) -> Iterator[str]:
                         break_long_words=False, break_on_hyphens=False)
 
 
+def run_cache(arguments: Namespace) -> None:
+    from time import localtime, strftime
+
+    from dstok._util.columns import aligned
+
+    cache = Cache()
+    entries = cache.entries()
+    total = sum(entry.size for entry in entries)
+    rows = [(f"{entry.size / 1e6:.1f} MB", strftime("%Y-%m-%d %H:%M", localtime(entry.used)), entry.source)
+            for entry in entries]
+    value = {"path": cache.folder, "limit": cache.limit, "size": total, "entries": [
+        {"model": entry.source, "image": entry.path, "size": entry.size, "last_used": int(entry.used)}
+        for entry in entries]}
+    write_result(arguments, value, [
+        f"{cache.folder}: {total / 1e6:.1f} of {cache.limit / 1e6:.0f} MB, models: {len(entries)}", *aligned(rows)],
+        indent=2)
+
+
+def run_cache_clear(arguments: Namespace) -> None:
+    cache = Cache()
+    removed = cache.clear()
+    write_result(arguments, {"path": cache.folder, "removed": removed}, [f"{cache.folder}: models removed: {removed}"],
+                 indent=2)
+
+
 COMMANDS = {
     "explain": Command(
         run_explain, "show the automaton of a tokenizer's patterns", "dstok explain --text \"don't 12345\"",
@@ -153,6 +179,15 @@ name NAME  a model of the Hugging Face hub (org/name), or o200k_base, ...
 --revision R  a branch, tag or commit of the hub's model (default: main)
 --json  JSON: the name and the path
 """, "Prints the path of the file in the cache.\n\n"),
+    "cache": Command(
+        run_cache, "show the compiled models that are kept for the next load", "dstok cache",
+        options.JSON + options.OUTPUT,
+        f"""\
+The first load of a model's file keeps the compiled tables here; later ones are fast. {SWITCH}=0 keeps
+nothing, {SWITCH}=FOLDER names another folder, {LIMIT}=500 is the most that it may hold, in MB.
+
+"""),
+    "cache clear": Command(run_cache_clear, "remove all of them", "dstok cache clear", options.JSON_WORDS),
     "models": Command(run_models, "list the built-in models", "dstok models", options.JSON + options.OUTPUT,
                       "--json also has the source of each, and its hash\n\n"),
 }

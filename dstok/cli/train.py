@@ -312,9 +312,8 @@ def _counting_of(arguments: Namespace, base: Base) -> Counting:
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
-    from dstok.training.folder import MANIFEST, TrainingFolder
     from dstok.training.piece_counts import CountsFile
-    from dstok.training.run import check, check_made_by, plan_of, trained_in
+    from dstok.training.run import MANIFEST, TrainingFolder, check, check_made_by, plan_of, trained_in
 
     def announce(expected: Forecast) -> None:
         complain(f"merging takes at most {expected.total / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
@@ -365,7 +364,7 @@ def _counted(arguments: Namespace, counting: Counting, to: Any) -> tuple[CountsF
 def _repeat(arguments: Namespace) -> int:
     """Trains with the settings of a manifest in a folder of its own, and names what differs."""
     from dstok.formats.description import AddedToken
-    from dstok.training.folder import TOKENIZER
+    from dstok.training.run import TOKENIZER
 
     if arguments.drop_below is not None:
         raise CommandError("--repeat takes the settings from the manifest: expected no --drop-below")

@@ -12,23 +12,22 @@ same ids, texts and errors.
 from __future__ import annotations
 
 import json
-import re
-from array import array
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpack_added
 from dstok.compiled.kernel_selection import KINDS, NONE
+from dstok.compiled.programs import check_program
 from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
-from dstok.core.bpe.tables import BORDER_BYTES, JOINED_BYTES, MAX_IDS, MAX_MERGES, MAX_SLOTS, all_merges, merges_of
+from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
 from dstok.core.check import proofs as core
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
-from dstok.formats.character_bpe import canonical_steps, check_parts
-from dstok.formats.components import TRIMMINGS, check_framing, check_row_settings
-from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, PREFIXES, TEXT_SPACE, AddedToken, TokenizerConfig
-from dstok.unicode.normalization import VERSIONS
+
+if TYPE_CHECKING:
+    from dstok.formats.description import AddedToken, TokenizerConfig
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
             "pair_ids", "direct", "joined", "borders", "windows")
@@ -36,8 +35,7 @@ MATRIX = "matrix"  # the section that follows them in a model of characters
 DEAD = "dead"  # the section that follows these if there are dead merges
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/automaton.pyx
 MAX_SEEDS = 1 << 22  # see core/bpe/tables.pyx: a fourth of MAX_MERGES
-MAX_BYTE_PAIRS = 0xFFFF  # see compiled/build.py
-_SURROGATE = re.compile("[\ud800-\udfff]")
+NO_PAIR = 0xFFFF  # pairs of bytes have lower numbers: core/bpe/merge_loops.h
 _ID = (int, type(None))
 # Types from JSON: [int] is a list of ints, {...} an object with these keys; those with a "?" may be missing. TEXT is a
 # str without lone surrogates.
@@ -57,7 +55,7 @@ CONFIG = {"pad_id?": int, "unk_id?": int, "add_bos?": bool, "add_eos?": bool, "c
 TOKENIZER = {"added": {"id": [int], "content": [TEXT], "flags": [int]}, "bos_id": _ID, "eos_id": _ID, "name": str,
              "config?": CONFIG}
 Conditions = Iterator[tuple[str, object, object, object]]  # (what, does it hold, expected, found)
-Parts = tuple[tuple[AddedToken, ...], "int | None", "int | None", str, TokenizerConfig]
+Parts = tuple["tuple[AddedToken, ...]", "int | None", "int | None", str, dict[str, Any]]
 
 
 def check_image(image: Image) -> None:
@@ -70,14 +68,13 @@ def check_image(image: Image) -> None:
 
 
 def tokenizer_parts(image: Image) -> Parts:
-    """The added tokens, BOS, EOS, name and configuration of `image`."""
+    """The added tokens, BOS, EOS, name and configuration of `image`: the fields of a `TokenizerConfig`."""
     part = image.tokenizer
     if part is None:
         raise ImageError(f"{image.path}: expected a tokenizer, found only the tables that built-in models share: "
                          "load one by its name")
     _check(image, _of_tokenizer)
-    return (unpack_added(part["added"]), part["bos_id"], part["eos_id"], part["name"],
-            TokenizerConfig(**part.get("config", {})))
+    return unpack_added(part["added"]), part["bos_id"], part["eos_id"], part["name"], part.get("config", {})
 
 
 def _check(image: Image, conditions: Callable[[Image], Conditions]) -> None:
@@ -97,7 +94,7 @@ def _types(what: str, value: Any, kind: Any) -> Conditions:
     known = plain if isinstance(plain, tuple) else (plain,)
     yield what, type(value) in known, " or ".join(each.__name__ for each in known), value
     if kind == TEXT:
-        yield what, _SURROGATE.search(value) is None, "text", "a lone surrogate"
+        yield what, value.isascii() or value == value.encode("utf-8", "ignore").decode(), "text", "a lone surrogate"
     elif isinstance(kind, dict):
         inner = {key.rstrip("?"): each for key, each in kind.items()}
         for key in kind.keys() - value.keys():
@@ -122,7 +119,7 @@ def _of_header(image: Image) -> Conditions:
     yield "merges", 0 <= d["merges"] <= MAX_MERGES, f"0 to {MAX_MERGES}", d["merges"]
     yield "byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"])
     for step in d.get("normalizer", ()):
-        yield from _of_step(step, (*NORMALIZERS, PREFIX_SPACE, *[TEXT_SPACE] * ("characters" in d)))
+        yield from _of_step(step, "characters" in d)
     if "characters" in d:
         yield from _of_shape(image)
     for char, ids in d.get("runs", {}).items():
@@ -134,8 +131,10 @@ def _of_header(image: Image) -> Conditions:
     yield "lost", len(lost) == 2, "bytes and an id", lost
     yield from _types("unknown token", lost[1], int)
     yield from _types("lost", lost[0], [int])
-    trimming = d.get("trim_offsets", "")
-    yield "trim_offsets", trimming in TRIMMINGS, f"one of {list(TRIMMINGS)}", trimming
+    if d.get("trim_offsets"):
+        from dstok.formats.components import TRIMMINGS  # needed by few models, as all that are imported below
+
+        yield "trim_offsets", d["trim_offsets"] in TRIMMINGS, f"one of {list(TRIMMINGS)}", d["trim_offsets"]
     # The rules exist, and they know the kind of each class. The walk has proved them right.
     rules, kinds, classes = d["kernel"]["rules"], d["kernel"]["kinds"], d["symbols"] - 1
     yield "rules", rules in (NONE, *KINDS), f"one of {[NONE, *KINDS]}", rules
@@ -144,8 +143,12 @@ def _of_header(image: Image) -> Conditions:
         yield "kinds", set(kinds) <= set(KINDS[rules]), f"some of {KINDS[rules]}", kinds
 
 
-def _of_step(step: dict[str, Any], known: tuple[str, ...]) -> Conditions:
-    """Of a step of the normalizer, of one of the `known` types."""
+def _of_step(step: dict[str, Any], characters: bool) -> Conditions:
+    """Of a step of the normalizer, in a model of characters or another."""
+    from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, TEXT_SPACE
+    from dstok.unicode.normalization import VERSIONS
+
+    known = (*NORMALIZERS, PREFIX_SPACE, *[TEXT_SPACE] * characters)
     version = step.get("unicode_version", VERSIONS[-1])
     yield "normalizer unicode_version", version in VERSIONS, f"one of {list(VERSIONS)}", version
     yield "normalizer type", step["type"] in known, f"one of {', '.join(known)}", step["type"]
@@ -155,6 +158,9 @@ def _of_step(step: dict[str, Any], known: tuple[str, ...]) -> Conditions:
 
 def _of_shape(image: Image) -> Conditions:
     """Of the shape of a model of characters, whose steps the normalizer has."""
+    from dstok.formats.character_bpe import canonical_steps, check_parts
+    from dstok.formats.description import PREFIXES
+
     shape = image.header["characters"]
     yield "prefix", shape["prefix"] in PREFIXES, f"one of {list(PREFIXES)}", shape["prefix"]
     yield "strip", shape["strip"] in (0, 1), "0 or 1", shape["strip"]
@@ -185,9 +191,12 @@ def _of_tokenizer(image: Image) -> Conditions:
     for name, of in (("bos_id", part), ("eos_id", part), ("pad_id", config), ("unk_id", config)):
         yield name, of.get(name) is None or 0 <= of[name] < size, f"an id below {size}", of.get(name)
     yield from _types("config chat_templates", [*config.get("chat_templates", {}).values()], [str])
-    if "framing" in config:
-        check_framing(config["framing"])
-    check_row_settings(config.get("truncation"), config.get("padding"))
+    if config.keys() & {"framing", "truncation", "padding"}:
+        from dstok.formats.components import check_framing, check_row_settings
+
+        if "framing" in config:
+            check_framing(config["framing"])
+        check_row_settings(config.get("truncation"), config.get("padding"))
 
 
 def _of_sizes(image: Image) -> Conditions:
@@ -199,7 +208,7 @@ def _of_sizes(image: Image) -> Conditions:
     least_ids = 1 if "lost" in image.header else 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
         ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
-        ("pair_ids", 4, 0, MAX_BYTE_PAIRS), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
+        ("pair_ids", 4, 0, NO_PAIR), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
     ):
         length = size[name]
         yield (f"section {name}", length % unit == 0 and least <= length // unit <= most,
@@ -227,11 +236,7 @@ def _of_tables(image: Image) -> Conditions:
     """Of the tables, each against the others; their sizes are right."""
     tables = tables_from_image(image)
     header, s = tables.header, tables.sections
-    core.check_classes(s["pages"], s["page_numbers"], header.symbols - 1)
-    first = PAGE * int.from_bytes(s["page_numbers"][:2], "little")
-    core.check_edges(s["edges"], s["pages"][first : first + 128], header.symbols)
-    if len(s["windows"]):
-        core.check_windows(s["windows"])
+    check_program(s, header.symbols)
     if header.kernel.rules != NONE:
         expected, edges = header.kernel.edges, sha256(s["edges"]).hexdigest()
         yield "section edges", edges == expected, f"the automaton that the rules stand for, SHA-256 {expected}", edges
@@ -252,8 +257,7 @@ def _of_tables(image: Image) -> Conditions:
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])
     if DEAD in s:
-        found = max(all_merges(array("I", bytes(12 * count)), tables.dead))
-        yield "section dead", found < bpe.size, f"ids below {bpe.size}", found
+        core.check_dead(bpe, s[DEAD], count)
 
 
 def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
@@ -273,7 +277,8 @@ def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
         yield ("byte_ids", byte in lost or blob[starts[i]] == byte or (byte in NOT_IN_UTF_8 and blob[starts[i]] == 0),
                f"the id of byte {byte}", i)
     if lost:  # those that the vocabulary lacks; the token that stands for them is no side of a merge
-        from dstok.compiled.build import describe_tables, unknown_id  # they compile patterns, and few models lose bytes
+        from dstok.compiled.build import describe_tables, unknown_id
+        from dstok.formats.description import TokenizerConfig
 
         model = describe_tables(tables, (), TokenizerConfig())
         try:
@@ -284,9 +289,11 @@ def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
         yield "section joined", not len(tables.sections["joined"]), "no cuts in a model that loses bytes", "cuts"
 
 
-def image_of(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> bytes:
+def image_of(
+    tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str, source: str = "",
+) -> bytes:
     """The image of a tokenizer."""
-    return image_bytes(tables.header.stored(), tables.sections, own_part(added, config, name))
+    return image_bytes(tables.header.stored(), tables.sections, own_part(added, config, name), source)
 
 
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:

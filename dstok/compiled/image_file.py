@@ -36,13 +36,14 @@ _BITS = [[bool(flags >> bit & 1) for bit in range(len(FLAGS))] for flags in rang
 
 
 def image_bytes(
-    header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None,
+    header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None, source: str = "",
 ) -> bytes:
-    """The bytes of an image."""
+    """The bytes of an image. `source` is a name for people: nothing reads it but `source_of`."""
     from hashlib import sha256  # not needed to map an image
 
     places = {name: (0, len(data)) for name, data in sections.items()}
-    parts = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
+    parts: dict[str, Any] = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
+    parts |= {"source": source} if source else {}
     data = b""
     for _ in range(3):  # the length of the JSON moves the offsets in it; it settles at once
         end = _FIXED + len(data)
@@ -114,6 +115,15 @@ def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
     return Image(path, header, tokenizer, places, view)
 
 
+def source_of(path: StrPath, view: memoryview) -> str:
+    """The source in an image's JSON; "" if it has none. The image is not checked. Raises `ImageError` if it is none."""
+    try:
+        content = json.loads(bytes(view[_FIXED : _FIXED + min(MAX_HEADER, int.from_bytes(view[12:16], "little"))]))
+        return str(content.get("source", ""))
+    except (ValueError, AttributeError, RecursionError):
+        raise ImageError(f"{path}: expected a dstok image, found other data") from None
+
+
 def checksum(image: Image) -> bytes:
     """The SHA-256 of an image's contents, as its header says."""
     return bytes(image.view[16:_FIXED])
@@ -140,8 +150,8 @@ def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
 
 def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:
     """The tokens of such columns. The columns are not checked."""
-    return tuple(AddedToken(id, content, *_BITS[flags])
-                 for id, content, flags in zip(columns["id"], columns["content"], columns["flags"]))
+    flags = zip(*map(_BITS.__getitem__, columns["flags"]))
+    return tuple(map(AddedToken._make, zip(columns["id"], columns["content"], *flags)))
 
 
 def joined(shared: dict[str, list[Any]], own: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -13,19 +13,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.tables import Kernel as Kernel
-from dstok.core.bpe.tables import cuttable_ranges
+from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.split.finder import FLAGS, RULES
 from dstok.errors import UnsupportedError
-from dstok.regex.compile_budget import spend, stage, steps_left
-from dstok.unicode.code_point_set import CodePointSet
 
 if TYPE_CHECKING:
     from dstok.regex.cascade import Program
     from dstok.regex.marked_language import Marked
-
+    from dstok.unicode.code_point_set import CodePointSet
 
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
 LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
@@ -48,7 +47,6 @@ PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most clas
 MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
 # of a walk: one takes some 0.2 microseconds, but MiniMax's needs six million (regex/compile_budget.py)
 BLOCKS_A_STEP = 2
-ASCII = CodePointSet(((0, 0x7F),))
 WIDTHS = {2: (0x80, 0x7FF), 3: (0x800, 0xFFFF), 4: (0x10000, 0x10FFFF)}  # in UTF-8, beyond ASCII
 
 Symbol = tuple[int, int, int, int]  # as `Walk` has them
@@ -66,7 +64,8 @@ class Class(NamedTuple):
 def find_kernel(program: Program) -> Kernel:
     r"""The first rules that stand for a program's automaton; `NONE`, without kinds, if there are no such rules.
 
-    >>> from dstok.regex.cascade import Split, compile_splits
+    >>> from dstok.regex import Split
+    >>> from dstok.regex.cascade import compile_splits
     >>> find_kernel(compile_splits([Split(r"\p{L}+")]))
     Kernel(rules=0, kinds=(), edges='')
     """
@@ -79,24 +78,25 @@ def classes_of(program: Program) -> tuple[Class, ...]:
     def overlaps(members: CodePointSet, low: int, high: int) -> bool:
         return any(first <= high and last >= low for first, last in members.ranges)
 
-    return tuple(Class(tuple(members & ASCII),
+    return tuple(Class(tuple(byte for byte in range(0x80) if byte in members),
                        tuple(width for width, (low, high) in WIDTHS.items() if overlaps(members, low, high)),
                        len(members), any(overlaps(members, low, high) for low, high in cuttable_ranges()))
                  for members in program.alphabet.classes)
 
 
 @lru_cache(maxsize=64)
-@stage("looking for a mask kernel", own=True)
 def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[int, int], ...], ...]) -> Kernel:
     from dstok.core.check.proofs import TooLargeError
+    from dstok.regex.compile_budget import stage  # not needed to load a model
 
-    for rules in KINDS:
-        try:
-            kinds = _kinds(rules, marked, classes)
-        except (TooLargeError, UnsupportedError):  # a walk that is too long, or all walks together
-            continue
-        if kinds and (rules in (CASED, TEKKEN) or goes_on_from_cuts(kinds, classes, edges)):
-            return Kernel(rules, kinds)
+    with stage("looking for a mask kernel", own=True):
+        for rules in KINDS:
+            try:
+                kinds = _kinds(rules, marked, classes)
+            except (TooLargeError, UnsupportedError):  # a walk that is too long, or all walks together
+                continue
+            if kinds and (rules in (CASED, TEKKEN) or goes_on_from_cuts(kinds, classes, edges)):
+                return Kernel(rules, kinds)
     return Kernel(NONE, ())
 
 
@@ -149,7 +149,8 @@ def _difference(
     limit: int = MOST_BLOCKS,
 ) -> list[Symbol] | None:
     """`find_difference` of these symbols; a symbol without a class belongs to one of the classes `rare`."""
-    from dstok.core.check.proofs import Walk  # not needed to load a model
+    from dstok.core.check.proofs import Walk
+    from dstok.regex.compile_budget import spend, steps_left
 
     rows = memoryview(array("H", [target for row in marked.rows for target in row]))
     shape = [len(marked.rows), len(marked.rows[0])]
@@ -160,8 +161,9 @@ def _difference(
         spend(walk.blocks // BLOCKS_A_STEP)
     if difference is None:
         goes_on = _unmarked(marked)
-        difference = next(([*seen] for state, seen in walk.gave_up
-                           if not goes_on(state, [symbols[i][3] for i in seen], rare)), None)
+        difference = next(([*word] for (state, columns), numbers in walk.gave_up.items()
+                           for seen, word in zip(product(*columns), product(*numbers))
+                           if not goes_on(state, seen, rare)), None)
     return None if difference is None else [symbols[i] for i in difference]
 
 
@@ -170,6 +172,8 @@ def _unmarked(marked: Marked) -> Callable[[int, Sequence[int], Sequence[int]], b
 
     The function takes a state of `marked`, the word and the rare classes.
     """
+    from dstok.regex.compile_budget import spend
+
     rows, end, proven = marked.rows, marked.end, set[frozenset[int]]()
 
     @cache

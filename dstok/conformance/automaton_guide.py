@@ -1,7 +1,7 @@
 """The kit's knowledge of a tokenizer: its tokens, the states of its automaton, the characters that lead there.
 
 In: a dstok `Tokenizer`; ids. Out: `Guide`: a shortest way to each state of the automaton, some members of each
-equivalence class to stand for it, and characters that make a wrong boundary visible; the missing merge in words.
+equivalence class to stand for it, and characters that make a wrong boundary visible.
 Invariant: the same tokenizer gives the same guide. An id that its tokenizer lacks stands for a byte of no text.
 
 A model of characters has no automaton that cuts. Its classes are the kinds of characters that its cuts and its text
@@ -112,11 +112,6 @@ class Guide:
             for first, last in members.ranges:
                 codes.update((first - 1, first, last, last + 1))
         return tuple(code for code in sorted(codes) if 0 <= code < 0x110000 and code not in SURROGATES)
-
-    @lazy
-    def merges(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """By the ids of two tokens: the rank of their merge, and its product."""
-        return {(left, right): (rank, made) for rank, (left, right, made) in enumerate(self.model.merges.tolist())}
 
     # Visibility
 
@@ -237,19 +232,6 @@ def bytes_of(guide: Guide, id: int) -> bytes:
 def ends(guide: Guide, ids: Iterable[int]) -> list[int]:
     """The end of each id in the bytes of all."""
     return list(accumulate(len(bytes_of(guide, id)) for id in ids))
-
-
-def violated(guide: Guide, piece: bytes, theirs: list[int]) -> str:
-    """The first merge of the reference that the candidate's tokens show to be missing."""
-    cuts, parts = ends(guide, theirs), [bytes([byte]) for byte in piece]
-    ids = [guide.model.merge(part)[0] for part in parts]
-    while options := [(*guide.merges[pair], at) for at, pair in enumerate(pairwise(ids)) if pair in guide.merges]:
-        rank, merged, at = min(options)
-        if len(b"".join(parts[: at + 1])) in cuts:
-            return f"{spelled(parts[at])} + {spelled(parts[at + 1])} (rank {rank})"
-        parts[at : at + 2] = [parts[at] + parts[at + 1]]
-        ids[at : at + 2] = [merged]
-    return "one merge too few or too many at the end"
 
 
 def spelled(data: bytes) -> str:

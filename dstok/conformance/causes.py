@@ -22,10 +22,11 @@ from itertools import accumulate, islice, product
 from typing import NamedTuple, TypeVar
 
 from dstok.conformance import texts as texts_of
-from dstok.conformance.automaton_guide import Guide, bytes_of, ends, violated
+from dstok.conformance.automaton_guide import Guide, bytes_of, ends, spelled
 from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override, truncations
 from dstok.conformance.worker import LATE, Fault, OutOfTimeError, Row, Runner
 from dstok.unicode import category_of
+from dstok.viewer.reading import merge_steps
 
 MERGES, LONG, PIECES = "merge order", "merge order of long pieces", "pieces cut elsewhere"
 LOST, STATE, UNKNOWN = "text lost or changed", "what was encoded before", "not explained"
@@ -394,7 +395,10 @@ class Explainer:
                         len(ids))
             theirs, ids = ids[:size], ids[size:]
             if self.guide.merged(piece) != theirs:
-                return violated(self.guide, piece.encode(), theirs)
+                data, cuts = piece.encode(), ends(self.guide, theirs)
+                return next((f"{spelled(data[step.start : step.middle])} + {spelled(data[step.middle : step.end])} "
+                             f"(rank {step.rank})" for step in merge_steps(self.guide.tokenizer, data)
+                             if step.middle in cuts), "one merge too few or too many at the end")
         return NO_MERGE
 
     def _always_cut(self, small: Difference) -> bool:

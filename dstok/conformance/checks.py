@@ -1,11 +1,11 @@
-"""The checks of `verify`: their order, each one's share of the time, and those that are more than texts to compare.
+"""Plans the checks of `verify`, and does those that are more than comparing texts.
 
-In: the names of the wanted checks, the caller's texts; a pair of runners. Out: a list of checks to run; causes (None:
-one more step is done, without a cause); the work done in time, counted in a `Check`.
-Invariant: checks that find most in the least time come first; only the last may take all the time left. Each call
-beside `encode` must agree with `encode` of one text, which is not judged here. A time is processor time of the
-candidate's own process, the least of several; a kind of text is super-linear if four times the text costs at least
-`FACTOR` times as much, at two pairs of sizes, and the largest takes long enough to measure.
+In: the names of the wanted checks, the caller's texts; a pair of runners. Out: the checks in their order, each with its
+share of the time; the causes of a check, with None for a step that found none. A `Check` counts the work done in time.
+Invariant: checks that find most in the least time come first, and only the last may take all the time left. Each other
+call must agree with `encode` of one text, which is not judged here. A time is processor time of the candidate's own
+process, the least of several. A kind of text is super-linear if four times the text costs at least `FACTOR` times as
+much, at two pairs of sizes, and the largest text takes long enough to measure.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Causes = Iterator[Cause | None]
 
 @contextmanager
 def in_time(check: Check) -> Iterator[None]:
-    """The work inside ends when the time is up, and the check is then incomplete."""
+    """End the work inside when the time is up, and mark the check as incomplete."""
     try:
         yield
     except OutOfTimeError:
@@ -45,7 +45,7 @@ def in_time(check: Check) -> Iterator[None]:
 def _smallest(
     pool: list[str], ask: Callable[[list[str]], list[Any]], check: Check, tries: int
 ) -> Iterator[tuple[str, Any, int]]:
-    """(text, `ask`'s result for it, how many of `pool` fail) for the smallest failing text found, if any fails."""
+    """Yield the smallest failing text found, what `ask` finds in it, and how many of `pool` fail, if any fails."""
     bad: dict[str, Any] = {}
     with in_time(check):
         for start in range(0, len(pool), PART):
@@ -58,19 +58,19 @@ def _smallest(
 
 
 def _sample(pair: Pair, guide: Guide, count: int, seed: int) -> list[str]:
-    """Random texts that the candidate's `encode` can handle. On others, the other calls may fail too."""
+    """Return random texts that the candidate's `encode` can handle. On others, the other calls may fail, too."""
     texts = [text for text in islice(texts_of.random_texts(guide, seed), count) if "\0" not in text]
     return [text for text, row in zip(texts, pair.candidate.encode(texts)) if not isinstance(row, Fault)]
 
 
 def _right(pair: Pair, texts: list[str]) -> list[str]:
-    """The texts on which the candidate's `encode` is right: a fault of it is not counted again."""
+    """Return the texts on which the candidate's `encode` is right: its faults are not counted again."""
     rows = zip(texts, pair.candidate.encode(texts), pair.reference.encode(texts))
     return [text for text, row, judge in rows if row == judge]
 
 
 def check_batches(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """One call for many texts of many sizes, including the empty text."""
+    """Check that a batch of many texts, the empty one among them, gives the ids of each text alone."""
     chance, pool = random.Random(6), _sample(pair, guide, 2000, 6)
     for size in SIZES:
         batch = ["" if not at % 50 else chance.choice(pool) for at in range(size)]
@@ -89,7 +89,7 @@ def check_batches(pair: Pair, guide: Guide, check: Check) -> Causes:
 
 
 def _wrong_in_batch(pair: Pair, batch: list[str]) -> tuple[int, Row, Row] | None:
-    """(number of the text, found, expected) of the first text with a wrong result in a batch."""
+    """Return (number of the text, found, expected) of the first text with a wrong result in a batch."""
     [rows], expected = pair.candidate.encode([batch], "batch", len(batch)), pair.candidate.encode(batch)
     if isinstance(rows, Fault):
         return 0, rows, expected[0]
@@ -104,7 +104,7 @@ def _ids(row: Row) -> tuple[int, ...]:
 
 
 def check_threads(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Four threads at once, each with all the texts in its own order."""
+    """Check that four threads at once, each with all the texts in its own order, give the ids of one."""
     pool, count = _sample(pair, guide, 400, 7), 4
     expected = pair.candidate.encode(pool)
     [rows] = pair.candidate.encode([(pool, count)], "threads", len(pool))
@@ -119,7 +119,7 @@ def check_threads(pair: Pair, guide: Guide, check: Check) -> Causes:
 
 
 def check_decode(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """The ids of a text decode to that text, or to the normalizer's result for it."""
+    """Check that the ids of a text decode to that text, or to the normalizer's result for it."""
     pool = [*texts_of.odd_texts(guide), *_sample(pair, guide, 2000, 8), *islice(texts_of.added_tokens(guide), 600)]
     tok = guide.tokenizer
 
@@ -138,7 +138,7 @@ Spans = list[tuple[int, int]] | None  # of a text's tokens, if available
 
 
 def check_offsets(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Spans equal the reference's, in code points."""
+    """Check that spans equal the reference's, in code points."""
     pool = _right(pair, [text for text in [*texts_of.odd_texts(guide), *_sample(pair, guide, 500, 9)] if text])
 
     def spans(runner: Runner, texts: list[str]) -> list[Spans]:
@@ -167,7 +167,7 @@ def _in_unit(guide: Guide, text: str, unit: str) -> list[tuple[int, int]]:
 
 
 def check_plain(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Texts that contain added tokens as plain text: no prompt forges a token."""
+    """Check that the texts of added tokens can be encoded as plain text, so that no prompt forges a token."""
     pool = _right(pair, [
         *texts_of.odd_texts(guide), *islice(texts_of.added_tokens(guide), 2000), *_sample(pair, guide, 500, 10)])
     # The candidate's call takes all added tokens as text, or only the special ones.
@@ -193,7 +193,7 @@ MOST_FAULTS = 4  # after more the growth of time is of no interest
 
 
 class Growth(NamedTuple):
-    """One kind of text: seconds by size, or the fault that ended it."""
+    """Holds the seconds by size of one kind of text, or the fault that ended it."""
 
     kind: str
     text: str  # the longest one tried
@@ -202,7 +202,7 @@ class Growth(NamedTuple):
 
     @property
     def exponent(self) -> float:
-        """The exponent of the growth of time with length, at the largest sizes."""
+        """Return the exponent of the growth of time with length, at the largest sizes."""
         (small, fast), (large, slow) = self.seconds[-2:]
         return math.log(max(slow, 1e-9) / max(fast, 1e-9), large / small)
 
@@ -214,7 +214,7 @@ class Growth(NamedTuple):
 
 
 def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
-    """Texts of any length take linear time, and do not make the candidate fail."""
+    """Check that texts of any length take linear time, and do not make the candidate fail."""
     slow, faults = dict[str, Growth](), 0
     with in_time(check):
         for kind, longest in dict(texts_of.runs(guide, CRASH_SIZE)).items():
@@ -249,7 +249,7 @@ def _timed(candidate: Runner, text: str, repeats: int = 1) -> float | Fault:
 
 
 def grow(candidate: Runner, kind: str, longest: str) -> Growth:
-    """The growth of time with the beginnings of a text of a kind."""
+    """Measure how the time grows with the length of a kind of text."""
     rows: list[tuple[int, float]] = []
     for size in GROWING:
         text = longest[-size:]  # its end, where the odd character of a kind stands
@@ -274,9 +274,10 @@ HALF = 0.5  # for a check that mostly needs far less; twenty seconds of patience
 
 
 class Planned(NamedTuple):
-    """A check: texts to compare (None: there are none), or a function that looks for causes in another way.
+    """Holds a check: texts to compare (None: there are none), or a function that looks for causes in another way.
 
-    share: of the time left when its turn comes. call: the call that the candidate needs, if any. k: of a class cover.
+    share: the part of the time left when its turn comes. call: the call that the candidate must have, if any. k: the
+    length of a class cover's paths.
     """
 
     name: str
@@ -319,7 +320,7 @@ CHECKS = tuple(check.name for check in (*FIRST, LARGEST, LAST))
 
 
 def planned(wanted: tuple[str, ...], corpus: Iterator[str] | None, max_k: int, named: bool) -> list[Planned]:
-    """The checks named in `wanted`; corpora only if there are any or they are named."""
+    """Return the checks named in `wanted`; corpora only if there are any or they are named."""
     covers = [LARGEST, *(_cover(k, LARGEST.share) for k in range(LARGEST.k + 1, max_k + 1))]
     found = [check._replace(texts=None if corpus is None else lambda _: corpus) if check.name == CORPORA else check
              for check in FIRST if check.name in wanted and (check.name != CORPORA or named or corpus is not None)]

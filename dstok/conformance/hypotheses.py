@@ -192,7 +192,7 @@ def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
         return lambda part: [piece for piece, _ in changed.pieces(part)]
 
     for title, change in rewrites:
-        splits = tuple(replace(split, pattern=change(split.pattern)) for split in program.splits)
+        splits = tuple(split._replace(pattern=change(split.pattern)) for split in program.splits)
         if splits != program.splits:
             yield _by_splitter(pipeline, SET, title, partial(compiled, splits))
 

@@ -24,8 +24,9 @@ from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
 from dstok.inspection.inspection import Inspection
 from dstok.normalizers import make_step
+from dstok.regex import Split
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.ast import Alternate, Concat, Node, Repeat, Split, character_sets
+from dstok.regex.ast import Alternate, Concat, Node, Repeat, character_sets
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
 from dstok.regex.nfa import build_nfa, determinize

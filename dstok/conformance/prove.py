@@ -28,8 +28,9 @@ from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
 from dstok.conformance.texts import cover_size, cover_words
+from dstok.core.bpe.facts import joined_characters
 from dstok.core.bpe.merge import CharacterTable
-from dstok.core.bpe.tables import all_merges, joined_characters, live_merges, merges_of
+from dstok.core.bpe.tables import all_merges, live_merges, merges_of
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
 from dstok.core.encode.pieces import SpanPass
@@ -326,7 +327,7 @@ class _Checks:
         classes = _class_table(table[pages:], table[MATRIX_HEAD:pages])
         joiner, shape = table[CLASSES], self.tables.characters
         assert shape is not None
-        pairs = joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])
+        pairs = {*joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])}
         faults = [f"a merge joins U+{left:04X} and U+{right:04X}, and the matrix cuts there"
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1

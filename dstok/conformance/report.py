@@ -1,4 +1,4 @@
-"""The results of `verify`: as data, as lines for a terminal, as one self-contained page.
+"""Shows the results of `verify` as data, as lines for a terminal, and as one self-contained page.
 
 In: causes of differences, the guide of the reference's tokenizer. Out: `Finding`s, `Report`; text, HTML, JSON.
 Invariant: the results hold everything that page and lines show, and both say the same. A counterexample (markup,
@@ -35,7 +35,7 @@ NO_TIME, NO_CALL, NO_TEXTS = "no time was left", "the candidate has no such call
 
 @dataclass(frozen=True)
 class Character:
-    """A character of a counterexample. `categories`: by Unicode version; one entry, "", if all agree."""
+    """Describes a character of a counterexample. `categories`: by Unicode version; one entry, "", if all agree."""
 
     char: str
     name: str
@@ -49,11 +49,11 @@ class Character:
 
 @dataclass(frozen=True)
 class Finding:
-    """One distinct cause, with the smallest text found.
+    """Describes one distinct cause by the smallest text found.
 
-    found, expected: (id, token's text as Python spells it). first: number of the first token that differs. fault: the
-    event that replaced ids, or "". evidence: (number as the cause predicts, number of further texts that it should
-    change).
+    found, expected: (id, token's text as Python spells it). first: the number of the first token that differs. fault:
+    the event that replaced ids, or "". evidence: how many further texts the cause predicts, of those that it should
+    change. before: the texts that must be encoded first. examples: further texts.
     """
 
     cause: str
@@ -74,9 +74,10 @@ class Finding:
 
 @dataclass
 class Check:
-    """One check. texts: their number; complete: whether all of it was done; note: the omitted part, and the reason.
+    """Counts the work of one check.
 
-    missed: nothing of it was done, although it was possible.
+    texts: their number. complete: all of it was done. note: what was left out, and the reason. missed: nothing of it
+    was done, although it was possible.
     """
 
     name: str
@@ -89,15 +90,15 @@ class Check:
 
     @property
     def why_not(self) -> str:
-        """Why it tried no text; "" if it did."""
+        """Return the reason why the check tried no text; "" if it tried some."""
         return "" if self.texts or self.differences else self.note or "no text was tried"
 
 
 @dataclass
 class Report:
-    """The result of `verify`, which shows itself: `print` gives lines, a notebook the page of `verify --html`.
+    """Holds the result of `verify`. `print` shows it as lines, a notebook as the page of `verify --html`.
 
-    Equal means: every check was run, and none found a difference.
+    The two are equal if every check was run, and none found a difference.
     """
 
     candidate: str
@@ -110,24 +111,24 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`equal`; `different`; or `incomplete`: no difference was found, but not every check was run."""
+        """Return `equal`, `different`, or `incomplete`: no difference was found, but not every check was run."""
         if self.findings or any(check.differences for check in self.checks):
             return DIFFERENT
         return INCOMPLETE if self.not_run or not self.checks else EQUAL
 
     @property
     def equal(self) -> bool:
-        """Every check was run, and no difference was found."""
+        """Tell whether every check was run, and none found a difference."""
         return self.verdict == EQUAL
 
     @property
     def not_run(self) -> list[str]:
-        """The names of the checks that did nothing for lack of time or texts."""
+        """Return the names of the checks that did nothing for lack of time or texts."""
         return [check.name for check in self.checks if check.missed]
 
     @property
     def summary(self) -> str:
-        """The verdict in words."""
+        """Return the verdict in words."""
         if self.verdict == DIFFERENT:
             return f"different: {len(self.findings)} distinct cause{'' if len(self.findings) == 1 else 's'}"
         if self.verdict == INCOMPLETE:
@@ -137,11 +138,11 @@ class Report:
 
     @property
     def texts(self) -> int:
-        """The number of texts that both encoded."""
+        """Return the number of texts that both encoded."""
         return sum(check.texts for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
-        """The results as JSON values."""
+        """Return the results as JSON values."""
         return {"verdict": self.verdict, "not_run": self.not_run, "texts": self.texts, **asdict(self)}
 
     def __str__(self) -> str:
@@ -152,7 +153,7 @@ class Report:
 
 
 def finding_of(guide: Guide, cause: Cause) -> Finding:
-    """A cause as data."""
+    """Return a cause as data."""
     fault = f"{cause.found.kind}: {cause.found.message}" if isinstance(cause.found, Fault) else ""
     ids = () if isinstance(cause.found, Fault) else cause.found
     first = next((at for at, (one, two) in enumerate(zip(ids, cause.expected)) if one != two),
@@ -178,7 +179,7 @@ def finding_of(guide: Guide, cause: Cause) -> Finding:
 
 
 def shown(text: str, most: int = 60) -> str:
-    """A text, quoted; of a long text, its ends."""
+    """Quote a text, and of a long one its ends."""
     if len(text) <= most:
         return ascii(text) if not text.isprintable() else repr(text)
     return f"{text[:10]!a} ... {text[-10:]!a} ({len(text):,} characters)"
@@ -188,7 +189,7 @@ MOST_BEFORE = 5  # a finding shows at most so many of the texts encoded before
 
 
 def _parts(finding: Finding) -> Iterator[tuple[str, Any]]:
-    """What a finding says, in the order of lines and page: a label ("" of a remark), and words or tokens."""
+    """Yield what lines and page say of a finding, in their order: a label ("" of a remark), and words or tokens."""
     yield from (("after encoding ", shown(text)) for text in finding.before[:MOST_BEFORE])
     if finding.fault:
         yield "candidate  ", finding.fault
@@ -200,13 +201,13 @@ def _parts(finding: Finding) -> Iterator[tuple[str, Any]]:
 
 
 def _head(number: int, finding: Finding) -> tuple[str, str]:
-    """The heading of a finding, and the number of texts."""
+    """Return the heading of a finding, and the number of texts in words."""
     count = f"{finding.count:,} text{'s' if finding.count > 1 else ''}"
     return f"{number}. {finding.cause}: {finding.title}", count
 
 
 def _lines(report: Report) -> Iterator[str]:
-    """The lines of a report for a terminal."""
+    """Yield the lines of a report for a terminal."""
     yield from (f"candidate  {report.candidate}", f"reference  {report.reference}", f"model      {report.model}", "")
     for check in report.checks:
         if check.why_not:
@@ -232,7 +233,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def page(report: Report, like: Tokenizer | None = None) -> str:
-    """The report as HTML. `like`: the tokenizer of the report's model; with it there are views of the whole texts.
+    """Return the report as HTML. `like`: the tokenizer of the report's model, which views of the whole texts need.
 
     >>> from dstok.conformance import Report
     >>> "no difference found" in page(Report("mine", "dstok", "deepseek-v3"))
@@ -292,7 +293,7 @@ def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
 
 
 def _boxes(tokens: list[tuple[int, str]], first: int) -> str:
-    """Tokens as HTML, around the first one that differs."""
+    """Return tokens as HTML, around the first one that differs."""
     start, end = max(0, first - 4), first + 12
     boxes = (f"<span class=\"t{' x' if at == first else ''}\">{_visible(text)}<small>{id}</small></span>"
              for at, (id, text) in enumerate(tokens[start:end], start))
@@ -300,7 +301,7 @@ def _boxes(tokens: list[tuple[int, str]], first: int) -> str:
 
 
 def _view(number: int, report: Report, finding: Finding, like: Tokenizer) -> str:
-    """The tokens of both, aligned; nothing if they do not make up the text."""
+    """Return the tokens of both, aligned; nothing if they do not make up the text."""
     sides = (report.candidate, finding.found), (report.reference, finding.expected)
     try:
         sheet = Sheet([read_ids(name, finding.text, [id for id, _ in tokens], like) for name, tokens in sides])

@@ -1,10 +1,11 @@
-"""Batches of documents -> their ids -> rows of one length, another order, files of a limited number of ids.
+"""A shard: its documents -> their ids -> rows of one length, another order -> files, and their manifest.
 
-In: readers of documents, the settings and the tokenizer. Out: batches of ids with their documents' lengths, for a
-`Writer`; documents that cannot be encoded go to the reader's `Faults`.
-Invariant: no id is lost and none moves inside its document. A thread that encodes ahead changes nothing but the time:
-only the caller reads, and reports faults; the first fault in the documents' order is raised. Rows are cut anywhere; the
-pad id fills the last one, and counts there as a document. A file ends where a document, or a packed row, ends:
+In: a `Job` and a `Shard`. Out: files, and last the manifest; documents that cannot be encoded go to `Faults`.
+Invariant: an engine runs only `Job.done`, which depends only on job and shard, so the files always have the same bytes.
+No file has its name until all are on the disk; there is no manifest until all have their names. No id is lost and none
+moves inside its document. A thread that encodes ahead changes nothing but the time: only the caller reads, and reports
+faults; the first fault in the documents' order is raised. Rows are cut anywhere; the pad id fills the last one, and
+counts there as a document. A file ends where a document, or a packed row, ends:
 
     rows of 4: [a a a] [b b b b b] [c] -> [a a a b] [b b b b] [c pad pad pad], documents' parts 3 1 | 4 | 1 3
     at most 6 ids a file, documents of 4, 2, 3 and 9 -> NAME (4 2), NAME.00001 (3), NAME.00002 (9)
@@ -18,22 +19,26 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dstok.corpus.documents import DocumentBatch, DocumentReader
-from dstok.corpus.writers import Batch, Numbers, Writer
+from dstok._util.files import write_json
+from dstok.corpus.documents import DocumentBatch, DocumentReader, Faults, reader_of
+from dstok.corpus.inputs import Shard
+from dstok.corpus.settings import SKIPPED, CorpusSettings, manifest_name
+from dstok.corpus.writers import WRITERS, Batch, Files, Numbers, Writer
 from dstok.errors import FileError, SpecialTokenError, TextError
 from dstok.methods.batch import encode_rows
 
 if TYPE_CHECKING:
-    from dstok.corpus.settings import CorpusSettings
+    from dstok._util.files import OutputFile
     from dstok.corpus.writers import Array
     from dstok.tokenizer import Tokenizer
 
     Ids = tuple[Array, Array]
 
+Watch = Callable[[int, int, int], None]  # gets bytes read, documents and ids written since the last call
 AHEAD, MOST = 2, 4 << 20  # batches that wait, and their bytes
 BATCH = 1 << 20  # ids that are passed on together
 
@@ -216,3 +221,63 @@ class Rolling:
             self.writer.close()
             self.number += 1
         self.writer, self.size = None, 0
+
+
+class Job(NamedTuple):
+    """The common data of all shards of a corpus. It pickles."""
+
+    out: str
+    scratch: str
+    settings: CorpusSettings
+    tokenizer: Tokenizer
+
+    def done(self, shard: Shard, watch: Watch, ahead: bool = False) -> dict[str, Any]:
+        """Writes a shard's files and its manifest, and returns the manifest. Raises `FileError`.
+
+        ahead: whether a shard may use a second core.
+        """
+        with Files(self.out, self.scratch) as files:
+            manifest = self._written(shard, files, watch, ahead)
+            write_json(self.out, manifest_name(shard.name), manifest, self.scratch)
+        return manifest
+
+    def _written(self, shard: Shard, files: Files, watch: Watch, ahead: bool) -> dict[str, Any]:
+        settings, tokenizer = self.settings, self.tokenizer
+        listed: OutputFile | None = None
+
+        def skip(line: bytes) -> None:
+            nonlocal listed
+            listed = listed or files.new(f"{SKIPPED}{shard.name}.jsonl")  # no file without a skipped document
+            listed.write(line)
+
+        faults = Faults(skip if settings.skip else None)
+        readers = [reader_of(part, settings, faults) for part in shard.parts]
+        ahead = ahead and not settings.skip  # the list of bad documents has the same order on any machine
+        documents = tokens = 0
+
+        def encoded() -> Iterator[Batch]:
+            nonlocal documents, tokens
+            for batch, ids, lengths in BatchEncoder(tokenizer, settings).all(readers, ahead):
+                if len(lengths):
+                    yield Batch(ids, lengths)
+                documents, tokens = documents + len(lengths), tokens + len(ids)
+                watch(batch.size, len(lengths), len(ids))
+
+        batches = encoded()
+        if settings.shuffle is not None:
+            batches = shuffled(batches, settings.shuffle, shard.name, self.scratch)
+        if settings.pack:
+            batches = packed(batches, settings.pack, settings.pad_id or 0)
+        rolling = rolling_of(files, shard.name, settings, tokenizer.name or tokenizer.fingerprint)
+        for each in batches:
+            rolling.add(each)
+        rolling.close()
+        inputs, outputs = [reader.record() for reader in readers], [written._asdict() for written in files.commit()]
+        return {"shard": shard.name, "documents": documents, "tokens": tokens, "rows": rolling.documents,
+                "padding": rolling.tokens - tokens, "skipped": faults.count, "inputs": inputs, "outputs": outputs}
+
+
+def rolling_of(files: Files, name: str, settings: CorpusSettings, tokenizer: str) -> Rolling:
+    """The files called `name` of a corpus with these settings. `tokenizer`: its name."""
+    return Rolling(lambda suffix: WRITERS[settings.format](files, name + suffix, settings.dtype, tokenizer,
+                                                           settings.pack > 0), settings.tokens_per_file)

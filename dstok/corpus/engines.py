@@ -21,9 +21,9 @@ from typing import Any, NamedTuple, Protocol
 
 from dstok._util.files import StrPath, available_cpus, without_interrupts
 from dstok._util.imports import needed
+from dstok.corpus.encoding import Watch
 from dstok.corpus.inputs import Shard, dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import CorpusSettings
-from dstok.corpus.shard_job import Watch
 from dstok.errors import ArgumentError, FileError
 
 INTERVAL = 0.1  # seconds between two messages of a worker, at least

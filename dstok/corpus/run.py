@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dstok
 from dstok._util.arguments import explained
 from dstok._util.imports import needed
+from dstok.corpus.documents import Faults, reader_of
+from dstok.corpus.encoding import BatchEncoder, Job
 from dstok.corpus.engines import Engine, Inputs, Progress, find_engine
 from dstok.corpus.folder import Folder
 from dstok.corpus.settings import TABLES, CorpusSettings
-from dstok.corpus.shard_job import Job
 from dstok.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
 FOLDER_FORMAT = 1
+SHARDS, BATCHES = 16, 2  # shards whose start is read for an estimate, and batches of each
 
 
 class Totals(NamedTuple):
@@ -128,3 +130,38 @@ def tokenize(
     if workers is not None and workers < 1:
         raise ArgumentError(f"expected at least 1 worker, found {workers}", "workers")
     return run.tokenize(out, find_engine(engine), workers, shard, progress or (lambda report: None))
+
+
+class Estimate(NamedTuple):
+    """bytes: of the inputs as stored. documents, tokens: estimated from `sampled` bytes of text, unpacked.
+
+    The text of packed files and tables is assumed to have as many bytes as the files themselves. So the numbers are
+    too small by their compression factor. `packed`: the bytes of such inputs.
+    """
+
+    shards: int
+    bytes: int
+    packed: int
+    documents: int
+    tokens: int
+    sampled: int
+
+
+def estimate(run: Run) -> Estimate:
+    """The figures of a run, by the start of some shards, so in seconds. Nothing is written.
+
+    Raises `FileError` for bad documents in the sample, unless they are skipped.
+    """
+    step = max(1, len(run.shards) // SHARDS)
+    encoder = BatchEncoder(run.tokenizer, run.settings)
+    faults = Faults((lambda line: None) if run.settings.skip else None)
+    read = documents = tokens = 0
+    for shard in run.shards[::step]:
+        reader = reader_of(shard.parts[0], run.settings, faults)
+        for _, batch in zip(range(BATCHES), reader.batches()):
+            ids, lengths = encoder.one(reader, batch)
+            read, documents, tokens = read + batch.size, documents + len(lengths), tokens + len(ids)
+    total = sum(shard.size for shard in run.shards)
+    packed = sum(file.size for file in run.files if file.packed or file.kind in ("parquet", "arrow"))
+    share = total / max(1, read)
+    return Estimate(len(run.shards), total, packed, round(documents * share), round(tokens * share), read)

@@ -27,12 +27,14 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dstok._util.files import OutputFile, Written, sync_folder
+from dstok._util.files import OutputFile, Written, reason, sync_folder
 from dstok._util.imports import needed
+from dstok.errors import FileError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,8 +54,11 @@ class Batch(NamedTuple):
     rows: Array | None = None
 
 
-class Files:
-    """The files of one shard. All are written under temporary names, then all get their names."""
+class Files(AbstractContextManager["Files"]):
+    """Holds the files of one shard. All are written under temporary names; `commit` gives them their names.
+
+    Its end removes the others, and makes each `OSError` inside the `with` a `FileError`.
+    """
 
     def __init__(self, out: str, scratch: str) -> None:
         self.out, self.scratch = out, scratch
@@ -72,9 +77,11 @@ class Files:
             sync_folder(folder)
         return written
 
-    def discard(self) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         for file in self.files:
             file.discard()
+        if isinstance(error, OSError):
+            raise FileError(f"{self.out}: {reason(error)}") from error
 
 
 class Numbers:

@@ -10,6 +10,12 @@ IMAGE_MAGIC, GGUF_MAGIC = b"dstokimg", b"GGUF"  # the first bytes
 
 NEWEST_UPSTREAM = "tokenizers-0.23.3"  # the default version of upstream; see upstream.py
 
+MODEL_FILES = (  # of a folder the first counts
+    "tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken", "tokenizer.model")
+SIDE_FILES = (  # all that are read beside one of these
+    "tokenizer_config.json", "chat_template.jinja", "generation_config.json", "added_tokens.json",
+    "tokenization_kimi.py", "tokenization_qwen.py")
+
 
 # It stands here, since every start reads some hundred of them, and needs nothing else of this room.
 class AddedToken(NamedTuple):

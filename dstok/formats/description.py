@@ -10,16 +10,16 @@ which the files write for it. The file's token "▁the" is b" the" here, "<0xE4>
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from dstok.core.text.model_json import TokenTable
-from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.errors import UnsupportedError
 from dstok.formats import AddedToken as AddedToken
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
-from dstok.regex.ast import Split
+from dstok.regex import Split
 
 BLANK = "▁"  # U+2581: files write it for a space
 ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
@@ -54,11 +54,6 @@ class CharacterShape:
 def byte_spelling(byte: int) -> str:
     """The token of a byte: "<0x0A>" of 10."""
     return f"<0x{byte:02X}>"
-
-
-def canonical(text: str) -> str:
-    """The text with spaces for U+2581."""
-    return text.replace(BLANK, " ")
 
 
 def spelled(token: bytes, token_id: int, shape: CharacterShape) -> str:
@@ -175,7 +170,7 @@ class ModelDescription:
 
     def without_places(self) -> ModelDescription:
         """The same model without the places in its file. They change no encoding."""
-        splits = tuple(replace(split, where="") for split in self.splits)
+        splits = tuple(split._replace(where="") for split in self.splits)
         normalizer = tuple(replace(step, where="") for step in self.normalizer)
         return replace(self, splits=splits, normalizer=normalizer, places={})
 
@@ -228,18 +223,3 @@ class ModelDescription:
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""
         return list(zip(self.merges[::3], self.merges[1::3], self.merges[2::3]))
-
-
-def refuse_repeated(merges: Sequence[tuple[int, int, int]], place: str) -> None:
-    """Refuses a pair that is there twice. `merges`: (index in the file, left id, right id); `place`: that of the list.
-
-    >>> refuse_repeated([(0, 5, 6), (1, 7, 8), (2, 5, 6)], "$.model.merges")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: expected a new merge, found merge 0 again - at $.model.merges[2]
-    """
-    first: dict[tuple[int, int], int] = {}
-    for index, left, right in merges if len({merge[1:] for merge in merges}) < len(merges) else ():
-        if first.setdefault((left, right), index) != index:
-            raise TokenizerFileError(f"expected a new merge, found merge {first[left, right]} again",
-                                     f"{place}[{index}]")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,11 +18,9 @@ from functools import partial
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
 from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
-from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC
+from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC, MODEL_FILES
 from dstok.formats.description import ModelDescription
 
-MODEL_FILES = (  # of a folder the first counts
-    "tokenizer.json", "tekken.json", "tiktoken.model", "qwen.tiktoken", "tokenizer.model")
 ADDED_TOKENS = "added_tokens.json"  # beside a tokenizer.model
 
 LOOK = 4096  # bytes of a file that decide its kind
@@ -32,7 +29,7 @@ RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pat
 IMAGE = "an image of dstok: dstok.load loads it"
 SENTENCEPIECE = "a .model file of SentencePiece: dstok.load loads it"
 GGUF = "a GGUF file: dstok.load loads it"
-_BASE64 = (string.ascii_letters + string.digits + "+/=").encode()
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _BEGINNINGS = {
     IMAGE_MAGIC: IMAGE,
     GGUF_MAGIC: GGUF,
@@ -71,6 +68,8 @@ def kind_of(start: bytes) -> str | None:
     for begin, what in _BEGINNINGS.items():
         if start.startswith(begin):
             return what
+    if not start:
+        return "an empty file"
     if start.lstrip().startswith(b"{"):
         return JSON
     # A .model file: a piece with its text, then its score or type.

@@ -29,7 +29,7 @@ from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.fancy_regex import translate
 
 MAX_TOKEN = 1024  # bytes; `last_join` is quadratic in it. The longest token of o200k has 128
@@ -310,7 +310,7 @@ def _kimi(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> Model
             plain.add(number)
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(special=token.id not in plain) for token in model.added_tokens)
-    return replace(model, added_tokens=added, config=read_tokenizer_config(data, special), cuts_texts=True)
+    return replace(model, added_tokens=added, config=read_tokenizer_config(data, special.get), cuts_texts=True)
 
 
 def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription:
@@ -318,7 +318,7 @@ def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> Model
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(normalized=True) for token in model.added_tokens)  # found in the normalized text
     data = beside("tokenizer_config.json")
-    config = model.config if data is None else read_tokenizer_config(data, special)
+    config = model.config if data is None else read_tokenizer_config(data, special.get)
     if config.eos_id is None:
         config = replace(config, eos_id=special["<|endoftext|>"])
     return replace(model, added_tokens=added, config=config, normalizer=(NormalizerStep("NFC", where=wrapper.code),))

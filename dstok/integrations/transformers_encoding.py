@@ -18,7 +18,7 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from itertools import chain, islice
 from operator import attrgetter
@@ -65,8 +65,7 @@ class Engine:
     """dstok's tokenizer in the place of a backend's normalizer, pre-tokenizer, model and decoder."""
 
     def __init__(self, tok: Tokenizer, added: tuple[AddedToken, ...]) -> None:
-        self.tok, self._added = tok, {token.id: token for token in added}
-        self._spellings: dict[int, str] = {}
+        self.tok, self._added, self._spelling = tok, {token.id: token for token in added}, cache(tok.id_to_token)
 
     @lazy
     def ordinary(self) -> frozenset[str] | None:
@@ -96,9 +95,7 @@ class Engine:
     def _token(self, id: int, span: list[int], is_added: bool, text: str) -> str:
         if is_added and (self._added[id].lstrip or self._added[id].rstrip):
             return text[span[0] : span[1]]  # upstream's token is all the text that it took
-        if id not in self._spellings:
-            self._spellings[id] = self.tok.id_to_token(id)
-        return self._spellings[id]
+        return self._spelling(id)
 
 
 @lru_cache(maxsize=4096)
@@ -436,13 +433,6 @@ class CallSettings:
         """The values that stay when `count` do."""
         return values[len(values) - count :] if self._left else values[:count]
 
-    def padded_length(self, longest: int) -> int:
-        """The padded length of the rows of a batch; `longest`: the most ids in a row."""
-        assert self.padding is not None
-        length = longest if self.padding["length"] is None else self.padding["length"]
-        multiple = self.padding["pad_to_multiple_of"]
-        return int(-(-length // multiple) * multiple if multiple else length)
-
     def finish(self, texts: list[Encoding], length: int | None) -> Encoding:
         """Truncates and post-processes, with upstream's code; pads it, and its overflowing parts, up to `length`."""
         made: Encoding = self._finisher.post_process(texts[0], texts[1] if len(texts) == 2 else None, self._add_special)
@@ -484,7 +474,9 @@ class CallInputs:
                 Row(self, framing, one, texts) for one, texts in zip(inputs, kept)]
         padding = settings.padding
         if padding is not None and rows:
-            length = self.length = settings.padded_length(max([len(row.ids) for row in rows]))
+            wanted, multiple = padding["length"], padding["pad_to_multiple_of"] or 1
+            wanted = max([len(row.ids) for row in rows]) if wanted is None else wanted
+            length = self.length = -(-wanted // multiple) * multiple
             rows = [row.padded(length, padding) if type(row) is Row else self.encoding(one)
                     for row, one in zip(rows, inputs)]
         return rows

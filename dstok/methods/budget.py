@@ -3,11 +3,9 @@
 In: a tokenizer, a text, `max_tokens`. Out: parts of the text, cut between characters, or the spans of these parts.
 Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
 candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
-The last ids of a long text need no pass over all of it: they are those of the text from a *sure start* on, whatever
-stands before. Three things make a start sure. A piece begins there (core/split/piece_finder.pyx). No added token lies
-near it, so none reaches over it. The text is normalized from a boundary before it on. If one of these is not known, the
-text's start is the result. If the model puts a space before a text, the rest gets none when it is encoded alone
-(`inside` of `encode_spans`).
+The last ids of a long text are those of the text from a *sure start* on, whatever stands before: a piece begins there
+(core/split/piece_finder.pyx), no added token reaches over it, and the text is normalized from a boundary before it on.
+If one of these is not known, it is the start of the text. A rest gets no space before it (`inside` of `encode_spans`).
 """
 
 from __future__ import annotations
@@ -21,14 +19,14 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import MANY, characters, check_side, explained, lone_surrogate, whole_number
+from dstok._util.arguments import MANY, Side, characters, check_choice, explained, lone_surrogate, whole_number
 from dstok.added_tokens import TextOptions
 from dstok.core.encode.pieces import char_spans
 from dstok.errors import ArgumentError, SpecialTokenError, TextError
 from dstok.normalizers import NormalizedText, normalized_text
 
 if TYPE_CHECKING:
-    from dstok._util.arguments import Errors, Side, Special, Text
+    from dstok._util.arguments import Errors, Special, Text
     from dstok.core.encode.encoder import Encoder
     from dstok.core.text.added_tokens import Policy
     from dstok.core.text.normalize import Normalizer
@@ -311,7 +309,7 @@ def truncate(
     ('Hello wide', b'Hello')
     """
     options = TextOptions.of(self, special, add_bos, add_eos, errors)
-    check_side("truncation_side", truncation_side)
+    check_choice("truncation_side", truncation_side, Side)
     room, policy = _room(max_tokens, options.extra, 0), options.policy
     chars, fitting = characters(text, options.replace), Fitting(self, policy)
     if truncation_side == "left":

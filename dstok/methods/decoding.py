@@ -1,15 +1,13 @@
 """Ids -> text: whole lists, streams of one text or of a server's batch; and tokens by their ids.
 
 In: ids, or tokens. Out: text or bytes; a token's spelling, bytes or id.
-Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them. The texts of a
-stream, joined, are those of one `decode`; but text that a `RunDecodeStream` has given stays given. A stream of
-`BatchDecodeStream` gives what a `DecodeStream` of its own gives, up to its first stop string; it is a number, not an
-object, so that a step of all sequences is one call.
+Invariant: `decode_bytes` gives the bytes of the tokens, one after the other, and nothing between them. A stream of a
+`BatchDecodeStream` gives what a `DecodeStream` gives, up to its first stop string: both are core/encode/streams.pyx.
+It is a number, not an object, so that a step of all sequences is one call.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,9 +17,8 @@ import numpy.typing as npt
 
 from dstok._util.arguments import Errors, Text, explained, id_list, replaces_faults, whole_number
 from dstok._util.objects import Separate
-from dstok.core.encode.decode import StreamBatch
-from dstok.errors import ArgumentError, DecodeError, PickleError, StreamError, UnknownIdError
-from dstok.methods.canonical_marks import BYTE_MARK
+from dstok.core.encode.streams import Stream, StreamBatch
+from dstok.errors import ArgumentError, DecodeError, PickleError
 from dstok.methods.incremental import Alone
 
 if TYPE_CHECKING:
@@ -163,10 +160,7 @@ def decode_stream(
     >>> dstok.load("deepseek-v3").decode_stream().feed([19923, 2058])
     'Hello world'
     """
-    replaces_faults(errors)
-    if self._decoder.runs:
-        return RunDecodeStream(self._decoder, skip_special_tokens, errors, whole_runs)
-    return DecodeStream(self._decoder, skip_special_tokens, errors)
+    return DecodeStream(self._decoder, skip_special_tokens, not replaces_faults(errors), whole_runs)
 
 
 class DecodeStream(Separate):
@@ -186,116 +180,23 @@ class DecodeStream(Separate):
     ['', '', '🦙', '!']
     """
 
-    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors) -> None:
-        self._tokens, self._skip_special = decoder, skip_special_tokens
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
-        self._count = 0  # ids fed before
-        self._open = False  # whether the last character still lacks bytes, or the stream is at its end
-        self._error = ""  # why no more ids are taken
-        self._finished = False
+    def __init__(self, decoder: Decoder, skip_special_tokens: bool, strict: bool, whole_runs: bool) -> None:
+        self._stream = Stream(decoder, skip_special_tokens, strict, whole_runs)
 
     def feed(self, ids: int | Iterable[int]) -> str:
         """The characters that are whole after these ids. Raises `UnknownIdError` with the index in the stream."""
-        given: Any = ids if isinstance(ids, Iterable) else [ids]
-        given = given if hasattr(given, "__len__") else list(given)
-        try:
-            found = self._take(given)
-        except UnknownIdError as error:
-            raise UnknownIdError(error.id, self._count + error.index, error.vocab_size) from None
-        self._count += len(given)
-        if isinstance(found, str) and not self._open:
-            return found
-        return self._advance(found.encode() if isinstance(found, str) else found, False)
+        return self._stream.feed(ids)
 
     def finish(self) -> str:
         """The rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
-        text = self._advance(b"", True)
-        self._finished = self._open = True
-        return text
-
-    def _advance(self, data: bytes, final: bool) -> str:
-        if self._finished:
-            raise StreamError("the stream is finished")
-        if not self._error:
-            try:
-                return self._text(data, final)
-            except UnicodeDecodeError as error:
-                self._open, self._error = True, (
-                    f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} in the last of "
-                    f"{self._count} ids, or before")
-        raise DecodeError(self._error)
-
-    def _take(self, ids: Any) -> str | bytes:
-        return self._tokens.text(ids, self._skip_special)
-
-    def _text(self, data: bytes, final: bool) -> str:
-        text = self._decoder.decode(data, final)
-        self._open = bool(self._decoder.getstate()[0])
-        return text
-
-
-class RunDecodeStream(DecodeStream):
-    r"""A `DecodeStream` of a model of characters: a run of byte tokens is UTF-8, or each of its bytes is U+FFFD.
-
-    A character goes out once all its bytes are there, and an open run keeps at most three bytes. If the run then
-    proves not to be UTF-8, `decode` would give U+FFFD for this character, too; here all bytes after it become U+FFFD.
-    With `whole_runs` a run goes out at its end, so there is no such difference.
-    """
-
-    def __init__(self, decoder: Decoder, skip_special_tokens: bool, errors: Errors, whole_runs: bool) -> None:
-        super().__init__(decoder, skip_special_tokens, errors)
-        self._strict, self._strips, self._whole = errors == "strict", decoder.strip, whole_runs
-        self._run = bytearray()  # bytes of the open run that have not gone out
-        self._broken = False  # is the open run not UTF-8
-
-    def _take(self, ids: Any) -> bytes:
-        return self._tokens.marked(ids, self._skip_special)
-
-    def _text(self, data: bytes, final: bool) -> str:
-        text, *tokens = data.split(BYTE_MARK)
-        made, run = [], bytearray()
-        if text:
-            made += [self._of_run(b"", True), self._stripped(text.decode())]
-        for token in tokens:  # a byte, and the text up to the next one
-            run.append(token[0])
-            if len(token) > 1:
-                made += [self._of_run(run, True), self._stripped(token[1:].decode())]
-                run.clear()
-        return "".join([*made, self._of_run(run, final)])
-
-    def _of_run(self, more: bytes | bytearray, closed: bool) -> str:
-        """The text that more bytes of the open run make sure. A run that is closed here gets no further byte."""
-        self._run += more
-        if self._whole and not closed:
-            return ""
-        text, used = "\ufffd" * len(self._run), len(self._run)
-        if not self._broken:
-            try:
-                text, used = codecs.utf_8_decode(self._run, "strict", closed)
-            except UnicodeDecodeError:
-                if self._strict:
-                    raise
-                self._broken = True
-        if text == " " and self._strips and not closed:
-            return ""  # this space is none yet: the run may still break
-        del self._run[:used]
-        self._broken = self._broken and not closed
-        return self._stripped(text)
-
-    def _stripped(self, text: str) -> str:
-        """The text without the space that decoding drops at the start."""
-        if self._strips and text:
-            self._strips = False
-            return text.removeprefix(" ")
-        return text
+        return self._stream.finish()
 
 
 class BatchDecodeStream:
     """Streams with the numbers 0 to n - 1, their *slots*, for ids that come one of each sequence at a time.
 
-    `tok` decodes; keywords as in `Tokenizer.decode_stream`. Models of characters have an object for each stream, and so
-    has errors="strict". One thread at a time may use the object: a second one gets a `StreamError`. It does not pickle.
-    Raises `ArgumentError`.
+    `tok` decodes; keywords as in `Tokenizer.decode_stream`. One thread at a time may use the object: a second one gets
+    a `StreamError`. It does not pickle. Raises `ArgumentError`.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
@@ -310,10 +211,9 @@ class BatchDecodeStream:
     def __init__(
         self, tok: Tokenizer, count: int, *, skip_special_tokens: bool = False, errors: Errors = "replace",
     ) -> None:
-        number, decoder = whole_number("count", count, most=MOST_STREAMS), tok._decoder
-        make = partial(decode_stream, tok, skip_special_tokens=skip_special_tokens, errors=errors)
-        own = replaces_faults(errors) and not decoder.runs
-        self._streams, self._alone = StreamBatch(decoder, skip_special_tokens, number, None if own else make), Alone()
+        number = whole_number("count", count, most=MOST_STREAMS)
+        self._streams = StreamBatch(tok._decoder, skip_special_tokens, number, not replaces_faults(errors))
+        self._alone = Alone()
 
     def __len__(self) -> int:
         """The number of streams."""
@@ -361,7 +261,7 @@ class BatchDecodeStream:
 
     def is_stopped(self, slot: int) -> bool:
         """Whether a stream has met a stop string."""
-        return self._streams.is_over(self._slot(slot))
+        return self._streams.is_stopped(self._slot(slot))
 
     def _slot(self, slot: int) -> int:
         return whole_number("slot", slot, most=len(self) - 1)

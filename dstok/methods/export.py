@@ -96,6 +96,6 @@ def read_config(self: Tokenizer, config: StrPath | TokenizerConfig | None) -> To
         return own
     settings = config
     if not isinstance(settings, TokenizerConfig):
-        settings = read_tokenizer_config(contents(settings), self._vocabulary.ids)
+        settings = read_tokenizer_config(contents(settings), self._vocabulary.ids.get)
     return replace(settings, bos_id=settings.bos_id if own.bos_id is None else own.bos_id,
                    eos_id=settings.eos_id if own.eos_id is None else own.eos_id)

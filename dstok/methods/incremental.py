@@ -2,16 +2,12 @@
 
 In: parts of a text, or ids that a model sampled. Out: after each part, the ids that no later text can change; of a text
 that grows, the number of earlier ids that stay, and the new ids after them.
-Invariant: all ids together are those of one call on the whole text. Sampled ids stay as they are, and so do all ids
-before them, since the model has seen these; the text after them is encoded by itself. Memory is bounded by the longest
-stretch without a boundary, the longest piece and the longest added token; time is linear. Each part costs its own
-length and that of the *open end*: the text before it that new text can still change. A stream keeps a part in which a
-token is refused, and refuses it again; a text that grows does not change.
-A model with a normalizer works in two steps. First the raw text is normalized up to its last boundary. Example: under
-NFC "e" must wait, since U+0301 may follow; after "x" has come, "e" is normalized. No raw added token reaches over a
-boundary, and no later character changes the text before it. Then the normalized text is encoded as far as
-`Encoder.encode_part` is sure of it. A normalizer that looks farther than one character and its combining marks is
-refused.
+Invariant: all ids together are those of one call on the whole text. Sampled ids and all ids before them stay, since the
+model has seen these; the text after them is encoded by itself. Each part costs its own length and that of the *open
+end*: the text before it that new text can still change, up to the longest stretch without a boundary, piece or added
+token. A stream keeps a part in which a token is refused, and refuses it again; a text that grows does not change.
+With a normalizer the raw text is normalized up to its last boundary, which no raw added token and no normal form
+reaches over (NFC's "e" must wait, since U+0301 may follow), and then encoded as far as `Encoder.encode_part` is sure.
 """
 
 from __future__ import annotations
@@ -25,6 +21,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import checked_text, common_start, id_array, id_list, lone_surrogate, not_utf8, utf8
+from dstok._util.imports import LateImport
 from dstok._util.objects import Separate
 from dstok.added_tokens import TextOptions
 from dstok.core.encode.encoder import CONTEXT, INSIDE, LATER, START
@@ -41,6 +38,8 @@ if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.methods.canonical_marks import CanonicalMarks
     from dstok.tokenizer import Tokenizer
+else:
+    np = LateImport("numpy")
 
 
 class Alone:
@@ -180,8 +179,7 @@ class IncrementalEncoder(Separate):
         if not seen.add(text, patient and not final):
             return _in_form(array("I"), form)
         try:
-            ids, _, end, self._state = self._encoder.encode_part(
-                seen.text, seen.at, policy, self._state, final, form)
+            ids, _, end, self._state = self._encoder.encode_part(seen.text, seen.at, policy, self._state, final, form)
         except SpecialTokenError as error:
             raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
         seen.take(end)
@@ -246,6 +244,7 @@ class Incoming(Separate):
     def __init__(self, errors: Errors) -> None:
         self._errors = errors
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._pending = b""  # bytes of a character that is not whole
         self._bytes = self._chars = 0  # fed before this part, for errors
         self._finished = False
 
@@ -253,13 +252,14 @@ class Incoming(Separate):
         """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
         if self._finished:
             raise StreamError("the stream is finished")
-        text, pending = checked_text(text), self._decoder.getstate()[0]
+        text, pending = checked_text(text), self._pending
         if isinstance(text, bytes):
             try:
                 chars = self._decoder.decode(text, final)
             except UnicodeDecodeError as error:
                 raise not_utf8(error.object[error.start], self._bytes - len(pending) + error.start) from None
             self._bytes, self._chars, self._finished = self._bytes + len(text), self._chars + len(chars), final
+            self._pending = self._decoder.getstate()[0]
             return chars.encode()
         if pending and text and self._errors == "strict":
             at = self._bytes - len(pending)
@@ -270,7 +270,7 @@ class Incoming(Separate):
             raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
         self._bytes, self._chars = self._bytes + len(encoded), self._chars + len(text)
         if pending and text:
-            self._chars += 1
+            self._chars, self._pending = self._chars + 1, b""
             return self._decoder.decode(b"", True).encode() + encoded
         return encoded
 
@@ -321,8 +321,6 @@ class EncodeStream(Incoming):
         return int(self._framed(b"", True, None))
 
     def _array(self, text: Text, final: bool) -> npt.NDArray[np.uint32]:
-        import numpy as np
-
         ids = self._framed(text, final, id_array)
         return np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
 
@@ -472,8 +470,6 @@ class IncrementalEncoding(Separate):
         >>> text.sampled()
         array([False,  True,  True])
         """
-        import numpy as np
-
         found = np.zeros(len(self._ids), np.bool_)
         for start, end in self._sampled:
             found[start:end] = True
@@ -493,8 +489,6 @@ class IncrementalEncoding(Separate):
         >>> text.canonical()
         array([ True,  True, False, False, False,  True])
         """
-        import numpy as np
-
         from dstok.methods.canonical_marks import CanonicalMarks
 
         tok, options = self._model

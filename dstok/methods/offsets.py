@@ -31,7 +31,7 @@ from dstok.core.text.normalize import Normalizer
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.components import BUT_FIRST
 from dstok.formats.description import BLANK, AddedToken, CharacterShape, spelled
-from dstok.normalizers import NormalizedText, normalized_text
+from dstok.normalizers import NormalizedText, blanks, normalized_text
 from dstok.regex.cascade import Tag
 
 if TYPE_CHECKING:
@@ -164,11 +164,8 @@ class Trimmer:
     def __init__(
         self, trimming: str, unicode_version: str, bpe: BPE, shape: CharacterShape | None, added: Iterable[AddedToken],
     ) -> None:
-        from dstok.unicode.properties import white_space  # needed by few models
-
         self._keeps_first, self._bpe, self._shape = trimming == BUT_FIRST, bpe, shape
-        white = "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
-        self._white = white + BYTE_TO_CHAR[ord(" ")]
+        self._white = blanks(unicode_version) + BYTE_TO_CHAR[ord(" ")]
         self._blanked = frozenset(token.id for token in added if token.normalized and shape is not None)  # " " is "▁"
         self._of_token = cache(self._around_token)
 
@@ -261,27 +258,25 @@ class Places:
     def piece_spans(self, text: bytes, policy: Policy, in_code_points: bool) -> Spans:
         """The spans of the pieces, int64[n, 2], in bytes of valid UTF-8 or in code points."""
         normalized = self._normalized_text(text, policy)
-        if normalized is None:
-            spans = self._encoder.piece_spans(text, policy, self._finder)
-            if in_code_points and not text.isascii():
-                in_characters(text, spans.reshape(-1))
-            return spans
-        own = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
-        chars = char_spans(normalized.text, own)
-        return normalized.char_spans(chars) if in_code_points else normalized.byte_spans(own, chars)
+        spans = self._own_pieces(text, normalized, policy)
+        if normalized is not None:
+            chars = char_spans(normalized.text, spans)
+            return normalized.char_spans(chars) if in_code_points else normalized.byte_spans(spans, chars)
+        if in_code_points and not text.isascii():
+            in_characters(text, spans.reshape(-1))
+        return spans
 
     def _piece_numbers(self, text: str | bytes, policy: Policy) -> npt.NDArray[np.int64]:
         """The number of the piece of each id. The spans are computed again: callers may change their array."""
         _, own, chars, _, _ = self._encoder.encode_spans(text, policy, False)
-        normalized = None if chars is not None else self._normalized_text(text, policy)
-        if normalized is None:
-            spans = self._encoder.piece_spans(text, policy, self._finder)
-        else:
-            spans = self._normalized_pieces(normalized.text, self._encoder.added(text, policy))
+        spans = self._own_pieces(text, None if chars is not None else self._normalized_text(text, policy), policy)
         return np.searchsorted(spans[:, 1], own[:, 0], side="right")
 
-    def _normalized_pieces(self, seen: bytes, added: list[tuple[int, int, int]]) -> Spans:
-        """The spans of pieces and added tokens in normalized text, from the places of these."""
+    def _own_pieces(self, text: str | bytes, normalized: NormalizedText | None, policy: Policy) -> Spans:
+        """The spans of pieces and added tokens in the text as the model sees it."""
+        if normalized is None:
+            return self._encoder.piece_spans(text, policy, self._finder)
+        seen, added = normalized.text, self._encoder.added(text, policy)
         starts, ends = [0, *(end for _, _, end in added)], [*(start for _, start, _ in added), len(seen)]
         spans, counts = self._span_pass.spans_of([seen[start:end] for start, end in zip(starts, ends)])
         spans = spans + np.repeat(starts, counts)[:, None]

@@ -17,14 +17,13 @@ from hashlib import sha1, sha256
 from importlib.util import find_spec
 
 from dstok.errors import ArgumentError, ModelNotFoundError
-from dstok.formats.reading import ADDED_TOKENS, MODEL_FILES
-from dstok.formats.tiktoken import ENCODINGS, WRAPPERS
+from dstok.formats import MODEL_FILES, SIDE_FILES
+from dstok.formats.tiktoken import ENCODINGS
 
 ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 OWNERS = {"p50k_edit": "p50k_base", "o200k_harmony": "o200k_base"}  # encodings with another one's rank file
 MAIN, *OTHERS = MODEL_FILES
-FILES = (*MODEL_FILES, "tokenizer_config.json", "chat_template.jinja", "generation_config.json",
-         ADDED_TOKENS, *(wrapper.code for wrapper in WRAPPERS.values()))
+FILES = (*MODEL_FILES, *SIDE_FILES)
 _WORD = r"[A-Za-z0-9_](?:(?!--|\.\.)[A-Za-z0-9_.-]){0,95}"
 _NAME = re.compile(f"{_WORD}/{_WORD}")
 _REVISION = re.compile(rf"{_WORD}(?:/{_WORD}){{0,7}}")

@@ -30,15 +30,15 @@ from dstok._util.arguments import (
     utf8,
 )
 from dstok._util.threads import map_by_threads
-from dstok.compiled.kernel_selection import find_kernel
+from dstok.compiled.programs import find_stored, tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.core.split.finder import Finder
-from dstok.core.split.piece_finder import PieceFinder
 from dstok.core.split.two_sided import TwoSided
 from dstok.core.text.utf8 import Rows, first_invalid
 from dstok.errors import ArgumentError, TextError, UnsupportedError
 from dstok.methods.incremental import Incoming
+from dstok.regex import Split
 from dstok.regex.cascade import Cascade, Program
 from dstok.regex.compile_budget import LimitError, explained
 from dstok.regex.marked_language import Marked
@@ -52,19 +52,19 @@ Found = TypeVar("Found")
 PART = 1 << 20  # bytes of text that a thread takes at a time
 
 
+def finder_of(splits: Sequence[Split], unicode_version: str, compiled: Callable[[], Cascade]) -> Finder:
+    """The finder of the pieces of steps, which `compiled` compiles if they are not stored. Raises as `make_finder`."""
+    stored = find_stored(splits, unicode_version)
+    return make_finder(compiled()) if stored is None else stored.finder()
+
+
 def make_finder(cascade: Cascade) -> Finder:
     """The finder of the pieces. Raises `UnsupportedError` if the tables would be too large."""
     if isinstance(cascade, Program):
-        pages, numbers = cascade.alphabet.pages()
         try:
-            edges = pack_edges(cascade.boundaries.edges, pages[:128])
+            return tables_of(cascade).finder()
         except ValueError:
             pass  # more states than it can have: read from both sides
-        else:
-            scanner = Scanner(pages, numbers, edges, cascade.boundaries.symbols)
-            kernel = find_kernel(cascade)
-            windows = None if kernel.rules else cascade.windows or None
-            return PieceFinder(scanner, None, kernel.rules, bytes(kernel.kinds), None, windows)
     return _two_sided(cascade, cascade.visible, b"\0\1")
 
 

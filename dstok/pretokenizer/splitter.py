@@ -25,7 +25,7 @@ from dstok.pretokenizer.pieces import (
     Tagger,
     Unit,
     checked_unit,
-    make_finder,
+    finder_of,
     make_tagger,
     map_each,
     readable,
@@ -33,8 +33,8 @@ from dstok.pretokenizer.pieces import (
 )
 from dstok.pretokenizer.re_api import Matcher
 from dstok.pretokenizer.sources import Dialect
-from dstok.regex.ast import Split
-from dstok.regex.cascade import compile_cascade
+from dstok.regex import Split
+from dstok.regex.cascade import Cascade, compile_cascade
 from dstok.regex.compile_budget import stage
 
 if TYPE_CHECKING:
@@ -71,15 +71,18 @@ class Splitter:
 
     @stage("compiling a splitter")
     def _make(self, splits: tuple[Split, ...], unicode_version: str, name: str) -> None:
-        self.name = name
+        self.name, self._splits, self._unicode_version = name, splits, unicode_version
+        self._span_pass = SpanPass(finder_of(splits, unicode_version, lambda: self._cascade))  # the core's part
+
+    @lazy
+    def _cascade(self) -> Cascade:
         try:
-            self._cascade = compile_cascade(splits, unicode_version)
+            return compile_cascade(self.splits, self.unicode_version)
         except PatternError as error:
-            if len(splits) == 1:
+            if len(self.splits) == 1:
                 raise
-            where = next(s.where for s in splits if s.pattern == error.pattern)
+            where = next(s.where for s in self.splits if s.pattern == error.pattern)
             raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None
-        self._span_pass = SpanPass(make_finder(self._cascade))  # the core's part
 
     @classmethod
     def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
@@ -287,12 +290,12 @@ class Splitter:
     @property
     def splits(self) -> tuple[Split, ...]:
         """The steps."""
-        return self._cascade.splits
+        return self._splits
 
     @property
     def unicode_version(self) -> str:
         """The Unicode version of the steps' analysis."""
-        return self._cascade.unicode_version
+        return self._unicode_version
 
     def strategy(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "windows", "automaton", or "both sides"."""

@@ -16,14 +16,13 @@ from dstok._util.arguments import explained
 from dstok._util.files import StrPath, available_cpus, file_faults, write_at_once
 from dstok._util.resumable import as_json, digest, read_json
 from dstok.corpus.documents import Faults, reader_of
+from dstok.corpus.encoding import Watch
 from dstok.corpus.engines import Engine, Inputs, Progress, find_engine, run
 from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import CorpusSettings
-from dstok.corpus.shard_job import Watch
 from dstok.errors import ArgumentError, TextError
-from dstok.training.folder import TrainingFolder
 from dstok.training.piece_counts import CountsFile, PieceCounter, merge_counts, ready_text
-from dstok.training.run import readers_of
+from dstok.training.run import TrainingFolder, readers_of
 from dstok.training.template import Base, Like, Normalizing, find_base
 
 if TYPE_CHECKING:

@@ -3,16 +3,13 @@
 In: a tokenizer, and counted pieces, texts, or the tokens to keep. Out: a tokenizer; for `trim_vocab` also the map from
 old to new ids; a number for each id.
 Invariant: extended, all old ids and merges stay, and the new merges are those that a training would make next whose
-words stand as the model encodes them: V1 tokens that are extended to V2 by the counts that they were trained from are
-the vocabulary of V2 tokens. The model's merges in the order of their ranks leave words in the state in which a training
-that made them stands (core/counts/merge_loop.h). That needs ranks in which the parts of a token come before the token
-(`BPE.monotone`).
+words stand as the model encodes them: for a training that made the old merges these are its words. That needs ranks in
+which the parts of a token come before the token (`BPE.monotone`).
 Truncated or trimmed, each token that merging could make it can still make, by the same merges; a set that would leave a
-token without its parts is refused. The first tokens of a trained vocabulary are that of a smaller training.
-Trained anew, the rules are transformers': the special tokens of the old tokenizer come first, in their order, then new
-ones; all 256 bytes have ids; ids around texts are renewed, in a post-processor of several steps, too (transformers
-5.24.0 leaves the old ones there).
-Usage is that of encoding all texts that were counted, but for added tokens in them.
+token without its parts is refused. Trained anew, the rules are transformers': the special tokens of the old tokenizer
+come first, then new ones; all bytes have ids; ids around texts are renewed, in a post-processor of several steps, too
+(transformers 5.24.0 leaves the old ones there). Usage is that of encoding all texts that were counted, but for added
+tokens in them.
 """
 
 from __future__ import annotations
@@ -155,7 +152,8 @@ def truncate_vocab(tok: Tokenizer, vocab_size: int) -> Tokenizer:
         raise UnsupportedError("merges that are in another order than the ids that they make", "merges")
     last = max((rank for rank, i in enumerate(merged) if i == size - 1), default=-1)
     kept = last + 1 if last >= 0 else next(rank for rank, i in enumerate(merged) if i >= size)
-    return tokenizer_of_description(replace(model, tokens=model.tokens.first(size), merges=model.merges[: 3 * kept]))
+    tokens = pack_tokens([*model.tokens][:size])
+    return tokenizer_of_description(replace(model, tokens=tokens, merges=model.merges[: 3 * kept]))
 
 
 @explained

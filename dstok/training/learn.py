@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from dstok._util.files import StrPath, reason
+from dstok._util.files import StrPath, file_faults
 from dstok.core.bpe.merge import BPE
 from dstok.core.counts.merge_loop import MergeLoop, Survey
 from dstok.core.text.model_json import pack_tokens
@@ -89,7 +89,7 @@ class Journal:
         self.merges, self.counts = array("I"), array("q")
         start = _HEADER.pack(_MAGIC, _FORMAT, bytes.fromhex(key))
         start += _SUM.pack(crc32(start))
-        try:
+        with file_faults(self.path):
             self._file = open(self.path, "r+b" if os.path.exists(self.path) else "x+b")
             found = self._file.read(len(start))
             if len(found) == len(start) and found != start:
@@ -110,19 +110,15 @@ class Journal:
                 end = self._file.tell()
             self._file.seek(end)
             self._file.truncate()  # what was not written whole
-        except OSError as error:
-            raise FileError(f"{self.path}: {reason(error)}") from error
 
     def append(self, merges: array[int], counts: array[int]) -> None:
         """Adds merges. Raises `FileError`."""
         if not counts:
             return
         data = _little_endian(merges[:]).tobytes() + _little_endian(counts[:]).tobytes()
-        try:
+        with file_faults(self.path):
             self._file.write(_BLOCK.pack(len(self.counts), len(counts), crc32(data)) + data)
             self._file.flush()
-        except OSError as error:
-            raise FileError(f"{self.path}: {reason(error)}") from error
         self.merges += merges
         self.counts += counts
 
@@ -183,7 +179,7 @@ def learn(
         first.check()
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     before = _learned(first, survey, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
-    expected = forecast(survey, len(first.spelled), trainer.vocab_size, num_threads, memory)
+    expected = forecast(survey, len(first.tokens), trainer.vocab_size, num_threads, memory)
     if announce is not None:
         announce(expected)
     known = pack_tokens(before.tokens)
@@ -198,11 +194,11 @@ def learn(
 
 
 def _learned(first: FirstTokens, survey: Survey, merges: array[int], counts: array[int]) -> Learned:
-    tokens = first.tokens()
+    tokens = first.tokens.copy()
     for left, right, merged in zip(merges[::3], merges[1::3], merges[2::3]):
         if merged == len(tokens):
             tokens.append(tokens[left] + tokens[right])
-    return Learned(tuple(tokens), first.raw_ids(), merges, counts, tuple(first.added), survey)
+    return Learned(tuple(tokens), first.raw_ids, merges, counts, tuple(first.added), survey)
 
 
 def finished(

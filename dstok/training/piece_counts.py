@@ -23,9 +23,10 @@ from _thread import allocate_lock
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakMethod
 from zlib import crc32
 
@@ -77,14 +78,6 @@ class Totals(NamedTuple):
     longest: int
 
 
-class Blocks(Protocol):
-    """Where blocks come from: a sorted `Tally`, a `Merge`."""
-
-    def block(self, size: int) -> bytes: ...
-
-    def totals(self) -> tuple[int, int, int, int]: ...
-
-
 class CountsFile:
     """A counts file. `made_by`: the SHA-256 of what decides the pieces, in hex; "" if unknown. Raises `FileError`.
 
@@ -116,11 +109,9 @@ class CountsFile:
         with file_faults(self.path), open(self.path, "rb") as file:
             file.seek(_START)
             while head := file.read(_BLOCK_HEADER.size):
-                at, block, checksum = file.tell() - len(head), b"", 0
-                if len(head) == _BLOCK_HEADER.size:
-                    size, checksum = _BLOCK_HEADER.unpack(head)
-                    if size <= os.fstat(file.fileno()).st_size - file.tell():
-                        block = file.read(size)
+                at = file.tell() - len(head)
+                size, checksum = _BLOCK_HEADER.unpack(head.ljust(_BLOCK_HEADER.size, b"\0"))
+                block = file.read(size) if size <= self.size - file.tell() else b""
                 if not block or len(block) != size or crc32(block) != checksum:
                     raise FileError(f"{self.path}: the block at byte {at} of this counts file is damaged")
                 yield block
@@ -138,17 +129,11 @@ class CountsFile:
                 raise FileError(f"{self.path}: {error.args[0]}") from error
 
 
-def is_counts(path: StrPath) -> bool:
-    """Whether a file begins as counts files do."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
+def write_counts(path: StrPath, source: Tally | Merge, made_by: str = "", by_count: bool = False) -> CountsFile:
+    """Writes all blocks of `source`, whose pieces are sorted, to a file, at once or not at all.
 
-
-def write_counts(path: StrPath, source: Blocks, made_by: str = "", by_count: bool = False) -> CountsFile:
-    """Writes all blocks of `source` to a file, at once or not at all. Raises `FileError`, and errors of the source."""
+    Raises `FileError`, and errors of the source.
+    """
     path = os.fspath(path)
     with file_faults(path), WholeFile(path) as file:
         file.seek(_START)
@@ -218,19 +203,14 @@ class PieceCounter:
         self.tally, self.made_by = Tally(finder), made_by
         self.folder = None if folder is None else os.fspath(folder)
         self.spills: list[str] = []
+        self.by_count = False  # how spills are sorted
         self.limit(memory)
 
-    def limit(self, memory: int, by_count: bool = False) -> None:
-        """Sets how many bytes the table may take. `by_count`: are spills to be sorted so?"""
+    def limit(self, memory: int) -> None:
+        """Sets how many bytes the table may take."""
         self.memory = memory
         weak = WeakMethod(self._spill)  # a cycle of counter and table would keep the table until Python looks for them
-
-        def spill(tally: Tally) -> None:
-            method = weak()
-            assert method is not None
-            method(tally, by_count)
-
-        self.tally.limit(memory, None if self.folder is None else spill)
+        self.tally.limit(memory, None if self.folder is None else lambda _: weak()())  # type: ignore[misc]
 
     def add(self, texts: list[str | bytes]) -> None:
         """Counts the pieces of `texts`: ASCII `str` or valid UTF-8 bytes. Raises `FileError`, and `DstokError`."""
@@ -251,13 +231,12 @@ class PieceCounter:
     def spill(self) -> None:
         """Writes the table to `folder`, if it counted anything, and empties it. Raises `FileError`."""
         if self.tally.distinct():
-            self._spill(self.tally, False)
+            self._spill()
             self.tally.clear()
 
-    def _spill(self, tally: Tally, by_count: bool) -> None:
-        assert self.folder is not None
-        tally.sort(by_count)
-        self.spills.append(write_counts(self._scratch(), tally, self.made_by, by_count).path)
+    def _spill(self) -> None:
+        self.tally.sort(self.by_count)
+        self.spills.append(write_counts(self._scratch(), self.tally, self.made_by, self.by_count).path)
 
     def _scratch(self) -> str:
         assert self.folder is not None
@@ -266,49 +245,39 @@ class PieceCounter:
         return os.path.join(self.folder, f"{os.urandom(8).hex()}.counts")
 
     def write(self, path: StrPath, keep: bool = False) -> CountsFile:
-        """Writes all counts to a file, sorted by bytes, and starts anew.
+        """Writes all counts to a file, sorted as spills are, and starts anew.
 
         It removes the spills, unless it is to `keep` them. Raises `FileError`, and `DstokError`.
         """
-        if not self.spills:
-            self.tally.sort(False)
-            written = write_counts(path, self.tally, self.made_by)
+        if self.spills:
+            self.spill()
+            written = merge_counts(self.spills, path)
+        else:
+            self.tally.sort(self.by_count)
+            written = write_counts(path, self.tally, self.made_by, self.by_count)
             self.tally.clear()
-            return written
-        self.spill()
-        written = merge_counts(self.spills, path)
         _remove([] if keep else self.spills)
         self.spills = []
         return written
 
     def most_frequent_first(self, keep: bool = False) -> Iterator[Rows]:
         """All pieces, block by block, the most frequent first, equal ones by their bytes; then as `write`."""
-        if not self.spills:
-            yield from self._sorted()
-            return
-        merged = self.write(self._scratch(), keep)
-        self.limit(self.memory, by_count=True)
-        for block in merged.blocks():
-            self._check(self.tally.add_block(block))
-        os.unlink(merged.path)
         if self.spills:
-            self._spill(self.tally, True)
-            self.tally.clear()
-            merged = merge_counts(self.spills, self._scratch())
-            _remove(self.spills)
-            self.spills = []
+            merged = self.write(self._scratch(), keep)
+            self.by_count = True
+            for block in merged.blocks():
+                self._check(self.tally.add_block(block))
+            os.unlink(merged.path)
+        if self.spills:
+            merged = self.write(self._scratch())
             yield from merged.rows()
             os.unlink(merged.path)
         else:
-            yield from self._sorted()
-        self.limit(self.memory)
-
-    def _sorted(self) -> Iterator[Rows]:
-        """The pieces of the table, the most frequent first."""
-        self.tally.sort(True)
-        while block := self.tally.block(BLOCK):
-            yield rows_of(block)
-        self.tally.clear()
+            self.tally.sort(True)
+            while block := self.tally.block(BLOCK):
+                yield rows_of(block)
+            self.tally.clear()
+        self.by_count = False
 
 
 def count_together(counters: Sequence[PieceCounter], texts: Iterable[list[str | bytes]]) -> None:
@@ -316,25 +285,26 @@ def count_together(counters: Sequence[PieceCounter], texts: Iterable[list[str | 
 
     Raises what `texts` raises, and as `PieceCounter.add`. The counts are of no use then.
     """
-    left, lock = iter(texts), allocate_lock()
-    faults: list[BaseException] = []  # after the first one no thread goes on
+    def parts() -> Iterator[list[str | bytes]]:
+        part, size = list[str | bytes](), 0
+        for some in texts:
+            part += some
+            size += sum(map(len, some))
+            if size >= _PART:
+                yield part
+                part, size = [], 0
+        yield part
 
-    def take() -> list[str | bytes]:
-        part: list[str | bytes] = []
-        size = 0
-        with lock:
-            while not faults and size < _PART:
-                try:
-                    following = next(left)
-                except StopIteration:
-                    break
-                part += following
-                size += sum(map(len, following))
-        return part
+    left, lock = parts(), allocate_lock()
+    faults: list[BaseException] = []  # after the first one no thread goes on
 
     def count(counter: PieceCounter) -> None:
         try:
-            while part := take():
+            while not faults:
+                with lock:
+                    part = next(left, None)
+                if part is None:
+                    break
                 counter.add(part)
         except BaseException as error:
             faults.append(error)
@@ -372,13 +342,17 @@ def count_pieces(
             number += len(some)
 
     counter = _counter(span_pass_of(splitter).finder, lists(), num_threads, memory)
-    return PieceCounts(*counter.tally.counted())
+    pieces, offsets, counts = counter.tally.counted()
+    return PieceCounts(np.frombuffer(pieces, np.uint8), np.asarray(offsets), np.asarray(counts))
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class PieceCounts:
     r"""Distinct pieces and their frequencies, the most frequent first; made by `count_pieces`.
 
-    Pieces of the same frequency are in the order of their UTF-8. Piece i is `pieces[offsets[i]:offsets[i + 1]]`.
+    Pieces of the same frequency are in the order of their UTF-8. pieces: the UTF-8 of all pieces, one after the other,
+    uint8[n]. offsets: where each begins there, and the end of the last one, int64[len + 1]: piece i is
+    `pieces[offsets[i]:offsets[i + 1]]`. counts: how often each occurs, int64[len].
 
     >>> import dstok
     >>> found = count_pieces(dstok.Splitter(r"\w+"), ["a b", "b a b"])
@@ -386,27 +360,13 @@ class PieceCounts:
     (b' ba', [0, 1, 2, 3], [3, 3, 2])
     """
 
-    def __init__(self, pieces: bytes, offsets: array[int], counts: array[int]) -> None:
-        self._parts = pieces, offsets, counts
+    pieces: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         """The number of distinct pieces."""
-        return len(self._parts[2])
-
-    @property
-    def pieces(self) -> npt.NDArray[np.uint8]:
-        """The UTF-8 of all pieces, one after the other, as uint8[n]."""
-        return np.frombuffer(self._parts[0], np.uint8)
-
-    @property
-    def offsets(self) -> npt.NDArray[np.int64]:
-        """Where each piece begins in `pieces`, and the end of the last one, as int64[len + 1]."""
-        return np.asarray(self._parts[1])
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        """How often each piece occurs, as int64[len]."""
-        return np.asarray(self._parts[2])
+        return len(self.counts)
 
     def to_dict(self) -> dict[str, int]:
         r"""From piece to frequency, in the same order. The arrays take less memory and time than a dict.
@@ -415,7 +375,7 @@ class PieceCounts:
         >>> count_pieces(dstok.Splitter(r"\w+"), ["a b", "b a b"]).to_dict()
         {' ': 3, 'b': 3, 'a': 2}
         """
-        return dict_of(*self._parts)
+        return dict_of(self.pieces.tobytes(), self.offsets, self.counts)
 
 
 @contextmanager

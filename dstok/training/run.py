@@ -5,17 +5,24 @@ its files, with a manifest of all that decided it: settings, the SHA-256 of the 
 Invariant: the vocabulary and merges that upstream's own `train` and `train_from_iterator` give, of a tokenizer
 without added tokens that normalizes and cuts as `like` does. Of files each line, with its ending, is a text. Neither
 pyarrow nor `datasets` is imported for other texts than theirs. A training in a folder that was killed goes on when it
-is called again.
+is called again. Its folder, in which a file with its name is complete, refuses another training, and a second call:
+
+    OUT/tokenizer.json, OUT/tokenizer_config.json  the trained tokenizer; its BOS, EOS and the like, if it has them
+    OUT/train.json          last: all that decided it, and what came out
+    OUT/work/plan.json      first: the inputs and settings
+    OUT/work/pieces.counts  the counted pieces
+    OUT/work/merges.part    the merges so far (training/learn.py)
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from tempfile import TemporaryDirectory
@@ -23,9 +30,9 @@ from typing import Any
 
 import dstok
 from dstok._util.arguments import explained, thread_count, whole_number
-from dstok._util.files import StrPath, file_faults
+from dstok._util.files import StrPath, file_faults, write_at_once
 from dstok._util.imports import of_extra
-from dstok._util.resumable import file_hash
+from dstok._util.resumable import ResumableFolder, as_json, digest, file_hash, read_json
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe
 from dstok.core.bpe.merge import BPE
@@ -37,15 +44,15 @@ from dstok.formats.tokenizer_config import write_tokenizer_config
 from dstok.formats.tokenizer_json import write_tokenizer_json
 from dstok.io.text_files import checked_change
 from dstok.normalizers import make_normalizer
-from dstok.pretokenizer.pieces import make_finder
+from dstok.pretokenizer.pieces import finder_of
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
-from dstok.training.folder import TOKENIZER, TrainingFolder
-from dstok.training.learn import OVERFLOW, Forecast, Learned, Progress, Rows, learn
+from dstok.training.learn import OVERFLOW, Forecast, Journal, Learned, Progress, Rows, learn
 from dstok.training.piece_counts import CountsFile, Texts, counted, counted_file
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.trainer import BpeTrainer
 
+MANIFEST, TOKENIZER, CONFIG = "train.json", "tokenizer.json", "tokenizer_config.json"
 ROWS = 1000  # of a column that become objects of Python at a time
 LINES = 1 << 16  # bytes of the lines that are read at once
 
@@ -68,23 +75,16 @@ def texts_of(source: Any, field: str) -> Texts:
         return _column_texts(_of_tables(source.with_format("arrow").iter(ROWS), field))
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
         with of_extra("arrow", "training from Arrow"):
-            return _column_texts(_of_arrow(source, field))
+            import pyarrow as pa
+
+            from dstok.arrow.columns import pieces_of
+        if hasattr(source, "__arrow_c_stream__"):
+            with suppress(pa.ArrowInvalid):  # a stream of arrays, not of batches
+                return _column_texts(_of_tables(pa.RecordBatchReader.from_stream(source), field))
+        arrays, kind, _ = pieces_of(source)
+        tables = map(pa.RecordBatch.from_struct_array, arrays)
+        return _column_texts(_of_tables(tables, field) if pa.types.is_struct(kind) else arrays)
     return source  # type: ignore[no-any-return]
-
-
-def _of_arrow(source: Any, field: str) -> Iterable[Any]:
-    """The arrays of a column: an array, a chunked one, or that of a table."""
-    import pyarrow as pa
-
-    from dstok.arrow.columns import pieces_of
-
-    if hasattr(source, "__arrow_c_stream__"):
-        try:
-            return _of_tables(pa.RecordBatchReader.from_stream(source), field)
-        except pa.ArrowInvalid:  # a stream of arrays, not of batches
-            pass
-    arrays, kind, _ = pieces_of(source)
-    return _of_tables(map(pa.RecordBatch.from_struct_array, arrays), field) if pa.types.is_struct(kind) else arrays
 
 
 def _of_tables(tables: Iterable[Any], field: str) -> Iterator[Any]:
@@ -166,7 +166,7 @@ def count_from_iterator(
 def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
     """The finder of pieces, and the normalizer."""
     model = base.model
-    finder = make_finder(compile_splits(model.splits, model.unicode_version))
+    finder = finder_of(model.splits, model.unicode_version, lambda: compile_splits(model.splits, model.unicode_version))
     return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
 
 
@@ -220,6 +220,63 @@ def check_made_by(file: CountsFile, base: Base) -> None:
                         f"({file.made_by[:16]}, not {base.made_by()[:16]})")
 
 
+class TrainingFolder(ResumableFolder):
+    """The folder `out`."""
+
+    def __init__(self, out: StrPath) -> None:
+        lock = os.path.join("work", ".lock")
+        super().__init__(os.path.abspath(out), lock, "another training is running in this folder")
+        self.work = os.path.dirname(self.lock)
+        self.counts_path = os.path.join(self.work, "pieces.counts")
+
+    def finished(self, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The manifest, if the training of `plan` is done here. Raises `FileError` if another one is."""
+        path = os.path.join(self.out, MANIFEST)
+        if not os.path.exists(path):
+            return None
+        manifest = self._known(path, plan)
+        shutil.rmtree(self.work, ignore_errors=True)  # of a call that was killed at its very end
+        return manifest
+
+    @contextmanager
+    def entered(self, plan: Mapping[str, Any], state: Any) -> Iterator[None]:
+        """Begins or continues the training of `plan`. `state`: of its inputs; it must stay the same until all is done.
+
+        Raises `FileError`.
+        """
+        if os.path.exists(os.path.join(self.out, TOKENIZER)) and not os.path.exists(self.work):
+            raise FileError(f"{self.out}: expected no {TOKENIZER} in this folder, found one that no training here made")
+        path, plan = os.path.join(self.work, "plan.json"), {**plan, "state": state}
+        with self.locked():
+            if os.path.exists(path):
+                self._known(path, plan)
+            else:
+                with file_faults(self.out):
+                    write_at_once(path, as_json(plan))
+            yield
+
+    def _known(self, path: str, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """The object in a file. Raises `FileError` if another plan made it."""
+        known, wanted = read_json(path), json.loads(as_json(plan))
+        different = [name for name in wanted if known.get(name) != wanted[name]]
+        if different:
+            raise FileError(f"{self.out}: expected the training of this call, found one with other "
+                            f"{', '.join(different)} (name another folder, or remove this one)")
+        return known
+
+    def counts(self) -> CountsFile | None:
+        """The counted pieces, if all are counted."""
+        return CountsFile(self.counts_path) if os.path.exists(self.counts_path) else None
+
+    def finish(self, tokenizer: bytes, config: bytes, manifest: Mapping[str, Any]) -> None:
+        """Writes the result, and removes the work. config: of a tokenizer_config.json; empty if there is none."""
+        with file_faults(self.out):
+            for name, data in ((TOKENIZER, tokenizer), (CONFIG, config), (MANIFEST, as_json(manifest))):
+                if data:
+                    write_at_once(os.path.join(self.out, name), data, self.work)  # a kill leaves its scratch there
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
 def plan_of(base: Base, trainer: BpeTrainer, inputs: Any) -> dict[str, Any]:
     """All that decides a training, as JSON."""
     model = base.model
@@ -247,7 +304,7 @@ def trained_in(
         return make_bpe(build_tables(replace(base.trained(learned), unknown=None)))
 
     hashed = file_hash(counts.path)
-    journal = folder.journal(plan, hashed)
+    journal = Journal(os.path.join(folder.work, "merges.part"), digest([plan, hashed]))
     try:
         learned = learn(counts.rows, trainer, progress=progress, journal=journal, encoder=encoder, memory=memory,
                         announce=announce, num_threads=num_threads)
@@ -318,13 +375,10 @@ def train(
 
 
 class _Lines:
-    """The lines of files, with their endings, in lists. path, line, number: of the first line of the last list.
-
-    `line` counts from 1 in each file, `number` from 0 in all of them. A file that is changed is a `FileError`.
-    """
+    """The lines of files, with their endings, in lists. A file that is changed is a `FileError`."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.path, self.line, self.number = "", 0, 0
+        self.starts = list[tuple[int, str]]()  # of each file: the number of its first line among all, and its path
         self.files = list[tuple[str, os.stat_result]]()
         for path in paths:
             with file_faults(path):
@@ -336,16 +390,17 @@ class _Lines:
         try:
             yield
         except TextError as error:
-            line = self.line + (error.batch_index or 0) - self.number
-            raise FileError(f"{self.path}: line {line}: {error.message}") from None
+            number = error.batch_index or 0
+            start, path = next(row for row in reversed(self.starts) if row[0] <= number)
+            raise FileError(f"{path}: line {number - start + 1}: {error.message}") from None
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        size = 0
+        number = 0
         for path, status in self.files:
-            self.path, self.line, self.number, size = path, 1, self.number + size, 0
+            self.starts.append((number, path))
             with file_faults(path), open(path, "rb", buffering=1 << 20) as file:
                 while lines := file.readlines(LINES):
-                    self.line, self.number, size = self.line + size, self.number + size, len(lines)
+                    number += len(lines)
                     yield lines
             if stat.S_ISREG(status.st_mode):
                 checked_change(path, status.st_size, status.st_mtime_ns)

@@ -31,7 +31,7 @@ from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.loading import is_path, load
 from dstok.pretokenizer.sources import preset_names
 from dstok.pretokenizer.splitter import Splitter
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.tokenizer import Tokenizer, describe
 from dstok.training.learn import Learned, Rows
 from dstok.training.trainer import BpeTrainer, FirstTokens

@@ -84,8 +84,7 @@ class BpeTrainer:
             if not isinstance(text, str):
                 raise ArgumentError(f"expected an initial_alphabet of str, found {type(text).__name__}",
                                     "initial_alphabet")
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(checked)
 
     @staticmethod
     def byte_alphabet() -> list[str]:
@@ -115,8 +114,9 @@ def _special_token(token: Any) -> AddedToken:
 
 
 class FirstTokens:
-    """The tokens with the first ids: `spelled` by id, as tokenizer.json spells them.
+    """The tokens with the first ids. ids: by spelling, as in a tokenizer.json. tokens: their bytes, by id.
 
+    raw_ids: of texts that are no spelling of bytes: no merge makes them. added: the special ones.
     counts: how often each byte occurs. Raises `UnsupportedError` for a `limit_alphabet` that cuts a tie.
     """
 
@@ -125,7 +125,8 @@ class FirstTokens:
         self.vocab_size, self.ids = trainer.vocab_size, dict[str, int]()
         for text in [*specials, *_alphabet(trainer, counts)]:
             self.ids.setdefault(text, len(self.ids))
-        self.spelled = list(self.ids)
+        self.tokens = list(map(decoded_bytes, self.ids))
+        self.raw_ids = frozenset(i for text, i in self.ids.items() if not is_spelling(text))
         named = {token.content: token for token in trainer.special_tokens if token.content}  # upstream matches no ""
         self.added = [token._replace(id=self.ids[text]) for text, token in named.items()]
 
@@ -140,19 +141,10 @@ class FirstTokens:
             raise ArgumentError("expected texts, special tokens or an initial_alphabet, found none: no token is left",
                                 "initial_alphabet")
 
-    def tokens(self) -> list[bytes]:
-        """The bytes of each."""
-        return [decoded_bytes(text) for text in self.spelled]
-
-    def raw_ids(self) -> frozenset[int]:
-        """The ids of texts that are no spelling of bytes: no merge makes them."""
-        return frozenset(i for i, text in enumerate(self.spelled) if not is_spelling(text))
-
     def taken(self) -> array[int]:
         """The ids that a merge may spell, in the order that `MergeLoop` takes: by length, then by bytes."""
-        tokens, raw = self.tokens(), self.raw_ids()
-        found = [i for i, token in enumerate(tokens) if len(token) > 1 and i not in raw]
-        return array("I", sorted(found, key=lambda i: (len(tokens[i]), tokens[i])))
+        found = [i for i, token in enumerate(self.tokens) if len(token) > 1 and i not in self.raw_ids]
+        return array("I", sorted(found, key=lambda i: (len(self.tokens[i]), self.tokens[i])))
 
     def ids_of_bytes(self) -> list[int]:
         """The id of each byte; -1 for one without a token, which words leave out."""

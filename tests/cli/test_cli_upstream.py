@@ -14,7 +14,7 @@ import dstok
 from dstok import chat, corpus
 from dstok.cli.arguments import load_splitter
 from dstok.cli.output import CommandError
-from dstok.corpus.verify import verify
+from dstok.corpus.finished import verify
 
 NEW, TEXT = "tokenizers-1.0.0rc3", " \ua7ce"  # U+A7CE is a letter since Unicode 17.0
 OLD_IDS, NEW_IDS = [223, 169, 256, 239], [2297, 256, 239]

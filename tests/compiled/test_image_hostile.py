@@ -24,7 +24,7 @@ import dstok
 from dstok.compiled import image_file as file
 from dstok.compiled.image_file import open_image
 from dstok.compiled.kernel_selection import KINDS, V3
-from dstok.core.bpe.tables import JOINED_BYTES
+from dstok.core.bpe.facts import JOINED_BYTES
 from dstok.errors import DstokError, ImageError, PatternError, UnsupportedError
 from dstok.inspection.explain import explain
 

@@ -19,8 +19,8 @@ from corpora_made import checksums, ids_of, json_lines
 from zstd_frames import zstd_frame
 
 import dstok.corpus
+from dstok.corpus.finished import verify
 from dstok.corpus.settings import PLAN
-from dstok.corpus.verify import verify
 from dstok.errors import FileError
 
 GOOD = [f"document {i} — 你好" for i in range(400)]

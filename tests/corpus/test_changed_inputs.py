@@ -19,11 +19,11 @@ from dstok._util.files import write_json
 from dstok.cli import train as piece_counts
 from dstok.cli.app import main
 from dstok.corpus import engines as local
+from dstok.corpus.finished import verify
 from dstok.corpus.folder import read_manifest
 from dstok.corpus.inputs import InputFile
 from dstok.corpus.settings import CORPUS, manifest_name
 from dstok.corpus.tables import rows_of
-from dstok.corpus.verify import verify
 from dstok.errors import FileError
 from dstok.io.text_files import open_source
 from dstok.training import run as from_files

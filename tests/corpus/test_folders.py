@@ -16,11 +16,9 @@ from corpora_made import tokenize_two_files as tokenize
 
 import dstok.corpus
 from dstok.cli.app import main
-from dstok.corpus.merge import merge
-from dstok.corpus.run import Run
+from dstok.corpus.finished import figures, merge, verify
+from dstok.corpus.run import Run, estimate
 from dstok.corpus.settings import PLAN
-from dstok.corpus.stats import estimate, figures
-from dstok.corpus.verify import verify
 from dstok.errors import FileError
 
 FORMATS = dstok.corpus.FORMATS
@@ -200,4 +198,5 @@ def test_skipped_documents_are_counted() -> None:
 def test_a_picture() -> None:
     tokenize()
     ok("corpus", "stats", "out", "--plot", "out.svg")
+    assert "expected a suffix such as .svg, .png or .pdf, found txt" in fails("corpus", "stats", "out", "--plot", "a.txt")
     assert Path("out.svg").read_text().rstrip().endswith("</svg>")

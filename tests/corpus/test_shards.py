@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from zstd_frames import zstd_frame
 
 import dstok.corpus
+from dstok.corpus.documents import LineRange, count_lines, lines_of
 from dstok.corpus.inputs import find_inputs, plan_shards
-from dstok.corpus.line_reader import LineRange, count_lines, lines_of
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import FileError
 

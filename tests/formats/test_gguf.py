@@ -24,7 +24,7 @@ from dstok.formats.components import GPT2_PATTERN
 from dstok.formats.description import AddedToken, TokenizerConfig
 from dstok.formats.gguf import ARRAYS, describe_gguf, read_gguf
 from dstok.formats.llama_cpp import CHECK_TEXT, FAMILIES, HASHES, NO_WHOLE, family_base, family_of_pre, same_pieces
-from dstok.regex.ast import Split
+from dstok.regex import Split
 
 
 def settings(name: str) -> dict[str, Any]:

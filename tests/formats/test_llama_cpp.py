@@ -54,7 +54,7 @@ def with_ascii_case() -> dstok.Tokenizer:
     [split] = described.splits
     assert upper in split.pattern and lower in split.pattern
     pattern = split.pattern.replace(upper, r"[^\P{L}a-z]").replace(lower, r"[^\P{L}A-Z]")
-    return dstok.Tokenizer._of_description(replace(described, splits=(replace(split, pattern=pattern),), normalizer=()))
+    return dstok.Tokenizer._of_description(replace(described, splits=(split._replace(pattern=pattern),), normalizer=()))
 
 
 def is_known(name: str, text: str, ids: list[int]) -> bool:

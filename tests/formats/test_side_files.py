@@ -14,8 +14,7 @@ from tokenizer_json_cases import small
 
 import dstok
 import dstok.corpus
-from dstok.corpus.merge import merge
-from dstok.corpus.verify import verify
+from dstok.corpus.finished import merge, verify
 from dstok.errors import DstokError, FileError, TokenizerFileError, UnsupportedError
 from dstok.pretokenizer.splitter import Splitter
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from shared_data import CORPORA, shared
 
-from dstok.core.bpe.tables import cuttable_ranges
+from dstok.core.bpe.facts import cuttable_ranges
 from dstok.unicode.properties import CodePointSet
 
 KEPT = 4_000_000  # characters of each corpus

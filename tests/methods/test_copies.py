@@ -95,10 +95,13 @@ def test_decode_streams(way: str, one: str, other: str, at: int) -> None:
     spelled = [tok.token_to_id(bytes([byte])) for byte in ids]
     text = "".join(stream.feed(id) for id in spelled[:at])
     branch = WAYS[way](stream)
-    wrong = branch.feed(tok.encode(other + "中")) + branch.finish()
+    wrong = branch.feed(tok.encode(other + "中"))
+    with pytest.raises(dstok.errors.UnknownIdError) as caught:
+        branch.feed(tok.vocab_size)
+    assert caught.value.index == len(spelled[:at]) + len(tok.encode(other + "中"))
+    wrong += branch.finish()
     assert text + "".join(stream.feed(id) for id in spelled[at:]) + stream.finish() == bytes(ids).decode()
     assert text + wrong == tok.decode(spelled[:at] + tok.encode(other + "中"))
-    assert branch._count == len(spelled[:at]) + len(tok.encode(other + "中"))
 
 
 def works() -> list[Any]:

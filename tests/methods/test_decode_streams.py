@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import pickle
 from copy import copy
 from typing import Any
@@ -40,12 +41,16 @@ def before_stop(text: str, stop: list[str]) -> str | None:
 @given(st.lists(id_lists, min_size=1, max_size=5), st.booleans())
 @example([[PARTIAL[0]], TOK.encode("\N{LLAMA}")], False)
 def test_each_is_a_stream_of_its_own(lists: list[list[int]], skip: bool) -> None:
+    """And both give what Python's incremental decoder makes of the bytes."""
     streams = dstok.sampling.BatchDecodeStream(TOK, len(lists), skip_special_tokens=skip)
     single = [TOK.decode_stream(skip_special_tokens=skip) for _ in lists]
+    python = [codecs.getincrementaldecoder("utf-8")("replace") for _ in lists]
     for step in range(max(map(len, lists))):
         ids = [row[step] if step < len(row) else -1 for row in lists]
-        assert streams.step(ids) == ["" if id == -1 else one.feed(id) for one, id in zip(single, ids)]
-    assert [streams.finish(slot) for slot in range(len(lists))] == [one.finish() for one in single]
+        expected = ["" if id == -1 else one.decode(TOK.decode_bytes([id], skip_special_tokens=skip)) for one, id in zip(python, ids)]
+        assert streams.step(ids) == ["" if id == -1 else one.feed(id) for one, id in zip(single, ids)] == expected
+    assert [streams.finish(slot) for slot in range(len(lists))] == [one.finish() for one in single] == [
+        one.decode(b"", True) for one in python]
 
 
 @examples(300)
@@ -104,13 +109,13 @@ def test_a_step_makes_no_token_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[int]()
 
     class Counted:
-        size = TOK._decoder.size
+        size, strip, runs, has = TOK._decoder.size, False, False, TOK._decoder.has
 
-        def token(self, id: int, index: int = 0) -> bytes:
-            asked.append(id)
-            return TOK._decoder.token(id, index)
+        def marked(self, ids: list[int], skip_special: bool) -> bytes:
+            asked.extend(ids)
+            return TOK._decoder.marked(ids, skip_special)
 
-    from dstok.core.encode.decode import StreamBatch
+    from dstok.core.encode.streams import StreamBatch
     batch = StreamBatch(Counted(), False, 2)  # type: ignore[arg-type]
     ids = np.array([19923, 2058], np.int64)
     for _ in range(3):

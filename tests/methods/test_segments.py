@@ -102,7 +102,7 @@ def naive(name: str, segments: list[tuple[str, bool]]) -> list[int]:
             if normalizer is not None:
                 made, sources = (normalizer.later if at else normalizer).align(stretch.encode())
                 stretch, whose = made.decode(), [*sources]
-            seen = {t["content"]: tok._added.seen(tok._added.by_content[t["content"]]).decode() for t in normalized}
+            seen = {t.content: tok._added.seen(t).decode() for t in tok._added.tokens if t.normalized}
             place = 0
             for first, last, found in [*matches(stretch, [runs[at + i] for i in whose], normalized, seen),
                                        (len(stretch), len(stretch), -1)]:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmark_records import ROOT, WORST, record, results
 
-from benchmarks import calls, models, patterns, start, train, verdicts
+from benchmarks import calls, load, models, patterns, start, train, verdicts
 from benchmarks.cases import select
 from benchmarks.chart import chart
 from benchmarks.engines import ENGINES
@@ -185,6 +185,39 @@ def test_models_table() -> None:
     assert made.startswith("C, AVX-512, P, D; ")
     last = made.splitlines()[-1]
     assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
+
+
+def test_the_table_of_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An engine that does not load a file, or gives other ids, has no figure; docs/speed.md has the newest result's."""
+    seconds = {load.PLAIN: [1.0, 3.0, 2.0], load.SECOND: [0.03] * 3, load.JUDGE: [2.0, 3.0, 8.0]}
+    row = {"name": "a", "size": 2_000_000, "seconds": seconds, "peaks": {name: [50.0, 70.4, 60.0] for name in seconds},
+           "different": [load.FIRST], "failed": ["gigatoken"]}
+    found = {"machine": {"cpu": "C"}, "python": "P", "date": "D", "commit": "c" * 40, "dirty": True, "versions": {"dstok": "1"},
+             "rounds": 3, "load_average": 0.25, "rows": [row]}
+    lines = load.table(found).splitlines()
+    assert lines[0].startswith("C, P, D; commit cccccccccc, with changes; dstok 1; load 0.2.")
+    assert lines[2] == "| tokenizer.json | MB | dstok | dstok, first with cache | dstok, second with cache | tokenizers | gigatoken | dstok over tokenizers |"
+    assert lines[4] == "| a | 2.0 | 2.00 / 60 | ≠ | 0.030 / 60 | 3.00 / 60 | failed | 0.50 |"
+    (tmp_path / "x.json").write_text(json.dumps(found), encoding="utf-8")
+    (tmp_path / "x.md").write_text(f"before\n{load.BEGIN}\n{load.END}\nafter\n", encoding="utf-8")
+    assert load.main(["--table", str(tmp_path / "x.json"), "--write", str(tmp_path / "x.md")]) == 1  # dstok's ids differ
+    assert load.table(found) in (tmp_path / "x.md").read_text(encoding="utf-8")
+    assert "a: dstok, first with cache has other ids" in capsys.readouterr().err
+    for newest in sorted((ROOT / "benchmarks" / "results").glob("*-load.json"))[-1:]:
+        assert load.table(json.loads(newest.read_text(encoding="utf-8"))) in (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+
+
+def test_loads_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from small_models import model_json
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "tokenizer.json").write_text(model_json([(b"l", b"l")]), encoding="utf-8")
+    assert load.main([str(tmp_path / "a"), "--rounds", "1", "--output", str(tmp_path / "x.json")]) == 0
+    [row] = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))["rows"]
+    assert {load.PLAIN, load.FIRST, load.SECOND, load.JUDGE} <= row["seconds"].keys()
+    assert row["seconds"][load.SECOND][0] < row["seconds"][load.PLAIN][0]
+    assert all(peak > 5 for peaks in row["peaks"].values() for peak in peaks)
+    assert "| a | 0.0 |" in capsys.readouterr().out
 
 
 def test_the_table_of_starts() -> None:

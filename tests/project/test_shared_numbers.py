@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dstok.compiled import build as byte_pairs
 from dstok.compiled import image as checks
 from dstok.compiled import kernel_selection as kernels
-from dstok.core.bpe.tables import cuttable_ranges
+from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.check.proofs import shared_numbers
 from dstok.regex import dfa as automaton
 from dstok.regex import marked_language as marked
@@ -14,17 +13,13 @@ from dstok.unicode import normalization
 
 
 def test_python_with_the_core() -> None:
-    ours = {name: getattr(module, name) for module in (automaton, byte_pairs, marked, normalization, windows)
+    ours = {name: getattr(module, name) for module in (automaton, checks, marked, normalization, windows)
             for name in shared_numbers() if hasattr(module, name)}
     assert ours == shared_numbers()
 
 
 def test_rules_have_kinds() -> None:
     assert sorted(kernels.KINDS) == list(range(1, 10))
-
-
-def test_python_with_python() -> None:
-    assert checks.MAX_BYTE_PAIRS == byte_pairs.NO_PAIR
 
 
 def test_cuttable_characters() -> None:

@@ -10,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from small_models import model_json
+
 import dstok
+from dstok.pretokenizer.sources import preset_splits
 
 FIRST_IDS = """
 import sys
@@ -71,6 +74,25 @@ def test_a_count(tmp_path: Path) -> None:
     found = imported(COUNT, str(tmp_path / "small.txt"))
     assert own(found) == OWN | OF_COUNT
     assert found & SLOW == set()
+
+
+LOADED = """
+import sys
+before = set(sys.modules)
+import dstok
+assert dstok.Tokenizer.from_json(sys.argv[1]).encode("ab") == [256]
+"""
+OF_OTHER_FILES = ("dstok.regex.", "dstok.unicode", "dstok.formats.tiktoken", "dstok.formats.gguf", "dstok.formats.sentencepiece",
+                  "dstok.formats.llama_cpp", "dstok.compiled.image", "dstok.conformance", "dstok.inspection")
+
+
+def test_a_tokenizer_json_of_a_known_pattern(tmp_path: Path) -> None:
+    """No compiler of patterns, no reader of other files. What is slow beside them is in `dataclasses`."""
+    (tmp_path / "tokenizer.json").write_text(model_json([(b"a", b"b")], pattern=preset_splits("gpt-2")[0][0].pattern), encoding="utf-8")
+    found = imported(LOADED, str(tmp_path / "tokenizer.json"))
+    wrong = {name for name in own(found) if name.startswith(OF_OTHER_FILES) and name != "dstok.compiled.image_file"}
+    assert wrong == set()
+    assert found & SLOW <= {"ast", "copy", "dataclasses", "dis", "inspect", "tokenize"}
 
 
 def test_all_that_is_late_is_there() -> None:

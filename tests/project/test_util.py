@@ -16,7 +16,7 @@ from dstok._util.threads import map_by_threads
 from dstok.errors import ArgumentError, FileError, PatternError, TokenizerFileError, UnsupportedError, bounded
 from dstok.io.text_files import GivenText, open_source
 from dstok.regex.alphabet import build_alphabet
-from dstok.regex.compile_budget import Work, counted, spend
+from dstok.regex.compile_budget import Work, spend, stage
 from dstok.regex.fancy_regex import translate
 from dstok.regex.parser import alternatives, parse, parse_groups
 from dstok.unicode import CodePointSet
@@ -28,7 +28,7 @@ from dstok.unicode.normalization import case_closure, full_folds, simple_fold
     (lambda: arguments.checked_dtype("int16"), "expected dtype to be one of uint32, int32, int64, found 'int16'"),
     (lambda: arguments.whole_number("length", -1), "expected length to be at least 0, found -1"),
     (lambda: arguments.checked_texts("ab"), "expected a list of texts, found one text"),
-    (lambda: arguments.check_side("truncation_side", "up"), 'expected truncation_side to be "right" or "left", found \'up\''),
+    (lambda: arguments.check_choice("truncation_side", "up", arguments.Side), 'expected truncation_side to be "right" or "left", found \'up\''),
     (lambda: arguments.replaces_faults("ignore"), 'expected errors to be "strict" or "replace", found \'ignore\''),
 ])
 def test_a_wrong_argument(call: Callable[[], object], message: str) -> None:
@@ -104,7 +104,7 @@ def test_a_text_that_is_given() -> None:
 def test_patterns() -> None:
     alphabet = build_alphabet([CodePointSet.from_chars("abc"), CodePointSet.from_chars("b")])
     assert list(map(len, alphabet.classes)) == [1112061, 2, 1]
-    with counted("a test") as work:
+    with stage("a test") as work:
         spend(3, cells=1)
     assert work == Work("a test", 3, 1)
     assert str(parse("a|b")).count("CodePointSet(U+0062)") == 1

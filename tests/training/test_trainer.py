@@ -63,7 +63,7 @@ def test_special_tokens() -> None:
     """Flags as given; special in any case; the last of two with one text counts."""
     trainer = BpeTrainer(special_tokens=["<s>", AddedToken("<s>", lstrip=True), AddedToken("x", lstrip=True, normalized=True), ""], initial_alphabet=())
     first = FirstTokens(trainer, [0] * 256)
-    assert first.spelled == ["<s>", "x", ""] and [(token.id, *token[1:]) for token in first.added] == [
+    assert list(first.ids) == ["<s>", "x", ""] and [(token.id, *token[1:]) for token in first.added] == [
         (0, "<s>", False, True, False, False, True, False), (1, "x", False, True, False, True, True, False)]
 
 
@@ -71,9 +71,9 @@ def test_tied_alphabet() -> None:
     counts = [0] * 256
     for char, count in (("a", 5), ("b", 3), ("c", 3), ("d", 3), ("e", 1)):
         counts[ord(char)] = count
-    assert FirstTokens(BpeTrainer(limit_alphabet=4), counts).spelled == ["a", "b", "c", "d"]
-    assert FirstTokens(BpeTrainer(limit_alphabet=1), counts).spelled == ["a"]
-    assert FirstTokens(BpeTrainer(limit_alphabet=0), counts).spelled == []
+    assert list(FirstTokens(BpeTrainer(limit_alphabet=4), counts).ids) == ["a", "b", "c", "d"]
+    assert list(FirstTokens(BpeTrainer(limit_alphabet=1), counts).ids) == ["a"]
+    assert list(FirstTokens(BpeTrainer(limit_alphabet=0), counts).ids) == []
     with pytest.raises(UnsupportedError, match=r"limit_alphabet of 2 .* equally frequent characters 'bcd'"):
         FirstTokens(BpeTrainer(limit_alphabet=2), counts)
     with pytest.raises(UnsupportedError, match="equally frequent characters 'xyz'"):

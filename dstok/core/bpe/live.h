@@ -4,100 +4,174 @@
  * Invariant: merging gives the same ids of any bytes with the live merges as with all, whatever the ranks are:
  * docs/proofs.md, "Live rules". Example: "abc" may be a b + c or a + b c. If "ab" has a lower rank than "bc", merging
  * the bytes "abc" takes the first way, and the merge a + bc is dead.
- * Time: O(n log n) in the bytes of all products. A pair is found by binary search among those with its left id, so no
- * choice of merges makes it slow. */
+ * A merge whose sides are built by rising ranks is live if no merge crosses its border while they are built: a few
+ * look-ups (docs/proofs.md, "Spines"). The bytes of other products are merged.
+ * Time: O(n log n) in the bytes of all products. The index of pairs has a random seed, and spines a budget, so no choice
+ * of merges makes it slow. */
 #ifndef DSTOK_LIVE_H
 #define DSTOK_LIVE_H
 
 #include <string.h>
 
 #include "bpe/merge_loops.h"
+#include "text/hash.h"
 
 #define LIVE_UNKNOWN 0xFFFFFFFFu
 
-/* Merges by left id, those of one left id by right id: a row for each left id. */
+enum { STEPS_A_MERGE = 32, AHEAD_MERGES = 16 };
+
+/* An open hash table of pairs. A slot is the high half of the pair's hash << 32 | rank + 1; empty ones are 0. */
 typedef struct {
     const uint32_t *merges; /* flat: left, right, merged, by rank */
     int64_t count;
-    uint32_t *rows; /* where the row of a left id begins; the last entry is the end of all */
-    uint32_t *rights;
-    uint32_t *ranks;
-} MergeRows;
+    uint64_t *slots; /* mask + 1 of them, zeros before `merge_index` */
+    uint64_t mask;
+    uint64_t seed;
+} MergeIndex;
 
-/* Writes to `first`, for each of `ids` ids, the number of merges with a lower id on a `side`. */
-static inline void merge_places(const MergeRows *m, int side, uint32_t *first, int64_t ids) {
-    uint32_t before = 0;
-    memset(first, 0, (size_t)ids * 4);
-    for (int64_t i = 0; i < m->count; i++)
-        first[m->merges[3 * i + side]]++;
-    for (int64_t i = 0; i < ids; i++) {
-        uint32_t here = first[i];
-        first[i] = before;
-        before += here;
-    }
+static inline uint64_t index_hash(const MergeIndex *m, uint32_t left, uint32_t right) {
+    return hash_word(m->seed, (uint64_t)left << 32 | right);
 }
 
-/* Fills the rows for ids below `ids`: a counting sort by right id, then one by left id. `places` has room for `ids`,
- * `by_right` for all merges. Returns the number of a place whose pair the place before has, too, or 0. */
-static inline int64_t merge_rows(MergeRows *m, int64_t ids, uint32_t *places, uint32_t *by_right) {
-    merge_places(m, 1, places, ids);
-    for (int64_t i = 0; i < m->count; i++)
-        by_right[places[m->merges[3 * i + 1]]++] = (uint32_t)i;
-    merge_places(m, 0, m->rows, ids);
-    m->rows[ids] = (uint32_t)m->count;
-    memcpy(places, m->rows, (size_t)ids * 4);
-    for (int64_t i = 0; i < m->count; i++) {
-        const uint32_t *merge = m->merges + 3 * (int64_t)by_right[i];
-        uint32_t at = places[merge[0]]++;
-        m->rights[at] = merge[1];
-        m->ranks[at] = by_right[i];
+/* The slot of a pair with this hash, or the empty one where it belongs. */
+static inline uint64_t *index_slot(const MergeIndex *m, uint64_t hash, uint32_t left, uint32_t right) {
+    uint64_t at = hash & m->mask;
+    for (; m->slots[at]; at = (at + 1) & m->mask) {
+        const uint32_t *merge = m->merges + 3 * ((m->slots[at] & 0xFFFFFFFF) - 1);
+        if ((m->slots[at] ^ hash) >> 32 == 0 && merge[0] == left && merge[1] == right)
+            break;
     }
-    for (int64_t i = 1; i < m->count; i++)
-        if (m->rights[i] == m->rights[i - 1] && m->merges[3 * m->ranks[i]] == m->merges[3 * m->ranks[i - 1]])
+    return m->slots + at;
+}
+
+/* The rank of the merge of two ids, or NO_RANK. */
+static inline uint32_t index_rank(const void *index, uint32_t left, uint32_t right) {
+    uint64_t slot = *index_slot(index, index_hash(index, left, right), left, right);
+    return slot ? (uint32_t)slot - 1 : NO_RANK;
+}
+
+static inline uint32_t index_merged(const void *index, uint32_t rank) { return ((const MergeIndex *)index)->merges[3 * rank + 2]; }
+
+/* Fills the slots. Returns the rank of the first merge whose pair a lower rank has, too, or 0. */
+static inline int64_t merge_index(MergeIndex *m) {
+    for (int64_t i = 0; i < m->count; i++) {
+        const uint32_t *merge = m->merges + 3 * i, *ahead = merge + 3 * (i + AHEAD_MERGES < m->count ? AHEAD_MERGES : 0);
+        uint64_t hash = index_hash(m, merge[0], merge[1]), *slot;
+        __builtin_prefetch(m->slots + (index_hash(m, ahead[0], ahead[1]) & m->mask), 1);
+        slot = index_slot(m, hash, merge[0], merge[1]);
+        if (*slot)
             return i;
+        *slot = hash >> 32 << 32 | (uint64_t)(i + 1);
+    }
     return 0;
 }
 
-static inline uint32_t row_rank(const void *rows, uint32_t left, uint32_t right) {
-    const MergeRows *m = rows;
-    uint32_t low = m->rows[left], end = m->rows[left + 1], high = end;
-    while (low < high) {
-        uint32_t middle = (low + high) >> 1;
-        if (m->rights[middle] < right)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < end && m->rights[low] == right ? m->ranks[low] : NO_RANK;
+/* What is known of the tokens, by id. */
+typedef struct {
+    uint32_t *live;  /* the rank of the live merge, or NO_RANK; LIVE_UNKNOWN: not found yet */
+    uint32_t *built; /* rank + 1 of the live merge of a token that is built by rising ranks, 0 of a symbol */
+    uint32_t *last;  /* rank + 1 of the last merge that makes the token */
+} Known;
+
+#define UNBUILT 0xFFFFFFFFu
+#define PENDING 0xFFFFFFFEu /* unbuilt, and a merge was met whose sides are no symbols yet */
+
+/* Writes to `spine` a token, its outer part (side 1: the right one) and so on, down to a symbol. Returns their number. */
+static inline int64_t spine_of(const MergeIndex *m, const Known *k, uint32_t token, int side, uint32_t *spine) {
+    int64_t count = 0;
+    for (spine[count++] = token; k->built[token]; spine[count++] = token)
+        token = m->merges[3 * (int64_t)(k->built[token] - 1) + side];
+    return count;
 }
 
-static inline uint32_t row_merged(const void *rows, uint32_t rank) { return ((const MergeRows *)rows)->merges[3 * rank + 2]; }
+/* Whether merging leaves the border between two tokens alone until both are built. `a` and `b` hold their spines, the
+ * tokens themselves first. Of equal ranks the left pair is merged first. */
+static inline int stay_apart(const MergeIndex *m, const Known *k, const uint32_t *a, int64_t left, const uint32_t *b,
+                             int64_t right) {
+    while (left > 1 || right > 1) {
+        uint32_t next_left = left > 1 ? k->built[a[left - 2]] : UNBUILT, next_right = right > 1 ? k->built[b[right - 2]] : UNBUILT;
+        uint32_t across = index_rank(m, a[left - 1], b[right - 1]);
+        if (next_left <= next_right ? across + 1 < next_left : across + 1 <= next_right)
+            return 0;
+        if (next_left <= next_right)
+            left--;
+        else
+            right--;
+    }
+    return 1;
+}
 
 /* The rank of the last merge of a text, if merging makes one token of it, or NO_RANK. */
-static inline uint32_t last_merge(const MergeRows *m, const StartTable *start, const uint8_t *text, int64_t length,
+static inline uint32_t last_merge(const MergeIndex *m, const StartTable *start, const uint8_t *text, int64_t length,
                                   Scratch *s) {
     int64_t count = start_symbols(start, text, length, s->out);
-    count = heap_merge(row_rank, row_merged, m, NULL, count, count, 2, s);
-    return count == 2 ? row_rank(m, s->ids[0], s->ids[s->next[0]]) : NO_RANK;
+    count = heap_merge(index_rank, index_merged, m, NULL, count, count, 2, s);
+    return count == 2 ? index_rank(m, s->ids[0], s->ids[s->next[0]]) : NO_RANK;
 }
 
-/* Writes to `live` the rank of each product's live merge, or NO_RANK; LIVE_UNKNOWN stands before and after for an id
- * that no merge makes. Token i is blob[starts[i]:starts[i + 1]]. Returns the number of live merges, -1: no memory. */
-static inline int64_t find_live(const MergeRows *m, const StartTable *start, const uint32_t *starts,
-                                const uint8_t *blob, uint32_t *live) {
-    int64_t alive = 0;
+/* Whether merging never makes the token of its own bytes: it has no merges, or none at `rank` or above that could. */
+static inline int is_never_made(const Known *k, uint32_t token, int64_t rank) {
+    return k->built[token] >= PENDING &&
+           (k->live[token] == NO_RANK || (k->live[token] == LIVE_UNKNOWN && k->last[token] <= rank));
+}
+
+/* Fills what is known before the first merge: the symbols that merging starts from. A byte of a character in a model of
+ * characters is none here, since it depends on its neighbours; its `last` says that it may be made. */
+static inline void know_symbols(const MergeIndex *m, const StartTable *start, const uint32_t *starts,
+                                const uint8_t *blob, int64_t ids, Known *k) {
+    memset(k->live, 0xFF, (size_t)ids * 4);
+    memset(k->built, 0xFF, (size_t)ids * 4);
+    memset(k->last, 0, (size_t)ids * 4);
+    for (int64_t rank = 0; rank < m->count; rank++)
+        k->last[m->merges[3 * rank + 2]] = (uint32_t)rank + 1;
+    for (int64_t i = 0; i < ids; i++) {
+        uint32_t symbols[4], length = starts[i + 1] - starts[i];
+        const uint8_t *text = blob + starts[i];
+        if (length == 0 || length > 4 || start_symbols(start, text, length, symbols) != 1 || symbols[0] != (uint32_t)i)
+            continue;
+        if (start->wide.ids && length == 1 && text[0] >= 0x80)
+            k->last[i] = UNBUILT;
+        else {
+            k->live[i] = NO_RANK;
+            k->built[i] = 0;
+        }
+    }
+}
+
+/* Finds the live merge of each product of the merges. Token i is blob[starts[i]:starts[i + 1]]. Returns the number of
+ * live merges, -1: no memory. */
+static inline int64_t find_live(const MergeIndex *m, const StartTable *start, const uint32_t *starts,
+                                const uint8_t *blob, int64_t ids, Known *k) {
+    int64_t alive = 0, steps = 0;
     Scratch scratch;
     memset(&scratch, 0, sizeof scratch);
+    know_symbols(m, start, starts, blob, ids, k);
     for (int64_t rank = 0; rank < m->count; rank++) {
-        uint32_t made = m->merges[3 * rank + 2], length = starts[made + 1] - starts[made];
-        if (live[made] == LIVE_UNKNOWN) {
-            if (!scratch_grow(&scratch, length)) {
-                alive = -1;
-                break;
-            }
-            live[made] = last_merge(m, start, blob + starts[made], length, &scratch);
+        const uint32_t *merge = m->merges + 3 * rank;
+        uint32_t left = merge[0], right = merge[1], made = merge[2], length = starts[made + 1] - starts[made];
+        int built = k->built[left] < PENDING && k->built[right] < PENDING &&
+                    length == starts[left + 1] - starts[left] + starts[right + 1] - starts[right];
+        steps += STEPS_A_MERGE;
+        if (k->live[made] != LIVE_UNKNOWN)
+            continue;
+        if (!scratch_grow(&scratch, length)) {
+            alive = -1;
+            break;
         }
-        alive += live[made] == (uint32_t)rank;
+        if (built && steps >= length) { /* spines are no longer than their tokens */
+            int64_t a = spine_of(m, k, left, 1, scratch.ids), b = spine_of(m, k, right, 0, scratch.next);
+            steps -= a + b;
+            if (stay_apart(m, k, scratch.ids, a, scratch.next, b)) {
+                k->live[made] = (uint32_t)rank;
+                k->built[made] = (uint32_t)rank + 1;
+            }
+        } else if (!is_never_made(k, left, rank) && !is_never_made(k, right, rank))
+            k->built[made] = PENDING;
+        if (k->built[made] == PENDING && k->last[made] == rank + 1) {
+            uint32_t last = last_merge(m, start, blob + starts[made], length, &scratch);
+            k->live[made] = last != NO_RANK && index_merged(m, last) == made ? last : NO_RANK;
+        }
+        alive += k->live[made] < NO_RANK;
     }
     scratch_free(&scratch);
     return alive;

@@ -1,15 +1,12 @@
 # Generated: python release/stubs.py
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dstok.core.bpe.merge import CharacterTable
 from typing import Any
 
 MAX_IDS: int
 MAX_MERGES: int
 MAX_SLOTS: int
-JOINED_BYTES: int
-BORDER_BYTES: int
-MOST_PAIRS: int
 def live_merges(
     merges: array[int],
     starts: Any,
@@ -20,7 +17,3 @@ def live_merges(
 def all_merges(live: array[int], dead: array[int]) -> array[int]: ...
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None: ...
 def merges_of(pairs: bytes | bytearray | memoryview) -> array[int]: ...
-def cuttable_ranges() -> tuple[tuple[int, int], ...]: ...
-def joined_pairs(tokens: Iterable[bytes], borders: bytearray | None = None) -> bytes: ...
-def joined_characters(merges: array[int], starts: Any, blob: Any) -> array[int]: ...
-def joined_bits(pairs: Any) -> bytes: ...

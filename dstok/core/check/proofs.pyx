@@ -13,8 +13,8 @@ characters after it. Shorter blocks end a text. A block that is all blanks is to
 may see. docs/rules.md says what that proves.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from dstok.core.split.character_finder cimport (
     MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE, CharacterFinder,
@@ -144,9 +144,18 @@ def check_tokens(starts: Buffer, Py_ssize_t blob, list byte_ids):
 
 
 def check_texts(const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, byte_ids: set[int]):
-    """Check that the tokens of a model of characters, but for those of bytes, are UTF-8, as their spellings are."""
-    cdef Py_ssize_t i
-    for i in range(starts.shape[0] - 1):
+    """Check that the tokens of a model of characters, but for those of bytes, are UTF-8, as their spellings are.
+
+    Tokens between two bytes' tokens are read at once: they are UTF-8 together, and each begins with a character.
+    """
+    cdef Py_ssize_t i, end, first = 0, size = starts.shape[0] - 1
+    cdef bint text = True
+    for end in sorted({i for i in byte_ids if 0 <= i < size} | {size}):
+        text = text and find_invalid(&blob[0] + starts[first], starts[end] - starts[first], chosen()) < 0
+        for i in range(first, end):
+            text = text and (starts[i] == starts[i + 1] or blob[starts[i]] & 0xC0 != 0x80)
+        first = min(end + 1, size)
+    for i in range(size if text else 0, size):  # the token at fault
         if starts[i] < starts[i + 1] and find_invalid(&blob[starts[i]], starts[i + 1] - starts[i], chosen()) >= 0 and (
                 i not in byte_ids):
             fail("tokens that are text", f"{bytes(blob[starts[i]:starts[i + 1]])!r} at id {i}")
@@ -178,6 +187,18 @@ def check_merges(BPE bpe not None, merges: array[int]):
         rising &= not taken[made]
     if bpe.monotone and not rising:
         fail("merges whose ranks rise", "others")
+
+
+def check_dead(BPE bpe not None, dead: Buffer, Py_ssize_t live):
+    """Check the dead merges beside `live` others: their ranks rise, and their ids exist."""
+    cdef const uint32_t[::1] d = memoryview(dead).cast("B").cast("I")
+    cdef Py_ssize_t i, least = 0, count = live + d.shape[0] // 4
+    for i in range(0, d.shape[0], 4):
+        if not least <= d[i] < count:
+            fail(f"dead merges with ranks that rise to at most {count - 1}", d[i])
+        least = d[i] + 1
+        if max(d[i + 1], d[i + 2], d[i + 3]) >= bpe.size:
+            fail(f"ids below {bpe.size}", f"{d[i + 1]}, {d[i + 2]} and {d[i + 3]} in the dead merge {d[i]}")
 
 
 def check_atoms(BPE bpe not None, atoms: Buffer):
@@ -271,6 +292,7 @@ def shared_numbers() -> dict[str, int]:
 
 
 cdef extern from "check/walk.h":
+    const char *DSTOK_SOURCES
     enum:
         RULES_LLM
         WALK_WORDS
@@ -293,12 +315,16 @@ cdef extern from "check/walk.h":
     uint32_t walk_pack(const GridState *s) noexcept nogil
     GridState walk_unpack(uint32_t packed) noexcept nogil
 
+SOURCES = bytes(DSTOK_SOURCES)  # the hash of all that decides a walk, and the program that it walks (setup.py)
+
 cdef enum:
     MARKED_AT = WALK_AHEAD_BITS
     STATE_AT = WALK_AHEAD_BITS + WALK_MARKED_BITS
     TAIL_AT = WALK_HEAD_BITS
     MOST_SYMBOLS = (1 << WALK_SYMBOL_BITS) - 1
     LONGEST = 11             # characters of a block: all but the first must fit into 64 bits
+    REMEMBERED = 1 << 14     # entries of each memory of what was tried: most is tried again and again
+    ENDING = 5               # characters that fit into 64 bits beside two states
 
 cdef enum:                   # the knowledge of a node about the text after these characters, if they are blanks
     ANY
@@ -315,33 +341,63 @@ class TooLargeError(Exception):
     """A walk that would take too long, or that has no room: for an automaton that no rules are made for."""
 
 
-cdef struct Symbol:
+cdef struct Symbol:          # all characters that the rules do not tell apart
     GridMasks masks
     int width
-    int column               # of the `Marked`; -1: the rules never decide it
+    bint rare                # the rules never decide it
+    int first, last          # its columns of the `Marked`, as indices of `columns`
+
+
+cdef struct Reached:         # a state of the `Marked` after some characters of the word
+    int marked
+    int before               # the index of the state before the last character
+    int given                # the number of the last character among the symbols that were given
+
+
+cdef struct Node:
+    uint32_t head
+    uint64_t tail
+
+
+cdef inline uint64_t mixed(uint64_t key) noexcept:
+    """Return a hash in the lower bits."""
+    return key * <uint64_t>0x9E3779B97F4A7C15 >> 40
 
 
 cdef class Walk:
-    """`symbols` are (byte, 1, 0, column) of ASCII characters and (-1, width, F_ flags, column) of others; `rows` are
-    those of the `Marked`, `end` its column for the end of the text; the mark has the next column. Symbols that neither
-    side tells apart are taken once.
+    """`symbols` are (byte, 1, 0, column) of ASCII characters and (-1, width, F_ flags, column) of others, where the
+    column -1 says that the rules never decide it; `rows` are those of the `Marked`, `end` its column for the end of the
+    text; the mark has the next column. Characters that the rules do not tell apart are one symbol with several columns:
+    the walk tries these when the automaton reads the symbol, and until then a node has the symbol alone. Nodes that
+    differ only in the state of the `Marked` are walked together. A node needs no walk if another one lacks its last
+    symbols and is else the same, for from there all symbols are tried.
 
-    `gave_up`: (state of the `Marked`, the symbols seen) where the rules leave a text to the automaton; `nodes`,
-    `blocks`: their numbers.
+    `gave_up`: where the rules leave a text to the automaton: the state of the `Marked`, and the columns of each symbol
+    seen -> the numbers of these characters among `symbols`. `nodes`, `blocks`: their numbers.
     """
 
     cdef int rules, least, most, count, end
     cdef Symbol symbols[MOST_SYMBOLS]
-    cdef int origin[MOST_SYMBOLS]
+    cdef int[::1] columns, numbers  # of the characters that the automaton tells apart, by symbol
+    cdef list seen_as        # for each symbol its columns, and the numbers
     cdef const uint16_t[:, ::1] rows
-    cdef dict known          # node -> the node before it, and the symbols decided between them
-    cdef list queue
-    cdef object node
-    cdef int seen, ahead, marked  # of the node
+    cdef dict known          # node -> the node before it, and the characters decided between them
+    cdef list pending        # by the symbols that a block may add: node without the state of the `Marked` -> states
+    cdef list wrong          # the characters of a text that is marked wrongly
+    cdef object node         # without the state of the `Marked`
+    cdef int seen, ahead     # of the node
     cdef uint32_t state
+    cdef GridState unpacked  # the same
     cdef int word[LONGEST]
+    cdef Reached reached[LONGEST + 1][1 << WALK_MARKED_BITS]  # the states after so many symbols of the word
+    cdef int alive[LONGEST + 1]  # their number
+    cdef int came[LONGEST + 1]   # the last of these symbols, and whether a mark stood before it; 0: they are not known
+    cdef uint64_t stamps[1 << WALK_MARKED_BITS]  # by state: the last reading that reached it
+    cdef uint64_t stamp
+    cdef Node met[REMEMBERED]
+    cdef uint64_t tried[REMEMBERED]  # as ends of texts, or given up
     cdef readonly long blocks
-    cdef readonly set gave_up
+    cdef readonly dict gave_up
 
     def __cinit__(
         self, int rules, symbols: Sequence[tuple[int, int, int, int]], const uint16_t[:, ::1] rows not None, int end,
@@ -353,24 +409,31 @@ cdef class Walk:
         if rows.shape[0] > 1 << WALK_MARKED_BITS:
             raise TooLargeError
         self.rules, self.rows, self.end, self.least, self.most = rules, rows, end, least, most
-        self.known, self.queue, self.gave_up = {}, [], set()
-        kinds = set()
+        self.known, self.pending, self.gave_up = {}, [{} for _ in range(most)], {}
+        alike = {}  # what the rules see -> what the automaton sees -> the column and the number
         for number, (byte, width, flags, column) in enumerate(symbols):
             memset(&symbol, 0, sizeof(symbol))
-            symbol.width, symbol.column = width, column
             if byte >= 0:
                 walk_ascii(rules, byte, &symbol.masks)
             else:
                 walk_wide(rules, width, flags, &symbol.masks)
-            after = None if symbol.column < 0 else bytes(rows[:, symbol.column])
-            kind = (width, (<const char *>&symbol.masks)[:8 * WALK_WORDS], after)
-            if kind in kinds:
-                continue
-            if self.count == MOST_SYMBOLS:
-                raise TooLargeError
-            kinds.add(kind)
-            self.symbols[self.count], self.origin[self.count] = symbol, number
+            masks = (<const char *>&symbol.masks)[:8 * WALK_WORDS]
+            after = None if column < 0 else bytes(rows[:, column])
+            alike.setdefault((width, column < 0, masks), {}).setdefault(after, (column, number))
+        if len(alike) > MOST_SYMBOLS:
+            raise TooLargeError
+        columns, numbers, self.seen_as = array("i"), array("i"), []
+        for (width, rare, masks), each in alike.items():
+            memcpy(&symbol.masks, <const char *><bytes>masks, 8 * WALK_WORDS)
+            symbol.width, symbol.rare, symbol.first = width, rare, len(columns)
+            for column, number in each.values():
+                columns.append(column)
+                numbers.append(number)
+            symbol.last = len(columns)
+            self.seen_as.append((tuple(columns[symbol.first:]), tuple(numbers[symbol.first:])))
+            self.symbols[self.count] = symbol
             self.count += 1
+        self.columns, self.numbers = columns, numbers
 
     @property
     def nodes(self) -> int:
@@ -382,43 +445,73 @@ cdef class Walk:
         cdef uint32_t head
         cdef uint64_t tail
         memset(&empty, 0, sizeof(empty))
-        self.reach(0, 0, 0, START, BEGINS)
-        for node in self.queue:
-            head, tail = node & ((<uint64_t>1 << TAIL_AT) - 1), node >> TAIL_AT
-            self.node, self.ahead = node, head & ((1 << WALK_AHEAD_BITS) - 1)
-            self.marked, self.state = head >> MARKED_AT & ((1 << WALK_MARKED_BITS) - 1), head >> STATE_AT
-            self.seen = 0
-            while tail:
-                self.word[self.seen] = <int>(tail & MOST_SYMBOLS) - 1
-                self.seen += 1
-                tail >>= WALK_SYMBOL_BITS
-            if not self.grow(&empty, 0, 0):
-                return self.way()
-            if self.blocks > limit or len(self.known) + len(self.gave_up) > limit // 200:
-                raise TooLargeError
+        self.node, self.alive[0], self.reached[0][0].marked = None, 1, START
+        self.reach(0, 0, 0, 0, BEGINS)
+        while any(self.pending):
+            cheapest = next(i for i, some in enumerate(self.pending) if some)
+            some, self.pending[cheapest] = self.pending[cheapest], {}
+            for node, states in some.items():
+                head, tail = node & ((<uint64_t>1 << TAIL_AT) - 1), node >> TAIL_AT
+                self.node, self.ahead, self.state = node, head & ((1 << WALK_AHEAD_BITS) - 1), head >> STATE_AT
+                self.unpacked = walk_unpack(self.state)
+                self.seen = self.came[1] = 0
+                while tail:
+                    self.word[self.seen] = <int>(tail & MOST_SYMBOLS) - 1
+                    self.seen += 1
+                    tail >>= WALK_SYMBOL_BITS
+                if 2 <= self.seen <= self.least + (self.symbols[self.word[0]].masks.quote & 1):
+                    for i in range(1, self.seen):
+                        shorter = node & ((<object>1 << TAIL_AT + WALK_SYMBOL_BITS * i) - 1)
+                        states = [state for state in states if (shorter | state << MARKED_AT) not in self.known]
+                self.alive[0] = len(states)
+                for i, state in enumerate(states):
+                    self.reached[0][i].marked = state
+                if states and not self.grow(&empty, 0, 0):
+                    return self.wrong
+                if self.blocks > limit or len(self.known) + len(self.gave_up) > limit // 200:
+                    raise TooLargeError
         return None
 
-    cdef list way(self):
-        """Return the symbols from the text's start to the present block, and those of the block."""
-        found = [self.word[i] for i in range(self.seen)]
-        node = self.node
+    cdef tuple characters(self, int read, int index):
+        """Return the node before the word, and the `read` characters after it, which led to the state of that index."""
+        found = []
+        while read:
+            found.append(self.reached[read][index].given)
+            index = self.reached[read][index].before
+            read -= 1
+        return None if self.node is None else self.node | self.reached[0][index].marked << MARKED_AT, found[::-1]
+
+    cdef bint fails(self, int read, int index, int count) except -1:
+        """Keep the text that the word, of `count` symbols, ends, and these characters lead into; return False."""
+        cdef int i
+        node, self.wrong = self.characters(read, index)
+        for i in range(read, max(count, self.seen)):
+            self.wrong.append(self.numbers[self.symbols[self.word[i]].first])
         while node is not None:
             node, past = self.known[node]
-            found = [*past, *found]
-        return [self.origin[i] for i in found]
+            self.wrong[:0] = past
+        return False
 
-    cdef int reach(self, int decided, int count, uint32_t state, int marked, int ahead) except -1:
-        """Add the node after the first `decided` symbols of the word, which has `count`."""
-        cdef uint64_t head = ahead | marked << MARKED_AT | state << STATE_AT, tail = 0
-        cdef int i
+    cdef int reach(self, int decided, int index, int count, uint32_t state, int ahead) except -1:
+        """Add the node after the first `decided` of the `count` symbols of the word, and the state of that index."""
+        cdef uint32_t marked = self.reached[decided][index].marked
+        cdef uint32_t head = ahead | marked << MARKED_AT | state << STATE_AT
+        cdef uint64_t tail = 0
+        cdef int i, most
         if state >> WALK_STATE_BITS:
             raise TooLargeError
         for i in range(decided, count):
             tail |= <uint64_t>(self.word[i] + 1) << WALK_SYMBOL_BITS * (i - decided)
-        node = head | tail << TAIL_AT if not tail >> (64 - TAIL_AT) else head | <object>tail << TAIL_AT
+        cdef Node *met = &self.met[mixed(tail ^ head) % REMEMBERED]
+        if met.head == head and met.tail == tail:
+            return 0
+        met.head, met.tail = head, tail
+        node = head | <object>tail << TAIL_AT
         if node not in self.known:
-            self.known[node] = (self.node, tuple([self.word[i] for i in range(decided)]))
-            self.queue.append(node)
+            self.known[node] = self.characters(decided, index)
+            most = self.most if decided < count and self.symbols[self.word[decided]].masks.quote & 1 else self.least
+            self.pending[max(0, most - count + decided - 1)].setdefault(
+                node ^ <object>marked << MARKED_AT, []).append(marked)
         return 0
 
     cdef bint grow(self, const GridMasks *m, int count, int width) except -1:
@@ -426,7 +519,6 @@ cdef class Walk:
         cdef GridMasks joined
         cdef int i
         if count and (count >= self.seen or count >= self.least) and not self.try_block(m, count, width):
-            self.seen = max(count, self.seen)
             return False
         if count < self.seen:
             walk_join(m, &self.symbols[self.word[count]].masks, width, &joined)
@@ -447,7 +539,8 @@ cdef class Walk:
             blanks += 1
         if blanks < count and not self.may_follow(&self.symbols[self.word[blanks]]):
             return True  # no such text
-        if count >= self.seen and (blanks < count or self.ahead in (ANY, BEGINS, ENDS)) and not self.last_blocks(count):
+        if count >= self.seen and (blanks < count or self.ahead in (ANY, BEGINS, ENDS)) and not (
+                self.last_blocks(m, count, width)):
             return False
         if count < self.least or (count > self.least and not m.quote & 1):
             return True
@@ -462,49 +555,72 @@ cdef class Walk:
         """Tell whether this character may end the blanks, as far as the node knows."""
         if self.ahead in (ANY, BEGINS):
             return True
-        if self.ahead in (RARE, ENDS) or one.column < 0:
-            return self.ahead == RARE and one.column < 0
+        if self.ahead in (RARE, ENDS) or one.rare:
+            return self.ahead == RARE and one.rare
         if self.ahead in (NEWLINE, OTHER):
             return (one.masks.newline & 1) == (self.ahead == NEWLINE)
         return ((one.masks.newline | one.masks.letter | one.masks.punct) & 1) == (self.ahead == CLOSED)
 
-    cdef bint last_blocks(self, int count) except -1:
+    cdef bint last_blocks(self, const GridMasks *m, int count, int width) except -1:
         """Try the word as the end of a text."""
         cdef GridMasks masks, joined
         cdef uint32_t state = self.state
-        cdef int marked = self.marked, at = 0, i, width, decided
+        cdef int at = 0, i, decided
         while at < count:
+            decided = self.step(m if at == 0 else &masks, at, count, width, width, False, ENDS, &state)
+            if decided == 0:
+                self.give_up(at, count)
+            if decided <= 0:
+                return decided == 0
+            at += decided
+            if at == count or self.has_tried(at, count, state):
+                break
             memset(&masks, 0, sizeof(masks))
             width = 0
             for i in range(at, count):
                 walk_join(&masks, &self.symbols[self.word[i]].masks, width, &joined)
                 masks = joined
                 width += self.symbols[self.word[i]].width
-            decided = self.step(&masks, at, count, width, width, False, ENDS, &state, &marked)
-            if decided == 0:
-                self.give_up(marked, at, count)
-            if decided <= 0:
-                return decided == 0
-            at += decided
-        return self.rows[self.rows[marked, self.end + 1], self.end] == FINAL
+        if at < count:
+            return True
+        for i in range(self.alive[count]):
+            if self.rows[self.rows[self.reached[count][i].marked, self.end + 1], self.end] != FINAL:
+                return self.fails(count, i, count)
+        return True
+
+    cdef bint has_tried(self, int first, int last, int64_t state) noexcept:
+        """Tell whether word[first:last] was tried from each present state: as an end, or -1: given up. Remember it."""
+        cdef uint64_t key = state + 1, *tried
+        cdef bint found = True
+        cdef int i
+        if last - first > ENDING or state >> WALK_STATE_BITS > 0:
+            return False
+        for i in range(first, last):
+            key = key << WALK_SYMBOL_BITS | <uint64_t>(self.word[i] + 1)
+        for i in range(self.alive[first]):
+            tried = &self.tried[mixed(key << WALK_MARKED_BITS | <uint64_t>self.reached[first][i].marked) % REMEMBERED]
+            found &= tried[0] == (key << WALK_MARKED_BITS | <uint64_t>self.reached[first][i].marked)
+            tried[0] = key << WALK_MARKED_BITS | <uint64_t>self.reached[first][i].marked
+        return found
 
     cdef bint block(self, const GridMasks *m, int count, int width, int ahead) except -1:
         """Try the word as a block that others follow; it looks at the last character without deciding it."""
         cdef uint32_t state = self.state
-        cdef int marked = self.marked, i = 1, size = self.symbols[self.word[0]].width, decided
+        cdef int i = 1, size = self.symbols[self.word[0]].width, decided
         while i < count - 1 and not self.symbols[self.word[i]].masks.quote & 1:  # none from a second quote on
             size += self.symbols[self.word[i]].width
             i += 1
-        decided = self.step(m, 0, count, width, size, True, ahead, &state, &marked)
+        decided = self.step(m, 0, count, width, size, True, ahead, &state)
         if decided == 0 and self.rules == RULES_LLM and ahead in (CLOSED, OPEN, ENDS):
-            decided = self.stand_in(count, ahead, &state, &marked)
+            decided = self.stand_in(count, ahead, &state)
         if decided > 0:
-            self.reach(decided, max(count, self.seen), state, marked, ahead)
+            for i in range(self.alive[decided]):
+                self.reach(decided, i, max(count, self.seen), state, ahead)
         elif decided == 0 and not (m.quote & 1 and count < self.most):  # a longer block may tell what follows the quote
-            self.give_up(marked, 0, count)
+            self.give_up(0, count)
         return decided >= 0
 
-    cdef int stand_in(self, int count, int ahead, uint32_t *state, int *marked) except -2:
+    cdef int stand_in(self, int count, int ahead, uint32_t *state) except -2:
         """LLM's rules: try the word's first blank, and a newline or a digit in place of the end of the blanks."""
         cdef GridMasks end, both
         cdef const Symbol *blank = &self.symbols[self.word[0]]
@@ -514,39 +630,68 @@ cdef class Walk:
         else:
             end.newline = 1
         walk_join(&blank.masks, &end, blank.width, &both)
-        return self.step(&both, 0, count, blank.width + 1, blank.width, True, ANY, state, marked)
+        return self.step(&both, 0, count, blank.width + 1, blank.width, True, ANY, state)
 
-    cdef int give_up(self, int marked, int first, int count) except -1:
-        """Remember the place, and the symbols after it, up to the first that the rules never decide."""
+    cdef int give_up(self, int first, int count) except -1:
+        """Keep the present states, and the symbols after them, up to the first that the rules never decide."""
         cdef int i = first
-        while i + 1 < count and self.symbols[self.word[i]].column >= 0:
+        while i + 1 < count and not self.symbols[self.word[i]].rare:
             i += 1
-        self.gave_up.add((marked, tuple([self.origin[self.word[j]] for j in range(first, i + 1)])))
+        if not self.has_tried(first, i + 1, -1):
+            columns, numbers = zip(*[self.seen_as[self.word[j]] for j in range(first, i + 1)])
+            for j in range(self.alive[first]):
+                self.gave_up[self.reached[first][j].marked, columns] = numbers
         return 0
 
     cdef int step(
-        self, const GridMasks *m, int first, int count, int width, int size, bint more, int ahead, uint32_t *state,
-        int *marked
+        self, const GridMasks *m, int first, int count, int width, int size, bint more, int ahead, uint32_t *state
     ) except -2:
         """Return the number of characters of word[first:count] that a block decides; -1 if its marks are wrong."""
-        cdef GridState s = walk_unpack(state[0])
+        cdef GridState s = self.unpacked if first == 0 else walk_unpack(state[0])
         cdef uint64_t starts
         cdef uint8_t byte = c"\n" if ahead == NEWLINE else c"x" if ahead == OTHER else 0xC2 if ahead == RARE else 0
         cdef int at = 0, i = first, decided = walk_block(
             self.rules, m, width, size, more, ahead == ENDS, byte, &s, &starts)
-        self.blocks += 1
+        self.blocks += 1 + self.alive[first] // 8
         if not decided:
             return 0
         if first == 0 and self.ahead == BEGINS:
             starts &= ~<uint64_t>1
-        while at < decided and i < count:
-            if starts >> at & 1:
-                marked[0] = self.rows[marked[0], self.end + 1]
-                starts ^= <uint64_t>1 << at
-            if self.symbols[self.word[i]].column < 0:
+        while at < decided and i < count and not self.symbols[self.word[i]].rare:
+            if not self.read(i, starts >> at & 1, count):
                 return -1
-            marked[0] = self.rows[marked[0], self.symbols[self.word[i]].column]
+            starts &= ~(<uint64_t>1 << at)
             at += self.symbols[self.word[i]].width
             i += 1
         state[0] = walk_pack(&s)
-        return i - first if at == decided and not starts and marked[0] != DEAD else -1
+        if at == decided and not starts:
+            return i - first
+        self.fails(i, 0, count)
+        return -1
+
+    cdef bint read(self, int i, bint mark, int count) except -1:
+        """Read the symbol i of the word, after a mark or not, from each state, by each column: do all go on?"""
+        cdef const Symbol *one = &self.symbols[self.word[i]]
+        cdef Reached *after = self.reached[i + 1]
+        cdef int j, column, marked, target, alive = 0, way = 2 + 2 * self.word[i] + mark
+        if self.came[i + 1] == way:
+            return True  # the word before had the same beginning
+        self.came[i + 1] = way
+        if i + 2 <= LONGEST:
+            self.came[i + 2] = 0
+        self.stamp += 1
+        for j in range(self.alive[i]):
+            marked = self.reached[i][j].marked
+            if mark:
+                marked = self.rows[marked, self.end + 1]
+            for column in range(one.first, one.last):
+                target = self.rows[marked, self.columns[column]]
+                if self.stamps[target] != self.stamp:
+                    self.stamps[target] = self.stamp
+                    after[alive].marked, after[alive].before, after[alive].given = target, j, self.numbers[column]
+                    alive += 1
+                    if target == DEAD:
+                        return self.fails(i + 1, alive - 1, count)
+        self.alive[i + 1] = alive
+        self.blocks += (self.alive[i] * (one.last - one.first) + alive) // 16
+        return True

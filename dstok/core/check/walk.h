@@ -9,6 +9,10 @@
 
 #include "split/grid.h"
 
+#ifndef DSTOK_SOURCES /* setup.py says what it is; without it no program that is stored counts */
+#define DSTOK_SOURCES ""
+#endif
+
 enum {
     WALK_WORDS = offsetof(GridMasks, size) / 8,   /* words of the masks of a character */
     WALK_BITS = offsetof(GridState, digits) / 8,  /* one-bit parts of the state */

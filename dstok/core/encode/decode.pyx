@@ -1,11 +1,9 @@
 # cython: initializedcheck=False
-"""Ids -> bytes or text; many streams of ids, one id of each at a time, up to a stop string.
+"""Ids -> bytes or text.
 
 In: one list of ids or many. A list is a Python list, or numbers in a buffer, which are read where they lie. Out: the
-bytes of their tokens, one after the other, as `bytes` or as `str`; of streams, the text that each id makes sure.
-Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it. The texts
-of a stream, joined, are those of a stream of its own; each ends before the first stop string, as if characters came one
-by one, and of several stop strings that end at one character before the longest.
+bytes of their tokens, one after the other, as `bytes` or as `str`.
+Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it.
 
 An id that is also an added token may have two byte strings: BPE makes the id from one, and decoding gives the other.
 Models of characters have byte tokens: the run E4 B8 AD is a character, and each byte of the run E4 B8 is U+FFFD. All
@@ -14,12 +12,11 @@ then makes text of each run, in place, since no run becomes longer.
 
 One pass reads and checks the ids, and writes their tokens to a buffer (decode.h); Python gets a copy of the right
 size. The table marks tokens that are not ASCII, and tokens that are not whole characters: bytes without one of the
-latter need no validation. A stream keeps a character that is not whole as bytes, and text that may begin a stop string
-as text.
+latter need no validation.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_Clear
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -35,15 +32,12 @@ from array import array
 from itertools import pairwise
 
 from dstok._util.arguments import id_list
-from dstok.errors import ArgumentError, DecodeError, UnknownIdError, UnsupportedError
+from dstok.errors import ArgumentError, UnknownIdError, UnsupportedError
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, uint32_t most)
     void *PyUnicode_DATA(object text) noexcept
     int PyUnicode_KIND(object text) noexcept
-    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
-    Py_UCS4 PyUnicode_READ(int kind, const void *data, Py_ssize_t at) noexcept
-    object PyUnicode_DecodeUTF8Stateful(const char *data, Py_ssize_t size, const char *errors, Py_ssize_t *used)
     int get_buffer "PyObject_GetBuffer"(object given, Py_buffer *view, int flags) noexcept
 
 cdef extern from "cpu/platform.h":
@@ -469,184 +463,3 @@ cdef str text_of(const uint8_t *text, Py_ssize_t length, const Implementation *l
         done = level.widen(text, length, <uint16_t **>&units)
     decode_widen(text + done, length - done, PyUnicode_KIND(made), units)
     return made
-
-
-cdef enum:
-    STOPPED = 1  # the stream has met a stop string
-    FAILED = 2   # its ids are no text, in the sense of errors="strict"
-
-
-cdef int64_t[::1] zeros(Py_ssize_t count):
-    return array("q", bytes(8 * count))
-
-
-cdef class StopSearch:
-    """The stop strings of one stream, and how many characters of each the text ends with (Knuth, Morris and Pratt)."""
-
-    cdef tuple stops
-    cdef int64_t[::1] seen      # characters of each stop string
-    cdef int64_t[::1] borders   # for each start of a stop string, its longest part that is at its end, too
-    cdef int64_t[::1] places    # of each stop string's borders
-
-    def __cinit__(self, tuple stops not None):
-        cdef Py_ssize_t i, at, size
-        self.stops, self.seen, self.places = stops, zeros(len(stops) + 1), zeros(len(stops) + 1)
-        self.borders = zeros(sum([len(stop) for stop in stops]) + 1)
-        for i, stop in enumerate(stops):
-            self.places[i + 1] = self.places[i] + len(stop)
-            size = 0
-            for at in range(1, len(stop)):
-                size = self._step(i, stop, size, ord(stop[at]))
-                self.borders[self.places[i] + at] = size
-
-    cdef Py_ssize_t _step(self, Py_ssize_t number, str stop, Py_ssize_t size, Py_UCS4 char) noexcept:
-        """Return the characters of a stop string that a text ends with, after one more character."""
-        cdef const void *data = PyUnicode_DATA(stop)
-        cdef int kind = PyUnicode_KIND(stop)
-        cdef Py_ssize_t length = PyUnicode_GET_LENGTH(stop)
-        while size and (size == length or PyUnicode_READ(kind, data, size) != char):
-            size = self.borders[self.places[number] + size - 1]
-        return size + 1 if PyUnicode_READ(kind, data, size) == char else size
-
-    cdef Py_ssize_t feed(self, str text, Py_ssize_t *keep) noexcept:
-        """Return the place in `text` after the first stop string, or -1.
-
-        `keep` becomes the length of that string, or of the text's end that may begin one.
-        """
-        cdef const void *data = PyUnicode_DATA(text)
-        cdef int kind = PyUnicode_KIND(text)
-        cdef Py_ssize_t at, i, most, length = 0, count = len(self.stops)
-        cdef int64_t *seen = &self.seen[0]
-        cdef const int64_t *places = &self.places[0]
-        for at in range(PyUnicode_GET_LENGTH(text)):
-            most = 0
-            for i in range(count):
-                seen[i] = self._step(i, <str>self.stops[i], seen[i], PyUnicode_READ(kind, data, at))
-                most = max(most, seen[i])
-                if seen[i] == places[i + 1] - places[i]:
-                    length = max(length, seen[i])
-            keep[0] = length or most
-            if length:
-                return at + 1
-        return -1
-
-
-cdef class StreamBatch:
-    """`count` streams. `decoder` gives the tokens; those that may be skipped are empty with `skip_special`.
-
-    With `make`, which makes a stream, each has such a stream: for models whose tokens are not text by themselves, and
-    for errors="strict".
-    """
-
-    cdef object decoder, make
-    cdef bint skip_special
-    cdef readonly Py_ssize_t count
-    cdef list tokens            # of each id: its text, or its bytes if they are not whole characters; None: not known
-    cdef list waiting           # the bytes of each stream's last character, while it is not whole
-    cdef uint8_t[::1] over      # why each stream takes no more ids, or 0
-    cdef uint8_t[::1] slow      # whether its text is not that of its next token alone: it may stop, or bytes wait
-    cdef list held, searches, own
-
-    def __cinit__(self, decoder: Decoder, bint skip_special, Py_ssize_t count, make: Callable[[], Any] = None):
-        cdef Py_ssize_t slot
-        self.decoder, self.skip_special, self.count, self.make = decoder, skip_special, count, make
-        self.tokens, self.waiting, self.held = [None] * decoder.size, [b""] * count, [""] * count
-        self.searches, self.own = [None] * count, [None] * count
-        self.over, self.slow = bytearray(count + 1), bytearray(count + 1)
-        for slot in range(count):
-            self.begin(slot, ())
-
-    def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots) -> list[str]:
-        """Return the text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
-
-        Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; or `DecodeError` for streams that fail,
-        with the texts of all.
-        """
-        cdef Py_ssize_t i, slot
-        cdef list texts, failed = []
-        for i in range(ids.shape[0]):
-            if slots is not None and not 0 <= slots[i] < self.count:
-                raise ArgumentError(f"expected slots below {self.count}, found {slots[i]} at index {i}", "slots")
-            if ids[i] != -1 and not (0 <= ids[i] < len(self.tokens) and self.tokens[ids[i]] is not None):
-                self._know(ids[i], i)
-        texts = [""] * ids.shape[0]
-        for i in range(ids.shape[0]):
-            slot = i if slots is None else slots[i]
-            token = self.tokens[ids[i]] if ids[i] != -1 else ""
-            if self.slow[slot] or type(token) is not str:
-                try:
-                    token = "" if self.over[slot] else self._add(slot, ids[i], token)
-                except DecodeError as error:
-                    token, self.over[slot] = "", FAILED
-                    failed.append((slot, error))
-            texts[i] = token
-        if failed:
-            raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
-        return texts
-
-    def finish(self, Py_ssize_t slot) -> str:
-        """Return the rest of a stream, which is empty then: U+FFFD for an open character, and text held back."""
-        text, error = "", None
-        if not self.over[slot]:
-            try:
-                text = self.own[slot].finish() if self.make else self.waiting[slot].decode("utf-8", "replace")
-            except DecodeError as caught:
-                error = caught
-            text = self._until_stop(slot, text)
-        text += self.held[slot]
-        self.begin(slot, ())
-        if error is not None:
-            raise DecodeError(f"slot {slot}: {error}", [text], [slot])
-        return text
-
-    def begin(self, Py_ssize_t slot, tuple stops not None):
-        """Empty a stream, and set its stop strings."""
-        self.waiting[slot], self.held[slot], self.over[slot] = b"", "", 0
-        self.searches[slot] = StopSearch(stops) if stops else None
-        self.own[slot] = self.make() if self.make else None
-        self.slow[slot] = bool(stops or self.make)
-
-    def is_over(self, Py_ssize_t slot) -> bool:
-        """Tell whether a stream has met a stop string."""
-        return self.over[slot] == STOPPED
-
-    cdef int _know(self, int64_t id, Py_ssize_t index) except -1:
-        """Make the token of an id, if it is not known."""
-        if not 0 <= id < len(self.tokens):
-            raise UnknownIdError(id, index, len(self.tokens))
-        token = self.decoder.token(id, index)
-        if self.skip_special and not self.decoder.decode([id], True):
-            token = b""
-        try:
-            token = token.decode()
-        except UnicodeDecodeError:
-            pass
-        self.tokens[id] = token
-        return 0
-
-    cdef str _add(self, Py_ssize_t slot, int64_t id, token):
-        """Return the text that a token adds to a stream."""
-        cdef bytes data = <bytes>self.waiting[slot]
-        cdef Py_ssize_t used = 0
-        if self.make is not None:
-            return self._until_stop(slot, self.own[slot].feed(id) if id != -1 else "")
-        if type(token) is str and not (data and token):
-            return self._until_stop(slot, <str>token)
-        data += token if type(token) is bytes else (<str>token).encode()
-        text = PyUnicode_DecodeUTF8Stateful(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), "replace", &used)
-        self.waiting[slot] = data[used:]
-        self.slow[slot] = used < PyBytes_GET_SIZE(data) or self.searches[slot] is not None
-        return self._until_stop(slot, <str>text)
-
-    cdef str _until_stop(self, Py_ssize_t slot, str text):
-        """Return the part of a text that a stream gives now: up to a stop string, or to what may begin one."""
-        cdef StopSearch search = <StopSearch>self.searches[slot]
-        cdef Py_ssize_t keep = 0, end
-        if search is None or not text:
-            return text
-        end = search.feed(text, &keep)
-        whole = <str>self.held[slot] + (text if end < 0 else text[:end])
-        given = PyUnicode_GET_LENGTH(whole) - keep
-        self.held[slot] = "" if end >= 0 else whole[given:]
-        self.over[slot] = STOPPED if end >= 0 else 0
-        return whole[:given]

@@ -33,7 +33,7 @@ cdef enum:
     BLOCK = 64               # bytes that the kernel decides at once
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
 
-# The sets of rules, and the flags of characters that are not ASCII, which compiled/kernel_selection.py names.
+# The sets of rules, and the flags of characters that are not ASCII, which compiled/tables.py names.
 RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER,
          RULES_TEKKEN)
 FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING)

@@ -81,8 +81,11 @@ cdef struct Output:
 cdef class Rewritten:
     """Normalized text, as a source."""
     cdef Source source
-    cdef uint8_t *_made
-    cdef object _keep
+    cdef Output out
+    cdef bytes kept          # the source lies there, or in `out`
+
+    cdef bytes text(self)
+    cdef int keep(self, bytes text) except -1
 
 
 @cython.final
@@ -97,7 +100,7 @@ cdef class Normalizer:
     cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
-    cdef Rewritten rewritten(self, bytes text)
+    cdef Rewritten rewritten(self, bytes text, bint aligned)
     cdef carried(self, bytes text, ranges, Py_ssize_t start)
 
 

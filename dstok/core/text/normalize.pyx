@@ -14,7 +14,7 @@ Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (compositi
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from dstok.core.cpu.level cimport chosen
@@ -26,6 +26,10 @@ from bisect import bisect_left, bisect_right
 cdef enum:
     BLOCK = 64               # units that one step looks at
     MOST_INSERTED = 24       # combining marks in a row that insertion sorts
+    LEAST = 64               # entries that an array has room for at first
+
+cdef extern from "cpu/platform.h":
+    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
 
 cdef enum:
     SYLLABLE = 0xAC00
@@ -49,17 +53,9 @@ cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *wi
     return (<const uint32_t *>source.data)[at]
 
 
-cdef bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
+cdef inline bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
     """Make room for `more` code points; false if memory is out."""
-    cdef Py_ssize_t wanted = text.size + more
-    cdef void *grown
-    if wanted > text.capacity:
-        wanted = max(wanted, 2 * text.capacity + 32)
-        grown = realloc(text.codes, wanted * sizeof(Code))
-        if grown == NULL:
-            return False
-        text.codes, text.capacity = <Code *>grown, wanted
-    return True
+    return huge_grow(&text.codes, &text.capacity, text.size, max(text.size + more, <Py_ssize_t>LEAST), sizeof(Code))
 
 
 cdef void release(Stretch *work) noexcept nogil:
@@ -380,7 +376,17 @@ cdef class Rewritten:
     """Keeps alive what `source` points to."""
 
     def __dealloc__(self):
-        free(self._made)
+        free(self.out.text)
+        free(self.out.sources)
+
+    cdef bytes text(self):
+        """Return the normalized text."""
+        return self.kept if self.out.text == NULL else (<const char *>self.out.text)[:self.out.size]
+
+    cdef int keep(self, bytes text) except -1:
+        """Let a text be the normalized one."""
+        self.kept, self.source = text, utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+        return 0
 
 
 @cython.final
@@ -447,43 +453,40 @@ cdef class Normalizer:
 
     cpdef bytes normalize(self, bytes text):
         """Return the normalized text of valid UTF-8."""
-        if self.chain is not None:
-            return text if self.is_normalized(text) else self.chain.apply(text.decode(), None)[0].encode()
-        text = self._rewrite(text, None)
-        return b" " + text if puts_space(self.prefix, text, len(text)) else text
+        return self.rewritten(text, False).text()
 
-    cdef Rewritten rewritten(self, bytes text):
-        """Do what `normalize` does, without a copy of the text that the form makes."""
+    cdef Rewritten rewritten(self, bytes text, bint aligned):
+        """Normalize valid UTF-8, without a copy of the text that the form makes. `aligned`: not for a chain."""
         cdef Rewritten made = Rewritten()
-        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
-        cdef Output out
         cdef bint done
-        if self.chain is not None or self.prefix != PREFIX_NONE:
-            text = made._keep = self.normalize(text)
-            made.source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+        if self.chain is not None:
+            made.keep(text if self.is_normalized(text) else self.chain.apply(text.decode(), None)[0].encode())
             return made
-        memset(&out, 0, sizeof(out))
+        made.keep(text)
+        made.out.aligned = aligned
         with nogil:
-            done = rewrite(self.form, &source, &out)
-        made._keep, made._made = text, out.text
+            done = rewrite(self.form, &made.source, &made.out)
         if not done:
             raise MemoryError
-        made.source = source if out.same else utf8_source(out.text, out.size)
+        if not made.out.same:
+            made.source, made.kept = utf8_source(made.out.text, made.out.size), b""
+        if puts_space(self.prefix, <const uint8_t *>made.source.data, made.source.length):
+            text = b" " + made.text()
+            free(made.out.text)
+            made.out.text = NULL
+            made.keep(text)
         return made
 
     def align(self, bytes text not None) -> tuple[bytes, array[int]]:
         """Return (normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
-        cdef str chars
-        if self.chain is None:
-            sources = array("I")
-            text = self._rewrite(text, sources)
-            if puts_space(self.prefix, text, len(text)):
-                sources.insert(0, 0)
-                text = b" " + text
-            return text, sources
-        chars = text.decode()
-        chars, sources = self.chain.apply(chars, list(range(len(chars))))
-        return chars.encode(), array("I", sources)
+        cdef Rewritten made
+        if self.chain is not None:
+            chars, indexes = self.chain.apply(text.decode(), list(range(len(text.decode()))))
+            return chars.encode(), array("I", indexes)
+        made = self.rewritten(text, True)
+        sources = array("I", [0] if made.source.length > made.out.size else [])  # the prefix has the first source
+        sources.frombytes((<const uint8_t *>made.out.sources)[:made.out.count * sizeof(uint32_t)])
+        return made.text(), sources
 
     cdef carried(self, bytes text, ranges, Py_ssize_t start):
         """Return the parts of the normalized text whose sources lie in each of `ranges`, starts and ends in turn.
@@ -509,25 +512,6 @@ cdef class Normalizer:
                 made.append(size)
                 done = last
         return made
-
-    def _rewrite(self, bytes text, sources):
-        """Return the text normalized by the form. `sources`, if it is not None, gets the source of each code point."""
-        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
-        cdef Output out
-        cdef bint done
-        memset(&out, 0, sizeof(out))
-        out.aligned = sources is not None
-        try:
-            with nogil:
-                done = rewrite(self.form, &source, &out)
-            if not done:
-                raise MemoryError
-            if out.aligned:
-                sources.frombytes((<const uint8_t *>out.sources)[:out.count * sizeof(uint32_t)])
-            return text if out.same else out.text[:out.size]
-        finally:
-            free(out.text)
-            free(out.sources)
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop) -> int:
         """Return the last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
@@ -564,22 +548,11 @@ cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil:
     return fine
 
 
-cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
+cdef inline bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
     """Make room for `size` bytes more, and for the sources of `count` code points; false if memory is out."""
-    cdef void *grown
-    if out.size + size > out.capacity:
-        out.capacity = max(out.size + size, 2 * out.capacity)
-        grown = realloc(out.text, out.capacity)
-        if grown == NULL:
-            return False
-        out.text = <uint8_t *>grown
-    if out.aligned and out.count + count > out.places:
-        out.places = max(out.count + count, 2 * out.places)
-        grown = realloc(out.sources, out.places * sizeof(uint32_t))
-        if grown == NULL:
-            return False
-        out.sources = <uint32_t *>grown
-    return True
+    return huge_grow(
+        &out.text, &out.capacity, out.size, max(out.size + size, <Py_ssize_t>LEAST), 1) and (
+        not out.aligned or huge_grow(&out.sources, &out.places, out.count, out.count + count, sizeof(uint32_t)))
 
 
 cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil:

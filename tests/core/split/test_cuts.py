@@ -10,7 +10,7 @@ from shares import seeds
 from small_models import Merge, both, model_json, upstream_ids
 
 import dstok
-from dstok.core.bpe.tables import BORDER_BYTES
+from dstok.core.bpe.facts import BORDER_BYTES
 
 CHARS = "一丁七与가각글한힀かカ"  # three bytes each; among them some that begin alike, and some that end alike
 BESIDE = ("a", "é", "🦙", " ", "!")

@@ -20,7 +20,7 @@ from small_models import model_json
 import dstok
 from dstok.compiled.build import CLASSES, character_matrix
 from dstok.compiled.tables import MATRIX_HEAD, Tables, make_bpe
-from dstok.core.bpe.tables import cuttable_ranges, joined_bits
+from dstok.core.bpe.facts import cuttable_ranges, joined_bits
 from dstok.core.cpu.level import levels
 from dstok.core.encode.encoder import Encoder
 from dstok.core.encode.pieces import SpanPass

@@ -1,0 +1,231 @@
+"""A folder with the images of models that this user has loaded: a later load maps one, and reads no model's file.
+
+In: a model's file, and what else decides its tokenizer. Out: the image that an earlier load has written, or None; later
+that image. Invariant: an image stands for the very contents of all files that a load reads, by SHA-256, and for this
+dstok: its version, formats, and the sizes and times of its modules, since a checkout changes without its version. Only
+a file and a folder of this user that nobody else may write are read, and only with the right checksum: files are not
+synced, and the checks of an image keep the process whole, not its ids. It costs 4 ms of 7 MB with a processor's SHA
+instructions. Whatever goes wrong with the cache, the model is loaded as without it. Of several writers the last wins.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from contextlib import suppress
+from functools import cache
+from typing import NamedTuple
+
+from dstok._util.files import StrPath, is_own, map_file, open_own, scratch_beside, user_cache_folder
+from dstok.compiled.image_file import IMAGE_FORMAT, read_image, source_of
+from dstok.compiled.tables import TABLES_FORMAT, Image
+from dstok.errors import ArgumentError, ImageError
+from dstok.formats import IMAGE_MAGIC, MODEL_FILES, NEWEST_UPSTREAM, SIDE_FILES
+
+SWITCH, LIMIT = "DSTOK_CACHE", "DSTOK_CACHE_MB"  # variables of the environment
+MEGABYTES = 500  # of all images
+MAX_FILE = 1 << 28  # bytes of a model's file: hashing a GGUF file of many GB takes longer than to read its vocabulary
+STALE = 3600  # seconds after which a writer's unfinished file counts as left behind
+ROOMS = ("_util", "compiled", "core", "formats", "regex", "unicode")  # their modules make the tables
+NAME = "the cache"  # of an image that is no file of the user's, so that pickles hold its bytes
+
+
+class Entry(NamedTuple):
+    """An image of the cache: the path of the model's file, that of the image, its bytes, the time of its last use."""
+
+    source: str
+    path: str
+    size: int
+    used: float
+
+
+class Key(NamedTuple):
+    """The name of a model's image, and the states of the files that were read for it."""
+
+    name: str
+    states: tuple[tuple[int, ...], ...]
+
+
+def find_cache(wanted: bool | None) -> Cache | None:
+    """The cache, if it is wanted: by this argument, or else by the environment. Raises `ArgumentError`."""
+    if not (wanted is None or isinstance(wanted, bool)):
+        raise ArgumentError(f"expected True, False or None, found {wanted!r}", "cache")
+    named = os.environ.get(SWITCH, "")
+    if wanted is False or (wanted is None and named in ("", "0")):
+        return None
+    return Cache()
+
+
+class Cache:
+    """The cache's folder, which may not be there yet; `folder` is None where the system names none.
+
+    `limit`: bytes of all images. Raises `ArgumentError` for a wrong setting in the environment.
+    """
+
+    def __init__(self) -> None:
+        named, megabytes = os.environ.get(SWITCH, ""), os.environ.get(LIMIT) or str(MEGABYTES)
+        if not (megabytes.isascii() and megabytes.isdigit()):
+            raise ArgumentError(f"expected {LIMIT} to be a number of megabytes, found {megabytes!r}", LIMIT)
+        self.limit = int(megabytes[:12]) * 10**6
+        if named not in ("", "0", "1"):
+            if not os.path.dirname(named):
+                raise ArgumentError(f"expected {SWITCH} to be 0, 1 or the path of a folder, such as ./{named}, "
+                                    f"found {named!r}", SWITCH)
+            self.folder: str | None = os.path.abspath(os.path.expanduser(named))
+        else:
+            above = user_cache_folder()
+            self.folder = above and os.path.join(above, "dstok")
+
+    def open(self, key: Key) -> Image | None:
+        """The image of that key, checked by its checksum only; None if there is none. Removes a damaged one."""
+        path = self._path(key)
+        try:
+            with open_own(path) as file:
+                view = map_file(file)
+            image = read_image(NAME, view, verify=True)
+        except OSError:
+            return None
+        except (ImageError, ValueError):
+            self.remove(key)
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return image
+
+    def remove(self, key: Key) -> None:
+        """Remove an image that is damaged."""
+        with suppress(OSError):
+            os.unlink(self._path(key))
+
+    def write(self, key: Key, data: bytes) -> None:
+        """Keep an image; nothing, if the folder is not this user's alone, or something fails. Removes the oldest."""
+        if len(data) > self.limit or not self._make_folder():
+            return
+        path, scratch = self._path(key), ""
+        try:
+            scratch = scratch_beside(path)
+            with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600),
+                      "wb") as file:
+                file.write(data)
+            os.replace(scratch, path)
+        except BaseException as error:
+            with suppress(OSError):
+                os.unlink(scratch)
+            if not isinstance(error, OSError):
+                raise
+        self._make_room(path)
+
+    def entries(self) -> list[Entry]:
+        """All images, the last used first."""
+        found = []
+        for path, status in self._files(".image"):
+            with suppress(OSError, ImageError, ValueError), open_own(path) as file:
+                found.append(Entry(source_of(path, map_file(file)), path, status.st_size, status.st_mtime))
+        return sorted(found, key=lambda entry: -entry.used)
+
+    def clear(self) -> int:
+        """Remove everything of the cache's in its folder. Returns the number of images."""
+        removed = 0
+        for end in (".image", ".tmp"):
+            for path, _ in self._files(end):
+                with suppress(OSError):
+                    os.unlink(path)
+                    removed += end == ".image"
+        return removed
+
+    def _path(self, key: Key) -> str:
+        return os.path.join(self.folder or "", f"{key.name}.image")
+
+    def _files(self, end: str) -> list[tuple[str, os.stat_result]]:
+        """The images (`.image`) or unfinished files (`.tmp`) of the folder; none of another user's."""
+        found = []
+        with suppress(OSError):
+            for each in os.scandir(self.folder) if self.folder and is_own(os.stat(self.folder)) else ():
+                name = each.name.removesuffix(end)
+                ours = name.startswith(".dstok-") if end == ".tmp" else len(name) == 64 and name.isalnum()
+                if name != each.name and ours and each.is_file(follow_symlinks=False):
+                    with suppress(OSError):
+                        found.append((each.path, each.stat(follow_symlinks=False)))
+        return found
+
+    def _make_folder(self) -> bool:
+        """Make the folder if it is not there; return whether it is this user's alone.
+
+        Below another user's folder none is made: of root's command in that user's home, the user could not write it.
+        """
+        if self.folder is None:
+            return False
+        try:
+            above = self.folder
+            while not os.path.exists(above):
+                above = os.path.dirname(above)
+            owner = os.stat(above).st_uid
+            if above != self.folder and hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
+                return False
+            os.makedirs(self.folder, 0o700, exist_ok=True)
+            return is_own(os.stat(self.folder))
+        except OSError:
+            return False
+
+    def _make_room(self, newest: str) -> None:
+        """Remove the images that were not used for the longest time, and what killed writers have left."""
+        for path, status in self._files(".tmp"):
+            if status.st_mtime < time.time() - STALE:
+                with suppress(OSError):
+                    os.unlink(path)
+        images = sorted(self._files(".image"), key=lambda each: (each[0] != newest, -each[1].st_mtime))
+        total = 0
+        for path, status in images:
+            total += status.st_size
+            if total > self.limit:
+                with suppress(OSError):
+                    os.unlink(path)
+
+
+def key_of(path: StrPath, *facts: object) -> Key | None:
+    """The key of a model's file and the files beside it; `facts` decide its tokenizer, too.
+
+    None for an image, a pipe, a device, a very large file, and where a file cannot be read.
+    """
+    from hashlib import sha256  # not needed for a built-in model
+
+    version = sys.modules["dstok"].__version__  # imported already, by all that is imported here
+    path = os.fspath(path)
+    folder, name = os.path.split(path)
+    beside = SIDE_FILES if name in MODEL_FILES else ()
+    digest, states, buffer = sha256(), list[tuple[int, ...]](), bytearray(1 << 18)
+    digest.update(repr((version, NEWEST_UPSTREAM, TABLES_FORMAT, IMAGE_FORMAT, sys.byteorder, _code(),
+                        name if beside else "", facts)).encode("utf-8", "surrogatepass"))
+    for each in (name, *beside):
+        try:
+            status = os.stat(os.path.join(folder, each))
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
+                return None
+            with open(os.path.join(folder, each), "rb", buffering=0) as file:
+                digest.update(f"\n{each} {status.st_size}\n".encode())
+                while size := file.readinto(buffer):
+                    if not states and file.tell() == size and buffer.startswith(IMAGE_MAGIC):
+                        return None
+                    digest.update(memoryview(buffer)[:size])
+        except FileNotFoundError:
+            status = None
+        except (OSError, ValueError):
+            return None
+        states.append(() if status is None else (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return Key(digest.hexdigest(), tuple(states)) if states[0] else None
+
+
+@cache
+def _code() -> tuple[tuple[str, int, int], ...]:
+    """The modules that make the tables, with their sizes and times of change."""
+    found = []
+    top = os.path.dirname(os.path.dirname(__file__))
+    for room in ROOMS:
+        for folder, _, _ in os.walk(os.path.join(top, room)):
+            for each in os.scandir(folder):
+                if each.name.endswith((".py", ".so", ".pyd", ".json", ".jsonl")):
+                    status = each.stat()
+                    found.append((os.path.relpath(each.path, top), status.st_size, status.st_mtime_ns))
+    return tuple(sorted(found))

@@ -1,0 +1,301 @@
+"""Ids that come one by one, or many at once -> the text that they make sure.
+
+In: the ids of one sequence, or of many sequences, each with the number of its slot. Out: the characters that have
+become whole; of a slot, its text up to the first stop string, as if characters came one by one. Of several stop strings
+that end at one character the longest counts.
+Invariant: the texts of a stream, joined, are the text of all its ids. What has gone out stays, so in a model with byte
+tokens one case differs: once a character of a run has gone out, and the run then proves not to be UTF-8, its later
+bytes become U+FFFD. (`decode` gives U+FFFD for each byte of such a run.) With `whole_runs` a run goes out at its end,
+and nothing differs.
+Example: of the ids of F0 9F and A6 99 the first makes no text, the second U+1F999. So the first waits, as bytes. Text
+that may begin a stop string waits as text.
+"""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from libc.stdint cimport int64_t, uint8_t
+
+from array import array
+from collections.abc import Iterable
+
+from dstok.errors import ArgumentError, DecodeError, StreamError, UnknownIdError
+
+cdef extern from "Python.h":
+    void *PyUnicode_DATA(object text) noexcept
+    int PyUnicode_KIND(object text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    Py_UCS4 PyUnicode_READ(int kind, const void *data, Py_ssize_t at) noexcept
+    object PyUnicode_DecodeUTF8Stateful(const char *data, Py_ssize_t size, const char *errors, Py_ssize_t *used)
+
+cdef bytes BYTE_MARK = b"\xfe\xff"  # core/encode/decode.pyx writes it before a byte token
+
+
+cdef int64_t[::1] zeros(Py_ssize_t count):
+    return array("q", bytes(8 * count))
+
+
+cdef class StopSearch:
+    """The stop strings of one stream, and how many characters of each the text ends with (Knuth, Morris and Pratt)."""
+
+    cdef tuple stops
+    cdef int64_t[::1] seen      # characters of each stop string
+    cdef int64_t[::1] borders   # for each start of a stop string, its longest part that is at its end, too
+    cdef int64_t[::1] places    # of each stop string's borders
+
+    def __cinit__(self, tuple stops not None):
+        cdef Py_ssize_t i, at, size
+        self.stops, self.seen, self.places = stops, zeros(len(stops) + 1), zeros(len(stops) + 1)
+        self.borders = zeros(sum([len(stop) for stop in stops]) + 1)
+        for i, stop in enumerate(stops):
+            self.places[i + 1] = self.places[i] + len(stop)
+            size = 0
+            for at in range(1, len(stop)):
+                size = self._step(i, stop, size, ord(stop[at]))
+                self.borders[self.places[i] + at] = size
+
+    cdef Py_ssize_t _step(self, Py_ssize_t number, str stop, Py_ssize_t size, Py_UCS4 char) noexcept:
+        """Return the characters of a stop string that a text ends with, after one more character."""
+        cdef const void *data = PyUnicode_DATA(stop)
+        cdef int kind = PyUnicode_KIND(stop)
+        cdef Py_ssize_t length = PyUnicode_GET_LENGTH(stop)
+        while size and (size == length or PyUnicode_READ(kind, data, size) != char):
+            size = self.borders[self.places[number] + size - 1]
+        return size + 1 if PyUnicode_READ(kind, data, size) == char else size
+
+    cdef Py_ssize_t feed(self, str text, Py_ssize_t *keep) noexcept:
+        """Return the offset in `text` after the first stop string, or -1.
+
+        `keep` becomes the length of that string, or of the text's end that may begin one.
+        """
+        cdef const void *data = PyUnicode_DATA(text)
+        cdef int kind = PyUnicode_KIND(text)
+        cdef Py_ssize_t at, i, most, length = 0, count = len(self.stops)
+        cdef int64_t *seen = &self.seen[0]
+        cdef const int64_t *places = &self.places[0]
+        for at in range(PyUnicode_GET_LENGTH(text)):
+            most = 0
+            for i in range(count):
+                seen[i] = self._step(i, <str>self.stops[i], seen[i], PyUnicode_READ(kind, data, at))
+                most = max(most, seen[i])
+                if seen[i] == places[i + 1] - places[i]:
+                    length = max(length, seen[i])
+            keep[0] = length or most
+            if length:
+                return at + 1
+        return -1
+
+
+cdef class Stream:
+    """Makes text of the ids of one sequence.
+
+    With `strict` ids that are no text are an error, which the stream raises again at each later call.
+    """
+
+    cdef object decoder         # a `Decoder`
+    cdef bint skip_special, strict, whole_runs, runs
+    cdef bint strips            # a space at the start is still to be left out
+    cdef bint broken            # the open run of byte tokens is not UTF-8
+    cdef bint finished          # the end was told
+    cdef bint over              # a stop string was met, or `error` says why no more ids are taken
+    cdef readonly bytearray open  # the bytes of a character that is not whole, or of an open run
+    cdef Py_ssize_t count       # of the ids so far
+    cdef str error
+    cdef StopSearch search      # None: no stop strings
+    cdef str held               # text that may begin a stop string
+
+    def __cinit__(self, decoder: Decoder, bint skip_special, bint strict, bint whole_runs=False, tuple stops=()):
+        self.decoder, self.skip_special, self.strict, self.whole_runs = decoder, skip_special, strict, whole_runs
+        self.runs, self.strips, self.open, self.held = decoder.runs or decoder.strip, decoder.strip, bytearray(), ""
+        self.search = StopSearch(stops) if stops else None
+
+    def __copy__(self) -> Stream:
+        """Make a second stream that goes on by itself; not of one with stop strings."""
+        cdef Stream made = Stream(self.decoder, self.skip_special, self.strict, self.whole_runs)
+        made.strips, made.broken, made.finished = self.strips, self.broken, self.finished
+        made.open, made.count, made.error = self.open[:], self.count, self.error
+        return made
+
+    def feed(self, ids) -> str:
+        """Return the characters that are whole after an id or several. `UnknownIdError` has the index in the stream."""
+        given = [ids] if type(ids) is int or not isinstance(ids, Iterable) else ids
+        given = given if hasattr(given, "__len__") else list(given)
+        try:
+            if self.runs:
+                found = self.decoder.marked(given, self.skip_special)
+            else:
+                found = self.decoder.text(given, self.skip_special)
+        except UnknownIdError as error:
+            raise UnknownIdError(error.id, self.count + error.index, error.vocab_size) from None
+        self.count += len(given)
+        return self.advance(found, False)
+
+    def finish(self) -> str:
+        """Return the rest: nothing, or U+FFFD for an incomplete character. The stream is then at its end."""
+        text = self.advance("", True)
+        self.finished = True
+        return text
+
+    cdef str advance(self, token, bint final):
+        """Return the text that more tokens make sure: a `str`, or bytes, which have a mark before each byte token."""
+        if self.finished:
+            raise StreamError("the stream is finished")
+        if self.error is not None:
+            raise DecodeError(self.error)
+        if type(token) is str and not self.open and not self.runs:
+            return <str>token
+        data = token if type(token) is bytes else (<str>token).encode()
+        try:
+            return self.settle(data, final) if self.runs else self.characters(data, final, self.strict)
+        except UnicodeDecodeError as error:
+            self.over, self.error = True, (
+                f"expected ids of whole characters, found byte 0x{error.object[error.start]:02x} in the last of "
+                f"{self.count} ids, or before")
+            raise DecodeError(self.error) from None
+
+    cdef str characters(self, bytes more, bint final, bint strict):
+        """Return the whole characters of the open bytes and more; the rest stays open."""
+        self.open += more
+        cdef Py_ssize_t used = len(self.open)
+        text = PyUnicode_DecodeUTF8Stateful(
+            PyByteArray_AS_STRING(self.open), used, "strict" if strict else "replace", NULL if final else &used)
+        del self.open[:used]
+        return <str>text
+
+    cdef str settle(self, bytes data, bint final):
+        """Do what `advance` does, for a model with byte tokens."""
+        cdef bytearray run = bytearray()
+        text, *tokens = data.split(BYTE_MARK)
+        made = [self.of_run(b"", True), self.stripped(text.decode())] if text else []
+        for token in tokens:  # a byte, and the text up to the next one
+            run.append(token[0])
+            if len(token) > 1:
+                made += self.of_run(bytes(run), True), self.stripped(token[1:].decode())
+                run.clear()
+        return "".join([*made, self.of_run(bytes(run), final)])
+
+    cdef str of_run(self, bytes more, bint closed):
+        """Return the text that more bytes of the open run make sure. A run that is closed here gets no further byte."""
+        cdef str text = ""
+        if self.broken or self.whole_runs and not closed:
+            self.open += more
+        else:
+            try:
+                text = self.characters(more, closed, True)
+            except UnicodeDecodeError:
+                if self.strict:
+                    raise
+                self.broken = True
+        if self.broken:
+            text = "\ufffd" * len(self.open)
+            self.open.clear()
+        if text == " " and self.strips and not closed:
+            self.open[:0] = b" "  # this space is none yet: the run may still break
+            return ""
+        self.broken = self.broken and not closed
+        return self.stripped(text)
+
+    cdef str stripped(self, str text):
+        """Return the text without the space that decoding drops at the start."""
+        if self.strips and text:
+            self.strips = False
+            return text.removeprefix(" ")
+        return text
+
+    cdef str until_stop(self, str text):
+        """Return the text that goes out now: up to a stop string, or to what may begin one."""
+        cdef Py_ssize_t keep = 0, end
+        if self.search is None or not text:
+            return text
+        end = self.search.feed(text, &keep)
+        text = self.held + (text if end < 0 else text[:end])
+        self.held, self.over = "" if end >= 0 else text[len(text) - keep:], end >= 0
+        return text[:len(text) - keep]
+
+
+cdef class StreamBatch:
+    """`count` streams, with the numbers of their slots."""
+
+    cdef object decoder
+    cdef bint skip_special, strict
+    cdef readonly Py_ssize_t count
+    cdef list tokens            # of each id: its text, or bytes as `Decoder.marked` gives them; None: not known
+    cdef list streams
+    cdef uint8_t[::1] slow      # by slot: whether its text is not that of its next token alone
+
+    def __cinit__(self, decoder: Decoder, bint skip_special, Py_ssize_t count, bint strict=False):
+        cdef Py_ssize_t slot
+        self.decoder, self.skip_special, self.strict, self.count = decoder, skip_special, strict, count
+        self.tokens, self.streams, self.slow = [None] * decoder.size, [None] * count, bytearray(count + 1)
+        for slot in range(count):
+            self.begin(slot, ())
+
+    def begin(self, Py_ssize_t slot, tuple stops not None):
+        """Empty a stream, and set its stop strings."""
+        self.streams[slot] = Stream(self.decoder, self.skip_special, self.strict, False, stops)
+        self.slow[slot] = bool(stops) or self.decoder.strip
+
+    def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots) -> list[str]:
+        """Return the text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
+
+        Raises `UnknownIdError` or `ArgumentError`, and has then taken no id; or `DecodeError` for streams that fail,
+        with the texts of all.
+        """
+        cdef Py_ssize_t i, slot
+        cdef Stream stream
+        cdef list texts, failed = []
+        for i in range(ids.shape[0]):
+            if slots is not None and not 0 <= slots[i] < self.count:
+                raise ArgumentError(f"expected slots below {self.count}, found {slots[i]} at index {i}", "slots")
+            if ids[i] != -1 and not (0 <= ids[i] < len(self.tokens) and self.tokens[ids[i]] is not None):
+                self.learn(ids[i], i)
+        texts = [""] * ids.shape[0]
+        for i in range(ids.shape[0]):
+            if ids[i] == -1:
+                continue
+            slot = i if slots is None else slots[i]
+            token = self.tokens[ids[i]]
+            if self.slow[slot] or type(token) is not str:
+                stream = <Stream>self.streams[slot]
+                if stream.over:
+                    continue
+                stream.count += 1
+                try:
+                    token = stream.until_stop(stream.advance(token, False))
+                except DecodeError as error:
+                    failed.append((slot, error))
+                    token = ""
+                self.slow[slot] = (stream.over or stream.strips or stream.broken or len(stream.open) > 0
+                                   or stream.search is not None)
+            texts[i] = token
+        if failed:
+            raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
+        return texts
+
+    cdef int learn(self, int64_t id, Py_ssize_t index) except -1:
+        """Keep the token of an id."""
+        if not 0 <= id < len(self.tokens) or not self.decoder.has(id):
+            raise UnknownIdError(id, index, len(self.tokens))
+        token = self.decoder.marked([id], self.skip_special)
+        try:
+            token = token.decode()
+        except UnicodeDecodeError:
+            pass
+        self.tokens[id] = token
+        return 0
+
+    def finish(self, Py_ssize_t slot) -> str:
+        """Return the rest of a stream, which is empty then: U+FFFD for an open character, and text held back."""
+        cdef Stream stream = <Stream>self.streams[slot]
+        text, error = "", None
+        try:
+            text = "" if stream.over else stream.until_stop(stream.advance("", True))
+        except DecodeError as caught:
+            error = caught
+        self.begin(slot, ())
+        if error is not None:
+            raise DecodeError(f"slot {slot}: {error}", [stream.held], [slot])
+        return text + stream.held
+
+    def is_stopped(self, Py_ssize_t slot) -> bool:
+        """Tell whether a stream has met a stop string."""
+        cdef Stream stream = <Stream>self.streams[slot]
+        return stream.over and stream.error is None
