@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
-    from dstok.methods import batch, budget, decoding, export, incremental, offsets
+    from dstok.methods import batch, budget, decoding, export, incremental, offsets, segments
     from dstok.methods.offsets import Places
     from dstok.protocols import TokenizerProtocol
     from dstok.regex.cascade import Program
     from dstok.viewer import notebook
     from dstok.vocabulary import SortedTokens, Vocabulary
 else:  # a method's module is imported when the method is first asked for
-    batch, budget, decoding, export, incremental, offsets = (
+    batch, budget, decoding, export, incremental, offsets, segments = (
         LateModule(f"dstok.methods.{name}")
-        for name in ("batch", "budget", "decoding", "export", "incremental", "offsets"))
+        for name in ("batch", "budget", "decoding", "export", "incremental", "offsets", "segments"))
     apply_chat, notebook = LateModule("dstok.chat.encode").apply_chat_template, LateModule("dstok.viewer.notebook")
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
@@ -254,6 +254,7 @@ class Tokenizer(LineEncoder):
 
     encode_batch, encode_batch_arrays, count_batch = batch.encode_batch, batch.encode_batch_arrays, batch.count_batch
     encode_with_offsets = offsets.encode_with_offsets
+    encode_segments, encode_segments_batch = segments.encode_segments, segments.encode_segments_batch
     encode_stream, encode_incremental = incremental.encode_stream, incremental.encode_incremental
     truncate, chunk = budget.truncate, budget.chunk
     decode, decode_bytes, decode_stream = decoding.decode, decoding.decode_bytes, decoding.decode_stream

@@ -4,7 +4,8 @@ In: the words. Out: data on standard output; for an error one line on standard e
 with a caret under the place; an exit code:
 
     0    success
-    1    more than `--max-tokens`; a difference that `verify` or `splitter diff` found; a step that failed in `prove`
+    1    more than `--max-tokens`; a difference that `verify`, `splitter diff` or `fingerprint` found; a step of `prove`
+         that failed
     2    bad usage or input; checks for which `verify` had no time
     70   a fault of dstok itself
     130  interrupted
@@ -33,10 +34,10 @@ from dstok.errors import DstokError
 
 MODULES = {  # the module of each command, in the order of --help
     "encode": "encode", "decode": "encode", "count": "encode", "truncate": "encode", "chunk": "encode",
-    "dump": "tokens", "pieces": "tokens", "explain": "models", "info": "models", "fetch": "models", "models": "models",
-    "cache": "models",
-    "convert": "convert", "verify": "verify", "prove": "verify", "chat": "chat", "splitter": "splitter",
-    "corpus": "corpus", "train": "train", "view": "view", "show": "tokens",
+    "dump": "tokens", "pieces": "tokens", "explain": "models", "info": "models", "fingerprint": "fingerprint",
+    "fetch": "models", "models": "models", "cache": "models", "convert": "convert", "verify": "verify",
+    "prove": "verify", "chat": "chat", "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view",
+    "show": "tokens",
 }
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
@@ -45,8 +46,8 @@ Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, 
 dstok COMMAND --help lists a command's options.
 
 exit codes: 0 success (of verify: each check ran, in full or in part), 1 over --max-tokens,
-verify or splitter diff found a difference, or a step of prove failed, 2 bad usage or input, or
-verify left out some checks, 130 interrupted
+verify, splitter diff or fingerprint found a difference, or a step of prove failed, 2 bad usage
+or input, or verify left out some checks, 130 interrupted
 
 example:
   dstok count README.md"""

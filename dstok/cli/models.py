@@ -20,7 +20,7 @@ from dstok.cli import arguments as options
 from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, refuse_unless
 from dstok.cli.output import write_result
 from dstok.compiled.cache import LIMIT, SWITCH, Cache
-from dstok.errors import ModelNotFoundError
+from dstok.errors import ModelNotFoundError, UnsupportedError
 from dstok.io.id_files import write_text
 from dstok.loading import fetched
 
@@ -74,16 +74,34 @@ def run_info(arguments: Namespace) -> None:
         "merges": len(inspection.live_merges), "live_merges": int(inspection.live_merges.sum()),
         "unicode_version": inspection.unicode_version, "splits": [split.pattern for split in automaton.splits],
         "states": automaton.boundaries.states, "classes": len(automaton.alphabet.classes), "scan": inspection.way,
+        "pre_type": pre_type_of(tokenizer),
     }
     with suppress(ModelNotFoundError):
         known = dstok.model_info(tokenizer.name)
         if tokenizer.fingerprint == dstok.load(known.name).fingerprint:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
     # a row for each value; a list's values stand below one another
+    shown = info | {"pre_type": info["pre_type"] and info["pre_type"]["words"]}
     rows = [("" if number else key.replace("_", " "), "none" if item is None else str(item))
-            for key, value in info.items()
+            for key, value in shown.items()
             for number, item in enumerate(value if isinstance(value, list) else [value])]
     write_result(arguments, info, aligned(rows), indent=2)
+
+
+def pre_type_of(tokenizer: Tokenizer) -> dict[str, Any] | None:
+    """llama.cpp's name for the splitter, by proof; None for a model of characters, and for a too large automaton."""
+    from dstok.pretokenizer.pre_types import pre_type
+    from dstok.pretokenizer.splitter import Splitter
+
+    if tokenizer.inspect().merges_characters:
+        return None
+    try:
+        found = pre_type(Splitter.from_tokenizer(tokenizer), tokenizer.inspect().takes_whole_tokens)
+    except UnsupportedError:
+        return None
+    text = found.difference and found.difference.text
+    return {"names": found.names, "proof": found.proof, "text": text, "llama_cpp": found.version,
+            "words": found.sentences()}
 
 
 def _lost(tokenizer: Tokenizer, lost: bytes) -> str | None:

@@ -114,7 +114,7 @@ cdef int ids_of_storage(
     else:
         memcpy(text, data, length)
     memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
-    if not policy.quick.idle(text, length):
+    if not (policy if policy.quick is None else policy.quick).idle(text, length):
         return GENERAL
     first = encoder.pool.take_first()
     if first == NULL:
@@ -263,6 +263,19 @@ cdef class Encoder:
             at = end
         return offset
 
+    def within(self, Policy policy, str text, ranges) -> Policy:
+        """Return the policy of a text whose added tokens lie within `ranges`: starts and ends of bytes in turn."""
+        cdef Py_ssize_t at = 0, begun = 0
+        cdef Policy made = policy.within(ranges, ranges)
+        if self.normalizer is None or made.normalized is None:
+            return made
+        cdef bytes data = text.encode()
+        found = array.array("q")
+        for start, end, _, _ in [*made.raw_spans(data), (len(data), len(data), 0, 0)]:
+            begun = (self.normalizer.later if at else self.normalizer).carry(data[at:start], ranges, at, found, begun)
+            begun, at = begun + end - start, end
+        return made.within(ranges, found)
+
     cdef const uint32_t *_characters(self) except NULL:
         """Return the characters of each token. They are counted at their first use, since that takes time."""
         cdef PyObject *there = late_object(&self.known)
@@ -303,7 +316,7 @@ cdef class Encoder:
         cdef Source part = source[0]
         while at < source.length and run.fault.status == FINE:
             part.length = next_cut(source, at, &left) - at
-            if part.length < source.length and (run.wanted & ADDED or policy.refuses or limit != PY_SSIZE_T_MAX):
+            if part.length < source.length and (run.wanted & ADDED or policy.by_place or limit != PY_SSIZE_T_MAX):
                 with gil:
                     raise UnsupportedError(f"places in a text that the model's own code cuts after {part.length} units "
                                            "before it encodes it: split it there")
@@ -323,7 +336,7 @@ cdef class Encoder:
         """Encode `text`, or the slice `text[start:end]` of a `str`, and return the result of the run."""
         cdef Source source
         cdef Run run
-        cdef Policy used = policy if wanted & ADDED else policy.quick
+        cdef Policy used = policy if wanted & ADDED or policy.quick is None else policy.quick
         if not isinstance(text, (str, bytes)):
             text = checked_text(text)
         if replace and isinstance(text, bytes):

@@ -24,7 +24,7 @@ from dstok.core.bpe.merge cimport KEY24_MAX
 from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation
 from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START, IdSink
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
-from dstok.core.text.added_tokens cimport Match, Matcher
+from dstok.core.text.added_tokens cimport Match
 from dstok.core.text.normalize cimport (
     PREFIX_NONE, PREFIX_TEXT, Output, copy_text, last_boundary, puts_space, rewrite, utf8_source,
 )
@@ -40,12 +40,15 @@ cdef enum:
 # Added tokens, and the text between them.
 
 cdef inline Match find_added(
-    Matcher matcher, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
+    Policy policy, bint normalized, Py_ssize_t base, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan,
+    Py_ssize_t stop, Py_ssize_t left, bint final
 ) noexcept nogil:
-    # The first match, or none, if there is no matcher.
+    # The first match, or none, if there is no matcher. `base` is the offset of `text` in the raw or normalized text.
     cdef Match none
-    if matcher is not None:
-        return matcher.find(text, at, scan, stop, left, final)
+    if normalized and policy.normalized is not None:
+        return policy.normalized.find(text, at, scan, stop, left, final, &policy.trusted[1], base)
+    if not normalized and policy.raw is not None:
+        return policy.raw.find(text, at, scan, stop, left, final, &policy.trusted[0], base)
     none.token, none.safe, none.scan = -1, stop, at
     return none
 
@@ -75,7 +78,7 @@ cdef Py_ssize_t section(
                 return begun
     scan = at + run.cursor.skip[1]
     while True:
-        match = find_added(policy.normalized, text, at, scan, stop, left, final)
+        match = find_added(policy, True, run.chunk.base, text, at, scan, stop, left, final)
         if match.token < 0:
             at = finder.find(run, text, at, match.safe, final)
             run.cursor.skip[1] = max(match.scan - at, 0)
@@ -123,7 +126,7 @@ cdef Py_ssize_t portion(
     cdef Match match
     cdef Py_ssize_t scan = at + run.cursor.skip[0]
     while True:
-        match = find_added(policy.raw, text, at, scan, stop, 0, final)
+        match = find_added(policy, False, run.chunk.base, text, at, scan, stop, 0, final)
         if match.token < 0:
             at = section(finder, policy, run, text, at, match.safe, final)
             run.cursor.skip[0] = max(match.scan - at, 0)
@@ -333,7 +336,7 @@ cdef int sections(
     cdef bint closing, moved
     cdef Match match
     while True:
-        match = find_added(policy.raw, raw.text, at, scan, raw.held, 0, last)
+        match = find_added(policy, False, raw.base, raw.text, at, scan, raw.held, 0, last)
         closing = last or match.token >= 0
         cut = match.start if match.token >= 0 else match.safe
         if not closing:  # a step of a chain may look at all of a stretch

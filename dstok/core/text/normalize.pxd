@@ -90,6 +90,7 @@ cdef class Normalizer:
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
     cdef bytes rewritten(self, bytes text, sources)
+    cdef Py_ssize_t carry(self, bytes text, ranges, Py_ssize_t start, found, Py_ssize_t begun) except -1
 
 
 cdef bint puts_space(int prefix, const uint8_t *text, Py_ssize_t length) noexcept nogil

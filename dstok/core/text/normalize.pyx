@@ -21,6 +21,7 @@ from dstok.core.cpu.level cimport chosen
 from dstok.core.text.utf8 cimport code_point, encoded, find_invalid, open_source
 
 from array import array
+from bisect import bisect_left, bisect_right
 
 cdef enum:
     BLOCK = 64               # units that one step looks at
@@ -469,6 +470,30 @@ cdef class Normalizer:
         if sources is not None:
             sources.insert(0, 0)
         return b" " + text
+
+    cdef Py_ssize_t carry(self, bytes text, ranges, Py_ssize_t start, found, Py_ssize_t begun) except -1:
+        """Add to `found` the ranges of the normalized text whose sources lie in each of `ranges`; return its end.
+
+        `ranges` are starts and ends in turn, ascending, in bytes of a text in which the stretch `text` begins at
+        `start`. In the normalized text it begins at `begun`.
+        """
+        cdef Py_ssize_t i, at = 0, chars = 0, low, high, first, last, done = 0
+        aligned, sources = self.align(text)
+        cdef str normalized = aligned.decode()
+        for i in range(bisect_right(ranges, start) // 2, len(ranges) // 2):
+            low, high = max(ranges[2 * i] - start, 0), min(ranges[2 * i + 1] - start, <Py_ssize_t>len(text))
+            if low >= len(text):
+                break
+            chars += len(text[at:low].decode())
+            first = bisect_left(sources, chars)
+            chars += len(text[low:high].decode())
+            last, at = bisect_left(sources, chars), high
+            if first < last:
+                for low, high in ((done, first), (first, last)):
+                    begun += len(normalized[low:high].encode())
+                    found.append(begun)
+                done = last
+        return begun + len(normalized[done:].encode())
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop) -> int:
         """Return the last offset after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
