@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import machine
@@ -84,7 +84,7 @@ class Run:
         done = [summarise(case, self._records[case.name]) for case in self._cases if case.name not in self.skipped]
         o = self._options
         return Results(
-            format=1, date=datetime.now(timezone.utc).strftime("%Y-%m-%d"), machine=machine.machine(),
+            format=1, date=datetime.now(UTC).strftime("%Y-%m-%d"), machine=machine.machine(),
             level=next((r["level"] for r in records if "level" in r), None),
             python=machine.python(), versions={r["engine"]: r["version"] for r in records if "version" in r},
             commit=self._commit, dirty=self._dirty, in_tree=any(r.get("in_tree", False) for r in records),

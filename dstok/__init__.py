@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from dstok.methods.incremental import EncodeStream, IncrementalEncoding
     from dstok.methods.offsets import Encoding, Piece
     from dstok.pretokenizer.splitter import Splitter
-    from dstok.regex.ast import Split
+    from dstok.regex import Split
 
 __version__ = "0.1.0"
 
@@ -64,7 +64,6 @@ __all__ = [
 ]
 _HINTS = ("AutoTokenizer", "encoding_for_model", "from_pretrained", "get_encoding")  # newcomers type these
 
-
 _late, _names = late_names(globals(), {  # not needed to load a built-in model and to encode; rooms are none of `*`
     **{room: f"dstok.{room}" for room in (
         "arrow", "chat", "conformance", "corpus", "padding", "protocols", "sampling", "training", "unicode")},
@@ -73,7 +72,7 @@ _late, _names = late_names(globals(), {  # not needed to load a built-in model a
     "Encoding": "dstok.methods.offsets",
     "IncrementalEncoding": "dstok.methods.incremental",
     "Piece": "dstok.methods.offsets",
-    "Split": "dstok.regex.ast",
+    "Split": "dstok.regex",
     "Splitter": "dstok.pretokenizer.splitter",
 })
 

@@ -15,10 +15,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from dstok._util.imports import LateImport
 from dstok.core.text.normalize import Form, Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import BLANK, PREFIX_SPACE, PREFIXES, CharacterShape, NormalizerStep
@@ -39,11 +40,14 @@ if TYPE_CHECKING:
 
     from dstok.core.text.added_tokens import Policy
     Spans = npt.NDArray[np.int64]
-
+else:
+    np = LateImport("numpy")
 
 Sources = list[int] | None  # for each character the index of its source; None: not asked for
 Edit = tuple[int, int, str]  # the characters from start to end become others
 Step = Callable[[str, Sources, int], tuple[str, Sources]]  # the number: at most so many characters may come out
+Edits = Callable[[str], list[Edit]]
+Plain = Callable[[str, int], str | None]  # a step without sources; None: perhaps too many characters would come out
 
 GROWTH, ROOM = 32, 4096
 BLANKS = NormalizerStep("Replace", BLANK, content=" ")  # the first step of models of characters
@@ -62,7 +66,7 @@ def make_normalizer(
         return None
     if len(steps) == 1 and steps[0].type in FORMS:
         return _form(steps[0].type, steps[0].unicode_version)
-    if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
+    if shape is not None or steps == (BLANKS._replace(where=steps[0].where),):
         prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/normalize.pxd numbers them
         return Normalizer(_blanks_form(), None, True, prefix=prefix)
     chain = _Chain([(step.where, make_step(step, unicode_version)) for step in steps])
@@ -129,21 +133,13 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
             return made.decode(), [sources[i] for i in indexes]
 
         return normal_form
-    edits = _edits_of(step, unicode_version)
-    literal = step.type == "Replace" and not step.is_regex
-    lower = lowercase() if step.type == "Lowercase" else None
+    edits, plain = _edits_of(step, unicode_version)
 
     def edited(text: str, sources: Sources, most: int) -> tuple[str, Sources]:
         """Each new character has the source of the last one that it stands for, or of the one before which it comes."""
-        if sources is None and literal:  # four times as fast
-            growth = len(step.content) - len(step.pattern)
-            _check_length(len(text) + text.count(step.pattern) * growth, most, step.where)
-            return text.replace(step.pattern, step.content), None
-        if sources is None and lower is not None and 2 * len(text) <= most:  # no character becomes more than two
-            return text.translate(lower), None
-        if sources is None and step.type == "Prepend":
-            _check_length(len(step.content) + len(text), most, step.where)
-            return step.content + text, None
+        made = plain(text, most) if sources is None and plain is not None else None
+        if made is not None:
+            return made, None
         found, length, at = edits(text), len(text), 0
         for start, end, new in found:
             length += len(new) + start - end
@@ -161,40 +157,47 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
     return edited
 
 
-def _edits_of(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[Edit]]:
-    """What the step changes in a text that is not empty."""
+def _edits_of(step: NormalizerStep, unicode_version: str) -> tuple[Edits, Plain | None]:
+    """What the step changes in a text that is not empty; and the text without sources, where that is faster."""
+    content, pattern = step.content, step.pattern
     if step.type == "Lowercase":
         lower = lowercase()
-        return lambda text: [(i, i + 1, lower[ord(char)]) for i, char in enumerate(text) if ord(char) in lower]
+        return (lambda text: [(i, i + 1, lower[ord(char)]) for i, char in enumerate(text) if ord(char) in lower],
+                lambda text, most: text.translate(lower))  # no character becomes more than two
     if step.type == "StripAccents":
-        return lambda text: [(i, i + 1, "") for i, char in enumerate(text) if ord(char) in marks()]
+        return lambda text: [(i, i + 1, "") for i, char in enumerate(text) if ord(char) in marks()], None
     if step.type == "Prepend":
-        return lambda text: [(0, 0, step.content)]
+        return lambda text: [(0, 0, content)], lambda text, most: content + text
     if step.type == PREFIX_SPACE:
-        return lambda text: [] if text.startswith(" ") else [(0, 0, " ")]
+        return lambda text: [] if text.startswith(" ") else [(0, 0, " ")], None
     if step.type == "Strip":
         white = blanks(unicode_version)
+        strip = str.strip if step.left and step.right else str.lstrip if step.left else str.rstrip
 
-        def strip(text: str) -> list[Edit]:
+        def stripped(text: str) -> list[Edit]:
             start = len(text) - len(text.lstrip(white)) if step.left else 0
             end = max(start, len(text.rstrip(white))) if step.right else len(text)
             return [(0, start, ""), (end, len(text), "")]
 
-        return strip
+        return stripped, (lambda text, most: strip(text, white)) if step.left or step.right else None
     if step.is_regex:
-        matches = _regex_matches(step, unicode_version)
-        return lambda text: [(start, end, step.content) for start, end in matches(text)]
-    literal = re.compile(re.escape(step.pattern))
-    return lambda text: [(*found.span(), step.content) for found in literal.finditer(text)]
+        return _regex_edits(step, unicode_version)
+    literal, more = re.compile(re.escape(pattern)), len(content) - len(pattern)
+
+    def replaced(text: str, most: int) -> str | None:
+        return text.replace(pattern, content) if len(text) + text.count(pattern) * more <= most else None
+
+    return lambda text: [(*found.span(), content) for found in literal.finditer(text)], replaced
 
 
-def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str], list[tuple[int, int]]]:
-    """The matches of a pattern, in code points, by the automaton of a Split with this pattern.
+def _regex_edits(step: NormalizerStep, unicode_version: str) -> tuple[Edits, Plain]:
+    """The edits of the matches of a pattern, by the automaton of a Split with this pattern.
 
     Upstream puts the content at each match of the empty text. The automaton tells no such match from none: refused.
     """
     from dstok.core.split.automaton import Scanner, pack_edges
-    from dstok.regex.ast import Split, is_nullable
+    from dstok.regex import Split
+    from dstok.regex.ast import is_nullable
     from dstok.regex.cascade import compile_splits
     from dstok.regex.parser import parse
 
@@ -204,18 +207,27 @@ def _regex_matches(step: NormalizerStep, unicode_version: str) -> Callable[[str]
                                f"found {step.pattern!r}")
     pages, page_numbers = program.alphabet.pages()
     scanner = Scanner(pages, page_numbers, pack_edges(program.dfa.edges, pages[:128]), program.dfa.symbols)
+    is_match = [tag.step is not None for tag in program.tags]
+    content, new = step.content, step.content.encode()
 
-    def run(text: str) -> list[tuple[int, int]]:
+    def edits(text: str) -> list[Edit]:
         data = text.encode()
-        places, chars = [], 0
+        found, chars = [], 0
         for start, end, tag in scanner.spans(data):
             length = len(data[start:end].decode())
-            if program.tags[tag].step is not None:
-                places.append((chars, chars + length))
+            if is_match[tag]:
+                found.append((chars, chars + length, content))
             chars += length
-        return places
+        return found
 
-    return run
+    def plain(text: str, most: int) -> str | None:
+        data = text.encode()
+        spans = scanner.spans(data)
+        if len(text) + len(spans) * len(content) > most:
+            return None
+        return b"".join([new if is_match[tag] else data[start:end] for start, end, tag in spans]).decode()
+
+    return edits, plain
 
 
 @cache
@@ -239,8 +251,6 @@ class NormalizedText:
 
     def char_spans(self, spans: Spans) -> Spans:
         """Code point spans of the original for code point spans, int64[n, 2], of `text`; none of them empty."""
-        import numpy as np
-
         sources = np.frombuffer(self.sources, np.uint32).astype(np.int64)
         return np.stack([sources[spans[:, 0]], sources[spans[:, 1] - 1] + 1], axis=1)
 
@@ -249,8 +259,6 @@ class NormalizedText:
 
         A character that normalizing has left alone gives its own part, another one its whole source.
         """
-        import numpy as np
-
         sources = np.frombuffer(self.sources, np.uint32).astype(np.intp)
         here, there = _char_starts(self.text), _char_starts(self.original)
         same = _code_points(self.text) == _code_points(self.original)[sources]
@@ -262,8 +270,6 @@ class NormalizedText:
 
     def cuts(self, ends: Spans, length: int) -> Spans:
         """The places to cut the original, of `length` code points, after the code points `ends` of `text`."""
-        import numpy as np
-
         return np.append(np.frombuffer(self.sources, np.uint32), length).astype(np.int64)[ends]
 
 
@@ -286,12 +292,8 @@ def normalized_text(normalizer: Normalizer, text: bytes, policy: Policy) -> Norm
 
 def _char_starts(text: bytes) -> npt.NDArray[np.intp]:
     """The place of each code point, and the length."""
-    import numpy as np
-
     return np.append(np.flatnonzero((np.frombuffer(text, np.uint8) & 0xC0) != 0x80), len(text))
 
 
 def _code_points(text: bytes) -> npt.NDArray[np.uint32]:
-    import numpy as np
-
     return np.frombuffer(text.decode().encode("utf-32-le"), np.uint32)

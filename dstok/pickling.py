@@ -49,7 +49,18 @@ def restored(format: Any, *parts: Any) -> Any:
     cls, kind, *rest = parts
     try:
         if kind == "built-in":
-            return _named(cls, *rest)
+            name, fingerprint, settings = rest
+            if find(name) != name:
+                raise not_found(name)
+            tables, *others = built_in(name)
+            tok = cls._of_tables(tables, *others)
+            if tok.fingerprint != fingerprint:
+                raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found "
+                                  f"another version of it, {tok.fingerprint}: {_AGAIN}")
+            if settings_hash(tables, tok.config) != settings:
+                raise PickleError(f"expected the built-in model {name!r} as it was, found another version of it, with "
+                                  f"other settings (of pairs, padding, chats or spans): {_AGAIN}")
+            return tok
         if kind == "file":
             path, expected, bos_id, eos_id, name = rest
             image = open_image(path, verify=True)
@@ -65,17 +76,3 @@ def restored(format: Any, *parts: Any) -> Any:
             raise
         raise PickleError(f"{rest[0]!r}: expected the image that the tokenizer was opened from, found none: "
                           f"{error.strerror}") from None
-
-
-def _named(cls: Any, name: str, fingerprint: str, settings: bytes) -> Any:
-    if find(name) != name:
-        raise not_found(name)
-    tables, *others = built_in(name)
-    tok = cls._of_tables(tables, *others)
-    if tok.fingerprint != fingerprint:
-        raise PickleError(f"expected the built-in model {name!r} of the fingerprint {fingerprint}, found another "
-                          f"version of it, {tok.fingerprint}: {_AGAIN}")
-    if settings_hash(tables, tok.config) != settings:
-        raise PickleError(f"expected the built-in model {name!r} as it was, found another version of it, with other "
-                          f"settings (of pairs, padding, chats or spans): {_AGAIN}")
-    return tok

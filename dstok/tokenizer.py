@@ -25,9 +25,9 @@ from dstok.errors import ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
-    from dstok.chat import apply_template
+    from dstok.chat.encode import apply_chat_template as apply_chat
     from dstok.core.bpe.merge import BPE
     from dstok.core.encode.decode import Decoder
     from dstok.core.text.normalize import Normalizer
@@ -43,10 +43,9 @@ else:  # a method's module is imported when the method is first asked for
     batch, budget, decoding, export, incremental, offsets = (
         LateModule(f"dstok.methods.{name}")
         for name in ("batch", "budget", "decoding", "export", "incremental", "offsets"))
-    apply_template, notebook = LateModule("dstok.chat.apply_template"), LateModule("dstok.viewer.notebook")
+    apply_chat, notebook = LateModule("dstok.chat.encode").apply_chat_template, LateModule("dstok.viewer.notebook")
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
-
 
 HINTS = {  # the names that newcomers type; docs/migration.md has all
     "save_pretrained": "to_json(path), or to_image(path)",
@@ -208,8 +207,6 @@ class Tokenizer(LineEncoder):
         >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
         ([223, 23368, 226], [1327, 228, 226])
         """
-        from dataclasses import replace
-
         if upstream is not UNCHANGED:
             from dstok.formats.upstream import of_upstream
 
@@ -227,7 +224,7 @@ class Tokenizer(LineEncoder):
         for with_ends in ("fingerprint", "_identity", "_settings"):  # they depend on BOS and EOS
             other.__dict__.pop(with_ends, None)
         if ids:
-            other.__dict__["_config"] = replace(self.config, **ids)
+            other.__dict__["_config"] = self.config._replace(**ids)
         if name is not UNCHANGED:
             other.__dict__["_name"] = name
         return other
@@ -263,7 +260,7 @@ class Tokenizer(LineEncoder):
     decode_batch = decoding.decode_batch  # type: ignore[has-type]
     id_to_token, token_to_id, get_vocab = decoding.id_to_token, decoding.token_to_id, decoding.get_vocab
     view = notebook.view  # type: ignore[has-type]
-    apply_chat_template = apply_template.apply_chat_template
+    apply_chat_template = apply_chat
 
     if not TYPE_CHECKING:  # a type checker finds by itself that a tokenizer has no such names
         def __getattr__(self, name: str) -> Any:
@@ -384,12 +381,11 @@ class Tokenizer(LineEncoder):
 
     @lazy
     def _settings(self) -> TokenizerConfig:
-        from dataclasses import replace
 
         from dstok.formats.description import TokenizerConfig
 
         config = self._config if isinstance(self._config, TokenizerConfig) else TokenizerConfig(**self._config or {})
-        return replace(config, bos_id=self.bos_id, eos_id=self.eos_id)
+        return config._replace(bos_id=self.bos_id, eos_id=self.eos_id)
 
     @lazy
     def _decoder(self) -> Decoder:

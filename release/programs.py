@@ -41,7 +41,7 @@ def main(paths: list[str]) -> None:
     from dstok.formats.reading import describe_json_file
     from dstok.formats.tiktoken import ENCODINGS
     from dstok.pretokenizer.sources import preset_names, preset_splits, tiktoken_splits
-    from dstok.regex.ast import Split
+    from dstok.regex import Split
     from dstok.regex.cascade import compile_splits
 
     stored = [json.loads(line)["splits"] for line in PROGRAMS.read_text().splitlines()[1:]] if PROGRAMS.exists() else []

@@ -3,7 +3,7 @@
     python unicode_tables/generate.py [--check]    # --check: write nothing, exit 1 if the file is not current
 
 In: the pinned inputs in this folder (README.md), checked against their `SHA256SUMS`. Out: a line of JSON a section: its
-name and its content. `dstok/unicode/data.py` reads them.
+name and its content. `dstok/unicode/properties.py` reads them.
 A set of code points is the list of distances between its borders, from 0 on: the places where it begins, and where it
 has ended. A mapping is a list of two: the set of its code points, and their texts.
 Invariant: a pure function of the inputs; the categories partition 0..0x10FFFF. The sections of `BASE` hold whole sets;

@@ -101,10 +101,8 @@ def explained(call: Callable[P, R]) -> Callable[P, R]:
     def made(*arguments: P.args, **keywords: P.kwargs) -> R:
         try:
             return call(*arguments, **keywords)
-        except DstokError:
-            raise
         except Exception as error:
-            fault = wrong_argument(call, arguments, keywords)
+            fault = None if isinstance(error, DstokError) else wrong_argument(call, arguments, keywords)
             if fault is None:
                 raise
             raise fault from error

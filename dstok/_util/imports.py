@@ -50,6 +50,17 @@ def late_names(
     return find, lambda: sorted({*package["__all__"], *modules})
 
 
+class LateImport:
+    """A stand-in for a module, which is imported when one of its names is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        found = vars(self)[name] = imported(self._name, name)
+        return found
+
+
 class LateModule:
     """Stands for a module of functions. A class that assigns its attributes has them as methods.
 
@@ -122,5 +133,5 @@ def unbuilt(name: str) -> ImportError:
     return ImportError(
         f"expected the compiled module {name}, found only dstok's source, in {folder}: Python takes what lies in the "
         "folder that it was started in before what is installed. After `pip install .`, start it in another folder, "
-        "with a script's path, or as `python -P` (3.11 or later). To use this source itself, build it in place: "
+        "with a script's path, or as `python -P`. To use this source itself, build it in place: "
         "`pip install -e .`", name=name, path=folder)

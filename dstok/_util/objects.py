@@ -11,7 +11,7 @@ equal tokenizers with the first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 from weakref import ref
 
 from dstok.errors import PickleError
@@ -20,7 +20,6 @@ __all__ = ["Beside", "Separate", "lazy"]  # type checkers take `lazy` for an imp
 
 T = TypeVar("T")
 V = TypeVar("V")
-Self = TypeVar("Self", bound="Separate")
 
 
 class Beside(Generic[T, V]):
@@ -43,7 +42,7 @@ class Beside(Generic[T, V]):
 class Separate:
     """Base of classes with state. `copy.copy` and `copy.deepcopy` call `copy`. The objects do not pickle."""
 
-    def copy(self: Self) -> Self:
+    def copy(self) -> Self:
         """Return a second object that goes on by itself: neither sees the later input of the other.
 
         Every attribute is copied, one level deep; one that cannot be copied is an error.
@@ -55,10 +54,10 @@ class Separate:
             setattr(other, name, copy(value))
         return other
 
-    def __copy__(self: Self) -> Self:
+    def __copy__(self) -> Self:
         return self.copy()
 
-    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.copy()
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:

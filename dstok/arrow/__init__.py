@@ -20,8 +20,7 @@ from __future__ import annotations
 from dstok.errors import DstokError
 
 try:
-    from dstok.arrow.decoding import decode
-    from dstok.arrow.encoding import ColumnEncoder, conversations, count, encode, truncate
+    from dstok.arrow.ids import ColumnEncoder, conversations, count, decode, encode, truncate
     from dstok.arrow.splitting import number_of_pieces, spans, split
 except ModuleNotFoundError as error:
     if error.name != "pyarrow":

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dstok._util.arguments import Errors, explained, replaces_faults
 from dstok.arrow.columns import Column, Texts, check_argument, column_of
-from dstok.arrow.encoding import counts_of, rows_named
+from dstok.arrow.ids import counts_of, rows_named
 from dstok.core.encode.pieces import in_characters
 from dstok.core.text.utf8 import Rows
 from dstok.errors import DstokError

@@ -17,9 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dstok.chat.answers import Message
-from dstok.chat.budget import fit
 from dstok.chat.conversation import Change, Conversation
-from dstok.chat.encode import EncodedConversation, count, encode, encode_rendered
+from dstok.chat.encode import EncodedConversation, count, encode, encode_rendered, fit
 from dstok.chat.parse import Parser, parse
 from dstok.chat.render import render
 from dstok.chat.requests import Request, read_request

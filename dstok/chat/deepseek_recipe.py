@@ -4,7 +4,7 @@ In: messages and options as users give them. Out: checked messages of one form e
 options; or a `ChatError`.
 Invariant: a conversation equals deepseek-recipe's `Conversation`. Content is text. As in its request layer, blank lines
 join a list of text parts, and an assistant's None is ''. Tools are JSON lines. Floats are as the version writes them.
-Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_recipe.py.
+Source: deepseek-recipe 0.2.0 (MIT), by experiment: tests/chat/test_references.py, tests/chat/test_order.py.
 """
 
 from __future__ import annotations

@@ -1,25 +1,30 @@
-"""A rendered conversation -> ids, each with its message and whether the model would have written it.
+"""A conversation -> ids, each with its message and whether the model would have written it; or the messages that fit.
 
-In: a tokenizer and the arguments of `render`. Out: `EncodedConversation`, or a count.
+In: a tokenizer and the arguments of `render`. Out: `EncodedConversation`, a count, some of the messages in order, or
+what transformers' `apply_chat_template` gives.
 Invariant: with special="template" only tokens that the format itself wrote have the ids of added tokens. Each stretch
 between two of them is encoded as one text that matches no added token, so no message can make one. Where no message
 holds the text of an added token, the ids equal those of the whole text (special="all").
 Source: deepseek-recipe 0.2.0, `encode`. It also encodes the stretch between two tokens as one text, whether the
-template or a message wrote it: merges may reach from one into the other.
+template or a message wrote it: merges may reach from one into the other. transformers 4.57, `apply_chat_template`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from dstok._util.arguments import explained, first_ids
+from dstok._util.arguments import explained, first_ids, whole_number
+from dstok._util.imports import LateImport
 from dstok._util.objects import Beside
+from dstok.chat.messages import message_list, wrong
 from dstok.chat.render import render
+from dstok.chat.versions import VersionName, own_version
 from dstok.chat.writer import Rendered
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
@@ -28,12 +33,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.chat.templates import Template
-    from dstok.chat.versions import VersionName
     from dstok.protocols import TokenizerProtocol
+else:
+    np = LateImport("numpy")
 
 ChatSpecial = Literal["template", "all", "raise"]
 WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all": "all", "raise": "raise"}
 FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": "tools", "format": "response_format"}
+USERS, REMINDER = ("user", "developer"), "latest_reminder"
+GUESSES = 3  # counts by the spans in `fit`; a format whose texts these do not tell is searched by halves
 IGNORED = -100  # the label of ids that no loss is computed for
 
 
@@ -61,15 +69,11 @@ class EncodedConversation:
 
     def array(self) -> npt.NDArray[np.uint32]:
         """The ids as uint32[n]."""
-        import numpy as np
-
         return np.array(self.ids, np.uint32)
 
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
         """int64[n, 2]: where each id's text begins and ends in `rendered.text`, in code points."""
-        import numpy as np
-
         return np.concatenate([np.zeros((0, 2), np.int64), *map(self._offsets, self.parts)])
 
     @property
@@ -91,8 +95,6 @@ class EncodedConversation:
 
     def _of_spans(self, field: str) -> npt.NDArray[np.int64]:
         """The value of the span where each id begins."""
-        import numpy as np
-
         values = np.array([getattr(span, field) for span in self.rendered.spans], np.int64)
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
         found = [np.zeros(0, np.int64)]
@@ -111,8 +113,6 @@ class EncodedConversation:
         With special="template" added tokens stay, and each stretch between two is encoded by itself. Raises
         `UnsupportedError` as `IncrementalEncoding.canonical`.
         """
-        import numpy as np
-
         found = np.ones(len(self.ids), np.bool_)
         if not any(part.given for part in self.parts):
             return found
@@ -126,8 +126,6 @@ class EncodedConversation:
         return found
 
     def _offsets(self, part: EncodedSpan) -> npt.NDArray[np.int64]:
-        import numpy as np
-
         if part.given or spaces(self.tokenizer).after_token:
             return np.array([*_given_offsets(self.tokenizer, part)], np.int64).reshape(-1, 2)
         if len(part.ids) == 1:
@@ -294,3 +292,132 @@ def _told(rendered: Rendered, start: int, call: Any, text: str) -> Any:
                    "text")
     span = next(span for span in rendered.spans if span.end > place)
     raise ChatError(message, span.message if span.message >= 0 else None, FIELDS.get(span.kind, "content"))
+
+
+def fit(
+    tokenizer: TokenizerProtocol, messages: Any, version: VersionName | Template, *, max_tokens: int,
+    keep: Literal["turn", "user"] = "turn", special: ChatSpecial = "template", **arguments: Any,
+) -> list[Any]:
+    """The messages without the oldest turns, so that they have at most `max_tokens` ids.
+
+    With one turn more they would have too many. A turn is users' messages in a row, and all after them up to the next
+    user; a round is an answer with the results of its calls. System messages and the last turn always stay, and turns
+    with a message that has tools. With keep="user" only the last user's messages and the last round after them do: in
+    the long turns of agents older calls go with their results. Other arguments as for `encode`; what they write, such
+    as tools and the generation prompt, counts. Raises `ChatError` as `encode`, and if what must stay has more ids;
+    `ArgumentError` for another `max_tokens`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3.1")
+    >>> talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is a token?"},
+    ...         {"role": "assistant", "content": "A piece of text."}, {"role": "user", "content": "And an id?"}]
+    >>> [message["role"] for message in fit(tok, talk, "v3.1", max_tokens=15, add_generation_prompt=True)]
+    ['system', 'user']
+    """
+    given, most = message_list(messages), whole_number("max_tokens", max_tokens)
+    if keep not in ("turn", "user"):
+        raise ChatError(f'expected "turn" or "user", found {keep!r}', field="keep")
+    whole = encode(tokenizer, given, version, special=special, **arguments)
+    if len(whole.ids) <= most:
+        return given
+    # The spans of the whole tell how many must go. Formats write some texts otherwise without them, so it is counted.
+    groups, sizes = _groups(given, keep == "user"), [0] * (len(given) + 1)
+    for message in whole.message_index.tolist():
+        sizes[message] += 1  # the last is for those of no message
+    gone = [*accumulate([sum(sizes[index] for index in group) for group in groups], initial=0)]
+
+    def rest(groups_gone: int) -> list[Any]:
+        dropped = {index for group in groups[:groups_gone] for index in group}
+        return [message for index, message in enumerate(given) if index not in dropped]
+
+    few, over, enough, guesses = 0, len(whole.ids) - most, len(groups) + 1, 0  # `over`: if `few` groups go
+    while enough - few > 1:
+        guess = bisect_left(gone, gone[few] + over) if guesses < GUESSES else (few + enough) // 2
+        guess, guesses = min(max(guess, few + 1), enough - 1), guesses + 1
+        excess = count(tokenizer, rest(guess), version, special=special, **arguments) - most
+        if excess > 0:
+            few, over = guess, excess
+        else:
+            enough = guess
+    if enough > len(groups):
+        raise ChatError(f"expected at least {most + over}, the ids of the messages that must stay, found {most}",
+                        field="max_tokens")
+    return rest(enough)
+
+
+def _groups(messages: Sequence[Any], rounds: bool) -> list[list[int]]:
+    """The numbers of messages that go together, the first to go first. `rounds`: rounds of the last turn go, too."""
+    found = [(_value(message, "role"), bool(_value(message, "tools"))) for message in messages]
+    turns, is_user, waiting = [list[int]()], False, list[int]()
+    for index, (role, _) in enumerate(found):
+        if role == REMINDER:
+            waiting.append(index)  # it belongs to the user's message that it stands before, if it does
+        elif role != "system":
+            if role in USERS and not is_user:
+                turns.append([])
+            turns[-1] += [*waiting, index]
+            waiting, is_user = [], role in USERS
+    turns[-1] += waiting
+    groups, last = turns[:-1], list[list[int]]()
+    for index in turns[-1] if rounds else ():
+        if found[index][0] == "assistant":
+            last.append([])
+        if last:
+            last[-1].append(index)
+    return [group for group in [*groups, *last[:-1]] if group and not any(found[index][1] for index in group)]
+
+
+def _value(message: Any, key: str) -> Any:
+    return message.get(key) if isinstance(message, Mapping) else getattr(message, key, None)
+
+
+def apply_chat_template(
+    self: TokenizerProtocol, conversation: Any, tools: Any = None, documents: None = None,
+    chat_template: VersionName | None = None, add_generation_prompt: bool = False,
+    continue_final_message: bool = False, tokenize: bool = True, *, version: VersionName | None = None,
+    return_dict: bool = False, return_assistant_tokens_mask: bool = False, special: ChatSpecial = "template",
+    trusted: bool = False, **options: Any,
+) -> Any:
+    """The ids (or with `tokenize=False` the text) of a conversation, as transformers' method of that name.
+
+    `version` (or `chat_template`) is a version of `dstok.chat`. Without it, a loaded model uses the template of its
+    files, and a built-in model the version that is published with it. The text of an added token in a message stays
+    text; `special="all"` gives transformers' ids. `trusted`: as of `dstok.chat.Template`. `options` are the version's.
+    `return_dict` gives input_ids and attention_mask, and with `return_assistant_tokens_mask` also assistant_masks. A
+    list of conversations gives a list. Raises `ChatError`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3.1")
+    >>> tok.apply_chat_template([{"role": "user", "content": "Hi"}], add_generation_prompt=True, thinking=True)
+    [0, 128803, 23166, 128804, 128798]
+    """
+    if version is not None and chat_template is not None:
+        raise ChatError(f"expected version or chat_template, found both, {version!r} and {chat_template!r}",
+                        field="version")
+    if documents is not None:
+        raise wrong("no documents, as no format has a text for them", documents, field="documents")
+    name: VersionName | Template | None = chat_template if version is None else version
+    if name is None:
+        from dstok import chat
+
+        text = self.config.chat_template
+        if text is None or any(self.name in version.models for version in chat.versions()):
+            name = own_version(self.name).name  # it gives the text of a built-in model's template faster
+        else:
+            name = chat.Template(text, self, trusted=trusted)
+    arguments: dict[str, Any] = {"tools": tools, "add_generation_prompt": add_generation_prompt,
+                                 "continue_final_message": continue_final_message, **options}
+    several = isinstance(conversation, list) and bool(conversation) and isinstance(conversation[0], list)
+    results = list[Any]()
+    for talk in conversation if several else [conversation]:
+        if not tokenize:
+            results.append(render(talk, name, **arguments).text)
+            continue
+        encoded = encode(self, talk, name, special=special, **arguments)
+        row = {"input_ids": encoded.ids, "attention_mask": [1] * len(encoded.ids)}
+        if return_dict and return_assistant_tokens_mask:
+            row["assistant_masks"] = encoded.sampled.astype(int).tolist()
+        results.append(row if return_dict else encoded.ids)
+    if not several:
+        return results[0]
+    return {key: [row[key] for row in results] for key in results[0]} if tokenize and return_dict else results

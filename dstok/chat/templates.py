@@ -320,7 +320,13 @@ class _Child:
         limits = marshal.dumps((most, memory, seconds))
         answer = self._ask(limits + marshal.dumps(request), seconds * WALL, memory, most)
         if answer is None:
-            raise self._ended(seconds)
+            code = None
+            with suppress(subprocess.TimeoutExpired):
+                code = self.process.wait(1)
+            if code == -signal.SIGXCPU:
+                raise _needed(f"{seconds} seconds")
+            how = "" if code is None else f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+            raise _refused(f"the template ended the process that it was rendered in ({how})" if how else TOOK_OVER)
         if "limit" in answer:
             raise _needed(f"{memory} MB" if answer["limit"] == "memory" else f"{most:,} bytes of text")
         return answer
@@ -351,16 +357,6 @@ class _Child:
         except OSError:  # it ended before it read the whole request
             return None
         return _read_answer(bytes(data))
-
-    def _ended(self, seconds: int) -> ChatError:
-        try:
-            code = self.process.wait(1)
-        except subprocess.TimeoutExpired:
-            return _refused(TOOK_OVER)
-        if code == -signal.SIGXCPU:
-            return _needed(f"{seconds} seconds")
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return _refused(f"the template ended the process that it was rendered in ({how})")
 
     def end(self) -> None:
         self.socket.close()

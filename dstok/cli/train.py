@@ -48,8 +48,8 @@ from dstok.formats import AddedToken
 from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
 from dstok.training.edit import extend, most_used, pieces_of, trim_vocab
-from dstok.training.folder import MANIFEST, TOKENIZER, TrainingFolder
 from dstok.training.piece_counts import CountsFile, PieceCounter, count_together, merge_counts
+from dstok.training.run import MANIFEST, TOKENIZER, TrainingFolder, check, check_made_by, plan_of, trained_in
 from dstok.training.template import Base, find_base, made_by
 from dstok.training.trainer import BpeTrainer
 
@@ -311,10 +311,8 @@ def _counting_of(arguments: Namespace, base: Base) -> Counting:
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
-    from dstok.training.run import check, check_made_by, plan_of, trained_in
-
     def announce(expected: Forecast) -> None:
-        complain(f"merging takes at most {expected.total / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
+        complain(f"merging takes at most {sum(expected) / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
                  "for the pieces, the rest for pairs and tokens")
 
     check(base, trainer)

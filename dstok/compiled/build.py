@@ -24,8 +24,6 @@ from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
-from dstok.regex.alphabet import pages_of
-from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
 
 LONGEST = 256  # bytes of a token of a run: a file must not make `greedy_runs` take long
 CLASSES = 8  # of a matrix
@@ -46,10 +44,10 @@ def build_tables(model: ModelDescription) -> Tables:
     merged = b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
     kernel = program.kernel if shape is None else Kernel(NONE, (), program.kernel.edges)
     header = Header(
-        [vars(split) for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
+        [split._asdict() for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
         facts.is_monotone(live, len(model.tokens)), model.ignore_merges, sorted(model.raw_ids), len(ids),
         ids[0] if ids else 0, TABLES_FORMAT,
-        [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else vars(shape),
+        [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else shape._asdict(),
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1))
     atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
     sections: dict[str, Buffer] = {
@@ -118,6 +116,9 @@ def _classes() -> tuple[bytes, bytes]:
     The classes may be any. These make few bits, because the trainers of such models split their texts by script, digits
     and white space: ASCII has its classes in the core; beyond it are letters and marks, and others.
     """
+    from dstok.regex.alphabet import pages_of  # few models need them
+    from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
+
     letters, others = WIDE_CLASSES
     classes = [CodePointSet.from_chars("".join(chr(c) for c in range(128) if ASCII_CLASSES[c] == number))
                for number in range(CLASSES)]

@@ -157,5 +157,5 @@ def joined(shared: dict[str, list[Any]], own: dict[str, list[Any]]) -> dict[str,
 def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
     """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` reads them."""
     own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
-    rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
+    rest = {key: value for key, value in config._asdict().items() if key not in own and value not in (None, {})}
     return own | ({"config": rest} if rest else {})  # images of models without it have no such key

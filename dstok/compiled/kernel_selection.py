@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from dstok.regex.marked_language import Marked
     from dstok.unicode.code_point_set import CodePointSet
 
-
 NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
 LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
 OTHER = 0  # the kind without flags
@@ -65,7 +64,8 @@ class Class(NamedTuple):
 def find_kernel(program: Program) -> Kernel:
     r"""The first rules that stand for a program's automaton; `NONE`, without kinds, if there are no such rules.
 
-    >>> from dstok.regex.cascade import Split, compile_splits
+    >>> from dstok.regex import Split
+    >>> from dstok.regex.cascade import compile_splits
     >>> find_kernel(compile_splits([Split(r"\p{L}+")]))
     Kernel(rules=0, kinds=(), edges='')
     """
@@ -75,14 +75,10 @@ def find_kernel(program: Program) -> Kernel:
 
 def classes_of(program: Program) -> tuple[Class, ...]:
     """The classes of a program's alphabet."""
-    from dstok.unicode.code_point_set import CodePointSet  # images need only the numbers above
-
-    ascii = CodePointSet(((0, 0x7F),))
-
     def overlaps(members: CodePointSet, low: int, high: int) -> bool:
         return any(first <= high and last >= low for first, last in members.ranges)
 
-    return tuple(Class(tuple(members & ascii),
+    return tuple(Class(tuple(byte for byte in range(0x80) if byte in members),
                        tuple(width for width, (low, high) in WIDTHS.items() if overlaps(members, low, high)),
                        len(members), any(overlaps(members, low, high) for low, high in cuttable_ranges()))
                  for members in program.alphabet.classes)
@@ -91,9 +87,9 @@ def classes_of(program: Program) -> tuple[Class, ...]:
 @lru_cache(maxsize=64)
 def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[int, int], ...], ...]) -> Kernel:
     from dstok.core.check.proofs import TooLargeError
-    from dstok.regex.compile_budget import counted
+    from dstok.regex.compile_budget import stage  # not needed to load a model
 
-    with counted("looking for a mask kernel", own=True):
+    with stage("looking for a mask kernel", own=True):
         for rules in KINDS:
             try:
                 kinds = _kinds(rules, marked, classes)
@@ -101,7 +97,7 @@ def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[i
                 continue
             if kinds and (rules in (CASED, TEKKEN) or goes_on_from_cuts(kinds, classes, edges)):
                 return Kernel(rules, kinds)
-        return Kernel(NONE, ())
+    return Kernel(NONE, ())
 
 
 def find_difference(
@@ -153,7 +149,7 @@ def _difference(
     limit: int = MOST_BLOCKS,
 ) -> list[Symbol] | None:
     """`find_difference` of these symbols; a symbol without a class belongs to one of the classes `rare`."""
-    from dstok.core.check.proofs import Walk  # not needed to load a model
+    from dstok.core.check.proofs import Walk
     from dstok.regex.compile_budget import spend, steps_left
 
     rows = memoryview(array("H", [target for row in marked.rows for target in row]))

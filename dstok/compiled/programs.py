@@ -24,7 +24,7 @@ from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
 if TYPE_CHECKING:
-    from dstok.regex.ast import Split
+    from dstok.regex import Split
     from dstok.regex.cascade import Program
 
 FILE = join(dirname(__file__), "programs.jsonl")
@@ -81,7 +81,7 @@ def key_of(splits: Sequence[Split], unicode_version: str) -> str:
 
 def find_stored(splits: Sequence[Split], unicode_version: str) -> ProgramTables | None:
     """The stored tables of the steps, or None. Raises `ImageError` for tables that the core could not run on."""
-    with open(FILE, encoding="ascii") as file:
+    with open(FILE, encoding="utf-8") as file:
         lines = file.read()
     at = lines.find("\n" + key_of(splits, unicode_version))
     if at < 0 or not lines.startswith(f'{{"sources": "{SOURCES.decode()}"}}\n'):

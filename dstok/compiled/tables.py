@@ -22,7 +22,7 @@ from dstok.errors import ImageError
 if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import CharacterShape, NormalizerStep
-    from dstok.regex.ast import Split
+    from dstok.regex import Split
     from dstok.regex.cascade import Program
 
 
@@ -119,7 +119,7 @@ class Tables(NamedTuple):
     @property
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""
-        from dstok.regex.ast import Split  # not needed to encode
+        from dstok.regex import Split  # not needed to encode
 
         return tuple(Split(**split) for split in self.header.splits)
 
@@ -189,8 +189,7 @@ def bare_bpe(tables: Tables) -> BPE:
     values, unknown = header.lost
     lost = LostBytes(values, unknown, header.unknown is not None and header.unknown[1]) if values else None
     return BPE(s["pairs"], s["seeds"], s["merged"], header.first, header.byte_ids, s["starts"], s["blob"],
-               header.monotone, header.ignore_merges, s.get("atoms", b""), s.get("byte_pairs", b""),
-               s.get("pair_ids", b""), characters, lost)
+               header.monotone, header.ignore_merges, s["atoms"], s["byte_pairs"], s["pair_ids"], characters, lost)
 
 
 def make_bpe(tables: Tables) -> BPE:

@@ -8,7 +8,6 @@ batch of documents and the rows.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +15,10 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 import dstok
-from dstok._util.files import StrPath, file_faults, reason, visible, write_at_once
-from dstok._util.imports import needed
+from dstok._util.files import StrPath, reason, visible
 from dstok.conformance.engines import OPENERS, CandidateError, Engine, engine_of, open_engine
 from dstok.corpus.documents import Faults, reader_of
+from dstok.corpus.finished import picture
 from dstok.corpus.inputs import InputFile, dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import ArgumentError, DstokError, FileError
@@ -74,33 +73,22 @@ class Comparison(NamedTuple):
 
         Raises `FileError`, also for another suffix, and for more than 100 languages or files.
         """
-        path = os.fspath(path)
         by = next((kind for kind in ("language", "file") if any(row.by == kind for row in self.rows)), "all")
         rows = [row for row in self.rows if row.by == by]
         groups, names = list(dict.fromkeys(row.of for row in rows)), list(dict.fromkeys(row.tokenizer for row in rows))
         if len(groups) > MOST_SHOWN:
-            raise FileError(f"{path}: expected at most {MOST_SHOWN} of each {by} in a picture, found {len(groups)}")
-        needed("matplotlib", "plot").use("Agg")
-        pyplot = needed("matplotlib.pyplot", "plot")
+            raise FileError(f"{os.fspath(path)}: expected at most {MOST_SHOWN} of each {by} in a picture, found "
+                            f"{len(groups)}")
         height = 0.8 / max(1, len(names))
-        size = (11, 1.6 + 0.25 * len(groups) * (1 + len(names)))
-        figure, parts = pyplot.subplots(1, 2, figsize=size, layout="constrained")
-        for part, what in zip(parts, ("bytes_per_token", "tokens_per_word")):
-            for number, name in enumerate(names):
-                values = [getattr(row, what) for row in rows if row.tokenizer == name]
-                part.barh([at + height * (number + 0.5) - 0.4 for at in range(len(values))], values, height, label=name)
-            part.set(xlabel=what.replace("_per_", " a "), yticks=range(len(groups)), yticklabels=groups)
-            part.invert_yaxis()
-        figure.legend(*parts[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-        data, suffix = io.BytesIO(), os.path.splitext(path)[1].removeprefix(".").lower()
-        try:
-            if suffix not in figure.canvas.get_supported_filetypes():
-                raise FileError(f"{path}: expected a suffix such as .svg, .png or .pdf, found {suffix or 'none'}")
-            figure.savefig(data, format=suffix)
-        finally:
-            pyplot.close(figure)
-        with file_faults(path):
-            write_at_once(path, data.getvalue())
+        with picture(path, (11, 1.6 + 0.25 * len(groups) * (1 + len(names)))) as (figure, *parts):
+            for part, what in zip(parts, ("bytes_per_token", "tokens_per_word")):
+                for number, name in enumerate(names):
+                    values = [getattr(row, what) for row in rows if row.tokenizer == name]
+                    places = [at + height * (number + 0.5) - 0.4 for at in range(len(values))]
+                    part.barh(places, values, height, label=name)
+                part.set(xlabel=what.replace("_per_", " a "), yticks=range(len(groups)), yticklabels=groups)
+                part.invert_yaxis()
+            figure.legend(*parts[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
 def compare(

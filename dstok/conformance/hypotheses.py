@@ -192,7 +192,7 @@ def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
         return lambda part: [piece for piece, _ in changed.pieces(part)]
 
     for title, change in rewrites:
-        splits = tuple(replace(split, pattern=change(split.pattern)) for split in program.splits)
+        splits = tuple(split._replace(pattern=change(split.pattern)) for split in program.splits)
         if splits != program.splits:
             yield _by_splitter(pipeline, SET, title, partial(compiled, splits))
 
@@ -316,7 +316,7 @@ def _changed_texts(pipeline: Pipeline) -> Iterator[tuple[str, str, Callable[[str
         own = step.unicode_version or OLDEST
         for version in FORM_VERSIONS if step.type in FORMS else ():
             if version != own:
-                other = make_normalizer((replace(step, unicode_version=version),), "")
+                other = make_normalizer((step._replace(unicode_version=version),), "")
                 assert other is not None
                 yield (NORMALIZE, f"{step.type} of Unicode {version} in place of {own}",
                        lambda text, normalize=other.normalize: normalize(text.encode()).decode())  # type: ignore[misc]

@@ -24,8 +24,9 @@ from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
 from dstok.inspection.inspection import Inspection
 from dstok.normalizers import make_step
+from dstok.regex import Split
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.ast import Alternate, Concat, Node, Repeat, Split, character_sets
+from dstok.regex.ast import Alternate, Concat, Node, Repeat, character_sets
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
 from dstok.regex.nfa import build_nfa, determinize
@@ -341,5 +342,5 @@ def known_codes(step: NormalizerStep) -> Iterable[str]:
 def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:
     if step.type in FORMS:
         return lambda text: normal_form(text, step.type, step.unicode_version or OLDEST)
-    run = make_step(replace(step, type=PREFIX_SPACE) if step.type == TEXT_SPACE else step, version)
+    run = make_step(step._replace(type=PREFIX_SPACE) if step.type == TEXT_SPACE else step, version)
     return lambda text: run(text, None, 1 << 40)[0]

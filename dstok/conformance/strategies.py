@@ -40,7 +40,7 @@ from dstok.chat.versions import find_version
 from dstok.conformance.automaton_guide import Guide, built_in, guide_of
 from dstok.conformance.texts import NOT_SPACES, SPACES
 from dstok.conformance.unicode_changes import changed
-from dstok.regex.ast import BEHAVIORS, Split
+from dstok.regex import BEHAVIORS, Split
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -10,8 +10,10 @@ documents were cut: its rows count as documents, and its pad ids count, too.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import dstok
-from dstok._util.files import file_faults, reason, visible, write_json
+from dstok._util.files import file_faults, reason, visible, write_at_once, write_json
 from dstok._util.imports import needed
 from dstok._util.resumable import file_hash
 from dstok.corpus.documents import Faults, reader_of
@@ -265,17 +267,34 @@ def figures(corpus: Corpus, tokenizer: Tokenizer) -> Figures:
     return Figures(len(each), int(counts.sum()), size, percentiles, counts, powers)
 
 
-def plot(found: Figures, path: str) -> None:
-    """Plot tokens a document, and the count of ids by their rank. Raises `FileError` without matplotlib."""
-    matplotlib = needed("matplotlib", "plot")
-    matplotlib.use("Agg")
+def plot(found: Figures, path: StrPath) -> None:
+    """Plot tokens a document, and the count of ids by their rank. Raises as `picture`."""
+    with picture(path, (10, 4)) as (_, left, right):
+        left.bar([str(2**power) for power in range(len(found.lengths))], found.lengths)
+        left.set(xlabel="tokens, from", ylabel="documents", title=f"{found.documents:,} documents")
+        left.tick_params(axis="x", rotation=60)
+        counts = np.sort(found.counts[found.counts > 0])[::-1]
+        right.loglog(np.arange(1, len(counts) + 1), counts)
+        right.set(xlabel="rank of the id", ylabel="how often", title=f"{found.tokens:,} tokens, {len(counts):,} ids")
+
+
+@contextmanager
+def picture(path: StrPath, size: tuple[float, float]) -> Iterator[tuple[Any, Any, Any]]:
+    """Give a figure of two diagrams, in inches, and write it as a whole at the end of the `with`.
+
+    Raises `FileError`, also without matplotlib, and for a suffix that it cannot write.
+    """
+    path = os.fspath(path)
+    needed("matplotlib", "plot").use("Agg")
     pyplot = needed("matplotlib.pyplot", "plot")
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    left.bar([str(2**power) for power in range(len(found.lengths))], found.lengths)
-    left.set(xlabel="tokens, from", ylabel="documents", title=f"{found.documents:,} documents")
-    left.tick_params(axis="x", rotation=60)
-    counts = np.sort(found.counts[found.counts > 0])[::-1]
-    right.loglog(np.arange(1, len(counts) + 1), counts)
-    right.set(xlabel="rank of the id", ylabel="how often", title=f"{found.tokens:,} tokens, {len(counts):,} ids")
-    figure.savefig(path)
-    pyplot.close(figure)
+    figure, axes = pyplot.subplots(1, 2, figsize=size, layout="constrained")
+    data, suffix = io.BytesIO(), os.path.splitext(path)[1].removeprefix(".").lower()
+    try:
+        if suffix not in figure.canvas.get_supported_filetypes():
+            raise FileError(f"{path}: expected a suffix such as .svg, .png or .pdf, found {suffix or 'none'}")
+        yield figure, *axes
+        figure.savefig(data, format=suffix)
+    finally:
+        pyplot.close(figure)
+    with file_faults(path):
+        write_at_once(path, data.getvalue())

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
+from dstok.core.text.model_json import TokenTable, Vocabulary, find_any
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
 from dstok.formats.components import Steps, steps_of
@@ -31,7 +32,6 @@ from dstok.formats.description import (
     NormalizerStep,
     Prefix,
     byte_spelling,
-    canonical,
 )
 
 SCHEMES: dict[str, Prefix] = {"always": "unless-blank", "first": "text", "never": "none"}
@@ -53,7 +53,7 @@ def is_character_bpe(model: Value, cutting: Steps, decoding: Steps) -> bool:
 
 
 def read_shape(
-    file: Value, normalizing: Steps, cutting: Steps, decoding: Steps, vocab: dict[str, int],
+    file: Value, normalizing: Steps, cutting: Steps, decoding: Steps, vocab: Vocabulary,
 ) -> CharacterShape:
     """The shape of a file; its steps are unfolded. Raises `UnsupportedError` and `TokenizerFileError`."""
     model = file.need("model")
@@ -66,7 +66,8 @@ def read_shape(
     strip, owner = _read_strip(file.member("decoder"), decoding), model.need("vocab")
     if BLANK not in vocab:
         owner.unsupported(f"a vocabulary without a token for {BLANK!r}, a space")
-    ids = tuple(vocab.get(byte_spelling(byte), -1) for byte in range(256))
+    found = [vocab.get(byte_spelling(byte)) for byte in range(256)]
+    ids = tuple(-1 if token_id is None else token_id for token_id in found)
     for byte, token_id in enumerate(ids):
         if token_id < 0 and byte not in NOT_IN_UTF_8 and byte != ord(" ") and (byte >= 0x80 or chr(byte) not in vocab):
             owner.unsupported(f"a vocabulary without the token {byte_spelling(byte)!r}, which characters need")
@@ -148,27 +149,28 @@ def byte_of_token(text: str) -> int | None:
     return int(digits, 16) if _HEX.issuperset(digits) else None
 
 
-def canonical_tokens(vocab: dict[str, int], path: str) -> tuple[tuple[bytes | None, ...], frozenset[int]]:
+def canonical_tokens(vocab: Vocabulary, path: str) -> tuple[TokenTable, frozenset[int]]:
     """The tokens by id, and the ids that no text has: without a text, or with a space, where texts have U+2581.
 
     Raises `UnsupportedError` for two tokens of one text.
     """
-    tokens: list[bytes | None] = [None] * (max(vocab.values()) + 1)
-    for text, token_id in vocab.items():
+    tokens, odd = vocab.tokens()
+    raw_ids = set()
+    for token_id in odd:
+        text = vocab.text_of(token_id) or ""
         byte = byte_of_token(text)
-        odd = byte is not None and text != byte_spelling(byte)
-        if odd or (" " in text and BLANK in text):
-            what = f"another spelling of the byte 0x{byte:02X}" if odd else "a space and U+2581"
+        if byte is not None or (" " in text and BLANK in text):
+            what = f"another spelling of the byte 0x{byte:02X}" if byte is not None else "a space and U+2581"
             raise UnsupportedError(f"the token {shown(text)} with {what}", join_path(path, text))
-        tokens[token_id] = canonical(text).encode() if byte is None else bytes([byte])
-    return tuple(tokens), frozenset(token_id for text, token_id in vocab.items() if not text or " " in text)
+        if not text or " " in text:
+            raw_ids.add(token_id)
+    return tokens, frozenset(raw_ids)
 
 
 def refuse_byte_merges(merges: array[int], byte_ids: Sequence[int], path: str) -> None:
     """Refuses a merge that takes or makes the token of a byte. `merges` as in `ModelDescription`."""
-    known = {token_id: byte for byte, token_id in enumerate(byte_ids) if token_id >= 0}
-    if not known.keys().isdisjoint(merges):
-        byte = next(known[token_id] for token_id in merges if token_id in known)
+    for at in find_any(merges, [token_id for token_id in byte_ids if token_id >= 0])[:1]:
+        byte = byte_ids.index(merges[at])
         raise UnsupportedError(f"a merge with {byte_spelling(byte)!r}, the token of a byte", path)
 
 

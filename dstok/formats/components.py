@@ -23,7 +23,7 @@ from dstok._util.json_value import Value, load_json, shown
 from dstok.errors import UnsupportedError
 from dstok.formats.description import PREFIX_SPACE, AddedToken, NormalizerStep
 from dstok.formats.upstream import DIGITS_PATTERN, PUNCTUATION_PATTERN, WORDS_PATTERN, Upstream, old_punctuation
-from dstok.regex.ast import BEHAVIORS, Split
+from dstok.regex import BEHAVIORS, Split
 
 MAX_U32 = (1 << 32) - 1
 MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets

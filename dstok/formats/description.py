@@ -10,18 +10,15 @@ which the files write for it. The file's token "▁the" is b" the" here, "<0xE4>
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from dstok.core.text.model_json import TokenTable
-from dstok.errors import TokenizerFileError, UnsupportedError
+from dstok.errors import UnsupportedError
 from dstok.formats import AddedToken as AddedToken
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
-
-if TYPE_CHECKING:
-    from dstok.regex.ast import Split
+from dstok.regex import Split
 
 BLANK = "▁"  # U+2581: files write it for a space
 ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
@@ -32,8 +29,7 @@ Prefix = Literal["none", "stretch", "unless-blank", "text"]
 PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 
 
-@dataclass(frozen=True)
-class CharacterShape:
+class CharacterShape(NamedTuple):
     """The steps of a model of characters around merging.
 
     prefix: where a space is put before a stretch of text between added tokens: nowhere ("none"), before each one
@@ -50,17 +46,22 @@ class CharacterShape:
     split: bool
     strip: int
     byte_ids: tuple[int, ...]
-    parts: str = field(default="", compare=False)
+    parts: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same steps, whatever the file says beyond them."""
+        return isinstance(other, CharacterShape) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
 
 def byte_spelling(byte: int) -> str:
     """The token of a byte: "<0x0A>" of 10."""
     return f"<0x{byte:02X}>"
-
-
-def canonical(text: str) -> str:
-    """The text with spaces for U+2581."""
-    return text.replace(BLANK, " ")
 
 
 def spelled(token: bytes, token_id: int, shape: CharacterShape) -> str:
@@ -75,8 +76,7 @@ def spelled(token: bytes, token_id: int, shape: CharacterShape) -> str:
     return token.decode().replace(" ", BLANK)
 
 
-@dataclass(frozen=True)
-class NormalizerStep:
+class NormalizerStep(NamedTuple):
     """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded.
 
     The last one may be `PREFIX_SPACE`: ByteLevel does this with add_prefix_space, and Metaspace. Or `TEXT_SPACE`:
@@ -97,11 +97,10 @@ class NormalizerStep:
 
     def stored(self) -> dict[str, Any]:
         """The fields as an image has them: images of models without a `unicode_version` have no such key."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
-@dataclass(frozen=True)
-class TokenizerConfig:
+class TokenizerConfig(NamedTuple):
     """A model's settings of BOS, EOS and chats. None: its files do not say.
 
     pad_id: the token that fills a batch up. unk_id: the token for what no other one spells.
@@ -119,7 +118,7 @@ class TokenizerConfig:
     add_bos: bool | None = None
     add_eos: bool | None = None
     chat_template: str | None = None
-    chat_templates: Mapping[str, str] = field(default_factory=dict)
+    chat_templates: Mapping[str, str] = {}  # nobody changes it
     generation: Mapping[str, Any] | None = None
     framing: str | None = None
     truncation: Mapping[str, Any] | None = None
@@ -127,13 +126,12 @@ class TokenizerConfig:
 
     def __repr__(self) -> str:
         """The settings that the files say, long ones cut: a template alone may have thousands of characters."""
-        said = {name: repr(value) for name, value in vars(self).items() if value is not None and value != {}}
+        said = {name: repr(value) for name, value in self._asdict().items() if value is not None and value != {}}
         shown = (f"{name}={text if len(text) <= 40 else f'{text[:36]} ...'}" for name, text in said.items())
         return f"TokenizerConfig({', '.join(shown)})"
 
 
-@dataclass(frozen=True)
-class ModelDescription:
+class ModelDescription(NamedTuple):
     """A BPE model, of bytes or of characters.
 
     splits: the pre-tokenizer's steps, with ByteLevel's own regex if it is used.
@@ -154,6 +152,7 @@ class ModelDescription:
         only where bytes that UTF-8 has are without a token (`lost_bytes`); None: they are left out of a text.
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
+    >>> from dstok.core.text.model_json import pack_tokens
     >>> merges = array("I", [0, 1, 2])
     >>> model = ModelDescription((), pack_tokens([b"a", b"b", b"ab"]), frozenset(), merges, (), False)
     >>> [(model.tokens[left], model.tokens[right]) for left, right, merged in model.merge_rules()]
@@ -173,13 +172,20 @@ class ModelDescription:
     characters: CharacterShape | None = None
     cuts_texts: bool = False
     unknown: tuple[str, bool] | None = None
-    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    places: Mapping[str, str] = {}  # nobody changes it
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same model, from whatever places in their files."""
+        return isinstance(other, ModelDescription) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
 
     def without_places(self) -> ModelDescription:
         """The same model without the places in its file. They change no encoding."""
-        splits = tuple(replace(split, where="") for split in self.splits)
-        normalizer = tuple(replace(step, where="") for step in self.normalizer)
-        return replace(self, splits=splits, normalizer=normalizer, places={})
+        splits = tuple(split._replace(where="") for split in self.splits)
+        normalizer = tuple(step._replace(where="") for step in self.normalizer)
+        return self._replace(splits=splits, normalizer=normalizer, places={})
 
     def lost_bytes(self) -> bytes:
         """The bytes that UTF-8 has, and no token spells. A model of characters has tokens for all that it needs."""
@@ -191,6 +197,7 @@ class ModelDescription:
     def naming_places(self) -> Iterator[None]:
         """An error inside names a part of the description, such as `merges`. It gets this part's place in the file.
 
+        >>> from dstok.core.text.model_json import pack_tokens
         >>> places = {"merges": "$.model.merges"}
         >>> model = ModelDescription((), pack_tokens(()), frozenset(), array("I"), (), False, places=places)
         >>> with model.naming_places():
@@ -230,18 +237,3 @@ class ModelDescription:
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""
         return list(zip(self.merges[::3], self.merges[1::3], self.merges[2::3]))
-
-
-def refuse_repeated(merges: Sequence[tuple[int, int, int]], place: str) -> None:
-    """Refuses a pair that is there twice. `merges`: (index in the file, left id, right id); `place`: that of the list.
-
-    >>> refuse_repeated([(0, 5, 6), (1, 7, 8), (2, 5, 6)], "$.model.merges")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: expected a new merge, found merge 0 again - at $.model.merges[2]
-    """
-    first: dict[tuple[int, int], int] = {}
-    for index, left, right in merges if len({merge[1:] for merge in merges}) < len(merges) else ():
-        if first.setdefault((left, right), index) != index:
-            raise TokenizerFileError(f"expected a new merge, found merge {first[left, right]} again",
-                                     f"{place}[{index}]")

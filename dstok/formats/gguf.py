@@ -18,7 +18,6 @@ import os
 import struct
 from array import array
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from dstok._util.files import StrPath, WholeFile
@@ -30,7 +29,7 @@ from dstok.core.text.model_json import TokenTable, pack_tokens
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC as MAGIC
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
-from dstok.formats.description import BLANK, AddedToken, ModelDescription, TokenizerConfig, refuse_repeated
+from dstok.formats.description import BLANK, AddedToken, ModelDescription, TokenizerConfig
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, family_base, family_of_pre, find_family
 from dstok.formats.sentencepiece import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece, describe_pieces
 from dstok.formats.tokenizer_json import token_spelling
@@ -202,7 +201,7 @@ def _describe_llama(values: _Metadata) -> ModelDescription:
     model = describe_pieces(pieces, "stretch" if prefix else "none", int(prefix), TOKENS, raw=True)
     strips = name is not None and any(part in name.text().lower() for part in PHI_3)
     added = tuple(token._replace(rstrip=strips and token.content not in PHI_3_BARE) for token in model.added_tokens)
-    return replace(model, added_tokens=added, config=replace(config, add_bos=config.add_bos is not False))
+    return model._replace(added_tokens=added, config=config._replace(add_bos=config.add_bos is not False))
 
 
 def scores_of(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> list[float]:
@@ -271,10 +270,10 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
     _check_bytes(tokens, raw_ids)
     places = {f"added_tokens[{number}]": f"{TOKENS}[{token.id}]" for number, token in enumerate(added)}
-    return replace(base, splits=tuple(replace(split, where=PRE) for split in base.splits),
-                   normalizer=tuple(replace(step, where=PRE) for step in base.normalizer), tokens=tokens,
-                   raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
-                   places={"vocab": TOKENS, "merges": MERGES, **places})
+    return base._replace(splits=tuple(split._replace(where=PRE) for split in base.splits),
+                         normalizer=tuple(step._replace(where=PRE) for step in base.normalizer), tokens=tokens,
+                         raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
+                         places={"vocab": TOKENS, "merges": MERGES, **places})
 
 
 def _tokens(
@@ -298,7 +297,7 @@ def _tokens(
 
 def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
     ids = {text: i for i, text in enumerate(texts) if types[i] != UNUSED}
-    merges, read = array("I"), list[tuple[int, int, int]]()
+    merges, first, again = array("I"), dict[tuple[int, int], int](), -1
     for index, line in enumerate(lines):
         left, space, right = line.partition(" ")
         missing = [text for text in (left, right, left + right) if text not in ids]
@@ -306,10 +305,13 @@ def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
             raise TokenizerFileError(f"expected two tokens that make one, with a space between, found {shown(line)}"
                                      + (f": no token is {shown(missing[0])}" if missing else ""), f"{MERGES}[{index}]")
         rule = ids[left], ids[right], ids[left + right]
-        read.append((index, *rule[:2]))
+        if first.setdefault(rule[:2], index) != index and again < 0:
+            again = index
         if is_spelling(left) and is_spelling(right):
             merges.extend(rule)
-    refuse_repeated(read, MERGES)
+    if again >= 0:
+        raise TokenizerFileError(f"expected a new merge, found merge {lines.index(lines[again])} again",
+                                 f"{MERGES}[{again}]")
     return merges
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.formats.upstream import NEWEST
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import compile_splits
 
 with open(os.path.join(os.path.dirname(__file__), "llama_cpp.json"), "rb") as _file:
@@ -121,7 +120,7 @@ def same_pieces(one: tuple[Split, ...], other: tuple[Split, ...], unicode_versio
         at_end = tuple(row[alphabet.end] for row in edges)
         return (at_end, *((column, members.ranges) for column, members in classes.items()))
 
-    if [replace(split, where="") for split in one] == [replace(split, where="") for split in other]:
+    if [split._replace(where="") for split in one] == [split._replace(where="") for split in other]:
         return True
     return automaton(one) == automaton(other)
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 import stat
-import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 
 from dstok._util.files import StrPath
@@ -30,7 +28,7 @@ RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pat
 IMAGE = "an image of dstok: dstok.load loads it"
 SENTENCEPIECE = "a .model file of SentencePiece: dstok.load loads it"
 GGUF = "a GGUF file: dstok.load loads it"
-_BASE64 = (string.ascii_letters + string.digits + "+/=").encode()
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _BEGINNINGS = {
     IMAGE_MAGIC: IMAGE,
     GGUF_MAGIC: GGUF,
@@ -69,6 +67,8 @@ def kind_of(start: bytes) -> str | None:
     for begin, what in _BEGINNINGS.items():
         if start.startswith(begin):
             return what
+    if not start:
+        return "an empty file"
     if start.lstrip().startswith(b"{"):
         return JSON
     # A .model file: a piece with its text, then its score or type.
@@ -132,10 +132,10 @@ def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription
     settings = model.config
     template, generation = _beside(path, "chat_template.jinja"), _beside(path, "generation_config.json")
     if template is not None:
-        settings = replace(settings, chat_template=read_text(template, "chat_template.jinja: "))
+        settings = settings._replace(chat_template=read_text(template, "chat_template.jinja: "))
     if generation is not None:
-        settings = replace(settings, generation=read_generation_config(generation))
-    return replace(model, config=settings)
+        settings = settings._replace(generation=read_generation_config(generation))
+    return model._replace(config=settings)
 
 
 def _beside(path: StrPath, name: str) -> bytes | None:

@@ -14,7 +14,6 @@ import struct
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -34,7 +33,6 @@ from dstok.formats.description import (
     Prefix,
     TokenizerConfig,
     byte_spelling,
-    canonical,
 )
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
 
@@ -78,7 +76,7 @@ def describe_pieces(
     merges = _rules(pieces, merged, where)
     _check_scores(pieces, merges, merged, where)
     apart = {UNUSED} if raw else {UNUSED, CONTROL, UNKNOWN}  # no characters become one of these
-    tokens = [None if piece.kind in apart else canonical(piece.text).encode() for piece in pieces]
+    tokens = [None if piece.kind in apart else piece.text.replace(BLANK, " ").encode() for piece in pieces]
     for byte, token_id in enumerate(byte_ids):
         if token_id >= 0:
             tokens[token_id] = bytes([byte])
@@ -268,9 +266,9 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
             raise UnsupportedError(f"the token {name[:80]!r}, which no tokenizer_config.json lists in "
                                    "added_tokens_decoder", "added_tokens.json")
     if config is not None:
-        found = read_tokenizer_config(config, ids | {token.content: token.id for token in tokens})
-        ends = replace(found, **{name: getattr(ends, name) for name in ENDS if getattr(found, name) is None})
-    return replace(model, added_tokens=tuple(tokens), config=ends)
+        found = read_tokenizer_config(config, (ids | {token.content: token.id for token in tokens}).get)
+        ends = found._replace(**{name: getattr(ends, name) for name in ENDS if getattr(found, name) is None})
+    return model._replace(added_tokens=tuple(tokens), config=ends)
 
 
 def pieces_of(data: bytes) -> list[Piece]:

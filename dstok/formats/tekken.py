@@ -15,7 +15,6 @@ their ids. `<s>` and `</s>` begin and end a text, `<pad>` fills a batch up.
 from __future__ import annotations
 
 from base64 import b64decode
-from dataclasses import replace
 
 from dstok._util.json_value import Value, shown
 from dstok.core.bpe.tables import MAX_IDS
@@ -28,11 +27,6 @@ _SPECIAL_TOKENS = (
     "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
     "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]",
     "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]")
-
-
-def is_tekken(file: Value) -> bool:
-    """Whether a JSON file is a tekken.json: it has a vocabulary and its configuration, and no model."""
-    return {"config", "vocab"} <= file.object().keys() and "model" not in file.object()
 
 
 def describe_tekken(file: Value) -> ModelDescription:
@@ -65,7 +59,7 @@ def describe_tekken(file: Value) -> ModelDescription:
     (split,) = model.splits
     places = {"vocab": vocab.path, "merges": vocab.path, "added_tokens": "$.special_tokens"}
     ends = TokenizerConfig(special.get("<s>"), special.get("</s>"), special.get("<pad>"))
-    return replace(model, splits=(replace(split, where="$.config.pattern"),), config=ends, places=places)
+    return model._replace(splits=(split._replace(where="$.config.pattern"),), config=ends, places=places)
 
 
 def _check_rank(entry: Value, rank: int) -> None:

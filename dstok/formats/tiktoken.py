@@ -17,7 +17,6 @@ import re
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,7 +28,7 @@ from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes
 from dstok.formats.description import AddedToken, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.fancy_regex import translate
 
 MAX_TOKEN = 1024  # bytes; `last_join` is quadratic in it. The longest token of o200k has 128
@@ -91,7 +90,7 @@ with open(os.path.join(os.path.dirname(__file__), "tiktoken.json"), "rb") as _fi
 ENCODINGS = {name: TiktokenEncoding(**entry) for name, entry in _DATA["encodings"].items()}
 WRAPPERS = {name: Wrapper(**entry) for name, entry in _DATA["wrappers"].items()}  # by the rank file's name
 Beside = Callable[[str], bytes | None]
-UNICODE = ModelDescription.unicode_version  # of tiktoken's classes
+UNICODE = "16.0"  # of tiktoken's classes
 KIMI_RESERVED, QWEN_START = 258, 151643  # as in the texts of their wrappers
 QWEN_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *(f"<|extra_{number}|>" for number in range(205)))
 
@@ -310,7 +309,7 @@ def _kimi(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> Model
             plain.add(number)
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(special=token.id not in plain) for token in model.added_tokens)
-    return replace(model, added_tokens=added, config=read_tokenizer_config(data, special), cuts_texts=True)
+    return model._replace(added_tokens=added, config=read_tokenizer_config(data, special.get), cuts_texts=True)
 
 
 def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription:
@@ -318,7 +317,7 @@ def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> Model
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(normalized=True) for token in model.added_tokens)  # found in the normalized text
     data = beside("tokenizer_config.json")
-    config = model.config if data is None else read_tokenizer_config(data, special)
+    config = model.config if data is None else read_tokenizer_config(data, special.get)
     if config.eos_id is None:
-        config = replace(config, eos_id=special["<|endoftext|>"])
-    return replace(model, added_tokens=added, config=config, normalizer=(NormalizerStep("NFC", where=wrapper.code),))
+        config = config._replace(eos_id=special["<|endoftext|>"])
+    return model._replace(added_tokens=added, config=config, normalizer=(NormalizerStep("NFC", where=wrapper.code),))

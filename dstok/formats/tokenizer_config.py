@@ -8,7 +8,7 @@ Source: the files that DeepSeek, Qwen and Meta publish; they have no specificati
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dstok._util.json_value import Value, load_json
@@ -16,12 +16,12 @@ from dstok.core.bpe.tables import MAX_IDS
 from dstok.formats.description import TokenizerConfig
 
 
-def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> TokenizerConfig:
+def read_tokenizer_config(config: str | bytes, id_of: Callable[[str], int | None]) -> TokenizerConfig:
     """The settings in `config`. Raises `TokenizerFileError`.
 
     A padding or unknown token that is not in the model is None: transformers adds it to the model, and no text has it.
 
-    >>> config = read_tokenizer_config('{"bos_token": {"content": "<s>"}, "add_bos_token": true}', {"<s>": 1})
+    >>> config = read_tokenizer_config('{"bos_token": {"content": "<s>"}, "add_bos_token": true}', {"<s>": 1}.get)
     >>> config.bos_id, config.eos_id, config.add_bos
     (1, None, True)
     """
@@ -31,9 +31,9 @@ def read_tokenizer_config(config: str | bytes, ids: Mapping[str, int]) -> Tokeni
         token = settings.get(f"{kind}_token")
         if token is not None:  # a string, or an object with its content
             content = token.need("content") if isinstance(token.value, dict) else token
-            if content.text() not in ids and kind in ("bos", "eos"):
+            found[f"{kind}_id"] = id_of(content.text())
+            if found[f"{kind}_id"] is None and kind in ("bos", "eos"):
                 content.wrong("a token of tokenizer.json")
-            found[f"{kind}_id"] = ids.get(content.text())
     for kind in ("add_bos", "add_eos"):
         flag = settings.get(f"{kind}_token")
         found[kind] = None if flag is None else flag.boolean()

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
 from dstok.core.bpe.tables import MAX_IDS
-from dstok.core.text.model_json import pack_tokens
+from dstok.core.text.model_json import NO_FAULT, Vocabulary, find_any, pack_tokens, scan_model
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats import character_bpe, components
-from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, spelling
 from dstok.formats.components import Steps
 from dstok.formats.description import (
     NORMALIZERS,
@@ -30,14 +30,11 @@ from dstok.formats.description import (
     ModelDescription,
     NormalizerStep,
     TokenizerConfig,
-    refuse_repeated,
     spelled,
 )
-from dstok.formats.tekken import describe_tekken, is_tekken
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
-from dstok.regex.ast import Split
-from dstok.unicode.normalization import FORMS, OLDEST
+from dstok.regex import Split
 
 MAX_U32 = (1 << 32) - 1
 PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": "$.added_tokens"}
@@ -66,13 +63,15 @@ def read_tokenizer_json(
     ...
     dstok.errors.TokenizerFileError: expected a number or null, found the string '0.1' - at $.model.dropout
     """
-    versions, file = upstream_version(upstream), load_json(data)
-    if is_tekken(file):
+    versions, (file, vocab) = upstream_version(upstream), _read_tables(data)
+    if {"config", "vocab"} <= file.object().keys() and "model" not in file.object():
+        from dstok.formats.tekken import describe_tekken  # not needed otherwise
+
         if upstream != NEWEST:
             raise ArgumentError("a tekken.json, whose ids are tiktoken's: no version of upstream reads it", "upstream")
         described = describe_tekken(file)
         ids = {token.content: token.id for token in described.added_tokens}
-        return described if config is None else replace(described, config=read_tokenizer_config(config, ids))
+        return described if config is None else described._replace(config=read_tokenizer_config(config, ids.get))
     model = file.need("model")
     _check_model_options(model)
     for key in (key for key in file.object() if key not in TOP_LEVEL):
@@ -80,21 +79,39 @@ def read_tokenizer_json(
     _need_text(file, "version", "1.0", "version")
     cutting = components.steps_of(file.member("pre_tokenizer"), "pretokenizers")
     decoding = components.steps_of(file.member("decoder"), "decoders")
-    vocab, by_characters = _read_vocab(model.need("vocab")), character_bpe.is_character_bpe(model, cutting, decoding)
+    _check_vocab(model.need("vocab"), vocab)
+    by_characters = character_bpe.is_character_bpe(model, cutting, decoding)
     if not by_characters:
         _check_decoder(file.member("decoder"), decoding)
     added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
-    ids = {**vocab, **{token.content: token.id for token in added}}
+    added_ids = {token.content: token.id for token in added}
+
+    def id_of(text: str) -> int | None:
+        return added_ids.get(text, vocab.get(text))
+
     described = (_describe_characters(file, cutting, decoding, vocab, added, versions) if by_characters
                  else _describe_bytes(file, cutting, vocab, added, versions))
     finishing = components.steps_of(file.member("post_processor"), "processors")
     trim_offsets, framing = components.read_trimming(finishing), components.read_framing(finishing)
-    settings = TokenizerConfig() if config is None else read_tokenizer_config(config, ids)
-    settings = replace(settings, framing=framing, truncation=components.read_truncation(file.get("truncation")),
-                       padding=components.read_padding(file.get("padding")))
+    settings = TokenizerConfig() if config is None else read_tokenizer_config(config, id_of)
+    settings = settings._replace(framing=framing, truncation=components.read_truncation(file.get("truncation")),
+                                 padding=components.read_padding(file.get("padding")))
     if settings.unk_id is None and model.get("unk_token") is not None:
-        settings = replace(settings, unk_id=ids.get(model.need("unk_token").text()))
-    return replace(described, config=settings, trim_offsets=trim_offsets, places=PLACES)
+        settings = settings._replace(unk_id=id_of(model.need("unk_token").text()))
+    return described._replace(config=settings, trim_offsets=trim_offsets, places=PLACES)
+
+
+def _read_tables(data: str | bytes) -> tuple[Value, Vocabulary]:
+    """The file without the two tables of its model, and these.
+
+    A file with a fault is parsed as a whole: an error of JSON comes before any other, and has its place there.
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    rest, vocab = scan_model(raw if isinstance(raw, bytes) else b"", MAX_IDS)
+    if rest is not None:
+        with suppress(TokenizerFileError):
+            return load_json(rest), vocab
+    return load_json(data), vocab
 
 
 def _need_text(owner: Value, key: str, expected: str, what: str) -> None:
@@ -116,27 +133,24 @@ def _check_decoder(decoder: Value, steps: Steps) -> None:
 
 
 def _describe_bytes(
-    file: Value, cutting: Steps, vocab: dict[str, int], added: tuple[AddedToken, ...], versions: Upstream,
+    file: Value, cutting: Steps, vocab: Vocabulary, added: tuple[AddedToken, ...], versions: Upstream,
 ) -> ModelDescription:
     """A byte-level model, without the parts that all models have."""
     model = file.need("model")
     splits = tuple(components.read_pre_tokenizers(file.member("pre_tokenizer"), cutting, versions))
-    tokens: list[bytes | None] = [None] * (max(vocab.values()) + 1)
-    for text, token_id in vocab.items():
-        tokens[token_id] = decoded_bytes(text)
-    raw_ids = frozenset(token_id for text, token_id in vocab.items() if not is_spelling(text))
-    unknown = _read_unknown(model)
-    own = {vocab.get(unknown[0], -1)} if unknown else set()  # compiled/build.py looks whether merges have it as a side
+    tokens, raw = vocab.tokens(BYTE_TO_CHAR)
+    raw_ids, unknown = frozenset(raw), _read_unknown(model, vocab)
+    own = {vocab.get(unknown[0])} if unknown else set()  # compiled/build.py looks whether merges have it as a side
     merges = _read_merges(model.need("merges"), vocab, raw_ids - own)
     ignore_merges = _boolean_or_null(model, "ignore_merges")
     prefix = components.prefix_step(cutting)
     normalizer = (*read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
-    return ModelDescription(splits, pack_tokens(tokens), raw_ids, merges, components.raw_tokens(normalizer, added),
+    return ModelDescription(splits, tokens, raw_ids, merges, components.raw_tokens(normalizer, added),
                             ignore_merges, versions.patterns, normalizer, unknown=unknown)
 
 
 def _describe_characters(
-    file: Value, cutting: Steps, decoding: Steps, vocab: dict[str, int], added: tuple[AddedToken, ...],
+    file: Value, cutting: Steps, decoding: Steps, vocab: Vocabulary, added: tuple[AddedToken, ...],
     versions: Upstream,
 ) -> ModelDescription:
     """A model of characters, without the parts that all models have."""
@@ -148,7 +162,7 @@ def _describe_characters(
     where = file.member("pre_tokenizer" if normalizer.value is None else "normalizer").path
     splits = (Split(" ", "MergedWithNext", False, where),) * shape.split
     added = character_bpe.check_added(added, cutting)
-    return ModelDescription(splits, pack_tokens(tokens), raw_ids, merges, added, False, versions.patterns,
+    return ModelDescription(splits, tokens, raw_ids, merges, added, False, versions.patterns,
                             character_bpe.canonical_steps(shape, where), characters=shape)
 
 
@@ -175,6 +189,8 @@ def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[Normalize
             left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
             yield NormalizerStep(kind, left=left, right=right, where=step.path)
         elif kind in NORMALIZERS:
+            from dstok.unicode.normalization import FORMS, OLDEST  # few files need them
+
             version = None if kind not in FORMS or upstream.forms == OLDEST else upstream.forms
             yield NormalizerStep(kind, where=step.path, unicode_version=version)
         else:
@@ -199,26 +215,22 @@ def _check_model_options(model: Value) -> None:
         _boolean_or_null(model, key)
 
 
-def _read_vocab(value: Value) -> dict[str, int]:
-    vocab: dict[str, int] = value.object()
-    if not vocab:
+def _check_vocab(value: Value, vocab: Vocabulary) -> None:
+    entries = value.object()
+    if vocab.fault != NO_FAULT:
+        key = [*entries][vocab.fault]
+        token_id = value.need(key).integer(MAX_U32)
+        if token_id >= MAX_IDS:
+            value.need(key).unsupported(f"the id {token_id}, where 0 to {MAX_IDS - 1} are taken")
+        owner = next(text for text, other in entries.items() if other == token_id)
+        value.need(key).wrong(f"an id of its own, not the one of {shown(owner)}")
+    if not len(vocab):
         value.unsupported("a vocabulary without a token")
-    if not all(type(i) is int and 0 <= i < MAX_IDS for i in vocab.values()):  # before a list with a place for each id
-        for key in vocab:
-            token_id = value.need(key).integer(MAX_U32)
-            if token_id >= MAX_IDS:
-                value.need(key).unsupported(f"the id {token_id}, where 0 to {MAX_IDS - 1} are taken")
-    if len(set(vocab.values())) < len(vocab):
-        owners: dict[int, str] = {}
-        for key, token_id in vocab.items():
-            if owners.setdefault(token_id, key) != key:
-                value.need(key).wrong(f"an id of its own, not the one of {shown(owners[token_id])}")
-    return vocab
 
 
-def _read_unknown(model: Value) -> tuple[str, bool] | None:
+def _read_unknown(model: Value, vocab: Vocabulary) -> tuple[str, bool] | None:
     """The unk_token, and `fuse_unk`. Refuses options with which bytes without a token are lost in another way."""
-    vocab, unknown = model.need("vocab").object(), model.get("unk_token")
+    unknown = model.get("unk_token")
     lost = [char for byte, char in enumerate(BYTE_TO_CHAR) if char not in vocab and byte not in NOT_IN_UTF_8]
     for char in lost if _boolean_or_null(model, "byte_fallback") else "":
         if all(f"<0x{byte:02X}>" in vocab for byte in char.encode()):
@@ -231,38 +243,28 @@ def _read_unknown(model: Value) -> tuple[str, bool] | None:
     return unknown.text(), _boolean_or_null(model, "fuse_unk")
 
 
-def _read_merges(value: Value, vocab: dict[str, int], raw_ids: frozenset[int]) -> array[int]:
-    """The merges of the file, which has "left right" for all of them, or [left, right]."""
+def _read_merges(value: Value, vocab: Vocabulary, raw_ids: Iterable[int]) -> array[int]:
+    """The merges without those of raw ids. The file has "left right" for all of them, or [left, right]."""
     if not isinstance(value.value, list):
         value.wrong("an array")
-    kind = list if value.value and isinstance(value.value[0], list) else str
-    flat: list[int] = []
-    read: list[tuple[int, int, int]] = []
-    for index, merge in enumerate(value.value):
-        parts = merge
-        if kind is str and isinstance(merge, str):
-            if merge.startswith("#version"):
-                continue
-            parts = merge.split(" ")
-        if not (isinstance(merge, kind) and len(parts) == 2
-                and isinstance(parts[0], str) and isinstance(parts[1], str)):
-            Value(merge, join_path(value.path, index)).wrong(
-                "an array of two strings" if kind is list else "a string of two tokens with a space between")
-        left, right = parts
-        try:
-            left_id, right_id, merged_id = vocab[left], vocab[right], vocab[left + right]
-        except KeyError as error:
-            message = f"expected a token of the vocabulary, found {shown(error.args[0])}"
-            raise TokenizerFileError(message, join_path(value.path, index)) from None
-        read.append((index, left_id, right_id))
-        if left_id not in raw_ids and right_id not in raw_ids:
-            flat += (left_id, right_id, merged_id)
-    refuse_repeated(read, value.path)
-    return array("I", flat)
+    if vocab.merge_fault != NO_FAULT:
+        merge = Value(value.value[vocab.merge_fault], join_path(value.path, vocab.merge_fault))
+        kind, parts = list if isinstance(value.value[0], list) else str, merge.value
+        if kind is str and isinstance(parts, str):
+            parts = parts.split(" ")
+        if not (isinstance(merge.value, kind) and isinstance(parts, list) and [*map(type, parts)] == [str, str]):
+            merge.wrong("an array of two strings" if kind is list else "a string of two tokens with a space between")
+        for text in (*parts, "".join(parts)):
+            if text not in vocab:
+                raise TokenizerFileError(f"expected a token of the vocabulary, found {shown(text)}", merge.path)
+        first = value.value.index(merge.value)
+        raise TokenizerFileError(f"expected a new merge, found merge {first} again", merge.path)
+    raw = {at // 3 for at in find_any(vocab.merges, raw_ids) if at % 3 < 2}
+    return array("I", (i for at, i in enumerate(vocab.merges) if at // 3 not in raw)) if raw else vocab.merges
 
 
-def _read_added_tokens(value: object, vocab: dict[str, int]) -> Iterator[AddedToken]:
-    owners = dict(zip(vocab.values(), vocab))
+def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]:
+    owners: dict[int, str] = {}
     contents: set[str] = set()
     following = len(vocab)
     for item in Value(value, "$.added_tokens").array():
@@ -273,13 +275,14 @@ def _read_added_tokens(value: object, vocab: dict[str, int]) -> Iterator[AddedTo
         own, place = vocab.get(content), item.need("id")  # upstream's id: its own in the vocabulary, or `following`
         if own is not None and token_id != own:
             place.wrong(f"{own}, which $.model.vocab gives to this token")
-        if owners.get(token_id, content) != content:
-            place.wrong(f"an id of its own, not the one of {shown(owners[token_id])}")
+        owner = owners.get(token_id, vocab.text_of(token_id))
+        if owner not in (None, content):
+            place.wrong(f"an id of its own, not the one of {shown(owner)}")
         if own is None and token_id != following:
             place.unsupported(f"the id {token_id}, where upstream counts on and gives this token {following}")
         contents.add(content)
         owners[token_id] = content
-        following += content not in vocab
+        following += own is None
         yield token
 
 
@@ -314,8 +317,8 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     }, ensure_ascii=False, indent=1)
     texts = {i: token_spelling(model, i) for i in set(model.merges)}
     text = _with_tables(text, vocab, [(texts[left], texts[right]) for left, right, _ in model.merge_rules()])
-    written = vars(_essence(read_tokenizer_json(text)))
-    for name, expected in vars(_essence(model)).items():
+    written = _essence(read_tokenizer_json(text))._asdict()
+    for name, expected in _essence(model)._asdict().items():
         if written[name] != expected:
             raise UnsupportedError(f"{name} that a tokenizer.json cannot say, or dstok cannot write", f"$.{name}")
     return text
@@ -416,5 +419,5 @@ def _essence(model: ModelDescription) -> ModelDescription:
     tokens = [None if i in hidden else token for i, token in enumerate(model.tokens)]
     while tokens and tokens[-1] is None:
         tokens.pop()
-    return replace(model.without_places(), tokens=pack_tokens(tokens), raw_ids=model.raw_ids - hidden,
-                   config=TokenizerConfig(framing=model.config.framing))
+    return model.without_places()._replace(tokens=pack_tokens(tokens), raw_ids=model.raw_ids - hidden,
+                                           config=TokenizerConfig(framing=model.config.framing))

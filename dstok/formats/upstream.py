@@ -9,7 +9,6 @@ Source: the wheels; tests/formats/test_upstream_versions.py and tests/upstream_1
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.errors import UnsupportedError
@@ -76,7 +75,7 @@ def upstream_version(name: str = NEWEST) -> Upstream:
 
 def old_punctuation() -> str:
     """The class of upstream's Punctuation before 1.0."""
-    from dstok.unicode.data import decode_set, read_section  # few files need it
+    from dstok.unicode.properties import decode_set, read_section  # few files need it
 
     spans = (sorted({*span}) for span in decode_set(read_section("punctuation")).ranges)
     return "[" + "".join("-".join(f"\\x{{{end:X}}}" for end in span) for span in spans) + "]"
@@ -98,10 +97,10 @@ def of_upstream(model: ModelDescription, name: str) -> ModelDescription:
         if split.pattern not in by_pattern:
             raise UnsupportedError(f"a step that {version.name} reads by another pattern: read the tokenizer.json "
                                    "with this upstream", split.where)
-        splits[i] = replace(split, unicode_version=by_pattern[split.pattern])
+        splits[i] = split._replace(unicode_version=by_pattern[split.pattern])
     for i, step in enumerate(normalizer):
         if step.is_regex and not version.replaces:
             raise UnsupportedError(f"a pattern in Replace as {version.name} reads it", step.where)
         if step.type in FORMS:
-            normalizer[i] = replace(step, unicode_version=None if version.forms == OLDEST else version.forms)
-    return replace(model, unicode_version=version.patterns, splits=tuple(splits), normalizer=tuple(normalizer))
+            normalizer[i] = step._replace(unicode_version=None if version.forms == OLDEST else version.forms)
+    return model._replace(unicode_version=version.patterns, splits=tuple(splits), normalizer=tuple(normalizer))

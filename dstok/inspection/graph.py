@@ -28,7 +28,8 @@ _FEW = 3  # classes that an arrow names
 def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
     """The graph in DOT. `used`: pairs of state and symbol that a text has used.
 
-    >>> from dstok.regex.cascade import Split, compile_splits
+    >>> from dstok.regex import Split
+    >>> from dstok.regex.cascade import compile_splits
     >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-2])
       3 -> 3 [label="a" class="move"]
     """
@@ -53,7 +54,8 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
 def marked_dot(cascade: Cascade) -> str:
     """The automaton of marked texts in DOT: arrows of the class `used` read the mark.
 
-    >>> from dstok.regex.cascade import Split, compile_splits
+    >>> from dstok.regex import Split
+    >>> from dstok.regex.cascade import compile_splits
     >>> marked_dot(compile_splits([Split(r"a+")])).count('label="mark" class="move used"')
     2
     """

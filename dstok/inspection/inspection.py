@@ -22,7 +22,7 @@ from dstok.core.text.normalize import Normalizer
 from dstok.errors import ArgumentError
 from dstok.formats.description import AddedToken, NormalizerStep
 from dstok.normalizers import normalized_text
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import Program
 
 if TYPE_CHECKING:

@@ -170,9 +170,5 @@ def register_functions(
     }
     for call, (function, kinds, kind) in calls.items():
         # DuckDB counts the parameters that it sees
-        made = function if len(kinds) > 1 else partial(_of_one, function)
+        made = function if len(kinds) > 1 else partial(lambda function, column: function(column), function)
         connection.create_function(f"{name}_{call}", made, kinds, kind, type="arrow")
-
-
-def _of_one(function: Callable[[Any], Any], column: Any) -> Any:
-    return function(column)

@@ -47,19 +47,12 @@ def ll_tokenizer(
         raise ArgumentError(f"expected n_vocab to be at least the tokenizer's {len(tokens)} ids, found {n_vocab}",
                             "n_vocab")
     beyond = range(len(tokens), n_vocab or 0)  # llguidance's names for ids without text
-    special = [*_special(tokenizer), *beyond]
+    # llguidance's rule: a grammar names by its text what is marked as special, or in angle brackets, such as `<think>`.
+    in_brackets = {id for text, id in tokenizer.added_tokens.items() if text.startswith("<") and text.endswith(">")}
+    special = [*sorted(in_brackets.union(special_ids(tokenizer))), *beyond]
     tokens += [b"<[%d]>" % id for id in beyond]
     source = _Source(tokenizer, ends[0], tokenizer.bos_id, tokens, special, _space_and_zero(tokenizer))
     return LLTokenizer(TokenizerWrapper(source), eos_token=ends, slices=slices)
-
-
-def _special(tokenizer: TokenizerProtocol) -> list[int]:
-    """llguidance's rule: the tokens marked as special, and every added token in angle brackets, such as `<think>`.
-
-    A grammar names these by their text. No text that it allows makes one.
-    """
-    in_brackets = {id for text, id in tokenizer.added_tokens.items() if text.startswith("<") and text.endswith(">")}
-    return sorted(in_brackets.union(special_ids(tokenizer)))
 
 
 def _space_and_zero(tokenizer: TokenizerProtocol) -> int:

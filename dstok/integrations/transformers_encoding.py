@@ -18,7 +18,7 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from itertools import chain, islice
 from operator import attrgetter
@@ -65,8 +65,8 @@ class Engine:
     """dstok's tokenizer in the place of a backend's normalizer, pre-tokenizer, model and decoder."""
 
     def __init__(self, tok: Tokenizer, added: tuple[AddedToken, ...]) -> None:
-        self.tok, self._added = tok, {token.id: token for token in added}
-        self._spellings: dict[int, str] = {}
+        self.tok, self._added, self._spelling = tok, added, cache(tok.id_to_token)
+        self._takes_blanks = {token.id for token in added if token.lstrip or token.rstrip}
 
     @lazy
     def ordinary(self) -> frozenset[str] | None:
@@ -74,7 +74,7 @@ class Engine:
 
         Upstream finds all tokens and then passes over the special ones, so that a special one hides those it overlaps.
         """
-        special, others = ([t.content for t in self._added.values() if t.special == kind] for kind in (True, False))
+        special, others = ([t.content for t in self._added if t.special == kind] for kind in (True, False))
         if any(_may_overlap(one, other) for one in special for other in others):
             return None
         return frozenset(others)
@@ -89,16 +89,11 @@ class Engine:
         """The `COLUMNS` of a text. `word`: every id's word; None: the number of its piece."""
         encoding = self.tok.encode_with_offsets(text, special=special)
         ids, spans = encoding.ids.tolist(), encoding.char_spans.tolist()
-        tokens = [self._token(*each, text) for each in zip(ids, spans, encoding.special.tolist())]
+        # Upstream's token is all the text that it took.
+        tokens = [text[slice(*span)] if is_added and id in self._takes_blanks else self._spelling(id)
+                  for id, span, is_added in zip(ids, spans, encoding.special.tolist())]
         words = encoding.pieces.tolist() if word is None else [word] * len(ids)
         return {"ids": ids, "type_ids": [type_id] * len(ids), "tokens": tokens, "words": words, "offsets": spans}
-
-    def _token(self, id: int, span: list[int], is_added: bool, text: str) -> str:
-        if is_added and (self._added[id].lstrip or self._added[id].rstrip):
-            return text[span[0] : span[1]]  # upstream's token is all the text that it took
-        if id not in self._spellings:
-            self._spellings[id] = self.tok.id_to_token(id)
-        return self._spellings[id]
 
 
 @lru_cache(maxsize=4096)
@@ -416,17 +411,15 @@ class CallSettings:
     def cut(self, texts: Sequence[list[int]]) -> Sequence[list[int]] | None:
         """The ids of a text, or of both of a pair, truncated; None where upstream has a special case."""
         room, strategy, stride = self._limits[len(texts) - 1]
-        if len(texts) == 1:
-            ids = texts[0]
-            if len(ids) <= room:
-                return texts
-            return None if strategy == "only_second" or stride >= room else [ids[-room:] if self._left else ids[:room]]
-        lengths = list(map(len, texts))
+        lengths, kept = list(map(len, texts)), [room]
         if sum(lengths) <= room:
             return texts
-        try:
-            (kept,) = kept_lengths(np.array([lengths]), room, strategy).tolist()
-        except ValueError:
+        if len(texts) == 2:
+            try:
+                (kept,) = kept_lengths(np.array([lengths]), room, strategy).tolist()
+            except ValueError:
+                return None
+        elif strategy == "only_second":
             return None
         if room < 1 or any(stride >= count for length, count in zip(lengths, kept) if count < length):
             return None
@@ -435,13 +428,6 @@ class CallSettings:
     def end(self, values: list[Any], count: int) -> list[Any]:
         """The values that stay when `count` do."""
         return values[len(values) - count :] if self._left else values[:count]
-
-    def padded_length(self, longest: int) -> int:
-        """The padded length of the rows of a batch; `longest`: the most ids in a row."""
-        assert self.padding is not None
-        length = longest if self.padding["length"] is None else self.padding["length"]
-        multiple = self.padding["pad_to_multiple_of"]
-        return int(-(-length // multiple) * multiple if multiple else length)
 
     def finish(self, texts: list[Encoding], length: int | None) -> Encoding:
         """Truncates and post-processes, with upstream's code; pads it, and its overflowing parts, up to `length`."""
@@ -484,7 +470,9 @@ class CallInputs:
                 Row(self, framing, one, texts) for one, texts in zip(inputs, kept)]
         padding = settings.padding
         if padding is not None and rows:
-            length = self.length = settings.padded_length(max([len(row.ids) for row in rows]))
+            wanted, multiple = padding["length"], padding["pad_to_multiple_of"] or 1
+            wanted = max([len(row.ids) for row in rows]) if wanted is None else wanted
+            length = self.length = -(-wanted // multiple) * multiple
             rows = [row.padded(length, padding) if type(row) is Row else self.encoding(one)
                     for row, one in zip(rows, inputs)]
         return rows

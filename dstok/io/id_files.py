@@ -186,15 +186,6 @@ class Output:
     def is_terminal(self) -> bool:
         return self.stream.isatty()
 
-    def can_rewrite(self) -> bool:
-        """Whether the start can be written again: in a file opened here, not in one that a shell opened."""
-        return self.path is not None and self.stream.seekable()
-
-    def rewrite_start(self, data: bytes) -> None:
-        with self._named():
-            self.stream.seek(0)
-            self.stream.write(data)
-
     def __enter__(self) -> Output:
         return self
 
@@ -272,7 +263,8 @@ class _Npy(_Binary):
         super().__init__(output)
         from tempfile import SpooledTemporaryFile
 
-        self.size, self.kept = 0, None if output.can_rewrite() else SpooledTemporaryFile(max_size=1 << 26)
+        rewrites = output.path is not None and output.stream.seekable()  # a file of a shell may have a start of its own
+        self.size, self.kept = 0, None if rewrites else SpooledTemporaryFile(max_size=1 << 26)
         if self.kept is None:
             output.write(self.header())
 
@@ -287,13 +279,13 @@ class _Npy(_Binary):
 
     def close(self) -> None:
         if self.kept is None:
-            self.output.rewrite_start(self.header())
-            return
+            self.output.stream.seek(0)
         self.output.write(self.header())
-        self.kept.seek(0)
-        while block := self.kept.read(1 << 20):
-            self.output.write(block)
-        self.kept.close()
+        if self.kept is not None:
+            self.kept.seek(0)
+            while block := self.kept.read(1 << 20):
+                self.output.write(block)
+            self.kept.close()
 
 
 ID_WRITERS: dict[str, type[IdWriter]] = {"ids": IdWriter, "json": _Json, "npy": _Npy, "u32": _Binary}

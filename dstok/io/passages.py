@@ -93,7 +93,9 @@ def passages(
         held += block
         block, fed, shown = following, True, 0
         if sure and len(held) >= enough:
-            passage = encoded(bytes(held[: _whole_characters(held)]))
+            tail = codecs.getincrementaldecoder("utf-8")("replace")
+            tail.decode(held[-3:])  # which keeps an unfinished character
+            passage = encoded(bytes(held[: len(held) - len(tail.getstate()[0])]))
             pieces = passage.encoding.pieces[: len(sure)]
             passage = passage._replace(ids=int(pieces.searchsorted(pieces[-1])))
             shown = passage.ids
@@ -105,13 +107,3 @@ def passages(
             yield passage
     sure += stream.feed_list(block) + stream.finish_list() if fed else []
     yield encoded(bytes(held) + block)
-
-
-def _whole_characters(text: bytearray) -> int:
-    """The length of `text` without the unfinished character at its end."""
-    for back in range(1, min(4, len(text) + 1)):
-        byte = text[-back]
-        if byte >= 0xC0:
-            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return len(text) - back if back < needed else len(text)
-    return len(text)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import Dtype, Errors, Special, Text, checked_texts, explained, in_dtype, thread_count
+from dstok._util.imports import LateImport
 from dstok.added_tokens import TextOptions
 from dstok.core.encode.batch import Batch
 from dstok.core.text.utf8 import Rows
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
     Chosen = npt.NDArray[np.bool_]  # for each text: whether it is encoded
+else:
+    np = LateImport("numpy")
 
 
 @explained
@@ -57,8 +60,6 @@ def encode_batch_arrays(
     >>> dstok.load("deepseek-v3").encode_batch_arrays(["Hello", "Hello world"])
     (array([19923, 19923,  2058], dtype=uint32), array([0, 1, 3]))
     """
-    import numpy as np
-
     flat, lengths = encode_rows(self, texts, num_threads=num_threads, special=special, add_bos=add_bos,
                                 add_eos=add_eos, errors=errors)
     offsets = np.zeros(len(lengths) + 1, np.int64)
@@ -103,8 +104,6 @@ def framed(
     flat: npt.NDArray[np.uint32], lengths: Ints, options: TextOptions, present: Chosen | None = None,
 ) -> tuple[npt.NDArray[np.uint32], Ints]:
     """The ids with BOS and EOS around each text that is `present` (None: around all texts), and the new lengths."""
-    import numpy as np
-
     chosen = np.ones(len(lengths), np.bool_) if present is None else present
     lengths = lengths + options.extra * chosen
     ends = np.cumsum(lengths)

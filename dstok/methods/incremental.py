@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import checked_text, common_start, id_array, id_list, lone_surrogate, not_utf8, utf8
+from dstok._util.imports import LateImport
 from dstok._util.objects import Separate
 from dstok.added_tokens import TextOptions
 from dstok.core.encode.encoder import CONTEXT, INSIDE, LATER, START
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.methods.canonical_marks import CanonicalMarks
     from dstok.tokenizer import Tokenizer
+else:
+    np = LateImport("numpy")
 
 
 class Alone:
@@ -241,6 +244,7 @@ class Incoming(Separate):
     def __init__(self, errors: Errors) -> None:
         self._errors = errors
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._pending = b""  # bytes of a character that is not whole
         self._bytes = self._chars = 0  # fed before this part, for errors
         self._finished = False
 
@@ -248,13 +252,14 @@ class Incoming(Separate):
         """`text` as valid UTF-8; a character cut at the end is held back by the incremental decoder."""
         if self._finished:
             raise StreamError("the stream is finished")
-        text, pending = checked_text(text), self._decoder.getstate()[0]
+        text, pending = checked_text(text), self._pending
         if isinstance(text, bytes):
             try:
                 chars = self._decoder.decode(text, final)
             except UnicodeDecodeError as error:
                 raise not_utf8(error.object[error.start], self._bytes - len(pending) + error.start) from None
             self._bytes, self._chars, self._finished = self._bytes + len(text), self._chars + len(chars), final
+            self._pending = self._decoder.getstate()[0]
             return chars.encode()
         if pending and text and self._errors == "strict":
             at = self._bytes - len(pending)
@@ -265,7 +270,7 @@ class Incoming(Separate):
             raise lone_surrogate(text[error.offset], self._chars + error.offset) from None
         self._bytes, self._chars = self._bytes + len(encoded), self._chars + len(text)
         if pending and text:
-            self._chars += 1
+            self._chars, self._pending = self._chars + 1, b""
             return self._decoder.decode(b"", True).encode() + encoded
         return encoded
 
@@ -316,8 +321,6 @@ class EncodeStream(Incoming):
         return int(self._framed(b"", True, None))
 
     def _array(self, text: Text, final: bool) -> npt.NDArray[np.uint32]:
-        import numpy as np
-
         ids = self._framed(text, final, id_array)
         return np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
 
@@ -467,8 +470,6 @@ class IncrementalEncoding(Separate):
         >>> text.sampled()
         array([False,  True,  True])
         """
-        import numpy as np
-
         found = np.zeros(len(self._ids), np.bool_)
         for start, end in self._sampled:
             found[start:end] = True
@@ -488,8 +489,6 @@ class IncrementalEncoding(Separate):
         >>> text.canonical()
         array([ True,  True, False, False, False,  True])
         """
-        import numpy as np
-
         from dstok.methods.canonical_marks import CanonicalMarks
 
         tok, options = self._model

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +28,7 @@ from dstok.errors import (
 )
 from dstok.formats.components import read_splits, steps_of
 from dstok.formats.upstream import NEWEST, upstream_version
-from dstok.regex.ast import BEHAVIORS, Split
+from dstok.regex import BEHAVIORS, Split
 
 if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
@@ -44,7 +43,7 @@ Make = Callable[[tuple[Split, ...], str, str], "Splitter"]  # takes the steps, t
 def described(splits: Sequence[Split], unicode_version: str, name: str, fingerprint: str) -> str:
     """A splitter as JSON."""
     parts = {_KEY: SAVED_FORMAT, "name": name, "unicode_version": unicode_version,
-             "splits": [vars(split) for split in splits], "fingerprint": fingerprint}
+             "splits": [split._asdict() for split in splits], "fingerprint": fingerprint}
     return json.dumps(parts, indent=1)
 
 
@@ -98,7 +97,7 @@ def splits_of_patterns(
     steps = []
     for number, pattern in enumerate(several):
         if isinstance(pattern, Split):
-            steps.append(pattern if pattern.where else replace(pattern, where=f"pattern {number}"))
+            steps.append(pattern if pattern.where else pattern._replace(where=f"pattern {number}"))
             continue
         if not isinstance(pattern, str):
             raise ArgumentError(f"expected a pattern as str or Split, found {type(pattern).__name__}", "patterns")

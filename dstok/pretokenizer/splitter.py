@@ -33,7 +33,7 @@ from dstok.pretokenizer.pieces import (
 )
 from dstok.pretokenizer.re_api import Matcher
 from dstok.pretokenizer.sources import Dialect
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import Cascade, compile_cascade
 from dstok.regex.compile_budget import stage
 

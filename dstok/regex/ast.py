@@ -1,9 +1,8 @@
-"""The tree of a pattern, and a Split step as in a tokenizer's file.
+"""The tree of a pattern.
 
 In: nothing. Out: a class for each kind of node. regex/parser.py makes the tree, regex/lookaround.py replaces
 look-around by nodes that regex/nfa.py reads.
-Invariant: `position` is the index, in code points, of the node's construct in its pattern. This module imports no part
-of the compiler, so that a built-in model loads without it.
+Invariant: `position` is the index, in code points, of the node's construct in its pattern.
 """
 
 from __future__ import annotations
@@ -181,20 +180,3 @@ def has_no_width(node: Node) -> bool:
     if isinstance(node, (Concat, Alternate, Repeat, Atomic, Group)):
         return any(map(has_no_width, children(node)))
     return not isinstance(node, Chars)
-
-
-BEHAVIORS = ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
-
-
-@dataclass(frozen=True)
-class Split:
-    """One Split step, spelled as in tokenizer.json. `where` is its place, for errors, as its reader names it.
-
-    `unicode_version` is for the pattern's properties; None: the version that the steps are compiled for.
-    """
-
-    pattern: str
-    behavior: str = "Isolated"
-    invert: bool = False
-    where: str = ""
-    unicode_version: str | None = None

@@ -12,13 +12,14 @@ swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from dstok._util.objects import lazy
 from dstok.errors import PatternError, UnsupportedError
+from dstok.regex import BEHAVIORS, Split
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.ast import BEHAVIORS, Around, Node, Split, character_sets, nodes
+from dstok.regex.ast import Around, Node, character_sets, nodes
 from dstok.regex.compile_budget import LimitError, explained, stage
 from dstok.regex.dfa import DEAD, DFA, NO_TAG
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
@@ -151,7 +152,7 @@ def compile_matches(split: Split, unicode_version: str = "16.0") -> Cascade:
     A match takes at least one character where its pattern prefers none: `a*?` matches each "a". Raises as
     `compile_cascade`.
     """
-    return compile_cascade([replace(split, behavior="Removed", invert=True)], unicode_version, empty=False)
+    return compile_cascade([split._replace(behavior="Removed", invert=True)], unicode_version, empty=False)
 
 
 @lru_cache(maxsize=4)  # a splitter and a tokenizer of it, or a training, compile the same steps

@@ -3,8 +3,8 @@
 In: the steps that a stage does, the cells that it keeps, the sizes of its results; the tree of a pattern. Out: nothing,
 or the `UnsupportedError` that names the stage and the limit, and what needs fewer states.
 Invariant: the counts depend on the pattern alone, never on the machine or the clock, so a pattern is refused everywhere
-or nowhere. A function marked with `stage` has a budget of its own, or shares that of the stage that calls it. The named
-part, with the most states of the NFA beyond one copy, is a guess at the cause: the error keeps the limit, too.
+or nowhere. A stage has a budget of its own, or shares that of the stage that calls it. The named part, with the most
+states of the NFA beyond one copy, is a guess at the cause: the error keeps the limit, too.
 
 A step is a look at a state, an edge or a range: about 0.2 microseconds in Python. A cell is a kept entry of a set, a
 tuple or a table: about 100 bytes in all. So a budget is about 2 seconds and 200 MB.
@@ -12,12 +12,11 @@ tuple or a table: about 100 bytes in all. So a budget is about 2 seconds and 200
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
-from typing import Literal, NoReturn, ParamSpec, TypeVar
+from typing import Literal, NoReturn
 
 from dstok.errors import UnsupportedError
 from dstok.regex.ast import Alternate, Around, Concat, Node, Repeat, children, nodes, position_of
@@ -36,8 +35,6 @@ LIMITS: dict[Spent | Size, int] = {
     "cells of a table of marks": 4_000_000,
 }
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class LimitError(UnsupportedError):
@@ -96,8 +93,11 @@ def _refuse(what: Spent | Size, work: Work | None) -> NoReturn:
 
 
 @contextmanager
-def counted(name: str, own: bool = False) -> Iterator[Work]:
-    """A stage with the budget of the stage around it; with a new budget if `own`, or without a stage around it."""
+def stage(name: str, own: bool = False) -> Iterator[Work]:
+    """A stage of the compiler: the lines under it, or a function that it decorates.
+
+    It has the budget of the stage around it; a new one if `own`, or without a stage around it.
+    """
     outer = _current.get()
     work = Work(name) if outer is None or own else outer
     token, before, work.stage = _current.set(work), work.stage, name
@@ -106,19 +106,6 @@ def counted(name: str, own: bool = False) -> Iterator[Work]:
     finally:
         work.stage = before
         _current.reset(token)
-
-
-def stage(name: str, own: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Mark a function as the stage `name`, as `counted` marks the lines under it."""
-    def mark(function: Callable[P, R]) -> Callable[P, R]:
-        @wraps(function)
-        def staged(*args: P.args, **kwargs: P.kwargs) -> R:
-            with counted(name, own):
-                return function(*args, **kwargs)
-
-        return staged
-
-    return mark
 
 
 def explained(error: UnsupportedError, *trees: Node) -> str:

@@ -21,9 +21,8 @@ from dstok.corpus.engines import Engine, Inputs, Progress, find_engine, run
 from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import ArgumentError, TextError
-from dstok.training.folder import TrainingFolder
 from dstok.training.piece_counts import CountsFile, PieceCounter, merge_counts, ready_text
-from dstok.training.run import readers_of
+from dstok.training.run import TrainingFolder, readers_of
 from dstok.training.template import Base, Like, Normalizing, find_base
 
 if TYPE_CHECKING:

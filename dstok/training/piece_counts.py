@@ -23,6 +23,7 @@ from _thread import allocate_lock
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -341,13 +342,17 @@ def count_pieces(
             number += len(some)
 
     counter = _counter(span_pass_of(splitter).finder, lists(), num_threads, memory)
-    return PieceCounts(*counter.tally.counted())
+    pieces, offsets, counts = counter.tally.counted()
+    return PieceCounts(np.frombuffer(pieces, np.uint8), np.asarray(offsets), np.asarray(counts))
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class PieceCounts:
     r"""Distinct pieces and their frequencies, the most frequent first; made by `count_pieces`.
 
-    Pieces of the same frequency are in the order of their UTF-8. Piece i is `pieces[offsets[i]:offsets[i + 1]]`.
+    Pieces of the same frequency are in the order of their UTF-8. pieces: the UTF-8 of all pieces, one after the other,
+    uint8[n]. offsets: where each begins there, and the end of the last one, int64[len + 1]: piece i is
+    `pieces[offsets[i]:offsets[i + 1]]`. counts: how often each occurs, int64[len].
 
     >>> import dstok
     >>> found = count_pieces(dstok.Splitter(r"\w+"), ["a b", "b a b"])
@@ -355,27 +360,13 @@ class PieceCounts:
     (b' ba', [0, 1, 2, 3], [3, 3, 2])
     """
 
-    def __init__(self, pieces: bytes, offsets: array[int], counts: array[int]) -> None:
-        self._parts = pieces, offsets, counts
+    pieces: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         """The number of distinct pieces."""
-        return len(self._parts[2])
-
-    @property
-    def pieces(self) -> npt.NDArray[np.uint8]:
-        """The UTF-8 of all pieces, one after the other, as uint8[n]."""
-        return np.frombuffer(self._parts[0], np.uint8)
-
-    @property
-    def offsets(self) -> npt.NDArray[np.int64]:
-        """Where each piece begins in `pieces`, and the end of the last one, as int64[len + 1]."""
-        return np.asarray(self._parts[1])
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        """How often each piece occurs, as int64[len]."""
-        return np.asarray(self._parts[2])
+        return len(self.counts)
 
     def to_dict(self) -> dict[str, int]:
         r"""From piece to frequency, in the same order. The arrays take less memory and time than a dict.
@@ -384,7 +375,7 @@ class PieceCounts:
         >>> count_pieces(dstok.Splitter(r"\w+"), ["a b", "b a b"]).to_dict()
         {' ': 3, 'b': 3, 'a': 2}
         """
-        return dict_of(*self._parts)
+        return dict_of(self.pieces.tobytes(), self.offsets, self.counts)
 
 
 @contextmanager

@@ -5,11 +5,18 @@ its files, with a manifest of all that decided it: settings, the SHA-256 of the 
 Invariant: the vocabulary and merges that upstream's own `train` and `train_from_iterator` give, of a tokenizer
 without added tokens that normalizes and cuts as `like` does. Of files each line, with its ending, is a text. Neither
 pyarrow nor `datasets` is imported for other texts than theirs. A training in a folder that was killed goes on when it
-is called again.
+is called again. Its folder, in which a file with its name is complete, refuses another training, and a second call:
+
+    OUT/tokenizer.json, OUT/tokenizer_config.json  the trained tokenizer; its BOS, EOS and the like, if it has them
+    OUT/train.json          last: all that decided it, and what came out
+    OUT/work/plan.json      first: the inputs and settings
+    OUT/work/pieces.counts  the counted pieces
+    OUT/work/merges.part    the merges so far (training/learn.py)
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -23,9 +30,9 @@ from typing import Any
 
 import dstok
 from dstok._util.arguments import explained, thread_count, whole_number
-from dstok._util.files import StrPath, file_faults
+from dstok._util.files import StrPath, file_faults, write_at_once
 from dstok._util.imports import of_extra
-from dstok._util.resumable import digest, file_hash
+from dstok._util.resumable import ResumableFolder, as_json, digest, file_hash, read_json
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe
 from dstok.core.bpe.merge import BPE
@@ -40,12 +47,12 @@ from dstok.normalizers import make_normalizer
 from dstok.pretokenizer.pieces import finder_of
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
-from dstok.training.folder import TOKENIZER, TrainingFolder
 from dstok.training.learn import OVERFLOW, Forecast, Journal, Learned, Progress, Rows, learn
 from dstok.training.piece_counts import CountsFile, Texts, counted, counted_file
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.trainer import BpeTrainer
 
+MANIFEST, TOKENIZER, CONFIG = "train.json", "tokenizer.json", "tokenizer_config.json"
 ROWS = 1000  # of a column that become objects of Python at a time
 LINES = 1 << 16  # bytes of the lines that are read at once
 
@@ -213,6 +220,63 @@ def check_made_by(file: CountsFile, base: Base) -> None:
                         f"({file.made_by[:16]}, not {base.made_by()[:16]})")
 
 
+class TrainingFolder(ResumableFolder):
+    """The folder `out`."""
+
+    def __init__(self, out: StrPath) -> None:
+        lock = os.path.join("work", ".lock")
+        super().__init__(os.path.abspath(out), lock, "another training is running in this folder")
+        self.work = os.path.dirname(self.lock)
+        self.counts_path = os.path.join(self.work, "pieces.counts")
+
+    def finished(self, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The manifest, if the training of `plan` is done here. Raises `FileError` if another one is."""
+        path = os.path.join(self.out, MANIFEST)
+        if not os.path.exists(path):
+            return None
+        manifest = self._known(path, plan)
+        shutil.rmtree(self.work, ignore_errors=True)  # of a call that was killed at its very end
+        return manifest
+
+    @contextmanager
+    def entered(self, plan: Mapping[str, Any], state: Any) -> Iterator[None]:
+        """Begins or continues the training of `plan`. `state`: of its inputs; it must stay the same until all is done.
+
+        Raises `FileError`.
+        """
+        if os.path.exists(os.path.join(self.out, TOKENIZER)) and not os.path.exists(self.work):
+            raise FileError(f"{self.out}: expected no {TOKENIZER} in this folder, found one that no training here made")
+        path, plan = os.path.join(self.work, "plan.json"), {**plan, "state": state}
+        with self.locked():
+            if os.path.exists(path):
+                self._known(path, plan)
+            else:
+                with file_faults(self.out):
+                    write_at_once(path, as_json(plan))
+            yield
+
+    def _known(self, path: str, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """The object in a file. Raises `FileError` if another plan made it."""
+        known, wanted = read_json(path), json.loads(as_json(plan))
+        different = [name for name in wanted if known.get(name) != wanted[name]]
+        if different:
+            raise FileError(f"{self.out}: expected the training of this call, found one with other "
+                            f"{', '.join(different)} (name another folder, or remove this one)")
+        return known
+
+    def counts(self) -> CountsFile | None:
+        """The counted pieces, if all are counted."""
+        return CountsFile(self.counts_path) if os.path.exists(self.counts_path) else None
+
+    def finish(self, tokenizer: bytes, config: bytes, manifest: Mapping[str, Any]) -> None:
+        """Writes the result, and removes the work. config: of a tokenizer_config.json; empty if there is none."""
+        with file_faults(self.out):
+            for name, data in ((TOKENIZER, tokenizer), (CONFIG, config), (MANIFEST, as_json(manifest))):
+                if data:
+                    write_at_once(os.path.join(self.out, name), data, self.work)  # a kill leaves its scratch there
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
 def plan_of(base: Base, trainer: BpeTrainer, inputs: Any) -> dict[str, Any]:
     """All that decides a training, as JSON."""
     model = base.model
@@ -237,7 +301,7 @@ def trained_in(
     memory, announce: as of `learn`.
     """
     def encoder(learned: Learned) -> BPE:  # words leave out bytes without a token, whatever stands for these in a text
-        return make_bpe(build_tables(replace(base.trained(learned), unknown=None)))
+        return make_bpe(build_tables(base.trained(learned)._replace(unknown=None)))
 
     hashed = file_hash(counts.path)
     journal = Journal(os.path.join(folder.work, "merges.part"), digest([plan, hashed]))

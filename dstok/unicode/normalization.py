@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 
 from dstok.errors import UnsupportedError
 from dstok.unicode.code_point_set import CodePointSet
-from dstok.unicode.data import decode_mapping, decode_set, read_section
-from dstok.unicode.properties import DEFAULT_VERSION, general_category
+from dstok.unicode.properties import DEFAULT_VERSION, decode_mapping, decode_set, general_category, read_section
 
 
 def simple_fold(char: str) -> str:

@@ -3,22 +3,26 @@
 In: a property name as a pattern spells it, or as Unicode does, and a Unicode version. Out: a `CodePointSet`.
 Invariant: each set is the one that upstream's regex engine (Oniguruma in the tokenizers wheel) matches, for every code
 point but surrogates (tests/unicode/test_properties.py sweeps all of them). Upstream never sees a surrogate, so sets
-hold the surrogates where Unicode puts them. Scripts and binary properties equal those of Unicode's database.
-Source: data.py; Unicode Technical Standard #18, annex C, for `word` and `digit`.
+hold the surrogates where Unicode puts them. Scripts and binary properties equal those of Unicode's database. Of
+`ucd.jsonl`, which unicode_tables/generate.py writes and describes, only the sections that are asked for are decoded.
+Source: the Unicode Character Database; Unicode Technical Standard #18, annex C, for `word` and `digit`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import cache
+from itertools import accumulate
+from os.path import dirname, join
 from typing import Any
 
 from dstok._util.arguments import explained
 from dstok.errors import ArgumentError, DstokError, UnsupportedError
 from dstok.unicode.code_point_set import MAX_CODE_POINT
 from dstok.unicode.code_point_set import CodePointSet as CodePointSet
-from dstok.unicode.data import decode_set, read_section
 
 DEFAULT_VERSION = "16.0"
 _VERSIONS = ("14.0", "15.0", "16.0", "17.0")
@@ -144,9 +148,7 @@ def property_set(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     Traceback (most recent call last):
     dstok.unicode.properties.UnknownPropertyError: expected a general category, Any, Assigned or White_Space, ...
     """
-    short = _property_names().get(loose(name))
-    if short is None:
-        raise UnknownPropertyError(f"expected a general category, Any, Assigned or White_Space, found {name!r}")
+    short = _own_name("categories", name, version, "a general category, Any, Assigned or White_Space")
     if short in ("Any", "Assigned"):
         unassigned = general_category("Cn", version)
         return ~unassigned if short == "Assigned" else CodePointSet.all()
@@ -200,10 +202,20 @@ def _word(version: str, in_class: bool) -> CodePointSet:
 
 
 @cache
-def _property_names() -> dict[str, str]:
-    """The short name of each general category by all its loose names; and those of three more properties."""
-    names = {loose(name): names[0] for names in read_section("category_names") for name in names}
-    return names | {"any": "Any", "assigned": "Assigned"} | dict.fromkeys(("whitespace", "wspace", "space"), "Space")
+def _own_names(kind: str, version: str) -> dict[str, str]:
+    """The name that the data has of each set of a kind, by all its loose names."""
+    if kind == "categories":
+        others = {"any": "Any", "assigned": "Assigned", **dict.fromkeys(("whitespace", "wspace", "space"), "Space")}
+        return {loose(name): names[0] for names in read_section("category_names") for name in names} | others
+    further = further_names(version) if kind == "scripts" else {}
+    return {loose(each): name for name in _names(kind, version) for each in (name, *further.get(name, "").split())}
+
+
+def _own_name(kind: str, name: str, version: str, words: str) -> str:
+    own = _own_names(kind, version).get(loose(name))
+    if own is None:
+        raise UnknownPropertyError(f"expected {words}, found {name!r}")
+    return own
 
 
 def loose(name: str) -> str:
@@ -260,11 +272,8 @@ def binary_property(name: str, version: str = DEFAULT_VERSION) -> CodePointSet:
     >>> "a" in binary_property("Lowercase"), "ª" in binary_property("lowercase")
     (True, True)
     """
-    for known in binary_properties(version):
-        if loose(known) == loose(name):
-            return _members("binary", known, version)
-    raise UnknownPropertyError(f"expected a binary property, such as {', '.join(binary_properties(version)[:3])}, "
-                               f"found {name!r}")
+    known = f"a binary property, such as {', '.join(binary_properties(version)[:3])}"
+    return _members("binary", _own_name("binary", name, version, known), version)
 
 
 @explained
@@ -274,14 +283,8 @@ def further_names(version: str = DEFAULT_VERSION) -> dict[str, str]:
     return {name: further[name] for name in scripts(version) if name in further}
 
 
-@cache
 def _script_name(name: str, version: str) -> str:
-    """The name of a script, given by any of its names. Raises `UnknownPropertyError`."""
-    further = further_names(version)
-    for known in scripts(version):
-        if loose(name) in map(loose, [known, *further.get(known, "").split()]):
-            return known
-    raise UnknownPropertyError(f"expected a script of Unicode {version}, such as Han or Grek, found {name!r}")
+    return _own_name("scripts", name, version, f"a script of Unicode {version}, such as Han or Grek")
 
 
 @explained
@@ -325,7 +328,7 @@ def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = Fal
     """
     if loose(name) == "word":
         return word(version, in_class=in_class)
-    if loose(name) not in _property_names() and (posix := posix_set(loose(name), version)) is not None:
+    if loose(name) not in _own_names("categories", version) and (posix := posix_set(loose(name), version)) is not None:
         return posix
     for known in (property_set, script, binary_property):
         try:
@@ -333,3 +336,39 @@ def named_set(name: str, version: str = DEFAULT_VERSION, *, in_class: bool = Fal
         except UnknownPropertyError:
             pass
     raise UnknownPropertyError(f"expected a category, script, or property of Unicode {version}, found {name!r}")
+
+
+# The data
+
+
+def read_section(name: str) -> Any:
+    """The content of a section."""
+    return json.loads(_lines()[name.encode()])[1]
+
+
+@cache
+def _lines() -> dict[bytes, bytes]:
+    with open(join(dirname(__file__), "ucd.jsonl"), "rb") as file:
+        return {line[2 : line.index(b'"', 2)]: line for line in file.read().splitlines()}
+
+
+def decode_set(*sets: Iterable[int]) -> CodePointSet:
+    """The code points that an odd number of the sets have: of one set all, of two those that only one of them has.
+
+    >>> decode_set([65, 26, 6, 26]), decode_set([65, 26], [65, 25])
+    (CodePointSet(U+0041..U+005A, U+0061..U+007A), CodePointSet(U+005A))
+    """
+    borders: set[int] = set()
+    for distances in sets:
+        borders ^= {*accumulate(distances)}
+    ends = iter(sorted(borders))
+    return CodePointSet(tuple((first, end - 1) for first, end in zip(ends, ends)))
+
+
+def decode_mapping(mapping: tuple[list[int], list[str]]) -> dict[int, str]:
+    """The texts by code point.
+
+    >>> decode_mapping(([223, 1], ["ss"]))
+    {223: 'ss'}
+    """
+    return dict(zip(decode_set(mapping[0]), mapping[1], strict=True))

@@ -345,8 +345,11 @@ class _Handler(BaseHTTPRequestHandler):
             if name != "encode":
                 raise _RefusedError(404)
             return self._encode()
-        if name == "":
-            return "text/html", _document().encode()
+        if name == "":  # the page, which fetches its style and scripts from this server
+            links = [f'<link rel="stylesheet" href="{name}">\n' for name in STYLES]
+            links += [f'<script src="{name}" defer></script>\n' for name in SCRIPTS]
+            head = f'<link rel="icon" href="data:,">\n{"".join(links)}'
+            return "text/html", document("dstok view", head, view_body(True)).encode()
         if name in (*STYLES, *SCRIPTS):
             return "text/css" if name.endswith(".css") else "text/javascript", asset(name).encode()
         if name == "start":
@@ -396,10 +399,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _json(value: Any) -> tuple[str, bytes]:
     return "application/json", json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _document() -> str:
-    """The page. It fetches its style and scripts from this server."""
-    styles = "".join(f'<link rel="stylesheet" href="{name}">\n' for name in STYLES)
-    scripts = "".join(f'<script src="{name}" defer></script>\n' for name in SCRIPTS)
-    return document("dstok view", f'<link rel="icon" href="data:,">\n{styles}{scripts}', view_body(True))

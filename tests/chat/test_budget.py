@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,9 @@ from reference import part_of_examples
 
 import dstok
 from dstok import chat
-from dstok.chat import budget
 from dstok.errors import ArgumentError
 
+budget = import_module("dstok.chat.encode")  # `dstok.chat.encode` is the function
 VERSIONS = [version.name for version in chat.versions()]
 SYSTEM = {"role": "system", "content": "Be brief."}
 WORDS = ("a", "it is so", "\n\n", "東京 " * 9, "", "</think>x", "<｜User｜>", "12345 " * 20)

@@ -182,7 +182,7 @@ def test_a_system_that_does_not_hold_the_limit(monkeypatch: pytest.MonkeyPatch) 
     children.end()
 
 
-class Role(str, enum.Enum):
+class Role(enum.StrEnum):
     USER = "user"
 
 

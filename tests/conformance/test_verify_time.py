@@ -18,7 +18,7 @@ import pytest
 from cli_process import DSTOK, fails, ok, run, tiny_model
 from real_models import V3 as TOK
 
-from dstok.conformance import Engine, Limits, verify
+from dstok.conformance import CandidateError, Engine, Limits, verify
 from dstok.conformance.report import page
 from dstok.conformance.worker import Fault, Runner
 
@@ -111,6 +111,13 @@ def test_a_worker_that_stops_between_two_calls_is_replaced(monkeypatch: pytest.M
         runner.encode(["abc"])
         os.kill(runner._worker, signal.SIGSTOP)
         assert runner.encode(["a" * (1 << 22)]) == [b"\0\0\x40\0"]
+
+
+def test_a_process_that_always_ends_is_no_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Runner(lambda text: [len(text)]) as runner:
+        monkeypatch.setattr("dstok.conformance.worker.send_handle", lambda *_: os.kill(runner._loader, signal.SIGKILL))
+        with pytest.raises(CandidateError, match="<lambda>: its process ended twice before it took a text"):
+            runner.encode(["abc"])
 
 
 def test_a_loader_that_is_gone_is_started_anew() -> None:

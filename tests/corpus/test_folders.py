@@ -198,4 +198,5 @@ def test_skipped_documents_are_counted() -> None:
 def test_a_picture() -> None:
     tokenize()
     ok("corpus", "stats", "out", "--plot", "out.svg")
+    assert "expected a suffix such as .svg, .png or .pdf, found txt" in fails("corpus", "stats", "out", "--plot", "a.txt")
     assert Path("out.svg").read_text().rstrip().endswith("</svg>")

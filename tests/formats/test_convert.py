@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,9 +62,9 @@ def test_real_files(name: str, size: str) -> None:
 def test_what_a_tokenizer_json_cannot_say() -> None:
     base = family_base("gpt-2")
     with pytest.raises(UnsupportedError, match="two tokens of one spelling, 'Ġ': ids 32 and 256"):
-        write_tokenizer_json(replace(base, added_tokens=(AddedToken(256, "Ġ"),)))
+        write_tokenizer_json(base._replace(added_tokens=(AddedToken(256, "Ġ"),)))
     with pytest.raises(UnsupportedError, match="cannot say"):
-        write_tokenizer_json(replace(base, unicode_version="9.0"))
+        write_tokenizer_json(base._replace(unicode_version="9.0"))
 
 
 def test_added_tokens_far_away() -> None:
@@ -80,9 +79,9 @@ def test_added_tokens_far_away() -> None:
 def test_configs() -> None:
     config = TokenizerConfig(bos_id=1, eos_id=None, pad_id=2, add_bos=False, chat_template="{{ a }}")
     text = write_tokenizer_config(config, {1: "<s>", 2: "é"})
-    assert read_tokenizer_config(text, {"<s>": 1, "é": 2}) == config
+    assert read_tokenizer_config(text, {"<s>": 1, "é": 2}.get) == config
     named = '{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}'
-    assert read_tokenizer_config(named, {}).chat_template == "d"
+    assert read_tokenizer_config(named, lambda text: None).chat_template == "d"
 
 
 # The command

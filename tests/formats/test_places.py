@@ -12,7 +12,7 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import MAX_CLASSES
 
 FAR = "<s>" + "x" * 1001  # begins with <s>, and may not be that much longer

@@ -275,7 +275,7 @@ def test_translation() -> None:
 
 
 @pytest.mark.parametrize(("data", "where"), [
-    (b"", "line 1 (byte 0)"), (b"\n\n", "line 1 (byte 0)"), (b"YQ== 1\nYQ== 2\n", "line 2 (byte 7)"),
+    (b"", "an empty file - at byte 0"), (b"\n\n", "line 1 (byte 0)"), (b"YQ== 1\nYQ== 2\n", "line 2 (byte 7)"),
     (b"YQ==\n", "line 1 (byte 0)"), (b"YQ== 1 2\n", "line 1"), (b"YQ== -1\n", "line 1"), (b"YQ== 1.0\n", "line 1"),
     (b"YQ= 1\n", "line 1"), ("YQ== ²\n".encode(), "line 1"), (b"Y!Q== 1\n", "line 1"), (b"YQ== 9999999999\n", "line 1"),
     (b"YQ== 1\nYg== 1" + b"1" * 5000, "line 2 (byte 7)"),

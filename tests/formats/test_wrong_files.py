@@ -49,7 +49,7 @@ SAID = {
     "model": "found a .model file of SentencePiece: dstok.load loads it",
     "pointer": "found a pointer of Git LFS, which stands for a file: fetch that with git lfs pull",
     "gzip": "found a gzip file: unpack it first", "zip": "found a zip archive: unpack it first",
-    "page": "found a web page: fetch the file itself",
+    "page": "found a web page: fetch the file itself", "empty": "found an empty file",
 }
 
 
@@ -71,10 +71,16 @@ def test_load_reads_all_kinds(kind: str, tmp_path: Path) -> None:
     assert dstok.load(written(tmp_path, kind)).encode("a") == [260 if kind == "model" else 97]
 
 
-@pytest.mark.parametrize("kind", ["other", "empty"])
+@pytest.mark.parametrize("name", ["x", "x.gguf", "x.model", "tokenizer.json", "x.tiktoken", "x.image"])
+def test_an_empty_file_of_any_kind(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(TokenizerFileError, match="found an empty file"):
+        dstok.load(tmp_path / name)
+
+
 @pytest.mark.parametrize("read", [*READERS, dstok.load], ids=[*READERS.values(), "any"])
-def test_what_is_of_no_known_kind(read: Callable[[Path], Any], kind: str, tmp_path: Path) -> None:
-    path = written(tmp_path, kind)
+def test_what_is_of_no_known_kind(read: Callable[[Path], Any], tmp_path: Path) -> None:
+    path = written(tmp_path, "other")
     with pytest.raises((TokenizerFileError, ImageError), match="expected|not JSON") as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}: ")

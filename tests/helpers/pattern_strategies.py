@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
+from dstok.regex import Split
 from dstok.regex.alphabet import Alphabet
-from dstok.regex.ast import Split
 from dstok.regex.cascade import compile_splits
 from dstok.regex.dfa import DFA, NO_TAG, START
 

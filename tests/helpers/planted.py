@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -25,10 +25,10 @@ from dstok.compiled.tables import Tables
 from dstok.conformance.unicode_changes import moved
 from dstok.core.split.automaton import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import compile_splits
 from dstok.tokenizer import Tokenizer
-from dstok.unicode import category_of, data
+from dstok.unicode import category_of
 from dstok.unicode import properties as sets
 
 SPLITS = TOK.inspect().automaton.splits
@@ -38,7 +38,7 @@ def with_splits(*patterns: str, unicode_version: str = "16.0") -> Tokenizer:
     """V3 with other patterns, or other Unicode data."""
     program = compile_splits([Split(pattern) for pattern in patterns], unicode_version)
     pages, numbers = program.alphabet.pages()
-    header = TOK._tables.header._replace(splits=[vars(split) for split in program.splits], unicode_version=unicode_version,
+    header = TOK._tables.header._replace(splits=[split._asdict() for split in program.splits], unicode_version=unicode_version,
                                          symbols=program.boundaries.symbols, kernel=find_kernel(program))
     sections = {**TOK._tables.sections, "pages": pages, "page_numbers": numbers,
                 "edges": pack_edges(program.boundaries.edges, pages[:128])}
@@ -56,13 +56,13 @@ def unicode_tables(version: str) -> str:
         return version
     changed = moved(version, "16.0")
     borders: dict[str, set[int]] = {}
-    for char, category in changed.items():  # of each set that differs, as dstok/unicode/data.py has them
+    for char, category in changed.items():  # of each set that differs, as dstok/unicode/ucd.jsonl has them
         own, ours = ({c, c[0], *(["LC"] if c in ("Ll", "Lt", "Lu") else [])} for c in (category, category_of(ord(char))))
         for each in own ^ ours:
             borders[each] = borders.get(each, set()) ^ {ord(char), ord(char) + 1}
     changes = {name: [end - first for first, end in pairwise([0, *sorted(each)])] for name, each in borders.items()}
-    data._lines()[f"categories {version}".encode()] = json.dumps([version, changes]).encode()
-    data._lines()[f"binary {version}".encode()] = b'["", {}]'
+    sets._lines()[f"categories {version}".encode()] = json.dumps([version, changes]).encode()
+    sets._lines()[f"binary {version}".encode()] = b'["", {}]'
     sets._VERSIONS += (version,)  # type: ignore[assignment]
     return version
 
@@ -134,7 +134,7 @@ def swapped_merges() -> Tokenizer:
     two = next(at for at, (left, right, _) in enumerate(rules) if (names[left], names[right]) == (b"n", b"g"))
     rules[one], rules[two] = rules[two], rules[one]
     merges = type(model.merges)("I", [id for rule in rules for id in rule])
-    return Tokenizer._of_description(replace(model, merges=merges))
+    return Tokenizer._of_description(model._replace(merges=merges))
 
 
 class Above64(Wrapped):

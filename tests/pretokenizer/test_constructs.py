@@ -6,13 +6,13 @@ upstream's dialect is upstream. Each day has another share.
 
 from __future__ import annotations
 
+import tomllib
 import warnings
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import pytest
-import tomllib
 from shares import share
 from splitter_cases import tiktoken_cuts_so
 from upstream import pieces_by, upstream_splitter

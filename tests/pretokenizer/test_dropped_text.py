@@ -15,7 +15,7 @@ from reference import BRIEF
 from shares import chance_of_today
 
 from dstok import DstokError, Split, Splitter
-from dstok.regex.ast import BEHAVIORS
+from dstok.regex import BEHAVIORS
 
 LETTERS, LENGTH, SPLITTERS, ALIKE = "ab ", 5, 100 if BRIEF else 400, 6
 TEXTS = ["".join(word) for length in range(LENGTH + 1) for word in product(LETTERS, repeat=length)]

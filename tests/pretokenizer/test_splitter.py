@@ -21,7 +21,7 @@ import dstok
 from dstok import Split, Splitter
 from dstok.pretokenizer import sources as saved
 from dstok.pretokenizer.sources import preset_names, presets
-from dstok.regex.ast import BEHAVIORS
+from dstok.regex import BEHAVIORS
 
 TEXT = "Hello wörld 12345 it's  中文かな\r\n\n x!? 'S ǅa\u0301\u00a0\u2003 ²½٣ $a\t\t.\n  \n"
 LETTERS = "aAb1 \n\r\t'sS中かé\u0301\u00a0²!.,$/😀"

@@ -9,7 +9,6 @@ Source: src/llama-vocab.cpp and src/unicode.cpp of ggml-org/llama.cpp, read in 2
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -86,7 +85,7 @@ def test_blanks_that_llama_cpp_replaces() -> None:
     """U+1680 and others stand in ranges of DeepSeek LLM, and are no longer themselves there."""
     llm = Splitter.preset("deepseek-llm")
     wide = re.compile(r"(\[.*[^\x00-\x7f].*\])")
-    steps = [replace(split, pattern=wide.sub(lambda m: f"[{m[1]}&&[^{WIDE_BLANK}]]", split.pattern)) for split in llm.splits]
+    steps = [split._replace(pattern=wide.sub(lambda m: f"[{m[1]}&&[^{WIDE_BLANK}]]", split.pattern)) for split in llm.splits]
     assert sum(one != split for one, split in zip(steps, llm.splits)) == 3
     assert any(char.isspace() and char > "\x7f" for char in check(llm, Splitter(steps)))
 

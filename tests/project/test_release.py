@@ -20,7 +20,7 @@ PROJECT = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def listed(name: str) -> list[str]:
-    """A list of pyproject.toml that stands on one line (Python 3.10 has no reader of TOML)."""
+    """A list of pyproject.toml that stands on one line."""
     found = re.search(rf"^{name} = \[(.*)\]$", PROJECT, re.M)
     assert found, name
     return re.findall(r'"([^"]+)"', found[1])

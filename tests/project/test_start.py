@@ -10,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from small_models import model_json
+
 import dstok
+from dstok.pretokenizer.sources import preset_splits
 
 FIRST_IDS = """
 import sys
@@ -38,7 +41,7 @@ OWN = {
     "dstok.compiled", "dstok.compiled.tables", "dstok.compiled.image_file", "dstok.added_tokens",
 }
 OF_COUNT = {
-    "dstok._util.objects", "dstok._util.files", "dstok.methods", "dstok.methods.incremental",
+    "dstok._util.objects", "dstok._util.columns", "dstok._util.files", "dstok.methods", "dstok.methods.incremental",
     "dstok.cli", "dstok.cli.app", "dstok.cli.arguments", "dstok.cli.encode", "dstok.cli.output", "dstok.io", "dstok.io.text_files", "dstok.io.id_files",
 }
 SLOW = {  # of others; where Python itself or its environment has imported one already, it costs nothing
@@ -70,6 +73,25 @@ def test_a_count(tmp_path: Path) -> None:
     (tmp_path / "small.txt").write_text("Hello world", encoding="utf-8")
     found = imported(COUNT, str(tmp_path / "small.txt"))
     assert own(found) == OWN | OF_COUNT
+    assert found & SLOW == set()
+
+
+LOADED = """
+import sys
+before = set(sys.modules)
+import dstok
+assert dstok.Tokenizer.from_json(sys.argv[1]).encode("ab") == [256]
+"""
+OF_OTHER_FILES = ("dstok.regex.", "dstok.unicode", "dstok.formats.tiktoken", "dstok.formats.gguf", "dstok.formats.sentencepiece",
+                  "dstok.formats.llama_cpp", "dstok.compiled.image", "dstok.conformance", "dstok.inspection")
+
+
+def test_a_tokenizer_json_of_a_known_pattern(tmp_path: Path) -> None:
+    """No compiler of patterns, no reader of other files."""
+    (tmp_path / "tokenizer.json").write_text(model_json([(b"a", b"b")], pattern=preset_splits("gpt-2")[0][0].pattern), encoding="utf-8")
+    found = imported(LOADED, str(tmp_path / "tokenizer.json"))
+    wrong = {name for name in own(found) if name.startswith(OF_OTHER_FILES) and name != "dstok.compiled.image_file"}
+    assert wrong == set()
     assert found & SLOW == set()
 
 

@@ -16,7 +16,7 @@ from dstok._util.threads import map_by_threads
 from dstok.errors import ArgumentError, FileError, PatternError, TokenizerFileError, UnsupportedError, bounded
 from dstok.io.text_files import GivenText, open_source
 from dstok.regex.alphabet import build_alphabet
-from dstok.regex.compile_budget import Work, counted, spend
+from dstok.regex.compile_budget import Work, spend, stage
 from dstok.regex.fancy_regex import translate
 from dstok.regex.parser import alternatives, parse, parse_groups
 from dstok.unicode import CodePointSet
@@ -104,7 +104,7 @@ def test_a_text_that_is_given() -> None:
 def test_patterns() -> None:
     alphabet = build_alphabet([CodePointSet.from_chars("abc"), CodePointSet.from_chars("b")])
     assert list(map(len, alphabet.classes)) == [1112061, 2, 1]
-    with counted("a test") as work:
+    with stage("a test") as work:
         spend(3, cells=1)
     assert work == Work("a test", 3, 1)
     assert str(parse("a|b")).count("CodePointSet(U+0062)") == 1

@@ -19,7 +19,7 @@ from shares import share
 from upstream import families, model_names, model_splits, pieces_by, upstream_splitter
 
 from dstok.errors import UnsupportedError
-from dstok.regex.ast import BEHAVIORS, Split
+from dstok.regex import BEHAVIORS, Split
 from dstok.regex.cascade import MAX_STEPS, Program, Tag, compile_splits
 from dstok.regex.dfa import DEAD, OPERATION, START
 

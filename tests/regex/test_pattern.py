@@ -8,7 +8,7 @@ accepts one, upstream accepts it and means the same; where dstok calls it malfor
 from __future__ import annotations
 
 import re
-import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,9 @@ from upstream import pieces_by, upstream_accepts, upstream_pieces, upstream_spli
 
 from dstok import errors
 from dstok.errors import PatternError, UnsupportedError
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import compile_splits
 from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, parse
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CASES = tomllib.loads(Path(__file__).with_name("patterns.toml").read_text("utf-8"))["case"]
 MEANINGS = [case for case in CASES if "pieces" in case]

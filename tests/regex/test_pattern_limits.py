@@ -24,9 +24,9 @@ from dstok.core.check import proofs
 from dstok.errors import UnsupportedError
 from dstok.pretokenizer.pieces import make_finder, make_tagger
 from dstok.pretokenizer.sources import preset_names, preset_splits
-from dstok.regex.ast import BEHAVIORS, Split
+from dstok.regex import BEHAVIORS, Split
 from dstok.regex.cascade import MAX_CLASSES, MAX_STEPS, compile_cascade, compile_splits
-from dstok.regex.compile_budget import LIMITS, counted
+from dstok.regex.compile_budget import LIMITS, stage
 from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 
 CHILD = Path(__file__).parents[1] / "helpers" / "pattern_child.py"
@@ -93,7 +93,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", [[*HOSTILE][number] for number in seeds(len(HOSTILE), 2)])
 def test_a_hostile_pattern_is_refused(name: str) -> None:
     pattern, message = HOSTILE[name]
-    with counted("a test") as work, pytest.raises(UnsupportedError) as caught:
+    with stage("a test") as work, pytest.raises(UnsupportedError) as caught:
         compile_splits([Split(pattern, where="$.here")])
     assert message in caught.value.message
     assert caught.value.where in ("$.here",) or "position " in caught.value.where
@@ -116,7 +116,7 @@ def test_real_patterns_need_a_small_part_of_the_limits() -> None:
     """Of all stages together, with windows and reasons, and with the search for a mask kernel."""
     real = [*dict.fromkeys([*families().values(), *(preset_splits(name)[0] for name in preset_names())])]
     for splits in (real[number] for number in seeds(len(real), 6)):
-        with counted("a test") as work:
+        with stage("a test") as work:
             cascade = compile_cascade(splits)
             make_finder(cascade)
             make_tagger(cascade)

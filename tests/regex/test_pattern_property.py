@@ -16,8 +16,8 @@ from reference import examples
 from upstream import pieces_by, upstream_splitter
 
 from dstok.errors import UnsupportedError
+from dstok.regex import Split
 from dstok.regex.alphabet import Alphabet
-from dstok.regex.ast import Split
 from dstok.regex.dfa import DFA
 
 _FLAGS = regex.MULTILINE | regex.VERSION0  # upstream's $ is met before every newline

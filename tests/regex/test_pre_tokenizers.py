@@ -23,7 +23,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 import dstok
 from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.regex.ast import BEHAVIORS
+from dstok.regex import BEHAVIORS
 from dstok.regex.cascade import Program, compile_splits
 
 STEPS: list[dict[str, Any]] = [

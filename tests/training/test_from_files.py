@@ -22,8 +22,9 @@ from tokenizers import trainers
 
 import dstok
 from dstok import Tokenizer
+from dstok._util.files import write_at_once
 from dstok.errors import ArgumentError, FileError
-from dstok.training import BpeTrainer, folder, train_from_counts
+from dstok.training import BpeTrainer, train_from_counts
 from dstok.training import learn as learning
 from dstok.training import piece_counts as counting
 from dstok.training.learn import Journal
@@ -252,7 +253,7 @@ def test_a_journal(tmp_path: Path) -> None:
 
 
 def test_counts_files(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dstok.training.folder.shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("dstok.training.run.shutil.rmtree", lambda *_, **__: None)
     tok = dstok.training.train(files, TRAINER, like="gpt-2", folder=tmp_path / "tok")
     path = tmp_path / "tok" / "work" / "pieces.counts"
     seen: list[Any] = []
@@ -279,8 +280,8 @@ def test_a_stop_at_the_very_end(call: int, files: list[Path], tmp_path: Path, mo
         return run
 
     for name in ("write_at_once", "os.replace", "shutil.rmtree"):
-        target = f"dstok.training.folder.{name}"
-        monkeypatch.setattr(target, counted({"write_at_once": folder.write_at_once,  # type: ignore[attr-defined]
+        target = f"dstok.training.run.{name}"
+        monkeypatch.setattr(target, counted({"write_at_once": write_at_once,
                                              "os.replace": os.replace,
                                              "shutil.rmtree": shutil.rmtree}[name]))
     stopped = False

@@ -24,7 +24,7 @@ from tokenizers.pre_tokenizers import Split
 from dstok import unicode
 from dstok.errors import DstokError, UnsupportedError
 from dstok.unicode import CodePointSet, UnknownPropertyError, general_category, property_set
-from dstok.unicode.data import read_section
+from dstok.unicode.properties import read_section
 
 VERSION = "16.0"
 CODESPACE = range(0x110000)

@@ -14,8 +14,8 @@ from types import ModuleType
 
 import pytest
 
-from dstok.unicode import data
-from dstok.unicode.data import decode_set
+from dstok.unicode import properties
+from dstok.unicode.properties import decode_set
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ROOT / "unicode_tables"
@@ -48,7 +48,7 @@ def test_check_tells_an_edited_and_a_missing_file(tmp_path: Path) -> None:
     arguments = ("--check", "--output", str(output))
     missing = run_generator(*arguments)
     assert missing.returncode == 1 and "is missing: run python unicode_tables/generate.py" in missing.stderr
-    output.write_bytes(Path(data.__file__).with_name("ucd.jsonl").read_bytes() + b"\n")
+    output.write_bytes(Path(properties.__file__).with_name("ucd.jsonl").read_bytes() + b"\n")
     edited = run_generator(*arguments)
     assert edited.returncode == 1 and "is not current" in edited.stderr
 

@@ -69,11 +69,12 @@ static inline int64_t merge_index(MergeIndex *m) {
 /* What is known of the tokens, by id. */
 typedef struct {
     uint32_t *live;  /* the rank of the live merge, or NO_RANK; LIVE_UNKNOWN: not found yet */
-    uint32_t *built; /* rank + 1 of the live merge of a token that is built by rising ranks, 0 of a symbol; else UNBUILT */
+    uint32_t *built; /* rank + 1 of the live merge of a token that is built by rising ranks, 0 of a symbol */
     uint32_t *last;  /* rank + 1 of the last merge that makes the token */
 } Known;
 
 #define UNBUILT 0xFFFFFFFFu
+#define PENDING 0xFFFFFFFEu /* unbuilt, and a merge was met whose sides are no symbols yet */
 
 /* Writes to `spine` a token, its outer part (side 1: the right one) and so on, down to a symbol. Returns their number. */
 static inline int64_t spine_of(const MergeIndex *m, const Known *k, uint32_t token, int side, uint32_t *spine) {
@@ -110,7 +111,7 @@ static inline uint32_t last_merge(const MergeIndex *m, const StartTable *start, 
 
 /* Whether merging never makes the token of its own bytes: it has no merges, or none at `rank` or above that could. */
 static inline int is_never_made(const Known *k, uint32_t token, int64_t rank) {
-    return k->built[token] == UNBUILT &&
+    return k->built[token] >= PENDING &&
            (k->live[token] == NO_RANK || (k->live[token] == LIVE_UNKNOWN && k->last[token] <= rank));
 }
 
@@ -148,27 +149,29 @@ static inline int64_t find_live(const MergeIndex *m, const StartTable *start, co
     for (int64_t rank = 0; rank < m->count; rank++) {
         const uint32_t *merge = m->merges + 3 * rank;
         uint32_t left = merge[0], right = merge[1], made = merge[2], length = starts[made + 1] - starts[made];
-        int built = k->built[left] != UNBUILT && k->built[right] != UNBUILT &&
+        int built = k->built[left] < PENDING && k->built[right] < PENDING &&
                     length == starts[left + 1] - starts[left] + starts[right + 1] - starts[right];
         steps += STEPS_A_MERGE;
-        if (k->live[made] == LIVE_UNKNOWN && (built || !(is_never_made(k, left, rank) || is_never_made(k, right, rank)))) {
-            if (!scratch_grow(&scratch, length)) {
-                alive = -1;
-                break;
-            }
-            if (built && steps >= length) { /* spines are no longer than their tokens */
-                int64_t a = spine_of(m, k, left, 1, scratch.ids), b = spine_of(m, k, right, 0, scratch.next);
-                steps -= a + b;
-                if (stay_apart(m, k, scratch.ids, a, scratch.next, b))
-                    k->live[made] = (uint32_t)rank;
-            } else
-                k->live[made] = last_merge(m, start, blob + starts[made], length, &scratch);
+        if (k->live[made] != LIVE_UNKNOWN)
+            continue;
+        if (!scratch_grow(&scratch, length)) {
+            alive = -1;
+            break;
         }
-        if (k->live[made] == (uint32_t)rank) {
-            alive++;
-            if (built)
+        if (built && steps >= length) { /* spines are no longer than their tokens */
+            int64_t a = spine_of(m, k, left, 1, scratch.ids), b = spine_of(m, k, right, 0, scratch.next);
+            steps -= a + b;
+            if (stay_apart(m, k, scratch.ids, a, scratch.next, b)) {
+                k->live[made] = (uint32_t)rank;
                 k->built[made] = (uint32_t)rank + 1;
+            }
+        } else if (!is_never_made(k, left, rank) && !is_never_made(k, right, rank))
+            k->built[made] = PENDING;
+        if (k->built[made] == PENDING && k->last[made] == rank + 1) {
+            uint32_t last = last_merge(m, start, blob + starts[made], length, &scratch);
+            k->live[made] = last != NO_RANK && index_merged(m, last) == made ? last : NO_RANK;
         }
+        alive += k->live[made] < NO_RANK;
     }
     scratch_free(&scratch);
     return alive;

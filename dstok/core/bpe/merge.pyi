@@ -28,13 +28,12 @@ class BPE:
         blob: Any,
         monotone: bool,
         ignore_merges: bool,
-        atoms: Any = b"",
-        byte_pairs: Any = b"",
-        pair_ids: Any = b"",
+        atoms: Any,
+        byte_pairs: Any,
+        pair_ids: Any,
         characters: CharacterTable | None = None,
         lost: LostBytes | None = None,
     ) -> None: ...
-    def open_start(self, atoms: Any, byte_pairs: Any, pair_ids: Any) -> None: ...
     def reachable(self, raw_ids: Iterable[int]) -> array[int]: ...
     def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] | None = None) -> int: ...
     def merge(self, text: bytes) -> list[int]: ...

@@ -97,23 +97,21 @@ cdef class BPE:
 
     def __cinit__(
         self, pairs, seeds, merged, uint32_t first, byte_ids: Sequence[int], starts, blob, bint monotone,
-        bint ignore_merges, atoms=b"", byte_pairs=b"", pair_ids=b"", CharacterTable characters=None,
-        LostBytes lost=None
+        bint ignore_merges, atoms, byte_pairs, pair_ids, CharacterTable characters=None, LostBytes lost=None
     ):
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint16_t[::1] q = memoryview(seeds).cast("B").cast("H")
         cdef const uint32_t[::1] m = memoryview(merged).cast("B").cast("I")
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
-        cdef const uint8_t[::1] b = memoryview(blob).cast("B")
-        cdef Py_ssize_t size, salts
+        cdef const uint8_t[::1] b = memoryview(blob).cast("B"), two = memoryview(byte_pairs).cast("B")
+        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
+        cdef const uint32_t[::1] ids = memoryview(pair_ids).cast("B").cast("I")
+        cdef Py_ssize_t salts = 1 + (q.shape[0] & 1 == 0), size = q.shape[0] - salts
         cdef int i
-        if p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 2:
+        if (p.shape[0] & (p.shape[0] - 1) or p.shape[0] < 16 or s.shape[0] < 2 or size & (size - 1) or size < 16
+                or two.shape[0] != 0x10000 * sizeof(BytePair) or (characters is None and a.shape[0] != 0x10000)):
             raise ValueError("BPE tables of the wrong size")
-        salts = 1 + (q.shape[0] & 1 == 0)
-        size = q.shape[0] - salts
-        if size & (size - 1) or size < 16:
-            raise ValueError("BPE tables of the wrong size")
-        self._keep = (p, q, m, s, b)
+        self._keep = (p, q, m, s, b, a, two, ids, characters)
         self.pairs.slots, self.pairs.seeds = &p[0], &q[0]
         self.pairs.slot_shift = 33 - int(p.shape[0]).bit_length()
         self.pairs.seed_shift = 33 - int(size).bit_length()
@@ -137,23 +135,10 @@ cdef class BPE:
         if characters is not None:
             characters.open(&self.start)
             characters.open(&self.plain)
-            self._keep += (characters,)
-        if len(byte_pairs):
-            self.open_start(atoms, byte_pairs, pair_ids)
-
-    def open_start(self, atoms, byte_pairs, pair_ids):
-        """Make merging start from these symbols; only before another thread uses the object."""
-        cdef const uint32_t[::1] a = memoryview(atoms).cast("B").cast("I")
-        cdef const uint8_t[::1] p = memoryview(byte_pairs).cast("B")
-        cdef const uint32_t[::1] i = memoryview(pair_ids).cast("B").cast("I")
-        cdef bint bytewise = self.start.wide.ids == NULL
-        if p.shape[0] != 0x10000 * sizeof(BytePair) or (bytewise and a.shape[0] != 0x10000):
-            raise ValueError("BPE tables of the wrong size")
-        self._keep += (p, i, a)
-        if bytewise:
+        else:
             self.start.atoms = &a[0]
-        self.start.pairs = <const BytePair *>&p[0]
-        self.start.pair_ids = &i[0] if i.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
+        self.start.pairs = <const BytePair *>&two[0]
+        self.start.pair_ids = &ids[0] if ids.shape[0] else self.byte_ids  # which `start_pairs` reads in vain
 
     def __dealloc__(self):
         free(self.by_bytes)
@@ -162,8 +147,7 @@ cdef class BPE:
         """Read one word of each line of the tables of merging: else a first text would wait for line after line."""
         read_lines(self.pairs.slots, <size_t>8 << (32 - self.pairs.slot_shift))
         read_lines(self.pairs.seeds, <size_t>2 << (32 - self.pairs.seed_shift))
-        if self.start.pairs != NULL:
-            read_lines(self.start.pairs, 0x10000 * sizeof(BytePair))
+        read_lines(self.start.pairs, 0x10000 * sizeof(BytePair))
 
     cdef inline uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil:
         """Return the rank of the merge of two ids, or NO_RANK."""

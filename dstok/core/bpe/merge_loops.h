@@ -86,7 +86,7 @@ typedef struct {
     uint16_t rank;   /* of the merge of the two bytes, or NO_PAIR */
     uint16_t before; /* the least rank of a merge of a token that ends in `left` with the byte `right` */
     uint16_t after;  /* the least rank of a merge of the byte `left` with a token that begins with `right` */
-    uint16_t torn;   /* whether the two bytes stand at a torn border of a token; see compiled/build.py */
+    uint16_t torn;   /* whether the two bytes stand at a torn border of a token; see facts.pyx */
 } BytePair;
 
 enum { NO_PAIR = 0xFFFF };

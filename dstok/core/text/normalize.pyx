@@ -14,7 +14,7 @@ Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (compositi
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from dstok.core.cpu.level cimport chosen
@@ -25,6 +25,10 @@ from array import array
 cdef enum:
     BLOCK = 64               # units that one step looks at
     MOST_INSERTED = 24       # combining marks in a row that insertion sorts
+    LEAST = 64               # entries that an array has room for at first
+
+cdef extern from "cpu/platform.h":
+    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
 
 cdef enum:
     SYLLABLE = 0xAC00
@@ -48,17 +52,9 @@ cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *wi
     return (<const uint32_t *>source.data)[at]
 
 
-cdef bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
+cdef inline bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
     """Make room for `more` code points; false if memory is out."""
-    cdef Py_ssize_t wanted = text.size + more
-    cdef void *grown
-    if wanted > text.capacity:
-        wanted = max(wanted, 2 * text.capacity + 32)
-        grown = realloc(text.codes, wanted * sizeof(Code))
-        if grown == NULL:
-            return False
-        text.codes, text.capacity = <Code *>grown, wanted
-    return True
+    return huge_grow(&text.codes, &text.capacity, text.size, max(text.size + more, <Py_ssize_t>LEAST), sizeof(Code))
 
 
 cdef void release(Stretch *work) noexcept nogil:
@@ -99,7 +95,7 @@ cdef class Form:
         while 2 * self.low <= self.lowest:
             self.low *= 2
         for c in range(16):
-            self.whole[c] = all([self.clean[c << 6 | i] == <uint64_t>-1 for i in range(64)])
+            self.clean_leads[c] = all([self.clean[c << 6 | i] == <uint64_t>-1 for i in range(64)])
         cdef bytes pairs = tables.pairs
         cdef const uint32_t *flat = <const uint32_t *>PyBytes_AS_STRING(pairs)
         cdef uint32_t slots = 16, slot
@@ -149,7 +145,7 @@ cdef class Form:
                 lead = text[at]
                 if lead < 0x80 and lead < self.lead:
                     at += 1
-                elif lead & 0xF0 == 0xE0 and self.whole[lead & 15]:  # most Chinese: a branch is faster than the bits
+                elif lead & 0xF0 == 0xE0 and self.clean_leads[lead & 15]:  # most Chinese: faster than the bits
                     at += 3
                 elif self.is_clean(code_point(text + at, &width)):
                     at += width
@@ -234,7 +230,7 @@ cdef class Form:
         return NORMALIZED
 
     cdef bint decompose(self, const Codes *before, Codes *out) noexcept nogil:
-        cdef uint32_t c, record, part, first, index
+        cdef uint32_t c, record, at, first, index
         cdef Py_ssize_t i
         for i in range(before.size):
             c = before.codes[i].code
@@ -251,9 +247,9 @@ cdef class Form:
             elif first == index:
                 put(out, c, 0, self.classes[record])
             else:
-                for part in range(first, index):
-                    c = self.sequences[part]
-                    put(out, c, part > first, self.classes[self.record(c)])
+                for at in range(first, index):
+                    c = self.sequences[at]
+                    put(out, c, at > first, self.classes[self.record(c)])
         return True
 
     cdef void compose(self, Codes *out) noexcept nogil:
@@ -347,20 +343,20 @@ cdef bint reorder(Codes *out) noexcept nogil:
 
 cdef bint sort_by_counting(Code *codes, Py_ssize_t size) noexcept nogil:
     """Sort by class, in linear time; false if memory is out."""
-    cdef Py_ssize_t places[257]
+    cdef Py_ssize_t ends[257]
     cdef Py_ssize_t i
     cdef Code *copy = <Code *>malloc(size * sizeof(Code))
     if copy == NULL:
         return False
     memcpy(copy, codes, size * sizeof(Code))
-    memset(places, 0, sizeof(places))
+    memset(ends, 0, sizeof(ends))
     for i in range(size):
-        places[copy[i].combining + 1] += 1
+        ends[copy[i].combining + 1] += 1
     for i in range(256):
-        places[i + 1] += places[i]
+        ends[i + 1] += ends[i]
     for i in range(size):
-        codes[places[copy[i].combining]] = copy[i]
-        places[copy[i].combining] += 1
+        codes[ends[copy[i].combining]] = copy[i]
+        ends[copy[i].combining] += 1
     free(copy)
     return True
 
@@ -375,21 +371,12 @@ cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
 
 
 @cython.final
-cdef class Rewritten:
-    """Keeps alive what `source` points to."""
-
-    def __dealloc__(self):
-        free(self._made)
-
-
-@cython.final
 cdef class Normalizer:
     """A model's normalizer: `form` alone, or a `chain` of steps in Python, and `form` only tells when it runs.
 
     `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
-    across a boundary of `form`, so a text may be normalized in parts. `always`: the chain may change any text.
-    `prefix`: where a model of characters puts a space before a stretch. The core's pass may do this instead
-    (encode/passes.pyx); then it takes the normalizer without it, `bare`.
+    across a boundary of `form`, so a text may be cut there before it is normalized. `always`: the chain may change any
+    text. `prefix`: where a model of characters puts a space before a stretch; the normalizer without it is `bare`.
     """
 
     def __init__(self, Form form not None, chain, bint local, bint always=False, int prefix=PREFIX_NONE):
@@ -405,7 +392,7 @@ cdef class Normalizer:
         return self  # it never changes
 
     cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil:
-        """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
+        """Return NORMALIZED if normalizing changes nothing, however added tokens cut the text; else CHANGED.
 
         `prefixed`: whether the prefix counts.
         NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
@@ -427,7 +414,7 @@ cdef class Normalizer:
         return NORMALIZED if at == source.length else CHANGED
 
     def is_normalized(self, text not None: str | bytes) -> bool:
-        """Tell whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+        """Tell whether normalizing a `str` or valid UTF-8 changes nothing, wherever added tokens cut it."""
         cdef Source source = open_source(text)
         cdef const Implementation *level = chosen()
         cdef Verdict verdict
@@ -446,46 +433,20 @@ cdef class Normalizer:
 
     cpdef bytes normalize(self, bytes text):
         """Return the normalized text of valid UTF-8."""
-        if self.chain is not None:
-            return text if self.is_normalized(text) else self.chain.apply(text.decode(), None)[0].encode()
-        text = self._rewrite(text, None)
-        return b" " + text if puts_space(self.prefix, text, len(text)) else text
-
-    cdef Rewritten rewritten(self, bytes text):
-        """Do what `normalize` does, without a copy of the text that the form makes."""
-        cdef Rewritten made = Rewritten()
-        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
-        cdef Output out
-        cdef bint done
-        if self.chain is not None or self.prefix != PREFIX_NONE:
-            text = made._keep = self.normalize(text)
-            made.source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
-            return made
-        memset(&out, 0, sizeof(out))
-        with nogil:
-            done = rewrite(self.form, &source, &out)
-        made._keep, made._made = text, out.text
-        if not done:
-            raise MemoryError
-        made.source = source if out.same else utf8_source(out.text, out.size)
-        return made
+        if self.chain is None:
+            return self.rewritten(text, None)
+        return text if self.is_normalized(text) else self.chain.apply(text.decode(), None)[0].encode()
 
     def align(self, bytes text not None) -> tuple[bytes, array[int]]:
         """Return (normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
-        cdef str chars
-        if self.chain is None:
-            sources = array("I")
-            text = self._rewrite(text, sources)
-            if puts_space(self.prefix, text, len(text)):
-                sources.insert(0, 0)
-                text = b" " + text
-            return text, sources
-        chars = text.decode()
-        chars, sources = self.chain.apply(chars, list(range(len(chars))))
-        return chars.encode(), array("I", sources)
+        if self.chain is not None:
+            chars, indexes = self.chain.apply(text.decode(), list(range(len(text.decode()))))
+            return chars.encode(), array("I", indexes)
+        sources = array("I")
+        return self.rewritten(text, sources), sources
 
-    def _rewrite(self, bytes text, sources):
-        """Return the text normalized by the form. `sources`, if it is not None, gets the source of each code point."""
+    cdef bytes rewritten(self, bytes text, sources):
+        """Return the text that the form makes, with its prefix; add each code point's source to `sources`, if any."""
         cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
         cdef Output out
         cdef bint done
@@ -498,13 +459,19 @@ cdef class Normalizer:
                 raise MemoryError
             if out.aligned:
                 sources.frombytes((<const uint8_t *>out.sources)[:out.count * sizeof(uint32_t)])
-            return text if out.same else out.text[:out.size]
+            if not out.same:
+                text = out.text[:out.size]
         finally:
             free(out.text)
             free(out.sources)
+        if not puts_space(self.prefix, text, len(text)):
+            return text
+        if sources is not None:
+            sources.insert(0, 0)
+        return b" " + text
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop) -> int:
-        """Return the last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
+        """Return the last offset after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
         return last_boundary(self.form, &text[0], at, stop) if at < stop else at
 
 
@@ -538,22 +505,11 @@ cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil:
     return fine
 
 
-cdef bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
+cdef inline bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
     """Make room for `size` bytes more, and for the sources of `count` code points; false if memory is out."""
-    cdef void *grown
-    if out.size + size > out.capacity:
-        out.capacity = max(out.size + size, 2 * out.capacity)
-        grown = realloc(out.text, out.capacity)
-        if grown == NULL:
-            return False
-        out.text = <uint8_t *>grown
-    if out.aligned and out.count + count > out.places:
-        out.places = max(out.count + count, 2 * out.places)
-        grown = realloc(out.sources, out.places * sizeof(uint32_t))
-        if grown == NULL:
-            return False
-        out.sources = <uint32_t *>grown
-    return True
+    return huge_grow(
+        &out.text, &out.capacity, out.size, max(out.size + size, <Py_ssize_t>LEAST), 1) and (
+        not out.aligned or huge_grow(&out.sources, &out.sources_room, out.count, out.count + count, sizeof(uint32_t)))
 
 
 cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil:

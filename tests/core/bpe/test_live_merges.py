@@ -104,6 +104,16 @@ def test_long_products() -> None:
     assert live_of(merges) == [*doubled]
 
 
+@pytest.mark.parametrize("order", ["rising", "falling", "shuffled"])
+def test_deep_spines(order: str) -> None:
+    """Each token is one letter and the token before: so deep that looking along its spine would take too long."""
+    rng = random.Random(5)
+    chain = [(b"a", b"b" * size) for size in (1,)] + [(b"a", b"a" * size + b"b") for size in range(1, 90)]
+    ends = [(left + right, b"c") for left, right in chain] + [(b"b", b"c")]
+    merges = {"rising": [*chain, *ends], "falling": [*ends, *chain]}.get(order) or rng.sample([*chain, *ends], 181)
+    assert live_of(merges) == live_by_definition(merges)
+
+
 def test_every_model_of_one_merge_a_token_has_no_dead_ones() -> None:
     model = dstok.load("deepseek-r1-distill-qwen").inspect()
     assert model.live_merges.all() and model.live_merges.shape == (151387,)

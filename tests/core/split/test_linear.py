@@ -26,8 +26,8 @@ from dstok.core.check.proofs import check_edges
 from dstok.core.encode.encoder import Encoder
 from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import UnsupportedError
+from dstok.regex import Split
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.ast import Split
 from dstok.regex.cascade import compile_splits
 from dstok.regex.dfa import DEAD, DFA, KEEP, MOVE, MOVE_SET_1, NO_TAG, OPERATION, SET_0, SET_1
 from dstok.unicode.properties import CodePointSet

@@ -6,8 +6,6 @@ The walk goes through small blocks. These texts are where a block of 64 bytes ma
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import look_aheads
 import pytest
 import tokenizers
@@ -71,7 +69,7 @@ OTHERS = [(name, step, f"{first} {{2,}}(?={follows})|", f"zz{sign}   {follows}zz
 @pytest.mark.parametrize(("name", "step", "alternative", "text"), WIDE + TABS + OTHERS)
 def test_rules_that_are_right_for_small_blocks_alone(name: str, step: int, alternative: str, text: str) -> None:
     splits = list(model_splits(name))
-    splits[step] = replace(splits[step], pattern=alternative + splits[step].pattern)
+    splits[step] = splits[step]._replace(pattern=alternative + splits[step].pattern)
     own = compile_splits(splits)
     assert_alike(own, [text + "word " * 30, "x" * 40 + (text + " ") * 9])
 

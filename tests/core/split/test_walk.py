@@ -46,7 +46,7 @@ from dstok.compiled.kernel_selection import (
     find_kernel,
 )
 from dstok.core.check.proofs import TooLargeError
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import Program, compile_splits
 from dstok.regex.marked_language import Marked
 from dstok.unicode import category_of
@@ -73,7 +73,7 @@ def changed(name: str, *changes: tuple[str, str]) -> Program:
     splits = list(model_splits(name))
     for old, new in changes:
         assert any(old in split.pattern for split in splits)
-        splits = [replace(split, pattern=split.pattern.replace(old, new)) for split in splits]
+        splits = [split._replace(pattern=split.pattern.replace(old, new)) for split in splits]
     return compile_splits(splits)
 
 

@@ -14,7 +14,7 @@ from small_models import both, model_json, upstream_ids
 from upstream import families
 
 import dstok
-from dstok.regex.ast import Split
+from dstok.regex import Split
 from dstok.regex.cascade import Program, compile_splits
 from dstok.regex.windows import DROPPED, EDGE, NO, UNKNOWN, YES
 

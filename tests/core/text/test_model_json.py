@@ -26,11 +26,9 @@ def test_a_table_is_a_sequence() -> None:
 
 def test_equality() -> None:
     table = pack_tokens(TOKENS)
-    assert table == pack_tokens(TOKENS) == pickle.loads(pickle.dumps(table)) and hash(table) == hash(pack_tokens(TOKENS))
+    assert table == pack_tokens(TOKENS) == pickle.loads(pickle.dumps(table))
     assert (table, TOKENS) == (TOKENS, table) and table != TOKENS[:6] and table != TOKENS[:6] + (None,)
     assert table != pack_tokens((*TOKENS[:2], None, *TOKENS[3:])) and table != 1 and pack_tokens(()) == ()
-    for count in range(9):
-        assert table.first(count) == TOKENS[:count]
 
 
 @pytest.mark.parametrize("starts", [[], [1], [0, 2, 1], [0, 4]])
