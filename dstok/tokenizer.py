@@ -33,20 +33,19 @@ if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
-    from dstok.methods import batch, budget, decoding, export, incremental, offsets
+    from dstok.methods import batch, budget, decoding, export, incremental, offsets, segments
     from dstok.methods.offsets import Places
     from dstok.protocols import TokenizerProtocol
     from dstok.regex.cascade import Program
     from dstok.viewer import notebook
     from dstok.vocabulary import SortedTokens, Vocabulary
 else:  # a method's module is imported when the method is first asked for
-    batch, budget, decoding, export, incremental, offsets = (
+    batch, budget, decoding, export, incremental, offsets, segments = (
         LateModule(f"dstok.methods.{name}")
-        for name in ("batch", "budget", "decoding", "export", "incremental", "offsets"))
+        for name in ("batch", "budget", "decoding", "export", "incremental", "offsets", "segments"))
     apply_chat, notebook = LateModule("dstok.chat.encode").apply_chat_template, LateModule("dstok.viewer.notebook")
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
-
 
 HINTS = {  # the names that newcomers type; docs/migration.md has all
     "save_pretrained": "to_json(path), or to_image(path)",
@@ -208,8 +207,6 @@ class Tokenizer(LineEncoder):
         >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
         ([223, 23368, 226], [1327, 228, 226])
         """
-        from dataclasses import replace
-
         if upstream is not UNCHANGED:
             from dstok.formats.upstream import of_upstream
 
@@ -227,7 +224,7 @@ class Tokenizer(LineEncoder):
         for with_ends in ("fingerprint", "_identity", "_settings"):  # they depend on BOS and EOS
             other.__dict__.pop(with_ends, None)
         if ids:
-            other.__dict__["_config"] = replace(self.config, **ids)
+            other.__dict__["_config"] = self.config._replace(**ids)
         if name is not UNCHANGED:
             other.__dict__["_name"] = name
         return other
@@ -257,6 +254,7 @@ class Tokenizer(LineEncoder):
 
     encode_batch, encode_batch_arrays, count_batch = batch.encode_batch, batch.encode_batch_arrays, batch.count_batch
     encode_with_offsets = offsets.encode_with_offsets
+    encode_segments, encode_segments_batch = segments.encode_segments, segments.encode_segments_batch
     encode_stream, encode_incremental = incremental.encode_stream, incremental.encode_incremental
     truncate, chunk = budget.truncate, budget.chunk
     decode, decode_bytes, decode_stream = decoding.decode, decoding.decode_bytes, decoding.decode_stream
@@ -384,12 +382,11 @@ class Tokenizer(LineEncoder):
 
     @lazy
     def _settings(self) -> TokenizerConfig:
-        from dataclasses import replace
 
         from dstok.formats.description import TokenizerConfig
 
         config = self._config if isinstance(self._config, TokenizerConfig) else TokenizerConfig(**self._config or {})
-        return replace(config, bos_id=self.bos_id, eos_id=self.eos_id)
+        return config._replace(bos_id=self.bos_id, eos_id=self.eos_id)
 
     @lazy
     def _decoder(self) -> Decoder:

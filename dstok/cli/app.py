@@ -4,7 +4,8 @@ In: the words. Out: data on standard output; for an error one line on standard e
 with a caret under the place; an exit code:
 
     0    success
-    1    more than `--max-tokens`; a difference that `verify` or `splitter diff` found; a step that failed in `prove`
+    1    more than `--max-tokens`; a difference that `verify`, `splitter diff` or `fingerprint` found; a step of `prove`
+         that failed
     2    bad usage or input; checks for which `verify` had no time
     70   a fault of dstok itself
     130  interrupted
@@ -27,16 +28,16 @@ from itertools import takewhile
 
 import dstok
 from dstok._util.files import reason
-from dstok.cli.arguments import Command, Parser, missing, nearest, settle
+from dstok.cli.arguments import BAD, Command, Parser, missing, nearest, settle
 from dstok.cli.output import CommandError, complain
 from dstok.errors import DstokError
 
 MODULES = {  # the module of each command, in the order of --help
     "encode": "encode", "decode": "encode", "count": "encode", "truncate": "encode", "chunk": "encode",
-    "dump": "tokens", "pieces": "tokens", "explain": "models", "info": "models", "fetch": "models", "models": "models",
-    "cache": "models",
-    "convert": "convert", "verify": "verify", "prove": "verify", "chat": "chat", "splitter": "splitter",
-    "corpus": "corpus", "train": "train", "view": "view", "show": "tokens",
+    "dump": "tokens", "pieces": "tokens", "explain": "models", "info": "models", "fingerprint": "fingerprint",
+    "fetch": "models", "models": "models", "cache": "models", "convert": "convert", "verify": "verify",
+    "prove": "verify", "chat": "chat", "splitter": "splitter", "corpus": "corpus", "train": "train", "view": "view",
+    "show": "tokens",
 }
 USAGE = "dstok COMMAND [OPTION ...] [FILE ...]"
 DESCRIPTION = "Exact tokens of DeepSeek models: count, encode, decode, and see why."
@@ -45,13 +46,13 @@ Text is UTF-8, read byte for byte. No FILE, or -, is standard input; .gz, .zst, 
 dstok COMMAND --help lists a command's options.
 
 exit codes: 0 success (of verify: each check ran, in full or in part), 1 over --max-tokens,
-verify or splitter diff found a difference, or a step of prove failed, 2 bad usage or input, or
-verify left out some checks, 130 interrupted
+verify, splitter diff or fingerprint found a difference, or a step of prove failed, 2 bad usage
+or input, or verify left out some checks, 130 interrupted
 
 example:
   dstok count README.md"""
 
-BAD, INTERRUPTED = 2, 130
+INTERRUPTED = 130
 FAULT = 70  # sysexits' EX_SOFTWARE: never 1, which a gate reads as "too many tokens"
 READER_GONE = 141  # 128 + SIGPIPE: a shell shows the same for `cat`
 
@@ -64,10 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         pressed.append(number)
         raise KeyboardInterrupt
 
-    caches = not os.environ.get("DSTOK_CACHE")  # compiled/cache.py: the command keeps models by default
+    cache = os.environ.get("DSTOK_CACHE", "")  # compiled/cache.py: the command, with its children, has one by default
     try:
-        if caches:
-            os.environ["DSTOK_CACHE"] = "1"  # for child processes, too
+        os.environ["DSTOK_CACHE"] = cache or "1"
         if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
             with suppress(ValueError):  # outside the main thread
                 signals.signal(signals.SIGINT, press)
@@ -86,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"{error.filename or 'standard output'}: {reason(error)}")
         return BAD
     finally:
-        if caches:
-            os.environ.pop("DSTOK_CACHE", None)
+        os.environ["DSTOK_CACHE"] = cache
         if signals.getsignal(signals.SIGINT) is press:
             signals.signal(signals.SIGINT, signals.default_int_handler)
 
@@ -207,9 +206,7 @@ def _groups_of(parser: ArgumentParser) -> Iterator[_SubParsersAction[ArgumentPar
 
 def _drop_output() -> None:
     """Points standard output at nothing: its buffer then cannot fail when the interpreter ends."""
-    try:
+    with suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
         os.close(nothing)
-    except (OSError, ValueError, AttributeError):
-        pass

@@ -16,7 +16,9 @@ import dstok
 from dstok._util.files import file_faults
 from dstok.cli import arguments as options
 from dstok.cli.arguments import Command, load_model, refuse_unless
+from dstok.cli.models import pre_type_of
 from dstok.cli.output import CommandError, about_input, complain, write_result
+from dstok.errors import UnsupportedError
 from dstok.formats.description import ENDS, TokenizerConfig
 from dstok.formats.reading import contents, is_tiktoken
 from dstok.formats.tiktoken import encoding_of_file
@@ -47,8 +49,7 @@ def run(arguments: Namespace) -> None:
         raise CommandError(str(error)) from error  # the error says how to install it
     if arguments.json:
         write_result(arguments, {"out": out, "format": target, "notes": lost}, [])
-        return
-    for sentence in lost:
+    for sentence in () if arguments.json else lost:
         complain(f"{out}: note: {sentence}")
 
 
@@ -84,7 +85,15 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
     """Writes the file; sentences about the properties that it leaves out."""
     out = arguments.out
     if target == "gguf":
-        return tokenizer.to_gguf(out, config=settings, architecture=arguments.architecture)
+        found = pre_type_of(tokenizer)
+        words = "" if found is None else "tokenizer.ggml.pre: " + "; ".join(found["words"])
+        try:
+            told = tokenizer.to_gguf(out, config=settings, architecture=arguments.architecture)
+        except UnsupportedError as error:
+            if error.where != "pre_tokenizer" or not words:
+                raise
+            raise UnsupportedError(f"{error.message}; {words}", error.where) from None
+        return (words, *told) if words else told
     if target == "tiktoken":
         return tokenizer.to_tiktoken(out)
     if target == "image":

@@ -28,7 +28,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any, NamedTuple, NoReturn
 
@@ -346,7 +346,8 @@ class Runner(AbstractContextManager["Runner"]):
                 self._worker = _message(self._control, self.limits.load) or 0
                 if not self._worker:
                     raise EOFError
-            self._connection.send((call, items, self.clock.left()))
+            # A request of few items is finished, so that its check has something to tell.
+            self._connection.send((call, items, self.clock.left() if call in ("encode", "plain") else math.inf))
         except (EOFError, OSError):  # the loader or the worker died, or stopped, between two calls
             if not again:
                 raise CandidateError(f"{self.name}: its process ended twice before it took a text") from None
@@ -359,25 +360,21 @@ class Runner(AbstractContextManager["Runner"]):
         patience = self.limits.patience * (1 + at_once / AT_ONCE)
         fault = Fault("hang", f"no answer for {patience:g} s")
         while waited <= patience:
-            ready = wait([self._connection, self._control], min(TICK, max(left() + GRACE, 0.01)))
-            number = self._number[0]
-            if ready:
-                try:
-                    if self._connection in ready:
-                        return self._connection.recv()
-                except BlockingIOError:
-                    fault = Fault("hang", f"stopped inside its answer for {STALL:g} s")
-                    break
-                except (EOFError, OSError):
-                    pass
-                raise _DiedError(self._death(), number)
+            try:
+                if self._connection.poll(min(TICK, max(left() + GRACE, 0.01))):
+                    return self._connection.recv()
+            except BlockingIOError:
+                fault = Fault("hang", f"stopped inside its answer for {STALL:g} s")
+                break
+            except (EOFError, OSError):
+                raise _DiedError(self._death(), self._number[0]) from None
             if left() + GRACE <= 0:
-                self.fresh()
-                raise _DiedError(LATE, number)
-            waited = waited + TICK if number == seen else 0.0  # by looks: this process may have been stopped
-            seen = number
+                fault = LATE
+                break
+            waited = waited + TICK if self._number[0] == seen else 0.0  # by looks: this process may have been stopped
+            seen = self._number[0]
         self.fresh()
-        raise _DiedError(fault, number)
+        raise _DiedError(fault, self._number[0])
 
     def _death(self) -> Fault:
         words, code = self._last_words(), _message(self._control, STALL)

@@ -208,7 +208,7 @@ def test_tables(characters: bool) -> None:
         keys = {"vocab", "merges", "type", "byte_fallback"}
         if not (isinstance(tree, dict) and isinstance(model := tree.get("model"), dict) and model.keys() == keys):
             continue  # the damage hit something else
-        if isinstance(found, tuple):
+        if type(found) is tuple:
             if not str(found[1]).startswith(("$.model.vocab.", "$.model.vocab[", "$.model.merges")):
                 continue  # the damage hit a needed token
         else:
@@ -227,6 +227,17 @@ def test_text_is_read_as_its_bytes_are() -> None:
         except UnicodeDecodeError:
             continue
         assert outcome(lambda: read_tokenizer_json(text)) == outcome(lambda: read_tokenizer_json(data))  # noqa: B023
+
+
+def test_a_merge_among_many_that_make_one_token() -> None:
+    length = 300
+    vocab = {"a" * number: number - 1 for number in range(1, length + 1)}
+    merges = [["a" * left, "a" * (length - left)] for left in range(1, length)]
+    tree = {"decoder": BYTE_LEVEL, "pre_tokenizer": BYTE_LEVEL, "model": {"vocab": vocab, "merges": merges}}
+    assert len(read_tokenizer_json(json.dumps(tree)).merges) == 3 * (length - 1)
+    merges.insert(200, merges[7])
+    with pytest.raises(TokenizerFileError, match=r"expected a new merge, found merge 7 again - at \$.model.merges\[200\]"):
+        read_tokenizer_json(json.dumps(tree))
 
 
 def test_a_vocabulary_that_is_too_large() -> None:

@@ -10,17 +10,21 @@ cdef extern from "text/first_bytes.h":
 cdef struct Match:
     Py_ssize_t start       # of the token, with the white space that it takes along
     Py_ssize_t end
-    Py_ssize_t content     # where its own text begins
+    Py_ssize_t content     # where its content begins
     int32_t token          # index into the list of tokens that the matcher has; -1: no match
     Py_ssize_t safe        # without a match: no token begins before this offset
     Py_ssize_t scan        # without a match: a later search begins here at the earliest (a rejected match ends here)
+
+cdef struct Ranges:
+    const int64_t *ends    # starts and ends of trusted text in turn, ascending, in bytes; NULL: all text is trusted
+    Py_ssize_t count       # of ranges
 
 
 @cython.final
 cdef class Matcher:
     cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high half, target in the low half
     cdef uint32_t edge_mask
-    cdef uint64_t seed         # of the hash that places the edges
+    cdef uint64_t seed         # of the hash of the edges
     cdef readonly Py_ssize_t steps  # taken slots that were read while the edges were put in
     cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see added_tokens.pyx
     cdef uint32_t *fail, *depth
@@ -37,7 +41,8 @@ cdef class Matcher:
     cdef Py_ssize_t reach      # the most bytes of a token; -1 if one has flags
 
     cdef Match find(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final,
+        const Ranges *trusted, Py_ssize_t base
     ) noexcept nogil
     cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil
     cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept
@@ -61,10 +66,14 @@ cdef class Policy:
     cdef const uint32_t *ids[2]
     cdef FirstBytes firsts            # the bytes that the tokens begin with
     cdef readonly bint refuses
+    cdef bint by_place                # where a match lies decides about it, or an error names it
     cdef readonly tuple contents
     cdef readonly Py_ssize_t reach    # the most bytes of a token; -1 if the text beside a token may decide about it
     cdef readonly Policy inner        # the policy inside a stretch between raw tokens
-    cdef readonly Policy quick        # the policy of calls that give ids alone
+    cdef readonly Policy quick        # the policy of calls that give ids alone; None: this one
+    cdef tuple ranges                 # of trusted text: arrays of typecode q for the raw and the normalized text
+    cdef Ranges trusted[2]            # the same
 
+    cdef Policy within(self, raw, normalized)
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cpdef list raw_spans(self, bytes text)

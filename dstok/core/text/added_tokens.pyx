@@ -1,8 +1,8 @@
 """Added tokens: leftmost-longest, non-overlapping matching of literal texts; the policy of a call.
 
-In: UTF-8, and the tokens with their flags. Out: the next match, or the place before which there surely is none.
+In: UTF-8, and the tokens with their flags. Out: the next match, or the offset before which there is none.
 Invariant: upstream's rules. Of the matches that start first, the longest is taken. If `single_word` rejects it, no
-shorter token is tried at the place, and the search goes on after the match. `lstrip` and `rstrip` take the white space
+shorter token is tried there, and the search goes on after the match. `lstrip` and `rstrip` take the white space
 beside the token along, but none that an earlier match has taken. A policy never changes, and keeps the targets of its
 pointers alive.
 Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
@@ -39,7 +39,7 @@ cdef enum:
 cdef FirstBytes first_bytes(frozenset heads):
     """Return the search for texts that begin with one of `heads`, which have at most `FIRST_DEEP` bytes."""
     cdef FirstBytes found
-    cdef int i, place, byte, number
+    cdef int i, depth, byte, number
     cdef uint8_t group
     cdef list bytes = sorted({head[0] for head in heads})
     memset(&found, 0, sizeof(found))
@@ -48,12 +48,12 @@ cdef FirstBytes first_bytes(frozenset heads):
     for i, byte in enumerate(bytes[:FIRST_MOST]):
         memset(found.bytes[i], byte, (FIRST_MOST - i) * FIRST_PAD)
     for number, head in enumerate(sorted(heads)):
-        for place in range(FIRST_DEEP):
-            for byte in range(256) if place >= len(head) else (head[place],):
+        for depth in range(FIRST_DEEP):
+            for byte in range(256) if depth >= len(head) else (head[depth],):
                 group = <uint8_t>(1 << number * FIRST_GROUPS // len(heads))
-                found.groups[place][byte] |= group
-                found.halves[place][0][byte & 15] |= group
-                found.halves[place][1][byte >> 4] |= group
+                found.groups[depth][byte] |= group
+                found.halves[depth][0][byte & 15] |= group
+                found.halves[depth][1][byte >> 4] |= group
     return found
 
 
@@ -74,7 +74,7 @@ cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
 
 
 cdef Py_ssize_t _states(list contents) except -1:
-    """Return the states of the contents' trie: the root, and each content's own beyond the one sorted before."""
+    """Count the states of the contents' trie: the root, and for each content those beyond the one sorted before."""
     cdef const uint8_t *text
     cdef const uint8_t *before = NULL
     cdef Py_ssize_t states = 1, length, shared, least = 0
@@ -239,14 +239,14 @@ cdef class Matcher:
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil:
-        """Find the leftmost-longest match in `text[at:stop]`, or the place up to which there is none."""
+        """Find the leftmost-longest match in `text[at:stop]`, or the offset up to which there is none."""
         cdef uint32_t state = 0, child
         cdef int32_t token
         cdef Py_ssize_t start
         found.token = -1
         while at < stop:
             if state == 0:
-                # No token has begun: skip to the next place where one may.
+                # No token has begun: skip to where one may.
                 at = first_of(&self.firsts, text, at, stop)
                 if at == stop:
                     break
@@ -305,19 +305,28 @@ cdef class Matcher:
         return ADMITTED
 
     cdef Match find(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final,
+        const Ranges *trusted, Py_ssize_t base
     ) noexcept nogil:
         """Return the first match at or after `scan`. Without one `token` is -1, and no token begins before `safe`.
 
         Text before `at` is taken; between `at` and `scan` a match was rejected. `left` is the start of the stretch: for
-        `single_word` the text begins there. If not `final`, more text follows `stop`.
+        `single_word` the text begins there. If not `final`, more text follows `stop`. Each range of `trusted`, in which
+        `text` begins at `base`, is searched as if it were alone; the flags look at all text.
         """
         cdef Match found
-        cdef Py_ssize_t width, start
+        cdef Py_ssize_t width, start, first, last
         cdef int verdict
+        cdef bint ends
         found.start = found.end = at
         while True:
-            self.search(text, scan, stop, final, &found)
+            first, last, ends = scan, stop, final
+            if trusted.ends != NULL and first_range(trusted, base, &first, &last):
+                ends = True
+            self.search(text, first, last, ends, &found)
+            if found.token < 0 and last < stop:
+                scan = last
+                continue
             if found.token < 0:
                 break
             start = found.content = found.start
@@ -336,6 +345,25 @@ cdef class Matcher:
         return found
 
 
+cdef bint first_range(const Ranges *trusted, Py_ssize_t base, Py_ssize_t *start, Py_ssize_t *stop) noexcept nogil:
+    """Narrow a part of a text to its first trusted range (none: to its end); tell whether the range ends in it."""
+    cdef Py_ssize_t least = 0, most = trusted.count, middle
+    while least < most:
+        middle = (least + most) // 2
+        if trusted.ends[2 * middle + 1] <= base + start[0]:
+            least = middle + 1
+        else:
+            most = middle
+    if least == trusted.count or trusted.ends[2 * least] >= base + stop[0]:
+        start[0] = stop[0]
+        return True
+    start[0] = max(start[0], trusted.ends[2 * least] - base)
+    if trusted.ends[2 * least + 1] > base + stop[0]:
+        return False
+    stop[0] = trusted.ends[2 * least + 1] - base
+    return True
+
+
 @cython.final
 cdef class Policy:
     """The added tokens that are matched, and their ids. `refuses`: finding one is an error.
@@ -343,7 +371,7 @@ cdef class Policy:
     `quick` gives the same ids with fewer tokens, since merging gives the ids of the others (None: the policy itself).
     """
 
-    def __cinit__(
+    def __init__(
         self, Matcher raw, Matcher normalized, raw_ids: Sequence[int], normalized_ids: Sequence[int],
         contents: tuple[tuple[str, ...], tuple[str, ...]], bint refuses, Policy quick=None
     ):
@@ -351,7 +379,8 @@ cdef class Policy:
         cdef const uint32_t[::1] normalized_view = array("I", [*normalized_ids, 0])
         matchers = [matcher for matcher in (raw, normalized) if matcher is not None]
         reaches = [(<Matcher>matcher).reach for matcher in matchers]
-        self.raw, self.normalized, self.contents, self.refuses = raw, normalized, contents, refuses
+        self.raw, self.normalized, self.contents = raw, normalized, contents
+        self.refuses = self.by_place = refuses
         self.raw_ids, self.normalized_ids = raw_view, normalized_view
         self.ids[0], self.ids[1] = &raw_view[0], &normalized_view[0]
         self.quick = self if quick is None else quick
@@ -362,8 +391,22 @@ cdef class Policy:
     def __copy__(self) -> Policy:
         return self  # it never changes
 
+    cdef Policy within(self, raw, normalized):
+        """Return the quick policy of a text whose matches lie within ranges: starts and ends of bytes in turn."""
+        cdef Policy made = Policy.__new__(Policy), of = self if self.quick is None else self.quick
+        cdef const int64_t[::1] ends
+        cdef int i
+        made.raw, made.normalized, made.contents, made.refuses = of.raw, of.normalized, of.contents, of.refuses
+        made.raw_ids, made.normalized_ids, made.ids = of.raw_ids, of.normalized_ids, of.ids
+        made.firsts, made.reach, made.inner = of.firsts, of.reach, of.inner
+        made.ranges, made.by_place = (raw, normalized), True
+        for i in range(2):
+            ends = made.ranges[i] if len(made.ranges[i]) else array("q", [0])
+            made.trusted[i] = Ranges(&ends[0], len(made.ranges[i]) // 2)
+        return made
+
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Tell whether `text` surely holds none of the tokens: none may begin there.
+        """Tell whether none of the tokens can begin in `text`.
 
         Reads up to `FIRST_PAD` bytes after it.
         """
@@ -372,17 +415,17 @@ cdef class Policy:
         return first_of(&self.firsts, text, 0, length) == length
 
     def absent(self, const uint8_t[::1] text not None) -> bool:
-        """Tell whether no token's own text lies in valid UTF-8, at whatever place."""
+        """Tell whether no token's content is in valid UTF-8, whatever its flags say."""
         return _lacks(self.raw, text) and _lacks(self.normalized, text)
 
     cpdef list raw_spans(self, bytes text):
-        """(start, end, start of its own text, index) of each added token with normalized=false in valid UTF-8."""
+        """List (start, end, start of its content, index) of each added token with normalized=false in valid UTF-8."""
         cdef const uint8_t *data = text
         cdef Py_ssize_t at = 0, stop = len(text)
         cdef Match match
         cdef list found = []
         while self.raw is not None:
-            match = self.raw.find(data, at, at, stop, 0, True)
+            match = self.raw.find(data, at, at, stop, 0, True, &self.trusted[0], 0)
             if match.token < 0:
                 break
             found.append((match.start, match.end, match.content, match.token))
@@ -392,7 +435,7 @@ cdef class Policy:
     def find_raw(
         self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final
     ) -> tuple[int, int, int, int, int, int]:
-        """Return (start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
+        """Return (start, end, start of its content, index, safe, scan) of the first added token with normalized=false.
 
         Searches valid UTF-8 `text[at:]`; no token before `scan` counts. Without a token the index is -1, and none
         begins before `safe`, whatever follows if the text is not `final`; the next search begins at `scan`.
@@ -400,7 +443,7 @@ cdef class Policy:
         cdef Match match
         if self.raw is None or text.shape[0] == 0:
             return at, at, at, -1, text.shape[0], at
-        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final)
+        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final, &self.trusted[0], 0)
         return match.start, match.end, match.content, match.token, match.safe, match.scan
 
     def raw_id(self, Py_ssize_t index) -> int:

@@ -1,8 +1,16 @@
 # Generated: python release/stubs.py
+from array import array
+from collections.abc import Iterable
+from dstok._util.arguments import Text
 from typing import Any
 
 CUT_LENGTHS: tuple[int, int]
 def cuts(text: str | bytes) -> list[int]: ...
+def read_segments(
+    segments: Iterable[tuple[Text, bool]],
+    replace: bool,
+    number: int,
+) -> tuple[list[str], list[bool], list[int], array[int]]: ...
 def first_invalid(text: bytes | bytearray | memoryview) -> int: ...
 def is_text(value: Any) -> bool: ...
 

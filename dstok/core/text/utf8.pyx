@@ -20,7 +20,8 @@ from dstok.core.cpu.level cimport chosen
 
 from array import array
 
-from dstok.errors import TextError
+from dstok._util.arguments import Text, characters, utf8
+from dstok.errors import ArgumentError, TextError, bounded
 
 CUT_LENGTHS = (TEXT_MOST, RUN_MOST)
 
@@ -74,6 +75,72 @@ def cuts(text: str | bytes) -> list[int]:
         at = next_cut(&source, at, &left)
         ends.append(at)
     return ends
+
+
+def read_segments(
+    segments: Iterable[tuple[Text, bool]], bint replace, Py_ssize_t number
+) -> tuple[list[str], list[bool], list[int], array[int]]:
+    """Return (texts, trusted, ends, ranges) of pairs (text, trusted), of which the first is segment `number`.
+
+    `ends` are the segments' ends in characters, and `ranges` the starts and ends, in turn, of trusted text in bytes.
+    Raises `ArgumentError` and `TextError`.
+
+    >>> read_segments([("aé", True), (b"b", True), ("c", False)], False, 0)
+    (['aé', 'b', 'c'], [True, True, False], [2, 3, 4], array('q', [0, 4]))
+    """
+    cdef list texts = [], trusted = [], ends = [], ranges = []
+    cdef Py_ssize_t end = 0
+    cdef int64_t at = 0, last = -1, size
+    cdef Source source
+    for segment in segments:
+        if not (isinstance(segment, (tuple, list)) and len(segment) == 2 and isinstance(segment[1], bool)):
+            raise ArgumentError(f"expected (text, True or False) as segment {number}, found {type(segment).__name__}: "
+                                f"{bounded(repr(segment))}", "segments")
+        text, sure = segment
+        try:
+            if replace or type(text) is not str:
+                text = characters(text, replace)
+            source = source_of(text)
+            size = source.length if source.kind == 0 else size_of(&source)
+            if size < 0:
+                utf8(text, False)
+        except TextError as error:
+            raise TextError(error.message, error.offset, number) from None
+        texts.append(text)
+        trusted.append(sure)
+        end += source.length
+        ends.append(end)
+        if sure and size:
+            if last == at:
+                ranges.pop()
+            else:
+                ranges.append(at)
+            last = at + size
+            ranges.append(last)
+        at += size
+        number += 1
+    return texts, trusted, ends, array("q", ranges)
+
+
+cdef int64_t size_of(const Source *source) noexcept nogil:
+    """Return the number of bytes of the storage of a `str` as UTF-8, or -1. The loops become vectors."""
+    cdef int64_t size = source.length
+    cdef uint32_t c, surrogates = 0
+    cdef Py_ssize_t at
+    if source.kind == 1:
+        for at in range(source.length):
+            size += (<const uint8_t *>source.data)[at] >> 7
+    elif source.kind == 2:
+        for at in range(source.length):
+            c = (<const uint16_t *>source.data)[at]
+            size += (c >= 0x80) + (c >= 0x800)
+            surrogates |= c >> 11 == 0x1B
+    else:
+        for at in range(source.length):
+            c = (<const uint32_t *>source.data)[at]
+            size += (c >= 0x80) + (c >= 0x800) + (c >= 0x10000)
+            surrogates |= c >> 11 == 0x1B
+    return -1 if surrogates else size
 
 
 cdef Source open_source(object text) except *:
