@@ -263,6 +263,17 @@ def test_no_folder(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Cache().entries() == [] and Cache().clear() == 0
 
 
+def test_a_folder_on_a_disk_that_is_not_there(model: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows the folder above a drive is the drive, whether it is there or not."""
+    def stat(path: Any, **_: Any) -> Any:
+        raise FileNotFoundError(path)
+
+    cache = Cache()
+    monkeypatch.setattr(os.path, "exists", lambda _: False)
+    monkeypatch.setattr(os, "stat", stat)
+    assert not cache._make_folder()
+
+
 # What is no regular file, or changes
 
 
