@@ -160,8 +160,8 @@ class Cache:
             return False
         try:
             above = self.folder
-            while not os.path.exists(above):
-                above = os.path.dirname(above)
+            while not os.path.exists(above) and above != (parent := os.path.dirname(above)):
+                above = parent
             owner = os.stat(above).st_uid
             if above != self.folder and hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
                 return False
@@ -193,8 +193,7 @@ def key_of(path: StrPath, *facts: object) -> Key | None:
     from hashlib import sha256  # not needed for a built-in model
 
     version = sys.modules["dstok"].__version__  # imported already, by all that is imported here
-    path = os.fspath(path)
-    folder, name = os.path.split(path)
+    folder, name = os.path.split(os.fsdecode(path))
     beside = SIDE_FILES if name in MODEL_FILES else ()
     digest, states, buffer = sha256(), list[tuple[int, ...]](), bytearray(1 << 18)
     digest.update(repr((version, NEWEST_UPSTREAM, TABLES_FORMAT, IMAGE_FORMAT, sys.byteorder, _code(),

@@ -25,6 +25,7 @@ from small_models import model_json
 
 import dstok
 from dstok import loading
+from dstok._util.files import user_cache_folder
 from dstok.compiled import cache as module
 from dstok.compiled.cache import LIMIT, STALE, SWITCH, Cache, key_of
 from dstok.errors import ArgumentError, UnknownIdError, UnsupportedError
@@ -225,8 +226,7 @@ def test_the_modules_that_make_tables_are_in_the_key() -> None:
 
 
 def test_it_is_off_unless_it_is_wanted(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(module, "user_cache_folder", lambda: str(tmp_path / "home"))
     for value, wanted in (("", None), ("0", None), ("1", False), (str(tmp_path / "home" / "dstok"), False)):
         monkeypatch.setenv(SWITCH, value)
         dstok.load(model, cache=wanted)
@@ -255,12 +255,38 @@ def test_an_argument_of_another_type(model: Path) -> None:
         dstok.load(model, cache="yes")  # type: ignore[arg-type]
 
 
+@POSIX
+@pytest.mark.parametrize(("platform", "variables", "folder"), [
+    ("linux", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/x"), ("linux", {"XDG_CACHE_HOME": "x", "HOME": "/h"}, "/h/.cache"),
+    ("linux", {"XDG_CACHE_HOME": "", "HOME": "/h"}, "/h/.cache"), ("darwin", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/h/Library/Caches"),
+    ("win32", {"LOCALAPPDATA": "/w", "HOME": "/h"}, "/w"), ("win32", {"LOCALAPPDATA": ""}, None), ("linux", {"XDG_CACHE_HOME": "", "HOME": "h"}, None),
+])
+def test_the_folder_of_each_system(
+    platform: str, variables: dict[str, str], folder: str | None, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert user_cache_folder() == folder
+
+
 def test_no_folder(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "1")
     monkeypatch.setattr(module, "user_cache_folder", lambda: None)
     assert not is_hit(model)
     assert not is_hit(model)
     assert Cache().entries() == [] and Cache().clear() == 0
+
+
+def test_a_folder_on_a_disk_that_is_not_there(model: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows the folder above a drive is the drive, whether it is there or not."""
+    def stat(path: Any, **_: Any) -> Any:
+        raise FileNotFoundError(path)
+
+    cache = Cache()
+    monkeypatch.setattr(os.path, "exists", lambda _: False)
+    monkeypatch.setattr(os, "stat", stat)
+    assert not cache._make_folder()
 
 
 # What is no regular file, or changes
@@ -302,11 +328,18 @@ def test_a_file_that_changes_while_it_is_read(model: Path, place: Path, monkeypa
     assert not is_hit(model)
 
 
-def test_settings_that_no_image_can_hold(model: Path, place: Path) -> None:
-    """Deeper than JSON is written."""
-    depth = 900
-    (model.parent / "generation_config.json").write_text('{"a":' * depth + "1" + "}" * depth)
-    assert dstok.load(model, cache=False).config == dstok.load(model, cache=True).config == dstok.load(model, cache=True).config
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, ValueError])
+def test_a_model_that_no_image_can_hold(error: type[Exception], model: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as settings that are nested as deeply as JSON is read, which an image nests somewhat deeper."""
+    def refuse(*_: Any) -> bytes:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "image_bytes_of", refuse)
+        assert not is_hit(model)
+    assert not images(place)
+    assert not is_hit(model)
+    assert is_hit(model)
 
 
 # What is wrong with an entry or the folder
@@ -359,10 +392,10 @@ def test_a_folder_that_others_may_write(mode: int, model: Path, place: Path) -> 
     image = kept(model, place)
     place.chmod(mode)
     assert not is_hit(model)
+    assert Cache().entries() == [] and Cache().clear() == 0 and image.exists()
     image.unlink()
     assert not is_hit(model)
     assert not images(place)
-    assert Cache().entries() == [] and Cache().clear() == 0
     place.chmod(0o700)
     assert not is_hit(model)
     assert is_hit(model)
