@@ -1,15 +1,12 @@
 """The frequency of each piece of a corpus, counted as the pieces are found; sorted pieces of several sources in one.
 
-In: texts, or blocks of sorted pieces (sorted_words.h). Out: each distinct piece with its number of occurrences, in
-blocks.
+In: texts, or blocks of sorted pieces (sorted_words.h). Out: each distinct piece with its count, in blocks.
 Invariant: the counts are the sums over all texts of the pieces of `SpanPass.split`, or over all sources of a piece's
 counts, each times the weight of its source. `Tally` takes at most `memory` bytes, beside `NEAR_BYTES`. If it needs
-more, it calls `spill`, which writes it elsewhere, and is emptied; without `spill` it says that it is full, and counts
-no further. `Merge` holds a block of each source, and the pieces in work.
+more, it calls `spill`, and is emptied; without `spill` it says that it is full, and counts no further.
 
 In `Tally` each distinct piece gets a number when it first occurs. The probe of the piece table finds the numbers of the
-most frequent pieces, in a small table that forgets: its values hold numbers in place of ids. An open hash table, half
-full at most, has all pieces. Its hash has a random seed, so nobody can make a text that is slow for everybody.
+most frequent pieces, in a small table that forgets; an open hash table with a random seed has all pieces.
 Example: "a", " ", "b", " ", "a" get the numbers 0, 1, 2, 1, 0. All five miss the probe; the next chunk's will not.
 """
 

@@ -1,15 +1,12 @@
 """Batches: many texts in one call, by several threads.
 
-In: texts (`str`, UTF-8 bytes, or rows of buffers), a policy, a number of threads. Out: lists, or all ids in one array,
-or counts.
-Invariant: the ids are those of single calls, in the order of the texts. If several texts have errors, the first
-text's error is raised. Each thread leases a run and gives it back itself, whatever happens: after a second
-Ctrl-C the calling thread no longer waits for the others, and each of them may still work on its last part.
+In: texts (`str`, UTF-8 bytes, or rows of buffers), a policy, a number of threads. Out: lists, one array, or counts.
+Invariant: the ids are those of single calls, in the order of the texts; of several errors the first text's is raised.
+Each thread leases a run and gives it back, whatever happens: after a second Ctrl-C the calling thread no longer waits.
 
 A batch is cut into parts of neighbouring texts. The calling thread takes parts from the front, the others take them
-from the back, without the GIL and without a lock, until none is left. So the ids of the calling thread's parts lie in
-order in one buffer, and only the others' ids are copied. The calling thread alone makes lists, for the other threads'
-parts too, since making one needs the GIL (encode/ints.h).
+from the back, without the GIL and without a lock. So the ids of the calling thread lie in order in one buffer, and only
+the others' ids are copied. The calling thread makes all lists, since making one needs the GIL (encode/ints.h).
 """
 
 cimport cython

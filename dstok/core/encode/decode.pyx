@@ -6,13 +6,10 @@ bytes of their tokens, one after the other, as `bytes` or as `str`.
 Invariant: an id without a token is an error that names it. Nothing is left out unless the caller asks for it.
 
 An id that is also an added token may have two byte strings: BPE makes the id from one, and decoding gives the other.
-Models of characters have byte tokens: the run E4 B8 AD is a character, and each byte of the run E4 B8 is U+FFFD. All
-other tokens are whole characters. A byte token is written as two bytes that no text has, and its byte; `settle_runs`
-then makes text of each run, in place, since no run becomes longer.
-
-One pass reads and checks the ids, and writes their tokens to a buffer (decode.h); Python gets a copy of the right
-size. The table marks tokens that are not ASCII, and tokens that are not whole characters: bytes without one of the
-latter need no validation.
+Models of characters have byte tokens: the run E4 B8 AD is a character, and each byte of the run E4 B8 is U+FFFD. A byte
+token is written as two bytes that no text has, and its byte; `settle_runs` then makes text of each run, in place.
+One pass reads and checks the ids, and writes their tokens to a buffer (decode.h), of which Python gets a copy. Bytes
+without a token that is not whole characters need no validation.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release
@@ -75,11 +72,6 @@ cdef enum:
     MOST_BYTES = 0xFFFFFFFF  # of all tokens together
     LIKELY = 5               # bytes of a token, for the first guess at the room
     LONG = 1 << 12           # ids from which on the GIL is released: for fewer, releasing it would take longer
-
-cdef enum Form:
-    BYTES
-    MARKED_BYTES
-    TEXT
 
 
 cdef class Decoder:
@@ -176,24 +168,24 @@ cdef class Decoder:
 
     def decode(self, ids, bint skip_special) -> bytes:
         """Return the bytes of `ids`."""
-        return self._decoded(ids, skip_special, BYTES, True)
+        return self._decoded(ids, skip_special, True, False, True)
 
     def marked(self, ids, bint skip_special) -> bytes:
         r"""Return the bytes of `ids`, each byte token as b"\xfe\xff" and its byte."""
-        return self._decoded(ids, skip_special, MARKED_BYTES, True)
+        return self._decoded(ids, skip_special, False, False, True)
 
     def text(self, ids, bint skip_special, bint strict=False) -> str | bytes:
         """Return the text of `ids`, or, if it is not UTF-8, the bytes; byte tokens are text then unless `strict`."""
-        return self._decoded(ids, skip_special, TEXT, strict)
+        return self._decoded(ids, skip_special, True, True, strict)
 
-    cdef object _decoded(self, ids, bint skip_special, Form form, bint strict):
+    cdef object _decoded(self, ids, bint skip_special, bint settles, bint as_text, bint strict):
         cdef Run w = self.pool.lease()
         cdef DecodeTaken taken
         try:
             self._take(w, ids, skip_special, &taken)
-            if form == TEXT:
+            if as_text:
                 return self._text(w, &taken, strict)
-            if form == BYTES:
+            if settles:
                 self._settle(w, 0, strict, False, &taken)
             return written(w, &taken)
         finally:

@@ -6,9 +6,9 @@ spans; or their number.
 Invariant: the tables never change. Each call leases a run, and works in it without the GIL. `LineEncoder` gives the ids
 that `Encoder` gives under the policy of the keywords, with BOS and EOS around them.
 
-`short_ids` does the work in a third of the steps for a `str` of up to `SHORT_TEXT` bytes of UTF-8: text and ids lie on
-the stack, and it holds the pool's first run for its table, starts and values. A text is `GENERAL`, and left to
-`run_text`, if an added token may begin in it, if it has a lone surrogate, or if the kernel does not settle it.
+`short_ids` takes a third of the steps for a `str` of up to `SHORT_TEXT` bytes of UTF-8: text and ids lie on the stack,
+and it holds the pool's first run for its table, starts and values. It leaves a text to `run_text`, as `GENERAL`, if an
+added token may begin in it, if it has a lone surrogate, or if the kernel does not settle it.
 """
 
 cimport cython

@@ -1,12 +1,11 @@
-"""The pool of runs, and the objects through which Python gets what a run holds.
+"""The pool of runs, and the objects through which Python gets the results of a run.
 
-In: a call that needs a sink with memory of its own. Out: a run that no other call has and that comes back; its ids or
-spans as an object with the buffer protocol, or copied to uint32[n].
-Invariant: with the GIL or without it, one call at a time has a run or a buffer, and a tokenizer never changes: so
-threads share it without a lock. No call waits for another one. If all runs that are kept are in use, it gets a new one,
-which is not kept, and reads a common piece table. At a fork the child loses all that the threads of its parent had in
-use, since a thread may have stopped amid a change (sync.h says how it knows). Memory has one owner: what Python gets no
-longer belongs to the run. Between two texts at most ARRAY_KEPT bytes of each array of a run stay allocated.
+In: a call that needs a run. Out: a run that no other call has, until it comes back; its ids or spans as an object with
+the buffer protocol, or copied to uint32[n].
+Invariant: one call at a time has a run or a buffer, and a tokenizer never changes, so threads share it without a lock.
+No call waits: if all runs that are kept are in use, it gets a new one, which reads a common piece table. At a fork the
+child loses what the threads of its parent had in use, since a thread may have stopped amid a change (sync.h). Memory
+has one owner. Between two texts at most ARRAY_KEPT bytes of each array of a run stay allocated.
 """
 
 cimport cython

@@ -1,19 +1,13 @@
 """The passes: over a text once, from added tokens through pieces to a sink, without the GIL.
 
-In: the storage of a text, a policy, a run. Out: what the run makes (ids, as a rule), or a fault that says why there is
-none.
-Invariant: the ids do not depend on how the text is fed. First added tokens with normalized=false are
-found in the raw text; what stands between them is normalized; then those with normalized=true are found, and between
-those the pieces (split/finder.pyx). So works upstream.
+In: the storage of a text, a policy, a run. Out: the results of the run, or a fault that says why there are none.
+Invariant: the ids do not depend on how the text is fed. As in upstream, added tokens with normalized=false are found in
+the raw text; the text between them is normalized; in it those with normalized=true are found; between these, pieces.
 
-`encode_text` takes text in portions of about `PORTION` bytes. Of a portion it encodes only what no later text can
-change: added tokens, and pieces whose end the automaton has seen. The rest is carried over.
-Example: a portion ends in "Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
-
-`encode_rewritten` does so with a text that is not normalized. Its portions end at a boundary of the normal form where
-no added token may have begun; a chain of steps in Python gets a stretch at once. The text after the boundary is carried
-over: raw text in `Raw`, normalized text in the run's buffer. So there is no copy of the text, which would take half of
-the time. Its spans and marks are those in the normalized text.
+A pass takes portions of about `PORTION` bytes, and encodes only what no later text can change: added tokens, and pieces
+whose end the automaton has seen. The rest is carried over. Example: of "Hello wor" it encodes "Hello", since "ld" may
+follow. Portions of a text that is not normalized end at a boundary of the normal form (a chain of steps in Python gets
+a stretch at once), so there is no copy of the text, which would take half of the time.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING

@@ -2,11 +2,10 @@
 
 In: valid UTF-8, or offsets and spans that rise. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes;
 these pieces; their number; offsets in code points; an object for each piece.
-Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a run, and works in
-it without the GIL. Offsets are one pass over the text and the spans; those that do not rise, or lie outside of the
-text, are refused before the text is read there. The objects of `add_pieces` are those that their class, a NamedTuple of
-`FIELDS` fields, would make: its call in Python would take most of the time. Short pieces with the same text share a
-`str` as a rule.
+Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a run, and works in it
+without the GIL. Offsets that do not rise, or lie outside of the text, are refused before the text is read there.
+`add_pieces` makes the objects that their class, a NamedTuple of `FIELDS` fields, would make: a call of it in Python
+would take most of the time. Short pieces with the same text share a `str` as a rule.
 """
 
 cimport cython
@@ -15,7 +14,7 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from cpython.tuple cimport PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
@@ -132,25 +131,22 @@ cdef class SpanPass:
         """
         cdef Run run = self.pool.lease()
         cdef int64_t[::1] ends = array("q", bytes(8 * (end - first + 1)))
-        cdef Source *sources = <Source *>malloc((end - first + 1) * sizeof(Source))
+        cdef Source source
         cdef Py_ssize_t i, fault
         try:
-            if sources == NULL:
-                raise MemoryError
-            rows.place(sources, first, end)
             run.begin(0 if counting else SPANS)
             with nogil:
-                for i in range(end - first):
-                    fault = find_invalid(<const uint8_t *>sources[i].data, sources[i].length, self.level)
+                for i in range(first, end):
+                    rows.place(&source, i, i + 1)
+                    fault = find_invalid(<const uint8_t *>source.data, source.length, self.level)
                     if fault >= 0:
                         with gil:
-                            error = not_utf8((<const uint8_t *>sources[i].data)[fault], fault)
-                            raise TextError(error.message, fault, first + i)
-                    self.find(run, &sources[i])
-                    ends[i + 1] = run.out.total + run.out.bytes.count
+                            error = not_utf8((<const uint8_t *>source.data)[fault], fault)
+                            raise TextError(error.message, fault, i)
+                    self.find(run, &source)
+                    ends[i - first + 1] = run.out.total + run.out.bytes.count
             return None if counting else spans_of(&run.out.bytes, self.pool), ends.base
         finally:
-            free(sources)
             self.pool.release(run)
 
     def settled_spans(self, const uint8_t[::1] text not None, bint final) -> tuple[npt.NDArray[np.int64], int]:
@@ -242,7 +238,19 @@ cdef extern from "text/hash.h":
     enum:
         KEY24_MAX               # bytes of a key; its last byte is the piece's length here
 
-cdef extern from "encode/piece_list.h":
+cdef extern from *:
+    """
+    /* A tuple whose fields are not set. The garbage collector does not track it: a piece is in no cycle, and many
+     * tracked tuples would start collections. */
+    static PyObject *untracked_tuple(PyTypeObject *cls, Py_ssize_t fields) {
+        PyObject *tuple = (PyObject *)PyObject_GC_NewVar(PyTupleObject, cls, fields);
+    #if PY_VERSION_HEX >= 0x030E0000
+        if (tuple)
+            ((PyTupleObject *)tuple)->ob_hash = -1; /* a tuple keeps its hash from Python 3.14 on; -1: none yet */
+    #endif
+        return tuple;
+    }
+    """
     object untracked_tuple(PyTypeObject *cls, Py_ssize_t fields)
 
 cdef enum:

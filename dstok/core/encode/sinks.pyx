@@ -2,20 +2,16 @@
 
 In: chunks, and the results that are wanted. Out: spans of pieces, or their number (`SpanSink`); ids, their spans, or
 their number (`IdSink`). A `Run` is a sink with the state of a pass; a pool keeps it (memory.pyx).
-Invariant: a sink takes all pieces of a chunk. If it cannot, its fault says why. The ids of each piece are those that
-merging its bytes gives.
+Invariant: a sink takes all pieces of a chunk, or its fault says why not. The ids of a piece are those of merging it.
 
-`IdSink` has four steps. Each handles all pieces of the chunk before the next one begins, so the processor waits for
-many look-ups in memory at once. 1. All pieces are looked up in the piece table, each in its first line
-(bpe/piece_probe.h). 2. The missing ones are looked up in their second line. 3. Those still missing are merged,
-several at once (bpe/merge.pyx, bpe/strips.h), and put into the table. 4. The ids are written, piece by piece.
+`IdSink` takes four steps, each for all pieces of the chunk, so that the processor waits for many look-ups at once.
+1. Look each piece up in its first line of the piece table (bpe/piece_probe.h). 2. Look the missing ones up in their
+second line. 3. Merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table. 4. Write the ids.
 Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7. If step 1 does not find " all",
 `missed` is [2], and `values[2]` is 0 until step 2 or 3 has set it.
 
-Spans: merging keeps the bytes of a piece, so each id begins at the end of the id before, and the tokens tell how many
-bytes and characters an id has. A character belongs to all ids that have a byte of it. Example: "\\xe4\\xb8" and "\\xad"
-are the two ids of a character of three bytes. The character begins in the first. So both begin at 0 and end at 1, in
-characters.
+Each id begins at the end of the id before, since merging keeps all bytes. A character belongs to all ids that have a
+byte of it: the ids of "\\xe4\\xb8" and "\\xad", one character, both begin at 0 and end at 1, in characters.
 """
 
 cimport cython

@@ -3,12 +3,10 @@
 In: the ids of one sequence, or of many sequences, each with the number of its slot. Out: the characters that have
 become whole; of a slot, its text up to the first stop string, as if characters came one by one. Of several stop strings
 that end at one character the longest counts.
-Invariant: the texts of a stream, joined, are the text of all its ids. What has gone out stays, so in a model with byte
-tokens one case differs: once a character of a run has gone out, and the run then proves not to be UTF-8, its later
-bytes become U+FFFD. (`decode` gives U+FFFD for each byte of such a run.) With `whole_runs` a run goes out at its end,
-and nothing differs.
-Example: of the ids of F0 9F and A6 99 the first makes no text, the second U+1F999. So the first waits, as bytes. Text
-that may begin a stop string waits as text.
+Invariant: the texts of a stream, joined, are the text of all its ids, but in one case. If a character of a run of byte
+tokens has gone out, and the run then proves not to be UTF-8, its later bytes become U+FFFD; `decode` gives U+FFFD for
+each byte of such a run. With `whole_runs` a run goes out at its end, and nothing differs.
+Example: of the ids of F0 9F and A6 99 the first waits as bytes, and the second makes the text U+1F999.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING

@@ -1,16 +1,14 @@
-"""The automaton over UTF-8: pieces from left to right; the matches at a known place, and their groups.
+"""The automaton over UTF-8: pieces from left to right; the matches at a known offset, and their groups.
 
-In: valid UTF-8. Out: pieces, one for each `scan_piece` (which is in the .pxd, so that finders inline it); of the tables
-of regex/match_tables.py: oracle letters, the end of a match in bytes, or the starts and ends of groups.
-Invariant: the pieces are those of `Program.pieces`, which runs the same automaton in Python. Time is linear in the text
-that is read. The search for groups goes over the paths of a match in order of preference, and visits no state twice at
-one place. So its time and memory in bits are of the order of states times the length of the match (RE2's BitState).
+In: valid UTF-8. Out: pieces, one for each `scan_piece` (in the .pxd, so that finders inline it); of the tables of
+regex/match_tables.py: oracle letters, the end of a match in bytes, or the starts and ends of groups.
+Invariant: the pieces are those of `Program.pieces`, which runs the same automaton in Python, in linear time. The search
+for groups follows the paths of a match in order of preference, no state twice at one offset (RE2's BitState).
 
-Tables: a class for each code point, in pages of 256; and `edges` of uint32, a row for each state. Row 0 is the dead
-state, row 1 the start. A row has 128 columns by ASCII byte, so that most steps look no class up, then a column for each
-class. The last column is for the end of the text. An edge is `(tag + 1) << 24 | next state * ROW | operation`, with 0
-in place of `tag + 1` if it has no tag. The operation says in which place the end of the piece is kept
-(regex/marked_language.py). A long run of bytes that leave the automaton in its state is skipped by vectors (skip.h).
+Tables: a class for each code point, in pages of 256; and `edges` of uint32, a row for each state: row 0 is dead, row 1
+the start. A row has 128 columns by ASCII byte, then one for each class, the last for the end of the text. An edge is
+`(tag + 1) << 24 | next state * ROW | operation`, without a tag `next state * ROW`. The operation says which end of the
+piece is kept (regex/marked_language.py). Vectors skip long runs of bytes that keep the state (skip.h).
 """
 
 cimport cython

@@ -5,12 +5,11 @@ of the first piece that later text may change. A finder knows no ids.
 Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut. A finder alone writes
 a chunk, a sink only reads it. A sink takes all pieces of a chunk, or has a fault.
 
-There are three finders: `PieceFinder` follows an automaton from the left, `CharacterFinder` cuts the text of a model
-that merges characters, `TwoSided` reads a text from both sides. The first two use the mask kernel (split/grid.h) where
-it has rules that cut as they do. Where the kernel cannot tell, they find one piece; then the kernel goes on. It must
-begin at an anchor: the start of a piece, or a cut that is as good as one (split/rules_v3.h). Example: to V3's rules
-U+0001 is rare, so in "Hi\\x01 all" the kernel finds "Hi" and stops. The automaton finds the next piece, and the kernel
-goes on at its end.
+`PieceFinder` follows an automaton from the left, `CharacterFinder` cuts texts of models that merge characters,
+`TwoSided` reads a text from both sides. The first two use the mask kernel (split/grid.h) if it has rules for them, and
+find one piece where it cannot tell. It must begin at an anchor: the start of a piece, or a cut that is as good as one
+(split/rules_v3.h). Example: to V3's rules U+0001 is rare. In "Hi\\x01 all" the kernel finds "Hi" and stops, the
+automaton finds the next piece, and the kernel goes on at its end.
 """
 
 from libc.stdlib cimport calloc, free

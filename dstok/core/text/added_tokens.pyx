@@ -3,11 +3,9 @@
 In: UTF-8, and the tokens with their flags. Out: the next match, or the offset before which there is none.
 Invariant: upstream's rules. Of the matches that start first, the longest is taken. If `single_word` rejects it, no
 shorter token is tried there, and the search goes on after the match. `lstrip` and `rstrip` take the white space
-beside the token along, but none that an earlier match has taken. A policy never changes, and keeps the targets of its
-pointers alive.
-Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
-AddedVocabulary, measured. Time is linear in the text, however many tokens there are. If a token begins with another
-token, the rest of the longer one may be read twice: dstok/added_tokens.py has the bound.
+beside the token along, but none that an earlier match has taken. Time is linear in the text, however many tokens there
+are; dstok/added_tokens.py has the bound if a token begins with another one. A policy never changes.
+Source: Aho and Corasick (1975), with sparse edges, so that memory is linear; upstream's AddedVocabulary, measured.
 """
 
 cimport cython

@@ -3,12 +3,11 @@ r"""Normalization: which stretches of a text change, and into which code points;
 In: the storage of a `str`, or valid UTF-8. Out: stretches between boundaries, as code points; UTF-8, and the index of
 the source of each code point.
 Invariant: text and indexes are upstream's (forms of Unicode 9.0). Time is linear in the text: combining marks are
-sorted by counting. A text that passes is not rewritten.
+sorted by counting.
 
-Nearly all texts are normalized already, so a scan looks first. It passes over text of clean characters, a block or a
-character at a time, and over combining marks that are in order. Only a stretch between two boundaries that holds other
-characters is decomposed, sorted, composed and compared. Example: in "cafe\u0301 au lait" only "e\u0301" is such a
-stretch. NFC makes it "\u00e9".
+Nearly all texts are normalized already, so a scan passes over clean characters and over combining marks that are in
+order. Only a stretch between two boundaries that holds other characters is decomposed, sorted, composed and compared.
+Example: in "cafe\u0301 au lait" only "e\u0301" is such a stretch. NFC makes it "\u00e9".
 Source: Unicode Standard Annex #15, section 9 (the quick check); D117 (composition) and 3.12 (Hangul) of the standard.
 """
 

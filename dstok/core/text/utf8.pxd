@@ -125,5 +125,5 @@ cdef class Rows:
     cdef list repaired            # texts that replace invalid ones
 
     cdef int lay(self, Source *sources, bint replace, const Implementation *level) except -1
-    cdef void place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) noexcept
+    cdef void place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) noexcept nogil
     cdef const uint8_t *row(self, Py_ssize_t row) noexcept nogil

@@ -1,13 +1,10 @@
 """UTF-8: validation of bytes, transcoding of `str` storage, and the rows of a batch where they lie.
 
-In: bytes, the storage of a `str` (1, 2 or 4 bytes a code point), or buffers with the place of each row, as Arrow keeps
-them.
-Out: valid UTF-8, in stretches, so that a long text never needs a second copy of its whole length; sources, rows as
-bytes, Arrow's views of them.
+In: bytes, the storage of a `str` (1, 2 or 4 bytes a code point), or buffers with the offset of each row, as in Arrow.
+Out: valid UTF-8, a portion at a time; sources; rows as bytes, and Arrow's views of them.
 Invariant: all text that leaves this file is valid UTF-8. An invalid byte or surrogate is reported by its offset, or
-replaced by U+FFFD where the caller asks for it. Levels differ in speed alone (utf8.h). Each row lies inside its
-buffer: else making the rows raises `TextError`. The buffers are held as long as the rows; no thread may write to them
-meanwhile.
+replaced by U+FFFD where the caller asks for it. Levels differ in speed alone (utf8.h). Each row lies inside its buffer,
+else making the rows raises `TextError`; the buffers are held as long as the rows, and no thread may write to them.
 Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 
@@ -330,7 +327,7 @@ cdef class Rows:
                 sources[i] = source_of(text)
         return 0
 
-    cdef void place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) noexcept:
+    cdef void place(self, Source *sources, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
         """Write the places of the rows from `first` to `end` to `sources`."""
         cdef Py_ssize_t i
         for i in range(first, end):
