@@ -64,7 +64,6 @@ __all__ = [
 ]
 _HINTS = ("AutoTokenizer", "encoding_for_model", "from_pretrained", "get_encoding")  # newcomers type these
 
-
 _late, _names = late_names(globals(), {  # not needed to load a built-in model and to encode; rooms are none of `*`
     **{room: f"dstok.{room}" for room in (
         "arrow", "chat", "conformance", "corpus", "padding", "protocols", "sampling", "training", "unicode")},

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ def make_normalizer(
         return None
     if len(steps) == 1 and steps[0].type in FORMS:
         return _form(steps[0].type, steps[0].unicode_version)
-    if shape is not None or steps == (replace(BLANKS, where=steps[0].where),):
+    if shape is not None or steps == (BLANKS._replace(where=steps[0].where),):
         prefix = 0 if shape is None else PREFIXES.index(shape.prefix)  # as core/text/normalize.pxd numbers them
         return Normalizer(_blanks_form(), None, True, prefix=prefix)
     chain = _Chain([(step.where, make_step(step, unicode_version)) for step in steps])

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dstok.methods.offsets import Encoding
 
 
-
 @runtime_checkable
 class TokenizerProtocol(Protocol):
     """The calls of `dstok.Tokenizer` that other libraries need. Its docstrings describe each call and its errors.

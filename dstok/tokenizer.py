@@ -47,7 +47,6 @@ else:  # a method's module is imported when the method is first asked for
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
-
 HINTS = {  # the names that newcomers type; docs/migration.md has all
     "save_pretrained": "to_json(path), or to_image(path)",
     "encode_ordinary": 'encode(text, special="none")',
@@ -208,8 +207,6 @@ class Tokenizer(LineEncoder):
         >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
         ([223, 23368, 226], [1327, 228, 226])
         """
-        from dataclasses import replace
-
         if upstream is not UNCHANGED:
             from dstok.formats.upstream import of_upstream
 
@@ -227,7 +224,7 @@ class Tokenizer(LineEncoder):
         for with_ends in ("fingerprint", "_identity", "_settings"):  # they depend on BOS and EOS
             other.__dict__.pop(with_ends, None)
         if ids:
-            other.__dict__["_config"] = replace(self.config, **ids)
+            other.__dict__["_config"] = self.config._replace(**ids)
         if name is not UNCHANGED:
             other.__dict__["_name"] = name
         return other
@@ -385,12 +382,11 @@ class Tokenizer(LineEncoder):
 
     @lazy
     def _settings(self) -> TokenizerConfig:
-        from dataclasses import replace
 
         from dstok.formats.description import TokenizerConfig
 
         config = self._config if isinstance(self._config, TokenizerConfig) else TokenizerConfig(**self._config or {})
-        return replace(config, bos_id=self.bos_id, eos_id=self.eos_id)
+        return config._replace(bos_id=self.bos_id, eos_id=self.eos_id)
 
     @lazy
     def _decoder(self) -> Decoder:

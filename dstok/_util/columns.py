@@ -9,8 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from wcwidth import wcswidth
-
 from dstok._util.files import visible
 
 
@@ -25,5 +23,7 @@ def aligned(rows: Sequence[Sequence[str]], most: int = sys.maxsize) -> Iterator[
 
 def width(text: str) -> int:
     """The places that `text` takes on a terminal."""
+    from wcwidth import wcswidth  # its tables take long to read
+
     places = wcswidth(text)
     return len(text) if places < 0 else places  # less than 0: a character cannot be printed

@@ -12,10 +12,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 
@@ -59,8 +58,7 @@ def load_json(data: str | bytes, name: str = "") -> Value:
     return found
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A JSON value and its path. Each method checks the type."""
 
     value: object

@@ -28,7 +28,7 @@ from itertools import takewhile
 
 import dstok
 from dstok._util.files import reason
-from dstok.cli.arguments import Command, Parser, missing, nearest, settle
+from dstok.cli.arguments import BAD, Command, Parser, missing, nearest, settle
 from dstok.cli.output import CommandError, complain
 from dstok.errors import DstokError
 
@@ -52,7 +52,7 @@ or input, or verify left out some checks, 130 interrupted
 example:
   dstok count README.md"""
 
-BAD, INTERRUPTED = 2, 130
+INTERRUPTED = 130
 FAULT = 70  # sysexits' EX_SOFTWARE: never 1, which a gate reads as "too many tokens"
 READER_GONE = 141  # 128 + SIGPIPE: a shell shows the same for `cat`
 
@@ -65,10 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         pressed.append(number)
         raise KeyboardInterrupt
 
-    caches = not os.environ.get("DSTOK_CACHE")  # compiled/cache.py: the command keeps models by default
+    cache = os.environ.get("DSTOK_CACHE", "")  # compiled/cache.py: the command, with its children, has one by default
     try:
-        if caches:
-            os.environ["DSTOK_CACHE"] = "1"  # for child processes, too
+        os.environ["DSTOK_CACHE"] = cache or "1"
         if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
             with suppress(ValueError):  # outside the main thread
                 signals.signal(signals.SIGINT, press)
@@ -87,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"{error.filename or 'standard output'}: {reason(error)}")
         return BAD
     finally:
-        if caches:
-            os.environ.pop("DSTOK_CACHE", None)
+        os.environ["DSTOK_CACHE"] = cache
         if signals.getsignal(signals.SIGINT) is press:
             signals.signal(signals.SIGINT, signals.default_int_handler)
 
@@ -208,9 +206,7 @@ def _groups_of(parser: ArgumentParser) -> Iterator[_SubParsersAction[ArgumentPar
 
 def _drop_output() -> None:
     """Points standard output at nothing: its buffer then cannot fail when the interpreter ends."""
-    try:
+    with suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
         os.close(nothing)
-    except (OSError, ValueError, AttributeError):
-        pass

@@ -18,6 +18,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import dstok
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
     from dstok.tokenizer import Tokenizer
 
+DIFFERENT, OVER_BUDGET, BAD = 1, 1, 2  # exit codes: app.py
 DEFAULT_MODEL = "deepseek-v3"
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -298,11 +300,9 @@ def load_splitter(name: str, upstream: str | None = None) -> Splitter:
     if name in ENCODINGS:
         refuse_unless(upstream is None, "--upstream", f"other splitters than tiktoken's, and {name} is one")
         return Splitter.from_tiktoken(name)
-    try:
-        with open(name, "rb") as file:
-            start = file.read(64).lstrip()
-    except (OSError, ValueError):  # a model's name, a folder, or a file for which `dstok.load` has a better error
-        start = b""
+    start = b""
+    with suppress(OSError, ValueError), open(name, "rb") as file:  # `dstok.load` has better errors
+        start = file.read(64).lstrip()
     if start.startswith(b"{"):  # it needs no vocabulary
         return Splitter.from_json(name, upstream=upstream)
     try:

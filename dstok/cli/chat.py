@@ -29,7 +29,6 @@ from dstok.io.id_files import Output
 from dstok.io.text_files import json_of, open_source, text_of
 from dstok.tokenizer import Tokenizer
 
-OVER_BUDGET = 1
 TOKEN, SAMPLED, HEAD, OFF = "\x1b[35m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -83,7 +82,7 @@ def run_count(arguments: Namespace) -> int:
         return f"{count}{label}\n".encode()
 
     _write(arguments, number)
-    return OVER_BUDGET if over else 0
+    return options.OVER_BUDGET if over else 0
 
 
 def run_show(arguments: Namespace) -> None:

@@ -49,8 +49,7 @@ def run(arguments: Namespace) -> None:
         raise CommandError(str(error)) from error  # the error says how to install it
     if arguments.json:
         write_result(arguments, {"out": out, "format": target, "notes": lost}, [])
-        return
-    for sentence in lost:
+    for sentence in () if arguments.json else lost:
         complain(f"{out}: note: {sentence}")
 
 

@@ -22,7 +22,6 @@ from dstok.errors import DstokError
 if TYPE_CHECKING:
     from dstok.corpus.run import Run
 
-DIFFERENT = 1
 
 
 def run_corpus(arguments: Namespace) -> None:
@@ -120,7 +119,7 @@ def run_verify(arguments: Namespace) -> int:
     problems = list(verify(arguments.folder, inputs=not arguments.no_inputs, sample=arguments.sample,
                            model=arguments.model))
     write_result(arguments, {"problems": problems}, problems or ["all is as it should be"])
-    return DIFFERENT if problems else 0
+    return options.DIFFERENT if problems else 0
 
 
 def run_merge(arguments: Namespace) -> None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     Spans = Iterable[tuple[int, int]]
 
-OVER_BUDGET, BAD = 1, 2
 IDS = re.compile(r"[0-9\s]+|\[[0-9\s,]*\]")  # decimal, or an array
 
 
@@ -57,12 +56,12 @@ def run_count(arguments: Namespace) -> int:
                         progress.bar.wipe()  # the next line would be written onto the bar of a terminal
                         if limit is not None and count > limit:
                             complain(f"{name}: {count} tokens, {count - limit} over --max-tokens {limit}")
-                            code = max(code, OVER_BUDGET)
+                            code = max(code, options.OVER_BUDGET)
                         output.write(line(name, count, path))
             except (CommandError, FileError) as error:
                 progress.bar.wipe()
                 complain(error)
-                code = BAD
+                code = options.BAD
         progress.bar.close()
         if named:
             output.write(line("total", total, "total"))

@@ -6,13 +6,16 @@ there only JSON has the source of each model and its hash.
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import groupby
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import dstok
+from dstok._util.columns import aligned
 from dstok.cli import arguments as options
 from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, refuse_unless
 from dstok.cli.output import write_result
@@ -57,8 +60,6 @@ def run_explain(arguments: Namespace) -> None:
 
 
 def run_info(arguments: Namespace) -> None:
-    from dstok._util.columns import aligned
-
     refuse_unless(arguments.name is None or arguments.model is None, "--model", "a command without NAME")
     name = arguments.name or arguments.model or DEFAULT_MODEL
     tokenizer = load_model(name, arguments.upstream)
@@ -75,12 +76,10 @@ def run_info(arguments: Namespace) -> None:
         "states": automaton.boundaries.states, "classes": len(automaton.alphabet.classes), "scan": inspection.way,
         "pre_type": pre_type_of(tokenizer),
     }
-    try:
+    with suppress(ModelNotFoundError):
         known = dstok.model_info(tokenizer.name)
         if tokenizer.fingerprint == dstok.load(known.name).fingerprint:
             info |= {"source": known.source, "sha256": known.sha256, "licence": known.licence}
-    except ModelNotFoundError:
-        pass
     # a row for each value; a list's values stand below one another
     shown = info | {"pre_type": info["pre_type"] and info["pre_type"]["words"]}
     rows = [("" if number else key.replace("_", " "), "none" if item is None else str(item))
@@ -124,8 +123,6 @@ def run_models(arguments: Namespace) -> None:
 
 def _table(models: list[dict[str, Any]]) -> Iterator[str]:
     """The facts by which people choose a model, in 80 columns, and below each the other names it has."""
-    from dstok._util.columns import aligned
-
     fields = ("name", "vocab_size", "licence")
     head, *lines = aligned([fields, *([str(model[field]) for field in fields] for model in models)])
     yield head
@@ -137,28 +134,20 @@ def _table(models: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def run_cache(arguments: Namespace) -> None:
-    from time import localtime, strftime
-
-    from dstok._util.columns import aligned
-
     cache = Cache()
     entries = cache.entries()
     total = sum(entry.size for entry in entries)
-    rows = [(f"{entry.size / 1e6:.1f} MB", strftime("%Y-%m-%d %H:%M", localtime(entry.used)), entry.source)
-            for entry in entries]
-    value = {"path": cache.folder, "limit": cache.limit, "size": total, "entries": [
-        {"model": entry.source, "image": entry.path, "size": entry.size, "last_used": int(entry.used)}
-        for entry in entries]}
-    write_result(arguments, value, [
-        f"{cache.folder}: {total / 1e6:.1f} of {cache.limit / 1e6:.0f} MB, models: {len(entries)}", *aligned(rows)],
-        indent=2)
+    rows = [(f"{entry.size / 1e6:.1f} MB", time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used)),
+             entry.model) for entry in entries]
+    write_result(arguments, {"path": cache.folder, "limit": cache.limit, "size": total,
+                             "entries": [entry._asdict() for entry in entries]}, [
+        f"{cache.folder}: {total / 1e6:.1f} of {cache.limit / 1e6:.0f} MB, models: {len(entries)}", *aligned(rows)], 2)
 
 
 def run_cache_clear(arguments: Namespace) -> None:
     cache = Cache()
     removed = cache.clear()
-    write_result(arguments, {"path": cache.folder, "removed": removed}, [f"{cache.folder}: models removed: {removed}"],
-                 indent=2)
+    write_result(arguments, {"path": cache.folder, "removed": removed}, [f"{cache.folder}: models removed: {removed}"])
 
 
 COMMANDS = {

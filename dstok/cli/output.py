@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from dstok._util.columns import width
 from dstok._util.files import visible
 from dstok.errors import DstokError, FileError, PatternError, SpecialTokenError, bounded
 from dstok.io.id_files import Output, write_text
@@ -57,8 +58,6 @@ def complain(error: str | CommandError | DstokError) -> None:
     options = ", ".join(OPTIONS[parameter] for parameter in helps if parameter in OPTIONS)
     message, pointed = f"{error} ({options})" if options else str(error), list[str]()
     if isinstance(error, PatternError):
-        from dstok._util.columns import width
-
         at, pattern = error.position, error.pattern
         message = f"{error.message} at position {at} of the pattern"
         before, after = visible(pattern[max(0, at - PATTERN_SHOWN) : at]), visible(pattern[at : at + PATTERN_SHOWN])

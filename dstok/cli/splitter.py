@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from dstok._util.columns import aligned
 from dstok.cli import arguments as options
 from dstok.cli.arguments import SPLITTER, Command, load_splitter
 from dstok.cli.output import write_result
@@ -17,13 +18,10 @@ from dstok.cli.output import write_result
 if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
 
-DIFFERENT = 1
 PLACES_SHOWN = 4
 
 
 def run_show(arguments: Namespace) -> None:
-    from dstok._util.columns import aligned
-
     splitter = load_splitter(arguments.splitter, arguments.upstream)
     facts = _facts(splitter)
     rows = [*_rows(splitter, facts)]
@@ -73,8 +71,6 @@ def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]
 
 
 def run_diff(arguments: Namespace) -> int:
-    from dstok._util.columns import aligned
-
     difference = load_splitter(arguments.one, arguments.upstream).analyze().difference(
         load_splitter(arguments.other, arguments.upstream))
     if difference is None:
@@ -85,7 +81,7 @@ def run_diff(arguments: Namespace) -> int:
         ("text", repr(difference.text)),
         ("first", _quoted(difference.pieces, difference.spans if alike else [])),
         ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
-    return DIFFERENT
+    return options.DIFFERENT
 
 
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:

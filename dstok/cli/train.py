@@ -44,10 +44,12 @@ from dstok.cli.output import (
 )
 from dstok.core.text.utf8 import first_invalid
 from dstok.errors import FileError
+from dstok.formats import AddedToken
 from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
-from dstok.training.edit import extend
+from dstok.training.edit import extend, most_used, pieces_of, trim_vocab
 from dstok.training.piece_counts import CountsFile, PieceCounter, count_together, merge_counts
+from dstok.training.run import MANIFEST, TOKENIZER, TrainingFolder, check, check_made_by, plan_of, trained_in
 from dstok.training.template import Base, find_base, made_by
 from dstok.training.trainer import BpeTrainer
 
@@ -56,7 +58,6 @@ if TYPE_CHECKING:
     from dstok.training.corpus_counts import Counting
     from dstok.training.learn import Forecast
 
-DIFFERENT = 1
 JOURNAL, LOCK = "journal.json", ".lock"
 LINES_AT_ONCE = 4096
 MAY_CUT_WITHIN = 4096  # bytes from the end of the text read; the first place is mostly a few from it
@@ -130,11 +131,10 @@ def parts(
 def _cut(text: bytearray, may_cut: MayCut) -> int:
     """The last place where the text may be cut, if it is near the end; else 0. Never beside a byte that is no UTF-8."""
     tail = bytes(text[-MAY_CUT_WITHIN:]).decode("utf-8", "surrogateescape")
-    after = 0
     for at in range(len(tail) - 1, 0, -1):
-        after += 1 if tail[at] >= "\udc80" and tail[at] <= "\udcff" else len(tail[at].encode())
-        if not any("\ud800" <= char <= "\udfff" for char in tail[at - 1 : at + 1]) and may_cut(tail[at - 1], tail[at]):
-            return len(text) - after
+        left, right = tail[at - 1], tail[at]
+        if not ("\ud800" <= left <= "\udfff" or "\ud800" <= right <= "\udfff") and may_cut(left, right):
+            return len(text) - len(tail[at:].encode("utf-8", "surrogateescape"))
     return 0
 
 
@@ -172,13 +172,12 @@ class Work(ResumableFolder):
             if other is not None:
                 raise FileError(f"{self.out}: expected an empty folder or the work of this command, found {other}")
             self.record(self.place, [])
+        value = read_json(self.journal, "the journal of a count")
         try:
-            with open(self.journal, "rb") as file:
-                value = json.loads(file.read())
-            settings, (number, offset), spills = value["settings"], value["place"], value["spills"]
+            settings, (number, offset), spills = dict(value["settings"]), value["place"], value["spills"]
             self.place = Place(int(number), int(offset))
             self.spills = [os.path.join(self.out, os.path.basename(name)) for name in spills]
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise FileError(f"{self.journal}: not the journal of a count: {reason(error)}") from error
         different = [key for key in self.settings if settings.get(key) != self.settings[key]]
         if different:
@@ -312,11 +311,8 @@ def _counting_of(arguments: Namespace, base: Base) -> Counting:
 
 def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> dict[str, Any]:
     """Trains, or finds that it is done; the manifest."""
-    from dstok.training.piece_counts import CountsFile
-    from dstok.training.run import MANIFEST, TrainingFolder, check, check_made_by, plan_of, trained_in
-
     def announce(expected: Forecast) -> None:
-        complain(f"merging takes at most {expected.total / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
+        complain(f"merging takes at most {sum(expected) / 10**6:,.0f} MB of memory: {expected.words / 10**6:,.0f} MB "
                  "for the pieces, the rest for pairs and tokens")
 
     check(base, trainer)
@@ -363,9 +359,6 @@ def _counted(arguments: Namespace, counting: Counting, to: Any) -> tuple[CountsF
 
 def _repeat(arguments: Namespace) -> int:
     """Trains with the settings of a manifest in a folder of its own, and names what differs."""
-    from dstok.formats.description import AddedToken
-    from dstok.training.run import TOKENIZER
-
     if arguments.drop_below is not None:
         raise CommandError("--repeat takes the settings from the manifest: expected no --drop-below")
     known = read_json(arguments.repeat)
@@ -381,7 +374,7 @@ def _repeat(arguments: Namespace) -> int:
     different = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
     words = f"different: {', '.join(different)}" if different else "the same tokenizer, from the same pieces"
     write_result(arguments, {"different": different}, [words])
-    return DIFFERENT if different else 0
+    return options.DIFFERENT if different else 0
 
 
 def run_report(arguments: Namespace) -> None:
@@ -430,9 +423,6 @@ def run_merge(arguments: Namespace) -> None:
 
 def _change(arguments: Namespace) -> tuple[Tokenizer, CountsFile]:
     """The model, and counts of the pieces that it cuts."""
-    from dstok.training.edit import pieces_of
-    from dstok.training.piece_counts import CountsFile
-
     tok, counts = load_model(arguments.model, arguments.upstream), CountsFile(arguments.counts)
     if counts.made_by and counts.made_by != pieces_of(tok):
         raise FileError(f"{counts.path}: expected counts of the pieces that {arguments.model} cuts (dstok train count "
@@ -458,8 +448,6 @@ def run_extend(arguments: Namespace) -> None:
 
 def run_trim(arguments: Namespace) -> None:
     import numpy as np
-
-    from dstok.training.edit import most_used, trim_vocab
 
     tok, counts = _change(arguments)
     less, ids = trim_vocab(tok, most_used(tok, counts, arguments.vocab_size))

@@ -11,28 +11,26 @@ from __future__ import annotations
 from argparse import Namespace
 from itertools import chain
 
+from dstok._util.columns import aligned
 from dstok._util.files import file_faults
 from dstok.cli import arguments as options
 from dstok.cli.arguments import Command, load_model, refuse_unless
 from dstok.cli.output import OF_CHECKS, WORDS, Bar, CommandError, complain, write_result
 from dstok.io.id_files import write_text
 
-FINE, DIFFERENT, BAD = 0, 1, 2
-HEAD = ("step", "kind", "result", "checked", "theorem")
-
 
 def run_prove(arguments: Namespace) -> int:
-    from dstok._util.columns import aligned
     from dstok.conformance.prove import prove
 
     tokenizer = load_model(arguments.model, arguments.upstream)
     with Bar() as bar:
         found = prove(tokenizer, lambda name: bar.draw(WORDS, 0, None, name))
-    rows = [(step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
-            for step in found if step.kind != "none"]
+    rows = [("step", "kind", "result", "checked", "theorem"),
+            *((step.name, step.kind, "FAILED" if step.faults else "holds", step.done, step.theorem)
+              for step in found if step.kind != "none")]
     rest = [f"{step.name}: {part}" for step in found for part in (step.faults or [step.done] * (step.kind == "none"))]
-    write_result(arguments, [step._asdict() for step in found], [*aligned([HEAD, *rows]), *rest], indent=2)
-    return DIFFERENT if any(step.faults for step in found) else FINE
+    write_result(arguments, [step._asdict() for step in found], [*aligned(rows), *rest], indent=2)
+    return options.DIFFERENT if any(step.faults for step in found) else 0
 
 
 def run_verify(arguments: Namespace) -> int:
@@ -62,8 +60,8 @@ def run_verify(arguments: Namespace) -> int:
     write_result(arguments, report.as_json(), str(report).split("\n"), indent=2)
     if report.verdict == "incomplete" and not arguments.allow_incomplete:
         complain(f"{report.summary}: give it more --seconds, or --allow-incomplete")
-        return BAD
-    return DIFFERENT if report.verdict == "different" else FINE
+        return options.BAD
+    return options.DIFFERENT if report.verdict == "different" else 0
 
 
 def _run_upgrade(arguments: Namespace) -> int:
@@ -79,7 +77,7 @@ def _run_upgrade(arguments: Namespace) -> int:
     with file_faults(arguments.candidate):
         found = upgrade(arguments.candidate, old, new, texts)
     write_result(arguments, found.as_json(), str(found).split("\n"), indent=2)
-    return DIFFERENT if found.changed else FINE
+    return options.DIFFERENT if found.changed else 0
 
 
 COMMANDS = {

@@ -59,9 +59,8 @@ def _text(arguments: Namespace) -> tuple[str, str]:
     if len(arguments.files) > 1:
         raise CommandError("view takes one file")
     if not arguments.files:
-        refuse_unless(arguments.output is None, "--output", "a FILE")
-        refuse_unless(not arguments.json, "--json", "a FILE")
-        refuse_unless(arguments.chat is None, "--chat", "a FILE")
+        for option in ("output", "json", "chat"):
+            refuse_unless(getattr(arguments, option) in (None, False), f"--{option}", "a FILE")
         return "", ""
     from dstok.viewer.server import MAX_TEXT
 

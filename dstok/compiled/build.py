@@ -47,7 +47,7 @@ def build_tables(model: ModelDescription) -> Tables:
         [split._asdict() for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
         facts.is_monotone(live, len(model.tokens)), model.ignore_merges, sorted(model.raw_ids), len(ids),
         ids[0] if ids else 0, TABLES_FORMAT,
-        [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else vars(shape),
+        [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else shape._asdict(),
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1))
     atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
     sections: dict[str, Buffer] = {

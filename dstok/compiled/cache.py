@@ -19,7 +19,7 @@ from functools import cache
 from typing import NamedTuple
 
 from dstok._util.files import StrPath, is_own, map_file, open_own, scratch_beside, user_cache_folder
-from dstok.compiled.image_file import IMAGE_FORMAT, read_image, source_of
+from dstok.compiled.image_file import IMAGE_FORMAT, read_image
 from dstok.compiled.tables import TABLES_FORMAT, Image
 from dstok.errors import ArgumentError, ImageError
 from dstok.formats import IMAGE_MAGIC, MODEL_FILES, NEWEST_UPSTREAM, SIDE_FILES
@@ -33,12 +33,12 @@ NAME = "the cache"  # of an image that is no file of the user's, so that pickles
 
 
 class Entry(NamedTuple):
-    """An image of the cache: the path of the model's file, that of the image, its bytes, the time of its last use."""
+    """The paths of a model's file and of its image in the cache; the image's bytes, the second of its last use."""
 
-    source: str
-    path: str
+    model: str
+    image: str
     size: int
-    used: float
+    last_used: int
 
 
 class Key(NamedTuple):
@@ -122,8 +122,9 @@ class Cache:
         found = []
         for path, status in self._files(".image"):
             with suppress(OSError, ImageError, ValueError), open_own(path) as file:
-                found.append(Entry(source_of(path, map_file(file)), path, status.st_size, status.st_mtime))
-        return sorted(found, key=lambda entry: -entry.used)
+                source = (read_image(path, map_file(file), verify=False).tokenizer or {}).get("source", "")
+                found.append(Entry(str(source), path, status.st_size, int(status.st_mtime)))
+        return sorted(found, key=lambda entry: -entry.last_used)
 
     def clear(self) -> int:
         """Remove everything of the cache's in its folder. Returns the number of images."""

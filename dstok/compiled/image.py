@@ -53,7 +53,7 @@ HEADER = {
 CONFIG = {"pad_id?": int, "unk_id?": int, "add_bos?": bool, "add_eos?": bool, "chat_template?": str,
           "chat_templates?": dict, "generation?": dict, "framing?": str, "truncation?": dict, "padding?": dict}
 TOKENIZER = {"added": {"id": [int], "content": [TEXT], "flags": [int]}, "bos_id": _ID, "eos_id": _ID, "name": str,
-             "config?": CONFIG}
+             "config?": CONFIG, "source?": str}
 Conditions = Iterator[tuple[str, object, object, object]]  # (what, does it hold, expected, found)
 Parts = tuple["tuple[AddedToken, ...]", "int | None", "int | None", str, dict[str, Any]]
 
@@ -292,8 +292,9 @@ def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
 def image_of(
     tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str, source: str = "",
 ) -> bytes:
-    """The image of a tokenizer."""
-    return image_bytes(tables.header.stored(), tables.sections, own_part(added, config, name), source)
+    """The image of a tokenizer. source: the file that it was made of, in an image of the cache."""
+    own = own_part(added, config, name) | ({"source": source} if source else {})
+    return image_bytes(tables.header.stored(), tables.sections, own)
 
 
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:

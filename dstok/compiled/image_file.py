@@ -36,14 +36,13 @@ _BITS = [[bool(flags >> bit & 1) for bit in range(len(FLAGS))] for flags in rang
 
 
 def image_bytes(
-    header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None, source: str = "",
+    header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None,
 ) -> bytes:
-    """The bytes of an image. `source` is a name for people: nothing reads it but `source_of`."""
+    """The bytes of an image."""
     from hashlib import sha256  # not needed to map an image
 
     places = {name: (0, len(data)) for name, data in sections.items()}
-    parts: dict[str, Any] = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
-    parts |= {"source": source} if source else {}
+    parts = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
     data = b""
     for _ in range(3):  # the length of the JSON moves the offsets in it; it settles at once
         end = _FIXED + len(data)
@@ -115,15 +114,6 @@ def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
     return Image(path, header, tokenizer, places, view)
 
 
-def source_of(path: StrPath, view: memoryview) -> str:
-    """The source in an image's JSON; "" if it has none. The image is not checked. Raises `ImageError` if it is none."""
-    try:
-        content = json.loads(bytes(view[_FIXED : _FIXED + min(MAX_HEADER, int.from_bytes(view[12:16], "little"))]))
-        return str(content.get("source", ""))
-    except (ValueError, AttributeError, RecursionError):
-        raise ImageError(f"{path}: expected a dstok image, found other data") from None
-
-
 def checksum(image: Image) -> bytes:
     """The SHA-256 of an image's contents, as its header says."""
     return bytes(image.view[16:_FIXED])
@@ -167,5 +157,5 @@ def joined(shared: dict[str, list[Any]], own: dict[str, list[Any]]) -> dict[str,
 def own_part(added: tuple[AddedToken, ...], config: TokenizerConfig, name: str) -> dict[str, Any]:
     """The parts of a tokenizer beside its tables, JSON-able; `tokenizer_parts` reads them."""
     own: dict[str, Any] = {"added": pack_added(added), "bos_id": config.bos_id, "eos_id": config.eos_id, "name": name}
-    rest = {key: value for key, value in vars(config).items() if key not in own and value not in (None, {})}
+    rest = {key: value for key, value in config._asdict().items() if key not in own and value not in (None, {})}
     return own | ({"config": rest} if rest else {})  # images of models without it have no such key

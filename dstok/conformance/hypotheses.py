@@ -316,7 +316,7 @@ def _changed_texts(pipeline: Pipeline) -> Iterator[tuple[str, str, Callable[[str
         own = step.unicode_version or OLDEST
         for version in FORM_VERSIONS if step.type in FORMS else ():
             if version != own:
-                other = make_normalizer((replace(step, unicode_version=version),), "")
+                other = make_normalizer((step._replace(unicode_version=version),), "")
                 assert other is not None
                 yield (NORMALIZE, f"{step.type} of Unicode {version} in place of {own}",
                        lambda text, normalize=other.normalize: normalize(text.encode()).decode())  # type: ignore[misc]

@@ -342,5 +342,5 @@ def known_codes(step: NormalizerStep) -> Iterable[str]:
 def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:
     if step.type in FORMS:
         return lambda text: normal_form(text, step.type, step.unicode_version or OLDEST)
-    run = make_step(replace(step, type=PREFIX_SPACE) if step.type == TEXT_SPACE else step, version)
+    run = make_step(step._replace(type=PREFIX_SPACE) if step.type == TEXT_SPACE else step, version)
     return lambda text: run(text, None, 1 << 40)[0]

@@ -12,8 +12,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
@@ -30,8 +29,7 @@ Prefix = Literal["none", "stretch", "unless-blank", "text"]
 PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 
 
-@dataclass(frozen=True)
-class CharacterShape:
+class CharacterShape(NamedTuple):
     """The steps of a model of characters around merging.
 
     prefix: where a space is put before a stretch of text between added tokens: nowhere ("none"), before each one
@@ -48,7 +46,17 @@ class CharacterShape:
     split: bool
     strip: int
     byte_ids: tuple[int, ...]
-    parts: str = field(default="", compare=False)
+    parts: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same steps, whatever the file says beyond them."""
+        return isinstance(other, CharacterShape) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
 
 def byte_spelling(byte: int) -> str:
@@ -68,8 +76,7 @@ def spelled(token: bytes, token_id: int, shape: CharacterShape) -> str:
     return token.decode().replace(" ", BLANK)
 
 
-@dataclass(frozen=True)
-class NormalizerStep:
+class NormalizerStep(NamedTuple):
     """One step of a normalizer, by upstream's type, one of `NORMALIZERS`; sequences are unfolded.
 
     The last one may be `PREFIX_SPACE`: ByteLevel does this with add_prefix_space, and Metaspace. Or `TEXT_SPACE`:
@@ -90,11 +97,10 @@ class NormalizerStep:
 
     def stored(self) -> dict[str, Any]:
         """The fields as an image has them: images of models without a `unicode_version` have no such key."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
-@dataclass(frozen=True)
-class TokenizerConfig:
+class TokenizerConfig(NamedTuple):
     """A model's settings of BOS, EOS and chats. None: its files do not say.
 
     pad_id: the token that fills a batch up. unk_id: the token for what no other one spells.
@@ -112,7 +118,7 @@ class TokenizerConfig:
     add_bos: bool | None = None
     add_eos: bool | None = None
     chat_template: str | None = None
-    chat_templates: Mapping[str, str] = field(default_factory=dict)
+    chat_templates: Mapping[str, str] = {}  # nobody changes it
     generation: Mapping[str, Any] | None = None
     framing: str | None = None
     truncation: Mapping[str, Any] | None = None
@@ -120,13 +126,12 @@ class TokenizerConfig:
 
     def __repr__(self) -> str:
         """The settings that the files say, long ones cut: a template alone may have thousands of characters."""
-        said = {name: repr(value) for name, value in vars(self).items() if value is not None and value != {}}
+        said = {name: repr(value) for name, value in self._asdict().items() if value is not None and value != {}}
         shown = (f"{name}={text if len(text) <= 40 else f'{text[:36]} ...'}" for name, text in said.items())
         return f"TokenizerConfig({', '.join(shown)})"
 
 
-@dataclass(frozen=True)
-class ModelDescription:
+class ModelDescription(NamedTuple):
     """A BPE model, of bytes or of characters.
 
     splits: the pre-tokenizer's steps, with ByteLevel's own regex if it is used.
@@ -147,6 +152,7 @@ class ModelDescription:
         only where bytes that UTF-8 has are without a token (`lost_bytes`); None: they are left out of a text.
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
 
+    >>> from dstok.core.text.model_json import pack_tokens
     >>> merges = array("I", [0, 1, 2])
     >>> model = ModelDescription((), pack_tokens([b"a", b"b", b"ab"]), frozenset(), merges, (), False)
     >>> [(model.tokens[left], model.tokens[right]) for left, right, merged in model.merge_rules()]
@@ -166,13 +172,20 @@ class ModelDescription:
     characters: CharacterShape | None = None
     cuts_texts: bool = False
     unknown: tuple[str, bool] | None = None
-    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    places: Mapping[str, str] = {}  # nobody changes it
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same model, from whatever places in their files."""
+        return isinstance(other, ModelDescription) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
 
     def without_places(self) -> ModelDescription:
         """The same model without the places in its file. They change no encoding."""
         splits = tuple(split._replace(where="") for split in self.splits)
-        normalizer = tuple(replace(step, where="") for step in self.normalizer)
-        return replace(self, splits=splits, normalizer=normalizer, places={})
+        normalizer = tuple(step._replace(where="") for step in self.normalizer)
+        return self._replace(splits=splits, normalizer=normalizer, places={})
 
     def lost_bytes(self) -> bytes:
         """The bytes that UTF-8 has, and no token spells. A model of characters has tokens for all that it needs."""
@@ -184,6 +197,7 @@ class ModelDescription:
     def naming_places(self) -> Iterator[None]:
         """An error inside names a part of the description, such as `merges`. It gets this part's place in the file.
 
+        >>> from dstok.core.text.model_json import pack_tokens
         >>> places = {"merges": "$.model.merges"}
         >>> model = ModelDescription((), pack_tokens(()), frozenset(), array("I"), (), False, places=places)
         >>> with model.naming_places():

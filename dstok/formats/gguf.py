@@ -18,7 +18,6 @@ import os
 import struct
 from array import array
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from dstok._util.files import StrPath, WholeFile
@@ -202,7 +201,7 @@ def _describe_llama(values: _Metadata) -> ModelDescription:
     model = describe_pieces(pieces, "stretch" if prefix else "none", int(prefix), TOKENS, raw=True)
     strips = name is not None and any(part in name.text().lower() for part in PHI_3)
     added = tuple(token._replace(rstrip=strips and token.content not in PHI_3_BARE) for token in model.added_tokens)
-    return replace(model, added_tokens=added, config=replace(config, add_bos=config.add_bos is not False))
+    return model._replace(added_tokens=added, config=config._replace(add_bos=config.add_bos is not False))
 
 
 def scores_of(model: ModelDescription, texts: Sequence[str], types: Sequence[int]) -> list[float]:
@@ -271,10 +270,10 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
     _check_bytes(tokens, raw_ids)
     places = {f"added_tokens[{number}]": f"{TOKENS}[{token.id}]" for number, token in enumerate(added)}
-    return replace(base, splits=tuple(split._replace(where=PRE) for split in base.splits),
-                   normalizer=tuple(replace(step, where=PRE) for step in base.normalizer), tokens=tokens,
-                   raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
-                   places={"vocab": TOKENS, "merges": MERGES, **places})
+    return base._replace(splits=tuple(split._replace(where=PRE) for split in base.splits),
+                         normalizer=tuple(step._replace(where=PRE) for step in base.normalizer), tokens=tokens,
+                         raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
+                         places={"vocab": TOKENS, "merges": MERGES, **places})
 
 
 def _tokens(

@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 
 from dstok._util.files import StrPath
@@ -133,10 +132,10 @@ def _with_side_files(path: StrPath, model: ModelDescription) -> ModelDescription
     settings = model.config
     template, generation = _beside(path, "chat_template.jinja"), _beside(path, "generation_config.json")
     if template is not None:
-        settings = replace(settings, chat_template=read_text(template, "chat_template.jinja: "))
+        settings = settings._replace(chat_template=read_text(template, "chat_template.jinja: "))
     if generation is not None:
-        settings = replace(settings, generation=read_generation_config(generation))
-    return replace(model, config=settings)
+        settings = settings._replace(generation=read_generation_config(generation))
+    return model._replace(config=settings)
 
 
 def _beside(path: StrPath, name: str) -> bytes | None:

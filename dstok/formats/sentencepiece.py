@@ -14,7 +14,6 @@ import struct
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -268,8 +267,8 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
                                    "added_tokens_decoder", "added_tokens.json")
     if config is not None:
         found = read_tokenizer_config(config, (ids | {token.content: token.id for token in tokens}).get)
-        ends = replace(found, **{name: getattr(ends, name) for name in ENDS if getattr(found, name) is None})
-    return replace(model, added_tokens=tuple(tokens), config=ends)
+        ends = found._replace(**{name: getattr(ends, name) for name in ENDS if getattr(found, name) is None})
+    return model._replace(added_tokens=tuple(tokens), config=ends)
 
 
 def pieces_of(data: bytes) -> list[Piece]:

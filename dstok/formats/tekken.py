@@ -14,11 +14,12 @@ their ids. `<s>` and `</s>` begin and end a text, `<pad>` fills a batch up.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from base64 import b64decode
 
 from dstok._util.json_value import Value, shown
 from dstok.core.bpe.tables import MAX_IDS
 from dstok.formats.description import ModelDescription, TokenizerConfig
+from dstok.formats.tiktoken import describe_tiktoken
 
 VERSIONS = ("v1", "v2", "v3", "v7", "v11", "v13", "v15")
 _ENTRY = frozenset(["rank", "token_bytes", "token_str"])
@@ -30,10 +31,6 @@ _SPECIAL_TOKENS = (
 
 def describe_tekken(file: Value) -> ModelDescription:
     """The model of a tekken.json. Raises `TokenizerFileError` and `UnsupportedError`."""
-    from base64 import b64decode  # every JSON file asks `is_tekken`; few are one
-
-    from dstok.formats.tiktoken import describe_tiktoken
-
     config = file.need("config")
     special = _special_tokens(file, config)
     size = config.need("default_vocab_size").integer(MAX_IDS)
@@ -62,7 +59,7 @@ def describe_tekken(file: Value) -> ModelDescription:
     (split,) = model.splits
     places = {"vocab": vocab.path, "merges": vocab.path, "added_tokens": "$.special_tokens"}
     ends = TokenizerConfig(special.get("<s>"), special.get("</s>"), special.get("<pad>"))
-    return replace(model, splits=(split._replace(where="$.config.pattern"),), config=ends, places=places)
+    return model._replace(splits=(split._replace(where="$.config.pattern"),), config=ends, places=places)
 
 
 def _check_rank(entry: Value, rank: int) -> None:

@@ -17,7 +17,6 @@ import re
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
@@ -91,7 +90,7 @@ with open(os.path.join(os.path.dirname(__file__), "tiktoken.json"), "rb") as _fi
 ENCODINGS = {name: TiktokenEncoding(**entry) for name, entry in _DATA["encodings"].items()}
 WRAPPERS = {name: Wrapper(**entry) for name, entry in _DATA["wrappers"].items()}  # by the rank file's name
 Beside = Callable[[str], bytes | None]
-UNICODE = ModelDescription.unicode_version  # of tiktoken's classes
+UNICODE = "16.0"  # of tiktoken's classes
 KIMI_RESERVED, QWEN_START = 258, 151643  # as in the texts of their wrappers
 QWEN_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *(f"<|extra_{number}|>" for number in range(205)))
 
@@ -310,7 +309,7 @@ def _kimi(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> Model
             plain.add(number)
     model = describe_tiktoken(ranks, wrapper.pattern, special)
     added = tuple(token._replace(special=token.id not in plain) for token in model.added_tokens)
-    return replace(model, added_tokens=added, config=read_tokenizer_config(data, special.get), cuts_texts=True)
+    return model._replace(added_tokens=added, config=read_tokenizer_config(data, special.get), cuts_texts=True)
 
 
 def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription:
@@ -320,5 +319,5 @@ def _qwen(wrapper: Wrapper, ranks: Mapping[bytes, int], beside: Beside) -> Model
     data = beside("tokenizer_config.json")
     config = model.config if data is None else read_tokenizer_config(data, special.get)
     if config.eos_id is None:
-        config = replace(config, eos_id=special["<|endoftext|>"])
-    return replace(model, added_tokens=added, config=config, normalizer=(NormalizerStep("NFC", where=wrapper.code),))
+        config = config._replace(eos_id=special["<|endoftext|>"])
+    return model._replace(added_tokens=added, config=config, normalizer=(NormalizerStep("NFC", where=wrapper.code),))

@@ -14,7 +14,6 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
@@ -72,7 +71,7 @@ def read_tokenizer_json(
             raise ArgumentError("a tekken.json, whose ids are tiktoken's: no version of upstream reads it", "upstream")
         described = describe_tekken(file)
         ids = {token.content: token.id for token in described.added_tokens}
-        return described if config is None else replace(described, config=read_tokenizer_config(config, ids.get))
+        return described if config is None else described._replace(config=read_tokenizer_config(config, ids.get))
     model = file.need("model")
     _check_model_options(model)
     for key in (key for key in file.object() if key not in TOP_LEVEL):
@@ -95,11 +94,11 @@ def read_tokenizer_json(
     finishing = components.steps_of(file.member("post_processor"), "processors")
     trim_offsets, framing = components.read_trimming(finishing), components.read_framing(finishing)
     settings = TokenizerConfig() if config is None else read_tokenizer_config(config, id_of)
-    settings = replace(settings, framing=framing, truncation=components.read_truncation(file.get("truncation")),
-                       padding=components.read_padding(file.get("padding")))
+    settings = settings._replace(framing=framing, truncation=components.read_truncation(file.get("truncation")),
+                                 padding=components.read_padding(file.get("padding")))
     if settings.unk_id is None and model.get("unk_token") is not None:
-        settings = replace(settings, unk_id=id_of(model.need("unk_token").text()))
-    return replace(described, config=settings, trim_offsets=trim_offsets, places=PLACES)
+        settings = settings._replace(unk_id=id_of(model.need("unk_token").text()))
+    return described._replace(config=settings, trim_offsets=trim_offsets, places=PLACES)
 
 
 def _read_tables(data: str | bytes) -> tuple[Value, Vocabulary]:
@@ -318,8 +317,8 @@ def write_tokenizer_json(model: ModelDescription) -> str:
     }, ensure_ascii=False, indent=1)
     texts = {i: token_spelling(model, i) for i in set(model.merges)}
     text = _with_tables(text, vocab, [(texts[left], texts[right]) for left, right, _ in model.merge_rules()])
-    written = vars(_essence(read_tokenizer_json(text)))
-    for name, expected in vars(_essence(model)).items():
+    written = _essence(read_tokenizer_json(text))._asdict()
+    for name, expected in _essence(model)._asdict().items():
         if written[name] != expected:
             raise UnsupportedError(f"{name} that a tokenizer.json cannot say, or dstok cannot write", f"$.{name}")
     return text
@@ -420,5 +419,5 @@ def _essence(model: ModelDescription) -> ModelDescription:
     tokens = [None if i in hidden else token for i, token in enumerate(model.tokens)]
     while tokens and tokens[-1] is None:
         tokens.pop()
-    return replace(model.without_places(), tokens=pack_tokens(tokens), raw_ids=model.raw_ids - hidden,
-                   config=TokenizerConfig(framing=model.config.framing))
+    return model.without_places()._replace(tokens=pack_tokens(tokens), raw_ids=model.raw_ids - hidden,
+                                           config=TokenizerConfig(framing=model.config.framing))

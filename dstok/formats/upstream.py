@@ -9,7 +9,6 @@ Source: the wheels; tests/formats/test_upstream_versions.py and tests/upstream_1
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.errors import UnsupportedError
@@ -103,5 +102,5 @@ def of_upstream(model: ModelDescription, name: str) -> ModelDescription:
         if step.is_regex and not version.replaces:
             raise UnsupportedError(f"a pattern in Replace as {version.name} reads it", step.where)
         if step.type in FORMS:
-            normalizer[i] = replace(step, unicode_version=None if version.forms == OLDEST else version.forms)
-    return replace(model, unicode_version=version.patterns, splits=tuple(splits), normalizer=tuple(normalizer))
+            normalizer[i] = step._replace(unicode_version=None if version.forms == OLDEST else version.forms)
+    return model._replace(unicode_version=version.patterns, splits=tuple(splits), normalizer=tuple(normalizer))

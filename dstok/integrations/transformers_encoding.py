@@ -65,7 +65,8 @@ class Engine:
     """dstok's tokenizer in the place of a backend's normalizer, pre-tokenizer, model and decoder."""
 
     def __init__(self, tok: Tokenizer, added: tuple[AddedToken, ...]) -> None:
-        self.tok, self._added, self._spelling = tok, {token.id: token for token in added}, cache(tok.id_to_token)
+        self.tok, self._added, self._spelling = tok, added, cache(tok.id_to_token)
+        self._takes_blanks = {token.id for token in added if token.lstrip or token.rstrip}
 
     @lazy
     def ordinary(self) -> frozenset[str] | None:
@@ -73,7 +74,7 @@ class Engine:
 
         Upstream finds all tokens and then passes over the special ones, so that a special one hides those it overlaps.
         """
-        special, others = ([t.content for t in self._added.values() if t.special == kind] for kind in (True, False))
+        special, others = ([t.content for t in self._added if t.special == kind] for kind in (True, False))
         if any(_may_overlap(one, other) for one in special for other in others):
             return None
         return frozenset(others)
@@ -88,14 +89,11 @@ class Engine:
         """The `COLUMNS` of a text. `word`: every id's word; None: the number of its piece."""
         encoding = self.tok.encode_with_offsets(text, special=special)
         ids, spans = encoding.ids.tolist(), encoding.char_spans.tolist()
-        tokens = [self._token(*each, text) for each in zip(ids, spans, encoding.special.tolist())]
+        # Upstream's token is all the text that it took.
+        tokens = [text[slice(*span)] if is_added and id in self._takes_blanks else self._spelling(id)
+                  for id, span, is_added in zip(ids, spans, encoding.special.tolist())]
         words = encoding.pieces.tolist() if word is None else [word] * len(ids)
         return {"ids": ids, "type_ids": [type_id] * len(ids), "tokens": tokens, "words": words, "offsets": spans}
-
-    def _token(self, id: int, span: list[int], is_added: bool, text: str) -> str:
-        if is_added and (self._added[id].lstrip or self._added[id].rstrip):
-            return text[span[0] : span[1]]  # upstream's token is all the text that it took
-        return self._spelling(id)
 
 
 @lru_cache(maxsize=4096)
@@ -413,17 +411,15 @@ class CallSettings:
     def cut(self, texts: Sequence[list[int]]) -> Sequence[list[int]] | None:
         """The ids of a text, or of both of a pair, truncated; None where upstream has a special case."""
         room, strategy, stride = self._limits[len(texts) - 1]
-        if len(texts) == 1:
-            ids = texts[0]
-            if len(ids) <= room:
-                return texts
-            return None if strategy == "only_second" or stride >= room else [ids[-room:] if self._left else ids[:room]]
-        lengths = list(map(len, texts))
+        lengths, kept = list(map(len, texts)), [room]
         if sum(lengths) <= room:
             return texts
-        try:
-            (kept,) = kept_lengths(np.array([lengths]), room, strategy).tolist()
-        except ValueError:
+        if len(texts) == 2:
+            try:
+                (kept,) = kept_lengths(np.array([lengths]), room, strategy).tolist()
+            except ValueError:
+                return None
+        elif strategy == "only_second":
             return None
         if room < 1 or any(stride >= count for length, count in zip(lengths, kept) if count < length):
             return None

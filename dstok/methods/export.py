@@ -8,7 +8,6 @@ that a format cannot hold is refused. If the format leaves it out by convention,
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dstok._util.arguments import explained
@@ -97,5 +96,5 @@ def read_config(self: Tokenizer, config: StrPath | TokenizerConfig | None) -> To
     settings = config
     if not isinstance(settings, TokenizerConfig):
         settings = read_tokenizer_config(contents(settings), self._vocabulary.ids.get)
-    return replace(settings, bos_id=settings.bos_id if own.bos_id is None else own.bos_id,
-                   eos_id=settings.eos_id if own.eos_id is None else own.eos_id)
+    return settings._replace(bos_id=settings.bos_id if own.bos_id is None else own.bos_id,
+                             eos_id=settings.eos_id if own.eos_id is None else own.eos_id)

@@ -117,7 +117,8 @@ class _Work:
                 raise SpecialTokenError(error.token, error.offset, number) from None
         self.number += len(texts)
         if self.joined:
-            return [("".join(texts), self.options.policy.within(ranges), ends)]
+            text = "".join(texts)
+            return [(text, self.tok._encoder.within(self.options.policy, text, ranges), ends)]
         return [(text, self.options.policy if sure else self.none, [len(text)]) for text, sure in zip(texts, trusted)]
 
     def ids(self, parts: list[Part]) -> list[int]:

@@ -221,7 +221,7 @@ class SplitStream(Incoming):
             return self._span_pass.split(held)
         if not final and len(self._held) < self._wait:
             return []
-        spans, end = self._span_pass.sure_spans(self._held, final)
+        spans, end = self._span_pass.settled_spans(self._held, final)
         pieces = [self._held[start:stop].decode() for start, stop in spans.tolist()]
         del self._held[:end]
         self._wait = 0 if end else 2 * len(self._held)  # an endless piece is not read again for each part

@@ -155,7 +155,7 @@ class MatchPattern:
             stop = min(at + size, len(view))
             while stop < len(view) and view[stop] & 0xC0 == 0x80:  # inside a character
                 stop -= 1
-            found, read = self.span_pass.sure_spans(view[at:stop], stop == len(view))
+            found, read = self.span_pass.settled_spans(view[at:stop], stop == len(view))
             if len(found):
                 yield found + at
             at, size = at + read, BLOCK if read else 2 * size

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import explained, whole_number
@@ -72,7 +71,7 @@ def extend(
     known = pack_tokens(tokens)
     loop = MergeLoop(known.starts, known.blob, array("I", taken), size, rare, longest)
     lost = tok._bpe.lost is not None  # words leave lost bytes out, even if a token stands for them in a text
-    bpe = make_bpe(build_tables(replace(model, unknown=None))) if lost else tok._bpe
+    bpe = make_bpe(build_tables(model._replace(unknown=None))) if lost else tok._bpe
     for pieces, offsets, numbers in rows:
         loop.add(pieces, offsets, numbers, [-1] * 256, bpe)
     merges, _ = finished(loop, size, None)
@@ -85,7 +84,7 @@ def extend(
             tokens.append((tokens[left] or b"") + (tokens[right] or b""))
     while tokens[-1] is None:  # added tokens alone
         tokens.pop()
-    return tokenizer_of_description(replace(model, tokens=pack_tokens(tokens), merges=model.merges + merges))
+    return tokenizer_of_description(model._replace(tokens=pack_tokens(tokens), merges=model.merges + merges))
 
 
 @explained
@@ -116,9 +115,9 @@ def retrain(
     trainer = BpeTrainer(vocab_size=vocab_size, special_tokens=[*specials, *(new_special_tokens or ())],
                          initial_alphabet=BpeTrainer.byte_alphabet(), **settings)
     base = base_of(model).renamed(names)
-    config = replace(base.model.config, chat_template=model.config.chat_template,
-                     chat_templates=model.config.chat_templates)  # the special tokens stay, and so do these
-    base = base._replace(model=replace(base.model, config=config))
+    config = base.model.config._replace(  # the special tokens stay, and so do these
+        chat_template=model.config.chat_template, chat_templates=model.config.chat_templates)
+    base = base._replace(model=base.model._replace(config=config))
     base.check(trainer)
     with counted(make_plain_finder(tok._tables), tok._normalizer, texts, num_threads, memory) as rows:
         return tokenizer_of_description(base.trained(learn(rows, trainer, memory=memory, num_threads=num_threads)))
@@ -153,7 +152,7 @@ def truncate_vocab(tok: Tokenizer, vocab_size: int) -> Tokenizer:
     last = max((rank for rank, i in enumerate(merged) if i == size - 1), default=-1)
     kept = last + 1 if last >= 0 else next(rank for rank, i in enumerate(merged) if i >= size)
     tokens = pack_tokens([*model.tokens][:size])
-    return tokenizer_of_description(replace(model, tokens=tokens, merges=model.merges[: 3 * kept]))
+    return tokenizer_of_description(model._replace(tokens=tokens, merges=model.merges[: 3 * kept]))
 
 
 @explained
@@ -194,9 +193,9 @@ def trim_vocab(tok: Tokenizer, keep: Iterable[int]) -> tuple[Tokenizer, npt.NDAr
     if lost:
         raise UnsupportedError(f"a vocabulary without {_named(model, lost)}, which settings name", "keep")
     renewed: Any = {name: new[i] for name, i in ends.items()}
-    config = replace(model.config, **renewed, **around(model.config, {token.content: token.id for token in added}))
-    small = tokenizer_of_description(replace(
-        model, tokens=pack_tokens(tokens), raw_ids=frozenset(new[i] for i in model.raw_ids if i in new),
+    config = model.config._replace(**renewed, **around(model.config, {token.content: token.id for token in added}))
+    small = tokenizer_of_description(model._replace(
+        tokens=pack_tokens(tokens), raw_ids=frozenset(new[i] for i in model.raw_ids if i in new),
         merges=array("I", [new[i] for i in merges]), added_tokens=added, config=config))
     after = _reached(small)
     lost = [old for old in _reached(tok) if old in new and new[old] not in after]

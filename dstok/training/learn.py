@@ -57,10 +57,6 @@ class Forecast(NamedTuple):
     notes: int
     pairs: int
 
-    @property
-    def total(self) -> int:
-        return self.words + self.notes + self.pairs
-
 
 def forecast(survey: Survey, first: int, vocab_size: int, num_threads: int, memory: int | None) -> Forecast:
     """first: the tokens before the merges. memory: for all, in bytes; None: any. Raises `ArgumentError`."""

@@ -301,7 +301,7 @@ def trained_in(
     memory, announce: as of `learn`.
     """
     def encoder(learned: Learned) -> BPE:  # words leave out bytes without a token, whatever stands for these in a text
-        return make_bpe(build_tables(replace(base.trained(learned), unknown=None)))
+        return make_bpe(build_tables(base.trained(learned)._replace(unknown=None)))
 
     hashed = file_hash(counts.path)
     journal = Journal(os.path.join(folder.work, "merges.part"), digest([plan, hashed]))

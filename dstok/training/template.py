@@ -14,7 +14,6 @@ import json
 import os
 from array import array
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
@@ -48,9 +47,9 @@ class Base(NamedTuple):
 
     def renamed(self, names: Mapping[str, str]) -> Base:
         """The same with other special tokens: `names` maps old texts to new ones."""
-        config = replace(self.model.config, **around(self.model.config, None, names))
+        config = self.model.config._replace(**around(self.model.config, None, names))
         ends = {name: names.get(text, text) for name, text in self.ends.items()}
-        return Base(replace(self.model, config=config), ends)
+        return Base(self.model._replace(config=config), ends)
 
     def made_by(self) -> str:
         """The SHA-256 of all that decides the pieces, as counts files have it."""
@@ -75,12 +74,12 @@ class Base(NamedTuple):
     def trained(self, learned: Learned) -> ModelDescription:
         """The model with a vocabulary."""
         ids = {token.content: token.id for token in learned.added_tokens}
-        return replace(self.model, tokens=pack_tokens(learned.tokens), raw_ids=learned.raw_ids, merges=learned.merges,
-                       added_tokens=learned.added_tokens, config=self._config(ids))
+        return self.model._replace(tokens=pack_tokens(learned.tokens), raw_ids=learned.raw_ids, merges=learned.merges,
+                                   added_tokens=learned.added_tokens, config=self._config(ids))
 
     def _config(self, ids: Mapping[str, int]) -> TokenizerConfig:
         ends: Any = {name: ids.get(text) for name, text in self.ends.items()}
-        return replace(self.model.config, **ends, **around(self.model.config, ids))
+        return self.model.config._replace(**ends, **around(self.model.config, ids))
 
 
 def made_by(unicode_version: str, splits: Iterable[Split], normalizer: Iterable[NormalizerStep] = ()) -> str:
@@ -101,8 +100,8 @@ def base_of(model: ModelDescription) -> Base:
     names |= {token.id: token.content for token in model.added_tokens}
     kept = TokenizerConfig(add_bos=config.add_bos, add_eos=config.add_eos, framing=config.framing,
                            truncation=config.truncation, padding=config.padding)
-    without = replace(model.without_places(), tokens=pack_tokens(()), raw_ids=frozenset(), merges=array("I"),
-                      added_tokens=(), config=kept)
+    without = model.without_places()._replace(tokens=pack_tokens(()), raw_ids=frozenset(), merges=array("I"),
+                                              added_tokens=(), config=kept)
     return Base(without, {name: names[i] for name in ENDS if (i := getattr(config, name)) in names})
 
 

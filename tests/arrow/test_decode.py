@@ -13,7 +13,7 @@ from reference import examples
 
 import dstok
 from dstok import arrow
-from dstok.arrow import ids
+from dstok.arrow import ids as arrow_ids
 
 WIDTHS = [pa.uint32(), pa.int32(), pa.int64(), pa.uint64()]
 LAYOUTS = [pa.list_, pa.large_list, pa.list_view, pa.large_list_view]
@@ -65,9 +65,9 @@ def test_any_lists(lists: list[list[int] | None], start: int) -> None:
 
 def test_large_strings_where_32_bits_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
     array = pa.array([[19923, 2058]], pa.list_(pa.uint32()))  # 11 bytes
-    monkeypatch.setattr(ids, "LIMIT", 11)
+    monkeypatch.setattr(arrow_ids, "LIMIT", 11)
     assert arrow.decode(TOK, array).type == pa.string()
-    monkeypatch.setattr(ids, "LIMIT", 10)
+    monkeypatch.setattr(arrow_ids, "LIMIT", 10)
     assert arrow.decode(TOK, array).type == pa.large_string()
     check(array, [[19923, 2058]])
 

@@ -324,7 +324,7 @@ def test_a_damaged_entry(damage: str, model: Path, place: Path, tmp_path: Path) 
     image = kept(model, place)
     data = image.read_bytes()
     flipped = bytearray(data)
-    flipped[len(data) // 2] ^= 1
+    flipped[48 + int.from_bytes(data[12:16], "little")] ^= 1  # after the header's JSON: only the checksum covers it
     image.write_bytes({"empty": b"", "short": data[:20], "cut": data[:-5000], "byte": bytes(flipped), "longer": data + b"\0",
                        "header": data[:60] + b"?" + data[61:], "other": b"{}"}[damage])
     assert not is_hit(model)
@@ -398,10 +398,9 @@ def test_a_link_is_not_followed(model: Path, place: Path, tmp_path: Path) -> Non
     image.rename(elsewhere)
     data = elsewhere.read_bytes()
     image.symlink_to(elsewhere)
-    elsewhere.write_bytes(data + b"?")
     assert not is_hit(model)
     assert not image.is_symlink() and image.read_bytes() == data
-    assert elsewhere.read_bytes() == data + b"?"
+    elsewhere.write_bytes(b"?")
     assert is_hit(model)
 
 

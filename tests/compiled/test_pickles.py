@@ -7,7 +7,6 @@ import pickle
 import random
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +201,7 @@ def test_a_built_in_model_that_is_not_there() -> None:
 def test_the_settings_are_kept(image: Path) -> None:
     """The tables, added tokens, BOS, EOS and name of a model, and other settings: it is not that model, nor is it the file."""
     for tok, framed in ((dstok.load("deepseek-ocr"), dstok.load("deepseek-v3")), (dstok.load(image), None)):
-        config = replace(tok.config, framing=framed.config.framing if framed else None, pad_id=5)
+        config = tok.config._replace(framing=framed.config.framing if framed else None, pad_id=5)
         other = dstok.Tokenizer._of_tables(tok._tables, tok._added.tokens, tok.bos_id, tok.eos_id, tok.name, config)
         again = pickle.loads(pickle.dumps(other))
         assert (reduced(tok)[0], reduced(other)[0]) == ("built-in" if framed else "file", "image")

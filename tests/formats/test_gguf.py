@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +229,6 @@ def test_whole_pieces_that_the_name_does_not_have(tmp_path: Path) -> None:
 
 def test_one_spelling_twice(tmp_path: Path) -> None:
     """An added token that is spelled as a token of the vocabulary: llama.cpp would take the one for the other."""
-    model = replace(family_base("gpt-2"), added_tokens=(AddedToken(256, "Ġ"),))
+    model = family_base("gpt-2")._replace(added_tokens=(AddedToken(256, "Ġ"),))
     with pytest.raises(UnsupportedError, match="two tokens of one spelling, 'Ġ': ids 32 and 256"):
         dstok.Tokenizer._of_description(model).to_gguf(tmp_path / "x.gguf")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,13 +36,13 @@ def model(name: str) -> tuple[dstok.Tokenizer, Path]:
 @kept()
 def without_whole_pieces(name: str) -> dstok.Tokenizer:
     """The same model as llama.cpp has it where it does not know ignore_merges."""
-    return dstok.Tokenizer._of_description(replace(model(name)[0]._describe(), ignore_merges=False))
+    return dstok.Tokenizer._of_description(model(name)[0]._describe()._replace(ignore_merges=False))
 
 
 @kept()
 def not_normalized(name: str) -> dstok.Tokenizer:
     """The same model as llama.cpp has it, without its normalizer."""
-    return dstok.Tokenizer._of_description(replace(model(name)[0]._describe(), normalizer=()))
+    return dstok.Tokenizer._of_description(model(name)[0]._describe()._replace(normalizer=()))
 
 
 @kept()
@@ -54,7 +53,7 @@ def with_ascii_case() -> dstok.Tokenizer:
     [split] = described.splits
     assert upper in split.pattern and lower in split.pattern
     pattern = split.pattern.replace(upper, r"[^\P{L}a-z]").replace(lower, r"[^\P{L}A-Z]")
-    return dstok.Tokenizer._of_description(replace(described, splits=(split._replace(pattern=pattern),), normalizer=()))
+    return dstok.Tokenizer._of_description(described._replace(splits=(split._replace(pattern=pattern),), normalizer=()))
 
 
 def is_known(name: str, text: str, ids: list[int]) -> bool:
@@ -185,7 +184,7 @@ def test_whole_pieces_of_glm(tmp_path: Path) -> None:
     texts = [token.decode() for i, token in enumerate(described.tokens) if token and i not in described.raw_ids
              and token.isalpha() and token.isascii() and not tok._bpe.encodes_to_itself(i)][:50]
     assert texts
-    in_parts = dstok.Tokenizer._of_description(replace(described, ignore_merges=False))
+    in_parts = dstok.Tokenizer._of_description(described._replace(ignore_merges=False))
     for text, ids in zip(texts, ask(tmp_path / "x.gguf", texts)["ids"]):
         assert tok.encode(text) == [tok.token_to_id(text)] != ids == in_parts.encode(text)
 

@@ -59,10 +59,10 @@ FAULTS = {
         "dstok/added_tokens.py", "decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()",
         "text.encode()", ("models",)),
     "exception swallowed": Fault(
-        "dstok/core/encode/encoder.pyx", "                encode_by_section(self.finder, self.normalizer, policy, run, source, replace, limit)\n",
-        "                try:\n"
-        "                    encode_by_section(self.finder, self.normalizer, policy, run, source, replace, limit)\n"
-        "                except BaseException:\n                    pass\n", ("models",)),
+        "dstok/core/encode/passes.pyx", "    cdef bytes made = normalizer.normalize((<const char *>text)[:size]) if size else b\"\"\n",
+        "    cdef bytes made = b\"\"\n    try:\n"
+        "        made = normalizer.normalize((<const char *>text)[:size]) if size else b\"\"\n"
+        "    except BaseException:\n        pass\n", ("models",)),
     "copies share their state": Fault(
         "dstok/_util/objects.py", "setattr(other, name, copy(value))", "setattr(other, name, value)", ("deepseek-v3",)),
 }

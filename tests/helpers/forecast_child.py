@@ -41,7 +41,7 @@ def run(words: Mapping[str, int], vocab_size: int, memory: int | None) -> str:
 
     def limited(expected: Forecast) -> None:
         nonlocal size
-        size = expected.total
+        size = sum(expected)
         with open("/proc/self/statm", encoding="ascii") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + size + PYTHON, now + size + PYTHON))

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -134,7 +134,7 @@ def swapped_merges() -> Tokenizer:
     two = next(at for at, (left, right, _) in enumerate(rules) if (names[left], names[right]) == (b"n", b"g"))
     rules[one], rules[two] = rules[two], rules[one]
     merges = type(model.merges)("I", [id for rule in rules for id in rule])
-    return Tokenizer._of_description(replace(model, merges=merges))
+    return Tokenizer._of_description(model._replace(merges=merges))
 
 
 class Above64(Wrapped):

@@ -269,7 +269,7 @@ def test_two_at_once(words: list[str], inputs: Path, monkeypatch: pytest.MonkeyP
 def test_a_changed_input(changed: str, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Between a stop and the next start."""
     with monkeypatch.context() as stopped:
-        stopped.setattr("dstok.training.run.trained_in", lambda *_: 1 // 0)
+        stopped.setattr("dstok.cli.train.trained_in", lambda *_: 1 // 0)
         run("data", *SETTINGS, "--out", "tok", code=FAULT)
     path = inputs / "sub" / "0.txt"
     if changed == "size":

@@ -13,7 +13,7 @@ characters after it. Shorter blocks end a text. A block that is all blanks is to
 may see. docs/rules.md says what that proves.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.split.character_finder cimport (
@@ -325,6 +325,7 @@ cdef enum:
     LONGEST = 11             # characters of a block: all but the first must fit into 64 bits
     REMEMBERED = 1 << 14     # entries of each memory of what was tried: most is tried again and again
     ENDING = 5               # characters that fit into 64 bits beside two states
+    GIVEN_UP = 1 << WALK_STATE_BITS
 
 cdef enum:                   # the knowledge of a node about the text after these characters, if they are blanks
     ANY
@@ -573,7 +574,7 @@ cdef class Walk:
             if decided <= 0:
                 return decided == 0
             at += decided
-            if at == count or self.has_tried(at, count, state):
+            if at == count or (state < GIVEN_UP and self.has_tried(at, count, state)):
                 break
             memset(&masks, 0, sizeof(masks))
             width = 0
@@ -588,19 +589,24 @@ cdef class Walk:
                 return self.fails(count, i, count)
         return True
 
-    cdef bint has_tried(self, int first, int last, int64_t state) noexcept:
-        """Tell whether word[first:last] was tried from each present state: as an end, or -1: given up. Remember it."""
-        cdef uint64_t key = state + 1, *tried
+    cdef bint has_tried(self, int first, int last, uint32_t state) noexcept:
+        """Tell whether word[first:last] was tried from each present state, as an end or given up. Remember it.
+
+        `state` is that of the rules, or `GIVEN_UP`.
+        """
+        cdef uint64_t word = 0, key, *tried
         cdef bint found = True
         cdef int i
-        if last - first > ENDING or state >> WALK_STATE_BITS > 0:
+        if last - first > ENDING:
             return False
         for i in range(first, last):
-            key = key << WALK_SYMBOL_BITS | <uint64_t>(self.word[i] + 1)
+            word = word << WALK_SYMBOL_BITS | <uint64_t>(self.word[i] + 1)  # never 0: words of two lengths differ
         for i in range(self.alive[first]):
-            tried = &self.tried[mixed(key << WALK_MARKED_BITS | <uint64_t>self.reached[first][i].marked) % REMEMBERED]
-            found &= tried[0] == (key << WALK_MARKED_BITS | <uint64_t>self.reached[first][i].marked)
-            tried[0] = key << WALK_MARKED_BITS | <uint64_t>self.reached[first][i].marked
+            key = <uint64_t>self.reached[first][i].marked << WALK_STATE_BITS + 1 | state
+            key = key << ENDING * WALK_SYMBOL_BITS | word
+            tried = &self.tried[mixed(key) % REMEMBERED]
+            found &= tried[0] == key
+            tried[0] = key
         return found
 
     cdef bint block(self, const GridMasks *m, int count, int width, int ahead) except -1:
@@ -637,7 +643,7 @@ cdef class Walk:
         cdef int i = first
         while i + 1 < count and not self.symbols[self.word[i]].rare:
             i += 1
-        if not self.has_tried(first, i + 1, -1):
+        if not self.has_tried(first, i + 1, GIVEN_UP):
             columns, numbers = zip(*[self.seen_as[self.word[j]] for j in range(first, i + 1)])
             for j in range(self.alive[first]):
                 self.gave_up[self.reached[first][j].marked, columns] = numbers

@@ -7,8 +7,8 @@
  * order by count allows.
  *
  * The sort takes eight bytes of a piece at a time. It groups many pieces by one byte of these (McIlroy, Bostic, McIlroy:
- * Engineering Radix Sort, 1993), or by a small count, some by a pivot (Bentley, Sedgewick: Fast Algorithms for Sorting and Searching Strings,
- * 1997). It calls itself for all groups but the largest, and is never deeper than log2(pieces).
+ * Engineering Radix Sort, 1993), or by a small count, some by a pivot (Bentley, Sedgewick: Fast Algorithms for Sorting and
+ * Searching Strings, 1997). It calls itself for all groups but the largest, and is never deeper than log2(pieces).
  */
 #ifndef DSTOK_COUNTED_H
 #define DSTOK_COUNTED_H
@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cpu/platform.h"
 
 enum {
     KEY_BYTES = 8,
@@ -214,7 +216,7 @@ static inline void sort_counted(const Pieces *p, Entry *e, int64_t size, int by_
 /* A block in the making, and the totals of all blocks so far. */
 typedef struct {
     uint8_t *data;
-    int64_t size, room;
+    ptrdiff_t size, room;
     int64_t distinct, length, longest; /* bytes of all pieces; of the longest */
     uint64_t occurrences;
 } Block;
@@ -233,14 +235,8 @@ static inline int block_add(Block *b, int64_t wanted, const uint8_t *last, int64
     uint8_t *at;
     if (b->size && most > wanted)
         return 0;
-    if (most > b->room) {
-        int64_t room = most > wanted ? most : wanted;
-        uint8_t *grown = realloc(b->data, (size_t)room);
-        if (grown == NULL)
-            return -1;
-        b->data = grown;
-        b->room = room;
-    }
+    if (most > b->room && !huge_grow(&b->data, &b->room, b->size, most > wanted ? most : wanted, 1))
+        return -1;
     while (b->size && shared < last_length && shared < length && last[shared] == piece[shared])
         shared++;
     at = put_number(put_number(b->data + b->size, (uint64_t)shared), (uint64_t)(length - shared));
@@ -257,7 +253,8 @@ static inline int block_add(Block *b, int64_t wanted, const uint8_t *last, int64
 typedef struct {
     const uint8_t *at, *end;
     uint8_t *piece;
-    int64_t length, room, count; /* count 0: none has been read */
+    int64_t length, count; /* count 0: none has been read */
+    ptrdiff_t room;
 } Cursor;
 
 enum { CURSOR_END, CURSOR_FINE, CURSOR_BROKEN, CURSOR_NO_MEMORY };
@@ -291,14 +288,8 @@ static inline int cursor_next(Cursor *c, int by_count) {
     if (c->count && (by_count && (int64_t)count != c->count ? (int64_t)count > c->count : !ascends))
         return CURSOR_BROKEN;
     c->length = (int64_t)(shared + more);
-    if (c->length > c->room) {
-        int64_t room = c->length + c->length / 8 + FEW;
-        uint8_t *grown = realloc(c->piece, (size_t)room);
-        if (grown == NULL)
-            return CURSOR_NO_MEMORY;
-        c->piece = grown;
-        c->room = room;
-    }
+    if (!huge_grow(&c->piece, &c->room, (ptrdiff_t)shared, c->length, 1))
+        return CURSOR_NO_MEMORY;
     memcpy(c->piece + shared, rest, (size_t)more);
     c->count = (int64_t)count;
     return CURSOR_FINE;

@@ -38,12 +38,14 @@ cdef extern from "counts/sorted_words.h":
         int64_t size
     ctypedef struct Block:
         uint8_t *data
-        int64_t size, distinct, length, longest
+        Py_ssize_t size
+        int64_t distinct, length, longest
         uint64_t occurrences
     ctypedef struct Cursor:
         const uint8_t *at, *end
         uint8_t *piece
-        int64_t length, room, count
+        int64_t length, count
+        Py_ssize_t room
     enum:
         CURSOR_END
         CURSOR_FINE
@@ -57,6 +59,7 @@ cdef extern from "counts/sorted_words.h":
     int piece_order(const uint8_t *one, int64_t length, const uint8_t *other, int64_t other_length) noexcept nogil
 
 cdef extern from "cpu/platform.h":
+    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
     void *huge_grown(void *memory, size_t used, size_t size) noexcept nogil
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
@@ -490,7 +493,8 @@ cdef enum:                   # beside the status of a cursor, which is CURSOR_EN
 
 cdef struct Held:
     uint8_t *piece
-    int64_t length, room
+    int64_t length
+    Py_ssize_t room
 
 
 cdef Cursor cursor_of(const uint8_t *block, Py_ssize_t size) noexcept:
@@ -597,13 +601,8 @@ cdef class Merge:
 
     cdef int hold(self, const Cursor *cursor) noexcept nogil:
         """Copy a piece, to add up its counts."""
-        cdef int64_t room = cursor.length + cursor.length // 8 + 64
-        cdef void *grown
-        if cursor.length > self.held.room or not self.held.room:
-            grown = realloc(self.held.piece, room)
-            if grown == NULL:
-                return CURSOR_NO_MEMORY
-            self.held.piece, self.held.room = <uint8_t *>grown, room
+        if not huge_grow(&self.held.piece, &self.held.room, 0, cursor.length, 1):
+            return CURSOR_NO_MEMORY
         memcpy(self.held.piece, cursor.piece, cursor.length)
         self.held.length = cursor.length
         return CURSOR_FINE
@@ -630,7 +629,7 @@ cdef class Merge:
         return self.write(size)
 
     def block(self, Py_ssize_t size) -> bytes:
-        """The next block, of about `size` bytes; b"" after the last one. Raises `ValueError`, and `OverflowError`."""
+        """Return the next block, of about `size` bytes; b"" after the last. Raises `ValueError` and `OverflowError`."""
         cdef int status = CURSOR_END
         self.out.size = 0
         while status == CURSOR_END:

@@ -20,31 +20,31 @@ cdef int VECTORS = 0
 
 
 cdef void set_levels(const Implementation *implementations, int count, int vectors):
-    """Hands over the implementations of all levels, for a processor with these vectors: see kernels/levels.pyx."""
+    """Hand over the implementations of all levels, for a processor with these vectors: see kernels/levels.pyx."""
     global IMPLEMENTATIONS, LEVELS, VECTORS
     IMPLEMENTATIONS, VECTORS = implementations, vectors
     LEVELS = tuple([implementations[i].name.decode() for i in range(count)])
 
 
 cdef const Implementation *chosen() except NULL:
-    """The implementation for new objects."""
+    """Return the implementation for new objects."""
     if CHOSEN == NULL:
         choose_level(os.environ.get("DSTOK_SIMD") or levels().pop())
     return CHOSEN
 
 
 def levels() -> list[str]:
-    """The names of the levels that this processor can run, the best last."""
+    """Return the names of the levels that this processor can run, the best last."""
     return [name for i, name in enumerate(LEVELS) if not IMPLEMENTATIONS[<int>i].vectors & ~VECTORS]
 
 
 def chosen_level() -> str:
-    """The name of the level for new objects: DSTOK_SIMD's, or the best."""
+    """Return the name of the level for new objects: DSTOK_SIMD's, or the best."""
     return chosen().name.decode()
 
 
 def choose_level(str name not None):
-    """Makes new objects run at a level. For tests, which compare levels."""
+    """Make new objects run at a level. For tests, which compare levels."""
     global CHOSEN
     if name == "portable":  # the same name everywhere: on ARM this level has the name of its vectors
         name = LEVELS[1]
@@ -55,10 +55,10 @@ def choose_level(str name not None):
 
 
 def emulated() -> bool:
-    """Whether the levels above "portable" are emulated, on any processor: in a build for tests (see setup.py)."""
+    """Tell whether the levels above "portable" are emulated, on any processor: in a build for tests (see setup.py)."""
     return DSTOK_EMULATED
 
 
 def level_shown(str name) -> str:
-    """The name of a level as people see it: "avx512 (emulated)"."""
+    """Return the name of a level as people see it: "avx512 (emulated)"."""
     return f"{name} (emulated)" if DSTOK_EMULATED and IMPLEMENTATIONS[<int>LEVELS.index(name)].vectors else name

@@ -143,7 +143,7 @@ cdef class Batch:
         return 0
 
     def lists(self) -> list[list[int]]:
-        """The ids of each text, as lists."""
+        """Return the ids of each text, as lists."""
         cdef list row, rows = [None] * len(self.texts)
         PyObject_GC_UnTrack(<PyObject *>rows)
         self._run(LISTS, rows)
@@ -153,17 +153,17 @@ cdef class Batch:
         return rows
 
     def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """All ids in a uint32 array, and the number of ids of each text in an int64 array."""
+        """Return all ids in a uint32 array, and the number of ids of each text in an int64 array."""
         joined = self._run(ARRAYS, None)
         return numpy_().frombuffer(joined, numpy_().uint32), self._counted()
 
     def lengths(self) -> list[int]:
-        """The number of ids of each text, as a list."""
+        """Return the number of ids of each text, as a list."""
         self._run(LENGTHS, None)
         return [self.counts[i] for i in range(len(self.texts))]
 
     def length_array(self) -> npt.NDArray[np.int64]:
-        """The number of ids of each text, as an int64 array."""
+        """Return the number of ids of each text, as an int64 array."""
         self._run(LENGTHS, None)
         return self._counted()
 
@@ -173,7 +173,7 @@ cdef class Batch:
     # Threads, and the parts they take.
 
     cdef OwnedBuffer _run(self, Wanted wanted, list rows):
-        """Encodes all parts, with the other threads; fills `rows`, or returns all ids, as `wanted` says."""
+        """Encode all parts, with the other threads; fill `rows`, or return all ids, as `wanted` says."""
         self.wanted, self.pending = wanted, self.size - 1
         self.own = self._lease(1)
         try:
@@ -202,7 +202,7 @@ cdef class Batch:
                 helpers.wait()
 
     cdef Run _lease(self, Py_ssize_t share):
-        """A run that is ready to begin, with room for one of `share` equal shares of the ids."""
+        """Return a run that is ready to begin, with room for one of `share` equal shares of the ids."""
         cdef Run run = self.encoder.pool.lease()
         cdef Py_ssize_t i, size = 0
         run.begin(0 if self.wanted == LENGTHS else IDS)
@@ -216,11 +216,11 @@ cdef class Batch:
         return run
 
     def _wanted(self):
-        """Is a part left, for a thread that begins now?"""
+        """Tell whether a part is left for a thread that begins now."""
         return batch_least(&self.taken) < self.size
 
     def _work(self, int index):
-        """The work of another thread."""
+        """Do the work of another thread."""
         cdef Run run = None
         cdef Py_ssize_t part = -1
         try:
@@ -240,7 +240,7 @@ cdef class Batch:
                 self.encoder.pool.release(run)
 
     cdef bint _step(self, list rows) except -1:
-        """Makes the lists of a part that another thread has finished, or encodes the next one; false: none is left."""
+        """Make the lists of a part that another thread has finished, or encode the next one; false: none is left."""
         PyErr_CheckSignals()
         if rows is not None and self.pending >= self.front and batch_published(&self.parts[self.pending].done) and (
                 self.parts[self.pending].home):
@@ -258,7 +258,7 @@ cdef class Batch:
         return True
 
     cdef int _encode(self, Run run, Py_ssize_t index, int home) except -1 nogil:
-        """Encodes the texts of a part, up to the first text that has an error."""
+        """Encode the texts of a part, up to the first text that has an error."""
         cdef Part *part = &self.parts[index]
         cdef Ids *ids = &run.out.ids
         cdef Py_ssize_t i, before
@@ -288,7 +288,7 @@ cdef class Batch:
         return 0
 
     cdef _check(self):
-        """Raises the error of the first text that has one, by encoding it once more, or else a thread's error."""
+        """Raise the error of the first text that has one, by encoding it once more, or else a thread's error."""
         cdef Run run = self.own
         cdef Py_ssize_t index = self.failed
         errors = [error for error in self.errors if error is not None]
@@ -311,7 +311,7 @@ cdef class Batch:
     # Results.
 
     cdef _fill(self, list rows, Py_ssize_t index):
-        """Makes the lists of a part: the calling thread's last one, or another thread's.
+        """Make the lists of a part: the calling thread's last one, or another thread's.
 
         The garbage collector does not track them until all are there. It would read them several times meanwhile.
         """
@@ -327,7 +327,7 @@ cdef class Batch:
         part.block = NULL
 
     cdef OwnedBuffer _joined(self):
-        """All ids, in the calling thread's buffer: its own, then the other threads', in the order of the parts."""
+        """Return all ids, in the calling thread's buffer: those of that thread, then of the others, part by part."""
         cdef Ids *ids = &self.own.out.ids
         cdef Py_ssize_t total = 0, i
         cdef OwnedBuffer other
@@ -343,6 +343,6 @@ cdef class Batch:
         return self._taken(self.own)
 
     cdef OwnedBuffer _taken(self, Run run):
-        """The ids of a run, which loses them."""
+        """Return the ids of a run, which loses them."""
         cdef Ids *ids = &run.out.ids
         return OwnedBuffer.take(&ids.data, &ids.count, &ids.room, sizeof(uint32_t), self.encoder.pool)

@@ -30,6 +30,7 @@ cdef class Encoder:
     cdef readonly bint cuts_texts  # see `cut_texts`
 
     cdef fail(self, Run run, Policy policy, text)
+    cdef Py_ssize_t raw_offset(self, Policy policy, text, Py_ssize_t offset) except -1
     cdef const uint32_t *_characters(self) except NULL
     cdef int encode_source(
         self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) except -1 nogil

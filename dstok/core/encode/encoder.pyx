@@ -22,7 +22,7 @@ from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
 from dstok.core.encode.passes cimport (
-    CONTEXT as context, encode_by_section, encode_part, encode_rewritten, encode_text,
+    CONTEXT as context, encode_part, encode_rewritten, encode_text,
 )
 from dstok.core.encode.sinks cimport (
     ADDED, CHARS, ENDS, IDS, INSIDE as inside_section, INSIDE_TEXT, SECTION_START, SPANS, TEXT_START, TRUE_SPANS,
@@ -65,7 +65,7 @@ cdef enum:
     KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
     BYTES_PER_PIECE = 4         # room made at the start; unused pages cost nothing
 
-CONTEXT = context           # bytes before a part that `encode_part` needs as context
+CONTEXT = context           # bytes that `encode_part` needs before the text that it encodes
 START = (TEXT_START, 0, 0)  # state at the start of a text, for `encode_part`: `Cursor.at` and `Cursor.skip`
 LATER = (SECTION_START, 0, 0)  # the same at the start of a stretch
 INSIDE = (inside_section, 0, 0)  # the same inside a stretch
@@ -73,7 +73,7 @@ SHARED_INTS = ints_most      # lists share the ints of lower ids
 
 
 def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
-    """The list of ids, one or more, below `size`. For tests."""
+    """Make a list of ids, one or more, below `size`. For tests."""
     return ints_list(&ids[0], ids.shape[0], size)
 
 
@@ -97,7 +97,7 @@ cdef inline int short_ids(Encoder encoder, object text, Policy policy, uint32_t 
 cdef int ids_of_storage(
     Encoder encoder, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out
 ) noexcept:
-    """Writes the ids of a short text in the storage of a `str`; returns their number, or `GENERAL`."""
+    """Write the ids of a short text in the storage of a `str`; return their number, or `GENERAL`."""
     cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
     cdef PyObject *first
     cdef int count
@@ -125,7 +125,7 @@ cdef int ids_of_storage(
 
 
 cdef int ids_of_utf8(LeftFinder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
-    """Does what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
+    """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
     cdef int pieces = finder.starts_of(text, length, run.chunk.starts), count = GENERAL, misses
     if pieces < 0:
         return GENERAL
@@ -151,9 +151,9 @@ cdef int ids_of_utf8(LeftFinder finder, IdSink run, const uint8_t *text, int len
 cdef inline Py_ssize_t short_utf8(
     const uint8_t *data, int kind, Py_ssize_t length, uint8_t *text, const Implementation *level
 ) noexcept:
-    """Transcodes a short text; returns the number of bytes, or -1 at a lone surrogate.
+    """Transcode a short text; return the number of bytes, or -1 at a lone surrogate.
 
-    Zeros make whole steps of the units: so none are left to be transcoded one by one.
+    Zeros fill up the last step of the units, so that none are left to be transcoded one by one.
     """
     cdef uint8_t units[SHORT_TEXT + ROOM]
     cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
@@ -164,7 +164,7 @@ cdef inline Py_ssize_t short_utf8(
     return written if written < 0 else written - more
 
 
-# What a call gives of a run.
+# The results that calls take from a run.
 
 cdef object as_list(Encoder encoder, Run run):
     return ints_list(run.out.ids.data, run.out.ids.count, encoder.size)
@@ -179,14 +179,14 @@ cdef object as_total(Encoder encoder, Run run):
 
 
 cdef object as_added(Encoder encoder, Run run):
-    """(id, start, end) of each added token."""
+    """List (id, start, end) of each added token."""
     cdef Py_ssize_t i
     return [(run.out.ids.data[run.out.added.data[i].index], run.out.added.data[i].start, run.out.added.data[i].end)
             for i in range(run.out.added.count)]
 
 
 cdef object as_ends(Encoder encoder, Run run):
-    """The ends of the ids in characters, int64[n]: a copy, so the memory serves the next part of a text."""
+    """Copy the ends of the ids in characters, int64[n]: the memory serves the next call."""
     cdef int64_t[::1] out
     if not run.wanted & CHARS:
         return None
@@ -197,7 +197,7 @@ cdef object as_ends(Encoder encoder, Run run):
 
 
 cdef object as_spans(Encoder encoder, Run run):
-    """(ids, spans, characters, marks, end) of `encode_spans`."""
+    """Return (ids, spans, characters, marks, end) of `encode_spans`."""
     cdef Py_ssize_t i
     marks = [(run.out.added.data[i].index, run.out.added.data[i].start, run.out.added.data[i].end)
              for i in range(run.out.added.count)]
@@ -207,7 +207,7 @@ cdef object as_spans(Encoder encoder, Run run):
 
 @cython.final
 cdef class Encoder:
-    """The encoder of one model: tables that never change, and a pool of runs.
+    """Encodes texts by the tables of one model, which never change, in the runs of a pool.
 
     `direct` is a bitmap over the ids: it marks the ids that fill the piece tables.
     """
@@ -226,27 +226,58 @@ cdef class Encoder:
         Py_XDECREF(self.known)
 
     def __copy__(self) -> Encoder:
-        return self  # the ids do not depend on the parts that change
+        return self  # the ids do not depend on what changes
 
     def cut_texts(self):
-        """From now on long texts are cut as Kimi's own code cuts them: text/utf8.pxd has the lengths.
+        """Cut long texts from now on as Kimi's code cuts them, and encode each part alone.
 
-        Each part is a text of its own. Call it only before the first text.
+        Call it only before the first text. text/utf8.pxd has the lengths.
         """
         self.cuts_texts = True
 
     cdef fail(self, Run run, Policy policy, text):
-        """Raises the error that the run's fault stands for."""
+        """Raise the error that the run's fault stands for."""
         if run.fault.status == OUT_OF_MEMORY:
             raise MemoryError
         if run.fault.status == SPECIAL_FOUND:
-            raise SpecialTokenError(policy.contents[run.fault.normalized][run.fault.token], run.fault.offset)
+            offset = run.fault.offset
+            if run.fault.normalized and self.normalizer is not None and text is not None:
+                offset = self.raw_offset(policy, text, offset)
+            raise SpecialTokenError(policy.contents[run.fault.normalized][run.fault.token], offset)
         if isinstance(text, str):
             raise lone_surrogate(text[run.fault.offset], run.fault.offset)
         raise not_utf8(text[run.fault.offset], run.fault.offset)
 
+    cdef Py_ssize_t raw_offset(self, Policy policy, text, Py_ssize_t offset) except -1:
+        """Return the offset in `text`, as UTF-8, of the source of the character at `offset` of the normalized text."""
+        cdef Py_ssize_t at = 0, begun = 0
+        if isinstance(text, str):
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        cdef bytes data = (text if isinstance(text, str) else text.decode("utf-8", "replace")).encode()
+        for start, end, _, _ in [*policy.raw_spans(data), (len(data), len(data), 0, 0)]:
+            normalized, sources = (self.normalizer.later if at else self.normalizer).align(data[at:start])
+            if offset < begun + len(normalized):
+                before = sources[len(normalized[:offset - begun].decode())]
+                return at + len(data[at:start].decode()[:before].encode())
+            begun += len(normalized) + end - start
+            at = end
+        return offset
+
+    def within(self, Policy policy, str text, ranges) -> Policy:
+        """Return the policy of a text whose added tokens lie within `ranges`: starts and ends of bytes in turn."""
+        cdef Py_ssize_t at = 0, begun = 0
+        cdef Policy made = policy.within(ranges, ranges)
+        if self.normalizer is None or made.normalized is None:
+            return made
+        cdef bytes data = text.encode()
+        found = array.array("q")
+        for start, end, _, _ in [*made.raw_spans(data), (len(data), len(data), 0, 0)]:
+            begun = (self.normalizer.later if at else self.normalizer).carry(data[at:start], ranges, at, found, begun)
+            begun, at = begun + end - start, end
+        return made.within(ranges, found)
+
     cdef const uint32_t *_characters(self) except NULL:
-        """The characters of each token. They are counted at their first use, since that takes time."""
+        """Return the characters of each token. They are counted at their first use, since that takes time."""
         cdef PyObject *there = late_object(&self.known)
         if there == NULL:
             made = characters_of(self.bpe)
@@ -259,13 +290,13 @@ cdef class Encoder:
     cdef int encode_source(
         self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil:
-        """Encodes one text. A chain of normalizers is written in Python and may raise; for other errors see `fail`."""
+        """Encode one text. A chain of normalizers is written in Python and may raise; for other errors see `fail`."""
         cdef Verdict verdict = NORMALIZED
         cdef bint rewrites = False  # the space of a prefix goes into the text, since added tokens are found with it
         if self.cuts_texts and source.length > RUN_MOST:
             return self._cut(policy, run, source, replace, limit)
         if self.normalizer is not None:
-            rewrites = policy.normalized is not None or (  # spans have places of their own
+            rewrites = policy.normalized is not None or (  # spans count the prefix apart
                 run.wanted & ADDED and not run.wanted & (SPANS | CHARS))
             verdict = self.normalizer.verdict(source, self.finder.level, rewrites)
             run.cursor.prefix = PREFIX_NONE if rewrites else self.normalizer.prefix
@@ -273,19 +304,14 @@ cdef class Encoder:
             run.set_fault(OUT_OF_MEMORY)
         elif verdict == NORMALIZED:
             encode_text(self.finder, policy, run, source, replace, limit)
-        elif limit == PY_SSIZE_T_MAX and not run.wanted & ADDED and not policy.by_place and (
-                self.normalizer.chain is None and not (rewrites and self.normalizer.prefix != PREFIX_NONE)):
-            encode_rewritten(self.finder, self.normalizer.form, policy, run, source, replace)
         else:
-            run.cursor.prefix = PREFIX_NONE  # the normalizer puts it
-            with gil:
-                encode_by_section(self.finder, self.normalizer, policy, run, source, replace, limit)
+            encode_rewritten(self.finder, self.normalizer, policy, run, source, replace, limit)
         return 0
 
     cdef int _cut(
         self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
     ) except -1 nogil:
-        """Encodes the parts of a text one after the other. Places are refused, and they would begin anew in each."""
+        """Encode a text that is cut, part by part. Offsets are refused: they would begin anew in each part."""
         cdef Py_ssize_t at = 0, left = TEXT_MOST
         cdef Source part = source[0]
         while at < source.length and run.fault.status == FINE:
@@ -307,7 +333,7 @@ cdef class Encoder:
         self, text, Policy policy, bint replace, int wanted, Result result, Py_ssize_t limit=PY_SSIZE_T_MAX,
         Py_ssize_t start=0, Py_ssize_t end=PY_SSIZE_T_MAX
     ):
-        """Encodes `text`, or `text[start:end]` of a `str` as a text of its own, and gives the result of the run."""
+        """Encode `text`, or the slice `text[start:end]` of a `str`, and return the result of the run."""
         cdef Source source
         cdef Run run
         cdef Policy used = policy if wanted & ADDED or policy.quick is None else policy.quick
@@ -342,7 +368,7 @@ cdef class Encoder:
             self.pool.release(run)
 
     cpdef list encode(self, text, Policy policy, bint replace):
-        """The ids of `text` as a list."""
+        """Return the ids of `text` as a list."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
         if count != GENERAL:
@@ -350,13 +376,13 @@ cdef class Encoder:
         return self.run_text(text, policy, replace, IDS, as_list)
 
     cdef encode_array(self, text, Policy policy, bint replace):
-        """The ids of `text` as uint32[n]."""
+        """Return the ids of `text` as uint32[n]."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
         return self.run_text(text, policy, replace, IDS, as_array) if count == GENERAL else array_with(ids, count)
 
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
-        """The number of ids of `text`."""
+        """Return the number of ids of `text`."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
         if count != GENERAL:
@@ -364,19 +390,19 @@ cdef class Encoder:
         return self.run_text(text, policy, replace, 0, as_total)
 
     def count_to(self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit) -> int:
-        """The number of ids of `text` if it is below `limit`; else it stops early, at a number of at least `limit`."""
+        """Return the number of ids of `text` if it is below `limit`; else stop early, at `limit` or more."""
         return self.run_text(text, policy, replace, 0, as_total, limit)
 
     def count_part(
         self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit
     ) -> int:
-        """Does what `count_to` does, for `text[start:end]` as a text of its own, without copying it."""
+        """Do what `count_to` does, for the slice `text[start:end]`, without copying it."""
         return self.run_text(text, policy, False, 0, as_total, limit, start, end)
 
     def char_ends(
         self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None
     ) -> npt.NDArray[np.int64] | None:
-        """The end of each id of `text[start:end]`, in characters, int64[n]; None where `encode_spans` has none."""
+        """Return the ends, int64[n] in characters, of the ids of `text[start:end]`; None if `encode_spans` has none."""
         return None if self.bpe.lost is not None else self.run_text(
             text, policy, False, IDS | CHARS | ENDS | ADDED, as_ends, PY_SSIZE_T_MAX, start, end)
 
@@ -384,12 +410,12 @@ cdef class Encoder:
         self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False,
         bint true_places=False
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], Any, list[tuple[int, int, int]], int]:
-        """(ids, spans, characters, marks, end): each id's span in bytes and in characters.
+        """Return (ids, spans, characters, marks, end): each id's span in bytes and in characters.
 
         `ids` is uint32[n], the spans are int64[n, 2], and marks are (index, start, end) of added tokens. Where a
         normalizer changes the text, spans and marks lie in the normalized text, and `characters` is None; also if the
         model drops text. At `limit` ids it stops; `end` is the number of bytes that the ids cover.
-        A space that the model puts before a stretch is no change; it has the place of the next character. inside: none
+        A space that the model puts before a stretch is no change; it has the span of the next character. inside: none
         goes before the text itself. true_places: where a model loses bytes, see `IdSink`.
         """
         cdef int wanted = IDS | SPANS | ADDED | (CHARS if self.bpe.lost is None else 0)
@@ -397,13 +423,13 @@ cdef class Encoder:
         return self.run_text(text, policy, replace, wanted, as_spans, limit)
 
     def added(self, text: Text, Policy policy not None) -> list[tuple[int, int, int]]:
-        """(id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""
+        """List (id, start, end) of each added token of `text`, in bytes; with a normalizer, of the normalized text."""
         return self.run_text(text, policy, False, IDS | ADDED, as_added)
 
     def piece_spans(
         self, text: str | bytes, Policy policy not None, LeftFinder finder not None
     ) -> npt.NDArray[np.int64]:
-        """The spans, int64[n, 2], of the pieces of a text by `finder` and of its added tokens. Does not normalize."""
+        """Return the spans, int64[n, 2], of the pieces of `finder` and of the added tokens, without normalizing."""
         cdef Source source = open_source(text)
         cdef Run run = self.span_pool.lease()
         try:
@@ -420,11 +446,11 @@ cdef class Encoder:
             self.span_pool.release(run)
 
     def pieces(self, bytes text not None, Policy policy not None) -> list[tuple[int, int]]:
-        """(start, end) of each unit that is looked up or merged: pieces, and parts between cuts."""
+        """List (start, end) of each unit that is looked up or merged: a piece, or the text between two cuts in it."""
         return list(map(tuple, self.piece_spans(text, policy, self.finder).tolist()))
 
     def short(self, str text not None, Policy policy not None) -> list[int] | None:
-        """The ids of `text` by the pass over short texts; None if it leaves the text to the general path. For tests."""
+        """Return the ids of `text` by the pass over short texts, or None if that cannot settle it. For tests."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
         return None if count == GENERAL else ints_list(ids, count, self.size)
@@ -433,14 +459,14 @@ cdef class Encoder:
         self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state, bint final,
         form: Callable[..., Any] | None, bint rest=False
     ) -> tuple[Any, int, int, tuple[int, int, int]]:
-        """(ids, sure, end, state) of the part of valid UTF-8 `text[at:]` that later text cannot change.
+        """Return (ids, settled, end, state) of valid UTF-8 `text[at:end]`, which later text cannot change.
 
-        For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call. `sure`
-        is the number of ids; with `rest` those after `end` follow them, as if no text came.
+        For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call.
+        `settled` is the number of ids; with `rest` those after `end` follow them, as if no text came.
         `form` decides the first item: `list`, None for the number of ids, or a function that makes room for ids.
         """
         cdef Run run = self.pool.lease()
-        cdef Py_ssize_t length = text.shape[0], end = at, sure
+        cdef Py_ssize_t length = text.shape[0], end = at, settled
         cdef const uint8_t *start = &text[0] if length else NULL
         try:
             run.begin(0 if form is None else IDS)
@@ -449,7 +475,7 @@ cdef class Encoder:
             if length > at or final:
                 with nogil:
                     end = encode_part(self.finder, policy, run, start, at, length, final)
-            sure, state = run.out.total + run.out.ids.count, (run.cursor.at, run.cursor.skip[0], run.cursor.skip[1])
+            settled, state = run.out.total + run.out.ids.count, (run.cursor.at, run.cursor.skip[0], run.cursor.skip[1])
             if rest and run.fault.status == FINE:
                 with nogil:
                     encode_part(self.finder, policy, run, start, end, length, True)
@@ -462,7 +488,7 @@ cdef class Encoder:
             else:
                 ids = form(run.out.ids.count)
                 put_ids(ids, &run.out.ids)
-            return ids, sure, end, state
+            return ids, settled, end, state
         finally:
             self.pool.release(run)
 
@@ -473,7 +499,7 @@ cdef str _UINT32 = "uint32"
 
 
 cdef class LineEncoder:
-    """The calls for one text after another.
+    """Has the calls of a tokenizer for one text.
 
     In: an encoder, a maker of policies (`.policy(special)`), the ids at a text's ends (`dstok._util.arguments.Ends`).
     `Tokenizer` inherits instead of delegating: a wrapper's frame would cost 100 ns of a 250 ns call.
@@ -508,13 +534,13 @@ cdef class LineEncoder:
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",
     ) -> list[int]:
-        """The ids of `text` as a list. `text` is `str` or UTF-8 bytes of any kind.
+        """Return the ids of `text` as a list. `text` is `str` or UTF-8 bytes of any kind.
 
         special: which added tokens are matched in the text: "all" (upstream's behaviour), "none" (all text is plain: no
             prompt can forge a token), "raise" (`SpecialTokenError` if the text holds one), or a set of their texts.
         add_bos, add_eos: whether BOS stands before the ids of the text, EOS after them.
-        errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the place, "replace" puts
-            U+FFFD in place of each.
+        errors: for invalid UTF-8 and lone surrogates: "strict" raises `TextError` with the offset, "replace"
+            puts U+FFFD for each.
 
         Raises `ArgumentError` if `text` is no text or the model lacks BOS or EOS, and `UnknownTokenError` for a
         text in `special` that is no added token.
@@ -534,7 +560,7 @@ cdef class LineEncoder:
         self, text: Text, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict", dtype: Dtype = "uint32",
     ) -> npt.NDArray[Any]:
-        """The ids of `text` as a numpy array, uint32[n]: for a long text much faster than a list.
+        """Return the ids of `text` as a numpy array, uint32[n]: for a long text much faster than a list.
 
         Takes the keywords of `encode`. dtype: "uint32", "int32", or the copy "int64", which embeddings of PyTorch take.
 
@@ -556,11 +582,11 @@ cdef class LineEncoder:
         self, text: Text, *, limit: int | None = None, special: Special = "all", add_bos: bool = False,
         add_eos: bool = False, errors: Errors = "strict",
     ) -> int:
-        """The number of ids of `text`, without making them. Takes the keywords of `encode`.
+        """Return the number of ids of `text`, without making them. Takes the keywords of `encode`.
 
         limit: the result is then at most `limit + 1`, which stands for any larger number. It stops early, so `limit`
-            bounds the time. Two exceptions read the whole text first, at a gigabyte a second or more: bytes are checked
-            as a whole, and a normalizer looks at the whole text. `ArgumentError` for one below 0.
+            bounds the time. Two exceptions read all of the text, at a gigabyte a second or more: bytes are checked
+            first, and a normalizer looks at all characters. `ArgumentError` for one below 0.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")

@@ -20,7 +20,7 @@ cdef class Pool:
     cdef BPE bpe
     cdef object direct
     cdef int slots[KEPT]
-    cdef PyObject *kept[KEPT]     # runs; only the holder of a slot reads and writes its place
+    cdef PyObject *kept[KEPT]     # runs; only the holder of a slot reads and writes its run
     cdef PyObject *common         # the piece table that all further runs read, and do not write to
     cdef int spare_slot
     cdef void *spare[2]           # buffers that came back, for the next long text

@@ -60,14 +60,14 @@ cdef class Pool:
         free(self.spare[1])
 
     cdef bint _hold(self, int place) noexcept:
-        """Takes the slot of a place, if no other thread has it just now."""
+        """Take the slot of a place, if no other thread has it just now."""
         cdef int found = slot_take_with_gil(&self.slots[place])
         if found == SLOT_LOST:
             self.kept[place] = NULL  # it must not be freed, either: the thread may have stopped just there
         return found != SLOT_BUSY
 
     cdef Run lease(self):
-        """A run that nobody else has, until `release`."""
+        """Return a run that nobody else has, until `release`."""
         cdef int place
         cdef Run run
         for place in range(KEPT):
@@ -87,7 +87,7 @@ cdef class Pool:
         return self._new(-1)
 
     cdef Run _new(self, int place):
-        """A new run for a place; -1: one that is not kept."""
+        """Return a new run for a place; -1: one that is not kept."""
         cdef Run run
         if self.bpe is None:
             run = SpanSink()
@@ -95,11 +95,11 @@ cdef class Pool:
             run = IdSink(self.bpe, self._common_table(), False)
         else:
             run = IdSink(self.bpe, PieceMemory(self.bpe, self.direct), True)
-        run.place = place
+        run.number = place
         return run
 
     cdef PieceMemory _common_table(self):
-        """The piece table that all further runs read."""
+        """Return the piece table that all further runs read."""
         cdef PyObject *common = late_object(&self.common)
         if common == NULL:
             made = PieceMemory(self.bpe, self.direct)
@@ -112,11 +112,11 @@ cdef class Pool:
             self.keep(run.out.ids.data, run.out.ids.room * sizeof(uint32_t))
             run.out.ids.data, run.out.ids.room = NULL, 0
         run.trim()
-        if run.place >= 0:
-            slot_give_with_gil(&self.slots[run.place], run.process)
+        if run.number >= 0:
+            slot_give_with_gil(&self.slots[run.number], run.process)
 
     cdef PyObject *take_first(self) noexcept:
-        """Holds the first run, and gives it. NULL if it is in use or not made yet."""
+        """Hold the first run, and give it; NULL if it is in use or not made yet."""
         if not self._hold(0):
             return NULL
         if self.kept[0] == NULL:
@@ -128,13 +128,13 @@ cdef class Pool:
         slot_give_with_gil(&self.slots[0], slot_process)
 
     def workspaces(self) -> tuple[int, int]:
-        """The number of runs, and the number of those at rest. For tests."""
+        """Return the number of runs, and the number of those at rest. For tests."""
         cdef int i
         resting = sum([self.kept[i] != NULL and not slot_held(&self.slots[i]) for i in range(KEPT)])
         return resting + sum([self.slots[i] == slot_process for i in range(KEPT)]), resting
 
     def passed(self) -> int:
-        """The number of borders that runs of the automaton have passed so far; see `Scanner.passed`. For tests."""
+        """Return the number of borders that the automaton has passed so far: see `Scanner.passed`. For tests."""
         cdef int i
         return sum([(<Run>self.kept[i]).memo.passed for i in range(KEPT) if self.kept[i] != NULL])
 
@@ -142,7 +142,7 @@ cdef class Pool:
     # encoding. Two of them, for the two threads of a batch.
 
     cdef bint _open_spares(self) noexcept:
-        """Takes the slot of the spare buffers, if no other thread has it just now."""
+        """Take the slot of the spare buffers, if no other thread has it just now."""
         cdef int found = slot_take_with_gil(&self.spare_slot)
         if found == SLOT_LOST:
             memset(self.spare, 0, sizeof(self.spare))
@@ -150,7 +150,7 @@ cdef class Pool:
         return found != SLOT_BUSY
 
     cdef void keep(self, void *memory, Py_ssize_t size) noexcept:
-        """Takes a buffer back, in the place of a smaller one, if both spare buffers are not too large together."""
+        """Take a buffer back, in the place of a smaller one, if both spare buffers are not too large together."""
         cdef int i
         if self._open_spares():
             i = self.spare_size[1] < self.spare_size[0]
@@ -161,7 +161,7 @@ cdef class Pool:
         free(memory)
 
     cdef void lend(self, void *array, Py_ssize_t *room, size_t entry) noexcept:
-        """Gives an array the larger spare buffer, if that is larger than its own."""
+        """Give an array the larger spare buffer, if that is larger than its own."""
         cdef void *memory
         cdef int i
         if self._open_spares():
@@ -182,7 +182,7 @@ cdef class Contest:
     cdef readonly long sum
 
     def add(self, long rounds):
-        """Takes the slot, adds one, and gives the slot back, `rounds` times, without the GIL."""
+        """Take the slot, add one, and give the slot back, `rounds` times, without the GIL."""
         cdef volatile long *sum = &self.sum
         with nogil:
             while rounds:
@@ -198,7 +198,7 @@ cdef class OwnedBuffer:
 
     @staticmethod
     cdef OwnedBuffer take(void *array, Py_ssize_t *count, Py_ssize_t *room, size_t entry, Pool pool):
-        """Takes an array of a run, which loses it."""
+        """Take an array of a run, which loses it."""
         cdef OwnedBuffer taken = OwnedBuffer()
         taken.pool, taken.size, taken.room = pool, count[0] * entry, room[0] * entry
         memcpy(&taken.data, array, sizeof(taken.data))
@@ -220,7 +220,7 @@ cdef PyObject *_numpy = NULL  # a tuple, made by the first thread that needs it
 
 
 cdef tuple _parts():
-    """numpy, its `empty` and its uint32, imported when the first array is wanted. Threads may ask at once."""
+    """Return numpy, its `empty` and its uint32, imported for the first array. Threads may ask at once."""
     cdef PyObject *there = late_object(&_numpy)
     if there == NULL:
         import numpy
@@ -231,12 +231,12 @@ cdef tuple _parts():
 
 
 cdef object numpy_():
-    """The numpy module."""
+    """Return the numpy module."""
     return _parts()[0]
 
 
 cdef object array_of(Ids *ids, Pool pool):
-    """Ids as uint32[n]: for a long text the memory itself."""
+    """Return ids as uint32[n]: for a long text the memory itself."""
     if ids.count >= GIVE and 2 * ids.count >= ids.room:
         return numpy_().frombuffer(
             OwnedBuffer.take(&ids.data, &ids.count, &ids.room, sizeof(uint32_t), pool), _parts()[2])
@@ -244,7 +244,7 @@ cdef object array_of(Ids *ids, Pool pool):
 
 
 cdef object array_with(const uint32_t *ids, Py_ssize_t count):
-    """A copy of ids as uint32[n]."""
+    """Return a copy of ids as uint32[n]."""
     cdef tuple parts = _parts()
     cdef Ids source = Ids(<uint32_t *>ids, count, count)
     result = parts[1](count, parts[2])
@@ -253,7 +253,7 @@ cdef object array_with(const uint32_t *ids, Py_ssize_t count):
 
 
 cdef object spans_of(Spans *spans, Pool pool):
-    """Spans as int64[n, 2]: the memory itself."""
+    """Return spans as int64[n, 2]: the memory itself."""
     numpy = numpy_()
     if not spans.count:
         return numpy.empty((0, 2), numpy.int64)  # numpy refuses a buffer of no bytes
@@ -262,7 +262,7 @@ cdef object spans_of(Spans *spans, Pool pool):
 
 
 cdef int put_ids(room, const Ids *ids) except -1:
-    """Copies ids to an array of uint32. By hand: a view of Cython's takes 1,500 instructions more."""
+    """Copy ids to an array of uint32. By hand: a view of Cython's takes 1,500 instructions more."""
     cdef Py_buffer view
     PyObject_GetBuffer(room, &view, PyBUF_WRITABLE)
     try:

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t
 from dstok.core.encode.sinks cimport Run
 from dstok.core.split.finder cimport LeftFinder
 from dstok.core.text.added_tokens cimport Policy
-from dstok.core.text.normalize cimport Form, Normalizer
+from dstok.core.text.normalize cimport Normalizer
 from dstok.core.text.utf8 cimport Source
 
 cdef enum:
@@ -16,10 +16,6 @@ cdef Py_ssize_t encode_part(
 ) noexcept nogil
 cdef void encode_text(
     LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) noexcept nogil
-
-
-cdef void encode_rewritten(
-    LeftFinder finder, Form form, Policy policy, Run run, const Source *source, bint replace) noexcept nogil
-cdef int encode_by_section(
+cdef int encode_rewritten(
     LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
-    Py_ssize_t limit) except -1
+    Py_ssize_t limit) except -1 nogil

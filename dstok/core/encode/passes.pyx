@@ -2,22 +2,21 @@
 
 In: the storage of a text, a policy, a run. Out: what the run makes (ids, as a rule), or a fault that says why there is
 none.
-Invariant: the ids are those of the text as a whole, however it is fed. First added tokens with normalized=false are
+Invariant: the ids do not depend on how the text is fed. First added tokens with normalized=false are
 found in the raw text; what stands between them is normalized; then those with normalized=true are found, and between
 those the pieces (split/finder.pyx). So works upstream.
 
-`encode_text` takes text in portions of about `PORTION` bytes. Only the part of a portion that no later text can change
-is encoded: whole matches of added tokens, and pieces whose end the automaton has seen. The rest is carried over.
+`encode_text` takes text in portions of about `PORTION` bytes. Of a portion it encodes only what no later text can
+change: added tokens, and pieces whose end the automaton has seen. The rest is carried over.
 Example: a portion ends in "Hello wor"; "Hello" is encoded, and " wor" is carried over, since "ld" may follow.
 
-A text that is not normalized has two ways. `encode_rewritten` takes portions, which end at a boundary of the normal
-form where no added token may have begun. The text after it is carried over: raw text in `Raw`, normalized text in the
-run's buffer. So there is no copy of the whole text, which would take half of the time. `encode_by_section` takes
-stretches as wholes, for runs that need to know which places of the raw and the normalized text belong together: runs
-with marks or a limit, policies that refuse, and normalizers of several steps.
+`encode_rewritten` does so with a text that is not normalized. Its portions end at a boundary of the normal form where
+no added token may have begun; a chain of steps in Python gets a stretch at once. The text after the boundary is carried
+over: raw text in `Raw`, normalized text in the run's buffer. So there is no copy of the text, which would take half of
+the time. Its spans and marks are those in the normalized text.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove, memset
 
@@ -25,35 +24,37 @@ from dstok.core.bpe.merge cimport KEY24_MAX
 from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation
 from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START, IdSink
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
-from dstok.core.text.added_tokens cimport Match, Matcher
+from dstok.core.text.added_tokens cimport Match
 from dstok.core.text.normalize cimport (
-    PREFIX_NONE, PREFIX_TEXT, Output, Rewritten, last_boundary, puts_space, rewrite, utf8_source,
+    PREFIX_NONE, PREFIX_TEXT, Output, copy_text, last_boundary, puts_space, rewrite, utf8_source,
 )
 from dstok.core.text.utf8 cimport code_point, find_invalid, transcode
 
 cdef enum:
     BYTES_PER_ID = 3         # of text: room made at the start; unused pages cost nothing
     PORTION = 1 << 16        # bytes of text in work at a time; it fits the level-2 cache with its tables
-    COPY_WHOLE_MAX = 1 << 10  # units of a text that is copied or transcoded as a whole
+    COPY_WHOLE_MAX = 1 << 10  # units of a text that is copied or transcoded at once
     TAIL = 1 << 12           # bytes at a text's end that are copied, so that there is room to read after it
 
 
 # Added tokens, and the text between them.
 
 cdef inline Match find_added(
-    Policy policy, Matcher matcher, Py_ssize_t base, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan,
+    Policy policy, bint normalized, Py_ssize_t base, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan,
     Py_ssize_t stop, Py_ssize_t left, bint final
 ) noexcept nogil:
-    # The first match, or none, if there is no matcher. `base` is the offset of `text` in the whole.
+    # The first match, or none, if there is no matcher. `base` is the offset of `text` in the raw or normalized text.
     cdef Match none
-    if matcher is not None:
-        return matcher.find(text, at, scan, stop, left, final, &policy.trusted, base)
+    if normalized and policy.normalized is not None:
+        return policy.normalized.find(text, at, scan, stop, left, final, &policy.trusted[1], base)
+    if not normalized and policy.raw is not None:
+        return policy.raw.find(text, at, scan, stop, left, final, &policy.trusted[0], base)
     none.token, none.safe, none.scan = -1, stop, at
     return none
 
 
 cdef bint special(Policy policy, bint normalized, Run run, const uint8_t *text, const Match *match) noexcept nogil:
-    """Hands an added token to the sink; false, with a fault, if it cannot."""
+    """Hand an added token to the sink; false, with a fault, if it cannot."""
     run.chunk.text = text
     if policy.refuses:
         return run.set_fault(SPECIAL_FOUND, run.chunk.base + match.content, match.token, normalized)
@@ -65,7 +66,7 @@ cdef bint special(Policy policy, bint normalized, Run run, const uint8_t *text, 
 cdef Py_ssize_t section(
     LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
-    """Encodes text without raw added tokens: finds the normalized ones, and the pieces between them."""
+    """Encode text without raw added tokens: find the normalized ones, and the pieces between them."""
     cdef Match match
     cdef Py_ssize_t begun = at, left = 0, scan
     if run.cursor.at != INSIDE:
@@ -77,7 +78,7 @@ cdef Py_ssize_t section(
                 return begun
     scan = at + run.cursor.skip[1]
     while True:
-        match = find_added(policy, policy.normalized, run.chunk.base, text, at, scan, stop, left, final)
+        match = find_added(policy, True, run.chunk.base, text, at, scan, stop, left, final)
         if match.token < 0:
             at = finder.find(run, text, at, match.safe, final)
             run.cursor.skip[1] = max(match.scan - at, 0)
@@ -94,10 +95,10 @@ cdef Py_ssize_t section(
 cdef Py_ssize_t lead(
     LeftFinder finder, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
-    """Encodes the first part of a stretch of a model of characters, from a copy with a space before it.
+    """Encode a stretch of a model of characters up to its first cut, from a copy with a space before it.
 
-    Returns the part's end, `at` if no space goes before it, -1 if the part is not sure. Only where no added token
-    is found after normalizing. `Encoder` has no prefix but for a `CharacterFinder` and an `IdSink`.
+    Returns the cut, `at` if no space goes before the stretch, -1 if later text may change the cut. Only where no added
+    token is found after normalizing. `Encoder` has no prefix but for a `CharacterFinder` and an `IdSink`.
     """
     cdef Py_ssize_t size, first = run.out.ids.count, width
     if run.cursor.prefix == PREFIX_TEXT and run.cursor.at != TEXT_START or not puts_space(
@@ -121,11 +122,11 @@ cdef Py_ssize_t lead(
 cdef Py_ssize_t portion(
     LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
-    """Encodes `text[at:stop]`, or, if not `final`, the sure part of it; returns the part's end."""
+    """Encode `text[at:stop]`, or, if not `final`, up to where later text may change the ids; return where it ended."""
     cdef Match match
     cdef Py_ssize_t scan = at + run.cursor.skip[0]
     while True:
-        match = find_added(policy, policy.raw, run.chunk.base, text, at, scan, stop, 0, final)
+        match = find_added(policy, False, run.chunk.base, text, at, scan, stop, 0, final)
         if match.token < 0:
             at = section(finder, policy, run, text, at, match.safe, final)
             run.cursor.skip[0] = max(match.scan - at, 0)
@@ -142,7 +143,7 @@ cdef Py_ssize_t portion(
 cdef Py_ssize_t encode_part(
     LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
-    """Does what `portion` does, with a copy of the text, so that nothing is read after its end."""
+    """Do what `portion` does, with a copy of the text, so that nothing is read after its end."""
     cdef Py_ssize_t keep = min(at, <Py_ssize_t>CONTEXT), length = stop - at + keep
     if not run.reserve_buffer(length, 0):
         return at
@@ -156,7 +157,7 @@ cdef bint read(
     Run run, const Source *source, Py_ssize_t *unit, void *buffer, Py_ssize_t *room, Py_ssize_t *held, Py_ssize_t size,
     bint replace, const Implementation *level
 ) noexcept nogil:
-    """Append up to `size` bytes of a text, from `unit` on, to those that a buffer has; false, with a fault, if it cannot."""
+    """Append up to `size` bytes of a text, from `unit` on, to those in a buffer; false, with a fault, if it cannot."""
     cdef const uint8_t *data = <const uint8_t *>source.data
     cdef Py_ssize_t written = min(size, source.length - unit[0])
     cdef uint8_t *out
@@ -218,7 +219,7 @@ cdef void transcoded(
 
 
 cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *source, bint replace) noexcept nogil:
-    """Encodes a short text as a whole, from a copy: like `in_place` and `transcoded`, in fewer steps."""
+    """Encode a short text at once, from a copy: like `in_place` and `transcoded`, in fewer steps."""
     cdef Py_ssize_t length = source.length, unit = 0
     cdef uint8_t *text
     if not run.reserve_buffer(4 * length + 5, 0):
@@ -234,7 +235,7 @@ cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *so
             return
     memset(text + length, 0, FIRST_PAD)  # else the old bytes there might begin tokens
     if run.cursor.prefix != PREFIX_NONE and run.wanted & ADDED or not policy.idle(text, length):
-        portion(finder, policy, run, text, 0, length, True)  # marks need the space's own place
+        portion(finder, policy, run, text, 0, length, True)  # marks count the space apart
     elif puts_space(run.cursor.prefix, text, length):
         finder.find_short(run, run.buffer, length + 1)
     else:
@@ -245,7 +246,7 @@ cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *so
 cdef void encode_text(
     LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
 ) noexcept nogil:
-    """Encodes one text."""
+    """Encode one text."""
     cdef Py_ssize_t fault
     begin_text(run)
     if source.kind == 0 and not source.valid:
@@ -268,7 +269,7 @@ cdef inline void begin_text(Run run) noexcept nogil:
 
 
 cdef Py_ssize_t first_portion(Run run, Py_ssize_t length, Py_ssize_t limit) noexcept nogil:
-    """The bytes of the first portion of a text of `length` units; makes room for its ids, unless there is a `limit`."""
+    """Return the size of the first portion of `length` units of text; make room for ids, unless there is a `limit`."""
     if limit < PORTION // 8:
         return max(8 * limit, <Py_ssize_t>256)
     if run.wanted & IDS:
@@ -276,30 +277,30 @@ cdef Py_ssize_t first_portion(Run run, Py_ssize_t length, Py_ssize_t limit) noex
     return PORTION
 
 
-cdef extern from "Python.h":
-    Py_ssize_t PY_SSIZE_T_MAX
-
+# A text that is not normalized.
 
 cdef struct Raw:
-    # The raw text; the part before `at` is done.
+    # The raw text; the bytes before `at` are done.
     uint8_t *text
     Py_ssize_t room
     Py_ssize_t held
     Py_ssize_t at
-    Py_ssize_t unit          # units of the source that are read
+    Py_ssize_t base          # the offset of `text` in the caller's text
+    Py_ssize_t unit          # the number of units of the source that are read
 
 
 cdef struct Made:
-    # Normalized text in the buffer of the run; the part before `at` is done.
+    # The normalized text in the buffer of the run; the bytes before `at` are done.
     Output portion
     Py_ssize_t held
     Py_ssize_t at
 
 
-cdef void encode_rewritten(
-    LeftFinder finder, Form form, Policy policy, Run run, const Source *source, bint replace
-) noexcept nogil:
-    """Encodes valid UTF-8, or `str` storage. Not for a run with marks, nor for a policy that refuses."""
+cdef int encode_rewritten(
+    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
+    Py_ssize_t limit
+) except -1 nogil:
+    """Normalize a text, and encode it. Offsets count bytes of the normalized text. A step of a chain may raise."""
     cdef Py_ssize_t size
     cdef bint final = False
     cdef Raw raw
@@ -307,36 +308,44 @@ cdef void encode_rewritten(
     memset(&raw, 0, sizeof(raw))
     memset(&made, 0, sizeof(made))
     begin_text(run)
-    size = first_portion(run, source.length, PY_SSIZE_T_MAX)
-    while not final and run.fault.status == FINE and read(
-            run, source, &raw.unit, &raw.text, &raw.room, &raw.held, size, replace, finder.level):
-        # Without an end of a piece or a boundary in sight, it reads twice as much each time: so it looks at bytes
-        # at most twice as often as there are bytes.
-        final = raw.unit == source.length
-        size = PORTION if sections(finder, form, policy, run, &raw, &made, final) else 2 * size
-    run.cursor.end = run.chunk.base
-    free(raw.text)
-    free(made.portion.text)
+    run.cursor.prefix = PREFIX_NONE  # `feed` puts it
+    run.wanted &= ~CHARS  # those of the normalized text are not the text's
+    size = first_portion(run, source.length, limit)
+    try:
+        while not final and run.fault.status == FINE and run.out.total + run.out.ids.count < limit and read(
+                run, source, &raw.unit, &raw.text, &raw.room, &raw.held, size, replace, finder.level):
+            # Without an end of a piece or a boundary in sight, it reads twice as much each time: so it looks at bytes
+            # at most twice as often as there are bytes.
+            final = raw.unit == source.length
+            size = PORTION if sections(finder, normalizer, policy, run, &raw, &made, final) else 2 * size
+        run.cursor.end = run.chunk.base + made.at
+        while raw.unit < source.length and run.fault.status == FINE:  # a lone surrogate after the limit is a fault, too
+            raw.held = 0
+            read(run, source, &raw.unit, &raw.text, &raw.room, &raw.held, PORTION, replace, finder.level)
+    finally:
+        free(raw.text)
+        free(made.portion.text)
+    return 0
 
 
-cdef bint sections(
-    LeftFinder finder, Form form, Policy policy, Run run, Raw *raw, Made *made, bint last
-) noexcept nogil:
-    """Encodes the sure part of the raw text; false if the text after the last added token does not get on."""
+cdef int sections(
+    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, Raw *raw, Made *made, bint last
+) except -1 nogil:
+    """Encode the raw text up to where later text may change it; false if the last stretch does not get on."""
     cdef Py_ssize_t at = raw.at, scan = raw.at + run.cursor.skip[0], cut, keep
     cdef bint closing, moved
     cdef Match match
     while True:
-        match = find_added(policy, policy.raw, 0, raw.text, at, scan, raw.held, 0, last)
+        match = find_added(policy, False, raw.base, raw.text, at, scan, raw.held, 0, last)
         closing = last or match.token >= 0
         cut = match.start if match.token >= 0 else match.safe
-        if not closing:
-            cut = last_boundary(form, raw.text, at, cut)
-        moved = feed(finder, form, policy, run, raw.text + at, cut - at, made, closing) and cut > at
+        if not closing:  # a step of a chain may look at all of a stretch
+            cut = at if normalizer.chain is not None else last_boundary(normalizer.form, raw.text, at, cut)
+        moved = feed(finder, normalizer, policy, run, raw.text + at, cut - at, made, closing) and cut > at
         if run.fault.status != FINE or match.token < 0:
             break
-        match.end -= match.start
-        match.start = 0
+        match.content += raw.base - run.chunk.base  # the offset of a fault is that in the raw text
+        match.start, match.end = 0, match.end - cut
         if not special(policy, False, run, raw.text + cut, &match):
             break
         run.chunk.base += match.end
@@ -344,26 +353,37 @@ cdef bint sections(
     run.cursor.skip[0] = max(match.scan - cut, 0)
     keep = min(cut, <Py_ssize_t>CONTEXT)
     memmove(raw.text, raw.text + cut - keep, raw.held - cut + keep)
+    raw.base += cut - keep
     raw.held -= cut - keep
     raw.at = keep
     return moved
 
 
-cdef bint feed(
-    LeftFinder finder, Form form, Policy policy, Run run, const uint8_t *text, Py_ssize_t size, Made *made, bint closing
-) noexcept nogil:
-    """Normalizes a part of a stretch, the last if `closing`, and encodes its sure part; false if there is none."""
+cdef int feed(
+    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const uint8_t *text, Py_ssize_t size, Made *made,
+    bint closing
+) except -1 nogil:
+    """Normalize more of a stretch, all of it if `closing`, and encode it up to where later text may change it.
+
+    Returns false if nothing is encoded.
+    """
     cdef Source source = utf8_source(text, size)
     cdef Py_ssize_t taken, keep
-    cdef bint moved
+    cdef bint moved, prefixed
     made.portion.size = 0
     made.portion.same = False
-    if not rewrite(form, &source, &made.portion):
+    if normalizer.chain is not None:
+        apply_chain(normalizer, text, size, &made.portion)
+    elif not rewrite(normalizer.form, &source, &made.portion):
         return run.set_fault(OUT_OF_MEMORY)
     if not made.portion.same:
         text, size = made.portion.text, made.portion.size
-    if not run.reserve_buffer(made.held + size, made.held):
+    prefixed = made.held == 0 and run.cursor.at != INSIDE and puts_space(
+        normalizer.prefix if run.cursor.at == TEXT_START else normalizer.later.prefix, text, size)
+    if not run.reserve_buffer(made.held + size + prefixed, made.held):
         return False
+    if prefixed:
+        run.buffer[0], made.held = 0x20, 1
     if size:
         memcpy(run.buffer + made.held, text, size)
     made.held += size
@@ -383,73 +403,9 @@ cdef bint feed(
     return moved
 
 
-cdef int encode_by_section(
-    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
-    Py_ssize_t limit
-) except -1:
-    """Encodes any text; places then count bytes of the normalized text. A normalizer's step may raise."""
-    cdef bytes text = utf8_of(source, replace, finder.level)
-    cdef bytes stretch
-    cdef Py_ssize_t at = 0, place = 0, start, end, content
-    cdef Match match
-    cdef Policy inner
-    if text is None:
-        encode_text(finder, policy, run, source, replace, PY_SSIZE_T_MAX)  # says where the fault is, however far on
-        return 0
-    run.wanted &= ~CHARS  # those of the normalized text are not the text's
-    for start, end, content, match.token in [*policy.raw_spans(text), (len(text), len(text), 0, -1)]:
-        if at < start:
-            stretch, inner = text[at:start], policy.inner
-            if policy.ranges is not None and policy.normalized is not None:
-                inner = inner.within((normalizer.later if at else normalizer).carried(stretch, policy.ranges, at))
-            place = one_section(
-                finder, normalizer.later if at else normalizer, inner, run, stretch, at, place, limit)
-        if run.fault.status != FINE or run.out.total + run.out.ids.count >= limit:
-            return 0
-        if match.token >= 0:
-            run.chunk.base, match.start, match.end, match.content = place, 0, end - start, content - place
-            if not special(policy, False, run, <const uint8_t *>PyBytes_AS_STRING(text) + start, &match):
-                return 0
-            place += end - start
-        at = end
-        run.cursor.end = place
+cdef int apply_chain(Normalizer normalizer, const uint8_t *text, Py_ssize_t size, Output *out) except -1 with gil:
+    """Write a stretch as the steps of a chain, in Python, make it."""
+    cdef bytes made = normalizer.normalize((<const char *>text)[:size]) if size else b""
+    if not copy_text(out, <const uint8_t *>PyBytes_AS_STRING(made), len(made)):
+        raise MemoryError
     return 0
-
-
-cdef Py_ssize_t one_section(
-    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, bytes text, Py_ssize_t start, Py_ssize_t place,
-    Py_ssize_t limit
-) except -1:
-    """Encodes a stretch that begins at `start`, and at `place` in the normalized text; returns its end there."""
-    cdef Rewritten normalized = normalizer.rewritten(text, False)
-    cdef Py_ssize_t i, marks = run.out.added.count, spans = run.out.bytes.count
-    with nogil:
-        encode_text(finder, policy, run, &normalized.source, False, limit)
-    for i in range(2 * spans, 2 * run.out.bytes.count):
-        run.out.bytes.data[i] += place
-    for i in range(marks, run.out.added.count):
-        run.out.added.data[i].start += place
-        run.out.added.data[i].end += place
-    if run.fault.status == SPECIAL_FOUND:
-        run.set_fault(SPECIAL_FOUND, start + source_offset(normalizer, text, run.fault.offset), run.fault.token,
-                      run.fault.normalized)
-    run.cursor.end += place
-    return place + normalized.source.length
-
-
-cdef bytes utf8_of(const Source *source, bint replace, const Implementation *level):
-    """The text of a source as UTF-8; None if it is no text."""
-    cdef Py_ssize_t unit = 0, written, room = source.length * max(source.kind, 2) + source.length + 4
-    if source.kind == 0:
-        return PyBytes_FromStringAndSize(<const char *>source.data, source.length)
-    cdef bytes made = PyBytes_FromStringAndSize(NULL, room)  # three bytes for a unit of one or two bytes, five for four
-    cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(made)
-    with nogil:
-        written = transcode(source, &unit, out, room, replace, level)
-    return None if written < 0 else made[:written]
-
-
-cdef Py_ssize_t source_offset(Normalizer normalizer, bytes text, Py_ssize_t offset) except -1:
-    """The place in `text` of the source of the character at `offset` of the normalized text."""
-    normalized, sources = normalizer.align(text)
-    return len(text.decode()[:sources[len(normalized[:offset].decode())]].encode())

@@ -1,7 +1,7 @@
-"""Pieces without ids: Python's side of a finder without a vocabulary; offsets in characters; pieces as objects.
+"""Pieces without ids: the calls of a finder for Python; offsets in characters; pieces as objects.
 
 In: valid UTF-8, or offsets and spans that rise. Out: the spans of the pieces that are kept, as int64[n, 2] in bytes;
-these pieces; their number; places in code points; an object for each piece.
+these pieces; their number; offsets in code points; an object for each piece.
 Invariant: the pieces are those of `Program.pieces` without the dropped ones. Each call leases a run, and works in
 it without the GIL. Offsets are one pass over the text and the spans; those that do not rise, or lie outside of the
 text, are refused before the text is read there. The objects of `add_pieces` are those that their class, a NamedTuple of
@@ -34,7 +34,7 @@ from dstok.errors import TextError
 cdef enum:
     BYTES_PER_PIECE = 4      # room made at the start; unused pages cost nothing
 
-ctypedef object (*Result)(Run run, const Source *source, Pool pool)  # what a call gives of its run
+ctypedef object (*Result)(Run run, const Source *source, Pool pool)  # takes the result of a call from its run
 
 
 cdef object as_spans(Run run, const Source *source, Pool pool):
@@ -55,7 +55,7 @@ cdef object as_strings(Run run, const Source *source, Pool pool):
 
 @cython.final
 cdef class SpanPass:
-    """Finder -> spans, of valid texts (ASCII `str` or UTF-8 bytes). It never changes."""
+    """Finds the pieces of valid texts (ASCII `str` or UTF-8 bytes). It never changes."""
 
     cdef readonly Finder finder
     cdef Pool pool
@@ -72,7 +72,7 @@ cdef class SpanPass:
         return self.finder.strategy()
 
     cdef int find(self, Run run, const Source *source) except -1 nogil:
-        """Finds the pieces of a valid text, in a run that the caller leases, begins and releases."""
+        """Find the pieces of a valid text, in a run that the caller leases, begins and releases."""
         if not run.wanted & SPANS or run.reserve_spans(source.length // BYTES_PER_PIECE):
             self.finder.find_all(run, <const uint8_t *>source.data, source.length)
         if run.fault.status != FINE:
@@ -81,7 +81,7 @@ cdef class SpanPass:
         return 0
 
     cdef object of_text(self, text, int wanted, Result result):
-        """What `result` makes of a valid text (ASCII `str` or UTF-8 bytes)."""
+        """Find the pieces of a valid text, and return what `result` makes of them."""
         cdef Source source = opened(text)
         cdef Run run = self.pool.lease()
         try:
@@ -93,19 +93,19 @@ cdef class SpanPass:
             self.pool.release(run)
 
     def spans(self, text not None: str | bytes) -> npt.NDArray[np.int64]:
-        """The spans of the pieces in bytes, int64[n, 2]."""
+        """Return the spans of the pieces in bytes, int64[n, 2]."""
         return self.of_text(text, SPANS, as_spans)
 
     def count(self, text not None: str | bytes) -> int:
-        """The number of pieces that are kept."""
+        """Return the number of pieces that are kept."""
         return self.of_text(text, 0, as_number)
 
     def split(self, text not None: str | bytes) -> list[str]:
-        """The pieces as a list of `str`."""
+        """Return the pieces as a list of `str`."""
         return self.of_text(text, SPANS, as_strings)
 
     def spans_of(self, list texts not None) -> tuple[npt.NDArray[np.int64], list[int]]:
-        """(spans of all texts, each in bytes of its own text, int64[n, 2]; a list of the number of spans by text)."""
+        """Return (spans, counts): spans of all texts, in bytes of each, int64[n, 2]; their numbers by text, a list."""
         cdef Run run = self.pool.lease()
         cdef Source source
         cdef Py_ssize_t before
@@ -125,9 +125,9 @@ cdef class SpanPass:
     def of_rows(
         self, Rows rows not None, Py_ssize_t first, Py_ssize_t end, bint counting
     ) -> tuple[npt.NDArray[np.int64] | None, array[int]]:
-        """(spans, ends) of the rows from `first` to `end`: row i has the spans from `ends[i]` to `ends[i + 1]`.
+        """Return (spans, ends) of the rows from `first` to `end`: row i has the spans from `ends[i]` to `ends[i + 1]`.
 
-        Spans are in bytes of their own row, int64[n, 2]; None if `counting`. `ends` is an array of typecode "q". Raises
+        Spans are in bytes of the row, int64[n, 2]; None if `counting`. `ends` is an array of typecode "q". Raises
         `TextError` for the first row that is not UTF-8.
         """
         cdef Run run = self.pool.lease()
@@ -153,10 +153,10 @@ cdef class SpanPass:
             free(sources)
             self.pool.release(run)
 
-    def sure_spans(self, const uint8_t[::1] text not None, bint final) -> tuple[npt.NDArray[np.int64], int]:
-        """(spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
+    def settled_spans(self, const uint8_t[::1] text not None, bint final) -> tuple[npt.NDArray[np.int64], int]:
+        """Return (spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
 
-        Raises `TypeError` for a finder that reads from both sides: no piece is sure before the text ends.
+        Raises `TypeError` for a finder that reads from both sides: later text may change any piece.
         """
         cdef LeftFinder finder = self.finder
         cdef Run run = self.pool.lease()
@@ -173,7 +173,7 @@ cdef class SpanPass:
 
 
 cdef Source opened(text) except *:
-    """ASCII `str` or UTF-8 bytes as they lie."""
+    """Return the source of ASCII `str` or UTF-8 bytes."""
     cdef Source source = open_source(text)
     if source.kind:
         raise ValueError("expected ascii str or bytes")
@@ -192,27 +192,27 @@ cdef inline int64_t begun(const uint8_t *text, Py_ssize_t start, Py_ssize_t end,
     return characters_within(text + start, end - start)
 
 
-cdef inline bint within(const uint8_t *text, Py_ssize_t place, Py_ssize_t length) noexcept nogil:
-    # Whether a place lies inside a character.
-    return place < length and text[place] & 0xC0 == 0x80
+cdef inline bint within(const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
+    # Whether an offset lies inside a character.
+    return at < length and text[at] & 0xC0 == 0x80
 
 
-def in_characters(const uint8_t[::1] text not None, int64_t[::1] places not None):
-    """Turns rising offsets in bytes of valid UTF-8, at borders of characters, into offsets in code points, in place."""
+def in_characters(const uint8_t[::1] text not None, int64_t[::1] offsets not None):
+    """Overwrite rising offsets in bytes of valid UTF-8, at borders of characters, by offsets in code points."""
     cdef Py_ssize_t i, at = 0
-    cdef int64_t place, characters = 0
+    cdef int64_t offset, characters = 0
     with nogil:
-        for i in range(places.shape[0]):
-            place = places[i]
-            if not at <= place <= text.shape[0]:
+        for i in range(offsets.shape[0]):
+            offset = offsets[i]
+            if not at <= offset <= text.shape[0]:
                 with gil:
-                    raise not_rising(text, place, at)
-            characters += begun(&text[0], at, place, text.shape[0])
-            at, places[i] = place, characters
+                    raise not_rising(text, offset, at)
+            characters += begun(&text[0], at, offset, text.shape[0])
+            at, offsets[i] = offset, characters
 
 
 def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not None) -> npt.NDArray[np.int64]:
-    """Code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
+    """Return code point spans, int64[n, 2], of rising byte spans of `text`: all characters with a byte in the span."""
     cdef Py_ssize_t i, at = 0, before = 0, length = text.shape[0]
     cdef int64_t start, end, characters = 0, to_end = 0
     cdef const uint8_t *data = &text[0] if length else NULL
@@ -227,15 +227,15 @@ def char_spans(const uint8_t[::1] text not None, const int64_t[:, ::1] spans not
             # As a rule a span begins where the last one ends.
             characters = to_end if start == before else characters + begun(data, at, start, length)
             to_end = characters + begun(data, start, end, length)
-            # A span that begins inside a character takes the whole character.
+            # A span that begins inside a character takes all of the character.
             out[i, 0] = characters - within(data, start, length)
             out[i, 1] = to_end
             at, before = start, end
     return found
 
 
-cdef object not_rising(const uint8_t[::1] text, int64_t place, int64_t before):
-    return ValueError(f"expected offsets that rise up to {text.shape[0]}, found {place} after {before}")
+cdef object not_rising(const uint8_t[::1] text, int64_t offset, int64_t before):
+    return ValueError(f"expected offsets that rise up to {text.shape[0]}, found {offset} after {before}")
 
 
 cdef extern from "text/hash.h":
@@ -252,14 +252,14 @@ cdef enum:
 
 cdef struct Shared:
     uint64_t key[3]
-    PyObject *text           # NULL: the place is free, and its key is that of no piece
+    PyObject *text           # NULL: the entry is free, and its key is that of no piece
 
 
 def add_pieces(
     list pieces not None, type cls not None, Scanner scanner not None, list reasons not None, bytes text not None,
     Py_ssize_t at, Py_ssize_t stop, Py_ssize_t chars
 ) -> int:
-    """Adds the pieces of `text[at:stop]`, which begins at character `chars`; returns the character at its end."""
+    """Add the pieces of `text[at:stop]`, which begins at character `chars`; return the character at its end."""
     cdef const uint8_t *data = text
     cdef Py_ssize_t end
     cdef tuple reason
@@ -302,20 +302,20 @@ def add_pieces(
 
 
 cdef str text_of(Shared *known, const uint8_t *piece, Py_ssize_t length):
-    """The text of a piece: with `known`, that of an earlier piece, if any. It may then read KEY24_MAX bytes."""
+    """Return the text of a piece: with `known`, that of an earlier piece, if any. It may then read KEY24_MAX bytes."""
     cdef uint64_t key[3]
-    cdef Shared *place
+    cdef Shared *entry
     if known == NULL or length >= KEY24_MAX:
         return PyUnicode_DecodeUTF8(<const char *>piece, length, NULL)
     key_of(piece, <uint32_t>length, key)
     key[2] |= <uint64_t>length << 56
-    place = &known[hash_first(key_mix(key)) >> (64 - SHARED_BITS)]
-    if place.key[0] == key[0] and place.key[1] == key[1] and place.key[2] == key[2]:
-        return <str>place.text
+    entry = &known[hash_first(key_mix(key)) >> (64 - SHARED_BITS)]
+    if entry.key[0] == key[0] and entry.key[1] == key[1] and entry.key[2] == key[2]:
+        return <str>entry.text
     made = PyUnicode_DecodeUTF8(<const char *>piece, length, NULL)
     Py_INCREF(made)
-    Py_XDECREF(place.text)
-    place.key[0], place.key[1], place.key[2], place.text = key[0], key[1], key[2], <PyObject *>made
+    Py_XDECREF(entry.text)
+    entry.key[0], entry.key[1], entry.key[2], entry.text = key[0], key[1], key[2], <PyObject *>made
     return made
 
 
@@ -328,7 +328,7 @@ cdef void forget(Shared *known) noexcept:
 
 
 cdef inline int put(object piece, Py_ssize_t field, object value) except -1:
-    """Sets a field of a new tuple, which takes a reference."""
+    """Set a field of a new tuple, which takes a reference."""
     Py_INCREF(value)
     PyTuple_SET_ITEM(piece, field, value)
     return 0

@@ -1,4 +1,4 @@
-# What is made of the pieces of a text: ids and their spans, spans of pieces, numbers.
+# Sinks, which make ids and their spans, spans of pieces, or numbers of the pieces of a text.
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -6,13 +6,13 @@ from dstok.core.bpe.merge cimport BPE, PieceMemory, Scratch
 from dstok.core.cpu.level cimport CHUNK_ROOM, Implementation, PieceTable
 from dstok.core.split.finder cimport Sink
 
-cdef enum:                   # what a run is wanted for; 0: the number of ids or pieces alone
+cdef enum:                   # the results that a caller wants of a run; 0: the number of ids or pieces alone
     IDS = 1
     SPANS = 2                # of ids or pieces, in bytes
-    CHARS = 4                # of ids, in characters; a sink that cannot count them clears it
+    CHARS = 4                # of ids, in characters; a sink that cannot count them clears this bit
     ENDS = 8                 # with CHARS: the ends alone
-    ADDED = 16               # the places of added tokens
-    TRUE_SPANS = 32          # of a model that loses bytes: not upstream's spans, but the tokens' own
+    ADDED = 16               # the spans of added tokens
+    TRUE_SPANS = 32          # of a model that loses bytes: the tokens' spans in the text, not upstream's
     INSIDE_TEXT = 64         # the text is the rest of another: no space goes before it
 
 cdef struct Ids:
@@ -25,7 +25,7 @@ cdef struct Spans:           # pairs of start and end
     Py_ssize_t count
     Py_ssize_t room
 
-cdef struct Mark:            # an added token: its place among the ids, and its span in bytes
+cdef struct Mark:            # an added token: the index of its id, and its span in bytes
     Py_ssize_t index
     Py_ssize_t start
     Py_ssize_t end
@@ -35,39 +35,40 @@ cdef struct Marks:
     Py_ssize_t count
     Py_ssize_t room
 
-cdef struct Out:             # what a run makes; its sink alone writes it
+cdef struct Out:             # the results of a run; its sink alone writes them
     Ids ids
     Spans bytes
     Spans chars              # with ENDS: one number an id
     Marks added
     Py_ssize_t total         # ids or pieces that are counted, and not kept
-    Py_ssize_t counted       # the place in the text, in bytes, up to which characters are counted
+    Py_ssize_t counted       # the offset in bytes up to which characters are counted
     int64_t characters       # their number
 
-cdef enum:                   # where in the text a pass is
-    INSIDE = 0               # of a stretch
+cdef enum:                   # the position of a pass
+    INSIDE = 0               # inside a stretch
     SECTION_START = 1        # after an added token
     TEXT_START = 2
 
-cdef struct Cursor:          # where a pass is; it alone writes it
+cdef struct Cursor:          # the state of a pass, which alone writes it
     int at                   # INSIDE, SECTION_START or TEXT_START
-    int prefix               # where a space goes before a stretch: PREFIX_ of text/normalize.pxd
+    int prefix               # when a space goes before a stretch: PREFIX_ of text/normalize.pxd
     Py_ssize_t skip[2]       # bytes ahead where no added token (raw, normalized) begins, since one is rejected
-    Py_ssize_t end           # the bytes of the text that are done
+    Py_ssize_t end           # the number of bytes of the text that are done
 
 
 cdef class Run(Sink):
     cdef int wanted
     cdef Out out
     cdef Cursor cursor
-    cdef uint8_t *lead       # the first part of a stretch with the space before it
+    cdef uint8_t *lead       # a space, and the text of a stretch up to its first cut
     cdef Py_ssize_t lead_room
-    cdef int place           # in the pool; -1: it is not kept
+    cdef int number          # its index in the pool; -1: it is not kept
     cdef int process         # `slot_process` of the lease
 
     cdef void begin(self, int wanted) noexcept nogil
     cdef bint reserve_ids(self, Py_ssize_t more) noexcept nogil
     cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil
+    cdef bint add_span(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef bint mark(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     cdef bint take_added(self, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil
 

@@ -1,19 +1,19 @@
-"""Sinks: a finder hands them the pieces of a text in chunks, and each kind makes something else of these.
+"""Sinks: a finder hands them the pieces of a text in chunks, and each kind of sink makes something else of these.
 
-In: chunks, and what is wanted. Out: spans of pieces, or their number (`SpanSink`); ids, their spans, or their number
-(`IdSink`). A `Run` is a sink with the state of a pass; a pool keeps it (memory.pyx).
+In: chunks, and the results that are wanted. Out: spans of pieces, or their number (`SpanSink`); ids, their spans, or
+their number (`IdSink`). A `Run` is a sink with the state of a pass; a pool keeps it (memory.pyx).
 Invariant: a sink takes all pieces of a chunk. If it cannot, its fault says why. The ids of each piece are those that
 merging its bytes gives.
 
 `IdSink` has four steps. Each handles all pieces of the chunk before the next one begins, so the processor waits for
-many look-ups in memory at once. 1. All pieces are looked up in the piece table, each at its first place
-(bpe/piece_probe.h). 2. The missing ones are looked up at their second place. 3. Those still missing are merged,
+many look-ups in memory at once. 1. All pieces are looked up in the piece table, each in its first line
+(bpe/piece_probe.h). 2. The missing ones are looked up in their second line. 3. Those still missing are merged,
 several at once (bpe/merge.pyx, bpe/strips.h), and put into the table. 4. The ids are written, piece by piece.
 Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7. If step 1 does not find " all",
 `missed` is [2], and `values[2]` is 0 until step 2 or 3 has set it.
 
 Spans: merging keeps the bytes of a piece, so each id begins at the end of the id before, and the tokens tell how many
-bytes and characters an id has. A character belongs to all ids that have a part of it. Example: "\\xe4\\xb8" and "\\xad"
+bytes and characters an id has. A character belongs to all ids that have a byte of it. Example: "\\xe4\\xb8" and "\\xad"
 are the two ids of a character of three bytes. The character begins in the first. So both begin at 0 and end at 1, in
 characters.
 """
@@ -52,7 +52,7 @@ cdef enum:
 
 
 cdef class Run(Sink):
-    """A sink with what a pass makes, and where it is."""
+    """A sink with the results and the state of a pass."""
 
     def __dealloc__(self):
         free(self.out.ids.data)
@@ -62,7 +62,7 @@ cdef class Run(Sink):
         free(self.lead)
 
     cdef void begin(self, int wanted) noexcept nogil:
-        """Makes it ready for a text, or for several one after the other."""
+        """Prepare for a text, or for several one after the other."""
         self.wanted, self.chunk.base = wanted, 0
         self.set_fault(FINE)
         self.out.ids.count = self.out.bytes.count = self.out.chars.count = self.out.added.count = 0
@@ -70,20 +70,30 @@ cdef class Run(Sink):
         self.cursor.prefix = 0
 
     cdef bint reserve_ids(self, Py_ssize_t more) noexcept nogil:
-        """Makes room for `more` ids; false, with a fault, if memory is out."""
+        """Make room for `more` ids; false, with a fault, if memory is out."""
         cdef Ids *ids = &self.out.ids
         return self.reserve(&ids.data, &ids.room, ids.count, ids.count + more, sizeof(uint32_t))
 
     cdef bint reserve_spans(self, Py_ssize_t more) noexcept nogil:
-        """Makes room for `more` spans; false, with a fault, if memory is out."""
+        """Make room for `more` spans; false, with a fault, if memory is out."""
         cdef Out *out = &self.out
         return (not self.wanted & SPANS or self.reserve(
             &out.bytes.data, &out.bytes.room, out.bytes.count, out.bytes.count + more, 2 * sizeof(int64_t))) and (
                 not self.wanted & CHARS or self.reserve(
                     &out.chars.data, &out.chars.room, out.chars.count, out.chars.count + more, 2 * sizeof(int64_t)))
 
+    cdef bint add_span(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        """Write one span in bytes; false, with a fault, if memory is out."""
+        cdef int64_t *out
+        if not self.reserve_spans(1):
+            return False
+        out = self.out.bytes.data + 2 * self.out.bytes.count
+        out[0], out[1] = self.chunk.base + start, self.chunk.base + end
+        self.out.bytes.count += 1
+        return True
+
     cdef bint mark(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        """Marks that the next id is an added token with these bytes; false, with a fault, if memory is out."""
+        """Mark that the next id is an added token with these bytes; false, with a fault, if memory is out."""
         cdef Marks *added = &self.out.added
         if not self.reserve(&added.data, &added.room, added.count, added.count + 1, sizeof(Mark)):
             return False
@@ -101,7 +111,7 @@ cdef class Run(Sink):
         array_trim(&self.out.added.data, &self.out.added.room, sizeof(Mark))
 
     cdef bint take_added(self, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        """Takes an added token between pieces; false, with a fault, if memory is out."""
+        """Take an added token between pieces; false, with a fault, if memory is out."""
         return True
 
 
@@ -116,7 +126,7 @@ cdef class SpanSink(Run):
         self.write(self.chunk.ends)
 
     cdef void write(self, const uint32_t *ends) noexcept nogil:
-        """Writes the spans of the chunk's pieces, which end at `ends`, or counts them."""
+        """Write the spans of the chunk's pieces, which end at `ends`, or count them."""
         cdef int64_t base = self.chunk.base + self.chunk.origin
         cdef int64_t *out
         cdef int i
@@ -130,13 +140,10 @@ cdef class SpanSink(Run):
             self.out.bytes.count += self.chunk.pieces
 
     cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        cdef int64_t *out
         if not self.wanted & SPANS:
             self.out.total += 1
-        elif self.reserve_spans(1):
-            out = self.out.bytes.data + 2 * self.out.bytes.count
-            out[0], out[1] = self.chunk.base + start, self.chunk.base + end
-            self.out.bytes.count += 1
+        else:
+            self.add_span(start, end)
 
     cdef bint take_added(self, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         self.take_giant(start, end)
@@ -145,12 +152,12 @@ cdef class SpanSink(Run):
 
 @cython.final
 cdef class IdSink(Run):
-    """Merges by `bpe`. `memory` is a piece table: this run's own if `writable`.
+    """Merges by `bpe`. `memory` is a piece table, to which this run alone writes, if it is `writable`.
 
-    Where a model loses bytes, an unknown token has the place of those that it stands for. Where they are left out,
-    upstream counts the places of a piece's ids on without them, in characters of ByteLevel. Example: of " ab", whose
-    space is lost, "ab" has the place 0:1. So do these spans; with TRUE_SPANS they are the true ones. There are no
-    spans in characters then: others make them.
+    Where a model loses bytes, an unknown token has the span of those that it stands for. Where they are left out,
+    upstream counts on in a piece without them, in characters of ByteLevel. Example: of " ab", whose space is lost,
+    "ab" has the span 0:1. So do these spans; with TRUE_SPANS they are those in the text. The sink then writes no spans
+    in characters: `methods/offsets.py` makes them.
     """
 
     def __cinit__(self, BPE bpe not None, PieceMemory memory not None, bint writable):
@@ -181,7 +188,7 @@ cdef class IdSink(Run):
             self.finish()
 
     cdef void finish(self) noexcept nogil:
-        """Writes what is wanted of the ids of the chunk's values."""
+        """Write the ids of the chunk's values, and their spans, or count them."""
         cdef Chunk *chunk = &self.chunk
         cdef Py_ssize_t first = self.out.ids.count, count
         cdef uint32_t ids
@@ -232,9 +239,7 @@ cdef class IdSink(Run):
         out.ids.data[out.ids.count] = id
         out.ids.count += 1
         if self.wanted & SPANS:
-            out.bytes.data[2 * out.bytes.count] = self.chunk.base + start
-            out.bytes.data[2 * out.bytes.count + 1] = self.chunk.base + end
-            out.bytes.count += 1
+            self.add_span(start, end)
         if self.wanted & CHARS:
             count_characters(self, start)
             if not self.wanted & ENDS:
@@ -245,7 +250,7 @@ cdef class IdSink(Run):
         return True
 
     cdef int look_again(self, const uint8_t *text, int misses) noexcept nogil:
-        """Looks up missed pieces at their second place; returns the number of those still missing."""
+        """Look up missed pieces in their second line; return the number of those still missing."""
         cdef const uint64_t *lines[CHUNK_ROOM]
         cdef const uint32_t *starts = self.chunk.starts
         cdef uint32_t start, length
@@ -264,7 +269,7 @@ cdef class IdSink(Run):
         return left
 
     cdef bint merge_missed(self, const uint8_t *text, int misses) noexcept nogil:
-        """Finds the values of the pieces that the probe has missed, once for equal ones; false if memory is out."""
+        """Find the values of the pieces that the probe has missed, once for equal ones; false if memory is out."""
         cdef const uint32_t *starts = self.chunk.starts
         cdef uint16_t first[CHUNK_ROOM]
         cdef uint32_t order[CHUNK_ROOM]
@@ -285,16 +290,16 @@ cdef class IdSink(Run):
         return True
 
     cdef void begin_lead(self, Py_ssize_t at) noexcept nogil:
-        """Tells that the next pieces come from a copy of `text[at:]` with a space before it."""
+        """Note that the next pieces come from a copy of `text[at:]` with a space before it."""
         if self.wanted & CHARS:
             count_characters(self, at)
             self.out.counted -= 1
             self.out.characters -= 1
 
     cdef void end_lead(self, Py_ssize_t first, Py_ssize_t width) noexcept nogil:
-        """Tells that they were taken: the id number `first` has the space, before a character of `width` bytes.
+        """Note that these pieces were taken: id number `first` has the space, before a character of `width` bytes.
 
-        The space has the place of this character, as upstream's alignment says.
+        The space has the span of this character, as upstream's alignment says.
         """
         cdef bint alone
         if self.fault.status != FINE or not self.wanted & (SPANS | CHARS):
@@ -311,12 +316,12 @@ cdef class IdSink(Run):
 
 
 cdef bint reserve_side(IdSink run, Py_ssize_t more) noexcept nogil:
-    """Makes room for `more` words in `side`; false, with a fault, if memory is out."""
+    """Make room for `more` words in `side`; false, with a fault, if memory is out."""
     return run.reserve(&run.side, &run.side_room, run.side_used, run.side_used + more, sizeof(uint32_t))
 
 
 cdef bint merge_batch(IdSink run, const uint8_t *text, const uint32_t *batch, int size) noexcept nogil:
-    """Does what `miss` does, for up to `STRIPS` pieces of at most `KEY24_MAX` bytes."""
+    """Do what `miss` does, for up to `STRIPS` pieces of at most `KEY24_MAX` bytes."""
     cdef Strips strips
     cdef uint32_t pieces[STRIPS]
     cdef uint32_t start, length, id = NO_RANK
@@ -348,7 +353,7 @@ cdef bint merge_batch(IdSink run, const uint8_t *text, const uint32_t *batch, in
 
 
 cdef bint miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
-    """Finds the value of a piece that key8 and key24 do not hold; false, with a fault, if memory is out."""
+    """Find the value of a piece that key8 and key24 do not hold; false, with a fault, if memory is out."""
     cdef const uint8_t *piece = text + run.chunk.starts[index]
     cdef Py_ssize_t length = run.chunk.starts[index + 1] - run.chunk.starts[index], found = 0
     cdef uint32_t *ids
@@ -371,7 +376,7 @@ cdef bint miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
 
 
 cdef void keep(IdSink run, const uint8_t *text, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil:
-    """Remembers the `found` ids of a piece. The side buffer has room for them; they may stand there already."""
+    """Keep the `found` ids of a piece in the table, or in the side buffer, which has room and may have them already."""
     cdef uint32_t start = run.chunk.starts[index]
     cdef uint64_t value = piece_insert(
         &run.table, text + start, run.chunk.starts[index + 1] - start, ids, found)
@@ -384,7 +389,7 @@ cdef void keep(IdSink run, const uint8_t *text, uint32_t index, const uint32_t *
 
 
 cdef void emit(IdSink run) noexcept nogil:
-    """Writes the ids of the chunk's values; there is room for them."""
+    """Write the ids of the chunk's values; there is room for them."""
     cdef uint32_t *out = run.out.ids.data + run.out.ids.count
     cdef const uint32_t *ids
     cdef int at = 0
@@ -404,7 +409,7 @@ cdef void emit(IdSink run) noexcept nogil:
 
 
 cdef Py_ssize_t tally(IdSink run) noexcept nogil:
-    """The number of ids that the values of the chunk have."""
+    """Return the number of ids that the values of the chunk have."""
     cdef uint64_t total = 0, elsewhere = 0
     cdef uint32_t count
     cdef int i
@@ -420,7 +425,7 @@ cdef Py_ssize_t tally(IdSink run) noexcept nogil:
 
 
 cdef const uint32_t *located(IdSink run, uint64_t value, uint32_t *count) noexcept nogil:
-    """The place of the ids of a value that does not hold them itself, and their number."""
+    """Return the address of the ids of a value that does not hold them itself, and their number."""
     cdef const uint32_t *ids = piece_ring(&run.table, value, count)
     if count[0]:
         return ids
@@ -429,7 +434,7 @@ cdef const uint32_t *located(IdSink run, uint64_t value, uint32_t *count) noexce
 
 
 cdef void count_characters(IdSink run, Py_ssize_t at) noexcept nogil:
-    """Counts the characters up to `text[at]`, if the text from where they are counted is still there."""
+    """Count the characters up to `text[at]`, if the buffer still has the text that is not counted."""
     cdef Py_ssize_t rest = run.chunk.base + at - run.out.counted
     if not 0 <= rest <= at:
         run.wanted &= ~CHARS
@@ -439,13 +444,13 @@ cdef void count_characters(IdSink run, Py_ssize_t at) noexcept nogil:
 
 
 cdef void write_spans(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
-    """Writes the spans, or the ends, of the ids from number `first` on, which are those of `text[start:end]`."""
+    """Write the spans, or the ends, of the ids from number `first` on, which are those of `text[start:end]`."""
     cdef const uint32_t *ids = run.out.ids.data + first
     cdef const uint32_t *starts = run.bpe.starts
     cdef const uint32_t *known = run.characters
-    cdef int64_t place = run.chunk.base + start, characters
+    cdef int64_t offset = run.chunk.base + start, characters
     cdef int64_t *out
-    cdef Py_ssize_t i, count = run.out.ids.count - first
+    cdef Py_ssize_t i, count = run.out.ids.count - first, width = 1 if run.wanted & ENDS else 2
     if not run.reserve_spans(count):
         return
     if run.wanted & SPANS and run.bpe.lost is not None:
@@ -453,30 +458,25 @@ cdef void write_spans(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t f
     elif run.wanted & SPANS:
         out = run.out.bytes.data + 2 * run.out.bytes.count
         for i in range(count):
-            out[2 * i] = place
-            place += starts[ids[i] + 1] - starts[ids[i]]
-            out[2 * i + 1] = place
+            out[2 * i] = offset
+            offset += starts[ids[i] + 1] - starts[ids[i]]
+            out[2 * i + 1] = offset
         run.out.bytes.count += count
     if run.wanted & CHARS:
         count_characters(run, start)
         characters = run.out.characters
-        if run.wanted & ENDS:
-            out = run.out.chars.data + run.out.chars.count
-            for i in range(count):
-                characters += known[ids[i]] >> 1
-                out[i] = characters
-        else:
-            out = run.out.chars.data + 2 * run.out.chars.count
-            for i in range(count):
+        out = run.out.chars.data + width * run.out.chars.count
+        for i in range(count):
+            if width == 2:
                 out[2 * i] = characters - (known[ids[i]] & 1)
-                characters += known[ids[i]] >> 1
-                out[2 * i + 1] = characters
+            characters += known[ids[i]] >> 1
+            out[width * i + width - 1] = characters
         run.out.chars.count += count
         run.out.characters, run.out.counted = characters, run.chunk.base + end
 
 
 cdef void write_lossy(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
-    """Does what `write_spans` does, for bytes alone and the ids of one piece, which may have lost bytes."""
+    """Do what `write_spans` does, for bytes alone and the ids of one piece, which may have lost bytes."""
     cdef const uint8_t *text = run.chunk.text
     cdef const uint8_t *lost = run.bpe.lost.flags
     cdef const uint32_t *ids = run.out.ids.data + first
@@ -484,7 +484,7 @@ cdef void write_lossy(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t f
     cdef Py_ssize_t count = run.out.ids.count - first, i, at = start, begun, byte
     cdef int64_t spelled = 0, passed = 0  # bytes of ByteLevel's characters: of the ids so far, and before `at`
     run.out.bytes.count += count
-    if count == 1 and run.bpe.width(ids[0]) == end - start:  # a whole token, or an unknown one
+    if count == 1 and run.bpe.width(ids[0]) == end - start:  # a token without a lost byte, or an unknown one
         spans[0], spans[1] = run.chunk.base + start, run.chunk.base + end
         return
     for i in range(count):
@@ -515,34 +515,34 @@ cdef void write_lossy(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t f
 
 
 cdef inline int spelling_width(uint8_t byte) noexcept nogil:
-    """The number of bytes of a byte's character in ByteLevel: formats/byte_alphabet.py."""
+    """Return the number of bytes of a byte's character in ByteLevel: formats/byte_alphabet.py."""
     return 1 if 0x21 <= byte <= 0x7E else 2
 
 
 cdef int by_length(
     const uint32_t *starts, const uint32_t *missed, int misses, const uint16_t *first, uint32_t *order
 ) noexcept nogil:
-    """Sorts missed pieces of up to `KEY24_MAX` bytes by length, without repetitions; returns their number."""
-    cdef int places[KEY24_MAX + 2]
+    """Sort missed pieces of up to `KEY24_MAX` bytes by length, without repetitions; return their number."""
+    cdef int ends[KEY24_MAX + 2]
     cdef uint32_t length
     cdef int i
-    memset(places, 0, sizeof(places))
+    memset(ends, 0, sizeof(ends))
     for i in range(misses):
         length = starts[missed[i] + 1] - starts[missed[i]]
         if first[i] == i and length <= KEY24_MAX:
-            places[length + 1] += 1
+            ends[length + 1] += 1
     for i in range(KEY24_MAX + 1):
-        places[i + 1] += places[i]
+        ends[i + 1] += ends[i]
     for i in range(misses):
         length = starts[missed[i] + 1] - starts[missed[i]]
         if first[i] == i and length <= KEY24_MAX:
-            order[places[length]] = missed[i]
-            places[length] += 1
-    return places[KEY24_MAX]
+            order[ends[length]] = missed[i]
+            ends[length] += 1
+    return ends[KEY24_MAX]
 
 
 cdef object characters_of(BPE bpe):
-    """For each token, twice the number of characters that begin in it, and 1 if it begins inside one: array("I")."""
+    """Make array("I"), by token: twice the number of characters that begin in it, 1 more if it begins inside one."""
     cdef array.array made = new_array("I", bytes(4 * bpe.size))
     cdef uint32_t *characters = made.data.as_uints
     cdef uint32_t id, at, begun

@@ -37,7 +37,7 @@ MAX_TAGS = 254
 
 
 def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> bytes:
-    """The bytes of the `edges` table of a DFA, given as rows of (next state, tag or -1), like `DFA.edges`.
+    """Return the bytes of the `edges` table of a DFA, given as rows of (next state, tag or -1), like `DFA.edges`.
 
     `classes` are those of the 128 ASCII characters.
     """
@@ -54,7 +54,7 @@ def pack_edges(edges: Sequence[Sequence[tuple[int, int]]], classes: bytes) -> by
 
 
 cdef void drop(Memo *memo) noexcept nogil:
-    """Frees the memory of a memo."""
+    """Free the memory of a memo."""
     free(memo.known)
     free(memo.path)
     memo.known = NULL
@@ -103,7 +103,7 @@ cdef Py_ssize_t scan_far(
 
 
 cdef uint32_t recall(Memo *memo, const ScanTables *s, Py_ssize_t border, Py_ssize_t at, const Run *run) noexcept nogil:
-    """An edge to the dead state with the same effect as the rest of the run, or 0, and the border joins the path.
+    """Return an edge to the dead state with the effect of the rest of the run; or 0, and the border joins the path.
 
     A run that has kept a place not long ago passes, and its path begins anew. Without memory it remembers nothing.
     """
@@ -171,7 +171,7 @@ cdef class Scanner:
         free(self.skips)
 
     cdef int find_skips(self, Py_ssize_t pages) except -1:
-        """Finds, for each state, the bytes that leave the automaton in it."""
+        """Find, for each state, the bytes that leave the automaton in it."""
         cdef uint8_t beyond[256]
         cdef const uint32_t *row
         cdef uint32_t state, byte, loop
@@ -195,11 +195,11 @@ cdef class Scanner:
         return 0
 
     def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
-        """A list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
+        """Return a list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
         return self._scan(text)[0]
 
     def passed(self, const uint8_t[::1] text not None) -> int:
-        """The number of borders that the runs over `text` have passed far beyond a possible end. For tests."""
+        """Return the number of borders that the runs over `text` have passed far beyond a possible end. For tests."""
         return self._scan(text)[1]
 
     cdef tuple _scan(self, const uint8_t[::1] text):
@@ -278,7 +278,7 @@ cdef class PathReader:
         self.readings = readings
 
     def letters(self, const uint8_t[::1] text not None) -> array[int]:
-        """The oracle letters of a text, array("H") of len(text) + 1: at the offset of each character and at the end.
+        """Return the oracle letters of a text, array("H") of len(text) + 1: at each character's offset and at the end.
 
         Other offsets have the number of letters, which is no letter.
         """
@@ -307,7 +307,7 @@ cdef class PathReader:
         return found
 
     def end_of(self, const uint8_t[::1] text not None, const uint16_t[::1] letters, bint full) -> int:
-        """The end of the match at the start of a text, or -1; with `full` of one up to the end of the text.
+        """Return the end of the match at the start of a text, or -1; with `full` of one up to the end of the text.
 
         `letters` are those of the text; None if there are no readings.
         """
@@ -326,7 +326,7 @@ cdef class PathReader:
     def places(
         self, const uint8_t[::1] text not None, const uint16_t[::1] letters, Py_ssize_t start, Py_ssize_t end
     ) -> array[int]:
-        """The start and the end of each group of the match text[start:end], array("q"); -1 for a group without place.
+        """Return the start and the end of each group of the match text[start:end], array("q"); -1: it took no part.
 
         Raises `UnsupportedError` for a match that is too long.
         """
@@ -356,7 +356,7 @@ cdef class PathReader:
             free(path.frames)
 
     cdef int search(self, Search *path, const Text *text, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        """Goes along the preferred path; a path that ends goes back to the last branch with a target left."""
+        """Follow the preferred path; a path that ends goes back to the last branch with a target left."""
         cdef const State *states = <const State *>&self.states[0]
         cdef Py_ssize_t at = start, width = 0, visit
         cdef int32_t state = self.start, next
@@ -395,7 +395,7 @@ cdef class PathReader:
         return NONE
 
     cdef inline uint32_t letter(self, const Text *text, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
-        """The letter at a place, and the number of bytes to the next place."""
+        """Return the letter at a place, and the number of bytes to the next place."""
         cdef uint32_t c, letter = self.end
         width[0] = 1
         if at < text.length:

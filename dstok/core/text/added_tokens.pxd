@@ -10,7 +10,7 @@ cdef extern from "text/first_bytes.h":
 cdef struct Match:
     Py_ssize_t start       # of the token, with the white space that it takes along
     Py_ssize_t end
-    Py_ssize_t content     # where its own text begins
+    Py_ssize_t content     # where its content begins
     int32_t token          # index into the list of tokens that the matcher has; -1: no match
     Py_ssize_t safe        # without a match: no token begins before this offset
     Py_ssize_t scan        # without a match: a later search begins here at the earliest (a rejected match ends here)
@@ -24,7 +24,7 @@ cdef struct Ranges:
 cdef class Matcher:
     cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high half, target in the low half
     cdef uint32_t edge_mask
-    cdef uint64_t seed         # of the hash that places the edges
+    cdef uint64_t seed         # of the hash of the edges
     cdef readonly Py_ssize_t steps  # taken slots that were read while the edges were put in
     cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see added_tokens.pyx
     cdef uint32_t *fail, *depth
@@ -71,8 +71,9 @@ cdef class Policy:
     cdef readonly Py_ssize_t reach    # the most bytes of a token; -1 if the text beside a token may decide about it
     cdef readonly Policy inner        # the policy inside a stretch between raw tokens
     cdef readonly Policy quick        # the policy of calls that give ids alone; None: this one
-    cdef readonly object ranges       # of trusted text: array of typecode q, or None
-    cdef Ranges trusted               # the same
+    cdef tuple ranges                 # of trusted text: arrays of typecode q for the raw and the normalized text
+    cdef Ranges trusted[2]            # the same
 
+    cdef Policy within(self, raw, normalized)
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cpdef list raw_spans(self, bytes text)

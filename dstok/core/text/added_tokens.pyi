@@ -1,5 +1,4 @@
 # Generated: python release/stubs.py
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ class Policy:
     reach: int
     inner: Policy
     quick: Policy
-    ranges: Any
     def __init__(
         self,
         raw: Matcher | None,
@@ -26,7 +24,6 @@ class Policy:
         quick: Policy | None = None,
     ) -> None: ...
     def __copy__(self) -> Policy: ...
-    def within(self, ranges: array[int]) -> Policy: ...
     def absent(self, text: bytes | bytearray | memoryview) -> bool: ...
     def raw_spans(self, text: bytes | None) -> list[Any]: ...
     def find_raw(

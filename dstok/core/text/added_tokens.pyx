@@ -1,8 +1,8 @@
 """Added tokens: leftmost-longest, non-overlapping matching of literal texts; the policy of a call.
 
-In: UTF-8, and the tokens with their flags. Out: the next match, or the place before which there surely is none.
+In: UTF-8, and the tokens with their flags. Out: the next match, or the offset before which there is none.
 Invariant: upstream's rules. Of the matches that start first, the longest is taken. If `single_word` rejects it, no
-shorter token is tried at the place, and the search goes on after the match. `lstrip` and `rstrip` take the white space
+shorter token is tried there, and the search goes on after the match. `lstrip` and `rstrip` take the white space
 beside the token along, but none that an earlier match has taken. A policy never changes, and keeps the targets of its
 pointers alive.
 Source: Aho and Corasick (1975), with sparse edges, so that memory is linear in the bytes of the tokens; upstream's
@@ -39,7 +39,7 @@ cdef enum:
 cdef FirstBytes first_bytes(frozenset heads):
     """Return the search for texts that begin with one of `heads`, which have at most `FIRST_DEEP` bytes."""
     cdef FirstBytes found
-    cdef int i, place, byte, number
+    cdef int i, depth, byte, number
     cdef uint8_t group
     cdef list bytes = sorted({head[0] for head in heads})
     memset(&found, 0, sizeof(found))
@@ -48,12 +48,12 @@ cdef FirstBytes first_bytes(frozenset heads):
     for i, byte in enumerate(bytes[:FIRST_MOST]):
         memset(found.bytes[i], byte, (FIRST_MOST - i) * FIRST_PAD)
     for number, head in enumerate(sorted(heads)):
-        for place in range(FIRST_DEEP):
-            for byte in range(256) if place >= len(head) else (head[place],):
+        for depth in range(FIRST_DEEP):
+            for byte in range(256) if depth >= len(head) else (head[depth],):
                 group = <uint8_t>(1 << number * FIRST_GROUPS // len(heads))
-                found.groups[place][byte] |= group
-                found.halves[place][0][byte & 15] |= group
-                found.halves[place][1][byte >> 4] |= group
+                found.groups[depth][byte] |= group
+                found.halves[depth][0][byte & 15] |= group
+                found.halves[depth][1][byte >> 4] |= group
     return found
 
 
@@ -74,7 +74,7 @@ cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
 
 
 cdef Py_ssize_t _states(list contents) except -1:
-    """Return the states of the contents' trie: the root, and each content's own beyond the one sorted before."""
+    """Count the states of the contents' trie: the root, and for each content those beyond the one sorted before."""
     cdef const uint8_t *text
     cdef const uint8_t *before = NULL
     cdef Py_ssize_t states = 1, length, shared, least = 0
@@ -239,14 +239,14 @@ cdef class Matcher:
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil:
-        """Find the leftmost-longest match in `text[at:stop]`, or the place up to which there is none."""
+        """Find the leftmost-longest match in `text[at:stop]`, or the offset up to which there is none."""
         cdef uint32_t state = 0, child
         cdef int32_t token
         cdef Py_ssize_t start
         found.token = -1
         while at < stop:
             if state == 0:
-                # No token has begun: skip to the next place where one may.
+                # No token has begun: skip to where one may.
                 at = first_of(&self.firsts, text, at, stop)
                 if at == stop:
                     break
@@ -391,18 +391,22 @@ cdef class Policy:
     def __copy__(self) -> Policy:
         return self  # it never changes
 
-    def within(self, ranges: array[int]) -> Policy:
-        """Return the quick policy for one text, whose matches lie within `ranges`: starts and ends of bytes in turn."""
+    cdef Policy within(self, raw, normalized):
+        """Return the quick policy of a text whose matches lie within ranges: starts and ends of bytes in turn."""
         cdef Policy made = Policy.__new__(Policy), of = self if self.quick is None else self.quick
-        cdef const int64_t[::1] ends = ranges if len(ranges) else array("q", [0])
+        cdef const int64_t[::1] ends
+        cdef int i
         made.raw, made.normalized, made.contents, made.refuses = of.raw, of.normalized, of.contents, of.refuses
         made.raw_ids, made.normalized_ids, made.ids = of.raw_ids, of.normalized_ids, of.ids
         made.firsts, made.reach, made.inner = of.firsts, of.reach, of.inner
-        made.ranges, made.trusted, made.by_place = ranges, Ranges(&ends[0], len(ranges) // 2), True
+        made.ranges, made.by_place = (raw, normalized), True
+        for i in range(2):
+            ends = made.ranges[i] if len(made.ranges[i]) else array("q", [0])
+            made.trusted[i] = Ranges(&ends[0], len(made.ranges[i]) // 2)
         return made
 
     cdef bint idle(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Tell whether `text` surely holds none of the tokens: none may begin there.
+        """Tell whether none of the tokens can begin in `text`.
 
         Reads up to `FIRST_PAD` bytes after it.
         """
@@ -411,17 +415,17 @@ cdef class Policy:
         return first_of(&self.firsts, text, 0, length) == length
 
     def absent(self, const uint8_t[::1] text not None) -> bool:
-        """Tell whether no token's own text lies in valid UTF-8, at whatever place."""
+        """Tell whether no token's content is in valid UTF-8, whatever its flags say."""
         return _lacks(self.raw, text) and _lacks(self.normalized, text)
 
     cpdef list raw_spans(self, bytes text):
-        """(start, end, start of its own text, index) of each added token with normalized=false in valid UTF-8."""
+        """List (start, end, start of its content, index) of each added token with normalized=false in valid UTF-8."""
         cdef const uint8_t *data = text
         cdef Py_ssize_t at = 0, stop = len(text)
         cdef Match match
         cdef list found = []
         while self.raw is not None:
-            match = self.raw.find(data, at, at, stop, 0, True, &self.trusted, 0)
+            match = self.raw.find(data, at, at, stop, 0, True, &self.trusted[0], 0)
             if match.token < 0:
                 break
             found.append((match.start, match.end, match.content, match.token))
@@ -431,7 +435,7 @@ cdef class Policy:
     def find_raw(
         self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t scan, bint final
     ) -> tuple[int, int, int, int, int, int]:
-        """Return (start, end, start of its own text, index, safe, scan) of the first added token with normalized=false.
+        """Return (start, end, start of its content, index, safe, scan) of the first added token with normalized=false.
 
         Searches valid UTF-8 `text[at:]`; no token before `scan` counts. Without a token the index is -1, and none
         begins before `safe`, whatever follows if the text is not `final`; the next search begins at `scan`.
@@ -439,7 +443,7 @@ cdef class Policy:
         cdef Match match
         if self.raw is None or text.shape[0] == 0:
             return at, at, at, -1, text.shape[0], at
-        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final, &self.trusted, 0)
+        match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final, &self.trusted[0], 0)
         return match.start, match.end, match.content, match.token, match.safe, match.scan
 
     def raw_id(self, Py_ssize_t index) -> int:

@@ -43,7 +43,7 @@ cdef class Form:
     cdef uint32_t lowest     # the first code point that is not clean
     cdef int lead            # the byte that `lowest` begins with in UTF-8
     cdef uint32_t low        # the largest power of two that is at most `lowest`
-    cdef uint8_t whole[16]   # whether all code points that begin with the byte 0xE0 + i in UTF-8 are clean
+    cdef uint8_t clean_leads[16]  # whether all code points that begin with the byte 0xE0 + i in UTF-8 are clean
     cdef uint64_t clean[1024]  # a bit for each code point below 0x10000
     cdef object _keep
 
@@ -59,7 +59,7 @@ cdef class Form:
 
 
 cdef enum:
-    # Where the model of characters puts a space: nowhere, before each stretch, before each stretch that begins with
+    # Where a model of characters puts a space: nowhere, before each stretch, before each stretch that begins with
     # none, only before such a one at the text's start.
     PREFIX_NONE = 0
     PREFIX_STRETCH = 1
@@ -73,19 +73,8 @@ cdef struct Output:
     bint same                # nothing changes, so nothing is written
     bint aligned             # the caller wants the sources, too
     uint32_t *sources        # by code point of the output
-    Py_ssize_t count, places
+    Py_ssize_t count, sources_room
     Py_ssize_t taken         # code points of the input that are done
-
-
-@cython.final
-cdef class Rewritten:
-    """Normalized text, as a source."""
-    cdef Source source
-    cdef Output out
-    cdef bytes kept          # the source lies there, or in `out`
-
-    cdef bytes text(self)
-    cdef int keep(self, bytes text) except -1
 
 
 @cython.final
@@ -100,11 +89,12 @@ cdef class Normalizer:
     cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil
     cdef bint keeps_ascii(self)
     cpdef bytes normalize(self, bytes text)
-    cdef Rewritten rewritten(self, bytes text, bint aligned)
-    cdef carried(self, bytes text, ranges, Py_ssize_t start)
+    cdef bytes rewritten(self, bytes text, sources)
+    cdef Py_ssize_t carry(self, bytes text, ranges, Py_ssize_t start, found, Py_ssize_t begun) except -1
 
 
 cdef bint puts_space(int prefix, const uint8_t *text, Py_ssize_t length) noexcept nogil
 cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil
+cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil
 cdef bint rewrite(Form form, const Source *source, Output *out) noexcept nogil
 cdef Py_ssize_t last_boundary(Form form, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil

@@ -7,9 +7,6 @@ class Form:
     pass
     def __init__(self, tables: FormTables, composed: bool) -> None: ...
 
-class Rewritten:
-    pass
-
 class Normalizer:
     chain: Any
     local: bool

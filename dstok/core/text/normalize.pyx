@@ -96,7 +96,7 @@ cdef class Form:
         while 2 * self.low <= self.lowest:
             self.low *= 2
         for c in range(16):
-            self.whole[c] = all([self.clean[c << 6 | i] == <uint64_t>-1 for i in range(64)])
+            self.clean_leads[c] = all([self.clean[c << 6 | i] == <uint64_t>-1 for i in range(64)])
         cdef bytes pairs = tables.pairs
         cdef const uint32_t *flat = <const uint32_t *>PyBytes_AS_STRING(pairs)
         cdef uint32_t slots = 16, slot
@@ -146,7 +146,7 @@ cdef class Form:
                 lead = text[at]
                 if lead < 0x80 and lead < self.lead:
                     at += 1
-                elif lead & 0xF0 == 0xE0 and self.whole[lead & 15]:  # most Chinese: a branch is faster than the bits
+                elif lead & 0xF0 == 0xE0 and self.clean_leads[lead & 15]:  # most Chinese: faster than the bits
                     at += 3
                 elif self.is_clean(code_point(text + at, &width)):
                     at += width
@@ -231,7 +231,7 @@ cdef class Form:
         return NORMALIZED
 
     cdef bint decompose(self, const Codes *before, Codes *out) noexcept nogil:
-        cdef uint32_t c, record, part, first, index
+        cdef uint32_t c, record, at, first, index
         cdef Py_ssize_t i
         for i in range(before.size):
             c = before.codes[i].code
@@ -248,9 +248,9 @@ cdef class Form:
             elif first == index:
                 put(out, c, 0, self.classes[record])
             else:
-                for part in range(first, index):
-                    c = self.sequences[part]
-                    put(out, c, part > first, self.classes[self.record(c)])
+                for at in range(first, index):
+                    c = self.sequences[at]
+                    put(out, c, at > first, self.classes[self.record(c)])
         return True
 
     cdef void compose(self, Codes *out) noexcept nogil:
@@ -344,20 +344,20 @@ cdef bint reorder(Codes *out) noexcept nogil:
 
 cdef bint sort_by_counting(Code *codes, Py_ssize_t size) noexcept nogil:
     """Sort by class, in linear time; false if memory is out."""
-    cdef Py_ssize_t places[257]
+    cdef Py_ssize_t ends[257]
     cdef Py_ssize_t i
     cdef Code *copy = <Code *>malloc(size * sizeof(Code))
     if copy == NULL:
         return False
     memcpy(copy, codes, size * sizeof(Code))
-    memset(places, 0, sizeof(places))
+    memset(ends, 0, sizeof(ends))
     for i in range(size):
-        places[copy[i].combining + 1] += 1
+        ends[copy[i].combining + 1] += 1
     for i in range(256):
-        places[i + 1] += places[i]
+        ends[i + 1] += ends[i]
     for i in range(size):
-        codes[places[copy[i].combining]] = copy[i]
-        places[copy[i].combining] += 1
+        codes[ends[copy[i].combining]] = copy[i]
+        ends[copy[i].combining] += 1
     free(copy)
     return True
 
@@ -372,31 +372,12 @@ cdef Source utf8_source(const uint8_t *text, Py_ssize_t length) noexcept nogil:
 
 
 @cython.final
-cdef class Rewritten:
-    """Keeps alive what `source` points to."""
-
-    def __dealloc__(self):
-        free(self.out.text)
-        free(self.out.sources)
-
-    cdef bytes text(self):
-        """Return the normalized text."""
-        return self.kept if self.out.text == NULL else (<const char *>self.out.text)[:self.out.size]
-
-    cdef int keep(self, bytes text) except -1:
-        """Let a text be the normalized one."""
-        self.kept, self.source = text, utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
-        return 0
-
-
-@cython.final
 cdef class Normalizer:
     """A model's normalizer: `form` alone, or a `chain` of steps in Python, and `form` only tells when it runs.
 
     `chain` has a method `apply(text: str, sources: list[int]) -> tuple[str, list[int]]`. `local`: no step looks
-    across a boundary of `form`, so a text may be normalized in parts. `always`: the chain may change any text.
-    `prefix`: where a model of characters puts a space before a stretch. The core's pass may do this instead
-    (encode/passes.pyx); then it takes the normalizer without it, `bare`.
+    across a boundary of `form`, so a text may be cut there before it is normalized. `always`: the chain may change any
+    text. `prefix`: where a model of characters puts a space before a stretch; the normalizer without it is `bare`.
     """
 
     def __init__(self, Form form not None, chain, bint local, bint always=False, int prefix=PREFIX_NONE):
@@ -412,7 +393,7 @@ cdef class Normalizer:
         return self  # it never changes
 
     cdef Verdict verdict(self, const Source *source, const Implementation *level, bint prefixed) noexcept nogil:
-        """NORMALIZED if normalizing surely changes nothing, however added tokens cut the text; else CHANGED.
+        """Return NORMALIZED if normalizing changes nothing, however added tokens cut the text; else CHANGED.
 
         `prefixed`: whether the prefix counts.
         NORMALIZED also for invalid text: encoding it raises. NO_MEMORY if there is not enough to find out.
@@ -434,7 +415,7 @@ cdef class Normalizer:
         return NORMALIZED if at == source.length else CHANGED
 
     def is_normalized(self, text not None: str | bytes) -> bool:
-        """Tell whether normalizing a `str` or valid UTF-8 surely changes nothing, wherever added tokens cut it."""
+        """Tell whether normalizing a `str` or valid UTF-8 changes nothing, wherever added tokens cut it."""
         cdef Source source = open_source(text)
         cdef const Implementation *level = chosen()
         cdef Verdict verdict
@@ -453,48 +434,50 @@ cdef class Normalizer:
 
     cpdef bytes normalize(self, bytes text):
         """Return the normalized text of valid UTF-8."""
-        return self.rewritten(text, False).text()
-
-    cdef Rewritten rewritten(self, bytes text, bint aligned):
-        """Normalize valid UTF-8, without a copy of the text that the form makes. `aligned`: not for a chain."""
-        cdef Rewritten made = Rewritten()
-        cdef bint done
-        if self.chain is not None:
-            made.keep(text if self.is_normalized(text) else self.chain.apply(text.decode(), None)[0].encode())
-            return made
-        made.keep(text)
-        made.out.aligned = aligned
-        with nogil:
-            done = rewrite(self.form, &made.source, &made.out)
-        if not done:
-            raise MemoryError
-        if not made.out.same:
-            made.source, made.kept = utf8_source(made.out.text, made.out.size), b""
-        if puts_space(self.prefix, <const uint8_t *>made.source.data, made.source.length):
-            text = b" " + made.text()
-            free(made.out.text)
-            made.out.text = NULL
-            made.keep(text)
-        return made
+        if self.chain is None:
+            return self.rewritten(text, None)
+        return text if self.is_normalized(text) else self.chain.apply(text.decode(), None)[0].encode()
 
     def align(self, bytes text not None) -> tuple[bytes, array[int]]:
         """Return (normalized, sources) of valid UTF-8: for each code point of the result, the index of its source."""
-        cdef Rewritten made
         if self.chain is not None:
             chars, indexes = self.chain.apply(text.decode(), list(range(len(text.decode()))))
             return chars.encode(), array("I", indexes)
-        made = self.rewritten(text, True)
-        sources = array("I", [0] if made.source.length > made.out.size else [])  # the prefix has the first source
-        sources.frombytes((<const uint8_t *>made.out.sources)[:made.out.count * sizeof(uint32_t)])
-        return made.text(), sources
+        sources = array("I")
+        return self.rewritten(text, sources), sources
 
-    cdef carried(self, bytes text, ranges, Py_ssize_t start):
-        """Return the parts of the normalized text whose sources lie in each of `ranges`, starts and ends in turn.
+    cdef bytes rewritten(self, bytes text, sources):
+        """Return the text that the form makes, with its prefix; add each code point's source to `sources`, if any."""
+        cdef Source source = utf8_source(<const uint8_t *>PyBytes_AS_STRING(text), len(text))
+        cdef Output out
+        cdef bint done
+        memset(&out, 0, sizeof(out))
+        out.aligned = sources is not None
+        try:
+            with nogil:
+                done = rewrite(self.form, &source, &out)
+            if not done:
+                raise MemoryError
+            if out.aligned:
+                sources.frombytes((<const uint8_t *>out.sources)[:out.count * sizeof(uint32_t)])
+            if not out.same:
+                text = out.text[:out.size]
+        finally:
+            free(out.text)
+            free(out.sources)
+        if not puts_space(self.prefix, text, len(text)):
+            return text
+        if sources is not None:
+            sources.insert(0, 0)
+        return b" " + text
 
-        `ranges` are ascending parts of a whole in which `text`, a stretch, begins at `start`.
+    cdef Py_ssize_t carry(self, bytes text, ranges, Py_ssize_t start, found, Py_ssize_t begun) except -1:
+        """Add to `found` the ranges of the normalized text whose sources lie in each of `ranges`; return its end.
+
+        `ranges` are starts and ends in turn, ascending, in bytes of a text in which the stretch `text` begins at
+        `start`. In the normalized text it begins at `begun`.
         """
-        cdef Py_ssize_t i, at = 0, chars = 0, low, high, first, last, done = 0, size = 0
-        made = array("q")
+        cdef Py_ssize_t i, at = 0, chars = 0, low, high, first, last, done = 0
         aligned, sources = self.align(text)
         cdef str normalized = aligned.decode()
         for i in range(bisect_right(ranges, start) // 2, len(ranges) // 2):
@@ -506,15 +489,14 @@ cdef class Normalizer:
             chars += len(text[low:high].decode())
             last, at = bisect_left(sources, chars), high
             if first < last:
-                size += len(normalized[done:first].encode())
-                made.append(size)
-                size += len(normalized[first:last].encode())
-                made.append(size)
+                for low, high in ((done, first), (first, last)):
+                    begun += len(normalized[low:high].encode())
+                    found.append(begun)
                 done = last
-        return made
+        return begun + len(normalized[done:].encode())
 
     def last_boundary(self, const uint8_t[::1] text not None, Py_ssize_t at, Py_ssize_t stop) -> int:
-        """Return the last place after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
+        """Return the last offset after `at` and before `stop` where valid UTF-8 may be cut for good, or `at`."""
         return last_boundary(self.form, &text[0], at, stop) if at < stop else at
 
 
@@ -552,7 +534,7 @@ cdef inline bint room_for(Output *out, Py_ssize_t size, Py_ssize_t count) noexce
     """Make room for `size` bytes more, and for the sources of `count` code points; false if memory is out."""
     return huge_grow(
         &out.text, &out.capacity, out.size, max(out.size + size, <Py_ssize_t>LEAST), 1) and (
-        not out.aligned or huge_grow(&out.sources, &out.places, out.count, out.count + count, sizeof(uint32_t)))
+        not out.aligned or huge_grow(&out.sources, &out.sources_room, out.count, out.count + count, sizeof(uint32_t)))
 
 
 cdef bint copy_text(Output *out, const uint8_t *text, Py_ssize_t size) noexcept nogil:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from array import array
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -198,7 +197,7 @@ def test_a_pair_that_is_listed_twice() -> None:
     assert build_pairs(array("I", [1, 2, 3, 5, 6, 7, 1, 2, 9])) is None
     model = dstok.Tokenizer.from_str(model_json([(b"a", b"b"), (b"b", b"a")]))._describe()
     with pytest.raises(ValueError, match="expected each pair once"):
-        dstok.Tokenizer._of_description(replace(model, merges=model.merges + model.merges[3:]))
+        dstok.Tokenizer._of_description(model._replace(merges=model.merges + model.merges[3:]))
 
 
 @examples(100)

@@ -7,7 +7,6 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import accumulate, pairwise
 
 import pytest
@@ -222,7 +221,7 @@ def test_tokens_that_merging_makes(seed: int) -> None:
     model = dstok.Tokenizer.from_str(text)._describe()
     raw = rng.choice([i for i in range(256, len(model.tokens)) if model.tokens[i]])
     merges = array("I", [i for rule in model.merge_rules() if raw not in rule for i in rule])
-    model = replace(model, merges=merges, raw_ids=frozenset([raw]))
+    model = model._replace(merges=merges, raw_ids=frozenset([raw]))
     bpe = dstok.Tokenizer._of_description(model)._bpe
     reachable = [i for i, token in enumerate(model.tokens) if token and i != raw]
     direct = [i for i in reachable if bpe.encodes_to_itself(i)]

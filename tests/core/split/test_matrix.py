@@ -181,7 +181,7 @@ def test_pairs_of_cuttable_characters() -> None:
 
 
 @each_level
-def test_sure_spans(name: str) -> None:
+def test_settled_spans(name: str) -> None:
     """Parts of a text whose rest is not known: their spans are those of each longer text."""
     chance = chance_of_today("sure spans")
     for _ in range(20):
@@ -191,7 +191,7 @@ def test_sure_spans(name: str) -> None:
         for text in random_texts(chance, 20):
             expected = ends(own, text)
             for cut in {0, len(text), chance.randint(0, len(text))}:
-                spans, end = run.sure_spans(text[:cut].encode(), False)
+                spans, end = run.settled_spans(text[:cut].encode(), False)
                 found = spans[:, 1].tolist()
                 assert found == [each for each in expected if each < len(text[:cut].encode())] and end == ([0, *found])[-1]
 
