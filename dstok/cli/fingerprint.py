@@ -8,7 +8,7 @@ was found, that proves nothing, and the output says so.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +66,9 @@ def _difference(first: Tokenizer, second: Tokenizer) -> dict[str, Any]:
     return {"text": text, "ids": None if text is None else [tok.encode(text) for tok in pair], "settings": settings}
 
 
-SETTINGS = {"bos_id": lambda tok: tok.bos_id, "eos_id": lambda tok: tok.eos_id,
-            "unicode_version": lambda tok: tok.inspect().unicode_version}
+SETTINGS: dict[str, Callable[[Tokenizer], object]] = {
+    "bos_id": lambda tok: tok.bos_id, "eos_id": lambda tok: tok.eos_id,
+    "unicode_version": lambda tok: tok.inspect().unicode_version}
 
 
 def _candidates(first: Tokenizer, second: Tokenizer) -> Iterator[str]:

@@ -106,9 +106,10 @@ class _Work:
         self.options = TextOptions.of(tok, "all" if self.raises else special, add_bos, add_eos, errors)
         self.none = tok._added.policy("none")
 
-    def parts(self, segments: Segments) -> list[Part]:
+    def parts(self, segments: Any) -> list[Part]:
         """Check a text's segments, and join them. Raises `ArgumentError`, `TextError` and `SpecialTokenError`."""
-        texts, trusted, ends, ranges = read_segments(checked_texts(segments), self.options.replace, self.number)
+        pairs: Any = checked_texts(segments)
+        texts, trusted, ends, ranges = read_segments(pairs, self.options.replace, self.number)
         for number, text in enumerate(texts if self.raises else (), self.number):
             try:
                 self.tok.count(text, special="all" if trusted[number - self.number] else "raise")

@@ -10,7 +10,6 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import character_models
-import fastokens
 import numpy as np
 import pytest
 import tokenizers
@@ -98,7 +97,7 @@ def naive(name: str, segments: list[tuple[str, bool]]) -> list[int]:
     ids, at = list[int](), 0
     for start, end, id in [*matches(text, runs, raw, {t["content"]: t["content"] for t in raw}), (len(text), len(text), -1)]:
         if at < start:
-            normalizer, stretch, whose = tok._normalizer, text[at:start], range(start - at)
+            normalizer, stretch, whose = tok._normalizer, text[at:start], [*range(start - at)]
             if normalizer is not None:
                 made, sources = (normalizer.later if at else normalizer).align(stretch.encode())
                 stretch, whose = made.decode(), [*sources]
@@ -214,7 +213,7 @@ def test_long_texts(name: str, wide: bool) -> None:
     for _ in range(4):
         segments += [(filler * (size // len(filler.encode()) - chance.randint(0, 3)), False), ("x" * chance.randint(0, 9), True)]
         segments += [(token[:2], True), (token[2:], False), (token, True), (token, False)] * chance.randint(1, 5)
-    expected, part = [], []
+    expected, part = list[int](), list[tuple[str, bool]]()
     for segment in [*segments, (token, True)]:
         if segment == (token, True):
             text = "".join(text for text, _ in part)
@@ -230,6 +229,7 @@ def test_long_texts(name: str, wide: bool) -> None:
 @pytest.mark.parametrize("name", ["deepseek-v3", "qwen-2.5", "deepseek-r1-distill-llama-8b"])
 def test_each_by_itself_as_fastokens(name: str) -> None:
     tok, chance = model(name)[0], chance_of_today(f"fastokens {name}")
+    fastokens = pytest.importorskip("fastokens")
     other = fastokens.Tokenizer.from_json_str(real_json(name))
     upstream = tokenizers.Tokenizer.from_str(real_json(name))
     for _ in range(1000 if DEEP else 100):

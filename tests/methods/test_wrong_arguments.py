@@ -58,7 +58,8 @@ VALUES: dict[str, Any] = {
     "like": "gpt-2", "array": pa.array(["ab"]), "lists": pa.array([[97]], pa.list_(pa.uint32())), "talks": pa.array([TALK]), "messages": TALK,
     "conversation": TALK, "completion": "Hi", "body": {"messages": TALK, "model": "x"}, "model": "deepseek-v3", "part": "Hi", "slot": 0,
     "out": "out", "inputs": "text.txt", "group": 1, "template": r"\1", "data": b"a", "piece": b"a", "pattern": "a", "code_point": 97, "one": "15.0", "chars": "ab",
-    "ranges": [(1, 2)], "version": "v3", "tokenizer": None, "tok": None, "splitter": dstok.Splitter("a"), "rendered": None, "index": 0}
+    "ranges": [(1, 2)], "version": "v3", "tokenizer": None, "tok": None, "splitter": dstok.Splitter("a"), "rendered": None, "index": 0,
+    "segments": [("ab", True), (b"c", False)]}
 
 
 def of_modules() -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -110,6 +111,8 @@ def value_for(label: str, name: str) -> Any:
         return "16.0"
     if name == "other" and label.startswith(("dstok.unicode", "CodePointSet")):
         return "16.0" if label.startswith("dstok") else CodePointSet.from_chars("a")
+    if label == "Tokenizer.encode_segments_batch" and name == "batch":
+        return [VALUES["segments"]]
     return chat.render(TALK, "v3") if name == "rendered" else VALUES[name]
 
 
