@@ -238,19 +238,7 @@ cdef extern from "text/hash.h":
     enum:
         KEY24_MAX               # bytes of a key; its last byte is the piece's length here
 
-cdef extern from *:
-    """
-    /* A tuple whose fields are not set. The garbage collector does not track it: a piece is in no cycle, and many
-     * tracked tuples would start collections. */
-    static PyObject *untracked_tuple(PyTypeObject *cls, Py_ssize_t fields) {
-        PyObject *tuple = (PyObject *)PyObject_GC_NewVar(PyTupleObject, cls, fields);
-    #if PY_VERSION_HEX >= 0x030E0000
-        if (tuple)
-            ((PyTupleObject *)tuple)->ob_hash = -1; /* a tuple keeps its hash from Python 3.14 on; -1: none yet */
-    #endif
-        return tuple;
-    }
-    """
+cdef extern from "encode/piece_list.h":
     object untracked_tuple(PyTypeObject *cls, Py_ssize_t fields)
 
 cdef enum:

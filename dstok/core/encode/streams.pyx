@@ -83,10 +83,7 @@ cdef class StopSearch:
 
 
 cdef class Stream:
-    """Makes text of the ids of one sequence.
-
-    With `strict` ids that are no text are an error, which the stream raises again at each later call.
-    """
+    """Makes text of the ids of one sequence. With `strict` ids that are no text are an error, also later."""
 
     cdef object decoder         # a `Decoder`
     cdef bint skip_special, strict, whole_runs, runs

@@ -122,10 +122,7 @@ cdef class LeftFinder(Finder):
         raise NotImplementedError
 
     def resync_point(self, const uint8_t[::1] text not None, Py_ssize_t at) -> int:
-        """Return the first offset from `at` on where a piece begins, whatever stands before `text[at:]`; -1: none.
-
-        `at` lies between two characters, and `text` is valid UTF-8.
-        """
+        """Return the first offset from `at`, between two characters, where a piece begins in any case; -1: none."""
         raise NotImplementedError
 
     cdef int open_kernel(
@@ -233,10 +230,7 @@ cdef class LeftFinder(Finder):
             sink.take()
 
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
-        """Return the first cut of a `CharacterFinder` in `text[at:stop]`, which is not empty.
-
-        Without a cut it is `stop` if that is final, else -1.
-        """
+        """Return the first cut of a `CharacterFinder` in `text[at:stop]`; without one `stop` if final, else -1."""
         return -1
 
     cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
