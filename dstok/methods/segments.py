@@ -56,8 +56,8 @@ def encode_segments(
     special: which added tokens count there, as in `encode`. "raise": all, and `SpecialTokenError` for an untrusted
         segment that holds the text of one.
 
-    Other keywords and errors as `encode`. `batch_index` of an error is the number of the segment, and its offset counts
-    from the segment's start.
+    Other keywords as `encode`, and its errors. `batch_index` of an error is the number of the segment, and its offset
+    counts from the segment's start.
 
     >>> import dstok
     >>> tok = dstok.load("deepseek-v3")
