@@ -11,8 +11,6 @@ answer or a system message. The text about tools, which the template ignores, is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from dstok.chat.messages import MISSING, Message, call_text, calls, content, dump, joined, text_or_nothing
@@ -66,10 +64,8 @@ class _Turns:
     plain: frozenset[str] = frozenset()  # as of `Writer`
     in_tools = has_called = has_output = after_user = only_system = has_prefix = False
 
-    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]], **rules: Any) -> None:
-        """`rules`: the values of a version that differ from those of its class."""
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
         self.writer, self.thinking, self.tools = writer, thinking, tools
-        vars(self).update(rules)
         writer.plain = self.plain
         if writer.start is not None:
             vars(self).update(writer.start.state)
@@ -205,11 +201,11 @@ class _TurnsV31(_Turns):
 
     experimental = False
 
-    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]], **rules: Any) -> None:
+    def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
         if tools and thinking:
             raise ChatError("expected thinking=False with tools, found True: V3.1 calls tools without thinking, as its "
                             "model card says", field="thinking")
-        super().__init__(writer, thinking, tools, **rules)
+        super().__init__(writer, thinking, tools)
 
     def begin(self, messages: list[Message]) -> None:
         super().begin(messages)
@@ -254,11 +250,16 @@ class _TurnsV31(_Turns):
             self.writer.form(((ASSISTANT, True), (OPEN if self.thinking else CLOSE, True)), -1, "prompt")
 
 
+def _like(base: type[_Turns], **rules: Any) -> type[_Turns]:
+    """A class whose rules differ from those of `base`."""
+    return type(base.__name__, (base,), rules)
+
+
 OPENED = ((OPEN, True), ("\n", False))
-TURNS: dict[str, Callable[..., _Turns]] = {
-    "v2.5": partial(_TurnsV3, joins_systems=False), "v3": _TurnsV3,
-    "r1": partial(_TurnsV3, calls_by_key=True, reasons=True, opened=OPENED, output_break=""),
-    "r1-distill": partial(_TurnsV3, joins_systems=False, reasons=True, opened=OPENED, plain=TOOL_TOKENS),
-    "v3-0324": _Turns0324, "r1-0528": partial(_Turns0324, reasons=True),
-    "v3.1": _TurnsV31, "v3.2-exp": partial(_TurnsV31, experimental=True),
+TURNS = {
+    "v2.5": _like(_TurnsV3, joins_systems=False), "v3": _TurnsV3,
+    "r1": _like(_TurnsV3, calls_by_key=True, reasons=True, opened=OPENED, output_break=""),
+    "r1-distill": _like(_TurnsV3, joins_systems=False, reasons=True, opened=OPENED, plain=TOOL_TOKENS),
+    "v3-0324": _Turns0324, "r1-0528": _like(_Turns0324, reasons=True),
+    "v3.1": _TurnsV31, "v3.2-exp": _like(_TurnsV31, experimental=True),
 }
