@@ -48,7 +48,7 @@ OTHERS_NAMES = set("""
     GrammarCompiler outlines_core token_counter split_text_on_tokens langchain TokenChunker TextSplitter
     set_global_tokenizer tokenizer_encoding _encode_single_piece split_by large_ NAME_text_document from_callback
     DocumentSplitter llama_model_params v3_count v3_encode v3_truncate DetokenizerManager _decode_batch_token_id_output OutputProcessor
-    process_outputs FastIncrementalDetokenizer AgentLoopOutput rollout_func completion_ids env_mask
+    process_outputs FastIncrementalDetokenizer AgentLoopOutput rollout_func completion_ids env_mask PyObject_GC_NewVar ob_hash
 """.split())
 
 
