@@ -107,7 +107,7 @@ def render_v3_2(
     """Writes `messages`, which follow `context`; the first has index `first`, every checkpoint gets `unless`."""
     numbered, thinking = list(enumerate([*context, *messages], first - len(context))), settings["thinking"]
     if thinking and settings["drop_thinking"]:  # nothing reads the reasoning before the last user's message
-        last = last_user([message.get("role") for _, message in numbered])
+        last = last_user([message for _, message in numbered])
         numbered = [pair for place, pair in enumerate(numbered) if place >= last or pair[1].get("role") in KEPT_ROLES]
     if settings["add_default_bos_token"] and not context and writer.start is None:
         writer.begin()
@@ -121,9 +121,10 @@ def render_v3_2(
         turns.write(place)
 
 
-def last_user(roles: list[Any]) -> int:
+def last_user(messages: list[Message]) -> int:
     """The place of the last message by a user or developer; -1 if there is none."""
-    return max((place for place, role in enumerate(roles) if role in ("user", "developer")), default=-1)
+    return next((place for place in range(len(messages) - 1, -1, -1)
+                 if messages[place].get("role") in ("user", "developer")), -1)
 
 
 def _key_of(value: Any, key: str, index: int, field: str) -> Any:
@@ -160,7 +161,7 @@ class _Turns:
     ) -> None:
         self.messages, self.indices = [message for _, message in numbered], [index for index, _ in numbered]
         self.writer, self.thinking, self.unless = writer, thinking, unless
-        self.last_user = last_user([message.get("role") for message in self.messages])
+        self.last_user = last_user(self.messages)
         # The place of the last message so far that is no tool result.
         self.speaker = max((place for place in range(min(begin, len(numbered)))
                             if self.messages[place].get("role") != "tool"), default=-1)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from dstok.chat.messages import Message, check, text_or_nothing, wrong
-from dstok.chat.v3_2 import V4, functions_of, last_user, parameters_of, write_about, write_answer
+from dstok.chat.v3_2 import V4, functions_of, parameters_of, write_about, write_answer
 from dstok.chat.writer import CLOSE, OPEN, PROMPTS, REASONING, REMINDED, USER_TURN, Writer, opener
 from dstok.errors import ChatError
 
@@ -140,9 +140,13 @@ def _rank(call_id: Any, order: dict[Any, int]) -> int | None:
     return 0 if not order else order.get(_key(call_id), 0) if isinstance(call_id, IDS | None) else None
 
 
+def _last_user(turns: list[_Turn]) -> int:
+    return next((place for place in range(len(turns) - 1, -1, -1) if turns[place].role in ("user", "developer")), -1)
+
+
 def _without_reasoning(turns: list[_Turn]) -> list[_Turn]:
     """The turns without those that the script leaves out. Nothing reads the reasoning before the last user's."""
-    last = last_user([turn.role for turn in turns])
+    last = _last_user(turns)
     return [turn for place, turn in enumerate(turns) if place >= last or turn.role in KEPT_ROLES]
 
 
@@ -157,7 +161,7 @@ class _Turns:
     ) -> None:
         self.turns, self.writer, self.drops, self.unless = turns, writer, drops, unless
         self.thinking, self.effort = settings["thinking"], settings["reasoning_effort"]
-        self.last_user = last_user([turn.role for turn in turns])
+        self.last_user = _last_user(turns)
 
     def write(self, place: int) -> None:
         turn, writer = self.turns[place], self.writer
