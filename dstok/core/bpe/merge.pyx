@@ -318,15 +318,17 @@ cdef class BPE:
         for i in range(self.size):
             found[count] = <uint32_t>i
             count += self.width(<uint32_t>i) and not raw[i]
-        return ids[:count]
+        found = None
+        del ids[count:]
+        return ids
 
-    def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] = None) -> int:
+    def index_vocabulary(self, reachable: array[int], seeds: Sequence[int] = None) -> int:
         """Make `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.
 
         Takes the first of `seeds` (by default random ones) under which the tokens do not crowd. Raises
         `UnsupportedError` if there is none.
         """
-        cdef const uint32_t[::1] tokens = array("I", reachable)
+        cdef const uint32_t[::1] tokens = reachable
         cdef Py_ssize_t steps
         cdef uint32_t slots = 16
         while slots < 2 * tokens.shape[0]:
