@@ -226,8 +226,7 @@ def _code() -> tuple[tuple[str, int, int], ...]:
     for folder in folders:
         for each in os.scandir(folder):
             if each.name.endswith((".py", ".so", ".pyd", ".json", ".jsonl")):
-                status = each.stat()
-                found.append((each.path[len(top) + 1 :], status.st_size, status.st_mtime_ns))
+                found.append((each.path[len(top) + 1 :], each.stat().st_size, each.stat().st_mtime_ns))
             elif each.is_dir(follow_symlinks=False) and each.name != "__pycache__":
                 folders.append(each.path)
     return tuple(sorted(found))

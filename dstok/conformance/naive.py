@@ -336,7 +336,7 @@ def known_codes(step: NormalizerStep) -> Iterable[str]:
     if step.type not in FORMS:
         return ()
     mappings, _, pairs = decompositions(step.type.startswith("NFK"), step.unicode_version or OLDEST)
-    return {*map(chr, [*mappings, *combining_classes(step.unicode_version or OLDEST)]), *"".join(pairs)}
+    return map(chr, {*mappings, *combining_classes(step.unicode_version or OLDEST), *map(ord, "".join(pairs))})
 
 
 def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:

@@ -143,9 +143,6 @@ class CodePointSet:
         """The code points in ascending order."""
         return chain.from_iterable(range(first, last + 1) for first, last in self.ranges)
 
-    def __bool__(self) -> bool:
-        return bool(self.ranges)
-
     def __eq__(self, other: object) -> bool:
         return self.ranges == other.ranges if isinstance(other, CodePointSet) else NotImplemented
 

@@ -154,8 +154,7 @@ def decompositions(compatible: bool, version: str) -> tuple[dict[int, str], froz
         for kind, steps in found.items():
             steps |= decode_mapping(section[kind]) if compatible or kind != "compatible" else {}
     composed, excluded, others = found.values()
-    excluded |= others
-    return composed | excluded, frozenset(excluded), {text: code for code, text in composed.items()}
+    return composed | excluded | others, frozenset(excluded | others), {text: code for code, text in composed.items()}
 
 
 @cache
@@ -177,11 +176,10 @@ def _full(mappings: dict[int, str]) -> dict[int, str]:
 
 def _packed(records: Mapping[int, _Record], pairs: str) -> FormTables:
     numbers = {CLEAN: 0}
-    blank = bytes(512)
-    pages = defaultdict[int, "array[int]"](lambda: array("H", blank))
+    pages = defaultdict[int, "array[int]"](lambda: array("H", bytes(512)))
     for code, record in records.items():
         pages[code >> 8][code & 255] = numbers.setdefault(record, len(numbers))
-    shared = {blank: 0}  # page -> its number
+    shared = {bytes(512): 0}  # page -> its number
     page_numbers = array("H", bytes(2 * 0x1100))
     for page, records_of in pages.items():
         page_numbers[page] = shared.setdefault(records_of.tobytes(), len(shared))

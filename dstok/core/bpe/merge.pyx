@@ -317,7 +317,7 @@ cdef class BPE:
         cdef uint32_t[::1] found = ids
         for i in range(self.size):
             found[count] = <uint32_t>i
-            count += self.width(<uint32_t>i) and not raw[i]
+            count += self.width(<uint32_t>i) > 0 and not raw[i]
         found = None
         del ids[count:]
         return ids
