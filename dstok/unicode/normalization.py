@@ -102,8 +102,7 @@ def form_tables(form: str, version: str = OLDEST) -> FormTables:
     records |= {code: (value, 0, "") for code, value in classes.items()}
     records |= {code: (classes.get(code, 0), TROUBLED, "") for code in seconds}
     for code, text in full.items():
-        first = ord(text[0])
-        boundary = first not in classes and first not in seconds
+        boundary = (first := ord(text[0])) not in classes and first not in seconds
         troubled = not composed or code in seconds or _MARK in changing[code]
         records[code] = (classes.get(code, 0), boundary * BOUNDARY | troubled * TROUBLED, text)
     return _packed(records, "".join([pair + chr(made) for pair, made in pairs.items()]) if composed else "")

@@ -31,6 +31,7 @@ from os import urandom
 from dstok.errors import UnsupportedError
 
 cdef extern from "cpu/platform.h":
+    void *huge_alloc(size_t size) noexcept nogil
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
 
@@ -334,7 +335,7 @@ cdef class BPE:
         while slots < 2 * tokens.shape[0]:
             slots *= 2
         free(self.by_bytes)
-        self.by_bytes = <uint32_t *>malloc(<size_t>slots * 4)
+        self.by_bytes = <uint32_t *>huge_alloc(<size_t>slots * 4)
         if self.by_bytes == NULL:
             raise MemoryError
         self.by_bytes_mask = slots - 1
