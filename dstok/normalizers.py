@@ -15,9 +15,8 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dstok._util.imports import LateImport
 from dstok.core.text.normalize import Form, Normalizer
@@ -238,8 +237,7 @@ def blanks(unicode_version: str) -> str:
     return "".join(chr(c) for first, last in white_space(unicode_version).ranges for c in range(first, last + 1))
 
 
-@dataclass(frozen=True)
-class NormalizedText:
+class NormalizedText(NamedTuple):
     """A text as a model sees it: `text`, valid UTF-8, its stretches normalized.
 
     `sources`: for each of its code points the index of its source, a code point of `original`.

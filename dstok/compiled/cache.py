@@ -222,10 +222,11 @@ def _code() -> tuple[tuple[str, int, int], ...]:
     """The modules that make the tables, with their sizes and times of change."""
     found = []
     top = os.path.dirname(os.path.dirname(__file__))
-    for room in ROOMS:
-        for folder, _, _ in os.walk(os.path.join(top, room)):
-            for each in os.scandir(folder):
-                if each.name.endswith((".py", ".so", ".pyd", ".json", ".jsonl")):
-                    status = each.stat()
-                    found.append((os.path.relpath(each.path, top), status.st_size, status.st_mtime_ns))
+    folders = [os.path.join(top, room) for room in ROOMS]
+    for folder in folders:
+        for each in os.scandir(folder):
+            if each.name.endswith((".py", ".so", ".pyd", ".json", ".jsonl")):
+                found.append((each.path[len(top) + 1 :], each.stat().st_size, each.stat().st_mtime_ns))
+            elif each.is_dir(follow_symlinks=False) and each.name != "__pycache__":
+                folders.append(each.path)
     return tuple(sorted(found))

@@ -10,8 +10,6 @@ tests/compiled/test_programs.py makes each program again, and each proof.
 from __future__ import annotations
 
 import json
-import zlib
-from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from os.path import dirname, join
 from typing import TYPE_CHECKING, NamedTuple
@@ -81,6 +79,9 @@ def key_of(splits: Sequence[Split], unicode_version: str) -> str:
 
 def find_stored(splits: Sequence[Split], unicode_version: str) -> ProgramTables | None:
     """The stored tables of the steps, or None. Raises `ImageError` for tables that the core could not run on."""
+    import zlib  # not needed for a model whose tables are made
+    from binascii import a2b_base64
+
     with open(FILE, encoding="utf-8") as file:
         lines = file.read()
     at = lines.find("\n" + key_of(splits, unicode_version))

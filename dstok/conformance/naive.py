@@ -15,7 +15,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, groupby, pairwise
+from itertools import groupby, pairwise
 from unicodedata import normalize
 
 from dstok._util.objects import lazy
@@ -310,7 +310,7 @@ def normal_form(text: str, form: str, version: str = OLDEST) -> str:
     while rest:
         code = rest.pop()
         if code in mappings:
-            rest += reversed(mappings[code])
+            rest += map(ord, reversed(mappings[code]))
         else:
             codes += map(ord, normalize("NFD", chr(code))) if 0xAC00 <= code <= 0xD7A3 else [code]
     codes = [code for _, run in groupby(codes, classes.__contains__)
@@ -321,7 +321,7 @@ def normal_form(text: str, form: str, version: str = OLDEST) -> str:
     for code in codes:
         if starter >= 0 and (starter == len(made) - 1 or classes.get(made[-1], 0) < classes.get(code, 0)):
             joined = normalize("NFC", chr(made[starter]) + chr(code)) if 0x1161 <= code <= 0x11C2 else ""
-            both = ord(joined) if len(joined) == 1 else pairs.get((made[starter], code))
+            both = ord(joined) if len(joined) == 1 else pairs.get(chr(made[starter]) + chr(code))
             if both is not None:
                 made[starter] = both
                 continue
@@ -336,7 +336,7 @@ def known_codes(step: NormalizerStep) -> Iterable[str]:
     if step.type not in FORMS:
         return ()
     mappings, _, pairs = decompositions(step.type.startswith("NFK"), step.unicode_version or OLDEST)
-    return map(chr, {*mappings, *combining_classes(step.unicode_version or OLDEST), *chain.from_iterable(pairs)})
+    return map(chr, {*mappings, *combining_classes(step.unicode_version or OLDEST), *map(ord, "".join(pairs))})
 
 
 def _step(step: NormalizerStep, version: str) -> Callable[[str], str]:

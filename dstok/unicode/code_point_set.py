@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import accumulate, chain
 
 from dstok._util.arguments import explained
@@ -19,7 +18,6 @@ from dstok.errors import ArgumentError
 MAX_CODE_POINT = 0x10FFFF
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class CodePointSet:
     """An immutable set of code points, kept as inclusive ranges.
 
@@ -38,15 +36,21 @@ class CodePointSet:
     CodePointSet(U+0041..U+005A, U+0061..U+0077)
     """
 
-    ranges: tuple[tuple[int, int], ...] = ()
+    __slots__ = ("_ranges",)
 
-    def __post_init__(self) -> None:
+    def __init__(self, ranges: tuple[tuple[int, int], ...] = ()) -> None:
         previous = -2  # no code point is adjacent to it
-        for first, last in self.ranges:
+        for first, last in ranges:
             if not previous + 1 < first <= last <= MAX_CODE_POINT:
                 raise ArgumentError("expected ascending, disjoint, non-adjacent ranges within 0..0x10FFFF, "
                                     f"found ({first}, {last}) after {max(previous, -1)}", "ranges")
             previous = last
+        self._ranges = ranges
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """The inclusive ranges `(first, last)`, ascending."""
+        return self._ranges
 
     @classmethod
     @explained
@@ -139,8 +143,11 @@ class CodePointSet:
         """The code points in ascending order."""
         return chain.from_iterable(range(first, last + 1) for first, last in self.ranges)
 
-    def __bool__(self) -> bool:
-        return bool(self.ranges)
+    def __eq__(self, other: object) -> bool:
+        return self.ranges == other.ranges if isinstance(other, CodePointSet) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.ranges)
 
     def __or__(self, other: CodePointSet) -> CodePointSet:
         return CodePointSet.from_ranges(self.ranges + other.ranges)

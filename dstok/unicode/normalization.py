@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from dstok.errors import UnsupportedError
@@ -68,8 +68,9 @@ FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 # decomposes, or may compose with the code point before it. HANGUL: a syllable.
 BOUNDARY, TROUBLED, HANGUL = 1, 2, 4
 _SYLLABLES, _VOWELS, _FINALS = range(0xAC00, 0xD7A4), range(0x1161, 0x1176), range(0x11A8, 0x11C3)
-_Record = tuple[int, int, tuple[int, ...]]  # combining class, flags, decomposition (none: the code point itself)
-CLEAN: _Record = (0, BOUNDARY, ())
+_Record = tuple[int, int, str]  # combining class, flags, decomposition (none: the code point itself)
+CLEAN: _Record = (0, BOUNDARY, "")
+_BREAK, _MARK = "\0", "\1"  # no text decomposes into these
 
 
 class FormTables(NamedTuple):
@@ -93,31 +94,28 @@ class FormTables(NamedTuple):
 def form_tables(form: str, version: str = OLDEST) -> FormTables:
     """The tables of one of `FORMS`, in one of `VERSIONS`."""
     classes, mappings, excluded, pairs = combining_classes(version), *decompositions(form.startswith("NFK"), version)
-    composed = form.endswith("C")
-    seconds = {second for _, second in pairs} | {*_VOWELS, *_FINALS}
-    full = {code: _full(code, mappings) for code in mappings}
+    composed, full = form.endswith("C"), _full(mappings)
+    seconds = {*map(ord, "".join(pairs)[1::2]), *_VOWELS, *_FINALS} if composed else set()
     # What decomposing and composing do not restore: the excluded code points, and all that contain one.
-    changing = {code for code in mappings if not excluded.isdisjoint(_parts(code, mappings))} if composed else mappings
-    records: dict[int, _Record] = {}
-    if not composed:
-        records.update(dict.fromkeys(_SYLLABLES, (0, BOUNDARY | TROUBLED | HANGUL, ())))
-    for code in {*classes, *full, *(seconds if composed else ())}:
-        first = full[code][0] if code in full else code
-        boundary = classes.get(first, 0) == 0 and not (composed and first in seconds)
-        troubled = code in changing or (composed and code in seconds)
-        records[code] = (classes.get(code, 0), boundary * BOUNDARY | troubled * TROUBLED, full.get(code, ()))
-    flat = array("I", [x for (one, two), made in pairs.items() for x in (one, two, made)] if composed else [])
-    return _packed(records, flat)
+    changing = _full(mappings | dict.fromkeys(excluded, _MARK)) if composed else {}
+    records: dict[int, _Record] = {} if composed else dict.fromkeys(_SYLLABLES, (0, BOUNDARY | TROUBLED | HANGUL, ""))
+    records |= {code: (value, 0, "") for code, value in classes.items()}
+    records |= {code: (classes.get(code, 0), TROUBLED, "") for code in seconds}
+    for code, text in full.items():
+        boundary = (first := ord(text[0])) not in classes and first not in seconds
+        troubled = not composed or code in seconds or _MARK in changing[code]
+        records[code] = (classes.get(code, 0), boundary * BOUNDARY | troubled * TROUBLED, text)
+    return _packed(records, "".join([pair + chr(made) for pair, made in pairs.items()]) if composed else "")
 
 
 def check_tables(changing: Iterable[int]) -> FormTables:
     """Tables without a form: they only find the texts with one of the code points `changing`."""
-    return _packed(dict.fromkeys(changing, (0, TROUBLED, ())), array("I"))
+    return _packed(dict.fromkeys(changing, (0, TROUBLED, "")), "")
 
 
 def replacing_tables(characters: Mapping[int, int]) -> FormTables:
     """Tables that put one code point for another."""
-    return _packed({old: (0, BOUNDARY | TROUBLED, (new,)) for old, new in characters.items()}, array("I"))
+    return _packed({old: (0, BOUNDARY | TROUBLED, chr(new)) for old, new in characters.items()}, "")
 
 
 def unclean(form: str, version: str = OLDEST) -> list[int]:
@@ -148,20 +146,17 @@ def combining_classes(version: str = OLDEST) -> dict[int, int]:
 
 
 @cache
-def decompositions(
-    compatible: bool, version: str
-) -> tuple[dict[int, tuple[int, ...]], frozenset[int], dict[tuple[int, int], int]]:
-    """One step of each decomposition; those that composition never makes; (first, second) -> their composition."""
-    found: dict[str, dict[int, tuple[int, ...]]] = {"composed": {}, "excluded": {}, "compatible": {}}
+def decompositions(compatible: bool, version: str) -> tuple[dict[int, str], frozenset[int], dict[str, int]]:
+    """One step of each decomposition; those that composition never makes; (first and second) -> their composition."""
+    found: dict[str, dict[int, str]] = {"composed": {}, "excluded": {}, "compatible": {}}
     for section in _sections(version):
         for kind, steps in found.items():
-            steps |= {code: tuple(map(ord, text)) for code, text in decode_mapping(section[kind]).items()}
+            steps |= decode_mapping(section[kind]) if compatible or kind != "compatible" else {}
     composed, excluded, others = found.values()
-    excluded |= others if compatible else {}
-    pairs = {(one, two): code for code, (one, two) in composed.items()}
-    return composed | excluded, frozenset(excluded), pairs
+    return composed | excluded | others, frozenset(excluded | others), {text: code for code, text in composed.items()}
 
 
+@cache
 def _sections(version: str) -> list[Any]:
     """The sections that hold a version's data together. Raises `UnsupportedError`."""
     if version not in VERSIONS:
@@ -170,29 +165,24 @@ def _sections(version: str) -> list[Any]:
     return [read_section(f"normalization {each}") for each in VERSIONS[: VERSIONS.index(version) + 1]]
 
 
-def _full(code: int, mappings: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
-    """The decomposition, with its parts decomposed, too."""
-    step = mappings.get(code)
-    return (code,) if step is None else tuple(c for part in step for c in _full(part, mappings))
+def _full(mappings: dict[int, str]) -> dict[int, str]:
+    """The decompositions, with their parts decomposed, too."""
+    text, further = "", _BREAK.join(mappings.values())
+    while text != further:
+        text, further = further, further.translate(mappings)
+    return dict(zip(mappings, text.split(_BREAK)))
 
 
-def _parts(code: int, mappings: Mapping[int, tuple[int, ...]]) -> Iterator[int]:
-    """The code point, and all code points of its decomposition's steps."""
-    yield code
-    for part in mappings.get(code, ()):
-        yield from _parts(part, mappings)
-
-
-def _packed(records: Mapping[int, _Record], pairs: array[int]) -> FormTables:
+def _packed(records: Mapping[int, _Record], pairs: str) -> FormTables:
     numbers = {CLEAN: 0}
-    blank = bytes(512)
-    pages = defaultdict[int, "array[int]"](lambda: array("H", blank))
+    pages = defaultdict[int, "array[int]"](lambda: array("H", bytes(512)))
     for code, record in records.items():
         pages[code >> 8][code & 255] = numbers.setdefault(record, len(numbers))
-    shared = {blank: 0}  # page -> its number
-    page_numbers = array("H", (
-        shared.setdefault(pages[page].tobytes(), len(shared)) if page in pages else 0 for page in range(0x1100)))
+    shared = {bytes(512): 0}  # page -> its number
+    page_numbers = array("H", bytes(2 * 0x1100))
+    for page, records_of in pages.items():
+        page_numbers[page] = shared.setdefault(records_of.tobytes(), len(shared))
     classes, flags, texts = zip(*numbers)
-    starts, sequences = array("I", accumulate(map(len, texts), initial=0)), array("I", chain.from_iterable(texts))
+    starts, sequences = array("I", accumulate(map(len, texts), initial=0)), "".join(texts)
     return FormTables(b"".join(shared), page_numbers.tobytes(), bytes(classes), bytes(flags), starts.tobytes(),
-                      sequences.tobytes(), pairs.tobytes())
+                      sequences.encode("utf-32-le"), pairs.encode("utf-32-le"))

@@ -31,6 +31,7 @@ from os import urandom
 from dstok.errors import UnsupportedError
 
 cdef extern from "cpu/platform.h":
+    void *huge_alloc(size_t size) noexcept nogil
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
 
@@ -317,22 +318,24 @@ cdef class BPE:
         cdef uint32_t[::1] found = ids
         for i in range(self.size):
             found[count] = <uint32_t>i
-            count += self.width(<uint32_t>i) and not raw[i]
-        return ids[:count]
+            count += self.width(<uint32_t>i) > 0 and not raw[i]
+        found = None
+        del ids[count:]
+        return ids
 
-    def index_vocabulary(self, reachable: Sequence[int], seeds: Sequence[int] = None) -> int:
+    def index_vocabulary(self, reachable: array[int], seeds: Sequence[int] = None) -> int:
         """Make `whole` work: indexes the ids in `reachable`, which a piece may be. Returns the number of slots read.
 
         Takes the first of `seeds` (by default random ones) under which the tokens do not crowd. Raises
         `UnsupportedError` if there is none.
         """
-        cdef const uint32_t[::1] tokens = array("I", reachable)
+        cdef const uint32_t[::1] tokens = reachable
         cdef Py_ssize_t steps
         cdef uint32_t slots = 16
         while slots < 2 * tokens.shape[0]:
             slots *= 2
         free(self.by_bytes)
-        self.by_bytes = <uint32_t *>malloc(<size_t>slots * 4)
+        self.by_bytes = <uint32_t *>huge_alloc(<size_t>slots * 4)
         if self.by_bytes == NULL:
             raise MemoryError
         self.by_bytes_mask = slots - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from array import array
 
 import pytest
 from real_models import level, levels
@@ -48,7 +49,7 @@ def test_tokens_that_differ_above() -> None:
     """Under ever new seeds they take no more steps than others."""
     bpe = bpe_of(alike())
     for _ in range(5):
-        assert bpe.index_vocabulary(range(256, 256 + COUNT)) < 2 * COUNT
+        assert bpe.index_vocabulary(array("I", range(256, 256 + COUNT))) < 2 * COUNT
 
 
 def test_tokens_that_crowd_under_a_seed() -> None:
@@ -59,7 +60,7 @@ def test_tokens_that_crowd_under_a_seed() -> None:
     tokens = sorted(candidates, key=lambda token: hash_of(token) & 2 * few - 1)[:few]
     assert hash_of(tokens[-1]) & 2 * few - 1 < 32
     bpe = bpe_of(tokens)
-    ids = range(256, 256 + few)
+    ids = array("I", range(256, 256 + few))
     with pytest.raises(UnsupportedError, match="collide in the index of whole pieces under each of its seeds") as caught:
         bpe.index_vocabulary(ids, [0])
     assert caught.value.where == "vocab"
