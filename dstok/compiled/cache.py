@@ -194,9 +194,13 @@ def key_of(path: StrPath, *facts: object) -> Key | None:
 
     version = sys.modules["dstok"].__version__  # imported already, by all that is imported here
     folder, name = os.path.split(os.fsdecode(path))
+    try:
+        code = _code()
+    except OSError:
+        return None
     beside = SIDE_FILES if name in MODEL_FILES else ()
     digest, states, buffer = sha256(), list[tuple[int, ...]](), bytearray(1 << 18)
-    digest.update(repr((version, NEWEST_UPSTREAM, TABLES_FORMAT, IMAGE_FORMAT, sys.byteorder, _code(),
+    digest.update(repr((version, NEWEST_UPSTREAM, TABLES_FORMAT, IMAGE_FORMAT, sys.byteorder, code,
                         name if beside else "", facts)).encode("utf-8", "surrogatepass"))
     for each in (name, *beside):
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from os.path import dirname, join
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,13 +78,18 @@ def key_of(splits: Sequence[Split], unicode_version: str) -> str:
     return f'{{"splits": {json.dumps(steps)}, '
 
 
+@cache
+def _lines(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def find_stored(splits: Sequence[Split], unicode_version: str) -> ProgramTables | None:
     """The stored tables of the steps, or None. Raises `ImageError` for tables that the core could not run on."""
     import zlib  # not needed for a model whose tables are made
     from binascii import a2b_base64
 
-    with open(FILE, encoding="utf-8") as file:
-        lines = file.read()
+    lines = _lines(FILE)
     at = lines.find("\n" + key_of(splits, unicode_version))
     if at < 0 or not lines.startswith(f'{{"sources": "{SOURCES.decode()}"}}\n'):
         return None

@@ -273,10 +273,12 @@ cdef Py_ssize_t characters_with(const uint8_t *part, Py_ssize_t size, bint first
         step, end = 1, known + (1 << 6 * (3 - size))
     else:
         known, step, end = known & 0xFFFF, 1 << 6 * size, ALL
-    for c in range(known, end, step):
+    c = known
+    while c < end:
         if cuttable(c):
             out[count] = c
             count += 1
+        c += step
     return count
 
 
