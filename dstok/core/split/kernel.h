@@ -122,7 +122,8 @@ static inline void kernel_open(KernelTables *t, int rules, const uint8_t *kinds,
     for (int b = 0; b < 128; b++)
         t->ascii[b] = kernel_kind(rules, b);
     memset(t->kinds, F_RARE, sizeof(t->kinds));
-    memcpy(t->kinds, kinds, classes < sizeof(t->kinds) ? classes : sizeof(t->kinds));
+    if (classes) /* none have no address */
+        memcpy(t->kinds, kinds, classes < sizeof(t->kinds) ? classes : sizeof(t->kinds));
 }
 
 #endif
