@@ -346,7 +346,8 @@ cdef int sections(
         at = scan = cut + match.end
     run.cursor.skip[0] = max(match.scan - cut, 0)
     keep = min(cut, <Py_ssize_t>CONTEXT)
-    memmove(raw.text, raw.text + cut - keep, raw.held - cut + keep)
+    if raw.text != NULL:  # nothing is read of an empty text
+        memmove(raw.text, raw.text + cut - keep, raw.held - cut + keep)
     raw.base += cut - keep
     raw.held -= cut - keep
     raw.at = keep
