@@ -320,7 +320,7 @@ def fit(
     whole = encode(tokenizer, given, version, special=special, **arguments)
     if len(whole.ids) <= most:
         return given
-    # The spans of the whole tell how many must go. Formats write some texts otherwise without them, so it is counted.
+    # The numbers of ids say how many messages must go. A format may write the others in another way then: count again.
     groups, sizes = _groups(given, keep == "user"), [0] * (len(given) + 1)
     for message in whole.message_index.tolist():
         sizes[message] += 1  # the last is for those of no message

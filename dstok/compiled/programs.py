@@ -73,7 +73,7 @@ def tables_of(program: Program) -> ProgramTables:
 
 
 def key_of(splits: Sequence[Split], unicode_version: str) -> str:
-    """What decides a program: the beginning of its line in `programs.jsonl`."""
+    """Return what decides a program: its line in `programs.jsonl` begins with it."""
     steps = [[s.pattern, s.behavior, s.invert, s.unicode_version or unicode_version] for s in splits]
     return f'{{"splits": {json.dumps(steps)}, '
 

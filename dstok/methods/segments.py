@@ -1,4 +1,4 @@
-"""Texts in segments, of which only the trusted ones may make added tokens.
+"""Encodes texts in segments; only a trusted segment may make added tokens.
 
 In: a text as pairs (text, trusted), as a server renders a conversation. Out: ids, and the segment of each.
 Invariant: no untrusted text makes an added token, or a part of one. Joined, the ids are those of the whole text in
@@ -47,12 +47,12 @@ def encode_segments(
     self: Tokenizer, segments: Segments, *, joined: bool = True, special: Special = "all", add_bos: bool = False,
     add_eos: bool = False, errors: Errors = "strict",
 ) -> list[int]:
-    """The ids of a text in segments, (text, trusted): only a trusted one, such as a template's, makes added tokens.
+    """Encode a text in segments, (text, trusted): only a trusted one, such as a template's, makes added tokens.
 
-    joined: the ids of the joined text. An added token counts if its own text lies in trusted segments alone, of which
-        several may follow one another; it may take white space along from any segment. If no text of an added token
-        has a character of an untrusted segment, the ids are those of `encode` of the joined text. False: each segment
-        is encoded by itself, as fastokens and servers with tiktoken do.
+    joined: encode the joined text. An added token counts if its own text lies in one trusted segment, or in several
+        that follow one another; it may take white space along from any segment. If no text of an added token has a
+        character of an untrusted segment, the ids are those of `encode` of the joined text. False: encode each segment
+        by itself, as fastokens and servers with tiktoken do.
     special: which added tokens count there, as in `encode`. "raise": all, and `SpecialTokenError` for an untrusted
         segment that holds the text of one.
 

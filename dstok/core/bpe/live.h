@@ -66,7 +66,7 @@ static inline int64_t merge_index(MergeIndex *m) {
     return 0;
 }
 
-/* What is known of the tokens, by id. */
+/* The facts about each token that are known so far, by its id. */
 typedef struct {
     uint32_t *live;  /* the rank of the live merge, or NO_RANK; LIVE_UNKNOWN: not found yet */
     uint32_t *built; /* rank + 1 of the live merge of a token that is built by rising ranks, 0 of a symbol */

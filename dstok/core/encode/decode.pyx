@@ -8,8 +8,8 @@ Invariant: an id without a token is an error that names it. Nothing is left out 
 An id that is also an added token may have two byte strings: BPE makes the id from one, and decoding gives the other.
 Models of characters have byte tokens: the run E4 B8 AD is a character, and each byte of the run E4 B8 is U+FFFD. A byte
 token is written as two bytes that no text has, and its byte; `settle_runs` then makes text of each run, in place.
-One pass reads and checks the ids, and writes their tokens to a buffer (decode.h), of which Python gets a copy. Bytes
-without a token that is not whole characters need no validation.
+One pass reads and checks the ids, and writes their tokens to a buffer (decode.h). Python gets a copy of the buffer.
+If each token is whole characters, the bytes need no validation.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release

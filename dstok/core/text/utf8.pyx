@@ -77,7 +77,7 @@ def cuts(text: str | bytes) -> list[int]:
 def read_segments(
     segments: Iterable[tuple[Text, bool]], bint replace, Py_ssize_t number
 ) -> tuple[list[str], list[bool], list[int], array[int]]:
-    """Return (texts, trusted, ends, ranges) of pairs (text, trusted), of which the first is segment `number`.
+    """Return (texts, trusted, ends, ranges) of pairs (text, trusted). The first pair is segment `number`.
 
     `ends` are the segments' ends in characters, and `ranges` the starts and ends, in turn, of trusted text in bytes.
     Raises `ArgumentError` and `TextError`.
