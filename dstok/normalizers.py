@@ -157,7 +157,7 @@ def make_step(step: NormalizerStep, unicode_version: str) -> Step:
 
 
 def _edits_of(step: NormalizerStep, unicode_version: str) -> tuple[Edits, Plain | None]:
-    """Return a function for the step's edits of a text with characters; and a faster one for its text alone, or None."""
+    """Return a function for the edits of a text with characters, and a faster one for its text alone, or None."""
     content, pattern = step.content, step.pattern
     if step.type == "Lowercase":
         lower = lowercase()
