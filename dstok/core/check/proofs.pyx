@@ -323,9 +323,7 @@ cdef enum:
     TAIL_AT = WALK_HEAD_BITS
     MOST_SYMBOLS = (1 << WALK_SYMBOL_BITS) - 1
     LONGEST = 11             # characters of a block: all but the first must fit into 64 bits
-    REMEMBERED = 1 << 14     # entries of each memory of what was tried: most is tried again and again
-    ENDING = 5               # characters that fit into 64 bits beside two states
-    GIVEN_UP = 1 << WALK_STATE_BITS
+    REMEMBERED = 1 << 14     # nodes that are kept to be met again at once: most are
 
 cdef enum:                   # the knowledge of a node about the text after these characters, if they are blanks
     ANY
@@ -396,7 +394,6 @@ cdef class Walk:
     cdef uint64_t stamps[1 << WALK_MARKED_BITS]  # by state: the last reading that reached it
     cdef uint64_t stamp
     cdef Node met[REMEMBERED]
-    cdef uint64_t tried[REMEMBERED]  # as ends of texts, or given up
     cdef readonly long blocks
     cdef readonly dict gave_up
 
@@ -574,7 +571,7 @@ cdef class Walk:
             if decided <= 0:
                 return decided == 0
             at += decided
-            if at == count or (state < GIVEN_UP and self.has_tried(at, count, state)):
+            if at == count:
                 break
             memset(&masks, 0, sizeof(masks))
             width = 0
@@ -582,32 +579,10 @@ cdef class Walk:
                 walk_join(&masks, &self.symbols[self.word[i]].masks, width, &joined)
                 masks = joined
                 width += self.symbols[self.word[i]].width
-        if at < count:
-            return True
         for i in range(self.alive[count]):
             if self.rows[self.rows[self.reached[count][i].marked, self.end + 1], self.end] != FINAL:
                 return self.fails(count, i, count)
         return True
-
-    cdef bint has_tried(self, int first, int last, uint32_t state) noexcept:
-        """Tell whether word[first:last] was tried from each present state, as an end or given up. Remember it.
-
-        `state` is that of the rules, or `GIVEN_UP`.
-        """
-        cdef uint64_t word = 0, key, *tried
-        cdef bint found = True
-        cdef int i
-        if last - first > ENDING:
-            return False
-        for i in range(first, last):
-            word = word << WALK_SYMBOL_BITS | <uint64_t>(self.word[i] + 1)  # never 0: words of two lengths differ
-        for i in range(self.alive[first]):
-            key = <uint64_t>self.reached[first][i].marked << WALK_STATE_BITS + 1 | state
-            key = key << ENDING * WALK_SYMBOL_BITS | word
-            tried = &self.tried[mixed(key) % REMEMBERED]
-            found &= tried[0] == key
-            tried[0] = key
-        return found
 
     cdef bint block(self, const GridMasks *m, int count, int width, int ahead) except -1:
         """Try the word as a block that others follow; it looks at the last character without deciding it."""
@@ -643,10 +618,9 @@ cdef class Walk:
         cdef int i = first
         while i + 1 < count and not self.symbols[self.word[i]].rare:
             i += 1
-        if not self.has_tried(first, i + 1, GIVEN_UP):
-            columns, numbers = zip(*[self.seen_as[self.word[j]] for j in range(first, i + 1)])
-            for j in range(self.alive[first]):
-                self.gave_up[self.reached[first][j].marked, columns] = numbers
+        columns, numbers = zip(*[self.seen_as[self.word[j]] for j in range(first, i + 1)])
+        for j in range(self.alive[first]):
+            self.gave_up[self.reached[first][j].marked, columns] = numbers
         return 0
 
     cdef int step(
