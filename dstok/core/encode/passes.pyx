@@ -192,11 +192,24 @@ cdef void in_place(
         run.cursor.end = encode_part(finder, policy, run, text, at, length, True)
 
 
+cdef inline Py_ssize_t drop_read(uint8_t *text, Py_ssize_t *held, Py_ssize_t *base, Py_ssize_t read) noexcept nogil:
+    """Drop the first `read` of the `held` bytes of a buffer, but for the last `CONTEXT` of them; return how many stay.
+
+    `base` is the buffer's offset in the text.
+    """
+    cdef Py_ssize_t keep = min(read, <Py_ssize_t>CONTEXT), dropped = read - keep
+    if dropped:
+        held[0] -= dropped
+        base[0] += dropped
+        memmove(text, text + dropped, held[0])
+    return keep
+
+
 cdef void transcoded(
     LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
 ) noexcept nogil:
     """Encode `str` storage, transcoded a portion at a time; stop early once `limit` ids are there."""
-    cdef Py_ssize_t unit = 0, held = 0, at = 0, taken, keep
+    cdef Py_ssize_t unit = 0, held = 0, at = 0, taken
     cdef Py_ssize_t size = first_portion(run, source.length, limit)
     while run.fault.status == FINE and read(
             run, source, &unit, &run.buffer, &run.buffer_room, &held, size, replace, finder.level):
@@ -205,11 +218,7 @@ cdef void transcoded(
             run.cursor.end = run.chunk.base + taken
             return
         size = PORTION if taken > at else 2 * size
-        keep = min(taken, <Py_ssize_t>CONTEXT)
-        memmove(run.buffer, run.buffer + taken - keep, held - taken + keep)
-        run.chunk.base += taken - keep
-        held -= taken - keep
-        at = keep
+        at = drop_read(run.buffer, &held, &run.chunk.base, taken)
 
 
 cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *source, bint replace) noexcept nogil:
@@ -326,7 +335,7 @@ cdef int sections(
     LeftFinder finder, Normalizer normalizer, Policy policy, Run run, Raw *raw, Made *made, bint last
 ) except -1 nogil:
     """Encode the raw text up to where later text may change it; false if the last stretch does not get on."""
-    cdef Py_ssize_t at = raw.at, scan = raw.at + run.cursor.skip[0], cut, keep
+    cdef Py_ssize_t at = raw.at, scan = raw.at + run.cursor.skip[0], cut
     cdef bint closing, moved
     cdef Match match
     while True:
@@ -345,12 +354,7 @@ cdef int sections(
         run.chunk.base += match.end
         at = scan = cut + match.end
     run.cursor.skip[0] = max(match.scan - cut, 0)
-    keep = min(cut, <Py_ssize_t>CONTEXT)
-    if raw.text != NULL:  # nothing is read of an empty text
-        memmove(raw.text, raw.text + cut - keep, raw.held - cut + keep)
-    raw.base += cut - keep
-    raw.held -= cut - keep
-    raw.at = keep
+    raw.at = drop_read(raw.text, &raw.held, &raw.base, cut)
     return moved
 
 
@@ -363,7 +367,7 @@ cdef int feed(
     Returns false if nothing is encoded.
     """
     cdef Source source = utf8_source(text, size)
-    cdef Py_ssize_t taken, keep
+    cdef Py_ssize_t taken
     cdef bint moved, prefixed
     made.portion.size = 0
     made.portion.same = False
@@ -390,11 +394,7 @@ cdef int feed(
         run.cursor.at = SECTION_START
         run.cursor.skip[1] = 0
         return moved
-    keep = min(taken, <Py_ssize_t>CONTEXT)
-    memmove(run.buffer, run.buffer + taken - keep, made.held - taken + keep)
-    run.chunk.base += taken - keep
-    made.held -= taken - keep
-    made.at = keep
+    made.at = drop_read(run.buffer, &made.held, &run.chunk.base, taken)
     return moved
 
 
