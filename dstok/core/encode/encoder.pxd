@@ -39,5 +39,5 @@ cdef class Encoder:
         self, text, Policy policy, bint replace, int wanted, Result result, Py_ssize_t limit=*, Py_ssize_t start=*,
         Py_ssize_t end=*)
     cpdef list encode(self, text, Policy policy, bint replace)
-    cdef encode_array(self, text, Policy policy, bint replace)
+    cpdef object encode_array(self, text, Policy policy, bint replace)
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1

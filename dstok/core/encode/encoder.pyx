@@ -375,7 +375,7 @@ cdef class Encoder:
             return ints_list(ids, count, self.size)
         return self.run_text(text, policy, replace, IDS, as_list)
 
-    cdef encode_array(self, text, Policy policy, bint replace):
+    cpdef object encode_array(self, text, Policy policy, bint replace):
         """Return the ids of `text` as uint32[n]."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
