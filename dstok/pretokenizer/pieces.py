@@ -87,7 +87,7 @@ def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
         trees = [parse(split.pattern, split.unicode_version or cascade.unicode_version) for split in cascade.splits]
         raise UnsupportedError(explained(error, *trees)) from None
     pages, numbers = cascade.alphabet.pages()
-    return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end)
+    return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end, sides.sides)
 
 
 def checked_unit(unit: str) -> None:

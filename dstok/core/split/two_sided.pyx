@@ -29,7 +29,8 @@ cdef class TwoSided(Finder):
     cdef const uint32_t *marks    # by state and state from the right: (tag + 1) << 16 | state after the mark; 0: none
     cdef const uint8_t *dropped   # by tag
     cdef Py_ssize_t classes
-    cdef Py_ssize_t sides         # number of states from the right
+    cdef Py_ssize_t sides         # number of states from the right; those from here on are open
+    cdef Py_ssize_t columns       # the same with the open ones
     cdef const Implementation *level
     cdef uint8_t settles[256]     # whether a byte settles; those of characters beyond ASCII do not
     cdef Skip skip                # the same bytes
@@ -39,17 +40,18 @@ cdef class TwoSided(Finder):
 
     def __cinit__(
         self, pages: bytes, page_numbers: bytes, forward: bytes, backward: bytes, marks: bytes, dropped: bytes,
-        int classes
+        int classes, Py_ssize_t sides
     ):
         cdef const uint8_t[::1] p = pages, n = page_numbers, f = forward, b = backward, m = marks, d = dropped
-        cdef Py_ssize_t states = f.shape[0] // (2 * classes), sides = b.shape[0] // (2 * classes)
-        if (n.shape[0] != 2 * 0x1100 or f.shape[0] != 2 * classes * states or b.shape[0] != 2 * classes * sides
-                or m.shape[0] != 4 * states * sides):
+        cdef Py_ssize_t states = f.shape[0] // (2 * classes), columns = b.shape[0] // (2 * classes)
+        if (n.shape[0] != 2 * 0x1100 or f.shape[0] != 2 * classes * states or b.shape[0] != 2 * classes * columns
+                or m.shape[0] != 4 * states * columns or not 0 < sides <= columns):
             raise ValueError("tables of two sides of the wrong size")
         self._keep = (p, n, f, b, m, d)
         self.pages, self.page_numbers, self.dropped = &p[0], <const uint16_t *>&n[0], &d[0]
         self.forward, self.backward = <const uint16_t *>&f[0], <const uint16_t *>&b[0]
-        self.marks, self.classes, self.sides, self.level = <const uint32_t *>&m[0], classes, sides, chosen()
+        self.marks, self.classes, self.sides, self.columns = <const uint32_t *>&m[0], classes, sides, columns
+        self.level = chosen()
         self.find_settling(states)
 
     cdef int find_settling(self, Py_ssize_t states) except -1:
@@ -61,7 +63,7 @@ cdef class TwoSided(Finder):
             before = {self.backward[side * self.classes + number] for side in range(self.sides)}
             if len(after) == len(before) == 1:
                 state, side = after.pop(), before.pop()
-                if not self.marks[state * self.sides + side]:
+                if not self.marks[state * self.columns + side]:
                     pairs.setdefault((state, side), set()).add(number)
         narrow = [self.pages[self.page_numbers[0] << 8 | byte] for byte in range(0x80)]
         if pairs:
@@ -103,7 +105,7 @@ cdef class TwoSided(Finder):
         cdef Py_ssize_t width = 0
         cdef uint32_t mark
         while True:
-            mark = self.marks[state[0] * self.sides + sides[at]]
+            mark = self.marks[state[0] * self.columns + sides[at]]
             if mark:
                 if not self.dropped[(mark >> 16) - 1]:
                     add_piece(sink, True, start[0], at)
@@ -159,7 +161,7 @@ cdef class TwoSided(Finder):
             while not mark:
                 state = self.forward[state * self.classes + self.class_at(&text[at], &width)]
                 at += width
-                mark = self.marks[state * self.sides + sides[at]]
+                mark = self.marks[state * self.columns + sides[at]]
             state = mark & 0xFFFF
             found.append((start, at, (mark >> 16) - 1))
         return found
