@@ -15,7 +15,7 @@ from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
 from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import LeftFinder
+from dstok.core.split.finder import Finder
 from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
@@ -210,7 +210,7 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     return encoder
 
 
-def make_finder(tables: Tables) -> LeftFinder:
+def make_finder(tables: Tables) -> Finder:
     """The finder of the model's pieces."""
     s, header = tables.sections, tables.header
     if header.characters is not None:
@@ -222,6 +222,6 @@ def make_finder(tables: Tables) -> LeftFinder:
                        s["borders"] or None, s["windows"] or None)
 
 
-def make_plain_finder(tables: Tables) -> LeftFinder:
+def make_plain_finder(tables: Tables) -> Finder:
     """The finder of whole pieces: an encoder's cuts long ones where no token crosses."""
     return make_finder(tables).without_cuts()

@@ -5,8 +5,7 @@ where each text's begin among them; lists; counts; pieces as soon as they are su
 Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone where it can, otherwise
 from both sides (regex/two_sided.py). A text that is an ASCII `str` or valid UTF-8 is not copied. Many texts, by several
 threads, have the results of single calls, in their order; the error of the first faulty text is raised, with its
-number, before anything is split. A stream holds the longest piece and the text to be read after it, in linear time. A
-splitter that reads from both sides is sure of no piece before the end of the text, and holds all of it.
+number, before anything is split. A stream holds the longest piece and the text to be read after it, in linear time.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
         trees = [parse(split.pattern, split.unicode_version or cascade.unicode_version) for split in cascade.splits]
         raise UnsupportedError(explained(error, *trees)) from None
     pages, numbers = cascade.alphabet.pages()
-    return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end, sides.sides)
+    return TwoSided(pages, numbers, sides.tables, dropped, marked.end, sides.sides, sides.columns)
 
 
 def checked_unit(unit: str) -> None:
@@ -203,8 +202,7 @@ class SplitStream(Incoming):
         super().__init__(errors)
         self._span_pass = span_pass
         self._held = bytearray()
-        self._wait = 0
-        self._whole = span_pass.strategy() == "both sides"
+        self._wait, self._left = 0, 1
 
     def feed(self, text: Text) -> list[str]:
         """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, `ArgumentError`."""
@@ -216,12 +214,9 @@ class SplitStream(Incoming):
 
     def _advance(self, text: Text, final: bool) -> list[str]:
         self._held += self._utf8(text, final)
-        if self._whole:
-            held, self._held = (bytes(self._held), bytearray()) if final else (b"", self._held)
-            return self._span_pass.split(held)
         if not final and len(self._held) < self._wait:
             return []
-        spans, end = self._span_pass.settled_spans(self._held, final)
+        spans, end, self._left = self._span_pass.settled_spans(self._held, final, self._left)
         pieces = [self._held[start:stop].decode() for start, stop in spans.tolist()]
         del self._held[:end]
         self._wait = 0 if end else 2 * len(self._held)  # an endless piece is not read again for each part

@@ -147,15 +147,15 @@ class MatchPattern:
 
     def blocks(self, data: str | bytes) -> Iterator[Spans]:
         """The same matches, some at a time: the first ones are there before the rest of the text is read."""
-        if len(data) <= BLOCK or self.empty or self.span_pass.strategy() == "both sides":
+        if len(data) <= BLOCK or self.empty:
             yield self.spans(data)
             return
-        view, at, size = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK
+        view, at, size, left = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK, 1
         while at < len(view):
             stop = min(at + size, len(view))
             while stop < len(view) and view[stop] & 0xC0 == 0x80:  # inside a character
                 stop -= 1
-            found, read = self.span_pass.settled_spans(view[at:stop], stop == len(view))
+            found, read, left = self.span_pass.settled_spans(view[at:stop], stop == len(view), left)
             if len(found):
                 yield found + at
             at, size = at + read, BLOCK if read else 2 * size

@@ -273,9 +273,7 @@ class Splitter:
         return map_each(self._span_pass.count, texts, num_threads, errors)
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
-        r"""A stream for a text that comes in parts.
-
-        A splitter that reads from both sides (`strategy()`) gives all pieces at the end.
+        r"""A stream for a text that comes in parts. It gives a piece once no later text can change it.
 
         >>> import dstok
         >>> stream = dstok.Splitter(r"\w+").stream()

@@ -29,17 +29,14 @@ UNSURE = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Bimachine:
-    """Little-endian tables.
+    """Three tables in one, little-endian. Side 0 is that of a text's end; the sides from `sides` to `columns` are open.
 
-    uint16: `forward[state * classes + class]` and `backward[side * classes + class]`. uint32:
-    `marks[state * columns + side]`, (tag + 1) << 16 | the state after the mark, 0 for no mark, `UNSURE` if later text
-    decides. Side 0 is that of a text's end. Of the `columns` sides those from `sides` on are open; the first of these
-    is that of an end where the text may go on (if there is none, that is 0).
+    uint32 `marks[state][side]`: (tag + 1) << 16 | the state after the mark, 0 for no mark, `UNSURE` if later text
+    decides. uint16 `forward[class][state]` and `backward[class][side]`. An end where the text may go on has the first
+    open side, or 0 if there is none.
     """
 
-    forward: bytes
-    backward: bytes
-    marks: bytes
+    tables: bytes
     sides: int
     columns: int
 
@@ -63,13 +60,16 @@ def make_bimachine(marked: Marked) -> Bimachine:
     known = len(sides)
     within("cells of a table of marks", known * len(rows))
     opened = _open_sides(backward, known, end, len(rows))
-    forward, marks = array("H", [target for row in rows for target in row[:end]]), array("I")
+    columns, marks = known + len(opened), array("I")
     for state, found in enumerate(map(marked.marks, range(len(rows)))):
         of_sides = [0 if state in side else next(((tag + 1) << 16 | after for tag, after in found if after in side), 0)
                     for side in sides]
         several = ({of_sides[side] for side in each} for each in opened)
         marks.extend(of_sides + [each.pop() if len(each) == 1 else UNSURE for each in several])
-    return Bimachine(forward.tobytes(), backward.tobytes(), marks.tobytes(), known, known + len(opened))
+    steps = array("H", (row[symbol] for symbol in range(end) for row in rows))
+    for symbol in range(end):
+        steps.extend(backward[symbol::end])
+    return Bimachine(marks.tobytes() + steps.tobytes(), known, columns)
 
 
 def _open_sides(backward: array[int], known: int, end: int, states: int) -> list[frozenset[int]]:
