@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dstok._util.arguments import Errors, Text, explained
 from dstok._util.objects import lazy
+from dstok.compiled.programs import tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.automaton import PathReader
 from dstok.errors import ArgumentError, GroupError, PickleError, UnsupportedError
-from dstok.pretokenizer.pieces import Unit, checked_unit, make_finder, readable
+from dstok.pretokenizer.pieces import Unit, checked_unit, readable
 from dstok.regex.ast import Group, Node, is_nullable, nodes
 from dstok.regex.cascade import Cascade, compile_matches
 from dstok.regex.match_tables import MatchTables, make_match_tables, refused_groups
@@ -73,7 +74,7 @@ class MatchPattern:
     def span_pass(self) -> SpanPass:
         """The pass that finds the matches of at least one character; the splitter's, if these are its pieces."""
         matches = compile_matches(self._split, self._version)
-        return self._own_pass if matches.visible == self._cascade.visible else SpanPass(make_finder(matches))
+        return self._own_pass if matches.visible == self._cascade.visible else SpanPass(tables_of(matches).finder())
 
     @lazy
     def tables(self) -> MatchTables:

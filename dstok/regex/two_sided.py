@@ -10,18 +10,18 @@ Source: Schuetzenberger's bimachines, made of an unambiguous automaton.
 Every `Marked` can be read in this way. Its pieces may depend on the text before them (`\b`, look-behind), and its next
 end may be at more places than regex/marked_language.py keeps. The price: a second pass.
 
-Where a text may go on, its end has an *open side*: the set of all sides, since each is that of some text. Reading to the
-left makes the set smaller. A place whose side is open still has one mark if all sides of the set give it the same.
+Where a text may go on, its end has an *open side*: the set of all sides, since each is that of some text. Reading to
+the left makes the set smaller. A place whose side is open still has one mark if all sides of the set give it the same.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dstok.regex.compile_budget import LIMITS, spend, stage, steps_left, within
-from dstok.regex.dfa import DEAD
+from dstok.regex.dfa import DEAD, START
 from dstok.regex.marked_language import FINAL, Marked
 
 UNSURE = 0xFFFFFFFF
@@ -29,16 +29,15 @@ UNSURE = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Bimachine:
-    """Three tables in one, little-endian. Side 0 is that of a text's end; the sides from `sides` to `columns` are open.
+    """Three tables in one, little-endian. `columns`: the numbers of known and of all sides; the last ones are open.
 
     uint32 `marks[state][side]`: (tag + 1) << 16 | the state after the mark, 0 for no mark, `UNSURE` if later text
-    decides. uint16 `forward[class][state]` and `backward[class][side]`. An end where the text may go on has the first
-    open side, or 0 if there is none.
+    decides. uint16 `forward[class][state]` and `backward[class][side]`. Side 0 is that of a text's end, the first open
+    one that of an end where the text may go on, if there is one; else this is 0, too.
     """
 
     tables: bytes
-    sides: int
-    columns: int
+    columns: tuple[int, int]
 
 
 @stage("reading texts from both sides")
@@ -60,7 +59,7 @@ def make_bimachine(marked: Marked) -> Bimachine:
     known = len(sides)
     within("cells of a table of marks", known * len(rows))
     opened = _open_sides(backward, known, end, len(rows))
-    columns, marks = known + len(opened), array("I")
+    marks = array("I")
     for state, found in enumerate(map(marked.marks, range(len(rows)))):
         of_sides = [0 if state in side else next(((tag + 1) << 16 | after for tag, after in found if after in side), 0)
                     for side in sides]
@@ -69,7 +68,23 @@ def make_bimachine(marked: Marked) -> Bimachine:
     steps = array("H", (row[symbol] for symbol in range(end) for row in rows))
     for symbol in range(end):
         steps.extend(backward[symbol::end])
-    return Bimachine(marks.tobytes() + steps.tobytes(), known, columns)
+    return Bimachine(marks.tobytes() + steps.tobytes(), (known, known + len(opened)))
+
+
+def piece_ends(marked: Marked, symbols: Sequence[int]) -> list[int]:
+    """The ends of the pieces of a text, given as symbols: a readable form of core/split/two_sided.pyx."""
+    marks = [[after for _, after in marked.marks(state)] for state in range(len(marked.rows))]
+    sides = [{state for state, row in enumerate(marked.rows) if row[marked.end] == FINAL}]
+    for symbol in reversed(symbols):
+        read = sides[-1] | {state for state, found in enumerate(marks) if not sides[-1].isdisjoint(found)}
+        sides.append({state for state, row in enumerate(marked.rows) if row[symbol] in read})
+    state, ends = START, []
+    for at, (symbol, side) in enumerate(zip(symbols, sides[-2::-1]), 1):
+        state = marked.rows[state][symbol]
+        if state not in side:
+            state = next(after for after in marks[state] if after in side)
+            ends.append(at)
+    return ends
 
 
 def _open_sides(backward: array[int], known: int, end: int, states: int) -> list[frozenset[int]]:

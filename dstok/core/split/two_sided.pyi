@@ -1,18 +1,17 @@
 # Generated: python release/stubs.py
+from collections.abc import Sequence
 from dstok.core.split.finder import Finder
-from typing import Any
 
 class TwoSided(Finder):
     pass
     def __init__(
         self,
-        pages: Any,
-        page_numbers: Any,
-        tables: Any,
+        pages: bytes | bytearray | memoryview,
+        page_numbers: bytes | bytearray | memoryview,
+        tables: bytes | bytearray | memoryview,
         dropped: bytes,
         classes: int,
-        sides: int,
-        columns: int,
+        counts: Sequence[int],
         joined: bytes | bytearray | memoryview | None = None,
         borders: bytes | bytearray | memoryview | None = None,
     ) -> None: ...

@@ -30,7 +30,7 @@ cdef enum:
 cdef class TwoSided(Finder):
     """Finds pieces from both sides.
 
-    `tables`, `sides` and `columns` are those of a `Bimachine`; `dropped` has a byte for each tag: is the piece dropped?
+    `tables` and `counts`, its `columns`, are those of a `Bimachine`; `dropped` has a byte for each tag: is the piece dropped?
     `joined` and `borders` as of `PieceFinder`.
     """
 
@@ -51,21 +51,23 @@ cdef class TwoSided(Finder):
     cdef tuple made_of
 
     def __cinit__(
-        self, pages, page_numbers, tables, bytes dropped not None, int classes, int sides, int columns,
-        const uint8_t[::1] joined=None, const uint8_t[::1] borders=None
+        self, pages: Buffer, page_numbers: Buffer, tables: Buffer, bytes dropped not None, int classes,
+        counts: Sequence[int], const uint8_t[::1] joined=None, const uint8_t[::1] borders=None
     ):
         cdef const uint8_t[::1] p = pages, n = page_numbers, t = tables, d = dropped
+        cdef Py_ssize_t sides = counts[0], columns = counts[1]
         cdef Py_ssize_t steps = 2 * classes * columns, states = (t.shape[0] - steps) // (4 * columns + 2 * classes)
         cdef int byte
         if n.shape[0] != 2 * 0x1100 or not 0 < sides <= columns or states < 2 or (
                 t.shape[0] != 4 * states * columns + 2 * states * classes + steps):
             raise ValueError("tables of two sides of the wrong size")
-        self.made_of = pages, page_numbers, tables, dropped, classes, sides, columns
+        self.made_of = pages, page_numbers, tables, dropped, classes, counts
         self._keep = (p, n, t, d, joined, borders)
         self.pages, self.page_numbers, self.dropped = &p[0], <const uint16_t *>&n[0], &d[0]
         self.marks, self.states, self.columns = <const uint32_t *>&t[0], states, columns
         self.forward = <const uint16_t *>(self.marks + states * columns)
-        self.backward, self.open_side = self.forward + classes * states, sides if sides < columns else 0
+        self.backward = self.forward + classes * states
+        self.open_side = <uint32_t>(sides if sides < columns else 0)
         self.apart = any(dropped)
         if borders is not None:
             self.borders = &borders[0]
@@ -75,7 +77,7 @@ cdef class TwoSided(Finder):
             self.narrow[byte] = self.pages[self.page_numbers[0] << 8 | byte]
         self.find_settling(classes, sides)
 
-    cdef int find_settling(self, int classes, int sides) except -1:
+    cdef int find_settling(self, Py_ssize_t classes, Py_ssize_t sides) except -1:
         """Find the largest set of settling bytes that share both states."""
         cdef Py_ssize_t byte, number
         pairs = {}  # by the two states: the classes
