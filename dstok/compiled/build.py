@@ -48,7 +48,7 @@ def build_tables(model: ModelDescription) -> Tables:
         facts.is_monotone(live, len(model.tokens)), model.ignore_merges, sorted(model.raw_ids), len(ids),
         ids[0] if ids else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else shape._asdict(),
-        model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1))
+        model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1), columns=program.columns)
     atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
     sections: dict[str, Buffer] = {
         "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges, "starts": starts,
@@ -70,6 +70,8 @@ def build_tables(model: ModelDescription) -> Tables:
         sections |= {"joined": b"" if no_cuts else facts.joined_pairs(starts, blob, borders if bordered else None),
                      "borders": bytes(borders) if bordered and any(borders) else b"",
                      "windows": program.windows}
+    if program.columns:
+        sections["sides"] = program.sides
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(header, sections, None, bpe)
