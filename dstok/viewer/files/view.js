@@ -219,10 +219,13 @@ async function picture() {
   [...copy.querySelectorAll(".row")].forEach((row, i) => { if (rows[i]) row.remove(); });
   copy.querySelectorAll("[aria-current]").forEach(item => item.removeAttribute("aria-current"));
   const page = make("div", [make("style", [...document.styleSheets].map(sheet => ruling(sheet.cssRules)).join("\n")),
-    make("div", [copy], { class: box.className })], { xmlns: "http://www.w3.org/1999/xhtml", class: document.body.className });
+    make("div", [copy], { class: box.className })], { class: document.body.className });
   page.lastChild.style.display = "block";
   page.style.cssText = `background: ${getComputedStyle(document.body).backgroundColor}; color: ${getComputedStyle(document.body).color}; font: 16px/1.5 system-ui, sans-serif`;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><foreignObject width="100%" height="100%">${new XMLSerializer().serializeToString(page)}</foreignObject></svg>`;
+  const template = document.createElement("template");
+  template.innerHTML = `<svg width="${width}" height="${height}"><foreignObject width="100%" height="100%"></foreignObject></svg>`;
+  template.content.firstChild.firstChild.append(page);
+  const svg = new XMLSerializer().serializeToString(template.content); // which adds the names of the namespaces
   const image = new Image(), canvas = document.createElement("canvas"), scale = 2;
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
   await image.decode();
