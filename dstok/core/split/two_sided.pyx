@@ -60,7 +60,9 @@ cdef inline uint32_t back(const Steps *t, const uint8_t *text, uint32_t side) no
     return t.backward[class_at(t, text, &width, &wide) * t.columns + side]
 
 
-cdef inline void back_over(const Steps *t, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, uint16_t *sides) noexcept nogil:
+cdef inline void back_over(
+    const Steps *t, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, uint16_t *sides
+) noexcept nogil:
     # Writes the sides of `text[start:end]`, from that of the end on.
     cdef uint32_t side = sides[end]
     while end > start:
@@ -124,8 +126,8 @@ cdef inline uint32_t next_mark(
 cdef class TwoSided(Finder):
     """Finds pieces from both sides.
 
-    `tables` and `counts`, its `columns`, are those of a `Bimachine`; `dropped` has a byte for each tag: is the piece dropped?
-    `joined` and `borders` as of `PieceFinder`.
+    `tables` and `counts`, its `columns`, are those of a `Bimachine`. `dropped` has a byte for each tag: is the piece
+    dropped? `joined` and `borders` as of `PieceFinder`.
     """
 
     cdef Steps steps
@@ -224,7 +226,9 @@ cdef class TwoSided(Finder):
                 return at
             mark = next_mark(&self.steps, text, &at, end, sides, state, &wide)
 
-    cdef inline Py_ssize_t settling_run(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t limit) noexcept nogil:
+    cdef inline Py_ssize_t settling_run(
+        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t limit
+    ) noexcept nogil:
         """Return where `RUN` settling bytes begin, or the limit. It may miss less than two such runs in a row."""
         cdef Py_ssize_t i
         while limit - at >= RUN:
