@@ -142,7 +142,7 @@ def test_a_changed_side_is_found(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "x")
     data = memoryview(parts.sections["sides"]).cast("I")
     at = next(at for at, mark in enumerate(data) if mark >> 16 == 1)
-    data[at] ^= 1
+    data[at] ^= 0x30000  # a piece that is dropped
     data.release()
     parts.write(tmp_path / "y")
     assert "one automaton" in [step.name for step in prove(dstok.load(tmp_path / "y")) if step.faults]
