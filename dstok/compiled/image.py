@@ -213,7 +213,8 @@ def _of_sizes(image: Image) -> Conditions:
     ids, merges = size["starts"] // 4 - 1, image.header["merges"]
     least_ids = 1 if "lost" in image.header else 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
-        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, *((0, 0) if both else (2, MAX_ROWS))), ("starts", 4, least_ids + 1, MAX_IDS + 1),
+        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, *((0, 0) if both else (2, MAX_ROWS))),
+        ("starts", 4, least_ids + 1, MAX_IDS + 1),
         ("pair_ids", 4, 0, NO_PAIR), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
     ):
         length = size[name]
