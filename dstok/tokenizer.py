@@ -392,10 +392,16 @@ class Tokenizer(LineEncoder):
     def _decoder(self) -> Decoder:
         from dstok.core.encode.decode import Decoder  # not needed to encode
 
-        sections, shape = self._tables.sections, self._tables.characters
+        sections, shape, word_end = self._tables.sections, self._tables.characters, self._tables.header.word_end
         added = self._added.decodings(shape is not None)
         byte_ids = () if shape is None else [i for i in shape.byte_ids if i >= 0]
         strip = shape is not None and bool(shape.strip)
+        if word_end:
+            from dstok.core.text.model_json import pack_tokens
+            from dstok.formats.description import with_word_end
+
+            tokens = pack_tokens([token and with_word_end(token, word_end) for token in self._describe().tokens])
+            return Decoder(tokens.starts.tobytes(), tokens.blob, self.vocab_size, added, byte_ids, strip)
         return Decoder(sections["starts"], sections["blob"], self.vocab_size, added, byte_ids, strip)
 
     @lazy
