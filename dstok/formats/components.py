@@ -25,9 +25,6 @@ from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.description import PREFIX_SPACE, AddedToken, NormalizerStep
 from dstok.formats.upstream import DIGITS_PATTERN, PUNCTUATION_PATTERN, WORDS_PATTERN, Upstream, old_punctuation
 from dstok.regex import BEHAVIORS, Split
-from dstok.regex.ast import character_sets, has_no_width
-from dstok.regex.parser import parse
-from dstok.unicode.code_point_set import CodePointSet
 
 MAX_U32 = (1 << 32) - 1
 MAX_DEPTH = 64  # sequences inside sequences; upstream's parser stops at 128 brackets
@@ -209,6 +206,10 @@ def read_pre_tokenizers(owner: Value, steps: Steps, upstream: Upstream) -> Itera
             each = step.need("individual_digits").boolean()
             yield Split("[0-9]" if each else "[0-9]+", "Isolated", False, step.path)
             continue
+        from dstok.regex.ast import character_sets, has_no_width  # few files need them
+        from dstok.regex.parser import parse
+        from dstok.unicode.code_point_set import CodePointSet
+
         split = _read_step(kind, step, upstream) if kind == "Split" else Split("")
         tree = parse(split.pattern)
         sets, digits = character_sets(tree), CodePointSet.from_chars("0123456789")
