@@ -19,6 +19,7 @@ import dstok
 from dstok import UnsupportedError
 from dstok.conformance.prove import prove
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
+from dstok.viewer.reading import merge_steps
 
 PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 ALPHABET = [" ", "a", "b", "'s", "é", "漢", "字", "1", "!", "</w>", "<", "w>", "ß", "İ", "\n", "e\u0301", "x" * 30, "ÿ", "the", "<|end|>", "Ab"]
@@ -88,6 +89,14 @@ def test_parts_and_budgets() -> None:
         assert ids + stream.finish_list() == tok.encode(text) == list(grown.ids)
         for most in (1, 2, 5):
             assert text.startswith(cut := tok.truncate(text, most)) and tok.count(cut) <= most
+
+
+def test_parts_that_look_at_tokens() -> None:
+    tok = dstok.Tokenizer.from_str(clip())
+    assert merge_steps(tok, b"the") == [] and tok.inspect().word_end == "</w>"
+    assert [tok.token_to_id(tok.id_to_token(i)) for i in tok.encode("the tower")] == tok.encode("the tower")
+    assert tok.id_to_token(tok.encode("the")[-1]).endswith("</w>") and tok.decode_bytes(tok.encode("a")) == b"a</w>"
+    assert dstok.sampling.canonical_ids(tok, ids := tok.encode("a tower")) == tok.encode(tok.decode(ids))
 
 
 def test_the_proof_holds() -> None:
