@@ -18,9 +18,8 @@ from dstok._util.files import StrPath, write_at_once
 from dstok._util.imports import LateModule
 from dstok._util.objects import lazy
 from dstok.added_tokens import AddedTokens
-from dstok.compiled.tables import Image, Tables, check_program, make_bpe, make_encoder, tables_from_image
+from dstok.compiled.tables import Image, Tables, make_bpe, make_encoder, tables_from_image
 from dstok.core.encode.encoder import LineEncoder
-from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.errors import ArgumentError, ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from dstok.chat.encode import apply_chat_template as apply_chat
     from dstok.core.bpe.merge import BPE
     from dstok.core.encode.decode import Decoder
+    from dstok.core.split.automaton import Scanner
+    from dstok.core.split.two_sided import TwoSided
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from dstok.methods.offsets import Places
     from dstok.pretokenizer.splitter import Splitter
     from dstok.protocols import TokenizerProtocol
-    from dstok.regex.cascade import Program
+    from dstok.regex.cascade import Cascade
     from dstok.viewer import notebook
     from dstok.vocabulary import SortedTokens, Vocabulary
 else:  # a method's module is imported when the method is first asked for
@@ -336,7 +337,7 @@ class Tokenizer(LineEncoder):
         from dstok.inspection.inspection import Inspection
 
         return Inspection(self._tables, self._bpe, self._encoder, self._decoder, self._added, self._normalizer,
-                          lambda: self._program, lambda: self._scanner, lambda: self._places)
+                          lambda: self._program, lambda: self._tagger, lambda: self._places)
 
     # As an object
 
@@ -430,19 +431,21 @@ class Tokenizer(LineEncoder):
         return Vocabulary(self._decoder, self._added, raw_ids, self._tables.characters)
 
     @lazy
-    def _program(self) -> Program:
-        """The one automaton that the splits compile to."""
-        from dstok.regex.cascade import compile_splits
+    def _program(self) -> Cascade:
+        """The automaton of the splits; a `Program` if it reads a text from the left alone."""
+        from dstok.compiled.programs import check_compiled
+        from dstok.regex.cascade import compile_cascade
 
-        program = compile_splits(self._tables.splits, self._unicode_version)
-        check_program(self._tables, program)
-        return program
+        cascade = compile_cascade(self._tables.splits, self._unicode_version)
+        check_compiled(self._tables, cascade)
+        return cascade
 
     @lazy
-    def _scanner(self) -> Scanner:
+    def _tagger(self) -> Scanner | TwoSided:
         """The automaton that also tells alternatives apart. The encoder's automaton does not."""
-        pages, page_numbers = self._program.alphabet.pages()
-        return Scanner(pages, page_numbers, pack_edges(self._program.dfa.edges, pages[:128]), self._program.dfa.symbols)
+        from dstok.compiled.programs import make_tagger
+
+        return make_tagger(self._program)
 
     @lazy
     def _places(self) -> Places:
@@ -450,7 +453,7 @@ class Tokenizer(LineEncoder):
 
         trimming, shape = self._tables.header.trim_offsets, self._tables.characters
         trimmer = Trimmer(trimming, self._unicode_version, self._bpe, shape, self._added.tokens) if trimming else None
-        return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer)
+        return Places(self._encoder, self._normalizer, lambda: (self._tagger, self._program.tags), trimmer)
 
 
 # For the rooms that make tables or descriptions, and those that read them:

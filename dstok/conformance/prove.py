@@ -248,7 +248,7 @@ class _Checks:
 
     def automaton(self) -> Result:
         """The automaton compiled again is that of the tables; it cuts as the steps do, one after the other."""
-        plain, faults = self.plain, self.differing("edges")
+        plain, faults = self.plain, self.differing("edges", "sides")
         if plain is None:
             return "compiled again", faults
         count = 0
@@ -315,6 +315,8 @@ class _Checks:
         """The automaton in the model's tables, without rules and windows."""
         s = self.sections
         for _ in self.levels():  # at the first level, which has no vectors
+            if self.header.columns:
+                return SpanPass(make_plain_finder(self.tables))
             scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
             return SpanPass(PieceFinder(scanner))
         raise AssertionError

@@ -10,7 +10,7 @@ takes along may be untrusted. If no text of an added token has untrusted text in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from dstok.tokenizer import Tokenizer
 
 Segments = Iterable[tuple[Text, bool]]
-
-
-Part = tuple[str, "Policy", list[int]]  # a text that is encoded as one, and the ends of its segments in characters
+Part = tuple[str, "Policy", Sequence[int]]  # a text that is encoded as one, and the ends of its segments in characters
 
 
 @explained
@@ -140,7 +138,7 @@ class _Work:
                 borders = np.searchsorted(encoding.char_spans[:, 0], ends[:-1])  # no id begins before the one before it
                 counts += np.diff(borders, prepend=0, append=len(encoding)).tolist()
             else:
-                ids.append(np.array(self.tok._encoder.encode(text, policy, False), np.uint32))
+                ids.append(self.tok._encoder.encode_array(text, policy, False))
                 counts.append(len(ids[-1]))
         numbers += range(len(counts) - 1)
         ids.append(np.array(self.options.after, np.uint32))

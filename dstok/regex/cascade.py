@@ -118,8 +118,7 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
     try:
         alphabet, stages, tags = _stages(tuple(splits), unicode_version, True)
     except PatternError as error:
-        where = next((f"{split.where}: " for split in splits if split.where and split.pattern == error.pattern), "")
-        raise PatternError(f"{where}{error.message}", error.pattern, error.position) from None
+        raise placed(error, splits) from None
     try:
         boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
     except UnsupportedError as error:
@@ -130,6 +129,12 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
                 raise UnsupportedError(cause.message, split.where) from None
         raise AssertionError("the last stage is one of the stages") from error
     return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
+
+
+def placed(error: PatternError, splits: Sequence[Split]) -> PatternError:
+    """The error with the place of its pattern in a file, if it has one."""
+    where = next((f"{split.where}: " for split in splits if split.where and split.pattern == error.pattern), "")
+    return PatternError(f"{where}{error.message}", error.pattern, error.position)
 
 
 @stage("compiling patterns")
