@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 from shares import seeds, share
+from small_models import both, model_json, upstream_ids
 from upstream import pieces_by, upstream_splitter
 
 import dstok
@@ -59,6 +60,15 @@ def test_long_repetitions(name: str) -> None:
     for seed in seeds(40, 4):
         chance = random.Random(seed)
         compare(steps, [long_text(chance) for _ in range(50)])
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_ids(name: str) -> None:
+    merges = [(b"7", b"7"), (b"77", b"7"), (b" ", b" "), (b"  ", b"  "), (b" ", b"a"), (b"777", b"777")]
+    ours, judge = both(model_json(merges, pattern=PUBLISHED[name]))
+    for seed in seeds(400, 40):
+        text = long_text(random.Random(seed)).replace("0", "7")
+        assert ours.encode(text) == upstream_ids(judge, text), text[:200]
 
 
 def test_every_length_of_a_number_and_of_blanks() -> None:
