@@ -287,9 +287,10 @@ def _mark_word_ends(
              if byte not in NOT_IN_UTF_8]
     pairs = [(byte, at_end) for byte, at_end in found if byte is not None and at_end is not None]
     last = vocab.get(spelling(WORD_END))
-    if not is_spelling(text) or last is None or pairs != found:
-        suffix.unsupported("an end_of_word_suffix that is no text of ByteLevel's, or without a token of each byte and "
-                           "of each byte with it,")
+    odd = (token for i, token in enumerate(tokens) if token and WORD_END in token and i not in raw_ids)
+    if not is_spelling(text) or last is None or pairs != found or not {*odd} <= {WORD_END, WORD_END + end}:
+        suffix.unsupported("an end_of_word_suffix that is no text of ByteLevel's, without a token of each byte and of "
+                           "each byte with it, or with longer tokens of the byte 0xFF,")
     marked = [token[: -len(end)] + WORD_END if token and token.endswith(end) and len(token) > len(end)
               and i not in raw_ids else token for i, token in enumerate(tokens)]
     for at in range(0, len(merges), 3):

@@ -198,7 +198,7 @@ def _stages(
     return alphabet, tuple(stages), tags
 
 
-_CHUNKS = re.compile(r"\\p{Nd}{1,(\d+)}\(\?=\(\?>\\p{Nd}{\1}\)\*\(\?:\\P{Nd}\|\$\)\)\|\\G\\p{Nd}{\1}")
+_CHUNKS = re.compile(r"\\p{Nd}{1,([1-9]\d{0,2})}\(\?=\(\?>\\p{Nd}{\1}\)\*\(\?:\\P{Nd}\|\$\)\)\|\\G\\p{Nd}{\1}")
 _THREES = (r"\A\p{Nd}{1,2}(?=\p{Nd}{3}+\z)", r"\A\p{Nd}{3}|\G\p{Nd}{3}")
 
 

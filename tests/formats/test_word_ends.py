@@ -119,6 +119,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
             dstok.Tokenizer.from_str(changed(**values))
     model = json.loads(clip())["model"]
     last = max(model["vocab"], key=model["vocab"].__getitem__)
-    vocab = {token: id for token, id in model["vocab"].items() if token != last} | {"a</w>b": model["vocab"][last]}
+    vocab = {token: id for token, id in model["vocab"].items() if token != last}
+    with pytest.raises(UnsupportedError, match="longer tokens of the byte 0xFF"):
+        dstok.Tokenizer.from_str(changed(vocab=vocab | {"aÿ": model["vocab"][last]}, merges=model["merges"][:-1]))
+    vocab["a</w>b"] = model["vocab"][last]
     with pytest.raises(UnsupportedError, match=r"a merge after the end of a word.* - at \$\.model\.merges"):
         dstok.Tokenizer.from_str(changed(vocab=vocab, merges=[*model["merges"][:-1], ["a</w>", "b"]]))
