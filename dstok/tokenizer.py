@@ -20,7 +20,7 @@ from dstok._util.objects import lazy
 from dstok.added_tokens import AddedTokens
 from dstok.compiled.tables import Image, Tables, make_bpe, make_encoder, tables_from_image
 from dstok.core.encode.encoder import LineEncoder
-from dstok.errors import ImageError, PatternError, UnsupportedError
+from dstok.errors import ArgumentError, ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dstok.inspection.inspection import Inspection
     from dstok.methods import batch, budget, decoding, export, incremental, offsets, segments
     from dstok.methods.offsets import Places
+    from dstok.pretokenizer.splitter import Splitter
     from dstok.protocols import TokenizerProtocol
     from dstok.regex.cascade import Cascade
     from dstok.viewer import notebook
@@ -194,12 +195,14 @@ class Tokenizer(LineEncoder):
     def replace(
         self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, pad_id: int | None = UNCHANGED,
         unk_id: int | None = UNCHANGED, name: str = UNCHANGED, upstream: str = UNCHANGED,
+        pre_tokenizer: Splitter = UNCHANGED,
     ) -> Self:
-        r"""A copy of the tokenizer with other special ids, name or upstream. The tokenizer itself does not change.
+        r"""A copy of the tokenizer with other special ids, name, upstream or pieces. The tokenizer itself stays.
 
-        `upstream` names the version of upstream whose Unicode tables decide. Its tables are compiled anew. Raises
-        `ArgumentError` for what is no id of the tokenizer, `UnsupportedError` for an unknown version, or one that reads
-        a step of the model as dstok cannot.
+        `upstream` names the version of upstream whose Unicode tables decide. `pre_tokenizer` cuts the texts in place of
+        the model's own steps; ids and merges stay. Its tables are compiled anew. Raises `ArgumentError` for what is no
+        id of the tokenizer, and for a splitter of another Unicode; `UnsupportedError` for an unknown version, or one
+        that reads a step of the model as dstok cannot, and for pieces of a model that merges characters.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")
@@ -207,12 +210,21 @@ class Tokenizer(LineEncoder):
         [19923, 5]
         >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
         ([223, 23368, 226], [1327, 228, 226])
+        >>> len(tok.encode("to be")), len(tok.replace(pre_tokenizer=dstok.Splitter(".")).encode("to be"))
+        (2, 5)
         """
-        if upstream is not UNCHANGED:
+        if upstream is not UNCHANGED or pre_tokenizer is not UNCHANGED:
             from dstok.formats.upstream import of_upstream
 
-            model = self._describe()
-            wanted = of_upstream(model, upstream)
+            model = wanted = self._describe()
+            if pre_tokenizer is not UNCHANGED:
+                if model.characters is not None or model.cuts_bytes:
+                    raise UnsupportedError("other pieces of a model of characters, or that cuts digits after ByteLevel")
+                if pre_tokenizer.unicode_version != model.unicode_version:
+                    raise ArgumentError(f"expected a splitter of Unicode {model.unicode_version}, found one of "
+                                        f"{pre_tokenizer.unicode_version}", "pre_tokenizer")
+                wanted = wanted._replace(splits=pre_tokenizer.splits)
+            wanted = wanted if upstream is UNCHANGED else of_upstream(wanted, upstream)
             moved = self if wanted == model else self._of_description(wanted)
             return moved.replace(bos_id=bos_id, eos_id=eos_id, pad_id=pad_id, unk_id=unk_id,
                                  name=self.name if name is UNCHANGED else name)
@@ -393,10 +405,16 @@ class Tokenizer(LineEncoder):
     def _decoder(self) -> Decoder:
         from dstok.core.encode.decode import Decoder  # not needed to encode
 
-        sections, shape = self._tables.sections, self._tables.characters
+        sections, shape, word_end = self._tables.sections, self._tables.characters, self._tables.header.word_end
         added = self._added.decodings(shape is not None)
         byte_ids = () if shape is None else [i for i in shape.byte_ids if i >= 0]
         strip = shape is not None and bool(shape.strip)
+        if word_end:
+            from dstok.core.text.model_json import pack_tokens
+            from dstok.formats.description import with_word_end
+
+            tokens = pack_tokens([token and with_word_end(token, word_end) for token in self._describe().tokens])
+            return Decoder(tokens.starts.tobytes(), tokens.blob, self.vocab_size, added, byte_ids, strip)
         return Decoder(sections["starts"], sections["blob"], self.vocab_size, added, byte_ids, strip)
 
     @lazy

@@ -49,7 +49,8 @@ HEADER = {
     "format": int, "unicode_version": str, "monotone": bool, "ignore_merges": bool, "symbols": int, "first": int,
     "merges": int, "byte_ids": [int], "raw_ids": [int], "splits": [SPLIT],
     "kernel": {"rules": int, "kinds": [int], "edges": str}, "normalizer?": [STEP], "characters?": SHAPE, "runs?": dict,
-    "cuts_texts?": bool, "unknown?": list, "trim_offsets?": str, "lost?": list, "columns?": [int],
+    "cuts_texts?": bool, "cuts_bytes?": bool, "word_end?": str, "unknown?": list, "trim_offsets?": str, "lost?": list,
+    "columns?": [int],
 }
 CONFIG = {"pad_id?": int, "unk_id?": int, "add_bos?": bool, "add_eos?": bool, "chat_template?": str,
           "chat_templates?": dict, "generation?": dict, "framing?": str, "truncation?": dict, "padding?": dict}

@@ -66,6 +66,8 @@ class Header(NamedTuple):
     unknown: Sequence[Any] | None = None
     lost: Sequence[Any] = ((), -1)
     runs: Mapping[str, list[int]] = {}  # nobody changes it
+    cuts_bytes: bool = False
+    word_end: str = ""
     columns: Sequence[int] = ()
 
     @classmethod
@@ -179,7 +181,8 @@ def bare_bpe(tables: Tables) -> BPE:
     values, unknown = header.lost
     lost = LostBytes(values, unknown, header.unknown is not None and header.unknown[1]) if values else None
     return BPE(s["pairs"], s["seeds"], s["merged"], header.first, header.byte_ids, s["starts"], s["blob"],
-               header.monotone, header.ignore_merges, s["atoms"], s["byte_pairs"], s["pair_ids"], characters, lost)
+               header.monotone, header.ignore_merges, s["atoms"], s["byte_pairs"], s["pair_ids"], characters, lost,
+               header.word_end != "")
 
 
 def make_bpe(tables: Tables) -> BPE:

@@ -363,7 +363,7 @@ class _Checks:
         short = [] if self.model.lost_bytes else [row for row in rows if len(row[0]) <= STRIP_BYTES]
         for level in self.levels():
             bpe = bare_bpe(self.tables)
-            merge = bpe.merge_by_heap if takes_whole else bpe.merge
+            merge = bpe.merge_by_heap if takes_whole or self.header.word_end else bpe.merge
             faults += [f"{token!a}, {level}: expected {ids}, found {found}" for token, ids in rows
                        if (found := merge(token)) != ids]
             for few in (short[at : at + STRIPS] for at in range(0, len(short), STRIPS)):

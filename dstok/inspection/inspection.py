@@ -58,6 +58,16 @@ class Inspection:
         return self._tables.splits
 
     @property
+    def word_end(self) -> str:
+        """The end_of_word_suffix; "" if there is none."""
+        return self._tables.header.word_end
+
+    @property
+    def cuts_bytes(self) -> bool:
+        """Whether a step after ByteLevel cuts inside characters. `splits` lacks these cuts, merges know them."""
+        return self._tables.header.cuts_bytes
+
+    @property
     def unicode_version(self) -> str:
         """The version of Unicode whose properties the patterns mean, such as "16.0"."""
         return self._tables.header.unicode_version

@@ -16,7 +16,7 @@ from dstok._util.json_value import load_json
 from dstok._util.objects import lazy
 from dstok.compiled.programs import make_tagger
 from dstok.core.encode.pieces import SpanPass, in_characters
-from dstok.errors import ArgumentError, PatternError
+from dstok.errors import ArgumentError, PatternError, UnsupportedError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.methods.offsets import Piece, add_tagged
 from dstok.pretokenizer import sources
@@ -133,6 +133,8 @@ class Splitter:
         ['it', ' ', '42']
         """
         model = tokenizer.inspect()
+        if model.cuts_bytes:
+            raise UnsupportedError("the splitting of a model that cuts digits after ByteLevel, inside characters, too")
         return cls._of(model.splits, model.unicode_version, tokenizer.name)
 
     @classmethod

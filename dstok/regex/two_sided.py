@@ -47,9 +47,7 @@ def make_bimachine(marked: Marked) -> Bimachine:
     sides = [frozenset(s for s, row in enumerate(rows) if row[end] == FINAL)]
     numbers, backward = {sides[0]: 0}, array("H")
     for side in sides:  # grows
-        spend(2 * len(side) * end)
-        for symbol in range(end):
-            target = step(side, symbol)
+        for target in step(side):
             if target not in numbers:
                 spend(0, len(target))
                 numbers[target] = len(sides)
@@ -110,10 +108,11 @@ def _open_sides(backward: array[int], known: int, end: int, states: int) -> list
     return opened
 
 
-def _step_back(marked: Marked) -> Callable[[frozenset[int], int], frozenset[int]]:
-    """The state from the right before a character, given the one after it and the character."""
+def _step_back(marked: Marked) -> Callable[[frozenset[int]], list[frozenset[int]]]:
+    """The states from the right before each character, given the one after it."""
     into: list[dict[int, list[int]]] = [{} for _ in range(marked.end)]
     before: dict[int, list[int]] = {}
+    known: dict[tuple[int, frozenset[int]], frozenset[int]] = {}  # by symbol, and states that it leads to
     for state, row in enumerate(marked.rows):
         for symbol in range(marked.end):
             if row[symbol] != DEAD:
@@ -121,8 +120,16 @@ def _step_back(marked: Marked) -> Callable[[frozenset[int], int], frozenset[int]
         for _, after in marked.marks(state):
             before.setdefault(after, []).append(state)
 
-    def step(side: frozenset[int], symbol: int) -> frozenset[int]:
-        states, reached = into[symbol], side.union(*(before.get(state, ()) for state in side))
-        return frozenset(state for target in reached for state in states.get(target, ()))
+    def step(side: frozenset[int]) -> list[frozenset[int]]:
+        reached, row = side.union(*(before.get(state, ()) for state in side)), []
+        spend(4 * len(side))
+        for symbol, states in enumerate(into):
+            key = symbol, reached.intersection(states)
+            spend(1 + len(key[1]) // 4)
+            if key not in known:
+                known[key] = frozenset(state for target in key[1] for state in states[target])
+                spend(len(known[key]), len(key[1]))
+            row.append(known[key])
+        return row
 
     return step

@@ -48,7 +48,7 @@ _merges_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: {
 
 
 def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
-    """The merges of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it.
+    """The merges of a whole piece; none if the model takes it whole (`takes_whole_tokens`), loses bytes or ends words.
 
     >>> import dstok
     >>> [(step.start, step.middle, step.end) for step in merge_steps(dstok.load("deepseek-v3"), b" the")]
@@ -56,7 +56,7 @@ def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
     """
     model, merges, size = tokenizer.inspect(), _merges_of(tokenizer), len(piece)
     whole = model.merge(piece)
-    if (model.takes_whole_tokens and len(whole) == 1) or {*model.lost_bytes} & {*piece}:
+    if (model.takes_whole_tokens and len(whole) == 1) or {*model.lost_bytes} & {*piece} or model.word_end:
         return []
     places = list(range(size))  # of the symbols that merging starts from: bytes, or characters that have a token
     if model.merges_characters:
