@@ -268,6 +268,7 @@ class Tokenizer(LineEncoder):
     encode_batch, encode_batch_arrays, count_batch = batch.encode_batch, batch.encode_batch_arrays, batch.count_batch
     encode_with_offsets = offsets.encode_with_offsets
     encode_segments, encode_segments_batch = segments.encode_segments, segments.encode_segments_batch
+    encode_segments_with_offsets = segments.encode_segments_with_offsets
     encode_stream, encode_incremental = incremental.encode_stream, incremental.encode_incremental
     truncate, chunk = budget.truncate, budget.chunk
     decode, decode_bytes, decode_stream = decoding.decode, decoding.decode_bytes, decoding.decode_stream
