@@ -49,7 +49,7 @@ else:  # a method's module is imported when the method is first asked for
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
-HINTS = {  # the names that newcomers type; docs/migration.md has all
+HINTS = {  # the names that newcomers type; docs/migration_names.md has all
     "save_pretrained": "to_json(path), or to_image(path)",
     "encode_ordinary": 'encode(text, special="none")',
     "encode_plus": "encode(text)",
