@@ -49,7 +49,7 @@ else:  # a method's module is imported when the method is first asked for
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
-HINTS = {  # the names that newcomers type; docs/migration.md has all
+HINTS = {  # the names that newcomers type; docs/migration_names.md has all
     "save_pretrained": "to_json(path), or to_image(path)",
     "encode_ordinary": 'encode(text, special="none")',
     "encode_plus": "encode(text)",
@@ -268,6 +268,7 @@ class Tokenizer(LineEncoder):
     encode_batch, encode_batch_arrays, count_batch = batch.encode_batch, batch.encode_batch_arrays, batch.count_batch
     encode_with_offsets = offsets.encode_with_offsets
     encode_segments, encode_segments_batch = segments.encode_segments, segments.encode_segments_batch
+    encode_segments_with_offsets = segments.encode_segments_with_offsets
     encode_stream, encode_incremental = incremental.encode_stream, incremental.encode_incremental
     truncate, chunk = budget.truncate, budget.chunk
     decode, decode_bytes, decode_stream = decoding.decode, decoding.decode_bytes, decoding.decode_stream

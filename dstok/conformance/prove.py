@@ -119,8 +119,8 @@ def steps(tokenizer: Tokenizer) -> Iterator[tuple[str, Callable[[], Step]]]:
         (bool(model.normalizer), ("normalizer", "enumerated", "Added tokens and normalizer", checks.normalizer)),
         (not bytewise, ("matrix", "proved", "Matrix of characters", checks.matrix)),
         (bytewise, ("classes", "enumerated", "Collapse", checks.classes)),
-        (bytewise, ("one automaton", "enumerated" if bytewise and checks.plain else "proved", "Collapse",
-                    checks.automaton)),
+        (bytewise, ("one automaton", "enumerated" if bytewise and checks.plain else "proved",
+                    "Both sides" if checks.header.columns else "Collapse", checks.automaton)),
         (has_rules, ("rules", "proved", "Rules and automaton", checks.rules)),
         (has_rules, ("blocks of 64 bytes", "proved", "Blocks of 64 bytes", lambda: (
             "proved on the source of the rules, by tests/core/split/test_proof.py", []))),

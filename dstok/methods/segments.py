@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.core.text.added_tokens import Policy
+    from dstok.methods.offsets import Encoding
     from dstok.tokenizer import Tokenizer
 
 Segments = Iterable[tuple[Text, bool]]
@@ -92,6 +93,23 @@ def encode_segments_batch(
     ids = np.concatenate([np.zeros(0, np.uint32), *chain.from_iterable(some for some, _, _ in found)])
     numbers, counts = (np.array([*chain.from_iterable(each[i] for each in found)], np.int64) for i in (1, 2))
     return in_dtype(ids, dtype), offsets, np.repeat(numbers, counts)
+
+
+@explained
+def encode_segments_with_offsets(
+    self: Tokenizer, segments: Segments, *, special: Special = "all", errors: Errors = "strict",
+) -> Encoding:
+    """The ids of a joined text in segments, with their spans and pieces in it as `encode_with_offsets` has them.
+
+    Keywords and errors as `encode_segments`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.encode_segments_with_offsets([("<｜User｜>", True), ("hi", False)]).char_spans.tolist()
+    [[0, 8], [8, 10]]
+    """
+    [(text, policy, _)] = _Work(self, True, special, False, False, errors).parts(segments)
+    return self._places.encoding(text, policy, trim=True)
 
 
 class _Work:

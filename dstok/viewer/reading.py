@@ -248,25 +248,19 @@ def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], nam
     >>> reading.message_counts()
     [{'role': 'user', 'tokens': 2}, {'role': '', 'tokens': 1}]
     """
-    from dstok.chat.encode import WITHIN
+    from dstok.chat.encode import WITHIN, segments_of
 
-    text, tokenizer = encoded.rendered.text, encoded.tokenizer
-    ranges = set(encoded.rendered.special_ranges)
-    parts = tuple((text[part.start : part.end], len(text[: part.start].encode()), part.start,
-                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special])
-                  for part in encoded.parts) or (("", 0, 0, "none"),)
-    found = [tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts]
-    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
-    encoding = Encoding(np.concatenate([one.ids for one in found]),
-                        np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
-                        np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
-                        np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
-                        np.concatenate([one.special for one in found]))
-    assert encoding.ids.tolist() == encoded.ids, "the parts are those of the conversation"
+    text, tokenizer, parts = encoded.rendered.text, encoded.tokenizer, list[tuple[str, int, int, Special]]()
+    segments, byte, char = segments_of(encoded.rendered, encoded.special), 0, 0
+    for part, trusted in segments:
+        parts.append((part, byte, char, "all" if trusted else WITHIN[encoded.special]))
+        byte, char = byte + len(part.encode()), char + len(part)
+    encoding = tokenizer.encode_segments_with_offsets(segments)
+    assert encoding.ids.tolist() == encoded.ids, "no ids are sampled"
     roles = tuple(str(message.get("role", "")) if isinstance(message, dict) else str(getattr(message, "role", ""))
                   for message in messages)
     return Reading(name or tokenizer.name, text, encoding, tokenizer, Vocabulary(tokenizer),
-                   messages=encoded.message_index, roles=roles, parts=parts)
+                   messages=encoded.message_index, roles=roles, parts=tuple(parts) or (("", 0, 0, "none"),))
 
 
 def read_ids(

@@ -21,7 +21,7 @@ import pytest
 from benchmark_records import ROOT, WHOLE, WORST, record, results
 from real_models import levels
 
-from benchmarks import patterns, process, qemu, run, splitter, splitter_results, texts, wikitext
+from benchmarks import event_loop, patterns, prefixes, process, qemu, run, splitter, splitter_results, texts, wikitext
 from benchmarks.cases import (
     DISTINCT_SIZE,
     KINDS,
@@ -337,3 +337,36 @@ def test_results_of_splitting_are_added_up(tmp_path: Path, capsys: pytest.Captur
     file.write_text(json.dumps({**json.loads(file.read_text()), "commit": "other"}))
     with pytest.raises(ValueError, match="found other"):
         splitter_results.opened(file)
+
+
+def test_requests_that_share_a_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Each request of a conversation begins with the one before; an engine with other ids fails the run."""
+    monkeypatch.setattr(prefixes, "load_text", lambda case: f"{case.name} of the model, 1 + 1; " * 400)
+    [some] = prefixes.requests(1)
+    assert 2 <= len(some) <= 64 and all(after.startswith(before) for before, after in zip(some, some[1:]))
+    assert len({len(text) for texts in prefixes.requests(3) for text in texts}) > len(some)
+    cache = tmp_path / "cache.py"
+    cache.write_text("class PrefixCache:\n    def __init__(self, tok):\n        self.encode = tok.encode\n")
+    assert prefixes.main(["--count", "2", "--rounds", "1", "--threads", "1", "2", "--cache", str(cache)]) == 0
+    shown = capsys.readouterr().out
+    assert "| dstok, whole, array | 2 |" in shown and "| dstok, prefix cache | 1 |" in shown
+    cache.write_text("class PrefixCache:\n    def __init__(self, tok):\n        self.encode = lambda text: [1]\n")
+    with pytest.raises(SystemExit, match="the same number of ids"):
+        prefixes.main(["--count", "1", "--rounds", "1", "--cache", str(cache)])
+
+
+def test_an_event_loop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    encoded = list[int]()
+    monkeypatch.setattr(event_loop, "load_text", lambda case: "Some text. " * 100_000)
+    monkeypatch.setattr(event_loop, "by_threads", counted(event_loop.by_threads, encoded))
+    assert event_loop.main(["--megabytes", "1"]) == 0
+    assert encoded == [1_100_000] * 5 and "| 1 MB a call, `to_thread`, arrays |" in capsys.readouterr().out
+
+
+def counted(by_threads: Any, encoded: list[int]) -> Any:
+    async def call(encode: Any, texts: list[str], at_once: int) -> None:
+        sizes = list[int]()
+        await by_threads(lambda text: sizes.append(len(text)), texts, at_once)
+        encoded.append(sum(sizes))
+
+    return call
