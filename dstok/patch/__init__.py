@@ -14,8 +14,7 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -62,52 +61,43 @@ def start() -> list[str]:
     return libraries
 
 
-class _Finder(MetaPathFinder):
-    """Finds the modules that it waits for as the other finders do, but with a `_Loader`."""
+class _Finder(MetaPathFinder, Loader):
+    """Finds the modules that it waits for as other finders do, and loads them by their loaders; then it installs."""
 
     def __init__(self, waiting: dict[str, str]) -> None:
         self.waiting = waiting  # by the name of a module: its library
+        self.loaders = dict[str, Loader]()
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         library = self.waiting.pop(name, None)
         spec = None if library is None else find_spec(name)
         if library is None or spec is None or spec.loader is None:
             return None
-        spec.loader = _Loader(spec.loader, partial(self.arrived, library))
+        self.loaders[library], spec.loader, spec.loader_state = spec.loader, self, library
         return spec
 
-    def arrived(self, library: str) -> None:
-        for module in LIBRARIES[library]:
-            self.waiting.pop(module, None)
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loaders[spec.loader_state].create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        spec: Any = module.__spec__
+        library = spec.loader_state
+        module.__loader__ = spec.loader = self.loaders[library]
+        spec.loader.exec_module(module)
+        for name in LIBRARIES[library]:
+            self.waiting.pop(name, None)
         _install(library)
 
 
-class _Loader(Loader):
-    """Executes a module by its own loader, and then calls `arrived`."""
-
-    def __init__(self, loader: Loader, arrived: Callable[[], None]) -> None:
-        self.loader, self.arrived = loader, arrived
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self.loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self.loader
-        self.loader.exec_module(module)
-        self.arrived()
-
-
 def _install(library: str) -> None:
+    def tell(name: str, reason: str) -> None:
+        told = f"stays as it is: {reason}" if reason else "runs on dstok"
+        _say(f"{library} {version(library)}: {name} {told}")
+
     try:
-        import_module(f"dstok.integrations.{library}").install(partial(_tell, library))
+        import_module(f"dstok.integrations.{library}").install(tell)
     except Exception as error:  # the program runs without
         _say(f"{library} stays as it is: {error}")
-
-
-def _tell(library: str, name: str, reason: str) -> None:
-    _say(f"{library} {version(library)}: {name} " + (f"stays as it is: {reason}" if reason else "runs on dstok"))
 
 
 def _say(line: str) -> None:
@@ -117,11 +107,9 @@ def _say(line: str) -> None:
         print(f"dstok.patch: {line}", file=sys.stderr, flush=True)
 
 
-def _tell_unused(libraries: Sequence[str]) -> None:
-    for finder in sys.meta_path:
-        if isinstance(finder, _Finder):
-            for name in {library: None for library in finder.waiting.values() if library in libraries}:
-                _say(f"{name} is not patched: the program did not import it, or no tokenizers of it")
+def _say_unused(library: str, waiting: dict[str, str]) -> None:
+    if library in waiting.values():
+        _say(f"{library} is not patched: the program did not import it, or no tokenizers of it")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -162,6 +150,8 @@ def _run(argv: Sequence[str]) -> int:
     sys.argv, sys.modules["__main__"] = [str(path), *argv[1:]], program
     libraries = start()
     os.environ["DSTOK_PATCH"] = ",".join(libraries)  # for children, if there is the .pth file
-    atexit.register(_tell_unused, libraries)
+    [waiting] = [finder.waiting for finder in sys.meta_path if isinstance(finder, _Finder)]
+    for library in reversed(libraries):
+        atexit.register(_say_unused, library, waiting)
     exec(code, vars(program))
     return 0

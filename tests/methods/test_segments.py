@@ -244,6 +244,22 @@ def test_each_by_itself_as_fastokens(name: str) -> None:
                                     for _ in tok.encode(text, special="all" if trusted else "none")]
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_spans_are_those_of_the_ids(name: str) -> None:
+    """Where nothing is forged, all of them are those of `encode_with_offsets`; else the ids, and spans in order."""
+    tok, chance = model(name)[0], chance_of_today(f"spans {name}")
+    for _ in range(100):
+        segments = cut("".join(chance.choices(fragments(name), k=9)), chance)
+        found, text = tok.encode_segments_with_offsets(segments), "".join(text for text, _ in segments)
+        assert found.ids.tolist() == tok.encode_segments(segments)
+        assert (np.diff(found.char_spans[:, 0]) >= 0).all() and (found.char_spans <= len(text)).all()
+        one, other = tok.encode_segments_with_offsets([(text, True)]), tok.encode_with_offsets(text)
+        for field in ("ids", "char_spans", "byte_spans", "pieces", "special"):
+            assert np.array_equal(getattr(one, field), getattr(other, field)), field
+    with pytest.raises(dstok.SpecialTokenError):
+        tok.encode_segments_with_offsets([("x", True), (model(name)[2][0]["content"], False)], special="raise")
+
+
 def test_keywords() -> None:
     tok = model("deepseek-v3")[0].replace(bos_id=0, eos_id=1)
     user, end = "<｜User｜>", "<｜end▁of▁sentence｜>"
