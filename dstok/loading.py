@@ -142,7 +142,7 @@ def _open(
         except ImageError:
             kept.remove(key)
     made = _read(path, encoding, upstream=upstream, verify=verify)
-    if key_of(path, encoding, upstream) == key:  # nobody has changed the files meanwhile
+    if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
             kept.write(key, image_bytes_of(made, os.path.abspath(path)))
     return made

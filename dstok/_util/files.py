@@ -24,6 +24,7 @@ from dstok.errors import FileError
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
+TELLS_CHANGES = sys.platform != "win32"  # does each writing into a file set its `st_ctime`?
 
 
 def reason(error: BaseException) -> str:
@@ -125,7 +126,7 @@ class WholeFile:
             raise
 
 
-def write_at_once(path: StrPath, data: bytes, folder: StrPath | None = None) -> None:
+def write_at_once(path: StrPath, data: bytes | bytearray, folder: StrPath | None = None) -> None:
     """Write a file or nothing: a `WholeFile`. Raises `OSError`."""
     with WholeFile(path, folder) as file:
         file.write(data)

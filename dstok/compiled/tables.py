@@ -143,19 +143,25 @@ class Tables(NamedTuple):
         return CharacterShape(**{**shape, "byte_ids": tuple(shape["byte_ids"])})
 
     @property
-    def merges(self) -> array[int]:
-        """All merges of the model: left, right and merged id (uint32 each) by rank. Encoding does not need them.
+    def live(self) -> array[int]:
+        """The live merges of the model: left, right and merged id (uint32 each) by rank. Encoding does not need them.
 
-        The live ones are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
+        They are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
         """
-        from dstok.core.bpe.tables import all_merges, merges_of
+        from dstok.core.check.proofs import check_merges
 
-        count, first = self.header.merges, self.header.first
         try:
-            pairs = merges_of(self.sections["pairs"])
-            live = array("I", bytes(12 * count))
-            live[::3], live[1::3] = pairs[::2], pairs[1::2]
-            live[2::3] = array("I", bytes(self.sections["merged"]) or range(first, first + count))
+            return check_merges(bare_bpe(self), self.sections["pairs"], self.header.merges)
+        except ValueError as error:
+            raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
+
+    @property
+    def merges(self) -> array[int]:
+        """All merges of the model, as `live` has them. Raises `ImageError` as it does."""
+        from dstok.core.bpe.tables import all_merges
+
+        live = self.live
+        try:
             return all_merges(live, self.dead)
         except ValueError as error:
             raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
