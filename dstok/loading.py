@@ -135,12 +135,11 @@ def _open(
     key = None if kept is None else key_of(path, encoding, upstream)
     if kept is None or key is None:
         return _read(path, encoding, upstream=upstream, verify=verify)
-    image = kept.open(key)
-    if image is not None:
-        try:
+    try:
+        if (image := kept.open(key)) is not None:
             return tokenizer_of_image(image)
-        except ImageError:
-            kept.remove(key)
+    except (ImageError, ValueError):  # it is damaged
+        kept.remove(key)
     made = _read(path, encoding, upstream=upstream, verify=verify)
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write

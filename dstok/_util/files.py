@@ -24,7 +24,6 @@ from dstok.errors import FileError
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
-TELLS_CHANGES = sys.platform != "win32"  # does each writing into a file set its `st_ctime`?
 
 
 def reason(error: BaseException) -> str:
@@ -165,6 +164,19 @@ def user_cache_folder() -> str | None:
         folder = os.environ.get("XDG_CACHE_HOME", "")
         folder = folder if os.path.isabs(folder) else os.path.expanduser("~/.cache")
     return folder if os.path.isabs(folder) else None
+
+
+def file_state(path: str) -> tuple[int, ...]:
+    """Mode, size, inode, and the times of a file's last change and of the last writing that the system tells.
+
+    () if it is not there. Raises `OSError`. Windows tells no time that a program could not set: there it is in future.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return ()
+    told = 1 << 63 if sys.platform == "win32" else status.st_ctime_ns
+    return status.st_mode, status.st_size, status.st_ino, status.st_mtime_ns, told
 
 
 def is_own(status: os.stat_result) -> bool:

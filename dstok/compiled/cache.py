@@ -18,15 +18,7 @@ from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
-from dstok._util.files import (
-    TELLS_CHANGES,
-    StrPath,
-    is_own,
-    map_file,
-    open_own,
-    scratch_beside,
-    user_cache_folder,
-)
+from dstok._util.files import StrPath, file_state, is_own, map_file, open_own, scratch_beside, user_cache_folder
 from dstok.compiled.image_file import IMAGE_FORMAT, read_image
 from dstok.compiled.tables import TABLES_FORMAT, Image
 from dstok.core.check.proofs import checksum
@@ -64,10 +56,9 @@ class Key(NamedTuple):
     def holds(self, path: StrPath, *facts: object) -> bool:
         """Whether the key of these files is still this one. Files that were not settled are hashed again."""
         if not self.settled:
-            again = key_of(path, *facts)
-            return again is not None and again[:2] == self[:2]
+            return (again := key_of(path, *facts)) is not None and again[:2] == self[:2]
         with suppress(OSError):
-            return all(_state(each) == state for each, state in self.states.items())
+            return all(file_state(each) == state for each, state in self.states.items())
         return False
 
 
@@ -102,20 +93,15 @@ class Cache:
             self.folder = above and os.path.join(above, "dstok")
 
     def open(self, key: Key) -> Image | None:
-        """The image of that key, checked by its checksum only; None if there is none. Removes a damaged one."""
+        """The image of that key, its checksum compared; None if there is none. Raises `ImageError`, `ValueError`."""
         path = self._path(key)
-        try:
+        with suppress(OSError):
             with open_own(path) as file:
                 view = map_file(file)
-            image = read_image(NAME, view, checksum)
-        except OSError:
-            return None
-        except (ImageError, ValueError):
-            self.remove(key)
-            return None
-        with suppress(OSError):
-            os.utime(path)
-        return image
+            with suppress(OSError):
+                os.utime(path)
+            return read_image(NAME, view, checksum)
+        return None
 
     def remove(self, key: Key) -> None:
         """Remove an image that is damaged."""
@@ -227,7 +213,7 @@ def key_of(path: StrPath, *facts: object) -> Key | None:
                         name if beside else "", facts)).encode("utf-8", "surrogatepass"))
     now, newest = time.time_ns(), 0
     try:
-        states = {each: _state(os.path.join(folder, each)) for each in (name, *beside)}
+        states = {each: file_state(os.path.join(folder, each)) for each in (name, *beside)}
         for each, state in states.items():
             if not state and each != name:
                 continue
@@ -243,16 +229,7 @@ def key_of(path: StrPath, *facts: object) -> Key | None:
     except (OSError, ValueError):
         return None
     return Key(digest.hexdigest(), {os.path.join(folder, each): state for each, state in states.items()},
-               TELLS_CHANGES and newest < now - SETTLED)
-
-
-def _state(path: str) -> tuple[int, ...]:
-    """Mode, size, inode, and the times of a file's last changes; () if it is not there. Raises `OSError`."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return ()
-    return status.st_mode, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+               newest < now - SETTLED)
 
 
 @cache

@@ -143,26 +143,16 @@ class Tables(NamedTuple):
         return CharacterShape(**{**shape, "byte_ids": tuple(shape["byte_ids"])})
 
     @property
-    def live(self) -> array[int]:
-        """The live merges of the model: left, right and merged id (uint32 each) by rank. Encoding does not need them.
+    def merges(self) -> array[int]:
+        """All merges of the model: left, right and merged id (uint32 each) by rank. Encoding does not need them.
 
-        They are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
+        The live ones are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
         """
+        from dstok.core.bpe.tables import all_merges
         from dstok.core.check.proofs import check_merges
 
         try:
-            return check_merges(bare_bpe(self), self.sections["pairs"], self.header.merges)
-        except ValueError as error:
-            raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
-
-    @property
-    def merges(self) -> array[int]:
-        """All merges of the model, as `live` has them. Raises `ImageError` as it does."""
-        from dstok.core.bpe.tables import all_merges
-
-        live = self.live
-        try:
-            return all_merges(live, self.dead)
+            return all_merges(check_merges(bare_bpe(self), self.sections["pairs"], self.header.merges), self.dead)
         except ValueError as error:
             raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
 

@@ -224,30 +224,23 @@ def joined_pairs(starts, blob, bytearray borders=None) -> bytes:
     cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef Py_ssize_t i, j, k, at, before, after, lefts, rights
     cdef uint32_t[WIDEST] left, right
-    cdef uint64_t key
     cdef const uint8_t *p
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] found = bits, edges = borders
-    parts = set()  # of a border beside a part of a character, four bytes of each side; each is looked at once
+    parts = set()  # the bytes on both sides of a border beside a part of a character; each is looked at once
     for i in range(s.shape[0] - 1):
         for at in range(s[i] + 1, s[i + 1]):
             p = &b[at]
             if p[-1] & 0xC0 != 0x80 or p[0] & 0xF0 != 0xE0:
                 continue  # one of them is no character of three bytes
             before, after = min(3, at - <Py_ssize_t>s[i]), min(3, <Py_ssize_t>s[i + 1] - at)
-            if before == after == 3:
-                if characters_with(p - 3, 3, 0, left) and characters_with(p, 3, 1, right):
-                    put(found, kernel_joined_bit(left[0], right[0]))
-                continue
-            key = 0
-            for j in range(-before, after):
-                key = key << 8 | p[j]
-            parts.add(key << 16 | before << 8 | after)
-    for part in parts:
-        key, before, after = part >> 16, part >> 8 & 0xFF, part & 0xFF
-        around = int(key).to_bytes(before + after, "big")
-        p = around
-        lefts, rights = characters_with(p, before, 0, left), characters_with(p + before, after, 1, right)
+            if not before == after == 3:
+                parts.add(((<const char *>p - before)[:before], (<const char *>p)[:after]))
+            elif characters_with(p - 3, 3, 0, left) and characters_with(p, 3, 1, right):
+                put(found, kernel_joined_bit(left[0], right[0]))
+    for ending, beginning in parts:
+        lefts = characters_with(ending, len(ending), 0, left)
+        rights = characters_with(beginning, len(beginning), 1, right)
         if borders is not None and lefts * rights > MOST_PAIRS:
             for k in range(rights):
                 put(edges, 4 * BORDERS + right[k])

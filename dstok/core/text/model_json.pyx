@@ -11,7 +11,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
@@ -205,27 +205,25 @@ def scan_model(
     """
     cdef Py_ssize_t size = data.shape[0], i
     cdef const uint8_t *base = &data[0] if size else NULL
-    cdef Reader reader = Reader(base, base + size), again
-    cdef Vocabulary found = Vocabulary(most)
+    cdef Reader reader = Reader(base, base + size), before
+    cdef Vocabulary found = Vocabulary(most, size)
     cdef const Implementation *level = chosen()
     cdef bint well
     with nogil:
         well = size > 0 and find_tables(&reader, False, found) and find_invalid(base, size, level) < 0
-        again = found.merges_at
-        if well and again.at != NULL and found.fault == NONE and found.merges_by != found.vocab_at.at:
-            found.read_merges(&again)  # they came before the vocabulary, or this one was another
-    if found.short_of_memory:
-        raise MemoryError
+        before = found.merges_at
+        if well and before.at != NULL and before.at < found.vocab_at.at:
+            found.read_merges(&before)
     if not well or found.vocab_at.at == NULL:
         return None, Vocabulary(most)
     if found.vocab_at.end - found.vocab_at.at > most_bytes:
         raise UnsupportedError(f"a vocabulary of more than {most_bytes} bytes", "$.model.vocab")
     edges = [0, found.vocab_at.at - base + 1, found.vocab_at.end - base - 1, size]
-    if found.merges_at.at != NULL and found.fault == NONE:
-        edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
     if found.fault != NONE or found.merge_fault != NONE:
         return None, found
-    found.keep_merges()
+    if found.merges_at.at != NULL:
+        edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
+        found.keep_merges()
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
@@ -241,26 +239,34 @@ cdef class Vocabulary:
     cdef uint8_t *texts     # of each entry of the file its id, its length, and its spelling
     cdef uint32_t *places   # id -> where its entry begins, plus 1; 0: it has none
     cdef uint32_t *slots    # the same numbers, by the hashes of the spellings; 0: free
+    cdef uint32_t *flat     # of each merge left, right and merged id, and what `scan_merges` says
+    cdef uint32_t *last
+    cdef uint8_t *both      # the text of a merge
     cdef uint64_t mask, seed
     cdef Py_ssize_t count, used, most  # used: bytes of texts
-    cdef uint32_t longest
     cdef Py_ssize_t size    # the largest id + 1
+    cdef Py_ssize_t merge_count
     cdef Reader vocab_at, merges_at  # the tables in the file, brackets included
-    cdef const uint8_t *merges_by    # the vocabulary that the merges were read with
-    cdef uint32_t *flat     # the merges
-    cdef Py_ssize_t merge_count, merge_room
-    cdef bint short_of_memory
     cdef readonly object merges  # type: array[int]
     cdef readonly Py_ssize_t fault, merge_fault
 
-    def __cinit__(self, Py_ssize_t most):
+    def __cinit__(self, Py_ssize_t most, Py_ssize_t size=0):
+        """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault = self.merge_fault = NONE
+        self.texts, self.both = <uint8_t *>malloc(2 * size + HEAD), <uint8_t *>malloc(size + 8)
+        self.places, self.slots = <uint32_t *>calloc(most, 4), <uint32_t *>calloc(most, 16)
+        self.last, self.flat = <uint32_t *>calloc(most, 4), <uint32_t *>malloc(4 * size + 16)
+        if (self.texts == NULL or self.both == NULL or self.places == NULL or self.slots == NULL or self.last == NULL
+                or self.flat == NULL):
+            raise MemoryError
 
     def __dealloc__(self):
         free(self.texts)
+        free(self.both)
         free(self.places)
         free(self.slots)
+        free(self.last)
         free(self.flat)
 
     cdef bint read(self, Reader *r) noexcept nogil:
@@ -268,24 +274,14 @@ cdef class Vocabulary:
         one has, then one whose spelling another one has.
         """
         cdef const uint8_t *begin = r.at
-        free(self.texts)
-        free(self.places)
-        free(self.slots)
-        self.count = self.used = self.size = self.longest = self.mask = 0
-        self.texts = <uint8_t *>malloc(2 * (r.end - r.at) + HEAD)  # each spelling has five more bytes at least
-        self.places = <uint32_t *>calloc(self.most, sizeof(uint32_t))
-        self.slots = NULL
-        self.short_of_memory = self.texts == NULL or self.places == NULL
-        if self.short_of_memory:
-            return False
+        if self.used:  # another one came before
+            memset(self.places, 0, 4 * self.most)
+            memset(self.slots, 0, 16 * self.most)
+            self.count = self.used = self.size = self.mask = 0
         self.fault = self.scan(r)
         if self.fault == NONE:
             while self.mask < 2 * <uint64_t>self.count:
                 self.mask = 2 * self.mask + 1
-            self.slots = <uint32_t *>calloc(self.mask + 1, sizeof(uint32_t))
-            self.short_of_memory = self.slots == NULL
-            if self.short_of_memory:
-                return False
             self.fault = self.index()
         return self.passed(r, begin, self.fault == NONE, &self.vocab_at)
 
@@ -325,7 +321,7 @@ cdef class Vocabulary:
                 twice = self.count
             self.places[number], head[0], head[1] = <uint32_t>self.used + 1, <uint32_t>number, <uint32_t>length
             memcpy(self.texts + self.used, head, HEAD)
-            self.size, self.longest = max(self.size, <Py_ssize_t>number + 1), max(self.longest, <uint32_t>length)
+            self.size = max(self.size, <Py_ssize_t>number + 1)
             self.used += HEAD + length
             if takes(r, c"}"):
                 self.count += 1
@@ -373,26 +369,18 @@ cdef class Vocabulary:
         return word(self.texts + place - 1) if place else NO_ID
 
     cdef inline uint32_t find(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        return self.found(self.home(text, length), text, length) if self.slots != NULL else NO_ID
+        return self.found(self.home(text, length), text, length)
 
     cdef bint read_merges(self, Reader *r) noexcept nogil:
         """Read the array, if the vocabulary was read; false if it is broken. The first entry that is none is its fault,
         then one that is there again.
         """
-        cdef Py_ssize_t room = max(<Py_ssize_t>self.longest + 1, 8)
         cdef const uint8_t *begin = r.at
-        cdef uint8_t *text
-        cdef uint32_t *last
-        self.merge_fault, self.merge_count, self.merges_by = NONE, 0, self.vocab_at.at
-        if self.slots == NULL or self.fault != NONE:
-            return self.passed(r, begin, False, &self.merges_at)
-        text, last = <uint8_t *>malloc(room), <uint32_t *>calloc(self.size + 1, sizeof(uint32_t))
-        self.short_of_memory = text == NULL or last == NULL
-        if not self.short_of_memory:
-            self.merge_fault = self.scan_merges(r, text, room, last)
-        free(text)
-        free(last)
-        return not self.short_of_memory and self.passed(r, begin, self.merge_fault == NONE, &self.merges_at)
+        cdef bint known = self.vocab_at.at != NULL and self.fault == NONE
+        memset(self.last, 0, 4 * self.size)
+        self.merge_count = 0
+        self.merge_fault = self.scan_merges(r) if known else NONE
+        return self.passed(r, begin, known and self.merge_fault == NONE, &self.merges_at)
 
     cdef int keep_merges(self) except -1:
         """Make `merges` of those that were read."""
@@ -401,18 +389,22 @@ cdef class Vocabulary:
         self.merges = flat = array("I", [0]) * (3 * self.merge_count)
         for i in range(self.merge_count):
             memcpy(&flat[3 * i], &self.flat[4 * i], 12)
+        free(self.flat)
+        self.flat = NULL
         return 0
 
-    cdef Py_ssize_t scan_merges(self, Reader *r, uint8_t *text, Py_ssize_t room, uint32_t *last) noexcept nogil:
+    cdef Py_ssize_t scan_merges(self, Reader *r) noexcept nogil:
         """Read merges, as [left, right], or "left right" and lines that begin with #version.
 
-        flat: left, right and merged id of each, and the number of the merge before that makes the same token, plus 1,
-        or 0. last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of
+        The fourth number of a merge in `flat` is that of the merge before that makes the same token, plus 1, or 0.
+        last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of
         one left side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
         cdef Py_ssize_t number = 0, middle = 0, length = 0, twice = NONE
+        cdef Py_ssize_t room = r.end - r.at
         cdef const uint8_t *space
-        cdef uint32_t *merge
+        cdef uint8_t *text = self.both
+        cdef uint32_t *merge = self.flat
         cdef uint32_t next = NO_ID, other
         cdef uint64_t left, right
         cdef bint pairs
@@ -422,17 +414,17 @@ cdef class Vocabulary:
         pairs = r.at < r.end and r.at[0] == c"["
         while True:
             if pairs:
-                if not (takes(r, c"[") and read_string(r, text, room, &middle) and middle <= room and takes(r, c",")
+                if not (takes(r, c"[") and read_string(r, text, room, &middle) and takes(r, c",")
                         and read_string(r, text + middle, room - middle, &length) and takes(r, c"]")):
                     return number
                 length += middle
             elif not read_string(r, text, room, &length):
                 return number
             else:
-                space = <const uint8_t *>memchr(text, c" ", min(length, room))
+                space = <const uint8_t *>memchr(text, c" ", length)
                 middle = space - text if space != NULL else NONE
             if pairs or length < 8 or memcmp(text, b"#version", 8) != 0:
-                if length > room or middle == NONE:
+                if middle == NONE:
                     return number
                 if not pairs:
                     length -= 1
@@ -446,24 +438,18 @@ cdef class Vocabulary:
                     next = self.find(text, length)
                 prefetch(self.texts + self.slots[left])
                 prefetch(self.texts + self.slots[right])
-                if self.merge_count == self.merge_room:
-                    merge = <uint32_t *>realloc(self.flat, 16 * (2 * self.merge_room + 1024))
-                    self.short_of_memory = merge == NULL
-                    if self.short_of_memory:
-                        return number
-                    self.flat, self.merge_room = merge, 2 * self.merge_room + 1024
-                merge = self.flat + 4 * self.merge_count
                 merge[0] = self.found(left, text, middle)
                 merge[1], merge[2] = self.found(right, text + middle, length - middle), next
                 if merge[0] == NO_ID or merge[1] == NO_ID or next == NO_ID:
                     return number
                 if twice == NONE:
-                    other = merge[3] = last[next]
+                    other = merge[3] = self.last[next]
                     while other and self.flat[4 * <size_t>(other - 1)] != merge[0]:
                         other = self.flat[4 * <size_t>(other - 1) + 3]
                     twice = number if other else NONE
                 self.merge_count += 1
-                last[next] = <uint32_t>self.merge_count
+                merge += 4
+                self.last[next] = <uint32_t>self.merge_count
             if takes(r, c"]"):
                 return twice
             if not takes(r, c","):
