@@ -135,14 +135,13 @@ def _open(
     key = None if kept is None else key_of(path, encoding, upstream)
     if kept is None or key is None:
         return _read(path, encoding, upstream=upstream, verify=verify)
-    image = kept.open(key)
-    if image is not None:
-        try:
+    try:
+        if (image := kept.open(key)) is not None:
             return tokenizer_of_image(image)
-        except ImageError:
-            kept.remove(key)
+    except (ImageError, ValueError):  # it is damaged
+        kept.remove(key)
     made = _read(path, encoding, upstream=upstream, verify=verify)
-    if key_of(path, encoding, upstream) == key:  # nobody has changed the files meanwhile
+    if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
             kept.write(key, image_bytes_of(made, os.path.abspath(path)))
     return made

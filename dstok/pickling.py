@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from dstok.compiled.image import image_of, settings_hash
-from dstok.compiled.image_file import checksum, open_image, own_part, read_image, same_file
+from dstok.compiled.image_file import checksum, open_image, own_part, read_image, same_file, sha256_digest
 from dstok.errors import ImageError, ModelNotFoundError, PickleError
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find, not_found
@@ -39,7 +39,7 @@ def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...
         if all(file.get(key) == own.get(key) for key in ("added", "config")) and same_file(image):
             path, ends = os.path.abspath(os.fspath(image.path)), (tok.bos_id, tok.eos_id)
             return restored, (PICKLE_FORMAT, type(tok), "file", path, checksum(image), *ends, tok.name)
-    return restored, (PICKLE_FORMAT, type(tok), "image", image_of(tables, added, config, tok.name))
+    return restored, (PICKLE_FORMAT, type(tok), "image", bytes(image_of(tables, added, config, tok.name)))
 
 
 def restored(format: Any, *parts: Any) -> Any:
@@ -68,7 +68,7 @@ def restored(format: Any, *parts: Any) -> Any:
                 raise PickleError(f"{path!r}: expected the image of the checksum {expected.hex()}, found another, "
                                   f"{checksum(image).hex()}: the file has changed since the pickle was made")
             return cls._of_image(image).replace(bos_id=bos_id, eos_id=eos_id, name=name)
-        return cls._of_image(read_image("the pickle", memoryview(*rest), verify=True))
+        return cls._of_image(read_image("the pickle", memoryview(*rest), sha256_digest))
     except (ImageError, ModelNotFoundError) as error:
         raise PickleError(str(error)) from None
     except OSError as error:

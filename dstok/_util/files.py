@@ -125,7 +125,7 @@ class WholeFile:
             raise
 
 
-def write_at_once(path: StrPath, data: bytes, folder: StrPath | None = None) -> None:
+def write_at_once(path: StrPath, data: bytes | bytearray, folder: StrPath | None = None) -> None:
     """Write a file or nothing: a `WholeFile`. Raises `OSError`."""
     with WholeFile(path, folder) as file:
         file.write(data)
@@ -164,6 +164,19 @@ def user_cache_folder() -> str | None:
         folder = os.environ.get("XDG_CACHE_HOME", "")
         folder = folder if os.path.isabs(folder) else os.path.expanduser("~/.cache")
     return folder if os.path.isabs(folder) else None
+
+
+def file_state(path: str) -> tuple[int, ...]:
+    """Mode, size, inode, and the times of a file's last change and of the last writing that the system tells.
+
+    () if it is not there. Raises `OSError`. Windows tells no time that a program could not set: there it is in future.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return ()
+    told = 1 << 63 if sys.platform == "win32" else status.st_ctime_ns
+    return status.st_mode, status.st_size, status.st_ino, status.st_mtime_ns, told
 
 
 def is_own(status: os.stat_result) -> bool:

@@ -4,8 +4,8 @@ In: a model's file, and what else decides its tokenizer. Out: the image that an 
 that image. Invariant: an image stands for the very contents of all files that a load reads, by SHA-256, and for this
 dstok: its version, formats, and the sizes and times of its modules, since a checkout changes without its version. Only
 a file and a folder of this user that nobody else may write are read, and only with the right checksum: files are not
-synced, and the checks of an image keep the process whole, not its ids. It costs 4 ms of 7 MB with a processor's SHA
-instructions. Whatever goes wrong with the cache, the model is loaded as without it. Of several writers the last wins.
+synced, and the checks of an image keep the process whole, not its ids. Whatever goes wrong with the cache, the model is
+loaded as without it. Of several writers the last wins.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
-from dstok._util.files import StrPath, is_own, map_file, open_own, scratch_beside, user_cache_folder
+from dstok._util.files import StrPath, file_state, is_own, map_file, open_own, scratch_beside, user_cache_folder
 from dstok.compiled.image_file import IMAGE_FORMAT, read_image
 from dstok.compiled.tables import TABLES_FORMAT, Image
+from dstok.core.check.proofs import checksum
 from dstok.errors import ArgumentError, ImageError
 from dstok.formats import IMAGE_MAGIC, MODEL_FILES, NEWEST_UPSTREAM, SIDE_FILES
 
 SWITCH, LIMIT = "DSTOK_CACHE", "DSTOK_CACHE_MB"  # variables of the environment
 MEGABYTES = 500  # of all images
 MAX_FILE = 1 << 28  # bytes of a model's file: hashing a GGUF file of many GB takes longer than to read its vocabulary
+SETTLED = 10**10  # nanoseconds after which a file is written again at another time, by the clock of any disk
 STALE = 3600  # seconds after which a writer's unfinished file counts as left behind
 ROOMS = ("_util", "compiled", "core", "formats", "regex", "unicode")  # their modules make the tables
 NAME = "the cache"  # of an image that is no file of the user's, so that pickles hold its bytes
@@ -42,10 +44,22 @@ class Entry(NamedTuple):
 
 
 class Key(NamedTuple):
-    """The name of a model's image, and the states of the files that were read for it."""
+    """The name of a model's image; by path the states of the files that were hashed for it, () of one that is missing.
+
+    settled: whether the files were written long enough ago, so that writing them again changes their states.
+    """
 
     name: str
-    states: tuple[tuple[int, ...], ...]
+    states: dict[str, tuple[int, ...]]
+    settled: bool
+
+    def holds(self, path: StrPath, *facts: object) -> bool:
+        """Whether the key of these files is still this one. Files that were not settled are hashed again."""
+        if not self.settled:
+            return (again := key_of(path, *facts)) is not None and again[:2] == self[:2]
+        with suppress(OSError):
+            return all(file_state(each) == state for each, state in self.states.items())
+        return False
 
 
 def find_cache(wanted: bool | None) -> Cache | None:
@@ -79,27 +93,22 @@ class Cache:
             self.folder = above and os.path.join(above, "dstok")
 
     def open(self, key: Key) -> Image | None:
-        """The image of that key, checked by its checksum only; None if there is none. Removes a damaged one."""
+        """The image of that key, its checksum compared; None if there is none. Raises `ImageError`, `ValueError`."""
         path = self._path(key)
-        try:
+        with suppress(OSError):
             with open_own(path) as file:
                 view = map_file(file)
-            image = read_image(NAME, view, verify=True)
-        except OSError:
-            return None
-        except (ImageError, ValueError):
-            self.remove(key)
-            return None
-        with suppress(OSError):
-            os.utime(path)
-        return image
+            with suppress(OSError):
+                os.utime(path)
+            return read_image(NAME, view, checksum)
+        return None
 
     def remove(self, key: Key) -> None:
         """Remove an image that is damaged."""
         with suppress(OSError):
             os.unlink(self._path(key))
 
-    def write(self, key: Key, data: bytes) -> None:
+    def write(self, key: Key, data: bytearray) -> None:
         """Keep an image; nothing, if the folder is not this user's alone, or something fails. Removes the oldest."""
         if len(data) > self.limit or not self._make_folder():
             return
@@ -122,7 +131,7 @@ class Cache:
         found = []
         for path, status in self._files(".image"):
             with suppress(OSError, ImageError, ValueError), open_own(path) as file:
-                source = (read_image(path, map_file(file), verify=False).tokenizer or {}).get("source", "")
+                source = (read_image(path, map_file(file), None).tokenizer or {}).get("source", "")
                 found.append(Entry(str(source), path, status.st_size, int(status.st_mtime)))
         return sorted(found, key=lambda entry: -entry.last_used)
 
@@ -199,26 +208,28 @@ def key_of(path: StrPath, *facts: object) -> Key | None:
     except OSError:
         return None
     beside = SIDE_FILES if name in MODEL_FILES else ()
-    digest, states, buffer = sha256(), list[tuple[int, ...]](), bytearray(1 << 18)
+    digest, buffer = sha256(), bytearray(1 << 18)
     digest.update(repr((version, NEWEST_UPSTREAM, TABLES_FORMAT, IMAGE_FORMAT, sys.byteorder, code,
                         name if beside else "", facts)).encode("utf-8", "surrogatepass"))
-    for each in (name, *beside):
-        try:
-            status = os.stat(os.path.join(folder, each))
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
+    now, newest = time.time_ns(), 0
+    try:
+        states = {each: file_state(os.path.join(folder, each)) for each in (name, *beside)}
+        for each, state in states.items():
+            if not state and each != name:
+                continue
+            if not state or not stat.S_ISREG(state[0]) or state[1] > MAX_FILE:
                 return None
             with open(os.path.join(folder, each), "rb", buffering=0) as file:
-                digest.update(f"\n{each} {status.st_size}\n".encode())
+                digest.update(f"\n{each} {state[1]}\n".encode())
                 while size := file.readinto(buffer):
-                    if not states and file.tell() == size and buffer.startswith(IMAGE_MAGIC):
+                    if each == name and file.tell() == size and buffer.startswith(IMAGE_MAGIC):
                         return None
                     digest.update(memoryview(buffer)[:size])
-        except FileNotFoundError:
-            status = None
-        except (OSError, ValueError):
-            return None
-        states.append(() if status is None else (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    return Key(digest.hexdigest(), tuple(states)) if states[0] else None
+            newest = max(newest, *state[-2:])
+    except (OSError, ValueError):
+        return None
+    return Key(digest.hexdigest(), {os.path.join(folder, each): state for each, state in states.items()},
+               newest < now - SETTLED)
 
 
 @cache

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, unpack_added
+from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, sha256_digest, unpack_added
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.programs import check_program
 from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
-from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES
-from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS, merges_of
+from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES, joined_characters
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS
 from dstok.core.check import proofs as core
 from dstok.errors import ImageError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8
@@ -252,20 +252,17 @@ def _of_tables(image: Image) -> Conditions:
     lost = {*header.lost[0], *(NOT_IN_UTF_8 if header.lost[0] else ())}
     core.check_tokens(s["starts"], len(s["blob"]), [i for byte, i in enumerate(header.byte_ids) if byte not in lost])
     yield from _of_ids(tables, lost)
-    bpe, merges = bare_bpe(tables), merges_of(s["pairs"])
-    count = len(merges) // 2
-    yield "merges", count == header.merges, f"{header.merges} in the pair table", count
-    if not len(s["merged"]):
-        yield "first", 0 <= header.first <= bpe.size - count, f"{count} ids below {bpe.size}", header.first
-    core.check_merges(bpe, merges)
+    bpe = bare_bpe(tables)
+    live = core.check_merges(bpe, s["pairs"], header.merges)
     if header.characters is None:
         core.check_atoms(bpe, s["atoms"])
     else:
-        core.check_matrix(s[MATRIX], s["joined"], header.characters["split"], bpe, merges)
+        joined = joined_characters(live, s["starts"], s["blob"])
+        core.check_matrix(s[MATRIX], s["joined"], header.characters["split"], joined)
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])
     if DEAD in s:
-        core.check_dead(bpe, s[DEAD], count)
+        core.check_dead(bpe, s[DEAD], header.merges)
 
 
 def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
@@ -299,10 +296,10 @@ def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
 
 def image_of(
     tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str, source: str = "",
-) -> bytes:
+) -> bytearray:
     """The image of a tokenizer. source: the file that it was made of, in an image of the cache."""
     own = own_part(added, config, name) | ({"source": source} if source else {})
-    return image_bytes(tables.header.stored(), tables.sections, own)
+    return image_bytes(tables.header.stored(), tables.sections, own, core.checksum if source else sha256_digest)
 
 
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:

@@ -7,14 +7,15 @@ same input gives the same bytes; sections start on pages. A file is moved to its
 use stays mapped. Writing into it, or cutting it short, changes the tables under a running tokenizer, or ends the
 process (SIGBUS).
 Layout, little-endian: `MAGIC`, uint32 format, uint32 length of the JSON, 32 bytes SHA-256 of everything after them, the
-JSON (description: the header; sections: [name, offset, length] of each; tokenizer), sections.
+JSON (description: the header; sections: [name, offset, length] of each; tokenizer), sections. The cache's images have
+another checksum.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok._util.files import StrPath, map_file
@@ -32,31 +33,40 @@ MAX_HEADER = 1 << 26  # bytes; V3's is 42,000
 AGAIN = "make it again from the tokenizer.json, with this version of dstok"
 _FIXED = len(MAGIC) + 8 + 32
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
+Digest = Callable[[Buffer], bytes]
 _BITS = [[bool(flags >> bit & 1) for bit in range(len(FLAGS))] for flags in range(1 << len(FLAGS))]
+
+
+def sha256_digest(data: Buffer) -> bytes:
+    """The checksum of an image. Those of the cache have a faster one (core/check/proofs.pyx)."""
+    from hashlib import sha256  # not needed to map an image
+
+    return sha256(data).digest()
 
 
 def image_bytes(
     header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None,
-) -> bytes:
-    """The bytes of an image."""
-    from hashlib import sha256  # not needed to map an image
-
+    digest: Digest = sha256_digest,
+) -> bytearray:
+    """The bytes of an image, with the checksum that `digest` makes of those after it."""
     places = {name: (0, len(data)) for name, data in sections.items()}
     parts = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
-    data = b""
+    text = b""
     for _ in range(3):  # the length of the JSON moves the offsets in it; it settles at once
-        end = _FIXED + len(data)
+        end = _FIXED + len(text)
         for name, (_, length) in places.items():
             places[name] = (-(-end // PAGE) * PAGE, length)
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
-        text = json.dumps(parts | {"sections": listed}, sort_keys=True, separators=(",", ":"))
-        data = text.encode().ljust(len(data))
-    body = bytearray(data)
-    for name, section in sections.items():
-        body += bytes(places[name][0] - _FIXED - len(body)) + bytes(section)
-    start = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(data).to_bytes(4, "little")
-    return start + sha256(body).digest() + body
+        text = json.dumps(parts | {"sections": listed}, sort_keys=True, separators=(",", ":")).encode().ljust(len(text))
+    data = bytearray(end)
+    view = memoryview(data)  # copies each section once
+    view[:16] = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
+    view[_FIXED : _FIXED + len(text)] = text
+    for name, (offset, length) in places.items():
+        view[offset : offset + length] = sections[name]
+    view[16:_FIXED] = digest(view[_FIXED:])
+    return data
 
 
 def open_image(path: StrPath, verify: bool = False) -> Image:
@@ -69,11 +79,14 @@ def open_image(path: StrPath, verify: bool = False) -> Image:
             view = map_file(file)
     except ValueError:
         raise ImageError(f"{path}: expected a dstok image, found an empty file") from None
-    return read_image(path, view, verify)
+    return read_image(path, view, sha256_digest if verify else None)
 
 
-def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
-    """The image in these bytes; errors name it `path`. Raises `ImageError` as `open_image`."""
+def read_image(path: StrPath, view: memoryview, digest: Digest | None) -> Image:
+    """The image in these bytes, with the checksum that `digest` makes; errors name it `path`.
+
+    Raises `ImageError` as `open_image`.
+    """
     def refuse(expected: str, found: object, hint: str = ": the image is damaged") -> NoReturn:
         raise ImageError(f"{path}: expected {expected}, found {found}{hint}")
 
@@ -105,12 +118,8 @@ def read_image(path: StrPath, view: memoryview, verify: bool) -> Image:
         end = offset + size
     if end != len(view):
         refuse(f"{end} bytes", len(view), ": the image is cut short or damaged")
-    if verify:
-        from hashlib import sha256  # not needed to map an image
-
-        expected, found = bytes(view[16:_FIXED]).hex(), sha256(view[_FIXED:]).hexdigest()
-        if found != expected:
-            refuse(f"the checksum {expected}", found)
+    if digest is not None and (found := digest(view[_FIXED:])) != view[16:_FIXED]:
+        refuse(f"the checksum {view[16:_FIXED].hex()}", found.hex())
     return Image(path, header, tokenizer, places, view)
 
 

@@ -151,15 +151,11 @@ class Tables(NamedTuple):
 
         The live ones are read out of the pair table. Raises `ImageError` if the tables are mapped and damaged.
         """
-        from dstok.core.bpe.tables import all_merges, merges_of
+        from dstok.core.bpe.tables import all_merges
+        from dstok.core.check.proofs import check_merges
 
-        count, first = self.header.merges, self.header.first
         try:
-            pairs = merges_of(self.sections["pairs"])
-            live = array("I", bytes(12 * count))
-            live[::3], live[1::3] = pairs[::2], pairs[1::2]
-            live[2::3] = array("I", bytes(self.sections["merged"]) or range(first, first + count))
-            return all_merges(live, self.dead)
+            return all_merges(check_merges(bare_bpe(self), self.sections["pairs"], self.header.merges), self.dead)
         except ValueError as error:
             raise ImageError(f"{self.image.path if self.image else 'tables'}: {error}: the image is damaged") from None
 

@@ -30,7 +30,7 @@ from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongEr
 from dstok.conformance.texts import cover_size, cover_words
 from dstok.core.bpe.facts import joined_characters
 from dstok.core.bpe.merge import CharacterTable
-from dstok.core.bpe.tables import all_merges, live_merges, merges_of
+from dstok.core.bpe.tables import live_merges
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
 from dstok.core.encode.pieces import SpanPass
@@ -329,13 +329,13 @@ class _Checks:
         classes = _class_table(table[pages:], table[MATRIX_HEAD:pages])
         joiner, shape = table[CLASSES], self.tables.characters
         assert shape is not None
-        pairs = {*joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])}
+        joined = joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])
+        pairs = {*joined}
         faults = [f"a merge joins U+{left:04X} and U+{right:04X}, and the matrix cuts there"
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
                   if not table[classes[left]] >> classes[right] & 1
                   and not (right == ord(" ") and (shape.split or left == joiner))]
-        proofs.check_matrix(table, self.sections["joined"], shape.split, bare_bpe(self.tables),
-                            merges_of(self.sections["pairs"]))
+        proofs.check_matrix(table, self.sections["joined"], shape.split, joined)
         return f"{len(pairs):,} joined pairs", [*faults, *self.differing("matrix")]
 
     def live(self) -> Result:
@@ -345,7 +345,7 @@ class _Checks:
         if wrong := live ^ expected:
             faults.append(f"{len(wrong)} merges are live in one way only: {sorted(wrong)[:MOST_FAULTS]}")
         tokens = self.sections["starts"], self.sections["blob"]
-        again, dead = live_merges(all_merges(self.live_array, self.tables.dead), *tokens, self.header.byte_ids,
+        again, dead = live_merges(self.tables.merges, *tokens, self.header.byte_ids,
                                   CharacterTable(*tokens) if self.tables.characters else None)
         if again != self.live_array or dead != self.tables.dead:
             faults.append("live and dead merges: expected those found again, found others")
@@ -354,8 +354,7 @@ class _Checks:
     def merging(self) -> Result:
         """The core's loops give for each token what the textbook gives with all merges; the tables are right."""
         bpe, s, book = bare_bpe(self.tables), self.sections, self.textbook
-        merges, takes_whole = merges_of(s["pairs"]), self.model.takes_whole_tokens
-        proofs.check_merges(bpe, merges)
+        takes_whole = self.model.takes_whole_tokens
         proofs.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
         faults = self.differing("pairs", "seeds", "merged", "atoms", "byte_pairs", "pair_ids", "direct")
         # A token with lost bytes is taken whole, and no merge makes it.
@@ -462,15 +461,11 @@ class _Checks:
     @lazy
     def live_array(self) -> array[int]:
         """The live merges of the tables, left, right and merged id by rank."""
-        pairs, merged = merges_of(self.sections["pairs"]), array("I", bytes(self.sections["merged"]))
-        live = array("I", bytes(6 * len(pairs)))
-        live[::3], live[1::3] = pairs[::2], pairs[1::2]
-        live[2::3] = merged or array("I", range(self.header.first, self.header.first + len(pairs) // 2))
-        return live
+        return proofs.check_merges(bare_bpe(self.tables), self.sections["pairs"], self.header.merges)
 
     @lazy
     def textbook(self) -> Textbook:
-        return Textbook(self.tables, all_merges(self.live_array, self.tables.dead))
+        return Textbook(self.tables, self.tables.merges)
 
 
 def _levels() -> str:

@@ -94,16 +94,17 @@ class FormTables(NamedTuple):
 def form_tables(form: str, version: str = OLDEST) -> FormTables:
     """The tables of one of `FORMS`, in one of `VERSIONS`."""
     classes, mappings, excluded, pairs = combining_classes(version), *decompositions(form.startswith("NFK"), version)
-    composed, full = form.endswith("C"), _full(mappings)
+    composed = form.endswith("C")
     seconds = {*map(ord, "".join(pairs)[1::2]), *_VOWELS, *_FINALS} if composed else set()
-    # What decomposing and composing do not restore: the excluded code points, and all that contain one.
-    changing = _full(mappings | dict.fromkeys(excluded, _MARK)) if composed else {}
+    # Composing does not restore what holds an excluded code point, at any depth: each begins with a mark.
+    marked = {code: _MARK + mappings[code] for code in excluded} if composed else {}
     records: dict[int, _Record] = {} if composed else dict.fromkeys(_SYLLABLES, (0, BOUNDARY | TROUBLED | HANGUL, ""))
     records |= {code: (value, 0, "") for code, value in classes.items()}
     records |= {code: (classes.get(code, 0), TROUBLED, "") for code in seconds}
-    for code, text in full.items():
+    for code, full in _full(mappings | marked).items():
+        text = full.replace(_MARK, "")
         boundary = (first := ord(text[0])) not in classes and first not in seconds
-        troubled = not composed or code in seconds or _MARK in changing[code]
+        troubled = not composed or code in seconds or text != full
         records[code] = (classes.get(code, 0), boundary * BOUNDARY | troubled * TROUBLED, text)
     return _packed(records, "".join([pair + chr(made) for pair, made in pairs.items()]) if composed else "")
 

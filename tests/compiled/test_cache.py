@@ -28,6 +28,7 @@ from dstok import loading
 from dstok._util.files import user_cache_folder
 from dstok.compiled import cache as module
 from dstok.compiled.cache import LIMIT, STALE, SWITCH, Cache, key_of
+from dstok.core.check.proofs import checksum
 from dstok.errors import ArgumentError, UnknownIdError, UnsupportedError
 from dstok.formats import MODEL_FILES, SIDE_FILES
 from dstok.formats.tiktoken import WRAPPERS
@@ -328,6 +329,29 @@ def test_a_file_that_changes_while_it_is_read(model: Path, place: Path, monkeypa
     assert not is_hit(model)
 
 
+@POSIX
+def test_a_file_that_was_not_written_lately_is_hashed_once(model: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then another state tells of each change, also where the contents are the same again; else the contents tell."""
+    read, hashed = loading._read, list[int]()
+
+    def key(*given: Any) -> Any:
+        hashed.append(1)
+        return key_of(*given)
+
+    def touch(*given: Any, **more: Any) -> Any:
+        os.utime(model)
+        return read(*given, **more)
+
+    monkeypatch.setattr(module, "key_of", key)
+    for settled, changes, times, kept in ((0, False, 1, 1), (1 << 62, False, 2, 1), (0, True, 1, 0)):
+        monkeypatch.setattr(module, "SETTLED", settled)
+        monkeypatch.setattr(loading, "_read", touch if changes else read)
+        hashed.clear()
+        dstok.load(model, cache=True)
+        assert (len(hashed), len(images(place))) == (times, kept)
+        Cache().clear()
+
+
 @pytest.mark.parametrize("error", [MemoryError, RecursionError, ValueError])
 def test_a_model_that_no_image_can_hold(error: type[Exception], model: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as settings that are nested as deeply as JSON is read, which an image nests somewhat deeper."""
@@ -365,12 +389,24 @@ def test_a_damaged_entry(damage: str, model: Path, place: Path, tmp_path: Path) 
     assert is_hit(model)
 
 
+def test_the_checksum_tells_of_each_bit() -> None:
+    data = bytearray(os.urandom(100))
+    whole = checksum(data)
+    found = {whole, checksum(data[:-1]), checksum(data + b"\0"), checksum(b""), checksum(bytes(32)), checksum(bytes(64))}
+    for bit in range(8 * len(data)):
+        data[bit >> 3] ^= 1 << (bit & 7)
+        found.add(checksum(data))
+        data[bit >> 3] ^= 1 << (bit & 7)
+    assert len(found) == 6 + 8 * len(data) and len(whole) == 32
+    assert checksum(data) == whole
+
+
 def test_a_forged_entry(model: Path, place: Path) -> None:
     """Its checksum is right, its tables would crash."""
     image = kept(model, place)
     data, parts = image.read_bytes(), Parts(image)
     parts.words("starts", 40, 0xFFFFFFFF)
-    parts.write(image)
+    parts.write(image, checksum)
     assert not is_hit(model)
     assert image.read_bytes() == data
     assert is_hit(model)

@@ -19,7 +19,7 @@ from tokenizer_json_cases import READ, changed
 
 import dstok
 from dstok._util.files import write_at_once
-from dstok.compiled.image_file import image_bytes, open_image
+from dstok.compiled.image_file import Digest, image_bytes, open_image, sha256_digest
 from dstok.inspection.explain import explain
 
 MERGES = [(b"1", b"2"), (b" ", b"a"), (b"a", b"b"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:])]
@@ -82,5 +82,5 @@ class Parts:
         start = at * array(kind).itemsize % len(self.sections[name])
         self.sections[name][start : start + len(data)] = data
 
-    def write(self, path: Path) -> None:
-        write_at_once(path, image_bytes(self.description, self.sections, self.tokenizer))
+    def write(self, path: Path, digest: Digest = sha256_digest) -> None:
+        write_at_once(path, image_bytes(self.description, self.sections, self.tokenizer, digest))

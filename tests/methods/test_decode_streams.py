@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import pickle
+import tracemalloc
 from copy import copy
 from typing import Any
 
@@ -122,6 +123,21 @@ def test_a_step_makes_no_token_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         assert batch.step(ids, None) == ["Hello", " world"]
     assert asked == [19923, 2058]
     assert isinstance(TOK._decoder, Decoder)
+
+
+def test_slots_take_memory_when_they_are_used() -> None:
+    """Of a million slots each takes nine bytes, until its text waits for something."""
+    tracemalloc.start()
+    try:
+        streams = dstok.sampling.BatchDecodeStream(TOK, 1 << 20)
+        assert not streams.is_stopped(5) and streams.finish(7) == ""
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    streams.begin(3, stop="b")
+    assert streams.step([TOK.encode("\N{LLAMA}")[0], *TOK.encode("a"), *TOK.encode("b")], [(1 << 20) - 1, 0, 3]) == ["", "a", ""]
+    assert streams.is_stopped(3) and not streams.is_stopped(0)
+    assert streams.finish((1 << 20) - 1) == "\ufffd"
 
 
 def test_errors_take_no_id() -> None:

@@ -52,13 +52,12 @@ cdef inline bint is_character(const uint8_t *p, Py_ssize_t size) noexcept:
 
 
 def is_monotone(const uint32_t[::1] live not None, Py_ssize_t ids) -> bool:
-    """Tell whether each merge's rank is above the ranks of the merges that make its sides; merge.pyx relies on it."""
-    cdef int32_t[::1] made = array("i", [-1]) * ids
-    cdef Py_ssize_t rank, count = live.shape[0] // 3
-    for rank in range(count):
-        made[live[3 * rank + 2]] = <int32_t>rank
-    for rank in range(count):
-        if made[live[3 * rank]] >= rank or made[live[3 * rank + 1]] >= rank:
+    """Tell whether no merge makes a side of an earlier merge; merge.pyx relies on it."""
+    cdef uint8_t[::1] taken = bytearray(ids)
+    cdef Py_ssize_t i
+    for i in range(0, live.shape[0], 3):
+        taken[live[i]] = taken[live[i + 1]] = 1
+        if taken[live[i + 2]]:
             return False
     return True
 
@@ -225,30 +224,23 @@ def joined_pairs(starts, blob, bytearray borders=None) -> bytes:
     cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef Py_ssize_t i, j, k, at, before, after, lefts, rights
     cdef uint32_t[WIDEST] left, right
-    cdef uint64_t key
     cdef const uint8_t *p
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] found = bits, edges = borders
-    parts = set()  # of a border beside a part of a character, four bytes of each side; each is looked at once
+    parts = set()  # the bytes on both sides of a border beside a part of a character; each is looked at once
     for i in range(s.shape[0] - 1):
         for at in range(s[i] + 1, s[i + 1]):
             p = &b[at]
             if p[-1] & 0xC0 != 0x80 or p[0] & 0xF0 != 0xE0:
                 continue  # one of them is no character of three bytes
             before, after = min(3, at - <Py_ssize_t>s[i]), min(3, <Py_ssize_t>s[i + 1] - at)
-            if before == after == 3:
-                if characters_with(p - 3, 3, 0, left) and characters_with(p, 3, 1, right):
-                    put(found, kernel_joined_bit(left[0], right[0]))
-                continue
-            key = 0
-            for j in range(-before, after):
-                key = key << 8 | p[j]
-            parts.add(key << 16 | before << 8 | after)
-    for part in parts:
-        key, before, after = part >> 16, part >> 8 & 0xFF, part & 0xFF
-        around = int(key).to_bytes(before + after, "big")
-        p = around
-        lefts, rights = characters_with(p, before, 0, left), characters_with(p + before, after, 1, right)
+            if not before == after == 3:
+                parts.add(((<const char *>p - before)[:before], (<const char *>p)[:after]))
+            elif characters_with(p - 3, 3, 0, left) and characters_with(p, 3, 1, right):
+                put(found, kernel_joined_bit(left[0], right[0]))
+    for ending, beginning in parts:
+        lefts = characters_with(ending, len(ending), 0, left)
+        rights = characters_with(beginning, len(beginning), 1, right)
         if borders is not None and lefts * rights > MOST_PAIRS:
             for k in range(rights):
                 put(edges, 4 * BORDERS + right[k])
@@ -285,19 +277,32 @@ cdef Py_ssize_t characters_with(const uint8_t *part, Py_ssize_t size, bint first
 def joined_characters(const uint32_t[::1] live not None, starts, blob) -> array[int]:
     """Return the pair of characters at the border of each merge, left << 32 | right, as array("Q").
 
-    The tokens are whole characters.
+    Raises `ValueError` for a side that does not end or begin with a whole character.
     """
     cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
     cdef const uint8_t[::1] b = memoryview(blob).cast("B")
-    cdef Py_ssize_t rank, at, width
+    cdef Py_ssize_t i, at, end
+    cdef uint32_t left = 0, right = 0
     pairs = array("Q", [0]) * (live.shape[0] // 3)
     cdef uint64_t[::1] p = pairs
-    for rank in range(p.shape[0]):
-        at = s[live[3 * rank] + 1] - 1
-        while b[at] & 0xC0 == 0x80:
+    for i in range(p.shape[0]):
+        at = end = s[live[3 * i] + 1]
+        while at > <Py_ssize_t>s[live[3 * i]] and (at == end or b[at] & 0xC0 == 0x80):
             at -= 1
-        p[rank] = <uint64_t>code_point(&b[at], &width) << 32 | code_point(&b[s[live[3 * rank + 1]]], &width)
+        if first_character(b, at, end, &left) != end - at:
+            raise ValueError(f"expected tokens of whole characters in merges, found id {live[3 * i]}")
+        if not first_character(b, s[live[3 * i + 1]], s[live[3 * i + 1] + 1], &right):
+            raise ValueError(f"expected tokens of whole characters in merges, found id {live[3 * i + 1]}")
+        p[i] = <uint64_t>left << 32 | right
     return pairs
+
+
+cdef inline Py_ssize_t first_character(const uint8_t[::1] b, Py_ssize_t at, Py_ssize_t end, uint32_t *c) noexcept:
+    """Read the character at the start of b[at:end]; return the number of its bytes, 0 for none."""
+    if at < end and b[at] < 0x80:
+        c[0] = b[at]
+        return 1
+    return character_at(&b[at], end - at, c) if at < end else 0
 
 
 def joined_bits(const uint64_t[::1] pairs not None) -> bytes:

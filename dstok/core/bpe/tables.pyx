@@ -1,7 +1,7 @@
 """The tables of merging, at load time: live merges, and the pair table.
 
 In: the merges and tokens of a model. Out: its live merges and dead merges (live.h); slots and seeds of a perfect hash,
-as pair_table.h reads them, and the merges read back from its slots.
+as pair_table.h reads them.
 Invariant: each pair of ids stands in the slot to which its bucket's seed sends it, and nowhere else. Work and memory
 are bounded, whatever the merges are.
 
@@ -39,9 +39,6 @@ cdef extern from "bpe/live.h":
         const MergeIndex *m, const StartTable *start, const uint32_t *starts, const uint8_t *blob, Py_ssize_t ids,
         Known *k
     ) noexcept nogil
-
-cdef uint64_t EMPTY = 0xFFFFFFFFFFFFFFFF
-cdef uint32_t NO_ID = 0xFFFFFFFF
 
 cdef enum:
     SEEDS = 1 << 16
@@ -154,29 +151,6 @@ def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None:
             return slots, seeds.tobytes()
         size = min(size << (salt & 1), most)
     return None
-
-
-def merges_of(pairs: Buffer) -> array[int]:
-    """Return the merges of a pair table's slots, flat: left, right (uint32), in rank order.
-
-    Raises `ValueError` if its ranks are not 0, 1, 2 and so on, each once.
-    """
-    cdef const uint64_t[::1] slots = memoryview(pairs).cast("B").cast("Q")
-    cdef Py_ssize_t i, count = 0
-    cdef uint64_t rank
-    for i in range(slots.shape[0]):
-        count += slots[i] != EMPTY
-    merges = array("I", [NO_ID]) * (2 * count)
-    cdef uint32_t[::1] m = merges
-    for i in range(slots.shape[0]):
-        if slots[i] == EMPTY:
-            continue
-        rank = slots[i] & NO_RANK
-        if rank >= <uint64_t>count or m[2 * rank] != NO_ID:
-            raise ValueError(f"expected the ranks below {count} in the pair table, each once, found {rank} in slot {i}")
-        m[2 * rank] = <uint32_t>(slots[i] >> (RANK_BITS + ID_BITS))
-        m[2 * rank + 1] = <uint32_t>(slots[i] >> RANK_BITS & ((1 << ID_BITS) - 1))
-    return merges
 
 
 cdef tuple _by_bucket(const uint32_t[::1] m, uint32_t salt, int seed_bits):

@@ -23,15 +23,24 @@ from dstok.core.split.character_finder cimport (
 from dstok.core.split.piece_finder cimport (
     WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
 )
-from dstok.core.bpe.merge cimport BPE, NO_PAIR, character_at, pair_merged
+from dstok.core.bpe.merge cimport (
+    BPE, ID_BITS, NO_PAIR, NO_RANK, RANK_BITS, character_at, pair_merged, pair_rank,
+)
 from dstok.core.cpu.level cimport chosen
 from dstok.core.split.automaton cimport DEAD, FINAL, KEEP, MOVE, OPERATION, ROW, ROWS, SET_0, SET_1, START
+from dstok.core.text.hash cimport hash_lanes
 from dstok.core.text.normalize cimport BOUNDARY, HANGUL, TROUBLED
 from dstok.core.text.utf8 cimport find_invalid
 
 from array import array
 
+from dstok.core.bpe.facts import is_monotone
+
+cdef uint64_t EMPTY = 0xFFFFFFFFFFFFFFFF  # a slot of the pair table
+cdef uint32_t NO_ID = 0xFFFFFFFF
+
 cdef enum:
+    MOST_ID = (1 << ID_BITS) - 1
     MAX_TAG = 2              # plus one: a kept piece, a dropped one
     OLDER = 1                # bits that say which of the two places of the scanner are set
     NEWER = 2
@@ -40,6 +49,15 @@ cdef enum:
 
 cdef int fail(str expected, found) except -1:
     raise ValueError(f"expected {expected}, found {found}")
+
+
+def checksum(const uint8_t[::1] data not None) -> bytes:
+    """Return 32 bytes that other data do not have by accident. No promise against people, and 8 times SHA-256's speed.
+    """
+    cdef uint64_t[4] lanes
+    with nogil:
+        hash_lanes(&data[0] if data.shape[0] else NULL, data.shape[0], lanes)
+    return (<const char *>lanes)[:sizeof(lanes)]
 
 
 def check_classes(const uint8_t[::1] pages not None, page_numbers: Buffer, Py_ssize_t classes):
@@ -209,28 +227,47 @@ cdef inline uint32_t _length(BPE bpe, uint32_t token) noexcept nogil:
     return bpe.starts[token + 1] - bpe.starts[token]
 
 
-def check_merges(BPE bpe not None, merges: array[int]):
-    """Check the merges: their ids exist, each token is as long as its two sides, and the pair table finds its rank.
+def check_merges(BPE bpe not None, pairs: Buffer, Py_ssize_t merges) -> array[int]:
+    """Check the slots of the pair table: they hold so many merges, whose ranks are 0, 1, 2 and so on, each once; their
+    ids exist, each token is as long as its two sides, and each merge stands where it is looked for. Return them by
+    rank, flat: left, right, merged.
 
-    If the merge loops take the ranks as monotone, they must be: no merge makes a side of an earlier merge.
+    If the merge loops take the ranks as monotone, they must be. The slots are read in their order, the tokens by rank:
+    so most reads are of memory that is in the cache.
     """
-    cdef const uint32_t[::1] m = merges
+    cdef const uint64_t[::1] slots = memoryview(pairs).cast("B").cast("Q")
     cdef uint32_t left, right, made, rank, size = bpe.size
-    cdef uint8_t[::1] taken = bytearray(size)  # whether the id is a side of a merge so far
-    cdef bint rising = True
-    for rank in range(m.shape[0] // 2):
-        left, right, made = m[2 * rank], m[2 * rank + 1], pair_merged(&bpe.pairs, rank)
+    cdef Py_ssize_t i, count = 0
+    for i in range(slots.shape[0]):
+        count += slots[i] != EMPTY
+    live = array("I", [NO_ID]) * (3 * count)
+    cdef uint32_t[::1] m = live
+    cdef uint8_t[::1] misplaced = bytearray(count)
+    for i in range(slots.shape[0]):
+        if slots[i] == EMPTY:
+            continue
+        rank, left, right = slots[i] & NO_RANK, slots[i] >> (RANK_BITS + ID_BITS), slots[i] >> RANK_BITS & MOST_ID
+        if rank >= count or m[3 * rank] != NO_ID:
+            fail(f"the ranks below {count} in the pair table, each once", f"{rank} in slot {i}")
+        m[3 * rank], m[3 * rank + 1] = left, right
+        misplaced[rank] = pair_rank(&bpe.pairs, left, right) != rank
+    if count != merges:
+        raise ValueError(f"merges: expected {merges} in the pair table, found {count}")
+    if bpe.pairs.merged == NULL and count + bpe.pairs.first > size:
+        raise ValueError(f"first: expected {count} ids below {size}, found {bpe.pairs.first}")
+    for rank in range(count):
+        left, right, made = m[3 * rank], m[3 * rank + 1], pair_merged(&bpe.pairs, rank)
         if left >= size or right >= size or made >= size:
             fail(f"ids below {size}", f"{left}, {right} and {made} in merge {rank}")
         if not (_length(bpe, left) and _length(bpe, right) and (
                 _length(bpe, left) + _length(bpe, right) == _length(bpe, made))):
             fail(f"a token as long as its sides {left} and {right}", f"{made} in merge {rank}")
-        if bpe.rank(left, right) != rank:
+        if misplaced[rank]:
             fail(f"the pair table to hold merge {rank} where it is looked for", "it does not")
-        taken[left] = taken[right] = 1
-        rising &= not taken[made]
-    if bpe.monotone and not rising:
+        m[3 * rank + 2] = made
+    if bpe.monotone and not is_monotone(live, size):
         fail("merges whose ranks rise", "others")
+    return live
 
 
 def check_dead(BPE bpe not None, dead: Buffer, Py_ssize_t live):
@@ -281,14 +318,12 @@ def check_byte_pairs(BPE bpe not None, byte_pairs: Buffer, pair_ids: Buffer):
             fail(f"the token of the bytes 0x{pair:04x}", f"id {ids[p[4 * pair]]}")
 
 
-def check_matrix(const uint8_t[::1] matrix not None, joined: Buffer, bint split, BPE bpe not None, merges: array[int]):
-    """Check the matrix of a model of characters: its class table; no cut is where a merge joins the two sides.
-
-    With `split` a cut is before each space. The classes of ASCII are those of the core.
+def check_matrix(const uint8_t[::1] matrix not None, joined: Buffer, bint split, const uint64_t[::1] pairs not None):
+    """Check the matrix of a model of characters: its class table; no cut is where merge i joins the characters of pair
+    i, left << 32 | right. With `split` a cut is before each space. The classes of ASCII are those of the core.
     """
     check_classes(matrix[MATRIX_PAGES:], matrix[MATRIX_NUMBERS:MATRIX_PAGES], MATRIX_CLASSES)
     cdef CharacterFinder finder = CharacterFinder(matrix, joined, split)
-    cdef const uint32_t[::1] m = merges
     cdef uint32_t left, right
     cdef Py_ssize_t i
     for i in range(128):
@@ -299,25 +334,10 @@ def check_matrix(const uint8_t[::1] matrix not None, joined: Buffer, bint split,
             fail("a cut before each space", f"none after class {i}")
     if split and matrix[MATRIX_JOINER] != MATRIX_NONE:
         fail("a cut before each space", f"none after U+{matrix[MATRIX_JOINER]:04X}")
-    for i in range(m.shape[0] // 2):
-        left, right = _border_character(bpe, m[2 * i], True), _border_character(bpe, m[2 * i + 1], False)
+    for i in range(pairs.shape[0]):
+        left, right = pairs[i] >> 32, <uint32_t>pairs[i]
         if matrix_apart(&finder.kernel, left, right) and not (split and right == c" "):
             fail(f"no cut between U+{left:04X} and U+{right:04X} of merge {i}", "one")
-
-
-cdef uint32_t _border_character(BPE bpe, uint32_t token, bint last) except? 0:
-    """Return the last character of a token, or the first."""
-    cdef uint32_t character = 0
-    cdef const uint8_t *text = bpe.blob + bpe.starts[token]
-    cdef Py_ssize_t length = _length(bpe, token), at = length - 1 if last else 0, size
-    while at > 0 and text[at] & 0xC0 == 0x80:
-        at -= 1
-    if text[at] < 0x80:
-        return text[at]
-    size = character_at(text + at, length - at, &character)
-    if not size or (last and size != length - at):
-        fail("tokens of whole characters in merges", f"id {token}")
-    return character
 
 
 def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
@@ -349,6 +369,7 @@ cdef extern from "check/walk.h":
         uint64_t letter, punct, number, blank, newline, quote
     ctypedef struct GridState:
         pass
+    uint64_t walk_hash(uint64_t node) noexcept nogil
     void walk_ascii(int rules, uint8_t byte, GridMasks *m) noexcept nogil
     void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) noexcept nogil
     void walk_join(const GridMasks *m, const GridMasks *one, int width, GridMasks *joined) noexcept nogil
@@ -400,11 +421,6 @@ cdef struct Reached:         # a state of the `Marked` after some characters of 
 cdef struct Node:
     uint32_t head
     uint64_t tail
-
-
-cdef inline uint64_t mixed(uint64_t key) noexcept:
-    """Return a hash in the lower bits."""
-    return key * <uint64_t>0x9E3779B97F4A7C15 >> 40
 
 
 cdef class Walk:
@@ -544,7 +560,7 @@ cdef class Walk:
             raise TooLargeError
         for i in range(decided, count):
             tail |= <uint64_t>(self.word[i] + 1) << WALK_SYMBOL_BITS * (i - decided)
-        cdef Node *met = &self.met[mixed(tail ^ head) % REMEMBERED]
+        cdef Node *met = &self.met[walk_hash(tail ^ head) % REMEMBERED]
         if met.head == head and met.tail == tail:
             return 0
         met.head, met.tail = head, tail

@@ -29,6 +29,9 @@ _Static_assert(WALK_BITS + WALK_DIGITS <= WALK_STATE_BITS, "a node has room for 
 _Static_assert(WALK_HEAD_BITS <= 32, "all of a node but its characters is a uint32_t");
 _Static_assert(offsetof(GridMasks, size) % 8 == 0 && offsetof(GridState, digits) % 8 == 0, "arrays of uint64_t");
 
+/* A hash of a node in the lower bits. */
+static inline uint64_t walk_hash(uint64_t node) { return node * 0x9E3779B97F4A7C15ull >> 40; }
+
 /* The masks of an ASCII character at the start of a block. Here it stands after a quote: else some levels would not
  * look at letters. */
 static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {

@@ -12,6 +12,9 @@ Example: "a", " ", "b", " ", "a" get the numbers 0, 1, 2, 1, 0. All five miss th
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_Fetch, PyErr_NormalizeException
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
@@ -62,6 +65,8 @@ cdef extern from "cpu/platform.h":
     void huge_free(void *memory, size_t size) noexcept nogil
 
 cdef extern from *:
+    PyObject *PyObject_CallOneArg(object call, object argument)
+    int PyException_SetTraceback(PyObject *error, PyObject *trace)
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
@@ -186,16 +191,28 @@ cdef class Tally(Sink):
 
     cdef bint make_room(self) noexcept nogil:
         """Let `spill` write the table, and empties it; false, with an `error` if there was one, if it cannot."""
+        cdef PyObject *done
+        cdef PyObject *kind = NULL
+        cdef PyObject *error = NULL
+        cdef PyObject *trace = NULL
         if self.spill is None or self.error is not None:
             return False
         if not self.used:
             return self.release()
         with gil:
-            try:
-                self.spill(self)
-                self.clear()
-            except BaseException as error:
-                self.error = error
+            done = PyObject_CallOneArg(self.spill, self)
+            if done == NULL:  # in Cython's own words this function, whose callers cannot raise, could drop an exception
+                PyErr_Fetch(&kind, &error, &trace)
+                PyErr_NormalizeException(&kind, &error, &trace)
+                if trace != NULL:
+                    PyException_SetTraceback(error, trace)
+                self.error = <object>error
+            else:
+                self.empty()
+            Py_XDECREF(done)
+            Py_XDECREF(kind)
+            Py_XDECREF(error)
+            Py_XDECREF(trace)
         return not self.full
 
     cdef bint release(self) noexcept nogil:
@@ -419,12 +436,15 @@ cdef class Tally(Sink):
 
     def clear(self, bint release=False):
         """Empty the table. Its memory stays, unless it is to `release` it."""
+        self.empty()
+        if release:
+            self.release()
+
+    cdef void empty(self) noexcept:
         memset(self.lines, 0, NEAR_BYTES)
         memset(self.places, 0, sizeof(uint64_t) << self.places_log2)
         self.used, self.full = 0, False
         self.out.distinct = self.out.length = self.out.longest = self.out.occurrences = 0
-        if release:
-            self.release()
 
     def totals(self) -> tuple[int, int, int, int]:
         """(distinct pieces, their bytes, the sum of their counts, bytes of the longest) of the blocks since `clear`."""
@@ -517,6 +537,7 @@ cdef class Merge:
     cdef list sources
     cdef list blocks                 # in work, one a source
     cdef Cursor *cursors
+    cdef int many                    # of them: the collector may have taken `sources` when the rest is freed
     cdef int64_t *weights
     cdef int *heap
     cdef int size                    # of the heap
@@ -534,6 +555,7 @@ cdef class Merge:
         self.heap = <int *>calloc(size + 1, sizeof(int))
         if self.cursors == NULL or self.weights == NULL or self.heap == NULL:
             raise MemoryError
+        self.many = size
         for i in range(size):
             self.weights[i] = weights[i]
             if self.fill(i):
@@ -544,7 +566,7 @@ cdef class Merge:
 
     def __dealloc__(self):
         cdef int i
-        for i in range(len(self.sources) if self.cursors != NULL else 0):
+        for i in range(self.many):
             free(self.cursors[i].piece)
         free(self.cursors)
         free(self.weights)

@@ -50,7 +50,7 @@ cdef class StopSearch:
                 size = self._step(i, stop, size, ord(stop[at]))
                 self.borders[self.places[i] + at] = size
 
-    cdef Py_ssize_t _step(self, Py_ssize_t number, str stop, Py_ssize_t size, Py_UCS4 char) noexcept:
+    cdef Py_ssize_t _step(self, Py_ssize_t number, str stop, Py_ssize_t size, Py_UCS4 char) except -1:
         """Return the characters of a stop string that a text ends with, after one more character."""
         cdef const void *data = PyUnicode_DATA(stop)
         cdef int kind = PyUnicode_KIND(stop)
@@ -59,7 +59,7 @@ cdef class StopSearch:
             size = self.borders[self.places[number] + size - 1]
         return size + 1 if PyUnicode_READ(kind, data, size) == char else size
 
-    cdef Py_ssize_t feed(self, str text, Py_ssize_t *keep) noexcept:
+    cdef Py_ssize_t feed(self, str text, Py_ssize_t *keep) except -2:
         """Return the offset in `text` after the first stop string, or -1.
 
         `keep` becomes the length of that string, or of the text's end that may begin one.
@@ -213,20 +213,24 @@ cdef class StreamBatch:
     cdef bint skip_special, strict
     cdef readonly Py_ssize_t count
     cdef list tokens            # of each id: its text, or bytes as `Decoder.marked` gives them; None: not known
-    cdef list streams
+    cdef list streams           # None: nothing is open, and no stop strings are set
     cdef uint8_t[::1] slow      # by slot: whether its text is not that of its next token alone
 
     def __cinit__(self, decoder: Decoder, bint skip_special, Py_ssize_t count, bint strict=False):
-        cdef Py_ssize_t slot
         self.decoder, self.skip_special, self.strict, self.count = decoder, skip_special, strict, count
-        self.tokens, self.streams, self.slow = [None] * decoder.size, [None] * count, bytearray(count + 1)
-        for slot in range(count):
-            self.begin(slot, ())
+        self.tokens, self.streams = [None] * decoder.size, [None] * count
+        self.slow = bytearray([decoder.strip]) * (count + 1)
 
     def begin(self, Py_ssize_t slot, tuple stops not None):
         """Empty a stream, and set its stop strings."""
-        self.streams[slot] = Stream(self.decoder, self.skip_special, self.strict, False, stops)
+        self.streams[slot] = Stream(self.decoder, self.skip_special, self.strict, False, stops) if stops else None
         self.slow[slot] = bool(stops) or self.decoder.strip
+
+    cdef Stream stream(self, Py_ssize_t slot):
+        """Return a stream, which is made when it is first needed: it takes 200 bytes, and most slots may need none."""
+        if self.streams[slot] is None:
+            self.streams[slot] = Stream(self.decoder, self.skip_special, self.strict)
+        return <Stream>self.streams[slot]
 
     def step(self, const int64_t[::1] ids not None, const int64_t[::1] slots) -> list[str]:
         """Return the text that each id adds to its stream. Without `slots`, id i is stream i's; -1 adds nothing.
@@ -249,7 +253,7 @@ cdef class StreamBatch:
             slot = i if slots is None else slots[i]
             token = self.tokens[ids[i]]
             if self.slow[slot] or type(token) is not str:
-                stream = <Stream>self.streams[slot]
+                stream = self.stream(slot)
                 if stream.over:
                     continue
                 stream.count += 1
@@ -279,7 +283,7 @@ cdef class StreamBatch:
 
     def finish(self, Py_ssize_t slot) -> str:
         """Return the rest of a stream, which is empty then: U+FFFD for an open character, and text held back."""
-        cdef Stream stream = <Stream>self.streams[slot]
+        cdef Stream stream = self.stream(slot)
         text, error = "", None
         try:
             text = "" if stream.over else stream.until_stop(stream.advance("", True))
@@ -292,5 +296,5 @@ cdef class StreamBatch:
 
     def is_stopped(self, Py_ssize_t slot) -> bool:
         """Tell whether a stream has met a stop string."""
-        cdef Stream stream = <Stream>self.streams[slot]
-        return stream.over and stream.error is None
+        cdef Stream stream = None if self.streams[slot] is None else self.stream(slot)
+        return stream is not None and stream.over and stream.error is None

@@ -1,3 +1,4 @@
+# cython: initializedcheck=False
 """The automaton over UTF-8: pieces from left to right; the matches at a known offset, and their groups.
 
 In: valid UTF-8. Out: pieces, one for each `scan_piece` (in the .pxd, so that finders inline it); of the tables of

@@ -31,10 +31,12 @@ cdef extern from *:
 NO_FAULT = -1
 MOST_BYTES = (1 << 31) - 1  # of a vocabulary in JSON
 cdef uint32_t NO_ID = 0xFFFFFFFF
+cdef Py_ssize_t MOST_USED = 0xFFFFFFF0  # bytes of spellings and their heads
 
 cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
+    HEAD = 8          # bytes of an id and a length before each spelling
 
 
 cdef struct Reader:
@@ -43,9 +45,10 @@ cdef struct Reader:
     const uint8_t *end
 
 
-cdef struct Merge:
-    # The ids of a merge; the number of the merge before that makes the same token, plus 1, or 0.
-    uint32_t left, right, made, before
+cdef inline uint32_t word(const uint8_t *p) noexcept nogil:
+    cdef uint32_t found
+    memcpy(&found, p, sizeof(found))
+    return found
 
 
 cdef inline void skip_blanks(Reader *r) noexcept nogil:
@@ -159,15 +162,15 @@ cdef bint pass_value(Reader *r) noexcept nogil:
     return False
 
 
-cdef bint find_tables(Reader *r, bint inside, Reader *vocab, Reader *merges) noexcept nogil:
-    """Pass over an object, the file or `inside` the model, and note the model's tables; false if it is broken.
+cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
+    """Pass over an object, the file or `inside` the model, and read the model's tables; false if it is broken.
 
     A table is what begins as one should; of two of one name the last counts.
     """
     cdef uint8_t key[6]
     cdef Py_ssize_t length
-    cdef const uint8_t *begin
-    cdef bint whole
+    cdef uint8_t sign
+    cdef bint well
     if not takes(r, c"{"):
         return False
     if takes(r, c"}"):
@@ -175,14 +178,17 @@ cdef bint find_tables(Reader *r, bint inside, Reader *vocab, Reader *merges) noe
     while True:
         if not (read_string(r, key, sizeof(key), &length) and takes(r, c":") and r.at < r.end):
             return False
-        begin = r.at
-        whole = inside or length != 5 or memcmp(key, b"model", 5) != 0 or begin[0] != c"{"
-        if not (pass_value(r) if whole else find_tables(r, True, vocab, merges)):
+        sign = r.at[0]
+        if not inside and length == 5 and memcmp(key, b"model", 5) == 0 and sign == c"{":
+            well = find_tables(r, True, found)
+        elif inside and length == 5 and memcmp(key, b"vocab", 5) == 0 and sign == c"{":
+            well = found.read(r)
+        elif inside and length == 6 and memcmp(key, b"merges", 6) == 0 and sign == c"[":
+            well = found.read_merges(r)
+        else:
+            well = pass_value(r)
+        if not well:
             return False
-        if inside and length == 5 and memcmp(key, b"vocab", 5) == 0 and begin[0] == c"{":
-            vocab[0] = Reader(begin, r.at)
-        if inside and length == 6 and memcmp(key, b"merges", 6) == 0 and begin[0] == c"[":
-            merges[0] = Reader(begin, r.at)
         if takes(r, c"}"):
             return True
         if not takes(r, c","):
@@ -199,23 +205,25 @@ def scan_model(
     """
     cdef Py_ssize_t size = data.shape[0], i
     cdef const uint8_t *base = &data[0] if size else NULL
-    cdef Reader reader = Reader(base, base + size), vocab = Reader(NULL, NULL), merges = Reader(NULL, NULL)
-    cdef Vocabulary found = Vocabulary(most)
+    cdef Reader reader = Reader(base, base + size), before
+    cdef Vocabulary found = Vocabulary(most, size)
     cdef const Implementation *level = chosen()
     cdef bint well
     with nogil:
-        well = size > 0 and find_tables(&reader, False, &vocab, &merges) and find_invalid(base, size, level) < 0
-    if not well or vocab.at == NULL:
-        return None, found
-    if vocab.end - vocab.at > most_bytes:
+        well = size > 0 and find_tables(&reader, False, found) and find_invalid(base, size, level) < 0
+        before = found.merges_at
+        if well and before.at != NULL and before.at < found.vocab_at.at:
+            found.read_merges(&before)
+    if not well or found.vocab_at.at == NULL:
+        return None, Vocabulary(most)
+    if found.vocab_at.end - found.vocab_at.at > most_bytes:
         raise UnsupportedError(f"a vocabulary of more than {most_bytes} bytes", "$.model.vocab")
-    found.read(vocab)
-    edges = [0, vocab.at - base + 1, vocab.end - base - 1, size]
-    if merges.at != NULL and found.fault == NONE:
-        found.read_merges(merges)
-        edges += [merges.at - base + 1, merges.end - base - 1]
+    edges = [0, found.vocab_at.at - base + 1, found.vocab_at.end - base - 1, size]
     if found.fault != NONE or found.merge_fault != NONE:
         return None, found
+    if found.merges_at.at != NULL:
+        edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
+        found.keep_merges()
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
@@ -228,70 +236,97 @@ cdef class Vocabulary:
     of either table that could not be read, or `NO_FAULT`.
     """
 
-    cdef uint8_t *texts     # the spellings, in the order of the file
-    cdef uint32_t *spans    # id -> where its text begins, plus 1, and its length; 0: it has none
-    cdef uint32_t *slots    # id + 1; 0: free
+    cdef uint8_t *texts     # of each entry of the file its id, its length, and its spelling
+    cdef uint32_t *places   # id -> where its entry begins, plus 1; 0: it has none
+    cdef uint32_t *slots    # the same numbers, by the hashes of the spellings; 0: free
+    cdef uint32_t *flat     # of each merge left, right and merged id, and what `scan_merges` says
+    cdef uint32_t *last
+    cdef uint8_t *both      # the text of a merge
     cdef uint64_t mask, seed
     cdef Py_ssize_t count, used, most  # used: bytes of texts
-    cdef uint32_t longest
     cdef Py_ssize_t size    # the largest id + 1
+    cdef Py_ssize_t merge_count
+    cdef Reader vocab_at, merges_at  # the tables in the file, brackets included
     cdef readonly object merges  # type: array[int]
     cdef readonly Py_ssize_t fault, merge_fault
 
-    def __cinit__(self, Py_ssize_t most):
+    def __cinit__(self, Py_ssize_t most, Py_ssize_t size=0):
+        """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault = self.merge_fault = NONE
+        self.texts, self.both = <uint8_t *>malloc(2 * size + HEAD), <uint8_t *>malloc(size + 8)
+        self.places, self.slots = <uint32_t *>calloc(most, 4), <uint32_t *>calloc(most, 16)
+        self.last, self.flat = <uint32_t *>calloc(most, 4), <uint32_t *>malloc(4 * size + 16)
+        if (self.texts == NULL or self.both == NULL or self.places == NULL or self.slots == NULL or self.last == NULL
+                or self.flat == NULL):
+            raise MemoryError
 
     def __dealloc__(self):
         free(self.texts)
-        free(self.spans)
+        free(self.both)
+        free(self.places)
         free(self.slots)
+        free(self.last)
+        free(self.flat)
 
-    cdef int read(self, Reader r) except -1:
-        """Read the object. The first entry that is none is its fault, then one whose id another one has."""
-        self.texts = <uint8_t *>malloc(r.end - r.at)
-        self.spans = <uint32_t *>calloc(2 * self.most, sizeof(uint32_t))
-        if self.texts == NULL or self.spans == NULL:
-            raise MemoryError
-        with nogil:
-            self.fault = self.scan(r)
+    cdef bint read(self, Reader *r) noexcept nogil:
+        """Read the object; false if it is broken. The first entry that is none is its fault, then one whose id another
+        one has, then one whose spelling another one has.
+        """
+        cdef const uint8_t *begin = r.at
+        if self.used:  # another one came before
+            memset(self.places, 0, 4 * self.most)
+            memset(self.slots, 0, 16 * self.most)
+            self.count = self.used = self.size = self.mask = 0
+        self.fault = self.scan(r)
         if self.fault == NONE:
             while self.mask < 2 * <uint64_t>self.count:
                 self.mask = 2 * self.mask + 1
-            self.slots = <uint32_t *>calloc(self.mask + 1, sizeof(uint32_t))
-            if self.slots == NULL:
-                raise MemoryError
-            with nogil:
-                self.fault = self.index()
-        return 0
+            self.fault = self.index()
+        return self.passed(r, begin, self.fault == NONE, &self.vocab_at)
 
-    cdef Py_ssize_t scan(self, Reader r) noexcept nogil:
+    cdef bint passed(self, Reader *r, const uint8_t *begin, bint well, Reader *table) noexcept nogil:
+        """Note the table that begins there; pass over one with a fault. False if it is broken."""
+        cdef const uint8_t *end
+        if not well:
+            r.at = begin
+            if not pass_value(r):
+                return False
+        end = r.at
+        while (end - 1)[0] != begin[0] + 2:  # the bracket; there may be blanks after it
+            end -= 1
+        table[0] = Reader(begin, end)
+        return True
+
+    cdef Py_ssize_t scan(self, Reader *r) noexcept nogil:
         cdef Py_ssize_t length, twice = NONE
         cdef uint64_t number
+        cdef uint32_t head[2]
         cdef const uint8_t *first
         cdef const uint8_t *end = r.end
-        if not takes(&r, c"{"):
-            return 0
-        if takes(&r, c"}"):
+        takes(r, c"{")
+        if takes(r, c"}"):
             return NONE
         while True:
-            if not (read_string(&r, self.texts + self.used, end - r.at, &length) and takes(&r, c":")):
+            if not (read_string(r, self.texts + self.used + HEAD, end - r.at, &length) and takes(r, c":")):
                 return self.count
             first, number = r.at, 0
             while r.at < end and c"0" <= r.at[0] <= c"9" and number < <uint64_t>self.most:
                 number = 10 * number + (r.at[0] - c"0")
                 r.at += 1
-            if r.at == first or (first[0] == c"0" and r.at - first > 1) or number >= <uint64_t>self.most:
+            if r.at == first or (first[0] == c"0" and r.at - first > 1) or number >= <uint64_t>self.most or (
+                    self.used + length > MOST_USED):
                 return self.count
-            if self.spans[2 * number] and twice == NONE:
+            if self.places[number] and twice == NONE:
                 twice = self.count
-            self.spans[2 * number], self.spans[2 * number + 1] = <uint32_t>self.used + 1, <uint32_t>length
-            self.size, self.longest = max(self.size, <Py_ssize_t>number + 1), max(self.longest, <uint32_t>length)
-            self.used += length
-            if takes(&r, c"}"):
+            self.places[number], head[0], head[1] = <uint32_t>self.used + 1, <uint32_t>number, <uint32_t>length
+            memcpy(self.texts + self.used, head, HEAD)
+            self.size = max(self.size, <Py_ssize_t>number + 1)
+            self.used += HEAD + length
+            if takes(r, c"}"):
                 self.count += 1
                 return twice
-            if not takes(&r, c","):
+            if not takes(r, c","):
                 return self.count
             self.count += 1
 
@@ -300,19 +335,21 @@ cdef class Vocabulary:
         cdef uint32_t i
         cdef uint32_t *slot
         for i in range(<uint32_t>self.size):
-            if self.spans[2 * i]:
-                slot = self.slot(self.home(self.text(i), self.spans[2 * i + 1]), self.text(i), self.spans[2 * i + 1])
+            if self.places[i]:
+                slot = self.slot(self.home(self.text(i), self.length(i)), self.text(i), self.length(i))
                 if slot[0]:
                     return i
-                slot[0] = i + 1
+                slot[0] = self.places[i]
         return NONE
 
     cdef inline const uint8_t *text(self, uint32_t id) noexcept nogil:
-        return self.texts + self.spans[2 * id] - 1
+        return self.texts + self.places[id] - 1 + HEAD
 
-    cdef inline bint equals(self, uint32_t id, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        return (self.spans[2 * id + 1] == <uint32_t>length and self.spans[2 * id] != 0
-                and memcmp(self.text(id), text, length) == 0)
+    cdef inline uint32_t length(self, uint32_t id) noexcept nogil:
+        return word(self.text(id) - 4)
+
+    cdef inline bint equals(self, const uint8_t *entry, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        return word(entry + 4) == <uint32_t>length and memcmp(entry + HEAD, text, length) == 0
 
     cdef inline uint64_t home(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Return the first slot that may be that of a text."""
@@ -322,74 +359,72 @@ cdef class Vocabulary:
 
     cdef inline uint32_t *slot(self, uint64_t at, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Return the slot of a text from its first one on, or the free one that it would get."""
-        cdef uint32_t id
-        while self.slots[at]:
-            id = self.slots[at] - 1
-            if self.equals(id, text, length):
-                break
+        while self.slots[at] and not self.equals(self.texts + self.slots[at] - 1, text, length):
             at = (at + 1) & self.mask
         return &self.slots[at]
 
-    cdef inline uint32_t find(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        return self.slot(self.home(text, length), text, length)[0] - 1 if self.slots != NULL else NO_ID
+    cdef inline uint32_t found(self, uint64_t at, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        """Return the id of a text from its first slot on, or NO_ID."""
+        cdef uint32_t place = self.slot(at, text, length)[0]
+        return word(self.texts + place - 1) if place else NO_ID
 
-    cdef int read_merges(self, Reader r) except -1:
-        """Read the array. The first entry that is none is its fault, then one that is there again."""
-        cdef Py_ssize_t room = max(<Py_ssize_t>self.longest + 1, 8), most = 0, count = 0, i
+    cdef inline uint32_t find(self, const uint8_t *text, Py_ssize_t length) noexcept nogil:
+        return self.found(self.home(text, length), text, length)
+
+    cdef bint read_merges(self, Reader *r) noexcept nogil:
+        """Read the array, if the vocabulary was read; false if it is broken. The first entry that is none is its fault,
+        then one that is there again.
+        """
+        cdef const uint8_t *begin = r.at
+        cdef bint known = self.vocab_at.at != NULL and self.fault == NONE
+        memset(self.last, 0, 4 * self.size)
+        self.merge_count = 0
+        self.merge_fault = self.scan_merges(r) if known else NONE
+        return self.passed(r, begin, known and self.merge_fault == NONE, &self.merges_at)
+
+    cdef int keep_merges(self) except -1:
+        """Make `merges` of those that were read."""
         cdef uint32_t[::1] flat
-        cdef uint8_t sign
-        cdef uint8_t *text
-        cdef Merge *found
-        cdef uint32_t *last
-        for sign in r.at[:r.end - r.at]:
-            most += sign == c'"'
-        most = most // 2 + 1  # a merge has a string at least
-        text, found = <uint8_t *>malloc(room), <Merge *>malloc(most * sizeof(Merge))
-        last = <uint32_t *>calloc(self.size + 1, sizeof(uint32_t))
-        try:
-            if text == NULL or found == NULL or last == NULL:
-                raise MemoryError
-            with nogil:
-                self.merge_fault = self.scan_merges(r, text, room, found, &count, last)
-            self.merges = flat = array("I", [0]) * (3 * count)
-            for i in range(count):
-                flat[3 * i], flat[3 * i + 1], flat[3 * i + 2] = found[i].left, found[i].right, found[i].made
-        finally:
-            free(text)
-            free(found)
-            free(last)
+        cdef Py_ssize_t i
+        self.merges = flat = array("I", [0]) * (3 * self.merge_count)
+        for i in range(self.merge_count):
+            memcpy(&flat[3 * i], &self.flat[4 * i], 12)
+        free(self.flat)
+        self.flat = NULL
         return 0
 
-    cdef Py_ssize_t scan_merges(
-        self, Reader r, uint8_t *text, Py_ssize_t room, Merge *found, Py_ssize_t *count, uint32_t *last
-    ) noexcept nogil:
+    cdef Py_ssize_t scan_merges(self, Reader *r) noexcept nogil:
         """Read merges, as [left, right], or "left right" and lines that begin with #version.
 
-        last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of one left
-        side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
+        The fourth number of a merge in `flat` is that of the merge before that makes the same token, plus 1, or 0.
+        last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of
+        one left side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
         cdef Py_ssize_t number = 0, middle = 0, length = 0, twice = NONE
+        cdef Py_ssize_t room = r.end - r.at
         cdef const uint8_t *space
-        cdef Merge *merge = found
+        cdef uint8_t *text = self.both
+        cdef uint32_t *merge = self.flat
         cdef uint32_t next = NO_ID, other
         cdef uint64_t left, right
         cdef bint pairs
-        if not takes(&r, c"[") or takes(&r, c"]"):
+        takes(r, c"[")
+        if takes(r, c"]"):
             return NONE
-        pairs = r.at[0] == c"["
+        pairs = r.at < r.end and r.at[0] == c"["
         while True:
             if pairs:
-                if not (takes(&r, c"[") and read_string(&r, text, room, &middle) and middle <= room and takes(&r, c",")
-                        and read_string(&r, text + middle, room - middle, &length) and takes(&r, c"]")):
+                if not (takes(r, c"[") and read_string(r, text, room, &middle) and takes(r, c",")
+                        and read_string(r, text + middle, room - middle, &length) and takes(r, c"]")):
                     return number
                 length += middle
-            elif not read_string(&r, text, room, &length):
+            elif not read_string(r, text, room, &length):
                 return number
             else:
-                space = <const uint8_t *>memchr(text, c" ", min(length, room))
+                space = <const uint8_t *>memchr(text, c" ", length)
                 middle = space - text if space != NULL else NONE
             if pairs or length < 8 or memcmp(text, b"#version", 8) != 0:
-                if length > room or middle == NONE:
+                if middle == NONE:
                     return number
                 if not pairs:
                     length -= 1
@@ -398,25 +433,26 @@ cdef class Vocabulary:
                         return number
                 left, right = self.home(text, middle), self.home(text + middle, length - middle)
                 next += 1  # most merges make the token after that of the merge before
-                if next >= self.size or not self.equals(next, text, length):
+                if next >= self.size or not self.places[next] or not (
+                        self.equals(self.text(next) - HEAD, text, length)):
                     next = self.find(text, length)
-                prefetch(self.spans + 2 * <size_t>self.slots[left])
-                prefetch(self.spans + 2 * <size_t>self.slots[right])
-                merge[0] = Merge(self.slot(left, text, middle)[0] - 1,
-                                 self.slot(right, text + middle, length - middle)[0] - 1, next, 0)
-                if merge.left == NO_ID or merge.right == NO_ID or next == NO_ID:
+                prefetch(self.texts + self.slots[left])
+                prefetch(self.texts + self.slots[right])
+                merge[0] = self.found(left, text, middle)
+                merge[1], merge[2] = self.found(right, text + middle, length - middle), next
+                if merge[0] == NO_ID or merge[1] == NO_ID or next == NO_ID:
                     return number
                 if twice == NONE:
-                    other = merge.before = last[next]
-                    while other and found[other - 1].left != merge.left:
-                        other = found[other - 1].before
+                    other = merge[3] = self.last[next]
+                    while other and self.flat[4 * <size_t>(other - 1)] != merge[0]:
+                        other = self.flat[4 * <size_t>(other - 1) + 3]
                     twice = number if other else NONE
-                merge += 1
-                count[0] += 1
-                last[next] = <uint32_t>count[0]
-            if takes(&r, c"]"):
+                self.merge_count += 1
+                merge += 4
+                self.last[next] = <uint32_t>self.merge_count
+            if takes(r, c"]"):
                 return twice
-            if not takes(&r, c","):
+            if not takes(r, c","):
                 return number
             number += 1
 
@@ -435,24 +471,24 @@ cdef class Vocabulary:
             byte_of[ord(char)] = i
         starts = array("I", [0]) * (self.size + 1)
         cdef uint32_t[::1] at = starts
-        cdef bytes blob = PyBytes_FromStringAndSize(NULL, self.used)
+        cdef bytes blob = PyBytes_FromStringAndSize(NULL, self.used - HEAD * self.count)
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(blob)
         cdef list odd = []
         for id in range(<uint32_t>self.size):
-            if self.spans[2 * id]:
-                length = self.spans[2 * id + 1]
+            if self.places[id]:
+                length = self.length(id)
                 if not (canonical(self.text(id), length, out, &used) if alphabet is None else
                         decoded(self.text(id), length, byte_of, out, &used)):
-                    odd.append((self.spans[2 * id], id))
+                    odd.append((self.places[id], id))
             at[id + 1] = <uint32_t>used
         empty = self.find(out, 0)
         return TokenTable(starts, blob, [] if empty == NO_ID else [empty]), [id for _, id in sorted(odd)]
 
     def text_of(self, uint32_t id) -> str | None:
         """Return the spelling of an id, or None."""
-        if id >= self.size or not self.spans[2 * id]:
+        if id >= self.size or not self.places[id]:
             return None
-        return PyUnicode_DecodeUTF8(<const char *>self.text(id), self.spans[2 * id + 1], NULL)
+        return PyUnicode_DecodeUTF8(<const char *>self.text(id), self.length(id), NULL)
 
     def get(self, str text not None) -> int | None:
         """Return the id of a spelling, or None."""

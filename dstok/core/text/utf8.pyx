@@ -1,3 +1,4 @@
+# cython: initializedcheck=False
 """UTF-8: validation of bytes, transcoding of `str` storage, and the rows of a batch where they lie.
 
 In: bytes, the storage of a `str` (1, 2 or 4 bytes a code point), or buffers with the offset of each row, as in Arrow.

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -45,6 +46,7 @@ from dstok.compiled.kernel_selection import (
     find_difference,
     find_kernel,
 )
+from dstok.core.check import proofs
 from dstok.core.check.proofs import TooLargeError
 from dstok.regex import Split
 from dstok.regex.cascade import Program, compile_splits
@@ -370,6 +372,22 @@ def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monke
             few = [symbol for symbol in symbols(name) if symbol[0] >= 0 and chr(symbol[0]) in letters]
             found = found or difference_in(few + more, kernel.rules, kept, size) is not None
     assert found
+
+
+@compiles
+def test_nodes_whose_hashes_collide_are_different_nodes(tmp_path: Path) -> None:
+    """With one hash for all of them the walk meets the same nodes, and gives up at the same ones."""
+    colliding = mutated(tmp_path, "walk.h", "return node * 0x9E3779B97F4A7C15ull >> 40;", "return 0;")
+    for name in ("deepseek-v3", "qwen-2.5", "deepseek-llm-7b-base"):
+        kept, kernel, classes = program(name).kept, known(name), classes_of(program(name))
+        assert kept
+        rows = memoryview(array("H", [target for row in kept.rows for target in row])).cast("B").cast(
+            "H", [len(kept.rows), len(kept.rows[0])])
+        every = [*dstok.compiled.kernel_selection._ascii(classes), *dstok.compiled.kernel_selection._wide(classes, kernel.kinds)]
+        walks = [module.Walk(kernel.rules, every, rows, kept.end) for module in (proofs, colliding)]
+        assert [walk.run(1 << 40) for walk in walks] == [None, None]
+        assert walks[0].nodes == walks[1].nodes > 100
+        assert walks[0].gave_up == walks[1].gave_up
 
 
 def mutated(folder: Path, header: str, old: str, new: str) -> ModuleType:
