@@ -74,7 +74,7 @@ SHARED_INTS = ints_most      # lists share the ints of lower ids
 
 def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
     """Make a list of ids, one or more, below `size`. For tests."""
-    return ints_list(&ids[0], ids.shape[0], size)
+    return ints_list(&ids[0], ids.shape[0], size, True)
 
 
 # Short texts.
@@ -167,7 +167,7 @@ cdef inline Py_ssize_t short_utf8(
 # The results that calls take from a run.
 
 cdef object as_list(Encoder encoder, Run run):
-    return ints_list(run.out.ids.data, run.out.ids.count, encoder.size)
+    return ints_list(run.out.ids.data, run.out.ids.count, encoder.size, True)
 
 
 cdef object as_array(Encoder encoder, Run run):
@@ -372,7 +372,7 @@ cdef class Encoder:
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
         if count != GENERAL:
-            return ints_list(ids, count, self.size)
+            return ints_list(ids, count, self.size, True)
         return self.run_text(text, policy, replace, IDS, as_list)
 
     cdef encode_array(self, text, Policy policy, bint replace):
@@ -453,7 +453,7 @@ cdef class Encoder:
         """Return the ids of `text` by the pass over short texts, or None if that cannot settle it. For tests."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
-        return None if count == GENERAL else ints_list(ids, count, self.size)
+        return None if count == GENERAL else ints_list(ids, count, self.size, True)
 
     def encode_part(
         self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state, bint final,
