@@ -129,19 +129,25 @@ static inline PyObject *ints_room(Py_ssize_t count) {
 #endif
 }
 
+static inline void ints_put_four(PyObject **items, const uint32_t *ids) {
+    for (int i = 0; i < 4; i++)
+        items[i] = (PyObject *)(ints + ids[i]);
+}
+
 /* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list.
  * `soon`: the list will soon be read or freed, so its ints are fetched. In 3.11 freeing a list writes to each of them. */
 static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
-#define PUT(i) items[i] = (PyObject *)(ints + ids[i])
-    for (Py_ssize_t i = 0; i < count - 4; i += 4)
-        for (Py_ssize_t j = i; j < i + 4; j++) {
-            PUT(j);
-            if (soon)
-                __builtin_prefetch(items[j], PY_VERSION_HEX < 0x030C0000);
-        }
-    for (Py_ssize_t i = count < 4 ? 0 : count - 4; i < count; i++)
-        PUT(i);
-#undef PUT
+    if (count < 4) {
+        for (Py_ssize_t i = 0; i < count; i++)
+            items[i] = (PyObject *)(ints + ids[i]);
+        return;
+    }
+    for (Py_ssize_t i = 0; i < count - 4; i += 4) {
+        ints_put_four(items + i, ids + i);
+        for (int j = 0; soon && j < 4; j++)
+            __builtin_prefetch(items[i + j], PY_VERSION_HEX < 0x030C0000);
+    }
+    ints_put_four(items + count - 4, ids + count - 4);
 }
 
 /* The list of ids below `size`. */
